@@ -1,0 +1,124 @@
+# `make demo` and `make test` set everything up by themselves: Python >= 3.11, make and a package index are enough.
+# Environments live in .venvs/, one for the core and one for each framework, because the two pin FastAPI apart.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+PORT ?= 8089
+ARGS ?=
+
+UV_VERSION := 0.13.8
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+CORE := .venvs/core
+AIRFLOW := .venvs/airflow
+PREFECT := .venvs/prefect
+
+# No Python is ever downloaded, and the environments are ours alone.
+export UV_PYTHON_DOWNLOADS := never
+export PYTHONDONTWRITEBYTECODE :=
+unexport VIRTUAL_ENV
+
+say = @printf '\n\033[1m==> %s\033[0m\n'
+
+.PHONY: help
+help: ## this list
+	@echo "esms-connectors"
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+
+# --- the two commands ------------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: $(CORE)/.ready ## send, wait and load against a stand-in gateway, and show what happened
+	$(say) "Demo: a campaign against the emulator on this machine"
+	@$(CORE)/bin/esms demo $(ARGS)
+
+.PHONY: test
+test: lint test-core test-airflow test-prefect ## everything: lint, types, core, Airflow, Prefect
+	$(say) "All of it passed"
+
+# --- parts -----------------------------------------------------------------------------------------------------------
+
+.PHONY: lint
+lint: $(CORE)/.ready ## ruff, mypy --strict, import directions
+	$(say) "Lint: ruff, mypy --strict, import directions"
+	@$(CORE)/bin/ruff check .
+	@$(CORE)/bin/ruff format --check .
+	@$(CORE)/bin/mypy
+	@$(CORE)/bin/lint-imports --no-timing | tail -n 4
+
+.PHONY: test-core
+test-core: $(CORE)/.ready ## the core, with neither framework installed
+	$(say) "Tests of the core, with neither framework installed"
+	@$(CORE)/bin/pytest -n 2 tests --ignore=tests/airflow_side --ignore=tests/prefect_side $(ARGS)
+
+.PHONY: test-airflow
+test-airflow: $(AIRFLOW)/.ready ## the Airflow provider in its environment
+	$(say) "Tests of the Airflow provider"
+	@$(AIRFLOW)/bin/pytest tests/airflow_side $(ARGS)
+
+.PHONY: test-prefect
+test-prefect: $(PREFECT)/.ready ## the Prefect collection in its environment
+	$(say) "Tests of the Prefect collection"
+	@$(PREFECT)/bin/pytest tests/prefect_side $(ARGS)
+
+.PHONY: emulator
+emulator: $(CORE)/.ready ## the stand-in gateway on PORT (8089), until Ctrl-C
+	@$(CORE)/bin/esms emulator --port $(PORT) $(ARGS)
+
+.PHONY: bench
+bench: $(CORE)/.ready ## benchmarks; figures are ratios, absolute ones do not travel
+	$(say) "Emulator: pages a second"
+	@$(CORE)/bin/python benchmarks/emulator_pages.py $(ARGS)
+	$(say) "Import time"
+	@$(CORE)/bin/python benchmarks/import_time.py
+
+.PHONY: format
+format: $(CORE)/.ready ## let ruff rewrite the code
+	@$(CORE)/bin/ruff check --fix . ; $(CORE)/bin/ruff format .
+
+.PHONY: clean
+clean: ## remove environments, caches and demo output
+	rm -rf .venvs .uv .build dist demo-output uv.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- set-up ----------------------------------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: $(CORE)/.ready $(AIRFLOW)/.ready $(PREFECT)/.ready ## only make the environments
+
+.uv/bin/uv:
+	$(say) "Installing uv $(UV_VERSION) into .uv/ (there is none on this machine)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say which: make PYTHON=python3.11 ...")'
+	@$(PYTHON) -m venv .uv || { echo "python3-venv is missing: install it, or install uv."; exit 1; }
+	@.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+# uv on the PATH needs no file of ours.
+uv: ;
+
+define environment
+	$(say) "Setting up $(@D) (first time, or the lock changed)"
+	@$(UV) venv --quiet --clear --python $(PYTHON) $(@D)
+	@$(UV) pip sync --quiet --python $(@D) --require-hashes $<
+	@$(UV) pip install --quiet --python $(@D) --no-deps --no-build-isolation --editable .
+	@touch $@
+endef
+
+$(CORE)/.ready: locks/core.txt pyproject.toml | $(filter .uv/bin/uv,$(UV))
+	$(environment)
+
+$(AIRFLOW)/.ready: locks/airflow.txt pyproject.toml | $(filter .uv/bin/uv,$(UV))
+	$(environment)
+
+$(PREFECT)/.ready: locks/prefect.txt pyproject.toml | $(filter .uv/bin/uv,$(UV))
+	$(environment)
+
+.PHONY: lock
+lock: | $(filter .uv/bin/uv,$(UV)) ## resolve anew and write locks/*.txt
+	$(say) "Resolving once for all environments"
+	@$(UV) lock --upgrade
+	@mkdir -p locks
+	@for name in core airflow prefect; do \
+	  case $$name in core) what="--extra duckdb --group lint" ;; *) what="--extra $$name" ;; esac; \
+	  $(UV) export --quiet --frozen --no-emit-project --no-header --no-annotate --format requirements.txt \
+	    --no-default-groups --group build --group test --extra emulator --extra cli $$what --output-file locks/$$name.txt; \
+	done
