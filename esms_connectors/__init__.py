@@ -1,0 +1,187 @@
+"""
+Send SMS and Zalo ZNS through eSMS.vn, know whether they arrived, and pull every status row into a warehouse.
+
+Two promises: no message is ever sent twice, and no status row is ever lost. The names below are the public ones; the
+Airflow provider is `esms_connectors.airflow`, the Prefect collection `esms_connectors.prefect`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# Loaded on first use: schedulers import this package again and again just to read a class name.
+_HOME = {
+    "EsmsClient": "gateway.client",
+    "Credentials": "gateway.credentials",
+    "Timeouts": "gateway.transport",
+    "RetryPolicy": "gateway.retry",
+    "NO_RETRIES": "gateway.retry",
+    "Throttle": "gateway.throttle",
+    "PyrateThrottle": "gateway.throttle",
+    "make_request_id": "gateway.request_ids",
+    "normalise_phone": "gateway.phones",
+    "mask_phone": "gateway.redaction",
+    "explain": "gateway.codes",
+    "CODES": "gateway.codes",
+    **dict.fromkeys(
+        (
+            "Balance",
+            "BulkSubmission",
+            "CallbackData",
+            "DeliveryReport",
+            "Outcome",
+            "ReceiverStatus",
+            "RecipientOutcome",
+            "SendStatus",
+            "SentDataPage",
+            "SentMessage",
+            "SmsType",
+            "Submission",
+            "ZnsRecipient",
+            "ZnsTemplate",
+            "ZnsTemplateParam",
+        ),
+        "gateway.models",
+    ),
+    **dict.fromkeys(
+        (
+            "AccountSetupError",
+            "AddressNotAllowedError",
+            "AuthenticationError",
+            "BalanceError",
+            "ConfigurationError",
+            "DuplicateRequestError",
+            "EsmsError",
+            "GatewayError",
+            "IncompleteAnswerError",
+            "InvalidRequestError",
+            "MessageNotFoundError",
+            "NotSentError",
+            "OutcomeUnknownError",
+            "RateLimitedError",
+            "RecipientError",
+            "RequestRefusedError",
+            "UnlistedCodeError",
+            "UnlistedSendCodeError",
+        ),
+        "gateway.errors",
+    ),
+    **dict.fromkeys(("DeliveryState", "state_of_row", "state_of_totals"), "delivery"),
+}
+
+if TYPE_CHECKING:
+    from esms_connectors.delivery import DeliveryState, state_of_row, state_of_totals
+    from esms_connectors.gateway.client import EsmsClient
+    from esms_connectors.gateway.codes import CODES, explain
+    from esms_connectors.gateway.credentials import Credentials
+    from esms_connectors.gateway.errors import (
+        AccountSetupError,
+        AddressNotAllowedError,
+        AuthenticationError,
+        BalanceError,
+        ConfigurationError,
+        DuplicateRequestError,
+        EsmsError,
+        GatewayError,
+        IncompleteAnswerError,
+        InvalidRequestError,
+        MessageNotFoundError,
+        NotSentError,
+        OutcomeUnknownError,
+        RateLimitedError,
+        RecipientError,
+        RequestRefusedError,
+        UnlistedCodeError,
+        UnlistedSendCodeError,
+    )
+    from esms_connectors.gateway.models import (
+        Balance,
+        BulkSubmission,
+        CallbackData,
+        DeliveryReport,
+        Outcome,
+        ReceiverStatus,
+        RecipientOutcome,
+        SendStatus,
+        SentDataPage,
+        SentMessage,
+        SmsType,
+        Submission,
+        ZnsRecipient,
+        ZnsTemplate,
+        ZnsTemplateParam,
+    )
+    from esms_connectors.gateway.phones import normalise_phone
+    from esms_connectors.gateway.redaction import mask_phone
+    from esms_connectors.gateway.request_ids import make_request_id
+    from esms_connectors.gateway.retry import NO_RETRIES, RetryPolicy
+    from esms_connectors.gateway.throttle import PyrateThrottle, Throttle
+    from esms_connectors.gateway.transport import Timeouts
+
+__all__ = [
+    "CODES",
+    "NO_RETRIES",
+    "AccountSetupError",
+    "AddressNotAllowedError",
+    "AuthenticationError",
+    "Balance",
+    "BalanceError",
+    "BulkSubmission",
+    "CallbackData",
+    "ConfigurationError",
+    "Credentials",
+    "DeliveryReport",
+    "DeliveryState",
+    "DuplicateRequestError",
+    "EsmsClient",
+    "EsmsError",
+    "GatewayError",
+    "IncompleteAnswerError",
+    "InvalidRequestError",
+    "MessageNotFoundError",
+    "NotSentError",
+    "Outcome",
+    "OutcomeUnknownError",
+    "PyrateThrottle",
+    "RateLimitedError",
+    "ReceiverStatus",
+    "RecipientError",
+    "RecipientOutcome",
+    "RequestRefusedError",
+    "RetryPolicy",
+    "SendStatus",
+    "SentDataPage",
+    "SentMessage",
+    "SmsType",
+    "Submission",
+    "Throttle",
+    "Timeouts",
+    "UnlistedCodeError",
+    "UnlistedSendCodeError",
+    "ZnsRecipient",
+    "ZnsTemplate",
+    "ZnsTemplateParam",
+    "__version__",
+    "explain",
+    "make_request_id",
+    "mask_phone",
+    "normalise_phone",
+    "state_of_row",
+    "state_of_totals",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,72 @@
+"""Where keys may be sent: https, or plain http on this machine only, and to known hosts only."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from esms_connectors.gateway.endpoints import DEFAULT_BASE_URL, STATUS_BASE_URL, VOICE_BASE_URL, Endpoint
+from esms_connectors.gateway.errors import ConfigurationError
+
+_GATEWAY_URLS = (DEFAULT_BASE_URL, STATUS_BASE_URL, VOICE_BASE_URL)
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_base_url(base_url: str) -> str:
+    """
+    The base URL without a trailing slash.
+
+    Raises:
+        ConfigurationError: no scheme or host, plain http to another machine, keys or a query in it, or the path of a
+            gateway function behind it.
+    """
+    hint = f"Give scheme and host, such as {DEFAULT_BASE_URL}."
+    try:
+        parts = urlsplit(base_url.strip())
+        host = parts.hostname
+        port_is_bad = parts.port == 0
+    except (ValueError, AttributeError):
+        raise ConfigurationError(f"The base URL cannot be read. {hint}") from None
+    if parts.scheme not in ("http", "https") or not host or port_is_bad:
+        raise ConfigurationError(f"The base URL needs a scheme and a host. {hint}")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigurationError(f"The base URL must hold no user, query or fragment. {hint}")
+    if "mainservice.svc" in parts.path.lower():
+        raise ConfigurationError(f"The base URL must end before /MainService.svc. {hint}")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ConfigurationError(
+            f"The base URL of {host} is plain http, which would show the keys to everyone on the way. Use https."
+        )
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port of `url`."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port
+
+
+class Addresses:
+    """Which URL a function has, and which hosts may see the keys."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = check_base_url(base_url)
+        self.allowed = frozenset(origin(url) for url in (self.base_url, *_GATEWAY_URLS[1:]))
+
+    def url_of(self, endpoint: Endpoint) -> str:
+        """Behind another base URL (an emulator, a company's relay) every function is called there."""
+        is_gateway = self.base_url == DEFAULT_BASE_URL
+        return (endpoint.base_url if is_gateway else self.base_url) + endpoint.path
+
+    def check(self, url: str) -> None:
+        """The last look before the keys are sent."""
+        if origin(url) not in self.allowed:
+            raise ConfigurationError(f"Keys are not sent to {urlsplit(url).hostname}: it is not the base URL's host.")

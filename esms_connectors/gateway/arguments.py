@@ -1,0 +1,128 @@
+"""Checks of what callers hand in. Each says what was wrong, where, and what to do; nothing is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from esms_connectors.gateway import wire
+from esms_connectors.gateway.endpoints import Endpoint
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.models import SmsType, ZnsTemplate
+from esms_connectors.gateway.phones import normalise_phone
+
+MAX_CAMPAIGN_LENGTH = 254
+
+
+def check_label(text: str, field: str) -> str:
+    """A brandname, id or variable name: text with something in it, on one line, without blanks at its ends."""
+    if not isinstance(text, str):
+        raise InvalidRequestError(
+            f"{field} must be text, not {type(text).__name__}: long ids lose digits as numbers.", field=field
+        )
+    wire.check_text(text, field)
+    if text != text.strip() or not text.isprintable():
+        raise InvalidRequestError(f"{field} holds a line end, or a blank at its beginning or end.", field=field)
+    return text
+
+
+def check_message_id(message_id: str) -> str:
+    return check_label(message_id.strip() if isinstance(message_id, str) else message_id, "message_id")
+
+
+def check_campaign(campaign: str) -> str:
+    check_label(campaign, "campaign")
+    if len(campaign) > MAX_CAMPAIGN_LENGTH:
+        raise InvalidRequestError(
+            f"campaign has {len(campaign)} characters, the gateway takes {MAX_CAMPAIGN_LENGTH}.", field="campaign"
+        )
+    return campaign
+
+
+def check_callback_url(url: str) -> str:
+    """An absolute http or https URL without a query, because the gateway appends its own `?SMSID=…` to it."""
+    check_label(url, "callback_url")
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InvalidRequestError("callback_url must be an http or https address.", field="callback_url")
+    if parts.query or parts.fragment:
+        raise InvalidRequestError(
+            "callback_url must have no query: the gateway appends its own. Put your token into the path.",
+            field="callback_url",
+        )
+    return url
+
+
+def check_sms_type(sms_type: SmsType | int) -> int:
+    """A type that the sent data can be asked for: exactly one, and not the journey type of the callbacks."""
+    try:
+        known = SmsType(int(sms_type))
+    except (ValueError, TypeError):
+        known = SmsType.ZNS_JOURNEY
+    if known is SmsType.ZNS_JOURNEY:
+        choice = ", ".join(f"{one.value} {one.name}" for one in SmsType if one is not SmsType.ZNS_JOURNEY)
+        raise InvalidRequestError(f"sms_type must be one of: {choice}.", field="sms_type")
+    return known.value
+
+
+def check_items(count: int, endpoint: Endpoint, field: str) -> None:
+    """A count within the limits of `endpoint`."""
+    if count < endpoint.min_items or (endpoint.max_items is not None and count > endpoint.max_items):
+        raise InvalidRequestError(
+            f"{field}: {endpoint.name} takes {endpoint.min_items} to {endpoint.max_items}, not {count}.", field=field
+        )
+
+
+def normalise_phones(phones: Sequence[str], smallest: int, largest: int | None) -> list[str]:
+    """
+    All numbers in the form that is sent, each once.
+
+    Raises:
+        InvalidRequestError: a bad number, or one that stands twice (with its row), or a list outside the limits.
+    """
+    if isinstance(phones, str):
+        raise InvalidRequestError("phones takes a list of numbers, not one text.", field="phones")
+    if len(phones) < smallest or (largest is not None and len(phones) > largest):
+        limits = f"{smallest} to {largest}" if largest is not None else f"at least {smallest}"
+        raise InvalidRequestError(f"phones: {limits} numbers are needed, not {len(phones)}.", field="phones")
+    first_row: dict[str, int] = {}
+    for row, phone in enumerate(phones):
+        number = normalise_phone(phone, row=row)
+        if number in first_row:
+            raise InvalidRequestError(
+                f"phone in row {row} is the same number as in row {first_row[number]}: a call takes each number once.",
+                field="phone",
+                row=row,
+            )
+        first_row[number] = row
+    return list(first_row)
+
+
+def check_template_params(template: ZnsTemplate, params: Sequence[str], *, row: int | None = None) -> None:
+    """
+    Positional values against the template's own rules: count, required, shortest and longest.
+
+    Raises:
+        InvalidRequestError: naming the variable and the row.
+    """
+    where = "" if row is None else f" in row {row}"
+    if len(params) != len(template.params):
+        raise InvalidRequestError(
+            f"Template {template.template_id} takes {len(template.params)} params "
+            f"({', '.join(param.name for param in template.params)}), not {len(params)}{where}.",
+            field="template_params",
+            row=row,
+        )
+    for rule, value in zip(template.params, params, strict=True):
+        problem = None
+        if not value:
+            problem = "is empty" if rule.required and not rule.accepts_null else None
+        elif rule.min_length is not None and len(value) < rule.min_length:
+            problem = f"has {len(value)} characters, at least {rule.min_length} are needed"
+        elif rule.max_length is not None and len(value) > rule.max_length:
+            problem = f"has {len(value)} characters, at most {rule.max_length} are allowed"
+        if problem:
+            raise InvalidRequestError(f"{rule.name}{where} {problem}.", field=rule.name, row=row)

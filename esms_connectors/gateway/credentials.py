@@ -1,0 +1,48 @@
+"""A key pair that does not show itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.gateway.redaction import MASK, register_secret
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Credentials:
+    """
+    The two keys of an eSMS account, from account.esms.vn. From here on both are masked in every log and error.
+
+    Raises:
+        ConfigurationError: a key is missing, holds blanks or line ends, or is a placeholder that was never filled in.
+    """
+
+    api_key: str
+    secret_key: str
+
+    def __post_init__(self) -> None:
+        for name, value in (("ApiKey", self.api_key), ("SecretKey", self.secret_key)):
+            if not isinstance(value, str) or not value:
+                raise ConfigurationError(f"The {name} is missing. Copy it from account.esms.vn.")
+            # First of all: the very message that refuses a key must not show it.
+            register_secret(value.strip() or value)
+            if value != value.strip():
+                raise ConfigurationError(f"The {name} begins or ends with a blank or line end. Copy it without.")
+            if not value.isascii() or not value.isprintable() or " " in value:
+                raise ConfigurationError(f"The {name} holds blanks or characters that no key has. Copy it again.")
+            if any(character in "{}<>$" for character in value):
+                raise ConfigurationError(f"The {name} looks like a placeholder that was never filled in.")
+
+    def __repr__(self) -> str:
+        return f"Credentials(api_key={MASK}, secret_key={MASK})"
+
+    __str__ = __repr__
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Credentials:
+        """The pair in `ESMS_API_KEY` and `ESMS_SECRET_KEY`."""
+        missing = [name for name in ("ESMS_API_KEY", "ESMS_SECRET_KEY") if not environ.get(name)]
+        if missing:
+            raise ConfigurationError(f"Set {' and '.join(missing)} in the environment (keys: account.esms.vn).")
+        return cls(environ["ESMS_API_KEY"], environ["ESMS_SECRET_KEY"])

@@ -1,0 +1,208 @@
+"""Answers of the gateway -> models. No field is taken for granted: what is missing or odd becomes None."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from esms_connectors.gateway import wire
+from esms_connectors.gateway.answers import Answer, error_of
+from esms_connectors.gateway.codes import CODES, ERROR_BY_CODE, explain
+from esms_connectors.gateway.endpoints import Endpoint
+from esms_connectors.gateway.errors import GatewayError, InvalidRequestError, OutcomeUnknownError, RateLimitedError
+from esms_connectors.gateway.models import (
+    Balance,
+    DeliveryReport,
+    Outcome,
+    ReceiverStatus,
+    RecipientOutcome,
+    SendStatus,
+    SentDataPage,
+    SentMessage,
+    ZnsTemplate,
+    ZnsTemplateParam,
+)
+from esms_connectors.gateway.phones import normalise_phone
+from esms_connectors.gateway.redaction import redact
+from esms_connectors.gateway.wire import Fields, pick
+
+_ROW_CODE_FIELDS = ("CodeResult", "CodeResponse", "Code")
+
+
+def bulk_rows(answer: Answer, phones: Sequence[str], request_ids: Sequence[str]) -> list[RecipientOutcome]:
+    """
+    An outcome for each phone, whatever `detail` looks like: shuffled, incomplete, with strangers or repeats in it.
+
+    `detail` brings no request id, so rows are matched by phone. A phone that no row accounts for is unknown: the call
+    as a whole being accepted says nothing about it.
+    """
+    by_phone: dict[str, list[Fields]] = {}
+    for row in wire.as_rows(pick(answer.fields, "detail")):
+        try:
+            by_phone.setdefault(normalise_phone(wire.as_text(pick(row, "Phone")) or ""), []).append(row)
+        except InvalidRequestError:
+            continue
+    return [
+        _bulk_row(by_phone.get(phone, []), phone, request_id, in_doubt=answer.in_doubt)
+        for phone, request_id in zip(phones, request_ids, strict=True)
+    ]
+
+
+def _bulk_row(rows: Sequence[Fields], phone: str, request_id: str, *, in_doubt: bool) -> RecipientOutcome:
+    def unknown(reason: str, code: str | None = None) -> RecipientOutcome:
+        return RecipientOutcome(phone, request_id, Outcome.UNKNOWN, code=code, reason=reason)
+
+    if not rows:
+        return unknown("the answer does not account for this row")
+    try:
+        codes = {wire.read_code(row, _ROW_CODE_FIELDS) for row in rows}
+    except wire.UnreadableAnswerError as error:
+        return unknown(f"the answer has {error} for this row")
+    if len(codes) > 1:
+        return unknown(f"the answer has several codes for this row ({', '.join(sorted(codes))})")
+    code = codes.pop()
+    message_ids = [text for row in rows if (text := wire.as_text(pick(row, "SMSID")))]
+    if code in ("100", "124"):
+        return RecipientOutcome(
+            phone,
+            request_id,
+            Outcome.ACCEPTED,
+            code=code,
+            message_id=message_ids[0] if message_ids else None,
+            duplicate=code == "124",
+        )
+    if code not in CODES:
+        return unknown("a code that stands in no table of the gateway's", redact(code))
+    if in_doubt and (ERROR_BY_CODE[code].stops_run or ERROR_BY_CODE[code] is RateLimitedError):
+        # Refused for the account or its rate, the repeat says nothing about the attempt whose answer was lost.
+        return unknown(f"an earlier attempt may have been accepted, the repeat was refused: {explain(code)}", code)
+    said = redact(wire.as_text(pick(rows[0], "ErrorMessage", "Message")) or "")[:200]
+    return RecipientOutcome(
+        phone, request_id, Outcome.REJECTED, code=code, reason=explain(code) + (f" ({said})" if said else "")
+    )
+
+
+def account_refusals(endpoint: Endpoint, rows: Sequence[RecipientOutcome]) -> Iterator[GatewayError]:
+    """The refusals among `rows` that concern the account, not the row: the next call would fail too."""
+    codes = {row.code for row in rows if row.code is not None and row.outcome is not Outcome.ACCEPTED}
+    for code in sorted(codes & ERROR_BY_CODE.keys()):
+        refusal = error_of(endpoint, code, {})
+        if refusal.stops_run:
+            yield refusal
+
+
+def balance(answer: Answer) -> Balance:
+    amount = wire.as_price(pick(answer.fields, "Balance"))
+    if amount is None:
+        raise OutcomeUnknownError(
+            "get_balance was answered with a success code and without a balance. Reading again is safe.",
+            retryable=True,
+            endpoint="get_balance",
+        )
+    return Balance(amount, wire.as_text(pick(answer.fields, "UserID")), answer.server_time)
+
+
+def sent_data_page(answer: Fields, page: int, page_size: int) -> SentDataPage:
+    rows = pick(answer, "SentData")
+    messages = tuple(_sent_message(row) for row in wire.as_rows(rows))
+    return SentDataPage(
+        page=page,
+        page_size=page_size,
+        count_total=wire.as_count(pick(answer, "CountTotal")),
+        rows_received=len(rows) if isinstance(rows, list) else 0,
+        messages=messages,
+    )
+
+
+def _sent_message(row: Fields) -> SentMessage:
+    return SentMessage(
+        message_id=wire.as_text(pick(row, "ReferenceId", "RefercenceId")),
+        phone=wire.as_text(pick(row, "Phone")),
+        sms_type=wire.as_number(pick(row, "SmsType")),
+        campaign=wire.as_verbatim(pick(row, "Campaign")),
+        content=wire.as_verbatim(pick(row, "Content")),
+        price_vnd=wire.as_price(pick(row, "SellPrice")),
+        send_status=wire.as_number(pick(row, "SendStatus")),
+        send_result=wire.as_number(pick(row, "SendResult")),
+        sent_at=wire.as_time(pick(row, "SentTime")),
+        portal_id=wire.as_text(pick(row, "SmsId")),
+    )
+
+
+def send_status(answer: Fields, message_id: str) -> SendStatus:
+    return SendStatus(
+        message_id=wire.as_text(pick(answer, "SMSID")) or message_id,
+        send_status=wire.as_number(pick(answer, "SendStatus")),
+        receivers=wire.as_count(pick(answer, "TotalReceiver")),
+        sent=wire.as_count(pick(answer, "TotalSent")),
+        succeeded=wire.as_count(pick(answer, "SendSuccess")),
+        failed=wire.as_count(pick(answer, "SendFailed")),
+        price_vnd=wire.as_price(pick(answer, "TotalPrice")),
+    )
+
+
+def receiver_statuses(answer: Fields) -> tuple[ReceiverStatus, ...]:
+    return tuple(
+        ReceiverStatus(
+            phone=wire.as_text(pick(row, "Phone")),
+            is_sent=wire.as_flag(pick(row, "IsSent")),
+            sent_result=wire.as_flag(pick(row, "SentResult", "SendResult")),
+            network=wire.as_text(pick(row, "NetworkName")),
+            retries=wire.as_count(pick(row, "Retry")),
+        )
+        for row in wire.as_rows(pick(answer, "ReceiverList"))
+    )
+
+
+def delivery_reports(answer: Fields) -> dict[str, DeliveryReport]:
+    """Reports by message id; a row without an id cannot be used."""
+    reports = {}
+    for row in wire.as_rows(pick(answer, "Data_callback")):
+        message_id = wire.as_text(pick(row, "SMSID"))
+        if message_id is None:
+            continue
+        error_number, error_text = wire.read_error_info(wire.as_text(pick(row, "ErrorInfo", "error_info")))
+        reports[message_id] = DeliveryReport(
+            totals=send_status(row, message_id),
+            phone=wire.as_text(pick(row, "PhoneNumber")),
+            sms_type=wire.as_number(pick(row, "TypeId")),
+            carrier_id=wire.as_number(pick(row, "Telcoid")),
+            request_id=wire.as_text(pick(row, "RequestId")),
+            oa_id=wire.as_text(pick(row, "OAId")),
+            template_id=wire.as_text(pick(row, "ZnsTempId", "tempid")),
+            zalo_message_id=wire.as_text(pick(row, "Partnerids")),
+            callback_url=wire.as_text(pick(row, "CallbackUrl")),
+            error_number=error_number,
+            error_text=error_text,
+        )
+    return reports
+
+
+def zns_template(answer: Fields, template_id: str) -> ZnsTemplate:
+    template = pick(answer, "Data")
+    if not isinstance(template, dict):
+        raise OutcomeUnknownError(
+            "get_zns_template was answered with a success code and without a template. Reading again is safe.",
+            retryable=True,
+            endpoint="get_zns_template",
+        )
+    return ZnsTemplate(
+        template_id=wire.as_text(pick(template, "TemplateId")) or template_id,
+        name=wire.as_verbatim(pick(template, "TemplateName")),
+        status=wire.as_text(pick(template, "Status")),
+        params=tuple(
+            ZnsTemplateParam(
+                name=wire.as_text(pick(param, "Name")) or f"param {position}",
+                required=wire.as_flag(pick(param, "Require")) is not False,
+                accepts_null=wire.as_flag(pick(param, "AcceptNull")) is True,
+                min_length=wire.as_count(pick(param, "MinLength")),
+                max_length=wire.as_count(pick(param, "MaxLength")),
+                param_type=wire.as_text(pick(param, "Type")),
+            )
+            for position, param in enumerate(wire.as_rows(pick(template, "ListParams")), start=1)
+        ),
+        tag=wire.as_text(pick(template, "TemplateTag")),
+        quality=wire.as_text(pick(template, "TemplateQuality")),
+        daily_quota=wire.as_count(pick(template, "TemplateDailyQuota")),
+        remaining_quota=wire.as_count(pick(template, "TemplateRemainingQuota")),
+        preview_url=wire.as_text(pick(template, "PreviewUrl")),
+    )

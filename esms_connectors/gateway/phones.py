@@ -1,0 +1,72 @@
+"""Vietnamese mobile numbers: one spelling for each."""
+
+from __future__ import annotations
+
+import re
+
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.redaction import mask_phone
+
+# The nine digits behind the 0. Ranges: the national numbering plan as the phonenumbers library publishes it.
+_MOBILE = re.compile(
+    r"(?:3\d|7[06-9])\d{7}|(?:5(?:[1689]\d|2[238]|59)|8(?:[1-8]\d|9[6-9])|9(?:[0-8]\d|9[013-9]))\d{6}",
+    re.ASCII,
+)
+_SEPARATORS = re.compile(r"[\s.\-()\u200b\u200e\u202a\u202c\ufeff]+")
+_DIGITS = re.compile(r"\d+", re.ASCII)
+
+
+def normalise_phone(phone: str, *, row: int | None = None) -> str:
+    """
+    The one form that is sent and stored: ten digits that begin with 0, such as `0901888484`.
+
+    Takes `0…`, `84…`, `+84…`, `0084…`, blanks, dots, dashes and brackets, and the nine digits that a spreadsheet
+    leaves. Refuses everything that is no Vietnamese mobile number.
+
+    Raises:
+        InvalidRequestError: with the number masked, and why it was refused.
+    """
+    compact = _SEPARATORS.sub("", phone) if isinstance(phone, str) else ""
+    digits = compact.removeprefix("+")
+    if _DIGITS.fullmatch(digits):
+        if compact.startswith("0084"):
+            subscriber = digits[4:]
+        elif digits.startswith("84") and len(digits) in (11, 12):
+            subscriber = digits[2:]
+        elif digits.startswith("0") and compact == digits:
+            subscriber = digits[1:]
+        elif len(digits) == 9 and compact == digits:
+            subscriber = digits
+        else:
+            subscriber = ""
+        # +84 (0)901 888 484 is how business cards write it.
+        if len(subscriber) == 10 and subscriber.startswith("0"):
+            subscriber = subscriber[1:]
+        if _MOBILE.fullmatch(subscriber):
+            return "0" + subscriber
+        reason = _why_not(compact, digits)
+    elif not compact:
+        reason = "it is empty"
+    else:
+        reason = "it holds something other than digits"
+    shown = mask_phone(compact) if compact else "(empty)"
+    where = "" if row is None else f" in row {row}"
+    raise InvalidRequestError(
+        f"phone {shown}{where} is no Vietnamese mobile number: {reason}. Give ten digits such as 09xxxxxxxx.",
+        field="phone",
+        row=row,
+    )
+
+
+def _why_not(compact: str, digits: str) -> str:
+    if compact.startswith("+") and not digits.startswith("84"):
+        return "it belongs to another country"
+    if re.match(r"(?:84|0)?1(?:2\d|6[2-9]|86|88|99)\d{7}$", digits):
+        return "it has a prefix that was replaced in 2018"
+    if re.match(r"(?:84|0)2\d{8,9}$", digits):
+        return "it is a landline"
+    if len(digits) < 9:
+        return f"it has only {len(digits)} digits"
+    if len(digits) > 12:
+        return f"it has {len(digits)} digits"
+    return "no network has this prefix and length"

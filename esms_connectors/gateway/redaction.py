@@ -1,0 +1,136 @@
+"""
+Keeps keys and phone numbers out of everything a person or a log collector may read.
+
+Redaction is by value: every key pair that was ever loaded in this process is known here, so it does not matter which
+library wrote the text (urllib3 logs whole URLs at DEBUG, and some gateway functions carry the keys in the query).
+Phone numbers are found by shape, in the forms that people, the gateway and URL encoding give them.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import logging
+import re
+import threading
+from urllib.parse import quote, quote_plus
+
+MASK = "***"
+
+# Below this length a key could be part of an ordinary word; it is then masked only where it stands alone.
+_MIN_SUBSTRING_LENGTH = 8
+
+# 84 or 0, then the nine digits of a mobile number (or the ten of the old numbers), with the separators people type.
+# The look-arounds leave ids alone: hexadecimal message ids, 17-19 digit OA ids and epoch milliseconds are no phones.
+_PHONE = re.compile(
+    r"(?:(?<![0-9A-Za-z])|(?<=%2[Bb])|(?<=\\n)|(?<=\\t))"
+    r"(\+?84|0)([ .\-]?\(?\d\)?(?:[ .\-]?\d){7,8})([ .\-]?\d)?(?![0-9A-Za-z])"
+)
+_DIGIT = re.compile(r"\d")
+
+_LOGGERS_OF_OTHERS = (
+    "urllib3.connection",
+    "urllib3.connectionpool",
+    "urllib3.poolmanager",
+    "urllib3.response",
+    "urllib3.util.retry",
+)
+
+_lock = threading.Lock()
+_secrets: set[str] = set()
+_pattern: re.Pattern[str] | None = None
+
+
+def register_secret(value: str) -> None:
+    """Mask `value`, in any letter case and any encoding that we or the gateway use, from now on in this process."""
+    global _pattern
+    with _lock:
+        if value in _secrets:
+            return
+        _secrets.add(value)
+        _pattern = _compile(_secrets)
+
+
+def _compile(secrets: set[str]) -> re.Pattern[str]:
+    alternatives: set[str] = set()
+    for secret in secrets:
+        as_json = json.dumps(secret)[1:-1]
+        spellings = {
+            secret,
+            quote(secret, safe=""),
+            quote_plus(secret),
+            quote(quote(secret, safe=""), safe=""),
+            as_json,
+            as_json.replace("/", "\\/"),
+            html.escape(secret),
+            html.escape(secret, quote=False),
+        }
+        for spelling in spellings:
+            literal = re.escape(spelling)
+            alternatives.add(
+                literal if len(secret) >= _MIN_SUBSTRING_LENGTH else rf"(?<![0-9A-Za-z]){literal}(?![0-9A-Za-z])"
+            )
+    # Longest first: a key that is the beginning of another one must not leave the other one's tail behind.
+    return re.compile("|".join(sorted(alternatives, key=len, reverse=True)), re.IGNORECASE)
+
+
+def mask_phone(phone: str) -> str:
+    """Keep the first three and last two digits: enough to recognise a row, too little to call: `090*****84`."""
+    digits = len(_DIGIT.findall(phone))
+    if digits < 8:
+        return MASK
+    seen = 0
+
+    def keep_ends(match: re.Match[str]) -> str:
+        nonlocal seen
+        seen += 1
+        return match.group() if seen <= 3 or seen > digits - 2 else "*"
+
+    return _DIGIT.sub(keep_ends, phone)
+
+
+def mask_phones(text: str) -> str:
+    """Mask everything in `text` that has the shape of a Vietnamese phone number."""
+    return _PHONE.sub(lambda match: mask_phone(match.group()), text)
+
+
+def redact(text: str) -> str:
+    """`text` without any registered key and without any phone number in full."""
+    pattern = _pattern
+    if pattern is not None:
+        text = pattern.sub(MASK, text)
+    return mask_phones(text)
+
+
+class RedactingFilter(logging.Filter):
+    """Rewrites each record before any handler sees it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        try:
+            message = record.getMessage()
+        except Exception:  # noqa: BLE001 - any argument may refuse to be formatted
+            # A record that cannot be formatted is the writer's bug; it must neither break the caller nor leak its args.
+            message = str(record.msg)
+        record.msg, record.args = redact(message), None
+        if record.exc_info:
+            # Formatted here once, because every handler would format the exception's own text again.
+            record.exc_text = redact(logging.Formatter().formatException(record.exc_info))
+            record.exc_info = None
+        return True
+
+
+_filter = RedactingFilter()
+
+
+def get_logger(name: str) -> logging.Logger:
+    """A logger of ours whose records are redacted, whatever handlers the application installs."""
+    logger = logging.getLogger(name)
+    if _filter not in logger.filters:
+        logger.addFilter(_filter)
+    return logger
+
+
+def guard_loggers_of_others() -> None:
+    """Redact what the HTTP library logs. Cheap, and repeated before each call: a logging set-up may have undone it."""
+    for name in _LOGGERS_OF_OTHERS:
+        get_logger(name)

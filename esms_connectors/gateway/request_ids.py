@@ -1,0 +1,64 @@
+"""Request ids: the gateway refuses a second request that carries the id of an earlier one (code 124)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+
+from esms_connectors.gateway.errors import InvalidRequestError
+
+MAX_LENGTH = 50
+
+
+def make_request_id(*parts: str | int | None) -> str:
+    """
+    The same parts give the same id, in every process and version; different parts give different ids.
+
+    Build it from what the message is (namespace, flow, run, task, recipient key, content hash), never from the number
+    of the try: a repeat must carry the id of the first attempt.
+
+    Args:
+        parts: at least one; `1`, `"1"` and `None` are three different things.
+
+    Returns:
+        40 characters, lower-case letters and digits.
+    """
+    if not parts:
+        raise InvalidRequestError("A request id needs at least one part that says what the message is.", field="parts")
+    canonical = json.dumps(parts, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()[:40]
+
+
+def random_request_id() -> str:
+    """An id for a message that nobody will ever want to repeat from outside this call."""
+    return uuid.uuid4().hex
+
+
+def check_request_id(request_id: str, *, row: int | None = None) -> str:
+    """
+    The id, if the gateway will take it.
+
+    Raises:
+        InvalidRequestError: empty, over 50 characters, or with blanks, control or non-ASCII characters, which the
+            gateway may cut or fold and so no longer tell apart.
+    """
+    where = "" if row is None else f" in row {row}"
+    if not isinstance(request_id, str) or not request_id:
+        raise InvalidRequestError(
+            f"The request id{where} is empty. Leave it out or give 1 to {MAX_LENGTH} characters.",
+            field="request_id",
+            row=row,
+        )
+    if len(request_id) > MAX_LENGTH:
+        raise InvalidRequestError(
+            f"The request id{where} has {len(request_id)} characters, the gateway takes {MAX_LENGTH}. "
+            "make_request_id(*parts) makes a short one of any parts.",
+            field="request_id",
+            row=row,
+        )
+    if not request_id.isascii() or not request_id.isprintable() or " " in request_id:
+        raise InvalidRequestError(
+            f"The request id{where} holds blanks or characters outside printable ASCII.", field="request_id", row=row
+        )
+    return request_id

@@ -1,0 +1,111 @@
+"""
+May this call be repeated, and when: decisions only, no clock, no sleep, no network.
+
+The answer follows from what the call does (`Effect`), from what is known of the attempt (`Failure`) and from the
+gateway's duplicate window; never from the HTTP verb.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from pendulum import DateTime
+
+from esms_connectors.gateway.endpoints import Effect
+from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.gateway.wire import VIETNAM
+
+# One page of the documentation says 24 hours, another "within the day", which may end at midnight in Vietnam. The
+# shorter of both is relied upon, and the margin allows for the two clocks and for the time a request travels.
+DUPLICATE_WINDOW_HOURS = 24
+DUPLICATE_WINDOW_MARGIN_MINUTES = 5
+
+
+class Failure(enum.Enum):
+    """What is known of an attempt that brought no result."""
+
+    NOT_SENT = "not sent"  # nothing left this machine
+    LIMITED = "limited"  # refused because of too many requests: not taken
+    LOST = "lost"  # it left and no readable answer came: perhaps taken
+    MISDIRECTED = "misdirected"  # something answered that will not change its mind (404, redirect): perhaps taken
+    REFUSED = "refused"  # the gateway said no, with a code
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """
+    How often and how long a call is repeated. Short by default: an orchestrator's own retries multiply with these.
+
+    Attributes:
+        attempts: at most this many, the first included.
+        first_wait_seconds: upper bound of the first wait; it doubles with each attempt.
+        max_wait_seconds: upper bound of any wait that the gateway did not ask for.
+        budget_seconds: no attempt begins later than this after the first.
+    """
+
+    attempts: int = 4
+    first_wait_seconds: float = 0.5
+    max_wait_seconds: float = 8.0
+    budget_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1 or min(self.first_wait_seconds, self.max_wait_seconds, self.budget_seconds) < 0:
+            raise ConfigurationError("A retry policy needs at least one attempt and no negative seconds.")
+
+
+NO_RETRIES = RetryPolicy(attempts=1)
+
+
+def inside_duplicate_window(first_attempt_at: DateTime, now: DateTime) -> bool:
+    """Whether the gateway still surely holds back a second request with the id of one made at `first_attempt_at`."""
+    soon = now.in_timezone(VIETNAM).add(minutes=DUPLICATE_WINDOW_MARGIN_MINUTES)
+    first = first_attempt_at.in_timezone(VIETNAM)
+    return soon.date() == first.date() and soon < first.add(hours=DUPLICATE_WINDOW_HOURS)
+
+
+def may_repeat(
+    effect: Effect,
+    failure: Failure,
+    *,
+    in_doubt: bool,
+    idempotent: bool,
+    first_attempt_at: DateTime,
+    now: DateTime,
+) -> bool:
+    """
+    Whether one more attempt can do no harm and might do good.
+
+    Args:
+        in_doubt: this attempt or an earlier one of the same call may have been taken.
+        idempotent: the call carries a request id that the gateway is known to honour.
+    """
+    if failure in (Failure.REFUSED, Failure.MISDIRECTED):
+        return False
+    match effect:
+        case Effect.READ:
+            return True
+        case Effect.CHARGE:
+            return False
+        case Effect.SEND:
+            return not in_doubt or (idempotent and inside_duplicate_window(first_attempt_at, now))
+
+
+def wait_seconds(
+    policy: RetryPolicy, attempt: int, *, elapsed_seconds: float, retry_after_seconds: float | None, chance: float
+) -> float | None:
+    """
+    How long to wait before the next attempt, or None when there must be none.
+
+    Args:
+        attempt: how many were made.
+        elapsed_seconds: since the first attempt began.
+        retry_after_seconds: what the gateway asked for; obeyed, or the call ends.
+        chance: a random number in [0, 1): full jitter, so that many workers do not come back together.
+    """
+    if attempt >= policy.attempts:
+        return None
+    wait = chance * min(policy.max_wait_seconds, policy.first_wait_seconds * 2 ** (attempt - 1))
+    if retry_after_seconds is not None:
+        wait += retry_after_seconds
+    return wait if elapsed_seconds + wait <= policy.budget_seconds else None

@@ -1,0 +1,64 @@
+"""Requests per second: one limiter a client, or one that several workers share."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from esms_connectors.gateway.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pyrate_limiter import Limiter
+
+
+@runtime_checkable
+class Throttle(Protocol):
+    """
+    Gives leave to make one request. Called by many threads at once.
+
+    Anything with this one method can be plugged in; `PyrateThrottle` takes a limiter whose bucket lives in Redis or
+    PostgreSQL, so that workers on several machines keep one limit together.
+    """
+
+    def acquire(self, timeout_seconds: float) -> bool:
+        """Wait at most `timeout_seconds` for leave; False when it did not come."""
+        ...
+
+
+class PyrateThrottle:
+    """A limiter of the pyrate-limiter library, with any bucket of its."""
+
+    def __init__(self, limiter: Limiter, *, name: str = "esms") -> None:
+        self._limiter = limiter
+        self._name = name
+
+    @classmethod
+    def per_second(cls, requests_per_second: float) -> PyrateThrottle:
+        """A limit for this process: 20 is twenty a second, 0.5 is one every two seconds."""
+        # Imported here: it brings asyncio along, and most clients set no limit.
+        from pyrate_limiter import Limiter, Rate
+
+        if not requests_per_second > 0:
+            raise ConfigurationError(f"Requests per second must be more than 0, not {requests_per_second}.")
+        share = Fraction(requests_per_second).limit_denominator(600)
+        if share == 0:
+            raise ConfigurationError("Requests per second must be at least one in ten minutes.")
+        return cls(Limiter(Rate(share.numerator, share.denominator * 1000)))
+
+    def acquire(self, timeout_seconds: float) -> bool:
+        # The library reads -1 as "for ever", and the result of a synchronous bucket is a plain bool.
+        return bool(self._limiter.try_acquire(self._name, timeout=max(0.0, timeout_seconds)))
+
+    def close(self) -> None:
+        self._limiter.close()
+
+
+def as_throttle(throttle: float | Throttle | None) -> Throttle | None:
+    """A number of requests per second, a throttle of the caller's, or none."""
+    if throttle is None:
+        return None
+    if isinstance(throttle, int | float) and not isinstance(throttle, bool):
+        return PyrateThrottle.per_second(throttle)
+    if isinstance(throttle, Throttle):
+        return throttle
+    raise ConfigurationError("throttle takes a number of requests per second or an object with acquire(seconds).")

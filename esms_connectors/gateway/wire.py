@@ -1,0 +1,306 @@
+"""
+The gateway's spellings and ours: answers, codes, numbers, times, flags, XML, template params.
+
+The gateway's types wobble: codes and numbers come as strings or numbers, one page prints `RefercenceId`, key casing
+changes between functions. Readers here accept all of it and never raise for a field that is missing or odd: they give
+None, or the text as it came.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from urllib.parse import unquote
+from xml.etree import ElementTree
+
+import pendulum
+from pendulum import DateTime
+
+from esms_connectors.gateway.errors import InvalidRequestError
+
+# Zone-less times on the wire are Vietnamese local time: never stated, but the +0700 of SentTime implies it.
+VIETNAM = "Asia/Ho_Chi_Minh"
+
+_DATE = re.compile(r"\\?/Date\((-?\d{1,16})(?:[+-]\d{4})?\)\\?/")
+_C0_NAMES = [
+    *("NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "TAB", "LF", "VT", "FF", "CR", "SO", "SI"),
+    *("DLE", "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US"),
+]
+_FORBIDDEN_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+Fields = Mapping[str, Any]
+
+
+class UnreadableAnswerError(ValueError):
+    """The body is no answer of the gateway. The text says what it is instead; it never quotes it."""
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def read_answer(body: bytes) -> dict[str, Any]:
+    """
+    The JSON object in `body`.
+
+    Raises:
+        UnreadableAnswerError: empty, not UTF-8, a web page, cut off, or JSON that is no object.
+    """
+    if not body.strip():
+        raise UnreadableAnswerError("an empty body")
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UnreadableAnswerError("a body that is not UTF-8") from None
+    if text.lstrip()[:1] == "<":
+        raise UnreadableAnswerError("a web page instead of JSON")
+    try:
+        answer = json.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        raise UnreadableAnswerError("a body that is cut off or not JSON") from None
+    if not isinstance(answer, dict):
+        raise UnreadableAnswerError("JSON that is no object")
+    return answer
+
+
+def read_code(answer: Fields, code_fields: Iterable[str]) -> str:
+    """
+    The result code as text: `"100"` for `"100"`, `100`, `100.0` and `" 100 "`.
+
+    Raises:
+        UnreadableAnswerError: no field holds a code, as in `{"error": "Invalid request"}`, or two hold different ones.
+    """
+    found = {code for name in code_fields if (code := _code_text(answer.get(name))) is not None}
+    if len(found) > 1:
+        raise UnreadableAnswerError(f"an answer with contradicting codes ({', '.join(sorted(found))})")
+    if not found:
+        raise UnreadableAnswerError("an answer without a result code")
+    return found.pop()
+
+
+def _code_text(value: object) -> str | None:
+    number = as_number(value)
+    if isinstance(number, int):
+        return str(number)
+    text = as_text(value)
+    # A code is short and has no blanks; anything else is a sentence that stands in a code's place.
+    return text if text and len(text) <= 20 and " " not in text else None
+
+
+def pick(answer: Fields, *names: str) -> Any:
+    """The first of `names` that is there, in any letter case; None when none is."""
+    for name in names:
+        if name in answer:
+            return answer[name]
+    folded = {key.casefold(): value for key, value in answer.items() if isinstance(key, str)}
+    for name in names:
+        if name.casefold() in folded:
+            return folded[name.casefold()]
+    return None
+
+
+def as_text(value: object) -> str | None:
+    """Trimmed text; None for missing, empty and for what is no scalar. Ids are often padded."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, str):
+        return value.strip() or None
+    if isinstance(value, int | Decimal):
+        return str(value)
+    return None
+
+
+def as_verbatim(value: object) -> str:
+    """Text as it came, untrimmed; empty for missing."""
+    return value if isinstance(value, str) else (as_text(value) or "")
+
+
+def as_number(value: object) -> int | str | None:
+    """An integer where it is one; an unknown spelling is kept as text rather than lost."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int):
+        return value
+    text = as_text(value)
+    if text is None:
+        return None
+    try:
+        exact = Decimal(text)
+        return int(exact) if exact.is_finite() and abs(exact) < 10**18 and exact == exact.to_integral_value() else text
+    except InvalidOperation:
+        return text
+
+
+def as_count(value: object) -> int | None:
+    """A count: an integer >= 0, else None."""
+    number = as_number(value)
+    return number if isinstance(number, int) and number >= 0 else None
+
+
+def as_price(value: object) -> Decimal | None:
+    """Money in VND as a finite Decimal, else None."""
+    text = as_text(value)
+    if text is None:
+        return None
+    try:
+        price = Decimal(text)
+    except InvalidOperation:
+        return None
+    return price if price.is_finite() else None
+
+
+def as_flag(value: object) -> bool | None:
+    """True and false as booleans, numbers or words, else None."""
+    if isinstance(value, bool):
+        return value
+    text = (as_text(value) or "").casefold()
+    if text in ("1", "true"):
+        return True
+    if text in ("0", "false"):
+        return False
+    return None
+
+
+def as_time(value: object) -> DateTime | None:
+    """`/Date(1705484048995+0700)/`: milliseconds since 1970 in UTC; the offset only says how to show them."""
+    match = _DATE.fullmatch(as_text(value) or "")
+    if match is None:
+        return None
+    try:
+        return pendulum.from_timestamp(int(match[1]) / 1000, tz=VIETNAM)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def read_error_info(text: str | None) -> tuple[int | str | None, str]:
+    """
+    Zalo's own error number and words out of a report's `error_info`, which comes in three encodings, junk behind it.
+
+    Returns:
+        `(-114, "User is inactive")`; `(None, "")` when nothing can be read. A status is never dropped over this.
+    """
+    text = text or ""
+    for _ in range(2):
+        if re.search(r"%(?:25)?(?:7[Bb]|22)", text):
+            text = unquote(text)
+    text = text.strip()
+    try:
+        if text.startswith('"'):
+            text = json.JSONDecoder().raw_decode(text)[0]
+        info = json.JSONDecoder().raw_decode(text)[0]
+    except (ValueError, RecursionError):
+        return None, ""
+    if not isinstance(info, dict):
+        return None, ""
+    return as_number(pick(info, "error")), as_text(pick(info, "message")) or ""
+
+
+def as_rows(value: object) -> list[Fields]:
+    """The objects in a list; anything else gives none."""
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+def local_time(moment: datetime, field: str) -> str:
+    """
+    `yyyy-MM-dd HH:mm:ss` in Vietnam, fractions of a second cut off.
+
+    Raises:
+        InvalidRequestError: `moment` has no zone, so nobody can say which instant it is.
+    """
+    if not isinstance(moment, datetime) or moment.utcoffset() is None:
+        raise InvalidRequestError(
+            f"{field} needs a date and time with a zone, such as pendulum.now('{VIETNAM}').", field=field
+        )
+    return pendulum.instance(moment).in_timezone(VIETNAM).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def flag(value: bool) -> str:
+    return "1" if value else "0"
+
+
+def check_text(text: str, field: str, *, row: int | None = None) -> str:
+    """
+    The text, if it can travel.
+
+    Raises:
+        InvalidRequestError: empty or blank, or with half of a surrogate pair (a text cut inside an emoji).
+    """
+    where = "" if row is None else f" in row {row}"
+    if not isinstance(text, str) or not text.strip():
+        raise InvalidRequestError(f"{field}{where} is empty.", field=field, row=row)
+    if match := _SURROGATE.search(text):
+        raise InvalidRequestError(
+            f"{field}{where} has half a character (U+{ord(match.group()):04X}) at position {match.start()}: "
+            "the text was cut inside an emoji.",
+            field=field,
+            row=row,
+        )
+    return text
+
+
+def json_body(fields: Fields) -> bytes:
+    # Unescaped: a Vietnamese text would be three times as long as \uXXXX.
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+
+
+def xml_body(fields: Iterable[tuple[str, str]], phones: Iterable[str]) -> bytes:
+    """
+    The `<RQST>` document, elements in the order given, one CUSTOMER element a phone. Line ends become `\\n`.
+
+    Raises:
+        InvalidRequestError: a text holds a character that XML cannot carry; the message names it.
+    """
+    request = ElementTree.Element("RQST")
+    for name, value in fields:
+        if match := _FORBIDDEN_IN_XML.search(value):
+            raise InvalidRequestError(
+                f"{name.lower()} has the character {_character_name(match.group())} at position {match.start()}, "
+                "which XML cannot carry. Remove it, or use send_customer_care_sms.",
+                field=name.lower(),
+            )
+        # XML readers turn a carriage return into a line feed anyway; done here, the text sent is the text read.
+        ElementTree.SubElement(request, name).text = value.replace("\r\n", "\n").replace("\r", "\n")
+    contacts = ElementTree.SubElement(request, "CONTACTS")
+    for phone in phones:
+        ElementTree.SubElement(ElementTree.SubElement(contacts, "CUSTOMER"), "PHONE").text = phone
+    return bytes(ElementTree.tostring(request, encoding="utf-8", xml_declaration=False))
+
+
+def _character_name(character: str) -> str:
+    number = ord(character)
+    if number < len(_C0_NAMES):
+        return f"U+{number:04X} {_C0_NAMES[number]}"
+    return f"U+{number:04X}" + (" (half a surrogate pair)" if 0xD800 <= number <= 0xDFFF else " (noncharacter)")
+
+
+def template_param(value: object, field: str, *, row: int | None = None) -> str:
+    """
+    One template value as text: text, whole numbers and decimals.
+
+    Raises:
+        InvalidRequestError: nothing there, or a type whose text nobody chose (float, bool, date).
+    """
+    if isinstance(value, str):
+        if match := _SURROGATE.search(value):
+            raise InvalidRequestError(
+                f"{field}{'' if row is None else f' in row {row}'} has half a character "
+                f"(U+{ord(match.group()):04X}) at position {match.start()}.",
+                field=field,
+                row=row,
+            )
+        return value
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return str(value)
+    raise InvalidRequestError(
+        f"{field}{'' if row is None else f' in row {row}'} is {type(value).__name__}, not text. "
+        "Turn it into the text that the customer should read.",
+        field=field,
+        row=row,
+    )
