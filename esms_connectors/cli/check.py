@@ -1,0 +1,71 @@
+"""`esms check`: one look at everything that must be right before the first message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pendulum
+
+from esms_connectors.cli.output import vnd
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.errors import (
+    AddressNotAllowedError,
+    AuthenticationError,
+    EsmsError,
+    GatewayError,
+)
+
+# The duplicate window is judged by this machine's clock, with a margin of five minutes.
+_TOLERATED_SKEW_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the check; `ok` is None where it could not be told."""
+
+    name: str
+    ok: bool | None
+    text: str
+
+    def as_dict(self) -> dict[str, object]:
+        return {"check": self.name, "ok": self.ok, "text": self.text}
+
+
+def check_account(client: EsmsClient) -> tuple[list[Finding], EsmsError | None]:
+    """The findings in order, and the error that stopped the check, if one did. Reads the balance, sends nothing."""
+    findings = [
+        Finding(
+            "mode", True, "sandbox: messages are checked, not sent" if client.sandbox else "live: messages are sent"
+        )
+    ]
+    try:
+        balance = client.get_balance()
+    except EsmsError as error:
+        return findings + _findings_of(error, client.base_url), error
+    findings.append(Finding("connection", True, client.base_url))
+    findings.append(Finding("keys", True, f"accepted, account {balance.user_id or 'unknown'}"))
+    findings.append(Finding("address", True, "this machine's address may call the gateway"))
+    if balance.balance_vnd > 0:
+        findings.append(Finding("balance", True, vnd(balance.balance_vnd)))
+    else:
+        findings.append(Finding("balance", False, f"{vnd(balance.balance_vnd)}: top up, every send would answer 103"))
+    if balance.server_time is None:
+        findings.append(Finding("clock", None, "the gateway did not tell its time"))
+    else:
+        skew = (pendulum.now("UTC") - balance.server_time).total_seconds()
+        text = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the gateway"
+        fine = abs(skew) <= _TOLERATED_SKEW_SECONDS
+        findings.append(Finding("clock", fine, text + ("" if fine else ": set this machine's clock (NTP)")))
+    return findings, None
+
+
+def _findings_of(error: EsmsError, base_url: str) -> list[Finding]:
+    if not isinstance(error, GatewayError):
+        return [Finding("connection", False, str(error))]
+    reached = Finding("connection", True, base_url)
+    match error:
+        case AuthenticationError():
+            return [reached, Finding("keys", False, f"{error} Copy both keys again from account.esms.vn.")]
+        case AddressNotAllowedError():
+            return [reached, Finding("address", False, str(error))]
+    return [reached, Finding("account", False, str(error))]

@@ -1,0 +1,264 @@
+"""The commands. Each is a thin wrapper: what it does lives in the package, how it is shown lives here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import click
+import pendulum
+from rich.console import Console
+from rich.table import Table
+
+from esms_connectors import __version__
+from esms_connectors.cli import output
+from esms_connectors.cli.check import check_account
+from esms_connectors.cli.output import EXIT_CODES, EsmsGroup, json_option, print_json
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.codes import CODES
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.gateway.models import Submission
+from esms_connectors.gateway.request_ids import random_request_id
+from esms_connectors.gateway.retry import RetryPolicy
+from esms_connectors.gateway.wire import VIETNAM
+
+
+@click.group(cls=EsmsGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="esms")
+def esms() -> None:
+    """
+    Send SMS and Zalo ZNS through eSMS.vn, and read what became of them.
+
+    Keys come from ESMS_API_KEY and ESMS_SECRET_KEY, never from an option: options stand in the process list.
+    ESMS_BASE_URL points elsewhere (an emulator), ESMS_SANDBOX=1 checks messages without sending them.
+    """
+
+
+def _connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--base-url", envvar="ESMS_BASE_URL", help="Scheme and host of the gateway.", metavar="URL"),
+        click.option("--sandbox/--live", default=None, help="Check only, or send for real. Default: ESMS_SANDBOX."),
+    ):
+        command = option(command)
+    return command
+
+
+def _client(base_url: str | None, sandbox: bool | None, **more: Any) -> EsmsClient:
+    given = {name: value for name, value in (("base_url", base_url), ("sandbox", sandbox)) if value is not None}
+    return EsmsClient.from_env(**given, **more)
+
+
+@esms.command()
+@click.argument("code")
+@json_option
+def explain(code: str, as_json: bool) -> None:
+    """
+    What a result CODE of the gateway means, in English and Vietnamese.
+
+    \b
+    Example:
+      esms explain 124
+    """
+    known = CODES.get(code.strip())
+    if known is None:
+        raise InvalidRequestError(
+            f"{code} is in no table of the gateway's. Known: {', '.join(sorted(CODES, key=int))}.", field="code"
+        )
+    if as_json:
+        print_json(
+            {
+                "code": known.code,
+                "english": known.english,
+                "vietnamese": known.vietnamese,
+                "applies_to": known.applies_to,
+                "recovery": known.recovery.value,
+                "error": known.error.__name__ if known.error else None,
+            }
+        )
+        return
+    click.secho(f"{known.code}  {known.english}", bold=True)
+    click.echo(f"     {known.vietnamese}")
+    click.echo(f"  applies to   {known.applies_to}")
+    click.echo(f"  what to do   {known.recovery.value}")
+    click.echo(f"  raised as    {known.error.__name__ if known.error else 'nothing: this is success'}")
+
+
+@esms.command()
+@_connection_options
+@json_option
+def balance(base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
+    """
+    The money left on the account.
+
+    \b
+    Example:
+      esms balance --json
+    """
+    with _client(base_url, sandbox) as client:
+        account = client.get_balance()
+    if as_json:
+        print_json({"balance_vnd": account.balance_vnd, "user_id": account.user_id})
+    else:
+        click.echo(output.vnd(account.balance_vnd))
+
+
+@esms.command()
+@_connection_options
+@json_option
+def check(base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
+    """
+    Try keys, connection, address list, balance and clock; say what is wrong and what to do. Sends nothing.
+
+    \b
+    Example:
+      esms check
+    """
+    # No patience: somebody is looking at the screen.
+    client = _client(base_url, sandbox, retries=RetryPolicy(attempts=2, budget_seconds=20))
+    with client:
+        findings, error = check_account(client)
+    if as_json:
+        print_json({"ok": error is None, "checks": [finding.as_dict() for finding in findings]})
+    else:
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for finding in findings:
+            sign = {True: "[green]ok[/]", False: "[red]wrong[/]", None: "[dim]-[/]"}[finding.ok]
+            table.add_row(sign, finding.name, finding.text)
+        Console().print(table)
+    if error is not None:
+        raise SystemExit(output.exit_code_of(error))
+
+
+@esms.command("send-sms")
+@click.option("--to", "phones", multiple=True, required=True, metavar="PHONE", help="Recipient; repeat it for more.")
+@click.option("--text", required=True, help="The message; - reads it from standard input.")
+@click.option("--brandname", required=True, help="The registered sender ID.")
+@click.option("--advertising", is_flag=True, help="Advertising: 30 to 5000 numbers, reviewed before it goes out.")
+@click.option("--at", "send_at", metavar="TIME", help="When to send, Vietnamese time unless a zone is given.")
+@click.option("--campaign", help="Comes back in the sent data; customer care only.")
+@click.option("--callback-url", metavar="URL", help="Gets the delivery report.")
+@click.option("--request-id", help="At most 50 characters; the same id is never sent twice on one day.")
+@_connection_options
+@json_option
+def send_sms(
+    phones: tuple[str, ...],
+    text: str,
+    brandname: str,
+    advertising: bool,
+    send_at: str | None,
+    campaign: str | None,
+    callback_url: str | None,
+    request_id: str | None,
+    base_url: str | None,
+    sandbox: bool | None,
+    as_json: bool,
+) -> None:
+    """
+    Send one SMS: customer care to one number, or advertising to many.
+
+    \b
+    Examples:
+      esms send-sms --to 0901888484 --brandname MyBrand --text "Pipeline failed"
+      esms send-sms --sandbox --to 0901888484 --brandname MyBrand --text - < text.txt
+    """
+    if not advertising and len(phones) > 1:
+        raise InvalidRequestError(
+            "A customer-care SMS goes to one number. Call once for each, or use --advertising.", field="to"
+        )
+    if advertising and campaign is not None:
+        raise InvalidRequestError("--campaign is for customer care: advertising has none.", field="campaign")
+    if text == "-":
+        text = click.get_text_stream("stdin", encoding="utf-8").read().rstrip("\n")
+    # Made here, so that it can be told even when the answer is lost.
+    request_id = request_id if request_id is not None else random_request_id()
+    when = None if send_at is None else _time(send_at)
+    with _client(base_url, sandbox) as client:
+        if advertising:
+            sent = client.send_advertising_sms(
+                phones, text, brandname, send_at=when, callback_url=callback_url, request_id=request_id
+            )
+        else:
+            sent = client.send_customer_care_sms(
+                phones[0],
+                text,
+                brandname,
+                send_at=when,
+                campaign=campaign,
+                callback_url=callback_url,
+                request_id=request_id,
+            )
+    if as_json:
+        print_json({name: getattr(sent, name) for name in Submission.__slots__})
+        return
+    what = "checked in the sandbox, not sent" if sent.sandbox else "accepted (which is not yet delivered)"
+    if sent.duplicate:
+        what = "already accepted earlier under this request id; not sent again"
+    click.secho(what, fg="green")
+    click.echo(f"  message id  {sent.message_id or 'none given'}\n  request id  {sent.request_id}")
+
+
+def _time(text: str) -> datetime:
+    try:
+        moment: object = pendulum.parse(text, tz=VIETNAM, strict=False)
+    except ValueError:
+        moment = None
+    if isinstance(moment, datetime):
+        return moment
+    raise InvalidRequestError(f"--at {text!r} is no time. Give 2026-11-21 08:30.", field="at")
+
+
+@esms.command()
+@click.option("--port", default=8089, show_default=True, help="0 takes any free one.")
+@click.option("--seed", default=2024, show_default=True, help="Decides ids, fates and delays.")
+@click.option("--latency", default=0.0, show_default=True, help="Seconds added to every answer.")
+@click.option("--populate", default=0, show_default=True, help="Finished messages of yesterday to begin with.")
+def emulator(port: int, seed: int, latency: float, populate: int) -> None:
+    """
+    Run a stand-in gateway on this machine until Ctrl-C. Open its address in a browser to watch it.
+
+    \b
+    Example:
+      esms emulator --port 8089
+    """
+    _need("msgspec", "emulator")
+    from esms_connectors.emulator import PortInUseError, run_server
+
+    try:
+        run_server(port, seed=seed, latency_seconds=latency, populate=populate)
+    except PortInUseError:
+        taken = f"Port {port} is taken. Stop what listens there, or choose another with --port."
+        raise ConfigurationError(taken) from None
+
+
+@esms.command()
+@click.option(
+    "--output",
+    "folder",
+    default="demo-output",
+    show_default=True,
+    type=click.Path(file_okay=False),
+    help="Folder for the DuckDB file and the rejected rows.",
+)
+@json_option
+def demo(folder: str, as_json: bool) -> None:
+    """
+    A whole campaign on this machine: a CSV of customers, sent to an emulator, waited for, loaded into DuckDB.
+
+    \b
+    Example:
+      esms demo --output /tmp/esms-demo
+    """
+    _need("msgspec", "emulator")
+    _need("duckdb", "duckdb")
+    from esms_connectors.cli.demo import show_demo
+
+    show_demo(folder, as_json=as_json)
+
+
+def _need(module: str, extra: str) -> None:
+    """One line that names the extra, instead of an ImportError."""
+    import importlib.util
+
+    if importlib.util.find_spec(module) is None:
+        raise ConfigurationError(f"This needs the extra [{extra}]: pip install 'esms-connectors[{extra}]'")

@@ -1,0 +1,108 @@
+"""`esms demo`, shown to a person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from esms_connectors.cli.output import print_json, vnd
+from esms_connectors.demo.campaign import DemoResult, run_demo
+from esms_connectors.gateway.errors import ConfigurationError
+
+_SHOWN_REJECTS = 12
+
+
+def show_demo(folder: str, *, as_json: bool) -> None:
+    console = Console(stderr=as_json)
+    console.print("Stand-in gateway on this machine; nobody gets a message.", highlight=False)
+    tasks: dict[str, TaskID] = {}
+    failure: OSError | None = None
+    result = DemoResult()
+    with Progress(
+        TextColumn("{task.description:<29}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    ) as bars:
+
+        def progress(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=total)
+            bars.update(tasks[step], completed=done)
+
+        try:
+            result = run_demo(Path(folder), progress=progress)
+        except OSError as error:
+            failure = error
+    if failure is not None:
+        raise ConfigurationError(f"The folder {folder} cannot be written to ({failure.strerror}); choose --output.")
+    if as_json:
+        print_json(_as_dict(result))
+    else:
+        _print(console, result)
+
+
+def _print(console: Console, result: DemoResult) -> None:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    table.add_row("rows in the file", f"{result.rows_read:,}", "customers.csv")
+    table.add_row("rejected before sending", f"{len(result.rejected):,}", str(result.rejects_file))
+    table.add_row("accepted by the gateway", f"{result.accepted:,}", "which is not yet delivered")
+    if result.duplicates:
+        table.add_row(
+            "  of these answered 124",
+            f"{result.duplicates:,}",
+            "their first answer was lost on purpose; no second message",
+        )
+    for reason, count in result.refused.most_common():
+        table.add_row("refused by the gateway", f"{count:,}", reason)
+    if result.unknown:
+        table.add_row("outcome unknown", f"{result.unknown:,}", "")
+    accepted_sms = sum(outcome == "accepted" for outcome, _ in result.sms)
+    refused_sms = "; ".join(reason for outcome, reason in result.sms if outcome != "accepted")
+    table.add_row("SMS accepted", f"{accepted_sms} of {len(result.sms)}", refused_sms)
+    for state, count in sorted(result.states.items(), key=lambda item: -item[1]):
+        table.add_row(state, f"{count:,}", "")
+        if state == "failed":
+            for reason, failed in result.failure_reasons.most_common():
+                table.add_row("", f"{failed:,}", reason)
+    table.add_row("cost of all rows", vnd(result.cost_vnd), f"the balance went down by {vnd(result.charged_vnd)}")
+    table.add_row("most messages to one phone", f"{result.most_per_phone}", "")
+    table.add_row("rows loaded", f"{result.rows_loaded:,}", f"{result.database} (esms_sent_messages)")
+    console.print()
+    console.print(table)
+    console.print()
+    rejects = Table("line", "field", "why", title="Rejected rows", title_justify="left", box=None, pad_edge=False)
+    for row in result.rejected[:_SHOWN_REJECTS]:
+        rejects.add_row(str(row.line), row.field, row.reason)
+    if len(result.rejected) > _SHOWN_REJECTS:
+        rejects.add_row("…", "", f"{len(result.rejected) - _SHOWN_REJECTS} more in {result.rejects_file}")
+    console.print(rejects)
+    console.print(f"\nDone in {result.seconds:.1f} s. Look inside: {result.database}", highlight=False)
+
+
+def _as_dict(result: DemoResult) -> dict[str, object]:
+    return {
+        "rows_read": result.rows_read,
+        "rejected": [{"line": row.line, "field": row.field, "reason": row.reason} for row in result.rejected],
+        "accepted": result.accepted,
+        "duplicates": result.duplicates,
+        "refused": dict(result.refused),
+        "unknown": result.unknown,
+        "sms": [{"outcome": outcome, "reason": reason} for outcome, reason in result.sms],
+        "states": result.states,
+        "failure_reasons": dict(result.failure_reasons),
+        "rows_loaded": result.rows_loaded,
+        "cost_vnd": result.cost_vnd,
+        "charged_vnd": result.charged_vnd,
+        "most_per_phone": result.most_per_phone,
+        "database": result.database,
+        "rejects_file": result.rejects_file,
+        "seconds": round(result.seconds, 2),
+    }
