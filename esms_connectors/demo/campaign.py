@@ -1,0 +1,291 @@
+"""
+One campaign from a CSV to a table: check the rows, send, wait until final, pull back, load.
+
+Everything happens on this machine: the gateway is the emulator, so nobody gets a message.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+import pendulum
+
+from esms_connectors.delivery import DeliveryState, state_of_row
+from esms_connectors.emulator import (
+    DEMO_API_KEY,
+    DEMO_OA_ID,
+    DEMO_SECRET_KEY,
+    DEMO_TEMPLATE_ID,
+    DEMO_TEMPLATED_BRANDNAME,
+    Callbacks,
+    Emulator,
+    EmulatorConfig,
+    drop_after,
+)
+from esms_connectors.gateway.arguments import check_template_params
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.codes import CODES
+from esms_connectors.gateway.credentials import Credentials
+from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
+from esms_connectors.gateway.errors import GatewayError, InvalidRequestError
+from esms_connectors.gateway.models import SmsType, ZnsRecipient, ZnsTemplate
+from esms_connectors.gateway.phones import normalise_phone
+from esms_connectors.gateway.request_ids import make_request_id
+
+CUSTOMERS_CSV = Path(__file__).with_name("customers.csv")
+
+# The gateway's window filters by whole seconds of its own clock.
+_SLACK_SECONDS = 5
+_SENT_TYPES = (SmsType.ZNS, SmsType.CUSTOMER_CARE)
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row of the file that is not sent: its line (counted from 1, the header included) and why, phones masked."""
+
+    line: int
+    field: str
+    reason: str
+
+
+@dataclass(slots=True)
+class DemoResult:
+    """What happened; money in VND."""
+
+    rows_read: int = 0
+    rejected: list[RejectedRow] = field(default_factory=list)
+    accepted: int = 0
+    duplicates: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    unknown: int = 0
+    sms: list[tuple[str, str]] = field(default_factory=list)
+    states: dict[str, int] = field(default_factory=dict)
+    failure_reasons: Counter[str] = field(default_factory=Counter)
+    rows_loaded: int = 0
+    cost_vnd: Decimal = Decimal(0)
+    charged_vnd: Decimal = Decimal(0)
+    most_per_phone: int = 0
+    database: Path = Path()
+    rejects_file: Path = Path()
+    seconds: float = 0.0
+
+
+def run_demo(
+    output: Path, *, customers: Path = CUSTOMERS_CSV, wait_seconds: float = 60.0, progress: Progress | None = None
+) -> DemoResult:
+    """
+    Run the whole journey; files go to the folder `output`.
+
+    Args:
+        customers: CSV with the columns phone, customer_name, service, code, date.
+        wait_seconds: how long to wait at most until every message is final.
+        progress: called with (step, done, total).
+
+    Raises:
+        EsmsError, OSError: the file or the folder cannot be used.
+    """
+    tell = progress or (lambda step, done, total: None)
+    started = time.monotonic()
+    result = DemoResult(database=output / "esms.duckdb", rejects_file=output / "rejects.csv")
+    emulator = Emulator(EmulatorConfig(callbacks=Callbacks(enabled=False)))
+    # One answer is lost on purpose. The repeat carries the same request ids, so the gateway answers 124 for each row.
+    emulator.faults.add(SEND_ZNS_BULK.name, drop_after(), calls=[3])
+    output.mkdir(parents=True, exist_ok=True)
+    with (
+        emulator.serve() as server,
+        EsmsClient(Credentials(DEMO_API_KEY, DEMO_SECRET_KEY), server.base_url) as client,
+    ):
+        campaign = f"demo-{pendulum.now('UTC').format('YYYYMMDD-HHmmss')}"
+        since = pendulum.now("UTC").subtract(seconds=_SLACK_SECONDS)
+        balance_before = client.get_balance().balance_vnd
+        template = client.get_zns_template(DEMO_TEMPLATE_ID, DEMO_OA_ID)
+        recipients = list(_recipients(customers, template, campaign, result))
+        _write_rejects(result)
+        _send(client, recipients, campaign, server.base_url, result, tell)
+        _send_sms(client, campaign, result)
+        until = pendulum.now("UTC").add(seconds=_SLACK_SECONDS)
+        _wait(client, since, until, result, wait_seconds, tell)
+        _load(client, since, until, result)
+        _read_reasons(client, result)
+        result.charged_vnd = balance_before - client.get_balance().balance_vnd
+    result.most_per_phone = max(emulator.deliveries_by_phone().values(), default=0)
+    result.seconds = time.monotonic() - started
+    return result
+
+
+def _recipients(path: Path, template: ZnsTemplate, campaign: str, result: DemoResult) -> Iterator[ZnsRecipient]:
+    """The good rows of the file; the others go to `result.rejected`."""
+    first_line: dict[str, int] = {}
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        names = [param.name for param in template.params]
+        missing = [name for name in ("phone", *names) if name not in (reader.fieldnames or [])]
+        if missing:
+            raise InvalidRequestError(f"{path.name} has no column {', '.join(missing)}.", field=missing[0])
+        for row in reader:
+            line = reader.line_num
+            result.rows_read += 1
+            params = [row[name] or "" for name in names]
+            try:
+                phone = normalise_phone(row["phone"])
+                check_template_params(template, params)
+            except InvalidRequestError as error:
+                result.rejected.append(RejectedRow(line, error.field, str(error)))
+                continue
+            if phone in first_line:
+                reason = f"the same number as in line {first_line[phone]}"
+                result.rejected.append(RejectedRow(line, "phone", reason))
+                continue
+            first_line[phone] = line
+            yield ZnsRecipient(phone, params, make_request_id("demo", campaign, phone, *params))
+
+
+def _write_rejects(result: DemoResult) -> None:
+    with result.rejects_file.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["line", "field", "reason"])
+        writer.writerows((row.line, row.field, row.reason) for row in result.rejected)
+
+
+def _send(
+    client: EsmsClient,
+    recipients: list[ZnsRecipient],
+    campaign: str,
+    base_url: str,
+    result: DemoResult,
+    tell: Progress,
+) -> None:
+    size = SEND_ZNS_BULK.max_items or 1
+    for first in range(0, len(recipients), size):
+        chunk = recipients[first : first + size]
+        # The reports stay available through get_callback_data only for messages that were sent with a callback URL.
+        bulk = client.send_zns_bulk(
+            chunk, DEMO_TEMPLATE_ID, DEMO_OA_ID, campaign=campaign, callback_url=f"{base_url}/callback"
+        )
+        result.accepted += bulk.accepted
+        result.duplicates += bulk.duplicates
+        result.unknown += bulk.unknown
+        result.refused.update(row.reason for row in bulk.rows if row.outcome == "rejected")
+        tell("Sending", first + len(chunk), len(recipients))
+
+
+def _send_sms(client: EsmsClient, campaign: str, result: DemoResult) -> None:
+    """A few customer-care SMS to the staff; the last text matches no registered template and is refused."""
+    for position, (phone, text) in enumerate(
+        (
+            ("0901 888 484", "482910 la ma xac thuc cua ban"),
+            ("+84 90 188 84 85", "730144 la ma xac thuc cua ban"),
+            ("0901888486", "Chiến dịch bắt đầu"),
+        )
+    ):
+        try:
+            client.send_customer_care_sms(
+                phone,
+                text,
+                DEMO_TEMPLATED_BRANDNAME,
+                campaign=campaign,
+                request_id=make_request_id("demo", campaign, "staff", position),
+            )
+        except GatewayError as error:
+            result.sms.append(("refused", f"code {error.code}: {CODES[error.code].english}"))
+        else:
+            result.sms.append(("accepted", ""))
+
+
+def _wait(
+    client: EsmsClient,
+    since: pendulum.DateTime,
+    until: pendulum.DateTime,
+    result: DemoResult,
+    wait_seconds: float,
+    tell: Progress,
+) -> None:
+    deadline = time.monotonic() + wait_seconds
+    expected = result.accepted + sum(outcome == "accepted" for outcome, _ in result.sms)
+    while True:
+        final = sum(
+            state_of_row(message.send_status, message.send_result).is_final
+            for sms_type in _SENT_TYPES
+            for message in client.get_sms_sent_data(since, until, sms_type)
+        )
+        tell("Waiting for delivery reports", final, expected)
+        if final >= expected or time.monotonic() > deadline:
+            return
+        time.sleep(0.5)
+
+
+def _load(client: EsmsClient, since: pendulum.DateTime, until: pendulum.DateTime, result: DemoResult) -> None:
+    import duckdb
+
+    columns: list[list[object]] = [[] for _ in range(9)]
+    for sms_type in _SENT_TYPES:
+        for message in client.get_sms_sent_data(since, until, sms_type):
+            state = state_of_row(message.send_status, message.send_result)
+            row = (
+                message.message_id,
+                message.phone,
+                message.sms_type,
+                message.campaign,
+                message.content,
+                message.price_vnd,
+                message.send_status,
+                state.value,
+                message.sent_at,
+            )
+            for column, value in zip(columns, row, strict=True):
+                column.append(value)
+    types = [
+        "VARCHAR",
+        "VARCHAR",
+        "INTEGER",
+        "VARCHAR",
+        "VARCHAR",
+        "DECIMAL(18,4)",
+        "INTEGER",
+        "VARCHAR",
+        "TIMESTAMPTZ",
+    ]
+    with duckdb.connect(str(result.database)) as connection:
+        connection.execute(
+            """
+            CREATE OR REPLACE TABLE esms_sent_messages (
+                message_id VARCHAR, phone VARCHAR, sms_type INTEGER, campaign VARCHAR, content VARCHAR,
+                price_vnd DECIMAL(18,4), send_status INTEGER, state VARCHAR, sent_at TIMESTAMPTZ,
+                PRIMARY KEY (message_id, phone)
+            )
+            """
+        )
+        # One list a column: a statement a row would take seconds.
+        unnested = ", ".join(f"unnest(?::{kind}[])" for kind in types)
+        connection.execute(f"INSERT INTO esms_sent_messages SELECT {unnested}", columns)
+        counted = connection.execute("SELECT state, count(*) FROM esms_sent_messages GROUP BY state ORDER BY state")
+        result.states = dict(counted.fetchall())
+        result.rows_loaded, result.cost_vnd = connection.execute(
+            "SELECT count(*), coalesce(sum(price_vnd), 0) FROM esms_sent_messages"
+        ).fetchall()[0]
+
+
+def _read_reasons(client: EsmsClient, result: DemoResult) -> None:
+    """Why messages failed: the sent data does not say, the delivery reports do."""
+    import duckdb
+
+    with duckdb.connect(str(result.database), read_only=True) as connection:
+        failed = connection.execute(
+            "SELECT message_id FROM esms_sent_messages WHERE state = ? AND sms_type = ?",
+            [DeliveryState.FAILED.value, SmsType.ZNS.value],
+        ).fetchall()
+    if not failed:
+        return
+    reports = client.get_callback_data([message_id for (message_id,) in failed], DEMO_OA_ID)
+    for report in reports.reports.values():
+        result.failure_reasons[report.error_text or "no reason given"] += 1
+    if reports.missing:
+        result.failure_reasons["no report"] += len(reports.missing)
