@@ -141,10 +141,11 @@ def why(error: BaseException, left: bool) -> str:
         return "the proxy could not be reached or refused"
     if has(urllib3.exceptions.NameResolutionError):
         return "the host name is not known; is the base URL right, is there a network?"
-    if has(urllib3.exceptions.ConnectTimeoutError, requests.ConnectTimeout):
-        return "no connection in time; is the host reachable from here?"
     if has(ConnectionRefusedError):
         return "the connection was refused; is the base URL right, is a server running there?"
+    # urllib3 makes NewConnectionError a kind of ConnectTimeoutError, though it says that there was no waiting.
+    if has(urllib3.exceptions.ConnectTimeoutError) and not has(urllib3.exceptions.NewConnectionError):
+        return "no connection in time; is the host reachable from here?"
     if has(requests.Timeout, urllib3.exceptions.ReadTimeoutError, TimeoutError):
         return "no answer in time"
     if has(ssl.SSLError):

@@ -330,12 +330,13 @@ def _final_error(
             failed.error.request_id, failed.error.attempts = request_id, attempts
             return failed.error
     tries = f" ({attempts} attempts)" if attempts > 1 else ""
+    reason = failed.reason if failed.reason.endswith("?") else f"{failed.reason}."
     about: dict[str, Any] = {"endpoint": endpoint.name, "request_id": request_id, "attempts": attempts}
     if not in_doubt:
-        return NotSentError(f"{endpoint.name} was not sent{tries}: {failed.reason}.", **about)
+        return NotSentError(f"{endpoint.name} was not sent{tries}: {reason}", **about)
     if reading:
         return OutcomeUnknownError(
-            f"{endpoint.name} brought no readable answer{tries}: {failed.reason}. Reading again is safe.",
+            f"{endpoint.name} brought no readable answer{tries}: {reason} Reading again is safe.",
             retryable=failed.failure is not Failure.MISDIRECTED,
             **about,
         )
@@ -345,7 +346,7 @@ def _final_error(
         else "Do not repeat it: this function does not hold back a second message. Look it up in the sent data."
     )
     return OutcomeUnknownError(
-        f"{endpoint.name} may have been accepted, nobody knows{tries}: {failed.reason}. {advice}", **about
+        f"{endpoint.name} may have been accepted, nobody knows{tries}: {reason} {advice}", **about
     )
 
 

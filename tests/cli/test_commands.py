@@ -1,0 +1,283 @@
+"""`esms` as a user calls it: a process of its own, a real socket to the emulator, exit codes and one clear line."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from esms_connectors.emulator import DEMO_API_KEY, DEMO_BRANDNAME, DEMO_SECRET_KEY, Emulator, code, drop_after
+
+ESMS = Path(sys.executable).with_name("esms")
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def emulator() -> Emulator:
+    return Emulator()
+
+
+@pytest.fixture
+def base_url(emulator: Emulator) -> Iterator[str]:
+    with emulator.serve() as server:
+        yield server.base_url
+
+
+@pytest.fixture
+def run(base_url: str, tmp_path: Path) -> Run:
+    """Run `esms ...`; keyword arguments change the environment, None takes a variable out."""
+
+    def run_esms(*arguments: str, stdin: str | None = None, **changes: str | None) -> subprocess.CompletedProcess[str]:
+        environment: dict[str, str | None] = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "ESMS_API_KEY": DEMO_API_KEY,
+            "ESMS_SECRET_KEY": DEMO_SECRET_KEY,
+            "ESMS_BASE_URL": base_url,
+            "PYTHONWARNINGS": "error",
+        }
+        environment |= changes
+        return subprocess.run(
+            [str(ESMS), *arguments],
+            env={name: value for name, value in environment.items() if value is not None},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+
+    return run_esms
+
+
+def assert_one_clear_line(done: subprocess.CompletedProcess[str], exit_code: int, *fragments: str) -> None:
+    assert done.returncode == exit_code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    lines = done.stderr.strip().splitlines()
+    assert lines[0].startswith("esms: ")
+    assert len(lines) == 1 or lines[1].startswith("Request id: ")
+    for fragment in fragments:
+        assert fragment in done.stderr
+    for secret in (DEMO_API_KEY, DEMO_SECRET_KEY):
+        assert secret not in done.stderr
+
+
+def send(run: Run, *more: str, to: str = "0901888484", text: str = "Xin chào", **changes: str | None):
+    return run("send-sms", "--to", to, "--text", text, "--brandname", DEMO_BRANDNAME, *more, **changes)
+
+
+def test_send_sms_accepts_one_message(run: Run, emulator: Emulator) -> None:
+    """The message of the command line stands in the gateway, diacritics and all."""
+    done = send(run, "--json", "--campaign", "Chiến dịch 1", to="+84 90 188 84 84")
+    assert done.returncode == 0, done.stderr
+    sent = json.loads(done.stdout)
+    [message] = emulator.messages()
+    assert (message.message_id, message.content, message.campaign) == (sent["message_id"], "Xin chào", "Chiến dịch 1")
+
+
+def test_send_sms_reads_the_text_from_standard_input(run: Run, emulator: Emulator) -> None:
+    """A text with a line end survives the pipe, in a C locale too."""
+    done = run(
+        *("send-sms", "--to", "0901888484", "--text", "-", "--brandname", DEMO_BRANDNAME),
+        stdin="Dòng một\nDòng hai\n",
+        LC_ALL="C",
+    )
+    assert done.returncode == 0, done.stderr
+    assert [message.content for message in emulator.messages()] == ["Dòng một\nDòng hai"]
+
+
+def test_the_same_request_id_is_sent_once(run: Run, emulator: Emulator) -> None:
+    """A script that runs twice says so and sends once."""
+    assert send(run, "--request-id", "nightly-1").returncode == 0
+    again = send(run, "--request-id", "nightly-1")
+    assert again.returncode == 0
+    assert "not sent again" in again.stdout
+    assert len(list(emulator.messages())) == 1
+
+
+def test_sandbox_stores_nothing(run: Run, emulator: Emulator) -> None:
+    """The environment switches the sandbox on."""
+    done = send(run, ESMS_SANDBOX="1")
+    assert done.returncode == 0, done.stderr
+    assert "sandbox" in done.stdout
+    assert list(emulator.messages()) == []
+
+
+def test_advertising_goes_to_all_numbers(run: Run, emulator: Emulator) -> None:
+    """30 numbers make one advertising batch."""
+    phones = [part for number in range(30) for part in ("--to", f"09018884{number:02d}")]
+    done = run("send-sms", *phones, "--text", "Khuyen mai", "--brandname", DEMO_BRANDNAME, "--advertising")
+    assert done.returncode == 0, done.stderr
+    assert sum(emulator.deliveries_by_phone().values()) == 30
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fragment"),
+    [
+        ({"to": "02838123456"}, "028******56"),
+        ({"to": "0901"}, "only 4 digits"),
+        ({"text": "  "}, "content is empty"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_sent(
+    run: Run, emulator: Emulator, arguments: dict[str, str], fragment: str
+) -> None:
+    """Phone and text are checked before anything leaves."""
+    assert_one_clear_line(send(run, **arguments), 2, fragment)
+    assert emulator.call_count("send_customer_care_sms") == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "fragment"),
+    [
+        (("--request-id", "x" * 51), "51 characters"),
+        (("--advertising",), "30 to 5000"),
+        (("--at", "someday"), "is no time"),
+        (("--callback-url", "ftp://x"), "http or https"),
+    ],
+)
+def test_bad_options_are_one_line_and_nothing_is_sent(
+    run: Run, emulator: Emulator, more: tuple[str, ...], fragment: str
+) -> None:
+    """So are request id, list length, time and callback address."""
+    assert_one_clear_line(send(run, *more), 2, fragment)
+    assert list(emulator.messages()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "exit_code", "fragment"),
+    [
+        ({"ESMS_API_KEY": None}, 2, "ESMS_API_KEY"),
+        ({"ESMS_SECRET_KEY": ""}, 2, "ESMS_SECRET_KEY"),
+        ({"ESMS_API_KEY": DEMO_API_KEY + "\n"}, 2, "blank or line end"),
+        ({"ESMS_API_KEY": "{{ApiKey}}"}, 2, "placeholder"),
+        ({"ESMS_API_KEY": "WRONG-KEY-0001"}, 3, "101"),
+        ({"ESMS_SANDBOX": "maybe"}, 2, "ESMS_SANDBOX"),
+        ({"ESMS_BASE_URL": "http://esms.example"}, 2, "Use https"),
+        ({"ESMS_BASE_URL": "rest.esms.vn"}, 2, "scheme and a host"),
+        ({"ESMS_BASE_URL": "https://no-such-host.invalid"}, 4, "not sent"),
+    ],
+)
+def test_wrong_settings_are_one_line(
+    run: Run, emulator: Emulator, changes: dict[str, str | None], exit_code: int, fragment: str
+) -> None:
+    """Missing, malformed, placeholder and wrong keys; an unsafe, unreadable or unreachable base URL."""
+    assert_one_clear_line(send(run, **changes), exit_code, fragment)
+    assert list(emulator.messages()) == []
+
+
+def test_unreachable_host_says_so(run: Run) -> None:
+    """Nobody listens: certainly not sent."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    assert_one_clear_line(run("balance", ESMS_BASE_URL=url), 4, "refused")
+
+
+class _WebPage(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        page = b"<!DOCTYPE html><title>Welcome</title>"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+def test_a_web_page_at_the_base_url_is_recognised(run: Run) -> None:
+    """The wrong address answers with a page: outcome unknown for a send, and a hint at the address."""
+    with HTTPServer(("127.0.0.1", 0), _WebPage) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        done = send(run, ESMS_BASE_URL=f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+        thread.join()
+    assert_one_clear_line(done, 5, "web page", "base URL", "Request id: ")
+
+
+def test_a_lost_answer_is_repeated_under_the_same_id(run: Run, emulator: Emulator) -> None:
+    """The gateway took it, the answer was lost: the repeat finds it, and nobody gets two."""
+    emulator.faults.add("send_customer_care_sms", drop_after(), calls=[1])
+    done = send(run)
+    assert done.returncode == 0, done.stderr
+    assert emulator.deliveries_by_phone() == {"0901888484": 1}
+
+
+def test_check_finds_everything_in_order(run: Run) -> None:
+    """A good set-up passes every check, in JSON too."""
+    report = json.loads(run("check", "--json").stdout)
+    assert report["ok"] is True
+    assert {finding["check"] for finding in report["checks"]} == {
+        "mode",
+        "connection",
+        "keys",
+        "address",
+        "balance",
+        "clock",
+    }
+
+
+@pytest.mark.parametrize(
+    ("refusal", "check", "word"), [("101", "keys", "account.esms.vn"), ("140", "address", "eSMS sales")]
+)
+def test_check_says_what_is_wrong_and_what_to_do(
+    run: Run, emulator: Emulator, refusal: str, check: str, word: str
+) -> None:
+    """Refused keys and an address that is not listed are told apart."""
+    emulator.faults.add("get_balance", code(refusal))
+    done = run("check", "--json")
+    assert done.returncode == 3
+    [wrong] = [finding for finding in json.loads(done.stdout)["checks"] if finding["ok"] is False]
+    assert wrong["check"] == check
+    assert word in wrong["text"]
+
+
+def test_balance_in_dong(run: Run) -> None:
+    """People read dong with points, machines get a number."""
+    assert run("balance").stdout.strip().endswith(" đ")
+    assert float(json.loads(run("balance", "--json").stdout)["balance_vnd"]) > 0
+
+
+def test_explain_speaks_both_languages(run: Run) -> None:
+    """`esms explain` needs no keys."""
+    told = json.loads(run("explain", "124", "--json", ESMS_API_KEY=None).stdout)
+    assert told["error"] == "DuplicateRequestError"
+    assert "Trùng RequestId" in told["vietnamese"]
+    assert_one_clear_line(run("explain", "999"), 2, "in no table")
+
+
+def test_errors_are_json_for_machines(run: Run) -> None:
+    """With --json a refusal is an object with its code, and the exit code still tells."""
+    done = send(run, "--json", ESMS_API_KEY="WRONG-KEY-0001")
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["code"] == "101"
+
+
+def test_a_taken_port_is_one_line(run: Run) -> None:
+    """The emulator does not start twice on a port."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = run("emulator", "--port", str(taken.getsockname()[1]))
+    assert_one_clear_line(done, 2, "is taken")
+
+
+@pytest.mark.parametrize(
+    "command", [(), ("emulator",), ("check",), ("send-sms",), ("balance",), ("explain",), ("demo",)]
+)
+def test_help_everywhere(run: Run, command: tuple[str, ...]) -> None:
+    """Every command explains itself with an example."""
+    done = run(*command, "--help")
+    assert done.returncode == 0
+    assert "Usage:" in done.stdout
+    assert not command or "esms " + command[0] in done.stdout.split("Example", 1)[1]

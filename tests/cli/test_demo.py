@@ -1,0 +1,70 @@
+"""`esms demo`, the main job on real input."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from esms_connectors.demo.campaign import CUSTOMERS_CSV
+
+ESMS = Path(sys.executable).with_name("esms")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """What the demo tells a machine."""
+    folder = tmp_path_factory.mktemp("demo")
+    done = subprocess.run(
+        [str(ESMS), "demo", "--json", "--output", str(folder)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_every_row_of_the_file_is_accounted_for(demo: dict) -> None:
+    """Accepted, refused, unknown and rejected rows add up to the rows of the file."""
+    with CUSTOMERS_CSV.open(encoding="utf-8", newline="") as file:
+        rows = sum(1 for _ in csv.DictReader(file))
+    refused = sum(demo["refused"].values())
+    assert demo["rows_read"] == rows == len(demo["rejected"]) + demo["accepted"] + refused + demo["unknown"]
+
+
+def test_a_lost_answer_doubled_nobody(demo: dict) -> None:
+    """One answer is lost on purpose; its rows come back as duplicates, and nobody got two messages."""
+    assert demo["duplicates"] == 500
+    assert demo["most_per_phone"] == 1
+
+
+def test_the_table_holds_every_accepted_message(demo: dict) -> None:
+    """DuckDB agrees with the gateway in rows, states and cost."""
+    accepted_sms = sum(sms["outcome"] == "accepted" for sms in demo["sms"])
+    with duckdb.connect(demo["database"], read_only=True) as connection:
+        [(rows, messages, cost)] = connection.execute(
+            "SELECT count(*), count(DISTINCT message_id), sum(price_vnd) FROM esms_sent_messages"
+        ).fetchall()
+        names = connection.execute("SELECT content FROM esms_sent_messages WHERE content LIKE '%Nguyễn%'").fetchall()
+    assert rows == messages == demo["rows_loaded"] == demo["accepted"] + accepted_sms
+    assert float(cost) == float(demo["cost_vnd"]) == float(demo["charged_vnd"])
+    assert names
+    assert sum(demo["states"].values()) == rows
+
+
+def test_bad_rows_are_told_with_line_and_reason_and_without_the_number(demo: dict) -> None:
+    """The rejects file names lines of the CSV; numbers in it are masked."""
+    lines = CUSTOMERS_CSV.read_text(encoding="utf-8").splitlines()
+    with Path(demo["rejects_file"]).open(encoding="utf-8", newline="") as file:
+        rejects = list(csv.DictReader(file))
+    assert len(rejects) == len(demo["rejected"]) > 0
+    for reject in rejects:
+        phone = lines[int(reject["line"]) - 1].split(",")[0]
+        assert len(phone) < 8 or phone not in reject["reason"]
+    assert {reject["field"] for reject in rejects} == {"phone", "customer_name", "code"}
