@@ -1,0 +1,137 @@
+"""
+How fast the emulator hands out pages of get_sms_sent_data over loopback.
+
+The server is a process of its own, bound to one core; this process is the client, on another core where there is one.
+It asks for random pages of random windows over raw keep-alive connections, so no page is asked for twice in a row.
+
+    python benchmarks/emulator_pages.py --messages 1000000 --pages 3000
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from esms_connectors.emulator.config import DEMO_API_KEY, DEMO_SECRET_KEY
+
+VIETNAM = timezone(timedelta(hours=7))
+PATH = "/MainService.svc/json/GetSmsSentData_V2"
+
+
+def start_server(messages: int) -> tuple[subprocess.Popen[str], str, float]:
+    """The server process, its address, and the seconds it took to fill and start."""
+    begun = time.perf_counter()
+    command = [sys.executable, "-m", "esms_connectors.emulator", "--port", "0", "--populate", str(messages)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "ESMS_BASE_URL=" in line:
+            return process, line.split("=", 1)[1].strip(), time.perf_counter() - begun
+    raise SystemExit("the server ended before it listened")
+
+
+def bind(cores: set[int]) -> None:
+    """Keep this process, and those it starts from now on, on these cores; nothing where the system cannot."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+
+
+def cpu_seconds(process_id: int) -> float:
+    """User + system time of a process so far (Linux)."""
+    fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_mb(process_id: int, name: str) -> float:
+    """VmRSS or VmHWM of a process (Linux)."""
+    for line in Path(f"/proc/{process_id}/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) / 1024
+    return float("nan")
+
+
+def requests_of_pages(messages: int, pages: int, page_size: int, seed: int) -> list[bytes]:
+    """Bodies for random full pages of random windows inside yesterday."""
+    dice = random.Random(seed)
+    midnight = datetime.now(VIETNAM).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    bodies = []
+    for _ in range(pages):
+        first, last = sorted(dice.sample(range(86_400), 2))
+        rows = (last - first) * messages // 86_400
+        page = dice.randint(1, max(1, rows // page_size))
+        bodies.append(
+            json.dumps(
+                {
+                    "ApiKey": DEMO_API_KEY,
+                    "SecretKey": DEMO_SECRET_KEY,
+                    "SmsType": "2",
+                    "From": f"{midnight + timedelta(seconds=first):%Y-%m-%d %H:%M:%S}",
+                    "To": f"{midnight + timedelta(seconds=last):%Y-%m-%d %H:%M:%S}",
+                    "Page": page,
+                    "PageSize": page_size,
+                }
+            ).encode()
+        )
+    return bodies
+
+
+def read_pages(address: str, bodies: list[bytes], received: list[int]) -> None:
+    """One connection: ask for every page, count the bytes."""
+    connection = http.client.HTTPConnection(address)
+    total = 0
+    for body in bodies:
+        connection.request("POST", PATH, body, {"Content-Type": "application/json"})
+        total += len(connection.getresponse().read())
+    connection.close()
+    received.append(total)
+
+
+def main() -> None:
+    """Run and print one line of results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--messages", type=int, default=1_000_000)
+    parser.add_argument("--pages", type=int, default=3_000)
+    parser.add_argument("--page-size", type=int, default=500)
+    parser.add_argument("--connections", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+    bind({cores[0]})
+    process, base_url, start_seconds = start_server(options.messages)
+    try:
+        bind(set(cores[1:] or cores))
+        address = urlsplit(base_url).netloc
+        bodies = requests_of_pages(options.messages, options.pages, options.page_size, options.seed)
+        received: list[int] = []
+        shares = [bodies[number :: options.connections] for number in range(options.connections)]
+        readers = [threading.Thread(target=read_pages, args=(address, share, received)) for share in shares]
+        cpu_before, begun = cpu_seconds(process.pid), time.perf_counter()
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+        seconds, cpu = time.perf_counter() - begun, cpu_seconds(process.pid) - cpu_before
+        print(
+            f"{options.pages / seconds:.0f} pages/s of {options.page_size} rows, {options.connections} connection(s); "
+            f"{sum(received) / len(bodies) / 1000:.0f} kB a page; server CPU {cpu / seconds:.0%} of one core "
+            f"({options.pages / cpu:.0f} pages per CPU second); server memory {memory_mb(process.pid, 'VmRSS'):.0f} MB "
+            f"(peak {memory_mb(process.pid, 'VmHWM'):.0f}); started with {options.messages} messages in "
+            f"{start_seconds:.1f} s"
+        )
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+if __name__ == "__main__":
+    main()

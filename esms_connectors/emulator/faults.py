@@ -1,0 +1,244 @@
+"""Scripted misbehaviour: which call goes wrong, and how.
+
+    emulator.faults.add("send_zns_bulk", drop_after(), calls=[2])   # the 2nd call is processed, its answer lost
+    emulator.faults.add("*", http_status(503, retry_after=1), next_calls=3)
+    emulator.faults.add("get_sms_sent_data", slow(2.5), every=10)
+    emulator.faults.add("send_zns", cut_body(), probability=0.05)         # seeded: the same calls fail in every run
+
+"before" means: nothing was processed. "after" means: the call was processed as usual, only the answer suffers.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from zlib import crc32
+
+from .calls import Call
+from .handlers import HANDLERS
+from .progress import mix
+from .wire import HTML_TYPE, Reply, web_page
+
+When = Literal["before", "after"]
+Predicate = Callable[[Call], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """
+    One kind of misbehaviour; make it with the functions of this module.
+
+    Args:
+        make_reply: the answer instead of the usual one, given that one (None when nothing was processed).
+        seconds: of waiting, before or after the processing.
+        code, message: a refusal in the shape of the function called.
+    """
+
+    kind: str
+    when: When
+    make_reply: Callable[[Reply | None], Reply] | None = None
+    seconds: float = 0.0
+    code: str = ""
+    message: str = ""
+
+
+def refuse_before() -> Fault:
+    """As if nobody listened: in process a refused connection, over a socket a reset one. Nothing is processed."""
+    return Fault("refuse_before", "before", lambda _: Reply(connection="refuse"))
+
+
+def drop_before() -> Fault:
+    """The connection ends without an answer; nothing is processed."""
+    return Fault("drop_before", "before", lambda _: Reply(connection="drop"))
+
+
+def drop_after() -> Fault:
+    """The connection ends without an answer; the call has been processed."""
+    return Fault("drop_after", "after", lambda _: Reply(connection="drop"))
+
+
+def http_status(
+    status: int, when: When = "before", *, retry_after: float | None = None, body: str | None = None
+) -> Fault:
+    """An HTTP error with a web page (or `body`, which may be empty)."""
+    headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
+    content = web_page(f"HTTP {status}", "The service is unavailable.") if body is None else body.encode()
+    return Fault("http_status", when, lambda _: Reply(status, content, HTML_TYPE, dict(headers)))
+
+
+def slow(seconds: float, when: When = "after") -> Fault:
+    """The answer takes `seconds` longer. The call is processed either way, before or after the wait."""
+    return Fault("slow", when, seconds=seconds)
+
+
+def html(processed: bool = False) -> Fault:
+    """HTTP 200 with a web page, as from a captive portal or a maintenance proxy."""
+    page = web_page("Maintenance", "We will be back soon.")
+    return Fault("html", "after" if processed else "before", lambda _: Reply(200, page, HTML_TYPE))
+
+
+def empty_body(processed: bool = True) -> Fault:
+    """HTTP 200 with nothing in it."""
+    return Fault("empty_body", "after" if processed else "before", lambda _: Reply(200, b""))
+
+
+def cut_body(keep: float = 0.5) -> Fault:
+    """The answer ends early: Content-Length announces all of it, only the share `keep` comes. Processed."""
+
+    def cut(reply: Reply | None) -> Reply:
+        body = reply.body if reply else b"{}"
+        return Reply(200, body[: min(int(len(body) * keep), len(body) - 1)], declared_length=len(body))
+
+    return Fault("cut_body", "after", cut)
+
+
+def not_utf8() -> Fault:
+    """JSON with a text in Windows-1258 inside, so that it cannot be decoded as UTF-8. Processed."""
+
+    def spoil(reply: Reply | None) -> Reply:
+        body = reply.body if reply and reply.body.endswith(b"}") else b'{"Code":0}'
+        return Reply(200, body[:-1] + b',"Note":"Th\xe0nh c\xf4ng \xff"}')
+
+    return Fault("not_utf8", "after", spoil)
+
+
+def code(code: str, message: str = "") -> Fault:
+    """A refusal with this result code in the shape of the function called. Nothing is processed."""
+    return Fault("code", "before", code=str(code), message=message)
+
+
+def rate_limit(as_: Literal["code_160", "http_429"] = "code_160", retry_after: float = 1.0) -> Fault:
+    """Too many requests: code 160 (documented for one read only), or HTTP 429 with Retry-After. Not processed."""
+    if as_ == "http_429":
+        return http_status(429, retry_after=retry_after)
+    return code("160", "Too many requests")
+
+
+def redirect(location: str = "/", status: int = 307) -> Fault:
+    """A redirect, which a client must not follow on a send. Nothing is processed."""
+    return Fault("redirect", "before", lambda _: Reply(status, b"", HTML_TYPE, {"Location": location}))
+
+
+FAULTS: Mapping[str, Callable[..., Fault]] = {
+    maker.__name__: maker
+    for maker in (
+        refuse_before,
+        drop_before,
+        drop_after,
+        http_status,
+        slow,
+        html,
+        empty_body,
+        cut_body,
+        not_utf8,
+        code,
+        rate_limit,
+        redirect,
+    )
+}
+"""Fault makers by name, for the control endpoints."""
+
+
+@dataclass(slots=True)
+class Rule:
+    """One line of the script; `hits` counts the calls it has struck."""
+
+    function: str
+    fault: Fault
+    calls: frozenset[int] | None = None
+    remaining: int | None = None
+    every: int | None = None
+    probability: float | None = None
+    predicate: Predicate | None = None
+    salt: int = 0
+    hits: int = 0
+
+    def strikes(self, call: Call) -> bool:
+        """Whether this rule applies to this call (numbers count from 1, per function)."""
+        if self.function not in ("*", call.function) or self.remaining == 0:
+            return False
+        if self.calls is not None and call.number not in self.calls:
+            return False
+        if self.every is not None and call.number % self.every:
+            return False
+        if self.probability is not None:
+            # A function of (seed, rule, call) rather than a running generator: threads cannot change who is struck.
+            lot = mix(self.salt ^ crc32(call.function.encode()) << 32 ^ call.number)
+            if (lot >> 11) / (1 << 53) >= self.probability:
+                return False
+        return self.predicate is None or self.predicate(call)
+
+
+class FaultScript:
+    """The rules in force. Thread safe."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._lock = threading.Lock()
+        self.rules: list[Rule] = []
+
+    def add(
+        self,
+        function: str,
+        fault: Fault,
+        *,
+        calls: Collection[int] | None = None,
+        next_calls: int | None = None,
+        every: int | None = None,
+        probability: float | None = None,
+        predicate: Predicate | None = None,
+    ) -> Rule:
+        """
+        Add a rule; all given conditions must hold. Without any, every call is struck until `clear`.
+
+        Args:
+            function: a function name, or `*` for all.
+            calls: call numbers of the function since the emulator started, from 1.
+            next_calls: only the next so many calls that match the rest.
+            every: every nth call. probability: 0..1, decided by the seed and the call number.
+            predicate: sees the `Call` (its `request` has the body) before it is processed.
+
+        When several rules strike one call, waits add up, and the first fault that prevents processing wins.
+        """
+        if function != "*" and function not in HANDLERS:
+            raise ValueError(f"no such function: {function!r}")
+        with self._lock:
+            rule = Rule(
+                function,
+                fault,
+                frozenset(calls) if calls is not None else None,
+                next_calls,
+                every,
+                probability,
+                predicate,
+                salt=mix(self._seed ^ len(self.rules) << 40),
+            )
+            self.rules.append(rule)
+            return rule
+
+    def clear(self, function: str | None = None) -> None:
+        """Drop the rules of one function, or all of them."""
+        with self._lock:
+            self.rules = [] if function is None else [rule for rule in self.rules if rule.function != function]
+
+    def strike(self, call: Call) -> list[Fault]:
+        """The faults of this call, in the order in which they were added."""
+        if not self.rules:
+            return []
+        with self._lock:
+            struck = [rule for rule in self.rules if rule.strikes(call)]
+            for rule in struck:
+                rule.hits += 1
+                if rule.remaining is not None:
+                    rule.remaining -= 1
+            return [rule.fault for rule in struck]
+
+
+def fault_from_options(kind: str, options: Mapping[str, Any]) -> Fault:
+    """A fault from its name and keyword arguments, as the control endpoints receive them."""
+    maker = FAULTS.get(kind)
+    if maker is None:
+        raise ValueError(f"no such fault: {kind!r}; there are {', '.join(FAULTS)}")
+    return maker(**options)

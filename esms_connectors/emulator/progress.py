@@ -1,0 +1,208 @@
+"""Time and fate: which clock the emulator lives by, and what becomes of each message.
+
+Hot paths use integer milliseconds since the epoch (UTC). Vietnam has had UTC+7 without daylight saving since 1975, so
+local time is an addition.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from calendar import timegm
+from typing import NamedTuple, Protocol
+
+import pendulum
+
+from .config import SMS_TYPE_ADVERTISING, Progress
+
+DAY_MS = 86_400_000
+LOCAL_OFFSET_MS = 7 * 3_600_000
+_MASK = (1 << 64) - 1
+_LOCAL_TEXT = re.compile(r"\s*(\d{4})-(\d{1,2})-(\d{1,2})[ T](\d{1,2}):(\d{1,2}):(\d{1,2})\s*")
+
+DELIVERED, FAILED, REJECTED, NEVER_FINAL = range(4)
+
+
+class Clock(Protocol):
+    """What the emulator needs of a clock."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since the epoch."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let this much of the clock's own time pass."""
+
+
+class RealClock:
+    """The machine's own time."""
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+class VirtualClock:
+    """
+    A clock that stands still until it is told to move. Thread safe.
+
+    Args:
+        start: an aware datetime, or ISO text (without a zone: Vietnamese local time).
+    """
+
+    def __init__(self, start: pendulum.DateTime | str = "2024-05-15 09:00:00") -> None:
+        self._lock = threading.Lock()
+        self._now_ms = moment_ms(start)
+
+    def now_ms(self) -> int:
+        return self._now_ms
+
+    def advance(self, seconds: float = 0.0, *, minutes: float = 0.0, hours: float = 0.0, days: float = 0.0) -> None:
+        """Move forward; the sum of the arguments must not be negative."""
+        step = round((seconds + 60 * minutes + 3600 * hours + 86400 * days) * 1000)
+        if step < 0:
+            raise ValueError("a clock does not run backwards")
+        with self._lock:
+            self._now_ms += step
+
+    def sleep(self, seconds: float) -> None:
+        self.advance(seconds)
+
+    @property
+    def now(self) -> pendulum.DateTime:
+        """The current time, in Vietnam."""
+        return pendulum.from_timestamp(self._now_ms / 1000, tz="Asia/Ho_Chi_Minh")
+
+
+def moment_ms(moment: pendulum.DateTime | str | int) -> int:
+    """Milliseconds since the epoch of an aware datetime, of ISO text (zone-less = Vietnam), or of milliseconds."""
+    if isinstance(moment, int):
+        return moment
+    if isinstance(moment, str):
+        parsed = pendulum.parse(moment, tz="Asia/Ho_Chi_Minh")
+        if not isinstance(parsed, pendulum.DateTime):
+            raise ValueError(f"not a point in time: {moment!r}")
+        moment = parsed
+    if moment.tzinfo is None:
+        raise ValueError("a naive datetime is ambiguous: give it a zone, or write it as text for Vietnamese time")
+    # Rounded: the float of .124 seconds is a hair below it, and a millisecond would get lost.
+    return round(moment.timestamp() * 1000)
+
+
+def local_text_ms(text: str) -> int | None:
+    """Milliseconds of `yyyy-MM-dd HH:mm:ss` in Vietnamese time; None when it is not such a text."""
+    match = _LOCAL_TEXT.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = map(int, match.groups())
+    try:
+        pendulum.naive(year, month, day, hour, minute, second)
+    except ValueError:
+        return None
+    return timegm((year, month, day, hour, minute, second)) * 1000 - LOCAL_OFFSET_MS
+
+
+def local_day(ms: int) -> int:
+    """Number of the Vietnamese calendar day."""
+    return (ms + LOCAL_OFFSET_MS) // DAY_MS
+
+
+def local_text(ms: int, pattern: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """Vietnamese local time as text."""
+    return time.strftime(pattern, time.gmtime((ms + LOCAL_OFFSET_MS) // 1000))
+
+
+def mix(value: int) -> int:
+    """Scramble 64 bits, one to one (the finaliser of splitmix64)."""
+    value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 & _MASK
+    value = (value ^ (value >> 27)) * 0x94D049BB133111EB & _MASK
+    return value ^ (value >> 31)
+
+
+def unmix(value: int) -> int:
+    """The inverse of `mix`."""
+    value = (value ^ (value >> 31) ^ (value >> 62)) * 0x319642B2D24D8EC3 & _MASK
+    value = (value ^ (value >> 27) ^ (value >> 54)) * 0x96DE1B173F119089 & _MASK
+    return value ^ (value >> 30) ^ (value >> 60)
+
+
+class Fate(NamedTuple):
+    """What becomes of one message: an outcome, the two delays in milliseconds, and a number for choosing a reason."""
+
+    outcome: int
+    review_ms: int
+    queue_ms: int
+    report_ms: int
+    lot: int
+
+
+class Timeline(NamedTuple):
+    """When a message leaves review (0: has none), leaves for the operator, and becomes final; epoch milliseconds."""
+
+    queued_ms: int
+    sent_ms: int
+    final_ms: int | None
+    outcome: int
+
+
+class Fates:
+    """Fates as a pure function of (seed, message number)."""
+
+    def __init__(self, seed: int, rules: Progress) -> None:
+        self._salt = mix(seed & _MASK)
+        self._reject_below = rules.rejected_share
+        self._fail_below = self._reject_below + rules.failed_share
+        self._never_below = self._fail_below + rules.never_final_share
+        self._ranges = tuple(
+            (round(low * 1000), max(1, round((high - low) * 1000) + 1))
+            for low, high in (rules.review_seconds, rules.queue_seconds, rules.report_seconds)
+        )
+
+    def of(self, number: int) -> Fate:
+        """The fate of the message with this number."""
+        bits = mix((number * 2 + 1) ^ self._salt)
+        share = (bits & 0xFFFFFF) / 0x1000000
+        if share < self._reject_below:
+            outcome = REJECTED
+        elif share < self._fail_below:
+            outcome = FAILED
+        elif share < self._never_below:
+            outcome = NEVER_FINAL
+        else:
+            outcome = DELIVERED
+        lots = bits >> 24
+        (review, review_span), (queue, queue_span), (report, report_span) = self._ranges
+        return Fate(
+            outcome,
+            review + (lots & 0xFFFF) % review_span,
+            queue + (lots >> 8 & 0xFFFF) % queue_span,
+            report + (lots >> 16 & 0xFFFFFF) % report_span,
+            lots >> 4,
+        )
+
+    def timeline(self, number: int, first_number: int, sms_type: int, created_ms: int, send_at_ms: int) -> Timeline:
+        """
+        The times of one message.
+
+        Args:
+            number: the message; first_number: the first of its batch, which review treats as one.
+            send_at_ms: the scheduled time (SendDate), or the time of creation.
+        """
+        fate = self.of(number)
+        outcome = fate.outcome
+        reviewed_ms = created_ms
+        if sms_type == SMS_TYPE_ADVERTISING:
+            batch = fate if first_number == number else self.of(first_number)
+            reviewed_ms += batch.review_ms
+            if batch.outcome == REJECTED:
+                return Timeline(reviewed_ms, reviewed_ms, reviewed_ms, REJECTED)
+            if outcome == REJECTED:
+                # Review judges the batch; a single number can only fail.
+                outcome = FAILED
+        elif outcome == REJECTED:
+            return Timeline(0, created_ms, created_ms + fate.queue_ms, REJECTED)
+        sent_ms = max(reviewed_ms, send_at_ms) + fate.queue_ms
+        queued_ms = reviewed_ms if sms_type == SMS_TYPE_ADVERTISING else 0
+        return Timeline(queued_ms, sent_ms, None if outcome == NEVER_FINAL else sent_ms + fate.report_ms, outcome)

@@ -1,0 +1,200 @@
+"""The reads: balance, sent data, status by id, missed callbacks, a template. Nothing here changes the state."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from .calls import Call, caller, sms_type_of
+from .progress import local_text_ms
+from .rules import RefusedError, authorize, network
+from .state import AT_OPERATOR, RESULT_DELIVERED, SENT, AccountState, State
+from .wire import SentPage, json_members, needs_respelling, query_members, text_member, texts_member
+from .zns_reports import error_info_with_tail, partner_id
+
+MAX_PAGE_SIZE = 500
+MAX_CALLBACK_IDS = 200
+_LISTED_TYPES = (1, 2, 8, 23, 24, 25, 26)
+
+
+def get_balance(state: State, call: Call) -> Any:
+    """Balance in VND; `CodeResponse`. Source: get-balance."""
+    account = caller(state, call, json_members(call.request.body))
+    return {"Balance": account.balance_vnd, "CodeResponse": "100", "UserID": account.account.user_id}
+
+
+def _positive(members: Mapping[str, Any], name: str) -> int:
+    text = text_member(members, name)
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise RefusedError("110", f"{name} is not valid")
+    return int(text)
+
+
+def get_sms_sent_data(state: State, call: Call) -> Any:
+    """
+    One page of the messages of one type created in [From, To], both included, in whole seconds of Vietnamese time.
+
+    Source: get-the-message-status (GetSmsSentData_V2).
+    """
+    members = json_members(call.request.body)
+    account = caller(state, call, members)
+    listed_type = sms_type_of(text_member(members, "SmsType"), *_LISTED_TYPES)
+    from_ms, to_ms = (local_text_ms(text_member(members, name)) for name in ("From", "To"))
+    if from_ms is None or to_ms is None:
+        raise RefusedError("110", "From or To is not valid")
+    page, page_size = _positive(members, "Page"), _positive(members, "PageSize")
+    quirks = state.config.quirks
+    if page_size > MAX_PAGE_SIZE:
+        if quirks.page_size_over_limit == "refuse":
+            raise RefusedError("110", "PageSize is over 500")
+        page_size = MAX_PAGE_SIZE
+    newest_first = quirks.page_order != "oldest_first"
+    total, rows = state.page(
+        account.account.api_key, listed_type, from_ms, to_ms, page, page_size, newest_first=newest_first
+    )
+    if total == 0 and quirks.empty_range_is_105:
+        raise RefusedError("105")
+    if quirks.page_order == "shuffled":
+        random.Random(state.config.seed * 1_000_003 + page).shuffle(rows)
+    if quirks.count_total == "exact" and not needs_respelling(quirks):
+        return SentPage("100", total, rows)
+    answer: dict[str, Any] = {"CodeResult": "100", "CountTotal": total, "SentData": rows}
+    if quirks.count_total == "missing":
+        del answer["CountTotal"]
+    elif quirks.count_total == "string":
+        answer["CountTotal"] = str(total)
+    elif quirks.count_total == "absurd":
+        answer["CountTotal"] = 2_147_483_647
+    elif quirks.count_total == "zero":
+        answer["CountTotal"] = 0
+    return answer
+
+
+def _query_caller(state: State, call: Call) -> tuple[AccountState, dict[str, str]]:
+    query = query_members(call.request.query)
+    return authorize(state, query.get("apikey", ""), query.get("secretkey", ""), call.request.client_ip), query
+
+
+def _looked_up(state: State, account: AccountState, message_id: str) -> range:
+    """The messages of an id: 105 when unknown, too young or older than 7 days."""
+    numbers = state.numbers_of(message_id, account.account.api_key)
+    if numbers:
+        age_ms = state.clock.now_ms() - state.created[numbers[0]]
+        if state.config.lookup_delay_seconds * 1000 <= age_ms <= state.config.lookup_days * 86_400_000:
+            return numbers
+    raise RefusedError("105")
+
+
+def get_send_status(state: State, call: Call) -> Any:
+    """Totals of one SMSID; SendStatus is 1, 2 or 5, a rejected message shows as failed. Source: get-sms-by-smsid."""
+    account, query = _query_caller(state, call)
+    message_id = query.get("refid", "")
+    totals = state.totals(_looked_up(state, account, message_id))
+    return {
+        "CodeResponse": "100",
+        "SMSID": message_id,
+        "SendFailed": totals.failed,
+        "SendStatus": 1 if totals.on_review else 2 if totals.queued else SENT,
+        "SendSuccess": totals.succeeded,
+        "TotalPrice": totals.price_vnd,
+        "TotalReceiver": totals.receivers,
+        "TotalSent": totals.sent,
+    }
+
+
+def get_sms_receiver_status(state: State, call: Call) -> Any:
+    """Per-number outcome of one SMSID; "pending" cannot be told from "failed" here. Source: get-message-details."""
+    account, query = _query_caller(state, call)
+    rows = [state.rows[number] for number in _looked_up(state, account, query.get("refid", ""))]
+    return {
+        "CodeResult": "100",
+        "ReceiverList": [
+            {
+                "IsSent": row.SendStatus in (SENT, AT_OPERATOR),
+                "NetworkName": network(row.Phone)[1],
+                "Phone": row.Phone,
+                "Retry": 0,
+                "SentResult": row.SendResult == RESULT_DELIVERED,
+            }
+            for row in rows
+        ],
+    }
+
+
+def get_callback_data(state: State, call: Call) -> Any:
+    """
+    Replays ZNS callbacks: the first 200 ids only, and only messages of this OA that named a CallbackUrl.
+
+    Source: get-callback-data.
+    """
+    members = json_members(call.request.body)
+    account = caller(state, call, members)
+    oa_id = text_member(members, "OAId")
+    callbacks = []
+    for message_id in (texts_member(members, "ListRefid") or [])[:MAX_CALLBACK_IDS]:
+        for number in state.numbers_of(message_id, account.account.api_key):
+            submission = state.submission_of[number]
+            if not submission.oa_id or submission.oa_id != oa_id or not submission.callback_url:
+                continue
+            row, totals = state.rows[number], state.totals(range(number, number + 1))
+            callbacks.append(
+                {
+                    "SMSID": row.ReferenceId,
+                    "SendFailed": totals.failed,
+                    "SendSuccess": totals.succeeded,
+                    "SendStatus": SENT if totals.is_final else 2,
+                    "TotalPrice": totals.price_vnd if totals.price_vnd else Decimal(0),
+                    "TotalReceiver": totals.receivers,
+                    "TotalSent": totals.sent,
+                    "RequestId": None,
+                    "TypeId": submission.sms_type,
+                    "Telcoid": network(row.Phone)[0],
+                    "PhoneNumber": row.Phone,
+                    "CallbackUrl": submission.callback_url,
+                    "Partnerids": partner_id(state, number),
+                    "ErrorInfo": error_info_with_tail(state, number),
+                    "OAId": submission.oa_id,
+                    "ZnsTempId": submission.template_id,
+                }
+            )
+    return {"Code": 100, "Message": "Success", "Data_callback": callbacks}
+
+
+def get_zns_template(state: State, call: Call) -> Any:
+    """One ZNS template; success is `Error: 0`. Source: get-zalo-template-details."""
+    account, query = _query_caller(state, call)
+    oa_id, template_id = query.get("oaid", ""), query.get("templateid", "")
+    if not oa_id or not template_id:
+        raise RefusedError("791")
+    template = account.templates.get(template_id)
+    if template is None or template.oa_id != oa_id:
+        raise RefusedError("789")
+    return {
+        "Data": {
+            "ApplyTemplateQuota": False,
+            "ListParams": [
+                {
+                    "AcceptNull": not param.required,
+                    "MaxLength": param.max_length,
+                    "MinLength": param.min_length,
+                    "Name": param.name,
+                    "Require": param.required,
+                    "Type": param.kind,
+                }
+                for param in template.params
+            ],
+            "PreviewUrl": f"https://account.zalo.cloud/znspreview/{template_id}",
+            "Status": "ENABLE",
+            "TemplateDailyQuota": None,
+            "TemplateRemainingQuota": None,
+            "TemplateId": int(template_id) if template_id.isdigit() else template_id,
+            "TemplateName": template.name,
+            "TemplateQuality": "HIGH",
+            "TemplateTag": template.tag,
+            "Timeout": 15000,
+        },
+        "Error": 0,
+        "Message": "Success",
+    }

@@ -1,0 +1,222 @@
+"""The gateway's checks: who may call, what may be sent, at what price. A failed check is a `RefusedError`."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from .config import Brandname, ZnsTemplate
+from .progress import local_text_ms
+from .state import AccountState, State
+from .wire import text_member, texts_member
+
+MAX_REQUEST_ID_LENGTH = 50
+MIN_ADVERTISING_PHONES, MAX_ADVERTISING_PHONES = 30, 5000
+MAX_BULK_ITEMS = 500
+
+_PHONE = re.compile(r"(?:0|84)([35789]\d{8})", re.ASCII)
+_NETWORKS: tuple[tuple[int, str, tuple[str, ...]], ...] = (
+    (1, "Viettel", ("32", "33", "34", "35", "36", "37", "38", "39", "86", "96", "97", "98")),
+    (2, "Mobifone", ("70", "76", "77", "78", "79", "89", "90", "93")),
+    (3, "Vinaphone", ("81", "82", "83", "84", "85", "88", "91", "94")),
+    (4, "Vietnamobile", ("52", "56", "58", "92")),
+    (5, "Gmobile", ("59", "99")),
+    (6, "Itel", ("87",)),
+    (7, "Reddi", ("55",)),
+)
+_NETWORK_OF_PREFIX = {prefix: (number, name) for number, name, prefixes in _NETWORKS for prefix in prefixes}
+_GSM = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ ÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
+    "abcdefghijklmnopqrstuvwxyzäöñüà^{}\\[~]|€"
+)
+
+MESSAGES: Mapping[str, str] = {
+    "99": "Phone number is blocked",
+    "101": "Authorize Failed",
+    "103": "Balance not enough",
+    "104": "Brand name code is not exist",
+    "105": "SMSID is not exist",
+    "107": "Each request has at least 30 numbers to be approved",
+    "108": "The phone number {detail} is not valid.",
+    "110": "Data is not valid",
+    "118": "SmsType is not supported",
+    "120": "The list of phone numbers exceeds the limit",
+    "124": "Request exist 1",
+    "140": "IP is not whitelisted",
+    "146": "Sai template Brandname CSKH",
+    "160": "Too many requests",
+    "204": "OAID is not exist",
+    "300": "SmsType is required",
+    "687": "The request list exceeds 500 phone numbers",
+    "789": "TemplateId is not config",
+    "790": "Wrong ZNS template",
+    "791": "OAID or TempID is missing",
+    "799": "OAID is not active",
+    "801": "SendingMode 3 can not be scheduled",
+    "802": "OAID can not use SendingMode 3",
+}
+
+
+class RefusedError(Exception):
+    """A check failed. `extra` holds members that the answer of this refusal carries besides code and text."""
+
+    def __init__(self, code: str, message: str | None = None, **extra: Any) -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = MESSAGES[code].format(detail="") if message is None else message
+        self.extra = extra
+
+
+class InvalidRequestError(Exception):
+    """The request lacks something basic; the gateway answers `{"error": "Invalid request"}` without a code."""
+
+
+def authorize(state: State, api_key: str, secret_key: str, client_ip: str) -> AccountState:
+    """The calling account: 101 for a wrong pair, 140 for an address that is not on its list."""
+    account = state.accounts.get(api_key)
+    if account is None or not hmac.compare_digest(account.account.secret_key.encode(), secret_key.encode()):
+        raise RefusedError("101")
+    if account.allowed_ips is not None and client_ip not in account.allowed_ips:
+        raise RefusedError("140")
+    return account
+
+
+def normal_phone(text: str) -> str | None:
+    """`0xxxxxxxxx` of a Vietnamese mobile number written with 0 or 84; None for anything else."""
+    match = _PHONE.fullmatch(text)
+    return f"0{match[1]}" if match else None
+
+
+def checked_phone(state: State, text: str) -> str:
+    """The number in its `0...` form: 108 when malformed, 99 when blocked."""
+    phone = normal_phone(text)
+    if phone is None:
+        raise RefusedError("108", f"The phone number {text} is not valid.")
+    if phone in state.blocked_phones:
+        raise RefusedError("99")
+    return phone
+
+
+def network(phone: str) -> tuple[int, str]:
+    """(telcoid, name) of the operator that owns a number's prefix."""
+    return _NETWORK_OF_PREFIX.get(phone[1:3], (0, ""))
+
+
+def segments(content: str) -> int:
+    """SMS parts of a text: 160/153 characters in the GSM alphabet, 70/67 otherwise."""
+    whole, part = (160, 153) if _GSM.issuperset(content) else (70, 67)
+    return 1 if len(content) <= whole else -(-len(content) // part)
+
+
+def checked_request_id(state: State, account: AccountState, request_id: str, **extra: Any) -> str | None:
+    """The RequestId, or None when there is none: 124 while an earlier use blocks it; too long is an invalid request."""
+    if not request_id:
+        return None
+    if len(request_id) > MAX_REQUEST_ID_LENGTH:
+        raise InvalidRequestError
+    number = state.earlier(account, request_id, state.clock.now_ms())
+    if number is not None:
+        if state.config.quirks.duplicate_with_smsid and number >= 0:
+            extra["SMSID"] = state.rows[number].ReferenceId
+        raise RefusedError("124", **extra)
+    return request_id
+
+
+def checked_send_at(text: str) -> int:
+    """SendDate as epoch ms, 0 for now; an unreadable date is an invalid request."""
+    if not text:
+        return 0
+    send_at_ms = local_text_ms(text)
+    if send_at_ms is None:
+        raise InvalidRequestError
+    return send_at_ms
+
+
+def check_balance(account: AccountState, cost_vnd: Decimal) -> None:
+    """103 when the account cannot pay."""
+    if account.balance_vnd < cost_vnd:
+        raise RefusedError("103")
+
+
+def brandname_for(account: AccountState, name: str, *, advertising: bool) -> Brandname:
+    """The sender name: 104 when the account has none of that name for this kind of message."""
+    brandname = account.brandnames.get(name)
+    if brandname is None or not (brandname.advertising if advertising else brandname.customer_care):
+        raise RefusedError("104")
+    return brandname
+
+
+@lru_cache(maxsize=256)
+def _template_pattern(template: str) -> re.Pattern[str]:
+    parts = re.split(r"\{[^{}]*\}", template)
+    return re.compile(".+?".join(map(re.escape, parts)), re.DOTALL)
+
+
+def check_content(state: State, brandname: Brandname, content: str, sms_type: int) -> None:
+    """146 when the sender name has registered texts and this is none of them; the answer carries an SMSID."""
+    if brandname.templates and not any(_template_pattern(text).fullmatch(content) for text in brandname.templates):
+        raise RefusedError("146", SMSID=state.next_sandbox_id(sms_type))
+
+
+def zns_template_for(
+    state: State, account: AccountState, members: Mapping[str, Any], *, journey: bool = False
+) -> tuple[str, ZnsTemplate]:
+    """
+    (OA id, template) of a ZNS send.
+
+    791 when either is missing, 204 for an OA nobody has, 799 for one that is inactive or not this account's, 789 for a
+    template of another OA, 790 for a journey template in an ordinary send and the reverse, 801 / 802 for SendingMode 3.
+    """
+    oa_id, template_id = text_member(members, "OAID"), text_member(members, "TempID")
+    if not oa_id or not template_id:
+        raise RefusedError("791")
+    if not any(oa_id in other.official_accounts for other in state.accounts.values()):
+        raise RefusedError("204")
+    oa = account.official_accounts.get(oa_id)
+    if oa is None or not oa.active:
+        raise RefusedError("799")
+    template = account.templates.get(template_id)
+    if template is None or template.oa_id != oa_id:
+        raise RefusedError("789")
+    if template.journey != journey:
+        raise RefusedError("790")
+    if text_member(members, "SendingMode") == "3":
+        if text_member(members, "SendDate"):
+            raise RefusedError("801")
+        if not oa.beyond_quota:
+            raise RefusedError("802")
+    return oa_id, template
+
+
+def positional_values(members: Mapping[str, Any], template: ZnsTemplate, *, wrong_count: str) -> list[str]:
+    """`Params` in template order; `wrong_count` is the code for a missing list or a wrong number of values."""
+    values = texts_member(members, "Params")
+    if values is None or len(values) != len(template.params):
+        raise RefusedError(wrong_count)
+    return values
+
+
+def keyed_values(members: Mapping[str, Any], template: ZnsTemplate) -> list[str]:
+    """`TempData` ([{key, value}]) in template order; unknown keys are ignored, a missing list is 790."""
+    pairs = members.get("TempData")
+    if not isinstance(pairs, list) or not all(isinstance(pair, dict) for pair in pairs):
+        raise RefusedError("790")
+    values = {text_member(pair, "key"): text_member(pair, "value") for pair in pairs}
+    return [values.get(param.name, "") for param in template.params]
+
+
+def rendered(template: ZnsTemplate, values: Sequence[str]) -> str:
+    """The template's text with the values in place; 790 when a value breaks its parameter's rules."""
+    text = template.text
+    for param, value in zip(template.params, values, strict=True):
+        if not value:
+            if param.required:
+                raise RefusedError("790")
+        elif not param.min_length <= len(value) <= param.max_length:
+            raise RefusedError("790")
+        text = text.replace(f"<{param.name}>", value)
+    return text

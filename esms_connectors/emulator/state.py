@@ -1,0 +1,447 @@
+"""Everything the emulated gateway remembers: accounts, messages, request ids.
+
+Messages live in parallel columns: one `SentRow` each (exactly the members that get_sms_sent_data answers with, so that
+a page is encoded without conversion), and one shared `Submission` per accepted request. One lock guards it all.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from .config import SMS_TYPE_ADVERTISING, SMS_TYPE_JOURNEY, SMS_TYPE_ZNS, Account, EmulatorConfig
+from .message_ids import MessageIds
+from .progress import DELIVERED, FAILED, REJECTED, Clock, Fates, Timeline, local_day
+
+ON_REVIEW, QUEUED, STATUS_REJECTED, SENT, AT_OPERATOR = 1, 2, 4, 5, 7
+RESULT_FAILED, RESULT_DELIVERED, RESULT_UNKNOWN = 0, 1, 2
+FIRST_PORTAL_ID = 29_028_845
+
+
+class SentRow(msgspec.Struct, gc=False):
+    """One row of get_sms_sent_data, in the spelling of its sample."""
+
+    Campaign: str
+    Content: str
+    Phone: str
+    ReferenceId: str
+    SellPrice: float
+    SendResult: int
+    SendStatus: int
+    SentTime: str
+    SmsId: int
+    SmsType: int
+
+
+class Submission(msgspec.Struct, gc=False):
+    """
+    What the messages of one accepted request share.
+
+    `shared_id`: all messages carry the id of the first (advertising, XML with several phones). Times in epoch ms;
+    `send_at_ms` 0 means at once.
+    """
+
+    number: int
+    function: str
+    api_key: str
+    sms_type: int
+    price_vnd: Decimal
+    created_ms: int
+    send_at_ms: int = 0
+    campaign: str = ""
+    brandname: str = ""
+    oa_id: str = ""
+    template_id: str = ""
+    order_id: str = ""
+    callback_url: str = ""
+    shared_id: bool = False
+    first: int = 0
+    count: int = 0
+    open: int = 0
+
+    @property
+    def listed_type(self) -> int:
+        """The type under which get_sms_sent_data lists these messages; 27 cannot be asked for."""
+        return SMS_TYPE_ZNS if self.sms_type == SMS_TYPE_JOURNEY else self.sms_type
+
+
+class Recipient(NamedTuple):
+    """One accepted element of a send."""
+
+    phone: str
+    content: str
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One stored message, as tests look at it. Times in epoch ms; `send_status`/`send_result` as in sent data."""
+
+    number: int
+    message_id: str
+    phone: str
+    content: str
+    function: str
+    sms_type: int
+    campaign: str
+    brandname: str
+    oa_id: str
+    template_id: str
+    request_id: str | None
+    created_ms: int
+    send_at_ms: int
+    send_status: int
+    send_result: int
+    price_vnd: Decimal
+    callback_url: str
+
+
+class Totals(NamedTuple):
+    """Counters over the messages of one id, as the by-SMSID calls and the callbacks report them."""
+
+    receivers: int
+    sent: int
+    succeeded: int
+    failed: int
+    on_review: int
+    queued: int
+    rejected: int
+    price_vnd: Decimal
+
+    @property
+    def is_final(self) -> bool:
+        """Whether every message has its last status."""
+        return self.succeeded + self.failed >= self.receivers
+
+
+class AccountState:
+    """An account with its balance and the request ids it has used."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.balance_vnd = account.balance_vnd
+        self.allowed_ips = account.allowed_ips
+        self.brandnames = {brandname.name: brandname for brandname in account.brandnames}
+        self.official_accounts = {oa.oa_id: oa for oa in account.official_accounts}
+        self.templates = {template.template_id: template for template in account.templates}
+        # request id -> message number, or -(time in ms) when it was burnt by a refusal.
+        self.request_ids: dict[str, int] = {}
+
+
+class TimeIndex:
+    """Message numbers ordered by creation time; what a window lookup bisects."""
+
+    def __init__(self) -> None:
+        self.times = array("q")
+        self.numbers = array("q")
+
+    def add(self, created_ms: int, number: int) -> None:
+        """Insert one message; cheap at the end, still correct in the middle."""
+        if not self.times or created_ms >= self.times[-1]:
+            self.times.append(created_ms)
+            self.numbers.append(number)
+            return
+        at = bisect_right(self.times, created_ms)
+        self.times.insert(at, created_ms)
+        self.numbers.insert(at, number)
+
+    def extend(self, times: array[int], numbers: array[int]) -> None:
+        """Append many messages that are ordered among themselves."""
+        if not times:
+            return
+        at = bisect_right(self.times, times[0])
+        if at == bisect_right(self.times, times[-1]):
+            # They fit into one gap, as a day of its own does.
+            self.times[at:at] = times
+            self.numbers[at:at] = numbers
+            return
+        merged = sorted(zip((*self.times, *times), (*self.numbers, *numbers), strict=True))
+        self.times = array("q", (time for time, _ in merged))
+        self.numbers = array("q", (number for _, number in merged))
+
+    def window(self, from_ms: int, to_ms: int) -> tuple[int, int]:
+        """Positions [low, high) of the messages created in whole seconds from..to, both included."""
+        return bisect_left(self.times, from_ms), bisect_left(self.times, to_ms + 1000)
+
+
+class State:
+    """The store. Take `lock` around anything that must be seen as one step; every method here takes it by itself."""
+
+    def __init__(self, config: EmulatorConfig, clock: Clock) -> None:
+        self.config = config
+        self.clock = clock
+        self.lock = threading.RLock()
+        self.ids = MessageIds(config.seed)
+        self.fates = Fates(config.seed, config.progress)
+        self.accounts = {account.api_key: AccountState(account) for account in config.accounts}
+        self.blocked_phones = set(config.blocked_phones)
+        self.rows: list[SentRow] = []
+        self.created = array("q")
+        self.submission_of: list[Submission] = []
+        self.request_id_of: list[str | None] = []
+        self.indexes: dict[tuple[str, int], TimeIndex] = {}
+        self.by_state: Counter[tuple[int, int]] = Counter()
+        self.finished: deque[int] = deque()
+        """Numbers of messages whose callback is due; taken by the callback worker."""
+        self.sandbox_count = 0
+        self._submission_count = 0
+        self._due: list[tuple[int, int]] = []
+        self._pinned: set[int] = set()
+
+    # -- accepting ------------------------------------------------------------------------------------------------
+
+    def add(
+        self, submission: Submission, recipients: Sequence[Recipient], *, request_id: str | None = None
+    ) -> list[str]:
+        """
+        Store the messages of an accepted request, charge the account, remember the request ids.
+
+        Args:
+            request_id: of the whole request (the recipients may have their own instead).
+
+        Returns:
+            The message ids, one per recipient in order; a single one when the submission shares its id.
+        """
+        with self.lock:
+            first = len(self.rows)
+            submission.first, submission.count, submission.open = first, len(recipients), len(recipients)
+            submission.number = self._submission_count
+            self._submission_count += 1
+            account = self.accounts[submission.api_key]
+            account.balance_vnd -= submission.price_vnd * len(recipients)
+            index = self.index(submission.api_key, submission.listed_type)
+            price, portal_id, sms_type = float(submission.price_vnd), self.portal_id(submission), submission.listed_type
+            status = ON_REVIEW if submission.sms_type == SMS_TYPE_ADVERTISING else QUEUED
+            sent_time = f"/Date({submission.created_ms}+0700)/"
+            shared = self.ids.text(first, submission.sms_type)
+            ids = [shared] if submission.shared_id else []
+            for number, (phone, content, own_request_id) in enumerate(recipients, first):
+                message_id = shared
+                if not submission.shared_id:
+                    message_id = self.ids.text(number, submission.sms_type)
+                    ids.append(message_id)
+                self.rows.append(
+                    SentRow(
+                        submission.campaign,
+                        content,
+                        phone,
+                        message_id,
+                        price,
+                        RESULT_UNKNOWN,
+                        status,
+                        sent_time,
+                        portal_id,
+                        sms_type,
+                    )
+                )
+                self.created.append(submission.created_ms)
+                self.submission_of.append(submission)
+                self.request_id_of.append(own_request_id or request_id)
+                index.add(submission.created_ms, number)
+                if own_request_id:
+                    account.request_ids[own_request_id] = number
+                next_ms = self.state_at(self.timeline(number), submission.created_ms)[2]
+                self.schedule(number, submission.created_ms if next_ms is None else next_ms)
+            if request_id:
+                account.request_ids[request_id] = first
+            self.by_state[status, RESULT_UNKNOWN] += len(recipients)
+            self._forget_old_request_ids(account)
+            return ids
+
+    @staticmethod
+    def portal_id(submission: Submission) -> int:
+        """`SmsId`: shared by every row of a request, so never a row key."""
+        return FIRST_PORTAL_ID + submission.number
+
+    def index(self, api_key: str, listed_type: int) -> TimeIndex:
+        """The time index of one account and message type."""
+        return self.indexes.setdefault((api_key, listed_type), TimeIndex())
+
+    def next_submission_number(self) -> int:
+        """Take the next submission number (only `populate` needs it; `add` takes its own)."""
+        with self.lock:
+            self._submission_count += 1
+            return self._submission_count - 1
+
+    def next_sandbox_id(self, sms_type: int) -> str:
+        """An SMSID that no later call will know."""
+        with self.lock:
+            self.sandbox_count += 1
+            return self.ids.sandbox_text(self.sandbox_count, sms_type)
+
+    # -- request ids ----------------------------------------------------------------------------------------------
+
+    def earlier(self, account: AccountState, request_id: str, now_ms: int) -> int | None:
+        """What a RequestId was used for inside the window: a message number, -1 for a refusal, None for new."""
+        used = account.request_ids.get(request_id)
+        if used is None or not self._blocks(used, now_ms):
+            return None
+        return max(used, -1)
+
+    def burn(self, account: AccountState, request_id: str, now_ms: int) -> None:
+        """Remember the id of a refused request."""
+        account.request_ids.pop(request_id, None)
+        account.request_ids[request_id] = -now_ms
+
+    def _blocks(self, used: int, now_ms: int) -> bool:
+        used_ms = self.created[used] if used >= 0 else -used
+        if self.config.duplicate_window == "calendar_day":
+            return local_day(used_ms) == local_day(now_ms)
+        return now_ms - used_ms < 86_400_000
+
+    def _forget_old_request_ids(self, account: AccountState) -> None:
+        now_ms = self.clock.now_ms()
+        # Oldest first, because a dict keeps insertion order; a reused id only shortens what is dropped.
+        while account.request_ids:
+            oldest = next(iter(account.request_ids))
+            if self._blocks(account.request_ids[oldest], now_ms):
+                return
+            del account.request_ids[oldest]
+
+    # -- progress -------------------------------------------------------------------------------------------------
+
+    def timeline(self, number: int) -> Timeline:
+        """When this message changes; a pure function of the seed, its number and its creation."""
+        submission = self.submission_of[number]
+        return self.fates.timeline(
+            number, submission.first, submission.sms_type, self.created[number], submission.send_at_ms
+        )
+
+    def settle(self) -> None:
+        """Bring every message up to the present. Costs only what has changed since the last time."""
+        with self.lock:
+            due, now_ms = self._due, self.clock.now_ms()
+            while due and due[0][0] <= now_ms:
+                _, number = heapq.heappop(due)
+                if number not in self._pinned:
+                    self._bring_up_to(number, now_ms)
+
+    def state_at(self, timeline: Timeline, now_ms: int) -> tuple[int, int, int | None]:
+        """(SendStatus, SendResult, time of the next change or None) of a message with this timeline."""
+        if timeline.final_ms is not None and now_ms >= timeline.final_ms:
+            if timeline.outcome == DELIVERED:
+                return SENT, RESULT_DELIVERED, None
+            return (SENT if timeline.outcome == FAILED else STATUS_REJECTED), RESULT_FAILED, None
+        if now_ms < timeline.queued_ms:
+            return ON_REVIEW, RESULT_UNKNOWN, timeline.queued_ms
+        if timeline.outcome == REJECTED:
+            return QUEUED, RESULT_UNKNOWN, timeline.final_ms
+        if now_ms < timeline.sent_ms:
+            return QUEUED, RESULT_UNKNOWN, timeline.sent_ms
+        return AT_OPERATOR, RESULT_UNKNOWN, timeline.final_ms
+
+    def _bring_up_to(self, number: int, now_ms: int) -> None:
+        timeline = self.timeline(number)
+        status, result, next_ms = self.state_at(timeline, now_ms)
+        row = self.rows[number]
+        if status in (AT_OPERATOR, SENT) and row.SendStatus not in (AT_OPERATOR, SENT):
+            row.SentTime = f"/Date({timeline.sent_ms}+0700)/"
+        self._put(number, status, result)
+        if next_ms is not None:
+            self.schedule(number, next_ms)
+
+    def schedule(self, number: int, due_ms: int) -> None:
+        """Look at this message again at that time."""
+        heapq.heappush(self._due, (due_ms, number))
+
+    def _put(self, number: int, status: int, result: int) -> None:
+        row, submission = self.rows[number], self.submission_of[number]
+        was_open = row.SendStatus not in (SENT, STATUS_REJECTED)
+        self.by_state[row.SendStatus, row.SendResult] -= 1
+        self.by_state[status, result] += 1
+        row.SendStatus, row.SendResult = status, result
+        is_open = status not in (SENT, STATUS_REJECTED)
+        submission.open += is_open - was_open
+        if was_open and not is_open and submission.callback_url:
+            self.finished.append(number)
+
+    def put_status(self, number: int, send_status: int, send_result: int) -> None:
+        """Set a message's status by hand; its own progress ends there."""
+        with self.lock:
+            self.settle()
+            self._pinned.add(number)
+            self._put(number, send_status, send_result)
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    def numbers_of(self, message_id: str, api_key: str | None = None) -> range:
+        """The messages that carry this id (several for a shared one); empty when nobody does."""
+        number = self.ids.number(message_id)
+        with self.lock:
+            if number is None or number >= len(self.rows):
+                return range(0)
+            submission = self.submission_of[number]
+            if self.rows[number].ReferenceId != message_id.strip() or api_key not in (None, submission.api_key):
+                return range(0)
+            return range(number, number + submission.count) if submission.shared_id else range(number, number + 1)
+
+    def totals(self, numbers: range) -> Totals:
+        """Counters over these messages, which belong to one request."""
+        with self.lock:
+            states = Counter((self.rows[number].SendStatus, self.rows[number].SendResult) for number in numbers)
+        rejected = states[STATUS_REJECTED, RESULT_FAILED]
+        return Totals(
+            receivers=len(numbers),
+            sent=sum(count for (status, _), count in states.items() if status in (SENT, AT_OPERATOR)),
+            succeeded=states[SENT, RESULT_DELIVERED],
+            failed=states[SENT, RESULT_FAILED] + rejected,
+            on_review=sum(count for (status, _), count in states.items() if status <= ON_REVIEW),
+            queued=states[QUEUED, RESULT_UNKNOWN],
+            rejected=rejected,
+            price_vnd=self.submission_of[numbers[0]].price_vnd * len(numbers),
+        )
+
+    def message(self, number: int) -> Message:
+        """One message as it is now."""
+        row, submission = self.rows[number], self.submission_of[number]
+        return Message(
+            number=number,
+            message_id=row.ReferenceId,
+            phone=row.Phone,
+            content=row.Content,
+            function=submission.function,
+            sms_type=submission.sms_type,
+            campaign=row.Campaign,
+            brandname=submission.brandname,
+            oa_id=submission.oa_id,
+            template_id=submission.template_id,
+            request_id=self.request_id_of[number],
+            created_ms=self.created[number],
+            send_at_ms=submission.send_at_ms,
+            send_status=row.SendStatus,
+            send_result=row.SendResult,
+            price_vnd=submission.price_vnd,
+            callback_url=submission.callback_url,
+        )
+
+    def messages(self) -> Iterator[Message]:
+        """Every message in order of acceptance, up to date at the start of the iteration."""
+        self.settle()
+        for number in range(len(self.rows)):
+            yield self.message(number)
+
+    def page(
+        self, api_key: str, listed_type: int, from_ms: int, to_ms: int, page: int, page_size: int, *, newest_first: bool
+    ) -> tuple[int, list[SentRow]]:
+        """(rows in the window, rows of this page); `page` counts from 1. Call it under the lock."""
+        index = self.index(api_key, listed_type)
+        low, high = index.window(from_ms, to_ms)
+        skipped = (page - 1) * page_size
+        if newest_first:
+            end = max(low, high - skipped)
+            numbers = index.numbers[max(low, end - page_size) : end]
+            numbers.reverse()
+        else:
+            begin = min(high, low + skipped)
+            numbers = index.numbers[begin : min(high, begin + page_size)]
+        rows = self.rows
+        return max(0, high - low), [rows[number] for number in numbers]

@@ -1,0 +1,243 @@
+"""How requests are read and answers are spelled: routes, JSON, XML, query strings, and the spelling quirks.
+
+The service behaves like a .NET WCF JSON service: member names in a JSON body match case-sensitively and unknown members
+are ignored without a word; names in a query string match in any case.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+from xml.etree import ElementTree
+
+import msgspec
+
+from .config import Quirks
+from .state import SentRow
+
+SERVICE = "/MainService.svc/json/"
+
+ROUTES: Mapping[str, tuple[str, str]] = {
+    SERVICE + "SendMultipleMessage_V4_post_json/": ("POST", "send_customer_care_sms"),
+    SERVICE + "SendMultipleMessage_V4/": ("POST", "send_customer_care_sms_xml"),
+    SERVICE + "SendMultipleSMSBrandname": ("POST", "send_customer_care_sms_xml"),
+    SERVICE + "SendMultipleSMSBrandname_json/": ("POST", "send_advertising_sms"),
+    SERVICE + "SendZaloMessage_V4_post_json/": ("POST", "send_zns_journey"),
+    SERVICE + "Send_zns_bulk_v4_post_json/": ("POST", "send_zns_bulk"),
+    SERVICE + "SendZaloMessage_V5_post/": ("POST", "send_zns"),
+    SERVICE + "GetSmsSentData_V2": ("POST", "get_sms_sent_data"),
+    SERVICE + "GetSendStatus": ("GET", "get_send_status"),
+    SERVICE + "GetSmsReceiverStatus_get": ("GET", "get_sms_receiver_status"),
+    SERVICE + "GetBalance_json": ("POST", "get_balance"),
+    "/ZaloCallback/GetCallback": ("POST", "get_callback_data"),
+    SERVICE + "GetZnsTemplateInfo": ("GET", "get_zns_template"),
+}
+"""Path -> (method, function). Trailing slashes count, as they do on the gateway."""
+
+JSON_TYPE = "application/json; charset=utf-8"
+HTML_TYPE = "text/html; charset=utf-8"
+
+
+@dataclass(slots=True)
+class Request:
+    """One HTTP request, whatever brought it. `headers` has lower-case names."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    client_ip: str = "127.0.0.1"
+
+
+@dataclass(slots=True)
+class Reply:
+    """
+    One HTTP answer, or the lack of it.
+
+    Args:
+        declared_length: what Content-Length says when that is not the length of `body` (the connection ends after it).
+        connection: `drop` = closed without an answer; `refuse` = as if nobody listened.
+    """
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = JSON_TYPE
+    headers: dict[str, str] = field(default_factory=dict)
+    declared_length: int | None = None
+    connection: Literal["open", "drop", "refuse"] = "open"
+
+
+class UnreadableRequestError(Exception):
+    """The body is not what the function takes; WCF answers HTTP 400 with a web page."""
+
+
+class SentPage(msgspec.Struct):
+    """The answer of get_sms_sent_data without quirks."""
+
+    CodeResult: str
+    CountTotal: int
+    SentData: list[SentRow]
+
+
+_kept = threading.local()
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+def encode(body: Any) -> bytes:
+    """JSON text of an answer; Decimal becomes a number."""
+    # Into a buffer that is kept: growing a new one for every page costs as much as the encoding itself.
+    buffer: bytearray | None = getattr(_kept, "buffer", None)
+    if buffer is None:
+        buffer = _kept.buffer = bytearray(1 << 16)
+    _encoder.encode_into(body, buffer)
+    return bytes(buffer)
+
+
+def split_target(target: str) -> tuple[str, str]:
+    """(path, query) of a request target; slashes at the start count once, as the gateway's own sample needs."""
+    path, _, query = target.partition("?")
+    if path.startswith("//"):
+        path = "/" + path.lstrip("/")
+    return path, query
+
+
+def json_members(body: bytes) -> dict[str, Any]:
+    """The members of a JSON object body."""
+    try:
+        members = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UnreadableRequestError("the body is not JSON") from error
+    if not isinstance(members, dict):
+        raise UnreadableRequestError("the body is not a JSON object")
+    return members
+
+
+def query_members(query: str) -> dict[str, str]:
+    """Query parameters by lower-case name; the first of several wins, a stray `&` is ignored."""
+    members: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        members.setdefault(name.lower(), value)
+    return members
+
+
+@dataclass(slots=True)
+class XmlSend:
+    """The two XML sends after parsing; element names are upper-case."""
+
+    members: dict[str, str]
+    phones: list[str]
+
+
+def xml_send(body: bytes) -> XmlSend:
+    """Parse `<RQST>`; raises UnreadableRequestError when it is not well-formed (the printed sample is not)."""
+    try:
+        root = ElementTree.fromstring(body.decode("utf-8").strip())  # noqa: S314
+    except (ElementTree.ParseError, UnicodeDecodeError, ValueError) as error:
+        raise UnreadableRequestError("the body is not XML") from error
+    if root.tag != "RQST":
+        raise UnreadableRequestError("the root element is not RQST")
+    members = {child.tag: (child.text or "").strip() for child in root if len(child) == 0}
+    phones = [(phone.text or "").strip() for phone in root.findall("CONTACTS/CUSTOMER/PHONE")]
+    return XmlSend(members, phones)
+
+
+def text_member(members: Mapping[str, Any], name: str) -> str:
+    """A text member as the service reads it: numbers and booleans become text, null and absence become empty."""
+    value = members.get(name)
+    if type(value) is str:
+        return value.strip()
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    raise UnreadableRequestError(f"{name} is neither text nor a number")
+
+
+def bool_member(members: Mapping[str, Any], name: str) -> bool:
+    """A boolean member: JSON true/false, or the XML words for them. `"True"` is neither, and WCF gives up on it."""
+    value = members.get(name)
+    if value is None:
+        return False
+    if isinstance(value, bool):
+        return value
+    if str(value) in ("true", "1"):
+        return True
+    if str(value) in ("false", "0"):
+        return False
+    raise UnreadableRequestError(f"{name} is not a boolean")
+
+
+def texts_member(members: Mapping[str, Any], name: str) -> list[str] | None:
+    """A list-of-text member; None when it is absent or not a list."""
+    value = members.get(name)
+    if not isinstance(value, list):
+        return None
+    return [item.strip() if type(item) is str else text_member({name: item}, name) for item in value]
+
+
+_DATE = re.compile(rb'"/Date\((-?\d+\+0700)\)/"')
+_CODES = frozenset({"Code", "Error"})
+
+
+def spell(body: Any, quirks: Quirks) -> bytes:
+    """Encode an answer with the spelling quirks that are switched on; without any it is a plain encode."""
+    if needs_respelling(quirks):
+        body = _respell(msgspec.to_builtins(body, builtin_types=(Decimal,)), quirks)
+    encoded = encode(body)
+    return _DATE.sub(rb'"\\/Date(\1)\\/"', encoded) if quirks.escaped_dates else encoded
+
+
+def needs_respelling(quirks: Quirks) -> bool:
+    """Whether any quirk touches the members of an answer."""
+    return bool(
+        quirks.numbers_as_strings
+        or quirks.table_spelling
+        or quirks.padded_ids
+        or quirks.unknown_members
+        or quirks.missing_members
+    )
+
+
+_TABLE_SPELLING = {"ReferenceId": "RefercenceId", "SellPrice": "Sellprice"}
+
+
+def _respell(value: Any, quirks: Quirks) -> Any:
+    if isinstance(value, list):
+        return [_respell(item, quirks) for item in value]
+    if not isinstance(value, dict):
+        return value
+    spelled: dict[str, Any] = {}
+    for name, member in value.items():
+        if name in quirks.missing_members:
+            continue
+        if isinstance(member, (dict, list)):
+            member = _respell(member, quirks)
+        elif quirks.padded_ids and name in ("SMSID", "ReferenceId") and member:
+            member = f"{member} "
+        elif (
+            quirks.numbers_as_strings
+            and name not in _CODES
+            and isinstance(member, (int, float, Decimal))
+            and not isinstance(member, bool)
+        ):
+            member = str(member)
+        spelled[_TABLE_SPELLING.get(str(name), str(name)) if quirks.table_spelling else str(name)] = member
+    if quirks.unknown_members:
+        spelled["RedisWalletId"] = 0
+        spelled["IsSandbox"] = ""
+    return spelled
+
+
+def web_page(title: str, text: str) -> bytes:
+    """A small web page, as a proxy or IIS would answer."""
+    return (
+        f"<!DOCTYPE html><html><head><title>{title}</title></head><body><h1>{title}</h1><p>{text}</p></body></html>"
+    ).encode()

@@ -1,0 +1,227 @@
+"""Every scripted fault, in process and over a real socket: what the caller sees, and whether the call was processed."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import requests
+from gateway_caller import KEYS, SERVICE, element, phones
+
+from esms_connectors.emulator import (
+    FAULTS,
+    code,
+    cut_body,
+    drop_after,
+    drop_before,
+    empty_body,
+    html,
+    http_status,
+    not_utf8,
+    rate_limit,
+    redirect,
+    refuse_before,
+    slow,
+)
+
+CARE = SERVICE + "SendMultipleMessage_V4_post_json/"
+SMS = {"Phone": "0901888484", "Content": "x", "Brandname": "Baotrixemay", "SmsType": "2"}
+
+
+def sent_with(either, fault, timeout=5):
+    """The response of one SMS under this fault."""
+    either.emulator.faults.add("send_customer_care_sms", fault, next_calls=1)
+    return either.response("POST", CARE, SMS, timeout)
+
+
+@pytest.mark.parametrize(("fault", "processed"), [(drop_before(), 0), (drop_after(), 1), (refuse_before(), 0)])
+def test_lost_connections(either, fault, processed):
+    """The caller cannot tell the first two apart; the emulator can."""
+    with pytest.raises(requests.ConnectionError):
+        sent_with(either, fault)
+    assert either.emulator.message_count == processed
+    assert either.emulator.calls[-1].status == 0
+    assert either.care()["CodeResult"] == "100"
+
+
+def test_in_process_a_refusal_is_a_refused_connection(caller):
+    """So that a client may know that nothing was sent."""
+    with pytest.raises(requests.ConnectionError, match="NewConnectionError"):
+        sent_with(caller, refuse_before())
+    with pytest.raises(requests.ConnectionError, match="RemoteDisconnected"):
+        sent_with(caller, drop_after())
+
+
+@pytest.mark.parametrize(("when", "processed"), [("before", 0), ("after", 1)])
+def test_http_errors(either, when, processed):
+    """With a web page and Retry-After, processed or not."""
+    response = sent_with(either, http_status(503, when, retry_after=2))
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
+    assert response.text.startswith("<!DOCTYPE html>")
+    assert sent_with(either, http_status(502, when, body="")).content == b""
+    assert either.emulator.message_count == 2 * processed
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_slow_answer_is_processed_all_the_same(either, when):
+    """The read times out, the message goes out (over a socket perhaps a little later)."""
+    with pytest.raises(requests.ReadTimeout):
+        sent_with(either, slow(0.4, when), timeout=0.1)
+    deadline = time.monotonic() + 3
+    while either.emulator.message_count == 0 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert either.emulator.message_count == 1
+    assert sent_with(either, slow(0.05, when), timeout=5).json()["CodeResult"] == "100"
+
+
+def test_in_process_nobody_waits(caller):
+    """The virtual clock moves instead."""
+    before, begun = caller.emulator.clock.now_ms(), time.monotonic()
+    sent_with(caller, slow(30), timeout=60)
+    with pytest.raises(requests.ReadTimeout):
+        sent_with(caller, slow(30), timeout=1)
+    assert time.monotonic() - begun < 1
+    assert caller.emulator.clock.now_ms() - before == 31_000
+
+
+@pytest.mark.parametrize("processed", [False, True])
+def test_web_pages_and_empty_bodies(either, processed):
+    """HTTP 200 is not an answer yet."""
+    page = sent_with(either, html(processed))
+    assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    empty = sent_with(either, empty_body(processed))
+    assert (empty.status_code, empty.content) == (200, b"")
+    assert either.emulator.message_count == 2 * processed
+
+
+def test_a_cut_body_breaks_while_reading(either):
+    """Content-Length promises more than comes, with and without streaming."""
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        sent_with(either, cut_body())
+    either.emulator.faults.add("send_customer_care_sms", cut_body(keep=1.0), next_calls=1)
+    with (
+        either.session.post(either.base_url + CARE, json={**KEYS, **SMS}, stream=True, timeout=5) as response,
+        pytest.raises(requests.exceptions.ChunkedEncodingError),
+    ):
+        list(response.iter_content(7))
+    assert either.emulator.message_count == 2
+    assert either.care()["CodeResult"] == "100"
+
+
+def test_bytes_that_are_not_utf8(either):
+    """The JSON cannot be decoded; the message is out."""
+    response = sent_with(either, not_utf8())
+    with pytest.raises(UnicodeDecodeError):
+        response.content.decode()
+    assert either.emulator.message_count == 1
+
+
+def test_codes_and_rate_limits(either):
+    """A code in the function's own shape, nothing processed; 160 or HTTP 429."""
+    assert sent_with(either, code("103")).json()["CodeResult"] == "103"
+    assert sent_with(either, rate_limit()).json()["CodeResult"] == "160"
+    limited = sent_with(either, rate_limit("http_429", retry_after=0.5))
+    assert (limited.status_code, limited.headers["Retry-After"]) == (429, "0.5")
+    either.emulator.faults.add("*", code("140"))
+    assert either.balance() == {"Balance": 0, "CodeResponse": "140", "ErrorMessage": "IP is not whitelisted"}
+    assert either.missed([])["Code"] == 140
+    assert either.template()["Error"] == 140
+    assert either.emulator.message_count == 0
+
+
+def test_a_redirect_is_answered_as_such(either):
+    """307 with a place to go; a client that follows would send elsewhere."""
+    response = sent_with(either, redirect("https://elsewhere.example/"))
+    assert (response.status_code, response.headers["Location"]) == (307, "https://elsewhere.example/")
+    assert either.emulator.message_count == 0
+
+
+def codes_under(caller, calls=12):
+    """Result codes of so many balance calls."""
+    return [caller.balance()["CodeResponse"] for _ in range(calls)]
+
+
+def test_conditions(caller):
+    """Given calls, the next calls, every nth call, a predicate; and clearing."""
+    faults = caller.emulator.faults
+    faults.add("get_balance", code("1"), calls=[2, 4])
+    faults.add("*", code("2"), next_calls=1)
+    faults.add("get_balance", code("3"), every=5)
+    rule = faults.add("get_balance", code("4"), predicate=lambda call: call.number > 10)
+    assert codes_under(caller) == ["2", "1", "100", "1", "3", "100", "100", "100", "100", "3", "4", "4"]
+    assert rule.hits == 2
+    faults.clear("get_sms_sent_data")
+    assert len(faults.rules) == 4
+    faults.clear()
+    assert codes_under(caller, 1) == ["100"]
+    with pytest.raises(ValueError, match="no such function"):
+        faults.add("get_everything", code("1"))
+
+
+def test_a_probability_strikes_the_same_calls_every_time(make_caller):
+    """It is a function of the seed and the call number."""
+
+    def struck(seed):
+        caller = make_caller(seed=seed)
+        caller.emulator.faults.add("get_balance", code("1"), probability=0.3)
+        return codes_under(caller, 300)
+
+    assert struck(1) == struck(1) != struck(2)
+    assert struck(1).count("1") == pytest.approx(90, rel=0.3)
+
+
+def test_a_predicate_can_read_the_request(caller):
+    """For instance: lose only the answer of the chunk with this recipient."""
+    caller.emulator.faults.add(
+        "send_zns_bulk", drop_after(), predicate=lambda call: b"0900000003" in call.request.body, next_calls=1
+    )
+    assert caller.bulk([element(phone) for phone in phones(3)])["TotalSuccess"] == 3
+    with pytest.raises(requests.ConnectionError):
+        caller.bulk([element(phone) for phone in phones(3, 3)])
+    assert caller.emulator.message_count == 6
+
+
+def test_a_general_rate_limit(make_caller):
+    """Beyond so many requests in a second of the clock: 160, or HTTP 429."""
+    caller = make_caller(max_requests_per_second=3)
+    assert codes_under(caller, 5) == ["100", "100", "100", "160", "160"]
+    caller.emulator.advance(1)
+    assert caller.balance()["CodeResponse"] == "100"
+    strict = make_caller(max_requests_per_second=1, rate_limit_as="http_429")
+    strict.balance()
+    assert strict.response("POST", SERVICE + "GetBalance_json", {}).status_code == 429
+
+
+def test_hooks_run_around_calls(caller):
+    """Before: nothing is processed yet. After: the code is known."""
+    seen = []
+    caller.emulator.on_call("*", lambda call: seen.append((call.function, call.code, caller.emulator.message_count)))
+    caller.emulator.on_call(
+        "send_customer_care_sms", lambda call: seen.append((call.code, call.accepted)), when="after"
+    )
+    caller.care()
+    assert seen == [("send_customer_care_sms", "", 0), ("100", 1)]
+
+
+def test_the_books_are_kept(caller):
+    """Calls by number, function and code, with the fault that struck."""
+    caller.emulator.faults.add("get_balance", code("103"), calls=[1])
+    caller.balance()
+    caller.balance()
+    assert [(call.function, call.number, call.code, call.fault) for call in caller.emulator.calls] == [
+        ("get_balance", 1, "103", "code"),
+        ("get_balance", 2, "100", ""),
+    ]
+    assert caller.emulator.codes == {("get_balance", "103"): 1, ("get_balance", "100"): 1}
+    assert caller.emulator.call_count("get_balance") == 2
+    caller.emulator.reset()
+    assert not caller.emulator.calls
+    assert caller.emulator.call_count("get_balance") == 0
+
+
+def test_every_fault_has_a_name_for_other_processes():
+    """The control endpoint knows them all."""
+    assert set(FAULTS) == {
+        *("refuse_before", "drop_before", "drop_after", "http_status", "slow", "html"),
+        *("empty_body", "cut_body", "not_utf8", "code", "rate_limit", "redirect"),
+    }
