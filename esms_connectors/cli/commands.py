@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from datetime import datetime
-from typing import Any
 
 import click
-import pendulum
 from rich.console import Console
 from rich.table import Table
 
@@ -16,13 +12,13 @@ from esms_connectors import __version__
 from esms_connectors.cli import output
 from esms_connectors.cli.check import check_account
 from esms_connectors.cli.output import EXIT_CODES, EsmsGroup, json_option, print_json
-from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.cli.sending import ledger_commands, reconcile_run, resend, send_zns
+from esms_connectors.cli.settings import connection_options, need, open_client, read_time
 from esms_connectors.gateway.codes import CODES
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.models import Submission
 from esms_connectors.gateway.request_ids import random_request_id
 from esms_connectors.gateway.retry import RetryPolicy
-from esms_connectors.gateway.wire import VIETNAM
 
 
 @click.group(cls=EsmsGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,20 +30,6 @@ def esms() -> None:
     Keys come from ESMS_API_KEY and ESMS_SECRET_KEY, never from an option: options stand in the process list.
     ESMS_BASE_URL points elsewhere (an emulator), ESMS_SANDBOX=1 checks messages without sending them.
     """
-
-
-def _connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option("--base-url", envvar="ESMS_BASE_URL", help="Scheme and host of the gateway.", metavar="URL"),
-        click.option("--sandbox/--live", default=None, help="Check only, or send for real. Default: ESMS_SANDBOX."),
-    ):
-        command = option(command)
-    return command
-
-
-def _client(base_url: str | None, sandbox: bool | None, **more: Any) -> EsmsClient:
-    given = {name: value for name, value in (("base_url", base_url), ("sandbox", sandbox)) if value is not None}
-    return EsmsClient.from_env(**given, **more)
 
 
 @esms.command()
@@ -86,7 +68,7 @@ def explain(code: str, as_json: bool) -> None:
 
 
 @esms.command()
-@_connection_options
+@connection_options
 @json_option
 def balance(base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
     """
@@ -96,7 +78,7 @@ def balance(base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
     Example:
       esms balance --json
     """
-    with _client(base_url, sandbox) as client:
+    with open_client(base_url, sandbox) as client:
         account = client.get_balance()
     if as_json:
         print_json({"balance_vnd": account.balance_vnd, "user_id": account.user_id})
@@ -105,7 +87,7 @@ def balance(base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
 
 
 @esms.command()
-@_connection_options
+@connection_options
 @json_option
 def check(base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
     """
@@ -116,7 +98,7 @@ def check(base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
       esms check
     """
     # No patience: somebody is looking at the screen.
-    client = _client(base_url, sandbox, retries=RetryPolicy(attempts=2, budget_seconds=20))
+    client = open_client(base_url, sandbox, retries=RetryPolicy(attempts=2, budget_seconds=20))
     with client:
         findings, error = check_account(client)
     if as_json:
@@ -140,7 +122,7 @@ def check(base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
 @click.option("--campaign", help="Comes back in the sent data; customer care only.")
 @click.option("--callback-url", metavar="URL", help="Gets the delivery report.")
 @click.option("--request-id", help="At most 50 characters; the same id is never sent twice on one day.")
-@_connection_options
+@connection_options
 @json_option
 def send_sms(
     phones: tuple[str, ...],
@@ -173,8 +155,8 @@ def send_sms(
         text = _standard_input()
     # Made here, so that it can be told even when the answer is lost.
     request_id = request_id if request_id is not None else random_request_id()
-    when = None if send_at is None else _time(send_at)
-    with _client(base_url, sandbox) as client:
+    when = None if send_at is None else read_time(send_at)
+    with open_client(base_url, sandbox) as client:
         if advertising:
             sent = client.send_advertising_sms(
                 phones, text, brandname, send_at=when, callback_url=callback_url, request_id=request_id
@@ -207,16 +189,6 @@ def _standard_input() -> str:
         raise InvalidRequestError("The text on standard input is not UTF-8.", field="text") from None
 
 
-def _time(text: str) -> datetime:
-    try:
-        moment: object = pendulum.parse(text, tz=VIETNAM, strict=False)
-    except ValueError:
-        moment = None
-    if isinstance(moment, datetime):
-        return moment
-    raise InvalidRequestError(f"--at {text!r} is no time. Give 2026-11-21 08:30.", field="at")
-
-
 @esms.command()
 @click.option("--port", default=8089, show_default=True, help="0 takes any free one.")
 @click.option("--seed", default=2024, show_default=True, help="Decides ids, fates and delays.")
@@ -230,7 +202,7 @@ def emulator(port: int, seed: int, latency: float, populate: int) -> None:
     Example:
       esms emulator --port 8089
     """
-    _need("msgspec", "emulator")
+    need("msgspec", "emulator")
     from esms_connectors.emulator import PortInUseError, run_server
 
     try:
@@ -258,16 +230,12 @@ def demo(folder: str, as_json: bool) -> None:
     Example:
       esms demo --output /tmp/esms-demo
     """
-    _need("msgspec", "emulator")
-    _need("duckdb", "duckdb")
+    need("msgspec", "emulator")
+    need("duckdb", "duckdb")
     from esms_connectors.cli.demo import show_demo
 
     show_demo(folder, as_json=as_json)
 
 
-def _need(module: str, extra: str) -> None:
-    """One line that names the extra, instead of an ImportError."""
-    import importlib.util
-
-    if importlib.util.find_spec(module) is None:
-        raise ConfigurationError(f"This needs the extra [{extra}]: pip install 'esms-connectors[{extra}]'")
+for command in (send_zns, ledger_commands, reconcile_run, resend):
+    esms.add_command(command)

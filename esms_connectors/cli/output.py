@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import click
 
+from esms_connectors.bulk import BulkIncompleteError
 from esms_connectors.gateway.errors import (
     ConfigurationError,
     EsmsError,
@@ -31,6 +32,9 @@ Exit codes, for scripts:
 
 def exit_code_of(error: EsmsError) -> int:
     match error:
+        case BulkIncompleteError():
+            run = error.summary.run
+            return 5 if run.unknown + run.held + run.claimed else (4 if error.retryable else 3)
         case ConfigurationError() | InvalidRequestError():
             return 2
         case OutcomeUnknownError():

@@ -1,0 +1,448 @@
+"""
+Send many, exactly once, resumable.
+
+The rows are read as a stream, cut into chunks, and each chunk goes through the ledger: claim, send, settle. Running the
+same call again is the resume: what is settled is skipped, what is in doubt goes out under its old request id while that
+is safe, what is new is sent. Two processes may run the same run key at once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+
+from esms_connectors.channels import AdvertisingChannel, CareSmsChannel, Channel, ZnsChannel
+from esms_connectors.gateway.arguments import MAX_CAMPAIGN_LENGTH, check_campaign
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError, NotSentError
+from esms_connectors.gateway.redaction import get_logger
+from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.ledger import Claim, Ledger, LedgerRow, RunSummary, SendState, Settlement
+from esms_connectors.recipients import Recipient
+
+logger = get_logger(__name__)
+
+# A function that starts reading anew is better than an iterable: what another worker left behind is then taken up in a
+# second reading.
+Recipients = Callable[[], Iterable[Recipient]] | Iterable[Recipient]
+Progress = Callable[["Counters"], None]
+
+DEFAULT_THREADS = 8
+_LOG_EVERY_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class Counters:
+    """
+    Rows of this call, as it goes.
+
+    Attributes:
+        read: taken from the source in the first reading.
+        done: settled by this call, or found settled.
+        accepted, duplicates, rejected, unknown, not_sent: outcomes of this call.
+        settled_before, held, busy: found so in the ledger; busy rows are another worker's.
+        not_tried: read, and not tried because the run was stopped.
+    """
+
+    read: int = 0
+    done: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    unknown: int = 0
+    not_sent: int = 0
+    settled_before: int = 0
+    held: int = 0
+    busy: int = 0
+    not_tried: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BulkSummary:
+    """
+    The whole run after this call.
+
+    Attributes:
+        run: rows by state as the ledger has them, all calls for this run key together.
+        counters: what this call did.
+        stopped_by: the refusal that stopped it, None when it came to its end.
+        campaign: under which the messages stand in the sent data.
+    """
+
+    run: RunSummary
+    counters: Counters
+    campaign: str
+    stopped_by: EsmsError | None = None
+    seconds: float = 0.0
+
+    @property
+    def accepted_share(self) -> float:
+        """Accepted rows among all rows, those that were not tried included; 1.0 for none."""
+        total = self.run.total + self.counters.not_tried
+        return self.run.accepted / total if total else 1.0
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row is settled, one way or the other."""
+        return self.run.unsettled == 0 and self.counters.not_tried == 0 and self.stopped_by is None
+
+    def __str__(self) -> str:
+        run = self.run
+        parts = [f"{run.accepted} accepted" + (f" ({run.duplicates} of them answered 124)" if run.duplicates else "")]
+        parts += [f"{count} rejected with code {code}" for code, count in sorted(run.rejected_by_code.items())]
+        parts += [
+            f"{count} {name}"
+            for name, count in (
+                ("unknown", run.unknown),
+                ("held", run.held),
+                ("not sent", run.not_sent),
+                ("claimed by another worker", run.claimed),
+                ("not tried", self.counters.not_tried),
+            )
+            if count
+        ]
+        return ", ".join(parts)
+
+
+class BulkIncompleteError(EsmsError):
+    """
+    Fewer rows were accepted than the caller asked for, or some are not settled. The ledger has each of them.
+
+    Attributes:
+        summary: what happened. `retryable` says whether the same call again may settle more.
+    """
+
+    def __init__(self, message: str, *, summary: BulkSummary) -> None:
+        super().__init__(message)
+        self.summary = summary
+        run = summary.run
+        self.retryable = summary.stopped_by is None and bool(
+            run.unknown + run.not_sent + run.claimed + summary.counters.not_tried
+        )
+
+
+def send_zns_bulk(
+    client: EsmsClient,
+    recipients: Recipients,
+    template_id: str,
+    oa_id: str,
+    *,
+    ledger: Ledger,
+    run_key: str,
+    campaign: str | None = None,
+    send_at: datetime | None = None,
+    callback_url: str | None = None,
+    sending_mode: int | None = None,
+    chunk_size: int = SEND_ZNS_BULK.max_items or 500,
+    threads: int = DEFAULT_THREADS,
+    at_least: float | None = 1.0,
+    progress: Progress | None = None,
+) -> BulkSummary:
+    """
+    Send one ZNS to each recipient, at most once per `run_key` and row.
+
+    Args:
+        recipients: a function that reads them anew (better), or an iterable. Checked rows, as `read_recipients` gives.
+        run_key: names this campaign; the same key resumes it. 1 to 200 characters.
+        campaign: words for people; the gateway gets them with a mark of the run, see `BulkSummary.campaign`.
+        chunk_size: rows a call, at most 500.
+        threads: calls at a time.
+        at_least: share of rows that must be accepted, from 0 to 1; None only reports, whatever happened.
+        progress: called about ten times a second at most, from the calling thread.
+
+    Returns:
+        The summary of the run, all calls for it together.
+
+    Raises:
+        BulkIncompleteError: fewer rows were accepted, or rows are not settled; with `at_least` None never.
+        InvalidRequestError: a row cannot be sent as it is, or was sent with other content before.
+        ConfigurationError: the ledger cannot be used.
+    """
+    if not 1 <= chunk_size <= (SEND_ZNS_BULK.max_items or 500):
+        raise InvalidRequestError("chunk_size is 1 to 500.", field="chunk_size")
+    channel = ZnsChannel(client, template_id, oa_id, send_at, callback_url, sending_mode, chunk_size)
+    return _Run(channel, recipients, ledger, run_key, campaign, threads, progress).go(at_least)
+
+
+def send_sms_bulk(
+    client: EsmsClient,
+    recipients: Recipients,
+    text: str,
+    brandname: str,
+    *,
+    ledger: Ledger,
+    run_key: str,
+    advertising: bool = False,
+    campaign: str | None = None,
+    send_at: datetime | None = None,
+    callback_url: str | None = None,
+    threads: int = DEFAULT_THREADS,
+    at_least: float | None = 1.0,
+    progress: Progress | None = None,
+) -> BulkSummary:
+    """
+    Send an SMS to each recipient, at most once per `run_key` and row.
+
+    Args:
+        text: customer care: `{name}` stands for the recipient's param of that name. Advertising: the same for all.
+        advertising: batches of 30 to 5000 numbers, reviewed by the gateway, repeated whole or not at all; otherwise
+            customer care, a request for each.
+        The rest as in `send_zns_bulk`.
+
+    Raises:
+        BulkIncompleteError, InvalidRequestError, ConfigurationError: as in `send_zns_bulk`.
+    """
+    channel: Channel
+    if advertising:
+        channel = AdvertisingChannel(client, text, brandname, run_key, send_at, callback_url)
+    else:
+        channel = CareSmsChannel(client, text, brandname, send_at, callback_url)
+    return _Run(channel, recipients, ledger, run_key, campaign, threads, progress).go(at_least)
+
+
+def campaign_of(run_key: str, campaign: str | None) -> str:
+    """A campaign of the run's own: lost answers are resolved by campaign and phone, so no other run may share it."""
+    mark = f" #{make_request_id('campaign', run_key)[:12]}"
+    words = campaign if campaign is not None else run_key
+    return check_campaign(words[: MAX_CAMPAIGN_LENGTH - len(mark)].strip() + mark)
+
+
+@dataclass(slots=True)
+class _Run:
+    """One call for one run: a reader (the calling thread), senders, and a sign of life for the claims."""
+
+    channel: Channel
+    recipients: Recipients
+    ledger: Ledger
+    run_key: str
+    campaign: str | None
+    threads: int
+    progress: Progress | None
+    worker: str = field(default_factory=lambda: uuid.uuid4().hex)
+    counters: Counters = field(default_factory=Counters)
+    stopped_by: EsmsError | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _ended: threading.Event = field(default_factory=threading.Event)
+    _silent_chunks: int = 0
+    _told: float = 0.0
+    _logged: float = 0.0
+
+    def go(self, at_least: float | None) -> BulkSummary:
+        if self.threads < 1:
+            raise InvalidRequestError("threads must be at least 1.", field="threads")
+        if at_least is not None and not 0 <= at_least <= 1:
+            raise InvalidRequestError("at_least is a share from 0 to 1, or None.", field="at_least")
+        started = time.monotonic()
+        about = {**self.channel.about(), "campaign": campaign_of(self.run_key, self.campaign)}
+        # The campaign of the first call stays: the messages already stand under it.
+        self.campaign = self.ledger.begin_run(self.run_key, self.channel.kind, about)["campaign"]
+        alive = threading.Thread(target=self._stay_alive, name="esms-lease", daemon=True)
+        alive.start()
+        try:
+            self._read_and_send(first=True)
+            self._take_up_what_is_left()
+        finally:
+            self._ended.set()
+            alive.join()
+        self._tell(always=True)
+        summary = BulkSummary(
+            run=self.ledger.summary(self.run_key),
+            counters=self.counters,
+            campaign=self.campaign,
+            stopped_by=self.stopped_by,
+            seconds=time.monotonic() - started,
+        )
+        logger.info("run %s: %s", self.run_key, summary)
+        if at_least is not None and (not summary.complete or summary.accepted_share < at_least):
+            because = f" Stopped: {self.stopped_by}" if self.stopped_by else ""
+            raise BulkIncompleteError(f"Run {self.run_key}: {summary}.{because}", summary=summary)
+        return summary
+
+    def _take_up_what_is_left(self) -> None:
+        """
+        Read once more for rows without an answer, and for rows that a worker left behind: its lease ends within seconds
+        when it is dead, and is renewed while it lives.
+        """
+        if not callable(self.recipients):
+            return
+        for _ in range(2):
+            left = self.counters.busy + self.counters.unknown
+            if not left or self.stopped_by is not None:
+                return
+            if self.counters.busy:
+                time.sleep(self.ledger.lease_seconds + 0.1)
+            self.counters.busy = self.counters.unknown = 0
+            self._read_and_send(first=False)
+
+    def _read_and_send(self, *, first: bool) -> None:
+        source = self.recipients() if callable(self.recipients) else self.recipients
+        running: set[Future[None]] = set()
+        with ThreadPoolExecutor(self.threads, thread_name_prefix="esms-send") as pool:
+            try:
+                for number, chunk in enumerate(self._chunks(source, first=first)):
+                    if self.stopped_by is not None:
+                        if first:
+                            self.counters.not_tried += len(chunk)
+                        continue
+                    running.add(pool.submit(self._handle, number, chunk))
+                    # Twice as many as there are senders: they never wait for the reader, and memory stays flat.
+                    while len(running) >= 2 * self.threads:
+                        running = self._collect(running)
+                while running:
+                    running = self._collect(running)
+            except BaseException:
+                # Also Ctrl-C: what has not begun is dropped, what is under way is settled.
+                self.stopped_by = self.stopped_by or EsmsError("interrupted")
+                for future in running:
+                    future.cancel()
+                raise
+
+    def _collect(self, running: set[Future[None]]) -> set[Future[None]]:
+        done, left = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
+        self._tell()
+        for future in done:
+            future.result()
+        return left
+
+    def _chunks(self, source: Iterable[Recipient], *, first: bool) -> Iterator[list[Recipient]]:
+        """Chunks in reading order, no phone twice in one: an answer names its rows by phone alone."""
+        rows = self._counted(source) if first else source
+        if self.channel.frozen:
+            yield from _evened(_cut(self._unsettled(rows), self.channel.chunk_size), self.channel.smallest_chunk)
+        else:
+            yield from _cut(rows, self.channel.chunk_size)
+
+    def _counted(self, source: Iterable[Recipient]) -> Iterator[Recipient]:
+        for recipient in source:
+            self.counters.read += 1
+            yield recipient
+
+    def _unsettled(self, source: Iterable[Recipient]) -> Iterator[Recipient]:
+        """Without the settled rows, so that what was one call before the crash is one call again."""
+        rows = iter(source)
+        while batch := list(islice(rows, 1000)):
+            left = self.ledger.unsettled(self.run_key, [recipient.row_key for recipient in batch])
+            self._count(settled_before=len(batch) - len(left), done=len(batch) - len(left))
+            yield from (batch[position] for position in left)
+
+    def _handle(self, number: int, recipients: list[Recipient]) -> None:
+        """Claim, send, settle one chunk."""
+        if self.stopped_by is not None:
+            self._count(not_tried=len(recipients))
+            return
+        rows = [
+            LedgerRow(recipient.row_key, recipient.phone, self.channel.payload(recipient), recipient.line)
+            for recipient in recipients
+        ]
+        frozen = self.channel.frozen
+        chunk = make_request_id("chunk", *(row.row_key for row in rows)) if frozen else str(number)
+        claimed_at = self.ledger.now()
+        found = self.ledger.claim(self.run_key, rows, worker=self.worker, chunk=chunk, frozen=frozen)
+        self._count(settled_before=found.settled, held=found.held, busy=found.busy, done=found.settled)
+        if not found.claims:
+            return
+        if (frozen and len(found.claims) < len(rows)) or not self.ledger.is_fresh(claimed_at):
+            self._give_back(found.claims)
+            self._count(busy=len(found.claims))
+            return
+        chosen = [recipients[claim.index] for claim in found.claims]
+        try:
+            outcome = self.channel.send(found.claims, chosen, self.campaign or "")
+        except (InvalidRequestError, ConfigurationError):
+            self._give_back(found.claims)
+            raise
+        self.ledger.settle(outcome.settlements, worker=self.worker)
+        states = [settlement.state.value for settlement in outcome.settlements]
+        self._count(
+            accepted=states.count("accepted"),
+            duplicates=sum(settlement.duplicate for settlement in outcome.settlements),
+            rejected=states.count("rejected"),
+            unknown=states.count("unknown"),
+            not_sent=states.count("not_sent"),
+            done=states.count("accepted") + states.count("rejected"),
+        )
+        with self._lock:
+            self._silent_chunks = 0 if outcome.answered else self._silent_chunks + 1
+            if outcome.stop is not None:
+                self.stopped_by = self.stopped_by or outcome.stop
+            elif self._silent_chunks > self.threads + 2:
+                # Going on would put the whole list in doubt.
+                self.stopped_by = self.stopped_by or NotSentError(
+                    f"{self._silent_chunks} calls in a row brought no answer; the gateway seems to be down. "
+                    "Run the same command again later: it resumes."
+                )
+
+    def _give_back(self, claims: Iterable[Claim]) -> None:
+        """Claims that were not sent; those in doubt from before stay in doubt."""
+        self.ledger.settle([Settlement(claim.request_id, SendState.NOT_SENT) for claim in claims], worker=self.worker)
+
+    def _count(self, **more: int) -> None:
+        with self._lock:
+            for name, count in more.items():
+                setattr(self.counters, name, getattr(self.counters, name) + count)
+
+    def _stay_alive(self) -> None:
+        while not self._ended.wait(self.ledger.lease_seconds / 4):
+            try:
+                self.ledger.renew(self.run_key, self.worker)
+            except Exception as error:  # noqa: BLE001 - claims and settlements will tell; this thread must not
+                logger.warning("the lease could not be renewed: %s", type(error).__name__)
+
+    def _tell(self, *, always: bool = False) -> None:
+        now = time.monotonic()
+        if self.progress is not None and (always or now - self._told >= 0.1):
+            self._told = now
+            self.progress(self.counters)
+        if now - self._logged >= _LOG_EVERY_SECONDS:
+            self._logged = now
+            logger.info("run %s: %d rows read, %d done", self.run_key, self.counters.read, self.counters.done)
+
+
+def _cut(source: Iterable[Recipient], size: int) -> Iterator[list[Recipient]]:
+    """Lists of `size` rows; a phone that stands in the list already waits for the next one."""
+    chunk: dict[str, Recipient] = {}
+    later: list[Recipient] = []
+
+    def refill() -> None:
+        waiting = list(later)
+        chunk.clear()
+        later.clear()
+        for recipient in waiting:
+            if recipient.phone in chunk:
+                later.append(recipient)
+            else:
+                chunk[recipient.phone] = recipient
+
+    for recipient in source:
+        if recipient.phone in chunk:
+            later.append(recipient)
+        else:
+            chunk[recipient.phone] = recipient
+        if len(chunk) >= size or len(later) >= size:
+            yield list(chunk.values())
+            refill()
+    while chunk:
+        yield list(chunk.values())
+        refill()
+
+
+def _evened(chunks: Iterable[list[Recipient]], smallest: int) -> Iterator[list[Recipient]]:
+    """The same rows; a last list that is too small shares with the one before."""
+    before: list[Recipient] | None = None
+    for chunk in chunks:
+        if before is not None and len(chunk) < smallest:
+            both = before + chunk
+            if len({recipient.phone for recipient in both}) == len(both):
+                before, chunk = both[: len(both) // 2], both[len(both) // 2 :]
+        if before is not None:
+            yield before
+        before = chunk
+    if before is not None:
+        yield before

@@ -1,0 +1,455 @@
+"""`esms send-zns`, `esms ledger …`, `esms reconcile`, `esms resend`: send many, and see what became of each."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import click
+import pendulum
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from esms_connectors.bulk import BulkSummary, Counters, send_zns_bulk
+from esms_connectors.cli.output import json_option, print_json, vnd
+from esms_connectors.cli.settings import connection_options, open_client, read_time
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.redaction import mask_phone
+from esms_connectors.ledger import Ledger, RunSummary, SendState
+from esms_connectors.plan import Plan, plan_zns_bulk
+from esms_connectors.recipients import Columns, ReadReport, Recipient, RejectsFile, SqlQuery, read_recipients
+from esms_connectors.reconcile import reconcile
+
+ledger_option = click.option(
+    "--ledger",
+    "ledger_url",
+    envvar="ESMS_LEDGER",
+    metavar="URL",
+    help="sqlite:///file, a path, or postgresql://…; default: a file in your data folder.",
+)
+
+
+def _open_ledger(url: str | None) -> Ledger:
+    return Ledger.open(url)
+
+
+@click.command("send-zns")
+@click.argument("source")
+@click.option("--template", "template_id", required=True, help="Id of the ZNS template.")
+@click.option("--oa", "oa_id", required=True, help="Id of the Zalo Official Account.")
+@click.option("--params", required=True, help="Columns in the order of the template: name,service or name=column,…")
+@click.option("--run-key", required=True, help="Names this campaign. The same key resumes it and never sends twice.")
+@click.option("--phone-column", default="phone", show_default=True)
+@click.option("--key-column", help="Tells rows apart, such as an order number; default: the phone.")
+@click.option("--query", help="SELECT … when SOURCE is a database URL.")
+@click.option("--duplicates", type=click.Choice(["merge", "keep"]), default="merge", show_default=True)
+@click.option(
+    "--rejects", "rejects_path", type=click.Path(dir_okay=False), help="CSV for the rows that cannot be sent."
+)
+@click.option("--plan", "plan_only", is_flag=True, help="Say what would be sent and what it would cost. Sends nothing.")
+@click.option("--price", metavar="VND", help="Price of one message, for the plan.")
+@click.option("--at-least", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Share to be accepted.")
+@click.option("--campaign", help="Words that come back in the sent data.")
+@click.option("--at", "send_at", metavar="TIME", help="When to send, Vietnamese time unless a zone is given.")
+@click.option("--callback-url", metavar="URL", help="Gets the delivery reports.")
+@click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True)
+@click.option("--chunk-size", type=click.IntRange(1, 500), default=500, show_default=True, help="Messages a call.")
+@click.option("--requests-per-second", type=float, help="At most so many calls a second.")
+@ledger_option
+@connection_options
+@json_option
+def send_zns(
+    source: str,
+    template_id: str,
+    oa_id: str,
+    params: str,
+    run_key: str,
+    phone_column: str,
+    key_column: str | None,
+    query: str | None,
+    duplicates: Any,
+    rejects_path: str | None,
+    plan_only: bool,
+    price: str | None,
+    at_least: float,
+    campaign: str | None,
+    send_at: str | None,
+    callback_url: str | None,
+    threads: int,
+    chunk_size: int,
+    requests_per_second: float | None,
+    ledger_url: str | None,
+    base_url: str | None,
+    sandbox: bool | None,
+    as_json: bool,
+) -> None:
+    """
+    Send a ZNS to each row of SOURCE, once: a CSV, JSONL or Parquet file, or a database URL with --query.
+
+    Every row is checked before the first message. Running the same command again is the resume, after Ctrl-C or a crash
+    too: it skips what is settled and repeats nothing that might arrive twice.
+
+    \b
+    Examples:
+      esms send-zns customers.csv --template 267247 --oa 4097311281936189049 \\
+          --params customer_name,service,code,date --run-key march-campaign --plan
+      esms send-zns postgresql://db/crm --query "select phone, name from vip order by id" ...
+    """
+    rows = SqlQuery(source, query) if query is not None else source
+    if query is None and "://" in source and source.split("://")[0].startswith(("postgres", "sqlite", "mysql")):
+        raise InvalidRequestError("A database needs --query with a SELECT.", field="query")
+    columns = Columns.parse(params, phone=phone_column, row_key=key_column)
+    when = None if send_at is None else read_time(send_at)
+    console = Console(stderr=True)
+    with ExitStack() as stack:
+        client = stack.enter_context(
+            open_client(base_url, sandbox, throttle=requests_per_second, max_connections=threads)
+        )
+        if client.sandbox and not plan_only:
+            raise InvalidRequestError(
+                "In the sandbox nothing is stored, so a ledger would remember messages that never were. Use --plan.",
+                field="sandbox",
+            )
+        template = client.get_zns_template(template_id, oa_id)
+        ledger = stack.enter_context(_open_ledger(ledger_url))
+
+        def read(report: ReadReport, rejects: RejectsFile | None = None) -> Iterator[Recipient]:
+            return read_recipients(
+                rows, columns, template=template, duplicates=duplicates, rejects=rejects, report=report
+            )
+
+        report = ReadReport()
+        with ExitStack() as files:
+            rejects = None if rejects_path is None else files.enter_context(RejectsFile(Path(rejects_path)))
+            # The first reading checks every row; only then the first message leaves.
+            plan = plan_zns_bulk(
+                client,
+                read(report, rejects),
+                report,
+                ledger=ledger,
+                run_key=run_key,
+                send_at=when,
+                price_vnd=_price(price),
+                chunk_size=chunk_size,
+            )
+        if plan_only:
+            print_json(plan.as_dict()) if as_json else _print_plan(Console(), plan)
+            return
+        _print_rejects(console, report, rejects_path)
+        if plan.recipients == 0:
+            raise InvalidRequestError("No row of the source can be sent to.", field="source")
+        with _bar(console, plan.recipients) as tell:
+            summary = send_zns_bulk(
+                client,
+                lambda: read(ReadReport()),
+                template_id,
+                oa_id,
+                ledger=ledger,
+                run_key=run_key,
+                campaign=campaign,
+                send_at=when,
+                callback_url=callback_url,
+                chunk_size=chunk_size,
+                threads=threads,
+                at_least=at_least,
+                progress=tell,
+            )
+    if as_json:
+        print_json(_summary_dict(summary, report))
+    else:
+        click.secho(str(summary), fg="green")
+        click.echo(f"  campaign  {summary.campaign}\n  took      {summary.seconds:.1f} s")
+
+
+@click.group("ledger")
+def ledger_commands() -> None:
+    """What was sent, row by row."""
+
+
+@ledger_commands.command("runs")
+@ledger_option
+@json_option
+def ledger_runs(ledger_url: str | None, as_json: bool) -> None:
+    """
+    All runs, newest first.
+
+    \b
+    Example:
+      esms ledger runs
+    """
+    with _open_ledger(ledger_url) as ledger:
+        runs = ledger.runs()
+    if as_json:
+        print_json([{"run_key": run_key, "began": began.isoformat()} for run_key, began in runs])
+        return
+    for run_key, began in runs:
+        click.echo(f"{began.in_timezone('Asia/Ho_Chi_Minh').format('YYYY-MM-DD HH:mm')}  {run_key}")
+
+
+@ledger_commands.command("show")
+@click.argument("run_key")
+@ledger_option
+@json_option
+def ledger_show(run_key: str, ledger_url: str | None, as_json: bool) -> None:
+    """
+    A run by state and code.
+
+    \b
+    Example:
+      esms ledger show march-campaign
+    """
+    with _open_ledger(ledger_url) as ledger:
+        about = ledger.run_about(run_key)
+        summary = ledger.summary(run_key)
+    if as_json:
+        print_json({"about": about, **_run_dict(summary)})
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, count in _run_dict(summary).items():
+        if count and not isinstance(count, str):
+            table.add_row(
+                name.replace("_", " "),
+                ", ".join(f"{key}: {n}" for key, n in count.items()) if isinstance(count, dict) else f"{count:,}",
+            )
+    Console().print(table)
+    click.echo(f"campaign  {about['campaign']}")
+
+
+def _listing(name: str, states: tuple[SendState, ...], about: str) -> click.Command:
+    @ledger_commands.command(name, help=f"{about}\n\n\b\nExample:\n  esms ledger {name} march-campaign")
+    @click.argument("run_key")
+    @ledger_option
+    @json_option
+    def listing(run_key: str, ledger_url: str | None, as_json: bool) -> None:
+        with _open_ledger(ledger_url) as ledger:
+            ledger.run_about(run_key)
+            for row in ledger.rows(run_key, *states):
+                row["phone"] = mask_phone(row["phone"])
+                row["row_key"] = mask_phone(row["row_key"])
+                if as_json:
+                    print_json(row)
+                else:
+                    click.echo(
+                        f"line {row['line']}  {row['phone']}  {row['state']}  {row['code'] or '-'}  "
+                        f"{row['reason'] or ''}"
+                    )
+
+    return listing
+
+
+_listing("rejects", (SendState.REJECTED,), "Rows that the gateway refused for good, phones masked.")
+_listing(
+    "unknown", (SendState.UNKNOWN, SendState.HELD, SendState.CLAIMED, SendState.NOT_SENT), "Rows that are not settled."
+)
+
+
+@ledger_commands.command("export")
+@click.argument("run_key")
+@click.option("--output", "path", type=click.Path(dir_okay=False), help="CSV file; default: standard output.")
+@ledger_option
+def ledger_export(run_key: str, path: str | None, ledger_url: str | None) -> None:
+    """
+    All rows of a run as CSV, phones as the ledger stores them.
+
+    \b
+    Example:
+      esms ledger export march-campaign --output march.csv
+    """
+    with ExitStack() as stack:
+        ledger = stack.enter_context(_open_ledger(ledger_url))
+        ledger.run_about(run_key)
+        if path is None:
+            file: Any = sys.stdout
+        else:
+            file = stack.enter_context(Path(path).open("w", encoding="utf-8-sig", newline=""))
+        writer: csv.DictWriter[str] | None = None
+        for row in ledger.rows(run_key):
+            for name in ("first_attempt_ms", "updated_ms"):
+                row[name.replace("_ms", "_at")] = pendulum.from_timestamp(row.pop(name) / 1000).isoformat()
+            row.pop("lease_until_ms")
+            if writer is None:
+                writer = csv.DictWriter(file, list(row), lineterminator="\n")
+                writer.writeheader()
+            writer.writerow(row)
+
+
+@click.command("reconcile")
+@click.argument("run_key")
+@click.option(
+    "--not-sent-after",
+    "hours",
+    type=click.FloatRange(min=0),
+    metavar="HOURS",
+    help="Rows the gateway still does not have so long after their last attempt count as not sent.",
+)
+@ledger_option
+@connection_options
+@json_option
+def reconcile_run(
+    run_key: str,
+    hours: float | None,
+    ledger_url: str | None,
+    base_url: str | None,
+    sandbox: bool | None,
+    as_json: bool,
+) -> None:
+    """
+    Look up rows in doubt at the gateway, by campaign and phone. Sends nothing; safe to run any time.
+
+    \b
+    Example:
+      esms reconcile march-campaign --not-sent-after 2
+    """
+    with open_client(base_url, sandbox) as client, _open_ledger(ledger_url) as ledger:
+        result = reconcile(client, ledger, run_key, not_sent_after_seconds=None if hours is None else hours * 3600)
+    if as_json:
+        print_json({**asdict(result), "run": _run_dict(result.run)})
+        return
+    click.echo(
+        f"{result.looked_for} looked for: {result.accepted} had been accepted, {result.identified} got their "
+        f"message id, {result.not_sent} were not sent, {result.still_unknown} are still unknown"
+    )
+    if result.not_sent:
+        click.echo("Run the same send command again to send those.")
+
+
+@click.command()
+@click.argument("run_key")
+@click.option("--rows", required=True, help="Lines of the source: 12,15-20; or a state: held, unknown.")
+@click.option("--reason", required=True, help="Why; the ledger keeps it.")
+@ledger_option
+@json_option
+def resend(run_key: str, rows: str, reason: str, ledger_url: str | None, as_json: bool) -> None:
+    """
+    Let rows be sent AGAIN, though they may have arrived. The next send command of the run sends them.
+
+    \b
+    Example:
+      esms resend march-campaign --rows held --reason "the portal shows none of them"
+    """
+    wanted = _row_filter(rows)
+    with _open_ledger(ledger_url) as ledger:
+        ledger.run_about(run_key)
+        chosen = [row["request_id"] for row in ledger.rows(run_key) if wanted(row)]
+        released = ledger.release(run_key, chosen, reason) if chosen else 0
+    if as_json:
+        print_json({"released": released})
+    else:
+        click.echo(f"{released} rows will be sent again by the next send command of this run")
+
+
+def _row_filter(rows: str) -> Callable[[dict[str, Any]], bool]:
+    if rows in (SendState.HELD.value, SendState.UNKNOWN.value):
+        return lambda row: row["state"] == rows
+    spans: list[range] = []
+    for part in rows.split(","):
+        first, _, last = part.strip().partition("-")
+        if not first.isdecimal() or (last and not last.isdecimal()):
+            raise InvalidRequestError(f"--rows {part!r} is no line, span (15-20) or state.", field="rows")
+        spans.append(range(int(first), int(last or first) + 1))
+    return lambda row: any(row["line"] in span for span in spans)
+
+
+def _price(text: str | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        price = Decimal(text)
+    except InvalidOperation:
+        price = Decimal(-1)
+    if not price.is_finite() or price < 0:
+        raise InvalidRequestError(f"--price {text!r} is no amount of VND.", field="price")
+    return price
+
+
+class _bar:  # noqa: N801 - used as a function
+    """A progress bar on a terminal; silent elsewhere, where the log has the counts."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self._bars = Progress(
+            TextColumn("Sending"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[more]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bars.add_task("send", total=total, more="")
+
+    def __enter__(self) -> Callable[[Counters], None]:
+        self._bars.start()
+        return self._show
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def _show(self, counters: Counters) -> None:
+        more = ", ".join(
+            f"{count} {name}"
+            for name, count in (("rejected", counters.rejected), ("unknown", counters.unknown), ("held", counters.held))
+            if count
+        )
+        self._bars.update(self._task, completed=counters.done, more=more)
+
+
+def _print_rejects(console: Console, report: ReadReport, path: str | None) -> None:
+    if report.duplicates:
+        console.print(f"{report.duplicates:,} rows repeat a phone", highlight=False)
+    if report.migrated:
+        console.print(
+            f"{report.migrated:,} numbers had a prefix of before 2018 and were brought up to date", highlight=False
+        )
+    if not report.rejected:
+        return
+    console.print(f"{report.rejected:,} rows cannot be sent{f', see {path}' if path else ''}:", highlight=False)
+    for (column, reason), count in report.rejected_by.most_common(10):
+        console.print(f"  {count:,}  {column or 'row'}: {reason}", highlight=False)
+
+
+def _print_plan(console: Console, plan: Plan) -> None:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    table.add_row("rows", f"{plan.report.rows:,}", "")
+    table.add_row("rejected", f"{plan.report.rejected:,}", "")
+    for (column, reason), count in plan.report.rejected_by.most_common(10):
+        table.add_row("", f"{count:,}", f"{column or 'row'}: {reason}")
+    table.add_row("duplicates", f"{plan.report.duplicates:,}", "")
+    table.add_row("recipients", f"{plan.recipients:,}", "")
+    if plan.already_settled:
+        table.add_row("already settled", f"{plan.already_settled:,}", "skipped")
+    table.add_row("to send", f"{plan.to_send:,}", f"in {plan.chunks:,} calls")
+    price = "unknown" if plan.price_vnd is None else vnd(plan.price_vnd)
+    table.add_row("price of one", price, plan.price_from)
+    table.add_row("cost", "unknown" if plan.cost_vnd is None else vnd(plan.cost_vnd), "estimate")
+    table.add_row("balance", "" if plan.balance_vnd is None else vnd(plan.balance_vnd), "")
+    table.add_row("left", "unknown" if plan.left_vnd is None else vnd(plan.left_vnd), "")
+    console.print(table)
+    for problem in plan.problems:
+        console.print(f"[yellow]![/] {problem}", highlight=False)
+    console.print("Nothing was sent.", highlight=False)
+
+
+def _run_dict(run: RunSummary) -> dict[str, Any]:
+    return asdict(run)
+
+
+def _summary_dict(summary: BulkSummary, report: ReadReport) -> dict[str, Any]:
+    return {
+        "run": _run_dict(summary.run),
+        "this_call": asdict(summary.counters),
+        "rows": report.as_dict(),
+        "campaign": summary.campaign,
+        "complete": summary.complete,
+        "seconds": round(summary.seconds, 2),
+    }

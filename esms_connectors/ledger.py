@@ -1,0 +1,479 @@
+"""
+The ledger: what was sent, keyed by request id. Claim, send, settle - each a single statement for a whole chunk.
+
+A row is claimed before its request leaves, so a crash at any point leaves at most the chunks in flight in doubt, and
+the ledger says which. A row in doubt goes out again only under the same request id and only while the gateway surely
+holds back a second request with it; after that it is *held*, and only `reconcile` or a person can settle it.
+
+SQLite (one machine; a file in WAL mode) and PostgreSQL (workers on several machines) behave the same.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+from pendulum import DateTime
+
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.gateway.retry import duplicate_window_start
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine, Row
+
+SCHEMA_VERSION = 1
+LEASE_SECONDS = 60.0
+
+
+class SendState(enum.StrEnum):
+    """What the ledger knows of a row."""
+
+    CLAIMED = "claimed"  # a worker is at it, or died over it
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"  # refused for good, by a code about this row
+    UNKNOWN = "unknown"  # sent, and no answer accounts for it
+    HELD = "held"  # in doubt for too long to be repeated safely
+    NOT_SENT = "not_sent"  # certainly not taken: never left, or refused for the account's sake
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """A row to be claimed. `payload` is what is sent, in any canonical spelling; only its hash is kept."""
+
+    row_key: str = field(repr=False)
+    phone: str = field(repr=False)
+    payload: str = field(repr=False)
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """
+    A row that is now ours to send.
+
+    Attributes:
+        index: its place in the list given to `claim`.
+        request_id: its key in the ledger.
+        wire_id: the request id to send it under; differs from the key after a refusal, which may have burnt that.
+        in_doubt: an earlier attempt may have been accepted.
+    """
+
+    index: int
+    request_id: str
+    wire_id: str
+    in_doubt: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimResult:
+    """
+    What became of the rows given.
+
+    Attributes:
+        claims: ours now, in the order given.
+        settled: accepted or rejected before.
+        held: in doubt for too long.
+        busy: another worker is at them, until its lease ends.
+    """
+
+    claims: tuple[Claim, ...]
+    settled: int = 0
+    held: int = 0
+    busy: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The outcome of a claimed row; `reason` redacted, one line."""
+
+    request_id: str
+    state: SendState
+    code: str | None = None
+    message_id: str | None = None
+    duplicate: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """
+    A run as the ledger sees it: rows by state. `rejected_by_code` explains the rejected, `refused_by_code` the rows
+    that were refused for the account's sake and may go again.
+    """
+
+    run_key: str
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    unknown: int = 0
+    held: int = 0
+    not_sent: int = 0
+    claimed: int = 0
+    rejected_by_code: Mapping[str, int] = field(default_factory=dict)
+    refused_by_code: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        return self.accepted + self.rejected + self.unsettled
+
+    @property
+    def unsettled(self) -> int:
+        return self.unknown + self.held + self.not_sent + self.claimed
+
+
+class Ledger:
+    """
+    Open with `Ledger.open`; close it, or use it as a context manager. Safe to share between threads.
+
+    Args:
+        engine: of SQLAlchemy 2, for SQLite or PostgreSQL.
+        phone_secret: phones and row keys are stored as keyed hashes (HMAC) of it; None stores them plain.
+        lease_seconds: a claim of a worker that gives no sign of life for so long may be taken over.
+        now: the clock; workers on several machines should agree on the time (NTP).
+
+    Raises:
+        ConfigurationError: another database, a schema of a newer version, or a database that cannot be reached.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        phone_secret: str | None = None,
+        lease_seconds: float = LEASE_SECONDS,
+        now: Callable[[], DateTime] | None = None,
+    ) -> None:
+        from esms_connectors import ledger_schema
+
+        self._engine = engine
+        self._phone_key = phone_secret.encode() if phone_secret else None
+        self.lease_seconds = lease_seconds
+        self._now = now or _now
+        self._sql = ledger_schema.statements_for(engine)
+        ledger_schema.create_or_check(engine)
+
+    @classmethod
+    def open(cls, url: str | Path | None = None, **settings: Any) -> Ledger:
+        """
+        Open, and create on first use.
+
+        Args:
+            url: `sqlite:///path`, a path, `postgresql://…`, or None for a file in the user's data folder.
+            settings: arguments of the constructor.
+        """
+        from esms_connectors import ledger_schema
+
+        return cls(ledger_schema.engine_for(url), **settings)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Ledger({self._engine.url.render_as_string(hide_password=True)})"
+
+    # --- runs --------------------------------------------------------------------------------------------------------
+
+    def begin_run(self, run_key: str, kind: str, about: Mapping[str, str]) -> dict[str, str]:
+        """
+        Register a run, or find it registered.
+
+        Args:
+            kind: what it sends; about: what is the same for all of its rows (template, OA, text, campaign).
+
+        Returns:
+            `about` as it was first registered.
+
+        Raises:
+            InvalidRequestError: the run exists with something else in `about`: a run key names one campaign.
+        """
+        if not run_key or len(run_key) > 200 or not run_key.isprintable():
+            raise InvalidRequestError("run_key takes 1 to 200 printable characters.", field="run_key")
+        facts = {**about, "kind": kind, "phones": self._hash("phones") if self._phone_key else "plain"}
+        with self._engine.begin() as connection:
+            connection.execute(
+                self._sql.begin_run, {"run_key": run_key, "about": json.dumps(facts), "now": self._now_ms()}
+            )
+            known = self._about(connection, run_key)
+        for name, value in facts.items():
+            if known is not None and name != "campaign" and known.get(name) != value:
+                raise InvalidRequestError(
+                    f"run key {run_key!r} was used before with another {name}. "
+                    "Use a new run key for another campaign; nothing was sent.",
+                    field="run_key",
+                )
+        return known or facts
+
+    def run_about(self, run_key: str) -> dict[str, str]:
+        """What was registered for a run; InvalidRequestError when there is no such run."""
+        with self._engine.connect() as connection:
+            known = self._about(connection, run_key)
+        if known is None:
+            raise InvalidRequestError(f"The ledger knows no run {run_key!r}.", field="run_key")
+        return known
+
+    def _about(self, connection: Connection, run_key: str) -> dict[str, str] | None:
+        text = connection.execute(self._sql.run_about, {"run_key": run_key}).scalar()
+        return None if text is None else dict(json.loads(text))
+
+    # --- claim, settle -----------------------------------------------------------------------------------------------
+
+    def request_id(self, run_key: str, row_key: str) -> str:
+        """The key of a row: run and row, never the content, so that a changed row is noticed and not sent again."""
+        return make_request_id("bulk", run_key, self._hash(row_key) if self._phone_key else row_key)
+
+    def claim(
+        self, run_key: str, rows: Sequence[LedgerRow], *, worker: str, chunk: str, frozen: bool = False
+    ) -> ClaimResult:
+        """
+        Take the rows that may be sent now.
+
+        Args:
+            worker: a name of this worker that no other one has.
+            chunk: name of the chunk; with `frozen`, a row in doubt is only given out in the chunk it was in before.
+
+        Raises:
+            InvalidRequestError: a row was claimed before with another payload; none of `rows` is claimed then.
+        """
+        now = self._now_ms()
+        records = [
+            {
+                "request_id": self.request_id(run_key, row.row_key),
+                "row_key": self._hash(row.row_key) if self._phone_key else row.row_key,
+                "phone": self._hash(row.phone) if self._phone_key else row.phone,
+                "payload_hash": self._hash(row.payload),
+                "line": row.line,
+            }
+            for row in rows
+        ]
+        index_of = {str(record["request_id"]): index for index, record in enumerate(records)}
+        if len(index_of) < len(records):
+            raise InvalidRequestError("Two rows of one chunk have the same key.", field="row_key")
+        parameters = {
+            "rows": json.dumps(records),
+            "run_key": run_key,
+            "worker": worker,
+            "chunk": chunk,
+            "any_chunk": 0 if frozen else 1,
+            "now": now,
+            "lease_until": now + int(self.lease_seconds * 1000),
+            "window_start": _ms(duplicate_window_start(self._now())),
+        }
+        with self._engine.begin() as connection:
+            claimed = connection.execute(self._sql.claim, parameters).fetchall()
+            others = [] if len(claimed) == len(records) else self._look_at_others(connection, parameters, claimed)
+            for other in others:
+                index = index_of[other.request_id]
+                if other.payload_hash != records[index]["payload_hash"]:
+                    # Raised inside the transaction: what was just claimed is given back.
+                    raise InvalidRequestError(
+                        f"The row in line {rows[index].line} was sent in run {run_key!r} with other content before. "
+                        "Use a new run key, or take the row out; it was not sent again.",
+                        field="row_key",
+                        row=rows[index].line,
+                    )
+        states = [other.state for other in others]
+        return ClaimResult(
+            claims=tuple(
+                sorted(
+                    (
+                        Claim(
+                            index_of[row.request_id],
+                            row.request_id,
+                            wire_id(row.request_id, row.generation),
+                            bool(row.in_doubt),
+                        )
+                        for row in claimed
+                    ),
+                    key=lambda claim: claim.index,
+                )
+            ),
+            settled=states.count("accepted") + states.count("rejected"),
+            held=states.count("held"),
+            busy=states.count("claimed") + states.count("unknown") + states.count("not_sent"),
+        )
+
+    def _look_at_others(
+        self, connection: Connection, parameters: Mapping[str, Any], claimed: Sequence[Row[Any]]
+    ) -> list[Row[Any]]:
+        """The rows that were not given out. Those in doubt for too long become held on the way."""
+        connection.execute(self._sql.hold, parameters)
+        ours = {row.request_id for row in claimed}
+        return [row for row in connection.execute(self._sql.look, parameters) if row.request_id not in ours]
+
+    def unsettled(self, run_key: str, row_keys: Sequence[str]) -> list[int]:
+        """Positions of the rows that are neither accepted nor rejected, new ones included."""
+        ids = [self.request_id(run_key, row_key) for row_key in row_keys]
+        rows = json.dumps([{"request_id": one} for one in ids])
+        with self._engine.connect() as connection:
+            left = {row.request_id for row in connection.execute(self._sql.unsettled, {"rows": rows})}
+        return [position for position, one in enumerate(ids) if one in left]
+
+    def is_fresh(self, claimed_at: DateTime) -> bool:
+        """Whether a claim made then is surely still ours: a machine that slept must not send on an old claim."""
+        return (self._now() - claimed_at).total_seconds() < self.lease_seconds / 2
+
+    def now(self) -> DateTime:
+        return self._now()
+
+    def renew(self, run_key: str, worker: str) -> None:
+        """A sign of life: the claims of `worker` stay its own."""
+        lease_until = self._now_ms() + int(self.lease_seconds * 1000)
+        with self._engine.begin() as connection:
+            connection.execute(self._sql.renew, {"run_key": run_key, "worker": worker, "lease_until": lease_until})
+
+    def settle(self, settlements: Iterable[Settlement], *, worker: str) -> None:
+        """
+        Write down what came of claimed rows.
+
+        A row that was taken over by another worker meanwhile is only settled by proof of acceptance. A row in doubt
+        that could not be sent, or was refused for the account's sake, stays unknown: that says nothing about its
+        earlier attempt.
+        """
+        records = _records(settlements)
+        if records:
+            with self._engine.begin() as connection:
+                connection.execute(self._sql.settle, {"rows": records, "worker": worker, "now": self._now_ms()})
+
+    def settle_found(self, settlements: Iterable[Settlement]) -> int:
+        """Settle rows that nobody claims any more, by what was found at the gateway. Gives how many changed."""
+        records = _records(settlements)
+        if not records:
+            return 0
+        with self._engine.begin() as connection:
+            return connection.execute(self._sql.settle_found, {"rows": records, "now": self._now_ms()}).rowcount
+
+    def release(self, run_key: str, request_ids: Sequence[str], reason: str) -> int:
+        """
+        Let rows be sent again, whatever became of them: a person decided so, and the ledger keeps why.
+
+        The next call of the run sends them, under a request id that was never used. Rows that a living worker is at are
+        left alone. Gives how many were released.
+        """
+        if not reason.strip():
+            raise InvalidRequestError("Say why: a second message to the same person needs a reason.", field="reason")
+        rows = json.dumps([{"request_id": one} for one in request_ids])
+        parameters = {
+            "rows": rows,
+            "run_key": run_key,
+            "reason": f"resend: {reason.strip()}"[:300],
+            "now": self._now_ms(),
+        }
+        with self._engine.begin() as connection:
+            recorded = connection.execute(self._sql.record_resend, parameters).rowcount
+            connection.execute(self._sql.release, parameters)
+        return recorded
+
+    # --- looking -----------------------------------------------------------------------------------------------------
+
+    def summary(self, run_key: str) -> RunSummary:
+        """Rows of a run by state and code."""
+        counts: dict[str, int] = {}
+        rejected: dict[str, int] = {}
+        refused: dict[str, int] = {}
+        duplicates = 0
+        with self._engine.connect() as connection:
+            for state, code, duplicate, count in connection.execute(self._sql.summary, {"run_key": run_key}):
+                counts[state] = counts.get(state, 0) + count
+                duplicates += count if duplicate else 0
+                if state == SendState.REJECTED:
+                    rejected[code or ""] = rejected.get(code or "", 0) + count
+                elif state == SendState.NOT_SENT and code:
+                    refused[code] = refused.get(code, 0) + count
+        return RunSummary(
+            run_key=run_key,
+            accepted=counts.get("accepted", 0),
+            duplicates=duplicates,
+            rejected=counts.get("rejected", 0),
+            unknown=counts.get("unknown", 0),
+            held=counts.get("held", 0),
+            not_sent=counts.get("not_sent", 0),
+            claimed=counts.get("claimed", 0),
+            rejected_by_code=rejected,
+            refused_by_code=refused,
+        )
+
+    def rows(self, run_key: str, *states: SendState) -> Iterator[dict[str, Any]]:
+        """The rows of a run, streamed, optionally of some states only; phones as they are stored."""
+        with self._engine.connect().execution_options(yield_per=1000) as connection:
+            wanted = [state.value for state in states] or [state.value for state in SendState]
+            result = connection.execute(self._sql.rows, {"run_key": run_key, "states": json.dumps(wanted)})
+            for row in result.mappings():
+                yield dict(row)
+
+    def unresolved(self, run_key: str) -> Iterator[dict[str, Any]]:
+        """Rows in doubt that nobody is at, and accepted rows without a message id; streamed."""
+        with self._engine.connect().execution_options(yield_per=1000) as connection:
+            result = connection.execute(self._sql.unresolved, {"run_key": run_key, "now": self._now_ms()})
+            for row in result.mappings():
+                yield dict(row)
+
+    def message_ids(self, run_key: str, phones: Sequence[str]) -> set[str]:
+        """The message ids known of a run for some phones, given as they are stored."""
+        with self._engine.connect() as connection:
+            found = connection.execute(self._sql.message_ids, {"run_key": run_key, "states": json.dumps(list(phones))})
+            return set(found.scalars())
+
+    def runs(self) -> list[tuple[str, DateTime]]:
+        """Run keys and when they began, newest first."""
+        with self._engine.connect() as connection:
+            found = connection.execute(self._sql.runs).fetchall()
+        return [(row.run_key, pendulum.from_timestamp(row.began_ms / 1000)) for row in found]
+
+    def hash_phone(self, phone: str) -> str:
+        """A phone as this ledger stores it."""
+        return self._hash(phone) if self._phone_key else phone
+
+    def _hash(self, text: str) -> str:
+        if self._phone_key is None:
+            return hashlib.sha256(text.encode()).hexdigest()[:40]
+        return hmac.new(self._phone_key, text.encode(), hashlib.sha256).hexdigest()[:40]
+
+    def _now_ms(self) -> int:
+        return _ms(self._now())
+
+
+def _records(settlements: Iterable[Settlement]) -> str:
+    """As the one JSON parameter of a statement; empty for none."""
+    records = [
+        {
+            "request_id": one.request_id,
+            "state": one.state.value,
+            "code": one.code,
+            "message_id": one.message_id,
+            "duplicate": int(one.duplicate),
+            "reason": one.reason[:300],
+        }
+        for one in settlements
+    ]
+    return json.dumps(records) if records else ""
+
+
+def wire_id(request_id: str, generation: int) -> str:
+    """The id that travels: after a definite refusal another one, because the refused id may be burnt."""
+    return request_id if generation == 0 else f"{request_id}-{generation}"
+
+
+def _ms(moment: DateTime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _now() -> DateTime:
+    return pendulum.now("UTC")
+
+
+def missing_sqlalchemy() -> ConfigurationError:
+    return ConfigurationError("The ledger needs the extra [ledger]: pip install 'esms-connectors[ledger]'")

@@ -1,0 +1,329 @@
+"""
+The ledger's tables, and its statements in the two dialects.
+
+A chunk travels as one JSON text and becomes rows inside the database: one statement, one parameter, whatever its size.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.sql.elements import TextClause
+
+from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.ledger import SCHEMA_VERSION
+
+metadata = sa.MetaData()
+
+sends = sa.Table(
+    "esms_sends",
+    metadata,
+    sa.Column("request_id", sa.String(50), primary_key=True, comment="idempotency key of the row"),
+    sa.Column("run_key", sa.String(200), nullable=False),
+    sa.Column(
+        "row_key", sa.String(200), nullable=False, comment="the caller's key, else the phone; hashed if asked for"
+    ),
+    sa.Column("line", sa.BigInteger, comment="where the row stands in its source"),
+    sa.Column("phone", sa.String(64), nullable=False, comment="plain or keyed hash"),
+    sa.Column("payload_hash", sa.String(40), nullable=False),
+    sa.Column("chunk", sa.String(50), nullable=False, comment="rows that were sent in one call"),
+    sa.Column("state", sa.String(10), nullable=False),
+    sa.Column("generation", sa.Integer, nullable=False, comment="goes up after a refusal that may be repeated"),
+    sa.Column("in_doubt", sa.Integer, nullable=False, comment="1 when an earlier attempt may have been accepted"),
+    sa.Column("code", sa.String(20), comment="the gateway's"),
+    sa.Column("message_id", sa.String(64)),
+    sa.Column("duplicate", sa.Integer, nullable=False, comment="1 when the gateway answered 124"),
+    sa.Column("reason", sa.String(300)),
+    sa.Column("claimed_by", sa.String(50)),
+    sa.Column("lease_until_ms", sa.BigInteger, nullable=False),
+    sa.Column("first_attempt_ms", sa.BigInteger, nullable=False, comment="epoch milliseconds; of the attempt in doubt"),
+    sa.Column("updated_ms", sa.BigInteger, nullable=False),
+    # By run and state: summaries, listings and reconciling stay quick among millions of rows of other runs.
+    sa.Index("esms_sends_run_state", "run_key", "state", "code"),
+)
+
+runs = sa.Table(
+    "esms_runs",
+    metadata,
+    sa.Column("run_key", sa.String(200), primary_key=True),
+    sa.Column("about", sa.Text, nullable=False, comment="JSON: what is the same for all rows"),
+    sa.Column("began_ms", sa.BigInteger, nullable=False),
+)
+
+resends = sa.Table(
+    "esms_resends",
+    metadata,
+    sa.Column("request_id", sa.String(50), primary_key=True),
+    sa.Column("at_ms", sa.BigInteger, primary_key=True),
+    sa.Column("was", sa.String(10), nullable=False, comment="the state that somebody decided against"),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+
+version = sa.Table(
+    "esms_ledger_version",
+    metadata,
+    sa.Column("one", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.Integer, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """Named after what they do in `Ledger`."""
+
+    begin_run: TextClause
+    run_about: TextClause
+    claim: TextClause
+    hold: TextClause
+    look: TextClause
+    renew: TextClause
+    unsettled: TextClause
+    settle: TextClause
+    settle_found: TextClause
+    record_resend: TextClause
+    release: TextClause
+    summary: TextClause
+    rows: TextClause
+    unresolved: TextClause
+    message_ids: TextClause
+    runs: TextClause
+
+
+# How one JSON parameter becomes rows.
+_ROWS_SQLITE = {
+    "claim": """(SELECT value ->> 'request_id' AS request_id, value ->> 'row_key' AS row_key,
+        value ->> 'phone' AS phone, value ->> 'payload_hash' AS payload_hash,
+        value ->> 'line' AS line FROM json_each(:rows)) AS given""",
+    "settle": """(SELECT value ->> 'request_id' AS request_id, value ->> 'state' AS state, value ->> 'code' AS code,
+        value ->> 'message_id' AS message_id, value ->> 'duplicate' AS duplicate, value ->> 'reason' AS reason
+        FROM json_each(:rows)) AS given""",
+    "ids": "(SELECT value ->> 'request_id' FROM json_each(:rows))",
+    "states": "(SELECT value FROM json_each(:states))",
+}
+_ROWS_POSTGRES = {
+    "claim": """jsonb_to_recordset(CAST(:rows AS jsonb)) AS given(
+        request_id text, row_key text, phone text, payload_hash text, line bigint)""",
+    "settle": """jsonb_to_recordset(CAST(:rows AS jsonb)) AS given(
+        request_id text, state text, code text, message_id text, duplicate integer, reason text)""",
+    "ids": "(SELECT request_id FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given(request_id text))",
+    "states": "(SELECT jsonb_array_elements_text(CAST(:states AS jsonb)))",
+}
+
+# Given out: a new row; one that was certainly not taken; one in doubt that the gateway still surely holds back, unless
+# a living worker is at it. A refusal may have burnt its request id, so the row goes out under the next one.
+# Ordered, so that two workers with the same chunk wait for each other instead of locking each other out.
+_CLAIM = """
+INSERT INTO esms_sends AS old (request_id, run_key, row_key, line, phone, payload_hash, chunk, state, generation,
+    in_doubt, duplicate, claimed_by, lease_until_ms, first_attempt_ms, updated_ms)
+SELECT request_id, :run_key, row_key, line, phone, payload_hash, :chunk, 'claimed', 0, 0,
+    0, :worker, :lease_until, :now, :now
+FROM {claim} WHERE true ORDER BY request_id
+ON CONFLICT (request_id) DO UPDATE SET
+    state = 'claimed', claimed_by = excluded.claimed_by, lease_until_ms = excluded.lease_until_ms,
+    chunk = excluded.chunk, line = excluded.line, updated_ms = excluded.updated_ms,
+    in_doubt = CASE old.state WHEN 'not_sent' THEN 0 ELSE 1 END,
+    first_attempt_ms = CASE old.state WHEN 'not_sent' THEN excluded.first_attempt_ms ELSE old.first_attempt_ms END,
+    generation = old.generation + CASE WHEN old.state = 'not_sent' AND old.code IS NOT NULL THEN 1 ELSE 0 END
+WHERE old.payload_hash = excluded.payload_hash AND (
+    old.state = 'not_sent'
+    OR (old.first_attempt_ms >= :window_start AND (:any_chunk = 1 OR old.chunk = excluded.chunk) AND (
+        old.state = 'unknown' OR (old.state = 'claimed' AND old.lease_until_ms < :now))))
+RETURNING request_id, generation, in_doubt
+"""
+
+_HOLD = """
+UPDATE esms_sends SET state = 'held', in_doubt = 1, updated_ms = :now
+WHERE request_id IN {ids} AND first_attempt_ms < :window_start
+    AND (state = 'unknown' OR (state = 'claimed' AND lease_until_ms < :now))
+"""
+
+_LOOK = "SELECT request_id, state, payload_hash FROM esms_sends WHERE request_id IN {ids}"
+
+# `in_doubt` and not accepted or refused for good: back to unknown. Acceptance is proof, whoever brings it.
+_SETTLE = """
+UPDATE esms_sends SET
+    state = CASE WHEN given.state = 'not_sent' AND esms_sends.in_doubt = 1 THEN 'unknown' ELSE given.state END,
+    code = given.code, message_id = coalesce(given.message_id, esms_sends.message_id), duplicate = given.duplicate,
+    reason = given.reason, claimed_by = NULL, lease_until_ms = 0, updated_ms = :now
+FROM {settle}
+WHERE esms_sends.request_id = given.request_id AND (
+    (esms_sends.claimed_by = :worker AND esms_sends.state = 'claimed')
+    OR (given.state = 'accepted' AND esms_sends.state <> 'accepted'))
+"""
+
+_SETTLE_FOUND = """
+UPDATE esms_sends SET
+    state = given.state, code = coalesce(given.code, esms_sends.code),
+    message_id = coalesce(given.message_id, esms_sends.message_id), reason = given.reason,
+    in_doubt = 0, claimed_by = NULL, lease_until_ms = 0, updated_ms = :now
+FROM {settle}
+WHERE esms_sends.request_id = given.request_id AND (
+    esms_sends.state IN ('unknown', 'held') OR (esms_sends.state = 'claimed' AND esms_sends.lease_until_ms < :now)
+    OR (esms_sends.state = 'accepted' AND esms_sends.message_id IS NULL AND given.message_id IS NOT NULL))
+"""
+
+
+def statements_for(engine: Engine) -> Statements:
+    """
+    Raises:
+        ConfigurationError: neither SQLite nor PostgreSQL.
+    """
+    match engine.dialect.name:
+        case "sqlite":
+            rows = _ROWS_SQLITE
+        case "postgresql":
+            rows = _ROWS_POSTGRES
+        case other:
+            raise ConfigurationError(f"The ledger lives in SQLite or PostgreSQL, not in {other}.")
+
+    def text(template: str) -> TextClause:
+        return sa.text(template.format(**rows))
+
+    return Statements(
+        begin_run=text(
+            "INSERT INTO esms_runs (run_key, about, began_ms) VALUES (:run_key, :about, :now) ON CONFLICT DO NOTHING"
+        ),
+        run_about=text("SELECT about FROM esms_runs WHERE run_key = :run_key"),
+        claim=text(_CLAIM),
+        hold=text(_HOLD),
+        look=text(_LOOK),
+        renew=text(
+            "UPDATE esms_sends SET lease_until_ms = :lease_until "
+            "WHERE run_key = :run_key AND state = 'claimed' AND claimed_by = :worker"
+        ),
+        unsettled=text(
+            "SELECT request_id FROM esms_sends WHERE request_id IN {ids} AND state NOT IN ('accepted', 'rejected')"
+            " UNION ALL SELECT request_id FROM {claim} WHERE NOT EXISTS ("
+            "SELECT 1 FROM esms_sends WHERE esms_sends.request_id = given.request_id)"
+        ),
+        settle=text(_SETTLE),
+        settle_found=text(_SETTLE_FOUND),
+        record_resend=text(
+            "INSERT INTO esms_resends (request_id, at_ms, was, reason) "
+            "SELECT request_id, :now, state, :reason FROM esms_sends WHERE request_id IN {ids} AND run_key = :run_key "
+            "AND NOT (state = 'claimed' AND lease_until_ms >= :now)"
+        ),
+        release=text(
+            "UPDATE esms_sends SET state = 'not_sent', code = NULL, message_id = NULL, duplicate = 0, in_doubt = 0, "
+            "generation = generation + 1, reason = :reason, updated_ms = :now WHERE request_id IN {ids} "
+            "AND run_key = :run_key AND NOT (state = 'claimed' AND lease_until_ms >= :now)"
+        ),
+        summary=text(
+            "SELECT state, code, duplicate, count(*) FROM esms_sends WHERE run_key = :run_key "
+            "GROUP BY state, code, duplicate"
+        ),
+        rows=text(
+            "SELECT request_id, row_key, line, phone, chunk, state, code, message_id, duplicate, reason, generation, "
+            "first_attempt_ms, updated_ms, lease_until_ms FROM esms_sends "
+            "WHERE run_key = :run_key AND state IN {states} ORDER BY line, request_id"
+        ),
+        unresolved=text(
+            "SELECT request_id, phone, state, message_id, first_attempt_ms, updated_ms FROM esms_sends "
+            "WHERE run_key = :run_key AND (state IN ('unknown', 'held') "
+            "OR (state = 'claimed' AND lease_until_ms < :now) "
+            "OR (state = 'accepted' AND message_id IS NULL)) ORDER BY line, request_id"
+        ),
+        message_ids=text(
+            "SELECT message_id FROM esms_sends "
+            "WHERE run_key = :run_key AND message_id IS NOT NULL AND phone IN {states}"
+        ),
+        runs=text("SELECT run_key, began_ms FROM esms_runs ORDER BY began_ms DESC, run_key"),
+    )
+
+
+def engine_for(url: str | Path | None) -> Engine:
+    """
+    An engine with what the ledger needs of it: commits that survive a power cut, patience with other writers.
+
+    Raises:
+        ConfigurationError: the URL cannot be used.
+    """
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        if not parsed.database or parsed.database == ":memory:":
+            raise ConfigurationError("The ledger must outlive the process: give a file, not an in-memory database.")
+        folder = Path(parsed.database).expanduser().absolute().parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise ConfigurationError(f"The ledger's folder {folder} cannot be made ({error.strerror}).") from None
+        engine = sa.create_engine(
+            parsed.set(database=str(Path(parsed.database).expanduser())), connect_args={"timeout": 60}
+        )
+        event.listen(engine, "connect", _set_up_sqlite)
+        return engine
+    try:
+        return sa.create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20)
+    except ImportError:
+        raise ConfigurationError(
+            "A ledger in PostgreSQL needs the extra [postgres]: pip install 'esms-connectors[postgres]'"
+        ) from None
+    except (ArgumentError, NoSuchModuleError):
+        raise ConfigurationError("The ledger's URL cannot be used: give sqlite:///file or postgresql://…") from None
+
+
+def _parse(url: str | Path | None) -> URL:
+    if url is None:
+        import platformdirs
+
+        return URL.create("sqlite", database=str(platformdirs.user_data_path("esms-connectors") / "ledger.sqlite"))
+    if isinstance(url, Path) or "://" not in url:
+        return URL.create("sqlite", database=str(url))
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigurationError("The ledger's URL cannot be read: give sqlite:///file or postgresql://…") from None
+    if parsed.drivername in ("postgresql", "postgres"):
+        return parsed.set(drivername="postgresql+psycopg")
+    return parsed
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # A claim must be on the disk before its request leaves, also when the power fails.
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.close()
+
+
+def create_or_check(engine: Engine) -> None:
+    """
+    Create the tables on first use; otherwise see that their version is ours.
+
+    Raises:
+        ConfigurationError: made by a newer version, or the database cannot be reached or written to.
+    """
+    failure: str | None = None
+    try:
+        with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                # Two workers that start at once would otherwise both create.
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(4097311281)"))
+            else:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            metadata.create_all(connection)
+            connection.execute(
+                sa.text("INSERT INTO esms_ledger_version (one, version) VALUES (1, :version) ON CONFLICT DO NOTHING"),
+                {"version": SCHEMA_VERSION},
+            )
+            found = connection.execute(sa.select(version.c.version)).scalar_one()
+    except DBAPIError as error:
+        # The database's own words may hold the URL; the first line of the driver's does not.
+        failure = str(error.orig).splitlines()[0] if error.orig and str(error.orig) else type(error).__name__
+        found = SCHEMA_VERSION
+    except OSError as error:
+        failure, found = os.strerror(error.errno or errno.EIO), SCHEMA_VERSION
+    if failure is not None:
+        raise ConfigurationError(f"The ledger cannot be opened: {failure}.")
+    if found != SCHEMA_VERSION:
+        raise ConfigurationError(
+            f"The ledger has schema version {found}, this esms-connectors knows {SCHEMA_VERSION}. Upgrade it."
+        )
