@@ -44,7 +44,7 @@ lint: $(CORE)/.ready ## ruff, mypy --strict, import directions
 	@$(CORE)/bin/ruff check .
 	@$(CORE)/bin/ruff format --check .
 	@$(CORE)/bin/mypy
-	@$(CORE)/bin/lint-imports --no-timing | tail -n 4
+	@$(CORE)/bin/lint-imports --no-logo
 
 .PHONY: test-core
 test-core: $(CORE)/.ready ## the core, with neither framework installed

@@ -24,7 +24,7 @@ from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError, NotSentError
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.request_ids import make_request_id
-from esms_connectors.ledger import Claim, Ledger, LedgerRow, RunSummary, SendState, Settlement
+from esms_connectors.ledger import Claim, Ledger, LedgerRow, RunSummary, SendState, Settlement, check_run_key
 from esms_connectors.recipients import Recipient
 
 logger = get_logger(__name__)
@@ -239,6 +239,7 @@ class _Run:
             raise InvalidRequestError("threads must be at least 1.", field="threads")
         if at_least is not None and not 0 <= at_least <= 1:
             raise InvalidRequestError("at_least is a share from 0 to 1, or None.", field="at_least")
+        check_run_key(self.run_key)
         started = time.monotonic()
         about = {**self.channel.about(), "campaign": campaign_of(self.run_key, self.campaign)}
         # The campaign of the first call stays: the messages already stand under it.

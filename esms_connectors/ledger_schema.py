@@ -23,6 +23,8 @@ from esms_connectors.ledger import SCHEMA_VERSION
 
 metadata = sa.MetaData()
 
+_OPEN = sa.text("state NOT IN ('accepted', 'rejected')")
+
 sends = sa.Table(
     "esms_sends",
     metadata,
@@ -46,8 +48,10 @@ sends = sa.Table(
     sa.Column("lease_until_ms", sa.BigInteger, nullable=False),
     sa.Column("first_attempt_ms", sa.BigInteger, nullable=False, comment="epoch milliseconds; of the attempt in doubt"),
     sa.Column("updated_ms", sa.BigInteger, nullable=False),
-    # By run and state: summaries, listings and reconciling stay quick among millions of rows of other runs.
-    sa.Index("esms_sends_run_state", "run_key", "state", "code"),
+    # Two small indices instead of one on the state: settling a row then touches only the one of open rows, which stays
+    # tiny however many millions are settled.
+    sa.Index("esms_sends_run", "run_key"),
+    sa.Index("esms_sends_open", "run_key", "state", sqlite_where=_OPEN, postgresql_where=_OPEN),
 )
 
 runs = sa.Table(
@@ -197,7 +201,8 @@ def statements_for(engine: Engine) -> Statements:
         look=text(_LOOK),
         renew=text(
             "UPDATE esms_sends SET lease_until_ms = :lease_until "
-            "WHERE run_key = :run_key AND state = 'claimed' AND claimed_by = :worker"
+            "WHERE run_key = :run_key AND state NOT IN ('accepted', 'rejected') AND state = 'claimed' "
+            "AND claimed_by = :worker"
         ),
         unsettled=text(
             "SELECT request_id FROM esms_sends WHERE request_id IN {ids} AND state NOT IN ('accepted', 'rejected')"
@@ -291,6 +296,8 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA journal_mode = WAL")
     # A claim must be on the disk before its request leaves, also when the power fails.
     cursor.execute("PRAGMA synchronous = FULL")
+    # Checkpoints are what costs: every 64 MB instead of every 4.
+    cursor.execute("PRAGMA wal_autocheckpoint = 16384")
     cursor.close()
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from esms_connectors.cli.output import print_json, vnd
 from esms_connectors.demo.campaign import DemoResult, run_demo
+from esms_connectors.gateway.codes import explain
 from esms_connectors.gateway.errors import ConfigurationError
 
 _SHOWN_REJECTS = 12
@@ -51,8 +52,9 @@ def _print(console: Console, result: DemoResult) -> None:
     table.add_column(style="bold")
     table.add_column(justify="right")
     table.add_column(style="dim")
-    table.add_row("rows in the file", f"{result.rows_read:,}", "customers.csv")
-    table.add_row("rejected before sending", f"{len(result.rejected):,}", str(result.rejects_file))
+    table.add_row("rows in the file", f"{result.report.rows:,}", "customers.csv")
+    table.add_row("rejected before sending", f"{result.report.rejected:,}", str(result.rejects_file))
+    table.add_row("merged, phone stands twice", f"{result.report.duplicates:,}", "")
     table.add_row("accepted by the gateway", f"{result.accepted:,}", "which is not yet delivered")
     if result.duplicates:
         table.add_row(
@@ -60,10 +62,10 @@ def _print(console: Console, result: DemoResult) -> None:
             f"{result.duplicates:,}",
             "their first answer was lost on purpose; no second message",
         )
-    for reason, count in result.refused.most_common():
-        table.add_row("refused by the gateway", f"{count:,}", reason)
-    if result.unknown:
-        table.add_row("outcome unknown", f"{result.unknown:,}", "")
+    for code, count in result.refused.items():
+        table.add_row("refused by the gateway", f"{count:,}", f"code {code}: {explain(code)}")
+    if result.unsettled:
+        table.add_row("not settled", f"{result.unsettled:,}", f"see {result.ledger}")
     accepted_sms = sum(outcome == "accepted" for outcome, _ in result.sms)
     refused_sms = "; ".join(reason for outcome, reason in result.sms if outcome != "accepted")
     table.add_row("SMS accepted", f"{accepted_sms} of {len(result.sms)}", refused_sms)
@@ -79,22 +81,21 @@ def _print(console: Console, result: DemoResult) -> None:
     console.print(table)
     console.print()
     rejects = Table("line", "field", "why", title="Rejected rows", title_justify="left", box=None, pad_edge=False)
-    for row in result.rejected[:_SHOWN_REJECTS]:
-        rejects.add_row(str(row.line), row.field, row.reason)
-    if len(result.rejected) > _SHOWN_REJECTS:
-        rejects.add_row("…", "", f"{len(result.rejected) - _SHOWN_REJECTS} more in {result.rejects_file}")
+    for row in result.report.first_rejects[:_SHOWN_REJECTS]:
+        rejects.add_row(str(row.line), row.column, row.text)
+    if result.report.rejected > _SHOWN_REJECTS:
+        rejects.add_row("…", "", f"{result.report.rejected - _SHOWN_REJECTS} more in {result.rejects_file}")
     console.print(rejects)
     console.print(f"\nDone in {result.seconds:.1f} s. Look inside: {result.database}", highlight=False)
 
 
 def _as_dict(result: DemoResult) -> dict[str, object]:
     return {
-        "rows_read": result.rows_read,
-        "rejected": [{"line": row.line, "field": row.field, "reason": row.reason} for row in result.rejected],
+        "rows": result.report.as_dict(),
         "accepted": result.accepted,
         "duplicates": result.duplicates,
-        "refused": dict(result.refused),
-        "unknown": result.unknown,
+        "refused": result.refused,
+        "unsettled": result.unsettled,
         "sms": [{"outcome": outcome, "reason": reason} for outcome, reason in result.sms],
         "states": result.states,
         "failure_reasons": dict(result.failure_reasons),
@@ -103,6 +104,7 @@ def _as_dict(result: DemoResult) -> dict[str, object]:
         "charged_vnd": result.charged_vnd,
         "most_per_phone": result.most_per_phone,
         "database": result.database,
+        "ledger": result.ledger,
         "rejects_file": result.rejects_file,
         "seconds": round(result.seconds, 2),
     }

@@ -22,7 +22,7 @@ from esms_connectors.cli.output import json_option, print_json, vnd
 from esms_connectors.cli.settings import connection_options, open_client, read_time
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone
-from esms_connectors.ledger import Ledger, RunSummary, SendState
+from esms_connectors.ledger import Ledger, RunSummary, SendState, check_run_key
 from esms_connectors.plan import Plan, plan_zns_bulk
 from esms_connectors.recipients import Columns, ReadReport, Recipient, RejectsFile, SqlQuery, read_recipients
 from esms_connectors.reconcile import reconcile
@@ -102,6 +102,7 @@ def send_zns(
           --params customer_name,service,code,date --run-key march-campaign --plan
       esms send-zns postgresql://db/crm --query "select phone, name from vip order by id" ...
     """
+    check_run_key(run_key)
     rows = SqlQuery(source, query) if query is not None else source
     if query is None and "://" in source and source.split("://")[0].startswith(("postgres", "sqlite", "mysql")):
         raise InvalidRequestError("A database needs --query with a SELECT.", field="query")

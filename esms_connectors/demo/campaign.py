@@ -6,7 +6,6 @@ Everything happens on this machine: the gateway is the emulator, so nobody gets 
 
 from __future__ import annotations
 
-import csv
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pendulum
 
+from esms_connectors.bulk import send_zns_bulk
 from esms_connectors.delivery import DeliveryState, state_of_row
 from esms_connectors.emulator import (
     DEMO_API_KEY,
@@ -28,15 +28,16 @@ from esms_connectors.emulator import (
     EmulatorConfig,
     drop_after,
 )
-from esms_connectors.gateway.arguments import check_template_params
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.codes import CODES
 from esms_connectors.gateway.credentials import Credentials
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
-from esms_connectors.gateway.errors import GatewayError, InvalidRequestError
-from esms_connectors.gateway.models import SmsType, ZnsRecipient, ZnsTemplate
-from esms_connectors.gateway.phones import normalise_phone
+from esms_connectors.gateway.errors import GatewayError
+from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.gateway.wire import VIETNAM
+from esms_connectors.ledger import Ledger
+from esms_connectors.recipients import Columns, ReadReport, Recipient, RejectsFile, read_recipients
 
 CUSTOMERS_CSV = Path(__file__).with_name("customers.csv")
 
@@ -47,25 +48,15 @@ _SENT_TYPES = (SmsType.ZNS, SmsType.CUSTOMER_CARE)
 Progress = Callable[[str, int, int], None]
 
 
-@dataclass(frozen=True, slots=True)
-class RejectedRow:
-    """A row of the file that is not sent: its line (counted from 1, the header included) and why, phones masked."""
-
-    line: int
-    field: str
-    reason: str
-
-
 @dataclass(slots=True)
 class DemoResult:
     """What happened; money in VND."""
 
-    rows_read: int = 0
-    rejected: list[RejectedRow] = field(default_factory=list)
+    report: ReadReport = field(default_factory=ReadReport)
     accepted: int = 0
     duplicates: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
-    unknown: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+    unsettled: int = 0
     sms: list[tuple[str, str]] = field(default_factory=list)
     states: dict[str, int] = field(default_factory=dict)
     failure_reasons: Counter[str] = field(default_factory=Counter)
@@ -74,6 +65,7 @@ class DemoResult:
     charged_vnd: Decimal = Decimal(0)
     most_per_phone: int = 0
     database: Path = Path()
+    ledger: Path = Path()
     rejects_file: Path = Path()
     seconds: float = 0.0
 
@@ -94,22 +86,21 @@ def run_demo(
     """
     tell = progress or (lambda step, done, total: None)
     started = time.monotonic()
-    result = DemoResult(database=output / "esms.duckdb", rejects_file=output / "rejects.csv")
+    result = DemoResult(
+        database=output / "esms.duckdb", ledger=output / "ledger.sqlite", rejects_file=output / "rejects.csv"
+    )
     emulator = Emulator(EmulatorConfig(callbacks=Callbacks(enabled=False)))
     # One answer is lost on purpose. The repeat carries the same request ids, so the gateway answers 124 for each row.
     emulator.faults.add(SEND_ZNS_BULK.name, drop_after(), calls=[3])
     output.mkdir(parents=True, exist_ok=True)
     with (
         emulator.serve() as server,
-        EsmsClient(Credentials(DEMO_API_KEY, DEMO_SECRET_KEY), server.base_url) as client,
+        EsmsClient(Credentials(DEMO_API_KEY, DEMO_SECRET_KEY), server.base_url, now=_noon_clock()) as client,
     ):
         campaign = f"demo-{pendulum.now('UTC').format('YYYYMMDD-HHmmss')}"
         since = pendulum.now("UTC").subtract(seconds=_SLACK_SECONDS)
         balance_before = client.get_balance().balance_vnd
-        template = client.get_zns_template(DEMO_TEMPLATE_ID, DEMO_OA_ID)
-        recipients = list(_recipients(customers, template, campaign, result))
-        _write_rejects(result)
-        _send(client, recipients, campaign, server.base_url, result, tell)
+        _send(client, customers, campaign, f"{server.base_url}/callback", result, tell)
         _send_sms(client, campaign, result)
         until = pendulum.now("UTC").add(seconds=_SLACK_SECONDS)
         _wait(client, since, until, result, wait_seconds, tell)
@@ -121,60 +112,47 @@ def run_demo(
     return result
 
 
-def _recipients(path: Path, template: ZnsTemplate, campaign: str, result: DemoResult) -> Iterator[ZnsRecipient]:
-    """The good rows of the file; the others go to `result.rejected`."""
-    first_line: dict[str, int] = {}
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        names = [param.name for param in template.params]
-        missing = [name for name in ("phone", *names) if name not in (reader.fieldnames or [])]
-        if missing:
-            raise InvalidRequestError(f"{path.name} has no column {', '.join(missing)}.", field=missing[0])
-        for row in reader:
-            line = reader.line_num
-            result.rows_read += 1
-            params = [row[name] or "" for name in names]
-            try:
-                phone = normalise_phone(row["phone"])
-                check_template_params(template, params)
-            except InvalidRequestError as error:
-                result.rejected.append(RejectedRow(line, error.field, str(error)))
-                continue
-            if phone in first_line:
-                reason = f"the same number as in line {first_line[phone]}"
-                result.rejected.append(RejectedRow(line, "phone", reason))
-                continue
-            first_line[phone] = line
-            yield ZnsRecipient(phone, params, make_request_id("demo", campaign, phone, *params))
-
-
-def _write_rejects(result: DemoResult) -> None:
-    with result.rejects_file.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["line", "field", "reason"])
-        writer.writerows((row.line, row.field, row.reason) for row in result.rejected)
-
-
 def _send(
     client: EsmsClient,
-    recipients: list[ZnsRecipient],
+    customers: Path,
     campaign: str,
-    base_url: str,
+    callback_url: str,
     result: DemoResult,
     tell: Progress,
 ) -> None:
-    size = SEND_ZNS_BULK.max_items or 1
-    for first in range(0, len(recipients), size):
-        chunk = recipients[first : first + size]
-        # The reports stay available through get_callback_data only for messages that were sent with a callback URL.
-        bulk = client.send_zns_bulk(
-            chunk, DEMO_TEMPLATE_ID, DEMO_OA_ID, campaign=campaign, callback_url=f"{base_url}/callback"
+    """One ZNS to each good row: a first reading checks all of them, a second one sends."""
+    template = client.get_zns_template(DEMO_TEMPLATE_ID, DEMO_OA_ID)
+    columns = Columns(params=[param.name for param in template.params])
+
+    def read(report: ReadReport, rejects: RejectsFile | None = None) -> Iterator[Recipient]:
+        return read_recipients(customers, columns, template=template, rejects=rejects, report=report)
+
+    with RejectsFile(result.rejects_file) as rejects:
+        total = sum(1 for _ in read(result.report, rejects))
+    with Ledger.open(result.ledger, now=_noon_clock()) as ledger:
+        summary = send_zns_bulk(
+            client,
+            lambda: read(ReadReport()),
+            DEMO_TEMPLATE_ID,
+            DEMO_OA_ID,
+            ledger=ledger,
+            run_key=campaign,
+            # The reports stay available through get_callback_data only for messages with a callback URL.
+            callback_url=callback_url,
+            at_least=None,
+            progress=lambda counters: tell("Sending", counters.done, total),
         )
-        result.accepted += bulk.accepted
-        result.duplicates += bulk.duplicates
-        result.unknown += bulk.unknown
-        result.refused.update(row.reason for row in bulk.rows if row.outcome == "rejected")
-        tell("Sending", first + len(chunk), len(recipients))
+    result.accepted = summary.run.accepted
+    result.duplicates = summary.run.duplicates
+    result.refused = dict(summary.run.rejected_by_code)
+    result.unsettled = summary.run.unsettled
+
+
+def _noon_clock() -> Callable[[], pendulum.DateTime]:
+    """Starts at noon: around midnight in Vietnam a lost answer is rightly not repeated, and the demo shows a repeat."""
+    now = pendulum.now(VIETNAM)
+    shift = now.at(12) - now
+    return lambda: pendulum.now(VIETNAM) + shift
 
 
 def _send_sms(client: EsmsClient, campaign: str, result: DemoResult) -> None:

@@ -1,73 +1,15 @@
 """`esms` as a user calls it: a process of its own, a real socket to the emulator, exit codes and one clear line."""
 
 import json
-import os
 import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from threading import Thread
 
+import pendulum
 import pytest
+from running import Run, assert_one_clear_line
 
-from esms_connectors.emulator import DEMO_API_KEY, DEMO_BRANDNAME, DEMO_SECRET_KEY, Emulator, code, drop_after
-
-ESMS = Path(sys.executable).with_name("esms")
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def emulator() -> Emulator:
-    return Emulator()
-
-
-@pytest.fixture
-def base_url(emulator: Emulator) -> Iterator[str]:
-    with emulator.serve() as server:
-        yield server.base_url
-
-
-@pytest.fixture
-def run(base_url: str, tmp_path: Path) -> Run:
-    """Run `esms ...`; keyword arguments change the environment, None takes a variable out."""
-
-    def run_esms(*arguments: str, stdin: str | None = None, **changes: str | None) -> subprocess.CompletedProcess[str]:
-        environment: dict[str, str | None] = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(tmp_path),
-            "ESMS_API_KEY": DEMO_API_KEY,
-            "ESMS_SECRET_KEY": DEMO_SECRET_KEY,
-            "ESMS_BASE_URL": base_url,
-            "PYTHONWARNINGS": "error",
-        }
-        environment |= changes
-        return subprocess.run(
-            [str(ESMS), *arguments],
-            env={name: value for name, value in environment.items() if value is not None},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=60,
-            check=False,
-        )
-
-    return run_esms
-
-
-def assert_one_clear_line(done: subprocess.CompletedProcess[str], exit_code: int, *fragments: str) -> None:
-    assert done.returncode == exit_code, done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
-    lines = done.stderr.strip().splitlines()
-    assert lines[0].startswith("esms: ")
-    assert len(lines) == 1 or lines[1].startswith("Request id: ")
-    for fragment in fragments:
-        assert fragment in done.stderr
-    for secret in (DEMO_API_KEY, DEMO_SECRET_KEY):
-        assert secret not in done.stderr
+from esms_connectors.emulator import DEMO_API_KEY, DEMO_BRANDNAME, Emulator, code, drop_after
 
 
 def send(run: Run, *more: str, to: str = "0901888484", text: str = "Xin chào", **changes: str | None):
@@ -208,8 +150,11 @@ def test_a_web_page_at_the_base_url_is_recognised(run: Run) -> None:
 def test_a_lost_answer_is_repeated_under_the_same_id(run: Run, emulator: Emulator) -> None:
     """The gateway took it, the answer was lost: the repeat finds it, and nobody gets two."""
     emulator.faults.add("send_customer_care_sms", drop_after(), calls=[1])
+    before = pendulum.now("Asia/Ho_Chi_Minh")
     done = send(run)
-    assert done.returncode == 0, done.stderr
+    # In the last minutes of the Vietnamese day the gateway might have forgotten the id, so nothing is repeated.
+    late = any(moment.add(minutes=5).date() != before.date() for moment in (before, pendulum.now(before.timezone_name)))
+    assert done.returncode == 0 or (late and done.returncode == 5), done.stderr
     assert emulator.deliveries_by_phone() == {"0901888484": 1}
 
 

@@ -1,0 +1,148 @@
+"""`esms send-zns` and what belongs to it: plan, resume, ledger, reconcile, resend."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from running import Run, assert_one_clear_line
+
+from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, code, drop_after
+
+HEADER = "phone,customer_name,service,code,date"
+
+
+@pytest.fixture
+def customers(tmp_path: Path) -> Path:
+    """1 200 good rows and three bad ones."""
+    rows = [f"0901{number:06d},Chị Hương {number},Gội đầu,KH{number},19/03/2025" for number in range(1200)]
+    rows[10:10] = ["0283812345,Ai đó,Gội đầu,KH,19/03/2025", "0901999999,Ai đó,Gội đầu,,19/03/2025", rows[3]]
+    path = tmp_path / "khách hàng.csv"
+    path.write_text("\n".join([HEADER, *rows]) + "\n", encoding="utf-8-sig")
+    return path
+
+
+def zns(run: Run, source: object, *more: str, run_key: str = "march", **changes: str | None):
+    return run(
+        *("send-zns", str(source), "--template", DEMO_TEMPLATE_ID, "--oa", DEMO_OA_ID, "--run-key", run_key),
+        *("--params", HEADER.removeprefix("phone,"), *more),
+        **changes,
+    )
+
+
+def test_each_good_row_is_sent_once_and_again_means_resume(run: Run, emulator: Emulator, customers: Path) -> None:
+    """The same command twice: 1 200 messages, none twice, and no call for the second."""
+    done = zns(run, customers, "--json")
+    assert done.returncode == 0, done.stderr
+    calls = emulator.call_count("send_zns_bulk")
+    again = zns(run, customers, "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(done.stdout)["run"]["accepted"] == json.loads(again.stdout)["run"]["accepted"] == 1200
+    assert set(emulator.deliveries_by_phone().values()) == {1}
+    assert len(emulator.deliveries_by_phone()) == 1200
+    assert emulator.call_count("send_zns_bulk") == calls
+
+
+def test_plan_sends_nothing_and_knows_the_cost(run: Run, emulator: Emulator, customers: Path) -> None:
+    """Recipients, rejects by reason, calls, cost and what is left; the gateway saw no send."""
+    plan = json.loads(zns(run, customers, "--plan", "--price", "300", "--json").stdout)
+    assert (plan["recipients"], plan["rows"]["rejected"], plan["rows"]["duplicates"]) == (1200, 2, 1)
+    assert (plan["chunks"], float(plan["cost_vnd"])) == (3, 360_000)
+    assert float(plan["left_vnd"]) == float(plan["balance_vnd"]) - 360_000
+    assert emulator.call_count("send_zns_bulk") == 0
+
+
+def test_rejects_can_be_repaired_and_sent(run: Run, emulator: Emulator, customers: Path, tmp_path: Path) -> None:
+    """The rejects file is a source of its own once the cell is repaired."""
+    rejects = tmp_path / "rejects.csv"
+    assert zns(run, customers, "--rejects", str(rejects)).returncode == 0
+    rejects.write_text(
+        rejects.read_text(encoding="utf-8-sig").replace("Gội đầu,,", "Gội đầu,KH7,"), encoding="utf-8-sig"
+    )
+    assert zns(run, rejects, "--at-least", "0").returncode == 0
+    assert emulator.deliveries_by_phone()["0901999999"] == 1
+    assert sum(emulator.deliveries_by_phone().values()) == 1201
+
+
+def test_a_broken_run_resumes_after_the_account_is_filled(run: Run, emulator: Emulator, customers: Path) -> None:
+    """103 half-way stops the run with its own exit code; the same command later sends the rest, nobody twice."""
+    emulator.faults.add("send_zns_bulk", code("103"), calls=[2])
+    stopped = zns(run, customers, "--threads", "1")
+    assert_one_clear_line(stopped, 3, "103", "500 accepted")
+    resumed = zns(run, customers)
+    assert resumed.returncode == 0, resumed.stderr
+    assert set(emulator.deliveries_by_phone().values()) == {1}
+    assert len(emulator.deliveries_by_phone()) == 1200
+
+
+def test_lost_answers_are_found_again(run: Run, emulator: Emulator, customers: Path) -> None:
+    """Every answer is lost: the rows are unknown, reconcile finds all of them, nothing is sent again."""
+    emulator.faults.add("send_zns_bulk", drop_after(), probability=1.0)
+    lost = zns(run, customers)
+    assert lost.returncode == 5, lost.stderr
+    unknown = run("ledger", "unknown", "march", "--json").stdout.splitlines()
+    assert "0901" not in "".join(json.loads(line)["phone"][3:] for line in unknown)
+    emulator.faults.clear()
+    found = json.loads(run("reconcile", "march", "--json").stdout)
+    delivered = len(emulator.deliveries_by_phone())
+    assert found["run"]["accepted"] == delivered > 0
+    assert set(emulator.deliveries_by_phone().values()) == {1}
+    # What was never tried is sent by the same command, what was found is not.
+    assert zns(run, customers).returncode == 0
+    assert set(emulator.deliveries_by_phone().values()) == {1}
+    assert len(emulator.deliveries_by_phone()) == 1200
+
+
+def test_resend_is_deliberate_and_recorded(run: Run, emulator: Emulator, customers: Path) -> None:
+    """Only the rows named, only with a reason, and by the next send command."""
+    assert zns(run, customers).returncode == 0
+    assert_one_clear_line(run("resend", "march", "--rows", "2", "--reason", " "), 2, "why")
+    assert run("resend", "march", "--rows", "2-3", "--reason", "the template was wrong").returncode == 0
+    assert zns(run, customers).returncode == 0
+    twice = [phone for phone, count in emulator.deliveries_by_phone().items() if count == 2]
+    assert twice == ["0901000000", "0901000001"]
+
+
+def test_ledger_export_accounts_for_every_row(run: Run, emulator: Emulator, customers: Path) -> None:
+    """One line a row, with the message id that the gateway has."""
+    assert zns(run, customers).returncode == 0
+    rows = list(csv.DictReader(run("ledger", "export", "march").stdout.splitlines()))
+    assert {row["message_id"] for row in rows} == {message.message_id for message in emulator.messages()}
+    assert json.loads(run("ledger", "show", "march", "--json").stdout)["accepted"] == 1200
+    assert [run_["run_key"] for run_ in json.loads(run("ledger", "runs", "--json").stdout)] == ["march"]
+
+
+@pytest.mark.parametrize(
+    ("more", "fragment"),
+    [
+        (("--params", "customer_name,service"), "4 params"),
+        (("--params", "customer_name,service,code,datum"), "date"),
+        (("--template", "999"), "789"),
+        (("--run-key", ""), "run_key"),
+        (("--ledger", "mysql://x"), "ledger"),
+        (("--price", "much"), "price"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_sent(
+    run: Run, emulator: Emulator, customers: Path, more: tuple[str, ...], fragment: str
+) -> None:
+    """Wrong columns, template, run key or ledger are told before the first message."""
+    done = zns(run, customers, *more)
+    assert_one_clear_line(done, 3 if fragment == "789" else 2, fragment)
+    assert list(emulator.messages()) == []
+
+
+def test_other_content_under_the_same_key_is_refused(run: Run, emulator: Emulator, customers: Path) -> None:
+    """A changed row is an error that names its line, and not a second message."""
+    assert zns(run, customers).returncode == 0
+    customers.write_text(
+        customers.read_text(encoding="utf-8-sig").replace("Chị Hương 7,", "Chị Lan 7,"), encoding="utf-8"
+    )
+    assert_one_clear_line(zns(run, customers), 2, "line 9", "other content")
+    assert sum(emulator.deliveries_by_phone().values()) == 1200
+
+
+def test_a_sandbox_run_is_refused(run: Run, emulator: Emulator, customers: Path) -> None:
+    """The ledger would remember messages that never were."""
+    assert_one_clear_line(zns(run, customers, ESMS_SANDBOX="1"), 2, "sandbox")
+    assert emulator.call_count("send_zns_bulk") == 0
