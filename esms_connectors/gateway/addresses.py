@@ -51,7 +51,7 @@ def check_base_url(base_url: str) -> str:
 def origin(url: str) -> tuple[str, str, int | None]:
     """Scheme, host and port of `url`."""
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port
+    return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 class Addresses:
@@ -60,11 +60,11 @@ class Addresses:
     def __init__(self, base_url: str) -> None:
         self.base_url = check_base_url(base_url)
         self.allowed = frozenset(origin(url) for url in (self.base_url, *_GATEWAY_URLS[1:]))
+        self._is_gateway = origin(self.base_url) == origin(DEFAULT_BASE_URL) and not urlsplit(self.base_url).path
 
     def url_of(self, endpoint: Endpoint) -> str:
         """Behind another base URL (an emulator, a company's relay) every function is called there."""
-        is_gateway = self.base_url == DEFAULT_BASE_URL
-        return (endpoint.base_url if is_gateway else self.base_url) + endpoint.path
+        return (endpoint.base_url if self._is_gateway else self.base_url) + endpoint.path
 
     def check(self, url: str) -> None:
         """The last look before the keys are sent."""

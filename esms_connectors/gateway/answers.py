@@ -87,7 +87,7 @@ def error_of(
     endpoint: Endpoint, code: str, answer: wire.Fields, retry_after_seconds: float | None = None
 ) -> GatewayError:
     said = redact(wire.as_text(wire.pick(answer, "ErrorMessage", "Message")) or "")[:200]
-    unlisted = UnlistedSendCodeError if endpoint.effect is Effect.SEND else UnlistedCodeError
+    unlisted = UnlistedCodeError if endpoint.effect is Effect.READ else UnlistedSendCodeError
     error_class = ERROR_BY_CODE.get(code, unlisted)
     known = CODES.get(code)
     text = f"{endpoint.name} was refused with code {redact(code)}: "
@@ -159,7 +159,7 @@ def _retry_after_seconds(value: str | None) -> float | None:
     """`Retry-After`: seconds, or a date."""
     if not value:
         return None
-    if value.strip().isdigit():
+    if value.isascii() and value.strip().isdigit():
         return float(value)
     moment = _date(value)
     return None if moment is None else max(0.0, moment.timestamp() - time.time())
@@ -168,5 +168,5 @@ def _retry_after_seconds(value: str | None) -> float | None:
 def _date(value: str | None) -> DateTime | None:
     try:
         return pendulum.instance(email.utils.parsedate_to_datetime(value or ""))
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None

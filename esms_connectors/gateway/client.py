@@ -228,6 +228,7 @@ class EsmsClient:
         endpoint = catalogue.SEND_CUSTOMER_CARE_SMS_XML
         if sms_type not in (SmsType.CUSTOMER_CARE, SmsType.ADVERTISING):
             raise InvalidRequestError("sms_type must be CUSTOMER_CARE or ADVERTISING here.", field="sms_type")
+        sms_type = SmsType(sms_type)
         limits = catalogue.SEND_ADVERTISING_SMS
         smallest = limits.min_items if sms_type is SmsType.ADVERTISING else 1
         numbers = normalise_phones(phones, smallest, limits.max_items)
@@ -313,6 +314,8 @@ class EsmsClient:
         Source: send-message-via-zalo (SendZaloMessage_V5_post).
         """
         endpoint = catalogue.SEND_ZNS
+        if not isinstance(template_params, Mapping):
+            raise InvalidRequestError("template_params takes a value by variable name here.", field="template_params")
         return self._send(
             endpoint,
             {
@@ -360,7 +363,7 @@ class EsmsClient:
             endpoint,
             {
                 "Phone": normalise_phone(phone),
-                "Params": [wire.template_param(value, "template_params") for value in template_params],
+                "Params": wire.template_params(template_params),
                 # A boolean: without it an ordinary ZNS goes out, at another price.
                 "IsJourney": True,
                 "OrderId": check_label(order_id, "order_id"),
@@ -391,7 +394,7 @@ class EsmsClient:
 
         Returns:
             An outcome for every recipient, in the order given. A row that the answer does not account for is
-            unknown, whatever the answer says as a whole.
+            unknown, whatever the answer says as a whole; with a 124 for the whole call that is every row.
 
         Raises:
             InvalidRequestError: with the row, counted from 0.
@@ -413,7 +416,7 @@ class EsmsClient:
             {
                 "Phone": phone,
                 "RequestId": request_id,
-                "Params": [wire.template_param(value, "template_params", row=row) for value in one.template_params],
+                "Params": wire.template_params(one.template_params, row=row),
             }
             for row, (phone, request_id, one) in enumerate(zip(numbers, request_ids, recipients, strict=True))
         ]
@@ -425,19 +428,22 @@ class EsmsClient:
                     field="template_params",
                     row=row,
                 )
-        answer = self._transport.call(
-            endpoint,
-            {
-                "OAID": check_label(oa_id, "oa_id"),
-                "TempID": check_label(template_id, "template_id"),
-                **self._options(
-                    endpoint, send_at=send_at, campaign=campaign, callback_url=callback_url, sending_mode=sending_mode
-                ),
-                "Data": elements,
-            },
+        fields = {
+            "OAID": check_label(oa_id, "oa_id"),
+            "TempID": check_label(template_id, "template_id"),
+            **self._options(
+                endpoint, send_at=send_at, campaign=campaign, callback_url=callback_url, sending_mode=sending_mode
+            ),
+            "Data": elements,
+        }
+        try:
             # Not the id of one row, but the fact that every row has one.
-            request_id=f"{len(request_ids)} request ids from {request_ids[0]}",
-        )
+            about = f"{len(request_ids)} request ids from {request_ids[0]}"
+            answer = self._transport.call(endpoint, fields, request_id=about)
+        except DuplicateRequestError as duplicate:
+            # Of one row or of all? Whoever knows the answer to that is not the caller, and some may have been accepted.
+            rows = decode.rows_in_doubt(numbers, request_ids, duplicate)
+            return BulkSubmission.of(rows, sandbox=self.sandbox, attempts=duplicate.attempts)
         rows = decode.bulk_rows(answer, numbers, request_ids)
         for refusal in decode.account_refusals(endpoint, rows):
             self._transport.stop.trip(refusal)
@@ -502,28 +508,40 @@ class EsmsClient:
             One `SentMessage` a recipient; `price_vnd` is a Decimal, `sent_at` is aware.
 
         Raises:
-            IncompleteAnswerError: fewer rows came than CountTotal announced.
+            IncompleteAnswerError: fewer different rows came than any page announced, or rows came twice and no page
+                announced a number: the rows moved while they were read. Raised behind the last row.
             InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there; reading again is safe.
 
         Source: get-the-message-status (GetSmsSentData_V2), 500 rows a page at most.
         """
-        received, number = 0, 1
+        # Hashes of the keys: rows that move give one row twice and another never, so only different rows count.
+        seen: set[int] = set()
+        rows, number, announced = 0, 1, None
         while True:
             page = self.get_sms_sent_data_page(start, end, sms_type, page=number, page_size=page_size)
             yield from page.messages
-            received += len(page.messages)
-            total = page.count_total
-            # A full page may be followed by another, whatever CountTotal says.
-            if page.rows_received == 0 or (
-                total is not None and number * page_size >= total and page.rows_received < page_size
-            ):
+            known, total = len(seen), page.count_total
+            for place, message in enumerate(page.messages):
+                # Rows without an id cannot be told apart, so each of them counts.
+                nameless = (number, place) if message.message_id is None else None
+                seen.add(hash((message.message_id, message.phone, nameless)))
+            rows += page.rows_received
+            if total is not None:
+                announced = max(total, announced or 0)
+            # An empty page, or a gateway that gives the same page again and again.
+            if len(seen) == known:
+                break
+            # A full page may be followed by another, whatever CountTotal says; so may one that proves it wrong.
+            if total is not None and len(seen) <= total <= number * page_size and page.rows_received < page_size:
                 break
             number += 1
-        if total is not None and received < total:
+        received = len(seen)
+        expected = rows if announced is None or announced < received else announced
+        if received < expected:
             raise IncompleteAnswerError(
-                f"get_sms_sent_data announced {total} rows and gave {received}: something changed while pages were "
-                "read. Read the window again.",
-                expected=total,
+                f"get_sms_sent_data announced {expected} rows and gave {received} different ones: something changed "
+                "while pages were read. Read the window again.",
+                expected=expected,
                 received=received,
                 endpoint=catalogue.GET_SMS_SENT_DATA.name,
             )
@@ -580,6 +598,8 @@ class EsmsClient:
         """
         endpoint = catalogue.GET_CALLBACK_DATA
         check_label(oa_id, "oa_id")
+        if isinstance(message_ids, str):
+            raise InvalidRequestError("message_ids takes a list of ids, not one text.", field="message_ids")
         asked = list(dict.fromkeys(check_message_id(message_id) for message_id in message_ids))
         reports = {}
         # More than the limit would be dropped without a word.

@@ -39,6 +39,10 @@ class Credentials:
 
     __str__ = __repr__
 
+    def __reduce__(self) -> tuple[type[Credentials], tuple[str, str]]:
+        # Through the constructor: a worker process that unpickles the pair must mask it too.
+        return type(self), (self.api_key, self.secret_key)
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Credentials:
         """The pair in `ESMS_API_KEY` and `ESMS_SECRET_KEY`."""

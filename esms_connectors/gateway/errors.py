@@ -100,7 +100,7 @@ class IncompleteAnswerError(_CallError):
     Fewer rows came than the gateway announced, so something changed while pages were read. Read the window again.
 
     Attributes:
-        expected, received: rows announced by CountTotal, rows that came.
+        expected, received: rows announced by CountTotal, different rows that came.
     """
 
     retryable = True

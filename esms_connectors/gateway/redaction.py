@@ -9,11 +9,9 @@ Phone numbers are found by shape, in the forms that people, the gateway and URL 
 from __future__ import annotations
 
 import html
-import json
 import logging
 import re
 import threading
-from urllib.parse import quote, quote_plus
 
 MASK = "***"
 
@@ -22,9 +20,11 @@ _MIN_SUBSTRING_LENGTH = 8
 
 # 84 or 0, then the nine digits of a mobile number (or the ten of the old numbers), with the separators people type.
 # The look-arounds leave ids alone: hexadecimal message ids, 17-19 digit OA ids and epoch milliseconds are no phones.
+_BETWEEN_DIGITS = r"(?:[ \t\xa0\u200b\u202f.()/+\-]|%20|%28|%29|%2[BDEF]){0,2}"
 _PHONE = re.compile(
-    r"(?:(?<![0-9A-Za-z])|(?<=%2[Bb])|(?<=\\n)|(?<=\\t))"
-    r"(\+?84|0)([ .\-]?\(?\d\)?(?:[ .\-]?\d){7,8})([ .\-]?\d)?(?![0-9A-Za-z])"
+    r"(?:(?<![0-9A-Za-z])|(?<=%[0-9A-F]{2})|(?<=\\u[0-9A-F]{4})|(?<=\\[nrt]))"
+    rf"(?:(?:00{_BETWEEN_DIGITS})?84|0)(?:{_BETWEEN_DIGITS}\d){{8,10}}(?![0-9A-Za-z])",
+    re.IGNORECASE,
 )
 _DIGIT = re.compile(r"\d")
 
@@ -52,26 +52,33 @@ def register_secret(value: str) -> None:
 
 
 def _compile(secrets: set[str]) -> re.Pattern[str]:
-    alternatives: set[str] = set()
-    for secret in secrets:
-        as_json = json.dumps(secret)[1:-1]
-        spellings = {
-            secret,
-            quote(secret, safe=""),
-            quote_plus(secret),
-            quote(quote(secret, safe=""), safe=""),
-            as_json,
-            as_json.replace("/", "\\/"),
-            html.escape(secret),
-            html.escape(secret, quote=False),
-        }
-        for spelling in spellings:
-            literal = re.escape(spelling)
-            alternatives.add(
-                literal if len(secret) >= _MIN_SUBSTRING_LENGTH else rf"(?<![0-9A-Za-z]){literal}(?![0-9A-Za-z])"
-            )
     # Longest first: a key that is the beginning of another one must not leave the other one's tail behind.
-    return re.compile("|".join(sorted(alternatives, key=len, reverse=True)), re.IGNORECASE)
+    alternatives = []
+    for secret in sorted(secrets, key=len, reverse=True):
+        pattern = "".join(map(_any_spelling, secret))
+        alternatives.append(
+            pattern if len(secret) >= _MIN_SUBSTRING_LENGTH else rf"(?<![0-9A-Za-z]){pattern}(?![0-9A-Za-z])"
+        )
+    return re.compile("|".join(alternatives), re.IGNORECASE)
+
+
+def _any_spelling(character: str) -> str:
+    """One character of a key, as text, URL, JSON or markup write it; each writer escapes a choice of its own."""
+    if character.isalnum():
+        return re.escape(character)
+    number = ord(character)
+    spellings = [
+        rf"\\*{re.escape(character)}",
+        f"%(?:25)*{number:02X}",
+        rf"\\+u{number:04X}",
+        rf"\\+x{number:02X}",
+        f"&(?:amp;)*#0*{number};",
+        f"&(?:amp;)*#x0*{number:X};",
+    ]
+    if (entity := html.escape(character)) != character:
+        spellings.append(f"&(?:amp;)*{entity[1:]}")
+    # Longest first here too: a plain "&" would leave the rest of "&amp;" to be compared with the next character.
+    return f"(?:{'|'.join(sorted(spellings, key=len, reverse=True))})"
 
 
 def mask_phone(phone: str) -> str:

@@ -105,7 +105,13 @@ def wait_seconds(
     """
     if attempt >= policy.attempts:
         return None
-    wait = chance * min(policy.max_wait_seconds, policy.first_wait_seconds * 2 ** (attempt - 1))
+    # Beyond 2^30 times the first wait the other bound has long taken over, and a float would overflow.
+    wait = chance * min(policy.max_wait_seconds, policy.first_wait_seconds * 2 ** min(attempt - 1, 30))
     if retry_after_seconds is not None:
         wait += retry_after_seconds
     return wait if elapsed_seconds + wait <= policy.budget_seconds else None
+
+
+def duplicate_window_start(now: DateTime) -> DateTime:
+    """First attempts from then on are surely inside the window at `now`: `inside_duplicate_window` as a bound."""
+    return now.in_timezone(VIETNAM).add(minutes=DUPLICATE_WINDOW_MARGIN_MINUTES).start_of("day")

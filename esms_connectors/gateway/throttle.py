@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -38,8 +39,8 @@ class PyrateThrottle:
         # Imported here: it brings asyncio along, and most clients set no limit.
         from pyrate_limiter import Limiter, Rate
 
-        if not requests_per_second > 0:
-            raise ConfigurationError(f"Requests per second must be more than 0, not {requests_per_second}.")
+        if not 0 < requests_per_second < math.inf:
+            raise ConfigurationError(f"Requests per second must be a number above 0, not {requests_per_second}.")
         share = Fraction(requests_per_second).limit_denominator(600)
         if share == 0:
             raise ConfigurationError("Requests per second must be at least one in ten minutes.")

@@ -77,7 +77,8 @@ class RunStop:
         self._error: GatewayError | None = None
 
     def trip(self, error: GatewayError) -> None:
-        if error.stops_run and self._error is None:
+        # The first refusal is kept, but one that stops only sends gives way to one that stops everything.
+        if error.stops_run and (self._error is None or self._error.code == "103"):
             self._error = error
 
     def reset(self) -> None:
@@ -176,9 +177,24 @@ class Transport:
         started, first_attempt_at = time.monotonic(), self._now()
         idempotent = endpoint.idempotent and request_id is not None
         in_doubt, attempt = False, 0
+        failed: FailedAttempt | None = None
+
+        def may_go_again(failure: Failure) -> bool:
+            return may_repeat(
+                endpoint.effect,
+                failure,
+                in_doubt=in_doubt,
+                idempotent=idempotent,
+                first_attempt_at=first_attempt_at,
+                now=self._now(),
+            )
+
         while True:
             result: Answer | FailedAttempt | None = self._hold_back(endpoint, request_id, started)
             if result is None:
+                if failed is not None and not may_go_again(failed.failure):
+                    # The duplicate window may have closed during a long wait.
+                    raise _final_error(endpoint, failed, request_id, attempt, in_doubt=in_doubt)
                 attempt += 1
                 result = self._attempt(endpoint, fields, phones)
             if isinstance(result, Answer):
@@ -186,15 +202,8 @@ class Transport:
             if result.error is not None:
                 self.stop.trip(result.error)
             in_doubt = in_doubt or result.failure in (Failure.LOST, Failure.MISDIRECTED)
-            wait = None
-            if may_repeat(
-                endpoint.effect,
-                result.failure,
-                in_doubt=in_doubt,
-                idempotent=idempotent,
-                first_attempt_at=first_attempt_at,
-                now=self._now(),
-            ):
+            failed, wait = result, None
+            if may_go_again(result.failure):
                 wait = wait_seconds(
                     self._retries,
                     attempt,
@@ -238,6 +247,7 @@ class Transport:
                 case RequestFormat.JSON:
                     return wire.json_body({"ApiKey": keys.api_key, "SecretKey": keys.secret_key, **fields})
                 case RequestFormat.XML:
+                    wire.check_xml(fields)
                     elements = (("APIKEY", keys.api_key), ("SECRETKEY", keys.secret_key), *fields.items())
                     return wire.xml_body(elements, phones)
                 case RequestFormat.QUERY:
@@ -310,7 +320,8 @@ def _read(response: requests.Response, deadline: float) -> bytes:
     while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
         chunks.append(chunk)
         size += len(chunk)
-        if time.monotonic() > deadline:
+        # A complete answer is never thrown away for being late: it may have waited here for a free connection.
+        if time.monotonic() > deadline and response.raw.length_remaining != 0:
             raise TimeoutError
         if size > MAX_ANSWER_BYTES:
             raise OSError
