@@ -1,0 +1,58 @@
+"""What the tests of several parts share: a served emulator, and clients that are quick and live at noon in Vietnam."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pendulum
+import pytest
+
+from esms_connectors import Credentials, EsmsClient, RetryPolicy, Timeouts
+from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, EmulatorServer, VirtualClock
+
+NOON = pendulum.datetime(2024, 5, 15, 12, tz="Asia/Ho_Chi_Minh")
+QUICK = RetryPolicy(attempts=3, first_wait_seconds=0.001, max_wait_seconds=0.002, budget_seconds=20)
+
+
+@pytest.fixture
+def gateway() -> Emulator:
+    """A fresh emulator whose clock stands at noon in Vietnam."""
+    return Emulator(clock=VirtualClock(NOON))
+
+
+@pytest.fixture
+def server(gateway: Emulator) -> Iterator[EmulatorServer]:
+    """`gateway` behind a real socket."""
+    with gateway.serve() as running:
+        yield running
+
+
+@pytest.fixture
+def make_client(request: pytest.FixtureRequest) -> Iterator[Callable[..., EsmsClient]]:
+    """
+    Makes clients: of `server`, or of the base URL given first. Quick retries, short timeouts, noon in Vietnam.
+
+    Any argument of `EsmsClient` may be given instead.
+    """
+    clients = []
+
+    def make(base_url: str | None = None, **settings: Any) -> EsmsClient:
+        if base_url is None:
+            base_url = request.getfixturevalue("server").base_url
+        settings.setdefault("credentials", Credentials(DEMO_API_KEY, DEMO_SECRET_KEY))
+        settings.setdefault("retries", QUICK)
+        settings.setdefault("timeouts", Timeouts(connect_seconds=5, read_seconds=5, total_seconds=10))
+        settings.setdefault("now", lambda: NOON)
+        clients.append(EsmsClient(base_url=base_url, **settings))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def client(make_client: Callable[..., EsmsClient]) -> EsmsClient:
+    """A client of `server`."""
+    return make_client()

@@ -1,0 +1,124 @@
+"""The table of codes is complete, and a phone has one spelling."""
+
+from __future__ import annotations
+
+import re
+
+import phonenumbers
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esms_connectors import CODES, InvalidRequestError, explain, normalise_phone
+from esms_connectors.gateway.codes import ERROR_BY_CODE, Recovery
+
+CLASS_BY_CODE = {
+    "RecipientError": "99 108 115 146 171 177",
+    "AuthenticationError": "101",
+    "BalanceError": "103",
+    "AddressNotAllowedError": "140",
+    "AccountSetupError": "102 104 106 204 789 790 799 802",
+    "MessageNotFoundError": "105",
+    "RequestRefusedError": "107 110 118 120 210 300 301 687 791 801 851",
+    "DuplicateRequestError": "124 199",
+    "RateLimitedError": "160",
+}
+VIETNAMESE = re.compile("[ăâđêôơưáàảãạấầẩẫậắằẳẵặéèẻẽẹếềểễệíìỉĩịóòỏõọốồổỗộớờởỡợúùủũụứừửữựýỳỷỹỵ]", re.IGNORECASE)
+
+
+def test_all_thirty_three_codes_are_there_with_their_class() -> None:
+    """27 of the founding page, 6 of the later edition; each with what to do."""
+    expected = {code: name for name, codes in CLASS_BY_CODE.items() for code in codes.split()}
+    assert {code: error.__name__ for code, error in ERROR_BY_CODE.items()} == expected
+    assert set(CODES) == {*expected, "100"}
+    assert len(CODES) == 33
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_each_code_is_explained_in_both_languages(code: str) -> None:
+    """One sentence each, on one line, and where it applies."""
+    row = CODES[code]
+    assert row.code == code
+    assert row.english.isascii()
+    assert VIETNAMESE.search(row.vietnamese)
+    assert row.english.endswith(".")
+    assert row.vietnamese.endswith(".")
+    assert row.applies_to
+    assert explain(code) == f"{row.english} / {row.vietnamese}"
+    assert "\n" not in explain(code)
+    assert (row.recovery is Recovery.ACCEPTED) == (row.error is None) == (code == "100")
+
+
+@pytest.mark.parametrize("code", ["555", "", "abc", "1000", " 100"])
+def test_a_code_in_no_table_is_said_to_be_in_none(code: str) -> None:
+    """It is not explained away."""
+    assert "not in the gateway's table" in explain(code)
+
+
+@pytest.mark.parametrize("prefix", [*range(32, 40), 70, *range(76, 80), *range(81, 89), 90, 96, 97, 98])
+def test_every_spelling_of_a_mobile_number_is_one(prefix: int) -> None:
+    """People, spreadsheets and business cards."""
+    nine = f"{prefix}1888484"
+    for spelling in (
+        *(f"0{nine}", f"84{nine}", f"+84{nine}", f"0084{nine}", nine, f"+84 (0){nine}", f" 0{nine}\n"),
+        *(f"0{nine[:3]} {nine[3:6]} {nine[6:]}", f"0{nine[:3]}.{nine[3:6]}.{nine[6:]}", f"(0{nine[:2]}) {nine[2:]}"),
+        *(f"+84-{nine[:3]}-{nine[3:]}", f"\u202a+84{nine}\u202c", f"\ufeff0{nine}", f"0{nine[:4]}\u200b{nine[4:]}"),
+    ):
+        assert normalise_phone(spelling) == f"0{nine}"
+
+
+@pytest.mark.parametrize(
+    ("phone", "why"),
+    [
+        ("", "empty"),
+        ("   ", "empty"),
+        ("09018884", "only 8 digits"),
+        ("090188848", "prefix"),
+        ("09018884844", "no network has"),
+        ("0243812345", "landline"),
+        ("02438123456", "landline"),
+        ("842438123456", "landline"),
+        ("01234567890", "2018"),
+        ("841234567890", "2018"),
+        ("+14155552671", "another country"),
+        ("+0901888484", "another country"),
+        ("0901888484a", "other than digits"),
+        ("0901888484;0912345678", "other than digits"),
+        ("０９０１８８８４８４", "other than digits"),
+        ("٠٩٠١٨٨٨٤٨٤", "other than digits"),
+        ("9.01888484E+8", "other than digits"),
+        ("++84901888484", "other than digits"),
+        ("0000000000", "no network has"),
+        ("113", "only 3 digits"),
+        ("19001234", "only 8 digits"),
+    ],
+)
+def test_what_is_no_mobile_number_is_refused_with_the_reason(phone: str, why: str) -> None:
+    """One line, masked, with its row."""
+    with pytest.raises(InvalidRequestError, match=why) as caught:
+        normalise_phone(phone, row=3)
+    assert (caught.value.field, caught.value.row) == ("phone", 3)
+    assert not phone.isascii() or len(phone) < 8 or phone not in str(caught.value)
+
+
+@given(text=st.text(max_size=20) | st.text("0123456789+ .-()", max_size=16))
+def test_any_text_is_a_number_or_refused(text: str) -> None:
+    """Ten digits come out, and the same ones when they go in again; or our own error."""
+    try:
+        number = normalise_phone(text)
+    except InvalidRequestError:
+        return
+    assert re.fullmatch(r"0[35789][0-9]{8}", number)
+    assert normalise_phone(number) == number
+
+
+@given(nine=st.from_regex(r"[1-9][0-9]{8}", fullmatch=True) | st.from_regex(r"[35789][0-9]{8}", fullmatch=True))
+def test_google_s_library_knows_the_same_mobile_numbers(nine: str) -> None:
+    """The ranges are those of the national plan as `phonenumbers` publishes it."""
+    parsed = phonenumbers.parse(f"+84{nine}")
+    mobile = phonenumbers.number_type(parsed) == phonenumbers.PhoneNumberType.MOBILE
+    try:
+        ours = normalise_phone(f"+84{nine}") == f"0{nine}"
+    except InvalidRequestError:
+        ours = False
+    assert ours == mobile

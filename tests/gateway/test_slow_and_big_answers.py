@@ -1,0 +1,157 @@
+"""Servers that drip, flood, or hang up on idle connections."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from raw_server import RawServer, drip
+from samples import ANOTHER_PHONE, PHONE, SENDS, get_balance, send_customer_care_sms, send_customer_care_sms_xml
+
+from esms_connectors import NO_RETRIES, ConfigurationError, EsmsClient, OutcomeUnknownError, RetryPolicy, Timeouts
+from esms_connectors.emulator import Emulator, EmulatorServer
+from esms_connectors.gateway import transport
+
+MakeClient = Callable[..., EsmsClient]
+HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+BALANCE = b'{"CodeResponse":"100","Balance":1}'
+KEEP_ALIVE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BALANCE) + BALANCE
+
+
+@pytest.mark.parametrize("name", [*SENDS, "get_balance"])
+def test_a_body_that_drips_is_bounded(make_client: MakeClient, name: str) -> None:
+    """A byte now and then beats every read timeout; the attempt as a whole has an end."""
+    timeouts = Timeouts(connect_seconds=5, read_seconds=5, total_seconds=0.2)
+    with RawServer(drip(HEAD % 400)) as server:
+        client = make_client(server.base_url, timeouts=timeouts, retries=NO_RETRIES)
+        started = time.monotonic()
+        with pytest.raises(OutcomeUnknownError, match="no answer in time"):
+            {**SENDS, "get_balance": get_balance}[name](client)
+        assert time.monotonic() - started < 2
+
+
+def test_a_chunked_body_that_drips_is_bounded(make_client: MakeClient) -> None:
+    """Without an announced length too."""
+
+    def chunks(connection: socket.socket, request: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(400):
+            connection.sendall(b"1\r\n \r\n")
+            time.sleep(0.03)
+
+    with RawServer(chunks) as server:
+        timeouts = Timeouts(connect_seconds=5, read_seconds=5, total_seconds=0.2)
+        started = time.monotonic()
+        with pytest.raises(OutcomeUnknownError, match="no answer in time"):
+            send_customer_care_sms(make_client(server.base_url, timeouts=timeouts, retries=NO_RETRIES))
+        assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("length", [b"Content-Length: 99999999", b"Connection: close"])
+def test_an_oversized_body_is_not_read_to_its_end(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, length: bytes
+) -> None:
+    """Memory is not the server's to fill."""
+    monkeypatch.setattr(transport, "MAX_ANSWER_BYTES", 1_000_000)
+    sent = 0
+
+    def flood(connection: socket.socket, request: bytes) -> None:
+        nonlocal sent
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + length + b"\r\n\r\n")
+        for _ in range(1500):
+            sent += connection.send(b" " * 65536)
+
+    with RawServer(flood) as server, pytest.raises(OutcomeUnknownError):
+        get_balance(make_client(server.base_url, retries=NO_RETRIES))
+    assert sent < 40_000_000
+
+
+def hang_up_when_idle(answers: list[bytes], *, reset: bool) -> Callable[[socket.socket, bytes], None]:
+    """Answers one request as if the connection stayed open, then ends it."""
+
+    def answer(connection: socket.socket, request: bytes) -> None:
+        connection.sendall(answers[0])
+        if reset:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+
+    return answer
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_an_idle_connection_that_the_server_ended_costs_nothing(make_client: MakeClient, reset: bool) -> None:
+    """The next read opens a new one; nobody sees an error, and the server sees each request once."""
+    with RawServer(hang_up_when_idle([KEEP_ALIVE], reset=reset)) as server:
+        client = make_client(server.base_url, retries=RetryPolicy(attempts=2, first_wait_seconds=0.001))
+        for _ in range(3):
+            get_balance(client)
+            time.sleep(0.05)
+        assert (server.connections, len(server.requests)) == (3, 3)
+
+
+def test_connections_are_kept_for_what_may_be_repeated(make_client: MakeClient) -> None:
+    """Reads and keyed sends share one socket, one after the other."""
+    body = b'{"CodeResult":"100","CodeResponse":"100","Balance":1,"SMSID":"id"}'
+    keep = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    with RawServer(keep) as server:
+        client = make_client(server.base_url)
+        for _ in range(3):
+            get_balance(client)
+            send_customer_care_sms(client)
+        assert (server.connections, len(server.requests)) == (1, 6)
+
+
+def test_what_cannot_be_repeated_has_a_connection_of_its_own(make_client: MakeClient) -> None:
+    """An XML send never goes out on a connection that may have died unnoticed, and ends the one it used."""
+    body = b'{"CodeResult":"100","CodeResponse":"100","Balance":1,"SMSID":"id"}'
+    keep = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    with RawServer(keep) as server:
+        client = make_client(server.base_url)
+        get_balance(client)
+        for _ in range(3):
+            send_customer_care_sms_xml(client)
+        get_balance(client)
+        assert (server.connections, len(server.requests)) == (4, 5)
+
+
+def test_an_xml_send_over_a_port_that_died_is_not_sent(
+    gateway: Emulator, server: EmulatorServer, client: EsmsClient
+) -> None:
+    """The gateway restarts between two calls: the fresh connection is refused, then accepted, never in doubt."""
+    send_customer_care_sms_xml(client)
+    server.refuse_connections()
+    server.accept_connections()
+    send_customer_care_sms_xml(client)
+    assert gateway.deliveries_by_phone() == {PHONE: 2, ANOTHER_PHONE: 2}
+
+
+def test_a_gateway_that_never_answers_is_bounded_by_attempts_and_seconds(
+    gateway: Emulator, server: EmulatorServer, make_client: MakeClient
+) -> None:
+    """Each attempt has its read timeout."""
+    server.latency_seconds = 2
+    client = make_client(timeouts=Timeouts(5, 0.1, 5))
+    started = time.monotonic()
+    with pytest.raises(OutcomeUnknownError, match="no answer in time"):
+        send_customer_care_sms(client)
+    assert time.monotonic() - started < 1.5
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"timeouts": lambda: Timeouts(connect_seconds=0)},
+        {"timeouts": lambda: Timeouts(read_seconds=-1)},
+        {"timeouts": lambda: Timeouts(total_seconds=0)},
+        {"retries": lambda: RetryPolicy(attempts=0)},
+        {"retries": lambda: RetryPolicy(first_wait_seconds=-1)},
+        {"retries": lambda: RetryPolicy(budget_seconds=-1)},
+        {"max_connections": lambda: 0},
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(make_client: MakeClient, settings: dict[str, Any]) -> None:
+    """When they are made, not at three in the morning."""
+    with pytest.raises(ConfigurationError):
+        make_client("http://127.0.0.1:9", **{name: make() for name, make in settings.items()})

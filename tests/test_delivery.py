@@ -1,0 +1,78 @@
+"""Is it final, did it arrive: the one rule, line by line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esms_connectors import DeliveryState, state_of_row, state_of_totals
+
+PENDING, SENT, DELIVERED = DeliveryState.PENDING, DeliveryState.SENT, DeliveryState.DELIVERED
+FAILED, REJECTED, UNDOCUMENTED = DeliveryState.FAILED, DeliveryState.REJECTED, DeliveryState.UNDOCUMENTED
+
+
+@pytest.mark.parametrize(
+    ("send_status", "by_result"),
+    [
+        # send_result:  1          0         2         None          9
+        (0, (PENDING, PENDING, PENDING, PENDING, PENDING)),
+        (1, (PENDING, PENDING, PENDING, PENDING, PENDING)),
+        (2, (PENDING, PENDING, PENDING, PENDING, PENDING)),
+        (4, (REJECTED, REJECTED, REJECTED, REJECTED, REJECTED)),
+        (5, (DELIVERED, FAILED, SENT, UNDOCUMENTED, UNDOCUMENTED)),
+        (7, (SENT, SENT, SENT, SENT, SENT)),
+        (3, (UNDOCUMENTED,) * 5),
+        (6, (UNDOCUMENTED,) * 5),
+        ("new", (UNDOCUMENTED,) * 5),
+        (None, (UNDOCUMENTED,) * 5),
+    ],
+)
+def test_the_state_of_a_row(send_status: Any, by_result: tuple[DeliveryState, ...]) -> None:
+    """5 is not success and 0 is not failure: the pair decides."""
+    assert tuple(state_of_row(send_status, result) for result in (1, 0, 2, None, 9)) == by_result
+
+
+@pytest.mark.parametrize(
+    ("totals", "state"),
+    [
+        ((5, 1, 1, 0), DELIVERED),
+        ((5, 1, 0, 1), FAILED),
+        ((5, 2, 0, 2), FAILED),
+        ((5, 2, 1, 1), FAILED),
+        ((5, 2, 1, 0), SENT),
+        ((5, 1, 0, 0), SENT),
+        ((5, 0, 0, 0), SENT),
+        ((5, None, 1, 0), SENT),
+        ((5, 1, None, 0), SENT),
+        ((5, 1, 1, None), SENT),
+        ((7, 1, 1, 0), SENT),
+        ((1, 1, 0, 0), PENDING),
+        ((2, 1, 1, 0), PENDING),
+        ((4, 1, 0, 0), REJECTED),
+        ((3, 1, 1, 0), UNDOCUMENTED),
+        ((None, 1, 1, 0), UNDOCUMENTED),
+        (("5x", 1, 1, 0), UNDOCUMENTED),
+    ],
+)
+def test_the_state_of_totals(totals: Any, state: DeliveryState) -> None:
+    """Final when everybody is accounted for; delivered when nobody failed."""
+    assert state_of_totals(*totals) is state
+
+
+@given(status=st.none() | st.integers(-1, 9) | st.text(max_size=3), counts=st.lists(st.none() | st.integers(0, 4), min_size=3, max_size=3))  # fmt: skip  # noqa: E501
+def test_nothing_is_delivered_that_is_not_accounted_for(status: Any, counts: list[int | None]) -> None:
+    """Delivered and failed need status 5 and full counts."""
+    state = state_of_totals(status, *counts)
+    if state in (DELIVERED, FAILED):
+        receivers, succeeded, failed = counts
+        assert (status, receivers is not None and receivers > 0) == (5, True)
+        assert (succeeded or 0) + (failed or 0) >= (receivers or 0)
+        assert (state is DELIVERED) == (failed == 0)
+
+
+def test_what_is_final() -> None:
+    """Three states are; the others may still change."""
+    assert {state for state in DeliveryState if state.is_final} == {DELIVERED, FAILED, REJECTED}

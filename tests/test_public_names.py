@@ -1,0 +1,77 @@
+"""What `import esms_connectors` offers, and what it does not drag in."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import esms_connectors
+
+FRAMEWORKS = {"airflow", "prefect"}
+EXTRAS = {"duckdb", "click", "rich", "msgspec", "pyarrow", "sqlalchemy", "psycopg", "jinja2", "pyrate_limiter"}
+
+
+def test_the_three_lists_of_names_agree() -> None:
+    """`__all__`, the lazy homes and the imports for type checkers say the same."""
+    tree = ast.parse(Path(esms_connectors.__file__).read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    typed = {alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    homes = {name: f"esms_connectors.{home}" for name, home in esms_connectors._HOME.items()}
+    assert typed == homes
+    assert set(esms_connectors.__all__) == {*homes, "__version__"}
+    assert len(esms_connectors.__all__) == len(set(esms_connectors.__all__))
+
+
+@pytest.mark.parametrize("name", esms_connectors.__all__)
+def test_each_public_name_is_there(name: str) -> None:
+    """And is listed by dir()."""
+    assert getattr(esms_connectors, name) is not None
+    assert name in dir(esms_connectors)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    """As of any module."""
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = esms_connectors.no_such_name
+
+
+def modules_after(program: str) -> set[str]:
+    """Top-level modules that a fresh process has loaded after `program`."""
+    result = subprocess.run(
+        [sys.executable, "-c", f"{program}\nimport sys; print(*{{name.partition('.')[0] for name in sys.modules}})"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return set(result.stdout.split())
+
+
+def test_importing_the_package_loads_nothing_of_it() -> None:
+    """Schedulers import it again and again."""
+    assert not modules_after("import esms_connectors") & {*FRAMEWORKS, *EXTRAS, "requests", "pendulum", "urllib3"}
+
+
+def test_using_a_client_loads_no_extra() -> None:
+    """Sending needs requests and pendulum; frameworks, terminals and databases stay out."""
+    program = (
+        "from esms_connectors import Credentials, EsmsClient, NO_RETRIES, NotSentError\n"
+        "keys = Credentials('key-of-a-test', 'secret-of-a-test')\n"
+        "client = EsmsClient(keys, 'http://127.0.0.1:9', retries=NO_RETRIES)\n"
+        "try: client.send_customer_care_sms('0901888484', 'x', 'B')\n"
+        "except NotSentError: pass\n"
+        "else: raise SystemExit('sent?')"
+    )
+    loaded = modules_after(program)
+    assert {"requests", "pendulum"} <= loaded
+    assert not loaded & (FRAMEWORKS | EXTRAS)
+
+
+def test_every_public_name_loads_no_extra() -> None:
+    """However much of the package is used."""
+    loaded = modules_after("import esms_connectors as e\nfor name in e.__all__: getattr(e, name)")
+    assert not loaded & (FRAMEWORKS | EXTRAS)
