@@ -68,9 +68,13 @@ emulator: $(CORE)/.ready ## the stand-in gateway on PORT (8089), until Ctrl-C
 .PHONY: bench
 bench: $(CORE)/.ready ## benchmarks; figures are ratios, absolute ones do not travel
 	$(say) "Emulator: pages a second"
-	@$(CORE)/bin/python benchmarks/emulator_pages.py $(ARGS)
+	@$(CORE)/bin/python benchmarks/emulator_pages.py
 	$(say) "Import time"
 	@$(CORE)/bin/python benchmarks/import_time.py
+	$(say) "Recipients: rows a second and memory"
+	@$(CORE)/bin/python benchmarks/recipients.py
+	$(say) "Bulk sends: recipients a second, the ledger's share, memory"
+	@$(CORE)/bin/python benchmarks/bulk_sends.py --memory
 
 .PHONY: format
 format: $(CORE)/.ready ## let ruff rewrite the code

@@ -208,6 +208,12 @@ class Ledger:
             )
             known = self._about(connection, run_key)
         for name, value in facts.items():
+            if known is not None and name == "phones" and known.get(name) != value:
+                raise InvalidRequestError(
+                    f"run {run_key!r} was begun with another secret for its phones, or with none. "
+                    "Use the same; nothing was sent.",
+                    field="phone_secret",
+                )
             if known is not None and name != "campaign" and known.get(name) != value:
                 raise InvalidRequestError(
                     f"run key {run_key!r} was used before with another {name}. "

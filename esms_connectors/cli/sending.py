@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -37,7 +38,8 @@ ledger_option = click.option(
 
 
 def _open_ledger(url: str | None) -> Ledger:
-    return Ledger.open(url)
+    # From the environment only, like the keys: with it, phones are stored as keyed hashes.
+    return Ledger.open(url, phone_secret=os.environ.get("ESMS_LEDGER_SECRET") or None)
 
 
 @click.command("send-zns")
@@ -94,7 +96,8 @@ def send_zns(
     Send a ZNS to each row of SOURCE, once: a CSV, JSONL or Parquet file, or a database URL with --query.
 
     Every row is checked before the first message. Running the same command again is the resume, after Ctrl-C or a crash
-    too: it skips what is settled and repeats nothing that might arrive twice.
+    too: it skips what is settled and repeats nothing that might arrive twice. With ESMS_LEDGER_SECRET set the ledger
+    holds no phone in clear.
 
     \b
     Examples:

@@ -146,3 +146,13 @@ def test_a_sandbox_run_is_refused(run: Run, emulator: Emulator, customers: Path)
     """The ledger would remember messages that never were."""
     assert_one_clear_line(zns(run, customers, ESMS_SANDBOX="1"), 2, "sandbox")
     assert emulator.call_count("send_zns_bulk") == 0
+
+
+def test_a_secret_keeps_phones_out_of_the_ledger(run: Run, emulator: Emulator, customers: Path, tmp_path: Path) -> None:
+    """With ESMS_LEDGER_SECRET no phone stands in the file, resuming works, and another secret is noticed."""
+    assert zns(run, customers, ESMS_LEDGER_SECRET="a long secret").returncode == 0
+    for file in tmp_path.glob("ledger.sqlite*"):
+        assert b"0901000" not in file.read_bytes()
+    assert zns(run, customers, ESMS_LEDGER_SECRET="a long secret").returncode == 0
+    assert_one_clear_line(zns(run, customers), 2, "another secret")
+    assert sum(emulator.deliveries_by_phone().values()) == 1200
