@@ -22,6 +22,7 @@ from esms_connectors.gateway.arguments import MAX_CAMPAIGN_LENGTH, check_campaig
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError, NotSentError
+from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger import Claim, Ledger, LedgerRow, RunSummary, SendState, Settlement, check_run_key
@@ -140,6 +141,7 @@ def send_zns_bulk(
     send_at: datetime | None = None,
     callback_url: str | None = None,
     sending_mode: int | None = None,
+    template: ZnsTemplate | None = None,
     chunk_size: int = SEND_ZNS_BULK.max_items or 500,
     threads: int = DEFAULT_THREADS,
     at_least: float | None = 1.0,
@@ -152,6 +154,7 @@ def send_zns_bulk(
         recipients: a function that reads them anew (better), or an iterable. Checked rows, as `read_recipients` gives.
         run_key: names this campaign; the same key resumes it. 1 to 200 characters.
         campaign: words for people; the gateway gets them with a mark of the run, see `BulkSummary.campaign`.
+        template: needed when the recipients have their values by name.
         chunk_size: rows a call, at most 500.
         threads: calls at a time.
         at_least: share of rows that must be accepted, from 0 to 1; None only reports, whatever happened.
@@ -167,7 +170,7 @@ def send_zns_bulk(
     """
     if not 1 <= chunk_size <= (SEND_ZNS_BULK.max_items or 500):
         raise InvalidRequestError("chunk_size is 1 to 500.", field="chunk_size")
-    channel = ZnsChannel(client, template_id, oa_id, send_at, callback_url, sending_mode, chunk_size)
+    channel = ZnsChannel(client, template_id, oa_id, send_at, callback_url, sending_mode, template, chunk_size)
     return _Run(channel, recipients, ledger, run_key, campaign, threads, progress).go(at_least)
 
 

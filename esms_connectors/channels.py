@@ -26,7 +26,7 @@ from esms_connectors.gateway.errors import (
     RecipientError,
     RequestRefusedError,
 )
-from esms_connectors.gateway.models import Outcome, RecipientOutcome, Submission, ZnsRecipient
+from esms_connectors.gateway.models import Outcome, RecipientOutcome, Submission, ZnsRecipient, ZnsTemplate
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger import Claim, SendState, Settlement
 from esms_connectors.recipients import Recipient
@@ -80,6 +80,7 @@ class ZnsChannel:
     send_at: datetime | None = None
     callback_url: str | None = None
     sending_mode: int | None = None
+    template: ZnsTemplate | None = None
     chunk_size: int = SEND_ZNS_BULK.max_items or 500
     kind: str = "zns"
     frozen: bool = False
@@ -89,11 +90,23 @@ class ZnsChannel:
         return {"template_id": self.template_id, "oa_id": self.oa_id}
 
     def payload(self, recipient: Recipient) -> str:
-        return json.dumps(_positional(recipient), ensure_ascii=False)
+        return json.dumps(self._positional(recipient), ensure_ascii=False)
+
+    def _positional(self, recipient: Recipient) -> tuple[str, ...]:
+        params = recipient.template_params
+        if not isinstance(params, Mapping):
+            return tuple(params)
+        if self.template is None:
+            raise InvalidRequestError(
+                "Values by name need the template, which knows their order: give it, or values by position.",
+                field="template",
+            )
+        # A variable that nobody mapped is one that may be empty, or the row would have been rejected.
+        return tuple(params.get(param.name, "") for param in self.template.params)
 
     def send(self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str) -> ChunkOutcome:
         elements = [
-            ZnsRecipient(recipient.phone, _positional(recipient), claim.wire_id)
+            ZnsRecipient(recipient.phone, self._positional(recipient), claim.wire_id)
             for claim, recipient in zip(claims, recipients, strict=True)
         ]
         try:
@@ -285,8 +298,3 @@ def _stopping_error(code: str | None) -> GatewayError | None:
     if code is None or not (error.stops_run or issubclass(error, AccountSetupError)):
         return None
     return error(f"A row was refused with code {code}, which every further row would be too.", code=code)
-
-
-def _positional(recipient: Recipient) -> tuple[str, ...]:
-    params = recipient.template_params
-    return tuple(params.values()) if isinstance(params, Mapping) else tuple(params)

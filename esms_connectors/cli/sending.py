@@ -160,6 +160,7 @@ def send_zns(
                 campaign=campaign,
                 send_at=when,
                 callback_url=callback_url,
+                template=template,
                 chunk_size=chunk_size,
                 threads=threads,
                 at_least=at_least,

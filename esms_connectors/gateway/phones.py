@@ -13,7 +13,7 @@ _MOBILE = re.compile(
     re.ASCII,
 )
 # What stands before the last six digits, in the spellings of clean data, and what we write there: most numbers are read
-# by this one look-up, ten times as fast as by the expressions.
+# by this one look-up, about three times as fast as by the expressions.
 _HEADS = {
     before + head: "0" + head
     for head in (f"{number:03}" for number in range(1000))
@@ -21,6 +21,7 @@ _HEADS = {
     for before in ("0", "84", "+84", "")
 }
 SEPARATORS = re.compile(r"[\s.\-()\u200b\u200e\u202a\u202c\ufeff]+")
+_FLOAT = re.compile(r"\d+\.\d", re.ASCII)
 _DIGITS = re.compile(r"\d+", re.ASCII)
 
 
@@ -60,6 +61,9 @@ def read_phone(phone: object) -> tuple[str, str]:
         return "", "it is empty"
     if number := match_common_spelling(phone):
         return number, ""
+    if _FLOAT.fullmatch(phone.strip()):
+        # Without its point it would read as another person's number.
+        return "", "it was written as a decimal number, as spreadsheets do"
     compact = SEPARATORS.sub("", phone)
     digits = compact.removeprefix("+")
     if _DIGITS.fullmatch(digits):

@@ -122,3 +122,9 @@ def test_google_s_library_knows_the_same_mobile_numbers(nine: str) -> None:
     except InvalidRequestError:
         ours = False
     assert ours == mobile
+
+
+def test_a_spreadsheet_decimal_is_not_another_number() -> None:
+    """`90188848.0` without its point would be a stranger's number."""
+    with pytest.raises(InvalidRequestError, match="decimal number"):
+        normalise_phone("90188848.0")

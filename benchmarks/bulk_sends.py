@@ -1,0 +1,213 @@
+"""
+Bulk ZNS end to end: recipients a second, memory, and the ledger's share, beside a plain loop of `requests`.
+
+    python benchmarks/bulk_sends.py [--recipients 40000] [--latencies 0,50,200] [--threads 1,4,8,16] [--memory]
+
+The gateway is the emulator in a process of its own. Ratios travel, absolute figures do not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pendulum
+import requests
+
+from esms_connectors import Credentials, EsmsClient
+from esms_connectors.bulk import send_zns_bulk
+from esms_connectors.channels import ZnsChannel
+from esms_connectors.emulator import DEMO_API_KEY, DEMO_OA_ID, DEMO_SECRET_KEY, DEMO_TEMPLATE_ID
+from esms_connectors.ledger import Claim, Ledger
+from esms_connectors.recipients import Columns, Recipient, read_recipients
+
+CHUNK = 500
+
+
+@contextmanager
+def emulator(latency_ms: float) -> Iterator[str]:
+    command = [sys.executable, "-m", "esms_connectors.emulator", "--port", "0", "--latency", str(latency_ms / 1000)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        found = re.search(r"http://\S+", process.stdout.readline())
+        assert found is not None
+        try:
+            yield found.group()
+        finally:
+            process.terminate()
+            process.stdout.read()
+
+
+def recipients(count: int) -> Iterator[Recipient]:
+    for number in range(count):
+        phone = f"09{number // 10**7}{number % 10**7:07d}"
+        yield Recipient(phone, ("Chị Hương", "Gội đầu", f"KH{number}", "19/03/2025"), phone, number + 2)
+
+
+def noon() -> pendulum.DateTime:
+    return pendulum.now("Asia/Ho_Chi_Minh").at(12)
+
+
+def with_ledger(base_url: str, count: int, threads: int, folder: Path) -> float:
+    with (
+        EsmsClient(Credentials(DEMO_API_KEY, DEMO_SECRET_KEY), base_url, max_connections=threads, now=noon) as client,
+        Ledger.open(folder / f"{time.monotonic_ns()}.sqlite") as ledger,
+    ):
+        began = time.perf_counter()
+        summary = send_zns_bulk(
+            client,
+            lambda: recipients(count),
+            DEMO_TEMPLATE_ID,
+            DEMO_OA_ID,
+            ledger=ledger,
+            run_key=f"bench-{time.monotonic_ns()}",
+            threads=threads,
+        )
+        assert summary.run.accepted == count
+        return time.perf_counter() - began
+
+
+def without_ledger(base_url: str, count: int, threads: int) -> float:
+    """The same calls through the same client, without claim and settle."""
+    with EsmsClient(Credentials(DEMO_API_KEY, DEMO_SECRET_KEY), base_url, max_connections=threads, now=noon) as client:
+        channel = ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID)
+        rows = recipients(count)
+        chunks = iter(lambda: [row for row, _ in zip(rows, range(CHUNK), strict=False)], [])
+
+        def send(number: int, chunk: list[Recipient]) -> None:
+            claims = [Claim(place, "", f"{time.monotonic_ns()}-{number}-{place}", False) for place in range(len(chunk))]
+            channel.send(claims, chunk, "bench")
+
+        began = time.perf_counter()
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(send, range(count // CHUNK), chunks))
+        return time.perf_counter() - began
+
+
+def plain_requests(base_url: str, count: int) -> float:
+    """Fifty lines of requests, shortened: one session, one thread, no ids, no ledger, no questions asked."""
+    rows, began = list(recipients(count)), time.perf_counter()
+    with requests.Session() as session:
+        for first in range(0, count, CHUNK):
+            body = {
+                "ApiKey": DEMO_API_KEY,
+                "SecretKey": DEMO_SECRET_KEY,
+                "OAID": DEMO_OA_ID,
+                "TempID": DEMO_TEMPLATE_ID,
+                "Data": [{"Phone": row.phone, "Params": row.template_params} for row in rows[first : first + CHUNK]],
+            }
+            url = f"{base_url}/MainService.svc/json/Send_zns_bulk_v4_post_json/"
+            assert session.post(url, json=body, timeout=60).json()["CodeResult"] == "100"
+    return time.perf_counter() - began
+
+
+def peak_memory(base_url: str, count: int) -> dict[str, float]:
+    """In a process of its own: MB at the peak, over what the interpreter with its libraries takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "customers.parquet"
+        write_parquet(source, count)
+        done = subprocess.run(
+            [sys.executable, __file__, "--child", base_url, str(source), str(Path(folder) / "ledger.sqlite")],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    return dict(json.loads(done.stdout))
+
+
+def write_parquet(path: Path, count: int) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema([(name, pa.string()) for name in ("phone", "customer_name", "service", "code", "date")])
+    with pq.ParquetWriter(path, schema) as writer:
+        for first in range(0, count, 50_000):
+            numbers = range(first, min(first + 50_000, count))
+            writer.write_table(
+                pa.table(
+                    {
+                        "phone": [f"09{number // 10**7}{number % 10**7:07d}" for number in numbers],
+                        "customer_name": ["Chị Hương"] * len(numbers),
+                        "service": ["Gội đầu"] * len(numbers),
+                        "code": [f"KH{number}" for number in numbers],
+                        "date": ["19/03/2025"] * len(numbers),
+                    },
+                    schema=schema,
+                )
+            )
+
+
+def child(base_url: str, source: str, ledger_path: str) -> None:
+    import resource
+
+    import pyarrow.parquet  # noqa: F401 - part of the interpreter "with its libraries"
+
+    columns = Columns(params=["customer_name", "service", "code", "date"])
+    with (
+        EsmsClient(Credentials(DEMO_API_KEY, DEMO_SECRET_KEY), base_url, now=noon) as client,
+        Ledger.open(ledger_path) as ledger,
+    ):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        began = time.perf_counter()
+        summary = send_zns_bulk(
+            client,
+            lambda: read_recipients(source, columns),
+            DEMO_TEMPLATE_ID,
+            DEMO_OA_ID,
+            ledger=ledger,
+            run_key="memory",
+        )
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    figures = {
+        "base_mb": before / 1024,
+        "peak_over_base_mb": (after - before) / 1024,
+        "recipients_per_second": summary.run.accepted / (time.perf_counter() - began),
+    }
+    print(json.dumps(figures))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipients", type=int, default=40_000)
+    parser.add_argument("--latencies", default="0,50,200", help="milliseconds")
+    parser.add_argument("--threads", default="1,4,8,16")
+    parser.add_argument("--memory", action="store_true", help="also peak memory at 10 k, 100 k and 1 M recipients")
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        child(*options.child)
+        return
+    count = options.recipients
+    print(f"{count:,} recipients in chunks of {CHUNK}; recipients a second")
+    print(f"{'latency':>8} {'threads':>8} {'with ledger':>12} {'without':>10} {'ledger costs':>13} {'of latency':>11}")
+    for latency in map(float, options.latencies.split(",")):
+        with emulator(latency) as base_url, tempfile.TemporaryDirectory() as folder:
+            print(
+                f"{latency:>6.0f}ms {'plain':>8} {count / plain_requests(base_url, count):>12,.0f}   (requests alone)"
+            )
+            for threads in map(int, options.threads.split(",")):
+                ledger_seconds = with_ledger(base_url, count, threads, Path(folder))
+                bare_seconds = without_ledger(base_url, count, threads)
+                # What latency alone allows: nothing but waiting.
+                ideal = count / CHUNK / threads * latency / 1000
+                print(
+                    f"{latency:>6.0f}ms {threads:>8} {count / ledger_seconds:>12,.0f} {count / bare_seconds:>10,.0f}"
+                    f" {ledger_seconds / bare_seconds - 1:>12.0%} {ideal / ledger_seconds:>10.0%}"
+                )
+    if options.memory:
+        with emulator(0) as base_url:
+            for size in (10_000, 100_000, 1_000_000):
+                print(size, {name: round(value, 1) for name, value in peak_memory(base_url, size).items()})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""
+Rows of a file, a query or a list -> clean recipients, one at a time.
+
+`read_recipients` is the way in; `open_rows` reads the rows only. Nothing here sends, and memory does not grow with the
+source, except by what `read_recipients` says.
+"""
+
+from esms_connectors.recipients.columns import Columns
+from esms_connectors.recipients.phones import CleanPhone, clean_phone
+from esms_connectors.recipients.reading import ReadReport, Recipient, read_recipients
+from esms_connectors.recipients.rejects import RejectsFile
+from esms_connectors.recipients.sources import Rows, Source, SqlQuery, is_repeatable, open_rows
+
+__all__ = [
+    "CleanPhone",
+    "Columns",
+    "ReadReport",
+    "Recipient",
+    "RejectsFile",
+    "Rows",
+    "Source",
+    "SqlQuery",
+    "clean_phone",
+    "is_repeatable",
+    "open_rows",
+    "read_recipients",
+]

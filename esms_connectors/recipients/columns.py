@@ -1,0 +1,154 @@
+"""Which column holds what."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.models import ZnsTemplate
+from esms_connectors.gateway.phones import read_phone
+
+_SHOWN = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """
+    Where a recipient's phone, template values and key stand.
+
+    Attributes:
+        phone: column of the number.
+        params: columns of the values in the order of the template (bulk ZNS), or variable name -> column.
+        row_key: column of what tells the rows of one run apart, such as an order number; None takes the phone.
+    """
+
+    phone: str = "phone"
+    params: Sequence[str] | Mapping[str, str] = ()
+    row_key: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.params, str):
+            raise InvalidRequestError("params takes a list of columns; Columns.parse reads one text.", field="params")
+
+    @classmethod
+    def parse(cls, params: str, *, phone: str = "phone", row_key: str | None = None) -> Columns:
+        """
+        The form of the command line: `name,service,code` by position, `name,code=ma_khach` by name.
+
+        One `=` makes all of them named; a name alone is then its own column. A column with a comma stands in double
+        quotes.
+        """
+        items = next(csv.reader([params], skipinitialspace=True), [])
+        items = [item.strip() for item in items]
+        if not all(items):
+            raise InvalidRequestError(f"params has an empty name in {params!r}.", field="params")
+        if not any("=" in item for item in items):
+            return cls(phone, tuple(items), row_key)
+        named: dict[str, str] = {}
+        for item in items:
+            name, _, column = (part.strip() for part in item.partition("="))
+            if not name or ("=" in item and not column) or name in named:
+                raise InvalidRequestError(
+                    f"params: {item!r} is no variable=column, or its name stands twice.", field="params"
+                )
+            named[name] = column or name
+        return cls(phone, named, row_key)
+
+    @property
+    def param_columns(self) -> tuple[str, ...]:
+        return tuple(self.params.values() if isinstance(self.params, Mapping) else self.params)
+
+    @property
+    def param_names(self) -> tuple[str, ...] | None:
+        """Variable names, or None where the values go by position."""
+        return tuple(self.params) if isinstance(self.params, Mapping) else None
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """Every column that is read, each once."""
+        key = () if self.row_key is None else (self.row_key,)
+        return tuple(dict.fromkeys((self.phone, *key, *self.param_columns)))
+
+    def for_template(self, template: ZnsTemplate) -> Columns:
+        """
+        These columns, held against the template's variables; named ones come back in the template's order.
+
+        Raises:
+            InvalidRequestError: another number of positions, a variable that the template has not, or one that it
+                needs and nobody gave.
+        """
+        names = [param.name for param in template.params]
+        listed = ", ".join(names) or "none"
+        if not isinstance(self.params, Mapping):
+            if len(self.params) != len(names):
+                raise InvalidRequestError(
+                    f"Template {template.template_id} takes {len(names)} params ({listed}), "
+                    f"but {len(self.params)} columns are given.",
+                    field="params",
+                )
+            return self
+        for name in self.params:
+            if name not in names:
+                raise InvalidRequestError(
+                    f"Template {template.template_id} has no variable {name}{_nearest(name, names)}. It has: {listed}.",
+                    field="params",
+                )
+        for param in template.params:
+            if param.name not in self.params and param.required and not param.accepts_null:
+                raise InvalidRequestError(
+                    f"Template {template.template_id} needs {param.name}; say which column holds it.", field="params"
+                )
+        return Columns(self.phone, {name: self.params[name] for name in names if name in self.params}, self.row_key)
+
+    def locate(self, names: Sequence[str], source: str) -> dict[str, int]:
+        """
+        The position of each wanted column among `names`.
+
+        Raises:
+            InvalidRequestError: some are missing; the message says which, what there is, and what may be meant.
+        """
+        at = {fold(name): position for position, name in reversed(list(enumerate(names)))}
+        missing = [column for column in self.wanted if fold(column) not in at]
+        if not missing:
+            return {column: at[fold(column)] for column in self.wanted}
+        if any(looks_like_phone(name) for name in names):
+            # People's data, not names of columns: say so without repeating them.
+            there = "Its first line holds a phone number: a header line with the names of the columns is needed."
+        else:
+            shown = ", ".join(name for name in names[:_SHOWN] if name)
+            there = f"It has: {shown or 'none'}{' and more' if len(names) > _SHOWN else ''}."
+        what = ", ".join(column + _nearest(column, names) for column in missing)
+        raise InvalidRequestError(
+            f"{source} has no column {what}. {there}",
+            field=missing[0],
+        )
+
+
+def fold(name: str) -> str:
+    """A column name as it is compared: letters composed (macOS writes them apart), no blanks around, case kept."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def repeated(names: Iterable[str]) -> str | None:
+    """The first name that stands twice; columns without a name do not count."""
+    seen: set[str] = set()
+    for name in names:
+        folded = fold(name)
+        if folded and folded in seen:
+            return name
+        seen.add(folded)
+    return None
+
+
+def looks_like_phone(text: str) -> bool:
+    return sum(character.isdigit() for character in text) >= 8 or bool(read_phone(text)[0])
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    by_fold = {one.casefold(): one for one in names}
+    near = difflib.get_close_matches(name.casefold(), by_fold, n=1, cutoff=0.5)
+    return f" (did you mean {by_fold[near[0]]}?)" if near and by_fold[near[0]] != name else ""

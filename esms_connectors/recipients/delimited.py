@@ -1,0 +1,183 @@
+"""CSV as it is found: from Excel, with BOM or UTF-16, with `;`, with line breaks in its cells."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import zlib
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from itertools import chain
+
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.recipients.columns import looks_like_phone, repeated
+
+# (line on which the row begins, or its number where there are no lines; cells; what is wrong with the row as a whole)
+RawRow = tuple[int, Sequence[object], str | None]
+
+# In order of preference where two stand equally often.
+_DELIMITERS = "\t;,|"
+_BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+
+
+def source_error(source: str, what: str) -> InvalidRequestError:
+    return InvalidRequestError(f"{source} {what}.", field="source")
+
+
+@contextmanager
+def reading(source: str) -> Iterator[None]:
+    """Turns what the system says about opening and reading `source` into our words."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise source_error(source, "is not there") from None
+    except IsADirectoryError:
+        raise source_error(source, "is a folder, not a file") from None
+    except (EOFError, zlib.error) as error:
+        raise source_error(source, f"is damaged: {error}") from None
+    except OSError as error:
+        raise source_error(source, f"cannot be read: {error.strerror or type(error).__name__}") from None
+
+
+def decoded_lines(
+    file: io.BufferedReader,
+    name: str,
+    encoding: str | None,
+    newline: str,
+    reopen: Callable[[], AbstractContextManager[io.BufferedReader]],
+) -> Generator[str, None, None]:
+    """
+    The lines of `file` as text.
+
+    Args:
+        reopen: opens the same bytes again, to find the line of one that cannot be decoded.
+
+    Raises:
+        InvalidRequestError: a byte that the encoding has not, or a NUL; with the line.
+    """
+    encoding, skip = _encoding_of(file.peek(4)[:4], encoding)
+    file.read(skip)
+    text = io.TextIOWrapper(file, encoding=encoding, newline=newline)
+    try:
+        with reading(name):
+            for number, line in enumerate(text, 1):
+                if "\0" in line:
+                    raise source_error(
+                        name,
+                        f"has a NUL character in line {number}: it is not text, or UTF-16 without its mark "
+                        "(then say encoding='utf-16-le')",
+                    )
+                yield line
+    except UnicodeDecodeError as error:
+        with reopen() as again:
+            again.read(skip)
+            where = _line_of_bad_byte(again, encoding)
+        bad = bytes(error.object)[error.start]
+        raise source_error(
+            name,
+            f"is not {encoding}: byte {bad:#04x} in line {where}. Save it as «CSV UTF-8», "
+            "or say which encoding it has (often windows-1258)",
+        ) from None
+    finally:
+        # Who opened the file closes it.
+        text.detach()
+
+
+def _encoding_of(head: bytes, told: str | None) -> tuple[str, int]:
+    """The encoding, and how many bytes its mark takes."""
+    if told is None:
+        return next(
+            ((name, len(mark)) for mark, name in _BYTE_ORDER_MARKS.items() if head.startswith(mark)), ("utf-8", 0)
+        )
+    try:
+        name = codecs.lookup(told).name
+    except LookupError:
+        raise InvalidRequestError(f"{told!r} is no encoding that Python knows.", field="encoding") from None
+    for mark, marked in _BYTE_ORDER_MARKS.items():
+        if head.startswith(mark) and name in (marked, "utf-16", "utf-8-sig"):
+            return marked, len(mark)
+    return ("utf-8", 0) if name == "utf-8-sig" else (name, 0)
+
+
+def _line_of_bad_byte(file: io.BufferedReader, encoding: str) -> int:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    line_ends = io.IncrementalNewlineDecoder(None, translate=True)
+    line = 1
+    while True:
+        chunk = file.read(1 << 16)
+        try:
+            text = decoder.decode(chunk, final=not chunk)
+        except UnicodeDecodeError as error:
+            good = bytes(error.object)[: error.start].decode(encoding)
+            return line + line_ends.decode(good, final=True).count("\n")
+        line += line_ends.decode(text).count("\n")
+        if not chunk:
+            return line
+
+
+def csv_rows(lines: Iterator[str], name: str, delimiter: str | None) -> tuple[tuple[str, ...], Iterator[RawRow]]:
+    """
+    The header of a CSV, and its rows: (line on which the row begins, cells, what is wrong with it).
+
+    Rows without any cell are left out. `strict`, because a stray quote would otherwise swallow rows in silence.
+
+    Raises:
+        InvalidRequestError: no header, a name that stands twice, a quote that is never closed.
+    """
+    skipped = 0
+    first = next(lines, "")
+    if first[:4].casefold() == "sep=":  # Excel's own way to tell the delimiter
+        delimiter = delimiter or first.rstrip("\r\n")[4:5] or None
+        first, skipped = next(lines, ""), 1
+    while first and not first.strip():
+        first, skipped = next(lines, ""), skipped + 1
+    if not first:
+        raise source_error(name, "is empty: not even a header line")
+    try:
+        reader = csv.reader(
+            chain([first], lines), delimiter=delimiter or _sniff(first), skipinitialspace=True, strict=True
+        )
+    except (TypeError, ValueError):
+        raise InvalidRequestError(f"delimiter must be one character, not {delimiter!r}.", field="delimiter") from None
+    try:
+        header = next(reader)
+    except csv.Error as error:
+        raise _csv_error(error, name, skipped + 1, skipped + reader.line_num) from None
+    names = tuple(cell.strip() for cell in header)
+    if twice := repeated(names):
+        if any(map(looks_like_phone, names)):
+            raise source_error(name, "has no header line with the names of the columns")
+        raise source_error(name, f"has the column {twice} twice; rename one of the two")
+
+    def rows() -> Iterator[RawRow]:
+        width = len(names)
+        begun = reader.line_num
+        try:
+            for cells in reader:
+                line, begun = skipped + begun + 1, reader.line_num
+                if len(cells) == width or not cells:
+                    if cells:
+                        yield line, cells, None
+                elif len(cells) > width and not any(cells[width:]):
+                    yield line, cells[:width], None  # empty cells at the end say nothing
+                else:
+                    yield line, cells, f"has {len(cells)} cells where the header has {width}"
+        except csv.Error as error:
+            raise _csv_error(error, name, skipped + begun + 1, skipped + reader.line_num) from None
+
+    return names, rows()
+
+
+def _csv_error(error: csv.Error, name: str, begun: int, line: int) -> InvalidRequestError:
+    words = str(error)
+    if "unexpected end" in words or "field larger" in words:
+        return source_error(name, f"has a quote in the row of line {begun} that is never closed")
+    return source_error(name, f"has a quote in line {line} that is neither doubled nor at the end of its cell")
+
+
+def _sniff(header: str) -> str:
+    """The delimiter that stands most often outside quotes; a comma for a single column."""
+    outside = "".join(header.split('"')[::2])
+    best = max(_DELIMITERS, key=outside.count)
+    return best if best in outside else ","
