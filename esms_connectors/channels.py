@@ -5,7 +5,6 @@ one frozen batch. Turns every answer, and every lack of one, into a settlement f
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -90,12 +89,13 @@ class ZnsChannel:
         return {"template_id": self.template_id, "oa_id": self.oa_id}
 
     def payload(self, recipient: Recipient) -> str:
-        return json.dumps(self._positional(recipient), ensure_ascii=False)
+        # With its length before each value, so that no two lists of values are written alike.
+        return "".join([f"{len(value)}:{value}" for value in self._positional(recipient)])
 
     def _positional(self, recipient: Recipient) -> tuple[str, ...]:
         params = recipient.template_params
-        if not isinstance(params, Mapping):
-            return tuple(params)
+        if isinstance(params, tuple):
+            return params
         if self.template is None:
             raise InvalidRequestError(
                 "Values by name need the template, which knows their order: give it, or values by position.",

@@ -36,12 +36,14 @@ def bulk_rows(answer: Answer, phones: Sequence[str], request_ids: Sequence[str])
     `detail` brings no request id, so rows are matched by phone. A phone that no row accounts for is unknown: the call
     as a whole being accepted says nothing about it.
     """
-    by_phone: dict[str, list[Fields]] = {}
+    by_phone: dict[str, list[Fields]] = {phone: [] for phone in phones}
     for row in wire.as_rows(pick(answer.fields, "detail")):
-        if number := read_phone(wire.as_text(pick(row, "Phone")) or "")[0]:
-            by_phone.setdefault(number, []).append(row)
+        phone = row.get("Phone")
+        number = phone if phone in by_phone else read_phone(wire.as_text(pick(row, "Phone")) or "")[0]
+        if number in by_phone:
+            by_phone[number].append(row)
     return [
-        _bulk_row(by_phone.get(phone, []), phone, request_id, in_doubt=answer.in_doubt)
+        _bulk_row(by_phone[phone], phone, request_id, in_doubt=answer.in_doubt)
         for phone, request_id in zip(phones, request_ids, strict=True)
     ]
 

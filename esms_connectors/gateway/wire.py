@@ -298,7 +298,7 @@ def template_params(values: Iterable[object], *, row: int | None = None) -> list
     Raises:
         InvalidRequestError: as in `template_param`; also for one text, whose letters would become the values.
     """
-    if isinstance(values, str | bytes | Mapping | set | frozenset):
+    if not isinstance(values, tuple | list) and isinstance(values, str | bytes | Mapping | set | frozenset):
         where = "" if row is None else f" in row {row}"
         raise InvalidRequestError(
             f"template_params{where} takes a list of values in the order of the template.",
