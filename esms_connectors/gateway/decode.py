@@ -39,9 +39,10 @@ def bulk_rows(answer: Answer, phones: Sequence[str], request_ids: Sequence[str])
     by_phone: dict[str, list[Fields]] = {phone: [] for phone in phones}
     for row in wire.as_rows(pick(answer.fields, "detail")):
         phone = row.get("Phone")
-        number = phone if phone in by_phone else read_phone(wire.as_text(pick(row, "Phone")) or "")[0]
-        if number in by_phone:
-            by_phone[number].append(row)
+        if not isinstance(phone, str) or phone not in by_phone:
+            phone = read_phone(wire.as_text(pick(row, "Phone")) or "")[0]
+        if phone in by_phone:
+            by_phone[phone].append(row)
     return [
         _bulk_row(by_phone[phone], phone, request_id, in_doubt=answer.in_doubt)
         for phone, request_id in zip(phones, request_ids, strict=True)
