@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
+from pendulum import DateTime
+
 from esms_connectors.channels import AdvertisingChannel, CareSmsChannel, Channel, ZnsChannel
 from esms_connectors.gateway.arguments import MAX_CAMPAIGN_LENGTH, check_campaign
 from esms_connectors.gateway.client import EsmsClient
@@ -48,7 +50,7 @@ class Counters:
         read: taken from the source in the first reading.
         done: settled by this call, or found settled.
         accepted, duplicates, rejected, unknown, not_sent: outcomes of this call.
-        settled_before, held, busy: found so in the ledger; busy rows are another worker's.
+        settled_before, held, busy: found so in the ledger, in the last reading; busy rows are another worker's.
         not_tried: read, and not tried because the run was stopped.
     """
 
@@ -143,6 +145,7 @@ def send_zns_bulk(
     sending_mode: int | None = None,
     template: ZnsTemplate | None = None,
     chunk_size: int = SEND_ZNS_BULK.max_items or 500,
+    row_key: str = "phone",
     threads: int = DEFAULT_THREADS,
     at_least: float | None = 1.0,
     progress: Progress | None = None,
@@ -156,6 +159,8 @@ def send_zns_bulk(
         campaign: words for people; the gateway gets them with a mark of the run, see `BulkSummary.campaign`.
         template: needed when the recipients have their values by name.
         chunk_size: rows a call, at most 500.
+        row_key: name of what tells the rows apart, such as the column of `Columns.row_key`. It cannot change within a
+            run: the same rows under other keys would be sent again.
         threads: calls at a time.
         at_least: share of rows that must be accepted, from 0 to 1; None only reports, whatever happened.
         progress: called about ten times a second at most, from the calling thread.
@@ -171,7 +176,7 @@ def send_zns_bulk(
     if not 1 <= chunk_size <= (SEND_ZNS_BULK.max_items or 500):
         raise InvalidRequestError("chunk_size is 1 to 500.", field="chunk_size")
     channel = ZnsChannel(client, template_id, oa_id, send_at, callback_url, sending_mode, template, chunk_size)
-    return _Run(channel, recipients, ledger, run_key, campaign, threads, progress).go(at_least)
+    return _Run(channel, recipients, ledger, run_key, campaign, threads, progress, row_key).go(at_least)
 
 
 def send_sms_bulk(
@@ -186,6 +191,7 @@ def send_sms_bulk(
     campaign: str | None = None,
     send_at: datetime | None = None,
     callback_url: str | None = None,
+    row_key: str = "phone",
     threads: int = DEFAULT_THREADS,
     at_least: float | None = 1.0,
     progress: Progress | None = None,
@@ -202,12 +208,13 @@ def send_sms_bulk(
     Raises:
         BulkIncompleteError, InvalidRequestError, ConfigurationError: as in `send_zns_bulk`.
     """
+    run_key = check_run_key(run_key)
     channel: Channel
     if advertising:
         channel = AdvertisingChannel(client, text, brandname, run_key, send_at, callback_url)
     else:
         channel = CareSmsChannel(client, text, brandname, send_at, callback_url)
-    return _Run(channel, recipients, ledger, run_key, campaign, threads, progress).go(at_least)
+    return _Run(channel, recipients, ledger, run_key, campaign, threads, progress, row_key).go(at_least)
 
 
 def campaign_of(run_key: str, campaign: str | None) -> str:
@@ -228,12 +235,15 @@ class _Run:
     campaign: str | None
     threads: int
     progress: Progress | None
+    row_key: str = "phone"
     worker: str = field(default_factory=lambda: uuid.uuid4().hex)
     counters: Counters = field(default_factory=Counters)
     stopped_by: EsmsError | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _ended: threading.Event = field(default_factory=threading.Event)
     _silent_chunks: int = 0
+    _renewed_at: DateTime | None = None
+    _slept_until: DateTime | None = None
     _told: float = 0.0
     _logged: float = 0.0
 
@@ -242,9 +252,9 @@ class _Run:
             raise InvalidRequestError("threads must be at least 1.", field="threads")
         if at_least is not None and not 0 <= at_least <= 1:
             raise InvalidRequestError("at_least is a share from 0 to 1, or None.", field="at_least")
-        check_run_key(self.run_key)
+        self.run_key = check_run_key(self.run_key)
         started = time.monotonic()
-        about = {**self.channel.about(), "campaign": campaign_of(self.run_key, self.campaign)}
+        about = {**self.channel.about(), "row_key": self.row_key, "campaign": campaign_of(self.run_key, self.campaign)}
         # The campaign of the first call stays: the messages already stand under it.
         self.campaign = self.ledger.begin_run(self.run_key, self.channel.kind, about)["campaign"]
         alive = threading.Thread(target=self._stay_alive, name="esms-lease", daemon=True)
@@ -252,6 +262,14 @@ class _Run:
         try:
             self._read_and_send(first=True)
             self._take_up_what_is_left()
+        except InvalidRequestError as error:
+            if self.counters.accepted + self.counters.unknown:
+                # Nothing of this row was sent, but "invalid input, nothing was sent" must not be said once others were.
+                error.others_sent = True
+                error.args = (
+                    f"{error} Other rows were: {self.ledger.summary(self.run_key).accepted} accepted so far.",
+                )
+            raise
         finally:
             self._ended.set()
             alive.join()
@@ -281,8 +299,13 @@ class _Run:
             if not left or self.stopped_by is not None:
                 return
             if self.counters.busy:
+                logger.warning(
+                    "run %s: %d rows are another worker's, alive or dead; waiting %.0f s for its lease",
+                    self.run_key, self.counters.busy, self.ledger.lease_seconds,
+                )  # fmt: skip
                 time.sleep(self.ledger.lease_seconds + 0.1)
-            self.counters.busy = self.counters.unknown = 0
+            self.counters.busy = self.counters.unknown = self.counters.settled_before = 0
+            self.counters.done = 0
             self._read_and_send(first=False)
 
     def _read_and_send(self, *, first: bool) -> None:
@@ -358,7 +381,9 @@ class _Run:
             return
         chosen = [recipients[claim.index] for claim in found.claims]
         try:
-            outcome = self.channel.send(found.claims, chosen, self.campaign or "")
+            outcome = self.channel.send(
+                found.claims, chosen, self.campaign or "", lambda claim: self._still_ours(claim, claimed_at)
+            )
         except (InvalidRequestError, ConfigurationError):
             self._give_back(found.claims)
             raise
@@ -392,10 +417,30 @@ class _Run:
             for name, count in more.items():
                 setattr(self.counters, name, getattr(self.counters, name) + count)
 
+    def _still_ours(self, claim: Claim, claimed_at: DateTime) -> bool:
+        """
+        Whether a row claimed then may be sent now. One in doubt only at once: its request id is good for a limited
+        time. Any other as long as the lease was renewed without a gap in which it may have been taken over.
+        """
+        if self.ledger.is_fresh(claimed_at):
+            return True
+        renewed_at, slept_until = self._renewed_at, self._slept_until
+        return (
+            not claim.in_doubt
+            and renewed_at is not None
+            and self.ledger.is_fresh(renewed_at)
+            and (slept_until is None or claimed_at > slept_until)
+        )
+
     def _stay_alive(self) -> None:
+        self._renewed_at = self.ledger.now()
         while not self._ended.wait(self.ledger.lease_seconds / 4):
             try:
+                now = self.ledger.now()
+                if (now - self._renewed_at).total_seconds() >= self.ledger.lease_seconds:
+                    self._slept_until = now
                 self.ledger.renew(self.run_key, self.worker)
+                self._renewed_at = now
             except Exception as error:  # noqa: BLE001 - claims and settlements will tell; this thread must not
                 logger.warning("the lease could not be renewed: %s", type(error).__name__)
 

@@ -16,6 +16,7 @@ from esms_connectors.gateway.codes import ERROR_BY_CODE
 from esms_connectors.gateway.endpoints import SEND_ADVERTISING_SMS, SEND_ZNS_BULK
 from esms_connectors.gateway.errors import (
     AccountSetupError,
+    DuplicateRequestError,
     EsmsError,
     GatewayError,
     InvalidRequestError,
@@ -47,6 +48,10 @@ class ChunkOutcome:
     answered: bool = True
 
 
+# Whether a claimed row may be sent now; a channel that takes its time over a chunk asks again for each row.
+StillOurs = Callable[[Claim], bool]
+
+
 class Channel(Protocol):
     """One kind of message within a run."""
 
@@ -64,7 +69,9 @@ class Channel(Protocol):
         """What this row would get; another text under the same run key is an error."""
         ...
 
-    def send(self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str) -> ChunkOutcome:
+    def send(
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, still_ours: StillOurs
+    ) -> ChunkOutcome:
         """Send the claimed rows; never raises for what the gateway or the network do."""
         ...
 
@@ -104,7 +111,9 @@ class ZnsChannel:
         # A variable that nobody mapped is one that may be empty, or the row would have been rejected.
         return tuple(params.get(param.name, "") for param in self.template.params)
 
-    def send(self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str) -> ChunkOutcome:
+    def send(
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, still_ours: StillOurs
+    ) -> ChunkOutcome:
         elements = [
             ZnsRecipient(recipient.phone, self._positional(recipient), claim.wire_id)
             for claim, recipient in zip(claims, recipients, strict=True)
@@ -123,9 +132,11 @@ class ZnsChannel:
             raise
         except EsmsError as error:
             return whole_chunk(claims, error)
-        settlements = [_of_row(claim, row) for claim, row in zip(claims, bulk.rows, strict=True)]
-        stop = next((refusal for row in bulk.rows if (refusal := _stopping_error(row.code)) is not None), None)
-        return ChunkOutcome(settlements, stop)
+        settlements = [
+            _of_row(claim, row, others_accepted=bulk.accepted > 0) for claim, row in zip(claims, bulk.rows, strict=True)
+        ]
+        refusals = (_stopping_error(row.code, others_accepted=bulk.accepted > 0) for row in bulk.rows)
+        return ChunkOutcome(settlements, next((refusal for refusal in refusals if refusal is not None), None))
 
 
 @dataclass(slots=True)
@@ -149,9 +160,18 @@ class CareSmsChannel:
     def payload(self, recipient: Recipient) -> str:
         return fill_text(self.text, recipient)
 
-    def send(self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str) -> ChunkOutcome:
+    def send(
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, still_ours: StillOurs
+    ) -> ChunkOutcome:
         settlements: list[Settlement] = []
         for position, (claim, recipient) in enumerate(zip(claims, recipients, strict=True)):
+            if not still_ours(claim):
+                # The machine slept, or the day may be over that the request id of a row in doubt is good for.
+                late = [
+                    Settlement(rest.request_id, SendState.UNKNOWN if rest.in_doubt else SendState.NOT_SENT)
+                    for rest in claims[position:]
+                ]
+                return ChunkOutcome(settlements + late)
             outcome = _single(
                 claim,
                 lambda claim=claim, recipient=recipient: self.client.send_customer_care_sms(  # type: ignore[misc]
@@ -193,7 +213,9 @@ class AdvertisingChannel:
     def payload(self, recipient: Recipient) -> str:
         return self.text
 
-    def send(self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str) -> ChunkOutcome:
+    def send(
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, still_ours: StillOurs
+    ) -> ChunkOutcome:
         # Of the rows' own ids: the same rows give the same id, other rows another.
         request_id = make_request_id("chunk", self.run_key, *(claim.wire_id for claim in claims))
         try:
@@ -241,6 +263,9 @@ def whole_chunk(claims: Sequence[Claim], error: EsmsError) -> ChunkOutcome:
             state, answered = SendState.NOT_SENT, False
         case RecipientError() | RequestRefusedError() if len(claims) == 1:
             state, answered = SendState.REJECTED, True
+        case DuplicateRequestError():
+            # Of a call for many rows: some of them went out before, and it does not say which.
+            state, answered = SendState.UNKNOWN, True
         case _:
             # The gateway said no to the call: nobody was sent anything, and after a repair all rows may go again.
             state, answered = SendState.NOT_SENT, True
@@ -276,25 +301,27 @@ def _accepted(claim: Claim, sent: Submission) -> Settlement:
     )
 
 
-def _of_row(claim: Claim, row: RecipientOutcome) -> Settlement:
+def _of_row(claim: Claim, row: RecipientOutcome, *, others_accepted: bool) -> Settlement:
+    error = ERROR_BY_CODE.get(row.code or "", GatewayError)
     match row.outcome:
         case Outcome.ACCEPTED:
             state = SendState.ACCEPTED
         case Outcome.UNKNOWN:
             state = SendState.UNKNOWN
-        case Outcome.REJECTED:
-            state = SendState.NOT_SENT if _may_go_again(row.code) else SendState.REJECTED
+        case _ if error is DuplicateRequestError:
+            state = SendState.UNKNOWN
+        case _ if error.stops_run or issubclass(error, RateLimitedError):
+            state = SendState.NOT_SENT
+        case _ if issubclass(error, AccountSetupError) and not others_accepted:
+            state = SendState.NOT_SENT
+        case _:
+            state = SendState.REJECTED
     return Settlement(claim.request_id, state, row.code, row.message_id, row.duplicate, row.reason)
 
 
-def _may_go_again(code: str | None) -> bool:
-    """Refused for the account's or the rate's sake, not for the row's."""
+def _stopping_error(code: str | None, *, others_accepted: bool) -> GatewayError | None:
+    """What every further row would meet too; a template that fits other rows of the call is not set up wrongly."""
     error = ERROR_BY_CODE.get(code or "", GatewayError)
-    return error.stops_run or issubclass(error, RateLimitedError | AccountSetupError)
-
-
-def _stopping_error(code: str | None) -> GatewayError | None:
-    error = ERROR_BY_CODE.get(code or "", GatewayError)
-    if code is None or not (error.stops_run or issubclass(error, AccountSetupError)):
+    if code is None or not (error.stops_run or (issubclass(error, AccountSetupError) and not others_accepted)):
         return None
     return error(f"A row was refused with code {code}, which every further row would be too.", code=code)

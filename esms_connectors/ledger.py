@@ -14,15 +14,18 @@ import enum
 import hashlib
 import hmac
 import json
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pendulum
 from pendulum import DateTime
 
-from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.gateway.retry import duplicate_window_start
 
@@ -129,6 +132,14 @@ class RunSummary:
         return self.unknown + self.held + self.not_sent + self.claimed
 
 
+class LedgerError(EsmsError):
+    """
+    The database did not answer, or refused. Rows that were under way are in doubt; the same call again settles them.
+    """
+
+    retryable = True
+
+
 class Ledger:
     """
     Open with `Ledger.open`; close it, or use it as a context manager. Safe to share between threads.
@@ -151,8 +162,7 @@ class Ledger:
         lease_seconds: float = LEASE_SECONDS,
         now: Callable[[], DateTime] | None = None,
     ) -> None:
-        from esms_connectors import ledger_schema
-
+        ledger_schema = _schema()
         self._engine = engine
         self._phone_key = phone_secret.encode() if phone_secret else None
         self.lease_seconds = lease_seconds
@@ -169,8 +179,7 @@ class Ledger:
             url: `sqlite:///path`, a path, `postgresql://…`, or None for a file in the user's data folder.
             settings: arguments of the constructor.
         """
-        from esms_connectors import ledger_schema
-
+        ledger_schema = _schema()
         return cls(ledger_schema.engine_for(url), **settings)
 
     def close(self) -> None:
@@ -184,6 +193,12 @@ class Ledger:
 
     def __repr__(self) -> str:
         return f"Ledger({self._engine.url.render_as_string(hide_password=True)})"
+
+    def _writing(self) -> AbstractContextManager[Connection]:
+        return _guarded(self._engine.begin)
+
+    def _reading(self, **options: Any) -> AbstractContextManager[Connection]:
+        return _guarded(lambda: self._engine.connect().execution_options(**options))
 
     # --- runs --------------------------------------------------------------------------------------------------------
 
@@ -200,9 +215,9 @@ class Ledger:
         Raises:
             InvalidRequestError: the run exists with something else in `about`: a run key names one campaign.
         """
-        check_run_key(run_key)
+        run_key = check_run_key(run_key)
         facts = {**about, "kind": kind, "phones": self._hash("phones") if self._phone_key else "plain"}
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(
                 self._sql.begin_run, {"run_key": run_key, "about": json.dumps(facts), "now": self._now_ms()}
             )
@@ -224,7 +239,7 @@ class Ledger:
 
     def run_about(self, run_key: str) -> dict[str, str]:
         """What was registered for a run; InvalidRequestError when there is no such run."""
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             known = self._about(connection, run_key)
         if known is None:
             raise InvalidRequestError(f"The ledger knows no run {run_key!r}.", field="run_key")
@@ -287,7 +302,7 @@ class Ledger:
             "lease_until": now + int(self.lease_seconds * 1000),
             "window_start": _ms(duplicate_window_start(self._now())),
         }
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             claimed = connection.execute(self._sql.claim, parameters).fetchall()
             others = [] if len(claimed) == len(records) else self._look_at_others(connection, parameters, claimed)
             for other in others:
@@ -324,7 +339,7 @@ class Ledger:
         """Positions of the rows that are neither accepted nor rejected, new ones included."""
         ids = self._request_ids(run_key, row_keys)
         rows = json.dumps([{"request_id": one} for one in ids])
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             left = {row.request_id for row in connection.execute(self._sql.unsettled, {"rows": rows})}
         return [position for position, one in enumerate(ids) if one in left]
 
@@ -338,7 +353,7 @@ class Ledger:
     def renew(self, run_key: str, worker: str) -> None:
         """A sign of life: the claims of `worker` stay its own."""
         lease_until = self._now_ms() + int(self.lease_seconds * 1000)
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(self._sql.renew, {"run_key": run_key, "worker": worker, "lease_until": lease_until})
 
     def settle(self, settlements: Iterable[Settlement], *, worker: str) -> None:
@@ -351,16 +366,25 @@ class Ledger:
         """
         records = _records(settlements)
         if records:
-            with self._engine.begin() as connection:
+            with self._writing() as connection:
                 connection.execute(self._sql.settle, {"rows": records, "worker": worker, "now": self._now_ms()})
 
-    def settle_found(self, settlements: Iterable[Settlement]) -> int:
-        """Settle rows that nobody claims any more, by what was found at the gateway. Gives how many changed."""
+    def settle_found(self, settlements: Iterable[Settlement], *, looked_at: DateTime | None = None) -> int:
+        """
+        Settle rows that nobody claims any more, by what was found at the gateway. Gives how many changed.
+
+        Args:
+            looked_at: when the looking began; "not sent" is not concluded about rows that were touched since.
+        """
         records = _records(settlements)
         if not records:
             return 0
-        with self._engine.begin() as connection:
-            return connection.execute(self._sql.settle_found, {"rows": records, "now": self._now_ms()}).rowcount
+        with self._writing() as connection:
+            now = self._now_ms()
+            untouched_since = now + 1 if looked_at is None else _ms(looked_at)
+            return connection.execute(
+                self._sql.settle_found, {"rows": records, "now": now, "untouched_since": untouched_since}
+            ).rowcount
 
     def release(self, run_key: str, request_ids: Sequence[str], reason: str) -> int:
         """
@@ -378,7 +402,7 @@ class Ledger:
             "reason": f"resend: {reason.strip()}"[:300],
             "now": self._now_ms(),
         }
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             recorded = connection.execute(self._sql.record_resend, parameters).rowcount
             connection.execute(self._sql.release, parameters)
         return recorded
@@ -391,7 +415,7 @@ class Ledger:
         rejected: dict[str, int] = {}
         refused: dict[str, int] = {}
         duplicates = 0
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             for state, code, duplicate, count in connection.execute(self._sql.summary, {"run_key": run_key}):
                 counts[state] = counts.get(state, 0) + count
                 duplicates += count if duplicate else 0
@@ -414,7 +438,7 @@ class Ledger:
 
     def rows(self, run_key: str, *states: SendState) -> Iterator[dict[str, Any]]:
         """The rows of a run, streamed, optionally of some states only; phones as they are stored."""
-        with self._engine.connect().execution_options(yield_per=1000) as connection:
+        with self._reading(yield_per=1000) as connection:
             wanted = [state.value for state in states] or [state.value for state in SendState]
             result = connection.execute(self._sql.rows, {"run_key": run_key, "states": json.dumps(wanted)})
             for row in result.mappings():
@@ -422,20 +446,20 @@ class Ledger:
 
     def unresolved(self, run_key: str) -> Iterator[dict[str, Any]]:
         """Rows in doubt that nobody is at, and accepted rows without a message id; streamed."""
-        with self._engine.connect().execution_options(yield_per=1000) as connection:
+        with self._reading(yield_per=1000) as connection:
             result = connection.execute(self._sql.unresolved, {"run_key": run_key, "now": self._now_ms()})
             for row in result.mappings():
                 yield dict(row)
 
     def message_ids(self, run_key: str, phones: Sequence[str]) -> set[str]:
         """The message ids known of a run for some phones, given as they are stored."""
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             found = connection.execute(self._sql.message_ids, {"run_key": run_key, "states": json.dumps(list(phones))})
             return set(found.scalars())
 
     def runs(self) -> list[tuple[str, DateTime]]:
         """Run keys and when they began, newest first."""
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             found = connection.execute(self._sql.runs).fetchall()
         return [(row.run_key, pendulum.from_timestamp(row.began_ms / 1000)) for row in found]
 
@@ -458,24 +482,51 @@ def _records(settlements: Iterable[Settlement]) -> str:
         {
             "request_id": one.request_id,
             "state": one.state.value,
-            "code": one.code,
-            "message_id": one.message_id,
+            "code": _storable(one.code, 20),
+            # Half an id would find another message, or none.
+            "message_id": one.message_id if one.message_id == _storable(one.message_id, 64) else None,
             "duplicate": int(one.duplicate),
-            "reason": one.reason[:300],
+            "reason": _storable(one.reason, 300),
         }
         for one in settlements
     ]
     return json.dumps(records) if records else ""
 
 
+@contextmanager
+def _guarded(connect: Callable[[], AbstractContextManager[Connection]]) -> Iterator[Connection]:
+    """The database's errors as one line of ours; theirs quote statements."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        with connect() as connection:
+            yield connection
+    except SQLAlchemyError as error:
+        words = str(getattr(error, "orig", None) or "").strip().splitlines()
+        reason = words[0] if words else type(error).__name__
+        raise LedgerError(
+            f"The ledger did not answer: {reason}. Run the same call again once it does: it resumes."
+        ) from None
+
+
 def check_run_key(run_key: str) -> str:
     """
+    The run key in one spelling (NFC): two that look alike must not be two runs.
+
     Raises:
-        InvalidRequestError: empty, too long, or with characters that cannot be seen.
+        InvalidRequestError: empty, too long, with blanks at its ends, or with characters that cannot be seen.
     """
-    if not run_key.strip() or len(run_key) > 200 or not run_key.isprintable():
-        raise InvalidRequestError("run_key takes 1 to 200 printable characters.", field="run_key")
+    run_key = unicodedata.normalize("NFC", run_key)
+    if not run_key or run_key != run_key.strip() or len(run_key) > 200 or not run_key.isprintable():
+        raise InvalidRequestError(
+            "run_key takes 1 to 200 printable characters, without blanks at its ends.", field="run_key"
+        )
     return run_key
+
+
+def _storable(text: str | None, length: int) -> str | None:
+    """What fits a column of either database: PostgreSQL takes no NUL, no half character and nothing too long."""
+    return text and text.replace("\0", "").encode("utf-8", "replace").decode()[:length]
 
 
 def wire_id(request_id: str, generation: int) -> str:
@@ -491,5 +542,10 @@ def _now() -> DateTime:
     return pendulum.now("UTC")
 
 
-def missing_sqlalchemy() -> ConfigurationError:
-    return ConfigurationError("The ledger needs the extra [ledger]: pip install 'esms-connectors[ledger]'")
+def _schema() -> ModuleType:
+    """Tables and SQL; loaded on first use, because they bring SQLAlchemy along."""
+    try:
+        from esms_connectors import ledger_schema
+    except ImportError:
+        raise ConfigurationError("The ledger needs the extra [ledger]: pip install 'esms-connectors[ledger]'") from None
+    return ledger_schema

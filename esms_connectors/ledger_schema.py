@@ -101,6 +101,8 @@ class Statements:
     runs: TextClause
 
 
+_BURNT = "given.duplicate = 1 AND esms_sends.code IS NOT NULL AND esms_sends.code NOT IN ('100', '124', '199')"
+
 # How one JSON parameter becomes rows.
 _ROWS_SQLITE = {
     "claim": """(SELECT value ->> 'request_id' AS request_id, value ->> 'row_key' AS row_key,
@@ -111,6 +113,9 @@ _ROWS_SQLITE = {
         FROM json_each(:rows)) AS given""",
     "ids": "(SELECT value ->> 'request_id' FROM json_each(:rows))",
     "states": "(SELECT value FROM json_each(:states))",
+    "in_order": "",
+    "burnt": _BURNT,
+    "own_in_order": "",
 }
 _ROWS_POSTGRES = {
     "claim": """jsonb_to_recordset(CAST(:rows AS jsonb)) AS given(
@@ -119,6 +124,16 @@ _ROWS_POSTGRES = {
         request_id text, state text, code text, message_id text, duplicate integer, reason text)""",
     "ids": "(SELECT request_id FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given(request_id text))",
     "states": "(SELECT jsonb_array_elements_text(CAST(:states AS jsonb)))",
+    "burnt": _BURNT,
+    # Whoever changes several rows locks them in the order of their ids, as the claim does, or two would lock each other
+    # out: the sign of life and a settlement of the same worker, for one.
+    "in_order": """AND esms_sends.request_id IN (
+        SELECT locked.request_id FROM esms_sends AS locked WHERE locked.request_id IN (
+            SELECT request_id FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given(request_id text))
+        ORDER BY locked.request_id FOR UPDATE)""",
+    "own_in_order": """AND request_id IN (
+        SELECT request_id FROM esms_sends WHERE run_key = :run_key AND state = 'claimed' AND claimed_by = :worker
+        ORDER BY request_id FOR UPDATE)""",
 }
 
 # Given out: a new row; one that was certainly not taken; one in doubt that the gateway still surely holds back, unless
@@ -135,7 +150,8 @@ ON CONFLICT (request_id) DO UPDATE SET
     chunk = excluded.chunk, line = excluded.line, updated_ms = excluded.updated_ms,
     in_doubt = CASE old.state WHEN 'not_sent' THEN 0 ELSE 1 END,
     first_attempt_ms = CASE old.state WHEN 'not_sent' THEN excluded.first_attempt_ms ELSE old.first_attempt_ms END,
-    generation = old.generation + CASE WHEN old.state = 'not_sent' AND old.code IS NOT NULL THEN 1 ELSE 0 END
+    generation = old.generation + CASE WHEN old.state = 'not_sent' AND old.code IS NOT NULL THEN 1 ELSE 0 END,
+    code = CASE old.state WHEN 'not_sent' THEN NULL ELSE old.code END
 WHERE old.payload_hash = excluded.payload_hash AND (
     old.state = 'not_sent'
     OR (old.first_attempt_ms >= :window_start AND (:any_chunk = 1 OR old.chunk = excluded.chunk) AND (
@@ -144,32 +160,39 @@ RETURNING request_id, generation, in_doubt
 """
 
 _HOLD = """
-UPDATE esms_sends SET state = 'held', in_doubt = 1, updated_ms = :now
+UPDATE esms_sends SET state = 'held', in_doubt = 1
 WHERE request_id IN {ids} AND first_attempt_ms < :window_start
     AND (state = 'unknown' OR (state = 'claimed' AND lease_until_ms < :now))
 """
 
 _LOOK = "SELECT request_id, state, payload_hash FROM esms_sends WHERE request_id IN {ids}"
 
-# `in_doubt` and not accepted or refused for good: back to unknown. Acceptance is proof, whoever brings it.
+# `in_doubt` and not accepted or refused for good: back to unknown. Acceptance is proof, whoever brings it; but a 124
+# after a refusal under the same id is none, because the refusal may have burnt the id.
 _SETTLE = """
 UPDATE esms_sends SET
-    state = CASE WHEN given.state = 'not_sent' AND esms_sends.in_doubt = 1 THEN 'unknown' ELSE given.state END,
-    code = given.code, message_id = coalesce(given.message_id, esms_sends.message_id), duplicate = given.duplicate,
+    state = CASE WHEN (given.state = 'not_sent' AND esms_sends.in_doubt = 1) OR ({burnt}) THEN 'unknown'
+        ELSE given.state END,
+    code = CASE WHEN given.code IS NULL OR (given.code IN ('124', '199') AND esms_sends.code IS NOT NULL)
+        THEN esms_sends.code ELSE given.code END,
+    message_id = coalesce(given.message_id, esms_sends.message_id),
+    duplicate = CASE WHEN {burnt} THEN 0 ELSE given.duplicate END,
     reason = given.reason, claimed_by = NULL, lease_until_ms = 0, updated_ms = :now
 FROM {settle}
-WHERE esms_sends.request_id = given.request_id AND (
+WHERE esms_sends.request_id = given.request_id {in_order} AND (
     (esms_sends.claimed_by = :worker AND esms_sends.state = 'claimed')
-    OR (given.state = 'accepted' AND esms_sends.state <> 'accepted'))
+    OR (given.state = 'accepted' AND esms_sends.state <> 'accepted' AND NOT ({burnt})))
 """
 
+# "Not sent" is only concluded about rows that nobody touched since the looking began.
 _SETTLE_FOUND = """
 UPDATE esms_sends SET
     state = given.state, code = coalesce(given.code, esms_sends.code),
     message_id = coalesce(given.message_id, esms_sends.message_id), reason = given.reason,
     in_doubt = 0, claimed_by = NULL, lease_until_ms = 0, updated_ms = :now
 FROM {settle}
-WHERE esms_sends.request_id = given.request_id AND (
+WHERE esms_sends.request_id = given.request_id {in_order}
+    AND (given.state <> 'not_sent' OR esms_sends.updated_ms < :untouched_since) AND (
     esms_sends.state IN ('unknown', 'held') OR (esms_sends.state = 'claimed' AND esms_sends.lease_until_ms < :now)
     OR (esms_sends.state = 'accepted' AND esms_sends.message_id IS NULL AND given.message_id IS NOT NULL))
 """
@@ -202,7 +225,7 @@ def statements_for(engine: Engine) -> Statements:
         renew=text(
             "UPDATE esms_sends SET lease_until_ms = :lease_until "
             "WHERE run_key = :run_key AND state NOT IN ('accepted', 'rejected') AND state = 'claimed' "
-            "AND claimed_by = :worker"
+            "AND claimed_by = :worker {own_in_order}"
         ),
         unsettled=text(
             "SELECT request_id FROM esms_sends WHERE request_id IN {ids} AND state NOT IN ('accepted', 'rejected')"
@@ -258,15 +281,19 @@ def engine_for(url: str | Path | None) -> Engine:
         folder = Path(parsed.database).expanduser().absolute().parent
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Phones stand in it: for its owner only.
+            Path(parsed.database).expanduser().touch(mode=0o600)
         except OSError as error:
             raise ConfigurationError(f"The ledger's folder {folder} cannot be made ({error.strerror}).") from None
         engine = sa.create_engine(
-            parsed.set(database=str(Path(parsed.database).expanduser())), connect_args={"timeout": 60}
+            parsed.set(database=str(Path(parsed.database).expanduser())),
+            connect_args={"timeout": 60},
+            hide_parameters=True,  # phones would stand in the text of every error
         )
         event.listen(engine, "connect", _set_up_sqlite)
         return engine
     try:
-        return sa.create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        return sa.create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20, hide_parameters=True)
     except ImportError:
         raise ConfigurationError(
             "A ledger in PostgreSQL needs the extra [postgres]: pip install 'esms-connectors[postgres]'"
@@ -284,7 +311,7 @@ def _parse(url: str | Path | None) -> URL:
         return URL.create("sqlite", database=str(url))
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise ConfigurationError("The ledger's URL cannot be read: give sqlite:///file or postgresql://…") from None
     if parsed.drivername in ("postgresql", "postgres"):
         return parsed.set(drivername="postgresql+psycopg")
@@ -328,6 +355,8 @@ def create_or_check(engine: Engine) -> None:
         found = SCHEMA_VERSION
     except OSError as error:
         failure, found = os.strerror(error.errno or errno.EIO), SCHEMA_VERSION
+    if failure is not None or found != SCHEMA_VERSION:
+        engine.dispose()
     if failure is not None:
         raise ConfigurationError(f"The ledger cannot be opened: {failure}.")
     if found != SCHEMA_VERSION:

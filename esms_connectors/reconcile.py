@@ -109,32 +109,35 @@ def reconcile(
             continue
         waiting.setdefault(row["phone"], []).append(one)
         earliest = min(earliest or row["first_attempt_ms"], row["first_attempt_ms"])
-    accepted, identified, not_sent = len(found), 0, 0
+    accepted, identified = len(found), 0
+    missing: list[Settlement] = []
     if earliest is not None:
         since = pendulum.from_timestamp(earliest / 1000).subtract(seconds=_SLACK_SECONDS)
         known_ids = ledger.message_ids(run_key, list(waiting))
+        new_ids: dict[str, list[str]] = {}
         for phone, message_id in _sent_under(client, about, since, now.add(seconds=_SLACK_SECONDS), progress):
-            rows = waiting.get(ledger.hash_phone(phone))
-            if rows and message_id not in known_ids:
+            stored = ledger.hash_phone(phone)
+            if stored in waiting and message_id not in known_ids:
                 known_ids.add(message_id)
-                one = rows.pop(0)
+                new_ids.setdefault(stored, []).append(message_id)
+        limit = None if not_sent_after_seconds is None else (now.timestamp() - not_sent_after_seconds) * 1000
+        for stored, rows in waiting.items():
+            ids = new_ids.get(stored, [])
+            matched, absent = _matched(rows, ids)
+            for one, message_id in matched:
                 found.append(
                     Settlement(one.request_id, SendState.ACCEPTED, "100", message_id, reason="found in the sent data")
                 )
                 accepted += one.in_doubt
                 identified += not one.in_doubt
-        if not_sent_after_seconds is not None:
-            limit = (now.timestamp() - not_sent_after_seconds) * 1000
-            missing = [
+            missing += [
                 Settlement(one.request_id, SendState.NOT_SENT, reason="not in the sent data after the settling time")
-                for rows in waiting.values()
-                for one in rows
-                if one.in_doubt and one.last_attempt_ms <= limit
+                for one in absent
+                if limit is not None and one.last_attempt_ms <= limit
             ]
-            not_sent = len(missing)
-            found += missing
     # At the very end: a reading that broke off must not have concluded anything.
     ledger.settle_found(found)
+    not_sent = ledger.settle_found(missing, looked_at=now)
     summary = ledger.summary(run_key)
     result = ReconcileResult(
         looked_for, accepted, identified, not_sent, summary.unknown + summary.held + summary.claimed, summary
@@ -144,6 +147,23 @@ def reconcile(
         run_key, looked_for, accepted, identified, not_sent, result.still_unknown,
     )  # fmt: skip
     return result
+
+
+def _matched(rows: list[_Open], ids: list[str]) -> tuple[list[tuple[_Open, str]], list[_Open]]:
+    """
+    Which row of one phone has which message, and which rows in doubt have none.
+
+    Accepted rows have theirs for sure, so they come first. Where fewer messages are left than rows in doubt, and not
+    none, nobody can tell whose they are: those rows stay in doubt.
+    """
+    sure = [one for one in rows if not one.in_doubt]
+    doubtful = [one for one in rows if one.in_doubt]
+    matched = list(zip(sure, ids, strict=False))
+    left = ids[len(sure) :]
+    if left and len(left) >= len(doubtful):
+        return [*matched, *zip(doubtful, left, strict=False)], []
+    # An accepted row without its message: the sent data lags behind, and proves nothing.
+    return matched, doubtful if not left and len(ids) >= len(sure) else []
 
 
 def _is_known(client: EsmsClient, message_id: str) -> bool:

@@ -101,8 +101,9 @@ def check(base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
     client = open_client(base_url, sandbox, retries=RetryPolicy(attempts=2, budget_seconds=20))
     with client:
         findings, error = check_account(client)
+    wrong = any(finding.ok is False for finding in findings)
     if as_json:
-        print_json({"ok": error is None, "checks": [finding.as_dict() for finding in findings]})
+        print_json({"ok": not wrong, "checks": [finding.as_dict() for finding in findings]})
     else:
         table = Table(box=None, show_header=False, pad_edge=False)
         for finding in findings:
@@ -111,6 +112,8 @@ def check(base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
         Console().print(table)
     if error is not None:
         raise SystemExit(output.exit_code_of(error))
+    if wrong:
+        raise SystemExit(1)
 
 
 @esms.command("send-sms")
@@ -190,10 +193,18 @@ def _standard_input() -> str:
 
 
 @esms.command()
-@click.option("--port", default=8089, show_default=True, help="0 takes any free one.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8089, show_default=True, help="0 takes any free one.")
 @click.option("--seed", default=2024, show_default=True, help="Decides ids, fates and delays.")
-@click.option("--latency", default=0.0, show_default=True, help="Seconds added to every answer.")
-@click.option("--populate", default=0, show_default=True, help="Finished messages of yesterday to begin with.")
+@click.option(
+    "--latency", type=click.FloatRange(min=0), default=0.0, show_default=True, help="Seconds added to every answer."
+)
+@click.option(
+    "--populate",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Finished messages of yesterday to begin with.",
+)
 def emulator(port: int, seed: int, latency: float, populate: int) -> None:
     """
     Run a stand-in gateway on this machine until Ctrl-C. Open its address in a browser to watch it.

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import asdict
 from typing import Any, NoReturn
 
 import click
 
 from esms_connectors.bulk import BulkIncompleteError
+from esms_connectors.gateway.endpoints import ENDPOINTS, Effect
 from esms_connectors.gateway.errors import (
     ConfigurationError,
     EsmsError,
@@ -24,8 +27,8 @@ Exit codes, for scripts:
   0  done
   1  something on this machine failed
   2  wrong usage, keys or input; nothing was sent
-  3  the gateway refused, see `esms explain CODE`
-  4  not sent (no connection, or too many requests); repeat later
+  3  the gateway refused (see `esms explain CODE`), or a row did, after others were sent
+  4  not sent, or not to be read (no connection, no answer, too many requests); repeat later
   5  outcome unknown: it may have been sent; repeat with the same --request-id only
 """
 
@@ -35,10 +38,13 @@ def exit_code_of(error: EsmsError) -> int:
         case BulkIncompleteError():
             run = error.summary.run
             return 5 if run.unknown + run.held + run.claimed else (4 if error.retryable else 3)
+        case InvalidRequestError() if error.others_sent:
+            return 3
         case ConfigurationError() | InvalidRequestError():
             return 2
         case OutcomeUnknownError():
-            return 5
+            reading = error.endpoint in ENDPOINTS and ENDPOINTS[error.endpoint].effect is Effect.READ
+            return 4 if reading else 5
         case NotSentError() | RateLimitedError():
             return 4
         case GatewayError():
@@ -47,7 +53,21 @@ def exit_code_of(error: EsmsError) -> int:
 
 
 class EsmsGroup(click.Group):
-    """Turns our errors into one line (or one JSON object) and an exit code."""
+    """Turns errors into one line (or one JSON object) and an exit code."""
+
+    def main(self, *arguments: Any, **settings: Any) -> Any:
+        try:
+            return super().main(*arguments, **{**settings, "standalone_mode": False})
+        except click.exceptions.Abort:
+            click.echo("\nesms: interrupted. What was sent is settled; the same command resumes.", err=True)
+            code = 130
+        except click.ClickException as error:
+            if "--json" in sys.argv:
+                print_json({"error": type(error).__name__, "message": error.format_message()})
+            else:
+                error.show()
+            code = error.exit_code
+        sys.exit(code)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -61,12 +81,14 @@ class EsmsGroup(click.Group):
 def _fail(error: EsmsError) -> NoReturn:
     context = click.get_current_context(silent=True)
     if context is not None and context.find_root().meta.get("as_json"):
-        about = {"error": type(error).__name__, "message": str(error)}
+        about: dict[str, Any] = {"error": type(error).__name__, "message": str(error)}
         about |= {
             name: value
             for name in ("code", "request_id", "endpoint", "field", "row")
             if (value := getattr(error, name, None)) is not None
         }
+        if isinstance(error, BulkIncompleteError):
+            about["run"] = asdict(error.summary.run)
         print_json(about)
     else:
         click.secho(f"esms: {error}", fg="red", err=True)

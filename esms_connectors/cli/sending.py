@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -21,7 +22,7 @@ from rich.table import Table
 from esms_connectors.bulk import BulkSummary, Counters, send_zns_bulk
 from esms_connectors.cli.output import json_option, print_json, vnd
 from esms_connectors.cli.settings import connection_options, open_client, read_time
-from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone
 from esms_connectors.ledger import Ledger, RunSummary, SendState, check_run_key
 from esms_connectors.plan import Plan, plan_zns_bulk
@@ -51,13 +52,20 @@ def _open_ledger(url: str | None) -> Ledger:
 @click.option("--phone-column", default="phone", show_default=True)
 @click.option("--key-column", help="Tells rows apart, such as an order number; default: the phone.")
 @click.option("--query", help="SELECT … when SOURCE is a database URL.")
-@click.option("--duplicates", type=click.Choice(["merge", "keep"]), default="merge", show_default=True)
+@click.option(
+    "--duplicates", type=click.Choice(["merge", "keep"]), help="Rows with one phone; default: merge, keep with a key."
+)
+@click.option("--encoding", help="Of a text file that is neither UTF-8 nor UTF-16, such as windows-1258.")
 @click.option(
     "--rejects", "rejects_path", type=click.Path(dir_okay=False), help="CSV for the rows that cannot be sent."
 )
 @click.option("--plan", "plan_only", is_flag=True, help="Say what would be sent and what it would cost. Sends nothing.")
 @click.option("--price", metavar="VND", help="Price of one message, for the plan.")
-@click.option("--at-least", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Share to be accepted.")
+@click.option(
+    "--at-least",
+    type=click.FloatRange(0, 1),
+    help="Share of all rows to be accepted, those that cannot be sent included; default: every row that can be sent.",
+)
 @click.option("--campaign", help="Words that come back in the sent data.")
 @click.option("--at", "send_at", metavar="TIME", help="When to send, Vietnamese time unless a zone is given.")
 @click.option("--callback-url", metavar="URL", help="Gets the delivery reports.")
@@ -77,10 +85,11 @@ def send_zns(
     key_column: str | None,
     query: str | None,
     duplicates: Any,
+    encoding: str | None,
     rejects_path: str | None,
     plan_only: bool,
     price: str | None,
-    at_least: float,
+    at_least: float | None,
     campaign: str | None,
     send_at: str | None,
     callback_url: str | None,
@@ -105,7 +114,7 @@ def send_zns(
           --params customer_name,service,code,date --run-key march-campaign --plan
       esms send-zns postgresql://db/crm --query "select phone, name from vip order by id" ...
     """
-    check_run_key(run_key)
+    run_key = check_run_key(run_key)
     rows = SqlQuery(source, query) if query is not None else source
     if query is None and "://" in source and source.split("://")[0].startswith(("postgres", "sqlite", "mysql")):
         raise InvalidRequestError("A database needs --query with a SELECT.", field="query")
@@ -126,7 +135,13 @@ def send_zns(
 
         def read(report: ReadReport, rejects: RejectsFile | None = None) -> Iterator[Recipient]:
             return read_recipients(
-                rows, columns, template=template, duplicates=duplicates, rejects=rejects, report=report
+                rows,
+                columns,
+                template=template,
+                duplicates=duplicates or ("merge" if key_column is None else "keep"),
+                rejects=rejects,
+                report=report,
+                encoding=encoding,
             )
 
         report = ReadReport()
@@ -149,10 +164,18 @@ def send_zns(
         _print_rejects(console, report, rejects_path)
         if plan.recipients == 0:
             raise InvalidRequestError("No row of the source can be sent to.", field="source")
+        readings: list[ReadReport] = []
+
+        def read_again() -> Iterator[Recipient]:
+            readings.append(ReadReport())
+            return read(readings[-1])
+
+        # A share of all rows, turned into a share of those that can be sent.
+        share = 1.0 if at_least is None else min(1.0, at_least * (plan.recipients + report.rejected) / plan.recipients)
         with _bar(console, plan.recipients) as tell:
             summary = send_zns_bulk(
                 client,
-                lambda: read(ReadReport()),
+                read_again,
                 template_id,
                 oa_id,
                 ledger=ledger,
@@ -162,10 +185,21 @@ def send_zns(
                 callback_url=callback_url,
                 template=template,
                 chunk_size=chunk_size,
+                row_key=key_column or "phone",
                 threads=threads,
-                at_least=at_least,
+                at_least=share,
                 progress=tell,
             )
+    if any(reading.accepted != plan.recipients for reading in readings):
+        raise EsmsError(
+            f"The source changed while it was read: {plan.recipients} rows were checked, "
+            f"{readings[0].accepted} were there to be sent. Give the query an ORDER BY and a fixed end, and run again."
+        )
+    if at_least is not None and summary.run.accepted < at_least * (plan.recipients + report.rejected):
+        raise EsmsError(
+            f"{summary.run.accepted} of {plan.recipients + report.rejected} rows were accepted, fewer than --at-least "
+            f"{at_least:g}: {report.rejected} cannot be sent."
+        )
     if as_json:
         print_json(_summary_dict(summary, report))
     else:
@@ -327,11 +361,12 @@ def reconcile_run(
 
 @click.command()
 @click.argument("run_key")
-@click.option("--rows", required=True, help="Lines of the source: 12,15-20; or a state: held, unknown.")
+@click.option("--rows", required=True, help="Lines (12,15-20), request ids of `ledger export`, or: held, unknown.")
+@click.option("--even-accepted", is_flag=True, help="Also rows that were accepted: those people get it twice.")
 @click.option("--reason", required=True, help="Why; the ledger keeps it.")
 @ledger_option
 @json_option
-def resend(run_key: str, rows: str, reason: str, ledger_url: str | None, as_json: bool) -> None:
+def resend(run_key: str, rows: str, even_accepted: bool, reason: str, ledger_url: str | None, as_json: bool) -> None:
     """
     Let rows be sent AGAIN, though they may have arrived. The next send command of the run sends them.
 
@@ -342,24 +377,38 @@ def resend(run_key: str, rows: str, reason: str, ledger_url: str | None, as_json
     wanted = _row_filter(rows)
     with _open_ledger(ledger_url) as ledger:
         ledger.run_about(run_key)
-        chosen = [row["request_id"] for row in ledger.rows(run_key) if wanted(row)]
-        released = ledger.release(run_key, chosen, reason) if chosen else 0
+        chosen = [row for row in ledger.rows(run_key) if wanted(row)]
+        accepted = sum(row["state"] == SendState.ACCEPTED for row in chosen)
+        if accepted and not even_accepted:
+            raise InvalidRequestError(
+                f"{accepted} of these {len(chosen)} rows were accepted: those people would get it twice. "
+                "Name others, or say --even-accepted.",
+                field="rows",
+            )
+        released = ledger.release(run_key, [row["request_id"] for row in chosen], reason)
     if as_json:
-        print_json({"released": released})
+        print_json({"released": released, "of_these_accepted": accepted})
     else:
-        click.echo(f"{released} rows will be sent again by the next send command of this run")
+        click.echo(
+            f"{released} rows will be sent again by the next send command of this run, "
+            f"{accepted} of them were accepted before"
+        )
 
 
 def _row_filter(rows: str) -> Callable[[dict[str, Any]], bool]:
     if rows in (SendState.HELD.value, SendState.UNKNOWN.value):
         return lambda row: row["state"] == rows
     spans: list[range] = []
+    ids: set[str] = set()
     for part in rows.split(","):
+        if re.fullmatch("[0-9a-f]{40}", part.strip()):
+            ids.add(part.strip())
+            continue
         first, _, last = part.strip().partition("-")
         if not first.isdecimal() or (last and not last.isdecimal()):
             raise InvalidRequestError(f"--rows {part!r} is no line, span (15-20) or state.", field="rows")
         spans.append(range(int(first), int(last or first) + 1))
-    return lambda row: any(row["line"] in span for span in spans)
+    return lambda row: row["request_id"] in ids or any(row["line"] in span for span in spans)
 
 
 def _price(text: str | None) -> Decimal | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,8 @@ import pendulum
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.wire import VIETNAM
+
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 
 
 def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -30,13 +33,18 @@ def open_client(base_url: str | None, sandbox: bool | None, **more: Any) -> Esms
 
 
 def read_time(text: str) -> datetime:
+    # ISO only: of 01/02/2027 one reader makes the first of February, another the second of January.
     try:
-        moment: object = pendulum.parse(text, tz=VIETNAM, strict=False)
+        moment: object = (
+            pendulum.parse(text.strip().replace(" ", "T", 1), tz=VIETNAM) if _ISO.match(text.strip()) else None
+        )
     except ValueError:
         moment = None
-    if isinstance(moment, datetime):
-        return moment
-    raise InvalidRequestError(f"--at {text!r} is no time. Give 2026-11-21 08:30.", field="at")
+    if not isinstance(moment, datetime):
+        raise InvalidRequestError(f"--at {text!r} is no time. Give 2026-11-21 08:30.", field="at")
+    if moment < pendulum.now("UTC").subtract(minutes=5):
+        raise InvalidRequestError(f"--at {text!r} lies in the past. Leave it out to send now.", field="at")
+    return moment
 
 
 def need(module: str, extra: str) -> None:

@@ -73,6 +73,8 @@ def _new_emulator() -> Emulator:
 
 
 def _set_environment(monkeypatch: pytest.MonkeyPatch, running: RunningEmulator | InProcessEmulator) -> None:
+    # What the shell of whoever runs the tests has set must not change what they test.
+    monkeypatch.delenv("ESMS_SANDBOX", raising=False)
     monkeypatch.setenv("ESMS_API_KEY", running.api_key)
     monkeypatch.setenv("ESMS_SECRET_KEY", running.secret_key)
     monkeypatch.setenv("ESMS_BASE_URL", running.base_url)

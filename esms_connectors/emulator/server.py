@@ -297,9 +297,9 @@ def run_server(
             if populate:
                 emulator.populate(populate)
             _say(f"eSMS emulator on {server.base_url} (seed {emulator.config.seed}); a live page is there too")
-            _say(f"  ESMS_BASE_URL={server.base_url}")
-            _say(f"  ESMS_API_KEY={DEMO_API_KEY}")
-            _say(f"  ESMS_SECRET_KEY={DEMO_SECRET_KEY}")
+            _say(f"  export ESMS_BASE_URL={server.base_url}")
+            _say(f"  export ESMS_API_KEY={DEMO_API_KEY}")
+            _say(f"  export ESMS_SECRET_KEY={DEMO_SECRET_KEY}")
             ended.wait()
     finally:
         for number, handler in earlier.items():

@@ -61,7 +61,8 @@ def judge(endpoint: Endpoint, response: requests.Response, content: bytes) -> An
     if status == 429:
         return FailedAttempt(Failure.LIMITED, "HTTP 429", error_of(endpoint, "160", {}, retry_after), retry_after)
     if status >= 500:
-        return FailedAttempt(Failure.LOST, f"HTTP {status}", retry_after_seconds=retry_after)
+        hint = "; is the base URL right?" if status in (501, 505) else ""
+        return FailedAttempt(Failure.LOST, f"HTTP {status}{hint}", retry_after_seconds=retry_after)
     if 300 <= status < 400:
         return FailedAttempt(
             Failure.MISDIRECTED, f"HTTP {status}, a redirect, which is never followed; is the base URL right?"

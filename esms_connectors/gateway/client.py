@@ -94,6 +94,8 @@ class EsmsClient:
     ) -> None:
         if not isinstance(sandbox, bool):
             raise ConfigurationError("sandbox takes True or False: anything else might send for real.")
+        if not isinstance(retries, RetryPolicy | None) or not isinstance(timeouts, Timeouts | None):
+            raise ConfigurationError("retries takes a RetryPolicy, timeouts takes Timeouts.")
         self.sandbox = sandbox
         self._transport = Transport(
             credentials,
@@ -404,6 +406,9 @@ class EsmsClient:
         Source: send-personized-message-via-zalo (Send_zns_bulk_v4_post_json).
         """
         endpoint = catalogue.SEND_ZNS_BULK
+        recipients = list(recipients)
+        if not all(isinstance(recipient, ZnsRecipient) for recipient in recipients):
+            raise InvalidRequestError("recipients takes a list of ZnsRecipient.", field="recipients")
         check_items(len(recipients), endpoint, "recipients")
         numbers = normalise_phones([recipient.phone for recipient in recipients], 1, None)
         request_ids = [
@@ -473,6 +478,8 @@ class EsmsClient:
         Source: get-the-message-status (GetSmsSentData_V2).
         """
         endpoint = catalogue.GET_SMS_SENT_DATA
+        if not isinstance(page, int) or not isinstance(page_size, int):
+            raise InvalidRequestError("page and page_size are whole numbers.", field="page")
         if page < 1:
             raise InvalidRequestError("page is counted from 1.", field="page")
         check_items(page_size, endpoint, "page_size")

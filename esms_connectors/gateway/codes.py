@@ -33,7 +33,7 @@ class Recovery(enum.StrEnum):
     ALREADY_ACCEPTED = "already accepted: do not send again, look it up"
     FIX_SETUP = "fix the account or its settings, then run again"
     FIX_ROW = "this recipient or text only: go on with the others"
-    TOP_UP = "add money to the account, then run again"
+    TOP_UP = "add money to the account, then run again (under a new request id: the refused one may be used up)"
     WAIT = "wait, then repeat with the same request id"
     FIX_CALL = "the call is built wrongly: fix it"
 

@@ -8,7 +8,7 @@ from esms_connectors.gateway import wire
 from esms_connectors.gateway.answers import Answer, error_of
 from esms_connectors.gateway.codes import CODES, ERROR_BY_CODE, explain
 from esms_connectors.gateway.endpoints import Endpoint
-from esms_connectors.gateway.errors import GatewayError, OutcomeUnknownError, RateLimitedError
+from esms_connectors.gateway.errors import GatewayError, OutcomeUnknownError
 from esms_connectors.gateway.models import (
     Balance,
     DeliveryReport,
@@ -87,8 +87,8 @@ def _bulk_row(rows: Sequence[Fields], phone: str, request_id: str, *, in_doubt: 
         )
     if code not in CODES:
         return unknown("a code that stands in no table of the gateway's", redact(code))
-    if in_doubt and (ERROR_BY_CODE[code].stops_run or ERROR_BY_CODE[code] is RateLimitedError):
-        # Refused for the account or its rate, the repeat says nothing about the attempt whose answer was lost.
+    if in_doubt:
+        # Whatever is looked at before the request id may refuse a repeat; it says nothing about the lost attempt.
         return unknown(f"an earlier attempt may have been accepted, the repeat was refused: {explain(code)}", code)
     said = redact(wire.as_text(pick(rows[0], "ErrorMessage", "Message")) or "")[:200]
     return RecipientOutcome(

@@ -53,12 +53,15 @@ class ConfigurationError(EsmsError):
 
 class InvalidRequestError(EsmsError):
     """
-    An argument cannot be sent as it is. Nothing was sent.
+    An argument cannot be sent as it is. Nothing was sent; of a bulk run, nothing of the row at fault.
 
     Attributes:
         field: the argument at fault, by its name in this package.
         row: its position in the list given, counted from 0, or None where there is no list.
+        others_sent: of a bulk run: other rows had been sent before this one was met.
     """
+
+    others_sent: bool = False
 
     def __init__(self, message: str, *, field: str, row: int | None = None) -> None:
         super().__init__(message)
@@ -146,7 +149,10 @@ class AddressNotAllowedError(GatewayError):
 
 
 class BalanceError(GatewayError):
-    """Code 103: not enough money. Every further send will fail too; top up, then go on with the same request ids."""
+    """
+    Code 103: not enough money. Every further send will fail too; top up, then send what was refused under new request
+    ids. (The refused ids may be used up: the gateway does not say whether a refusal burns one. The ledger sees to it.)
+    """
 
     stops_run = True
 

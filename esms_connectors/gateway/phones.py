@@ -58,7 +58,7 @@ def match_common_spelling(phone: str) -> str | None:
 def read_phone(phone: object) -> tuple[str, str]:
     """The number as `normalise_phone` returns it and "", or "" and why it is refused. For those who count reasons."""
     if not isinstance(phone, str):
-        return "", "it is empty"
+        return "", "it is empty" if phone is None else f"it is {type(phone).__name__}, not text"
     if number := match_common_spelling(phone):
         return number, ""
     if _FLOAT.fullmatch(phone.strip()):

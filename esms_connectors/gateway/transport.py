@@ -32,6 +32,7 @@ from esms_connectors.gateway.credentials import Credentials
 from esms_connectors.gateway.endpoints import Effect, Endpoint, RequestFormat
 from esms_connectors.gateway.errors import (
     ConfigurationError,
+    DuplicateRequestError,
     EsmsError,
     GatewayError,
     InvalidRequestError,
@@ -333,13 +334,12 @@ def _final_error(
 ) -> EsmsError:
     """The error for a call that brought no result and is not repeated."""
     reading = endpoint.effect is Effect.READ
-    if failed.error is not None:
-        # The gateway may look at the account before it looks for the request id. Refused for the account, or for its
-        # rate, a repeat says nothing about the attempt whose answer was lost; refused for the message, it does.
-        settles_doubt = failed.failure is Failure.REFUSED and not failed.error.stops_run
-        if reading or settles_doubt or not in_doubt:
-            failed.error.request_id, failed.error.attempts = request_id, attempts
-            return failed.error
+    # Whatever the gateway looks at before it looks for the request id (keys, balance, template, text) may refuse a
+    # repeat. That says nothing about the attempt whose answer was lost; only "that id was used" does.
+    settled = reading or not in_doubt or isinstance(failed.error, DuplicateRequestError)
+    if failed.error is not None and settled:
+        failed.error.request_id, failed.error.attempts = request_id, attempts
+        return failed.error
     tries = f" ({attempts} attempts)" if attempts > 1 else ""
     reason = failed.reason if failed.reason.endswith("?") else f"{failed.reason}."
     about: dict[str, Any] = {"endpoint": endpoint.name, "request_id": request_id, "attempts": attempts}

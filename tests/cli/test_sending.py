@@ -96,8 +96,10 @@ def test_lost_answers_are_found_again(run: Run, emulator: Emulator, customers: P
 def test_resend_is_deliberate_and_recorded(run: Run, emulator: Emulator, customers: Path) -> None:
     """Only the rows named, only with a reason, and by the next send command."""
     assert zns(run, customers).returncode == 0
-    assert_one_clear_line(run("resend", "march", "--rows", "2", "--reason", " "), 2, "why")
-    assert run("resend", "march", "--rows", "2-3", "--reason", "the template was wrong").returncode == 0
+    assert_one_clear_line(run("resend", "march", "--rows", "2", "--even-accepted", "--reason", " "), 2, "why")
+    again = ("resend", "march", "--rows", "2-3", "--reason", "the template was wrong")
+    assert_one_clear_line(run(*again), 2, "accepted")
+    assert run(*again, "--even-accepted").returncode == 0
     assert zns(run, customers).returncode == 0
     twice = [phone for phone, count in emulator.deliveries_by_phone().items() if count == 2]
     assert twice == ["0901000000", "0901000001"]
@@ -156,3 +158,47 @@ def test_a_secret_keeps_phones_out_of_the_ledger(run: Run, emulator: Emulator, c
     assert zns(run, customers, ESMS_LEDGER_SECRET="a long secret").returncode == 0
     assert_one_clear_line(zns(run, customers), 2, "another secret")
     assert sum(emulator.deliveries_by_phone().values()) == 1200
+
+
+def test_another_key_column_under_the_same_run_key_is_refused(run: Run, emulator: Emulator, customers: Path) -> None:
+    """The same rows under other keys would be sent again."""
+    assert zns(run, customers).returncode == 0
+    assert_one_clear_line(zns(run, customers, "--key-column", "code"), 2, "row_key")
+    assert sum(emulator.deliveries_by_phone().values()) == 1200
+
+
+def test_run_keys_that_look_alike_are_one_run(run: Run, emulator: Emulator, customers: Path) -> None:
+    """Composed and decomposed letters are the same key; blanks at the ends are refused."""
+    assert zns(run, customers, run_key="th\u00e1ng-3").returncode == 0
+    assert zns(run, customers, run_key="tha\u0301ng-3").returncode == 0
+    assert_one_clear_line(zns(run, customers, run_key="th\u00e1ng-3 "), 2, "blanks")
+    assert sum(emulator.deliveries_by_phone().values()) == 1200
+
+
+def test_at_least_counts_the_rows_that_cannot_be_sent(run: Run, emulator: Emulator, customers: Path) -> None:
+    """Two of 1 202 rows are bad: enough for 0.99, not for all."""
+    assert zns(run, customers, "--at-least", "0.99").returncode == 0
+    assert_one_clear_line(zns(run, customers, "--at-least", "1"), 1, "1200 of 1202")
+
+
+def test_other_content_after_new_rows_does_not_claim_that_nothing_was_sent(
+    run: Run, emulator: Emulator, customers: Path
+) -> None:
+    """New rows went out before the changed one was met: the exit code is not that of untouched input."""
+    assert zns(run, customers).returncode == 0
+    lines = customers.read_text(encoding="utf-8-sig").splitlines()
+    new = [f"0902{number:06d},Chị Mai,Gội đầu,KH,19/03/2025" for number in range(500)]
+    lines[1:] = [*new, *(line.replace("Chị Hương 7,", "Chị Lan 7,") for line in lines[1:])]
+    customers.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    done = zns(run, customers, "--threads", "1")
+    assert_one_clear_line(done, 3, "other content", "1700 accepted")
+    assert set(emulator.deliveries_by_phone().values()) == {1}
+
+
+@pytest.mark.parametrize("moment", ["01/02/2027", "12/2026", "10", "2026", "2020-01-01 08:00"])
+def test_a_time_that_could_be_read_in_two_ways_is_refused(
+    run: Run, emulator: Emulator, customers: Path, moment: str
+) -> None:
+    """ISO only, and not in the past."""
+    assert_one_clear_line(zns(run, customers, "--at", moment), 2, "--at")
+    assert list(emulator.messages()) == []

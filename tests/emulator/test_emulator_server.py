@@ -240,7 +240,7 @@ def test_as_a_process_of_its_own(ending):
     ) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(4)]
-        base_url = lines[1].strip().removeprefix("ESMS_BASE_URL=")
+        base_url = lines[1].strip().removeprefix("export ESMS_BASE_URL=")
         with EmulatorControl(base_url) as control:
             assert control.state()["messages"] == 5
         second = subprocess.run(

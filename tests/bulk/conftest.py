@@ -1,0 +1,71 @@
+"""Gateways, ledgers and senders for the tests of bulk sending."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bulk_bench import DATABASES, SQLITE, Bench, PostgresServer, SenderFactory, open_bench
+
+from esms_connectors.emulator import EmulatorConfig
+from esms_connectors.recipients import Recipient
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this session."""
+    server = PostgresServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def senders() -> Iterator[SenderFactory]:
+    """Makes senders in processes of their own."""
+    factory = SenderFactory()
+    yield factory
+    factory.close()
+
+
+@pytest.fixture
+def new_ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
+    """The URL of an empty ledger in the database named."""
+
+    def make(database: str) -> str:
+        if database == SQLITE:
+            return f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+        url, _ = request.getfixturevalue("postgres").new_ledger()
+        return str(url)
+
+    return make
+
+
+@pytest.fixture(params=DATABASES)
+def ledger_url(request: pytest.FixtureRequest, new_ledger_url: Callable[[str], str]) -> str:
+    """An empty ledger, in each database."""
+    return new_ledger_url(request.param)
+
+
+@pytest.fixture
+def make_bench(senders: SenderFactory, tmp_path: Path) -> Iterator[Callable[..., Bench]]:
+    """Makes benches: a gateway, a ledger at the URL given, and the people given."""
+    with ExitStack() as stack:
+
+        def make(url: str, recipients: Sequence[Recipient] = (), config: EmulatorConfig | None = None) -> Bench:
+            return stack.enter_context(open_bench(url, senders, tmp_path, recipients, config))
+
+        yield make
+
+
+@pytest.fixture
+def sqlite_url(new_ledger_url: Callable[[str], str]) -> str:
+    """An empty ledger in SQLite, for what the database does not matter to."""
+    return new_ledger_url(SQLITE)
+
+
+def pytest_collection_modifyitems(items: list[Any]) -> None:
+    """The longest first, so that no worker of pytest-xdist is left with them at the end."""
+    items.sort(key=lambda item: "random_sequences" not in item.nodeid)

@@ -1,0 +1,44 @@
+"""The crash matrix: each of its combinations is played, and must give its line of docs/crash-matrix.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from bulk_bench import Bench
+from crash_matrix import BLOCKED_EVERY, FAULTS, KILLS, PAGE, ROWS, Combination, combinations, page_head, play
+
+
+def wanted(combination: Combination) -> str:
+    """The line that keeps the promise."""
+    rows = ROWS[combination.channel]
+    blocked = 0 if combination.channel == "advertising" else len(range(BLOCKED_EVERY // 2, rows, BLOCKED_EVERY))
+    said = "not sent" if combination.fault.startswith("rejects") else "rejected" if blocked else "-"
+    return (
+        f"| {combination.channel} | {combination.kill} | {combination.database} | {combination.threads} "
+        f"| {combination.fault} | 1 | {rows - blocked} of {rows - blocked} | 0 of {blocked} | {said} | {rows} |"
+    )
+
+
+@pytest.mark.parametrize("combination", combinations(), ids=str)
+def test_nobody_gets_it_twice_and_everybody_is_accounted_for(
+    combination: Combination, new_ledger_url: Callable[[str], str], make_bench: Callable[..., Bench]
+) -> None:
+    """Whatever the moment of the kill and the fault: one message for each valid recipient, none for the others."""
+    line = play(make_bench(new_ledger_url(combination.database)), combination)
+    assert line == wanted(combination)
+
+
+def test_the_page_has_the_line_of_each_combination() -> None:
+    """The committed page is what these runs gave: its lines are those that the test above finds, in this order."""
+    assert PAGE.read_text(encoding="utf-8") == page_head() + "".join(wanted(one) + "\n" for one in combinations())
+
+
+def test_each_fault_meets_several_moments() -> None:
+    """The choice of combinations leaves out no fault, moment or database."""
+    for fault in FAULTS:
+        of_fault = [one for one in combinations() if one.fault == fault]
+        assert len({one.database for one in of_fault if one.kill in KILLS}) == 2
+        assert len({one.kill for one in of_fault}) == 3
+    for kill in KILLS:
+        assert len({one.fault for one in combinations() if one.kill == kill}) > len(FAULTS) // 3
