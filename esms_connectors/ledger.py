@@ -10,14 +10,12 @@ SQLite (one machine; a file in WAL mode) and PostgreSQL (workers on several mach
 
 from __future__ import annotations
 
-import enum
 import hashlib
 import hmac
 import json
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -28,108 +26,26 @@ from pendulum import DateTime
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.gateway.retry import duplicate_window_start
+from esms_connectors.ledger_rows import Claim, ClaimResult, LedgerRow, RunSummary, SendState, Settlement
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Row
 
+__all__ = [
+    "Claim",
+    "ClaimResult",
+    "Ledger",
+    "LedgerError",
+    "LedgerRow",
+    "RunSummary",
+    "SendState",
+    "Settlement",
+    "check_run_key",
+    "wire_id",
+]
+
 SCHEMA_VERSION = 1
 LEASE_SECONDS = 60.0
-
-
-class SendState(enum.StrEnum):
-    """What the ledger knows of a row."""
-
-    CLAIMED = "claimed"  # a worker is at it, or died over it
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"  # refused for good, by a code about this row
-    UNKNOWN = "unknown"  # sent, and no answer accounts for it
-    HELD = "held"  # in doubt for too long to be repeated safely
-    NOT_SENT = "not_sent"  # certainly not taken: never left, or refused for the account's sake
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
-    """A row to be claimed. `payload` is what is sent, in any canonical spelling; only its hash is kept."""
-
-    row_key: str = field(repr=False)
-    phone: str = field(repr=False)
-    payload: str = field(repr=False)
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """
-    A row that is now ours to send.
-
-    Attributes:
-        index: its place in the list given to `claim`.
-        request_id: its key in the ledger.
-        wire_id: the request id to send it under; differs from the key after a refusal, which may have burnt that.
-        in_doubt: an earlier attempt may have been accepted.
-    """
-
-    index: int
-    request_id: str
-    wire_id: str
-    in_doubt: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimResult:
-    """
-    What became of the rows given.
-
-    Attributes:
-        claims: ours now, in the order given.
-        settled: accepted or rejected before.
-        held: in doubt for too long.
-        busy: another worker is at them, until its lease ends.
-    """
-
-    claims: tuple[Claim, ...]
-    settled: int = 0
-    held: int = 0
-    busy: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """The outcome of a claimed row; `reason` redacted, one line."""
-
-    request_id: str
-    state: SendState
-    code: str | None = None
-    message_id: str | None = None
-    duplicate: bool = False
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RunSummary:
-    """
-    A run as the ledger sees it: rows by state. `rejected_by_code` explains the rejected, `refused_by_code` the rows
-    that were refused for the account's sake and may go again.
-    """
-
-    run_key: str
-    accepted: int = 0
-    duplicates: int = 0
-    rejected: int = 0
-    unknown: int = 0
-    held: int = 0
-    not_sent: int = 0
-    claimed: int = 0
-    rejected_by_code: Mapping[str, int] = field(default_factory=dict)
-    refused_by_code: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def total(self) -> int:
-        return self.accepted + self.rejected + self.unsettled
-
-    @property
-    def unsettled(self) -> int:
-        return self.unknown + self.held + self.not_sent + self.claimed
 
 
 class LedgerError(EsmsError):

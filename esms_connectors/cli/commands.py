@@ -11,8 +11,9 @@ from rich.table import Table
 from esms_connectors import __version__
 from esms_connectors.cli import output
 from esms_connectors.cli.check import check_account
+from esms_connectors.cli.ledger import ledger_commands, reconcile_run, resend
 from esms_connectors.cli.output import EXIT_CODES, EsmsGroup, json_option, print_json
-from esms_connectors.cli.sending import ledger_commands, reconcile_run, resend, send_zns
+from esms_connectors.cli.sending import send_zns
 from esms_connectors.cli.settings import connection_options, need, open_client, read_time
 from esms_connectors.gateway.codes import CODES
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError

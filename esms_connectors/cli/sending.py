@@ -1,11 +1,7 @@
-"""`esms send-zns`, `esms ledger …`, `esms reconcile`, `esms resend`: send many, and see what became of each."""
+"""`esms send-zns`: check every row, plan, send, resume."""
 
 from __future__ import annotations
 
-import csv
-import os
-import re
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -14,33 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import click
-import pendulum
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from esms_connectors.bulk import BulkSummary, Counters, send_zns_bulk
 from esms_connectors.cli.output import json_option, print_json, vnd
-from esms_connectors.cli.settings import connection_options, open_client, read_time
+from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger, read_time
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
-from esms_connectors.gateway.redaction import mask_phone
-from esms_connectors.ledger import Ledger, RunSummary, SendState, check_run_key
+from esms_connectors.ledger import check_run_key
 from esms_connectors.plan import Plan, plan_zns_bulk
 from esms_connectors.recipients import Columns, ReadReport, Recipient, RejectsFile, SqlQuery, read_recipients
-from esms_connectors.reconcile import reconcile
-
-ledger_option = click.option(
-    "--ledger",
-    "ledger_url",
-    envvar="ESMS_LEDGER",
-    metavar="URL",
-    help="sqlite:///file, a path, or postgresql://…; default: a file in your data folder.",
-)
-
-
-def _open_ledger(url: str | None) -> Ledger:
-    # From the environment only, like the keys: with it, phones are stored as keyed hashes.
-    return Ledger.open(url, phone_secret=os.environ.get("ESMS_LEDGER_SECRET") or None)
 
 
 @click.command("send-zns")
@@ -131,7 +111,7 @@ def send_zns(
                 field="sandbox",
             )
         template = client.get_zns_template(template_id, oa_id)
-        ledger = stack.enter_context(_open_ledger(ledger_url))
+        ledger = stack.enter_context(open_ledger(ledger_url))
 
         def read(report: ReadReport, rejects: RejectsFile | None = None) -> Iterator[Recipient]:
             return read_recipients(
@@ -205,210 +185,6 @@ def send_zns(
     else:
         click.secho(str(summary), fg="green")
         click.echo(f"  campaign  {summary.campaign}\n  took      {summary.seconds:.1f} s")
-
-
-@click.group("ledger")
-def ledger_commands() -> None:
-    """What was sent, row by row."""
-
-
-@ledger_commands.command("runs")
-@ledger_option
-@json_option
-def ledger_runs(ledger_url: str | None, as_json: bool) -> None:
-    """
-    All runs, newest first.
-
-    \b
-    Example:
-      esms ledger runs
-    """
-    with _open_ledger(ledger_url) as ledger:
-        runs = ledger.runs()
-    if as_json:
-        print_json([{"run_key": run_key, "began": began.isoformat()} for run_key, began in runs])
-        return
-    for run_key, began in runs:
-        click.echo(f"{began.in_timezone('Asia/Ho_Chi_Minh').format('YYYY-MM-DD HH:mm')}  {run_key}")
-
-
-@ledger_commands.command("show")
-@click.argument("run_key")
-@ledger_option
-@json_option
-def ledger_show(run_key: str, ledger_url: str | None, as_json: bool) -> None:
-    """
-    A run by state and code.
-
-    \b
-    Example:
-      esms ledger show march-campaign
-    """
-    with _open_ledger(ledger_url) as ledger:
-        about = ledger.run_about(run_key)
-        summary = ledger.summary(run_key)
-    if as_json:
-        print_json({"about": about, **_run_dict(summary)})
-        return
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for name, count in _run_dict(summary).items():
-        if count and not isinstance(count, str):
-            table.add_row(
-                name.replace("_", " "),
-                ", ".join(f"{key}: {n}" for key, n in count.items()) if isinstance(count, dict) else f"{count:,}",
-            )
-    Console().print(table)
-    click.echo(f"campaign  {about['campaign']}")
-
-
-def _listing(name: str, states: tuple[SendState, ...], about: str) -> click.Command:
-    @ledger_commands.command(name, help=f"{about}\n\n\b\nExample:\n  esms ledger {name} march-campaign")
-    @click.argument("run_key")
-    @ledger_option
-    @json_option
-    def listing(run_key: str, ledger_url: str | None, as_json: bool) -> None:
-        with _open_ledger(ledger_url) as ledger:
-            ledger.run_about(run_key)
-            for row in ledger.rows(run_key, *states):
-                row["phone"] = mask_phone(row["phone"])
-                row["row_key"] = mask_phone(row["row_key"])
-                if as_json:
-                    print_json(row)
-                else:
-                    click.echo(
-                        f"line {row['line']}  {row['phone']}  {row['state']}  {row['code'] or '-'}  "
-                        f"{row['reason'] or ''}"
-                    )
-
-    return listing
-
-
-_listing("rejects", (SendState.REJECTED,), "Rows that the gateway refused for good, phones masked.")
-_listing(
-    "unknown", (SendState.UNKNOWN, SendState.HELD, SendState.CLAIMED, SendState.NOT_SENT), "Rows that are not settled."
-)
-
-
-@ledger_commands.command("export")
-@click.argument("run_key")
-@click.option("--output", "path", type=click.Path(dir_okay=False), help="CSV file; default: standard output.")
-@ledger_option
-def ledger_export(run_key: str, path: str | None, ledger_url: str | None) -> None:
-    """
-    All rows of a run as CSV, phones as the ledger stores them.
-
-    \b
-    Example:
-      esms ledger export march-campaign --output march.csv
-    """
-    with ExitStack() as stack:
-        ledger = stack.enter_context(_open_ledger(ledger_url))
-        ledger.run_about(run_key)
-        if path is None:
-            file: Any = sys.stdout
-        else:
-            file = stack.enter_context(Path(path).open("w", encoding="utf-8-sig", newline=""))
-        writer: csv.DictWriter[str] | None = None
-        for row in ledger.rows(run_key):
-            for name in ("first_attempt_ms", "updated_ms"):
-                row[name.replace("_ms", "_at")] = pendulum.from_timestamp(row.pop(name) / 1000).isoformat()
-            row.pop("lease_until_ms")
-            if writer is None:
-                writer = csv.DictWriter(file, list(row), lineterminator="\n")
-                writer.writeheader()
-            writer.writerow(row)
-
-
-@click.command("reconcile")
-@click.argument("run_key")
-@click.option(
-    "--not-sent-after",
-    "hours",
-    type=click.FloatRange(min=0),
-    metavar="HOURS",
-    help="Rows the gateway still does not have so long after their last attempt count as not sent.",
-)
-@ledger_option
-@connection_options
-@json_option
-def reconcile_run(
-    run_key: str,
-    hours: float | None,
-    ledger_url: str | None,
-    base_url: str | None,
-    sandbox: bool | None,
-    as_json: bool,
-) -> None:
-    """
-    Look up rows in doubt at the gateway, by campaign and phone. Sends nothing; safe to run any time.
-
-    \b
-    Example:
-      esms reconcile march-campaign --not-sent-after 2
-    """
-    with open_client(base_url, sandbox) as client, _open_ledger(ledger_url) as ledger:
-        result = reconcile(client, ledger, run_key, not_sent_after_seconds=None if hours is None else hours * 3600)
-    if as_json:
-        print_json({**asdict(result), "run": _run_dict(result.run)})
-        return
-    click.echo(
-        f"{result.looked_for} looked for: {result.accepted} had been accepted, {result.identified} got their "
-        f"message id, {result.not_sent} were not sent, {result.still_unknown} are still unknown"
-    )
-    if result.not_sent:
-        click.echo("Run the same send command again to send those.")
-
-
-@click.command()
-@click.argument("run_key")
-@click.option("--rows", required=True, help="Lines (12,15-20), request ids of `ledger export`, or: held, unknown.")
-@click.option("--even-accepted", is_flag=True, help="Also rows that were accepted: those people get it twice.")
-@click.option("--reason", required=True, help="Why; the ledger keeps it.")
-@ledger_option
-@json_option
-def resend(run_key: str, rows: str, even_accepted: bool, reason: str, ledger_url: str | None, as_json: bool) -> None:
-    """
-    Let rows be sent AGAIN, though they may have arrived. The next send command of the run sends them.
-
-    \b
-    Example:
-      esms resend march-campaign --rows held --reason "the portal shows none of them"
-    """
-    wanted = _row_filter(rows)
-    with _open_ledger(ledger_url) as ledger:
-        ledger.run_about(run_key)
-        chosen = [row for row in ledger.rows(run_key) if wanted(row)]
-        accepted = sum(row["state"] == SendState.ACCEPTED for row in chosen)
-        if accepted and not even_accepted:
-            raise InvalidRequestError(
-                f"{accepted} of these {len(chosen)} rows were accepted: those people would get it twice. "
-                "Name others, or say --even-accepted.",
-                field="rows",
-            )
-        released = ledger.release(run_key, [row["request_id"] for row in chosen], reason)
-    if as_json:
-        print_json({"released": released, "of_these_accepted": accepted})
-    else:
-        click.echo(
-            f"{released} rows will be sent again by the next send command of this run, "
-            f"{accepted} of them were accepted before"
-        )
-
-
-def _row_filter(rows: str) -> Callable[[dict[str, Any]], bool]:
-    if rows in (SendState.HELD.value, SendState.UNKNOWN.value):
-        return lambda row: row["state"] == rows
-    spans: list[range] = []
-    ids: set[str] = set()
-    for part in rows.split(","):
-        if re.fullmatch("[0-9a-f]{40}", part.strip()):
-            ids.add(part.strip())
-            continue
-        first, _, last = part.strip().partition("-")
-        if not first.isdecimal() or (last and not last.isdecimal()):
-            raise InvalidRequestError(f"--rows {part!r} is no line, span (15-20) or state.", field="rows")
-        spans.append(range(int(first), int(last or first) + 1))
-    return lambda row: row["request_id"] in ids or any(row["line"] in span for span in spans)
 
 
 def _price(text: str | None) -> Decimal | None:
@@ -494,13 +270,9 @@ def _print_plan(console: Console, plan: Plan) -> None:
     console.print("Nothing was sent.", highlight=False)
 
 
-def _run_dict(run: RunSummary) -> dict[str, Any]:
-    return asdict(run)
-
-
 def _summary_dict(summary: BulkSummary, report: ReadReport) -> dict[str, Any]:
     return {
-        "run": _run_dict(summary.run),
+        "run": asdict(summary.run),
         "this_call": asdict(summary.counters),
         "rows": report.as_dict(),
         "campaign": summary.campaign,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -14,6 +15,7 @@ import pendulum
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.wire import VIETNAM
+from esms_connectors.ledger import Ledger
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 
@@ -30,6 +32,20 @@ def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def open_client(base_url: str | None, sandbox: bool | None, **more: Any) -> EsmsClient:
     given = {name: value for name, value in (("base_url", base_url), ("sandbox", sandbox)) if value is not None}
     return EsmsClient.from_env(**given, **more)
+
+
+ledger_option = click.option(
+    "--ledger",
+    "ledger_url",
+    envvar="ESMS_LEDGER",
+    metavar="URL",
+    help="sqlite:///file, a path, or postgresql://…; default: a file in your data folder.",
+)
+
+
+def open_ledger(url: str | None) -> Ledger:
+    # From the environment only, like the keys: with it, phones are stored as keyed hashes.
+    return Ledger.open(url, phone_secret=os.environ.get("ESMS_LEDGER_SECRET") or None)
 
 
 def read_time(text: str) -> datetime:

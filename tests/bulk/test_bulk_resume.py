@@ -16,8 +16,11 @@ from sender_child import NOON
 
 from esms_connectors.bulk import BulkIncompleteError, send_zns_bulk
 from esms_connectors.emulator import (
+    DEMO_API_KEY,
     DEMO_OA_ID,
+    DEMO_SECRET_KEY,
     DEMO_TEMPLATE_ID,
+    Emulator,
     EmulatorConfig,
     Fault,
     Quirks,
@@ -648,3 +651,20 @@ def test_settling_is_for_the_one_who_claims(ledger_url: str, make_bench: Callabl
 LEASE_AND_MORE = 2.0
 assert pendulum
 assert Quirks
+
+
+def test_the_readme_block_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python block of the README, as it stands there, sends the customers of the demo once each."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    [block] = [part.split("```")[0] for part in readme.split("```python")[1:] if "send_zns_bulk(" in part]
+    customers = Path(__file__).parents[2] / "esms_connectors" / "demo" / "customers.csv"
+    (tmp_path / "customers.csv").write_bytes(customers.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    gateway = Emulator()
+    with gateway.serve() as server:
+        monkeypatch.setenv("ESMS_API_KEY", DEMO_API_KEY)
+        monkeypatch.setenv("ESMS_SECRET_KEY", DEMO_SECRET_KEY)
+        monkeypatch.setenv("ESMS_BASE_URL", server.base_url)
+        exec(compile(block, "README.md", "exec"), {})
+    assert set(gateway.deliveries_by_phone().values()) == {1}
+    assert len(gateway.deliveries_by_phone()) == 2953
