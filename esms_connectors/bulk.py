@@ -253,6 +253,11 @@ class _Run:
         if at_least is not None and not 0 <= at_least <= 1:
             raise InvalidRequestError("at_least is a share from 0 to 1, or None.", field="at_least")
         self.run_key = check_run_key(self.run_key)
+        if self.channel.client.sandbox:
+            raise InvalidRequestError(
+                "The sandbox stores nothing: the ledger would remember messages that never were. Use a plan instead.",
+                field="sandbox",
+            )
         started = time.monotonic()
         about = {**self.channel.about(), "row_key": self.row_key, "campaign": campaign_of(self.run_key, self.campaign)}
         # The campaign of the first call stays: the messages already stand under it.

@@ -55,6 +55,7 @@ StillOurs = Callable[[Claim], bool]
 class Channel(Protocol):
     """One kind of message within a run."""
 
+    client: EsmsClient
     kind: str
     chunk_size: int
     smallest_chunk: int

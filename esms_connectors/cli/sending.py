@@ -105,11 +105,6 @@ def send_zns(
         client = stack.enter_context(
             open_client(base_url, sandbox, throttle=requests_per_second, max_connections=threads)
         )
-        if client.sandbox and not plan_only:
-            raise InvalidRequestError(
-                "In the sandbox nothing is stored, so a ledger would remember messages that never were. Use --plan.",
-                field="sandbox",
-            )
         template = client.get_zns_template(template_id, oa_id)
         ledger = stack.enter_context(open_ledger(ledger_url))
 

@@ -668,3 +668,12 @@ def test_the_readme_block_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         exec(compile(block, "README.md", "exec"), {})
     assert set(gateway.deliveries_by_phone().values()) == {1}
     assert len(gateway.deliveries_by_phone()) == 2953
+
+
+def test_a_sandbox_client_cannot_send_a_run(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
+    """The ledger would remember messages that never were, and the real run would skip them."""
+    bench = make_bench(sqlite_url, people(40))
+    with pytest.raises(InvalidRequestError, match="sandbox"):
+        bench.send(client=bench.client(sandbox=True))
+    assert bench.send().complete
+    bench.check_complete()
