@@ -11,7 +11,7 @@ from typing import Any
 import pendulum
 import pytest
 import sqlalchemy as sa
-from bulk_bench import Bench, people, phone_of
+from bulk_bench import Bench, PostgresServer, people, phone_of
 from sender_child import NOON
 
 from esms_connectors.bulk import BulkIncompleteError, send_zns_bulk
@@ -31,7 +31,7 @@ from esms_connectors.emulator import (
 )
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.ledger import Ledger, SendState, Settlement
-from esms_connectors.recipients import Recipient
+from esms_connectors.recipients import Columns, Recipient, SqlQuery, read_recipients
 
 ZNS, CARE, ADVERTISING = "send_zns_bulk", "send_customer_care_sms", "send_advertising_sms"
 
@@ -677,3 +677,21 @@ def test_a_sandbox_client_cannot_send_a_run(sqlite_url: str, make_bench: Callabl
         bench.send(client=bench.client(sandbox=True))
     assert bench.send().complete
     bench.check_complete()
+
+
+def test_recipients_stream_from_postgresql(postgres: PostgresServer) -> None:
+    """A query in a real PostgreSQL is a source like a file, parameters and Vietnamese text included."""
+    url = postgres.new_ledger()[0].replace("postgresql://", "postgresql+psycopg://", 1)
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE vip (id serial, phone text, name text)"))
+        connection.execute(
+            sa.text(
+                "INSERT INTO vip (phone, name) "
+                "SELECT '0901' || lpad(n::text, 6, '0'), 'Chị Hương' FROM generate_series(1, 2500) n"
+            )
+        )
+    engine.dispose()
+    query = SqlQuery(url, "SELECT phone, name FROM vip WHERE id > :least ORDER BY id", {"least": 500})
+    rows = list(read_recipients(query, Columns(params=["name"])))
+    assert (len(rows), rows[0].phone, rows[0].template_params) == (2000, "0901000501", ("Chị Hương",))
