@@ -8,6 +8,7 @@ import importlib
 import io
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -310,7 +311,7 @@ def _open_sql(source: SqlQuery) -> Iterator[Rows]:
     own = not hasattr(source.url, "connect")
     with contextlib.ExitStack() as stack:
         try:
-            engine = sqlalchemy.create_engine(source.url) if own else source.url
+            engine = sqlalchemy.create_engine(_with_driver(source.url)) if own else source.url
             if own:
                 stack.callback(engine.dispose)
             connection = stack.enter_context(engine.connect())
@@ -349,3 +350,8 @@ def _sql_error(error: Any) -> InvalidRequestError:
 def _check_names(source: str, names: Sequence[str]) -> None:
     if twice := repeated(names):
         raise source_error(source, f"has the column {twice} twice; rename one of the two")
+
+
+def _with_driver(url: Any) -> Any:
+    """`postgresql://` as the extra [postgres] serves it; SQLAlchemy 2.0 would look for another driver."""
+    return re.sub("^postgres(ql)?://", "postgresql+psycopg://", url) if isinstance(url, str) else url
