@@ -132,19 +132,15 @@ class Ledger:
             InvalidRequestError: the run exists with something else in `about`: a run key names one campaign.
         """
         run_key = check_run_key(run_key)
-        facts = {**about, "kind": kind, "phones": self._hash("phones") if self._phone_key else "plain"}
+        facts = {**about, "kind": kind, "phones": self._phones_mark()}
         with self._writing() as connection:
             connection.execute(
                 self._sql.begin_run, {"run_key": run_key, "about": json.dumps(facts), "now": self._now_ms()}
             )
             known = self._about(connection, run_key)
+        if known is not None:
+            self.check_phone_secret(run_key, known)
         for name, value in facts.items():
-            if known is not None and name == "phones" and known.get(name) != value:
-                raise InvalidRequestError(
-                    f"run {run_key!r} was begun with another secret for its phones, or with none. "
-                    "Use the same; nothing was sent.",
-                    field="phone_secret",
-                )
             if known is not None and name != "campaign" and known.get(name) != value:
                 raise InvalidRequestError(
                     f"run key {run_key!r} was used before with another {name}. "
@@ -152,6 +148,23 @@ class Ledger:
                     field="run_key",
                 )
         return known or facts
+
+    def check_phone_secret(self, run_key: str, about: Mapping[str, str]) -> None:
+        """
+        Whether phones can be compared with those of a run: with another secret none would ever be found.
+
+        Raises:
+            InvalidRequestError: the run was begun with another secret, or with none.
+        """
+        if about.get("phones") != self._phones_mark():
+            raise InvalidRequestError(
+                f"run {run_key!r} was begun with another secret for its phones, or with none. "
+                "Use the same; nothing was sent.",
+                field="phone_secret",
+            )
+
+    def _phones_mark(self) -> str:
+        return self._hash("phones") if self._phone_key else "plain"
 
     def run_about(self, run_key: str) -> dict[str, str]:
         """What was registered for a run; InvalidRequestError when there is no such run."""

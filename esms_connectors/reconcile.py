@@ -19,7 +19,7 @@ from esms_connectors.gateway.errors import InvalidRequestError, MessageNotFoundE
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.phones import read_phone
 from esms_connectors.gateway.redaction import get_logger
-from esms_connectors.ledger import Ledger, RunSummary, SendState, Settlement
+from esms_connectors.ledger import Ledger, RunSummary, SendState, Settlement, check_run_key
 
 logger = get_logger(__name__)
 
@@ -77,8 +77,8 @@ def reconcile(
 
     Args:
         not_sent_after_seconds: a row that the gateway does not have this long after its last attempt counts as not
-            sent. None, the default, never concludes that. The gateway says nothing of how late its data may be; an hour
-            is cautious.
+            sent, unless it has none of the run's accepted rows either. None, the default, never concludes that. The
+            gateway says nothing of how late its data may be; an hour is cautious.
         progress: called with the number of rows read.
 
     Raises:
@@ -88,7 +88,10 @@ def reconcile(
     """
     if not_sent_after_seconds is not None and not_sent_after_seconds < 0:
         raise InvalidRequestError("not_sent_after_seconds must not be negative.", field="not_sent_after_seconds")
+    run_key = check_run_key(run_key)
     about = ledger.run_about(run_key)
+    # With another secret no phone would be found, and everything in doubt would look as if it had not been sent.
+    ledger.check_phone_secret(run_key, about)
     if about["kind"] not in _TYPES:
         raise InvalidRequestError(
             f"Run {run_key!r} is advertising: its messages carry no campaign and cannot be looked up. "
@@ -114,13 +117,18 @@ def reconcile(
     if earliest is not None:
         since = pendulum.from_timestamp(earliest / 1000).subtract(seconds=_SLACK_SECONDS)
         known_ids = ledger.message_ids(run_key, list(waiting))
+        campaign_seen = False
         new_ids: dict[str, list[str]] = {}
         for phone, message_id in _sent_under(client, about, since, now.add(seconds=_SLACK_SECONDS), progress):
+            campaign_seen = True
             stored = ledger.hash_phone(phone)
             if stored in waiting and message_id not in known_ids:
                 known_ids.add(message_id)
                 new_ids.setdefault(stored, []).append(message_id)
         limit = None if not_sent_after_seconds is None else (now.timestamp() - not_sent_after_seconds) * 1000
+        if not campaign_seen and ledger.summary(run_key).accepted:
+            # Not even the accepted rows are there: other keys, another gateway, or data that lags. It proves nothing.
+            limit = None
         for stored, rows in waiting.items():
             ids = new_ids.get(stored, [])
             matched, absent = _matched(rows, ids)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from bulk_bench import Bench, PostgresServer, people, phone_of
 from sender_child import NOON
 
+from esms_connectors import Credentials, EsmsClient
 from esms_connectors.bulk import BulkIncompleteError, send_zns_bulk
 from esms_connectors.emulator import (
     DEMO_API_KEY,
@@ -30,8 +31,9 @@ from esms_connectors.emulator import (
     http_status,
 )
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
-from esms_connectors.ledger import Ledger, SendState, Settlement
+from esms_connectors.ledger import Ledger, LedgerRow, SendState, Settlement
 from esms_connectors.recipients import Columns, Recipient, SqlQuery, read_recipients
+from esms_connectors.reconcile import reconcile
 
 ZNS, CARE, ADVERTISING = "send_zns_bulk", "send_customer_care_sms", "send_advertising_sms"
 
@@ -695,3 +697,39 @@ def test_recipients_stream_from_postgresql(postgres: PostgresServer) -> None:
     query = SqlQuery(url, "SELECT phone, name FROM vip WHERE id > :least ORDER BY id", {"least": 500})
     rows = list(read_recipients(query, Columns(params=["name"])))
     assert (len(rows), rows[0].phone, rows[0].template_params) == (2000, "0901000501", ("Chị Hương",))
+
+
+def test_reconcile_with_the_wrong_phone_secret_concludes_nothing(tmp_path: Path) -> None:
+    """No phone would be found, and everything in doubt would look unsent: refused, and the rows stay in doubt."""
+    url = str(tmp_path / "ledger.sqlite")
+    with Ledger.open(url, phone_secret="the right one") as ledger:
+        ledger.begin_run("r", "zns", {"campaign": "c"})
+    gateway = Emulator()
+    with gateway.serve() as server, EsmsClient(Credentials(DEMO_API_KEY, DEMO_SECRET_KEY), server.base_url) as client:
+        for secret in (None, "another"):
+            with (
+                Ledger.open(url, phone_secret=secret) as ledger,
+                pytest.raises(InvalidRequestError, match="another secret"),
+            ):
+                reconcile(client, ledger, "r", not_sent_after_seconds=0)
+
+
+def test_reconcile_at_another_gateway_concludes_nothing(tmp_path: Path) -> None:
+    """Where not even the accepted rows are to be found, missing rows prove nothing."""
+    moments = [pendulum.now("Asia/Ho_Chi_Minh").at(12)]
+    with Ledger.open(tmp_path / "ledger.sqlite", now=lambda: moments[0]) as ledger:
+        ledger.begin_run("r", "zns", {"campaign": "c"})
+        rows = [LedgerRow(f"090100000{number}", f"090100000{number}", "x", number) for number in range(2)]
+        first, second = ledger.claim("r", rows, worker="w", chunk="0").claims
+        ledger.settle(
+            [
+                Settlement(first.request_id, SendState.ACCEPTED, "100", "an-id"),
+                Settlement(second.request_id, SendState.UNKNOWN),
+            ],
+            worker="w",
+        )
+        moments[0] = moments[0].add(hours=2)
+        other = Emulator()
+        with other.serve() as server, EsmsClient(Credentials(DEMO_API_KEY, DEMO_SECRET_KEY), server.base_url) as client:
+            result = reconcile(client, ledger, "r", not_sent_after_seconds=3600)
+        assert (result.not_sent, result.run.unknown, result.run.accepted) == (0, 1, 1)
