@@ -122,7 +122,8 @@ lock: | $(filter .uv/bin/uv,$(UV)) ## resolve anew and write locks/*.txt
 	@$(UV) lock --upgrade
 	@mkdir -p locks
 	@for name in core airflow prefect; do \
-	  case $$name in core) what="--extra ledger --extra duckdb --extra postgres --extra files --group lint" ;; *) what="--extra $$name" ;; esac; \
+	  case $$name in core) what="--extra dlt --group lint" ;; *) what="--extra $$name" ;; esac; \
 	  $(UV) export --quiet --frozen --no-emit-project --no-header --no-annotate --format requirements.txt \
-	    --no-default-groups --group build --group test --extra emulator --extra cli $$what --output-file locks/$$name.txt; \
+	    --no-default-groups --group build --group test --extra emulator --extra cli --extra ledger \
+	    --extra duckdb --extra postgres --extra files $$what --output-file locks/$$name.txt; \
 	done

@@ -1,0 +1,208 @@
+"""
+What a warehouse is asked to do, and the three tables it keeps. Rows, history and the load of a window commit together.
+
+`esms_sent_messages` has one row a message and recipient, `esms_status_history` one line a status that was seen to
+change, `esms_loads` one line a window with what the last load of it found.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+
+from esms_connectors.gateway.errors import EsmsError
+from esms_connectors.sent_messages import MONEY, TIME, SentWindow
+
+MESSAGES, HISTORY, LOADS = "esms_sent_messages", "esms_status_history", "esms_loads"
+
+# The columns of a row as it comes to be merged, in order. `first_seen_at`, `changed_at` and `went_back_to` are the
+# warehouse's own.
+ROW_SCHEMA = pa.schema(
+    [
+        pa.field("row_key", pa.string(), nullable=False),
+        pa.field("message_id", pa.string()),
+        pa.field("phone", pa.string()),
+        pa.field("sms_type", pa.int32()),
+        pa.field("campaign", pa.string()),
+        pa.field("content", pa.string()),
+        pa.field("price_vnd", MONEY),
+        pa.field("send_status", pa.int32()),
+        pa.field("send_result", pa.int32()),
+        pa.field("status_text", pa.string()),
+        pa.field("state", pa.string(), nullable=False),
+        pa.field("sent_at", TIME),
+        pa.field("portal_id", pa.string()),
+        pa.field("window_start", TIME, nullable=False),
+        pa.field("window_end", TIME, nullable=False),
+    ]
+)
+
+COLUMNS = {
+    MESSAGES: {
+        "row_key": "the key: message id and phone, the phone as a keyed hash unless phones are kept plain",
+        "message_id": "the gateway's ReferenceId, which is the SMSID of the send; advertising shares one among phones",
+        "phone": "as chosen: plain (ten digits), keyed hash, masked, or empty",
+        "sms_type": "1 advertising, 2 customer care, 8 fixed number, 23 Viber, 24 priority ZNS, 25 ZNS, 26 Zalo follower",
+        "campaign": "the campaign id given when sending",
+        "content": "the text sent, or empty where left out",
+        "price_vnd": "price of the message in VND, exact",
+        "send_status": "the gateway's SendStatus",
+        "send_result": "the gateway's SendResult",
+        "status_text": "what the gateway wrote as status/result where one of them was no whole number",
+        "state": "pending, sent, delivered, failed, rejected or undocumented",
+        "sent_at": "when the gateway says it was sent, UTC",
+        "portal_id": "the gateway's SmsId; shared by rows, no key",
+        "window_start": "start of the window that first brought the row (creation time), UTC",
+        "window_end": "end of that window, UTC",
+        "first_seen_at": "when a load first saw the row, UTC",
+        "changed_at": "when a load last saw it change, UTC; that of first_seen_at if never",
+        "went_back_to": "the state that the gateway showed last, where it was not final and ours is",
+    },
+    HISTORY: {
+        "row_key": "the row in esms_sent_messages",
+        "observed_at": "when the load that saw the change began to read, UTC",
+        "from_state": "state before",
+        "to_state": "state the gateway showed",
+        "from_status": "SendStatus before",
+        "from_result": "SendResult before",
+        "to_status": "SendStatus shown",
+        "to_result": "SendResult shown",
+        "taken": "false where a final state would have gone back; the row then keeps its state and went_back_to is set",
+    },
+    LOADS: {
+        "sms_type": "the type asked for",
+        "window_start": "creation time from, UTC",
+        "window_end": "creation time to, UTC",
+        "planned_at": "when the pull that asked for the window began, UTC",
+        "read_at": "when the reading of the last load began, UTC; empty = owed",
+        "loaded_at": "when the last load was committed, UTC; empty = owed",
+        "closed": "whether the window had ended, with some patience, before it was read",
+        "row_count": "different rows found by the last load",
+        "count_total": "the gateway's own count behind that reading",
+        "open_rows": "rows whose state, as the gateway showed it, was not final: the window is worth another reading",
+        "inserted": "rows that were new",
+        "changed": "rows that had changed",
+        "went_back": "rows that would have gone back from a final state, and were flagged instead",
+        "digest": "a checksum over keys and statuses, whatever their order",
+        "load_count": "how often the window was loaded",
+        "privacy": "how phones and texts are kept; one warehouse keeps one way",
+    },
+}
+"""Table -> column -> what it holds. Warehouses that have comments carry these."""
+
+
+class WarehouseError(EsmsError):
+    """The warehouse cannot be used, or said no. What was being loaded is not in it; loading again is safe."""
+
+    def __init__(self, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+@dataclass(frozen=True, slots=True)
+class WindowLoad:
+    """A line of `esms_loads`; see `COLUMNS` for what each says. Times are aware, UTC."""
+
+    window: SentWindow
+    planned_at: datetime
+    privacy: str
+    read_at: datetime | None = None
+    loaded_at: datetime | None = None
+    closed: bool = False
+    row_count: int = 0
+    count_total: int | None = None
+    open_rows: int = 0
+    inserted: int = 0
+    changed: int = 0
+    went_back: int = 0
+    digest: str = ""
+    load_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MergeCounts:
+    """What a merge did; `unchanged` rows were there already, exactly so."""
+
+    inserted: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    went_back: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """
+    Whom to erase.
+
+    Attributes:
+        stored_phone: the phone as this warehouse's rows have it; None where phones are masked or left out, because then
+            only the key tells whose a row is.
+        row_key_of: message id -> the key of this person's row for that message.
+    """
+
+    stored_phone: str | None = field(repr=False)
+    row_key_of: Callable[[str | None], str] = field(repr=False)
+
+
+class Warehouse(abc.ABC):
+    """
+    A place for status rows. Open it with `open_warehouse`; close it, or use it in a `with`.
+
+    Every method raises `WarehouseError` for what the place itself refuses, and `ConfigurationError` for what a person
+    must set right. Neither holds a password, a phone or a row.
+    """
+
+    name: str
+    """For people: where rows go, without a password."""
+
+    @abc.abstractmethod
+    def prepare(self) -> None:
+        """Create the tables on first use; otherwise see that they are ours. Safe to call by several at once."""
+
+    @abc.abstractmethod
+    def loads(self) -> Iterator[WindowLoad]:
+        """Every line of `esms_loads`, in order of type and window."""
+
+    @abc.abstractmethod
+    def plan(self, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> None:
+        """Write the windows down as owed: `planned_at` is set, whatever was loaded of them before stays as it is."""
+
+    @abc.abstractmethod
+    def merge(self, load: WindowLoad, rows: Iterable[pa.RecordBatch]) -> MergeCounts:
+        """
+        Take one proven window: upsert its rows on `row_key`, add history lines, write the load. All or nothing.
+
+        A row changes when anything but its window differs from what is stored; a history line is added when its
+        status does. A stored final state that would become not final is kept, flagged in `went_back_to` and noted in
+        the history once; rows last changed by a reading that began after `load.read_at` are left alone.
+
+        Args:
+            load: as read; `inserted`, `changed`, `went_back`, `load_count` and `loaded_at` are filled in here.
+            rows: batches of `ROW_SCHEMA`, each key once. Read once, never held as a whole.
+
+        Raises:
+            ConfigurationError: the warehouse keeps phones another way (`load.privacy`).
+            WarehouseError: see there.
+        """
+
+    @abc.abstractmethod
+    def erase(self, person: Person) -> dict[str, int]:
+        """Remove the rows of a person and their history; table -> rows removed. Loads keep their counts."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Give back what is held. Twice is once."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
