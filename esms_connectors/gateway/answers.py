@@ -9,7 +9,7 @@ from __future__ import annotations
 import email.utils
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +54,13 @@ class FailedAttempt:
     retry_after_seconds: float | None = None
 
 
-def judge(endpoint: Endpoint, response: requests.Response, content: bytes) -> Answer | FailedAttempt:
+# Bytes of a body -> the members of its object; raises `wire.UnreadableAnswerError`.
+AnswerReader = Callable[[bytes], Mapping[str, Any]]
+
+
+def judge(
+    endpoint: Endpoint, response: requests.Response, content: bytes, read: AnswerReader = wire.read_answer
+) -> Answer | FailedAttempt:
     """What an answer means. Only the code decides: texts, message ids and HTTP 200 stand on errors too."""
     status = response.status_code
     retry_after = _retry_after_seconds(response.headers.get("Retry-After"))
@@ -68,7 +74,7 @@ def judge(endpoint: Endpoint, response: requests.Response, content: bytes) -> An
             Failure.MISDIRECTED, f"HTTP {status}, a redirect, which is never followed; is the base URL right?"
         )
     try:
-        answer = wire.read_answer(content)
+        answer = read(content)
         code = wire.read_code(answer, endpoint.code_fields)
     except wire.UnreadableAnswerError as error:
         reason = f"HTTP {status} with {error}"

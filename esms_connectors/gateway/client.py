@@ -15,6 +15,7 @@ from requests.adapters import BaseAdapter
 
 from esms_connectors.gateway import decode, wire
 from esms_connectors.gateway import endpoints as catalogue
+from esms_connectors.gateway.answers import AnswerReader
 from esms_connectors.gateway.arguments import (
     check_callback_url,
     check_campaign,
@@ -477,6 +478,26 @@ class EsmsClient:
 
         Source: get-the-message-status (GetSmsSentData_V2).
         """
+        answer = self.get_sms_sent_data_answer(start, end, sms_type, page=page, page_size=page_size)
+        return decode.sent_data_page(answer, page, page_size)
+
+    def get_sms_sent_data_answer(
+        self,
+        start: datetime,
+        end: datetime,
+        sms_type: SmsType | int,
+        *,
+        page: int = 1,
+        page_size: int = 500,
+        read: AnswerReader = wire.read_answer,
+    ) -> wire.Fields:
+        """
+        The members of one page as they came, for who reads them another way than into objects.
+
+        Args:
+            read: bytes of the body -> members; raises `wire.UnreadableAnswerError`.
+            start, end, sms_type, page, page_size, errors and source: as in `get_sms_sent_data_page`.
+        """
         endpoint = catalogue.GET_SMS_SENT_DATA
         if not isinstance(page, int) or not isinstance(page_size, int):
             raise InvalidRequestError("page and page_size are whole numbers.", field="page")
@@ -494,10 +515,9 @@ class EsmsClient:
             "PageSize": page_size,
         }
         try:
-            answer = self._transport.call(endpoint, fields).fields
+            return self._transport.call(endpoint, fields, read=read).fields
         except MessageNotFoundError:
-            answer = {"CountTotal": 0}
-        return decode.sent_data_page(answer, page, page_size)
+            return {"CountTotal": 0}
 
     def get_sms_sent_data(
         self, start: datetime, end: datetime, sms_type: SmsType | int, *, page_size: int = 500

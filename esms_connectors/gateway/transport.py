@@ -25,7 +25,7 @@ from requests.utils import get_environ_proxies
 
 from esms_connectors.gateway import wire
 from esms_connectors.gateway.addresses import Addresses, is_loopback
-from esms_connectors.gateway.answers import Answer, FailedAttempt, is_connect_error, judge, why
+from esms_connectors.gateway.answers import Answer, AnswerReader, FailedAttempt, is_connect_error, judge, why
 from esms_connectors.gateway.codes import CODES
 from esms_connectors.gateway.connection import DEPARTURE, MarkingAdapter
 from esms_connectors.gateway.credentials import Credentials
@@ -162,6 +162,7 @@ class Transport:
         *,
         request_id: str | None = None,
         phones: Sequence[str] = (),
+        read: AnswerReader = wire.read_answer,
     ) -> Answer:
         """
         Call `endpoint`, repeating as far as that can do no harm.
@@ -170,6 +171,7 @@ class Transport:
             fields: members of the JSON object, elements of the XML document or parameters of the query, without keys.
             request_id: set when `fields` carry request ids, for the errors.
             phones: the CUSTOMER elements of an XML document.
+            read: turns a body into its members, for answers that are read another way than most.
 
         Raises:
             GatewayError: a subclass by code.
@@ -197,7 +199,7 @@ class Transport:
                     # The duplicate window may have closed during a long wait.
                     raise _final_error(endpoint, failed, request_id, attempt, in_doubt=in_doubt)
                 attempt += 1
-                result = self._attempt(endpoint, fields, phones)
+                result = self._attempt(endpoint, fields, phones, read)
             if isinstance(result, Answer):
                 return replace(result, attempts=attempt, in_doubt=in_doubt)
             if result.error is not None:
@@ -269,7 +271,9 @@ class Transport:
 
     # --- one attempt -------------------------------------------------------------------------------------------------
 
-    def _attempt(self, endpoint: Endpoint, fields: Mapping[str, Any], phones: Sequence[str]) -> Answer | FailedAttempt:
+    def _attempt(
+        self, endpoint: Endpoint, fields: Mapping[str, Any], phones: Sequence[str], read: AnswerReader
+    ) -> Answer | FailedAttempt:
         """One request: the answer, or what went wrong."""
         guard_loggers_of_others()
         url = self._addresses.url_of(endpoint)
@@ -299,7 +303,7 @@ class Transport:
                     content = _read(response, deadline)
                 except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                     return FailedAttempt(Failure.LOST, why(error, left=True))
-                return judge(endpoint, response, content)
+                return judge(endpoint, response, content, read)
         finally:
             if session is not self._session:
                 session.close()

@@ -4,3 +4,30 @@ Where status rows go: a DuckDB file, PostgreSQL, Parquet/CSV/JSONL on any file s
 `open_warehouse(url)` is the way in, `load_sent_messages` pulls into it. A target is a module here that keeps the
 contract of `contract.py`; one test suite runs over all of them.
 """
+
+from esms_connectors.warehouse.contract import Warehouse, WarehouseError, WindowLoad
+from esms_connectors.warehouse.loading import (
+    LoadIncompleteError,
+    LoadProgress,
+    LoadSummary,
+    follow_up_windows,
+    load_sent_messages,
+    load_windows,
+)
+from esms_connectors.warehouse.opening import open_warehouse
+from esms_connectors.warehouse.privacy import PhoneForm, Privacy
+
+__all__ = [
+    "LoadIncompleteError",
+    "LoadProgress",
+    "LoadSummary",
+    "PhoneForm",
+    "Privacy",
+    "Warehouse",
+    "WarehouseError",
+    "WindowLoad",
+    "follow_up_windows",
+    "load_sent_messages",
+    "load_windows",
+    "open_warehouse",
+]

@@ -17,7 +17,8 @@ from typing import Self
 import pyarrow as pa
 
 from esms_connectors.gateway.errors import EsmsError
-from esms_connectors.sent_messages import MONEY, TIME, SentWindow
+from esms_connectors.sent_columns import MONEY, TIME
+from esms_connectors.sent_windows import SentWindow
 
 MESSAGES, HISTORY, LOADS = "esms_sent_messages", "esms_status_history", "esms_loads"
 
@@ -43,12 +44,18 @@ ROW_SCHEMA = pa.schema(
     ]
 )
 
+TABLES = {
+    MESSAGES: "one row a message and recipient, as the gateway last showed it",
+    HISTORY: "one line for each status that was seen to change",
+    LOADS: "one line a window: what the last load of it found",
+}
+
 COLUMNS = {
     MESSAGES: {
         "row_key": "the key: message id and phone, the phone as a keyed hash unless phones are kept plain",
         "message_id": "the gateway's ReferenceId, which is the SMSID of the send; advertising shares one among phones",
         "phone": "as chosen: plain (ten digits), keyed hash, masked, or empty",
-        "sms_type": "1 advertising, 2 customer care, 8 fixed number, 23 Viber, 24 priority ZNS, 25 ZNS, 26 Zalo follower",
+        "sms_type": "1 advertising, 2 care, 8 fixed number, 23 Viber, 24 priority ZNS, 25 ZNS, 26 Zalo follower",
         "campaign": "the campaign id given when sending",
         "content": "the text sent, or empty where left out",
         "price_vnd": "price of the message in VND, exact",

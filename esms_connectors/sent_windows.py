@@ -1,0 +1,106 @@
+"""Spans of time -> the windows that are asked for. Imports nothing heavy: schedulers cut windows too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pendulum
+from pendulum import DateTime
+
+from esms_connectors.gateway.arguments import check_sms_type
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.models import SmsType
+from esms_connectors.gateway.wire import VIETNAM
+
+# Every type that the gateway lists; it has no "all". Journey messages are listed as ZNS.
+ALL_SMS_TYPES = tuple(int(one) for one in SmsType if one is not SmsType.ZNS_JOURNEY)
+
+# The older function refused more than three days. Of this one no limit is known, so no longer window is ever asked for.
+LONGEST_WINDOW = timedelta(days=3)
+_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SentWindow:
+    """
+    The messages of one type that were created from `start` to `end`.
+
+    Attributes:
+        sms_type: one of the gateway's listed types.
+        start, end: aware, UTC, whole seconds. The second of `end` is asked for too, because nobody knows whether the
+            gateway leaves it out; the next window begins with it.
+    """
+
+    sms_type: int
+    start: DateTime
+    end: DateTime
+
+    def __str__(self) -> str:
+        start, end = (moment.in_timezone(VIETNAM).format("YYYY-MM-DD HH:mm:ss") for moment in (self.start, self.end))
+        return f"type {self.sms_type}, {start} to {end} in Vietnam"
+
+    @property
+    def seconds(self) -> int:
+        return int((self.end - self.start).total_seconds())
+
+    def cut(self, pieces: int) -> list[SentWindow]:
+        """As many windows of about the same length, or fewer where a second is reached."""
+        pieces = min(pieces, self.seconds)
+        edges = [self.start.add(seconds=self.seconds * piece // pieces) for piece in range(pieces)]
+        return [SentWindow(self.sms_type, start, end) for start, end in zip(edges, [*edges[1:], self.end], strict=True)]
+
+
+def windows_between(
+    start: datetime,
+    end: datetime,
+    sms_types: Iterable[SmsType | int] = ALL_SMS_TYPES,
+    longest: timedelta = timedelta(days=1),
+) -> Iterator[SentWindow]:
+    """
+    Cut `start` to `end` into windows for each type, at the midnights of Vietnam.
+
+    Args:
+        start, end: aware; widened to whole seconds.
+        sms_types: types to ask for, each once.
+        longest: of one window: whole days up to three, or a part of a day.
+
+    Yields:
+        The windows, type by type, each type in order of time. The same span always gives the same windows.
+
+    Raises:
+        InvalidRequestError: a time without a zone, an empty span, an unlisted type or a length out of range.
+    """
+    for name, moment in (("start", start), ("end", end)):
+        if not isinstance(moment, datetime) or moment.utcoffset() is None:
+            raise InvalidRequestError(
+                f"{name} needs a date and time with a zone, such as pendulum.datetime(2026, 11, 1, tz='{VIETNAM}').",
+                field=name,
+            )
+    first, last = _whole_second(start), _whole_second(end)
+    if last < end:
+        last = last.add(seconds=1)
+    if first >= last:
+        raise InvalidRequestError("start is not earlier than end: the span is empty.", field="start")
+    whole_days = longest.seconds == 0 and longest.microseconds == 0
+    if not _SECOND <= longest <= LONGEST_WINDOW or (longest > timedelta(days=1) and not whole_days):
+        raise InvalidRequestError("A window is whole days, three at most, or a part of a day.", field="longest")
+    types = list(dict.fromkeys(check_sms_type(sms_type) for sms_type in sms_types))
+    if not types:
+        raise InvalidRequestError("There is no message type to ask for.", field="sms_types")
+    return (window for sms_type in types for window in _windows_of_type(sms_type, first, last, longest))
+
+
+def _whole_second(moment: datetime) -> DateTime:
+    return pendulum.instance(moment).in_timezone("UTC").replace(microsecond=0)
+
+
+def _windows_of_type(sms_type: int, first: DateTime, last: DateTime, longest: timedelta) -> Iterator[SentWindow]:
+    start = first
+    while start < last:
+        midnight = start.in_timezone(VIETNAM).start_of("day")
+        edge = midnight.add(days=longest.days) if longest.days else min(start + longest, midnight.add(days=1))
+        end = min(edge.in_timezone("UTC").replace(microsecond=0), last)
+        yield SentWindow(sms_type, start, end)
+        start = end

@@ -1,0 +1,57 @@
+"""An address -> a warehouse."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.warehouse.contract import Warehouse
+
+
+def open_warehouse(address: str | Path) -> Warehouse:
+    """
+    Open what `address` names; its tables are created on first use.
+
+    Args:
+        address: one of
+            `duckdb:///esms.duckdb` (four slashes for an absolute path), or a path that ends in `.duckdb`;
+            `postgresql://user@host/database`, the password in it or in `PGPASSWORD`;
+            a folder, `file:///folder`, `s3://bucket/prefix`, `gs://…`, `abfs://…` with `?format=parquet` (or `csv`,
+            `jsonl`);
+            `dlt://bigquery?dataset=esms` for any destination that dlt knows, with dlt's own configuration.
+
+    Raises:
+        ConfigurationError: an address that means nothing, a missing extra, or a place that cannot be used.
+    """
+    text = str(address).strip()
+    if not text:
+        raise ConfigurationError("Where to? Give duckdb:///esms.duckdb, postgresql://…, a folder or a URL.")
+    scheme = text.split("://", 1)[0].lower() if "://" in text else ""
+    if scheme == "duckdb" or (not scheme and text.lower().endswith((".duckdb", ".ddb"))):
+        _need("duckdb", "duckdb")
+        from esms_connectors.warehouse.duckdb_file import DuckDbWarehouse
+
+        return DuckDbWarehouse(unquote(text.removeprefix(text[:9])) if scheme else text)
+    if scheme.split("+")[0] in ("postgresql", "postgres"):
+        _need("psycopg", "postgres")
+        from esms_connectors.warehouse.postgresql import PostgresWarehouse
+
+        return PostgresWarehouse(text)
+    if scheme == "dlt":
+        _need("dlt", "dlt")
+        from esms_connectors.warehouse.dlt_destination import DltWarehouse
+
+        parts = urlsplit(text)
+        return DltWarehouse(parts.netloc, parse_qs(parts.query).get("dataset", ["esms"])[0])
+    _need("fsspec", "files")
+    from esms_connectors.warehouse.files import FilesWarehouse
+
+    return FilesWarehouse(text)
+
+
+def _need(module: str, extra: str) -> None:
+    for name in (module, "pyarrow", "msgspec"):
+        if importlib.util.find_spec(name) is None:
+            raise ConfigurationError(f"This needs the extra [{extra}]: pip install 'esms-connectors[{extra}]'")

@@ -1,0 +1,120 @@
+"""How much of a person a warehouse keeps, chosen once for each warehouse."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.gateway.phones import normalise_phone
+from esms_connectors.gateway.redaction import mask_phone, register_secret
+from esms_connectors.warehouse.contract import ROW_SCHEMA, Person
+
+# As the ledger writes them, so that the two can be joined where they share a secret.
+_HASH_LENGTH = 40
+_KEY_LENGTH = 24
+
+
+class PhoneForm(enum.StrEnum):
+    """What stands in the column `phone`."""
+
+    PLAIN = "plain"
+    HASHED = "hashed"  # the same person can be found again, the number cannot be read
+    MASKED = "masked"  # 090*****84
+    OMITTED = "omitted"
+
+
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """
+    What becomes of phones and texts on their way into a warehouse.
+
+    Args:
+        phone: see `PhoneForm`.
+        secret: the key of the hashes. Needed unless phones stay plain: rows are told apart by it, so another secret
+            means another warehouse.
+        content: False leaves out the texts.
+
+    Raises:
+        ConfigurationError: no secret where one is needed.
+    """
+
+    phone: PhoneForm = PhoneForm.PLAIN
+    secret: str | None = field(default=None, repr=False)
+    content: bool = True
+
+    def __post_init__(self) -> None:
+        if self.phone is not PhoneForm.PLAIN and not self.secret:
+            raise ConfigurationError(
+                f"Phones that are kept {self.phone} need a secret to tell rows apart: set ESMS_PHONE_SECRET, and keep "
+                "it as long as the warehouse."
+            )
+        if self.secret:
+            register_secret(self.secret)
+
+    @property
+    def fingerprint(self) -> str:
+        """What `esms_loads` remembers, to notice that somebody comes with another choice or another secret."""
+        phone = self.phone.value
+        if self.phone is not PhoneForm.PLAIN:
+            phone += f":{self._hash('esms-connectors', 8)}"
+        return f"phone={phone} content={'kept' if self.content else 'omitted'}"
+
+    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """`SENT_MESSAGE_SCHEMA` -> `ROW_SCHEMA`."""
+        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+        ids, phones = columns["message_id"], columns["phone"]
+        if self.phone is PhoneForm.PLAIN:
+            row_key = pc.binary_join_element_wise(ids, phones, ":", null_handling="replace", null_replacement="")
+        else:
+            plain = phones.to_pylist()
+            row_key = pa.array(
+                [self._private_key(*pair) for pair in zip(ids.to_pylist(), plain, strict=True)], pa.string()
+            )
+            columns["phone"] = pa.array([self._shown(phone) for phone in plain], pa.string())
+        if not self.content:
+            columns["content"] = pa.nulls(batch.num_rows, pa.string())
+        return pa.RecordBatch.from_arrays(
+            [row_key, *(columns[name] for name in ROW_SCHEMA.names[1:])], schema=ROW_SCHEMA
+        )
+
+    def person(self, phone: str) -> Person:
+        """
+        Whom to erase.
+
+        Raises:
+            InvalidRequestError: no Vietnamese mobile number.
+        """
+        number = normalise_phone(phone)
+        findable = self.phone in (PhoneForm.PLAIN, PhoneForm.HASHED)
+
+        def row_key_of(message_id: str | None) -> str:
+            if self.phone is PhoneForm.PLAIN:
+                return f"{message_id or ''}:{number}"
+            return self._private_key(message_id, number)
+
+        return Person(stored_phone=self._shown(number) if findable else None, row_key_of=row_key_of)
+
+    def _private_key(self, message_id: str | None, phone: str | None) -> str:
+        named = message_id or ""
+        return f"{named}:{self._hash(f'{named}:{phone}', _KEY_LENGTH)}"
+
+    def _shown(self, phone: str | None) -> str | None:
+        if phone is None:
+            return None
+        match self.phone:
+            case PhoneForm.PLAIN:
+                return phone
+            case PhoneForm.HASHED:
+                return self._hash(phone, _HASH_LENGTH)
+            case PhoneForm.MASKED:
+                return mask_phone(phone)
+        return None
+
+    def _hash(self, text: str, length: int) -> str:
+        return hmac.digest((self.secret or "").encode(), text.encode(), hashlib.sha256).hex()[:length]
