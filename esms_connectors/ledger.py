@@ -24,6 +24,7 @@ import pendulum
 from pendulum import DateTime
 
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
+from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.gateway.retry import duplicate_window_start
 from esms_connectors.ledger_rows import Claim, ClaimResult, LedgerRow, RunSummary, SendState, Settlement
@@ -335,6 +336,31 @@ class Ledger:
             recorded = connection.execute(self._sql.record_resend, parameters).rowcount
             connection.execute(self._sql.release, parameters)
         return recorded
+
+    # --- forgetting --------------------------------------------------------------------------------------------------
+
+    def erase(self, phone: str) -> dict[str, int]:
+        """
+        Take a person out of the settled rows. The rows themselves stay, without the phone: they are what keeps the same
+        run from sending again. Rows in doubt are left as they are, because only the phone can settle them.
+
+        Args:
+            phone: in any spelling.
+
+        Returns:
+            `erased` and `unsettled`: rows whose phone was removed, rows that must be reconciled first.
+
+        Raises:
+            InvalidRequestError: no Vietnamese mobile number, or a run was kept under another phone secret.
+        """
+        number = normalise_phone(phone)
+        for run_key, _ in self.runs():
+            self.check_phone_secret(run_key, self.run_about(run_key))
+        stored = {"phone": self.hash_phone(number)}
+        with self._writing() as connection:
+            erased = connection.execute(self._sql.erase, stored).rowcount
+            unsettled = connection.execute(self._sql.not_erased, stored).scalar_one()
+        return {"erased": erased, "unsettled": unsettled}
 
     # --- looking -----------------------------------------------------------------------------------------------------
 

@@ -99,6 +99,8 @@ class Statements:
     unresolved: TextClause
     message_ids: TextClause
     runs: TextClause
+    erase: TextClause
+    not_erased: TextClause
 
 
 _BURNT = "given.duplicate = 1 AND esms_sends.code IS NOT NULL AND esms_sends.code NOT IN ('100', '124', '199')"
@@ -264,6 +266,12 @@ def statements_for(engine: Engine) -> Statements:
             "WHERE run_key = :run_key AND message_id IS NOT NULL AND phone IN {states}"
         ),
         runs=text("SELECT run_key, began_ms FROM esms_runs ORDER BY began_ms DESC, run_key"),
+        erase=text(
+            "UPDATE esms_sends SET phone = 'erased', "
+            "row_key = CASE WHEN row_key = phone THEN 'erased' ELSE row_key END "
+            "WHERE phone = :phone AND state IN ('accepted', 'rejected')"
+        ),
+        not_erased=text("SELECT count(*) FROM esms_sends WHERE phone = :phone"),
     )
 
 

@@ -13,6 +13,7 @@ from esms_connectors.cli import output
 from esms_connectors.cli.check import check_account
 from esms_connectors.cli.ledger import ledger_commands, reconcile_run, resend
 from esms_connectors.cli.output import EXIT_CODES, EsmsGroup, json_option, print_json
+from esms_connectors.cli.pulling import erase, pull, sql
 from esms_connectors.cli.sending import send_zns
 from esms_connectors.cli.settings import connection_options, need, open_client, read_time
 from esms_connectors.gateway.codes import CODES
@@ -249,5 +250,5 @@ def demo(folder: str, as_json: bool) -> None:
     show_demo(folder, as_json=as_json)
 
 
-for command in (send_zns, ledger_commands, reconcile_run, resend):
+for command in (send_zns, ledger_commands, reconcile_run, resend, pull, sql, erase):
     esms.add_command(command)

@@ -28,7 +28,7 @@ Exit codes, for scripts:
   1  something on this machine failed
   2  wrong usage, keys or input; nothing was sent
   3  the gateway refused (see `esms explain CODE`), or a row did, after others were sent
-  4  not sent, or not to be read (no connection, no answer, too many requests); repeat later
+  4  not sent, not read or not loaded (no connection, no answer, does not add up); repeat later
   5  outcome unknown: it may have been sent; repeat with the same --request-id only
 """
 
@@ -49,7 +49,7 @@ def exit_code_of(error: EsmsError) -> int:
             return 4
         case GatewayError():
             return 3
-    return 1
+    return 4 if error.retryable else 1
 
 
 class EsmsGroup(click.Group):
@@ -59,7 +59,7 @@ class EsmsGroup(click.Group):
         try:
             return super().main(*arguments, **{**settings, "standalone_mode": False})
         except click.exceptions.Abort:
-            click.echo("\nesms: interrupted. What was sent is settled; the same command resumes.", err=True)
+            click.echo("\nesms: interrupted. What was done stays done; the same command resumes.", err=True)
             code = 130
         except click.ClickException as error:
             if "--json" in sys.argv:
@@ -89,6 +89,8 @@ def _fail(error: EsmsError) -> NoReturn:
         }
         if isinstance(error, BulkIncompleteError):
             about["run"] = asdict(error.summary.run)
+        elif hasattr(error, "summary"):
+            about["loaded"] = error.summary.as_dict()
         print_json(about)
     else:
         click.secho(f"esms: {error}", fg="red", err=True)

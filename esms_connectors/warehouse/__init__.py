@@ -15,7 +15,7 @@ from esms_connectors.warehouse.loading import (
     load_windows,
 )
 from esms_connectors.warehouse.opening import open_warehouse
-from esms_connectors.warehouse.privacy import PhoneForm, Privacy
+from esms_connectors.warehouse.privacy import PhoneForm, Privacy, erase_phone
 
 __all__ = [
     "LoadIncompleteError",
@@ -26,6 +26,7 @@ __all__ = [
     "Warehouse",
     "WarehouseError",
     "WindowLoad",
+    "erase_phone",
     "follow_up_windows",
     "load_sent_messages",
     "load_windows",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
 import pendulum
@@ -35,12 +35,27 @@ Clock = Callable[[], DateTime]
 
 @dataclass(frozen=True, slots=True)
 class LoadProgress:
-    """Where a load stands. `rows_expected` is for the windows begun so far; others may hold more."""
+    """
+    Where a load stands.
+
+    Attributes:
+        windows_done, windows: of all that are to be read.
+        rows: read so far.
+        rows_at_hand, rows_expected: of the window being read.
+    """
 
     windows_done: int
     windows: int
     rows: int
+    rows_at_hand: int
     rows_expected: int
+
+    @property
+    def share_done(self) -> float:
+        """0 to 1, as if all windows were alike: nobody knows the others before they are read."""
+        if self.windows == 0:
+            return 1.0
+        return min(1.0, (self.windows_done + (self.rows_at_hand / max(1, self.rows_expected))) / self.windows)
 
 
 @dataclass(slots=True)
@@ -77,6 +92,10 @@ class LoadSummary:
         ):
             text += f", {count:,} {what}" if count else ""
         return text + (f"; {self.skipped:,} windows were there already" if self.skipped else "")
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {**asdict(self), "seconds": round(self.seconds, 2)}
 
     def _add(self, reading: WindowReading, counts: MergeCounts) -> None:
         self.windows += 1
@@ -201,16 +220,12 @@ def load_windows(
     owed = [window for window in wanted if window not in done]
     warehouse.plan(owed, planned_at=planned_at, privacy=privacy.fingerprint)
     incomplete: list[IncompleteWindowError] = []
-    expected = 0
 
     def tell(reading: WindowReading | None = None) -> None:
         if progress is not None:
-            at_hand = (reading.rows, max(reading.rows, reading.rows_expected)) if reading is not None else (0, 0)
-            progress(
-                LoadProgress(
-                    summary.windows + len(incomplete), len(owed), summary.rows + at_hand[0], expected + at_hand[1]
-                )
-            )
+            done, at_hand = summary.windows + len(incomplete), reading.rows if reading else 0
+            expected = max(at_hand, reading.rows_expected) if reading else 0
+            progress(LoadProgress(done, len(owed), summary.rows + at_hand, at_hand, expected))
 
     tell()
     with SentDataReader(client, owed, threads=threads, now=now) as reader:
@@ -226,7 +241,6 @@ def load_windows(
                     continue
                 counts = warehouse.merge(_load_of(reading, planned_at, privacy), spool)
             summary._add(reading, counts)
-            expected = summary.rows
             tell()
             if reading.rows:
                 logger.info(

@@ -29,11 +29,11 @@ def open_warehouse(address: str | Path) -> Warehouse:
     if not text:
         raise ConfigurationError("Where to? Give duckdb:///esms.duckdb, postgresql://…, a folder or a URL.")
     scheme = text.split("://", 1)[0].lower() if "://" in text else ""
-    if scheme == "duckdb" or (not scheme and text.lower().endswith((".duckdb", ".ddb"))):
+    if (path := duckdb_path(text)) is not None:
         _need("duckdb", "duckdb")
         from esms_connectors.warehouse.duckdb_file import DuckDbWarehouse
 
-        return DuckDbWarehouse(unquote(text.removeprefix(text[:9])) if scheme else text)
+        return DuckDbWarehouse(path)
     if scheme.split("+")[0] in ("postgresql", "postgres"):
         _need("psycopg", "postgres")
         from esms_connectors.warehouse.postgresql import PostgresWarehouse
@@ -49,6 +49,13 @@ def open_warehouse(address: str | Path) -> Warehouse:
     from esms_connectors.warehouse.files import FilesWarehouse
 
     return FilesWarehouse(text)
+
+
+def duckdb_path(address: str) -> str | None:
+    """The file that `address` names, if it names a DuckDB file."""
+    if address.lower().startswith("duckdb://"):
+        return unquote(address[len("duckdb://") :].removeprefix("/"))
+    return address if "://" not in address and address.lower().endswith((".duckdb", ".ddb")) else None
 
 
 def _need(module: str, extra: str) -> None:

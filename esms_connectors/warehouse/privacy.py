@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.gateway.redaction import mask_phone, register_secret
-from esms_connectors.warehouse.contract import ROW_SCHEMA, Person
+from esms_connectors.warehouse.contract import ROW_SCHEMA, Person, Warehouse
 
 # As the ledger writes them, so that the two can be joined where they share a secret.
 _HASH_LENGTH = 40
@@ -118,3 +118,25 @@ class Privacy:
 
     def _hash(self, text: str, length: int) -> str:
         return hmac.digest((self.secret or "").encode(), text.encode(), hashlib.sha256).hex()[:length]
+
+
+def erase_phone(warehouse: Warehouse, phone: str, privacy: Privacy) -> dict[str, int]:
+    """
+    Remove a person's rows and their history from a warehouse; table -> rows removed.
+
+    The gateway goes on knowing them: loading the same windows again brings them back.
+
+    Raises:
+        InvalidRequestError: no Vietnamese mobile number.
+        ConfigurationError: the warehouse keeps phones in another way than `privacy` says, so nobody would be found.
+    """
+    person = privacy.person(phone)
+    warehouse.prepare()
+    for load in warehouse.loads():
+        kept, asked = (text.split(" content=")[0] for text in (load.privacy, privacy.fingerprint))
+        if kept != asked:
+            raise ConfigurationError(
+                f"{warehouse.name} keeps phones another way ({kept.removeprefix('phone=')}): give the same "
+                "--phones and the same ESMS_PHONE_SECRET as for the pull. Nothing was removed."
+            )
+    return warehouse.erase(person)

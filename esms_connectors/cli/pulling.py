@@ -1,0 +1,291 @@
+"""`esms pull`, `esms sql`, `esms erase`: status rows into a warehouse, a look at them, and a person out of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+import pendulum
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from esms_connectors.cli.output import json_option, print_json
+from esms_connectors.cli.settings import (
+    connection_options,
+    ledger_option,
+    need,
+    open_client,
+    open_ledger,
+    read_moment,
+)
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.gateway.models import SmsType
+from esms_connectors.gateway.redaction import mask_phone
+from esms_connectors.sent_windows import ALL_SMS_TYPES
+
+if TYPE_CHECKING:
+    from esms_connectors.warehouse import LoadProgress, LoadSummary, Privacy
+
+into_option = click.option(
+    "--into",
+    "address",
+    envvar="ESMS_WAREHOUSE",
+    required=True,
+    metavar="URL",
+    help="duckdb:///file.duckdb, postgresql://…, a folder, s3://bucket/prefix?format=parquet, dlt://…",
+)
+phones_option = click.option(
+    "--phones",
+    type=click.Choice(["plain", "hashed", "masked", "omitted"]),
+    default="plain",
+    show_default=True,
+    help="How phones are kept; all but plain need ESMS_PHONE_SECRET.",
+)
+
+
+@click.command("pull")
+@click.option("--from", "start_text", metavar="TIME", help="Created from; a day or a time in Vietnam.")
+@click.option("--to", "end_text", metavar="TIME", help="Created until; default: now.")
+@into_option
+@click.option("--types", metavar="LIST", help="Message types such as 2,25 or zns,customer_care; default: all.")
+@click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True)
+@click.option("--follow-up", is_flag=True, help="Read windows again whose rows were not final, or not all there yet.")
+@click.option(
+    "--max-age", type=click.IntRange(min=1), default=14, show_default=True, help="Days a window is followed up."
+)
+@click.option("--again", is_flag=True, help="Do not resume an interrupted pull: read everything.")
+@phones_option
+@click.option("--no-content", is_flag=True, help="Leave out the texts.")
+@connection_options
+@json_option
+def pull(
+    start_text: str | None,
+    end_text: str | None,
+    address: str,
+    types: str | None,
+    threads: int,
+    follow_up: bool,
+    max_age: int,
+    again: bool,
+    phones: str,
+    no_content: bool,
+    base_url: str | None,
+    sandbox: bool | None,
+    as_json: bool,
+) -> None:
+    """
+    Load the status rows of a span of time into a warehouse: every row, once, proven complete.
+
+    Loading a span again changes only what has changed at the gateway. After Ctrl-C or a crash the same command goes on
+    where it stopped.
+
+    \b
+    Examples:
+      esms pull --from 2026-11-01 --to 2026-11-08 --into duckdb:///esms.duckdb
+      esms pull --from 2026-11-07 --follow-up --into postgresql://etl@db/warehouse
+      esms pull --from 2026-11-01 --into s3://bucket/esms?format=parquet --types zns --phones hashed
+    """
+    if start_text is None and not follow_up:
+        raise InvalidRequestError("Give --from, or --follow-up for the windows that are not final yet.", field="from")
+    start = None if start_text is None else read_moment(start_text, "from")
+    end = pendulum.now("UTC") if end_text is None else read_moment(end_text, "to")
+    if start is not None and start >= end:
+        raise InvalidRequestError(f"--from {start_text!r} is not earlier than --to: the span is empty.", field="from")
+    sms_types = _read_types(types)
+    need("pyarrow", "duckdb")
+    from esms_connectors.warehouse import follow_up_windows, load_sent_messages, load_windows, open_warehouse
+
+    privacy = _privacy(phones, content=not no_content)
+    console = Console(stderr=True)
+    with (
+        open_client(base_url, sandbox, max_connections=threads + 1) as client,
+        open_warehouse(address) as warehouse,
+        _Bar(console) as tell,
+    ):
+        settings: dict[str, Any] = {"privacy": privacy, "threads": threads, "resume": not again, "progress": tell}
+        if start is None:
+            windows = follow_up_windows(warehouse, max_age=timedelta(days=max_age))
+            summary = load_windows(
+                client, warehouse, [window for window in windows if window.sms_type in sms_types], **settings
+            )
+        else:
+            summary = load_sent_messages(
+                client,
+                warehouse,
+                start,
+                end,
+                sms_types=sms_types,
+                follow_up=follow_up,
+                max_age=timedelta(days=max_age),
+                **settings,
+            )
+        name = warehouse.name
+    if as_json:
+        print_json({**summary.as_dict(), "into": name})
+        return
+    _print_summary(summary, name)
+
+
+def _print_summary(summary: LoadSummary, name: str) -> None:
+    click.secho(str(summary), fg="green")
+    for state, rows in summary.states.most_common():
+        click.echo(f"  {state:<13}{rows:>12,}")
+    click.echo(f"  into         {name}\n  took         {summary.seconds:.1f} s")
+
+
+def _privacy(phones: str, *, content: bool = True) -> Privacy:
+    from esms_connectors.warehouse import PhoneForm, Privacy
+
+    # From the environment only, like the keys.
+    return Privacy(PhoneForm(phones), os.environ.get("ESMS_PHONE_SECRET") or None, content)
+
+
+def _read_types(text: str | None) -> tuple[int, ...]:
+    if text is None:
+        return ALL_SMS_TYPES
+    by_name = {one.name.casefold(): one.value for one in SmsType if one.value in ALL_SMS_TYPES}
+    types = []
+    for word in filter(None, (part.strip().casefold() for part in text.split(","))):
+        number = int(word) if word.isdecimal() else by_name.get(word)
+        if number not in ALL_SMS_TYPES:
+            choice = ", ".join(f"{value} {name}" for name, value in by_name.items())
+            raise InvalidRequestError(f"--types {word!r} is no message type. Known: {choice}.", field="types")
+        types.append(number)
+    if not types:
+        raise InvalidRequestError("--types names no message type.", field="types")
+    return tuple(types)
+
+
+class _Bar:
+    """A progress bar with rows a second and the time left on a terminal; silent elsewhere, where the log has counts."""
+
+    def __init__(self, console: Console) -> None:
+        self._bars = Progress(
+            TextColumn("Pulling"),
+            BarColumn(),
+            TextColumn("{task.fields[counts]}"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bars.add_task("pull", total=None, counts="", left="")
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Callable[[LoadProgress], None]:
+        self._bars.start()
+        return self._show
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def _show(self, at: LoadProgress) -> None:
+        seconds = max(time.monotonic() - self._began, 1e-6)
+        share = at.share_done
+        left = f"about {pendulum.duration(seconds=int(seconds / share - seconds)).in_words()} left" if share else ""
+        self._bars.update(
+            self._task,
+            total=1.0,
+            completed=share,
+            counts=f"{at.rows:,} rows, {at.rows / seconds:,.0f}/s, window {at.windows_done} of {at.windows}",
+            left=left if share < 1 else "",
+        )
+
+
+@click.command("sql")
+@click.argument("query")
+@into_option
+@click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Rows shown at most.")
+@json_option
+def sql(query: str, address: str, limit: int, as_json: bool) -> None:
+    """
+    Run a query on a DuckDB file that was pulled into. Nothing can be changed by it.
+
+    \b
+    Example:
+      esms sql "select state, count(*) from esms_sent_messages group by all" --into duckdb:///esms.duckdb
+    """
+    need("duckdb", "duckdb")
+    import duckdb
+
+    from esms_connectors.warehouse.opening import duckdb_path
+
+    path = duckdb_path(address)
+    if path is None:
+        raise InvalidRequestError("esms sql reads DuckDB files only: give --into duckdb:///esms.duckdb.", field="into")
+    if not os.path.isfile(path):
+        raise ConfigurationError(f"There is no file {path}. Pull into it first: esms pull --into duckdb:///{path} …")
+    failure = None
+    try:
+        with duckdb.connect(path, read_only=True) as connection:
+            connection.execute("SET TimeZone = 'Asia/Ho_Chi_Minh'")
+            found = connection.execute(query)
+            names = [column[0] for column in found.description or ()]
+            rows = found.fetchmany(limit)
+    except duckdb.Error as error:
+        failure = str(error).strip().splitlines()[0]
+    if failure is not None:
+        raise InvalidRequestError(f"DuckDB says: {failure}", field="query")
+    if as_json:
+        print_json([dict(zip(names, row, strict=True)) for row in rows])
+        return
+    table = Table(*names, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    console = Console()
+    # In a pipe nothing is cut or folded.
+    console.print(table, width=None if console.is_terminal else 100_000, crop=False, no_wrap=True, overflow="ignore")
+
+
+@click.command("erase")
+@click.option("--phone", "phone", required=True, help="The person's number; - reads it from standard input.")
+@click.option(
+    "--into", "addresses", multiple=True, envvar="ESMS_WAREHOUSE", metavar="URL", help="Warehouse; repeatable."
+)
+@phones_option
+@ledger_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def erase(
+    phone: str, addresses: tuple[str, ...], phones: str, ledger_url: str | None, yes: bool, as_json: bool
+) -> None:
+    """
+    Remove a person from the ledger and from warehouses, and say what was removed.
+
+    In the ledger the rows stay without the phone: they keep a campaign that is run again from sending twice. What the
+    gateway knows is not touched: a later pull of the same days brings the rows back.
+
+    \b
+    Example:
+      esms erase --phone 0901888484 --into duckdb:///esms.duckdb
+    """
+    from esms_connectors.gateway.phones import normalise_phone
+
+    number = normalise_phone(sys.stdin.readline() if phone == "-" else phone)
+    if not yes and not click.confirm(f"Remove {mask_phone(number)} for good?", err=True):
+        raise click.Abort
+    removed: dict[str, dict[str, int]] = {}
+    with open_ledger(ledger_url) as ledger:
+        removed["ledger"] = ledger.erase(number)
+    if addresses:
+        need("pyarrow", "duckdb")
+        from esms_connectors.warehouse import erase_phone, open_warehouse
+
+        for address in addresses:
+            with open_warehouse(address) as warehouse:
+                removed[warehouse.name] = erase_phone(warehouse, number, _privacy(phones))
+    if as_json:
+        print_json(removed)
+        return
+    for place, counts in removed.items():
+        click.echo(f"{place}: " + ", ".join(f"{count:,} {what}" for what, count in counts.items()))
+    if removed["ledger"]["unsettled"]:
+        click.secho(
+            "Rows in doubt keep the phone until `esms reconcile` has settled them; then erase again.", fg="yellow"
+        )
