@@ -16,15 +16,21 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from esms_connectors.delivery import DeliveryState, state_of_row
 from esms_connectors.gateway import wire
-from esms_connectors.gateway.errors import OutcomeUnknownError
+from esms_connectors.gateway.errors import ConfigurationError, OutcomeUnknownError
 from esms_connectors.gateway.phones import read_phone
 from esms_connectors.gateway.wire import Fields, pick
+
+try:
+    import msgspec
+    import pyarrow as pa
+    import pyarrow.compute as pc
+except ImportError:
+    raise ConfigurationError(
+        "Rows as columns need one of the extras [duckdb], [postgres], [files], [dlt]: "
+        "pip install 'esms-connectors[duckdb]'"
+    ) from None
 
 TIME = pa.timestamp("ms", tz="UTC")
 MONEY = pa.decimal128(18, 4)

@@ -77,6 +77,7 @@ def _print(console: Console, result: DemoResult) -> None:
     table.add_row("cost of all rows", vnd(result.cost_vnd), f"the balance went down by {vnd(result.charged_vnd)}")
     table.add_row("most messages to one phone", f"{result.most_per_phone}", "")
     table.add_row("rows loaded", f"{result.rows_loaded:,}", f"{result.database} (esms_sent_messages)")
+    table.add_row("status changes seen", f"{result.changes_seen:,}", f"in {result.loads} loads (esms_status_history)")
     console.print()
     console.print(table)
     console.print()
@@ -100,6 +101,8 @@ def _as_dict(result: DemoResult) -> dict[str, object]:
         "states": result.states,
         "failure_reasons": dict(result.failure_reasons),
         "rows_loaded": result.rows_loaded,
+        "loads": result.loads,
+        "changes_seen": result.changes_seen,
         "cost_vnd": result.cost_vnd,
         "charged_vnd": result.charged_vnd,
         "most_per_phone": result.most_per_phone,

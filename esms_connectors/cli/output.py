@@ -59,8 +59,12 @@ class EsmsGroup(click.Group):
         try:
             return super().main(*arguments, **{**settings, "standalone_mode": False})
         except click.exceptions.Abort:
-            click.echo("\nesms: interrupted. What was done stays done; the same command resumes.", err=True)
-            code = 130
+            code = _interrupted()
+        except RuntimeError as error:
+            # What DuckDB makes of Ctrl-C while it is at work.
+            if str(error) != "Query interrupted":
+                raise
+            code = _interrupted()
         except click.ClickException as error:
             if "--json" in sys.argv:
                 print_json({"error": type(error).__name__, "message": error.format_message()})
@@ -76,6 +80,11 @@ class EsmsGroup(click.Group):
             failure = error
         # Outside the handler: nothing of the error's origin stays attached.
         return _fail(failure)
+
+
+def _interrupted() -> int:
+    click.echo("\nesms: interrupted. What was done stays done; the same command resumes.", err=True)
+    return 130
 
 
 def _fail(error: EsmsError) -> NoReturn:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import pendulum
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from esms_connectors.cli.output import json_option, print_json
 from esms_connectors.cli.settings import (
@@ -24,7 +26,7 @@ from esms_connectors.cli.settings import (
     open_ledger,
     read_moment,
 )
-from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.redaction import mask_phone
 from esms_connectors.sent_windows import ALL_SMS_TYPES
@@ -98,7 +100,7 @@ def pull(
     if start is not None and start >= end:
         raise InvalidRequestError(f"--from {start_text!r} is not earlier than --to: the span is empty.", field="from")
     sms_types = _read_types(types)
-    need("pyarrow", "duckdb")
+    _need_columns()
     from esms_connectors.warehouse import follow_up_windows, load_sent_messages, load_windows, open_warehouse
 
     privacy = _privacy(phones, content=not no_content)
@@ -137,6 +139,11 @@ def _print_summary(summary: LoadSummary, name: str) -> None:
     for state, rows in summary.states.most_common():
         click.echo(f"  {state:<13}{rows:>12,}")
     click.echo(f"  into         {name}\n  took         {summary.seconds:.1f} s")
+
+
+def _need_columns() -> None:
+    for module in ("pyarrow", "msgspec"):
+        need(module, "duckdb")
 
 
 def _privacy(phones: str, *, content: bool = True) -> Privacy:
@@ -221,23 +228,34 @@ def sql(query: str, address: str, limit: int, as_json: bool) -> None:
         raise InvalidRequestError("esms sql reads DuckDB files only: give --into duckdb:///esms.duckdb.", field="into")
     if not os.path.isfile(path):
         raise ConfigurationError(f"There is no file {path}. Pull into it first: esms pull --into duckdb:///{path} …")
-    failure = None
+    failure: EsmsError | None = None
     try:
-        with duckdb.connect(path, read_only=True) as connection:
+        # Read-only is the file; without access to others no statement can write or load code either.
+        with duckdb.connect(path, read_only=True, config={"enable_external_access": "false"}) as connection:
             connection.execute("SET TimeZone = 'Asia/Ho_Chi_Minh'")
-            found = connection.execute(query)
-            names = [column[0] for column in found.description or ()]
-            rows = found.fetchmany(limit)
+            connection.execute("SET lock_configuration = true")
+            found: Any = connection.execute(query)  # None for no statement at all
+            names = [column[0] for column in found.description or ()] if found else []
+            rows = found.fetchmany(limit) if names else []
+    except duckdb.DataError as error:
+        # Its words quote the value, which may be a text or a phone.
+        about = f"A value of the rows does not fit the query ({type(error).__name__})."
+        failure = InvalidRequestError(about, field="query")
     except duckdb.Error as error:
-        failure = str(error).strip().splitlines()[0]
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        failure = InvalidRequestError(f"DuckDB says: {said}", field="query")
+        if "lock on file" in said or "used by another process" in said:
+            failure = EsmsError(f"{path} is being written to at the moment: ask again.")
+            failure.retryable = True
     if failure is not None:
-        raise InvalidRequestError(f"DuckDB says: {failure}", field="query")
+        raise failure
     if as_json:
         print_json([dict(zip(names, row, strict=True)) for row in rows])
         return
-    table = Table(*names, box=None, pad_edge=False)
+    # As they are: a text such as "[OTP] 1234" is no mark-up.
+    table = Table(*map(escape, names), box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
+        table.add_row(*(Text("" if value is None else str(value)) for value in row))
     console = Console()
     # In a pipe nothing is cut or folded.
     console.print(table, width=None if console.is_terminal else 100_000, crop=False, no_wrap=True, overflow="ignore")
@@ -246,7 +264,7 @@ def sql(query: str, address: str, limit: int, as_json: bool) -> None:
 @click.command("erase")
 @click.option("--phone", "phone", required=True, help="The person's number; - reads it from standard input.")
 @click.option(
-    "--into", "addresses", multiple=True, envvar="ESMS_WAREHOUSE", metavar="URL", help="Warehouse; repeatable."
+    "--into", "addresses", multiple=True, metavar="URL", help="Warehouse; repeatable. Default: ESMS_WAREHOUSE."
 )
 @phones_option
 @ledger_option
@@ -270,21 +288,29 @@ def erase(
     number = normalise_phone(sys.stdin.readline() if phone == "-" else phone)
     if not yes and not click.confirm(f"Remove {mask_phone(number)} for good?", err=True):
         raise click.Abort
+    # Not click's own reading of the variable, which cuts an address at its blanks.
+    addresses = addresses or tuple(filter(None, [os.environ.get("ESMS_WAREHOUSE", "").strip()]))
     removed: dict[str, dict[str, int]] = {}
-    with open_ledger(ledger_url) as ledger:
-        removed["ledger"] = ledger.erase(number)
+
+    def note(place: str, counts: dict[str, int]) -> None:
+        """At once: the next place may fail, and what was done must be known."""
+        removed[place] = counts
+        if not as_json:
+            click.echo(f"{place}: " + ", ".join(f"{count:,} {what}" for what, count in counts.items()))
+
     if addresses:
-        need("pyarrow", "duckdb")
+        _need_columns()
         from esms_connectors.warehouse import erase_phone, open_warehouse
 
+        privacy = _privacy(phones)
         for address in addresses:
             with open_warehouse(address) as warehouse:
-                removed[warehouse.name] = erase_phone(warehouse, number, _privacy(phones))
+                note(warehouse.name, erase_phone(warehouse, number, privacy))
+    with open_ledger(ledger_url) as ledger:
+        note("ledger", ledger.erase(number))
     if as_json:
         print_json(removed)
         return
-    for place, counts in removed.items():
-        click.echo(f"{place}: " + ", ".join(f"{count:,} {what}" for what, count in counts.items()))
     if removed["ledger"]["unsettled"]:
         click.secho(
             "Rows in doubt keep the phone until `esms reconcile` has settled them; then erase again.", fg="yellow"

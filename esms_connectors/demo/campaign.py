@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pendulum
 
 from esms_connectors.bulk import send_zns_bulk
-from esms_connectors.delivery import DeliveryState, state_of_row
+from esms_connectors.delivery import DeliveryState
 from esms_connectors.emulator import (
     DEMO_API_KEY,
     DEMO_OA_ID,
@@ -38,6 +39,8 @@ from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Columns, ReadReport, Recipient, RejectsFile, read_recipients
+from esms_connectors.warehouse import load_sent_messages
+from esms_connectors.warehouse.duckdb_file import DuckDbWarehouse
 
 CUSTOMERS_CSV = Path(__file__).with_name("customers.csv")
 
@@ -61,6 +64,8 @@ class DemoResult:
     states: dict[str, int] = field(default_factory=dict)
     failure_reasons: Counter[str] = field(default_factory=Counter)
     rows_loaded: int = 0
+    loads: int = 0
+    changes_seen: int = 0
     cost_vnd: Decimal = Decimal(0)
     charged_vnd: Decimal = Decimal(0)
     most_per_phone: int = 0
@@ -93,6 +98,7 @@ def run_demo(
     # One answer is lost on purpose. The repeat carries the same request ids, so the gateway answers 124 for each row.
     emulator.faults.add(SEND_ZNS_BULK.name, drop_after(), calls=[1])
     output.mkdir(parents=True, exist_ok=True)
+    result.database.unlink(missing_ok=True)
     with (
         emulator.serve() as server,
         EsmsClient(Credentials(DEMO_API_KEY, DEMO_SECRET_KEY), server.base_url, now=_noon_clock()) as client,
@@ -103,8 +109,7 @@ def run_demo(
         _send(client, customers, campaign, f"{server.base_url}/callback", result, tell)
         _send_sms(client, campaign, result)
         until = pendulum.now("UTC").add(seconds=_SLACK_SECONDS)
-        _wait(client, since, until, result, wait_seconds, tell)
-        _load(client, since, until, result)
+        _load_until_final(client, since, until, result, wait_seconds, tell)
         _read_reasons(client, result)
         result.charged_vnd = balance_before - client.get_balance().balance_vnd
     result.most_per_phone = max(emulator.deliveries_by_phone().values(), default=0)
@@ -180,7 +185,7 @@ def _send_sms(client: EsmsClient, campaign: str, result: DemoResult) -> None:
             result.sms.append(("accepted", ""))
 
 
-def _wait(
+def _load_until_final(
     client: EsmsClient,
     since: pendulum.DateTime,
     until: pendulum.DateTime,
@@ -188,75 +193,28 @@ def _wait(
     wait_seconds: float,
     tell: Progress,
 ) -> None:
+    """Load the same window again and again: each time only what changed is written, with a line of history."""
     deadline = time.monotonic() + wait_seconds
     expected = result.accepted + sum(outcome == "accepted" for outcome, _ in result.sms)
-    while True:
-        final = sum(
-            state_of_row(message.send_status, message.send_result).is_final
-            for sms_type in _SENT_TYPES
-            for message in client.get_sms_sent_data(since, until, sms_type)
-        )
-        tell("Waiting for delivery reports", final, expected)
-        if final >= expected or time.monotonic() > deadline:
-            return
-        time.sleep(0.5)
-
-
-def _load(client: EsmsClient, since: pendulum.DateTime, until: pendulum.DateTime, result: DemoResult) -> None:
-    import duckdb
-
-    columns: list[list[object]] = [[] for _ in range(9)]
-    for sms_type in _SENT_TYPES:
-        for message in client.get_sms_sent_data(since, until, sms_type):
-            state = state_of_row(message.send_status, message.send_result)
-            row = (
-                message.message_id,
-                message.phone,
-                message.sms_type,
-                message.campaign,
-                message.content,
-                message.price_vnd,
-                message.send_status,
-                state.value,
-                message.sent_at,
-            )
-            for column, value in zip(columns, row, strict=True):
-                column.append(value)
-    types = [
-        "VARCHAR",
-        "VARCHAR",
-        "INTEGER",
-        "VARCHAR",
-        "VARCHAR",
-        "DECIMAL(18,4)",
-        "INTEGER",
-        "VARCHAR",
-        "TIMESTAMPTZ",
-    ]
-    with duckdb.connect(str(result.database)) as connection:
-        connection.execute(
-            """
-            CREATE OR REPLACE TABLE esms_sent_messages (
-                message_id VARCHAR, phone VARCHAR, sms_type INTEGER, campaign VARCHAR, content VARCHAR,
-                price_vnd DECIMAL(18,4), send_status INTEGER, state VARCHAR, sent_at TIMESTAMPTZ,
-                PRIMARY KEY (message_id, phone)
-            )
-            """
-        )
-        # One list a column: a statement a row would take seconds.
-        unnested = ", ".join(f"unnest(?::{kind}[])" for kind in types)
-        connection.execute(f"INSERT INTO esms_sent_messages SELECT {unnested}", columns)
+    with DuckDbWarehouse(result.database) as warehouse:
+        while True:
+            loaded = load_sent_messages(client, warehouse, since, until, sms_types=_SENT_TYPES, resume=False)
+            result.loads += 1
+            tell("Waiting for delivery reports", loaded.rows - loaded.open_rows, expected)
+            if (loaded.rows >= expected and not loaded.open_rows) or time.monotonic() > deadline:
+                break
+            time.sleep(0.5)
+    with duckdb.connect(str(result.database), read_only=True) as connection:
         counted = connection.execute("SELECT state, count(*) FROM esms_sent_messages GROUP BY state ORDER BY state")
         result.states = dict(counted.fetchall())
         result.rows_loaded, result.cost_vnd = connection.execute(
             "SELECT count(*), coalesce(sum(price_vnd), 0) FROM esms_sent_messages"
         ).fetchall()[0]
+        (result.changes_seen,) = connection.execute("SELECT count(*) FROM esms_status_history").fetchall()[0]
 
 
 def _read_reasons(client: EsmsClient, result: DemoResult) -> None:
     """Why messages failed: the sent data does not say, the delivery reports do."""
-    import duckdb
-
     with duckdb.connect(str(result.database), read_only=True) as connection:
         failed = connection.execute(
             "SELECT message_id FROM esms_sent_messages WHERE state = ? AND sms_type = ?",

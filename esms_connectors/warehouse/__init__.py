@@ -5,6 +5,8 @@ Where status rows go: a DuckDB file, PostgreSQL, Parquet/CSV/JSONL on any file s
 contract of `contract.py`; one test suite runs over all of them.
 """
 
+# First, because it says on one line which extra is missing.
+from esms_connectors import sent_columns as sent_columns
 from esms_connectors.warehouse.contract import Warehouse, WarehouseError, WindowLoad
 from esms_connectors.warehouse.loading import (
     LoadIncompleteError,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from dataclasses import fields as dataclass_fields
 from datetime import datetime, timedelta
 
 import pendulum
@@ -95,7 +96,9 @@ class LoadSummary:
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
-        return {**asdict(self), "seconds": round(self.seconds, 2)}
+        # `asdict` would rebuild the counter from pairs, and count those.
+        fields = {one.name: getattr(self, one.name) for one in dataclass_fields(self)}
+        return {**fields, "states": dict(self.states), "seconds": round(self.seconds, 2)}
 
     def _add(self, reading: WindowReading, counts: MergeCounts) -> None:
         self.windows += 1
@@ -189,7 +192,7 @@ def follow_up_windows(
     return sorted(
         load.window
         for load in warehouse.loads()
-        if load.window.end >= oldest and (load.loaded_at is None or not load.closed or load.open_rows)
+        if load.window.end >= oldest and (_is_owed(load) or not load.closed or load.open_rows)
     )
 
 
@@ -272,7 +275,7 @@ def _load_of(reading: WindowReading, planned_at: DateTime, privacy: Privacy) -> 
         row_count=reading.rows,
         count_total=reading.count_total,
         open_rows=reading.open_rows,
-        digest=reading.digest,
+        digest=privacy.digest(reading.digest),
     )
 
 
@@ -285,18 +288,18 @@ def _interrupted(
     begun = [
         pendulum.instance(load.planned_at)
         for load in loads
-        if (load.loaded_at is None or load.loaded_at < load.planned_at)
-        and load.planned_at >= planned_at - _RESUME_WITHIN
+        if _is_owed(load) and load.planned_at >= planned_at - _RESUME_WITHIN
     ]
     if not begun:
         return planned_at, set()
     latest = max(begun)
-    done = {
-        load.window
-        for load in loads
-        if load.planned_at == latest and load.loaded_at is not None and load.loaded_at >= load.planned_at
-    }
+    done = {load.window for load in loads if load.planned_at == latest and not _is_owed(load)}
     return (latest, done) if done else (planned_at, set())
+
+
+def _is_owed(load: WindowLoad) -> bool:
+    """Asked for, and not read since. Both times are of the clock of those who pull, unlike `loaded_at`."""
+    return load.read_at is None or load.read_at < load.planned_at
 
 
 def _milliseconds(moment: DateTime) -> DateTime:

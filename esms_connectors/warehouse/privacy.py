@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.gateway.redaction import mask_phone, register_secret
+from esms_connectors.sent_columns import UNNAMED
 from esms_connectors.warehouse.contract import ROW_SCHEMA, Person, Warehouse
 
 # As the ledger writes them, so that the two can be joined where they share a secret.
@@ -73,15 +74,19 @@ class Privacy:
             row_key = pc.binary_join_element_wise(ids, phones, ":", null_handling="replace", null_replacement="")
         else:
             plain = phones.to_pylist()
-            row_key = pa.array(
-                [self._private_key(*pair) for pair in zip(ids.to_pylist(), plain, strict=True)], pa.string()
-            )
+            names = [self._named(message_id) for message_id in ids.to_pylist()]
+            row_key = pa.array([self._private_key(*pair) for pair in zip(names, plain, strict=True)], pa.string())
+            columns["message_id"] = pa.array(names, pa.string())
             columns["phone"] = pa.array([self._shown(phone) for phone in plain], pa.string())
         if not self.content:
             columns["content"] = pa.nulls(batch.num_rows, pa.string())
         return pa.RecordBatch.from_arrays(
             [row_key, *(columns[name] for name in ROW_SCHEMA.names[1:])], schema=ROW_SCHEMA
         )
+
+    def digest(self, plain: str) -> str:
+        """What stands in `esms_loads`; keyed, because the digest of a window of one row gives its phone away."""
+        return plain if self.phone is PhoneForm.PLAIN else self._hash(f"digest:{plain}", len(plain))
 
     def person(self, phone: str) -> Person:
         """
@@ -99,6 +104,12 @@ class Privacy:
             return self._private_key(message_id, number)
 
         return Person(stored_phone=self._shown(number) if findable else None, row_key_of=row_key_of)
+
+    def _named(self, message_id: str) -> str:
+        """An id that was made here comes from the phone as well: who tries all phones would find the right one."""
+        if not message_id.startswith(UNNAMED):
+            return message_id
+        return f"{UNNAMED}{self._hash(message_id, _KEY_LENGTH)}"
 
     def _private_key(self, message_id: str | None, phone: str | None) -> str:
         named = message_id or ""
@@ -128,15 +139,21 @@ def erase_phone(warehouse: Warehouse, phone: str, privacy: Privacy) -> dict[str,
 
     Raises:
         InvalidRequestError: no Vietnamese mobile number.
-        ConfigurationError: the warehouse keeps phones in another way than `privacy` says, so nobody would be found.
+        ConfigurationError: the warehouse keeps phones in another way than `privacy` says, so nobody would be found; or
+            nothing was ever loaded into it.
     """
     person = privacy.person(phone)
     warehouse.prepare()
+    has_loads = False
     for load in warehouse.loads():
+        has_loads = True
         kept, asked = (text.split(" content=")[0] for text in (load.privacy, privacy.fingerprint))
         if kept != asked:
             raise ConfigurationError(
                 f"{warehouse.name} keeps phones another way ({kept.removeprefix('phone=')}): give the same "
-                "--phones and the same ESMS_PHONE_SECRET as for the pull. Nothing was removed."
+                "--phones and the same ESMS_PHONE_SECRET as for the pull. Nothing was removed from it."
             )
+    if not has_loads:
+        # Most likely a slip in the address, and then nobody should believe that the person is gone.
+        raise ConfigurationError(f"Nothing was ever loaded into {warehouse.name}: is the address right?")
     return warehouse.erase(person)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import tempfile
@@ -43,7 +44,8 @@ class WindowSpool:
         self._batches.clear()
         if self._file is not None:
             self._writer = None
-            self._file.close()
+            with contextlib.suppress(OSError):  # what is still in its buffer is of no use any more
+                self._file.close()
 
     def add(self, batch: pa.RecordBatch) -> None:
         self.rows += batch.num_rows
@@ -61,6 +63,7 @@ class WindowSpool:
         if self._writer is not None:
             self._guarded(self._writer.close)
             self._writer = None
+            self._guarded(self._file.flush)
         self._file.seek(0)
         with pa.ipc.open_stream(pa.PythonFile(self._file, mode="r")) as stream:
             yield from stream

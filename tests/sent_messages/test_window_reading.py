@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import pendulum
 import pyarrow as pa
 import pytest
+from disturbing_gateway import DAY, NEXT, insert_during, spoil
 
 from esms_connectors import EsmsClient, InvalidRequestError, OutcomeUnknownError
-from esms_connectors.emulator import Emulator, http_status, slow
+from esms_connectors.emulator import Emulator, http_status
 from esms_connectors.emulator import code as result_code
 from esms_connectors.gateway.errors import AuthenticationError
 from esms_connectors.sent_messages import (
@@ -27,9 +27,6 @@ from esms_connectors.sent_messages import (
     read_sent_messages,
     windows_between,
 )
-
-DAY = pendulum.datetime(2024, 5, 14, tz="Asia/Ho_Chi_Minh")
-NEXT = DAY.add(days=1)
 
 Key = tuple[str, str]
 
@@ -64,37 +61,6 @@ def naive_pages(client: EsmsClient) -> list[Key]:
         if number * 500 >= (page.count_total or 0):
             return keys
         number += 1
-
-
-def insert_during(gateway: Emulator, most: int = 60) -> None:
-    """With each page asked for, rows are created all over the day and old ones change their status."""
-    left = iter(range(most))
-
-    def disturb(call: object) -> None:
-        for _ in range(3):
-            if (turn := next(left, None)) is None:
-                return
-            gateway.insert_message(
-                DAY.add(minutes=(turn * 97) % 1440, seconds=turn % 60), phone=f"09018{turn:05d}", sms_type=2
-            )
-            row = gateway.state.rows[(turn * 37) % 1000]
-            gateway.set_status(row.ReferenceId, 7, 2)
-
-    gateway.on_call("get_sms_sent_data", disturb)
-
-
-def spoil(gateway: Emulator) -> None:
-    """Everything at once that the gateway is known, or suspected, to do."""
-    gateway.faults.add("get_sms_sent_data", http_status(503), every=7)
-    gateway.faults.add("get_sms_sent_data", slow(0.02), every=5)
-    gateway.quirks.page_order = "shuffled"
-    gateway.quirks.numbers_as_strings = True
-    gateway.quirks.table_spelling = True
-    gateway.quirks.padded_ids = True
-    gateway.quirks.escaped_dates = True
-    gateway.quirks.unknown_members = True
-    gateway.quirks.count_total = "string"
-    insert_during(gateway)
 
 
 @pytest.mark.parametrize("threads", [1, 4])

@@ -1,0 +1,388 @@
+"""
+Every other warehouse, through dlt: BigQuery, Snowflake, Redshift, ClickHouse, SQL Server, whatever it has a
+destination for. Credentials are dlt's business: `.dlt/secrets.toml` or `DESTINATION__BIGQUERY__…` in the environment.
+
+A window is merged here, in a DuckDB of its own, with what is stored of it; dlt then sends only what is new or changed.
+dlt commits one table at a time, so a window goes in three steps, history, messages, load. If it is broken off between
+two, loading the window again heals: history lines without their change are removed first, and the load, which says that
+the window is done, comes last. On one machine loads take turns; two machines must not load the same window at once.
+
+What a destination must have: SQL to read with, and a merge by key. dlt keeps a dataset of its own beside ours, named
+`<dataset>_staging`. Numbers are as exact as the destination has them: SQLite, for one, has no decimals.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError
+from esms_connectors.sent_columns import MONEY
+from esms_connectors.sent_windows import SentWindow
+from esms_connectors.warehouse.contract import (
+    COLUMNS,
+    HISTORY,
+    LOADS,
+    MESSAGES,
+    MergeCounts,
+    Person,
+    Warehouse,
+    WarehouseError,
+    WindowLoad,
+)
+from esms_connectors.warehouse.merge_database import insert, literal, merge_database, schema_of, scratch_folder, select
+from esms_connectors.warehouse.merge_sql import TYPES
+from esms_connectors.warehouse.merging import DuckDbSession, merge_rows, plan_windows, read_load, utc
+from esms_connectors.warehouse.turns import turn
+
+if TYPE_CHECKING:
+    import duckdb
+
+_PIPELINE = "esms_connectors"
+_KEYS = {
+    MESSAGES: ["row_key"],
+    HISTORY: ["row_key", "observed_at"],
+    LOADS: ["sms_type", "window_start", "window_end"],
+}
+# Names of tables and columns are filled in as the destination writes them.
+_SELECT = "SELECT {columns} FROM {table} WHERE "
+_COUNT = "SELECT count(*) FROM {table} WHERE "
+_DELETE = "DELETE FROM {table} WHERE "
+_OTHER_PRIVACY = "SELECT DISTINCT {privacy} FROM {esms_loads} WHERE {privacy} <> %s"
+_ROW_KEYS = "SELECT {row_key}, {message_id} FROM {esms_sent_messages} WHERE "
+_LINES_WITHOUT_CHANGE = """
+SELECT line.{row_key}, line.{observed_at} FROM {esms_status_history} AS line JOIN {esms_sent_messages} AS stored
+ON stored.{row_key} = line.{row_key} AND stored.{changed_at} < line.{observed_at}
+WHERE stored.{window_start} <= %s AND stored.{window_end} >= %s
+"""
+_FETCH_ROWS = 20_000
+_KEYS_AT_ONCE = 200
+_ATTEMPTS_TO_CREATE = 3
+
+
+class DltWarehouse(Warehouse):
+    """
+    Switches dlt's telemetry and its log off in this process, unless `RUNTIME__…` in the environment says otherwise.
+
+    Args:
+        destination: dlt's name of it, such as `bigquery`.
+        dataset: the schema or dataset for our tables.
+        wait_seconds: how long a load waits for others.
+
+    Raises:
+        ConfigurationError: dlt has no such destination, its driver is missing, or it can do without SQL or merges.
+    """
+
+    def __init__(self, destination: str, dataset: str = "esms", *, wait_seconds: float = 600) -> None:
+        self.name = f"dlt://{destination}?dataset={dataset}"
+        if not re.fullmatch(r"[A-Za-z_]\w*", destination) or not re.fullmatch(r"[A-Za-z_]\w*", dataset):
+            raise ConfigurationError("The address is dlt://destination?dataset=name, in plain letters and digits.")
+        os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+        os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")  # its errors quote rows and statements
+        self._destination_name, self._dataset = destination, dataset
+        self._wait_seconds = wait_seconds
+        self._folder: Path | None = None
+        self._pipeline: Any = None
+
+    # --- the contract ------------------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        with self._at_work():
+            for _ in range(_ATTEMPTS_TO_CREATE):
+                missing = [table for table in COLUMNS if not self._is_there(table)]
+                if not missing:
+                    return
+                # Somebody else may be doing the same.
+                with contextlib.suppress(WarehouseError), self._refusals():
+                    self._send({table: [schema_of(table).empty_table()] for table in missing})
+            raise WarehouseError(f"The tables in {self.name} cannot be made.")
+
+    def loads(self) -> Iterator[WindowLoad]:
+        with self._at_work():
+            lines = [
+                tuple(line.values())
+                for batch in self._fetch(LOADS, "1 = 1 ORDER BY {sms_type}, {window_start}, {window_end}")
+                for line in batch.to_pylist()
+            ]
+        yield from map(read_load, lines)
+
+    def plan(self, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> None:
+        if not windows:
+            return
+        with self._at_work(), scratch_folder() as folder, merge_database(folder) as connection:
+            self._check_privacy(privacy)
+            start, end = min(window.start for window in windows), max(window.end for window in windows)
+            self._fill(connection, LOADS, start, end)
+            with contextlib.closing(DuckDbSession(connection)) as session:
+                plan_windows(session, windows, planned_at=planned_at, privacy=privacy)
+            with self._refusals():
+                self._send({LOADS: select(connection, f"FROM {LOADS} WHERE planned_at = {literal(planned_at)}")})
+
+    def merge(self, load: WindowLoad, rows: Iterable[pa.RecordBatch]) -> MergeCounts:
+        read_at = load.read_at or load.planned_at
+        with self._at_work(), scratch_folder() as folder, merge_database(folder) as connection:
+            self._check_privacy(load.privacy)
+            self._drop_lines_without_change(load.window)
+            for table in (MESSAGES, LOADS):
+                self._fill(connection, table, load.window.start, load.window.end)
+            counts = merge_rows(connection, load, rows, loaded_at=datetime.now(UTC))
+            with self._refusals():
+                if connection.execute(f"SELECT 1 FROM {HISTORY} LIMIT 1").fetchall():  # noqa: S608 - our own names
+                    self._send({HISTORY: select(connection, f"FROM {HISTORY}")})
+                if counts.inserted or counts.changed or counts.went_back:
+                    self._send({MESSAGES: select(connection, f"FROM {MESSAGES} WHERE changed_at = {literal(read_at)}")})
+                self._send({LOADS: select(connection, f"FROM {LOADS} WHERE loaded_at IS NOT NULL")})
+            return counts
+
+    def erase(self, person: Person) -> dict[str, int]:
+        removed = {MESSAGES: 0, HISTORY: 0}
+        with self._at_work():
+            keys = list(self._keys_of(person))
+            with self._refusals(), self._sql() as client:
+                for some in _cut(keys):
+                    theirs = "{row_key} IN (" + ", ".join(["%s"] * len(some)) + ")"
+                    for table in (HISTORY, MESSAGES):
+                        (count,) = self._rows(client, _COUNT + theirs, *some, table=table)[0]
+                        self._execute(client, _DELETE + theirs, *some, table=table)
+                        removed[table] += int(count)
+        return removed
+
+    def close(self) -> None:
+        self._forget_pipeline()
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def _is_there(self, table: str) -> bool:
+        exceptions = importlib.import_module("dlt.destinations.exceptions")
+        with self._refusals(), self._sql() as client:
+            try:
+                self._rows(client, _SELECT + "1 = 0", table=table)
+            except exceptions.DatabaseUndefinedRelation:
+                return False
+            except exceptions.DatabaseException:
+                problem = (
+                    f"The table {table} is there already in {self.name} but is not one of ours: "
+                    "use another dataset, or rename that table."
+                )
+            else:
+                return True
+        raise ConfigurationError(problem)
+
+    def _fetch(self, table: str, where: str, *parameters: Any) -> Iterator[pa.RecordBatch]:
+        schema = schema_of(table)
+        with self._refusals(), self._sql() as client:
+            query = self._spelled(client, _SELECT + where, table)
+            with client.execute_query(query, *parameters) as cursor:
+                while rows := cursor.fetchmany(_FETCH_ROWS):
+                    values = zip(*rows, strict=True)
+                    yield pa.RecordBatch.from_arrays(
+                        [_array(list(column), field.type) for column, field in zip(values, schema, strict=True)],
+                        schema=schema,
+                    )
+
+    def _fill(self, connection: duckdb.DuckDBPyConnection, table: str, start: datetime, end: datetime) -> None:
+        overlap = "{window_start} <= %s AND {window_end} >= %s"
+        for batch in self._fetch(table, overlap, utc(end), utc(start)):
+            insert(connection, table, batch)
+
+    def _check_privacy(self, privacy: str) -> None:
+        with self._refusals(), self._sql() as client:
+            found = self._rows(client, _OTHER_PRIVACY, privacy)
+        for (other,) in found:
+            raise ConfigurationError(
+                f"The warehouse keeps phones and texts as {other!r}, this load as {privacy!r}: "
+                "one warehouse keeps one way. Choose that one, or another warehouse."
+            )
+
+    def _keys_of(self, person: Person) -> Iterator[str]:
+        where, parameters = ("{phone} = %s", [person.stored_phone]) if person.stored_phone else ("1 = 1", [])
+        with self._refusals(), self._sql() as client:
+            query = self._spelled(client, _ROW_KEYS + where)
+            with client.execute_query(query, *parameters) as cursor:
+                while rows := cursor.fetchmany(_FETCH_ROWS):
+                    for key, message_id in rows:
+                        if person.stored_phone or key == person.row_key_of(message_id):
+                            yield key
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    def _drop_lines_without_change(self, window: SentWindow) -> None:
+        """Remove what a load that broke off noted of changes that it did not come to make."""
+        with self._refusals(), self._sql() as client:
+            keys: dict[Any, list[str]] = {}
+            for key, observed_at in self._rows(client, _LINES_WITHOUT_CHANGE, utc(window.end), utc(window.start)):
+                keys.setdefault(observed_at, []).append(key)
+            for observed_at, its_keys in keys.items():
+                for some in _cut(its_keys):
+                    theirs = "{observed_at} = %s AND {row_key} IN (" + ", ".join(["%s"] * len(some)) + ")"
+                    self._execute(client, _DELETE + theirs, observed_at, *some, table=HISTORY)
+
+    def _send(self, tables: dict[str, Iterable[pa.Table | pa.RecordBatch]]) -> None:
+        """Merge rows into tables of the destination, by their keys."""
+        dlt = importlib.import_module("dlt")
+        pipeline = self._get_pipeline()
+        strategies = pipeline.destination.capabilities().supported_merge_strategies or []
+        strategy = next((one for one in ("upsert", "delete-insert") if one in strategies), None)
+        if strategy is None:
+            raise ConfigurationError(f"dlt cannot update rows in {self._destination_name}: choose another destination.")
+        resources = [
+            dlt.resource(
+                (pa.Table.from_batches([part]) if isinstance(part, pa.RecordBatch) else part for part in parts),
+                name=table,
+                columns=_hints(table),
+                primary_key=_KEYS[table],
+                write_disposition={"disposition": "merge", "strategy": strategy},
+            )
+            for table, parts in tables.items()
+        ]
+        pipeline.run(resources)
+
+    # --- dlt ---------------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """One at a time; what fails leaves nothing behind that dlt would send with the next rows."""
+        user = getattr(os, "getuid", int)()
+        here = hashlib.blake2b(self.name.encode(), digest_size=8).hexdigest()
+        lock_file = Path(tempfile.gettempdir(), f"esms-dlt-{user}-{here}.lock")
+        # dlt is made for one pipeline at a time in a process.
+        with (
+            turn("dlt", "any destination", None, self._wait_seconds),
+            turn(self.name, "any window", lock_file, self._wait_seconds),
+        ):
+            try:
+                yield
+            except BaseException:
+                self._forget_pipeline()
+                raise
+
+    def _get_pipeline(self) -> Any:
+        if self._pipeline is None:
+            dlt = importlib.import_module("dlt")
+            self._folder = Path(tempfile.mkdtemp(prefix="esms-dlt-"))
+            self._pipeline = dlt.pipeline(
+                _PIPELINE,
+                destination=self._destination_name,
+                dataset_name=self._dataset,
+                pipelines_dir=str(self._folder),
+            )
+            # Its state is of no use here: what is stored is asked for each time.
+            self._pipeline.config.restore_from_destination = False
+        return self._pipeline
+
+    def _forget_pipeline(self) -> None:
+        self._pipeline = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def _sql(self) -> Any:
+        return self._get_pipeline().sql_client()
+
+    def _spelled(self, client: Any, statement: str, table: str = "") -> str:
+        """The statement with names as the destination writes them."""
+        tables = {one: client.make_qualified_table_name(one) for one in COLUMNS}
+        columns = {one: client.escape_column_name(one) for names in COLUMNS.values() for one in names}
+        listed = ", ".join(columns[one] for one in COLUMNS.get(table, ()))
+        return statement.format(**tables, **columns, table=tables.get(table, ""), columns=listed)
+
+    def _rows(self, client: Any, query: str, *parameters: Any, table: str = "") -> list[tuple[Any, ...]]:
+        with client.execute_query(self._spelled(client, query, table), *parameters) as cursor:
+            return [tuple(row) for row in cursor.fetchall()]
+
+    def _execute(self, client: Any, statement: str, *parameters: Any, table: str) -> None:
+        client.execute_sql(self._spelled(client, statement, table), *parameters)
+
+    @contextlib.contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Turn what dlt and its drivers raise into one line of ours, without their words."""
+        try:
+            yield
+            return
+        except EsmsError:
+            raise
+        except Exception as error:  # noqa: BLE001 - each driver has errors of its own
+            problem = self._explained(error)
+        raise problem
+
+    def _explained(self, error: BaseException) -> EsmsError:
+        chain: list[BaseException] = []
+        one: BaseException | None = error
+        while one is not None and one not in chain:
+            chain.append(one)
+            one = getattr(one, "exception", None) or one.__cause__ or one.__context__
+        names = {base.__name__ for one in chain for base in type(one).__mro__}
+        if names & {"InvalidDestinationReference", "UnknownDestinationModule"}:
+            return ConfigurationError(f"dlt knows no destination called {self._destination_name}.")
+        if names & {"MissingDependencyException", "ImportError"}:
+            extra = self._destination_name
+            return ConfigurationError(f"dlt's {extra} needs more packages: pip install 'dlt[{extra}]'.")
+        if names & {"ConfigurationException", "ConfigFieldMissingException"}:
+            return ConfigurationError(
+                f"dlt finds no complete settings for {self._destination_name}: give them in .dlt/secrets.toml or as "
+                f"DESTINATION__{self._destination_name.upper()}__… in the environment."
+            )
+        if "SqlClientNotAvailable" in names:
+            return ConfigurationError(
+                f"dlt's {self._destination_name} has no SQL, so what is stored cannot be compared with what comes: "
+                "choose another destination. Folders go without dlt: s3://bucket/prefix?format=parquet."
+            )
+        return WarehouseError(
+            f"dlt could not use {self.name} ({type(chain[-1]).__name__}). Loading again is safe.",
+            retryable="TerminalException" not in names,
+        )
+
+
+def _cut(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (keys[start : start + _KEYS_AT_ONCE] for start in range(0, len(keys), _KEYS_AT_ONCE))
+
+
+def _hints(table: str) -> list[dict[str, Any]]:
+    """The columns for dlt."""
+    kinds = {"text": "text", "integer": "bigint", "bigint": "bigint", "boolean": "bool", "timestamptz": "timestamp"}
+    hints = []
+    for name, kind in TYPES[table].items():
+        word = kind.removesuffix(" NOT NULL")
+        hint: dict[str, Any] = {
+            "name": name,
+            "data_type": kinds.get(word, "decimal"),
+            "nullable": word == kind,
+            "description": COLUMNS[table][name],
+        }
+        if hint["data_type"] == "decimal":
+            hint |= {"precision": MONEY.precision, "scale": MONEY.scale}
+        elif word == "integer":
+            hint["precision"] = 32
+        hints.append(hint)
+    return hints
+
+
+def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    """Values as a driver gives them, as a column of ours."""
+    try:
+        return pa.array(values, kind)
+    except (pa.ArrowException, TypeError, ValueError):
+        return pa.array([None if value is None else _value(value, kind) for value in values], kind)
+
+
+def _value(value: Any, kind: pa.DataType) -> Any:
+    if pa.types.is_timestamp(kind):
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if pa.types.is_decimal(kind):
+        return Decimal(str(value)).quantize(Decimal("0.0001"))
+    if pa.types.is_boolean(kind):
+        return bool(value)
+    return int(value) if pa.types.is_integer(kind) else str(value)

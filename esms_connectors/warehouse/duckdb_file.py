@@ -1,0 +1,209 @@
+"""
+A DuckDB file. It is open only while a call lasts, so that people can query it between the windows of a running pull,
+and several pulls can take turns.
+
+A merge is one transaction of DuckDB: after a crash the file is as it was before, and opening it again cleans up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+import pendulum
+import pyarrow as pa
+
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError
+from esms_connectors.sent_messages import SentWindow
+from esms_connectors.warehouse.contract import MergeCounts, Person, Warehouse, WarehouseError, WindowLoad
+from esms_connectors.warehouse.merge_sql import READ_LOADS
+from esms_connectors.warehouse.merging import (
+    DuckDbSession,
+    create_tables,
+    erase_person,
+    merge_rows,
+    plan_windows,
+    read_load,
+)
+
+WAIT_SECONDS = 60.0
+MEMORY_LIMIT = "256MB"
+
+logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+_locks: dict[Path, threading.Lock] = {}
+_locks_guard = threading.Lock()
+
+# What DuckDB says when somebody else has the file; it gives no codes. Checked by the tests against the real thing.
+_HELD_ELSEWHERE = ("Could not set lock on file", "being used by another process")
+_HELD_HERE = "same database file with a different configuration"
+
+
+class DuckDbWarehouse(Warehouse):
+    """
+    Safe to share between threads; they take turns.
+
+    Args:
+        path: the file; it and its folder are made on first use.
+        wait_seconds: how long to wait for another process, also a mere reader, to let go of the file.
+        memory_limit: DuckDB's; what does not fit goes to disk beside the file. The default does for windows of
+            millions of rows.
+    """
+
+    def __init__(
+        self, path: str | Path, *, wait_seconds: float = WAIT_SECONDS, memory_limit: str = MEMORY_LIMIT
+    ) -> None:
+        if not str(path) or str(path).startswith(":memory:"):
+            raise ConfigurationError("The warehouse must outlive the process: give a file, not an in-memory database.")
+        self._path = Path(path).expanduser().absolute()
+        self.name = str(self._path)
+        self._wait_seconds = wait_seconds
+        self._memory_limit = memory_limit
+        with _locks_guard:
+            self._lock = _locks.setdefault(self._path.resolve(), threading.Lock())
+
+    def __repr__(self) -> str:
+        return f"DuckDbWarehouse({self.name!r})"
+
+    def prepare(self) -> None:
+        self._in_transaction(lambda connection: None)
+
+    def loads(self) -> Iterator[WindowLoad]:
+        # One line a window: small, and so the file is not open while the caller works through them.
+        lines = self._in_transaction(lambda connection: pa.table(connection.sql(READ_LOADS)))
+        for batch in lines.to_batches(1000):
+            for line in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                yield read_load(line)
+
+    def plan(self, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> None:
+        def work(connection: duckdb.DuckDBPyConnection) -> None:
+            with contextlib.closing(DuckDbSession(connection)) as session:
+                plan_windows(session, windows, planned_at=planned_at, privacy=privacy)
+
+        self._in_transaction(work)
+
+    def merge(self, load: WindowLoad, rows: Iterable[pa.RecordBatch]) -> MergeCounts:
+        return self._in_transaction(
+            lambda connection: merge_rows(connection, load, rows, loaded_at=pendulum.now("UTC"))
+        )
+
+    def erase(self, person: Person) -> dict[str, int]:
+        def work(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+            with contextlib.closing(DuckDbSession(connection)) as session:
+                return erase_person(session, person)
+
+        return self._in_transaction(work)
+
+    def close(self) -> None:
+        """Nothing is held between calls."""
+
+    def _in_transaction(self, work: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
+        """Run `work` in a transaction of a file that has our tables."""
+        failure: EsmsError
+        with self._lock:
+            connection = self._connect()
+            try:
+                connection.execute("SET TimeZone = 'UTC'")
+                connection.begin()
+                create_tables(connection)
+                result = work(connection)
+                connection.commit()
+                return result
+            except duckdb.Error as error:
+                failure = self._explained(error)
+            finally:
+                # Closing rolls back what was not committed. What was is in the file or its log, whatever happens here.
+                with contextlib.suppress(duckdb.Error):
+                    connection.close()
+        raise failure
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        self._check_place()
+        deadline = time.monotonic() + self._wait_seconds
+        pause = 0.02
+        told = False
+        while True:
+            try:
+                return duckdb.connect(
+                    str(self._path),
+                    config={
+                        "memory_limit": self._memory_limit,
+                        # Rows are sets here, and keeping their order costs memory.
+                        "preserve_insertion_order": "false",
+                        # What is needed is built in; a warehouse fetches no code from the network.
+                        "autoinstall_known_extensions": "false",
+                        "autoload_known_extensions": "false",
+                    },
+                )
+            except duckdb.Error as error:
+                words = str(error)
+            held_here = _HELD_HERE in words
+            if not held_here and not any(phrase in words for phrase in _HELD_ELSEWHERE):
+                raise self._not_opened(words)
+            if time.monotonic() >= deadline:
+                by = "this process itself, with another connection" if held_here else "another process"
+                raise WarehouseError(
+                    f"{self.name} was open in {by} for {self._wait_seconds:.0f} seconds: "
+                    "close it there, then load again.",
+                    retryable=True,
+                )
+            if not told:
+                logger.warning("%s is open elsewhere; waiting up to %.0f seconds.", self.name, self._wait_seconds)
+                told = True
+            # Uneven, so that two who wait do not keep meeting.
+            time.sleep(min(pause * random.uniform(0.5, 1.0), max(deadline - time.monotonic(), 0.001)))
+            pause = min(pause * 1.5, 0.5)
+
+    def _check_place(self) -> None:
+        if self._path.is_dir():
+            raise ConfigurationError(f"{self.name} is a folder: a DuckDB warehouse is a file.")
+        refused = ""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            refused = os.strerror(error.errno or errno.EIO)
+        if refused:
+            raise ConfigurationError(f"The folder {self._path.parent} cannot be made ({refused}).")
+        for place in (self._path, self._path.parent):
+            if place.exists() and not os.access(place, os.R_OK | os.W_OK):
+                raise ConfigurationError(f"{place} may not be written to by this user.")
+
+    def _not_opened(self, words: str) -> EsmsError:
+        """`words`: what DuckDB said on opening. They may name the path, never a row."""
+        if "storage version" in words or "version number" in words:
+            return ConfigurationError(
+                f"{self.name} was made by a newer DuckDB than {duckdb.__version__}, installed here: upgrade it."
+            )
+        if "not a valid DuckDB database file" in words or "sqlite_scanner" in words:
+            return ConfigurationError(f"{self.name} is not a DuckDB file: give another path, or move it away.")
+        if os.strerror(errno.ENOSPC) in words:
+            return WarehouseError(f"The disk of {self.name} is full: make room, then load again.", retryable=True)
+        said = words.strip().splitlines()[0] if words.strip() else "no reason given"
+        return WarehouseError(f"{self.name} cannot be opened: {said}")
+
+    def _explained(self, error: duckdb.Error) -> EsmsError:
+        """DuckDB's words stay out: once rows are under way they may quote one."""
+        words = str(error)
+        if os.strerror(errno.ENOSPC) in words or os.strerror(errno.EFBIG) in words:
+            return WarehouseError(
+                f"The disk of {self.name} is full: nothing of this was kept. Make room, then load again.",
+                retryable=True,
+            )
+        if isinstance(error, duckdb.OutOfMemoryException):
+            return WarehouseError(
+                f"{self.name}: {self._memory_limit} of memory do not do: nothing of this was kept. "
+                "Load shorter windows, or give a higher memory_limit.",
+            )
+        return WarehouseError(f"{self.name}: DuckDB refused ({type(error).__name__}): nothing of this was kept.")

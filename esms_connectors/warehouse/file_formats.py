@@ -1,0 +1,175 @@
+"""
+Parquet, CSV and JSONL: Arrow batches -> a local file and back, exactly.
+
+- Parquet has the types itself.
+- CSV is UTF-8 with a header; texts and times stand in quotes, so that `""` is the empty text and nothing at all is
+  NULL. Cells are written as they are: one that begins with `=` is a formula to a spreadsheet.
+- JSONL is UTF-8, one object a line with every column in it. Money is a string, because most readers of JSON would make
+  a float of a number.
+
+In the two text formats times are ISO 8601 in UTC with a `Z`, and money has four decimals.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from esms_connectors.gateway.errors import ConfigurationError
+
+FORMATS = ("parquet", "csv", "jsonl")
+
+BATCH_ROWS = 50_000
+_JSON_BLOCK_BYTES = 4 << 20  # a line must fit into one
+
+
+def write_file(kind: str, path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+    """Write a new file; rows written. A broken-off write leaves a part of a file, which is the caller's to remove."""
+    rows = 0
+    with path.open("wb") as file, _WRITERS[kind](file, schema) as write:
+        for batch in batches:
+            if batch.num_rows:
+                write(batch.cast(schema))
+                rows += batch.num_rows
+    return rows
+
+
+def read_file(
+    kind: str, path: Path, schema: pa.Schema, columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """
+    The rows of a file that `write_file` wrote, in batches with `columns` of `schema`, or with all of them.
+
+    Raises:
+        ConfigurationError: it has other columns, so it is none of ours.
+        pyarrow.ArrowException: it is damaged.
+    """
+    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+    for batch in _READERS[kind](path, schema, wanted):
+        yield pa.RecordBatch.from_arrays([batch.column(name) for name in wanted.names], schema=wanted)
+
+
+def _check_columns(path: Path, found: Sequence[str], schema: pa.Schema) -> None:
+    wrong = sorted(set(found) ^ set(schema.names))
+    if wrong:
+        raise ConfigurationError(
+            f"{path.name} is not one of our files (column {', '.join(wrong[:3])}): use another folder, or restore it."
+        )
+
+
+# --- Parquet ---------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _write_parquet(file: Any, schema: pa.Schema) -> Iterator[Any]:
+    from pyarrow import parquet
+
+    with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+        yield lambda batch: writer.write_batch(batch, row_group_size=BATCH_ROWS)
+
+
+def _read_parquet(path: Path, schema: pa.Schema, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path, pre_buffer=False) as opened:
+        _check_columns(path, opened.schema_arrow.names, schema)
+        for batch in opened.iter_batches(batch_size=BATCH_ROWS, columns=wanted.names):
+            yield batch.select(wanted.names).cast(wanted)
+
+
+# --- CSV -------------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _write_csv(file: Any, schema: pa.Schema) -> Iterator[Any]:
+    from pyarrow import csv
+
+    with csv.CSVWriter(file, _as_text(schema)) as writer:
+        yield lambda batch: writer.write_batch(_with_text(batch))
+
+
+def _read_csv(path: Path, schema: pa.Schema, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
+    from pyarrow import csv
+
+    with path.open("rb") as file:
+        header = file.readline(10_000).decode(errors="replace").strip().replace('"', "")
+    _check_columns(path, header.split(","), schema)
+    with csv.open_csv(
+        path,
+        parse_options=csv.ParseOptions(newlines_in_values=True),
+        convert_options=csv.ConvertOptions(
+            column_types=schema,
+            include_columns=wanted.names,
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    ) as reader:
+        yield from reader
+
+
+# --- JSONL -----------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _write_jsonl(file: Any, schema: pa.Schema) -> Iterator[Any]:
+    import duckdb
+
+    fields = ", ".join(f"{name} := {name}" for name in schema.names)
+    with duckdb.connect() as connection:
+
+        def write(batch: pa.RecordBatch) -> None:
+            connection.register("batch", pa.Table.from_batches([_with_text(batch, money=True)]))
+            lines = connection.sql(f"SELECT to_json(struct_pack({fields}))::text FROM batch")  # noqa: S608 - our own names
+            for column in pa.RecordBatchReader.from_stream(lines):
+                texts = column.column(0)
+                whole = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts)
+                file.write(pc.binary_join(whole, "\n")[0].as_buffer())
+                file.write(b"\n")
+
+        yield write
+
+
+def _read_jsonl(path: Path, schema: pa.Schema, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
+    from pyarrow import json
+
+    with path.open("rb") as file:
+        head = file.read(1)
+    if not head:
+        return
+    with json.open_json(
+        path,
+        read_options=json.ReadOptions(block_size=_JSON_BLOCK_BYTES),
+        parse_options=json.ParseOptions(
+            explicit_schema=_as_text(schema, money=True), unexpected_field_behavior="error"
+        ),
+    ) as reader:
+        for batch in reader:
+            yield batch.select(wanted.names).cast(wanted)
+
+
+def _as_text(schema: pa.Schema, *, money: bool = False) -> pa.Schema:
+    return pa.schema([(field.name, pa.string() if _is_text(field.type, money) else field.type) for field in schema])
+
+
+def _is_text(kind: pa.DataType, money: bool) -> bool:
+    return bool(pa.types.is_timestamp(kind) or (money and pa.types.is_decimal(kind)))
+
+
+def _with_text(batch: pa.RecordBatch, *, money: bool = False) -> pa.RecordBatch:
+    columns = [
+        pc.strftime(column, "%Y-%m-%dT%H:%M:%SZ")
+        if pa.types.is_timestamp(column.type)
+        else column.cast(_as_text(pa.schema([field]), money=money).field(0).type)
+        for field, column in zip(batch.schema, batch.columns, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=_as_text(batch.schema, money=money))
+
+
+_WRITERS = {"parquet": _write_parquet, "csv": _write_csv, "jsonl": _write_jsonl}
+_READERS = {"parquet": _read_parquet, "csv": _read_csv, "jsonl": _read_jsonl}

@@ -1,0 +1,96 @@
+"""A DuckDB for the time of one merge, for targets that keep their rows elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.warehouse.contract import COLUMNS, WarehouseError
+from esms_connectors.warehouse.merging import create_tables, utc
+
+if TYPE_CHECKING:
+    import duckdb
+
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "memory_limit": "256MB",  # more goes to the temporary folder
+    "preserve_insertion_order": "false",
+    # What is needed is built in; a merge fetches no code from the network.
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A temporary folder."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="esms-"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"No temporary folder can be made ({error.strerror}): set TMPDIR to another."
+        ) from None
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def merge_database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Our three tables, empty, in a new file in `folder`: on disk they are compressed, and need little memory."""
+    import duckdb
+
+    problem = ""
+    try:
+        with duckdb.connect(tempfile.mktemp(".duckdb", "merge-", folder), config=_CONFIG) as connection:  # noqa: S306 - the folder is ours
+            connection.execute("SET TimeZone = 'UTC'")
+            # At once: a commit goes through to the disk, and there are fifty statements.
+            connection.begin()
+            create_tables(connection)
+            connection.commit()
+            yield connection
+    except duckdb.Error as error:
+        problem = type(error).__name__
+    if problem:
+        raise WarehouseError(
+            f"The merge in {tempfile.gettempdir()} failed ({problem}): is the disk full? Nothing of it was kept.",
+            retryable=True,
+        )
+
+
+@functools.cache
+def schema_of(table: str) -> pa.Schema:
+    """The columns of a table as the merge has them, each with what it holds in its metadata."""
+    import duckdb
+
+    with duckdb.connect(config=_CONFIG) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        create_tables(connection)
+        columns = pa.RecordBatchReader.from_stream(connection.table(table)).schema
+    return pa.schema([field.with_metadata({"comment": COLUMNS[table][field.name]}) for field in columns])
+
+
+def insert(connection: duckdb.DuckDBPyConnection, table: str, batch: pa.RecordBatch) -> None:
+    """Add a batch that has the columns of `table`."""
+    connection.register("esms_stored", pa.Table.from_batches([batch]))
+    connection.execute(f"INSERT INTO {table} SELECT * FROM esms_stored")  # noqa: S608 - our own names
+    connection.unregister("esms_stored")
+
+
+def select(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.RecordBatch]:
+    """What a query finds, not held as a whole; nothing else may be asked of the connection before the end."""
+    yield from pa.RecordBatchReader.from_stream(connection.sql(query))
+
+
+def literal(moment: datetime) -> str:
+    """A time in SQL."""
+    return f"TIMESTAMPTZ '{utc(moment).isoformat()}'"

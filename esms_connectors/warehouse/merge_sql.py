@@ -1,0 +1,247 @@
+"""
+The tables, and the statements of the merge, in SQL that DuckDB and PostgreSQL both speak.
+
+`stored` is what the table has, `chunk` what came. Parameters are written `$name`.
+"""
+
+# ruff: noqa: S608 - what is put into these texts are names of ours; values are parameters
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from esms_connectors.delivery import DeliveryState
+from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.warehouse.contract import COLUMNS, HISTORY, LOADS, MESSAGES, ROW_SCHEMA, TABLES
+
+# Names of types that DuckDB and PostgreSQL share.
+TYPES = {
+    MESSAGES: {
+        "row_key": "text NOT NULL",
+        "message_id": "text",
+        "phone": "text",
+        "sms_type": "integer",
+        "campaign": "text",
+        "content": "text",
+        "price_vnd": "numeric(18,4)",
+        "send_status": "integer",
+        "send_result": "integer",
+        "status_text": "text",
+        "state": "text NOT NULL",
+        "sent_at": "timestamptz",
+        "portal_id": "text",
+        "window_start": "timestamptz NOT NULL",
+        "window_end": "timestamptz NOT NULL",
+        "first_seen_at": "timestamptz NOT NULL",
+        "changed_at": "timestamptz NOT NULL",
+        "went_back_to": "text",
+    },
+    HISTORY: {
+        "row_key": "text NOT NULL",
+        "observed_at": "timestamptz NOT NULL",
+        "from_state": "text NOT NULL",
+        "to_state": "text NOT NULL",
+        "from_status": "integer",
+        "from_result": "integer",
+        "to_status": "integer",
+        "to_result": "integer",
+        "taken": "boolean NOT NULL",
+    },
+    LOADS: {
+        "sms_type": "integer NOT NULL",
+        "window_start": "timestamptz NOT NULL",
+        "window_end": "timestamptz NOT NULL",
+        "planned_at": "timestamptz NOT NULL",
+        "read_at": "timestamptz",
+        "loaded_at": "timestamptz",
+        "closed": "boolean NOT NULL",
+        "row_count": "bigint NOT NULL",
+        "count_total": "bigint",
+        "open_rows": "bigint NOT NULL",
+        "inserted": "bigint NOT NULL",
+        "changed": "bigint NOT NULL",
+        "went_back": "bigint NOT NULL",
+        "digest": "text NOT NULL",
+        "load_count": "bigint NOT NULL",
+        "privacy": "text NOT NULL",
+    },
+}
+
+_ROW_COLUMNS = ROW_SCHEMA.names
+# What the gateway says of a row. The window is where the row was first met, not something that changes.
+_COMPARED = [name for name in _ROW_COLUMNS if name not in ("row_key", "window_start", "window_end")]
+_STATUS = ("send_status", "send_result", "status_text", "state")
+_FINAL = ", ".join(f"'{state.value}'" for state in DeliveryState if state.is_final)
+
+
+class Staged(NamedTuple):
+    """A temporary table."""
+
+    name: str
+    columns: str
+
+
+def _differs(names: Iterable[str]) -> str:
+    return "(" + " OR ".join(f"stored.{name} IS DISTINCT FROM chunk.{name}" for name in names) + ")"
+
+
+def _columns_of(table: str) -> str:
+    return ", ".join(f"{name} {kind}" for name, kind in TYPES[table].items())
+
+
+# What is staged, column by column. It is spelled out because DuckDB 2.0.0 loses rows of a table that was made by
+# CREATE ... AS SELECT ... LIMIT 0; nothing of ours may get there that way.
+CHUNK = Staged("esms_chunk", ", ".join(f"{name} {TYPES[MESSAGES][name]}" for name in _ROW_COLUMNS))
+VERDICT = Staged(
+    "esms_verdict",
+    "row_key text, verdict text, noted boolean, from_state text, to_state text, "
+    "from_status integer, from_result integer, to_status integer, to_result integer",
+)
+PLANNED = Staged("esms_planned", "sms_type integer, window_start timestamptz, window_end timestamptz")
+ERASED = Staged("esms_erased", "row_key text")
+
+# DuckDB gets neither key nor index: it joins by scanning and hashing in any case, and with 1 000 000 rows a key doubled
+# the file, took half as much memory again and made nothing quicker. What keeps it quick, and its memory flat, is
+# `overlap`, which skips what is stored of other days. Nothing is lost by that: rows belong to windows by their creation
+# time, which never changes, so only a window that overlaps or touches can have brought a row before.
+JUDGE = f"""
+SELECT chunk.row_key, CASE
+        WHEN stored.row_key IS NULL THEN 'new'
+        WHEN stored.changed_at > $read_at THEN 'same'
+        WHEN stored.state IN ({_FINAL}) AND chunk.state NOT IN ({_FINAL})
+            THEN CASE WHEN stored.went_back_to IS DISTINCT FROM chunk.state THEN 'back' ELSE 'same' END
+        WHEN stored.went_back_to IS NOT NULL OR {_differs(_COMPARED)} THEN 'changed'
+        ELSE 'same' END AS verdict,
+    stored.went_back_to IS NOT NULL OR {_differs(_STATUS)} AS noted,
+    stored.state AS from_state, chunk.state AS to_state,
+    stored.send_status AS from_status, stored.send_result AS from_result,
+    chunk.send_status AS to_status, chunk.send_result AS to_result
+FROM esms_chunk AS chunk LEFT JOIN {MESSAGES} AS stored ON stored.row_key = chunk.row_key {{overlap}}
+"""
+
+COUNT_VERDICTS = "SELECT verdict, count(*), count(DISTINCT row_key) FROM esms_verdict GROUP BY verdict"
+
+NOTE = f"""
+INSERT INTO {HISTORY}
+    (row_key, observed_at, from_state, to_state, from_status, from_result, to_status, to_result, taken)
+SELECT row_key, $read_at, from_state, to_state, from_status, from_result, to_status, to_result, verdict = 'changed'
+FROM esms_verdict WHERE verdict = 'back' OR (verdict = 'changed' AND noted)
+"""
+
+# `changed_at` moves here as well: a reading that is older than the flag must not take it away again.
+FLAG = f"""
+UPDATE {MESSAGES} AS stored SET went_back_to = verdict.to_state, changed_at = $read_at
+FROM esms_verdict AS verdict
+WHERE stored.row_key = verdict.row_key AND verdict.verdict = 'back' {{overlap}}
+"""
+
+CHANGE = f"""
+UPDATE {MESSAGES} AS stored SET {", ".join(f"{name} = chunk.{name}" for name in _COMPARED)},
+    changed_at = $read_at, went_back_to = NULL
+FROM (SELECT * FROM esms_chunk WHERE row_key IN (SELECT row_key FROM esms_verdict WHERE verdict = 'changed')) AS chunk
+WHERE stored.row_key = chunk.row_key {{overlap}}
+"""
+
+INSERT = f"""
+INSERT INTO {MESSAGES} ({", ".join(_ROW_COLUMNS)}, first_seen_at, changed_at, went_back_to)
+SELECT {", ".join(_ROW_COLUMNS)}, $read_at, $read_at, NULL FROM esms_chunk
+WHERE row_key IN (SELECT row_key FROM esms_verdict WHERE verdict = 'new')
+"""
+
+OVERLAP = "AND stored.window_start <= $window_end AND stored.window_end >= $window_start"
+
+_THIS_LOAD = "sms_type = $sms_type AND window_start = $window_start AND window_end = $window_end"
+
+# A reading older than the one the line tells of leaves the line as it is: its rows were left alone, too.
+LOAD_NOTED = f"""
+UPDATE {LOADS} SET load_count = load_count + 1, loaded_at = $loaded_at
+WHERE {_THIS_LOAD}
+"""
+
+LOAD_RENEWED = f"""
+UPDATE {LOADS} SET read_at = $read_at, closed = $closed, row_count = $row_count, count_total = $count_total,
+    open_rows = $open_rows, inserted = $inserted, changed = $changed, went_back = $went_back, digest = $digest,
+    privacy = $privacy
+WHERE {_THIS_LOAD} AND (read_at IS NULL OR read_at <= $read_at)
+"""
+
+PLAN_AGAIN = f"""
+UPDATE {LOADS} AS stored SET planned_at = greatest(stored.planned_at, $planned_at) FROM esms_planned AS planned
+WHERE stored.sms_type = planned.sms_type AND stored.window_start = planned.window_start
+    AND stored.window_end = planned.window_end
+"""
+
+PLAN = f"""
+INSERT INTO {LOADS} (sms_type, window_start, window_end, planned_at, closed, row_count, open_rows, inserted, changed,
+    went_back, digest, load_count, privacy)
+SELECT DISTINCT sms_type, window_start, window_end, $planned_at, false, 0, 0, 0, 0, 0, '', 0, $privacy
+FROM esms_planned AS planned WHERE NOT EXISTS (SELECT 1 FROM {LOADS} AS stored
+    WHERE stored.sms_type = planned.sms_type AND stored.window_start = planned.window_start
+    AND stored.window_end = planned.window_end)
+"""
+
+OTHER_PRIVACY = f"SELECT privacy FROM {LOADS} WHERE privacy <> $privacy LIMIT 1"
+
+ERASE = (
+    (HISTORY, f"DELETE FROM {HISTORY} WHERE row_key IN (SELECT row_key FROM {MESSAGES} WHERE phone = $phone)"),
+    (MESSAGES, f"DELETE FROM {MESSAGES} WHERE phone = $phone"),
+)
+ERASE_KEYS = tuple(
+    (table, f"DELETE FROM {table} WHERE row_key IN (SELECT row_key FROM esms_erased)") for table in (HISTORY, MESSAGES)
+)
+KEYS = f"SELECT row_key, message_id FROM {MESSAGES}"
+
+READ_LOADS = f"SELECT {', '.join(TYPES[LOADS])} FROM {LOADS} ORDER BY sms_type, window_start, window_end"
+
+
+def table_statements(constraints: Mapping[str, str]) -> Iterator[str]:
+    """What creates the tables and says what is in them. `constraints`: what a table gets beyond its columns."""
+    for table in COLUMNS:
+        yield f"CREATE TABLE {table} ({_columns_of(table)}{constraints.get(table, '')})"
+        yield f"COMMENT ON TABLE {table} IS {_quoted(TABLES[table])}"
+        for column, holds in COLUMNS[table].items():
+            yield f"COMMENT ON COLUMN {table}.{column} IS {_quoted(holds)}"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+_SPELLINGS = {
+    "character varying": "text",
+    "varchar": "text",
+    "timestamp with time zone": "timestamptz",
+    "decimal(18,4)": "numeric(18,4)",
+}
+
+
+def find_missing_tables(found: Iterable[tuple[str, str, str]]) -> bool:
+    """
+    Args:
+        found: (table, column, type) of all that is there under our names.
+
+    Returns:
+        Whether the tables are yet to be made.
+
+    Raises:
+        ConfigurationError: there are tables under our names that are not ours.
+    """
+    there: dict[str, dict[str, str]] = {}
+    for table, column, kind in found:
+        there.setdefault(table, {})[column] = _SPELLINGS.get(kind.lower(), kind.lower())
+    for table in there:
+        wanted = {column: kind.removesuffix(" NOT NULL") for column, kind in TYPES[table].items()}
+        wrong = [column for column in wanted if there[table].get(column) != wanted[column]]
+        extra = [column for column in there[table] if column not in wanted]
+        if wrong or extra:
+            named = ", ".join([*wrong, *extra][:3])
+            raise ConfigurationError(
+                f"The table {table} is there already but is not one of ours (column {named}): "
+                "use another database or schema, or rename that table."
+            )
+    if there and len(there) < len(COLUMNS):
+        raise ConfigurationError(
+            f"Of our tables only {', '.join(sorted(there))} is there: restore the others, or remove it."
+        )
+    return not there

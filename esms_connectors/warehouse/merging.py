@@ -1,0 +1,349 @@
+"""
+The merge of a window, the same for DuckDB and PostgreSQL.
+
+Rows come in chunks. Each chunk is staged, then judged against what is stored - new, changed, gone back, the same - and
+only then written, so that a chunk in which nothing changed writes nothing at all. What the judging counted, each
+statement must have done: rows never go missing between the two.
+
+Targets that keep their rows elsewhere (files, what dlt loads) merge in a DuckDB of their own: `create_tables`, fill in
+what is stored of the windows that overlap, `merge_rows`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pendulum
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.sent_messages import SentWindow
+from esms_connectors.warehouse.contract import (
+    HISTORY,
+    LOADS,
+    MESSAGES,
+    ROW_SCHEMA,
+    MergeCounts,
+    Person,
+    WarehouseError,
+    WindowLoad,
+)
+from esms_connectors.warehouse.merge_sql import (
+    CHANGE,
+    CHUNK,
+    COUNT_VERDICTS,
+    ERASE,
+    ERASE_KEYS,
+    ERASED,
+    FLAG,
+    INSERT,
+    JUDGE,
+    KEYS,
+    LOAD_NOTED,
+    LOAD_RENEWED,
+    NOTE,
+    OTHER_PRIVACY,
+    OVERLAP,
+    PLAN,
+    PLAN_AGAIN,
+    PLANNED,
+    TYPES,
+    VERDICT,
+    Staged,
+    find_missing_tables,
+    table_statements,
+)
+
+if TYPE_CHECKING:
+    import duckdb
+
+CHUNK_ROWS = 50_000
+
+
+class Session(Protocol):
+    """A transaction of a database that speaks this SQL. Parameters are written `$name`; those not named are ignored."""
+
+    prunes_by_window: bool
+    """Whether a condition on the windows lets the database skip rows."""
+
+    def change(self, statement: str, **parameters: object) -> int:
+        """Run a statement; rows that it says it changed."""
+
+    def read(self, statement: str, **parameters: object) -> Iterator[tuple[Any, ...]]:
+        """Rows of a query, not held as a whole."""
+
+    def stage(self, table: Staged, rows: pa.Table) -> int:
+        """Hold these rows, and none of before, in a temporary table; rows that it then has."""
+
+    def keep(self, table: Staged, query: str, **parameters: object) -> int:
+        """The same with what a query gives."""
+
+
+# --- merging ---------------------------------------------------------------------------------------------------------
+
+
+def merge_window(
+    session: Session, load: WindowLoad, rows: Iterable[pa.RecordBatch], loaded_at: datetime
+) -> MergeCounts:
+    """`Warehouse.merge`, in the transaction of the session."""
+    if load.read_at is None:
+        raise ValueError("a load that is to be merged says when its reading began (read_at)")
+    check_privacy(session, load.privacy)
+    overlap = OVERLAP if session.prunes_by_window else ""
+    found = dict.fromkeys(("new", "changed", "same", "back"), 0)
+    parameters = {
+        "read_at": utc(load.read_at),
+        "window_start": utc(load.window.start),
+        "window_end": utc(load.window.end),
+    }
+    given = 0
+    for chunk in chunks_of(rows):
+        given += chunk.num_rows
+        _expect(session.stage(CHUNK, chunk), chunk.num_rows, "staged")
+        _expect(session.keep(VERDICT, JUDGE.format(overlap=overlap), **parameters), chunk.num_rows, "judged")
+        here = dict.fromkeys(found, 0)
+        for verdict, count, different in list(session.read(COUNT_VERDICTS)):
+            _expect(different, count, "different")
+            here[verdict] = count
+        if here["back"] or here["changed"]:
+            session.change(NOTE, **parameters)
+        for verdict, statement in (("back", FLAG), ("changed", CHANGE), ("new", INSERT)):
+            if here[verdict]:
+                _expect(session.change(statement.format(overlap=overlap), **parameters), here[verdict], verdict)
+        for verdict, count in here.items():
+            found[verdict] += count
+    _expect(sum(found.values()), given, "merged")
+    _expect(given, load.row_count, "handed over")
+    counts = MergeCounts(
+        inserted=found["new"], changed=found["changed"], unchanged=found["same"], went_back=found["back"]
+    )
+    _write_load(session, load, counts, utc(load.read_at), loaded_at)
+    return counts
+
+
+def _expect(done: int, expected: int, what: str) -> None:
+    if done != expected:
+        raise WarehouseError(f"The merge does not add up ({expected} rows, {done} {what}): nothing of it was kept.")
+
+
+def _write_load(
+    session: Session, load: WindowLoad, counts: MergeCounts, read_at: datetime, loaded_at: datetime
+) -> None:
+    plan_windows(session, [load.window], planned_at=load.planned_at, privacy=load.privacy)
+    parameters = {
+        "sms_type": load.window.sms_type,
+        "window_start": utc(load.window.start),
+        "window_end": utc(load.window.end),
+        "read_at": read_at,
+        "loaded_at": utc(loaded_at),
+        "closed": load.closed,
+        "row_count": load.row_count,
+        "count_total": load.count_total,
+        "open_rows": load.open_rows,
+        "inserted": counts.inserted,
+        "changed": counts.changed,
+        "went_back": counts.went_back,
+        "digest": load.digest,
+        "privacy": load.privacy,
+    }
+    _expect(session.change(LOAD_NOTED, **parameters), 1, "noted as a load")
+    session.change(LOAD_RENEWED, **parameters)
+
+
+def plan_windows(session: Session, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> None:
+    """`Warehouse.plan`, in the transaction of the session. A plan never takes a later one back."""
+    check_privacy(session, privacy)
+    if not windows:
+        return
+    time = pa.timestamp("us", tz="UTC")
+    planned = pa.table(
+        {
+            "sms_type": pa.array([window.sms_type for window in windows], pa.int32()),
+            "window_start": pa.array([utc(window.start) for window in windows], time),
+            "window_end": pa.array([utc(window.end) for window in windows], time),
+        }
+    )
+    _expect(session.stage(PLANNED, planned), planned.num_rows, "planned")
+    parameters = {"planned_at": utc(planned_at), "privacy": privacy}
+    session.change(PLAN_AGAIN, **parameters)
+    session.change(PLAN, **parameters)
+
+
+def check_privacy(session: Session, privacy: str) -> None:
+    """
+    Raises:
+        ConfigurationError: the warehouse keeps phones or texts another way, so its keys would not meet these.
+    """
+    for (other,) in list(session.read(OTHER_PRIVACY, privacy=privacy)):
+        raise ConfigurationError(
+            f"The warehouse keeps phones and texts as {other!r}, this load as {privacy!r}: "
+            "one warehouse keeps one way. Choose that one, or another warehouse."
+        )
+
+
+def erase_person(session: Session, person: Person) -> dict[str, int]:
+    """`Warehouse.erase`, in the transaction of the session."""
+    removed = {MESSAGES: 0, HISTORY: 0}
+    if person.stored_phone is not None:
+        for table, statement in ERASE:
+            removed[table] += session.change(statement, phone=person.stored_phone)
+        return removed
+    keys = [key for key, message_id in session.read(KEYS) if key == person.row_key_of(message_id)]
+    session.stage(ERASED, pa.table({"row_key": pa.array(keys, pa.string())}))
+    for table, statement in ERASE_KEYS:
+        removed[table] += session.change(statement)
+    return removed
+
+
+def chunks_of(rows: Iterable[pa.RecordBatch], size: int = CHUNK_ROWS) -> Iterator[pa.Table]:
+    """Batches of any size -> tables of `size` rows, the last one smaller, with texts that any database takes."""
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    for batch in rows:
+        rest = batch
+        while rest.num_rows:
+            part = rest.slice(0, size - count)
+            rest = rest.slice(part.num_rows)
+            waiting.append(part)
+            count += part.num_rows
+            if count == size:
+                yield _storable(pa.Table.from_batches(waiting, ROW_SCHEMA))
+                waiting, count = [], 0
+    if waiting:
+        yield _storable(pa.Table.from_batches(waiting, ROW_SCHEMA))
+
+
+def _storable(chunk: pa.Table) -> pa.Table:
+    """NUL bytes and what is no UTF-8 become U+FFFD: PostgreSQL refuses the one, both refuse the other."""
+    for place, field in enumerate(chunk.schema):
+        if field.type != pa.string():
+            continue
+        column = chunk.column(place)
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid:
+            texts = [
+                None if text is None else text.decode(errors="replace") for text in column.cast(pa.binary()).to_pylist()
+            ]
+            column = pa.chunked_array([pa.array(texts, pa.string())])
+        if pc.any(pc.match_substring(column, "\0")).as_py():
+            column = pc.replace_substring(column, "\0", "\ufffd")
+        if column is not chunk.column(place):
+            chunk = chunk.set_column(place, field, column)
+    return chunk
+
+
+def utc(moment: datetime) -> datetime:
+    """A plain datetime, as every driver takes it."""
+    moment = moment.astimezone(UTC)
+    return datetime(
+        moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second, moment.microsecond, UTC
+    )
+
+
+def read_load(row: Sequence[Any]) -> WindowLoad:
+    """A row of `READ_LOADS`."""
+    line = dict(zip(TYPES[LOADS], row, strict=True))
+    for name in ("window_start", "window_end", "planned_at", "read_at", "loaded_at"):
+        line[name] = None if line[name] is None else pendulum.instance(line[name]).in_timezone("UTC")
+    window = SentWindow(line.pop("sms_type"), line.pop("window_start"), line.pop("window_end"))
+    return WindowLoad(window=window, **line)
+
+
+# --- DuckDB ----------------------------------------------------------------------------------------------------------
+
+
+class DuckDbSession:
+    """The transaction of a DuckDB connection."""
+
+    prunes_by_window = True
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._staged: dict[str, _ArrowSource] = {}
+
+    def change(self, statement: str, **parameters: object) -> int:
+        row = self._connection.execute(statement, _named(statement, parameters)).fetchone()
+        return int(row[0]) if row else 0
+
+    def read(self, statement: str, **parameters: object) -> Iterator[tuple[Any, ...]]:
+        # Through Arrow: DuckDB's own datetimes with a zone need pytz, and its cursor cannot be read while it writes.
+        found = self._connection.sql(statement, params=_named(statement, parameters))
+        reader = pa.RecordBatchReader.from_stream(found)
+        for batch in reader:
+            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+    def stage(self, table: Staged, rows: pa.Table) -> int:
+        if table.name in self._staged:
+            self._staged[table.name].rows = rows
+        else:
+            self._staged[table.name] = _ArrowSource(rows)
+            self._connection.register(table.name, self._staged[table.name])
+        return int(rows.num_rows)
+
+    def keep(self, table: Staged, query: str, **parameters: object) -> int:
+        return self.stage(table, pa.table(self._connection.sql(query, params=_named(query, parameters))))
+
+    def close(self) -> None:
+        """Let go of what was staged. The transaction is the caller's."""
+        import duckdb
+
+        for name, source in self._staged.items():
+            source.rows = source.rows.slice(0, 0)
+            # After an error the name goes with the rollback.
+            with contextlib.suppress(duckdb.Error):
+                self._connection.unregister(name)
+        self._staged.clear()
+
+
+class _ArrowSource:
+    """
+    What a name stands for in a query, changed between queries.
+
+    Nothing is copied into DuckDB to be staged. And the name is registered once: DuckDB keeps what a name stood for
+    until the transaction ends, so with one registration a chunk it would hold the whole window in memory.
+    """
+
+    def __init__(self, rows: pa.Table) -> None:
+        self.rows = rows
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.rows.__arrow_c_stream__(requested_schema)
+
+
+def _named(statement: str, parameters: Mapping[str, object]) -> dict[str, object]:
+    return {name: parameters[name] for name in re.findall(r"\$(\w+)", statement)}
+
+
+def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """
+    Create the tables if they are not there, otherwise see that they are ours.
+
+    Raises:
+        ConfigurationError: there are others under their names.
+    """
+    found = connection.execute(
+        "SELECT table_name, column_name, data_type FROM information_schema.columns "
+        "WHERE table_catalog = current_database() AND table_schema = current_schema() AND table_name IN (?, ?, ?)",
+        [MESSAGES, HISTORY, LOADS],
+    ).fetchall()
+    if find_missing_tables(found):
+        for statement in table_statements({}):
+            connection.execute(statement)
+
+
+def merge_rows(
+    connection: duckdb.DuckDBPyConnection, load: WindowLoad, rows: Iterable[pa.RecordBatch], *, loaded_at: datetime
+) -> MergeCounts:
+    """
+    `Warehouse.merge` on a DuckDB connection, inside the caller's transaction; an error leaves it to be rolled back.
+
+    Of what is stored, only the rows whose window overlaps or touches this one need to be in the tables.
+    """
+    with contextlib.closing(DuckDbSession(connection)) as session:
+        return merge_window(session, load, rows, loaded_at)

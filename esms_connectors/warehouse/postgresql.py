@@ -1,0 +1,310 @@
+"""
+PostgreSQL. Rows go by COPY into a temporary table, a chunk at a time, and are merged from there; a window is one
+transaction, and loads take turns by an advisory lock.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import datetime
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+import pendulum
+import psycopg
+import pyarrow as pa
+import pyarrow.csv
+from psycopg.conninfo import conninfo_to_dict
+
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError
+from esms_connectors.sent_messages import SentWindow
+from esms_connectors.warehouse.contract import (
+    HISTORY,
+    LOADS,
+    MESSAGES,
+    MergeCounts,
+    Person,
+    Warehouse,
+    WarehouseError,
+    WindowLoad,
+)
+from esms_connectors.warehouse.merge_sql import READ_LOADS, Staged, find_missing_tables, table_statements
+from esms_connectors.warehouse.merging import erase_person, merge_window, plan_windows, read_load
+
+CONNECT_SECONDS = 30
+FETCH_ROWS = 5_000
+
+_T = TypeVar("_T")
+
+_CONSTRAINTS = {
+    MESSAGES: ", PRIMARY KEY (row_key)",
+    LOADS: ", PRIMARY KEY (sms_type, window_start, window_end)",
+}
+_INDICES = (
+    f"CREATE INDEX esms_sent_messages_window ON {MESSAGES} (window_start)",
+    f"CREATE INDEX esms_sent_messages_sent ON {MESSAGES} (sent_at)",
+    f"CREATE INDEX esms_status_history_row ON {HISTORY} (row_key)",
+)
+
+_FIND_COLUMNS = """
+SELECT class.relname::text, attribute.attname::text, format_type(attribute.atttypid, attribute.atttypmod)
+FROM pg_class AS class JOIN pg_attribute AS attribute ON attribute.attrelid = class.oid
+WHERE class.relnamespace = to_regnamespace(quote_ident(current_schema())) AND class.relkind IN ('r', 'p', 'v', 'm', 'f')
+    AND class.relname = ANY($names) AND attribute.attnum > 0 AND NOT attribute.attisdropped
+"""
+
+# One for each schema: everybody who writes to our tables takes it first, so nobody waits while holding rows.
+_TAKE_TURNS = "SELECT pg_advisory_xact_lock(409731, hashtext(current_schema()))"
+
+# What a person must set right, as against what passes. While connecting, PostgreSQL gives words but no codes.
+_SETUP_WORDS = re.compile(r"authentication|password|pg_hba|does not exist|not permitted|certificate|invalid", re.I)
+
+
+class PostgresWarehouse(Warehouse):
+    """
+    Safe to share between threads.
+
+    Args:
+        url: `postgresql://user:password@host:port/database`, with any option of libpq; `schema=name` says where the
+            tables are, if not in the first schema of the search path. Password and the rest may also come from libpq's
+            own places (`PGPASSWORD`, `~/.pgpass`).
+    """
+
+    def __init__(self, url: str) -> None:
+        self._settings, self._schema = _parse(url)
+        place = ",".join(str(self._settings.get(name) or "") for name in ("host", "dbname")).strip(",")
+        self.name = "postgresql://" + place.replace(",", "/") + (f"?schema={self._schema}" if self._schema else "")
+        self._idle: list[psycopg.Connection] = []
+        self._guard = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"PostgresWarehouse({self.name!r})"
+
+    def prepare(self) -> None:
+        def work(session: _PostgresSession) -> None:
+            if not find_missing_tables(session.read(_FIND_COLUMNS, names=[MESSAGES, HISTORY, LOADS])):
+                return
+            for statement in (*table_statements(_CONSTRAINTS), *_INDICES):
+                session.change(statement)
+
+        self._in_transaction(work)
+
+    def loads(self) -> Iterator[WindowLoad]:
+        connection = self._take()
+        failure: EsmsError | None = None
+        try:
+            with connection.transaction(), closing(_PostgresSession(connection).read(READ_LOADS)) as lines:
+                for line in lines:
+                    yield read_load(line)
+        except psycopg.Error as error:
+            failure = self._explained(error, connection)
+        finally:
+            self._give_back(connection)
+        if failure is not None:
+            raise failure
+
+    def plan(self, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> None:
+        self._in_transaction(lambda session: plan_windows(session, windows, planned_at=planned_at, privacy=privacy))
+
+    def merge(self, load: WindowLoad, rows: Iterable[pa.RecordBatch]) -> MergeCounts:
+        return self._in_transaction(lambda session: merge_window(session, load, rows, pendulum.now("UTC")))
+
+    def erase(self, person: Person) -> dict[str, int]:
+        return self._in_transaction(lambda session: erase_person(session, person))
+
+    def close(self) -> None:
+        with self._guard:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _in_transaction(self, work: Callable[[_PostgresSession], _T]) -> _T:
+        connection = self._take()
+        failure: EsmsError
+        try:
+            with connection.transaction():
+                connection.execute(_TAKE_TURNS)
+                return work(_PostgresSession(connection))
+        except psycopg.Error as error:
+            failure = self._explained(error, connection)
+        finally:
+            self._give_back(connection)
+        raise failure
+
+    # --- connections -------------------------------------------------------------------------------------------------
+
+    def _take(self) -> psycopg.Connection:
+        while True:
+            with self._guard:
+                connection = self._idle.pop() if self._idle else None
+            if connection is None:
+                return self._connect()
+            try:
+                # It may have been cut off while it lay idle, which is no reason to fail.
+                connection.execute("SELECT 1")
+            except psycopg.Error:
+                connection.close()
+            else:
+                return connection
+
+    def _give_back(self, connection: psycopg.Connection) -> None:
+        if connection.closed or connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            connection.close()
+            return
+        with self._guard:
+            self._idle.append(connection)
+
+    def _connect(self) -> psycopg.Connection:
+        failure: EsmsError
+        connection: psycopg.Connection | None = None
+        try:
+            connection = psycopg.connect(autocommit=True, prepare_threshold=None, **self._settings)
+            # In the default that somebody may have set, a load would not see what the one before it has just written.
+            connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+            connection.execute("SET TIME ZONE 'UTC'")
+            if self._schema:
+                found = connection.execute("SELECT to_regnamespace(%s)", [_identifier(self._schema)]).fetchone()
+                connection.execute("SELECT set_config('search_path', %s, false)", [_identifier(self._schema)])
+            else:
+                found = connection.execute("SELECT current_schema()").fetchone()
+            if found is not None and found[0] is not None:
+                return connection
+            failure = ConfigurationError(
+                f"{self.name}: the schema is not there: create it, or name another with ?schema=…."
+            )
+        except psycopg.Error as error:
+            failure = self._not_connected(error)
+        if connection is not None:
+            connection.close()
+        raise failure
+
+    def _not_connected(self, error: psycopg.Error) -> EsmsError:
+        words = str(error).strip().splitlines()
+        said = words[0].strip() if words else type(error).__name__
+        password = self._settings.get("password")
+        if password and str(password) in said:
+            said = type(error).__name__
+        if _SETUP_WORDS.search(said):
+            return ConfigurationError(f"{self.name} cannot be used: {said}")
+        return WarehouseError(f"{self.name} cannot be reached: {said}", retryable=True)
+
+    def _explained(self, error: psycopg.Error, connection: psycopg.Connection) -> EsmsError:
+        """PostgreSQL's words stay out: they may quote a row."""
+        kind, state = type(error).__name__, error.sqlstate or ""
+        if connection.closed or state.startswith(("08", "57P")):
+            return WarehouseError(
+                f"{self.name}: the connection was lost: nothing of this was kept. Load again.", retryable=True
+            )
+        if state == "42501":
+            return ConfigurationError(
+                f"{self.name}: this user may not create or change the tables (InsufficientPrivilege): grant it."
+            )
+        if state == "42P01":
+            return ConfigurationError(f"{self.name}: the tables are not there: prepare() makes them.")
+        if state == "25006":
+            return ConfigurationError(f"{self.name} is read-only: use the primary server.")
+        # Deadlocks, full disks, too many connections, timeouts of locks: all of them pass.
+        passing = state.startswith(("40", "53", "55", "57"))
+        return WarehouseError(f"{self.name}: PostgreSQL refused ({kind}): nothing of this was kept.", retryable=passing)
+
+
+class _PostgresSession:
+    """The transaction of a connection."""
+
+    prunes_by_window = False
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+        self._tables: set[str] = set()
+
+    def change(self, statement: str, **parameters: object) -> int:
+        return self._connection.execute(*_named(statement, parameters)).rowcount
+
+    def read(self, statement: str, **parameters: object) -> Generator[tuple[Any, ...], None, None]:
+        with self._connection.cursor(name="esms_read") as cursor:
+            cursor.itersize = FETCH_ROWS
+            yield from cursor.execute(*_named(statement, parameters))
+
+    def stage(self, table: Staged, rows: pa.Table) -> int:
+        self._empty(table)
+        cursor = self._connection.cursor()
+        with cursor.copy(f"COPY {table.name} FROM STDIN (FORMAT csv)".encode()) as copy:
+            for batch in rows.to_batches():
+                copy.write(_as_csv(batch))
+        return cursor.rowcount
+
+    def keep(self, table: Staged, query: str, **parameters: object) -> int:
+        self._empty(table)
+        # Each staged row looks its stored one up by the key. Left to itself PostgreSQL, which knows nothing of a table
+        # that has just been filled, reads all that is stored instead, once a chunk.
+        for method in ("hashjoin", "mergejoin"):
+            self.change(f"SET LOCAL enable_{method} = off")
+        kept = self.change(f"INSERT INTO {table.name} {query}", **parameters)
+        for method in ("hashjoin", "mergejoin"):
+            self.change(f"SET LOCAL enable_{method} = on")
+        return kept
+
+    def _empty(self, table: Staged) -> None:
+        # Emptied by TRUNCATE within the transaction that made it, its room is free again at once.
+        if table.name in self._tables:
+            self.change(f"TRUNCATE {table.name}")
+        else:
+            self.change(f"CREATE TEMPORARY TABLE {table.name} ({table.columns}) ON COMMIT DROP")
+            self._tables.add(table.name)
+
+
+_CSV = pyarrow.csv.WriteOptions(include_header=False, quoting_style="all_valid")
+
+
+def _as_csv(batch: pa.RecordBatch) -> memoryview:
+    """
+    Columns -> COPY's CSV, without a Python object a row.
+
+    Every value is quoted and NULL is not, which is how COPY tells NULL from the empty string.
+    """
+    out = pa.BufferOutputStream()
+    pyarrow.csv.write_csv(batch, out, _CSV)
+    return memoryview(out.getvalue())
+
+
+def _named(statement: str, parameters: Mapping[str, object]) -> tuple[bytes, dict[str, object]]:
+    """`$name`, as the shared statements have it -> psycopg's spelling."""
+    names = re.findall(r"\$(\w+)", statement)
+    text = re.sub(r"\$(\w+)", r"%(\1)s", statement.replace("%", "%%"))
+    return text.encode(), {name: parameters[name] for name in names}
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _parse(url: str) -> tuple[dict[str, Any], str | None]:
+    """
+    Settings of libpq, and the schema.
+
+    Raises:
+        ConfigurationError: not a URL of PostgreSQL. It is not quoted: it may hold a password.
+    """
+    wrong = "The warehouse's URL cannot be read: give postgresql://user:password@host:port/database"
+    place, _, query = url.partition("://")[2].partition("?")
+    # Taken apart by hand: libpq reads a `+` as it stands, Python's functions for URLs do not.
+    options = [option.partition("=") for option in query.split("&") if option]
+    kept = "&".join("".join(option) for option in options if option[0] != "schema")
+    schema = next((unquote(value) for name, _, value in options if name == "schema"), "")
+    settings: dict[str, Any] | None = None
+    try:
+        settings = dict(conninfo_to_dict(f"postgresql://{place}" + (f"?{kept}" if kept else "")))
+        # libpq would quote a port that is none, which may be the end of a password.
+        for port in str(settings.get("port") or "5432").split(","):
+            int(port or "5432")
+    except (ValueError, psycopg.Error):
+        settings = None
+    if settings is None:
+        raise ConfigurationError(f"{wrong}; special characters in a password are written %XX.")
+    settings.setdefault("application_name", "esms-connectors")
+    settings.setdefault("connect_timeout", CONNECT_SECONDS)
+    settings["client_encoding"] = "UTF8"
+    return settings, schema or None

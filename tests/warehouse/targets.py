@@ -1,0 +1,225 @@
+"""
+The targets that the shared suite runs over, and what its tests load and look at.
+
+To add a target: a function that makes one, and a line in `TARGETS`.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pendulum
+import psycopg
+import pyarrow as pa
+import pytest
+from file_targets import make_dlt, make_files
+from psycopg.rows import dict_row
+
+from esms_connectors.delivery import state_of_row
+from esms_connectors.sent_messages import SentWindow
+from esms_connectors.warehouse.contract import (
+    HISTORY,
+    LOADS,
+    MESSAGES,
+    ROW_SCHEMA,
+    MergeCounts,
+    Warehouse,
+    WindowLoad,
+)
+from esms_connectors.warehouse.duckdb_file import DuckDbWarehouse
+from esms_connectors.warehouse.postgresql import PostgresWarehouse
+
+# A day in Vietnam.
+DAY = pendulum.datetime(2026, 11, 1, 17, tz="UTC")
+WINDOW = SentWindow(25, DAY, DAY.add(days=1))
+NEXT_WINDOW = SentWindow(25, DAY.add(days=1), DAY.add(days=2))
+PLANNED = DAY.add(days=3)
+PRIVACY = "phone=plain, content=kept"
+
+PENDING, SENT, DELIVERED, FAILED, REJECTED = (2, None), (5, 2), (5, 1), (5, 0), (4, None)
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Target:
+    """
+    Attributes:
+        address: as `open_warehouse` takes it.
+        again: another handle on the same place.
+        read: table -> its rows, in no order, without our code.
+        in_steps: history, rows and load come one after the other; loading again heals what was broken off.
+    """
+
+    address: str
+    warehouse: Warehouse
+    again: Callable[[], Warehouse]
+    read: Callable[[str], list[Row]]
+    in_steps: bool = False
+
+    def messages(self) -> dict[str, Row]:
+        """Rows by key; fails where a key is there twice."""
+        rows = self.read(MESSAGES)
+        found = {row["row_key"]: row for row in rows}
+        assert len(found) == len(rows)
+        return found
+
+    def history(self) -> list[Row]:
+        return sorted(self.read(HISTORY), key=lambda line: (line["row_key"], line["observed_at"]))
+
+    def loads(self) -> list[Row]:
+        return sorted(self.read(LOADS), key=lambda line: (line["sms_type"], line["window_start"]))
+
+
+def make_duckdb(request: pytest.FixtureRequest, folder: Path) -> Target:
+    path = folder / "warehouse" / "esms.duckdb"
+
+    def read(table: str) -> list[Row]:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            return connection.sql(f"SELECT * FROM {table}").to_arrow_table().to_pylist()
+
+    make = functools.partial(DuckDbWarehouse, path)
+    return Target(f"duckdb:///{path}", make(), make, read)
+
+
+def make_postgresql(request: pytest.FixtureRequest, folder: Path) -> Target:
+    server = request.getfixturevalue("postgres")
+    schema = server.new_schema()
+    url = f"{server.uri}&schema={schema}&application_name={schema}"
+
+    def read(table: str) -> list[Row]:
+        with psycopg.connect(server.uri, row_factory=dict_row) as connection:
+            connection.execute("SET TIME ZONE 'Asia/Ho_Chi_Minh'")
+            return connection.execute(f"SELECT * FROM {schema}.{table}".encode()).fetchall()
+
+    make = functools.partial(PostgresWarehouse, url)
+    return Target(url, make(), make, read)
+
+
+def make_other(parts: Callable[..., Any], request: pytest.FixtureRequest, folder: Path) -> Target:
+    address, make, read = parts(request, folder)
+    return Target(address, make(), make, read, in_steps=address.startswith("dlt:"))
+
+
+TARGETS: dict[str, Callable[[pytest.FixtureRequest, Path], Target]] = {
+    "duckdb": make_duckdb,
+    "postgresql": make_postgresql,
+    "parquet": functools.partial(make_other, functools.partial(make_files, "parquet")),
+    "csv": functools.partial(make_other, functools.partial(make_files, "csv")),
+    "jsonl": functools.partial(make_other, functools.partial(make_files, "jsonl")),
+    "dlt": functools.partial(make_other, make_dlt),
+}
+
+
+def key_of(number: int) -> str:
+    return f"m{number}-1:{hashlib.blake2b(str(number).encode(), digest_size=8).hexdigest()}"
+
+
+def row(
+    number: int, status: tuple[int | None, int | None] = DELIVERED, window: SentWindow = WINDOW, **other: Any
+) -> Row:
+    """A row as the loader hands it over."""
+    return {
+        "row_key": key_of(number),
+        "message_id": f"m{number}-1",
+        "phone": f"090{number:07d}",
+        "sms_type": window.sms_type,
+        "campaign": "Khai trương",
+        "content": f"Xin chào khách {number}",
+        "price_vnd": Decimal("300.0000"),
+        "send_status": status[0],
+        "send_result": status[1],
+        "status_text": None,
+        "state": state_of_row(*status).value,
+        "sent_at": datetime(2026, 11, 2, 3, 4, 5, 678_000, UTC),
+        "portal_id": str(10_000 + number),
+        "window_start": window.start,
+        "window_end": window.end,
+        **other,
+    }
+
+
+def batches(rows: Sequence[Row], size: int = 500) -> Iterator[pa.RecordBatch]:
+    for start in range(0, len(rows), size):
+        yield pa.RecordBatch.from_pylist(list(rows[start : start + size]), schema=ROW_SCHEMA)
+
+
+def read_at(minute: int) -> datetime:
+    """When the reading of a load began."""
+    return PLANNED + timedelta(minutes=minute)
+
+
+def load_of(row_count: int, minute: int = 0, window: SentWindow = WINDOW, **other: Any) -> WindowLoad:
+    settings: dict[str, Any] = {
+        "window": window,
+        "planned_at": PLANNED,
+        "privacy": PRIVACY,
+        "read_at": read_at(minute),
+        "closed": True,
+        "row_count": row_count,
+        "count_total": row_count,
+        "digest": "0" * 16,
+    }
+    return WindowLoad(**(settings | other))
+
+
+def merge(
+    target: Target | Warehouse, rows: Sequence[Row], minute: int = 0, window: SentWindow = WINDOW, **other: Any
+) -> MergeCounts:
+    """Load `rows`, read `minute` minutes after the plan."""
+    warehouse = target.warehouse if isinstance(target, Target) else target
+    return warehouse.merge(load_of(len(rows), minute, window, **other), batches(rows))
+
+
+def many(count: int, status: tuple[int | None, int | None] = SENT, first: int = 0) -> Iterator[pa.RecordBatch]:
+    """`count` rows made column by column, because they are many."""
+    for start in range(first, first + count, 10_000):
+        numbers = range(start, min(start + 10_000, first + count))
+        one = row(0, status)
+        columns = {name: [one[name]] * len(numbers) for name in ROW_SCHEMA.names}
+        columns["row_key"] = [f"many-{number}" for number in numbers]
+        columns["message_id"] = [f"m{number}" for number in numbers]
+        columns["content"] = [f"Xin chào khách hàng số {number}" for number in numbers]
+        yield pa.RecordBatch.from_pydict(columns, schema=ROW_SCHEMA)
+
+
+def start_loader(target: Target, **job: Any) -> subprocess.Popen[str]:
+    """Another process that loads; see `loader_child.py`."""
+    return subprocess.Popen(
+        [
+            sys.executable,
+            str(Path(__file__).with_name("loader_child.py")),
+            json.dumps({"address": target.address, **job}),
+        ],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        text=True,
+    )
+
+
+def release(*loaders: subprocess.Popen[str]) -> None:
+    """Let loaders go, together, once all of them are up."""
+    for loader in loaders:
+        assert loader.stdout is not None
+        assert loader.stdout.readline() == "ready\n"
+    for loader in loaders:
+        assert loader.stdin is not None
+        loader.stdin.write("\n")
+        loader.stdin.flush()
+
+
+def finish(loader: subprocess.Popen[str], seconds: float = 60) -> tuple[int, str]:
+    """Its exit code and what it said last."""
+    said, _ = loader.communicate(timeout=seconds)
+    return loader.returncode, said.strip().splitlines()[-1] if said.strip() else ""

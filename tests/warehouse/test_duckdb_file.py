@@ -1,0 +1,280 @@
+"""What is special about a DuckDB file: who may have it open, where it may lie, what it does to the disk."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pytest
+from targets import (
+    DELIVERED,
+    PLANNED,
+    PRIVACY,
+    WINDOW,
+    Target,
+    finish,
+    key_of,
+    load_of,
+    many,
+    merge,
+    release,
+    row,
+    start_loader,
+)
+
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError
+from esms_connectors.warehouse.contract import COLUMNS, HISTORY, LOADS, MESSAGES, TABLES, MergeCounts, WarehouseError
+from esms_connectors.warehouse.duckdb_file import DuckDbWarehouse
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "esms.duckdb"
+
+
+@contextmanager
+def held_by_another_process(path: Path, *, read_only: bool = False) -> Iterator[subprocess.Popen[str]]:
+    opened = f"duckdb.connect({str(path)!r}, read_only={read_only})"
+    code = f"import duckdb; held = {opened}; print('held', flush=True); input()"
+    holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        yield holder
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+def one_line(call: Callable[[], object], kind: type[EsmsError]) -> str:
+    """What an error says, which is one line, without DuckDB's own attached to it."""
+    with pytest.raises(kind) as caught:
+        call()
+    assert type(caught.value) is kind
+    said = str(caught.value)
+    assert "\n" not in said
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+    return said
+
+
+@pytest.mark.parametrize("read_only", [False, True], ids=["a writer", "a reader"])
+def test_another_process_has_the_file(path: Path, read_only: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """It is waited for, one log line says so, and then one line says who must let go. Later, it works."""
+    warehouse = DuckDbWarehouse(path, wait_seconds=0.3)
+    warehouse.prepare()
+    with held_by_another_process(path, read_only=read_only), caplog.at_level(logging.INFO):
+        said = one_line(warehouse.prepare, WarehouseError)
+        assert "another process" in said
+        assert str(path) in said
+        with pytest.raises(WarehouseError) as caught:
+            merge(warehouse, [row(1)])
+        assert caught.value.retryable
+    assert [record.message for record in caplog.records] == [f"{path} is open elsewhere; waiting up to 0 seconds."] * 2
+    assert merge(warehouse, [row(1)]) == MergeCounts(inserted=1)
+
+
+def test_a_process_that_lets_go_in_time(path: Path) -> None:
+    """The load goes on as soon as the file is free."""
+    warehouse = DuckDbWarehouse(path, wait_seconds=30)
+    warehouse.prepare()
+    with held_by_another_process(path) as holder:
+        threading.Timer(0.4, holder.kill).start()
+        began = time.monotonic()
+        assert merge(warehouse, [row(1)]) == MergeCounts(inserted=1)
+        assert time.monotonic() - began < 10
+
+
+def test_this_process_has_the_file_open_otherwise(path: Path) -> None:
+    """A notebook that has it open is told apart from another process."""
+    warehouse = DuckDbWarehouse(path, wait_seconds=0.1)
+    warehouse.prepare()
+    with duckdb.connect(str(path)):
+        assert "this process itself" in one_line(warehouse.prepare, WarehouseError)
+    warehouse.prepare()
+
+
+def test_people_can_read_the_file_between_the_windows(duckdb_target: Target) -> None:
+    """Nothing is held between calls, nor while the lines of `loads` are worked through."""
+    warehouse = duckdb_target.warehouse
+    warehouse.plan([WINDOW], planned_at=PLANNED, privacy=PRIVACY)
+    for _ in warehouse.loads():
+        assert merge(warehouse, [row(1)]) == MergeCounts(inserted=1)
+        assert set(duckdb_target.messages()) == {key_of(1)}
+
+
+def test_a_file_of_something_else(tmp_path: Path) -> None:
+    """A text, an SQLite database, an empty file: one line each, and the file is left as it is."""
+    text, empty, sqlite = (tmp_path / name for name in ("text.duckdb", "empty.duckdb", "sqlite.duckdb"))
+    text.write_text("no database " * 1_000)
+    empty.touch()
+    with sqlite3.connect(sqlite) as connection:
+        connection.execute("CREATE TABLE one (two)")
+    connection.close()
+    for path in (text, empty, sqlite):
+        before = path.read_bytes()
+        assert str(path) in one_line(DuckDbWarehouse(path).prepare, ConfigurationError)
+        assert path.read_bytes() == before
+
+
+def test_a_file_of_a_newer_duckdb(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What DuckDB says of a storage version that it does not know becomes one line with what to do."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise duckdb.IOException(
+            "IO Error: Trying to read a database file with storage version number 999, but we can only read storage "
+            "versions between 64 and 68.\nThe database file was created with a newer version of DuckDB."
+        )
+
+    monkeypatch.setattr(duckdb, "connect", refuse)
+    assert "newer DuckDB" in one_line(DuckDbWarehouse(path).prepare, ConfigurationError)
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    assert "is a folder" in one_line(DuckDbWarehouse(tmp_path).prepare, ConfigurationError)
+
+
+def test_the_folder_of_the_file_is_made(tmp_path: Path) -> None:
+    DuckDbWarehouse(tmp_path / "a" / "b" / "it's ü.duckdb").prepare()
+    assert (tmp_path / "a" / "b" / "it's ü.duckdb").is_file()
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    said = one_line(DuckDbWarehouse(tmp_path / "file" / "esms.duckdb").prepare, ConfigurationError)
+    assert "cannot be made" in said
+
+
+def test_a_file_that_may_not_be_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line, before DuckDB is asked. (Root may write everywhere, so the system's answer is put in its mouth.)"""
+    DuckDbWarehouse(path).prepare()
+    monkeypatch.setattr(os, "access", lambda place, mode: Path(place) != path)
+    assert "may not be written" in one_line(DuckDbWarehouse(path).prepare, ConfigurationError)
+
+
+@pytest.mark.parametrize("path", ["", ":memory:", ":memory:esms"])
+def test_a_database_in_memory_is_refused(path: str) -> None:
+    """What was loaded must outlive the process."""
+    assert "outlive" in one_line(lambda: DuckDbWarehouse(path), ConfigurationError)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"CREATE TABLE {MESSAGES} (message_id text)",
+        f"CREATE TABLE {LOADS} AS SELECT 1 AS one",
+        f"CREATE VIEW {HISTORY} AS SELECT 1 AS row_key",
+    ],
+)
+def test_tables_of_somebody_else_are_not_touched(path: Path, statement: str) -> None:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(statement)
+    said = one_line(DuckDbWarehouse(path).prepare, ConfigurationError)
+    assert "not one of ours" in said
+    with pytest.raises(ConfigurationError):
+        merge(DuckDbWarehouse(path), [row(1)])
+
+
+def test_a_table_that_is_gone_is_told(path: Path) -> None:
+    """Making it anew would hide that rows are lost."""
+    warehouse = DuckDbWarehouse(path)
+    warehouse.prepare()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"DROP TABLE {HISTORY}")
+    assert HISTORY not in one_line(warehouse.prepare, ConfigurationError).split("restore")[0]
+
+
+def test_other_tables_in_the_file_are_left_alone(path: Path) -> None:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE customers AS SELECT 1 AS id")
+    merge(DuckDbWarehouse(path), [row(1)])
+    with duckdb.connect(str(path)) as connection:
+        assert connection.execute("SELECT id FROM customers").fetchall() == [(1,)]
+
+
+def test_tables_and_columns_say_what_they_hold(path: Path) -> None:
+    DuckDbWarehouse(path).prepare()
+    with duckdb.connect(str(path)) as connection:
+        tables = connection.execute("SELECT table_name, comment FROM duckdb_tables()").fetchall()
+        columns = connection.execute("SELECT table_name, column_name, comment FROM duckdb_columns()").fetchall()
+    assert dict(tables) == TABLES
+    assert {table: {name: comment for of, name, comment in columns if of == table} for table in COLUMNS} == COLUMNS
+
+
+def test_a_full_disk_leaves_the_tables_as_they_were(duckdb_target: Target) -> None:
+    """One line, nothing of the window, and room again lets it be loaded. The limit is on the size of files."""
+    target = duckdb_target
+    target.warehouse.merge(load_of(1_000), many(1_000))
+    room = Path(target.warehouse.name).stat().st_size + 300_000
+    loader = start_loader(target, count=200_000, minute=5, status=DELIVERED, file_limit=room)
+    release(loader)
+    code, said = finish(loader)
+    assert code == 3
+    assert said.startswith("WarehouseError: ")
+    assert "is full" in said
+    assert {stored["state"] for stored in target.messages().values()} == {"sent"}
+    assert len(target.read(MESSAGES)) == 1_000
+    assert target.loads()[0]["load_count"] == 1
+    assert target.warehouse.merge(load_of(1_000, minute=6), many(1_000, DELIVERED)) == MergeCounts(changed=1_000)
+
+
+def test_memory_that_does_not_do_is_told(path: Path) -> None:
+    """One line says what to turn; nothing was kept."""
+    DuckDbWarehouse(path).prepare()
+    small = DuckDbWarehouse(path, memory_limit="2MB")
+    said = one_line(lambda: small.merge(load_of(50_000), many(50_000)), WarehouseError)
+    assert "memory" in said
+    with duckdb.connect(str(path), read_only=True) as connection:
+        assert connection.execute(f"SELECT count(*) FROM {MESSAGES}").fetchall() == [(0,)]
+
+
+def test_what_duckdb_refuses_is_told_without_its_words(path: Path) -> None:
+    """They may quote a row: a text that a column of the table does not take, here after a change by somebody."""
+    warehouse = DuckDbWarehouse(path)
+    merge(warehouse, [row(1)])
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"CREATE UNIQUE INDEX one_text_each ON {MESSAGES} (content)")
+    twice = [row(2, content=row(1)["content"])]
+    said = one_line(lambda: merge(warehouse, twice), WarehouseError)
+    assert "refused" in said
+    assert row(1)["content"] not in said
+    with duckdb.connect(str(path), read_only=True) as connection:
+        assert connection.execute(f"SELECT count(*) FROM {MESSAGES}").fetchall() == [(1,)]
+
+
+def test_memory_stays_flat_however_large_the_window(tmp_path: Path) -> None:
+    """Ten times the rows take little more memory: chunks are let go of once they are merged."""
+    code = """
+import resource, sys
+from targets import load_of, many
+from esms_connectors.warehouse.duckdb_file import DuckDbWarehouse
+count = int(sys.argv[2])
+DuckDbWarehouse(sys.argv[1]).merge(load_of(count), many(count))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+    peaks = [
+        int(
+            subprocess.run(
+                [sys.executable, "-c", code, str(tmp_path / f"{count}.duckdb"), str(count)],
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for count in (50_000, 500_000)
+    ]
+    assert peaks[1] - peaks[0] < 150
+
+
+def test_a_warehouse_names_its_file(path: Path) -> None:
+    assert DuckDbWarehouse(path).name == str(path)

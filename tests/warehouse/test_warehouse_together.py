@@ -1,0 +1,134 @@
+"""Several at one warehouse, and a process that dies in the middle."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from targets import (
+    DAY,
+    DELIVERED,
+    SENT,
+    Target,
+    finish,
+    key_of,
+    load_of,
+    many,
+    merge,
+    release,
+    row,
+    start_loader,
+)
+
+from esms_connectors.sent_messages import SentWindow
+from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES, MergeCounts
+
+
+@pytest.mark.parametrize("own_handle", [False, True], ids=["one warehouse", "one each"])
+def test_threads_that_load_one_window_at_once(target: Target, own_handle: bool) -> None:
+    """One of them inserts each row, the others find it; every change is noted once."""
+    merge(target, [row(number, SENT) for number in range(100)])
+    start = threading.Barrier(4)
+
+    def work(_: int) -> MergeCounts:
+        warehouse = target.again() if own_handle else target.warehouse
+        start.wait()
+        try:
+            return merge(warehouse, [row(number) for number in range(200)], minute=5)
+        finally:
+            if own_handle:
+                warehouse.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        told = list(pool.map(work, range(4)))
+    assert sum(one.inserted for one in told) == 100
+    assert sum(one.changed for one in told) == 100
+    assert sum(one.unchanged for one in told) == 600
+    assert len(target.messages()) == 200
+    assert len(target.history()) == 100
+    assert target.loads()[0]["load_count"] == 5
+
+
+def test_threads_that_load_windows_side_by_side(target: Target) -> None:
+    """Eight windows in parallel, which share the rows on the seconds between them, are all there in the end."""
+    windows = [SentWindow(25, DAY.add(hours=3 * place), DAY.add(hours=3 * place + 3)) for place in range(8)]
+
+    def work(place: int) -> MergeCounts:
+        numbers = range(place * 10, place * 10 + 11)
+        return merge(target, [row(number, window=windows[place]) for number in numbers], window=windows[place])
+
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(work, range(8)))
+    assert sum(one.inserted for one in told) == 81
+    assert set(target.messages()) == {key_of(number) for number in range(81)}
+    assert len(target.loads()) == 8
+
+
+def test_processes_that_load_one_window_at_once(target: Target) -> None:
+    """Two of them, each with a change that the other may bring first: every row once, every change once."""
+    target.warehouse.merge(load_of(20_000), many(20_000))
+    loaders = [start_loader(target, count=30_000, minute=5, status=DELIVERED) for _ in range(2)]
+    release(*loaders)
+    assert [finish(loader, 90) for loader in loaders] == [(0, "done")] * 2
+    assert {stored["state"] for stored in target.messages().values()} == {"delivered"}
+    assert len(target.read(MESSAGES)) == 30_000
+    assert len(target.read(HISTORY)) == 20_000
+    assert target.loads()[0]["load_count"] == 3
+
+
+def test_several_that_prepare_at_once(unprepared_target: Target) -> None:
+    """Processes and threads that all find no tables all end well."""
+    target = unprepared_target
+    loaders = [start_loader(target, count=0, prepare=True) for _ in range(2)]
+    release(*loaders)
+
+    def work(_: int) -> None:
+        with target.again() as warehouse:
+            warehouse.prepare()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert [finish(loader) for loader in loaders] == [(0, "done")] * 2
+    assert merge(target, [row(1)]) == MergeCounts(inserted=1)
+    target.warehouse.prepare()
+    assert len(target.messages()) == 1
+
+
+@pytest.mark.parametrize("die_after", [20_000, 60_000, 70_000], ids=["early", "late", "before the end"])
+def test_a_process_killed_in_the_middle_of_a_load(target: Target, die_after: int) -> None:
+    """kill -9 leaves rows, history and load as they were; loading again gives what one load would have given."""
+    target.warehouse.merge(load_of(1_000), many(1_000))
+    loader = start_loader(target, count=70_000, minute=5, status=DELIVERED, die_after=die_after)
+    release(loader)
+    assert finish(loader) == (-signal.SIGKILL, "loading")
+    assert {stored["state"] for stored in target.messages().values()} == {"sent"}
+    assert len(target.read(MESSAGES)) == 1_000
+    assert target.read(HISTORY) == []
+    assert target.loads()[0]["load_count"] == 1
+    counts = target.warehouse.merge(load_of(70_000, minute=5), many(70_000, DELIVERED))
+    assert counts == MergeCounts(inserted=69_000, changed=1_000)
+    assert len(target.read(HISTORY)) == 1_000
+
+
+@pytest.mark.parametrize("delay", [0.05, 0.3, 0.6])
+def test_a_process_killed_at_any_time(target: Target, delay: float) -> None:
+    """Wherever it was, the tables are as before or as after, never between."""
+    target.warehouse.merge(load_of(1_000), many(1_000))
+    loader = start_loader(target, count=30_000, minute=5, status=DELIVERED)
+    release(loader)
+    assert loader.stdout is not None
+    assert loader.stdout.readline() == "loading\n"
+    time.sleep(delay)
+    loader.kill()
+    finish(loader)
+    # PostgreSQL may still be at it for a moment: the next one takes its turn.
+    target.warehouse.prepare()
+    found = (len(target.messages()), len(target.read(HISTORY)), target.read(LOADS)[0]["load_count"])
+    between = {(1_000, 1_000, 1), (30_000, 1_000, 1)} if target.in_steps else set()
+    assert found in {(1_000, 0, 1), (30_000, 1_000, 2)} | between
+    target.warehouse.merge(load_of(30_000, minute=6), many(30_000, DELIVERED))
+    assert len(target.messages()) == 30_000
+    assert len(target.read(HISTORY)) == 1_000
