@@ -1,5 +1,6 @@
 # `make demo` and `make test` set everything up by themselves: Python >= 3.11, make and a package index are enough.
-# Environments live in .venvs/, one for the core and one for each framework, because the two pin FastAPI apart.
+# Environments live in .venvs/, one for the core and one for each framework, because the two pin FastAPI apart, and one
+# for what `make bench` compares with.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -12,6 +13,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 CORE := .venvs/core
 AIRFLOW := .venvs/airflow
 PREFECT := .venvs/prefect
+BENCH := .venvs/bench
 
 # No Python is ever downloaded, and the environments are ours alone.
 export UV_PYTHON_DOWNLOADS := never
@@ -66,7 +68,7 @@ emulator: $(CORE)/.ready ## the stand-in gateway on PORT (8089), until Ctrl-C
 	@$(CORE)/bin/esms emulator --port $(PORT) $(ARGS)
 
 .PHONY: bench
-bench: $(CORE)/.ready ## benchmarks; figures are ratios, absolute ones do not travel
+bench: $(CORE)/.ready $(BENCH)/.ready ## benchmarks; figures are ratios, absolute ones do not travel
 	$(say) "Emulator: pages a second"
 	@$(CORE)/bin/python benchmarks/emulator_pages.py
 	$(say) "Import time"
@@ -75,6 +77,8 @@ bench: $(CORE)/.ready ## benchmarks; figures are ratios, absolute ones do not tr
 	@$(CORE)/bin/python benchmarks/recipients.py
 	$(say) "Bulk sends: recipients a second, the ledger's share, memory"
 	@$(CORE)/bin/python benchmarks/bulk_sends.py --memory
+	$(say) "Pull and load: a million status rows, beside dlt, pandas and what decoding and the wire allow"
+	@$(BENCH)/bin/python benchmarks/pull_and_load.py $(ARGS)
 
 .PHONY: format
 format: $(CORE)/.ready ## let ruff rewrite the code
@@ -116,13 +120,20 @@ $(AIRFLOW)/.ready: locks/airflow.txt pyproject.toml | $(filter .uv/bin/uv,$(UV))
 $(PREFECT)/.ready: locks/prefect.txt pyproject.toml | $(filter .uv/bin/uv,$(UV))
 	$(environment)
 
+$(BENCH)/.ready: locks/bench.txt pyproject.toml | $(filter .uv/bin/uv,$(UV))
+	$(environment)
+
 .PHONY: lock
 lock: | $(filter .uv/bin/uv,$(UV)) ## resolve anew and write locks/*.txt
 	$(say) "Resolving once for all environments"
 	@$(UV) lock --upgrade
 	@mkdir -p locks
-	@for name in core airflow prefect; do \
-	  case $$name in core) what="--extra dlt --group lint" ;; *) what="--extra $$name" ;; esac; \
+	@for name in core airflow prefect bench; do \
+	  case $$name in \
+	    core) what="--extra dlt --group lint" ;; \
+	    bench) what="--extra dlt --group bench" ;; \
+	    *) what="--extra $$name" ;; \
+	  esac; \
 	  $(UV) export --quiet --frozen --no-emit-project --no-header --no-annotate --format requirements.txt \
 	    --no-default-groups --group build --group test --extra emulator --extra cli --extra ledger \
 	    --extra duckdb --extra postgres --extra files $$what --output-file locks/$$name.txt; \

@@ -20,6 +20,7 @@ ALL_SMS_TYPES = tuple(int(one) for one in SmsType if one is not SmsType.ZNS_JOUR
 # The older function refused more than three days. Of this one no limit is known, so no longer window is ever asked for.
 LONGEST_WINDOW = timedelta(days=3)
 _SECOND = timedelta(seconds=1)
+_FIRST_YEAR, _LAST_YEAR = 2000, 2200  # a slip such as 0224 would be a million windows
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -70,7 +71,7 @@ def windows_between(
         The windows, type by type, each type in order of time. The same span always gives the same windows.
 
     Raises:
-        InvalidRequestError: a time without a zone, an empty span, an unlisted type or a length out of range.
+        InvalidRequestError: a time without a zone or in another age, an empty span, an unlisted type or a length out of range.
     """
     for name, moment in (("start", start), ("end", end)):
         if not isinstance(moment, datetime) or moment.utcoffset() is None:
@@ -78,6 +79,8 @@ def windows_between(
                 f"{name} needs a date and time with a zone, such as pendulum.datetime(2026, 11, 1, tz='{VIETNAM}').",
                 field=name,
             )
+        if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+            raise InvalidRequestError(f"{name} is out of range: the year {moment.year} is a slip.", field=name)
     first, last = _whole_second(start), _whole_second(end)
     if last < end:
         last = last.add(seconds=1)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pendulum
 import pytest
+from postgres_server import PostgresServer
 
 from esms_connectors import Credentials, EsmsClient, RetryPolicy, Timeouts
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, EmulatorServer, VirtualClock
@@ -21,6 +22,14 @@ def forget_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys are masked for as long as a process lives; the odd ones of one test must not mask words in the next."""
     monkeypatch.setattr(redaction, "_secrets", set(redaction._secrets))
     monkeypatch.setattr(redaction, "_pattern", redaction._pattern)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this session."""
+    server = PostgresServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture

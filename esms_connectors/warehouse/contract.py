@@ -68,7 +68,7 @@ COLUMNS = {
         "window_start": "start of the window that first brought the row (creation time), UTC",
         "window_end": "end of that window, UTC",
         "first_seen_at": "when a load first saw the row, UTC",
-        "changed_at": "when a load last saw it change, UTC; that of first_seen_at if never",
+        "changed_at": "when a load last saw it change, or flagged it, UTC; that of first_seen_at if never",
         "went_back_to": "the state that the gateway showed last, where it was not final and ours is",
     },
     HISTORY: {
@@ -187,7 +187,8 @@ class Warehouse(abc.ABC):
 
         A row changes when anything but its window differs from what is stored; a history line is added when its
         status does. A stored final state that would become not final is kept, flagged in `went_back_to` and noted in
-        the history once; rows last changed by a reading that began after `load.read_at` are left alone.
+        the history once. Rows last changed or flagged by a reading that began after `load.read_at` are left alone, and
+        so is what `esms_loads` says of that reading.
 
         Args:
             load: as read; `inserted`, `changed`, `went_back`, `load_count` and `loaded_at` are filled in here.

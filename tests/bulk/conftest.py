@@ -8,18 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bulk_bench import DATABASES, SQLITE, Bench, PostgresServer, SenderFactory, open_bench
+from bulk_bench import DATABASES, SQLITE, Bench, SenderFactory, new_ledger, open_bench
 
 from esms_connectors.emulator import EmulatorConfig
 from esms_connectors.recipients import Recipient
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server of this session."""
-    server = PostgresServer()
-    yield server
-    server.close()
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +29,7 @@ def new_ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[
     def make(database: str) -> str:
         if database == SQLITE:
             return f"sqlite:///{tmp_path / 'ledger.sqlite'}"
-        url, _ = request.getfixturevalue("postgres").new_ledger()
+        url, _ = new_ledger(request.getfixturevalue("postgres"))
         return str(url)
 
     return make

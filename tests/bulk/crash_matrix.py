@@ -18,7 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bulk_bench import DATABASES, POSTGRESQL, SQLITE, Bench, PostgresServer, SenderFactory, open_bench, people
+from bulk_bench import DATABASES, POSTGRESQL, SQLITE, Bench, SenderFactory, new_ledger, open_bench, people
+from postgres_server import PostgresServer
 from sender_child import AFTER_CLAIM, BEFORE_CLAIM, BEFORE_SETTLE
 
 from esms_connectors.emulator import cut_body, drop_after, drop_before, html, http_status, slow
@@ -254,9 +255,7 @@ def main() -> None:
     try:
         for combination in combinations():
             with tempfile.TemporaryDirectory() as folder:
-                url = (
-                    f"sqlite:///{folder}/ledger.sqlite" if combination.database == SQLITE else postgres.new_ledger()[0]
-                )
+                url = f"sqlite:///{folder}/ledger.sqlite" if combination.database == SQLITE else new_ledger(postgres)[0]
                 with open_bench(url, factory, Path(folder)) as bench:
                     lines.append(play(bench, combination))
                     sys.stderr.write(lines[-1] + "\n")

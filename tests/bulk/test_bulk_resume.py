@@ -11,7 +11,8 @@ from typing import Any
 import pendulum
 import pytest
 import sqlalchemy as sa
-from bulk_bench import Bench, PostgresServer, people, phone_of
+from bulk_bench import Bench, new_ledger, people, phone_of
+from postgres_server import PostgresServer
 from sender_child import NOON
 
 from esms_connectors import Credentials, EsmsClient
@@ -683,7 +684,7 @@ def test_a_sandbox_client_cannot_send_a_run(sqlite_url: str, make_bench: Callabl
 
 def test_recipients_stream_from_postgresql(postgres: PostgresServer) -> None:
     """A query in a real PostgreSQL is a source like a file, parameters and Vietnamese text included."""
-    url = postgres.new_ledger()[0].replace("postgresql://", "postgresql+psycopg://", 1)
+    url = new_ledger(postgres)[0].replace("postgresql://", "postgresql+psycopg://", 1)
     engine = sa.create_engine(url)
     with engine.begin() as connection:
         connection.execute(sa.text("CREATE TABLE vip (id serial, phone text, name text)"))

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from bulk_bench import LEASE_SECONDS, POSTGRESQL, SQLITE, Bench, PostgresServer, people
+from bulk_bench import LEASE_SECONDS, POSTGRESQL, SQLITE, Bench, new_ledger, people
+from postgres_server import PostgresServer
 from sender_child import AFTER_CLAIM, BEFORE_SETTLE
 
 from esms_connectors.ledger import LedgerRow, SendState, Settlement
@@ -160,7 +161,7 @@ def test_a_lost_connection_to_postgresql(
     postgres: PostgresServer, make_bench: Callable[..., Bench], moment: str
 ) -> None:
     """The database ends all connections in the middle: an error without phone numbers, and the same call completes."""
-    url, name = postgres.new_ledger()
+    url, name = new_ledger(postgres)
     bench = make_bench(url, people(400))
 
     def cut() -> None:

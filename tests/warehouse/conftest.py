@@ -6,16 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from postgres_server import PostgresServer
 from targets import TARGETS, Target
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server of this session."""
-    server = PostgresServer()
-    yield server
-    server.close()
 
 
 @pytest.fixture(params=TARGETS)

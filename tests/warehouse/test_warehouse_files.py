@@ -103,7 +103,7 @@ def test_a_window_over_midnight_is_refused(files: FilesWarehouse, window: SentWi
 
 
 def test_other_readers_find_every_row_once(lake: Path, files: FilesWarehouse) -> None:
-    """DuckDB and pyarrow.dataset read the folder as it is, with the partitions as columns, also beside a dead writer."""
+    """DuckDB and pyarrow.dataset read the folder as it is, partitions as columns, also beside a dead writer."""
     merge(files, [row(number) for number in range(10)])
     merge(files, [row(number, window=NEXT_WINDOW) for number in range(20, 25)], window=NEXT_WINDOW)
     dead = lake / "_esms_staging" / "day=2026-11-02_type=25~dead"
@@ -226,7 +226,7 @@ def test_a_busy_partition_is_waited_for(lake: Path, files: FilesWarehouse) -> No
     other = SentWindow(2, WINDOW.start, WINDOW.end)
 
     def slow() -> Iterator[Any]:
-        with pytest.raises(WarehouseError, match=r"is in use by another load \(day=2026-11-02_type=25\)") as caught:
+        with pytest.raises(WarehouseError, match=r"is in use by another load \(day=2026-11-0[12]_type=25\)") as caught:
             merge(hasty, [row(1)])
         assert caught.value.retryable
         merge(hasty, [row(7, window=other)], window=other)
@@ -261,14 +261,14 @@ def test_a_folder_of_somebody_else(lake: Path) -> None:
     theirs = lake / MESSAGES / PARTITION / "messages.parquet"
     theirs.parent.mkdir(parents=True)
     theirs.write_bytes(b"theirs")
-    with pytest.raises(ConfigurationError, match="has a folder esms_sent_messages but no _esms_warehouse.json"):
+    with pytest.raises(ConfigurationError, match=r"has a folder esms_sent_messages but no _esms_warehouse.json"):
         FilesWarehouse(str(lake)).prepare()
     assert theirs.read_bytes() == b"theirs"
 
 
 def test_a_root_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "lake").write_text("mine")
-    with pytest.raises(ConfigurationError, match="cannot be made or used as a folder: (File exists|Not a directory)"):
+    with pytest.raises(ConfigurationError, match=r"cannot be made or used as a folder: (File exists|Not a directory)"):
         FilesWarehouse(str(tmp_path / "lake")).prepare()
 
 
@@ -286,7 +286,7 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"{", b"[]", b'{"format": "parquet", "version": 2}', b'{"format": "xml"}'])
 def test_damaged_settings(lake: Path, files: FilesWarehouse, content: bytes) -> None:
     (lake / "_esms_warehouse.json").write_bytes(content)
-    with pytest.raises(ConfigurationError, match="_esms_warehouse.json in .* is damaged or of a newer version"):
+    with pytest.raises(ConfigurationError, match=r"_esms_warehouse.json in .* is damaged or of a newer version"):
         files.prepare()
 
 
@@ -341,6 +341,10 @@ class FailingStore(MemoryFileSystem):
     error: Exception = OSError("no reason")
     store: dict[str, Any] = {}  # noqa: RUF012 - as its parent has it
     pseudo_dirs: list[str] = [""]  # noqa: RUF012
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return MemoryFileSystem._strip_protocol(path.replace("failing://", "memory://"))
 
     def _count(self) -> None:
         type(self).left -= 1
@@ -446,9 +450,7 @@ def test_leftovers_on_an_object_store_go_with_time(bucket: str) -> None:
 @pytest.mark.parametrize("url", ["s3://bucket/prefix", "gs://bucket/prefix?format=csv", "abfs://box/prefix"])
 def test_a_missing_file_system_is_named(url: str) -> None:
     """One line with the package to install."""
-    with pytest.raises(
-        ConfigurationError, match=r"^Files on (s3|gs|abfs):// need another package. .*(s3fs|gcsfs|adlfs)"
-    ):
+    with pytest.raises(ConfigurationError, match=r"^Files on (s3|gs|abfs):// need another package\. .*(s3|gcs|adl)fs"):
         FilesWarehouse(url)
 
 

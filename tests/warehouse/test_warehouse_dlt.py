@@ -1,0 +1,132 @@
+"""What only the way through dlt has: its steps, its destinations, its manners."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from targets import DELIVERED, PENDING, SENT, TARGETS, Target, key_of, merge, row
+
+from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES, MergeCounts, WarehouseError
+from esms_connectors.warehouse.dlt_destination import DltWarehouse
+
+
+@pytest.fixture
+def behind(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
+    """dlt, with a DuckDB file behind it."""
+    made = TARGETS["dlt"](request, tmp_path)
+    made.warehouse.prepare()
+    yield made
+    made.warehouse.close()
+
+
+@pytest.mark.parametrize("step", [HISTORY, MESSAGES, LOADS])
+def test_a_load_that_breaks_off_between_two_steps_heals(behind: Target, step: str, monkeypatch: Any) -> None:
+    """Loading again gives what one load would have given: no history line is doubled, none lost."""
+    merge(behind, [row(1, PENDING), row(2, DELIVERED)])
+    send = DltWarehouse._send
+
+    def break_off(self: DltWarehouse, tables: dict[str, Any]) -> None:
+        if step in tables:
+            raise OSError("https://user:hunter2@host/ says 0901234567")
+        send(self, tables)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DltWarehouse, "_send", break_off)
+        with pytest.raises(
+            WarehouseError, match=r"^dlt could not use dlt://duckdb\?dataset=esms \(OSError\)"
+        ) as caught:
+            merge(behind, [row(1, SENT), row(2, PENDING)], minute=5)
+    assert caught.value.retryable
+    assert behind.loads()[0]["load_count"] == 1
+    counts = merge(behind, [row(1, SENT), row(2, PENDING)], minute=6)
+    was_done = step == LOADS
+    assert counts == (MergeCounts(unchanged=2) if was_done else MergeCounts(changed=1, went_back=1))
+    assert {key: stored["state"] for key, stored in behind.messages().items()} == {
+        key_of(1): "sent",
+        key_of(2): "delivered",
+    }
+    assert [(line["row_key"], line["to_state"]) for line in behind.history()] == sorted(
+        [(key_of(1), "sent"), (key_of(2), "pending")]
+    )
+    assert behind.loads()[0]["load_count"] == 2
+
+
+def test_what_failed_is_not_sent_with_the_next_rows(behind: Target, monkeypatch: Any) -> None:
+    """dlt keeps packages that it could not load; ours must not come back by the side door."""
+    with monkeypatch.context() as patched:
+        patched.setenv("DESTINATION__DUCKDB__CREDENTIALS", f"duckdb:///{Path('/proc/none/x.duckdb')}")
+        with pytest.raises(WarehouseError), behind.again() as elsewhere:
+            merge(elsewhere, [row(1)])
+    merge(behind, [row(2)])
+    assert set(behind.messages()) == {key_of(2)}
+
+
+def test_another_table_under_our_name_is_refused(behind: Target, tmp_path: Path) -> None:
+    import duckdb
+
+    with duckdb.connect(str(tmp_path / "behind_dlt.duckdb")) as connection:
+        connection.execute(f"CREATE SCHEMA other; CREATE TABLE other.{MESSAGES} (name text)")
+    with DltWarehouse("duckdb", "other") as warehouse, pytest.raises(ConfigurationError, match="is not one of ours"):
+        warehouse.prepare()
+
+
+@pytest.mark.parametrize(
+    ("destination", "says"),
+    [
+        ("nowhere", "^dlt knows no destination called nowhere"),
+        ("snowflake", "^dlt finds no complete settings for snowflake: .* DESTINATION__SNOWFLAKE__"),
+        ("postgres", r"^dlt's postgres needs more packages: pip install 'dlt\[postgres\]'"),
+        ("dummy", "^dlt's dummy has no SQL"),
+        ("sqlalchemy", "^dlt finds no complete settings for sqlalchemy: .* DESTINATION__SQLALCHEMY__"),
+    ],
+)
+def test_a_destination_that_cannot_be_used(destination: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line that says what to do."""
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", "postgresql://me:hunter2@localhost/db")
+    with DltWarehouse(destination) as warehouse, pytest.raises(ConfigurationError, match=says) as caught:
+        warehouse.prepare()
+    assert "\n" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("destination", "dataset"), [("", "esms"), ("duckdb", "a b"), ("user:hunter2@host", "esms")])
+def test_an_address_that_means_nothing(destination: str, dataset: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^The address is dlt://destination") as caught:
+        DltWarehouse(destination, dataset)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_dlt_is_quiet_and_leaves_nothing(tmp_path: Path) -> None:
+    """No output, no telemetry, nothing in the home folder, no temporary files, and not imported before it is needed."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from targets import merge, row\n"
+        "from esms_connectors.warehouse.dlt_destination import DltWarehouse\n"
+        "assert 'dlt' not in sys.modules\n"
+        "with DltWarehouse('duckdb') as warehouse:\n"
+        "    warehouse.prepare()\n"
+        "    merge(warehouse, [row(1)])\n"
+        "from dlt.common.configuration.container import Container\n"
+        "from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext\n"
+        "assert not Container()[PluggableRunContext].context.runtime_config.dlthub_telemetry\n"
+    )
+    for name in ("home", "work", "temp"):
+        (tmp_path / name).mkdir()
+    environment = os.environ | {
+        "HOME": str(tmp_path / "home"),
+        "TMPDIR": str(tmp_path / "temp"),
+        "DESTINATION__DUCKDB__CREDENTIALS": f"duckdb:///{tmp_path}/x.duckdb",
+    }
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path / "work", env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    left = [path for name in ("home", "work", "temp") for path in (tmp_path / name).rglob("*")]
+    assert left == []
