@@ -71,7 +71,8 @@ def windows_between(
         The windows, type by type, each type in order of time. The same span always gives the same windows.
 
     Raises:
-        InvalidRequestError: a time without a zone or in another age, an empty span, an unlisted type or a length out of range.
+        InvalidRequestError: a time without a zone or in another age, an empty span, an unlisted type, or a length out
+            of range.
     """
     for name, moment in (("start", start), ("end", end)):
         if not isinstance(moment, datetime) or moment.utcoffset() is None:

@@ -45,6 +45,7 @@ from esms_connectors.warehouse.contract import (
 from esms_connectors.warehouse.merge_database import insert, literal, merge_database, schema_of, scratch_folder, select
 from esms_connectors.warehouse.merge_sql import TYPES
 from esms_connectors.warehouse.merging import DuckDbSession, merge_rows, plan_windows, read_load, utc
+from esms_connectors.warehouse.refusals import raise_alone
 from esms_connectors.warehouse.turns import turn
 
 if TYPE_CHECKING:
@@ -315,7 +316,7 @@ class DltWarehouse(Warehouse):
             raise
         except Exception as error:  # noqa: BLE001 - each driver has errors of its own
             problem = self._explained(error)
-        raise problem
+        raise_alone(problem)
 
     def _explained(self, error: BaseException) -> EsmsError:
         chain: list[BaseException] = []

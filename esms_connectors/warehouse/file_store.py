@@ -9,7 +9,6 @@ the moves are made, by this process or, if that dies between two of them, by the
 from __future__ import annotations
 
 import contextlib
-import errno
 import importlib
 import json
 import os
@@ -24,8 +23,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from esms_connectors.gateway.errors import ConfigurationError, EsmsError
+from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.warehouse.contract import WarehouseError
+from esms_connectors.warehouse.refusals import refusals
 from esms_connectors.warehouse.turns import turn
 
 STAGING = "_esms_staging"
@@ -33,46 +33,6 @@ _COMMIT = "commit.json"
 _PUT = "put-"
 # What a dead writer left on an object store goes after this time; on a local disk its lock says that it is dead.
 _ABANDONED_SECONDS = 6 * 3600
-
-# Somebody must set these right; trying again does not help.
-_SET_UP = {
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.ENAMETOOLONG,
-    errno.ELOOP,
-    errno.EEXIST,
-}
-
-
-@contextlib.contextmanager
-def refusals(subject: str, did: str) -> Iterator[None]:
-    """Turn whatever a file system or a reader raises into one line of ours, without its own words."""
-    problem: EsmsError
-    try:
-        yield
-    except EsmsError:
-        raise
-    except OSError as error:
-        problem = _refusal(subject, did, error)
-    except Exception as error:  # noqa: BLE001 - each store has errors of its own SDK
-        problem = WarehouseError(f"{subject} {did} ({type(error).__name__}).", retryable=True)
-    else:
-        return
-    raise problem
-
-
-def _refusal(subject: str, did: str, error: OSError) -> EsmsError:
-    number = error.errno
-    if number is None:
-        # s3fs and others raise these without a number.
-        number = {PermissionError: errno.EACCES, FileNotFoundError: errno.ENOENT}.get(type(error))
-    reason = os.strerror(number) if number else type(error).__name__
-    if number in _SET_UP:
-        return ConfigurationError(f"{subject} {did}: {reason}.")
-    return WarehouseError(f"{subject} {did}: {reason}.", retryable=number not in (errno.ENOSPC, errno.EDQUOT))
 
 
 class FileStore:

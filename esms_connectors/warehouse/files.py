@@ -49,7 +49,7 @@ from esms_connectors.warehouse.contract import (
     WindowLoad,
 )
 from esms_connectors.warehouse.file_formats import FORMATS, read_file, write_file
-from esms_connectors.warehouse.file_store import FileStore, Transaction, refusals
+from esms_connectors.warehouse.file_store import FileStore, Transaction
 from esms_connectors.warehouse.merge_database import insert, literal, merge_database, schema_of, scratch_folder, select
 from esms_connectors.warehouse.merging import (
     DuckDbSession,
@@ -58,6 +58,7 @@ from esms_connectors.warehouse.merging import (
     plan_windows,
     read_load,
 )
+from esms_connectors.warehouse.refusals import refusals
 
 if TYPE_CHECKING:
     import duckdb

@@ -189,10 +189,25 @@ def follow_up_windows(
     """
     warehouse.prepare()
     oldest = now() - max_age
+    loads = [load for load in warehouse.loads() if load.window.end >= oldest]
     return sorted(
         load.window
-        for load in warehouse.loads()
-        if load.window.end >= oldest and (_is_owed(load) or not load.closed or load.open_rows)
+        for load in loads
+        if (_is_owed(load) or not load.closed or load.open_rows)
+        and not any(_stands_for(other, load) for other in loads)
+    )
+
+
+def _stands_for(other: WindowLoad, load: WindowLoad) -> bool:
+    """Every row of this one is in a bigger window that was read later: of a growing day only the last pull counts."""
+    inner, outer = load.window, other.window
+    return (
+        inner != outer
+        and inner.sms_type == outer.sms_type
+        and outer.start <= inner.start
+        and inner.end <= outer.end
+        and other.read_at is not None
+        and (load.read_at is None or load.read_at <= other.read_at)
     )
 
 

@@ -16,12 +16,14 @@ import pyarrow as pa
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.warehouse.contract import COLUMNS, WarehouseError
 from esms_connectors.warehouse.merging import create_tables, utc
+from esms_connectors.warehouse.refusals import raise_alone
 
 if TYPE_CHECKING:
     import duckdb
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "memory_limit": "256MB",  # more goes to the temporary folder
+    "memory_limit": "192MB",  # more goes to the temporary folder
+    "threads": "2",  # each wants memory of its own
     "preserve_insertion_order": "false",
     # What is needed is built in; a merge fetches no code from the network.
     "autoinstall_known_extensions": "false",
@@ -61,9 +63,11 @@ def merge_database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     except duckdb.Error as error:
         problem = type(error).__name__
     if problem:
-        raise WarehouseError(
-            f"The merge in {tempfile.gettempdir()} failed ({problem}): is the disk full? Nothing of it was kept.",
-            retryable=True,
+        raise_alone(
+            WarehouseError(
+                f"The merge in {tempfile.gettempdir()} failed ({problem}): is the disk full? Nothing of it was kept.",
+                retryable=True,
+            )
         )
 
 

@@ -44,6 +44,7 @@ def test_a_load_that_breaks_off_between_two_steps_heals(behind: Target, step: st
         ) as caught:
             merge(behind, [row(1, SENT), row(2, PENDING)], minute=5)
     assert caught.value.retryable
+    assert caught.value.__context__ is None
     assert behind.loads()[0]["load_count"] == 1
     counts = merge(behind, [row(1, SENT), row(2, PENDING)], minute=6)
     was_done = step == LOADS

@@ -201,6 +201,7 @@ def test_a_full_disk_leaves_the_partition_as_it_was(lake: Path, files: FilesWare
         with pytest.raises(WarehouseError, match=r"lake cannot be written to: No space left on device\.$") as caught:
             merge(files, [row(1)], minute=5)
     assert not caught.value.retryable
+    assert caught.value.__context__ is None
     assert states(lake) == {key_of(1): "sent"}
     assert list((lake / "_esms_staging").iterdir()) == []
     assert merge(files, [row(1)], minute=5) == MergeCounts(changed=1)
@@ -388,6 +389,7 @@ def test_a_store_that_fails_at_any_call(failing: type[FailingStore], calls: int)
     with pytest.raises(WarehouseError, match=r"^failing://bucket/lake cannot be written to: OSError\.$") as caught:
         merge(warehouse, [row(1, SENT)], minute=5)
     assert caught.value.retryable
+    assert caught.value.__context__ is None
     failing.left = 10**9
     again = FilesWarehouse("failing://bucket/lake")
     is_decided = calls > 3  # three files and the decision

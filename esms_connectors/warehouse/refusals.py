@@ -1,0 +1,63 @@
+"""What file systems and readers raise -> one line of ours, without their words: these may hold addresses or rows."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from typing import NoReturn
+
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError
+from esms_connectors.warehouse.contract import WarehouseError
+
+# Somebody must set these right; trying again does not help.
+_SET_UP = {
+    errno.ENOENT,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.EEXIST,
+}
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextlib.contextmanager
+def refusals(subject: str, did: str) -> Iterator[None]:
+    """
+    Raises:
+        ConfigurationError, WarehouseError: "`subject` `did`", and why.
+    """
+    try:
+        yield
+        return
+    except EsmsError:
+        raise
+    except OSError as error:
+        problem = _refusal(subject, did, error)
+    except Exception as error:  # noqa: BLE001 - each store has errors of its own SDK
+        problem = WarehouseError(f"{subject} {did} ({type(error).__name__}).", retryable=True)
+    raise_alone(problem)
+
+
+def raise_alone(error: Exception) -> NoReturn:
+    """Raise without what is being handled: a context manager is left while that still is."""
+    try:
+        raise error from None
+    finally:
+        error.__context__ = None
+
+
+def _refusal(subject: str, did: str, error: OSError) -> EsmsError:
+    number = error.errno
+    if number is None:
+        # s3fs and others raise these without a number.
+        number = {PermissionError: errno.EACCES, FileNotFoundError: errno.ENOENT}.get(type(error))
+    reason = os.strerror(number) if number else type(error).__name__
+    if number in _SET_UP:
+        return ConfigurationError(f"{subject} {did}: {reason}.")
+    return WarehouseError(f"{subject} {did}: {reason}.", retryable=number not in _NO_ROOM)

@@ -1,0 +1,340 @@
+"""`esms pull`, `esms sql` and `esms erase` as a user calls them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pendulum
+import pytest
+from esms_processes import Esms
+from postgres_server import PostgresServer
+from running import Run, assert_one_clear_line
+
+from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, code
+
+DAY = pendulum.datetime(2024, 5, 14, tz="Asia/Ho_Chi_Minh")
+SPAN = ("--from", "2024-05-14", "--to", "2024-05-15", "--types", "customer_care,25")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "kho dữ liệu" / "esms.duckdb"
+
+
+@pytest.fixture
+def into(file: Path) -> str:
+    return f"duckdb:///{file}"
+
+
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Esms]:
+    running = Esms(tmp_path_factory.mktemp("esms"))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def quick(forks: Esms, base_url: str, tmp_path: Path) -> Run:
+    """`run`, but in a fork of a process that has imported everything already."""
+
+    def run_fork(*arguments: str, stdin: str = "", **changes: str | None) -> subprocess.CompletedProcess[str]:
+        environment = {"HOME": str(tmp_path), "ESMS_LEDGER": str(tmp_path / "ledger.sqlite"), **changes}
+        done = forks.start(base_url, *arguments, environment=environment, stdin=stdin).finish()
+        return subprocess.CompletedProcess(arguments, done.code, done.out, done.err)
+
+    return run_fork
+
+
+def fill(emulator: Emulator) -> None:
+    for sms_type in (2, 25):
+        emulator.populate(60, start=DAY, end=DAY.add(hours=23), sms_type=sms_type)
+    emulator.insert_message(
+        DAY.add(hours=1), phone="0901888484", content="[OTP] Mã của chị Hương: 1234 [/b]", send_status=5, send_result=1
+    )
+
+
+def rows_in(file: Path) -> dict[str, tuple[int, int]]:
+    with duckdb.connect(str(file), read_only=True) as connection:
+        found = connection.execute("SELECT row_key, send_status, send_result FROM esms_sent_messages").fetchall()
+    rows = {key: (status, result) for key, status, result in found}
+    assert len(rows) == len(found)
+    return rows
+
+
+def rows_at(emulator: Emulator) -> dict[str, tuple[int, int]]:
+    return {f"{row.ReferenceId}:{row.Phone}": (row.SendStatus, row.SendResult) for row in emulator.state.rows}
+
+
+def test_pull_loads_shows_and_loads_again(run: Run, emulator: Emulator, file: Path, into: str) -> None:
+    """Every row with its status; the second time nothing is new; people and machines are told the same."""
+    fill(emulator)
+    done = run("pull", *SPAN, "--into", into)
+    assert done.returncode == 0, done.stderr
+    assert rows_in(file) == rows_at(emulator)
+    assert "121 rows in 2 windows: 121 new, 0 changed" in done.stdout
+    assert done.stderr == ""
+    again = run("pull", *SPAN, "--json", ESMS_WAREHOUSE=into)
+    told = json.loads(again.stdout)
+    assert (told["rows"], told["inserted"], told["unchanged"], told["into"]) == (121, 0, 121, str(file))
+    assert sum(told["states"].values()) == 121
+    assert again.stderr == ""
+
+
+def test_pull_of_what_is_open_reads_on(quick: Run, emulator: Emulator, file: Path, into: str) -> None:
+    """--follow-up alone needs no --from, and asks only for the day that has an open row."""
+    today = pendulum.today("Asia/Ho_Chi_Minh")
+    emulator.populate(20, start=today.subtract(days=3), end=today.subtract(days=2, seconds=5))
+    late = emulator.insert_message(today.subtract(days=2).add(hours=2), send_status=7, send_result=2)
+    span = ("--from", today.subtract(days=3).to_date_string(), "--to", today.subtract(days=1).to_date_string())
+    assert quick("pull", *span, "--types", "2", "--into", into).returncode == 0
+    emulator.set_status(late, 5, 1)
+    calls = emulator.call_count("get_sms_sent_data")
+    told = json.loads(quick("pull", "--follow-up", "--into", into, "--json").stdout)
+    assert (told["windows"], told["changed"]) == (1, 1)
+    assert emulator.call_count("get_sms_sent_data") == calls + 1
+    assert rows_in(file) == rows_at(emulator)
+    assert json.loads(quick("pull", "--follow-up", "--into", into, "--json").stdout)["windows"] == 0
+
+
+def test_an_incomplete_window_says_what_was_loaded(quick: Run, emulator: Emulator, file: Path, into: str) -> None:
+    """Exit code 4, one line or one JSON object with the counts of the others."""
+    noon = DAY.add(hours=12)
+    emulator.populate(600, start=noon, end=noon.add(microseconds=900_000))
+    emulator.populate(50, start=noon, end=noon.add(hours=1), sms_type=25)
+    emulator.faults.add(
+        "get_sms_sent_data",
+        code("105"),
+        predicate=lambda call: b'"Page":2,' in call.request.body,
+    )
+    done = quick("pull", *SPAN, "--into", into, "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["error"]) == (4, "LoadIncompleteError")
+    assert (told["loaded"]["windows"], told["loaded"]["rows"]) == (1, 50)
+    assert sum(told["loaded"]["states"].values()) == 50
+    plain = quick("pull", *SPAN, "--into", into)
+    assert_one_clear_line(plain, 4, "1 of 2 windows do not add up")
+    emulator.faults.clear()
+    assert quick("pull", *SPAN, "--into", into).returncode == 0
+    assert rows_in(file) == rows_at(emulator)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fragment"),
+    [
+        ((), "Give --from, or --follow-up"),
+        (("--from", "14/05/2024"), "--from '14/05/2024' is no time"),
+        (("--from", "2024-05-32"), "is no time"),
+        (("--from", "2024-05-14", "--to", "soon"), "--to 'soon' is no time"),
+        (("--from", "2024-05-15", "--to", "2024-05-14"), "not earlier than --to"),
+        (("--from", "2024-05-14", "--to", "2024-05-14"), "not earlier than --to"),
+        (("--from", "2999-01-01"), "not earlier than --to"),
+        (("--from", "0001-01-01", "--to", "0001-01-02"), "out of range"),
+        (("--from", "9999-12-30", "--to", "9999-12-31 23:59:59"), "out of range"),
+        (("--from", "2024-05-14", "--types", "zns,fax"), "'fax' is no message type"),
+        (("--from", "2024-05-14", "--types", "27"), "'27' is no message type"),
+        (("--from", "2024-05-14", "--types", ","), "names no message type"),
+        (("--from", "2024-05-14", "--phones", "hashed"), "ESMS_PHONE_SECRET"),
+    ],
+)
+def test_bad_arguments_are_one_line_and_ask_nothing(
+    quick: Run, emulator: Emulator, into: str, arguments: tuple[str, ...], fragment: str
+) -> None:
+    """Whatever was typed is wrong before the gateway hears of it."""
+    assert_one_clear_line(quick("pull", *arguments, "--into", into), 2, fragment)
+    assert emulator.call_count("get_sms_sent_data") == 0
+
+
+def make_places(tmp_path: Path) -> None:
+    (tmp_path / "folder.duckdb").mkdir()
+    (tmp_path / "text.duckdb").write_text("no database at all, but long enough to look like something " * 100)
+    (tmp_path / "a-file").write_text("x")
+
+
+@pytest.mark.parametrize(
+    ("address", "exit_code", "fragment"),
+    [
+        ("", 2, "Where to?"),
+        ("gopher://x/y", 2, "gopher"),
+        ("duckdb:///{tmp}/folder.duckdb", 2, "is a folder"),
+        ("duckdb:///{tmp}/text.duckdb", 2, "is not a DuckDB file"),
+        ("duckdb:///{tmp}/a-file/esms.duckdb", 2, "cannot be made"),
+        ("duckdb:////proc/esms.duckdb", 1, "proc"),
+        ("duckdb://:memory:", 2, "must outlive"),
+        ("{tmp}/a-file", 2, "a-file"),
+        ("{tmp}/x?format=xlsx", 2, "format=parquet|csv|jsonl"),
+        ("postgresql://someone:CANARY-pw@127.0.0.1:1/nowhere", 4, "cannot be reached"),
+        ("postgresql://someone:CANARY-pw@host:no-port/x", 2, "cannot be read"),
+    ],
+)
+def test_bad_places_are_one_line_and_ask_nothing(
+    quick: Run, emulator: Emulator, tmp_path: Path, address: str, exit_code: int, fragment: str
+) -> None:
+    make_places(tmp_path)
+    done = quick("pull", *SPAN, "--into", address.format(tmp=tmp_path))
+    assert_one_clear_line(done, exit_code, fragment)
+    assert "CANARY" not in done.stderr
+    assert emulator.call_count("get_sms_sent_data") == 0
+
+
+def test_a_wrong_password_is_one_line(quick: Run, emulator: Emulator, postgres: PostgresServer) -> None:
+    """PostgreSQL itself says no; the password is not said."""
+    postgres.execute("CREATE ROLE clerk LOGIN PASSWORD 'right'")
+    [(settings,)] = postgres.execute("SHOW hba_file")
+    hba = Path(settings)
+    before = hba.read_text()
+    try:
+        hba.write_text("local all clerk scram-sha-256\n" + before)
+        postgres.execute("SELECT pg_reload_conf()")
+        folder = postgres.uri.partition("host=")[2].partition("&")[0]
+        done = quick("pull", *SPAN, "--into", f"postgresql://clerk:CANARY-pw@/postgres?host={folder}")
+    finally:
+        hba.write_text(before)
+        postgres.execute("SELECT pg_reload_conf()")
+    assert_one_clear_line(done, 2, "authentication failed")
+    assert "CANARY" not in done.stderr
+    assert emulator.call_count("get_sms_sent_data") == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "address", "extra"),
+    [
+        ("duckdb", "duckdb:///x.duckdb", "duckdb"),
+        ("pyarrow", "duckdb:///x.duckdb", "duckdb"),
+        ("msgspec", "duckdb:///x.duckdb", "duckdb"),
+        ("psycopg", "postgresql://x/y", "postgres"),
+        ("fsspec", "folder", "files"),
+        ("dlt", "dlt://duckdb", "dlt"),
+    ],
+)
+def test_a_missing_extra_is_named(
+    run: Run, emulator: Emulator, tmp_path: Path, module: str, address: str, extra: str
+) -> None:
+    """As if it had never been installed."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "from importlib.machinery import PathFinder\n"
+        "find = PathFinder.find_spec\n"
+        f"hidden = lambda name: name.split('.')[0] == {module!r}\n"
+        "PathFinder.find_spec = lambda name, *more, **other: None if hidden(name) else find(name, *more, **other)\n"
+    )
+    done = run("pull", *SPAN, "--into", address, PYTHONPATH=str(tmp_path))
+    assert_one_clear_line(done, 2, f"[{extra}]")
+    assert emulator.call_count("get_sms_sent_data") == 0
+
+
+# --- sql -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pulled(quick: Run, emulator: Emulator, into: str) -> str:
+    fill(emulator)
+    assert quick("pull", *SPAN, "--into", into).returncode == 0
+    return into
+
+
+def test_sql_shows_what_is_there(quick: Run, pulled: str) -> None:
+    """Texts as they are, brackets and diacritics; times in Vietnam; JSON for machines."""
+    query = "select content, send_status from esms_sent_messages where phone = '0901888484'"
+    done = quick("sql", query, "--into", pulled)
+    assert done.returncode == 0, done.stderr
+    assert "[OTP] Mã của chị Hương: 1234 [/b]" in done.stdout
+    [row] = json.loads(quick("sql", query, "--into", pulled, "--json").stdout)
+    assert row == {"content": "[OTP] Mã của chị Hương: 1234 [/b]", "send_status": 5}
+    [row] = json.loads(
+        quick("sql", 'select min(window_start) as "[a]" from esms_loads', "--into", pulled, "--json").stdout
+    )
+    assert row["[a]"].startswith("2024-05-14 00:00:00")
+
+
+@pytest.mark.parametrize(
+    ("query", "fragment"),
+    [
+        ("selec 1", "syntax error"),
+        ("select nothing from esms_sent_messages", "nothing"),
+        ("select content::int from esms_sent_messages", "does not fit the query"),
+        ("drop table esms_loads", "read-only"),
+        ("delete from esms_sent_messages", "read-only"),
+        ("copy esms_sent_messages to '{tmp}/out.csv'", "disabled"),
+        ("attach '{tmp}/other.duckdb' as other", "disabled"),
+        ("set enable_external_access = true", "locked"),
+    ],
+)
+def test_sql_that_cannot_be_is_one_line_and_changes_nothing(
+    quick: Run, emulator: Emulator, pulled: str, file: Path, tmp_path: Path, query: str, fragment: str
+) -> None:
+    before, files = file.read_bytes(), set(tmp_path.rglob("*"))
+    done = quick("sql", query.format(tmp=tmp_path), "--into", pulled)
+    assert_one_clear_line(done, 2, fragment)
+    assert "Mã của" not in done.stderr
+    assert "Cam on" not in done.stderr
+    assert file.read_bytes() == before
+    assert set(tmp_path.rglob("*")) == files
+
+
+def test_sql_without_a_file_or_a_query(quick: Run, into: str, tmp_path: Path) -> None:
+    make_places(tmp_path)
+    assert_one_clear_line(quick("sql", "select 1", "--into", into), 2, "There is no file")
+    assert_one_clear_line(quick("sql", "select 1", "--into", "postgresql://x/y"), 2, "DuckDB files only")
+    assert_one_clear_line(quick("sql", "select 1", "--into", f"{tmp_path}/text.duckdb"), 2, "not a valid DuckDB")
+    assert not Path(into.removeprefix("duckdb:///")).exists()
+
+
+def test_sql_while_somebody_writes(quick: Run, pulled: str, file: Path) -> None:
+    """Worth another try, and an empty query is none."""
+    assert quick("sql", " ", "--into", pulled).returncode == 0
+    with duckdb.connect(str(file)):
+        assert_one_clear_line(quick("sql", "select 1", "--into", pulled), 4, "being written to")
+
+
+# --- erase -----------------------------------------------------------------------------------------------------------
+
+
+def test_erase_takes_one_person_out_of_ledger_and_warehouse(
+    quick: Run, emulator: Emulator, file: Path, tmp_path: Path
+) -> None:
+    """Three customers; one of them goes, in any spelling of the number, and the second time nobody is left to go."""
+    people = tmp_path / "people.csv"
+    lines = [f"{phone},Chị Hương,Gội đầu,KH1,19/03/2025" for phone in ("0901888484", "0912345678", "0987654321")]
+    people.write_text("\n".join(["phone,customer_name,service,code,date", *lines]) + "\n", encoding="utf-8")
+    zns = ("--template", DEMO_TEMPLATE_ID, "--oa", DEMO_OA_ID, "--run-key", "spring")
+    assert quick("send-zns", str(people), *zns, "--params", "customer_name,service,code,date").returncode == 0
+    today = pendulum.today("Asia/Ho_Chi_Minh").to_date_string()
+    assert quick("pull", "--from", today, "--types", "25", "--into", str(file)).returncode == 0
+    assert len(rows_in(file)) == 3
+    ledger = tmp_path / "ledger.sqlite"
+    assert b"0901888484" in ledger.read_bytes()
+    erase = ("erase", "--yes", "--json", "--phone")
+    # The address of the warehouse has a blank in it.
+    first = quick(*erase, "+84 901 888 484", ESMS_WAREHOUSE=str(file))
+    assert json.loads(first.stdout) == {
+        str(file): {"esms_sent_messages": 1, "esms_status_history": 0},
+        "ledger": {"erased": 1, "unsettled": 0},
+    }
+    assert {key.rpartition(":")[2] for key in rows_in(file)} == {"0912345678", "0987654321"}
+    second = json.loads(quick(*erase, "0901888484", "--into", str(file)).stdout)
+    assert second[str(file)]["esms_sent_messages"] == second["ledger"]["erased"] == 0
+    third = quick(*erase, "-", "--into", str(file), stdin="0912345678\n")
+    assert json.loads(third.stdout)[str(file)]["esms_sent_messages"] == 1
+    # The rows that are left of the run still keep everybody from being sent to again.
+    assert quick("send-zns", str(people), *zns, "--params", "customer_name,service,code,date").returncode == 0
+    assert max(emulator.deliveries_by_phone().values()) == 1
+
+
+def test_erase_from_the_wrong_place_removes_nothing(quick: Run, pulled: str, file: Path, tmp_path: Path) -> None:
+    """Another form, an empty warehouse, no phone at all: one line, and the ledger was not touched either."""
+    before = rows_in(file)
+    hashed = {"ESMS_PHONE_SECRET": "for-the-hashes"}
+    erase = ("erase", "--yes", "--phone", "0901888484")
+    done = quick(*erase, "--into", pulled, "--phones", "hashed", **hashed)
+    assert_one_clear_line(done, 2, "keeps phones another way (plain)")
+    assert_one_clear_line(quick(*erase, "--into", str(tmp_path / "slip.duckdb")), 2, "Nothing was ever loaded")
+    assert_one_clear_line(quick("erase", "--yes", "--phone", "0901", "--into", pulled), 2, "digits")
+    assert "0901888484" not in done.stderr
+    assert rows_in(file) == before
+    asked = quick("erase", "--phone", "0901888484", "--into", pulled, stdin="n\n")
+    assert asked.returncode == 130
+    assert "090*****84" in asked.stderr
+    assert rows_in(file) == before

@@ -1,0 +1,143 @@
+"""
+`esms` in processes that cost a fork each, and that may be told to die at a chosen moment.
+
+    python tests/esms_child.py
+
+Each line on standard input is a job (see `work`), answered with a process id; or `wait PID SECONDS`, answered with the
+exit code and the peak of memory in kB, null when it goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+# Whatever a pull imports, once for all of them.
+import duckdb  # noqa: F401
+import psycopg  # noqa: F401
+
+import esms_connectors.warehouse.duckdb_file
+import esms_connectors.warehouse.files
+import esms_connectors.warehouse.postgresql  # noqa: F401
+from esms_connectors.cli.commands import esms
+from esms_connectors.sent_messages import SentDataReader
+from esms_connectors.warehouse import loading
+from esms_connectors.warehouse.spool import WindowSpool
+
+
+def die_at(moment: str, number: int, signal_number: int) -> None:
+    """Send this process a signal when the moment comes for the `number`th time."""
+    left = iter(range(number - 1))
+
+    def strike() -> None:
+        if next(left, None) is None:
+            os.kill(os.getpid(), signal_number)
+
+    def before(owner: Any, name: str) -> None:
+        original: Callable[..., Any] = getattr(owner, name)
+
+        def struck(*arguments: Any, **settings: Any) -> Any:
+            strike()
+            return original(*arguments, **settings)
+
+        setattr(owner, name, struck)
+
+    match moment:
+        case "planned":
+            before(SentDataReader, "__enter__")
+        case "page":
+            before(SentDataReader, "_page")
+        case "merged":
+            before(loading.LoadSummary, "_add")
+        case "merging":
+            batches = WindowSpool.__iter__
+
+            def struck_batches(spool: WindowSpool) -> Iterator[Any]:
+                for place, batch in enumerate(batches(spool)):
+                    if place == 1:
+                        strike()
+                    yield batch
+
+            WindowSpool.__iter__ = struck_batches  # type: ignore[method-assign]
+        case _:
+            raise ValueError(moment)
+
+
+def work(
+    arguments: list[str],
+    environment: dict[str, str],
+    output: str,
+    die: tuple[str, int, int] | None = None,
+    file_limit: int | None = None,
+    debug: bool = False,
+    stdin: str = "",
+) -> int:
+    """
+    Args:
+        output: files `output`.out and `output`.err get what is said.
+        die: moment, how many times it must come, signal.
+        file_limit: bytes that no file may exceed, as on a full disk.
+        debug: log everything that anybody logs.
+        stdin: what can be read there.
+    """
+    os.environ.clear()
+    os.environ.update(environment)
+    for number, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(f"{output}.{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    Path(f"{output}.in").write_text(stdin, encoding="utf-8")
+    os.dup2(os.open(f"{output}.in", os.O_RDONLY), 0)
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+    sys.argv = ["esms", *arguments]
+    if debug:
+        logging.basicConfig(level=logging.DEBUG)
+    if die is not None:
+        die_at(*die)
+    if file_limit is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+    try:
+        esms(prog_name="esms")
+    except SystemExit as end:
+        return int(end.code or 0)
+    except BaseException:  # noqa: BLE001 - a fork must not return into the loop of the server
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        return 1
+    return 0
+
+
+def serve() -> None:
+    for line in sys.stdin:
+        if line.startswith("wait "):
+            _, pid, seconds = line.split()
+            print(json.dumps(_wait(int(pid), time.monotonic() + float(seconds))), flush=True)
+            continue
+        pid = os.fork()
+        if pid == 0:
+            jobs = sys.stdin  # kept, or its end would close what then is standard input  # noqa: F841
+            code = work(**json.loads(line))
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+        print(pid, flush=True)
+
+
+def _wait(pid: int, until: float) -> tuple[int, int] | None:
+    while True:
+        found, status, used = os.wait4(pid, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status), used.ru_maxrss
+        if time.monotonic() > until:
+            return None
+        time.sleep(0.005)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    serve()

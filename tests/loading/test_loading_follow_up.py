@@ -1,0 +1,255 @@
+"""Windows are read again as long as that may bring something, and no others are."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from disturbing_gateway import DAY, NEXT
+from pulling_bench import HISTORY, MESSAGES, Load, Place, rows_at
+
+from esms_connectors import EsmsClient, InvalidRequestError
+from esms_connectors.emulator import Emulator, code
+from esms_connectors.gateway.errors import AuthenticationError
+from esms_connectors.sent_messages import SentWindow
+from esms_connectors.warehouse import LoadIncompleteError, LoadSummary, follow_up_windows, load_windows, open_warehouse
+
+DELIVERED, FAILED, AT_OPERATOR = (5, 1), (5, 0), (7, 2)
+
+
+@pytest.fixture
+def follow_up(gateway: Emulator, client: EsmsClient) -> Any:
+    """Read again what is worth it, by the emulator's clock."""
+
+    def run(place: Place, **settings: Any) -> tuple[list[SentWindow], LoadSummary]:
+        def now() -> Any:
+            return gateway.clock.now.in_timezone("UTC")  # type: ignore[attr-defined]
+
+        with open_warehouse(place.address) as warehouse:
+            windows = follow_up_windows(warehouse, now=now, **settings)
+            return windows, load_windows(client, warehouse, windows, now=now)
+
+    return run
+
+
+def asked(gateway: Emulator) -> int:
+    return gateway.call_count("get_sms_sent_data")
+
+
+def test_windows_are_read_until_all_of_their_rows_are_final(
+    gateway: Emulator, place: Place, load: Load, follow_up: Any
+) -> None:
+    for day in range(3):
+        gateway.populate(40, start=DAY.subtract(days=day), end=DAY.subtract(days=day).add(hours=23))
+    late = gateway.insert_message(DAY.add(hours=5), send_status=7, send_result=2)
+    load(place, DAY.subtract(days=2), NEXT)
+    gateway.advance(hours=1)
+    calls = asked(gateway)
+    windows, _ = follow_up(place)
+    assert [window.start for window in windows] == [DAY]
+    assert asked(gateway) - calls == 1
+    gateway.set_status(late, *DELIVERED)
+    gateway.advance(hours=1)
+    _, summary = follow_up(place)
+    assert summary.changed == 1
+    assert place.messages() == rows_at(gateway)
+    calls = asked(gateway)
+    windows, summary = follow_up(place)
+    assert (windows, summary.windows, asked(gateway)) == ([], 0, calls)
+
+
+def test_what_never_settles_is_given_up_after_the_maximum_age(
+    gateway: Emulator, duckdb_only: Place, load: Load, follow_up: Any
+) -> None:
+    gateway.insert_message(DAY.add(hours=5), send_status=7, send_result=2)
+    load(duckdb_only)
+    gateway.advance(days=2)
+    assert follow_up(duckdb_only, max_age=timedelta(days=1))[0] == []
+    assert len(follow_up(duckdb_only, max_age=timedelta(days=3))[0]) == 1
+    gateway.advance(days=12)
+    assert follow_up(duckdb_only)[0] == []
+
+
+def test_a_window_read_before_its_end_is_read_again_after_it(
+    gateway: Emulator, place: Place, load: Load, follow_up: Any
+) -> None:
+    """At noon of the day, then at midnight sharp, then with some patience behind it: only the last one is enough."""
+    gateway.populate(50, start=NEXT, end=NEXT.add(hours=11))
+    load(place, NEXT, NEXT.add(days=1))
+    assert len(place.messages()) == 50
+    gateway.advance(hours=12)
+    gateway.insert_message(NEXT.add(hours=23, minutes=59, seconds=59), send_status=5, send_result=1)
+    assert len(follow_up(place)[0]) == 1
+    assert place.messages() == rows_at(gateway)
+    # On its way into the gateway's tables while it was read.
+    gateway.insert_message(NEXT.add(hours=23, minutes=59, seconds=59), send_status=5, send_result=1)
+    gateway.advance(minutes=3)
+    assert len(follow_up(place)[0]) == 1
+    assert place.messages() == rows_at(gateway)
+    assert follow_up(place)[0] == []
+
+
+def test_follow_up_rides_along_with_a_pull(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
+    """The day before is read again because one row of it was open; the one before that is not; other types neither."""
+    for day in (0, 1, 2):
+        gateway.populate(30, start=DAY.subtract(days=day), end=DAY.subtract(days=day).add(hours=20))
+    late = gateway.insert_message(DAY.subtract(days=1), send_status=7, send_result=2)
+    gateway.insert_message(DAY.subtract(days=1), sms_type=25, send_status=7, send_result=2)
+    load(duckdb_only, DAY.subtract(days=2), DAY, sms_types=[2, 25])
+    gateway.set_status(late, *FAILED)
+    gateway.advance(minutes=1)
+    summary = load(duckdb_only, follow_up=True)
+    # The row stands on the midnight that both days share.
+    assert (summary.windows, summary.changed) == (3, 1)
+    assert duckdb_only.messages() == rows_at(gateway)
+
+
+def test_going_back_is_kept_flagged_and_noted_and_then_over(gateway: Emulator, place: Place, load: Load) -> None:
+    gateway.insert_message(DAY.add(hours=1), send_status=5, send_result=1)
+    message_id = gateway.insert_message(DAY.add(hours=2), send_status=5, send_result=1)
+    load(place)
+    gateway.set_status(message_id, *AT_OPERATOR)
+    gateway.advance(minutes=5)
+    summary = load(place)
+    assert (summary.went_back, summary.changed, summary.open_rows) == (1, 0, 1)
+    [row] = [row for row in place.read(MESSAGES) if row["message_id"] == message_id]
+    assert (row["state"], row["send_status"], row["went_back_to"]) == ("delivered", 5, "sent")
+    assert [(line["to_state"], line["taken"]) for line in place.read(HISTORY)] == [("sent", False)]
+    gateway.set_status(message_id, *DELIVERED)
+    gateway.advance(minutes=5)
+    load(place)
+    [row] = [row for row in place.read(MESSAGES) if row["message_id"] == message_id]
+    assert (row["state"], row["went_back_to"]) == ("delivered", None)
+    assert [line["to_state"] for line in sorted(place.read(HISTORY), key=lambda line: line["observed_at"])] == [
+        "sent",
+        "delivered",
+    ]
+    assert place.messages() == rows_at(gateway)
+
+
+def test_a_window_that_never_adds_up_is_left_out_and_tried_again(
+    gateway: Emulator, place: Place, load: Load, follow_up: Any
+) -> None:
+    """The others are loaded; the next pull asks for all of them, and follow-up for the one left out."""
+    noon = DAY.add(hours=12)
+    gateway.populate(900, start=noon, end=noon.add(microseconds=900_000))
+    gateway.populate(600, start=NEXT.add(hours=1), end=NEXT.add(hours=2))
+    gateway.advance(days=2)
+    page = gateway.state.page
+
+    def too_many(key: str, sms_type: int, start: int, end: int, *about: Any, **more: Any) -> Any:
+        total, rows = page(key, sms_type, start, end, *about, **more)
+        return total + (start <= noon.timestamp() * 1000 <= end), rows
+
+    gateway.state.page = too_many  # type: ignore[method-assign]
+    with pytest.raises(LoadIncompleteError, match="1 of 2 windows") as failure:
+        load(place, DAY, NEXT.add(days=1))
+    assert "\n" not in str(failure.value)
+    assert (failure.value.summary.rows, failure.value.summary.windows) == (600, 1)
+    assert len(place.messages()) == 600
+    assert [line["loaded_at"] is not None for line in place.loads()] == [False, True]
+    gateway.state.page = page  # type: ignore[method-assign]
+    gateway.advance(minutes=1)
+    calls = asked(gateway)
+    summary = load(place, DAY, NEXT.add(days=1))
+    assert (summary.windows, summary.skipped, summary.inserted) == (2, 0, 900)
+    assert asked(gateway) - calls == 6
+    assert place.messages() == rows_at(gateway)
+
+
+def test_a_loaded_window_that_stops_adding_up_is_owed_until_it_does(
+    gateway: Emulator, duckdb_only: Place, load: Load, follow_up: Any
+) -> None:
+    """Whatever an earlier load found final: what was asked for since and never read is followed up."""
+    gateway.populate(900, start=DAY.add(hours=12), end=DAY.add(hours=12, microseconds=900_000))
+    gateway.advance(days=1)
+    load(duckdb_only)
+    assert follow_up(duckdb_only)[0] == []
+    gateway.quirks.count_total = "absurd"
+    gateway.insert_message(DAY.add(hours=12), send_status=5, send_result=1)
+    gateway.advance(minutes=1)
+    with pytest.raises(LoadIncompleteError):
+        load(duckdb_only)
+    gateway.quirks.count_total = "exact"
+    gateway.advance(minutes=1)
+    assert len(follow_up(duckdb_only)[0]) == 1
+    assert duckdb_only.messages() == rows_at(gateway)
+
+
+def test_keys_refused_half_way_leave_what_is_loaded_and_owe_the_rest(
+    gateway: Emulator, place: Place, load: Load
+) -> None:
+    for day in range(4):
+        gateway.populate(100, start=DAY.subtract(days=day, seconds=-1), end=DAY.subtract(days=day).add(hours=20))
+    span = (DAY.subtract(days=3), NEXT)
+    refused = DAY.subtract(days=1).format("YYYY-MM-DD").encode()
+    gateway.faults.add(
+        "get_sms_sent_data", code("101"), predicate=lambda call: b'"From":"' + refused in call.request.body
+    )
+    with pytest.raises(AuthenticationError):
+        load(place, *span, threads=1)
+    assert [line["loaded_at"] is not None for line in place.loads()] == [True, True, False, False]
+    assert len(place.messages()) == 200
+    gateway.faults.clear()
+    gateway.advance(minutes=30)
+    calls = asked(gateway)
+    summary = load(place, *span)
+    assert (summary.skipped, summary.windows, summary.inserted) == (2, 2, 200)
+    assert asked(gateway) - calls == 2
+    assert place.messages() == rows_at(gateway)
+
+
+def test_an_interrupted_pull_is_too_old_to_go_on_after_half_a_day(
+    gateway: Emulator, duckdb_only: Place, load: Load
+) -> None:
+    gateway.populate(50, start=DAY, end=NEXT)
+    gateway.faults.add(
+        "get_sms_sent_data", code("101"), predicate=lambda call: b'"From":"2024-05-15' in call.request.body
+    )
+    with pytest.raises(AuthenticationError):
+        load(duckdb_only, DAY, NEXT.add(days=1), threads=1)
+    gateway.faults.clear()
+    gateway.advance(hours=13)
+    assert load(duckdb_only, DAY, NEXT.add(days=1)).skipped == 0
+
+
+def test_a_code_for_an_empty_range_is_an_empty_table(gateway: Emulator, place: Place, load: Load) -> None:
+    """105 for every window of every type."""
+    gateway.quirks.empty_range_is_105 = True
+    summary = load(place, sms_types=(1, 2, 8, 23, 24, 25, 26))
+    assert (summary.windows, summary.rows) == (7, 0)
+    assert place.read(MESSAGES) == []
+    assert [(line["row_count"], line["closed"]) for line in place.loads()] == [(0, True)] * 7
+    with pytest.raises(InvalidRequestError):
+        load(place, NEXT, DAY)
+
+
+def test_a_clock_set_back_between_two_pulls_heals_itself(
+    gateway: Emulator, duckdb_only: Place, load: Load, follow_up: Any
+) -> None:
+    """A change seen by the slower clock is left alone as the older one, and read again until the clock has passed."""
+    message_id = gateway.insert_message(DAY.add(hours=1), send_status=7, send_result=2)
+    late = gateway.clock.now.in_timezone("UTC").add(minutes=10)  # type: ignore[attr-defined]
+    load(duckdb_only, now=lambda: late)
+    gateway.set_status(message_id, *DELIVERED)
+    load(duckdb_only)
+    gateway.advance(minutes=11)
+    assert len(follow_up(duckdb_only)[0]) == 1
+    assert duckdb_only.messages() == rows_at(gateway)
+
+
+def test_a_day_that_was_pulled_while_it_grew_is_followed_up_as_one_window(
+    gateway: Emulator, duckdb_only: Place, load: Load, follow_up: Any
+) -> None:
+    late = gateway.insert_message(NEXT.add(minutes=5), send_status=7, send_result=2)
+    for hour in (1, 2, 3):
+        load(duckdb_only, NEXT, NEXT.add(hours=hour))
+        gateway.advance(minutes=1)
+    windows, _ = follow_up(duckdb_only)
+    assert [(window.start, window.end) for window in windows] == [(NEXT, NEXT.add(hours=3))]
+    gateway.set_status(late, *DELIVERED)
+    gateway.advance(days=1)
+    follow_up(duckdb_only)
+    assert duckdb_only.messages() == rows_at(gateway)
+    assert follow_up(duckdb_only)[0] == []

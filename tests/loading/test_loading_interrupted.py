@@ -1,0 +1,116 @@
+"""A pull that is killed, at whatever moment, loses nothing and doubles nothing; the same command goes on."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+
+import pytest
+from disturbing_gateway import DAY, NEXT
+from pulling_bench import KINDS, Moment, Puller, rows_at
+
+from esms_connectors.emulator import Emulator
+
+SPAN = ("--from", "2024-05-13", "--to", "2024-05-15", "--types", "2,25")
+WINDOWS, ROWS = 4, 2_800
+
+
+@pytest.fixture
+def two_days(gateway: Emulator) -> Emulator:
+    """Four windows of two pages, none with a row on the midnight that two windows share."""
+    for sms_type in (2, 25):
+        gateway.populate(ROWS // 2, start=DAY.subtract(days=1).add(seconds=5), end=NEXT, sms_type=sms_type)
+    return gateway
+
+
+def calls(gateway: Emulator) -> int:
+    return gateway.call_count("get_sms_sent_data")
+
+
+@pytest.mark.parametrize(
+    ("moment", "number", "loaded"), [("planned", 1, 0), ("page", 3, None), ("merging", 2, 1), ("merged", 3, 3)]
+)
+def test_killed_at_a_chosen_moment(
+    two_days: Emulator, pull: Puller, moment: Moment, number: int, loaded: int | None
+) -> None:
+    """Kill -9 before the first page, among the pages, in the middle of a merge, behind a merge."""
+    killed = pull(span=SPAN, die=(moment, number, signal.SIGKILL))
+    assert killed.code == -signal.SIGKILL
+    there = [line for line in pull.place.loads() if line["loaded_at"] is not None]
+    assert len(pull.place.loads()) == WINDOWS
+    if loaded is not None:
+        assert len(there) == loaded
+    # Whole windows, and nothing of the others.
+    assert len(pull.place.messages()) == sum(line["row_count"] for line in there)
+    before = calls(two_days)
+    again = pull(span=SPAN)
+    assert again.code == 0, again.err
+    assert again.json["skipped"] == len(there)
+    assert again.json["inserted"] == ROWS - sum(line["row_count"] for line in there)
+    assert pull.place.messages() == rows_at(two_days)
+    # Two pages and a count for each window that was owed.
+    assert calls(two_days) - before == 3 * (WINDOWS - len(there))
+
+
+def test_killed_at_any_moment_again_and_again(two_days: Emulator, pull: Puller) -> None:
+    """Until one comes through; then everything is there, once."""
+    lots = random.Random(7)
+    for _ in range(4):
+        child = pull.start(span=SPAN)
+        time.sleep(lots.uniform(0.02, 0.35))
+        child.send(signal.SIGKILL)
+        ended = child.finish()
+        assert ended.code in (0, -signal.SIGKILL), ended.err
+        assert pull.place.messages().items() <= rows_at(two_days).items()
+    done = pull(span=SPAN)
+    assert done.code == 0, done.err
+    assert pull.place.messages() == rows_at(two_days)
+    assert all(line["loaded_at"] is not None for line in pull.place.loads())
+
+
+@pytest.mark.parametrize(
+    ("place", "moment", "number"),
+    [*((kind, "merging", 2) for kind in KINDS), ("duckdb", "page", 4), ("duckdb", "merged", 2)],
+    indirect=["place"],
+)
+def test_ctrl_c_is_one_line_and_resumes(two_days: Emulator, pull: Puller, moment: Moment, number: int) -> None:
+    stopped = pull(span=SPAN, die=(moment, number, signal.SIGINT))
+    assert stopped.code == 130, stopped.err
+    stopped.assert_one_clear_line(130, "interrupted", "resumes")
+    assert stopped.out == ""
+    there = [line for line in pull.place.loads() if line["loaded_at"] is not None]
+    assert len(there) < WINDOWS
+    assert len(pull.place.messages()) == sum(line["row_count"] for line in there)
+    again = pull(span=SPAN)
+    assert again.code == 0, again.err
+    assert again.json["skipped"] == len(there)
+    assert pull.place.messages() == rows_at(two_days)
+
+
+@pytest.mark.parametrize("place", ["duckdb", "postgresql"], indirect=True)
+def test_ctrl_c_at_any_moment(two_days: Emulator, pull: Puller) -> None:
+    lots = random.Random(11)
+    for _ in range(4):
+        child = pull.start(span=SPAN)
+        time.sleep(lots.uniform(0.05, 0.4))
+        child.send(signal.SIGINT)
+        ended = child.finish()
+        assert ended.code in (0, 130), ended.err
+        assert "Traceback" not in ended.err
+    assert pull(span=SPAN).code == 0
+    assert pull.place.messages() == rows_at(two_days)
+
+
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+def test_a_whole_pull_is_no_interrupted_one(two_days: Emulator, pull: Puller) -> None:
+    """The same command the next time reads everything again; with --again, an interrupted one does so too."""
+    assert pull(span=SPAN).json["skipped"] == 0
+    row = two_days.state.rows[5]
+    two_days.set_status(row.ReferenceId, 5, 1 if row.SendResult == 0 else 0)
+    second = pull(span=SPAN).json
+    assert (second["skipped"], second["changed"], second["windows"]) == (0, 1, WINDOWS)
+    assert pull(span=SPAN, die=("merged", 3, signal.SIGKILL)).code == -signal.SIGKILL
+    third = pull("--again", span=SPAN).json
+    assert (third["skipped"], third["changed"], third["windows"]) == (0, 0, WINDOWS)
+    assert pull.place.messages() == rows_at(two_days)
