@@ -1,0 +1,42 @@
+"""Who loads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """
+    A script in this folder.
+
+    Attributes:
+        one_by_one: asks for a page when it has the one before.
+        table: where its rows are in a database.
+        files: where they are in a folder.
+        upserts_files: dlt only appends to files.
+        file_format: what dlt loads by, if not its default.
+        targets: where it is to load.
+    """
+
+    name: str
+    script: str
+    one_by_one: bool
+    table: str
+    files: str
+    upserts_files: bool = True
+    file_format: str = ""
+    targets: tuple[str, ...] = ("duckdb", "postgresql", "parquet")
+
+
+OURS = Contestant("this package", "connector.py", False, "esms_sent_messages", "esms_sent_messages/**/*.parquet")
+DLT_REST = Contestant(
+    "dlt rest_api", "dlt_rest_api.py", True, "bench.sent_messages", "bench/sent_messages/*.parquet", False
+)
+# For DuckDB the default is a text of INSERTs, which is what it is slow and large by; who knows dlt well changes it.
+DLT_REST_PARQUET = replace(DLT_REST, name="dlt rest_api, Parquet", file_format="parquet", targets=("duckdb",))
+DLT_ARROW = Contestant(
+    "dlt + our Arrow", "dlt_arrow.py", False, "bench.sent_messages", "bench/sent_messages/*.parquet", False
+)
+PANDAS = Contestant("requests + pandas", "pandas_loop.py", True, "sent_messages", "day.parquet")
+CONTESTANTS = (OURS, DLT_REST, DLT_REST_PARQUET, DLT_ARROW, PANDAS)

@@ -1,0 +1,32 @@
+"""Where dlt loads to, the same for both of its pipelines."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import dlt
+from measuring import Job
+
+DATASET = "bench"
+
+# dlt imports its destinations when they are used; they belong to the libraries, not to the load.
+LIBRARIES = {
+    "": ["pyarrow", "dlt.pipeline.pipeline", "dlt.normalize.normalize", "dlt.load.load"],
+    "duckdb": ["duckdb", "dlt.destinations.impl.duckdb.duck"],
+    "postgresql": ["psycopg2", "dlt.destinations.impl.postgres.postgres"],
+    "parquet": ["fsspec", "dlt.destinations.impl.filesystem.filesystem"],
+}
+
+
+def pipeline(job: Job) -> Any:
+    if job.target == "duckdb":
+        destination: Any = dlt.destinations.duckdb(job.address)
+    elif job.target == "postgresql":
+        parts = urlsplit(job.address)
+        # A folder of sockets, spelled so that it can stand in a URL. dlt wants a password; nobody asks for it.
+        host = quote(parse_qs(parts.query)["host"][0], safe="")
+        destination = dlt.destinations.postgres(f"postgresql://{parts.username}:none@{host}{parts.path}")
+    else:
+        destination = dlt.destinations.filesystem(bucket_url=f"file://{job.address}")
+    return dlt.pipeline("bench", pipelines_dir=job.folder, destination=destination, dataset_name=DATASET)

