@@ -251,7 +251,7 @@ class SentDataReader:
 
     def _page(self, span: SentWindow, number: int) -> SentColumns:
         reader = PageReader()
-        answer = self._client.get_sms_sent_data_answer(
+        answer = self._client.read_sent_data_page(
             span.start, span.end, span.sms_type, page=number, page_size=self._page_size, read=reader.read
         )
         return reader.columns(answer)

@@ -478,10 +478,10 @@ class EsmsClient:
 
         Source: get-the-message-status (GetSmsSentData_V2).
         """
-        answer = self.get_sms_sent_data_answer(start, end, sms_type, page=page, page_size=page_size)
+        answer = self.read_sent_data_page(start, end, sms_type, page=page, page_size=page_size)
         return decode.sent_data_page(answer, page, page_size)
 
-    def get_sms_sent_data_answer(
+    def read_sent_data_page(
         self,
         start: datetime,
         end: datetime,

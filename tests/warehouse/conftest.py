@@ -18,6 +18,15 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
     made.warehouse.close()
 
 
+@pytest.fixture(params=["duckdb", "postgresql", "parquet"])
+def large_target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
+    """One target for each way of merging: what is large or long need not be done by each of its file formats."""
+    made = TARGETS[request.param](request, tmp_path)
+    made.warehouse.prepare()
+    yield made
+    made.warehouse.close()
+
+
 @pytest.fixture(params=TARGETS)
 def unprepared_target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
     """Each target, where there is nothing yet."""

@@ -97,8 +97,16 @@ def test_several_that_prepare_at_once(unprepared_target: Target) -> None:
     assert len(target.messages()) == 1
 
 
-@pytest.mark.parametrize("die_after", [20_000, 60_000, 70_000], ids=["early", "late", "before the end"])
-def test_a_process_killed_in_the_middle_of_a_load(target: Target, die_after: int) -> None:
+def test_a_process_killed_in_the_middle_of_a_load(target: Target) -> None:
+    _kill_in_the_middle(target, die_after=60_000)
+
+
+@pytest.mark.parametrize("die_after", [20_000, 70_000], ids=["early", "before the end"])
+def test_a_process_killed_at_other_points_of_it(large_target: Target, die_after: int) -> None:
+    _kill_in_the_middle(large_target, die_after)
+
+
+def _kill_in_the_middle(target: Target, die_after: int) -> None:
     """kill -9 leaves rows, history and load as they were; loading again gives what one load would have given."""
     target.warehouse.merge(load_of(1_000), many(1_000))
     loader = start_loader(target, count=70_000, minute=5, status=DELIVERED, die_after=die_after)
@@ -113,8 +121,16 @@ def test_a_process_killed_in_the_middle_of_a_load(target: Target, die_after: int
     assert len(target.read(HISTORY)) == 1_000
 
 
-@pytest.mark.parametrize("delay", [0.05, 0.3, 0.6])
-def test_a_process_killed_at_any_time(target: Target, delay: float) -> None:
+def test_a_process_killed_at_any_time(target: Target) -> None:
+    _kill_after(target, delay=0.3)
+
+
+@pytest.mark.parametrize("delay", [0.05, 0.6])
+def test_a_process_killed_at_any_other_time(large_target: Target, delay: float) -> None:
+    _kill_after(large_target, delay)
+
+
+def _kill_after(target: Target, delay: float) -> None:
     """Wherever it was, the tables are as before or as after, never between."""
     target.warehouse.merge(load_of(1_000), many(1_000))
     loader = start_loader(target, count=30_000, minute=5, status=DELIVERED)

@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-import pytest
 from targets import Target, key_of, load_of, merge, row
 
 from esms_connectors.warehouse.contract import MESSAGES, ROW_SCHEMA, MergeCounts
@@ -86,44 +85,56 @@ def test_a_row_of_nothing_but_nulls(target: Target) -> None:
     assert merge(target, [row(1, **empty)], minute=5) == MergeCounts(unchanged=1)
 
 
-@pytest.mark.parametrize("price", ["0.0000", "-12.5000", "99999999999999.9999", "-99999999999999.9999", "0.0001"])
-def test_prices_are_exact(target: Target, price: str) -> None:
-    merge(target, [row(1, price_vnd=Decimal(price))])
-    stored = target.messages()[key_of(1)]["price_vnd"]
-    assert isinstance(stored, Decimal)
-    assert stored == Decimal(price)
-    assert merge(target, [row(1, price_vnd=Decimal(price))], minute=5) == MergeCounts(unchanged=1)
+PRICES = ["0.0000", "-12.5000", "99999999999999.9999", "-99999999999999.9999", "0.0001"]
 
 
-@pytest.mark.parametrize(
-    "moment",
-    [
-        datetime(1, 1, 1, tzinfo=UTC),
-        datetime(1, 1, 2, 3, 4, 5, 6_000, tzinfo=UTC),
-        datetime(1945, 9, 2, 14, tzinfo=UTC),
-        datetime(1969, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC),
-        datetime(2026, 11, 2, 23, 59, 59, 999_000, tzinfo=UTC),
-        datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC),
-    ],
-    ids=str,
-)
-def test_times_are_exact_to_the_millisecond(target: Target, moment: datetime) -> None:
+def test_prices_are_exact(target: Target) -> None:
+    rows = [row(number, price_vnd=Decimal(price)) for number, price in enumerate(PRICES)]
+    merge(target, rows)
+    stored = target.messages()
+    for number, price in enumerate(PRICES):
+        assert isinstance(stored[key_of(number)]["price_vnd"], Decimal)
+        assert stored[key_of(number)]["price_vnd"] == Decimal(price)
+    assert merge(target, rows, minute=5) == MergeCounts(unchanged=len(PRICES))
+
+
+MOMENTS = [
+    datetime(1, 1, 1, tzinfo=UTC),
+    datetime(1, 1, 2, 3, 4, 5, 6_000, tzinfo=UTC),
+    datetime(1945, 9, 2, 14, tzinfo=UTC),
+    datetime(1969, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC),
+    datetime(2026, 11, 2, 23, 59, 59, 999_000, tzinfo=UTC),
+    datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC),
+]
+
+
+def test_times_are_exact_to_the_millisecond(target: Target) -> None:
     """From the first year to the last that Python knows."""
-    merge(target, [row(1, sent_at=moment)])
-    assert merge(target, [row(1, sent_at=moment)], minute=5) == MergeCounts(unchanged=1)
-    later = moment - timedelta(milliseconds=1) if moment.year > 1 else moment + timedelta(milliseconds=1)
-    assert merge(target, [row(1, sent_at=later)], minute=6) == MergeCounts(changed=1)
-    # Not every reader can name the first and the last day in another zone.
-    if 1 < moment.year < 9999:
-        assert target.messages()[key_of(1)]["sent_at"] == later
+    rows = [row(number, sent_at=moment) for number, moment in enumerate(MOMENTS)]
+    merge(target, rows)
+    assert merge(target, rows, minute=5) == MergeCounts(unchanged=len(MOMENTS))
+    step = timedelta(milliseconds=1)
+    later = [moment - step if moment.year > 1 else moment + step for moment in MOMENTS]
+    counts = merge(target, [row(number, sent_at=moment) for number, moment in enumerate(later)], minute=6)
+    assert counts == MergeCounts(changed=len(MOMENTS))
+    # Not every reader can name the first and the last day in another zone, so those two are left out of the reading.
+    merge(target, [row(number, sent_at=MOMENTS[1]) for number in (0, len(MOMENTS) - 1)], minute=7)
+    stored = target.messages()
+    for number, moment in enumerate(later):
+        if 1 < moment.year < 9999:
+            assert stored[key_of(number)]["sent_at"] == moment
 
 
-@pytest.mark.parametrize("number", [-(2**31), -1, 0, 2**31 - 1])
-def test_statuses_in_no_table_are_kept_as_they_came(target: Target, number: int) -> None:
-    merge(target, [row(1, (number, number), status_text=f"{number}/?")])
-    stored = target.messages()[key_of(1)]
-    found = (stored["send_status"], stored["send_result"], stored["status_text"])
-    assert found == (number, number, f"{number}/?")
+NUMBERS = [-(2**31), -1, 0, 2**31 - 1]
+
+
+def test_statuses_in_no_table_are_kept_as_they_came(target: Target) -> None:
+    merge(target, [row(place, (number, number), status_text=f"{number}/?") for place, number in enumerate(NUMBERS)])
+    messages = target.messages()
+    for place, number in enumerate(NUMBERS):
+        stored = messages[key_of(place)]
+        found = (stored["send_status"], stored["send_result"], stored["status_text"])
+        assert found == (number, number, f"{number}/?")
 
 
 def test_nul_bytes_and_half_characters_do_not_break_a_load(target: Target) -> None:
