@@ -121,7 +121,8 @@ class DuckDbWarehouse(Warehouse):
                 result = work(connection)
                 connection.commit()
                 return result
-            except duckdb.Error as error:
+            except (duckdb.Error, pa.ArrowException, OSError) as error:
+                # What fails while a result streams out comes as Arrow's error, with DuckDB's words in it.
                 failure = self._explained(error)
             finally:
                 # Closing rolls back what was not committed. What was is in the file or its log, whatever happens here.
@@ -193,7 +194,7 @@ class DuckDbWarehouse(Warehouse):
         said = words.strip().splitlines()[0] if words.strip() else "no reason given"
         return WarehouseError(f"{self.name} cannot be opened: {said}")
 
-    def _explained(self, error: duckdb.Error) -> EsmsError:
+    def _explained(self, error: Exception) -> EsmsError:
         """DuckDB's words stay out: once rows are under way they may quote one."""
         words = str(error)
         if os.strerror(errno.ENOSPC) in words or os.strerror(errno.EFBIG) in words:
@@ -201,7 +202,7 @@ class DuckDbWarehouse(Warehouse):
                 f"The disk of {self.name} is full: nothing of this was kept. Make room, then load again.",
                 retryable=True,
             )
-        if isinstance(error, duckdb.OutOfMemoryException):
+        if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory Error" in words:
             return WarehouseError(
                 f"{self.name}: {self._memory_limit} of memory do not do: nothing of this was kept. "
                 "Load shorter windows, or give a higher memory_limit.",
