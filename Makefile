@@ -132,6 +132,7 @@ lock: | $(filter .uv/bin/uv,$(UV)) ## resolve anew and write locks/*.txt
 	  case $$name in \
 	    core) what="--extra dlt --group lint" ;; \
 	    bench) what="--extra dlt --group bench" ;; \
+	    prefect) what="--extra prefect --extra dask --group prefect-test" ;; \
 	    *) what="--extra $$name" ;; \
 	  esac; \
 	  $(UV) export --quiet --frozen --no-emit-project --no-header --no-annotate --format requirements.txt \
