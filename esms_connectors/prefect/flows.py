@@ -18,7 +18,7 @@ from prefect.states import Cancelled
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
-from esms_connectors.bulk import BulkIncompleteError, BulkSummary, Counters
+from esms_connectors.bulk import BulkIncompleteError, BulkSummary, Counters, campaign_of
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.prefect.blocks import load_block
 from esms_connectors.prefect.campaign import ZnsCampaign
@@ -96,16 +96,24 @@ def zns_campaign(
         finally:
             run = ledger.summary(campaign.run_key)
             show_run(run, plan["account"])
-        about = ledger.run_about(campaign.run_key)
     summary = BulkSummary(
         run=run,
         counters=Counters(read=recipients, not_tried=dispatch.not_tried),
-        campaign=about["campaign"],
+        campaign=campaign_of(campaign.run_key, campaign.campaign),
         stopped_by=dispatch.stopped_by,
         seconds=time.monotonic() - started,
     )
     logger.info("run %s: %s", campaign.run_key, summary)
     at_least = campaign.at_least
+    lost = max(0, recipients - run.total - dispatch.not_tried)
+    if lost:
+        problem = (
+            f"Run {campaign.run_key}: {lost} recipients have receipts, but are not in the ledger: it is another one, or "
+            "was lost. They were not sent again."
+        )
+        if at_least is not None:
+            raise BulkIncompleteError(problem, summary=summary)
+        logger.warning("%s", problem)
     if at_least is not None and (not summary.complete or summary.accepted_share < at_least):
         because = f" Stopped: {summary.stopped_by}" if summary.stopped_by else ""
         raise BulkIncompleteError(f"Run {campaign.run_key}: {summary}.{because}", summary=summary)
@@ -118,6 +126,7 @@ def zns_campaign(
         "duplicates": run.duplicates,
         "rejected": run.rejected,
         "unsettled": run.unsettled,
+        "not_in_ledger": lost,
         "complete": summary.complete,
         "shards": len(plan["shards"]),
         "shards_passed_over": dispatch.passed_over,

@@ -88,7 +88,7 @@ def prefect_server() -> Iterator[str]:
 
 
 def _drain() -> None:
-    """Let the threads of Prefect in this process deliver what they have; without a server they would try for minutes."""
+    """Let the threads of Prefect in this process deliver what they have: without a server they try on."""
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
 
