@@ -40,9 +40,12 @@ import sys  # noqa: E402
 import time  # noqa: E402
 import uuid  # noqa: E402
 from collections.abc import Callable, Iterator  # noqa: E402
+from typing import Any  # noqa: E402
 
 import pytest  # noqa: E402
 import requests  # noqa: E402
+from prefect.client.orchestration import get_client  # noqa: E402
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey  # noqa: E402
 
 from esms_connectors.emulator import (  # noqa: E402
     DEMO_API_KEY,
@@ -57,6 +60,7 @@ from esms_connectors.emulator import (  # noqa: E402
 )
 from esms_connectors.ledger import Ledger  # noqa: E402
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, ZnsCampaign  # noqa: E402
+from esms_connectors.prefect.blocks import EsmsBlock  # noqa: E402
 
 LEASE_SECONDS = 2.0
 
@@ -145,9 +149,15 @@ def books(ledger_block: EsmsLedger) -> Iterator[Ledger]:
         yield ledger
 
 
-def name_of(block: EsmsCredentials | EsmsLedger) -> str:
+def name_of(block: EsmsBlock) -> str:
     assert block._block_document_name is not None
     return block._block_document_name
+
+
+def artifacts(key: str) -> list[Any]:
+    with get_client(sync_client=True) as api:
+        found: list[Any] = api.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])))
+    return found
 
 
 def phone_of(number: int) -> str:

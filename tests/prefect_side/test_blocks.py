@@ -23,10 +23,10 @@ from prefect.testing.standard_test_suites import BlockStandardTestSuite
 
 from esms_connectors import ConfigurationError, EsmsClient
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY
-from esms_connectors.prefect import EsmsCredentials, EsmsLedger, EsmsNotification
+from esms_connectors.prefect import EsmsCredentials, EsmsLedger, EsmsNotification, EsmsWarehouse
 from esms_connectors.prefect.blocks import load_block
 
-BLOCKS = [EsmsCredentials, EsmsLedger, EsmsNotification]
+BLOCKS = [EsmsCredentials, EsmsLedger, EsmsNotification, EsmsWarehouse]
 LEDGER_PASSWORD = "correct-horse-battery"
 PHONE = "0901234567"
 SECRETS = [DEMO_API_KEY, DEMO_SECRET_KEY, LEDGER_PASSWORD, PHONE]
@@ -38,6 +38,8 @@ def some_block(kind: type[Block]) -> Block:
         return credentials
     if kind is EsmsLedger:
         return EsmsLedger(url=f"postgresql://me:{LEDGER_PASSWORD}@db/ledger", phone_secret=LEDGER_PASSWORD)
+    if kind is EsmsWarehouse:
+        return EsmsWarehouse(url=f"postgresql://me:{LEDGER_PASSWORD}@db/rows", phone_secret=LEDGER_PASSWORD)
     return EsmsNotification(credentials=credentials, phones=PHONE, brandname="Baotrixemay")
 
 
@@ -66,6 +68,7 @@ class TestStandards(BlockStandardTestSuite):
             "account api_key secret_key base_url sandbox brandname oa_id requests_per_second",
         ),
         (EsmsLedger, "esms-ledger", "url phone_secret lease_seconds"),
+        (EsmsWarehouse, "esms-warehouse", "url phones phone_secret content"),
         (
             EsmsNotification,
             "esms-notification",
@@ -209,4 +212,5 @@ def test_the_schema_on_the_server_marks_what_is_secret() -> None:
     secret = {kind: set(json.loads(json.dumps(kind.model_json_schema()))["secret_fields"]) for kind in BLOCKS}
     assert secret[EsmsCredentials] == {"api_key", "secret_key"}
     assert secret[EsmsLedger] == {"url", "phone_secret"}
+    assert secret[EsmsWarehouse] == {"url", "phone_secret"}
     assert secret[EsmsNotification] == {"credentials.api_key", "credentials.secret_key", "phones"}

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import name_of, phone_of
+from conftest import artifacts, name_of, phone_of
 from prefect import flow
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import get_current_settings
 from prefect.states import State
@@ -55,11 +54,6 @@ def wait_until(happened: Callable[[], bool], seconds: float = 60) -> None:
 
 def everybody_once(gateway: Emulator, count: int) -> None:
     assert gateway.deliveries_by_phone() == {phone_of(number): 1 for number in range(count)}
-
-
-def artifacts(key: str) -> list[Any]:
-    with get_client(sync_client=True) as api:
-        return api.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])))
 
 
 def result_files() -> Iterator[Path]:
