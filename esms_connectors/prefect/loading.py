@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import pendulum
 from prefect.assets import add_asset_metadata, materialize
 from prefect.cache_policies import CacheKeyFnPolicy
 from prefect.context import AssetContext, FlowRunContext, TaskRunContext
@@ -146,8 +147,8 @@ def _load(
     told["states"] = dict(summary.states)
     about = {
         "sms_types": [int(one) for one in sms_types],
-        "start": start.astimezone(VIETNAM).isoformat(),
-        "end": end.astimezone(VIETNAM).isoformat(),
+        "start": pendulum.instance(start).in_timezone(VIETNAM).isoformat(),
+        "end": pendulum.instance(end).in_timezone(VIETNAM).isoformat(),
         **told,
     }
     assets = AssetContext.get()

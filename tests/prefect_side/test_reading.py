@@ -119,10 +119,13 @@ def test_too_few_that_arrive_fail_the_task_and_the_report(
     with pytest.raises(TooFewDeliveredError) as error:
         wait_for_delivery(campaign.run_key, delivered_share=0.9, **blocks)
     assert "\n" not in str(error.value)
-    with pytest.raises(Exception, match="0 of 30 messages arrived, fewer than 0.9"):
+    with pytest.raises(Exception, match=r"0 of 30 messages arrived, fewer than 0\.9"):
         delivery_report(campaign.run_key, delivered_share=0.9, **blocks)
     (table,) = artifacts(f"esms-delivery-result-{campaign.run_key}")
-    assert json.loads(table.data) == [{"state": "failed", "messages": 30}]
+    counts = {row["state"]: row["messages"] for row in json.loads(table.data)}
+    # Waiting ends as soon as 90 % cannot arrive any more.
+    assert counts["failed"] > 3
+    assert sum(counts.values()) == 30
 
 
 @pytest.mark.parametrize("progress", [Progress(never_final_share=1.0, failed_share=0.0, rejected_share=0.0)])
@@ -231,24 +234,24 @@ def test_rows_that_were_not_final_are_read_again(
 
 
 def test_a_retry_passes_over_what_is_loaded(
-    gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse
+    gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One of three windows fails; the others are loaded, and the second attempt reads that one only."""
     gateway.populate(100, start=yesterday_at(0, days=3), end=yesterday_at(24))
-    gateway.faults.add("get_sms_sent_data", http_status(503), calls=list(range(3, 40)))
-    export = daily_sent_messages_export.with_options(retries=1, retry_delay_seconds=0.1)
+    gateway.faults.add("get_sms_sent_data", http_status(503), every=1)
     calls: list[int] = []
 
-    def up_again(_flow: Any, run: Any, _state: Any) -> None:
-        if run.run_count > 1:
-            gateway.faults.clear()
-            calls.append(gateway.call_count("get_sms_sent_data"))
+    def up_again(*_: object) -> None:
+        gateway.faults.clear()
+        calls.append(gateway.call_count("get_sms_sent_data"))
 
-    export.on_running_hooks = [up_again]
+    monkeypatch.setattr(load_sent_messages, "on_failure_hooks", [up_again])
+    export = daily_sent_messages_export.with_options(retries=1, retry_delay_seconds=0.1)
     told = export(days=3, sms_types=[2], credentials=name_of(credentials), warehouse=name_of(warehouse))
-    assert told["rows"] == 100
+    assert (told["rows"], len(calls)) == (100, 1)
     assert in_table(warehouse, "SELECT count(*) FROM esms_sent_messages") == [(100,)]
-    assert gateway.call_count("get_sms_sent_data") - calls[0] < 3 * 3
+    reads = in_table(warehouse, "SELECT count(DISTINCT planned_at), count(*) FROM esms_loads")
+    assert reads == [(3, 3)]
 
 
 def test_windows_that_cannot_be_loaded_fail_the_export_in_one_line(
@@ -267,7 +270,7 @@ def test_windows_that_cannot_be_loaded_fail_the_export_in_one_line(
     [
         ({"days": 0}, "days is at least 1"),
         ({"days": 10_000}, "ask for fewer days"),
-        ({"sms_types": [99]}, "99"),
+        ({"sms_types": [99]}, "sms_type must be one of"),
         ({"warehouse": "nobody"}, "There is no block esms-warehouse/nobody"),
     ],
 )
@@ -283,7 +286,7 @@ def test_a_mistake_is_one_line(
 def test_a_warehouse_that_cannot_be_opened_is_one_line(credentials: EsmsCredentials, prefect_server: str) -> None:
     """Without its address, which may hold a password."""
     block = EsmsWarehouse(url="postgresql://me:hunter2hunter2@127.0.0.1:9/rows")
-    with pytest.raises(Exception, match="PostgreSQL|postgres|warehouse|connect") as error:
+    with pytest.raises(Exception, match=r"(?i)postgres|warehouse|connect") as error:
         load_sent_messages(yesterday_at(0), yesterday_at(24), [2], credentials=name_of(credentials), warehouse=block)
     assert "\n" not in str(error.value)
     assert "hunter2" not in str(error.value)
