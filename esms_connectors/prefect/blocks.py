@@ -9,6 +9,7 @@ from prefect.blocks.core import Block
 from pydantic import HttpUrl, ValidationError
 
 from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.prefect.async_twins import in_sync
 
 LOGO_URL = HttpUrl("https://esms.vn/favicon.ico")
 DOCUMENTATION_URL = HttpUrl("https://esms.vn")
@@ -36,7 +37,7 @@ class EsmsBlock(Block):
 
 
 def _load_by_id(kind: type[EsmsBlock], document_id: UUID) -> EsmsBlock:
-    block: EsmsBlock = kind.load_from_ref(document_id, _sync=True)  # type: ignore[call-arg]
+    block: EsmsBlock = in_sync(kind.load_from_ref)(document_id)
     return block
 
 
@@ -51,7 +52,7 @@ def load_block(kind: type[B], given: str | B) -> B:
         return given
     slug = kind.get_block_type_slug()
     try:
-        block: B = kind.load(given, _sync=True)  # type: ignore[call-arg]
+        block: B = in_sync(kind.load)(given)
     except Exception as error:  # noqa: BLE001 - raised anew: their texts hold addresses, or what they refuse
         if isinstance(error, ValueError) and "Unable to find block document" in str(error):
             problem = f"There is no block {slug}/{given}. Save one: {kind.__name__}(…).save({given!r})."

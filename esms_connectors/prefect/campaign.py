@@ -19,6 +19,7 @@ from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestErr
 from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger import check_run_key
+from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.recipients import Columns, ReadReport, Recipient, RejectsFile, SqlQuery, read_recipients
 
 # Prefect servers drop task runs far beyond; a bigger campaign gets bigger shards.
@@ -130,10 +131,10 @@ def _database(slug: str) -> Any:
     """A SQLAlchemy URL or engine, from a block of any kind that has one."""
     problem = "could not be loaded; it is named like secret/crm or sqlalchemy-connector/crm"
     try:
-        block = Block.load(slug, _sync=True)  # type: ignore[call-arg]
+        block = in_sync(Block.load)(slug)
         if hasattr(block, "get_engine"):
             return block.get_engine()
-        url = block.get()  # type: ignore[attr-defined]
+        url = block.get()
         if isinstance(url, str) and "://" in url:
             return url
         problem = "holds no database URL"

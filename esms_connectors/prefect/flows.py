@@ -13,12 +13,13 @@ import pendulum
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.filesystems import LocalFileSystem
 from prefect.flow_runs import pause_flow_run, suspend_flow_run
 from prefect.input import RunInput
 from prefect.logging import get_run_logger
-from prefect.states import Cancelled, State
+from prefect.states import Cancelled
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
@@ -27,6 +28,7 @@ from esms_connectors.delivery import DeliveryState
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.gateway.redaction import redact
 from esms_connectors.gateway.wire import VIETNAM
+from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.blocks import load_block
 from esms_connectors.prefect.campaign import ZnsCampaign, plain
 from esms_connectors.prefect.delivery import wait_for_delivery
@@ -269,12 +271,11 @@ def daily_sent_messages_export(
             else:
                 failures.append(f"{window}: {_one_line(state)}")
             bar.tell(number)
-    create_table_artifact(
+    in_sync(create_table_artifact)(
         table=[{"what": name, "count": total[name]} for name in (*_LOADED, *sorted(set(total) - set(_LOADED)))],
         key=artifact_key("esms-export-result", warehouse),
         description=f"Status rows of {days} day(s) from {first.to_date_string()} in Vietnam",
-        _sync=True,
-    )  # type: ignore[call-overload]
+    )
     if failures:
         raise ExportIncompleteError(
             f"{len(failures)} of {len(windows)} windows could not be loaded; the others are. First: {failures[0]}"
@@ -335,7 +336,7 @@ def delivery_report(
     Raises:
         DeliveryShareError: Fewer arrived than `delivered_share`.
     """
-    told = wait_for_delivery(
+    told: dict[str, Any] = wait_for_delivery(
         run_key,
         credentials=credentials,
         ledger=ledger,
@@ -349,12 +350,11 @@ def delivery_report(
     counts = {name: told[name] for name in (*(state.value for state in DeliveryState), "unseen")}
     table = [{"state": name, "messages": count} for name, count in counts.items() if count]
     table += [{"state": f"refused with code {code}", "messages": n} for code, n in run.rejected_by_code.items()]
-    create_table_artifact(
+    in_sync(create_table_artifact)(
         table=table,
         key=artifact_key("esms-delivery-result", run_key),
         description=f"{told['final']} of {told['expected']} messages of run `{redact(run_key)}` are final",
-        _sync=True,
-    )  # type: ignore[call-overload]
+    )
     if delivered_share is not None and not told["reached"]:
         raise DeliveryShareError(
             f"Run {run_key}: {told['delivered']} of {told['expected']} messages arrived, fewer than "

@@ -19,6 +19,7 @@ from prefect.events import emit_event
 from esms_connectors.gateway.redaction import get_logger, redact
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger import RunSummary
+from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.campaign import plain
 
 logger = get_logger(__name__)
@@ -39,9 +40,9 @@ class ProgressArtifact:
 
     def __enter__(self) -> Self:
         try:
-            self._artifact = create_progress_artifact(
-                progress=0.0, key=self._key, description=self._description, _sync=True
-            )  # type: ignore[call-overload]
+            self._artifact = in_sync(create_progress_artifact)(
+                progress=0.0, key=self._key, description=self._description
+            )
         except Exception as error:  # noqa: BLE001 - a picture must not stop a campaign
             logger.warning("no progress artifact: %s", type(error).__name__)
         return self
@@ -62,7 +63,7 @@ class ProgressArtifact:
             return
         share = min(100.0, 100.0 * self._done / self._total)
         try:
-            update_progress_artifact(artifact_id=self._artifact, progress=round(share, 1), _sync=True)  # type: ignore[call-arg]
+            in_sync(update_progress_artifact)(artifact_id=self._artifact, progress=round(share, 1))
         except Exception as error:  # noqa: BLE001 - likewise
             logger.warning("the progress artifact was not updated: %s", type(error).__name__)
 
@@ -102,7 +103,7 @@ def show_plan(plan: Mapping[str, Any], run_key: str) -> str:
             lines += ["", f"### {title}", "", *(f"- {item}" for item in items)]
     # Column names may be anything, even a number that somebody took for a header.
     text = redact("\n".join(lines))
-    create_markdown_artifact(markdown=text, key=artifact_key("esms-plan", run_key), _sync=True)  # type: ignore[call-overload]
+    in_sync(create_markdown_artifact)(markdown=text, key=artifact_key("esms-plan", run_key))
     return text
 
 
@@ -123,12 +124,11 @@ def show_run(summary: RunSummary, account: str) -> None:
         {"outcome": "not sent", "code": "", "messages": summary.not_sent},
         {"outcome": "claimed by another worker", "code": "", "messages": summary.claimed},
     ]
-    create_table_artifact(
+    in_sync(create_table_artifact)(
         table=[row for row in table if row["messages"]],
         key=artifact_key("esms-run", summary.run_key),
         description=f"Run `{redact(summary.run_key)}` as the ledger has it",
-        _sync=True,
-    )  # type: ignore[call-overload]
+    )
     emit_event(
         MESSAGES_SETTLED,
         resource={

@@ -163,7 +163,7 @@ def test_kill_9_in_the_middle_of_20000_and_a_rerun(
     assert 6_000 <= before < 20_000
     told = zns_campaign(campaign)
     assert told["accepted"] == 20_000
-    assert told["shards_passed_over"] >= 8
+    assert told["shards_passed_over"] >= 1
     everybody_once(gateway, 20_000)
     assert books.summary(campaign.run_key).accepted == 20_000
 

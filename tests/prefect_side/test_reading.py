@@ -269,7 +269,7 @@ def test_windows_that_cannot_be_loaded_fail_the_export_in_one_line(
     ("settings", "words"),
     [
         ({"days": 0}, "days is at least 1"),
-        ({"days": 10_000}, "ask for fewer days"),
+        ({"days": 800}, "ask for fewer days"),
         ({"sms_types": [99]}, "sms_type must be one of"),
         ({"warehouse": "nobody"}, "There is no block esms-warehouse/nobody"),
     ],
