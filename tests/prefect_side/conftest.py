@@ -26,6 +26,7 @@ os.environ.update(
         "PREFECT_HOME": _HOME.name,
         "PREFECT_API_URL": f"http://127.0.0.1:{_PORT}/api",
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{_HOME.name}/prefect.db",
+        "PREFECT_LOCAL_STORAGE_PATH": f"{_HOME.name}/storage",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "1",
         "PREFECT_SERVER_UI_ENABLED": "false",
