@@ -1,7 +1,7 @@
 """
 A campaign's flow in a process of its own, so that it can be killed.
 
-    python tests/prefect_side/campaign_child.py '{"run_key": …}' [seconds to wait before]
+    python tests/prefect_side/campaign_child.py '{"run_key": …}'
 """
 
 from __future__ import annotations
