@@ -59,9 +59,25 @@ test-airflow: $(AIRFLOW)/.ready ## the Airflow provider in its environment
 	@$(AIRFLOW)/bin/pytest tests/airflow_side $(ARGS)
 
 .PHONY: test-prefect
-test-prefect: $(PREFECT)/.ready ## the Prefect collection in its environment
+test-prefect: $(CORE)/.ready $(PREFECT)/.ready ## the Prefect collection in its environment
+	$(say) "Types of the Prefect collection"
+	@$(CORE)/bin/mypy --python-executable $(PREFECT)/bin/python -p esms_connectors.prefect
 	$(say) "Tests of the Prefect collection"
 	@$(PREFECT)/bin/pytest tests/prefect_side $(ARGS)
+
+# The oldest Prefect that is supported, and what an index has newest; both with the rest as new as it goes.
+PREFECT_MATRIX ?= 3.7.7 newest
+
+.PHONY: test-matrix
+test-matrix: $(addprefix test-prefect-,$(PREFECT_MATRIX)) ## the collection with the oldest and the newest Prefect
+
+.PHONY: test-prefect-%
+test-prefect-%: | $(filter .uv/bin/uv,$(UV))
+	$(say) "Tests of the Prefect collection with Prefect $*"
+	@$(UV) venv --quiet --clear --python $(PYTHON) .venvs/prefect-$*
+	@$(UV) pip install --quiet --python .venvs/prefect-$* --group test --group prefect-test \
+	  --editable '.[prefect,dask,ledger,duckdb,postgres,files,emulator,cli]' $(filter-out prefect==newest,prefect==$*)
+	@.venvs/prefect-$*/bin/pytest tests/prefect_side $(ARGS)
 
 .PHONY: emulator
 emulator: $(CORE)/.ready ## the stand-in gateway on PORT (8089), until Ctrl-C
@@ -77,6 +93,11 @@ bench: $(CORE)/.ready $(BENCH)/.ready ## benchmarks; figures are ratios, absolut
 	@$(CORE)/bin/python benchmarks/recipients.py
 	$(say) "Bulk sends: recipients a second, the ledger's share, memory"
 	@$(CORE)/bin/python benchmarks/bulk_sends.py --memory
+
+.PHONY: bench-prefect
+bench-prefect: $(PREFECT)/.ready ## what Prefect adds to a campaign: the bare core, threads, Dask
+	$(say) "Campaigns through Prefect"
+	@$(PREFECT)/bin/python benchmarks/prefect_campaign.py $(ARGS)
 	$(say) "Pull and load: a million status rows, beside dlt, pandas and what decoding and the wire allow"
 	@$(BENCH)/bin/python benchmarks/pull_and_load.py $(ARGS)
 
@@ -132,6 +153,7 @@ lock: | $(filter .uv/bin/uv,$(UV)) ## resolve anew and write locks/*.txt
 	  case $$name in \
 	    core) what="--extra dlt --group lint" ;; \
 	    bench) what="--extra dlt --group bench" ;; \
+	    prefect) what="--extra prefect --extra dask --group prefect-test" ;; \
 	    *) what="--extra $$name" ;; \
 	  esac; \
 	  $(UV) export --quiet --frozen --no-emit-project --no-header --no-annotate --format requirements.txt \

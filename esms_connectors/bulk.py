@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -114,6 +114,22 @@ class BulkSummary:
         return ", ".join(parts)
 
 
+@dataclass(frozen=True, slots=True)
+class ShardSummary:
+    """What a call for a part of a run did; attributes as in `BulkSummary`."""
+
+    counters: Counters
+    campaign: str
+    stopped_by: EsmsError | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row of this part is settled, one way or the other."""
+        counted = self.counters
+        left = counted.unknown + counted.not_sent + counted.held + counted.busy + counted.not_tried
+        return left == 0 and self.stopped_by is None
+
+
 class BulkIncompleteError(EsmsError):
     """
     Fewer rows were accepted than the caller asked for, or some are not settled. The ledger has each of them.
@@ -173,10 +189,40 @@ def send_zns_bulk(
         InvalidRequestError: a row cannot be sent as it is, or was sent with other content before.
         ConfigurationError: the ledger cannot be used.
     """
-    if not 1 <= chunk_size <= (SEND_ZNS_BULK.max_items or 500):
-        raise InvalidRequestError("chunk_size is 1 to 500.", field="chunk_size")
-    channel = ZnsChannel(client, template_id, oa_id, send_at, callback_url, sending_mode, template, chunk_size)
+    channel = _zns_channel(client, template_id, oa_id, send_at, callback_url, sending_mode, template, chunk_size)
     return _Run(channel, recipients, ledger, run_key, campaign, threads, progress, row_key).go(at_least)
+
+
+def send_zns_shard(
+    client: EsmsClient,
+    recipients: Sequence[Recipient],
+    template_id: str,
+    oa_id: str,
+    *,
+    ledger: Ledger,
+    run_key: str,
+    campaign: str | None = None,
+    send_at: datetime | None = None,
+    callback_url: str | None = None,
+    sending_mode: int | None = None,
+    template: ZnsTemplate | None = None,
+    chunk_size: int = SEND_ZNS_BULK.max_items or 500,
+    row_key: str = "phone",
+    threads: int = 1,
+) -> ShardSummary:
+    """
+    Send a part of a run, for an orchestrator that spreads a run over many workers; arguments as in `send_zns_bulk`.
+
+    Its cost does not grow with the run. It does not wait for rows that another worker is at, nor look up what is left
+    of other parts: whoever spreads the run asks `Ledger.summary` at the end.
+
+    Raises:
+        InvalidRequestError, ConfigurationError, LedgerError: as in `send_zns_bulk`; never for what the gateway does.
+    """
+    channel = _zns_channel(client, template_id, oa_id, send_at, callback_url, sending_mode, template, chunk_size)
+    run = _Run(channel, recipients, ledger, run_key, campaign, threads, None, row_key)
+    run.work()
+    return ShardSummary(run.counters, run.campaign or "", run.stopped_by)
 
 
 def send_sms_bulk(
@@ -217,6 +263,21 @@ def send_sms_bulk(
     return _Run(channel, recipients, ledger, run_key, campaign, threads, progress, row_key).go(at_least)
 
 
+def _zns_channel(
+    client: EsmsClient,
+    template_id: str,
+    oa_id: str,
+    send_at: datetime | None,
+    callback_url: str | None,
+    sending_mode: int | None,
+    template: ZnsTemplate | None,
+    chunk_size: int,
+) -> ZnsChannel:
+    if not 1 <= chunk_size <= (SEND_ZNS_BULK.max_items or 500):
+        raise InvalidRequestError("chunk_size is 1 to 500.", field="chunk_size")
+    return ZnsChannel(client, template_id, oa_id, send_at, callback_url, sending_mode, template, chunk_size)
+
+
 def campaign_of(run_key: str, campaign: str | None) -> str:
     """A campaign of the run's own: lost answers are resolved by campaign and phone, so no other run may share it."""
     mark = f" #{make_request_id('campaign', run_key)[:12]}"
@@ -248,17 +309,33 @@ class _Run:
     _logged: float = 0.0
 
     def go(self, at_least: float | None) -> BulkSummary:
-        if self.threads < 1:
-            raise InvalidRequestError("threads must be at least 1.", field="threads")
         if at_least is not None and not 0 <= at_least <= 1:
             raise InvalidRequestError("at_least is a share from 0 to 1, or None.", field="at_least")
+        started = time.monotonic()
+        self.work()
+        summary = BulkSummary(
+            run=self.ledger.summary(self.run_key),
+            counters=self.counters,
+            campaign=self.campaign or "",
+            stopped_by=self.stopped_by,
+            seconds=time.monotonic() - started,
+        )
+        logger.info("run %s: %s", self.run_key, summary)
+        if at_least is not None and (not summary.complete or summary.accepted_share < at_least):
+            because = f" Stopped: {self.stopped_by}" if self.stopped_by else ""
+            raise BulkIncompleteError(f"Run {self.run_key}: {summary}.{because}", summary=summary)
+        return summary
+
+    def work(self) -> None:
+        """Read and send; afterwards the counters say what this call did."""
+        if self.threads < 1:
+            raise InvalidRequestError("threads must be at least 1.", field="threads")
         self.run_key = check_run_key(self.run_key)
         if self.channel.client.sandbox:
             raise InvalidRequestError(
                 "The sandbox stores nothing: the ledger would remember messages that never were. Use a plan instead.",
                 field="sandbox",
             )
-        started = time.monotonic()
         about = {**self.channel.about(), "row_key": self.row_key, "campaign": campaign_of(self.run_key, self.campaign)}
         # The campaign of the first call stays: the messages already stand under it.
         self.campaign = self.ledger.begin_run(self.run_key, self.channel.kind, about)["campaign"]
@@ -279,18 +356,6 @@ class _Run:
             self._ended.set()
             alive.join()
         self._tell(always=True)
-        summary = BulkSummary(
-            run=self.ledger.summary(self.run_key),
-            counters=self.counters,
-            campaign=self.campaign,
-            stopped_by=self.stopped_by,
-            seconds=time.monotonic() - started,
-        )
-        logger.info("run %s: %s", self.run_key, summary)
-        if at_least is not None and (not summary.complete or summary.accepted_share < at_least):
-            because = f" Stopped: {self.stopped_by}" if self.stopped_by else ""
-            raise BulkIncompleteError(f"Run {self.run_key}: {summary}.{because}", summary=summary)
-        return summary
 
     def _take_up_what_is_left(self) -> None:
         """

@@ -1,6 +1,57 @@
-"""The Prefect collection. Prefect imports this module on every start of a server or worker: keep it light."""
+"""
+The Prefect collection: blocks, tasks and flows. Prefect imports this module on every start of a server or worker.
+
+    from esms_connectors.prefect import EsmsCredentials, ZnsCampaign, send_sms, zns_campaign
+"""
 
 from esms_connectors import __version__
+from esms_connectors.prefect.campaign import ZnsCampaign, ZnsShard
+from esms_connectors.prefect.credentials import EsmsCredentials
+from esms_connectors.prefect.delivery import await_for_delivery, wait_for_delivery
+from esms_connectors.prefect.flows import (
+    daily_sent_messages_export,
+    delivery_report,
+    notify_by_sms,
+    zns_campaign,
+)
+from esms_connectors.prefect.ledger import EsmsLedger
+from esms_connectors.prefect.loading import aload_sent_messages, load_sent_messages
+from esms_connectors.prefect.notification import EsmsNotification
+from esms_connectors.prefect.sending import (
+    ShardIncompleteError,
+    aplan_zns_bulk,
+    asend_sms,
+    asend_zns_bulk,
+    plan_zns_bulk,
+    read_shards,
+    send_sms,
+    send_zns_bulk,
+)
+from esms_connectors.prefect.warehouse import EsmsWarehouse
 
 # Prefect takes the version of the block schemas from here.
-__all__ = ["__version__"]
+__all__ = [
+    "EsmsCredentials",
+    "EsmsLedger",
+    "EsmsNotification",
+    "EsmsWarehouse",
+    "ShardIncompleteError",
+    "ZnsCampaign",
+    "ZnsShard",
+    "__version__",
+    "aload_sent_messages",
+    "aplan_zns_bulk",
+    "asend_sms",
+    "asend_zns_bulk",
+    "await_for_delivery",
+    "daily_sent_messages_export",
+    "delivery_report",
+    "load_sent_messages",
+    "notify_by_sms",
+    "plan_zns_bulk",
+    "read_shards",
+    "send_sms",
+    "send_zns_bulk",
+    "wait_for_delivery",
+    "zns_campaign",
+]

@@ -1,0 +1,65 @@
+"""What our blocks share, and how a task gets at one by its name."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+from prefect.blocks.core import Block
+from pydantic import HttpUrl, ValidationError
+
+from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.prefect.async_twins import in_sync
+
+LOGO_URL = HttpUrl("https://esms.vn/favicon.ico")
+DOCUMENTATION_URL = HttpUrl("https://esms.vn")
+
+B = TypeVar("B", bound="EsmsBlock")
+
+
+class EsmsBlock(Block):
+    """
+    Base of our blocks: they travel to other processes by reference.
+
+    Result serializers, Dask and process pools pickle what they are given, and a pickled `SecretStr` is plain text. So a
+    saved block is pickled as its id, and loaded again where it arrives; one that was never saved cannot be pickled.
+    """
+
+    _logo_url: ClassVar[HttpUrl | None] = LOGO_URL
+    _documentation_url: ClassVar[HttpUrl | None] = DOCUMENTATION_URL
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        if self._block_document_id is None:
+            raise ConfigurationError(
+                f"This {type(self).__name__} holds secrets and was not saved: save it, and hand over its name."
+            )
+        return _load_by_id, (type(self), self._block_document_id)
+
+
+def _load_by_id(kind: type[EsmsBlock], document_id: UUID) -> EsmsBlock:
+    block: EsmsBlock = in_sync(kind.load_from_ref)(document_id)
+    return block
+
+
+def load_block(kind: type[B], given: str | B) -> B:
+    """
+    The block itself, or the saved one of that name.
+
+    Raises:
+        ConfigurationError: there is none of that name, it does not fit, or the server cannot be reached.
+    """
+    if not isinstance(given, str):
+        return given
+    slug = kind.get_block_type_slug()
+    try:
+        block: B = in_sync(kind.load)(given)
+    except Exception as error:  # noqa: BLE001 - raised anew: their texts hold addresses, or what they refuse
+        if isinstance(error, ValueError) and "Unable to find block document" in str(error):
+            problem = f"There is no block {slug}/{given}. Save one: {kind.__name__}(…).save({given!r})."
+        elif isinstance(error, ValidationError) or isinstance(error.__cause__, ValidationError):
+            problem = f"Block {slug}/{given} does not fit this version. Open it, fill it in and save it again."
+        else:
+            problem = f"Block {slug}/{given} could not be loaded from the Prefect server ({type(error).__name__})."
+    else:
+        return block
+    raise ConfigurationError(problem)

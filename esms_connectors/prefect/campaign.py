@@ -1,0 +1,244 @@
+"""A campaign as plain data, and how it is cut: what the flow, its tasks and every worker agree on."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from prefect.blocks.core import Block
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.gateway.models import ZnsTemplate
+from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.ledger import check_run_key
+from esms_connectors.prefect.async_twins import in_sync
+from esms_connectors.recipients import Columns, ReadReport, Recipient, RejectsFile, SqlQuery, read_recipients
+
+# Prefect servers drop task runs far beyond; a bigger campaign gets bigger shards.
+MAX_SHARDS = 1000
+_LARGEST_CHUNK = SEND_ZNS_BULK.max_items or 500
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+
+
+class ZnsCampaign(BaseModel):
+    """
+    What a bulk ZNS sends to whom. Plain data without secrets: accounts, ledgers and databases are named, not held.
+
+    Attributes:
+        run_key: names this campaign; the same key resumes it and never sends twice.
+        source: path or fsspec URL of a CSV, JSONL or Parquet file.
+        query, database: in its place, one SELECT, and the block of the database: `secret/name` (its SQLAlchemy URL) or
+            `sqlalchemy-connector/name`. Give it an ORDER BY and a fixed end: it is read twice.
+        template_id, oa_id: ids as text; no oa_id takes that of the credentials.
+        params: columns in the order of the template, or column by variable name.
+        phone_column, key_column: of the phone, and of what tells rows apart, such as an order number.
+        duplicates: rows with one phone: merge, or keep where there is a key.
+        rejects: CSV for the rows that cannot be sent.
+        campaign: words for people, which come back in the sent data.
+        at_least: share of the recipients that must be accepted; None only reports.
+        chunk_size: messages a call.
+        price_vnd: of one message, for the plan; None takes that of the last ZNS.
+        credentials, ledger: names of blocks; no ledger is the default one, a file on this machine.
+        rate_limit: a global concurrency limit with slot decay, shared by all workers: one slot a request.
+    """
+
+    # Refused values may be phones, or a URL with a password.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    run_key: str
+    source: str | None = None
+    query: str | None = None
+    database: str | None = None
+    template_id: str
+    oa_id: str | None = None
+    params: list[str] | dict[str, str] = Field(default_factory=list)
+    phone_column: str = "phone"
+    key_column: str | None = None
+    duplicates: Literal["merge", "keep"] | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    rejects: str | None = None
+    campaign: str | None = None
+    send_at: datetime | None = None
+    callback_url: str | None = None
+    sending_mode: int | None = None
+    at_least: float | None = Field(default=1.0, ge=0, le=1)
+    chunk_size: int = Field(default=_LARGEST_CHUNK, ge=1, le=_LARGEST_CHUNK)
+    price_vnd: Decimal | None = None
+    credentials: str = "default"
+    ledger: str | None = None
+    rate_limit: str | None = None
+
+    @field_validator("template_id", "oa_id", mode="before")
+    @classmethod
+    def _ids_are_text(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("run_key")
+    @classmethod
+    def _run_key_is_one(cls, value: str) -> str:
+        try:
+            return check_run_key(value)
+        except InvalidRequestError as error:
+            raise ValueError(str(error)) from None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.source is None) == (self.query is None) or (self.query is None) != (self.database is None):
+            raise ValueError("give either source, or query and database")
+        if self.source is not None and re.match(r"[a-z0-9+]+://[^/]*@", self.source):
+            raise ValueError("source holds a user or password: keep the URL in a Secret block, give query and database")
+        return self
+
+    def columns(self) -> Columns:
+        return Columns(self.phone_column, self.params, self.key_column)
+
+    def recipients(
+        self, template: ZnsTemplate, report: ReadReport, rejects: RejectsFile | None = None
+    ) -> Iterator[Recipient]:
+        """Read the source anew: checked rows, their values in the order of the template."""
+        rows = read_recipients(
+            self.source if self.source is not None else SqlQuery(_database(self.database or ""), self.query or ""),
+            self.columns(),
+            template=template,
+            duplicates=self.duplicates or ("merge" if self.key_column is None else "keep"),
+            rejects=rejects,
+            report=report,
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+        )
+        names = [param.name for param in template.params]
+        for row in rows:
+            params = row.template_params
+            if isinstance(params, Mapping):
+                # So that a shard needs no template where it is sent.
+                row = Recipient(row.phone, tuple(params.get(name, "") for name in names), row.row_key, row.line)
+            yield row
+
+    def rejects_file(self) -> RejectsFile | None:
+        return None if self.rejects is None else RejectsFile(Path(self.rejects))
+
+
+def _database(slug: str) -> Any:
+    """A SQLAlchemy URL or engine, from a block of any kind that has one."""
+    problem = "could not be loaded; it is named like secret/crm or sqlalchemy-connector/crm"
+    try:
+        block = in_sync(Block.load)(slug)
+        if hasattr(block, "get_engine"):
+            return block.get_engine()
+        url = block.get()
+        if isinstance(url, str) and "://" in url:
+            return url
+        problem = "holds no database URL"
+    except Exception as error:  # noqa: BLE001 - theirs may hold the URL
+        problem = f"{problem} ({type(error).__name__})"
+    raise ConfigurationError(f"The database block {slug!r} {problem}.")
+
+
+class ZnsShard:
+    """
+    Recipients that are sent by one task. Its name says what it holds: the same rows, the same name.
+
+    Neither a dataclass nor a model on purpose: Prefect looks through those of a task's arguments for futures, value by
+    value. Not for printing either.
+    """
+
+    __slots__ = ("key", "name", "number", "rows", "total")
+
+    def __init__(self, number: int, total: int, name: str, key: str, rows: Sequence[Recipient]) -> None:
+        self.number, self.total, self.name, self.key, self.rows = number, total, name, key, tuple(rows)
+
+    def __repr__(self) -> str:
+        return f"ZnsShard({self.number + 1} of {self.total}, {len(self.rows)} rows)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        rows = [(row.phone, row.template_params, row.row_key, row.line) for row in self.rows]
+        return _shard, (self.number, self.total, self.name, self.key, rows)
+
+
+def _shard(number: int, total: int, name: str, key: str, rows: list[tuple[Any, ...]]) -> ZnsShard:
+    return ZnsShard(number, total, name, key, [Recipient(*row) for row in rows])
+
+
+class Cutter:
+    """Names the chunks of a list while it is read, without keeping it."""
+
+    def __init__(self, chunk_size: int) -> None:
+        self._chunk_size = chunk_size
+        self._hash = hashlib.sha256()
+        self._rows = 0
+        self._names: list[str] = []
+
+    def watch(self, recipients: Iterable[Recipient]) -> Iterator[Recipient]:
+        for one in recipients:
+            self.add(one)
+            yield one
+
+    def add(self, one: Recipient) -> None:
+        self._hash.update(repr((one.row_key, one.phone, one.template_params)).encode())
+        self._rows += 1
+        if self._rows == self._chunk_size:
+            self._close()
+
+    def _close(self) -> None:
+        self._names.append(self._hash.hexdigest()[:40])
+        self._hash, self._rows = hashlib.sha256(), 0
+
+    def names(self) -> list[str]:
+        """Of all chunks, the last and smaller one included."""
+        if self._rows:
+            self._close()
+        return self._names
+
+
+def shard_names(chunks: Sequence[str], chunks_per_shard: int) -> list[str]:
+    if chunks_per_shard == 1:
+        return list(chunks)
+    parts = (chunks[first : first + chunks_per_shard] for first in range(0, len(chunks), chunks_per_shard))
+    return [make_request_id("shard", *part) for part in parts]
+
+
+def cut_shards(
+    recipients: Iterable[Recipient], planned: Sequence[str], campaign: ZnsCampaign, account: str, chunks_per_shard: int
+) -> Iterator[ZnsShard]:
+    """
+    The shards of a plan, read anew.
+
+    Raises:
+        InvalidRequestError: what is read is not what was planned: before anything of such a shard is sent.
+    """
+    source = iter(recipients)
+    number = 0
+    while rows := list(islice(source, campaign.chunk_size * chunks_per_shard)):
+        cutter = Cutter(campaign.chunk_size)
+        for row in rows:
+            cutter.add(row)
+        name = shard_names(cutter.names(), chunks_per_shard)[0]
+        if number >= len(planned) or name != planned[number]:
+            break
+        yield ZnsShard(number, len(planned), name, receipt_key(account, campaign.run_key, name), rows)
+        number += 1
+    if rows or number < len(planned):
+        raise InvalidRequestError(
+            f"The source changed since it was planned: shard {number + 1} of {len(planned)} is another one now, and "
+            "was not sent. Give a query an ORDER BY and a fixed end, and run again: what was sent is not sent twice.",
+            field="source",
+        )
+
+
+def plain(text: str) -> str:
+    """`text` as a part of a path or key: as it is where that is safe, else a digest of it."""
+    return text if _PLAIN.fullmatch(text) else make_request_id("key", text)
+
+
+def receipt_key(account: str, run_key: str, shard: str) -> str:
+    """Under which the result of a shard is kept. Of plain strings only: a key that fails is only logged by Prefect."""
+    return f"esms/{account}/{plain(run_key)}/{shard}"

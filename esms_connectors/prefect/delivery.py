@@ -1,0 +1,155 @@
+"""Tasks that wait until messages have arrived. They only read, so a restart begins anew and costs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import pendulum
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.context import TaskRunContext
+from prefect.logging import get_run_logger
+
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.prefect.credentials import EsmsCredentials
+from esms_connectors.prefect.ledger import EsmsLedger
+from esms_connectors.prefect.reporting import ProgressArtifact, artifact_key
+from esms_connectors.prefect.retries import core_says_repeat
+from esms_connectors.prefect.sharing import borrow_account, borrow_ledger
+from esms_connectors.waiting import (
+    DeliveryCounts,
+    DeliveryTimeoutError,
+    Goal,
+    Patience,
+    TooFewDeliveredError,
+    awaited_by_id,
+    awaited_of_run,
+)
+from esms_connectors.waiting import wait_for_delivery as wait
+
+_OPTIONS: dict[str, Any] = {
+    "tags": {"esms"},
+    "cache_policy": NO_CACHE,
+    "result_serializer": "json",
+    "retry_condition_fn": core_says_repeat,
+}
+
+
+@task(name="wait-for-delivery", **_OPTIONS)
+def wait_for_delivery(
+    run_key: str | None = None,
+    *,
+    message_ids: Sequence[str] | None = None,
+    credentials: str | EsmsCredentials = "default",
+    ledger: str | EsmsLedger | None = None,
+    final_share: float = 1.0,
+    delivered_share: float | None = None,
+    timeout_seconds: float = 3600,
+    poll_seconds: float = 60,
+    fail: bool = True,
+    rate_limit: str | None = None,
+) -> dict[str, Any]:
+    """
+    Wait until the messages of a run are final, or so many have arrived.
+
+    Args:
+        run_key: Of a campaign, or of `send_sms`.
+        message_ids: In its place, the gateway's ids, 5000 at most.
+        credentials: Name of an `EsmsCredentials` block, or the block.
+        ledger: Name of an `EsmsLedger` block, or the block; None is a file on this machine.
+        final_share: Share of the messages that must be final.
+        delivered_share: Share that must have arrived; None takes any outcome.
+        timeout_seconds: From the first start of the task, so that a retry does not begin the wait anew.
+        poll_seconds: Between two looks.
+        fail: False returns the counts also when the goal was missed or the time is over.
+        rate_limit: A global concurrency limit with slot decay, shared by all workers: one slot a request.
+
+    Returns:
+        Counts by state, `reached`, and the ids of the first hundred that failed; nobody's number.
+
+    Raises:
+        TooFewDeliveredError, DeliveryTimeoutError: The goal was not reached.
+        InvalidRequestError: There is nothing to wait for.
+        GatewayError, NotSentError, OutcomeUnknownError: The gateway could not be read, again and again.
+    """
+    return _wait(
+        run_key, message_ids, credentials, ledger, final_share, delivered_share, timeout_seconds, poll_seconds, fail,
+        rate_limit,
+    )  # fmt: skip
+
+
+@task(name="wait-for-delivery", **_OPTIONS)
+async def await_for_delivery(
+    run_key: str | None = None,
+    *,
+    message_ids: Sequence[str] | None = None,
+    credentials: str | EsmsCredentials = "default",
+    ledger: str | EsmsLedger | None = None,
+    final_share: float = 1.0,
+    delivered_share: float | None = None,
+    timeout_seconds: float = 3600,
+    poll_seconds: float = 60,
+    fail: bool = True,
+    rate_limit: str | None = None,
+) -> dict[str, Any]:
+    """`wait_for_delivery` for async flows; it does not block the event loop."""
+    return await asyncio.to_thread(
+        _wait,
+        run_key, message_ids, credentials, ledger, final_share, delivered_share, timeout_seconds, poll_seconds, fail,
+        rate_limit,
+    )  # fmt: skip
+
+
+def _wait(
+    run_key: str | None,
+    message_ids: Sequence[str] | None,
+    credentials: str | EsmsCredentials,
+    ledger: str | EsmsLedger | None,
+    final_share: float,
+    delivered_share: float | None,
+    timeout_seconds: float,
+    poll_seconds: float,
+    fail: bool,
+    rate_limit: str | None,
+) -> dict[str, Any]:
+    if (run_key is None) == (message_ids is None):
+        raise InvalidRequestError("Give either run_key or message_ids.", field="run_key")
+    goal = Goal(final_share=final_share, delivered_share=delivered_share)
+    with ExitStack() as stack:
+        account = stack.enter_context(borrow_account(credentials, rate_limit))
+        if run_key is not None:
+            awaited = awaited_of_run(stack.enter_context(borrow_ledger(ledger)), run_key)
+        else:
+            awaited = awaited_by_id(message_ids or ())
+        name = artifact_key("esms-delivery", run_key or "messages")
+        bar = stack.enter_context(ProgressArtifact(name, "Messages that are final", awaited.expected))
+        logger = get_run_logger()
+
+        def tell(counts: DeliveryCounts) -> None:
+            bar.tell(counts.final)
+            logger.info("%s", counts)
+
+        try:
+            counts = wait(
+                account.client,
+                awaited,
+                goal,
+                deadline=_started().add(seconds=timeout_seconds),
+                patience=Patience(poll_seconds=poll_seconds),
+                progress=tell,
+            )
+        except (DeliveryTimeoutError, TooFewDeliveredError) as error:
+            if fail:
+                raise
+            return {**error.counts.as_dict(), "reached": False}
+    return {**counts.as_dict(), "reached": True}
+
+
+def _started() -> pendulum.DateTime:
+    """When this task run began first."""
+    context = TaskRunContext.get()
+    began = context.task_run.start_time if context is not None else None
+    return pendulum.now("UTC") if began is None else pendulum.instance(began)

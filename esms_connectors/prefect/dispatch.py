@@ -1,0 +1,141 @@
+"""Hands the shards of a campaign to whatever task runner there is, and takes up what is left until all is settled."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from prefect.futures import PrefectFuture
+from prefect.logging import get_run_logger
+
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError, NotSentError
+from esms_connectors.ledger import Ledger, SendState
+from esms_connectors.prefect.campaign import ZnsCampaign, ZnsShard
+from esms_connectors.prefect.sending import ShardIncompleteError, read_shards, send_zns_bulk
+
+_OPEN = (SendState.CLAIMED, SendState.UNKNOWN, SendState.HELD, SendState.NOT_SENT)
+_READINGS = 3
+
+
+class Dispatch:
+    """
+    One attempt of a campaign's flow.
+
+    Only a window of shards is under way at a time, so neither memory nor Prefect's server feels the size of the list.
+
+    Attributes:
+        stopped_by: the refusal that every further shard would meet, None when it came to its end.
+        not_tried: rows that were read and not handed out, because it was stopped.
+    """
+
+    def __init__(
+        self,
+        campaign: ZnsCampaign,
+        plan: Mapping[str, Any],
+        ledger: Ledger,
+        *,
+        window: int,
+        progress: Callable[[int], None],
+    ) -> None:
+        self._campaign, self._plan, self._ledger = campaign, plan, ledger
+        self._window, self._progress = window, progress
+        self._under_way: deque[tuple[ZnsShard, PrefectFuture[Any]]] = deque()
+        self._left: dict[int, BaseException] = {}
+        self._rows_done = 0
+        self._silent = 0
+        self.stopped_by: EsmsError | None = None
+        self.not_tried = 0
+        self.passed_over = 0
+        # Rows that the ledger knows and has not settled: released by `esms resend`, for one. Receipts of before count
+        # for nothing then.
+        self._known_open = {row["request_id"] for row in ledger.rows(campaign.run_key, *_OPEN)}
+
+    def run(self) -> None:
+        """
+        Send every shard, and read again for those that were not settled.
+
+        Raises:
+            InvalidRequestError, ConfigurationError: as the tasks do; what is under way is settled before.
+        """
+        wanted: set[int] | None = None
+        for reading in range(_READINGS):
+            if reading:
+                wanted = {number for number, error in self._left.items() if getattr(error, "retryable", True)}
+                if not wanted or self.stopped_by is not None:
+                    return
+                self._wait_for_others()
+            self._read(wanted)
+
+    def _read(self, wanted: set[int] | None) -> None:
+        with read_shards(self._campaign, self._plan) as shards:
+            try:
+                for shard in shards:
+                    if wanted is not None and shard.number not in wanted:
+                        continue
+                    if self.stopped_by is not None:
+                        self.not_tried += len(shard.rows)
+                        continue
+                    self._hand_out(shard)
+                    while len(self._under_way) >= self._window:
+                        self._take_in()
+            finally:
+                while self._under_way:
+                    self._take_in()
+
+    def _hand_out(self, shard: ZnsShard) -> None:
+        task = send_zns_bulk
+        if self._known_open and any(
+            self._ledger.request_id(self._campaign.run_key, row.row_key) in self._known_open for row in shard.rows
+        ):
+            task = _AGAIN
+        self._under_way.append((shard, task.submit(shard, self._campaign)))
+
+    def _take_in(self) -> None:
+        shard, future = self._under_way.popleft()
+        future.wait()
+        state = future.state
+        if state.is_completed():
+            self._left.pop(shard.number, None)
+            self._silent = 0
+            self._rows_done += len(shard.rows)
+            self.passed_over += state.name == "Cached"
+            self._progress(self._rows_done)
+            return
+        error = _error_of(future)
+        self._left[shard.number] = error
+        if isinstance(error, InvalidRequestError | ConfigurationError):
+            self.stopped_by = self.stopped_by or error
+            raise error
+        if isinstance(error, ShardIncompleteError) and error.stops_run:
+            self.stopped_by = self.stopped_by or error
+        self._silent = 0 if getattr(error, "answered", False) else self._silent + 1
+        if self._silent > self._window + 2 and self.stopped_by is None:
+            # Going on would put the whole list in doubt.
+            self.stopped_by = NotSentError(
+                f"{self._silent} shards in a row brought no answer; the gateway seems to be down. "
+                "Run the same campaign again later: it resumes."
+            )
+
+    def _wait_for_others(self) -> None:
+        """Until nobody is at a row any more: those who live settle theirs, the lease of the dead ends."""
+        if not any(getattr(error, "counters", {}).get("busy") for error in self._left.values()):
+            return
+        get_run_logger().info(
+            "rows are another worker's, alive or dead; waiting %.0f s at most for its lease", self._ledger.lease_seconds
+        )
+        deadline = time.monotonic() + self._ledger.lease_seconds + 0.1
+        while self._ledger.summary(self._campaign.run_key).claimed and time.monotonic() < deadline:
+            time.sleep(min(1.0, self._ledger.lease_seconds / 4))
+
+
+def _error_of(future: PrefectFuture[Any]) -> BaseException:
+    try:
+        future.result(raise_on_failure=True)
+    except BaseException as error:  # noqa: BLE001 - whatever ended it, on whatever machine
+        return error
+    return EsmsError("the task ended without an error and without a result")
+
+
+_AGAIN = send_zns_bulk.with_options(refresh_cache=True)

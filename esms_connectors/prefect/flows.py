@@ -1,0 +1,367 @@
+"""Flows that are ready to be deployed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import pendulum
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
+from prefect.filesystems import LocalFileSystem
+from prefect.flow_runs import pause_flow_run, suspend_flow_run
+from prefect.input import RunInput
+from prefect.logging import get_run_logger
+from prefect.states import Cancelled
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import Field
+
+from esms_connectors.bulk import BulkIncompleteError, BulkSummary, Counters, campaign_of
+from esms_connectors.delivery import DeliveryState
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
+from esms_connectors.gateway.redaction import redact
+from esms_connectors.gateway.wire import VIETNAM
+from esms_connectors.prefect.async_twins import in_sync
+from esms_connectors.prefect.blocks import load_block
+from esms_connectors.prefect.campaign import ZnsCampaign, plain
+from esms_connectors.prefect.delivery import wait_for_delivery
+from esms_connectors.prefect.dispatch import Dispatch
+from esms_connectors.prefect.loading import load_sent_messages, sent_messages_asset
+from esms_connectors.prefect.notification import EsmsNotification
+from esms_connectors.prefect.reporting import ProgressArtifact, artifact_key, show_plan, show_run
+from esms_connectors.prefect.sending import APPROVED_PLANS, plan_zns_bulk
+from esms_connectors.prefect.sharing import borrow_ledger
+from esms_connectors.prefect.warehouse import EsmsWarehouse
+from esms_connectors.sent_windows import ALL_SMS_TYPES, SentWindow, windows_between
+
+DEFAULT_WORKERS = 8
+_ASK_EVERY_SECONDS = 3
+
+
+class Approval(RunInput):
+    """What the flow asks a person before the first message."""
+
+    approve: bool = Field(default=False, description="Send to all recipients of the plan.")
+
+
+@flow(
+    name="zns-campaign",
+    flow_run_name="zns-campaign {campaign.run_key}",
+    task_runner=ThreadPoolTaskRunner(max_workers=DEFAULT_WORKERS),  # type: ignore[arg-type]
+    persist_result=True,
+    result_serializer="json",
+)
+def zns_campaign(
+    campaign: ZnsCampaign,
+    approval: Literal["none", "pause", "suspend"] = "none",
+    approval_timeout_seconds: int = 3600,
+    chunks_per_shard: int | None = None,
+    shards_at_a_time: int = 2 * DEFAULT_WORKERS,
+) -> Any:
+    """
+    Send a ZNS to each recipient, once: check every row, show the plan, ask if asked to, send, report.
+
+    Retrying the flow, running it again, and running it twice at once are all safe: nobody gets a second message under
+    one run key. For many machines give it another task runner: `zns_campaign.with_options(task_runner=…)`.
+
+    Args:
+        campaign: What to send to whom; names of blocks, no secrets.
+        approval: Ask a person to approve the plan first. pause: the process waits; suspend: it ends, and a deployment
+            starts it again.
+        approval_timeout_seconds: Without an answer until then the run fails, and nothing was sent.
+        chunks_per_shard: Calls of one task; None takes 1, and more for campaigns beyond 500 000 recipients.
+        shards_at_a_time: Tasks handed out at a time; about twice the workers of the task runner.
+
+    Returns:
+        Counts of the run, all runs of it together.
+
+    Raises:
+        BulkIncompleteError: Fewer were accepted than `at_least`, or rows are not settled.
+    """
+    logger = get_run_logger()
+    _warn_of_local_storage(campaign.ledger)
+    started = time.monotonic()
+    # One that was approved must be the one that is sent, also after a suspension or a retry.
+    options: dict[str, Any] = (
+        {"cache_policy": NO_CACHE} if approval == "none" else {"cache_policy": APPROVED_PLANS, "persist_result": True}
+    )
+    plan = plan_zns_bulk.with_options(**options)(campaign, chunks_per_shard=chunks_per_shard)
+    text = show_plan(plan["plan"], campaign.run_key)
+    for problem in plan["plan"]["problems"]:
+        logger.warning("%s", problem)
+    if approval != "none" and plan["plan"]["to_send"] and not _approved(approval, text, approval_timeout_seconds):
+        return Cancelled(message="The plan was not approved; nothing was sent.")
+    recipients = plan["plan"]["recipients"]
+    with (
+        borrow_ledger(campaign.ledger) as ledger,
+        ProgressArtifact(artifact_key("esms-progress", campaign.run_key), "Recipients settled", recipients) as bar,
+    ):
+        dispatch = Dispatch(campaign, plan, ledger, window=shards_at_a_time, progress=bar.tell)
+        try:
+            dispatch.run()
+        finally:
+            run = ledger.summary(campaign.run_key)
+            show_run(run, plan["account"])
+    summary = BulkSummary(
+        run=run,
+        counters=Counters(read=recipients, not_tried=dispatch.not_tried),
+        campaign=campaign_of(campaign.run_key, campaign.campaign),
+        stopped_by=dispatch.stopped_by,
+        seconds=time.monotonic() - started,
+    )
+    logger.info("run %s: %s", campaign.run_key, summary)
+    at_least = campaign.at_least
+    lost = max(0, recipients - run.total - dispatch.not_tried)
+    if lost:
+        problem = (
+            f"Run {campaign.run_key}: {lost} recipients have receipts, but are not in the ledger: it is another one, "
+            "or was lost. They were not sent again."
+        )
+        if at_least is not None:
+            raise BulkIncompleteError(problem, summary=summary)
+        logger.warning("%s", problem)
+    if at_least is not None and (not summary.complete or summary.accepted_share < at_least):
+        because = f" Stopped: {summary.stopped_by}" if summary.stopped_by else ""
+        raise BulkIncompleteError(f"Run {campaign.run_key}: {summary}.{because}", summary=summary)
+    return {
+        "run_key": campaign.run_key,
+        "account": plan["account"],
+        "campaign": summary.campaign,
+        "recipients": recipients,
+        "accepted": run.accepted,
+        "duplicates": run.duplicates,
+        "rejected": run.rejected,
+        "unsettled": run.unsettled,
+        "not_in_ledger": lost,
+        "complete": summary.complete,
+        "shards": len(plan["shards"]),
+        "shards_passed_over": dispatch.passed_over,
+    }
+
+
+def _approved(approval: str, text: str, timeout_seconds: int) -> bool:
+    question = Approval.with_initial_data(description=text, approve=False)
+    # The key makes it one question a run, however often the run begins anew.
+    if approval == "pause":
+        answer = pause_flow_run(
+            wait_for_input=question, timeout=timeout_seconds, poll_interval=_ASK_EVERY_SECONDS, key="esms-approval"
+        )
+    else:
+        answer = suspend_flow_run(wait_for_input=question, timeout=timeout_seconds, key="esms-approval")
+    return bool(answer.approve)
+
+
+def _warn_of_local_storage(ledger: str | None) -> None:
+    """A container takes its files along when it goes: the ledger must not be among them."""
+    if not (os.environ.get("KUBERNETES_SERVICE_HOST") or any(map(Path.exists, map(Path, _CONTAINER_MARKS)))):
+        return
+    logger = get_run_logger()
+    if ledger is None and not os.environ.get("ESMS_LEDGER"):
+        logger.warning(
+            "The ledger is a file in this container and will be lost with it. Save an EsmsLedger block for a "
+            "PostgreSQL, and name it in the campaign: then no rerun can send twice."
+        )
+    context = FlowRunContext.get()
+    storage = context.result_store.result_storage if context is not None else None
+    if isinstance(storage, LocalFileSystem):
+        logger.warning(
+            "Results are kept in this container and will be lost with it. A rerun then asks the ledger for every row: "
+            "safe, only slower."
+        )
+
+
+_CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
+
+
+@flow(name="notify-by-sms", persist_result=False)
+def notify_by_sms(body: str, subject: str | None = None, notification: str = "default") -> None:
+    """
+    Send a notification by SMS, for automations on servers without this package: let them run this deployment.
+
+    Args:
+        body: The body of the notification.
+        subject: The subject of the notification.
+        notification: Name of an `EsmsNotification` block.
+
+    Raises:
+        ConfigurationError: The message was not accepted.
+    """
+    block = load_block(EsmsNotification, notification)
+    failure = block.failure_of(body, subject)
+    if failure is not None:
+        raise ConfigurationError(failure)
+
+
+# --- reading back ----------------------------------------------------------------------------------------------------
+
+
+@flow(name="daily-sent-messages-export", persist_result=True, result_serializer="json")
+def daily_sent_messages_export(
+    day: date | None = None,
+    days: int = 1,
+    sms_types: list[int] | None = None,
+    credentials: str = "default",
+    warehouse: str = "default",
+    follow_up_days: int = 14,
+    threads: int = 8,
+    rate_limit: str | None = None,
+) -> dict[str, Any]:
+    """
+    Load yesterday's status rows into the warehouse, and read again what was not final on the days before.
+
+    Each window is a task of its own; a retry of the flow passes over those that are loaded. Windows are loaded one
+    after the other, because a warehouse takes one writer at a time; their pages are read in parallel.
+
+    Args:
+        day: First day, in Vietnam; None takes the last day of all that have ended.
+        days: How many days.
+        sms_types: The gateway's message types; None takes all.
+        credentials: Name of an `EsmsCredentials` block.
+        warehouse: Name of an `EsmsWarehouse` block.
+        follow_up_days: Windows of so many days before are read again while their rows are not final; 0 for none.
+        threads: Requests at a time.
+        rate_limit: A global concurrency limit with slot decay, shared by all workers.
+
+    Returns:
+        Counts of all windows together.
+
+    Raises:
+        ExportIncompleteError: Windows could not be loaded; all others are.
+    """
+    if days < 1:
+        raise InvalidRequestError("days is at least 1.", field="days")
+    today = pendulum.today(VIETNAM)
+    first = today.subtract(days=days) if day is None else pendulum.datetime(day.year, day.month, day.day, tz=VIETNAM)
+    types = tuple(sms_types) if sms_types else ALL_SMS_TYPES
+    last = first.add(days=days)
+    windows = list(windows_between(first, last, types, longest=_window_length(days, len(types))))
+    if follow_up_days:
+        owed = (one for one in _owed(warehouse, follow_up_days) if one.end <= first or one.start >= last)
+        windows += [one for one in owed if one.sms_type in types]
+    if len(windows) > MOST_WINDOWS:
+        raise InvalidRequestError(
+            f"{days} days are {len(windows)} windows, {MOST_WINDOWS} at most make one run: ask for fewer days.",
+            field="days",
+        )
+    load = load_sent_messages.with_options(assets=[sent_messages_asset(plain(warehouse))])
+    total: Counter[str] = Counter()
+    failures: list[str] = []
+    with ProgressArtifact(artifact_key("esms-export", warehouse), "Windows loaded", len(windows)) as bar:
+        for number, window in enumerate(windows, start=1):
+            state = load(
+                window.start,
+                window.end,
+                [window.sms_type],
+                credentials=credentials,
+                warehouse=warehouse,
+                threads=threads,
+                rate_limit=rate_limit,
+                return_state=True,
+            )
+            if state.is_completed():
+                loaded = state.result()
+                total.update({name: loaded[name] for name in _LOADED} | loaded["states"])
+            else:
+                failures.append(f"{window}: {_one_line(state)}")
+            bar.tell(number)
+    in_sync(create_table_artifact)(
+        table=[{"what": name, "count": total[name]} for name in (*_LOADED, *sorted(set(total) - set(_LOADED)))],
+        key=artifact_key("esms-export-result", warehouse),
+        description=f"Status rows of {days} day(s) from {first.to_date_string()} in Vietnam",
+    )
+    if failures:
+        raise ExportIncompleteError(
+            f"{len(failures)} of {len(windows)} windows could not be loaded; the others are. First: {failures[0]}"
+        )
+    return {"windows": len(windows), "first_day": first.to_date_string(), "days": days, **total}
+
+
+MOST_WINDOWS = 1500
+_LOADED = ("rows", "inserted", "changed", "unchanged", "went_back", "open_rows")
+
+
+class ExportIncompleteError(EsmsError):
+    """Some windows are not in the warehouse. Running the export again loads them."""
+
+    retryable = True
+
+
+def _window_length(days: int, types: int) -> timedelta:
+    """A day, or up to the gateway's three for long spans, which would be too many tasks."""
+    return timedelta(days=min(3, max(1, -(-days * types // (MOST_WINDOWS // 2)))))
+
+
+def _owed(warehouse: str, follow_up_days: int) -> list[SentWindow]:
+    from esms_connectors.warehouse import follow_up_windows
+
+    with load_block(EsmsWarehouse, warehouse).open() as opened:
+        return follow_up_windows(opened, max_age=timedelta(days=follow_up_days))
+
+
+def _one_line(state: State[Any]) -> str:
+    error = state.result(raise_on_failure=False)
+    return str(error) if isinstance(error, EsmsError) else type(error).__name__
+
+
+@flow(name="delivery-report", persist_result=True, result_serializer="json")
+def delivery_report(
+    run_key: str,
+    credentials: str = "default",
+    ledger: str | None = None,
+    delivered_share: float | None = None,
+    timeout_seconds: float = 3600,
+    poll_seconds: float = 60,
+) -> dict[str, Any]:
+    """
+    Wait until the messages of a run are final, and show what became of them.
+
+    Args:
+        run_key: Of a campaign.
+        credentials: Name of an `EsmsCredentials` block.
+        ledger: Name of an `EsmsLedger` block; None is a file on this machine.
+        delivered_share: Fail unless so many arrive; None takes any outcome.
+        timeout_seconds: Report what is known then.
+        poll_seconds: Between two looks.
+
+    Returns:
+        Counts by state; nobody's number.
+
+    Raises:
+        DeliveryShareError: Fewer arrived than `delivered_share`.
+    """
+    told: dict[str, Any] = wait_for_delivery(
+        run_key,
+        credentials=credentials,
+        ledger=ledger,
+        delivered_share=delivered_share,
+        timeout_seconds=timeout_seconds,
+        poll_seconds=poll_seconds,
+        fail=False,
+    )
+    with borrow_ledger(ledger) as opened:
+        run = opened.summary(run_key)
+    counts = {name: told[name] for name in (*(state.value for state in DeliveryState), "unseen")}
+    table = [{"state": name, "messages": count} for name, count in counts.items() if count]
+    table += [{"state": f"refused with code {code}", "messages": n} for code, n in run.rejected_by_code.items()]
+    in_sync(create_table_artifact)(
+        table=table,
+        key=artifact_key("esms-delivery-result", run_key),
+        description=f"{told['final']} of {told['expected']} messages of run `{redact(run_key)}` are final",
+    )
+    if delivered_share is not None and not told["reached"]:
+        raise DeliveryShareError(
+            f"Run {run_key}: {told['delivered']} of {told['expected']} messages arrived, fewer than "
+            f"{delivered_share:g} of them; {told['expected'] - told['final']} are not final yet."
+        )
+    return told
+
+
+class DeliveryShareError(EsmsError):
+    """Fewer messages arrived than the report asked for."""

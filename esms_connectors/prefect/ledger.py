@@ -1,0 +1,61 @@
+"""The ledger, as a block: workers on several machines share the one it names."""
+
+from __future__ import annotations
+
+import os
+
+from pydantic import Field, SecretStr
+
+from esms_connectors.ledger import LEASE_SECONDS, Ledger
+from esms_connectors.prefect.blocks import EsmsBlock
+
+
+class EsmsLedger(EsmsBlock):
+    """
+    Where is written down what was sent. All workers of a campaign must use the same one.
+
+    Attributes:
+        url: SQLite file or PostgreSQL.
+        phone_secret: stores phones as keyed hashes.
+        lease_seconds: how long the rows of a worker that died stay its own.
+
+    Example:
+        ```python
+        from esms_connectors.prefect import EsmsLedger
+
+        block = EsmsLedger.load("BLOCK_NAME")
+        with block.open() as ledger:
+            print(ledger.summary("march-campaign"))
+        ```
+    """
+
+    _block_type_name = "eSMS Ledger"
+    _block_type_slug = "esms-ledger"
+
+    # The order of the fields is part of the schema that servers store: append, never reorder.
+    url: SecretStr = Field(
+        default=..., description="postgresql://… for workers on several machines, or sqlite:///file."
+    )
+    phone_secret: SecretStr | None = Field(
+        default=None, description="With it, phones and row keys are stored as keyed hashes (HMAC) of it."
+    )
+    lease_seconds: float = Field(
+        default=LEASE_SECONDS,
+        gt=0,
+        description="Rows of a worker that gives no sign of life for so long are taken over.",
+    )
+
+    def open(self) -> Ledger:
+        """
+        The ledger, created on first use; close it, or use it as a context manager.
+
+        Raises:
+            ConfigurationError: it cannot be reached, or needs an extra.
+        """
+        secret = self.phone_secret.get_secret_value() if self.phone_secret else None
+        return Ledger.open(self.url.get_secret_value(), phone_secret=secret or None, lease_seconds=self.lease_seconds)
+
+
+def open_default_ledger() -> Ledger:
+    """Where no block is named: the ledger that `esms` on the command line uses, a file on this machine."""
+    return Ledger.open(os.environ.get("ESMS_LEDGER") or None, phone_secret=os.environ.get("ESMS_LEDGER_SECRET") or None)

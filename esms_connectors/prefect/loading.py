@@ -1,0 +1,166 @@
+"""Tasks that read status rows into a warehouse. Loads are upserts, so every repetition is harmless."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import pendulum
+from prefect.assets import add_asset_metadata, materialize
+from prefect.cache_policies import CacheKeyFnPolicy
+from prefect.context import AssetContext, FlowRunContext, TaskRunContext
+from prefect.events import emit_event
+
+from esms_connectors.gateway.wire import VIETNAM
+from esms_connectors.prefect.blocks import load_block
+from esms_connectors.prefect.credentials import EsmsCredentials
+from esms_connectors.prefect.reporting import WINDOW_LOADED, ProgressArtifact, artifact_key
+from esms_connectors.prefect.retries import core_says_repeat
+from esms_connectors.prefect.sharing import borrow_account
+from esms_connectors.prefect.warehouse import EsmsWarehouse
+from esms_connectors.sent_windows import ALL_SMS_TYPES
+
+_ANY_ASSET = "esms://sent-messages"
+
+
+def sent_messages_asset(warehouse: str) -> str:
+    """The key of the asset that loads into a warehouse block materialize."""
+    return f"{_ANY_ASSET}/{warehouse}"
+
+
+def _window_of_this_run(_context: TaskRunContext, parameters: dict[str, Any]) -> str | None:
+    """Retrying a flow passes over what this flow run has loaded; the next run reads everything anew."""
+    flow = FlowRunContext.get()
+    if flow is None or flow.flow_run is None:
+        return None
+    types = "-".join(str(int(one)) for one in parameters["sms_types"])
+    span = "-".join(str(int(parameters[name].timestamp())) for name in ("start", "end"))
+    return f"esms/windows/{flow.flow_run.id}/{types}/{span}"
+
+
+_OPTIONS: dict[str, Any] = {
+    "tags": {"esms"},
+    "task_run_name": "{sms_types} {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M %Z}",
+    "cache_policy": CacheKeyFnPolicy(cache_key_fn=_window_of_this_run),
+    "persist_result": True,
+    "result_serializer": "json",
+    "retry_condition_fn": core_says_repeat,
+}
+
+
+@materialize(_ANY_ASSET, **_OPTIONS)
+def load_sent_messages(
+    start: datetime,
+    end: datetime,
+    sms_types: Sequence[int] = ALL_SMS_TYPES,
+    *,
+    credentials: str | EsmsCredentials = "default",
+    warehouse: str | EsmsWarehouse = "default",
+    threads: int = 8,
+    rate_limit: str | None = None,
+) -> dict[str, Any]:
+    """
+    Load every row of a span that was created from `start` to `end`; loading again changes only what changed.
+
+    Windows are proven complete and committed one by one. Its asset is the table of the warehouse.
+
+    Args:
+        start: Aware; the span begins with it.
+        end: Aware. A span that has not ended yet is loaded too, and is to be read again later.
+        sms_types: The gateway's message types, all by default.
+        credentials: Name of an `EsmsCredentials` block, or the block.
+        warehouse: Name of an `EsmsWarehouse` block, or the block.
+        threads: Requests at a time.
+        rate_limit: A global concurrency limit with slot decay, shared by all workers: one slot a request.
+
+    Returns:
+        Counts: windows, rows, inserted, changed, unchanged, went_back, open_rows, states, seconds.
+
+    Raises:
+        LoadIncompleteError: Windows that do not add up were left out; the others are loaded.
+        WarehouseError, ConfigurationError: The warehouse or a block cannot be used.
+        GatewayError, NotSentError, OutcomeUnknownError: The gateway could not be read.
+
+    Example:
+        ```python
+        import pendulum
+        from esms_connectors.prefect import load_sent_messages
+
+        yesterday = pendulum.yesterday("Asia/Ho_Chi_Minh")
+        load_sent_messages(yesterday, yesterday.add(days=1))
+        ```
+    """
+    return _load(start, end, sms_types, credentials, warehouse, threads, rate_limit)
+
+
+@materialize(_ANY_ASSET, **_OPTIONS)
+async def aload_sent_messages(
+    start: datetime,
+    end: datetime,
+    sms_types: Sequence[int] = ALL_SMS_TYPES,
+    *,
+    credentials: str | EsmsCredentials = "default",
+    warehouse: str | EsmsWarehouse = "default",
+    threads: int = 8,
+    rate_limit: str | None = None,
+) -> dict[str, Any]:
+    """`load_sent_messages` for async flows; it does not block the event loop."""
+    return await asyncio.to_thread(_load, start, end, sms_types, credentials, warehouse, threads, rate_limit)
+
+
+def _load(
+    start: datetime,
+    end: datetime,
+    sms_types: Sequence[int],
+    credentials: str | EsmsCredentials,
+    warehouse: str | EsmsWarehouse,
+    threads: int,
+    rate_limit: str | None,
+) -> dict[str, Any]:
+    from esms_connectors.warehouse import load_sent_messages as load
+
+    block = load_block(EsmsWarehouse, warehouse)
+    name = block._block_document_name or "unnamed"
+    privacy = block.privacy()
+    key = artifact_key("esms-load", name)
+    with (
+        borrow_account(credentials, rate_limit) as account,
+        block.open() as opened,
+        ProgressArtifact(key, "Share of the windows read", 1000) as bar,
+    ):
+        summary = load(
+            account.client,
+            opened,
+            start,
+            end,
+            sms_types=list(sms_types),
+            privacy=privacy,
+            threads=threads,
+            # Another task may be at its own window of the same pull.
+            resume=False,
+            progress=lambda progress: bar.tell(int(1000 * progress.share_done)),
+        )
+        label = account.block.account
+    told: dict[str, Any] = summary.as_dict()
+    told["states"] = dict(summary.states)
+    about = {
+        "sms_types": [int(one) for one in sms_types],
+        "start": pendulum.instance(start).in_timezone(VIETNAM).isoformat(),
+        "end": pendulum.instance(end).in_timezone(VIETNAM).isoformat(),
+        **told,
+    }
+    assets = AssetContext.get()
+    for asset in assets.downstream_assets if assets is not None else ():
+        add_asset_metadata(asset, about)
+    emit_event(
+        WINDOW_LOADED,
+        resource={
+            "prefect.resource.id": f"esms.warehouse.{label}.{name}",
+            "prefect.resource.name": name,
+            "esms.account": label,
+        },
+        payload=about,
+    )
+    return told

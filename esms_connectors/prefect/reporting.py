@@ -1,0 +1,148 @@
+"""What a run shows in Prefect: a progress bar, a table, an event. Counts only: no number, text or key."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.events import emit_event
+
+from esms_connectors.gateway.redaction import get_logger, redact
+from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.ledger import RunSummary
+from esms_connectors.prefect.async_twins import in_sync
+from esms_connectors.prefect.campaign import plain
+
+logger = get_logger(__name__)
+
+MESSAGES_SETTLED = "esms.messages.settled"
+WINDOW_LOADED = "esms.window.loaded"
+_SECONDS_BETWEEN_UPDATES = 1.0
+
+
+class ProgressArtifact:
+    """A progress bar in the UI, brought up to date about once a second. What it fails at is logged, never raised."""
+
+    def __init__(self, key: str, description: str, total: int) -> None:
+        self._key, self._description, self._total = key, description, max(total, 1)
+        self._artifact: UUID | None = None
+        self._told_at = 0.0
+        self._done = 0
+
+    def __enter__(self) -> Self:
+        try:
+            self._artifact = in_sync(create_progress_artifact)(
+                progress=0.0, key=self._key, description=self._description
+            )
+        except Exception as error:  # noqa: BLE001 - a picture must not stop a campaign
+            logger.warning("no progress artifact: %s", type(error).__name__)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._tell()
+
+    def tell(self, done: int) -> None:
+        self._done = done
+        if time.monotonic() - self._told_at >= _SECONDS_BETWEEN_UPDATES:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._told_at = time.monotonic()
+        if self._artifact is None:
+            return
+        share = min(100.0, 100.0 * self._done / self._total)
+        try:
+            in_sync(update_progress_artifact)(artifact_id=self._artifact, progress=round(share, 1))
+        except Exception as error:  # noqa: BLE001 - likewise
+            logger.warning("the progress artifact was not updated: %s", type(error).__name__)
+
+
+def artifact_key(*parts: str) -> str:
+    """Lower-case letters, digits and dashes, as Prefect demands; a part that is otherwise becomes a digest."""
+    words = [part.lower().replace("_", "-") if plain(part) == part else make_request_id(part)[:12] for part in parts]
+    return "-".join(words)
+
+
+def show_plan(plan: Mapping[str, Any], run_key: str) -> str:
+    """A markdown artifact of the plan; its text, for whoever is to approve it."""
+    money = {name: "unknown" if plan[name] is None else f"{int(float(plan[name])):,} VND" for name in _MONEY}
+    rows = plan["rows"]
+    lines = [
+        f"## Plan of run `{run_key}`",
+        "",
+        "| | |",
+        "|---|---:|",
+        f"| rows read | {rows['rows']:,} |",
+        f"| cannot be sent | {rows['rejected']:,} |",
+        f"| repeat a phone | {rows['duplicates']:,} |",
+        f"| recipients | {plan['recipients']:,} |",
+        f"| settled already | {plan['already_settled']:,} |",
+        f"| **to send** | **{plan['to_send']:,}** |",
+        f"| calls | {plan['chunks']:,} |",
+        *(f"| {words} | {money[name]} |" for name, words in _MONEY.items()),
+    ]
+    for title, items in (
+        ("Look at this first", [str(problem) for problem in plan["problems"]]),
+        (
+            "Rows that cannot be sent",
+            [f"{one['rows']:,} × {one['column'] or 'row'}: {one['reason']}" for one in rows["rejected_by"][:20]],
+        ),
+    ):
+        if items:
+            lines += ["", f"### {title}", "", *(f"- {item}" for item in items)]
+    # Column names may be anything, even a number that somebody took for a header.
+    text = redact("\n".join(lines))
+    in_sync(create_markdown_artifact)(markdown=text, key=artifact_key("esms-plan", run_key))
+    return text
+
+
+_MONEY = {"cost_vnd": "cost", "balance_vnd": "balance", "left_vnd": "left"}
+
+
+def show_run(summary: RunSummary, account: str) -> None:
+    """A table artifact of the run, and the event that automations wait for."""
+    table = [
+        {"outcome": "accepted", "code": "100", "messages": summary.accepted - summary.duplicates},
+        {"outcome": "accepted before (124)", "code": "124", "messages": summary.duplicates},
+        *(
+            {"outcome": "rejected", "code": code, "messages": count}
+            for code, count in sorted(summary.rejected_by_code.items())
+        ),
+        {"outcome": "unknown", "code": "", "messages": summary.unknown},
+        {"outcome": "held", "code": "", "messages": summary.held},
+        {"outcome": "not sent", "code": "", "messages": summary.not_sent},
+        {"outcome": "claimed by another worker", "code": "", "messages": summary.claimed},
+    ]
+    in_sync(create_table_artifact)(
+        table=[row for row in table if row["messages"]],
+        key=artifact_key("esms-run", summary.run_key),
+        description=f"Run `{redact(summary.run_key)}` as the ledger has it",
+    )
+    emit_event(
+        MESSAGES_SETTLED,
+        resource={
+            "prefect.resource.id": f"esms.run.{account}.{plain(summary.run_key)}",
+            "prefect.resource.name": redact(summary.run_key),
+            "esms.account": account,
+            "esms.complete": str(summary.unsettled == 0).lower(),
+        },
+        payload={
+            "run_key": redact(summary.run_key),
+            "accepted": summary.accepted,
+            "duplicates": summary.duplicates,
+            "rejected": summary.rejected,
+            "rejected_by_code": dict(summary.rejected_by_code),
+            "unsettled": summary.unsettled,
+        },
+    )

@@ -1,0 +1,390 @@
+"""Tasks that send. What they may do twice and what not, the ledger decides; Prefect's receipts only save time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.logging import get_run_logger
+
+from esms_connectors import bulk
+from esms_connectors.bulk import Counters, ShardSummary
+from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
+from esms_connectors.gateway.phones import normalise_phone
+from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.plan import plan_zns_bulk as make_plan
+from esms_connectors.prefect.campaign import MAX_SHARDS, Cutter, ZnsCampaign, ZnsShard, cut_shards, plain, shard_names
+from esms_connectors.prefect.credentials import EsmsCredentials
+from esms_connectors.prefect.ledger import EsmsLedger
+from esms_connectors.prefect.retries import core_says_repeat
+from esms_connectors.prefect.sharing import borrow_account, borrow_ledger
+from esms_connectors.recipients import ReadReport, Recipient
+
+
+class ShardIncompleteError(EsmsError):
+    """
+    Rows of a shard are not settled. The ledger has each of them, and the same task again takes them up.
+
+    Attributes:
+        counters: what this try did, by name.
+        stops_run: every further shard would meet the same refusal.
+        answered: whether the gateway answered at all.
+    """
+
+    def __init__(self, message: str, *, summary: ShardSummary) -> None:
+        super().__init__(message)
+        counted = summary.counters
+        self.counters: dict[str, int] = asdict(counted)
+        self.stops_run = summary.stopped_by is not None
+        self.answered = bool(counted.done + counted.held + counted.busy)
+        self.retryable = summary.stopped_by is None and bool(
+            counted.unknown + counted.not_sent + counted.busy + counted.not_tried
+        )
+
+
+def _receipt(_context: TaskRunContext, parameters: dict[str, Any]) -> str | None:
+    key: str = parameters["shard"].key
+    return key
+
+
+def _plan_of_this_run(_context: TaskRunContext, parameters: dict[str, Any]) -> str | None:
+    flow = FlowRunContext.get()
+    if flow is None or flow.flow_run is None:
+        return None
+    return f"esms/plans/{plain(parameters['campaign'].run_key)}/{flow.flow_run.id}"
+
+
+# Built-in policies hash what the arguments pickle to; that masks secrets, and changes between versions of Prefect.
+RECEIPTS = CacheKeyFnPolicy(cache_key_fn=_receipt)
+APPROVED_PLANS = CacheKeyFnPolicy(cache_key_fn=_plan_of_this_run)
+
+_SHARD_OPTIONS: dict[str, Any] = {
+    "tags": {"esms"},
+    "task_run_name": "{campaign.run_key}: {shard.number}",
+    "cache_policy": RECEIPTS,
+    "persist_result": True,
+    "result_serializer": "json",
+    "cache_result_in_memory": False,
+    "retry_condition_fn": core_says_repeat,
+}
+_OPTIONS: dict[str, Any] = {
+    "tags": {"esms"},
+    "cache_policy": NO_CACHE,
+    "result_serializer": "json",
+    "retry_condition_fn": core_says_repeat,
+}
+
+
+# --- one SMS ---------------------------------------------------------------------------------------------------------
+
+
+@task(name="send-sms", **_OPTIONS)
+def send_sms(
+    phone: str,
+    text: str,
+    *,
+    credentials: str | EsmsCredentials = "default",
+    brandname: str | None = None,
+    message_key: str | None = None,
+    ledger: str | EsmsLedger | None = None,
+    campaign: str | None = None,
+    send_at: datetime | None = None,
+    callback_url: str | None = None,
+    rate_limit: str | None = None,
+) -> dict[str, Any]:
+    """
+    Send one customer-care SMS, once: however often the task or its flow is retried.
+
+    Args:
+        phone: A Vietnamese mobile number in any spelling.
+        text: Must fit a text registered for the brandname.
+        credentials: Name of an `EsmsCredentials` block, or the block.
+        brandname: Sender; None takes that of the credentials.
+        message_key: Names this message, such as an order number: it is then sent once for ever. Without it the message
+            is sent once a flow run, and two messages of a flow run are the same when phone, text and sender are.
+        ledger: Name of an `EsmsLedger` block, or the block; None is a file on this machine. Give one when retries may
+            run elsewhere.
+        campaign: Words that come back in the sent data.
+        send_at: Aware time of sending; None sends now.
+        callback_url: Gets the delivery report.
+        rate_limit: A global concurrency limit with slot decay.
+
+    Returns:
+        `state` (accepted), `message_id` (None after a lost answer), `duplicate`, `run_key` to wait for it with.
+
+    Raises:
+        BulkIncompleteError: It was rejected, or nobody knows; `retryable` says whether trying again may settle it.
+        InvalidRequestError: It cannot be sent as it is, or was sent under this key with another text before.
+        ConfigurationError: A block cannot be used.
+
+    Example:
+        ```python
+        from esms_connectors.prefect import send_sms
+
+        send_sms("0901234567", "Don hang 17 da giao", message_key="order-17-delivered")
+        ```
+    """
+    return _send_sms(
+        phone, text, credentials, brandname, message_key, ledger, campaign, send_at, callback_url, rate_limit
+    )
+
+
+@task(name="send-sms", **_OPTIONS)
+async def asend_sms(
+    phone: str,
+    text: str,
+    *,
+    credentials: str | EsmsCredentials = "default",
+    brandname: str | None = None,
+    message_key: str | None = None,
+    ledger: str | EsmsLedger | None = None,
+    campaign: str | None = None,
+    send_at: datetime | None = None,
+    callback_url: str | None = None,
+    rate_limit: str | None = None,
+) -> dict[str, Any]:
+    """`send_sms` for async flows; it does not block the event loop."""
+    return await asyncio.to_thread(
+        _send_sms,
+        phone, text, credentials, brandname, message_key, ledger, campaign, send_at, callback_url, rate_limit,
+    )  # fmt: skip
+
+
+def _send_sms(
+    phone: str,
+    text: str,
+    credentials: str | EsmsCredentials,
+    brandname: str | None,
+    message_key: str | None,
+    ledger: str | EsmsLedger | None,
+    campaign: str | None,
+    send_at: datetime | None,
+    callback_url: str | None,
+    rate_limit: str | None,
+) -> dict[str, Any]:
+    with borrow_account(credentials, rate_limit) as account, ExitStack() as stack:
+        sender = brandname or account.block.brandname
+        if not sender:
+            raise InvalidRequestError(
+                "No brandname: give one, or put one into the credentials block.", field="brandname"
+            )
+        if account.client.sandbox:
+            # Nothing is stored there, so the ledger must not remember it either.
+            checked = account.client.send_customer_care_sms(
+                phone, text, sender, send_at=send_at, campaign=campaign, callback_url=callback_url
+            )
+            return {"state": "accepted", "message_id": checked.message_id, "duplicate": False, "sandbox": True}
+        phone = normalise_phone(phone)
+        named = message_key or make_request_id("prefect-sms", _this_run(), phone, text, sender)
+        run_key = f"sms/{account.block.account}/{named}"
+        opened = stack.enter_context(borrow_ledger(ledger))
+        recipient = Recipient(phone, (), "sms", 1)
+        summary = bulk.send_sms_bulk(
+            account.client,
+            lambda: [recipient],
+            # Braces are no placeholders here.
+            text.replace("{", "{{").replace("}", "}}"),
+            sender,
+            ledger=opened,
+            run_key=run_key,
+            campaign=campaign,
+            send_at=send_at,
+            callback_url=callback_url,
+            threads=1,
+        )
+        row = next(opened.rows(run_key))
+    return {
+        "state": row["state"],
+        "message_id": row["message_id"],
+        "duplicate": bool(summary.run.duplicates),
+        "run_key": run_key,
+        "sandbox": False,
+    }
+
+
+def _this_run() -> str:
+    """What stays the same when a task or its flow is retried."""
+    task_run = TaskRunContext.get()
+    if task_run is None:
+        raise InvalidRequestError("Outside of a task run the message needs a message_key.", field="message_key")
+    return str(task_run.task_run.flow_run_id or task_run.task_run.id)
+
+
+# --- a campaign ------------------------------------------------------------------------------------------------------
+
+
+@task(name="plan-zns-bulk", **_OPTIONS)
+def plan_zns_bulk(campaign: ZnsCampaign, *, chunks_per_shard: int | None = None) -> dict[str, Any]:
+    """
+    Check every row, freeze the shards, and say what sending would do and cost. Sends nothing.
+
+    Args:
+        campaign: What to send to whom.
+        chunks_per_shard: Calls of one task; None takes 1, and more for campaigns beyond 500 000 recipients.
+
+    Returns:
+        `plan`: counts, cost, problems and reasons of rejected rows, nobody's number; `shards`: their names;
+        `chunks_per_shard`; `account`.
+
+    Raises:
+        InvalidRequestError: Source, columns and template do not fit, or nobody can be sent to.
+        ConfigurationError: A block cannot be used, or an extra is missing.
+        GatewayError, NotSentError, OutcomeUnknownError: Template, balance or price could not be read.
+    """
+    return _plan(campaign, chunks_per_shard)
+
+
+@task(name="plan-zns-bulk", **_OPTIONS)
+async def aplan_zns_bulk(campaign: ZnsCampaign, *, chunks_per_shard: int | None = None) -> dict[str, Any]:
+    """`plan_zns_bulk` for async flows; it does not block the event loop."""
+    return await asyncio.to_thread(_plan, campaign, chunks_per_shard)
+
+
+def _plan(campaign: ZnsCampaign, chunks_per_shard: int | None) -> dict[str, Any]:
+    with ExitStack() as stack:
+        account = stack.enter_context(borrow_account(campaign.credentials, campaign.rate_limit))
+        ledger = stack.enter_context(borrow_ledger(campaign.ledger))
+        template = account.client.get_zns_template(campaign.template_id, oa_id_of(campaign, account.block))
+        report = ReadReport()
+        rejects = campaign.rejects_file()
+        if rejects is not None:
+            stack.enter_context(rejects)
+        cutter = Cutter(campaign.chunk_size)
+        plan = make_plan(
+            account.client,
+            cutter.watch(campaign.recipients(template, report, rejects)),
+            report,
+            ledger=ledger,
+            run_key=campaign.run_key,
+            send_at=campaign.send_at,
+            price_vnd=campaign.price_vnd,
+            chunk_size=campaign.chunk_size,
+        )
+        label = account.block.account
+    if not plan.recipients:
+        raise InvalidRequestError("No row of the source can be sent to.", field="source")
+    chunks = cutter.names()
+    size = chunks_per_shard or -(-len(chunks) // MAX_SHARDS)
+    return {
+        "plan": {name: str(value) if isinstance(value, Decimal) else value for name, value in plan.as_dict().items()},
+        "shards": shard_names(chunks, size),
+        "chunks_per_shard": size,
+        "account": label,
+    }
+
+
+@task(name="send-zns-bulk", **_SHARD_OPTIONS)
+def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> dict[str, Any]:
+    """
+    Send one shard of a campaign: each row at most once, whoever else is at it.
+
+    The result is kept as JSON under `esms/{account}/{run_key}/{shard}`, so that a rerun passes over it. The ledger is
+    what counts: without the result the task asks it for every row.
+
+    Args:
+        shard: From `read_shards`.
+        campaign: What the shard is a part of.
+
+    Returns:
+        Counts of the rows by what became of them.
+
+    Raises:
+        ShardIncompleteError: Rows are not settled; `retryable` says whether trying again may settle them.
+        InvalidRequestError: A row was sent with other content before, or cannot be sent as it is.
+        ConfigurationError: A block cannot be used.
+    """
+    return _send_shard(shard, campaign)
+
+
+@task(name="send-zns-bulk", **_SHARD_OPTIONS)
+async def asend_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> dict[str, Any]:
+    """`send_zns_bulk` for async flows; it does not block the event loop."""
+    return await asyncio.to_thread(_send_shard, shard, campaign)
+
+
+def _send_shard(shard: ZnsShard, campaign: ZnsCampaign) -> dict[str, Any]:
+    with (
+        borrow_account(campaign.credentials, campaign.rate_limit) as account,
+        borrow_ledger(campaign.ledger) as ledger,
+    ):
+        summary = bulk.send_zns_shard(
+            account.client,
+            shard.rows,
+            campaign.template_id,
+            oa_id_of(campaign, account.block),
+            ledger=ledger,
+            run_key=campaign.run_key,
+            campaign=campaign.campaign,
+            send_at=campaign.send_at,
+            callback_url=campaign.callback_url,
+            sending_mode=campaign.sending_mode,
+            chunk_size=campaign.chunk_size,
+            row_key=campaign.key_column or "phone",
+        )
+    told = _told(summary.counters)
+    if not summary.complete:
+        because = f" Stopped: {summary.stopped_by}" if summary.stopped_by else ""
+        raise ShardIncompleteError(
+            f"Shard {shard.number + 1} of {shard.total} of run {campaign.run_key}: {told}.{because}", summary=summary
+        )
+    get_run_logger().debug("shard %d of %d: %s", shard.number + 1, shard.total, told)
+    counted = asdict(summary.counters)
+    return {
+        "shard": shard.name,
+        "rows": len(shard.rows),
+        **{name: counted[name] for name in ("accepted", "duplicates", "rejected", "settled_before")},
+    }
+
+
+def _told(counters: Counters) -> str:
+    names = {
+        "accepted": "accepted",
+        "rejected": "rejected",
+        "settled_before": "settled before",
+        "unknown": "unknown",
+        "not_sent": "not sent",
+        "held": "held",
+        "busy": "claimed by another worker",
+        "not_tried": "not tried",
+    }
+    counted = asdict(counters)
+    return ", ".join(f"{counted[name]} {words}" for name, words in names.items() if counted[name]) or "nothing to do"
+
+
+@contextmanager
+def read_shards(campaign: ZnsCampaign, plan: Mapping[str, Any]) -> Iterator[Iterator[ZnsShard]]:
+    """
+    The shards of a plan, one after the other, read anew from the source.
+
+    Args:
+        plan: What `plan_zns_bulk` returned.
+
+    Raises:
+        InvalidRequestError: What is read is not what was planned, before anything of such a shard is sent.
+
+    Example:
+        ```python
+        plan = plan_zns_bulk(campaign)
+        with read_shards(campaign, plan) as shards:
+            futures = [send_zns_bulk.submit(shard, campaign) for shard in shards]
+        ```
+    """
+    with borrow_account(campaign.credentials, campaign.rate_limit) as account:
+        template = account.client.get_zns_template(campaign.template_id, oa_id_of(campaign, account.block))
+    recipients = campaign.recipients(template, ReadReport())
+    yield cut_shards(recipients, plan["shards"], campaign, plan["account"], plan["chunks_per_shard"])
+
+
+def oa_id_of(campaign: ZnsCampaign, block: EsmsCredentials) -> str:
+    oa_id = campaign.oa_id or block.oa_id
+    if not oa_id:
+        raise InvalidRequestError("No OA: give oa_id, or put one into the credentials block.", field="oa_id")
+    return oa_id

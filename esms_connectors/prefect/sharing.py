@@ -1,0 +1,184 @@
+"""
+Clients and ledgers that the tasks of one process share: a connection for each chunk would cost more than the chunk.
+
+They live for one attempt of a flow run. A client stops for good when the gateway refuses the account (101, 103, 140),
+and the next attempt, after somebody has topped up, must not find it stopped.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextvars
+import itertools
+import threading
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from prefect.client.orchestration import get_client
+from prefect.concurrency.sync import rate_limit as take_slot
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.exceptions import ObjectNotFound
+
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.ledger import Ledger
+from esms_connectors.prefect.blocks import load_block
+from esms_connectors.prefect.credentials import EsmsCredentials
+from esms_connectors.prefect.ledger import EsmsLedger, open_default_ledger
+
+_KEPT = 4
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+T = TypeVar("T", bound=_Closable)
+
+
+@dataclass(slots=True)
+class _Entry(Generic[T]):
+    users: int = 0
+    used: int = 0
+    thing: T | None = None
+    opening: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Shelf(Generic[T]):
+    """Opens each thing once a key, lends it to any number of threads, and closes it some time after the last one."""
+
+    def __init__(self, keep: int = _KEPT) -> None:
+        self._keep = keep
+        self._lock = threading.Lock()
+        self._entries: dict[Hashable, _Entry[T]] = {}
+        self._clock = itertools.count(1)
+        atexit.register(self.close)
+
+    @contextmanager
+    def borrow(self, key: Hashable, make: Callable[[], T]) -> Iterator[T]:
+        with self._lock:
+            entry = self._entries.setdefault(key, _Entry())
+            entry.users += 1
+        try:
+            with entry.opening:
+                if entry.thing is None:
+                    entry.thing = make()
+            yield entry.thing
+        finally:
+            with self._lock:
+                entry.users -= 1
+                entry.used = next(self._clock)
+                dropped = self._surplus()
+            for one in dropped:
+                one.close()
+
+    def _surplus(self) -> list[T]:
+        idle = sorted((one.used, key) for key, one in self._entries.items() if not one.users) if self._entries else []
+        gone = [self._entries.pop(key) for _, key in idle[: max(0, len(idle) - self._keep)]]
+        return [one.thing for one in gone if one.thing is not None]
+
+    def close(self) -> None:
+        """Close what nobody uses."""
+        with self._lock:
+            idle = [key for key, one in self._entries.items() if not one.users]
+            gone = [self._entries.pop(key) for key in idle]
+        for one in gone:
+            if one.thing is not None:
+                with suppress(Exception):
+                    one.thing.close()
+
+
+@dataclass(slots=True)
+class Account:
+    """A client, and the account that it is for."""
+
+    block: EsmsCredentials
+    client: EsmsClient
+
+    def close(self) -> None:
+        self.client.close()
+
+
+_accounts: Shelf[Account] = Shelf()
+_ledgers: Shelf[Ledger] = Shelf()
+
+
+@contextmanager
+def borrow_account(credentials: str | EsmsCredentials, rate_limit: str | None = None) -> Iterator[Account]:
+    """The client of a block, shared by the tasks of this attempt of the flow run."""
+
+    def make() -> Account:
+        block = load_block(EsmsCredentials, credentials)
+        settings: dict[str, Any] = {} if rate_limit is None else {"throttle": GlobalRateLimit(rate_limit)}
+        return Account(block, block.get_client(**settings))
+
+    with _accounts.borrow((_attempt(), _name(credentials), rate_limit or ""), make) as account:
+        yield account
+
+
+@contextmanager
+def borrow_ledger(ledger: str | EsmsLedger | None) -> Iterator[Ledger]:
+    """The ledger of a block, or the default one, shared likewise."""
+
+    def make() -> Ledger:
+        return open_default_ledger() if ledger is None else load_block(EsmsLedger, ledger).open()
+
+    with _ledgers.borrow((_attempt(), _name(ledger)), make) as opened:
+        yield opened
+
+
+def _name(block: str | EsmsCredentials | EsmsLedger | None) -> str:
+    if block is None or isinstance(block, str):
+        return f"name:{block or ''}"
+    return f"id:{block._block_document_id or id(block)}"
+
+
+def _attempt() -> str:
+    """This attempt of the flow run, or of the task run where there is no flow."""
+    flow, task = FlowRunContext.get(), TaskRunContext.get()
+    if flow is not None and flow.flow_run is not None:
+        return f"flow {flow.flow_run.id} {flow.flow_run.run_count}"
+    if task is not None:
+        return f"task {task.task_run.flow_run_id or task.task_run.id} {task.task_run.run_count}"
+    return "outside"
+
+
+class GlobalRateLimit:
+    """
+    A throttle that all workers share: a global concurrency limit of the Prefect server with a slot decay.
+
+    Raises:
+        ConfigurationError: there is no such limit, it is off or without decay, or the server cannot be reached.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        # The settings of the run are context variables, and clients call from threads of their own.
+        self._context = contextvars.copy_context()
+        try:
+            with get_client(sync_client=True) as api:
+                limit = api.read_global_concurrency_limit_by_name(name)
+        except ObjectNotFound:
+            problem = "does not exist"
+        except Exception as error:  # noqa: BLE001 - of httpx or the server; their texts hold addresses
+            problem = f"could not be read from the Prefect server ({type(error).__name__})"
+        else:
+            if limit.active and limit.slot_decay_per_second:
+                return
+            problem = "has no slot decay, so it limits nothing" if limit.active else "is switched off"
+        raise ConfigurationError(
+            f"The rate limit {name!r} {problem}. Make one: "
+            f"prefect gcl create {name} --limit 10 --slot-decay-per-second 10"
+        )
+
+    def acquire(self, timeout_seconds: float) -> bool:
+        def take() -> None:
+            take_slot(self._name, timeout_seconds=max(0.01, timeout_seconds), strict=True)
+
+        try:
+            self._context.copy().run(take)
+        except TimeoutError:
+            return False
+        return True

@@ -1,0 +1,73 @@
+"""A warehouse for status rows, as a block."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from esms_connectors.prefect.blocks import EsmsBlock
+
+if TYPE_CHECKING:
+    from esms_connectors.warehouse import Privacy, Warehouse
+
+
+class EsmsWarehouse(EsmsBlock):
+    """
+    Where status rows go, and how much of a person is kept there.
+
+    Attributes:
+        url: the place.
+        phones: how numbers are kept.
+        phone_secret: the key of the hashes.
+        content: whether texts are kept.
+
+    Example:
+        ```python
+        from esms_connectors.prefect import EsmsWarehouse
+
+        block = EsmsWarehouse.load("BLOCK_NAME")
+        with block.open() as warehouse:
+            warehouse.prepare()
+        ```
+    """
+
+    _block_type_name = "eSMS Warehouse"
+    _block_type_slug = "esms-warehouse"
+
+    # The order of the fields is part of the schema that servers store: append, never reorder.
+    url: SecretStr = Field(
+        default=...,
+        description="duckdb:///file, postgresql://…, a folder or s3://… with ?format=parquet, or dlt://destination.",
+    )
+    phones: Literal["plain", "hashed", "masked", "omitted"] = Field(
+        default="plain", description="How phone numbers are kept. It cannot be changed for a warehouse in use."
+    )
+    phone_secret: SecretStr | None = Field(
+        default=None, description="Needed unless phones stay plain; keep it as long as the warehouse."
+    )
+    content: bool = Field(default=True, description="Keep the texts of the messages.")
+
+    @model_validator(mode="after")
+    def _secret_where_needed(self) -> Self:
+        if self.phones != "plain" and self.phone_secret is None:
+            raise ValueError("phone_secret is needed unless phones stay plain")
+        return self
+
+    def open(self) -> Warehouse:
+        """
+        The warehouse, created on first use; close it, or use it as a context manager.
+
+        Raises:
+            ConfigurationError: it cannot be used, or needs an extra.
+        """
+        from esms_connectors.warehouse import open_warehouse
+
+        return open_warehouse(self.url.get_secret_value())
+
+    def privacy(self) -> Privacy:
+        """What becomes of phones and texts."""
+        from esms_connectors.warehouse import PhoneForm, Privacy
+
+        secret = self.phone_secret.get_secret_value() if self.phone_secret else None
+        return Privacy(phone=PhoneForm(self.phones), secret=secret, content=self.content)

@@ -1,0 +1,35 @@
+"""
+The blocks that the other examples use, for the emulator on this machine. Run it once, after `make emulator`:
+
+    python flows_examples/blocks.py [http://127.0.0.1:8089]
+
+For the real gateway give your own keys and leave out base_url; on several machines give the ledger and the warehouse a
+PostgreSQL.
+"""
+
+import sys
+from pathlib import Path
+
+from esms_connectors.emulator import DEMO_API_KEY, DEMO_BRANDNAME, DEMO_OA_ID, DEMO_SECRET_KEY
+from esms_connectors.prefect import EsmsCredentials, EsmsLedger, EsmsNotification, EsmsWarehouse
+
+
+def save_blocks(base_url: str = "http://127.0.0.1:8089", folder: Path | None = None) -> None:
+    folder = folder or Path.cwd() / "demo-output"
+    folder.mkdir(parents=True, exist_ok=True)
+    credentials = EsmsCredentials(
+        account="demo",
+        api_key=DEMO_API_KEY,
+        secret_key=DEMO_SECRET_KEY,
+        base_url=base_url,
+        brandname=DEMO_BRANDNAME,
+        oa_id=DEMO_OA_ID,
+    )
+    credentials.save("default", overwrite=True)
+    EsmsLedger(url=f"sqlite:///{folder / 'ledger.sqlite'}").save("default", overwrite=True)
+    EsmsWarehouse(url=f"duckdb:///{folder / 'esms.duckdb'}").save("default", overwrite=True)
+    EsmsNotification(credentials=credentials, phones="0901234567").save("default", overwrite=True)
+
+
+if __name__ == "__main__":
+    save_blocks(*sys.argv[1:2])

@@ -1,0 +1,25 @@
+"""
+An SMS when a flow fails, without an automation: a hook of the flow.
+
+    python flows_examples/failure_alert.py
+"""
+
+from typing import Any
+
+from prefect import flow
+
+from esms_connectors.prefect import EsmsNotification
+
+
+def alert(_flow: Any, flow_run: Any, state: Any) -> None:
+    # The name of the run makes two failures two events; what failed twice in ten minutes with one text is told once.
+    EsmsNotification.load("default").notify(f"{flow_run.name}: {state.name}", subject="Prefect")
+
+
+@flow(on_failure=[alert], on_crashed=[alert])
+def nightly_books() -> None:
+    raise RuntimeError("the accounts do not add up")
+
+
+if __name__ == "__main__":
+    nightly_books(return_state=True)

@@ -1,0 +1,211 @@
+"""
+One real Prefect server for the session, on loopback, with the collection installed; and gateways for each test.
+
+Prefect reads its settings from the environment when it is imported, and so do the processes that tests start: that is
+why they are set here, first of all.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from pathlib import Path
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+_HOME = tempfile.TemporaryDirectory(prefix="esms-prefect-")
+_PORT = _free_port()
+os.environ.update(
+    {
+        "PREFECT_HOME": _HOME.name,
+        "PREFECT_API_URL": f"http://127.0.0.1:{_PORT}/api",
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{_HOME.name}/prefect.db",
+        "PREFECT_LOCAL_STORAGE_PATH": f"{_HOME.name}/storage",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "1",
+        "PREFECT_SERVER_UI_ENABLED": "false",
+        "PREFECT_RUNNER_POLL_FREQUENCY": "2",
+        "PREFECT_CLI_PROMPT": "false",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        "DO_NOT_TRACK": "1",
+    }
+)
+
+import subprocess  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+import uuid  # noqa: E402
+from collections.abc import Callable, Iterator  # noqa: E402
+from typing import Any  # noqa: E402
+
+import pytest  # noqa: E402
+import requests  # noqa: E402
+from prefect.client.orchestration import get_client  # noqa: E402
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey  # noqa: E402
+
+from esms_connectors.emulator import (  # noqa: E402
+    DEMO_API_KEY,
+    DEMO_BRANDNAME,
+    DEMO_OA_ID,
+    DEMO_SECRET_KEY,
+    DEMO_TEMPLATE_ID,
+    Emulator,
+    EmulatorConfig,
+    EmulatorServer,
+    Progress,
+)
+from esms_connectors.ledger import Ledger  # noqa: E402
+from esms_connectors.prefect import EsmsCredentials, EsmsLedger, ZnsCampaign  # noqa: E402
+from esms_connectors.prefect.blocks import EsmsBlock  # noqa: E402
+
+LEASE_SECONDS = 2.0
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[str]:
+    """The URL of its API. It logs into a file in its home."""
+    log = Path(_HOME.name) / "server.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "prefect", "server", "start", "--port", str(_PORT), "--host", "127.0.0.1"],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # Not where the package lies: it must be found as an installed one.
+            cwd=_HOME.name,
+        )
+        try:
+            url = os.environ["PREFECT_API_URL"]
+            until = time.monotonic() + 90
+            while not _is_healthy(url):
+                assert process.poll() is None, log.read_text()[-2000:]
+                assert time.monotonic() < until, "the Prefect server did not start within 90 s"
+                time.sleep(0.2)
+            yield url
+        finally:
+            _drain()
+            process.terminate()
+            process.wait(20)
+
+
+def _drain() -> None:
+    """Let the threads of Prefect in this process deliver what they have: without a server they try on."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    APILogWorker.drain_all(timeout=20)
+    EventsWorker.drain_all(timeout=20)
+
+
+def _is_healthy(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/health", timeout=2).ok
+    except requests.RequestException:
+        return False
+
+
+@pytest.fixture
+def gateway() -> Emulator:
+    """By the real clock, because flows in other processes know no other; all messages arrive, and soon."""
+    return Emulator(EmulatorConfig(progress=Progress(failed_share=0.0, rejected_share=0.0)))
+
+
+@pytest.fixture
+def server(gateway: Emulator) -> Iterator[EmulatorServer]:
+    with gateway.serve() as running:
+        yield running
+
+
+@pytest.fixture
+def credentials(prefect_server: str, server: EmulatorServer) -> EsmsCredentials:
+    """A saved block of the demo account, under a name of its own."""
+    block = EsmsCredentials(
+        account="demo",
+        api_key=DEMO_API_KEY,
+        secret_key=DEMO_SECRET_KEY,
+        base_url=server.base_url,
+        brandname=DEMO_BRANDNAME,
+        oa_id=DEMO_OA_ID,
+    )
+    block.save(f"test-{uuid.uuid4().hex[:12]}")
+    return block
+
+
+@pytest.fixture
+def ledger_block(prefect_server: str, tmp_path: Path) -> EsmsLedger:
+    """A saved block of an empty ledger whose leases are short."""
+    block = EsmsLedger(url=f"sqlite:///{tmp_path / 'ledger.sqlite'}", lease_seconds=LEASE_SECONDS)
+    block.save(f"test-{uuid.uuid4().hex[:12]}")
+    return block
+
+
+@pytest.fixture
+def books(ledger_block: EsmsLedger) -> Iterator[Ledger]:
+    """The same ledger, for looking."""
+    with ledger_block.open() as ledger:
+        yield ledger
+
+
+def name_of(block: EsmsBlock) -> str:
+    assert block._block_document_name is not None
+    return block._block_document_name
+
+
+def artifacts(key: str) -> list[Any]:
+    with get_client(sync_client=True) as api:
+        found: list[Any] = api.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])))
+    return found
+
+
+def phone_of(number: int) -> str:
+    return f"090{1_000_000 + number:07d}"
+
+
+@pytest.fixture
+def customers(tmp_path: Path) -> Callable[[int], Path]:
+    """Writes a CSV of so many customers, each with a phone of its own."""
+
+    def write(count: int, name: str = "customers.csv") -> Path:
+        path = tmp_path / name
+        rows = (f"{phone_of(number)},Khách {number},Cắt tóc,M{number},15/05/2024" for number in range(count))
+        path.write_text("\n".join(["phone,customer_name,service,code,date", *rows]) + "\n", encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def make_campaign(
+    credentials: EsmsCredentials, ledger_block: EsmsLedger, customers: Callable[[int], Path]
+) -> Callable[..., ZnsCampaign]:
+    """A campaign for so many customers; any field of it may be given."""
+
+    def make(count: int, **fields: object) -> ZnsCampaign:
+        settings: dict[str, object] = {
+            "run_key": f"run-{uuid.uuid4().hex[:8]}",
+            "template_id": DEMO_TEMPLATE_ID,
+            "params": ["customer_name", "service", "code", "date"],
+            "credentials": name_of(credentials),
+            "ledger": name_of(ledger_block),
+            **fields,
+        }
+        if "source" not in settings and "query" not in settings:
+            settings["source"] = str(customers(count))
+        return ZnsCampaign(**settings)  # type: ignore[arg-type]
+
+    return make
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Prefect leaves a connection to its server open for each flow; connections of ours must still be closed."""
+    theirs = pytest.mark.filterwarnings(
+        rf"ignore:(?s).*raddr=\('127.0.0.1', {_PORT}\):pytest.PytestUnraisableExceptionWarning"
+    )
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(theirs)

@@ -1,0 +1,216 @@
+"""The blocks: what Prefect's own suite asks of them, and what it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import pickle
+import subprocess
+import sys
+import uuid
+from importlib.resources import files
+
+import cloudpickle
+import pytest
+from conftest import name_of
+from prefect import flow, task
+from prefect.blocks.core import Block
+from prefect.results import ResultRecord, ResultRecordMetadata
+from prefect.serializers import JSONSerializer, PickleSerializer
+from prefect.testing import standard_test_suites
+from prefect.testing.standard_test_suites import BlockStandardTestSuite
+
+from esms_connectors import ConfigurationError, EsmsClient
+from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY
+from esms_connectors.prefect import EsmsCredentials, EsmsLedger, EsmsNotification, EsmsWarehouse
+from esms_connectors.prefect.blocks import load_block
+
+BLOCKS = [EsmsCredentials, EsmsLedger, EsmsNotification, EsmsWarehouse]
+LEDGER_PASSWORD = "correct-horse-battery"
+PHONE = "0901234567"
+SECRETS = [DEMO_API_KEY, DEMO_SECRET_KEY, LEDGER_PASSWORD, PHONE]
+
+
+def some_block(kind: type[Block]) -> Block:
+    credentials = EsmsCredentials(account="demo", api_key=DEMO_API_KEY, secret_key=DEMO_SECRET_KEY)
+    if kind is EsmsCredentials:
+        return credentials
+    if kind is EsmsLedger:
+        return EsmsLedger(url=f"postgresql://me:{LEDGER_PASSWORD}@db/ledger", phone_secret=LEDGER_PASSWORD)
+    if kind is EsmsWarehouse:
+        return EsmsWarehouse(url=f"postgresql://me:{LEDGER_PASSWORD}@db/rows", phone_secret=LEDGER_PASSWORD)
+    return EsmsNotification(credentials=credentials, phones=PHONE, brandname="Baotrixemay")
+
+
+@pytest.fixture
+def packaged_logo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prefect's suite fetches the logo from the web; here it gets the one that the package brings along."""
+    logo = files("esms_connectors.prefect").joinpath("logo.png").read_bytes()
+    monkeypatch.setattr(standard_test_suites.blocks, "urlopen", lambda url: io.BytesIO(logo))
+
+
+@pytest.mark.usefixtures("packaged_logo")
+class TestStandards(BlockStandardTestSuite):
+    """Prefect's own tests of a block."""
+
+    @pytest.fixture(params=BLOCKS)
+    def block(self, request: pytest.FixtureRequest) -> type[Block]:
+        return request.param
+
+
+@pytest.mark.parametrize(
+    ("kind", "slug", "fields"),
+    [
+        (
+            EsmsCredentials,
+            "esms-credentials",
+            "account api_key secret_key base_url sandbox brandname oa_id requests_per_second",
+        ),
+        (EsmsLedger, "esms-ledger", "url phone_secret lease_seconds"),
+        (EsmsWarehouse, "esms-warehouse", "url phones phone_secret content"),
+        (
+            EsmsNotification,
+            "esms-notification",
+            "credentials phones brandname text plain_text max_segments same_text_minutes",
+        ),
+    ],
+)
+def test_schemas_stay_as_servers_have_stored_them(kind: type[Block], slug: str, fields: str) -> None:
+    """Slug and order of fields are in the checksum of the schema: append to the list, never change it."""
+    assert kind.get_block_type_slug() == slug
+    assert list(kind.model_fields) == fields.split()
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_nothing_that_shows_a_block_shows_its_secrets(kind: type[Block]) -> None:
+    """repr, str, JSON, dump and Prefect's serializer."""
+    block = some_block(kind)
+    shown = [repr(block), str(block), block.model_dump_json(), repr(block.model_dump())]
+    shown.append(JSONSerializer().dumps(block).decode())
+    for text in shown:
+        assert not [secret for secret in SECRETS if secret in text]
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+@pytest.mark.parametrize("dumps", [pickle.dumps, cloudpickle.dumps, PickleSerializer().dumps])
+def test_an_unsaved_block_is_not_pickled(kind: type[Block], dumps: object) -> None:
+    """A pickled SecretStr is plain text, and runners and result storages pickle."""
+    with pytest.raises(ConfigurationError, match="save it"):
+        dumps(some_block(kind))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_a_saved_block_is_pickled_by_reference(prefect_server: str, kind: type[Block]) -> None:
+    """No secret is in the bytes, and what comes out has them again."""
+    block = some_block(kind)
+    block.save(f"pickled-{uuid.uuid4().hex[:8]}")
+    data = cloudpickle.dumps(block)
+    assert not [secret for secret in SECRETS if secret.encode() in data]
+    again = pickle.loads(data)
+    assert again.model_dump(context={"include_secrets": True}) == block.model_dump(context={"include_secrets": True})
+
+
+def test_a_block_that_is_a_result_is_stored_without_its_secrets(credentials: EsmsCredentials) -> None:
+    """Whoever returns a block from a persisted task gets away with it."""
+    record = ResultRecord(result=credentials, metadata=ResultRecordMetadata(serializer=PickleSerializer()))
+    data = record.serialize()
+    assert DEMO_API_KEY.encode() not in data
+    assert DEMO_SECRET_KEY.encode() not in data
+
+
+def test_blocks_register_themselves(prefect_server: str) -> None:
+    """`prefect block register -m` finds all of them."""
+    command = [sys.executable, "-m", "prefect", "block", "register", "-m", "esms_connectors.prefect"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert f"registered {len(BLOCKS)} block" in done.stdout
+
+
+def test_a_client_of_the_block(credentials: EsmsCredentials) -> None:
+    """It reaches the gateway that the block names, with the keys that the block holds."""
+    loaded = EsmsCredentials.load(name_of(credentials))
+    with loaded.get_client() as client:
+        assert isinstance(client, EsmsClient)
+        assert client.get_balance().balance_vnd > 0
+
+
+def test_ids_stay_text() -> None:
+    """An OA id has more digits than a float keeps; forms hand over numbers."""
+    block = EsmsCredentials(account="a", api_key="k" * 9, secret_key="s" * 9, oa_id=4097311281936189049)
+    assert block.oa_id == "4097311281936189049"
+
+
+def test_the_account_is_a_plain_word() -> None:
+    """It becomes part of paths, keys and names of resources."""
+    for account in ("", "../other", "a b", "tài-khoản", "a/b"):
+        with pytest.raises(ValueError, match="account"):
+            EsmsCredentials(account=account, api_key="k" * 9, secret_key="s" * 9)
+
+
+def test_a_block_of_no_such_name_is_one_line(prefect_server: str) -> None:
+    """It says which, and how to save it."""
+    with pytest.raises(ConfigurationError, match=r"^There is no block esms-credentials/nobody\. Save one: .*$"):
+        load_block(EsmsCredentials, "nobody")
+
+
+def test_no_prefect_server_is_one_line() -> None:
+    """Without its address, which may hold a password."""
+    program = (
+        "from esms_connectors import ConfigurationError\n"
+        "from esms_connectors.prefect import EsmsCredentials\n"
+        "from esms_connectors.prefect.blocks import load_block\n"
+        "try: load_block(EsmsCredentials, 'default')\n"
+        "except ConfigurationError as error: print(error)"
+    )
+    environment = {"PREFECT_API_URL": "http://user:hunter2hunter2@127.0.0.1:9/api", "PREFECT_HOME": "/nonexistent"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=90, env=environment, check=False
+    )
+    assert done.stdout.startswith("Block esms-credentials/default could not be loaded from the Prefect server (")
+    assert done.stdout.count("\n") == 1
+    assert "hunter2" not in done.stdout
+
+
+def test_a_block_that_does_not_fit_is_one_line(prefect_server: str) -> None:
+    """What is stored was written by a version with other rules; its values are not quoted."""
+    block = EsmsCredentials(account="demo", api_key=DEMO_API_KEY, secret_key=DEMO_SECRET_KEY)
+    name = f"other-{uuid.uuid4().hex[:8]}"
+    block.account = "not a plain word"
+    block.save(name)
+    with pytest.raises(ConfigurationError, match="does not fit this version") as error:
+        load_block(EsmsCredentials, name)
+    assert "plain word" not in str(error.value)
+
+
+def test_blocks_of_the_collection_can_be_used_in_a_flow_and_its_threads(credentials: EsmsCredentials) -> None:
+    """As a parameter of a flow and of a task, by name and as the block itself."""
+
+    @task
+    def balance(block: EsmsCredentials) -> str:
+        with block.get_client() as client:
+            return str(client.get_balance().balance_vnd)
+
+    @flow
+    def use(block: EsmsCredentials) -> list[str]:
+        return [balance(block), balance.submit(block).result()]
+
+    assert len(set(use(credentials))) == 1
+
+
+def test_load_is_a_coroutine_where_a_loop_runs(credentials: EsmsCredentials) -> None:
+    """As Prefect has it; `load_block` is not, because threads of ours call it."""
+
+    async def inside() -> tuple[str, str]:
+        loaded = await EsmsCredentials.aload(name_of(credentials))
+        return loaded.account, load_block(EsmsCredentials, name_of(credentials)).account
+
+    assert asyncio.run(inside()) == ("demo", "demo")
+
+
+def test_the_schema_on_the_server_marks_what_is_secret() -> None:
+    """So that the server encrypts and the UI hides it, nested fields too."""
+    secret = {kind: set(json.loads(json.dumps(kind.model_json_schema()))["secret_fields"]) for kind in BLOCKS}
+    assert secret[EsmsCredentials] == {"api_key", "secret_key"}
+    assert secret[EsmsLedger] == {"url", "phone_secret"}
+    assert secret[EsmsWarehouse] == {"url", "phone_secret"}
+    assert secret[EsmsNotification] == {"credentials.api_key", "credentials.secret_key", "phones"}

@@ -1,0 +1,417 @@
+"""Campaigns through a real Prefect server: whatever happens to the flow, nobody gets a second message."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import artifacts, name_of, phone_of
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.settings import get_current_settings
+
+from esms_connectors import ConfigurationError, InvalidRequestError
+from esms_connectors.bulk import BulkIncompleteError
+from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, EmulatorServer, code, http_status
+from esms_connectors.ledger import Ledger, SendState
+from esms_connectors.prefect import EsmsCredentials, EsmsLedger, ZnsCampaign, plan_zns_bulk, send_zns_bulk, zns_campaign
+from esms_connectors.prefect.flows import Approval
+from esms_connectors.prefect.sending import read_shards
+
+CHILD = Path(__file__).with_name("campaign_child.py")
+
+
+def start(campaign: ZnsCampaign, tmp_path: Path) -> subprocess.Popen[str]:
+    with (tmp_path / "child.log").open("a") as log:
+        return subprocess.Popen(
+            [sys.executable, str(CHILD), campaign.model_dump_json()], stdout=subprocess.PIPE, stderr=log, text=True
+        )
+
+
+def result_of(child: subprocess.Popen[str]) -> dict[str, Any]:
+    output, _ = child.communicate(timeout=100)
+    assert child.returncode == 0
+    return dict(json.loads(output.splitlines()[-1]))
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def everybody_once(gateway: Emulator, count: int) -> None:
+    assert gateway.deliveries_by_phone() == {phone_of(number): 1 for number in range(count)}
+
+
+def result_files() -> Iterator[Path]:
+    yield from (path for path in Path(get_current_settings().home, "storage").rglob("*") if path.is_file())
+
+
+# --- all goes well ---------------------------------------------------------------------------------------------------
+
+
+def test_a_campaign_reaches_everybody_once(
+    gateway: Emulator, books: Ledger, make_campaign: Callable[..., ZnsCampaign]
+) -> None:
+    """One task a chunk; its receipt stands as JSON under the key that says what it is; the artifacts tell the rest."""
+    campaign = make_campaign(1200)
+    told = zns_campaign(campaign)
+    everybody_once(gateway, 1200)
+    assert gateway.call_count("send_zns_bulk") == 3
+    assert (told["accepted"], told["rejected"], told["unsettled"], told["complete"]) == (1200, 0, 0, True)
+    assert books.summary(campaign.run_key).accepted == 1200
+    receipts = sorted(path for path in result_files() if f"esms/demo/{campaign.run_key}/" in str(path))
+    assert len(receipts) == 3
+    kept = [json.loads(json.loads(path.read_text())["result"]) for path in receipts]
+    assert sorted(one["rows"] for one in kept) == [200, 500, 500]
+    assert sum(one["accepted"] for one in kept) == 1200
+    (table,) = artifacts(f"esms-run-{campaign.run_key}")
+    assert json.loads(table.data) == [{"outcome": "accepted", "code": "100", "messages": 1200}]
+    (progress,) = artifacts(f"esms-progress-{campaign.run_key}")
+    assert progress.data == 100.0
+    assert "| recipients | 1,200 |" in artifacts(f"esms-plan-{campaign.run_key}")[0].data
+
+
+def test_running_it_again_costs_no_call(gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]) -> None:
+    """Receipts pass over the shards; without them the ledger does."""
+    campaign = make_campaign(1200)
+    zns_campaign(campaign)
+    again = zns_campaign(campaign)
+    assert again["shards_passed_over"] == 3
+    for path in result_files():
+        path.unlink()
+    third = zns_campaign(campaign)
+    assert third["shards_passed_over"] == 0
+    everybody_once(gateway, 1200)
+    assert gateway.call_count("send_zns_bulk") == 3
+
+
+def test_many_chunks_make_no_more_tasks_than_prefect_bears(
+    gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond the limit each task has several calls."""
+    monkeypatch.setattr("esms_connectors.prefect.sending.MAX_SHARDS", 4)
+    told = zns_campaign(make_campaign(1000, chunk_size=100))
+    assert told["shards"] == 4
+    assert gateway.call_count("send_zns_bulk") == 10
+    everybody_once(gateway, 1000)
+
+
+def test_nothing_that_is_kept_holds_a_secret_or_a_phone(
+    prefect_server: str, gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Results, artifacts, events, parameters and logs; the server's whole database. (Blocks are encrypted there.)"""
+    gateway.block_phone(phone_of(7))
+    gateway.faults.add("send_zns_bulk", http_status(503), calls=[2])
+    campaign = make_campaign(1200, at_least=0.99)
+    zns_campaign(campaign)
+    home = Path(get_current_settings().home)
+    files = [*result_files(), home / "server.log", *home.glob("prefect.db*")]
+    time.sleep(2)  # logs and events travel by themselves
+    for path in files:
+        data = path.read_bytes()
+        for secret in (DEMO_API_KEY, DEMO_SECRET_KEY, phone_of(7), phone_of(1000)):
+            assert secret.encode() not in data, f"{path.name} holds {secret[:4]}…"
+    assert DEMO_API_KEY not in caplog.text
+    assert phone_of(7) not in caplog.text
+
+
+def test_a_flow_of_ones_own(gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]) -> None:
+    """The tasks without the flow: plan, read, submit."""
+    campaign = make_campaign(700)
+
+    @flow
+    def mine() -> list[dict[str, Any]]:
+        plan = plan_zns_bulk(campaign)
+        with read_shards(campaign, plan) as shards:
+            return [future.result() for future in [send_zns_bulk.submit(shard, campaign) for shard in shards]]
+
+    assert [one["accepted"] for one in mine()] == [500, 200]
+    everybody_once(gateway, 700)
+
+
+# --- it is killed, retried, doubled ----------------------------------------------------------------------------------
+
+
+def test_kill_9_in_the_middle_of_20000_and_a_rerun(
+    gateway: Emulator,
+    server: EmulatorServer,
+    books: Ledger,
+    make_campaign: Callable[..., ZnsCampaign],
+    tmp_path: Path,
+) -> None:
+    """The rerun takes up what was in the air when the process died, and everybody has one message."""
+    campaign = make_campaign(20_000)
+    server.latency_seconds = 0.1
+    child = start(campaign, tmp_path)
+    wait_until(lambda: gateway.message_count >= 6_000, 90)
+    os.kill(child.pid, signal.SIGKILL)
+    child.communicate()
+    server.latency_seconds = 0.0
+    before = gateway.message_count
+    assert 6_000 <= before < 20_000
+    told = zns_campaign(campaign)
+    assert told["accepted"] == 20_000
+    assert told["shards_passed_over"] >= 1
+    everybody_once(gateway, 20_000)
+    assert books.summary(campaign.run_key).accepted == 20_000
+
+
+def test_a_retry_of_the_flow(gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]) -> None:
+    """The gateway is down in the middle: the second attempt sends what is missing."""
+    gateway.faults.add("send_zns_bulk", http_status(503), calls=list(range(3, 500)))
+    # Each attempt plans anew, and asks for the balance then: at the second one the gateway is up again.
+    plans: list[object] = []
+    gateway.on_call("get_balance", lambda call: plans.append(call) or (len(plans) > 1 and gateway.faults.clear()))
+    campaign = make_campaign(500, chunk_size=100)
+    told = zns_campaign.with_options(retries=1, retry_delay_seconds=0.1)(campaign)
+    assert (told["accepted"], len(plans)) == (500, 2)
+    everybody_once(gateway, 500)
+
+
+def test_two_runs_of_one_campaign_at_once(
+    gateway: Emulator, server: EmulatorServer, make_campaign: Callable[..., ZnsCampaign], tmp_path: Path
+) -> None:
+    """Both end well, and together they send each message once."""
+    campaign = make_campaign(3000, chunk_size=100)
+    server.latency_seconds = 0.05
+    children = [start(campaign, tmp_path) for _ in range(2)]
+    told = [result_of(child) for child in children]
+    assert [one["accepted"] for one in told] == [3000, 3000]
+    everybody_once(gateway, 3000)
+
+
+def test_no_money_stops_the_run_and_the_next_one_goes_on(
+    gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
+) -> None:
+    """103 is met once or twice, not by every shard; in the same process the run goes on after a top-up."""
+    campaign = make_campaign(2500, chunk_size=50)
+    gateway.set_balance(300 * 500)
+    with pytest.raises(BulkIncompleteError, match=r"Stopped: .*103") as error:
+        zns_campaign(campaign)
+    assert "\n" not in str(error.value)
+    assert error.value.summary.counters.not_tried > 0
+    gateway.set_balance(10**9)
+    assert zns_campaign(campaign)["accepted"] == 2500
+    everybody_once(gateway, 2500)
+
+
+def test_a_gateway_that_is_down_is_not_asked_for_every_shard(
+    gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
+) -> None:
+    """Going on would put the whole list in doubt."""
+    gateway.faults.add("send_zns_bulk", http_status(503), every=1)
+    campaign = make_campaign(4000, chunk_size=50)
+    with pytest.raises(BulkIncompleteError, match="seems to be down"):
+        zns_campaign(campaign, shards_at_a_time=4)
+    assert gateway.call_count("send_zns_bulk") < 4 * 20
+
+
+def test_released_rows_go_out_again_although_there_is_a_receipt(
+    gateway: Emulator, books: Ledger, make_campaign: Callable[..., ZnsCampaign]
+) -> None:
+    """Somebody decided so: the ledger counts, not Prefect's memory."""
+    campaign = make_campaign(600)
+    zns_campaign(campaign)
+    row = next(books.rows(campaign.run_key, SendState.ACCEPTED))
+    assert books.release(campaign.run_key, [row["request_id"]], "the customer asked") == 1
+    told = zns_campaign(campaign)
+    assert told["shards_passed_over"] == 1
+    assert sorted(gateway.deliveries_by_phone().values()) == [1] * 599 + [2]
+
+
+def test_receipts_protect_where_the_ledger_was_lost(
+    gateway: Emulator,
+    ledger_block: EsmsLedger,
+    make_campaign: Callable[..., ZnsCampaign],
+    tmp_path: Path,
+) -> None:
+    """A new, empty ledger in its place: what has a receipt is not sent again."""
+    campaign = make_campaign(600)
+    zns_campaign(campaign)
+    for path in tmp_path.glob("ledger.sqlite*"):
+        path.unlink()
+    with pytest.raises(BulkIncompleteError, match="600 recipients have receipts, but are not in the ledger"):
+        zns_campaign(campaign)
+    told = zns_campaign(campaign.model_copy(update={"at_least": None}))
+    assert (told["shards_passed_over"], told["not_in_ledger"]) == (2, 600)
+    everybody_once(gateway, 600)
+
+
+# --- people, limits, mistakes ----------------------------------------------------------------------------------------
+
+
+def _answer(approve: bool, run_key: str, seen: list[int], gateway: Emulator) -> None:
+    with get_client(sync_client=True) as api:
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            for run in api.read_flow_runs():
+                if run.name == f"zns-campaign {run_key}" and run.state is not None and run.state.is_paused():
+                    seen.append(gateway.message_count)
+                    api.resume_flow_run(run.id, run_input={"approve": approve})
+                    return
+            time.sleep(0.2)
+
+
+@pytest.mark.parametrize("approve", [True, False])
+def test_a_person_approves_the_plan_first(
+    gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], approve: bool
+) -> None:
+    """Nothing leaves before the answer; after a no nothing at all."""
+    campaign = make_campaign(700)
+    seen: list[int] = []
+    person = threading.Thread(target=_answer, args=(approve, campaign.run_key, seen, gateway))
+    person.start()
+    state = zns_campaign(campaign, approval="pause", return_state=True)
+    person.join()
+    assert seen == [0]
+    if approve:
+        assert state.is_completed()
+        everybody_once(gateway, 700)
+    else:
+        assert state.is_cancelled()
+        assert gateway.message_count == 0
+    assert Approval.model_fields["approve"].default is False
+
+
+def test_a_rate_limit_is_shared_through_the_server(
+    gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
+) -> None:
+    """A dozen requests at four a second, two at once, take more than two seconds."""
+    with get_client(sync_client=True) as api:
+        api.upsert_global_concurrency_limit_by_name("esms-slow", 2, 4.0)
+    campaign = make_campaign(500, chunk_size=50, rate_limit="esms-slow")
+    began = time.monotonic()
+    assert zns_campaign(campaign)["accepted"] == 500
+    assert time.monotonic() - began > 2
+    everybody_once(gateway, 500)
+
+
+def test_a_rate_limit_that_is_not_there_stops_the_run(
+    gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
+) -> None:
+    """Prefect would let everything through."""
+    with pytest.raises(ConfigurationError, match="rate limit 'nobody-made-it' does not exist"):
+        zns_campaign(make_campaign(10, rate_limit="nobody-made-it"))
+    assert gateway.message_count == 0
+
+
+def test_a_run_key_with_other_content_is_refused(
+    gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], customers: Callable[[int], Path]
+) -> None:
+    """One line, and nobody gets a second message."""
+    campaign = make_campaign(600)
+    zns_campaign(campaign)
+    path = Path(campaign.source or "")
+    path.write_text(path.read_text(encoding="utf-8").replace("Cắt tóc", "Gội đầu"), encoding="utf-8")
+    with pytest.raises(InvalidRequestError, match="with other content before") as error:
+        zns_campaign(campaign)
+    assert "\n" not in str(error.value)
+    everybody_once(gateway, 600)
+
+
+def test_a_source_that_changes_after_the_plan_is_not_sent(
+    gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
+) -> None:
+    """What was not planned, and perhaps approved, does not go out."""
+    campaign = make_campaign(1000)
+
+    @flow
+    def planned_then_changed() -> None:
+        plan = plan_zns_bulk(campaign)
+        path = Path(campaign.source or "")
+        lines = path.read_text(encoding="utf-8").splitlines()
+        path.write_text("\n".join([*lines[:700], lines[950], *lines[701:]]) + "\n", encoding="utf-8")
+        with read_shards(campaign, plan) as shards:
+            for shard in shards:
+                send_zns_bulk(shard, campaign)
+
+    with pytest.raises(InvalidRequestError, match="shard 2 of 2 is another one now"):
+        planned_then_changed()
+    everybody_once(gateway, 500)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"source": "nobody.csv"}, "nobody.csv"),
+        ({"params": ["customer_name"]}, "takes 4 params"),
+        ({"params": ["customer_name", "service", "code", "dat"]}, "did you mean date"),
+        ({"template_id": "999"}, "789"),
+        ({"credentials": "nobody"}, "There is no block esms-credentials/nobody"),
+        ({"ledger": "nobody"}, "There is no block esms-ledger/nobody"),
+        ({"source": None, "query": "select 1", "database": "secret/nobody"}, "The database block 'secret/nobody'"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], fields: dict[str, Any], words: str
+) -> None:
+    """And nothing was sent."""
+    with pytest.raises(Exception, match=words) as error:
+        zns_campaign(make_campaign(3, **fields))
+    assert "\n" not in str(error.value)
+    assert gateway.message_count == 0
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"run_key": ""},
+        {"source": None},
+        {"source": "a.csv", "query": "select 1", "database": "secret/x"},
+        {"source": "postgresql://me:hunter2hunter2@db/crm"},
+        {"chunk_size": 501},
+        {"at_least": 1.5},
+        {"phones": ["0901234567"]},
+    ],
+)
+def test_a_campaign_that_makes_no_sense_is_refused_without_quoting_it(fields: dict[str, Any]) -> None:
+    """What is refused may hold a password or a phone."""
+    with pytest.raises(ValueError, match="ZnsCampaign") as error:
+        ZnsCampaign(**{"run_key": "r", "source": "a.csv", "template_id": "1", **fields})
+    assert "hunter2" not in str(error.value)
+    assert "0901234567" not in str(error.value)
+
+
+def test_wrong_keys_are_one_line(
+    gateway: Emulator, credentials: EsmsCredentials, make_campaign: Callable[..., ZnsCampaign]
+) -> None:
+    """101, without the keys."""
+    gateway.faults.add("*", code("101"), every=1)
+    with pytest.raises(Exception, match="101") as error:
+        zns_campaign(make_campaign(3))
+    assert "\n" not in str(error.value)
+    assert name_of(credentials)
+    assert DEMO_API_KEY not in str(error.value)
+
+
+def test_in_a_container_the_flow_warns_once_of_what_will_be_lost(
+    gateway: Emulator,
+    make_campaign: Callable[..., ZnsCampaign],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Results in its files are only slower to do without; a ledger there is worth a warning of its own."""
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    campaign = make_campaign(3)
+    zns_campaign(campaign)
+    assert caplog.text.count("Results are kept in this container") == 1
+    assert "The ledger is a file in this container" not in caplog.text
+    caplog.clear()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.delenv("ESMS_LEDGER", raising=False)
+    again = campaign.model_copy(update={"ledger": None, "run_key": campaign.run_key + "-again"})
+    assert zns_campaign(again)["accepted"] == 3
+    assert caplog.text.count("The ledger is a file in this container") == 1

@@ -1,0 +1,195 @@
+"""What a server does by itself: schedules, automations, runs that were suspended. Served by a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pendulum
+import pytest
+from conftest import name_of, phone_of
+from prefect.automations import Automation
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.deployments import run_deployment
+from prefect.events import emit_event
+from prefect.events.actions import RunDeployment, SendNotification
+from prefect.events.schemas.automations import EventTrigger, Posture
+
+from esms_connectors.emulator import (
+    DEMO_API_KEY,
+    DEMO_BRANDNAME,
+    DEMO_OA_ID,
+    DEMO_SECRET_KEY,
+    DEMO_TEMPLATE_ID,
+    Emulator,
+)
+from esms_connectors.prefect import EsmsCredentials, EsmsLedger, EsmsNotification, EsmsWarehouse, ZnsCampaign
+
+PHONE = "0901234567"
+
+
+@dataclass
+class Served:
+    """A served set of deployments, its gateway, and the blocks they use."""
+
+    gateway: Emulator
+    credentials: EsmsCredentials
+    notification: EsmsNotification
+    warehouse: EsmsWarehouse
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def served(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("served")
+    gateway = Emulator()
+    yesterday = pendulum.yesterday("Asia/Ho_Chi_Minh")
+    gateway.populate(50, start=yesterday, end=yesterday.add(days=1))
+    with gateway.serve() as server:
+        credentials = EsmsCredentials(
+            account="demo",
+            api_key=DEMO_API_KEY,
+            secret_key=DEMO_SECRET_KEY,
+            base_url=server.base_url,
+            brandname=DEMO_BRANDNAME,
+            oa_id=DEMO_OA_ID,
+        )
+        notification = EsmsNotification(credentials=credentials, phones=PHONE, text="{body}")
+        warehouse = EsmsWarehouse(url=f"duckdb:///{folder / 'rows.duckdb'}")
+        for block in (credentials, notification, warehouse):
+            block.save(f"served-{uuid.uuid4().hex[:8]}")
+        blocks = {
+            "credentials": name_of(credentials),
+            "notification": name_of(notification),
+            "warehouse": name_of(warehouse),
+        }
+        child = Path(__file__).with_name("serving_child.py")
+        with (folder / "serve.log").open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, str(child), json.dumps(blocks)], stdout=log, stderr=subprocess.STDOUT
+            )
+        try:
+            yield Served(gateway, credentials, notification, warehouse, folder)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def wait_for(look: Callable[[], Any], seconds: float = 60) -> Any:
+    until = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.3)
+    return found
+
+
+def deployment_id(name: str) -> uuid.UUID:
+    def look() -> uuid.UUID | None:
+        with get_client(sync_client=True) as api:
+            return next((one.id for one in api.read_deployments() if one.name == name), None)
+
+    found: uuid.UUID = wait_for(look)
+    return found
+
+
+def runs_of(name: str) -> list[FlowRun]:
+    deployment = deployment_id(name)
+    with get_client(sync_client=True) as api:
+        return [run for run in api.read_flow_runs() if run.deployment_id == deployment]
+
+
+def trigger_on(event: str) -> EventTrigger:
+    return EventTrigger(expect={event}, posture=Posture.Reactive, threshold=1, within=0)
+
+
+def messages_with(gateway: Emulator, words: str) -> list[str]:
+    return [message.content for message in gateway.messages() if words in message.content]
+
+
+def test_an_automation_sends_one_sms_for_one_event(served: Served) -> None:
+    """The server loads the block by itself; the form that is usual elsewhere sends four."""
+    event = f"test.failed.{uuid.uuid4().hex[:6]}"
+    action = SendNotification(
+        block_document_id=served.notification._block_document_id,
+        subject="Prefect",
+        body="Block: {{ event.resource.id }}",
+    )
+    Automation(name=event, trigger=trigger_on(event), actions=[action]).create()
+    time.sleep(1)  # the trigger service hears of it
+    for number in (1, 2):
+        emit_event(event, resource={"prefect.resource.id": f"test.thing.{number}"})
+    wait_for(lambda: len(messages_with(served.gateway, "Block:")) >= 2)
+    time.sleep(3)  # a repetition would follow within a second or two
+    assert sorted(messages_with(served.gateway, "Block:")) == ["Block: test.thing.1", "Block: test.thing.2"]
+
+
+def test_an_automation_runs_the_deployment_where_the_server_lacks_the_package(served: Served) -> None:
+    """`notify-by-sms` runs where the package is; one event, one message."""
+    event = f"test.failed.{uuid.uuid4().hex[:6]}"
+    action = RunDeployment(
+        source="selected",
+        deployment_id=deployment_id("alarm"),
+        parameters={
+            "body": {"__prefect_kind": "jinja", "template": "Flow: {{ event.resource.id }}"},
+            "notification": name_of(served.notification),
+        },
+    )
+    Automation(name=event, trigger=trigger_on(event), actions=[action]).create()
+    time.sleep(1)
+    emit_event(event, resource={"prefect.resource.id": "test.thing.3"})
+    wait_for(lambda: any(run.state and run.state.is_final() for run in runs_of("alarm")), 90)
+    assert messages_with(served.gateway, "Flow:") == ["Flow: test.thing.3"]
+
+
+def test_a_schedule_fires(served: Served) -> None:
+    """Nobody asked for it, and yesterday's rows are in the warehouse."""
+
+    def finished() -> list[FlowRun]:
+        return [run for run in runs_of("nightly") if run.auto_scheduled and run.state and run.state.is_final()]
+
+    run = wait_for(finished, 90)[0]
+    assert run.state.is_completed(), run.state.message
+    assert (served.folder / "rows.duckdb").exists()
+
+
+def test_a_suspended_run_goes_on_with_the_plan_that_was_approved(
+    served: Served, customers: Callable[[int], Path], tmp_path: Path
+) -> None:
+    """The process ends while a person thinks; another one sends, to everybody once."""
+    ledger = EsmsLedger(url=f"sqlite:///{tmp_path / 'ledger.sqlite'}", lease_seconds=2)
+    ledger.save(f"suspended-{uuid.uuid4().hex[:8]}")
+    campaign = ZnsCampaign(
+        run_key=f"suspended-{uuid.uuid4().hex[:6]}",
+        source=str(customers(700)),
+        template_id=DEMO_TEMPLATE_ID,
+        params=["customer_name", "service", "code", "date"],
+        credentials=name_of(served.credentials),
+        ledger=name_of(ledger),
+    )
+    deployment_id("campaign")
+    run = run_deployment(
+        "zns-campaign/campaign",
+        parameters={"campaign": campaign.model_dump(mode="json"), "approval": "suspend"},
+        timeout=0,
+    )
+
+    def state() -> Any:
+        with get_client(sync_client=True) as api:
+            return api.read_flow_run(run.id).state
+
+    wait_for(lambda: state().name == "Suspended", 90)
+    assert not [phone for phone in served.gateway.deliveries_by_phone() if phone != PHONE and phone == phone_of(1)]
+    with get_client(sync_client=True) as api:
+        api.resume_flow_run(run.id, run_input={"approve": True})
+    wait_for(lambda: state().is_final(), 90)
+    assert state().is_completed(), state().message
+    delivered = served.gateway.deliveries_by_phone()
+    assert [delivered[phone_of(number)] for number in range(700)] == [1] * 700

@@ -1,0 +1,188 @@
+"""An SMS when something happened: exactly one for each event, and every problem as Prefect wants it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import pytest
+from prefect import flow
+from prefect.blocks.abstract import NotificationError
+
+from esms_connectors.emulator import DEMO_BRANDNAME, Emulator, code, drop_after, http_status
+from esms_connectors.prefect import EsmsCredentials, EsmsNotification, notify_by_sms
+from esms_connectors.prefect import notification as notification_module
+from esms_connectors.sms_text import describe
+
+PHONE, OTHER_PHONE = "0901234567", "0987654321"
+
+
+@pytest.fixture
+def make_notification(credentials: EsmsCredentials) -> Callable[..., EsmsNotification]:
+    def make(**fields: object) -> EsmsNotification:
+        settings: dict[str, object] = {"phones": PHONE, "brandname": DEMO_BRANDNAME, **fields}
+        return EsmsNotification(credentials=credentials, **settings)
+
+    return make
+
+
+def test_one_event_is_one_message(gateway: Emulator, make_notification: Callable[..., EsmsNotification]) -> None:
+    """Subject and body in one SMS, without diacritics."""
+    make_notification().notify("Chạy lỗi lúc 03:00", subject="Nightly")
+    (message,) = gateway.messages()
+    assert (message.phone, message.content) == (PHONE, "Nightly: Chay loi luc 03:00")
+
+
+def test_each_phone_gets_one(gateway: Emulator, make_notification: Callable[..., EsmsNotification]) -> None:
+    """However often it is listed."""
+    make_notification(phones=f"{PHONE}, {OTHER_PHONE},{PHONE} ").notify("x")
+    assert gateway.deliveries_by_phone() == {PHONE: 1, OTHER_PHONE: 1}
+
+
+def test_an_event_that_comes_again_is_held_back(
+    gateway: Emulator, make_notification: Callable[..., EsmsNotification], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same text a moment later carries the same request id; another text, or much later, is another event."""
+    clock = [1_000_000_000.0]
+    monkeypatch.setattr(notification_module.time, "time", lambda: clock[0])
+    make_notification().notify("failed", subject="Run 1")
+    make_notification().notify("failed", subject="Run 1")
+    assert gateway.message_count == 1
+    make_notification().notify("failed", subject="Run 2")
+    clock[0] += 601
+    make_notification().notify("failed", subject="Run 1")
+    assert gateway.message_count == 3
+
+
+def test_a_lost_answer_does_not_double_it(
+    gateway: Emulator, make_notification: Callable[..., EsmsNotification]
+) -> None:
+    """The client asks again under the same id, and that is all."""
+    gateway.faults.add("send_customer_care_sms", drop_after(), calls=[1])
+    block = make_notification()
+    with block.raise_on_failure():
+        block.notify("x")
+    assert gateway.deliveries_by_phone() == {PHONE: 1}
+
+
+def test_where_a_loop_runs_it_is_a_coroutine(
+    gateway: Emulator, make_notification: Callable[..., EsmsNotification]
+) -> None:
+    """A server awaits it; the block that only had the other form would be sent four times."""
+
+    async def as_a_server_does() -> None:
+        block = make_notification()
+        with block.raise_on_failure():
+            await block.notify(subject="Prefect", body="x")
+        await block.anotify("y")
+        block.notify("z", _sync=True)
+
+    asyncio.run(as_a_server_does())
+    assert sorted(message.content for message in gateway.messages()) == ["Prefect: x", "y", "z"]
+
+
+def test_in_flows_it_is_what_the_flow_is(gateway: Emulator, make_notification: Callable[..., EsmsNotification]) -> None:
+    """Sync in a sync flow, a coroutine in an async one."""
+    block = make_notification()
+
+    @flow
+    def plain() -> None:
+        assert block.notify("sync") is None
+
+    @flow
+    async def waiting() -> None:
+        await block.notify("async")
+
+    plain()
+    asyncio.run(waiting())  # type: ignore[arg-type]
+    assert gateway.message_count == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (code("101"), "101"),
+        (code("146"), "146"),
+        (http_status(503), "send_customer_care_sms"),
+    ],
+)
+def test_every_problem_is_a_notification_error(
+    gateway: Emulator, make_notification: Callable[..., EsmsNotification], fault: object, words: str
+) -> None:
+    """Prefect repeats an action that fails with anything else; the text is kept by the server, so it names nobody."""
+    gateway.faults.add("send_customer_care_sms", fault, every=1)  # type: ignore[arg-type]
+    block = make_notification()
+    with block.raise_on_failure(), pytest.raises(NotificationError) as error:
+        block.notify("x")
+    assert words in error.value.log
+    assert "090*****67" in error.value.log
+    assert PHONE not in error.value.log
+
+
+def test_outside_of_raise_on_failure_it_is_only_logged(
+    gateway: Emulator, make_notification: Callable[..., EsmsNotification], caplog: pytest.LogCaptureFixture
+) -> None:
+    """As the base class promises."""
+    gateway.faults.add("send_customer_care_sms", code("146"), every=1)
+    logger = logging.getLogger("prefect.EsmsNotification")
+    logger.addHandler(caplog.handler)
+    try:
+        make_notification().notify("x")
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert "146" in caplog.text
+    assert PHONE not in caplog.text
+
+
+@pytest.mark.parametrize("fields", [{"brandname": None}, {"phones": " , "}, {"phones": "12345"}])
+def test_a_block_that_is_not_filled_in_says_so(
+    credentials: EsmsCredentials, make_notification: Callable[..., EsmsNotification], fields: dict[str, object]
+) -> None:
+    """As a NotificationError too."""
+    credentials.brandname = None
+    block = make_notification(**fields)
+    with block.raise_on_failure(), pytest.raises(NotificationError) as error:
+        block.notify("x")
+    assert "\n" not in error.value.log
+
+
+def test_an_error_of_ours_is_a_notification_error_too(
+    make_notification: Callable[..., EsmsNotification], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug must not send an alarm four times; its text may hold anything, so it is left out."""
+    monkeypatch.setattr(EsmsNotification, "message", lambda *_: 1 / 0)
+    block = make_notification()
+    with block.raise_on_failure(), pytest.raises(NotificationError) as error:
+        block.notify("x")
+    assert error.value.log == "SMS notification: internal error (ZeroDivisionError)"
+
+
+def test_long_texts_are_cut(make_notification: Callable[..., EsmsNotification]) -> None:
+    """A traceback in the body costs no more than the segments allowed."""
+    block = make_notification(max_segments=2)
+    for body in ("x" * 100_000, "{^}" * 500, "ắ" * 1000, "😀" * 1000, "a" * 306):
+        text = block.message(body, "Subject")
+        assert describe(text).segments <= 2
+        assert text.endswith("...")
+    assert block.message("a" * 295, "Subject").endswith("a")
+
+
+def test_braces_of_a_body_are_no_placeholders(make_notification: Callable[..., EsmsNotification]) -> None:
+    """JSON in a body stays as it is, and a subject cannot pull the body in twice."""
+    block = make_notification(text="[{subject}] {body}")
+    assert block.message('{"a": 1} {0} {x}', "{body}") == '[{body}] {"a": 1} {0} {x}'
+    assert make_notification().message("only a body") == "only a body"
+
+
+def test_the_flow_for_servers_without_the_package(
+    gateway: Emulator, make_notification: Callable[..., EsmsNotification]
+) -> None:
+    """An automation runs its deployment; a problem fails the run in one line."""
+    make_notification().save("alarm", overwrite=True)
+    notify_by_sms("Chạy lỗi", subject="Nightly", notification="alarm")
+    assert [message.content for message in gateway.messages()] == ["Nightly: Chay loi"]
+    gateway.faults.add("send_customer_care_sms", code("146"), every=1)
+    with pytest.raises(Exception, match=r"^SMS notification: 090\*+67: .*146") as error:
+        notify_by_sms("again", notification="alarm")
+    assert "\n" not in str(error.value)

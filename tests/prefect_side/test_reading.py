@@ -1,0 +1,295 @@
+"""Waiting for delivery, loading status rows, and the flows around them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pendulum
+import pytest
+from conftest import artifacts, name_of, phone_of
+from prefect import flow
+from prefect.client.orchestration import get_client
+
+from esms_connectors import ConfigurationError, InvalidRequestError
+from esms_connectors.emulator import DEMO_API_KEY, Emulator, EmulatorConfig, Progress, http_status
+from esms_connectors.prefect import (
+    EsmsCredentials,
+    EsmsLedger,
+    EsmsWarehouse,
+    ZnsCampaign,
+    aload_sent_messages,
+    await_for_delivery,
+    daily_sent_messages_export,
+    delivery_report,
+    load_sent_messages,
+    send_sms,
+    wait_for_delivery,
+    zns_campaign,
+)
+from esms_connectors.prefect.flows import ExportIncompleteError
+from esms_connectors.waiting import DeliveryTimeoutError, TooFewDeliveredError
+
+VIETNAM = "Asia/Ho_Chi_Minh"
+QUICK = Progress(failed_share=0.0, rejected_share=0.0, queue_seconds=(0.1, 0.3), report_seconds=(0.1, 0.4))
+
+
+@pytest.fixture
+def progress() -> Progress:
+    return QUICK
+
+
+@pytest.fixture
+def gateway(progress: Progress) -> Emulator:
+    return Emulator(EmulatorConfig(progress=progress))
+
+
+@pytest.fixture
+def warehouse(prefect_server: str, tmp_path: Path) -> EsmsWarehouse:
+    """A saved block of an empty DuckDB file."""
+    block = EsmsWarehouse(url=f"duckdb:///{tmp_path / 'rows.duckdb'}")
+    block.save(f"test-{uuid.uuid4().hex[:12]}")
+    return block
+
+
+def in_table(warehouse: EsmsWarehouse, query: str) -> Any:
+    path = warehouse.url.get_secret_value().removeprefix("duckdb:///")
+    with duckdb.connect(path, read_only=True) as connection:
+        return connection.sql(query).fetchall()
+
+
+def yesterday_at(hour: int, days: int = 1) -> pendulum.DateTime:
+    return pendulum.today(VIETNAM).subtract(days=days).add(hours=hour)
+
+
+# --- delivery --------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_waited_for(
+    gateway: Emulator, credentials: EsmsCredentials, ledger_block: EsmsLedger, make_campaign: Callable[..., ZnsCampaign]
+) -> None:
+    """By its run key: the ledger knows which messages those are."""
+    campaign = make_campaign(700)
+    zns_campaign(campaign)
+    counts = wait_for_delivery(
+        campaign.run_key, credentials=name_of(credentials), ledger=name_of(ledger_block), poll_seconds=0.3
+    )
+    assert (counts["expected"], counts["delivered"], counts["reached"]) == (700, 700, True)
+    json.dumps(counts)
+
+
+def test_an_sms_is_waited_for_by_what_send_sms_returned(
+    gateway: Emulator, credentials: EsmsCredentials, ledger_block: EsmsLedger
+) -> None:
+    """Its run key, or its message id; in an async flow the twin."""
+    blocks = {"credentials": name_of(credentials), "ledger": name_of(ledger_block)}
+
+    @flow
+    def one() -> list[dict[str, Any]]:
+        sent = send_sms(phone_of(1), "xin chao", **blocks)
+        return [
+            wait_for_delivery(sent["run_key"], poll_seconds=0.2, **blocks),
+            wait_for_delivery(message_ids=[sent["message_id"]], poll_seconds=0.2, **blocks),
+        ]
+
+    @flow
+    async def two(message_id: str) -> dict[str, Any]:
+        return await await_for_delivery(message_ids=[message_id], poll_seconds=0.2, **blocks)
+
+    told = one()
+    assert [counts["delivered"] for counts in told] == [1, 1]
+    (message,) = gateway.messages()
+    assert asyncio.run(two(message.message_id))["delivered"] == 1  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("progress", [Progress(failed_share=1.0, rejected_share=0.0, report_seconds=(0.1, 0.2))])
+def test_too_few_that_arrive_fail_the_task_and_the_report(
+    gateway: Emulator, credentials: EsmsCredentials, ledger_block: EsmsLedger, make_campaign: Callable[..., ZnsCampaign]
+) -> None:
+    """In one line, with a table of what became of them."""
+    campaign = make_campaign(30)
+    zns_campaign(campaign)
+    blocks = {"credentials": name_of(credentials), "ledger": name_of(ledger_block), "poll_seconds": 0.3}
+    with pytest.raises(TooFewDeliveredError) as error:
+        wait_for_delivery(campaign.run_key, delivered_share=0.9, **blocks)
+    assert "\n" not in str(error.value)
+    with pytest.raises(Exception, match=r"0 of 30 messages arrived, fewer than 0\.9"):
+        delivery_report(campaign.run_key, delivered_share=0.9, **blocks)
+    (table,) = artifacts(f"esms-delivery-result-{campaign.run_key}")
+    counts = {row["state"]: row["messages"] for row in json.loads(table.data)}
+    # Waiting ends as soon as 90 % cannot arrive any more.
+    assert counts["failed"] > 3
+    assert sum(counts.values()) == 30
+
+
+@pytest.mark.parametrize("progress", [Progress(never_final_share=1.0, failed_share=0.0, rejected_share=0.0)])
+def test_the_time_to_wait_ends(
+    gateway: Emulator, credentials: EsmsCredentials, ledger_block: EsmsLedger, make_campaign: Callable[..., ZnsCampaign]
+) -> None:
+    """As an error, or as counts where that is asked for."""
+    campaign = make_campaign(3)
+    zns_campaign(campaign)
+    settings = {"credentials": name_of(credentials), "ledger": name_of(ledger_block), "poll_seconds": 0.1}
+    with pytest.raises(DeliveryTimeoutError, match="0 of 3 final"):
+        wait_for_delivery(campaign.run_key, timeout_seconds=0.5, **settings)
+    counts = wait_for_delivery(campaign.run_key, timeout_seconds=0.5, fail=False, **settings)
+    assert (counts["final"], counts["reached"]) == (0, False)
+
+
+def test_nothing_to_wait_for_is_one_line(credentials: EsmsCredentials, ledger_block: EsmsLedger) -> None:
+    """An unknown run, and neither of both."""
+    blocks = {"credentials": name_of(credentials), "ledger": name_of(ledger_block)}
+    with pytest.raises(InvalidRequestError, match="knows no run 'nobody'"):
+        wait_for_delivery("nobody", **blocks)
+    with pytest.raises(InvalidRequestError, match="either run_key or message_ids"):
+        wait_for_delivery(**blocks)
+
+
+# --- loading ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_window_is_loaded_and_loaded_again(
+    gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse
+) -> None:
+    """The second load changes nothing; the result counts and names nobody."""
+    gateway.populate(1200, start=yesterday_at(0), end=yesterday_at(24))
+
+    @flow
+    def load() -> dict[str, Any]:
+        return load_sent_messages(
+            yesterday_at(0), yesterday_at(24), [2], credentials=name_of(credentials), warehouse=name_of(warehouse)
+        )
+
+    first, second = load(), load()
+    assert (first["rows"], first["inserted"], second["rows"], second["unchanged"]) == (1200, 1200, 1200, 1200)
+    assert in_table(warehouse, "SELECT count(*) FROM esms_sent_messages") == [(1200,)]
+    assert asyncio.run(_load_async(credentials, warehouse))["unchanged"] == 1200
+
+
+async def _load_async(credentials: EsmsCredentials, warehouse: EsmsWarehouse) -> dict[str, Any]:
+    @flow
+    async def load() -> dict[str, Any]:
+        return await aload_sent_messages(
+            yesterday_at(0), yesterday_at(24), [2], credentials=name_of(credentials), warehouse=name_of(warehouse)
+        )
+
+    return await load()  # type: ignore[no-any-return]
+
+
+def test_the_daily_export(gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse) -> None:
+    """A task for each type of yesterday, an asset with what was loaded, an event for each window."""
+    gateway.populate(600, start=yesterday_at(0), end=yesterday_at(24))
+    gateway.populate(600, start=yesterday_at(0), end=yesterday_at(24), sms_type=25)
+    told = daily_sent_messages_export(credentials=name_of(credentials), warehouse=name_of(warehouse), sms_types=[2, 25])
+    assert (told["windows"], told["rows"], told["inserted"]) == (2, 1200, 1200)
+    assert in_table(warehouse, "SELECT sms_type, count(*) FROM esms_sent_messages GROUP BY ALL ORDER BY ALL") == [
+        (2, 600),
+        (25, 600),
+    ]
+    events = events_named("esms.window.loaded", name_of(warehouse))
+    assert sorted(event["payload"]["rows"] for event in events) == [600, 600]
+    (asset,) = {
+        event["resource"]["prefect.resource.id"]
+        for event in events_named("prefect.asset.materialization.succeeded", name_of(warehouse))
+    }
+    assert asset == f"esms://sent-messages/{name_of(warehouse)}"
+    assert [row["count"] for row in json.loads(artifacts(f"esms-export-result-{name_of(warehouse)}")[0].data)][:2] == [
+        1200,
+        1200,
+    ]
+
+
+def events_named(event: str, about: str) -> list[dict[str, Any]]:
+    """They travel by themselves, so a moment is given to them."""
+    until = time.monotonic() + 10
+    found: list[dict[str, Any]] = []
+    while time.monotonic() < until:
+        with get_client(sync_client=True) as api:
+            answer = api.request("POST", "/events/filter", json={"filter": {"event": {"name": [event]}}, "limit": 50})
+        found = [one for one in answer.json()["events"] if about in one["resource"]["prefect.resource.id"]]
+        if len(found) >= 2:
+            return found
+        time.sleep(0.3)
+    return found
+
+
+def test_rows_that_were_not_final_are_read_again(
+    gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse
+) -> None:
+    """Two days ago something was still under way; the export of yesterday brings its end along."""
+    waiting = gateway.insert_message(yesterday_at(10, days=2), phone_of(1), sms_type=2, send_status=7, send_result=2)
+    blocks = {"credentials": name_of(credentials), "warehouse": name_of(warehouse), "sms_types": [2]}
+    before = yesterday_at(0, days=2).date()
+    assert daily_sent_messages_export(day=before, **blocks)["open_rows"] == 1
+    gateway.set_status(waiting, 5, 1)
+    told = daily_sent_messages_export(**blocks)
+    assert (told["windows"], told["changed"], told["open_rows"]) == (2, 1, 0)
+    assert in_table(warehouse, "SELECT state FROM esms_sent_messages") == [("delivered",)]
+
+
+def test_a_retry_passes_over_what_is_loaded(
+    gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of three windows fails; the others are loaded, and the second attempt reads that one only."""
+    gateway.populate(100, start=yesterday_at(0, days=3), end=yesterday_at(24))
+    gateway.faults.add("get_sms_sent_data", http_status(503), every=1)
+    calls: list[int] = []
+
+    def up_again(*_: object) -> None:
+        gateway.faults.clear()
+        calls.append(gateway.call_count("get_sms_sent_data"))
+
+    monkeypatch.setattr(load_sent_messages, "on_failure_hooks", [up_again])
+    export = daily_sent_messages_export.with_options(retries=1, retry_delay_seconds=0.1)
+    told = export(days=3, sms_types=[2], credentials=name_of(credentials), warehouse=name_of(warehouse))
+    assert (told["rows"], len(calls)) == (100, 1)
+    assert in_table(warehouse, "SELECT count(*) FROM esms_sent_messages") == [(100,)]
+    reads = in_table(warehouse, "SELECT count(DISTINCT planned_at), count(*) FROM esms_loads")
+    assert reads == [(3, 3)]
+
+
+def test_windows_that_cannot_be_loaded_fail_the_export_in_one_line(
+    gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse
+) -> None:
+    """It says how many, and the first reason."""
+    gateway.faults.add("get_sms_sent_data", http_status(503), every=1)
+    with pytest.raises(ExportIncompleteError, match="1 of 1 windows could not be loaded") as error:
+        daily_sent_messages_export(sms_types=[2], credentials=name_of(credentials), warehouse=name_of(warehouse))
+    assert "\n" not in str(error.value)
+    assert DEMO_API_KEY not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"days": 0}, "days is at least 1"),
+        ({"days": 800}, "ask for fewer days"),
+        ({"sms_types": [99]}, "sms_type must be one of"),
+        ({"warehouse": "nobody"}, "There is no block esms-warehouse/nobody"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    credentials: EsmsCredentials, warehouse: EsmsWarehouse, settings: dict[str, Any], words: str
+) -> None:
+    """Before anything is read."""
+    with pytest.raises(Exception, match=words) as error:
+        daily_sent_messages_export(**{"credentials": name_of(credentials), "warehouse": name_of(warehouse), **settings})
+    assert "\n" not in str(error.value)
+
+
+def test_a_warehouse_that_cannot_be_opened_is_one_line(credentials: EsmsCredentials, prefect_server: str) -> None:
+    """Without its address, which may hold a password."""
+    block = EsmsWarehouse(url="postgresql://me:hunter2hunter2@127.0.0.1:9/rows")
+    with pytest.raises(Exception, match=r"(?i)postgres|warehouse|connect") as error:
+        load_sent_messages(yesterday_at(0), yesterday_at(24), [2], credentials=name_of(credentials), warehouse=block)
+    assert "\n" not in str(error.value)
+    assert "hunter2" not in str(error.value)
+    with pytest.raises(ValueError, match="phone_secret is needed"):
+        EsmsWarehouse(url="duckdb:///x.duckdb", phones="hashed")
+    assert issubclass(ConfigurationError, Exception)

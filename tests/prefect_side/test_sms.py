@@ -1,0 +1,206 @@
+"""`send_sms`: once, however often the task, the flow or a later run comes by."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from conftest import name_of, phone_of
+from prefect import flow, task
+from prefect.context import TaskRunContext
+from prefect.runtime import flow_run
+
+from esms_connectors import InvalidRequestError
+from esms_connectors.bulk import BulkIncompleteError
+from esms_connectors.emulator import Emulator, code, drop_after, http_status
+from esms_connectors.ledger import Ledger
+from esms_connectors.prefect import EsmsCredentials, EsmsLedger, asend_sms, send_sms
+from esms_connectors.prefect.retries import core_says_repeat
+
+
+@pytest.fixture
+def blocks(credentials: EsmsCredentials, ledger_block: EsmsLedger) -> dict[str, Any]:
+    return {"credentials": name_of(credentials), "ledger": name_of(ledger_block)}
+
+
+def test_one_sms(gateway: Emulator, books: Ledger, blocks: dict[str, Any]) -> None:
+    """In any spelling of the phone, with braces as they stand; the result is plain and names nobody."""
+
+    @flow
+    def one() -> dict[str, Any]:
+        return send_sms("+84 901 000 001", "Ma {code} cua ban: {{1}}", **blocks)
+
+    told = one()
+    (message,) = gateway.messages()
+    assert (message.phone, message.content) == (phone_of(1), "Ma {code} cua ban: {{1}}")
+    assert (told["state"], told["message_id"], told["duplicate"]) == ("accepted", message.message_id, False)
+    assert books.summary(told["run_key"]).accepted == 1
+    assert phone_of(1) not in json.dumps(told)
+
+
+def test_retries_of_the_flow_send_nothing_twice(gateway: Emulator, blocks: dict[str, Any]) -> None:
+    """The flow fails behind the sends, twice; mapped, plain, and two texts to one person."""
+
+    @flow(retries=2, retry_delay_seconds=0)
+    def fragile() -> None:
+        send_sms(phone_of(1), "one", **blocks)
+        send_sms(phone_of(1), "two", **blocks)
+        futures = [send_sms.submit(phone_of(number), "mapped", **blocks) for number in range(5)]
+        assert all(future.result()["state"] == "accepted" for future in futures)
+        if flow_run.run_count < 3:
+            raise RuntimeError("behind the sends")
+
+    fragile()
+    contents = sorted((message.phone, message.content) for message in gateway.messages())
+    assert contents == sorted(
+        [(phone_of(1), "one"), (phone_of(1), "two"), *((phone_of(number), "mapped") for number in range(5))]
+    )
+
+
+def test_a_message_key_is_sent_once_for_ever(gateway: Emulator, blocks: dict[str, Any]) -> None:
+    """In two runs of a flow; with another text it is refused."""
+
+    @flow
+    def delivered(text: str) -> str:
+        state: str = send_sms(phone_of(1), text, message_key="order-17", **blocks)["state"]
+        return state
+
+    assert [delivered("here"), delivered("here")] == ["accepted", "accepted"]
+    with pytest.raises(InvalidRequestError, match="with other content before") as error:
+        delivered("there")
+    assert "\n" not in str(error.value)
+    assert gateway.deliveries_by_phone() == {phone_of(1): 1}
+
+
+def test_two_runs_without_a_key_are_two_messages(gateway: Emulator, blocks: dict[str, Any]) -> None:
+    """A daily greeting may go out daily."""
+
+    @flow
+    def daily() -> None:
+        send_sms(phone_of(1), "hello", **blocks)
+        send_sms(phone_of(1), "hello", **blocks)
+
+    daily()
+    daily()
+    assert gateway.deliveries_by_phone() == {phone_of(1): 2}
+
+
+def test_a_lost_answer_costs_no_second_message(gateway: Emulator, blocks: dict[str, Any]) -> None:
+    """Asked again under the same request id; the answer 124 has no id of the message."""
+    gateway.faults.add("send_customer_care_sms", drop_after(), calls=[1])
+
+    @flow
+    def one() -> dict[str, Any]:
+        return send_sms(phone_of(1), "x", **blocks)
+
+    told = one()
+    assert (told["state"], told["duplicate"], told["message_id"]) == ("accepted", True, None)
+    assert gateway.deliveries_by_phone() == {phone_of(1): 1}
+
+
+def test_the_core_decides_about_retries(gateway: Emulator, blocks: dict[str, Any]) -> None:
+    """A refusal for good is not tried again; a gateway that was down is, under the same request id."""
+    tries: list[int] = []
+
+    def refuse(_call: object) -> None:
+        context = TaskRunContext.get()
+        tries.append(context.task_run.run_count if context else 0)
+
+    gateway.on_call("send_customer_care_sms", refuse)
+    retried = send_sms.with_options(retries=2, retry_delay_seconds=0.1)
+    gateway.faults.add("send_customer_care_sms", code("146"), calls=[1])
+
+    @flow
+    def one(text: str) -> Any:
+        return retried(phone_of(1), text, **blocks)
+
+    with pytest.raises(BulkIncompleteError, match="rejected with code 146") as error:
+        one("refused")
+    assert "\n" not in str(error.value)
+    assert gateway.call_count("send_customer_care_sms") == 1
+    # Three calls within one try, and its second look: more than one try of the task can bear.
+    gateway.faults.add("send_customer_care_sms", http_status(503), calls=list(range(2, 15)))
+    assert one("in the end")["state"] == "accepted"
+    assert gateway.deliveries_by_phone() == {phone_of(1): 1}
+
+
+def test_errors_of_others_are_repeated_only_where_that_helps() -> None:
+    """A connection may come back; a bug does not go away."""
+
+    class State:
+        data: Any = None
+
+    state = State()
+    for error, expected in ((ConnectionError("x"), True), (TypeError("x"), False), (None, False)):
+        state.data = error
+        assert core_says_repeat(None, None, state) is expected
+
+
+def test_in_async_flows(gateway: Emulator, blocks: dict[str, Any]) -> None:
+    """The twin; several at once."""
+
+    @flow
+    async def many() -> list[dict[str, Any]]:
+        return await asyncio.gather(*(asend_sms(phone_of(number), "x", **blocks) for number in range(3)))
+
+    assert [told["state"] for told in asyncio.run(many())] == ["accepted"] * 3  # type: ignore[arg-type]
+    assert gateway.deliveries_by_phone() == {phone_of(number): 1 for number in range(3)}
+
+
+def test_the_sandbox_sends_and_remembers_nothing(
+    gateway: Emulator, credentials: EsmsCredentials, books: Ledger, blocks: dict[str, Any]
+) -> None:
+    """The gateway checks the text, and that is all."""
+    credentials.sandbox = True
+    credentials.save(name_of(credentials), overwrite=True)
+
+    @flow
+    def one() -> dict[str, Any]:
+        return send_sms(phone_of(1), "x", **blocks)
+
+    assert one()["sandbox"] is True
+    assert gateway.message_count == 0
+    assert books.runs() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"phone": "12345"}, "phone"),
+        ({"brandname": ""}, None),
+        ({"credentials": "nobody"}, "There is no block esms-credentials/nobody"),
+        ({"rate_limit": "nobody"}, "does not exist"),
+        ({"message_key": "x" * 300}, "run_key takes 1 to 200"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    gateway: Emulator, blocks: dict[str, Any], arguments: dict[str, Any], words: str | None
+) -> None:
+    """And nothing was sent."""
+
+    @flow
+    def one() -> Any:
+        return send_sms(**{"phone": phone_of(1), "text": "x", **blocks, **arguments})
+
+    if words is None:
+        one()  # an empty name is the same as none: that of the credentials
+        return
+    with pytest.raises(Exception, match=words) as error:
+        one()
+    assert "\n" not in str(error.value)
+    assert gateway.message_count == 0
+
+
+def test_outside_of_a_run_it_wants_a_key(gateway: Emulator, blocks: dict[str, Any]) -> None:
+    """Its function called as a function has no run that could tell a repetition from a second message."""
+    with pytest.raises(InvalidRequestError, match="message_key"):
+        send_sms.fn(phone_of(1), "x", **blocks)
+    assert send_sms.fn(phone_of(1), "x", message_key="k", **blocks)["state"] == "accepted"
+
+
+def test_a_task_without_a_flow(gateway: Emulator, blocks: dict[str, Any]) -> None:
+    """It has a run of its own, and shares nothing with another one."""
+    assert send_sms(phone_of(1), "x", **blocks)["state"] == "accepted"
+    assert isinstance(send_sms, type(task(lambda: None)))
