@@ -26,10 +26,23 @@ from esms_connectors.gateway.errors import (
     RecipientError,
     RequestRefusedError,
 )
-from esms_connectors.gateway.models import Outcome, RecipientOutcome, Submission, ZnsRecipient, ZnsTemplate
+from esms_connectors.gateway.models import (
+    Outcome,
+    RecipientOutcome,
+    SmsType,
+    Submission,
+    ZnsRecipient,
+    ZnsTemplate,
+)
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger import Claim, SendState, Settlement
 from esms_connectors.recipients import Recipient
+
+# Under which types the messages of a channel stand in the sent data; advertising is not there, it has no campaign.
+SMS_TYPES_OF_KIND = {
+    "zns": (SmsType.ZNS, SmsType.ZNS_PRIORITY),
+    "customer_care": (SmsType.CUSTOMER_CARE,),
+}
 
 
 @dataclass(frozen=True, slots=True)

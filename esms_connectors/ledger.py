@@ -391,6 +391,14 @@ class Ledger:
             refused_by_code=refused,
         )
 
+    def span(self, run_key: str) -> tuple[DateTime, DateTime] | None:
+        """When the messages of a run that went out, or may have, were sent first and last; None for none."""
+        with self._reading() as connection:
+            first, last = connection.execute(self._sql.span, {"run_key": run_key}).one()
+        if first is None:
+            return None
+        return pendulum.from_timestamp(first / 1000), pendulum.from_timestamp(last / 1000)
+
     def rows(self, run_key: str, *states: SendState) -> Iterator[dict[str, Any]]:
         """The rows of a run, streamed, optionally of some states only; phones as they are stored."""
         with self._reading(yield_per=1000) as connection:

@@ -95,6 +95,7 @@ class Statements:
     record_resend: TextClause
     release: TextClause
     summary: TextClause
+    span: TextClause
     rows: TextClause
     unresolved: TextClause
     message_ids: TextClause
@@ -249,6 +250,10 @@ def statements_for(engine: Engine) -> Statements:
         summary=text(
             "SELECT state, code, duplicate, count(*) FROM esms_sends WHERE run_key = :run_key "
             "GROUP BY state, code, duplicate"
+        ),
+        span=text(
+            "SELECT min(first_attempt_ms), max(updated_ms) FROM esms_sends WHERE run_key = :run_key "
+            "AND state IN ('accepted', 'unknown', 'held', 'claimed')"
         ),
         rows=text(
             "SELECT request_id, row_key, line, phone, chunk, state, code, message_id, duplicate, reason, generation, "

@@ -14,19 +14,15 @@ from dataclasses import dataclass
 import pendulum
 from pendulum import DateTime
 
+from esms_connectors.channels import SMS_TYPES_OF_KIND
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError, MessageNotFoundError
-from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.phones import read_phone
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.ledger import Ledger, RunSummary, SendState, Settlement, check_run_key
 
 logger = get_logger(__name__)
 
-_TYPES = {
-    "zns": (SmsType.ZNS, SmsType.ZNS_PRIORITY),
-    "customer_care": (SmsType.CUSTOMER_CARE,),
-}
 # The gateway's clock and ours, and whole seconds on the wire.
 _SLACK_SECONDS = 300
 # The gateway is known to serve ranges of three days.
@@ -92,7 +88,7 @@ def reconcile(
     about = ledger.run_about(run_key)
     # With another secret no phone would be found, and everything in doubt would look as if it had not been sent.
     ledger.check_phone_secret(run_key, about)
-    if about["kind"] not in _TYPES:
+    if about["kind"] not in SMS_TYPES_OF_KIND:
         raise InvalidRequestError(
             f"Run {run_key!r} is advertising: its messages carry no campaign and cannot be looked up. "
             "Look at the campaign in the portal, then use `esms resend` or leave the rows held.",
@@ -194,7 +190,7 @@ def _sent_under(
     read = 0
     while since < until:
         end = min(since.add(days=_LONGEST_WINDOW_DAYS), until)
-        for sms_type in _TYPES[about["kind"]]:
+        for sms_type in SMS_TYPES_OF_KIND[about["kind"]]:
             for message in client.get_sms_sent_data(since, end, sms_type):
                 read += 1
                 if progress is not None and read % 500 == 0:
