@@ -238,6 +238,12 @@ class DeliveryCounts:
         return f"{self.final} of {self.total} final ({', '.join(parts) or 'none seen'})"
 
 
+def counts_from_dict(plain: Mapping[str, Any]) -> DeliveryCounts:
+    """What `DeliveryCounts.as_dict` gave."""
+    by_state = {state: int(plain[state.value]) for state in DeliveryState if plain.get(state.value)}
+    return DeliveryCounts(int(plain["expected"]), by_state, tuple(plain.get("failed_ids") or ()))
+
+
 class Verdict(enum.StrEnum):
     """What a look came to."""
 

@@ -52,7 +52,7 @@ def generation_of(context: Context, *, resend_on_clear: bool) -> int:
         return 1
     store = state_store(context)
     if store is None:
-        raise AirflowFailException(
+        raise ConfigurationError(
             "resend_on_clear needs the task state store: Airflow 3.3, without [state_store] clear_on_success."
         )
     done = store.get(_DONE, None)
