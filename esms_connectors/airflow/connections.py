@@ -41,6 +41,7 @@ class Settings:
         brandname, oa_id, template_id, callback_url: what an operator takes when it is not given its own.
         ledger_conn_id: connection of the ledger's database; ledger_url: its URL, or a file.
         ledger_secret: phones are stored in the ledger as keyed hashes of it.
+        alert_phones: whom `EsmsNotifier` tells, with commas.
     """
 
     api_key: str = field(repr=False)
@@ -58,6 +59,7 @@ class Settings:
     ledger_url: str | None = field(default=None, repr=False)
     ledger_secret: str | None = field(default=None, repr=False)
     proxy: str | None = field(default=None, repr=False)
+    alert_phones: str | None = field(default=None, repr=False)
 
     @property
     def secrets(self) -> tuple[str, ...]:

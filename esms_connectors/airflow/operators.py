@@ -180,8 +180,8 @@ class ZnsBulkOperator(_SendingOperator):
             never fails it for rows.
         dry_run: check and count only; the plan is the result.
         rejects_path: CSV for the rows that cannot be sent, to be repaired and sent.
-        run_key: names the campaign; made of dag, run, task and map index if None. Mapped tasks with one run key share
-            it: nobody gets two messages from two of them.
+        run_key: names the campaign; made of dag, run, task and map index if None. Tasks that use one run key one after
+            the other send to nobody twice; tasks that run at the same time should have keys, and people, of their own.
         campaign, send_at, callback_url, sending_mode, duplicates, encoding, threads, chunk_size, price_vnd: as in
             `esms_connectors.campaign.ZnsCampaign`.
 

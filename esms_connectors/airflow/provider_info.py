@@ -38,6 +38,7 @@ _CONNECTION = {
             "Ledger secret", "Phones stand in the ledger as keyed hashes of it.", format="password"
         ),
         "proxy": _field("Proxy", "URL of an HTTP proxy; the environment's if empty.", format="password"),
+        "alert_phones": _field("Phones for alerts", "With commas; whom EsmsNotifier tells."),
     },
 }
 
@@ -97,6 +98,18 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "connection-types": [_CONNECTION],
+        "sensors": [{"integration-name": _INTEGRATION, "python-modules": ["esms_connectors.airflow.sensors"]}],
+        "operators": [{"integration-name": _INTEGRATION, "python-modules": ["esms_connectors.airflow.operators"]}],
+        "triggers": [{"integration-name": _INTEGRATION, "python-modules": ["esms_connectors.airflow.triggers"]}],
+        "transfers": [
+            {
+                "source-integration-name": _INTEGRATION,
+                "target-integration-name": _INTEGRATION,
+                "python-module": "esms_connectors.airflow.transfers",
+            }
+        ],
+        "notifications": ["esms_connectors.airflow.notifications.EsmsNotifier"],
+        "asset-uris": [{"schemes": ["esms"], "handler": None}],
         "hooks": [{"integration-name": _INTEGRATION, "python-modules": ["esms_connectors.airflow.hooks"]}],
         "config": _CONFIG,
     }

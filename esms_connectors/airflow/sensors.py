@@ -185,7 +185,7 @@ class DeliveryStatusSensor(BaseSensorOperator):
     def _deadline(self) -> Any:
         if self.deadline in (None, ""):
             return _now().add(seconds=int(self.timeout))
-        return _moment(self.deadline, "deadline")
+        return moment(self.deadline, "deadline")
 
     def _awaited(self, hook: EsmsHook, context: Context) -> Awaited:
         from esms_connectors.gateway.errors import InvalidRequestError
@@ -209,8 +209,8 @@ class DeliveryStatusSensor(BaseSensorOperator):
             ids = [one for one in ids.replace(",", " ").split() if one]
         return awaited_by_id(
             list(ids or ()),
-            sent_after=None if self.sent_after in (None, "") else _moment(self.sent_after, "sent_after"),
-            sent_before=None if self.sent_before in (None, "") else _moment(self.sent_before, "sent_before"),
+            sent_after=None if self.sent_after in (None, "") else moment(self.sent_after, "sent_after"),
+            sent_before=None if self.sent_before in (None, "") else moment(self.sent_before, "sent_before"),
             sms_types=self.sms_types,
             oa_id=self.oa_id,
         )
@@ -232,7 +232,8 @@ class DeliveryStatusSensor(BaseSensorOperator):
         raise failure
 
 
-def _moment(value: datetime | str | None, name: str) -> Any:
+def moment(value: datetime | str | None, name: str) -> Any:
+    """A time with a zone, from a template too; InvalidRequestError otherwise."""
     import pendulum
 
     from esms_connectors.gateway.errors import InvalidRequestError

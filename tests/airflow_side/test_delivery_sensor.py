@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 from airflow.sdk.serde import deserialize, serialize
-from conftest import Runs
+from task_runs import Runs
 
 from esms_connectors.airflow import triggers
 from esms_connectors.airflow.operators import SendSmsOperator, ZnsBulkOperator

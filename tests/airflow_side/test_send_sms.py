@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
-from conftest import Runs, StateStore
+from task_runs import Runs, StateStore
 
 from esms_connectors import AuthenticationError, ConfigurationError, InvalidRequestError, OutcomeUnknownError
 from esms_connectors.airflow.operators import SendSmsOperator

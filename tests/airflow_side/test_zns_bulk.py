@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Runs
+from task_runs import Runs
 
 from esms_connectors.airflow.operators import ZnsBulkOperator
 from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, code, drop_after, refuse_before
@@ -163,7 +163,7 @@ def test_a_list_is_a_source_and_is_not_shown(send: Callable[..., Any], gateway: 
     assert "0901" not in json.dumps(shown)
 
 
-def test_mapped_tasks_with_one_run_key_never_share_a_person(
+def test_tasks_with_one_run_key_never_share_a_person(
     send: Callable[..., Any], gateway: Emulator, runs: Runs, customers: Path
 ) -> None:
     """Two shards that overlap by mistake: the ledger gives each person to one of them."""
