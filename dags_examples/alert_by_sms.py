@@ -6,8 +6,9 @@ Connection `esms_default`: brandname, and `alert_phones` for whom to tell. Nothi
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
+import pendulum
 from airflow.sdk import DAG, task
 
 from esms_connectors.airflow.notifications import EsmsNotifier
@@ -15,7 +16,7 @@ from esms_connectors.airflow.notifications import EsmsNotifier
 with DAG(
     "alert_by_sms",
     schedule="@daily",
-    start_date=datetime(2026, 1, 1),
+    start_date=pendulum.datetime(2026, 1, 1, tz="Asia/Ho_Chi_Minh"),
     catchup=False,
     default_args={
         "retries": 2,

@@ -8,8 +8,9 @@ itself; the shards must not overlap, which `mod` sees to. Connections: `esms_def
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
+import pendulum
 from airflow.sdk import DAG
 
 from esms_connectors.airflow.operators import ZnsBulkOperator
@@ -20,7 +21,7 @@ SHARDS = 16
 with DAG(
     "campaign_on_many_workers",
     schedule=None,
-    start_date=datetime(2026, 1, 1),
+    start_date=pendulum.datetime(2026, 1, 1, tz="Asia/Ho_Chi_Minh"),
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
     tags=["esms"],
 ):

@@ -7,9 +7,10 @@ A task that fails is cleared: the plan and the send go on where they stopped, no
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
+import pendulum
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, Param, task
 
@@ -33,7 +34,7 @@ campaign: dict[str, Any] = {
 with DAG(
     "nightly_zns_campaign",
     schedule="0 19 * * *",
-    start_date=datetime(2026, 1, 1),
+    start_date=pendulum.datetime(2026, 1, 1, tz="Asia/Ho_Chi_Minh"),
     catchup=False,
     params={"visited_on": Param(None, type=["null", "string"], format="date", description="Day of the visits.")},
     default_args={"retries": 3, "retry_delay": timedelta(minutes=2)},
@@ -47,7 +48,7 @@ with DAG(
         "{{ ti.xcom_pull('plan')['problems'] | join('; ') }}",
         response_timeout=timedelta(hours=2),
     )
-    send = ZnsBulkOperator(task_id="send", at_least=0.98, rejects_path="/tmp/visits-{{ ds }}-rejects.csv", **campaign)
+    send = ZnsBulkOperator(task_id="send", at_least=0.98, **campaign)
     wait = DeliveryStatusSensor(
         task_id="wait", sent=send.output, delivered_share=0.95, timeout=6 * 3600, deferrable=True
     )
