@@ -49,7 +49,13 @@ class _SendingOperator(BaseOperator):
 
     def _hidden(self, value: Any, context: Context) -> Any:
         """Render a value that Airflow must not show."""
-        return self.render_template(value, context)
+        from esms_connectors.gateway.errors import InvalidRequestError
+
+        try:
+            return self.render_template(value, context)
+        except Exception as error:  # noqa: BLE001 - a template may do anything, and its errors quote values
+            failure = type(error).__name__
+        raise InvalidRequestError(f"The template of phones, text or ledger_url fails ({failure}).", field="text")
 
     def _ledger_is_given(self, hook: EsmsHook) -> bool:
         from esms_connectors.airflow.hooks import configured

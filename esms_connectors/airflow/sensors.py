@@ -128,7 +128,8 @@ class DeliveryStatusSensor(BaseSensorOperator):
                 max_failures=self.max_failures,
             ),
             method_name="execute_complete",
-            timeout=max(timedelta(0), self._ends - _now()) + _GRACE,
+            # A plain timedelta: the supervisor's protocol does not know pendulum's.
+            timeout=timedelta(seconds=max(0.0, (self._ends - _now()).total_seconds())) + _GRACE,
         )
         return None
 

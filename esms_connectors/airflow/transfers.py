@@ -96,6 +96,12 @@ class SentMessagesToWarehouseOperator(BaseOperator):
             raise InvalidRequestError(f"phone is plain, hashed, masked or omitted, not {self.phone!r}.", field="phone")
         secret = self.render_template(self._secret, context) or hook.settings().ledger_secret
         mask(secret)
+        if self.phone != "plain" and not secret:
+            raise InvalidRequestError(
+                f"phone={self.phone!r} needs a secret, by which rows are told apart: give secret, or ledger_secret in "
+                "the eSMS connection, and keep it as long as the warehouse.",
+                field="secret",
+            )
         privacy = Privacy(
             phone=PhoneForm(self.phone), secret=secret if self.phone != "plain" else None, content=self.content
         )

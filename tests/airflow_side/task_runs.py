@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
+
+import pendulum
 
 
 @dataclass
@@ -22,6 +25,16 @@ class StateStore:
         assert value is not None
         self.writes += 1
         self.values[key] = json.dumps(value)
+
+
+class OutletEvents:
+    """What a task says of the assets it updates, by the asset's name."""
+
+    def __init__(self) -> None:
+        self.said: dict[str, SimpleNamespace] = {}
+
+    def __getitem__(self, asset: Any) -> SimpleNamespace:
+        return self.said.setdefault(asset.name, SimpleNamespace(extra={}))
 
 
 @dataclass
@@ -41,14 +54,16 @@ class Runs:
 
     store: StateStore | None = field(default_factory=StateStore)
     instance: Instance = field(default_factory=Instance)
+    outlet_events: OutletEvents = field(default_factory=OutletEvents)
+    interval: tuple[datetime, datetime] | None = (datetime(2024, 5, 14, tzinfo=UTC), datetime(2024, 5, 15, tzinfo=UTC))
 
     def context(self) -> dict[str, Any]:
         context: dict[str, Any] = {
             "ti": self.instance,
             "ds": "2024-05-15",
-            "data_interval_start": datetime(2024, 5, 14, tzinfo=UTC),
-            "data_interval_end": datetime(2024, 5, 15, tzinfo=UTC),
-            "outlet_events": {},
+            "data_interval_start": self.interval and pendulum.instance(self.interval[0]),
+            "data_interval_end": self.interval and pendulum.instance(self.interval[1]),
+            "outlet_events": self.outlet_events,
         }
         if self.store is not None:
             context["task_state_store"] = self.store

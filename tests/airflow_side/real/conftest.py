@@ -9,16 +9,25 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from deployment import Deployment
+from postgres_server import PostgresServer
 from scenario_world import ALERTED, API_KEY, FEW, MANY, SECRET_KEY, TEXT, TEXTED, World, write_customers
 
 from esms_connectors.emulator import Emulator, EmulatorConfig, Progress, default_account, slow
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def postgres() -> Iterator[PostgresServer]:
+    server = PostgresServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("scenarios")
     write_customers(folder / "customers.csv", 902_000_000, MANY)
     write_customers(folder / "few.csv", 903_000_000, FEW)
@@ -40,7 +49,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "password": SECRET_KEY,
             "extra": {"ledger_url": f"sqlite:///{folder / 'ledger.sqlite'}", "alert_phones": ALERTED},
         }
-        variables = {"SCENARIO_FOLDER": str(folder), "AIRFLOW_CONN_ESMS_DEFAULT": json.dumps(esms)}
+        parts = urlsplit(postgres.uri)
+        host, database = parse_qs(parts.query)["host"][0], parts.path.strip("/")
+        warehouse = {"conn_type": "postgres", "host": host, "login": parts.username, "schema": database}
+        variables = {
+            "SCENARIO_FOLDER": str(folder),
+            "AIRFLOW_CONN_ESMS_DEFAULT": json.dumps(esms),
+            "AIRFLOW_CONN_WAREHOUSE_POSTGRES": json.dumps(warehouse),
+            "AIRFLOW_CONN_WAREHOUSE_DUCKDB": json.dumps({"conn_type": "duckdb", "host": str(folder / "w.duckdb")}),
+        }
         airflow = Deployment(tmp_path_factory.mktemp("airflow"), Path(__file__).parent / "dags", variables)
         try:
             airflow.start()

@@ -10,8 +10,10 @@ import re
 import sqlite3
 from typing import Any
 
+import duckdb
 import pytest
 from deployment import wait_until
+from postgres_server import PostgresServer
 from scenario_world import ALERTED, API_KEY, FEW, MANY, SECRET_KEY, TEXT, TEXTED, World
 
 pytestmark = pytest.mark.timeout(240)
@@ -66,6 +68,25 @@ def test_an_sms_is_sent_and_cleared_without_a_second_one(world: World, runs: dic
     assert world.airflow.wait_for_run("send_sms", run, 60) == "success"
     assert world.airflow.result("send_sms", run, "send") == first
     assert world.deliveries(TEXTED) == {TEXTED: 1}
+
+
+def test_every_row_is_exported(
+    world: World, runs: dict[str, str], disasters: dict[str, int], postgres: PostgresServer
+) -> None:
+    """What the bulk send left at the gateway stands in DuckDB and in PostgreSQL, and the asset event has the counts."""
+    for dag_id in ("zns_bulk", "wait_deferred"):
+        world.airflow.wait_for_run(dag_id, runs[dag_id], 200)
+    run = world.airflow.trigger("export")
+    assert world.airflow.wait_for_run("export", run, 120) == "success"
+    with duckdb.connect(str(world.folder / "w.duckdb"), read_only=True) as database:
+        in_duckdb = database.execute("SELECT message_id FROM esms_sent_messages WHERE sms_type = 25").fetchall()
+    in_postgres = postgres.execute("SELECT message_id FROM esms_sent_messages WHERE sms_type = 25")
+    sent = {message.message_id for message in world.gateway.messages() if message.sms_type == 25}
+    assert {row[0] for row in in_duckdb} == {row[0] for row in in_postgres} == sent
+    assert len(in_duckdb) == len(in_postgres) == MANY + FEW
+    events = world.airflow.call("GET", "/api/v2/assets/events", params={"source_dag_id": "export"})["asset_events"]
+    assert {event["source_task_id"] for event in events} == {"to_duckdb", "to_postgres"}
+    assert all(event["extra"]["rows"] >= MANY + FEW for event in events)
 
 
 def test_the_connection_is_tested_without_sending(world: World) -> None:

@@ -12,6 +12,7 @@ from airflow.sdk import DAG, task
 from esms_connectors.airflow.notifications import EsmsNotifier
 from esms_connectors.airflow.operators import SendSmsOperator, ZnsBulkOperator
 from esms_connectors.airflow.sensors import DeliveryStatusSensor
+from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator
 from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID
 
 FOLDER = Path(os.environ["SCENARIO_FOLDER"])
@@ -53,6 +54,16 @@ with DAG("wait_deferred", schedule=None):
         threads=1,
     )
     DeliveryStatusSensor(task_id="wait", sent=send.output, poke_interval=5, timeout=150, deferrable=True)
+
+with DAG("export", schedule=None):
+    for target in ("duckdb", "postgres"):
+        SentMessagesToWarehouseOperator(
+            task_id=f"to_{target}",
+            warehouse_conn_id=f"warehouse_{target}",
+            start="{{ dag_run.run_after.subtract(hours=1).isoformat() }}",
+            end="{{ dag_run.run_after.add(hours=1).isoformat() }}",
+            threads=2,
+        )
 
 with DAG(
     "alert",
