@@ -55,8 +55,8 @@ with DAG(
     load = SentMessagesToWarehouseOperator(
         task_id="load",
         warehouse_conn_id="warehouse",
-        start="{{ dag_run.run_after.subtract(days=1).isoformat() }}",
-        end="{{ dag_run.run_after.add(days=1).isoformat() }}",
+        start="{{ (dag_run.run_after - macros.timedelta(days=1)).isoformat() }}",
+        end="{{ (dag_run.run_after + macros.timedelta(days=1)).isoformat() }}",
         sms_types=[24, 25],
     )
 

@@ -94,14 +94,10 @@ def settings_of(conn: AnyConnection, extra: Mapping[str, Any]) -> Settings:
             if not value
         )
         raise ConfigurationError(f"{where}: {missing} must be set. Both are shown at account.esms.vn.")
-    return Settings(
-        api_key=str(api_key),
-        secret_key=conn.password,
-        base_url=_base_url(conn),
-        sandbox=_flag(given.pop("sandbox", False), where),
-        **{name: _number(given.pop(name), name, where) for name in _NUMBERS if name in given},
-        **{name: str(value).strip() for name, value in given.items()},
-    )
+    values: dict[str, Any] = {name: str(value).strip() for name, value in given.items()}
+    values |= {name: _number(given[name], name, where) for name in _NUMBERS if name in given}
+    values["sandbox"] = _flag(given.get("sandbox", False), where)
+    return Settings(**{**values, "api_key": str(api_key), "secret_key": conn.password, "base_url": _base_url(conn)})
 
 
 _NUMBERS = ("connect_timeout_seconds", "read_timeout_seconds", "requests_per_second")

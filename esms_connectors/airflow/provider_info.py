@@ -64,21 +64,6 @@ _CONFIG = {
                 "default": "",
                 "sensitive": True,
             },
-            "callback_receiver": {
-                "description": "Whether the API server takes delivery reports at /esms/callback/<callback_secret>.",
-                "version_added": "0.1.0",
-                "type": "boolean",
-                "example": None,
-                "default": "False",
-            },
-            "callback_secret": {
-                "description": "Last part of the callback's address; at least 32 letters and digits.",
-                "version_added": "0.1.0",
-                "type": "string",
-                "example": None,
-                "default": "",
-                "sensitive": True,
-            },
         },
     }
 }

@@ -57,7 +57,7 @@ class SmsMessage:
         return hashlib.sha256(json.dumps(what, ensure_ascii=True).encode()).hexdigest()
 
 
-def phone_list(phones: object) -> tuple[str, ...]:
+def phone_list(phones: Any) -> tuple[str, ...]:
     """
     The numbers, each once, as they are sent.
 
@@ -68,7 +68,7 @@ def phone_list(phones: object) -> tuple[str, ...]:
         phones = [phones]
     if not isinstance(phones, Sequence) or isinstance(phones, bytes):
         try:
-            phones = list(phones)  # type: ignore[call-overload]
+            phones = list(phones)
         except TypeError:
             raise InvalidRequestError("phones takes a number or a list of numbers.", field="phones") from None
     if not phones:

@@ -206,8 +206,8 @@ class DeliveryReportsTrigger(BaseEventTrigger):
         """Two watchers of one asset that look at other messages have a cursor each."""
         from esms_connectors.gateway.request_ids import make_request_id
 
-        what = (self.esms_conn_id, *self.sms_types, self.campaign or "", self.step_minutes)
-        return f"esms_reports_{make_request_id(*what)[:16]}"
+        what = make_request_id(self.esms_conn_id, *self.sms_types, self.campaign, self.step_minutes)
+        return f"esms_reports_{what[:16]}"
 
     async def _load(self) -> DateTime | None:
         import pendulum

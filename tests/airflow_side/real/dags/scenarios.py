@@ -60,8 +60,8 @@ with DAG("export", schedule=None):
         SentMessagesToWarehouseOperator(
             task_id=f"to_{target}",
             warehouse_conn_id=f"warehouse_{target}",
-            start="{{ dag_run.run_after.subtract(hours=1).isoformat() }}",
-            end="{{ dag_run.run_after.add(hours=1).isoformat() }}",
+            start="{{ (dag_run.run_after - macros.timedelta(hours=1)).isoformat() }}",
+            end="{{ (dag_run.run_after + macros.timedelta(hours=1)).isoformat() }}",
             threads=2,
         )
 
