@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseHook
+from airflow.sdk import BaseHook, Connection
 
 from esms_connectors.airflow.connections import CONN_TYPE, Settings, client_from_settings, database_url, settings_of
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 
 if TYPE_CHECKING:
-    from airflow.sdk import Connection
-
     from esms_connectors.gateway.client import EsmsClient
     from esms_connectors.ledger import Ledger
 
@@ -52,11 +50,9 @@ class EsmsHook(BaseHook):
     async def asettings(self) -> Settings:
         """`settings`, on an event loop."""
         if self._settings is None:
-            from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
-
-            conn = await get_async_connection(self.esms_conn_id)
+            conn = await _aconnection(self.esms_conn_id)
             await _amask(conn.login)
-            settings = settings_of(conn, await get_async_extra_dejson(conn))
+            settings = settings_of(conn, await _aextra(conn))
             for secret in settings.secrets:
                 await _amask(secret)
             self._settings = settings
@@ -139,9 +135,28 @@ def configured(option: str) -> str | None:
 def mask(secret: str | None) -> None:
     """Hide a text in the logs of this task and of its supervisor."""
     if secret:
-        from airflow.providers.common.compat.sdk import mask_secret
+        from airflow.sdk.log import mask_secret
 
         mask_secret(secret)
+
+
+async def _aconnection(conn_id: str) -> Connection:
+    """`connection`, on an event loop; the framework's own way, where it is there, asks without a thread."""
+    if not hasattr(Connection, "aextra_dejson"):  # before Airflow 3.3.2 that way may wait for itself
+        return await _threaded(connection, conn_id)
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+    try:
+        return await BaseHook.aget_connection(conn_id)
+    except AirflowNotFoundException:
+        pass
+    raise ConfigurationError(f"There is no connection {conn_id!r}: add it in Admin, Connections.")
+
+
+async def _threaded(call: Any, *arguments: Any) -> Any:
+    from asgiref.sync import sync_to_async
+
+    return await sync_to_async(call)(*arguments)
 
 
 async def _amask(secret: str | None) -> None:
@@ -150,19 +165,31 @@ async def _amask(secret: str | None) -> None:
     try:
         from airflow.sdk.log import amask_secret
     except ImportError:  # before Airflow 3.3.2
-        import asyncio
-
-        await asyncio.to_thread(mask, secret)
+        await _threaded(mask, secret)
         return
     await amask_secret(secret)
 
 
 def _extra(conn: Connection) -> dict[str, Any]:
+    _check_extra(conn)
+    return dict(conn.extra_dejson)
+
+
+async def _aextra(conn: Connection) -> dict[str, Any]:
+    # Reading the extra masks what is in it: a call to the supervisor, which must not block the event loop.
+    _check_extra(conn)
+    if hasattr(conn, "aextra_dejson"):
+        return dict(await conn.aextra_dejson())
+    return dict(await _threaded(_extra, conn))
+
+
+def _check_extra(conn: Connection) -> None:
     import json
 
-    # Not extra_dejson alone: it takes an extra that cannot be read for an empty one, and sandbox would be lost.
+    # Airflow takes an extra that cannot be read for an empty one, and then a sandbox flag would be lost.
     try:
         json.loads(conn.extra or "{}")
+        return
     except ValueError:
-        raise ConfigurationError(f"Connection {conn.conn_id!r}: the extra is no JSON.") from None
-    return dict(conn.extra_dejson)
+        pass
+    raise ConfigurationError(f"Connection {conn.conn_id!r}: the extra is no JSON.")
