@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import duckdb
 import pytest
 from airflow.sdk import Asset
+from databases import Database
 from postgres_server import PostgresServer
 from task_runs import Runs
 
@@ -21,13 +21,6 @@ from esms_connectors.gateway.errors import EsmsError
 
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 YESTERDAY = TODAY - timedelta(days=1)
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    server = PostgresServer()
-    yield server
-    server.close()
 
 
 @pytest.fixture
@@ -81,16 +74,10 @@ def test_it_loads_into_postgresql_by_connection(
     export: Callable[..., Any], postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The password of the connection is shown nowhere."""
-    parts = urlsplit(postgres.uri)
-    conn = {
-        "conn_type": "postgres",
-        "host": parse_qs(parts.query)["host"][0],
-        "login": parts.username,
-        "schema": parts.path.strip("/"),
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(conn))
+    database = Database(postgres)
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(database.connection))
     assert export(warehouse_conn_id="warehouse")["inserted"] == 700
-    assert postgres.execute("SELECT count(*) FROM esms_sent_messages") == [(700,)]
+    assert database.rows("SELECT count(*) FROM esms_sent_messages") == [(700,)]
 
 
 def test_it_loads_into_duckdb_by_connection(

@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from databases import Database
 from deployment import Deployment
 from postgres_server import PostgresServer
 from scenario_world import ALERTED, API_KEY, FEW, MANY, SECRET_KEY, TEXT, TEXTED, World, write_customers
@@ -20,14 +20,12 @@ from esms_connectors.emulator import Emulator, EmulatorConfig, Progress, default
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    server = PostgresServer()
-    yield server
-    server.close()
+def warehouse(postgres: PostgresServer) -> Database:
+    return Database(postgres)
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory, warehouse: Database) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("scenarios")
     write_customers(folder / "customers.csv", 902_000_000, MANY)
     write_customers(folder / "few.csv", 903_000_000, FEW)
@@ -49,13 +47,10 @@ def world(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer) ->
             "password": SECRET_KEY,
             "extra": {"ledger_url": f"sqlite:///{folder / 'ledger.sqlite'}", "alert_phones": ALERTED},
         }
-        parts = urlsplit(postgres.uri)
-        host, database = parse_qs(parts.query)["host"][0], parts.path.strip("/")
-        warehouse = {"conn_type": "postgres", "host": host, "login": parts.username, "schema": database}
         variables = {
             "SCENARIO_FOLDER": str(folder),
             "AIRFLOW_CONN_ESMS_DEFAULT": json.dumps(esms),
-            "AIRFLOW_CONN_WAREHOUSE_POSTGRES": json.dumps(warehouse),
+            "AIRFLOW_CONN_WAREHOUSE_POSTGRES": json.dumps(warehouse.connection),
             "AIRFLOW_CONN_WAREHOUSE_DUCKDB": json.dumps({"conn_type": "duckdb", "host": str(folder / "w.duckdb")}),
         }
         airflow = Deployment(tmp_path_factory.mktemp("airflow"), Path(__file__).parent / "dags", variables)

@@ -12,8 +12,8 @@ from typing import Any
 
 import duckdb
 import pytest
+from databases import Database
 from deployment import wait_until
-from postgres_server import PostgresServer
 from scenario_world import ALERTED, API_KEY, FEW, MANY, SECRET_KEY, TEXT, TEXTED, World
 
 pytestmark = pytest.mark.timeout(240)
@@ -71,7 +71,7 @@ def test_an_sms_is_sent_and_cleared_without_a_second_one(world: World, runs: dic
 
 
 def test_every_row_is_exported(
-    world: World, runs: dict[str, str], disasters: dict[str, int], postgres: PostgresServer
+    world: World, runs: dict[str, str], disasters: dict[str, int], warehouse: Database
 ) -> None:
     """What the bulk send left at the gateway stands in DuckDB and in PostgreSQL, and the asset event has the counts."""
     for dag_id in ("zns_bulk", "wait_deferred"):
@@ -80,7 +80,7 @@ def test_every_row_is_exported(
     assert world.airflow.wait_for_run("export", run, 120) == "success"
     with duckdb.connect(str(world.folder / "w.duckdb"), read_only=True) as database:
         in_duckdb = database.execute("SELECT message_id FROM esms_sent_messages WHERE sms_type = 25").fetchall()
-    in_postgres = postgres.execute("SELECT message_id FROM esms_sent_messages WHERE sms_type = 25")
+    in_postgres = warehouse.rows("SELECT message_id FROM esms_sent_messages WHERE sms_type = 25")
     sent = {message.message_id for message in world.gateway.messages() if message.sms_type == 25}
     assert {row[0] for row in in_duckdb} == {row[0] for row in in_postgres} == sent
     assert len(in_duckdb) == len(in_postgres) == MANY + FEW
