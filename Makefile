@@ -61,7 +61,7 @@ test-airflow: $(AIRFLOW)/.ready ## the Airflow provider in its environment
 # Older minors of Airflow, each in an environment of its own; `test-airflow` has the newest. Their API
 # servers do not run with what came after them, so what they were released with is kept.
 MATRIX ?= 3.1.8 3.2.2
-MATRIX_ERA := "fastapi<0.140" "starlette<1.4" "cadwyn<7.2" "pydantic<2.14"
+MATRIX_ERA := "fastapi<0.140" "starlette<1.4" "cadwyn<7.2" "pydantic<2.14" "svcs<26.2"
 
 .PHONY: test-matrix
 test-matrix: $(MATRIX:%=.venvs/airflow-%/.ready) ## a whole DAG on older versions of Airflow (MATRIX)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,14 @@ def hide_rows(recipients: Any) -> Any:
             "recipients takes a path, a URL, or a list of rows; this is one row.", field="recipients"
         )
     # A lazy sequence of mapped results is read once, here.
-    return HiddenRows([dict(row) for row in recipients])
+    rows: list[Any] = list(recipients) if isinstance(recipients, Iterable) else [None]
+    if not all(isinstance(row, Mapping) for row in rows):
+        raise InvalidRequestError(
+            "recipients takes a path, a URL, or a list of rows, each a value by column. Of several files map the "
+            "operator over them.",
+            field="recipients",
+        )
+    return HiddenRows([dict(row) for row in rows])
 
 
 @contextmanager

@@ -240,6 +240,7 @@ def test_the_ledger_may_be_a_connection_and_keep_no_phone(
         ({"recipients": "s3://bucket/nowhere.csv"}, "nowhere.csv|s3"),
         ({"recipients": []}, "No row"),
         ({"recipients": {"phone": "0901000001"}}, "one row"),
+        ({"recipients": ["a.csv", "b.csv"]}, "map the operator"),
         ({"template_params": "customer_name,service"}, "4 params"),
         ({"template_params": "customer_name,service,code,datum"}, "date"),
         ({"template_id": "999"}, "789"),
