@@ -58,6 +58,27 @@ test-airflow: $(AIRFLOW)/.ready ## the Airflow provider in its environment
 	$(say) "Tests of the Airflow provider"
 	@$(AIRFLOW)/bin/pytest tests/airflow_side $(ARGS)
 
+# Older minors of Airflow, each in an environment of its own; `test-airflow` has the newest. Their API
+# servers do not run with what came after them, so what they were released with is kept.
+MATRIX ?= 3.1.8 3.2.2
+MATRIX_ERA := "fastapi<0.140" "starlette<1.4" "cadwyn<7.2" "pydantic<2.14" "svcs<26.2"
+
+.PHONY: test-matrix
+test-matrix: $(MATRIX:%=.venvs/airflow-%/.ready) ## a whole DAG on older versions of Airflow (MATRIX)
+	@for version in $(MATRIX); do \
+	  printf '\n\033[1m==> Airflow %s\033[0m\n' $$version; \
+	  .venvs/airflow-$$version/bin/pytest tests/airflow_side/test_dag_run.py $(ARGS) || exit 1; \
+	done
+
+.venvs/airflow-%/.ready: pyproject.toml | $(filter .uv/bin/uv,$(UV))
+	$(say) "Setting up $(@D)"
+	@$(UV) venv --quiet --clear --python $(PYTHON) $(@D)
+	@$(UV) pip install --quiet --python $(@D) "apache-airflow==$*" $(MATRIX_ERA) \
+	  hatchling editables pytest pytest-timeout
+	@$(UV) pip install --quiet --python $(@D) --no-build-isolation $(MATRIX_ERA) \
+	  --editable ".[ledger,duckdb,emulator]"
+	@touch $@
+
 .PHONY: test-prefect
 test-prefect: $(CORE)/.ready $(PREFECT)/.ready ## the Prefect collection in its environment
 	$(say) "Types of the Prefect collection"

@@ -142,7 +142,8 @@ class BulkIncompleteError(EsmsError):
         super().__init__(message)
         self.summary = summary
         run = summary.run
-        self.retryable = summary.stopped_by is None and bool(
+        # A gateway that was down comes back; keys, balance and template do not by themselves.
+        self.retryable = (summary.stopped_by is None or summary.stopped_by.retryable) and bool(
             run.unknown + run.not_sent + run.claimed + summary.counters.not_tried
         )
 

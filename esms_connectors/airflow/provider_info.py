@@ -4,6 +4,70 @@ from __future__ import annotations
 
 from typing import Any
 
+_INTEGRATION = "eSMS.vn"
+
+
+def _field(label: str, description: str, kind: str = "string", **schema: Any) -> dict[str, Any]:
+    return {"label": label, "description": description, "schema": {"type": [kind, "null"], **schema}}
+
+
+_CONNECTION = {
+    "connection-type": "esms",
+    "hook-class-name": "esms_connectors.airflow.hooks.EsmsHook",
+    "hook-name": "eSMS.vn",
+    "ui-field-behaviour": {
+        "hidden-fields": ["schema", "port", "extra"],
+        "relabeling": {"host": "Base URL", "login": "ApiKey", "password": "SecretKey"},
+        "placeholders": {"host": "https://rest.esms.vn", "login": "from account.esms.vn, or below"},
+    },
+    "conn-fields": {
+        "api_key": _field("ApiKey (hidden)", "In place of the login, which Airflow shows.", format="password"),
+        "sandbox": _field("Sandbox", "Messages are checked, not sent.", "boolean", default=False),
+        "brandname": _field("Brandname", "Sender of SMS, where a task gives none."),
+        "oa_id": _field("OA id", "Zalo Official Account, where a task gives none."),
+        "template_id": _field("Template id", "ZNS template, where a task gives none."),
+        "callback_url": _field("Callback URL", "Gets delivery reports, where a task gives none.", format="url"),
+        "connect_timeout_seconds": _field("Connect timeout", "Seconds; 10 if empty.", "number", minimum=0),
+        "read_timeout_seconds": _field("Read timeout", "Seconds; 60 if empty.", "number", minimum=0),
+        "requests_per_second": _field("Requests per second", "Of each worker; no limit if empty.", "number", minimum=0),
+        "ledger_conn_id": _field("Ledger connection", "postgres or sqlite; it keeps a retry from sending twice."),
+        "ledger_url": _field(
+            "Ledger URL", "In place of a connection: sqlite:////file or postgresql://…", format="password"
+        ),
+        "ledger_secret": _field(
+            "Ledger secret", "Phones stand in the ledger as keyed hashes of it.", format="password"
+        ),
+        "proxy": _field("Proxy", "URL of an HTTP proxy; the environment's if empty.", format="password"),
+        "alert_phones": _field("Phones for alerts", "With commas; whom EsmsNotifier tells."),
+    },
+}
+
+_CONFIG = {
+    "esms": {
+        "description": "eSMS.vn: what holds for every task of this deployment.",
+        "options": {
+            "namespace": {
+                "description": (
+                    "Part of every request id and run key. Set it apart where two deployments share an eSMS account: "
+                    "equal ids of both would otherwise hold each other's messages back."
+                ),
+                "version_added": "0.1.0",
+                "type": "string",
+                "example": "staging",
+                "default": "",
+            },
+            "ledger_url": {
+                "description": "Ledger of tasks and connections that name none: sqlite:////file or postgresql://…",
+                "version_added": "0.1.0",
+                "type": "string",
+                "example": "sqlite:////var/lib/esms/ledger.sqlite",
+                "default": "",
+                "sensitive": True,
+            },
+        },
+    }
+}
+
 
 def get_provider_info() -> dict[str, Any]:
     """Metadata after Airflow's provider schema. A mistake in it breaks all of Airflow, so a test validates it."""
@@ -11,4 +75,26 @@ def get_provider_info() -> dict[str, Any]:
         "package-name": "esms-connectors",
         "name": "eSMS.vn",
         "description": "Send SMS and Zalo ZNS through eSMS.vn, wait for delivery, load every status row.",
+        "integrations": [
+            {
+                "integration-name": _INTEGRATION,
+                "external-doc-url": "https://developers.esms.vn/",
+                "tags": ["service"],
+            }
+        ],
+        "connection-types": [_CONNECTION],
+        "sensors": [{"integration-name": _INTEGRATION, "python-modules": ["esms_connectors.airflow.sensors"]}],
+        "operators": [{"integration-name": _INTEGRATION, "python-modules": ["esms_connectors.airflow.operators"]}],
+        "triggers": [{"integration-name": _INTEGRATION, "python-modules": ["esms_connectors.airflow.triggers"]}],
+        "transfers": [
+            {
+                "source-integration-name": _INTEGRATION,
+                "target-integration-name": _INTEGRATION,
+                "python-module": "esms_connectors.airflow.transfers",
+            }
+        ],
+        "notifications": ["esms_connectors.airflow.notifications.EsmsNotifier"],
+        "asset-uris": [{"schemes": ["esms"], "handler": None}],
+        "hooks": [{"integration-name": _INTEGRATION, "python-modules": ["esms_connectors.airflow.hooks"]}],
+        "config": _CONFIG,
     }

@@ -1,38 +1,97 @@
 """The provider as Airflow discovers it. Airflow itself is real and installed."""
 
+import importlib
 import json
+import os
 import subprocess
 import sys
 from importlib import resources
+from pathlib import Path
 
 import jsonschema
 import pytest
+from airflow.sdk import BaseHook, BaseNotifier
 from packaging.utils import canonicalize_name
 
+from esms_connectors.airflow.connections import Settings
 from esms_connectors.airflow.provider_info import get_provider_info
+
+
+def schema(name: str) -> dict[str, object]:
+    return dict(json.loads((resources.files("airflow") / name).read_text()))
 
 
 def test_provider_info_is_valid_and_named_as_the_distribution() -> None:
     """A mistake here would make every Airflow command on the machine fail."""
-    schema = json.loads((resources.files("airflow") / "provider_info.schema.json").read_text())
     info = get_provider_info()
-    jsonschema.validate(info, schema)
+    jsonschema.validate(info, schema("provider_info.schema.json"))
     assert info["package-name"] == canonicalize_name("esms-connectors")
 
 
+def test_every_section_keeps_the_stricter_schema_too() -> None:
+    """The one that Airflow's own providers are built with; it catches what the other lets through."""
+    strict = schema("provider.yaml.schema.json")
+    for name, value in get_provider_info().items():
+        if name in strict["properties"] and name not in ("package-name", "name", "description"):  # type: ignore[operator]
+            jsonschema.validate({name: value}, {**strict, "required": []})
+
+
+def test_every_class_and_module_named_is_there() -> None:
+    """A wrong path would be a traceback in every command that lists it."""
+    info = get_provider_info()
+    for part in ("hooks", "operators", "sensors", "triggers"):
+        for integration in info[part]:
+            for module in integration["python-modules"]:
+                importlib.import_module(module)
+    for transfer in info["transfers"]:
+        importlib.import_module(transfer["python-module"])
+    for path in info["notifications"]:
+        module, _, name = path.rpartition(".")
+        assert issubclass(getattr(importlib.import_module(module), name), BaseNotifier)
+    module, _, name = info["connection-types"][0]["hook-class-name"].rpartition(".")
+    assert issubclass(getattr(importlib.import_module(module), name), BaseHook)
+
+
+def test_the_form_has_a_field_for_every_setting() -> None:
+    """And no field that nobody reads."""
+    fields = set(get_provider_info()["connection-types"][0]["conn-fields"])
+    assert fields == set(Settings.__slots__) - {"secret_key", "base_url"}
+
+
+def test_reading_the_provider_info_imports_nothing() -> None:
+    """Every Airflow command does it."""
+    program = (
+        "import sys; from esms_connectors.airflow.provider_info import get_provider_info; get_provider_info(); "
+        "print(*[name for name in sys.modules if name.startswith(('airflow', 'requests', 'pendulum'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == ""
+
+
 @pytest.fixture(scope="module")
-def listed_providers(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What `airflow providers list` prints in a home of its own."""
-    home = tmp_path_factory.mktemp("airflow")
-    command = [sys.executable, "-m", "airflow", "providers", "list", "--output", "json"]
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(home), "AIRFLOW_HOME": str(home)}
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("airflow")
+
+
+def listed(home: Path, what: str) -> str:
+    """What `airflow providers <what>` prints in a home of its own; it must say nothing of us on stderr."""
+    command = [sys.executable, "-m", "airflow", "providers", what, "--output", "json"]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "AIRFLOW_HOME": str(home)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "esms" not in done.stderr, done.stderr[-2000:]
     return done.stdout
 
 
-def test_airflow_lists_the_provider(listed_providers: str) -> None:
-    """Airflow finds the provider through the entry point of the installed distribution."""
-    packages = {provider["package_name"] for provider in json.loads(listed_providers)}
-    assert "esms-connectors" in packages
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        ("list", "esms-connectors"),
+        ("hooks", "esms_connectors.airflow.hooks.EsmsHook"),
+        ("notifications", "esms_connectors.airflow.notifications.EsmsNotifier"),
+        ("triggers", "esms_connectors.airflow.triggers"),
+    ],
+)
+def test_airflow_lists_the_provider(home: Path, what: str, expected: str) -> None:
+    """Airflow finds it through the entry point of the installed distribution, and has nothing to complain of."""
+    assert expected in listed(home, what)

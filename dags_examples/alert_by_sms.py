@@ -1,0 +1,39 @@
+"""
+An SMS when a pipeline fails: one for the run, however many tasks fail and however often they are tried.
+
+Connection `esms_default`: brandname, and `alert_phones` for whom to tell. Nothing about people stands in this file.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, task
+
+from esms_connectors.airflow.notifications import EsmsNotifier
+
+with DAG(
+    "alert_by_sms",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1, tz="Asia/Ho_Chi_Minh"),
+    catchup=False,
+    default_args={
+        "retries": 2,
+        "retry_delay": timedelta(minutes=5),
+        # What fails at night is told at seven in the morning.
+        "on_failure_callback": EsmsNotifier(quiet_hours=(22, 7)),
+    },
+    tags=["esms"],
+):
+
+    @task
+    def extract(part: int) -> int:
+        return part * 100
+
+    @task
+    def load(rows: list[int]) -> None:
+        if not rows:
+            raise RuntimeError("there is nothing to load")
+
+    load(extract.expand(part=[1, 2, 3]))

@@ -1,0 +1,44 @@
+"""
+One campaign spread over many workers: shards by mapped tasks, calls at a time by a pool.
+
+Each shard is a run of its own in the ledger (PostgreSQL, because workers on several machines use it) and resumes by
+itself; the shards must not overlap, which `mod` sees to. Connections: `esms_default` (OA, template, `ledger_conn_id`),
+`crm` (postgres). Pool `esms`: as many slots as tasks may call the gateway at once.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG
+
+from esms_connectors.airflow.operators import ZnsBulkOperator
+from esms_connectors.airflow.sensors import DeliveryStatusSensor
+
+SHARDS = 16
+
+with DAG(
+    "campaign_on_many_workers",
+    schedule=None,
+    start_date=pendulum.datetime(2026, 1, 1, tz="Asia/Ho_Chi_Minh"),
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
+    tags=["esms"],
+):
+    shards = ZnsBulkOperator.partial(
+        task_id="send",
+        sql="""
+            SELECT phone, customer_name, service, code, to_char(visited_on, 'DD/MM/YYYY') AS date FROM visits
+            WHERE mod(visit_id, :shards) = :shard ORDER BY visit_id
+        """,
+        sql_conn_id="crm",
+        template_params=["customer_name", "service", "code", "date"],
+        key_column="code",
+        pool="esms",
+        threads=4,
+    ).expand(sql_parameters=[{"shards": SHARDS, "shard": shard} for shard in range(SHARDS)])
+
+    # Deferred, sixteen waits take no worker slot.
+    DeliveryStatusSensor.partial(task_id="wait", delivered_share=0.95, timeout=6 * 3600, deferrable=True).expand(
+        sent=shards.output
+    )

@@ -1,0 +1,35 @@
+"""
+Every morning at six in Vietnam: yesterday's sent messages into the warehouse, and late statuses of the last two weeks.
+
+`catchup=True` loads the days before as well; a day that is loaded twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG
+
+from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator
+
+# Whole days in Vietnam, whenever the run itself takes place.
+MIDNIGHT = "data_interval_end.in_timezone('Asia/Ho_Chi_Minh').start_of('day')"
+
+with DAG(
+    "daily_export",
+    schedule="0 6 * * *",
+    start_date=pendulum.datetime(2026, 11, 1, tz="Asia/Ho_Chi_Minh"),  # the schedule's zone is that of the start
+    catchup=True,
+    max_active_runs=1,
+    default_args={"retries": 5, "retry_delay": timedelta(minutes=5), "retry_exponential_backoff": True},
+    tags=["esms"],
+):
+    SentMessagesToWarehouseOperator(
+        task_id="load",
+        warehouse_conn_id="warehouse",
+        start="{{ (" + MIDNIGHT + ").subtract(days=1).isoformat() }}",
+        end="{{ (" + MIDNIGHT + ").isoformat() }}",
+        phone="hashed",
+        content=False,
+    )

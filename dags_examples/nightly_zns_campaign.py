@@ -1,0 +1,69 @@
+"""
+A ZNS to every customer of a PostgreSQL table: plan, approval, send, wait for 95 % delivered, load, report.
+
+Connections: `esms_default` (OA, template and ledger in its extra), `crm` (postgres), `warehouse` (postgres).
+A task that fails is cleared: the plan and the send go on where they stopped, nobody gets two messages.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import DAG, Param, task
+
+from esms_connectors.airflow.operators import ZnsBulkOperator
+from esms_connectors.airflow.sensors import DeliveryStatusSensor
+from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator
+
+# In a fixed order, and with a fixed end: the rows are read twice, to be checked and to be sent.
+CUSTOMERS = """
+    SELECT phone, customer_name, service, code, to_char(visited_on, 'DD/MM/YYYY') AS date
+    FROM visits WHERE visited_on = DATE '{{ params.visited_on or ds }}' ORDER BY code
+"""
+
+campaign: dict[str, Any] = {
+    "sql": CUSTOMERS,
+    "sql_conn_id": "crm",
+    "template_params": ["customer_name", "service", "code", "date"],
+    "run_key": "visits-{{ params.visited_on or ds }}",
+}
+
+with DAG(
+    "nightly_zns_campaign",
+    schedule="0 19 * * *",
+    start_date=pendulum.datetime(2026, 1, 1, tz="Asia/Ho_Chi_Minh"),
+    catchup=False,
+    params={"visited_on": Param(None, type=["null", "string"], format="date", description="Day of the visits.")},
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=2)},
+    tags=["esms"],
+):
+    plan = ZnsBulkOperator(task_id="plan", dry_run=True, **campaign)
+    approve = ApprovalOperator(
+        task_id="approve",
+        subject="Send {{ ti.xcom_pull('plan')['to_send'] }} ZNS?",
+        body="Cost: {{ ti.xcom_pull('plan')['cost_vnd'] }} VND, left: {{ ti.xcom_pull('plan')['left_vnd'] }} VND. "
+        "{{ ti.xcom_pull('plan')['problems'] | join('; ') }}",
+        response_timeout=timedelta(hours=2),
+    )
+    send = ZnsBulkOperator(task_id="send", at_least=0.98, **campaign)
+    wait = DeliveryStatusSensor(
+        task_id="wait", sent=send.output, delivered_share=0.95, timeout=6 * 3600, deferrable=True
+    )
+    load = SentMessagesToWarehouseOperator(
+        task_id="load",
+        warehouse_conn_id="warehouse",
+        start="{{ (dag_run.run_after - macros.timedelta(days=1)).isoformat() }}",
+        end="{{ (dag_run.run_after + macros.timedelta(days=1)).isoformat() }}",
+        sms_types=[24, 25],
+    )
+
+    @task
+    def report(sent: dict[str, Any], delivered: dict[str, Any]) -> str:
+        share = delivered["delivered"] / delivered["expected"]
+        return f"{sent['accepted']} sent for {sent['cost_vnd']} VND, {share:.1%} delivered"
+
+    plan >> approve >> send
+    wait >> load >> report(send.output, wait.output)

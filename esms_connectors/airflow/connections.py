@@ -1,0 +1,188 @@
+"""
+What a connection says, as plain values: no Airflow in here, no network, nothing read behind anybody's back.
+
+An Airflow connection of type `esms`: login or extra `api_key` = ApiKey, password = SecretKey, host = base URL; the rest
+stands in the extra, named as in the connection form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
+
+from esms_connectors.gateway.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from esms_connectors.gateway.client import EsmsClient
+
+CONN_TYPE = "esms"
+
+
+class AnyConnection(Protocol):
+    """What is read of an Airflow connection; the extra is read apart, because that may need the event loop."""
+
+    conn_id: str
+    conn_type: str | None
+    host: str | None
+    schema: str | None
+    login: str | None
+    password: str | None
+    port: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """
+    An `esms` connection, checked.
+
+    Attributes:
+        brandname, oa_id, template_id, callback_url: what an operator takes when it is not given its own.
+        ledger_conn_id: connection of the ledger's database; ledger_url: its URL, or a file.
+        ledger_secret: phones are stored in the ledger as keyed hashes of it.
+        alert_phones: whom `EsmsNotifier` tells, with commas.
+    """
+
+    api_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    base_url: str | None = None
+    sandbox: bool = False
+    brandname: str | None = None
+    oa_id: str | None = None
+    template_id: str | None = None
+    callback_url: str | None = field(default=None, repr=False)
+    connect_timeout_seconds: float | None = None
+    read_timeout_seconds: float | None = None
+    requests_per_second: float | None = None
+    ledger_conn_id: str | None = None
+    ledger_url: str | None = field(default=None, repr=False)
+    ledger_secret: str | None = field(default=None, repr=False)
+    proxy: str | None = field(default=None, repr=False)
+    alert_phones: str | None = field(default=None, repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must be masked wherever this connection is used."""
+        candidates = (self.api_key, self.secret_key, self.ledger_secret, self.ledger_url, self.callback_url, self.proxy)
+        return tuple(one for one in candidates if one)
+
+
+def settings_of(conn: AnyConnection, extra: Mapping[str, Any]) -> Settings:
+    """
+    The settings in a connection.
+
+    Raises:
+        ConfigurationError: it is of another type, or a value cannot be used; one line that names the connection.
+    """
+    where = f"Connection {conn.conn_id!r}"
+    if conn.conn_type != CONN_TYPE:
+        raise ConfigurationError(f"{where} is of type {conn.conn_type!r}, not {CONN_TYPE!r}: give an eSMS connection.")
+    if not isinstance(extra, Mapping):
+        raise ConfigurationError(f"{where}: the extra must be a JSON object.")
+    known = {one.name for one in fields(Settings)} - {"secret_key", "base_url"}
+    given = {name: value for name, value in extra.items() if value not in (None, "")}
+    if unknown := sorted(set(given) - known):
+        # A misspelt sandbox or ledger would otherwise be a campaign sent for real, or without its ledger.
+        raise ConfigurationError(f"{where}: the extra has {', '.join(unknown)}, known are {', '.join(sorted(known))}.")
+    api_key = conn.login or given.pop("api_key", None)
+    given.pop("api_key", None)
+    if not api_key or not conn.password:
+        missing = " and ".join(
+            name
+            for name, value in (("the login (ApiKey)", api_key), ("the password (SecretKey)", conn.password))
+            if not value
+        )
+        raise ConfigurationError(f"{where}: {missing} must be set. Both are shown at account.esms.vn.")
+    values: dict[str, Any] = {name: str(value).strip() for name, value in given.items()}
+    values |= {name: _number(given[name], name, where) for name in _NUMBERS if name in given}
+    values["sandbox"] = _flag(given.get("sandbox", False), where)
+    return Settings(**{**values, "api_key": str(api_key), "secret_key": conn.password, "base_url": _base_url(conn)})
+
+
+_NUMBERS = ("connect_timeout_seconds", "read_timeout_seconds", "requests_per_second")
+
+
+def _base_url(conn: AnyConnection) -> str | None:
+    if not conn.host:
+        return None
+    host = conn.host.strip()
+    if "://" not in host:
+        host = f"https://{host}"
+    return host if conn.port is None else f"{host.rstrip('/')}:{conn.port}"
+
+
+def _flag(value: object, where: str) -> bool:
+    from esms_connectors.gateway.client import sandbox_from_text
+
+    if isinstance(value, bool):
+        return value
+    try:
+        return sandbox_from_text(str(value))
+    except ConfigurationError:
+        raise ConfigurationError(
+            f"{where}: sandbox must be true or false; guessing wrong would send for real."
+        ) from None
+
+
+def _number(value: object, name: str, where: str) -> float:
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = -1.0
+    if isinstance(value, bool) or not 0 < number < float("inf"):
+        raise ConfigurationError(f"{where}: {name} must be a number above 0.")
+    return number
+
+
+def client_from_settings(settings: Settings, **more: Any) -> EsmsClient:
+    """
+    A client for a connection; `more` goes to `EsmsClient` and before the connection.
+
+    Raises:
+        ConfigurationError: keys, base URL or proxy cannot be used.
+    """
+    from esms_connectors.gateway.client import EsmsClient
+    from esms_connectors.gateway.credentials import Credentials
+    from esms_connectors.gateway.transport import Timeouts
+
+    defaults = Timeouts()
+    connect = settings.connect_timeout_seconds or defaults.connect_seconds
+    read = settings.read_timeout_seconds or defaults.read_seconds
+    arguments: dict[str, Any] = {
+        "sandbox": settings.sandbox,
+        "timeouts": Timeouts(connect, read, max(defaults.total_seconds, connect + read)),
+        "throttle": settings.requests_per_second,
+        "proxy": settings.proxy,
+    }
+    if settings.base_url is not None:
+        arguments["base_url"] = settings.base_url
+    return EsmsClient(Credentials(settings.api_key, settings.secret_key), **{**arguments, **more})
+
+
+def database_url(conn: AnyConnection, *, purpose: str) -> str:
+    """
+    The SQLAlchemy URL of a `postgres` or `sqlite` connection; its password is in it.
+
+    Raises:
+        ConfigurationError: of another type, or without a host.
+    """
+    where = f"Connection {conn.conn_id!r}, for {purpose},"
+    match conn.conn_type:
+        case "postgres" | "postgresql":
+            if not conn.host:
+                raise ConfigurationError(f"{where} has no host.")
+            user = quote(conn.login or "", safe="")
+            password = f":{quote(conn.password, safe='')}" if conn.password else ""
+            at = f"{user}{password}@" if user else ""
+            port = f":{conn.port}" if conn.port else ""
+            # A socket folder stands in the query, as libpq has it.
+            if conn.host.startswith("/"):
+                return f"postgresql://{at}/{quote(conn.schema or '', safe='')}?host={quote(conn.host, safe='')}"
+            return f"postgresql://{at}{conn.host}{port}/{quote(conn.schema or '', safe='')}"
+        case "sqlite":
+            path = conn.host or conn.schema
+            if not path:
+                raise ConfigurationError(f"{where} has no host: put the path of the file there.")
+            return f"sqlite:///{path}"
+    raise ConfigurationError(f"{where} is of type {conn.conn_type!r}; postgres and sqlite can be used.")

@@ -1,0 +1,195 @@
+"""The hook: an Airflow connection -> a client, and the ledger that goes with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook, Connection
+
+from esms_connectors.airflow.connections import CONN_TYPE, Settings, client_from_settings, database_url, settings_of
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError
+
+if TYPE_CHECKING:
+    from esms_connectors.gateway.client import EsmsClient
+    from esms_connectors.ledger import Ledger
+
+DEFAULT_CONN_ID = "esms_default"
+
+
+class EsmsHook(BaseHook):
+    """
+    The gateway of eSMS.vn by an Airflow connection of type `esms`.
+
+    Args:
+        esms_conn_id: login = ApiKey, password = SecretKey, host = base URL, the rest in the extra.
+
+    Every method raises `ConfigurationError` for a connection that is missing, of another type or incomplete.
+    """
+
+    conn_name_attr = "esms_conn_id"
+    default_conn_name = DEFAULT_CONN_ID
+    conn_type = CONN_TYPE
+    hook_name = "eSMS.vn"
+
+    def __init__(self, esms_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.esms_conn_id = esms_conn_id
+        self._settings: Settings | None = None
+
+    def settings(self) -> Settings:
+        """The connection, read once; both keys are masked from here on, in Airflow's logs too."""
+        if self._settings is None:
+            conn = connection(self.esms_conn_id)
+            mask(conn.login)  # Airflow masks passwords, never logins
+            settings = settings_of(conn, _extra(conn))
+            for secret in settings.secrets:
+                mask(secret)
+            self._settings = settings
+        return self._settings
+
+    async def asettings(self) -> Settings:
+        """`settings`, on an event loop."""
+        if self._settings is None:
+            conn = await _aconnection(self.esms_conn_id)
+            await _amask(conn.login)
+            settings = settings_of(conn, await _aextra(conn))
+            for secret in settings.secrets:
+                await _amask(secret)
+            self._settings = settings
+        return self._settings
+
+    def get_conn(self, **settings: Any) -> EsmsClient:
+        """
+        A client; close it, or use it in a `with`.
+
+        Args:
+            settings: arguments of `EsmsClient`, before those of the connection.
+        """
+        return client_from_settings(self.settings(), **settings)
+
+    async def aget_conn(self, **settings: Any) -> EsmsClient:
+        """A client made on an event loop; its calls block, so make them in a thread."""
+        return client_from_settings(await self.asettings(), **settings)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask for the balance, which tries keys and address. Never sends."""
+        try:
+            with self.get_conn() as client:
+                balance = client.get_balance()
+                where = f"sandbox of {client.base_url}" if client.sandbox else client.base_url
+        except EsmsError as error:
+            return False, str(error)
+        return True, f"Connected to {where}; the balance is {balance.balance_vnd:,.0f} VND."
+
+    def open_ledger(self, ledger_conn_id: str | None = None, ledger_url: str | None = None) -> Ledger:
+        """
+        The ledger by what is given, else by the connection, else by the option `[esms] ledger_url`.
+
+        Raises:
+            ConfigurationError: none of them says where; it cannot be opened.
+        """
+        from esms_connectors.ledger import Ledger
+
+        settings = self.settings()
+        if ledger_conn_id is None and ledger_url is None:
+            ledger_conn_id, ledger_url = settings.ledger_conn_id, settings.ledger_url
+        if ledger_conn_id is None and ledger_url is None:
+            ledger_url = configured("ledger_url")
+        if ledger_conn_id is not None and ledger_url is not None:
+            raise ConfigurationError("Give ledger_conn_id or ledger_url, not both.")
+        if ledger_conn_id is not None:
+            conn = connection(ledger_conn_id)
+            ledger_url = database_url(conn, purpose="the ledger")
+        if ledger_url is None:
+            raise ConfigurationError(
+                "A ledger is needed, or a retry could send twice: give ledger_conn_id (postgres or sqlite) or "
+                "ledger_url, here, in the eSMS connection or as [esms] ledger_url. It must outlive the worker."
+            )
+        mask(ledger_url)
+        return Ledger.open(ledger_url, phone_secret=settings.ledger_secret)
+
+
+def connection(conn_id: str) -> Connection:
+    """
+    An Airflow connection.
+
+    Raises:
+        ConfigurationError: there is none of this id.
+    """
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+    try:
+        return BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        pass
+    raise ConfigurationError(f"There is no connection {conn_id!r}: add it in Admin, Connections.")
+
+
+def configured(option: str) -> str | None:
+    """An option of the section [esms], or None where it is not set."""
+    from airflow.providers.common.compat.sdk import conf
+
+    return conf.get("esms", option, fallback="") or None
+
+
+def mask(secret: str | None) -> None:
+    """Hide a text in the logs of this task and of its supervisor."""
+    if secret:
+        from airflow.sdk.log import mask_secret
+
+        mask_secret(secret)
+
+
+async def _aconnection(conn_id: str) -> Connection:
+    """`connection`, on an event loop; the framework's own way, where it is there, asks without a thread."""
+    if not hasattr(Connection, "aextra_dejson"):  # before Airflow 3.3.2 that way may wait for itself
+        return await _threaded(connection, conn_id)
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+    try:
+        return await BaseHook.aget_connection(conn_id)
+    except AirflowNotFoundException:
+        pass
+    raise ConfigurationError(f"There is no connection {conn_id!r}: add it in Admin, Connections.")
+
+
+async def _threaded(call: Any, *arguments: Any) -> Any:
+    from asgiref.sync import sync_to_async
+
+    return await sync_to_async(call)(*arguments)
+
+
+async def _amask(secret: str | None) -> None:
+    if not secret:
+        return
+    try:
+        from airflow.sdk.log import amask_secret
+    except ImportError:  # before Airflow 3.3.2
+        await _threaded(mask, secret)
+        return
+    await amask_secret(secret)
+
+
+def _extra(conn: Connection) -> dict[str, Any]:
+    _check_extra(conn)
+    return dict(conn.extra_dejson)
+
+
+async def _aextra(conn: Connection) -> dict[str, Any]:
+    # Reading the extra masks what is in it: a call to the supervisor, which must not block the event loop.
+    _check_extra(conn)
+    if hasattr(conn, "aextra_dejson"):
+        return dict(await conn.aextra_dejson())
+    return dict(await _threaded(_extra, conn))
+
+
+def _check_extra(conn: Connection) -> None:
+    import json
+
+    # Airflow takes an extra that cannot be read for an empty one, and then a sandbox flag would be lost.
+    try:
+        json.loads(conn.extra or "{}")
+        return
+    except ValueError:
+        pass
+    raise ConfigurationError(f"Connection {conn.conn_id!r}: the extra is no JSON.")

@@ -1,0 +1,80 @@
+"""
+Who a task instance is to the gateway and to the ledger: the same on every try, another for every other run.
+
+The number of the try is no part of it, nor is what would be sent: a text that reads differently on the second try must
+be noticed, not sent as a second message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from esms_connectors.gateway.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from airflow.sdk.definitions.context import Context
+
+_LONGEST = 200
+_DONE = "esms_done"
+
+
+def namespace() -> str:
+    """`[esms] namespace`: tells two deployments apart that share an account."""
+    from esms_connectors.airflow.hooks import configured
+
+    return configured("namespace") or ""
+
+
+def run_key_of(context: Context, given: str | None = None, generation: int = 1) -> str:
+    """The run key of a task instance, or the one given; with a mark when a cleared task is to send once more."""
+    ti: Any = context["ti"]
+    parts = ["airflow", namespace(), ti.dag_id, ti.run_id, ti.task_id]
+    if ti.map_index is not None and ti.map_index >= 0:
+        parts.append(str(ti.map_index))
+    key = given or "/".join(part for part in parts if part)
+    mark = "" if generation == 1 else f"#{generation}"
+    if len(key) + len(mark) > _LONGEST or not key.isprintable() or key != key.strip():
+        # Dag, run and task may have 250 characters each.
+        digest = hashlib.sha256("\0".join(parts if given is None else [given]).encode()).hexdigest()[:40]
+        key = f"airflow/{digest}"
+    return key + mark
+
+
+def generation_of(context: Context, *, resend_on_clear: bool) -> int:
+    """
+    1, or one more for every time that the task came to its end and was cleared to send anew.
+
+    Airflow keeps a mark of the successful end across "Clear" (task state store, since 3.3). Without the mark nothing is
+    sent again.
+    """
+    if not resend_on_clear:
+        return 1
+    store = state_store(context)
+    if store is None:
+        raise ConfigurationError(
+            "resend_on_clear needs the task state store: Airflow 3.3, without [state_store] clear_on_success."
+        )
+    done = store.get(_DONE, None)
+    return 1 + (int(done["generation"]) if isinstance(done, dict) and "generation" in done else 0)
+
+
+def note_done(context: Context, generation: int, *, resend_on_clear: bool) -> None:
+    """This generation came to its end; called when everything is settled, right before success."""
+    store = state_store(context)
+    if store is not None and resend_on_clear:
+        from airflow.sdk import NEVER_EXPIRE
+
+        store.set(_DONE, {"generation": generation}, retention=NEVER_EXPIRE)
+
+
+def state_store(context: Context) -> Any:
+    """
+    The task state store: kept across tries, crashes and "Clear". None before Airflow 3.3, and where the deployment
+    empties it on success, because a cleared task would then know of nothing.
+    """
+    from airflow.providers.common.compat.sdk import conf
+
+    if conf.getboolean("state_store", "clear_on_success", fallback=False):
+        return None
+    return context.get("task_state_store")

@@ -1,0 +1,414 @@
+"""Operators that send: a few SMS, or a campaign of ZNS. Again - retry, crash, Clear - never means twice."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow.sdk import BaseOperator
+
+from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
+from esms_connectors.airflow.retry import ESMS_RETRY_POLICY, airflow_errors
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+
+    from airflow.sdk.definitions.context import Context
+
+    from esms_connectors.gateway.client import EsmsClient
+    from esms_connectors.ledger import Ledger
+
+
+class _SendingOperator(BaseOperator):
+    """What both share: the connection, the ledger, who the task is."""
+
+    ui_color = "#dff3e4"
+
+    def __init__(
+        self,
+        *,
+        esms_conn_id: str = DEFAULT_CONN_ID,
+        ledger_conn_id: str | None = None,
+        ledger_url: str | None = None,
+        run_key: str | None = None,
+        resend_on_clear: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.esms_conn_id = esms_conn_id
+        self.ledger_conn_id = ledger_conn_id
+        # Templated, but by hand: Airflow shows template fields, and a URL may hold a password.
+        self._ledger_url = ledger_url
+        self.run_key = run_key
+        self.resend_on_clear = resend_on_clear
+        # After super, so that a policy from default_args is there already.
+        if getattr(self, "retry_policy", None) is None and ESMS_RETRY_POLICY is not None:
+            self.retry_policy = ESMS_RETRY_POLICY
+
+    def _hidden(self, value: Any, context: Context) -> Any:
+        """Render a value that Airflow must not show."""
+        from esms_connectors.gateway.errors import InvalidRequestError
+
+        try:
+            return self.render_template(value, context)
+        except Exception as error:  # noqa: BLE001 - a template may do anything, and its errors quote values
+            failure = type(error).__name__
+        raise InvalidRequestError(f"The template of phones, text or ledger_url fails ({failure}).", field="text")
+
+    def _ledger_is_given(self, hook: EsmsHook) -> bool:
+        from esms_connectors.airflow.hooks import configured
+
+        settings = hook.settings()
+        return any((self.ledger_conn_id, self._ledger_url, settings.ledger_conn_id, settings.ledger_url)) or bool(
+            configured("ledger_url")
+        )
+
+    def _open_ledger(self, hook: EsmsHook, context: Context) -> Ledger:
+        return hook.open_ledger(self.ledger_conn_id or None, self._hidden(self._ledger_url, context) or None)
+
+
+class SendSmsOperator(_SendingOperator):
+    """
+    Send one SMS to one phone or to many, each once however often the task is tried or cleared.
+
+    With a ledger it remembers there what went out; without one in Airflow's task state store (Airflow 3.3), which is
+    meant for a handful of phones. Phones and text are templated and never shown.
+
+    Args:
+        phones: one number or a list.
+        text: must match a registered template of the brandname (customer care).
+        brandname: the sender; that of the connection if None.
+        sms_type: `customer_care`, or `advertising` for 30 numbers and more.
+        send_at: aware time, or ISO text with a zone; None for now.
+        campaign: words that come back in the sent data.
+        callback_url: gets the delivery reports; that of the connection if None.
+        route: `json`, or `xml` for the older function, which holds back no second message.
+        run_key: names the sends; made of dag, run, task and map index if None.
+        resend_on_clear: clearing the task after its success sends again.
+
+    Returns (XCom):
+        message_ids, accepted, duplicates, run_key, sandbox.
+    """
+
+    template_fields: Sequence[str] = (
+        "brandname",
+        "sms_type",
+        "send_at",
+        "campaign",
+        "callback_url",
+        "run_key",
+        "esms_conn_id",
+        "ledger_conn_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        phones: str | Sequence[str],
+        text: str,
+        brandname: str | None = None,
+        sms_type: Literal["customer_care", "advertising"] = "customer_care",
+        send_at: datetime | str | None = None,
+        campaign: str | None = None,
+        callback_url: str | None = None,
+        route: Literal["json", "xml"] = "json",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._phones = phones
+        self._text = text
+        self.brandname = brandname
+        self.sms_type = sms_type
+        self.send_at = send_at
+        self.campaign = campaign
+        self.callback_url = callback_url
+        self.route = route
+        _depend_on(self, phones, text)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        with airflow_errors(self):
+            return self._send(context)
+
+    def _send(self, context: Context) -> dict[str, Any]:
+        from esms_connectors.airflow import sms_sending as sending
+        from esms_connectors.airflow.identity import generation_of, note_done, run_key_of
+        from esms_connectors.gateway.errors import ConfigurationError
+
+        hook = EsmsHook(self.esms_conn_id)
+        settings = hook.settings()
+        brandname = self.brandname or settings.brandname
+        if not brandname:
+            raise ConfigurationError("Give brandname, here or in the eSMS connection: an SMS needs its sender.")
+        generation = generation_of(context, resend_on_clear=self.resend_on_clear)
+        message = sending.SmsMessage(
+            phones=sending.phone_list(self._hidden(self._phones, context)),
+            text=sending.checked_text(self._hidden(self._text, context)),
+            brandname=brandname,
+            advertising=_one_of(self.sms_type, "sms_type", ("customer_care", "advertising")) == "advertising",
+            xml=_one_of(self.route, "route", ("json", "xml")) == "xml",
+            send_at=moment(self.send_at, context),
+            campaign=self.campaign or f"{context['ti'].dag_id}.{context['ti'].task_id}",
+            callback_url=self.callback_url or settings.callback_url,
+        )
+        run_key = run_key_of(context, self.run_key, generation)
+        with hook.get_conn() as client:
+            if client.sandbox:
+                result = sending.check_only(client, message, run_key)
+            elif self._ledger_is_given(hook) and not message.xml:
+                with self._open_ledger(hook, context) as ledger:
+                    result = sending.by_ledger(client, message, run_key, ledger)
+            else:
+                result = sending.by_journal(client, message, run_key, context, generation)
+        note_done(context, generation, resend_on_clear=self.resend_on_clear)
+        self.log.info("%d accepted, %d of them answered 124", result["accepted"], result["duplicates"])
+        return result
+
+
+class ZnsBulkOperator(_SendingOperator):
+    """
+    Send a ZNS to every row of a file, a query or a list, each once; a retry goes on where the last try stopped.
+
+    Every row is checked before the first message. The ledger - `ledger_conn_id` or `ledger_url`, here, in the eSMS
+    connection or as `[esms] ledger_url` - is claimed before and settled after each call, so a worker that is killed
+    leaves at most the calls in flight in doubt, and those are resent under the same request ids. Clear after a failure
+    continues; Clear after success sends nothing unless `resend_on_clear`.
+
+    Args:
+        recipients: path or URL of a CSV, JSONL or Parquet file (`s3://connection@bucket/key` takes that connection's
+            credentials), or a small list of rows, also from XCom. Rows are never shown.
+        sql, sql_conn_id, sql_parameters: a SELECT instead; give it an ORDER BY and a fixed end.
+        template_params: columns in the order of the template, variable -> column, or `name,code=ma_khach` as one text.
+        template_id, oa_id: those of the connection if None.
+        key_column: tells rows of one phone apart, such as an order number.
+        at_least: share of all rows that must be accepted, those that cannot be sent included, or the task fails; None
+            never fails it for rows.
+        dry_run: check and count only; the plan is the result.
+        rejects_path: CSV for the rows that cannot be sent, to be repaired and sent.
+        run_key: names the campaign; made of dag, run, task and map index if None. Tasks that use one run key one after
+            the other send to nobody twice; tasks that run at the same time should have keys, and people, of their own.
+        campaign, send_at, callback_url, sending_mode, duplicates, encoding, threads, chunk_size, price_vnd: as in
+            `esms_connectors.campaign.ZnsCampaign`.
+
+    Returns (XCom):
+        Counts, cost, run key and campaign; with `dry_run` the plan.
+    """
+
+    template_fields: Sequence[str] = (
+        "recipients",
+        "sql",
+        "sql_conn_id",
+        "sql_parameters",
+        "template_id",
+        "oa_id",
+        "template_params",
+        "phone_column",
+        "key_column",
+        "send_at",
+        "campaign",
+        "callback_url",
+        "rejects_path",
+        "run_key",
+        "esms_conn_id",
+        "ledger_conn_id",
+    )
+    template_ext: Sequence[str] = (".sql",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "sql": "sql",
+        "template_params": "json",
+        "sql_parameters": "json",
+    }
+
+    def __init__(
+        self,
+        *,
+        recipients: str | os.PathLike[str] | Sequence[Mapping[str, object]] | None = None,
+        sql: str | None = None,
+        sql_conn_id: str | None = None,
+        sql_parameters: Mapping[str, object] | None = None,
+        template_id: str | None = None,
+        oa_id: str | None = None,
+        template_params: str | Sequence[str] | Mapping[str, str] = (),
+        phone_column: str = "phone",
+        key_column: str | None = None,
+        duplicates: Literal["merge", "keep"] | None = None,
+        encoding: str | None = None,
+        campaign: str | None = None,
+        send_at: datetime | str | None = None,
+        callback_url: str | None = None,
+        sending_mode: int | None = None,
+        at_least: float | None = 1.0,
+        threads: int = 8,
+        chunk_size: int = 500,
+        price_vnd: Decimal | float | None = None,
+        dry_run: bool = False,
+        rejects_path: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        from esms_connectors.airflow.sources import hide_rows
+
+        # A list in the DAG's own code is hidden at once; one that a task pushes, when it is rendered.
+        self.recipients = hide_rows(recipients) if isinstance(recipients, list | tuple) else recipients
+        self.sql = sql
+        self.sql_conn_id = sql_conn_id
+        self.sql_parameters = sql_parameters
+        self.template_id = template_id
+        self.oa_id = oa_id
+        self.template_params = template_params
+        self.phone_column = phone_column
+        self.key_column = key_column
+        self.duplicates = duplicates
+        self.encoding = encoding
+        self.campaign = campaign
+        self.send_at = send_at
+        self.callback_url = callback_url
+        self.sending_mode = sending_mode
+        self.at_least = at_least
+        self.threads = threads
+        self.chunk_size = chunk_size
+        self.price_vnd = price_vnd
+        self.plan_only = dry_run  # `dry_run` is a method of every operator
+        self.rejects_path = rejects_path
+
+    def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
+        from esms_connectors.airflow.sources import hide_rows
+
+        super().render_template_fields(context, jinja_env)
+        with airflow_errors(self):
+            self.recipients = hide_rows(self.recipients)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        with airflow_errors(self):
+            return self._send(context)
+
+    def _send(self, context: Context) -> dict[str, Any]:
+        from contextlib import ExitStack
+
+        from esms_connectors.airflow.identity import generation_of, note_done, run_key_of
+        from esms_connectors.airflow.sources import opened_source
+        from esms_connectors.campaign import ZnsCampaign, summary_dict
+        from esms_connectors.gateway.errors import ConfigurationError
+        from esms_connectors.recipients import RejectsFile
+
+        hook = EsmsHook(self.esms_conn_id)
+        settings = hook.settings()
+        template_id, oa_id = self.template_id or settings.template_id, self.oa_id or settings.oa_id
+        if not template_id or not oa_id:
+            raise ConfigurationError("Give template_id and oa_id, here or in the eSMS connection.")
+        generation = generation_of(context, resend_on_clear=self.resend_on_clear)
+        with ExitStack() as stack:
+            source = stack.enter_context(
+                opened_source(self.recipients, self.sql, self.sql_conn_id, self.sql_parameters)  # type: ignore[arg-type]
+            )
+            client: EsmsClient = stack.enter_context(hook.get_conn(max_connections=max(16, self.threads)))
+            campaign = ZnsCampaign(
+                client=client,
+                source=source,
+                columns=_columns(self.template_params, self.phone_column, self.key_column),
+                template_id=template_id,
+                oa_id=oa_id,
+                ledger=stack.enter_context(self._open_ledger(hook, context)),
+                run_key=run_key_of(context, self.run_key, generation),
+                duplicates=self.duplicates,
+                encoding=self.encoding,
+                campaign=self.campaign or f"{context['ti'].dag_id}.{context['ti'].task_id}",
+                send_at=moment(self.send_at, context),
+                callback_url=self.callback_url or settings.callback_url,
+                sending_mode=self.sending_mode,
+                chunk_size=self.chunk_size,
+                threads=self.threads,
+                at_least=self.at_least,
+                price_vnd=_price(self.price_vnd),
+            )
+            with ExitStack() as files:
+                rejects = None if self.rejects_path is None else files.enter_context(RejectsFile(self.rejects_path))
+                plan = campaign.plan(rejects)
+            self.log.info(
+                "%d rows: %d to send, %d settled before, %d cannot be sent",
+                plan.report.rows, plan.to_send, plan.already_settled, plan.report.rejected,
+            )  # fmt: skip
+            for problem in plan.problems:
+                self.log.warning("%s", problem)
+            if self.plan_only:
+                return {"run_key": campaign.run_key, **_plain(plan.as_dict())}
+            result = summary_dict(campaign.send(plan), plan)
+        note_done(context, generation, resend_on_clear=self.resend_on_clear)
+        return result
+
+
+def moment(value: datetime | str | None, context: Context) -> datetime | None:
+    """
+    A time of sending, from a template too. When a later try comes to it, it may be over: the rest is then sent at once.
+
+    Raises:
+        InvalidRequestError: no time, without a zone, or in the past on the first try.
+    """
+    if value is None or value == "":
+        return None
+    import datetime as dt
+
+    from esms_connectors.gateway.errors import InvalidRequestError
+
+    found: dt.datetime | None = None
+    if isinstance(value, dt.datetime):
+        found = value
+    else:
+        try:
+            found = dt.datetime.fromisoformat(str(value).strip())
+        except ValueError:
+            found = None
+    if found is None or found.tzinfo is None:
+        raise InvalidRequestError(
+            f"send_at {str(value)!r} is no time with a zone. Give 2026-11-21T08:30:00+07:00.", field="send_at"
+        )
+    if found < dt.datetime.now(dt.UTC) - dt.timedelta(minutes=5):
+        raise InvalidRequestError(
+            f"send_at {str(value)!r} lies in the past. Leave it out to send now.", field="send_at"
+        )
+    return found
+
+
+def _columns(template_params: Any, phone: str, key: str | None) -> Any:
+    from esms_connectors.recipients import Columns
+
+    if isinstance(template_params, str):
+        return Columns.parse(template_params, phone=phone, row_key=key)
+    return Columns(phone, template_params, key)
+
+
+def _price(value: Decimal | float | None) -> Decimal | None:
+    from decimal import Decimal
+
+    from esms_connectors.gateway.errors import InvalidRequestError
+
+    if value is None:
+        return None
+    price = Decimal(str(value))
+    if not price.is_finite() or price < 0:
+        raise InvalidRequestError("price_vnd is no amount of VND.", field="price_vnd")
+    return price
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Money as whole VND: an XCom is JSON."""
+    from decimal import Decimal
+
+    return {name: int(value) if isinstance(value, Decimal) else value for name, value in values.items()}
+
+
+def _one_of(value: str, name: str, known: Sequence[str]) -> str:
+    from esms_connectors.gateway.errors import InvalidRequestError
+
+    if value not in known:
+        raise InvalidRequestError(f"{name} is {' or '.join(known)}, not {value!r}.", field=name)
+    return value
+
+
+def _depend_on(task: BaseOperator, *values: Any) -> None:
+    """What Airflow does for template fields: results of other tasks put those upstream."""
+    from airflow.sdk import XComArg
+
+    for value in values:
+        XComArg.apply_upstream_relationship(task, value)

@@ -1,0 +1,254 @@
+"""Wait until messages have arrived, or until it is known which did not. Deferred, it takes no worker slot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowFailException, conf
+from airflow.sdk import BaseSensorOperator, PokeReturnValue
+
+from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
+from esms_connectors.airflow.retry import ESMS_RETRY_POLICY, EsmsTaskError, airflow_errors
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow.sdk.definitions.context import Context
+
+    from esms_connectors.waiting import Awaited, DeliveryCounts, Goal, Patience, Verdict, Watch
+
+# The trigger ends by itself at the deadline; this is for a triggerer that is gone.
+_GRACE = timedelta(minutes=15)
+
+
+class DeliveryStatusSensor(BaseSensorOperator):
+    """
+    Wait for messages to become final.
+
+    Say which in one of three ways: `sent` (what `SendSmsOperator` or `ZnsBulkOperator` returned, as `send.output`),
+    `run_key` of a ledger, or `message_ids`. It looks once in the worker; `deferrable` then waits in the triggerer. The
+    target is fixed at that moment: wait after the sending task, not beside it.
+
+    Args:
+        final_share: share of the messages that must be final.
+        delivered_share: share that must have been delivered, such as 0.95; with it the wait ends early when so many
+            arrived, and the task fails early when so many cannot arrive any more. None takes any outcome.
+        deadline: absolute time, or ISO text with a zone; `timeout` seconds after the start if None.
+        poke_interval: seconds between looks, at least 5 when deferred.
+        max_failures: looks in a row that may bring no answer; the waits between them grow.
+        sent_after, sent_before, sms_types: for many `message_ids`: when and as what they were sent; see
+            `esms_connectors.waiting.awaited_by_id`.
+        oa_id: for many `message_ids` of ZNS with a callback URL.
+
+    Returns (XCom):
+        Counts by state, and ids of the first hundred messages that failed.
+
+    Raises:
+        AirflowSensorTimeout: the deadline came first; `soft_fail` skips instead, deferred or not.
+        AirflowFailException: too few can arrive, or what is waited for cannot be found.
+    """
+
+    template_fields: Sequence[str] = (
+        "sent",
+        "run_key",
+        "message_ids",
+        "deadline",
+        "sent_after",
+        "sent_before",
+        "oa_id",
+        "esms_conn_id",
+        "ledger_conn_id",
+    )
+    ui_color = "#e3ecf9"
+
+    def __init__(
+        self,
+        *,
+        sent: Mapping[str, Any] | None = None,
+        run_key: str | None = None,
+        message_ids: Sequence[str] | None = None,
+        final_share: float = 1.0,
+        delivered_share: float | None = None,
+        deadline: datetime | str | None = None,
+        max_failures: int = 10,
+        sent_after: datetime | str | None = None,
+        sent_before: datetime | str | None = None,
+        sms_types: Sequence[int] = (),
+        oa_id: str | None = None,
+        esms_conn_id: str = DEFAULT_CONN_ID,
+        ledger_conn_id: str | None = None,
+        ledger_url: str | None = None,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.sent = sent
+        self.run_key = run_key
+        self.message_ids = message_ids
+        self.final_share = final_share
+        self.delivered_share = delivered_share
+        self.deadline = deadline
+        self.max_failures = max_failures
+        self.sent_after = sent_after
+        self.sent_before = sent_before
+        self.sms_types = tuple(sms_types)
+        self.oa_id = oa_id
+        self.esms_conn_id = esms_conn_id
+        self.ledger_conn_id = ledger_conn_id
+        self._ledger_url = ledger_url
+        self.deferrable = deferrable
+        self._watch: Watch | None = None
+        self._patience: Patience | None = None
+        self._ends: Any = None
+        if getattr(self, "retry_policy", None) is None and ESMS_RETRY_POLICY is not None:
+            self.retry_policy = ESMS_RETRY_POLICY
+
+    def execute(self, context: Context) -> Any:
+        if not self.deferrable:
+            return super().execute(context)
+        with airflow_errors(self):
+            verdict, counts = self._look(context)
+        if verdict is not None and verdict.value != "wait":
+            return self._end(verdict, counts)
+        from esms_connectors.airflow.triggers import DeliveryStatusTrigger
+
+        watch = self._watch
+        assert watch is not None  # noqa: S101 - _look made it
+        self.log.info("%s; deferred until %s at the latest", counts, self._ends)
+        self.defer(
+            trigger=DeliveryStatusTrigger(
+                esms_conn_id=self.esms_conn_id,
+                awaited=watch.awaited.as_dict(),
+                deadline=self._ends.isoformat(),
+                final_share=self.final_share,
+                delivered_share=self.delivered_share,
+                poll_seconds=self.poke_interval,
+                max_failures=self.max_failures,
+            ),
+            method_name="execute_complete",
+            # A plain timedelta: the supervisor's protocol does not know pendulum's.
+            timeout=timedelta(seconds=max(0.0, (self._ends - _now()).total_seconds())) + _GRACE,
+        )
+        return None
+
+    def poke(self, context: Context) -> PokeReturnValue | bool:
+        with airflow_errors(self):
+            verdict, counts = self._look(context)
+        if verdict is None or verdict.value == "wait":
+            self.log.info("%s", counts)
+            return False
+        return PokeReturnValue(is_done=True, xcom_value=self._end(verdict, counts))
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What the trigger found."""
+        from esms_connectors.waiting import Verdict, counts_from_dict
+
+        if not isinstance(event, Mapping) or "status" not in event:
+            raise EsmsTaskError("The trigger brought no result; another try looks again.")
+        if event["status"] == "error":
+            kind = EsmsTaskError if event.get("retryable") else AirflowFailException
+            raise kind(str(event.get("message") or "The gateway could not be read."))
+        return self._end(Verdict(event["status"]), counts_from_dict(event["counts"]))
+
+    def _look(self, context: Context) -> tuple[Verdict | None, DeliveryCounts]:
+        """One look; None when it brought no answer and another one may."""
+        from esms_connectors.gateway.errors import EsmsError
+        from esms_connectors.waiting import Patience, Watch
+
+        goal = self._goal()
+        if self._ends is None:
+            self._ends = self._deadline()
+        hook = EsmsHook(self.esms_conn_id)
+        if self._watch is None:
+            self._watch = Watch(self._awaited(hook, context))
+            self._patience = Patience(self.poke_interval, self.max_failures)
+        watch, patience = self._watch, self._patience
+        assert patience is not None  # noqa: S101 - made together with the watch
+        try:
+            with hook.get_conn() as client:
+                counts = watch.look(client, now=_now())
+        except EsmsError as error:
+            patience.after_failure(error)
+            self.log.warning("no answer (%d of %d): %s", patience.failures, self.max_failures, error)
+            counts = watch.counts()
+            overdue = goal.judge(counts, now=_now(), deadline=self._ends)
+            return (overdue if overdue.value == "overdue" else None), counts
+        patience.after_answer()
+        return goal.judge(counts, now=_now(), deadline=self._ends), counts
+
+    def _goal(self) -> Goal:
+        from esms_connectors.waiting import Goal
+
+        return Goal(self.final_share, self.delivered_share)
+
+    def _deadline(self) -> Any:
+        if self.deadline in (None, ""):
+            return _now().add(seconds=int(self.timeout))
+        return moment(self.deadline, "deadline")
+
+    def _awaited(self, hook: EsmsHook, context: Context) -> Awaited:
+        from esms_connectors.gateway.errors import InvalidRequestError
+        from esms_connectors.waiting import FEW_IDS, awaited_by_id, awaited_of_run
+
+        run_key, ids = self.run_key or None, self.message_ids
+        if [self.sent, run_key, ids].count(None) != 2:
+            raise InvalidRequestError("Give one of sent, run_key and message_ids.", field="message_ids")
+        if self.sent is not None:
+            if not isinstance(self.sent, Mapping) or "run_key" not in self.sent:
+                raise InvalidRequestError("sent takes what a sending operator returned, as send.output.", field="sent")
+            listed = self.sent.get("message_ids") or []
+            # Of a few messages whose ids are all there nothing has to be looked up in a ledger.
+            complete = not self.sent.get("duplicates") and len(listed) <= FEW_IDS
+            run_key, ids = (None, listed) if listed and complete else (str(self.sent["run_key"]), None)
+        if run_key is not None:
+            ledger_url = self.render_template(self._ledger_url, context) or None
+            with hook.open_ledger(self.ledger_conn_id or None, ledger_url) as ledger:
+                return awaited_of_run(ledger, run_key)
+        if isinstance(ids, str):
+            ids = [one for one in ids.replace(",", " ").split() if one]
+        return awaited_by_id(
+            list(ids or ()),
+            sent_after=None if self.sent_after in (None, "") else moment(self.sent_after, "sent_after"),
+            sent_before=None if self.sent_before in (None, "") else moment(self.sent_before, "sent_before"),
+            sms_types=self.sms_types,
+            oa_id=self.oa_id,
+        )
+
+    def _end(self, verdict: Verdict, counts: DeliveryCounts) -> dict[str, Any]:
+        from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+
+        from esms_connectors.waiting import DeliveryTimeoutError, TooFewDeliveredError, check_verdict
+
+        failure: Exception
+        try:
+            check_verdict(verdict, counts, self._goal())
+            self.log.info("%s", counts)
+            return counts.as_dict()
+        except DeliveryTimeoutError as error:
+            failure = AirflowSensorTimeout(str(error))
+        except TooFewDeliveredError as error:
+            failure = AirflowFailException(str(error))
+        raise failure
+
+
+def moment(value: datetime | str | None, name: str) -> Any:
+    """A time with a zone, from a template too; InvalidRequestError otherwise."""
+    import pendulum
+
+    from esms_connectors.gateway.errors import InvalidRequestError
+
+    try:
+        found = pendulum.parse(value.strip(), tz=None) if isinstance(value, str) else value
+        if found is not None and getattr(found, "tzinfo", None) is not None:
+            return pendulum.instance(found)  # type: ignore[arg-type]
+    except (ValueError, AttributeError):
+        pass
+    raise InvalidRequestError(f"{name} {value!r} is no time with a zone. Give 2026-11-21T08:30:00+07:00.", field=name)
+
+
+def _now() -> Any:
+    import pendulum
+
+    return pendulum.now("UTC")

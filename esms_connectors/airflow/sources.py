@@ -1,0 +1,131 @@
+"""Where a task gets its recipients from: a file, an object store, a database by its connection, a list."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+
+if TYPE_CHECKING:
+    from esms_connectors.recipients.sources import Source
+
+
+class HiddenRows:
+    """Rows that came as a list. Airflow shows rendered fields to everybody; of these it shows how many."""
+
+    def __init__(self, rows: Sequence[Mapping[str, object]]) -> None:
+        self.rows = rows
+
+    def __str__(self) -> str:
+        return f"<{len(self.rows)} rows>"
+
+    __repr__ = __str__
+
+
+def hide_rows(recipients: Any) -> Any:
+    """What is no reference becomes `HiddenRows`: a list, or what a task pushed."""
+    if recipients is None or isinstance(recipients, str | os.PathLike | HiddenRows):
+        return recipients
+    if isinstance(recipients, Mapping):
+        raise InvalidRequestError(
+            "recipients takes a path, a URL, or a list of rows; this is one row.", field="recipients"
+        )
+    # A lazy sequence of mapped results is read once, here.
+    rows: list[Any] = list(recipients) if isinstance(recipients, Iterable) else [None]
+    if not all(isinstance(row, Mapping) for row in rows):
+        raise InvalidRequestError(
+            "recipients takes a path, a URL, or a list of rows, each a value by column. Of several files map the "
+            "operator over them.",
+            field="recipients",
+        )
+    return HiddenRows([dict(row) for row in rows])
+
+
+@contextmanager
+def opened_source(
+    recipients: str | os.PathLike[str] | HiddenRows | None,
+    sql: str | None,
+    sql_conn_id: str | None,
+    sql_parameters: Mapping[str, object] | None,
+) -> Iterator[Source]:
+    """
+    What `read_recipients` takes, for as long as the block lasts.
+
+    Raises:
+        InvalidRequestError: none or two sources are given, or the file is not there.
+        ConfigurationError: a connection cannot be used.
+    """
+    if (recipients is None) == (sql is None):
+        raise InvalidRequestError("Give recipients (a path, URL or list), or sql with sql_conn_id.", field="recipients")
+    if sql is not None:
+        if not sql_conn_id:
+            raise InvalidRequestError("sql needs sql_conn_id, the connection of the database.", field="sql_conn_id")
+        with _query(sql, sql_conn_id, sql_parameters or {}) as query:
+            yield query
+    elif isinstance(recipients, HiddenRows):
+        yield list(recipients.rows)
+    elif isinstance(recipients, str) and "://" in recipients:
+        with _copied(recipients) as path:
+            yield path
+    else:
+        yield recipients  # type: ignore[misc]
+
+
+@contextmanager
+def _query(sql: str, conn_id: str, parameters: Mapping[str, object]) -> Iterator[Source]:
+    from esms_connectors.airflow.connections import database_url
+    from esms_connectors.airflow.hooks import connection, mask
+    from esms_connectors.recipients import SqlQuery
+
+    conn = connection(conn_id)
+    if conn.conn_type in ("postgres", "postgresql", "sqlite"):
+        url = database_url(conn, purpose="the recipients")
+        mask(url)
+        yield SqlQuery(url.replace("postgresql://", "postgresql+psycopg://", 1), sql, parameters)
+        return
+    hook = conn.get_hook()
+    if not hasattr(hook, "get_sqlalchemy_engine"):
+        raise ConfigurationError(
+            f"Connection {conn_id!r} is of type {conn.conn_type!r}, which is no SQL database: give another sql_conn_id."
+        )
+    engine = hook.get_sqlalchemy_engine()
+    try:
+        yield SqlQuery(engine, sql, parameters)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _copied(url: str) -> Iterator[Source]:
+    """
+    A copy of a remote file: it is read twice, and what is sent must be what was checked.
+
+    `s3://connection_id@bucket/key` takes the credentials of that connection.
+    """
+    parts = urlsplit(url)
+    name = PurePosixPath(parts.path).name
+    failure = ""
+    with tempfile.TemporaryDirectory(prefix="esms-") as folder:
+        copy = Path(folder) / (name or "source")
+        try:
+            from airflow.sdk import ObjectStoragePath
+
+            copy.touch(mode=0o600)
+            with ObjectStoragePath(url).open("rb") as remote, copy.open("wb") as local:
+                shutil.copyfileobj(remote, local, 1 << 20)
+        except FileNotFoundError:
+            failure = f"{name} is not there"
+        except ImportError as error:
+            failure = f"reading {parts.scheme}:// needs {error.name or 'a library that is not installed'}"
+        except Exception as error:  # noqa: BLE001 - every store has errors of its own; their texts may hold signatures
+            failure = f"{name} cannot be read: {type(error).__name__}"
+        if failure:
+            raise InvalidRequestError(f"recipients: {failure}.", field="recipients")
+        yield copy

@@ -1,0 +1,180 @@
+"""The scheduled export: every status row of a data interval into a warehouse, and late ones again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow.sdk import Asset, BaseOperator
+
+from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook, connection, mask
+from esms_connectors.airflow.retry import ESMS_RETRY_POLICY, airflow_errors
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow.sdk.definitions.context import Context
+
+SENT_MESSAGES = Asset(name="esms_sent_messages", uri="esms://rest.esms.vn/sent-data")
+"""What the export updates, unless it is given `outlets` of its own."""
+
+
+class SentMessagesToWarehouseOperator(BaseOperator):
+    """
+    Load what was sent in the data interval, and read again what was not final before.
+
+    Loading a window twice changes nothing, so retries, clears and backfills are safe, and an interrupted load goes on.
+
+    Args:
+        warehouse: `duckdb:///file`, `postgresql://…`, `s3://bucket/prefix?format=parquet`, a folder, or `dlt://…`.
+            Templated and never shown: it may hold a password.
+        warehouse_conn_id: a connection instead: `postgres`, or `duckdb` with the file as host.
+        start, end: the span; the data interval if None.
+        sms_types: those to ask for; all if empty.
+        phone, content: how people are kept: phones plain, hashed, masked or omitted, texts or none. One warehouse keeps
+            one way.
+        secret: of hashed phones; `ledger_secret` of the eSMS connection if None. Templated and never shown.
+        follow_up: read windows again that held rows not final; `max_age_days` says for how long.
+        threads: requests at a time.
+
+    Returns (XCom):
+        Window, counts of rows and states. They stand in the asset event too.
+    """
+
+    template_fields: Sequence[str] = ("start", "end", "sms_types", "warehouse_conn_id", "esms_conn_id")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sms_types": "json"}
+    ui_color = "#f6efdc"
+
+    def __init__(
+        self,
+        *,
+        warehouse: str | None = None,
+        warehouse_conn_id: str | None = None,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        sms_types: Sequence[int] = (),
+        phone: Literal["plain", "hashed", "masked", "omitted"] = "plain",
+        content: bool = True,
+        secret: str | None = None,
+        follow_up: bool = True,
+        max_age_days: float = 14,
+        threads: int = 8,
+        esms_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        if not kwargs.get("outlets"):
+            kwargs["outlets"] = [SENT_MESSAGES]
+        super().__init__(**kwargs)
+        self._warehouse = warehouse
+        self.warehouse_conn_id = warehouse_conn_id
+        self.start = start
+        self.end = end
+        self.sms_types = list(sms_types)
+        self.phone = phone
+        self.content = content
+        self._secret = secret
+        self.follow_up = follow_up
+        self.max_age_days = max_age_days
+        self.threads = threads
+        self.esms_conn_id = esms_conn_id
+        if getattr(self, "retry_policy", None) is None and ESMS_RETRY_POLICY is not None:
+            self.retry_policy = ESMS_RETRY_POLICY
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        with airflow_errors(self):
+            return self._load(context)
+
+    def _load(self, context: Context) -> dict[str, Any]:
+        from datetime import timedelta
+
+        from esms_connectors.gateway.errors import InvalidRequestError
+        from esms_connectors.warehouse import PhoneForm, Privacy, load_sent_messages, open_warehouse
+
+        start, end = self._span(context)
+        hook = EsmsHook(self.esms_conn_id)
+        if self.phone not in [form.value for form in PhoneForm]:
+            raise InvalidRequestError(f"phone is plain, hashed, masked or omitted, not {self.phone!r}.", field="phone")
+        secret = self.render_template(self._secret, context) or hook.settings().ledger_secret
+        mask(secret)
+        if self.phone != "plain" and not secret:
+            raise InvalidRequestError(
+                f"phone={self.phone!r} needs a secret, by which rows are told apart: give secret, or ledger_secret in "
+                "the eSMS connection, and keep it as long as the warehouse.",
+                field="secret",
+            )
+        privacy = Privacy(
+            phone=PhoneForm(self.phone), secret=secret if self.phone != "plain" else None, content=self.content
+        )
+        kinds = {"sms_types": [int(kind) for kind in self.sms_types]} if self.sms_types else {}
+        with (
+            open_warehouse(self._address(context)) as warehouse,
+            hook.get_conn(max_connections=max(16, self.threads)) as client,
+        ):
+            summary = load_sent_messages(
+                client,
+                warehouse,
+                start,
+                end,
+                privacy=privacy,
+                threads=self.threads,
+                follow_up=self.follow_up,
+                max_age=timedelta(days=self.max_age_days),
+                **kinds,  # type: ignore[arg-type]
+            )
+            self.log.info("%s: %s", warehouse.name, summary)
+        result = {"start": start.isoformat(), "end": end.isoformat(), **summary.as_dict()}
+        result["states"] = dict(summary.states)
+        events = context["outlet_events"]
+        for outlet in self.outlets:
+            if isinstance(outlet, Asset):
+                events[outlet].extra = dict(result)
+        return result
+
+    def _span(self, context: Context) -> tuple[Any, Any]:
+        import pendulum
+
+        from esms_connectors.airflow.sensors import moment
+        from esms_connectors.gateway.errors import InvalidRequestError
+
+        given = [
+            own if own not in (None, "") else context.get(name)
+            for own, name in ((self.start, "data_interval_start"), (self.end, "data_interval_end"))
+        ]
+        if None in given:
+            raise InvalidRequestError(
+                "This run has no data interval (it was triggered by hand): give start and end.", field="start"
+            )
+        start, end = moment(given[0], "start"), moment(given[1], "end")
+        if start >= end:
+            raise InvalidRequestError(
+                f"There is nothing between {start} and {end}: a schedule such as @daily gives an interval, a cron "
+                "trigger none. Give start and end.",
+                field="start",
+            )
+        if start >= pendulum.now("UTC"):
+            raise InvalidRequestError(
+                f"The window begins in the future ({start}): nothing can be there.", field="start"
+            )
+        return start, end
+
+    def _address(self, context: Context) -> str:
+        from esms_connectors.airflow.connections import database_url
+        from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+
+        address = self.render_template(self._warehouse, context)
+        if bool(address) == bool(self.warehouse_conn_id):
+            raise InvalidRequestError("Give warehouse (an address) or warehouse_conn_id.", field="warehouse")
+        if address:
+            mask(address if "@" in address else None)
+            return str(address)
+        conn = connection(self.warehouse_conn_id or "")
+        if conn.conn_type == "duckdb":
+            path = conn.host or conn.schema
+            if not path:
+                raise ConfigurationError(f"Connection {conn.conn_id!r} has no host: put the path of the file there.")
+            return f"duckdb:///{path}"
+        if conn.conn_type == "sqlite":
+            raise ConfigurationError(f"Connection {conn.conn_id!r} is of type sqlite: a warehouse file is DuckDB's.")
+        address = database_url(conn, purpose="the warehouse")
+        mask(address)
+        return address

@@ -1,0 +1,235 @@
+"""Triggers: they only read, so a triggerer that restarts, or two that run the same, do no harm."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
+
+from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
+from esms_connectors.gateway.errors import EsmsError
+
+if TYPE_CHECKING:
+    from pendulum import DateTime
+
+    from esms_connectors.gateway.client import EsmsClient
+    from esms_connectors.settling import Settled
+
+# A task that resumes sooner than its worker has reported the deferral is taken for failed by the scheduler of
+# Airflow 3.2 and 3.3.
+FIRST_WAIT_SECONDS = 5.0
+
+
+class DeliveryStatusTrigger(BaseTrigger):
+    """
+    Wait for messages on behalf of `DeliveryStatusSensor`.
+
+    Args:
+        awaited: `esms_connectors.waiting.Awaited.as_dict()`.
+        deadline: absolute, ISO; a restart does not begin the wait anew.
+        The rest as in the sensor.
+
+    Fires once, with `status` (reached, missed, overdue or error) and `counts` or `message`.
+    """
+
+    def __init__(
+        self,
+        awaited: Mapping[str, Any],
+        deadline: str,
+        esms_conn_id: str = DEFAULT_CONN_ID,
+        final_share: float = 1.0,
+        delivered_share: float | None = None,
+        poll_seconds: float = 60.0,
+        max_failures: int = 10,
+    ) -> None:
+        super().__init__()
+        self.awaited = dict(awaited)
+        self.deadline = deadline
+        self.esms_conn_id = esms_conn_id
+        self.final_share = final_share
+        self.delivered_share = delivered_share
+        self.poll_seconds = poll_seconds
+        self.max_failures = max_failures
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return (
+            "esms_connectors.airflow.triggers.DeliveryStatusTrigger",
+            {
+                "awaited": self.awaited,
+                "deadline": self.deadline,
+                "esms_conn_id": self.esms_conn_id,
+                "final_share": self.final_share,
+                "delivered_share": self.delivered_share,
+                "poll_seconds": self.poll_seconds,
+                "max_failures": self.max_failures,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        await asyncio.sleep(FIRST_WAIT_SECONDS)
+        try:
+            yield TriggerEvent(await self._wait())
+        except EsmsError as error:
+            yield TriggerEvent({"status": "error", "message": str(error), "retryable": error.retryable})
+
+    async def _wait(self) -> dict[str, Any]:
+        import pendulum
+
+        from esms_connectors.waiting import Goal, Patience, Verdict, Watch, awaited_from_dict
+
+        goal = Goal(self.final_share, self.delivered_share)
+        patience = Patience(max(self.poll_seconds, FIRST_WAIT_SECONDS), self.max_failures)
+        watch = Watch(awaited_from_dict(self.awaited))
+        deadline = pendulum.parse(self.deadline)
+        client = await EsmsHook(self.esms_conn_id).aget_conn()
+        try:
+            while True:
+                try:
+                    # In a thread: the client blocks, and one blocked trigger stalls every other one.
+                    counts = await asyncio.to_thread(watch.look, client)
+                    wait = patience.after_answer()
+                except EsmsError as error:
+                    wait = patience.after_failure(error, chance=random.random())
+                    self.log.warning("no answer (%d of %d): %s", patience.failures, self.max_failures, error)
+                    counts = watch.counts()
+                now = pendulum.now("UTC")
+                verdict = goal.judge(counts, now=now, deadline=deadline)  # type: ignore[arg-type]
+                if verdict is not Verdict.WAIT:
+                    return {"status": verdict.value, "counts": counts.as_dict()}
+                self.log.info("%s", counts)
+                await asyncio.sleep(max(0.0, min(wait, (deadline - now).total_seconds())))  # type: ignore[operator]
+        finally:
+            client.close()
+
+
+class DeliveryReportsTrigger(BaseEventTrigger):
+    """
+    For an `AssetWatcher`: fires for each quarter of an hour whose messages have all come to their end.
+
+    The cursor stands in the asset's state store (Airflow 3.3) and moves after the event was handed over, so an event
+    may come twice after a crash, never not at all. Before 3.3 it begins `lookback_hours` ago whenever the triggerer
+    starts.
+
+    Args:
+        sms_types: those to look at; 2, 24 and 25 (customer care and ZNS) if empty.
+        campaign: messages whose campaign begins so; None for all.
+        step_minutes: length of a span.
+        give_up_hours: a span that ended longer ago fires with what is still open.
+        lookback_hours: where the first cursor stands.
+
+    The payload has `start`, `end` and counts by state; no phone, no text.
+    """
+
+    def __init__(
+        self,
+        esms_conn_id: str = DEFAULT_CONN_ID,
+        sms_types: Sequence[int] = (),
+        campaign: str | None = None,
+        poll_seconds: float = 60.0,
+        step_minutes: int = 15,
+        give_up_hours: float = 24.0,
+        lookback_hours: float = 24.0,
+    ) -> None:
+        super().__init__()
+        self.esms_conn_id = esms_conn_id
+        self.sms_types = [int(kind) for kind in sms_types] or [2, 24, 25]
+        self.campaign = campaign
+        self.poll_seconds = poll_seconds
+        self.step_minutes = step_minutes
+        self.give_up_hours = give_up_hours
+        self.lookback_hours = lookback_hours
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return (
+            "esms_connectors.airflow.triggers.DeliveryReportsTrigger",
+            {
+                "esms_conn_id": self.esms_conn_id,
+                "sms_types": self.sms_types,
+                "campaign": self.campaign,
+                "poll_seconds": self.poll_seconds,
+                "step_minutes": self.step_minutes,
+                "give_up_hours": self.give_up_hours,
+                "lookback_hours": self.lookback_hours,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        import pendulum
+
+        from esms_connectors.waiting import LONGEST_WAIT_SECONDS, Patience
+
+        # It watches for as long as it lives, so no number of failures ends it.
+        patience = Patience(max(self.poll_seconds, FIRST_WAIT_SECONDS), max_failures=1 << 30)
+        cursor = await self._load() or pendulum.now("UTC").subtract(minutes=int(self.lookback_hours * 60))
+        cursor = cursor.start_of("minute")
+        while True:
+            try:
+                client = await EsmsHook(self.esms_conn_id).aget_conn()
+                try:
+                    # One span a look: whoever is far behind does not hold everything in memory.
+                    while (settled := await asyncio.to_thread(self._next, client, cursor)) is not None:
+                        if settled.counts.total:
+                            span = {"start": settled.start.isoformat(), "end": settled.end.isoformat()}
+                            yield TriggerEvent({**span, **settled.counts.as_dict()})
+                        cursor = settled.end
+                        await self._save(cursor)
+                finally:
+                    client.close()
+                wait = patience.after_answer()
+            except EsmsError as error:
+                self.log.warning("delivery reports cannot be read: %s", error)
+                wait = patience.after_failure(error) if error.retryable else LONGEST_WAIT_SECONDS
+            await asyncio.sleep(wait)
+
+    def _next(self, client: EsmsClient, cursor: DateTime) -> Settled | None:
+        from datetime import timedelta
+
+        import pendulum
+
+        from esms_connectors.settling import settled_spans
+
+        spans = settled_spans(
+            client,
+            cursor,
+            pendulum.now("UTC"),
+            sms_types=self.sms_types,
+            campaign=self.campaign,
+            step=timedelta(minutes=self.step_minutes),
+            give_up_after=timedelta(hours=self.give_up_hours),
+        )
+        return next(spans, None)
+
+    def _key(self) -> str:
+        """Two watchers of one asset that look at other messages have a cursor each."""
+        from esms_connectors.gateway.request_ids import make_request_id
+
+        what = make_request_id(self.esms_conn_id, *self.sms_types, self.campaign, self.step_minutes)
+        return f"esms_reports_{what[:16]}"
+
+    async def _load(self) -> DateTime | None:
+        import pendulum
+
+        store = getattr(self, "asset_state_store", None)
+        if store is None:
+            return None
+        get = store.aget if hasattr(store, "aget") else _threaded(store.get)
+        found = await get(self._key(), None)
+        return pendulum.parse(found) if isinstance(found, str) else None  # type: ignore[return-value]
+
+    async def _save(self, cursor: DateTime) -> None:
+        store = getattr(self, "asset_state_store", None)
+        if store is not None:
+            keep = store.aset if hasattr(store, "aset") else _threaded(store.set)
+            await keep(self._key(), cursor.isoformat())
+
+
+def _threaded(call: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    """Stores of Airflow 3.3.0 and 3.3.1 have no asynchronous side."""
+
+    async def run(*arguments: Any) -> Any:
+        return await asyncio.to_thread(call, *arguments)
+
+    return run

@@ -1,0 +1,34 @@
+"""A database of its own in the session's PostgreSQL, as an Airflow connection and for looking into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
+
+from postgres_server import PostgresServer
+
+
+@dataclass(frozen=True)
+class Database:
+    """Made when it is first named."""
+
+    server: PostgresServer
+    name: str = field(default_factory=lambda: f"airflow_{uuid4().hex[:12]}")
+
+    def __post_init__(self) -> None:
+        self.server.execute(f"CREATE DATABASE {self.name}")
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        parts = urlsplit(self.server.uri)
+        host = parse_qs(parts.query)["host"][0]
+        return {"conn_type": "postgres", "host": host, "login": parts.username, "schema": self.name}
+
+    def rows(self, query: str) -> list[Any]:
+        import psycopg
+
+        parts = urlsplit(self.server.uri)
+        with psycopg.connect(parts._replace(path=f"/{self.name}").geturl()) as connection:
+            return connection.execute(query.encode()).fetchall()

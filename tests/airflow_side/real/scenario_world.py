@@ -1,0 +1,35 @@
+"""The world of the scenarios: names, inputs, and what must not leak."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployment import Deployment
+
+from esms_connectors.emulator import Emulator
+
+# Whatever holds one of these after the runs has leaked.
+API_KEY, SECRET_KEY = "CANARY0API0KEY0" + "A7" * 8, "CANARY0SECRET0KEY0" + "B8" * 7
+ALERTED, TEXTED = "0901777777", "0901888888"
+TEXT = "Ma bi mat cua chi Huong 4711"
+MANY, FEW = 20_000, 200
+
+
+@dataclass(frozen=True)
+class World:
+    """The deployment, the gateway it talks to, and the folder with the inputs."""
+
+    airflow: Deployment
+    gateway: Emulator
+    folder: Path
+
+    def deliveries(self, prefix: str) -> dict[str, int]:
+        """Phone -> messages, of the phones that begin so."""
+        counts = self.gateway.deliveries_by_phone()
+        return {phone: count for phone, count in counts.items() if phone.startswith(prefix)}
+
+
+def write_customers(path: Path, first: int, count: int) -> None:
+    rows = (f"0{first + number},Chị Hương {number},Gội đầu,KH{number},19/03/2025\n" for number in range(count))
+    path.write_text("phone,customer_name,service,code,date\n" + "".join(rows), encoding="utf-8")

@@ -1,0 +1,133 @@
+"""
+Real Airflow against the emulator, which counts: nobody twice, nobody missed, and nothing secret anywhere.
+
+The scenarios run at the same time; each test waits for its own.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from typing import Any
+
+import duckdb
+import pytest
+from databases import Database
+from deployment import wait_until
+from scenario_world import ALERTED, API_KEY, FEW, MANY, SECRET_KEY, TEXT, TEXTED, World
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def test_a_bulk_send_whose_process_is_killed_goes_on_with_the_retry(
+    world: World, runs: dict[str, str], disasters: dict[str, int]
+) -> None:
+    """20 000 people, SIGKILL in the middle: everybody gets one message, and the retry sends only what was left."""
+    assert MANY / 3 < disasters["send"] < MANY
+    assert world.airflow.wait_for_run("zns_bulk", runs["zns_bulk"], 200) == "success"
+    counts = world.deliveries("0902")
+    assert (len(counts), max(counts.values())) == (MANY, 1)
+    result = world.airflow.result("zns_bulk", runs["zns_bulk"], "send")
+    assert result["accepted"] == MANY
+    # At most the calls in flight were in doubt: two threads, 500 a call.
+    assert 0 < result["sent_by_this_try"] <= MANY - disasters["send"] + 2 * 500
+    assert (world.folder / "zns_bulk.2.pid").exists()
+
+
+def test_a_deferred_sensor_survives_its_triggerer(
+    world: World, runs: dict[str, str], disasters: dict[str, int]
+) -> None:
+    """The triggerer was killed while it waited; the next one begins anew, and the deadline stays."""
+    assert "wait" in disasters
+    assert world.airflow.wait_for_run("wait_deferred", runs["wait_deferred"], 150) == "success"
+    found = world.airflow.result("wait_deferred", runs["wait_deferred"], "wait")
+    assert (found["expected"], found["delivered"]) == (FEW, FEW)
+    assert world.deliveries("0903") == {f"0{903_000_000 + number}": 1 for number in range(FEW)}
+
+
+def test_an_event_is_alerted_once(world: World, runs: dict[str, str]) -> None:
+    """Three mapped tasks, each with a retry, all failing: one message."""
+    assert world.airflow.wait_for_run("alert", runs["alert"], 150) == "failed"
+    wait_until("the alert", lambda: world.deliveries(ALERTED), 30)
+    calls = [call for call in world.gateway.calls if call.function == "send_customer_care_sms"]
+    assert world.deliveries(ALERTED) == {ALERTED: 1}
+    assert len(calls) >= 3
+
+
+def test_an_sms_is_sent_and_cleared_without_a_second_one(world: World, runs: dict[str, str]) -> None:
+    """Clear through the REST API, as a person does."""
+    run = runs["send_sms"]
+    assert world.airflow.wait_for_run("send_sms", run, 150) == "success"
+    first = world.airflow.result("send_sms", run, "send")
+    world.airflow.call(
+        "POST",
+        "/api/v2/dags/send_sms/clearTaskInstances",
+        json={"dry_run": False, "dag_run_id": run, "only_failed": False, "reset_dag_runs": True},
+    )
+    wait_until("the second try", lambda: world.airflow.instances("send_sms", run)[0]["try_number"] == 2, 60)
+    assert world.airflow.wait_for_run("send_sms", run, 60) == "success"
+    assert world.airflow.result("send_sms", run, "send") == first
+    assert world.deliveries(TEXTED) == {TEXTED: 1}
+
+
+def test_every_row_is_exported(
+    world: World, runs: dict[str, str], disasters: dict[str, int], warehouse: Database
+) -> None:
+    """What the bulk send left at the gateway stands in DuckDB and in PostgreSQL, and the asset event has the counts."""
+    for dag_id in ("zns_bulk", "wait_deferred"):
+        world.airflow.wait_for_run(dag_id, runs[dag_id], 200)
+    run = world.airflow.trigger("export")
+    assert world.airflow.wait_for_run("export", run, 120) == "success"
+    with duckdb.connect(str(world.folder / "w.duckdb"), read_only=True) as database:
+        in_duckdb = database.execute("SELECT message_id FROM esms_sent_messages WHERE sms_type = 25").fetchall()
+    in_postgres = warehouse.rows("SELECT message_id FROM esms_sent_messages WHERE sms_type = 25")
+    sent = {message.message_id for message in world.gateway.messages() if message.sms_type == 25}
+    assert {row[0] for row in in_duckdb} == {row[0] for row in in_postgres} == sent
+    assert len(in_duckdb) == len(in_postgres) == MANY + FEW
+    events = world.airflow.call("GET", "/api/v2/assets/events", params={"source_dag_id": "export"})["asset_events"]
+    assert {event["source_task_id"] for event in events} == {"to_duckdb", "to_postgres"}
+    assert all(event["extra"]["rows"] >= MANY + FEW for event in events)
+
+
+def test_the_connection_is_tested_without_sending(world: World) -> None:
+    """Through the REST API: the balance for the right keys, one line for wrong ones."""
+    body: dict[str, Any] = {"connection_id": "t", "conn_type": "esms", "login": API_KEY, "password": SECRET_KEY}
+    host = world.airflow.environment["AIRFLOW_CONN_ESMS_DEFAULT"].split('"host": "')[1].split('"')[0]
+    right = world.airflow.call("POST", "/api/v2/connections/test", json={**body, "host": host})
+    wrong = world.airflow.call("POST", "/api/v2/connections/test", json={**body, "host": host, "password": "WRONG1234"})
+    assert (right["status"], "VND" in right["message"]) == (True, True)
+    assert (wrong["status"], "101" in wrong["message"], "WRONG1234" in wrong["message"]) == (False, True, False)
+
+
+def test_the_form_is_served_with_our_fields(world: World) -> None:
+    """What the UI shows for the connection type: names of ours, keys hidden."""
+    metas = world.airflow.call("GET", "/ui/connections/hook_meta")
+    [meta] = [one for one in metas if one["connection_type"] == "esms"]
+    assert meta["hook_name"] == "eSMS.vn"
+    assert meta["standard_fields"]["password"]["title"] == "SecretKey"
+    assert meta["standard_fields"]["url_schema"]["hidden"] is True
+    assert {"sandbox", "brandname", "oa_id", "ledger_conn_id", "proxy"} <= set(meta["extra_fields"])
+    assert meta["extra_fields"]["api_key"]["schema"]["format"] == "password"
+
+
+def test_nothing_secret_is_left_anywhere(world: World, runs: dict[str, str], disasters: dict[str, int]) -> None:
+    """Logs of tasks and components, and the whole metadata database: XCom, rendered fields, state, events, DAG code."""
+    for dag_id, run in runs.items():
+        world.airflow.wait_for_run(dag_id, run, 200)
+    with sqlite3.connect(world.airflow.home / "airflow.db") as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        rendered = database.execute("SELECT count(*) FROM rendered_task_instance_fields").fetchone()[0]
+    assert rendered > 0
+    words = [API_KEY, SECRET_KEY, TEXT]
+    # A number of any length may hold these digits; one of exactly this length is a phone.
+    phones = [rf"(?<!\d)(?:0|84){one}(?!\d)" for one in (ALERTED[1:], TEXTED[1:], r"90[23]\d{6}")]
+    canaries = [re.compile(one.encode()) for one in (*map(re.escape, words), *phones)]
+    files = [file for file in world.airflow.home.rglob("*") if file.is_file() and file.name != "airflow.cfg"]
+    assert any("task_id=send" in str(file) for file in files)
+    leaks = {
+        f"{file.relative_to(world.airflow.home)}: {found[0]!r}"
+        for file in files
+        for canary in canaries
+        if (found := canary.search(file.read_bytes()))
+    }
+    assert leaks == set()

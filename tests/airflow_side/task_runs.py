@@ -1,0 +1,78 @@
+"""Tasks that run outside of any scheduler: rendered as a worker does, then executed, with a memory of their own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pendulum
+
+
+@dataclass
+class StateStore:
+    """The task state store as a task sees it: JSON in, JSON out, committed at once."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    writes: int = 0
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return json.loads(self.values[key]) if key in self.values else default
+
+    def set(self, key: str, value: Any, *, retention: timedelta | None = None) -> None:
+        assert value is not None
+        self.writes += 1
+        self.values[key] = json.dumps(value)
+
+
+class OutletEvents:
+    """What a task says of the assets it updates, by the asset's name."""
+
+    def __init__(self) -> None:
+        self.said: dict[str, SimpleNamespace] = {}
+
+    def __getitem__(self, asset: Any) -> SimpleNamespace:
+        return self.said.setdefault(asset.name, SimpleNamespace(extra={}))
+
+
+@dataclass
+class Instance:
+    """Who a task instance is."""
+
+    dag_id: str = "campaigns"
+    task_id: str = "send"
+    run_id: str = "manual__2024-05-15T05:00:00+00:00"
+    map_index: int = -1
+    try_number: int = 1
+
+
+@dataclass
+class Runs:
+    """Runs operators as a worker does: rendered first, then executed; again with `again=True` for another try."""
+
+    store: StateStore | None = field(default_factory=StateStore)
+    instance: Instance = field(default_factory=Instance)
+    outlet_events: OutletEvents = field(default_factory=OutletEvents)
+    interval: tuple[datetime, datetime] | None = (datetime(2024, 5, 14, tzinfo=UTC), datetime(2024, 5, 15, tzinfo=UTC))
+
+    def context(self) -> dict[str, Any]:
+        context: dict[str, Any] = {
+            "ti": self.instance,
+            "ds": "2024-05-15",
+            "data_interval_start": self.interval and pendulum.instance(self.interval[0]),
+            "data_interval_end": self.interval and pendulum.instance(self.interval[1]),
+            "outlet_events": self.outlet_events,
+        }
+        if self.store is not None:
+            context["task_state_store"] = self.store
+        return context
+
+    def __call__(self, operator: Any) -> Any:
+        context = self.context()
+        operator.render_template_fields(context)
+        try:
+            return operator.execute(context)
+        finally:
+            self.instance.try_number += 1

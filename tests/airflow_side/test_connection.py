@@ -1,0 +1,188 @@
+"""Connection -> client, as a pure function and through the hook; what Airflow and its form are told about it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk import BaseHook
+
+from esms_connectors import ConfigurationError
+from esms_connectors.airflow.connections import Settings, client_from_settings, database_url, settings_of
+from esms_connectors.airflow.hooks import EsmsHook
+from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, code
+
+KEY, SECRET = "CANARY0API0KEY0OF0THIS0TEST", "CANARY0SECRET0OF0THIS0TEST"
+
+
+def conn(**changes: Any) -> Any:
+    values = {"conn_id": "shop", "conn_type": "esms", "host": None, "schema": None, "login": KEY, "password": SECRET}
+    return SimpleNamespace(**{**values, "port": None, **changes})
+
+
+def test_every_setting_reaches_the_client() -> None:
+    """Base URL, sandbox, timeouts and limit; the rest stays for operators."""
+    extra = {"sandbox": True, "read_timeout_seconds": 7, "requests_per_second": "20", "brandname": "Shop", "oa_id": "1"}
+    settings = settings_of(conn(host="http://127.0.0.1:8089"), extra)
+    assert (settings.brandname, settings.oa_id, settings.requests_per_second) == ("Shop", "1", 20.0)
+    with client_from_settings(settings) as client:
+        assert (client.base_url, client.sandbox) == ("http://127.0.0.1:8089", True)
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "base_url"),
+    [
+        ("rest.example.test", None, "https://rest.example.test"),
+        ("rest.example.test", 8443, "https://rest.example.test:8443"),
+        ("https://rest.example.test/", None, "https://rest.example.test"),
+        (None, None, "https://rest.esms.vn"),
+    ],
+)
+def test_the_host_is_a_base_url_or_a_bare_name(host: str | None, port: int | None, base_url: str) -> None:
+    """A connection in the form of a URI cannot hold a scheme in its host: https is meant."""
+    with client_from_settings(settings_of(conn(host=host, port=port), {})) as client:
+        assert client.base_url == base_url
+
+
+@pytest.mark.parametrize(
+    ("changes", "extra", "fragment"),
+    [
+        ({"conn_type": "http"}, {}, "type 'http'"),
+        ({"login": None}, {}, "ApiKey"),
+        ({"password": None}, {}, "SecretKey"),
+        ({}, {"sandbox": "perhaps"}, "sandbox"),
+        ({}, {"sandbx": True}, "sandbx"),
+        ({}, {"read_timeout_seconds": 0}, "read_timeout_seconds"),
+        ({}, {"requests_per_second": "many"}, "requests_per_second"),
+        ({}, ["list"], "JSON object"),
+    ],
+)
+def test_a_bad_connection_is_one_line_that_names_it(changes: dict[str, Any], extra: Any, fragment: str) -> None:
+    """And shows neither key."""
+    with pytest.raises(ConfigurationError, match=fragment) as error:
+        settings_of(conn(**changes), extra)
+    assert "shop" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert KEY not in str(error.value)
+    assert SECRET not in str(error.value)
+
+
+def test_plain_http_to_another_machine_is_refused() -> None:
+    """It would show the keys to everyone on the way."""
+    with pytest.raises(ConfigurationError, match="plain http"):
+        client_from_settings(settings_of(conn(host="http://rest.example.test"), {}))
+
+
+def test_no_repr_shows_a_key_or_a_password() -> None:
+    """Settings are held by the hook, and may end in somebody's log."""
+    settings = settings_of(conn(), {"ledger_url": "postgresql://u:PASSWORD1234@h/d", "ledger_secret": "LEDGERSECRET"})
+    assert isinstance(settings, Settings)
+    for secret in (KEY, SECRET, "PASSWORD1234", "LEDGERSECRET"):
+        assert secret not in repr(settings)
+    assert {KEY, SECRET, "LEDGERSECRET"} <= set(settings.secrets)
+
+
+@pytest.mark.parametrize(
+    ("changes", "url"),
+    [
+        (
+            {
+                "conn_type": "postgres",
+                "host": "db",
+                "login": "a b",
+                "password": "p@ss/1",
+                "schema": "crm",
+                "port": 5433,
+            },
+            "postgresql://a%20b:p%40ss%2F1@db:5433/crm",
+        ),
+        ({"conn_type": "sqlite", "host": "/var/lib/l.sqlite"}, "sqlite:////var/lib/l.sqlite"),
+        (
+            {"conn_type": "postgres", "host": "/run/pg", "login": "u", "password": None, "schema": "d"},
+            "postgresql://u@/d?host=%2Frun%2Fpg",
+        ),
+    ],
+)
+def test_a_database_connection_becomes_a_url(changes: dict[str, Any], url: str) -> None:
+    """Whatever the password holds."""
+    assert database_url(conn(**changes), purpose="the ledger") == url
+
+
+def test_another_database_is_refused_in_one_line() -> None:
+    """MySQL cannot be a ledger."""
+    with pytest.raises(ConfigurationError, match="mysql"):
+        database_url(conn(conn_type="mysql"), purpose="the ledger")
+
+
+def test_the_hook_reads_the_connection_and_the_balance(connect: Callable[..., None], gateway: Emulator) -> None:
+    """`test_connection` asks for the balance and sends nothing."""
+    works, text = EsmsHook().test_connection()
+    assert (works, "1,000,000,000 VND" in text) == (True, True)
+    assert gateway.call_count("get_balance") == 1
+    assert list(gateway.messages()) == []
+
+
+def test_the_hook_works_on_an_event_loop(connect: Callable[..., None]) -> None:
+    """As triggers use it; the calls themselves go into a thread."""
+
+    async def ask() -> Any:
+        with await EsmsHook().aget_conn() as client:
+            return (await asyncio.to_thread(client.get_balance)).balance_vnd
+
+    assert asyncio.run(ask()) == 1_000_000_000
+
+
+def test_the_key_may_stand_in_the_extra(connect: Callable[..., None]) -> None:
+    """Airflow shows a login; the extra `api_key` it hides."""
+    connect({"api_key": DEMO_API_KEY}, login=None)
+    assert EsmsHook().test_connection()[0] is True
+
+
+@pytest.mark.parametrize(("gateway_code", "fragment"), [("101", "101"), ("140", "140")])
+def test_a_refused_connection_is_told(
+    connect: Callable[..., None], gateway: Emulator, gateway_code: str, fragment: str
+) -> None:
+    """With the code, without the keys."""
+    gateway.faults.add("get_balance", code(gateway_code))
+    works, text = EsmsHook().test_connection()
+    assert (works, fragment in text) == (False, True)
+    assert DEMO_SECRET_KEY not in text
+
+
+def test_a_gateway_that_is_not_there_is_told(connect: Callable[..., None]) -> None:
+    """One line, no traceback."""
+    connect(host="http://127.0.0.1:9")
+    works, text = EsmsHook().test_connection()
+    assert (works, "\n" in text, DEMO_API_KEY in text) == (False, False, False)
+
+
+def test_a_missing_connection_is_told() -> None:
+    """And where to add it."""
+    with pytest.raises(ConfigurationError, match="no connection 'nowhere'"):
+        EsmsHook("nowhere").settings()
+
+
+def test_an_extra_that_is_no_json_is_not_taken_for_an_empty_one(
+    connect: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sandbox flag that cannot be read would send for real."""
+    read = BaseHook.get_connection("esms_default")
+    read.extra = "{sandbox: true"
+    monkeypatch.setattr(BaseHook, "get_connection", classmethod(lambda cls, conn_id: read))
+    with pytest.raises(ConfigurationError, match="no JSON"):
+        EsmsHook().settings()
+
+
+def test_both_keys_are_masked_when_the_hook_reads_them(connect: Callable[..., None]) -> None:
+    """Airflow masks passwords by itself, logins never."""
+    from airflow.sdk.log import redact
+
+    connect(login=KEY, password=SECRET)
+    EsmsHook().settings()
+    shown = json.dumps(redact(f"login {KEY} password {SECRET}"))
+    assert KEY not in shown
+    assert SECRET not in shown

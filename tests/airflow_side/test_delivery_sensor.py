@@ -1,0 +1,268 @@
+"""DeliveryStatusSensor and its trigger against the emulator; nothing is patched but the first wait of the trigger."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+import pytest
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+)
+from airflow.sdk.serde import deserialize, serialize
+from task_runs import Runs
+
+from esms_connectors.airflow import triggers
+from esms_connectors.airflow.operators import SendSmsOperator, ZnsBulkOperator
+from esms_connectors.airflow.sensors import DeliveryStatusSensor
+from esms_connectors.airflow.triggers import DeliveryStatusTrigger
+from esms_connectors.emulator import (
+    DEMO_BRANDNAME,
+    DEMO_OA_ID,
+    DEMO_TEMPLATE_ID,
+    Emulator,
+    EmulatorConfig,
+    Progress,
+    VirtualClock,
+    code,
+    http_status,
+)
+from esms_connectors.gateway.errors import EsmsError
+
+
+@pytest.fixture(autouse=True)
+def no_first_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is for a race in the scheduler, and there is none here."""
+    monkeypatch.setattr(triggers, "FIRST_WAIT_SECONDS", 0.05)
+
+
+@pytest.fixture
+def progress() -> Progress:
+    return Progress(failed_share=0.0, rejected_share=0.0)
+
+
+@pytest.fixture
+def gateway(progress: Progress) -> Emulator:
+    return Emulator(EmulatorConfig(progress=progress), VirtualClock(pendulum.now().isoformat()))
+
+
+@pytest.fixture
+def sent(connect: Callable[..., None], ledger_url: str) -> Callable[..., dict[str, Any]]:
+    """Sends ZNS to so many, and gives what the operator returned."""
+    connect({"ledger_url": ledger_url})
+
+    def send(count: int = 300) -> dict[str, Any]:
+        rows = [
+            {"phone": f"0901{n:06d}", "a": "Chị Hương", "b": "Gội đầu", "c": "KH", "d": "19/03/2025"}
+            for n in range(count)
+        ]
+        operator = ZnsBulkOperator(
+            task_id="send", recipients=rows, template_params="a,b,c,d", template_id=DEMO_TEMPLATE_ID, oa_id=DEMO_OA_ID
+        )
+        return dict(Runs()(operator))
+
+    return send
+
+
+def sensor(**arguments: Any) -> DeliveryStatusSensor:
+    return DeliveryStatusSensor(task_id="wait", **{"poke_interval": 0.05, "timeout": 60, **arguments})
+
+
+def deferred(runs: Runs, operator: DeliveryStatusSensor) -> tuple[DeliveryStatusTrigger, TaskDeferred]:
+    """What the triggerer gets: the trigger made anew from what Airflow stores of it."""
+    with pytest.raises(TaskDeferred) as defer:
+        runs(operator)
+    path, kwargs = defer.value.trigger.serialize()
+    assert path == f"{DeliveryStatusTrigger.__module__}.{DeliveryStatusTrigger.__name__}"
+    return DeliveryStatusTrigger(**deserialize(json.loads(json.dumps(serialize(kwargs))))), defer.value
+
+
+def fired(trigger: DeliveryStatusTrigger) -> Any:
+    async def first() -> Any:
+        return (await anext(trigger.run())).payload
+
+    return asyncio.run(asyncio.wait_for(first(), 30))
+
+
+def test_what_is_final_already_needs_no_deferral(
+    sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs
+) -> None:
+    """It looks once in the worker first; the result is counts, nobody's number."""
+    result = sent()
+    gateway.advance(60)
+    found = runs(sensor(sent=result, deferrable=True))
+    assert (found["expected"], found["delivered"], found["final"]) == (300, 300, 300)
+    assert "0901" not in json.dumps(found)
+
+
+def test_it_defers_and_the_trigger_waits_without_the_ledger(
+    sent: Callable[..., dict[str, Any]],
+    gateway: Emulator,
+    runs: Runs,
+    connect: Callable[..., None],
+) -> None:
+    """A triggerer may stand on another machine: what it has to know travels with it."""
+    operator = sensor(sent=sent(), deferrable=True)
+    trigger, defer = deferred(runs, operator)
+    # The supervisor's protocol knows this type and none that inherits from it.
+    assert type(defer.timeout) is timedelta
+    connect({"ledger_url": "sqlite:////nowhere/at/all"})
+    gateway.advance(60)
+    event = fired(trigger)
+    assert event["status"] == "reached"
+    assert operator.execute_complete(runs.context(), event)["delivered"] == 300
+
+
+def test_the_same_trigger_started_twice_gives_the_same(
+    sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs
+) -> None:
+    """A restart begins anew, with the same deadline, and sends nothing."""
+    trigger, _ = deferred(runs, sensor(sent=sent(30), deferrable=True))
+    again = DeliveryStatusTrigger(**trigger.serialize()[1])
+    gateway.advance(60)
+    assert fired(trigger) == fired(again)
+    assert again.deadline == trigger.deadline
+    assert sum(gateway.deliveries_by_phone().values()) == 30
+
+
+@pytest.mark.parametrize("mode", ["poke", "deferrable"])
+@pytest.mark.parametrize("progress", [Progress(failed_share=1.0, rejected_share=0.0)])
+def test_too_few_delivered_fails_the_task_early_with_ids(
+    sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs, mode: str
+) -> None:
+    """Waiting longer would not help, so no retry either."""
+    result = sent(30)
+    gateway.advance(60)
+    with pytest.raises(AirflowFailException, match="95%"):
+        runs(sensor(sent=result, delivered_share=0.95, deferrable=mode == "deferrable"))
+
+
+@pytest.mark.parametrize("progress", [Progress(failed_share=0.1, rejected_share=0.0)])
+def test_a_share_is_enough_where_it_is_asked_for(
+    sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs
+) -> None:
+    """And the failed ones are named, by id."""
+    result = sent()
+    gateway.advance(60)
+    found = runs(sensor(sent=result, delivered_share=0.8))
+    assert 0.8 * 300 <= found["delivered"] < 300
+    assert len(found["failed_ids"]) == found["failed"] <= 100
+
+
+@pytest.mark.parametrize("progress", [Progress(never_final_share=1.0, failed_share=0.0, rejected_share=0.0)])
+@pytest.mark.parametrize("mode", ["poke", "deferrable"])
+def test_the_deadline_is_a_sensor_timeout(
+    sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs, mode: str
+) -> None:
+    """Which Airflow does not retry; it says how far it came."""
+    result = sent(30)
+    gateway.advance(60)
+    deadline = pendulum.now("UTC").add(seconds=1).isoformat()
+    operator = sensor(sent=result, deadline=deadline, deferrable=mode == "deferrable")
+    if mode == "poke":
+        with pytest.raises(AirflowSensorTimeout, match="0 of 30 final"):
+            runs(operator)
+    else:
+        trigger, _ = deferred(runs, operator)
+        with pytest.raises(AirflowSensorTimeout, match="0 of 30 final"):
+            operator.execute_complete(runs.context(), fired(trigger))
+
+
+@pytest.mark.parametrize("progress", [Progress(never_final_share=1.0, failed_share=0.0, rejected_share=0.0)])
+def test_soft_fail_skips_deferred_too(sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs) -> None:
+    """Airflow turns only its own exceptions into a skip."""
+    deadline = pendulum.now("UTC").add(seconds=1).isoformat()
+    operator = sensor(sent=sent(30), deadline=deadline, deferrable=True, soft_fail=True)
+    trigger, _ = deferred(runs, operator)
+    with pytest.raises(AirflowSkipException):
+        operator.resume_execution("execute_complete", {"event": fired(trigger)}, runs.context())
+
+
+@pytest.mark.parametrize("mode", ["poke", "deferrable"])
+def test_an_outage_is_borne(sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs, mode: str) -> None:
+    """One blip must fail no task that waits for hours."""
+    result = sent(30)
+    gateway.advance(60)
+    gateway.faults.add("get_sms_sent_data", http_status(503), next_calls=9)
+    operator = sensor(sent=result, deferrable=mode == "deferrable")
+    if mode == "poke":
+        assert runs(operator)["delivered"] == 30
+    else:
+        trigger, _ = deferred(runs, operator)
+        assert fired(trigger)["status"] == "reached"
+
+
+@pytest.mark.parametrize(("gateway_code", "kind"), [("101", AirflowFailException), ("140", AirflowFailException)])
+def test_wrong_keys_end_the_wait_at_once(
+    sent: Callable[..., dict[str, Any]],
+    gateway: Emulator,
+    runs: Runs,
+    gateway_code: str,
+    kind: type[Exception],
+) -> None:
+    """In the trigger too: not after ten tries."""
+    operator = sensor(sent=sent(30), deferrable=True)
+    trigger, _ = deferred(runs, operator)
+    gateway.faults.add("get_sms_sent_data", code(gateway_code))
+    event = fired(trigger)
+    assert event["status"] == "error"
+    with pytest.raises(kind, match=gateway_code):
+        operator.execute_complete(runs.context(), event)
+
+
+def test_a_budget_of_failures_ends_the_wait_and_another_try_may_go_on(
+    sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs
+) -> None:
+    """A gateway that is down for long is reported, not waited for without end."""
+    operator = sensor(sent=sent(30), deferrable=True, max_failures=3)
+    trigger, _ = deferred(runs, operator)
+    gateway.faults.add("get_sms_sent_data", http_status(503))
+    event = fired(trigger)
+    with pytest.raises(AirflowException) as error:
+        operator.execute_complete(runs.context(), event)
+    assert not isinstance(error.value, AirflowFailException)
+
+
+def test_a_few_sms_are_awaited_by_id_without_any_ledger(
+    connect: Callable[..., None], gateway: Emulator, runs: Runs
+) -> None:
+    """`sent=send.output` says all that is needed."""
+    phones = ["0901000001", "0901000002"]
+    result = runs(SendSmsOperator(task_id="send", phones=phones, text="xin chao", brandname=DEMO_BRANDNAME))
+    gateway.advance(60)
+    assert runs(sensor(sent=result))["delivered"] == 2
+    assert gateway.call_count("get_send_status") == 2
+    assert runs(sensor(message_ids=" ".join(result["message_ids"])))["delivered"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fragment"),
+    [
+        ({}, "one of"),
+        ({"run_key": "a", "message_ids": ["b"]}, "one of"),
+        ({"message_ids": []}, "no message id"),
+        ({"run_key": "never-begun"}, "no run"),
+        ({"sent": {"accepted": 1}}, "send.output"),
+        ({"message_ids": ["x"], "delivered_share": 95}, "0.95"),
+        ({"message_ids": ["x"], "deadline": "tomorrow"}, "deadline"),
+        ({"message_ids": ["x"], "deadline": "2026-01-01T00:00:00"}, "zone"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["poke", "deferrable"])
+def test_bad_input_is_one_line_and_fails_at_once(
+    connect: Callable[..., None], ledger_url: str, runs: Runs, arguments: dict[str, Any], fragment: str, mode: str
+) -> None:
+    """Waiting does not cure it."""
+    connect({"ledger_url": ledger_url})
+    with pytest.raises(EsmsError, match=fragment) as error:
+        runs(sensor(deferrable=mode == "deferrable", **arguments))
+    assert not error.value.retryable
+    assert "\n" not in str(error.value)

@@ -1,0 +1,140 @@
+"""DeliveryReportsTrigger against the emulator: one event a settled span, with a cursor that survives a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pendulum
+import pytest
+from airflow.sdk.serde import deserialize, serialize
+
+from esms_connectors.airflow import triggers
+from esms_connectors.airflow.triggers import DeliveryReportsTrigger
+from esms_connectors.emulator import Emulator, http_status
+
+
+class AssetStore:
+    """The state store of the watched asset; asynchronous as in Airflow 3.3.2."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    async def aget(self, key: str, default: Any = None) -> Any:
+        return json.loads(self.values[key]) if key in self.values else default
+
+    async def aset(self, key: str, value: Any) -> None:
+        self.values[key] = json.dumps(value)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch, connect: Callable[..., None]) -> None:
+    monkeypatch.setattr(triggers, "FIRST_WAIT_SECONDS", 0.02)
+
+
+@pytest.fixture
+def hour() -> pendulum.DateTime:
+    """The beginning of the last hour but one: its spans are closed."""
+    return pendulum.now("UTC").subtract(hours=2).start_of("hour")
+
+
+def arrive(
+    gateway: Emulator, moment: pendulum.DateTime, count: int, status: int = 5, result: int = 1, **more: Any
+) -> None:
+    for number in range(count):
+        details: dict[str, Any] = {"sms_type": 25, "campaign": "march", "send_status": status, "send_result": result}
+        gateway.insert_message(created_at=moment.isoformat(), phone=f"0901{number:06d}", **{**details, **more})
+
+
+def events(trigger: DeliveryReportsTrigger, seconds: float = 1.0) -> list[dict[str, Any]]:
+    """What it fires within some time."""
+    found: list[dict[str, Any]] = []
+
+    async def listen() -> None:
+        async for event in trigger.run():
+            found.append(event.payload)
+
+    async def for_a_while() -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(listen(), seconds)
+
+    asyncio.run(for_a_while())
+    return found
+
+
+def watching(store: AssetStore | None, hour: pendulum.DateTime, **arguments: Any) -> DeliveryReportsTrigger:
+    lookback = (pendulum.now("UTC") - hour).total_seconds() / 3600
+    trigger = DeliveryReportsTrigger(poll_seconds=0.02, lookback_hours=lookback, **arguments)
+    trigger.asset_state_store = store  # type: ignore[assignment]
+    return trigger
+
+
+def test_each_settled_span_fires_once(gateway: Emulator, hour: pendulum.DateTime) -> None:
+    """Two spans with messages, the empty ones between them fire nothing; no phone is in the payload."""
+    arrive(gateway, hour.add(minutes=3), 4)
+    arrive(gateway, hour.add(minutes=33), 2, result=0)
+    found = events(watching(AssetStore(), hour))
+    assert [(one["expected"], one["delivered"], one["failed"]) for one in found] == [(4, 4, 0), (2, 0, 2)]
+    assert "0901" not in json.dumps(found)
+
+
+def test_a_restarted_triggerer_goes_on_behind_the_last_event(gateway: Emulator, hour: pendulum.DateTime) -> None:
+    """The cursor stands with the asset."""
+    store = AssetStore()
+    arrive(gateway, hour.add(minutes=3), 4)
+    assert len(events(watching(store, hour))) == 1
+    [cursor] = store.values.values()
+    assert pendulum.parse(json.loads(cursor)) >= hour.add(minutes=60)  # type: ignore[operator]
+    assert events(watching(store, hour)) == []
+
+
+def test_a_span_waits_for_its_last_message(gateway: Emulator, hour: pendulum.DateTime) -> None:
+    """And what comes after it waits too, so that events come in order."""
+    store = AssetStore()
+    arrive(gateway, hour.add(minutes=3), 1, status=7, result=2)
+    arrive(gateway, hour.add(minutes=33), 1)
+    assert events(watching(store, hour)) == []
+    [late] = [message for message in gateway.messages() if message.send_status == 7]
+    gateway.set_status(late.message_id, 5, 1)
+    assert len(events(watching(store, hour))) == 2
+
+
+def test_what_never_settles_fires_when_it_is_old(gateway: Emulator, hour: pendulum.DateTime) -> None:
+    """With what is still open."""
+    arrive(gateway, hour.add(minutes=3), 1, status=7, result=2)
+    [event] = events(watching(AssetStore(), hour, give_up_hours=0.5))
+    assert (event["expected"], event["sent"], event["final"]) == (1, 1, 0)
+
+
+def test_another_campaign_is_another_matter(gateway: Emulator, hour: pendulum.DateTime) -> None:
+    """By the beginning of its words."""
+    arrive(gateway, hour.add(minutes=3), 3, campaign="march #1")
+    arrive(gateway, hour.add(minutes=3), 5, campaign="april #1")
+    [event] = events(watching(AssetStore(), hour, campaign="april"))
+    assert event["expected"] == 5
+
+
+def test_an_outage_ends_no_watch(gateway: Emulator, hour: pendulum.DateTime) -> None:
+    """It is logged, and the next look finds everything."""
+    arrive(gateway, hour.add(minutes=3), 4)
+    gateway.faults.add("get_sms_sent_data", http_status(503), next_calls=9)
+    assert len(events(watching(AssetStore(), hour), 3.0)) == 1
+
+
+def test_without_a_store_it_begins_anew(gateway: Emulator, hour: pendulum.DateTime) -> None:
+    """As before Airflow 3.3: at least once."""
+    arrive(gateway, hour.add(minutes=3), 4)
+    assert len(events(watching(None, hour))) == len(events(watching(None, hour))) == 1
+
+
+def test_equal_arguments_are_one_trigger_for_airflow() -> None:
+    """Its row in the database is found by them, and they survive Airflow's own serialization."""
+    path, kwargs = DeliveryReportsTrigger(campaign="march").serialize()
+    again = DeliveryReportsTrigger(**deserialize(json.loads(json.dumps(serialize(kwargs)))))
+    assert again.serialize() == (path, kwargs)
+    one = DeliveryReportsTrigger.hash(path, kwargs)
+    assert one == DeliveryReportsTrigger.hash(*DeliveryReportsTrigger(campaign="march").serialize())
+    assert one != DeliveryReportsTrigger.hash(*DeliveryReportsTrigger(campaign="april").serialize())

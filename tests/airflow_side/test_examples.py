@@ -1,0 +1,67 @@
+"""The DAGs in dags_examples: they are read without a warning, cheaply, and do what they say."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "dags_examples"
+EXAMPLES = sorted(file.stem for file in FOLDER.glob("*.py"))
+
+
+def test_there_are_five() -> None:
+    """Alert, campaign, export, many workers, asset-driven."""
+    assert len(EXAMPLES) == 5
+
+
+@pytest.fixture(scope="module")
+def dagbag(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object]]:
+    """What Airflow's own DagBag makes of the folder, in a process of its own and with warnings as errors."""
+    program = (
+        "import json, sys, warnings\n"
+        "from airflow.dag_processing.dagbag import DagBag\n"
+        "from airflow.serialization.serialized_objects import DagSerialization\n"
+        "import airflow.providers.standard.operators.hitl\n"
+        "warnings.simplefilter('error')\n"
+        "bag = DagBag(sys.argv[1])\n"
+        "print('RESULT', json.dumps({'errors': bag.import_errors, 'warnings': {k: list(v) for k, v in "
+        "bag.captured_warnings.items()}, 'dags': {k: sorted(d.task_dict) for k, d in bag.dags.items()}}))\n"
+        "for dag in bag.dags.values():\n"
+        "    DagSerialization.to_dict(dag)\n"
+        "print('SERIALIZED')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(FOLDER)], capture_output=True, text=True, timeout=110, check=False
+    )
+    assert "SERIALIZED" in done.stdout, done.stdout[-2000:] + done.stderr[-3000:]
+    line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT"))
+    return dict(json.loads(line.removeprefix("RESULT")))
+
+
+def test_airflow_reads_and_stores_them_without_a_word(dagbag: dict[str, dict[str, object]]) -> None:
+    """No import error, no warning, and each can be serialized."""
+    assert dagbag["errors"] == {}
+    assert dagbag["warnings"] == {}
+    assert sorted(dagbag["dags"]) == EXAMPLES
+
+
+def test_the_campaign_is_planned_approved_sent_awaited_loaded_and_reported(
+    dagbag: dict[str, dict[str, object]],
+) -> None:
+    """As its first line says."""
+    expected = ["approve", "load", "plan", "report", "send", "wait"]
+    assert dagbag["dags"]["nightly_zns_campaign"] == expected
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_nobody_is_named_in_an_example(name: str) -> None:
+    """No phone and no key stands in a DAG file: Airflow shows its code."""
+    from esms_connectors.gateway.redaction import mask_phones
+
+    text = (FOLDER / f"{name}.py").read_text(encoding="utf-8")
+    assert mask_phones(text) == text
+    assert "SecretKey" not in text

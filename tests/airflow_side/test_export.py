@@ -1,0 +1,161 @@
+"""SentMessagesToWarehouseOperator into a real DuckDB file and a real PostgreSQL, by address and by connection."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from airflow.sdk import Asset
+from databases import Database
+from postgres_server import PostgresServer
+from task_runs import Runs
+
+from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator
+from esms_connectors.emulator import Emulator, http_status
+from esms_connectors.gateway.errors import EsmsError
+
+TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+YESTERDAY = TODAY - timedelta(days=1)
+
+
+@pytest.fixture
+def runs() -> Runs:
+    """A run whose data interval is yesterday."""
+    return Runs(interval=(YESTERDAY, TODAY))
+
+
+@pytest.fixture
+def export(connect: Callable[..., None], runs: Runs, gateway: Emulator) -> Callable[..., Any]:
+    """Runs a fresh operator over 700 messages of yesterday and 300 of the day before."""
+    gateway.populate(700, start=YESTERDAY.isoformat(), end=TODAY.isoformat(), sms_type=25)
+    gateway.populate(300, start=(YESTERDAY - timedelta(days=1)).isoformat(), end=YESTERDAY.isoformat(), sms_type=2)
+
+    def run(**arguments: Any) -> Any:
+        return runs(SentMessagesToWarehouseOperator(task_id="load", threads=2, **arguments))
+
+    return run
+
+
+def count(path: Path) -> int:
+    with duckdb.connect(str(path), read_only=True) as database:
+        return int(database.execute("SELECT count(*) FROM esms_sent_messages").fetchall()[0][0])
+
+
+def test_the_data_interval_is_loaded_once(export: Callable[..., Any], runs: Runs, tmp_path: Path) -> None:
+    """Twice changes nothing; the asset event has the window and the counts, and nobody's number."""
+    address = f"duckdb:///{tmp_path / 'w.duckdb'}"
+    first, again = export(warehouse=address), export(warehouse=address)
+    assert (first["rows"], first["inserted"]) == (700, 700)
+    assert (again["inserted"], again["changed"]) == (0, 0)
+    assert count(tmp_path / "w.duckdb") == 700
+    told = runs.outlet_events.said["esms_sent_messages"].extra
+    assert (told["rows"], told["start"]) == (700, YESTERDAY.isoformat())
+    json.dumps(told)
+
+
+def test_start_and_end_may_be_templates(export: Callable[..., Any], tmp_path: Path) -> None:
+    """And go before the data interval; outlets of one's own get the event."""
+    path = tmp_path / "w.duckdb"
+    export(
+        warehouse=f"duckdb:///{path}",
+        start="{{ data_interval_start.subtract(days=1).isoformat() }}",
+        end="{{ data_interval_end.isoformat() }}",
+        outlets=[Asset("mine")],
+    )
+    assert count(path) == 1000
+
+
+def test_it_loads_into_postgresql_by_connection(
+    export: Callable[..., Any], postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The password of the connection is shown nowhere."""
+    database = Database(postgres)
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(database.connection))
+    assert export(warehouse_conn_id="warehouse")["inserted"] == 700
+    assert database.rows("SELECT count(*) FROM esms_sent_messages") == [(700,)]
+
+
+def test_it_loads_into_duckdb_by_connection(
+    export: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is the host."""
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE", json.dumps({"conn_type": "duckdb", "host": str(tmp_path / "w.duckdb")}))
+    assert export(warehouse_conn_id="lake")["inserted"] == 700
+    assert count(tmp_path / "w.duckdb") == 700
+
+
+def test_people_are_kept_as_asked(export: Callable[..., Any], connect: Callable[..., None], tmp_path: Path) -> None:
+    """Hashed by the secret of the connection, and without texts."""
+    connect({"ledger_secret": "a long secret of the shop"})
+    export(warehouse=f"duckdb:///{tmp_path / 'w.duckdb'}", phone="hashed", content=False)
+    with duckdb.connect(str(tmp_path / "w.duckdb"), read_only=True) as database:
+        rows = database.execute("SELECT phone, content FROM esms_sent_messages").fetchall()
+    assert all(len(phone) >= 32 and not content for phone, content in rows)
+
+
+def test_a_status_that_changes_later_is_read_again(
+    export: Callable[..., Any], gateway: Emulator, tmp_path: Path, runs: Runs
+) -> None:
+    """The next day's run brings yesterday's late report."""
+    sent = YESTERDAY + timedelta(hours=5)
+    message_id = gateway.insert_message(
+        created_at=sent.isoformat(), phone="0901000001", sms_type=25, send_status=7, send_result=2
+    )
+    address = f"duckdb:///{tmp_path / 'w.duckdb'}"
+    assert export(warehouse=address)["open_rows"] >= 1
+    gateway.set_status(message_id, 5, 1)
+    runs.interval = (TODAY, TODAY + timedelta(days=1))
+    runs.instance.run_id = "scheduled__next"
+    assert export(warehouse=address)["changed"] >= 1
+
+
+def test_an_outage_is_worth_another_try(export: Callable[..., Any], gateway: Emulator, tmp_path: Path) -> None:
+    """And the next try goes on."""
+    gateway.faults.add("get_sms_sent_data", http_status(503))
+    with pytest.raises(EsmsError) as error:
+        export(warehouse=f"duckdb:///{tmp_path / 'w.duckdb'}")
+    assert error.value.retryable
+    gateway.faults.clear()
+    assert export(warehouse=f"duckdb:///{tmp_path / 'w.duckdb'}")["rows"] == 700
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fragment"),
+    [
+        ({}, "warehouse"),
+        ({"warehouse": "duckdb:///x.duckdb", "warehouse_conn_id": "y"}, "warehouse"),
+        ({"warehouse_conn_id": "nowhere"}, "nowhere"),
+        ({"warehouse_conn_id": "esms_default"}, "type 'esms'"),
+        ({"warehouse": "mysql://u:PASSWORD1234@h/d"}, "mysql|unknown|address|known"),
+        ({"warehouse": "duckdb:///x.duckdb", "phone": "secret"}, "plain"),
+        ({"warehouse": "duckdb:///x.duckdb", "phone": "hashed"}, "secret"),
+        ({"warehouse": "duckdb:///x.duckdb", "start": "2999-01-01T00:00:00Z", "end": "2999-01-02T00:00:00Z"}, "future"),
+        (
+            {"warehouse": "duckdb:///x.duckdb", "start": "2024-01-02T00:00:00Z", "end": "2024-01-02T00:00:00Z"},
+            "between",
+        ),
+        ({"warehouse": "duckdb:///x.duckdb", "start": "yesterday"}, "zone"),
+    ],
+)
+def test_bad_input_is_one_line(
+    export: Callable[..., Any], gateway: Emulator, arguments: dict[str, Any], fragment: str
+) -> None:
+    """Waiting does not cure it, and no password is shown."""
+    with pytest.raises(EsmsError, match=fragment) as error:
+        export(**arguments)
+    assert not error.value.retryable
+    assert "\n" not in str(error.value)
+    assert "PASSWORD1234" not in str(error.value)
+    assert gateway.call_count("get_sms_sent_data") == 0
+
+
+def test_a_run_without_an_interval_is_told(export: Callable[..., Any], runs: Runs, tmp_path: Path) -> None:
+    """One that somebody triggered by hand."""
+    runs.interval = None
+    with pytest.raises(EsmsError, match="no data interval"):
+        export(warehouse=f"duckdb:///{tmp_path / 'w.duckdb'}")

@@ -1,0 +1,283 @@
+"""SendSmsOperator against the emulator: one message however often it is tried, with a ledger and without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+from task_runs import Runs, StateStore
+
+from esms_connectors import AuthenticationError, ConfigurationError, InvalidRequestError, OutcomeUnknownError
+from esms_connectors.airflow.operators import SendSmsOperator
+from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_TEMPLATED_BRANDNAME, Emulator, code, drop_after, refuse_before
+from esms_connectors.gateway.errors import EsmsError
+
+PHONES = ["0901000001", "0901000002", "0901000003"]
+
+
+@pytest.fixture(params=["journal", "ledger"])
+def send(
+    request: pytest.FixtureRequest, connect: Callable[..., None], runs: Runs, ledger_url: str
+) -> Callable[..., Any]:
+    """Runs a fresh operator, as another try does; with what it remembers in either place."""
+    if request.param == "ledger":
+        connect({"ledger_url": ledger_url})
+
+    def run(**arguments: Any) -> Any:
+        given = {"phones": PHONES, "text": "Don hang da giao", "brandname": DEMO_BRANDNAME, **arguments}
+        return runs(SendSmsOperator(task_id="send", **given))
+
+    return run
+
+
+def test_each_phone_gets_one_message(send: Callable[..., Any], gateway: Emulator) -> None:
+    """And the result has the ids to wait for."""
+    result = send()
+    assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
+    assert sorted(result["message_ids"]) == sorted(message.message_id for message in gateway.messages())
+    assert (result["accepted"], result["duplicates"], result["sandbox"]) == (3, 0, False)
+
+
+def test_another_try_after_success_sends_nothing(send: Callable[..., Any], gateway: Emulator) -> None:
+    """As when somebody clears the task; the result is the same."""
+    assert send()["message_ids"] == send()["message_ids"]
+    assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
+    assert gateway.call_count("send_customer_care_sms") == 3
+
+
+def test_resend_on_clear_sends_once_more(send: Callable[..., Any], gateway: Emulator) -> None:
+    """Only because the operator was told to; and an ordinary clear after it sends nothing."""
+    send(resend_on_clear=True)
+    send(resend_on_clear=True)
+    assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 2)
+
+
+def test_a_lost_answer_costs_no_second_message(send: Callable[..., Any], gateway: Emulator) -> None:
+    """All answers to the second message are lost; the next try goes on with it and sends nobody two."""
+    gateway.faults.add("send_customer_care_sms", drop_after(), calls=list(range(2, 40)))
+    with pytest.raises(EsmsError) as error:
+        send()
+    assert error.value.retryable
+    gateway.faults.clear()
+    result = send()
+    assert result["accepted"] == 3
+    assert set(gateway.deliveries_by_phone().values()) == {1}
+
+
+def test_what_never_left_is_sent_by_the_next_try(send: Callable[..., Any], gateway: Emulator) -> None:
+    """Refused connections put nothing in doubt."""
+    gateway.faults.add("send_customer_care_sms", refuse_before(), next_calls=40)
+    with pytest.raises(EsmsError) as error:
+        send()
+    assert error.value.retryable
+    gateway.faults.clear()
+    assert send()["accepted"] == 3
+    assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
+
+
+def test_a_refusal_of_the_account_is_sent_again_under_another_id(send: Callable[..., Any], gateway: Emulator) -> None:
+    """103 may burn the request id: after the money has come the same id would bring 124 and no message."""
+    gateway.faults.add("send_customer_care_sms", code("103"), calls=[1])
+    with pytest.raises(EsmsError, match="103") as error:
+        send()
+    assert not error.value.retryable
+    gateway.faults.clear()
+    assert send()["accepted"] == 3
+    assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
+
+
+def test_a_text_that_changes_between_tries_is_refused(send: Callable[..., Any], gateway: Emulator) -> None:
+    """The clock in a template would otherwise be a second message."""
+    send()
+    with pytest.raises(InvalidRequestError):
+        send(text="Don hang da giao luc 12:01")
+    assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
+
+
+def test_braces_in_a_text_are_braces(send: Callable[..., Any], gateway: Emulator) -> None:
+    """They name a recipient's values only in bulk."""
+    send(phones="0901000001", text="ma {{ '{' }}1{{ '}' }} {% raw %}{x}{% endraw %}")
+    assert [message.content for message in gateway.messages()] == ["ma {1} {x}"]
+
+
+def test_one_refused_phone_does_not_stop_the_others_and_fails_the_task(
+    send: Callable[..., Any], gateway: Emulator
+) -> None:
+    """Never a green task with failed rows."""
+    gateway.faults.add("send_customer_care_sms", code("99"), calls=[2])
+    with pytest.raises(EsmsError):
+        send()
+    assert sum(gateway.deliveries_by_phone().values()) == 2
+
+
+def test_advertising_goes_out_as_one_batch(send: Callable[..., Any], gateway: Emulator) -> None:
+    """Forty phones, one call, one id; again sends nothing."""
+    phones = [f"0901{number:06d}" for number in range(40)]
+    for _ in range(2):
+        result = send(phones=phones, sms_type="advertising")
+        assert (result["accepted"], len(result["message_ids"])) == (40, 1)
+    assert gateway.deliveries_by_phone() == dict.fromkeys(phones, 1)
+
+
+def test_two_tasks_two_runs_and_two_mapped_instances_are_different_messages(
+    connect: Callable[..., None], gateway: Emulator
+) -> None:
+    """Who the task instance is makes the id, not what it sends."""
+    for changes in ({}, {"task_id": "other"}, {"run_id": "manual__2"}, {"map_index": 0}, {"map_index": 1}):
+        runs = Runs(store=StateStore())
+        for name, value in changes.items():
+            setattr(runs.instance, name, value)
+        runs(SendSmsOperator(task_id="send", phones=PHONES[0], text="xin chao", brandname=DEMO_BRANDNAME))
+    assert gateway.deliveries_by_phone() == {PHONES[0]: 5}
+
+
+def test_a_namespace_tells_two_deployments_apart(
+    connect: Callable[..., None], gateway: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Staging and production share an account, a dag and a run id; both messages go out."""
+    for namespace in ("staging", "production"):
+        monkeypatch.setenv("AIRFLOW__ESMS__NAMESPACE", namespace)
+        Runs()(SendSmsOperator(task_id="send", phones=PHONES[0], text="xin chao", brandname=DEMO_BRANDNAME))
+    assert gateway.deliveries_by_phone() == {PHONES[0]: 2}
+
+
+def test_the_older_function_never_repeats_a_lost_answer(
+    connect: Callable[..., None], gateway: Emulator, runs: Runs
+) -> None:
+    """It holds back no second message: the next try says that a person must look."""
+    gateway.faults.add("send_customer_care_sms_xml", drop_after(), calls=[1])
+    arguments: dict[str, Any] = {"phones": PHONES, "text": "xin chao", "brandname": DEMO_BRANDNAME, "route": "xml"}
+    with pytest.raises(OutcomeUnknownError) as error:
+        runs(SendSmsOperator(task_id="send", **arguments))
+    assert not error.value.retryable
+    with pytest.raises(EsmsError, match="sent data"):
+        runs(SendSmsOperator(task_id="send", **arguments))
+    assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
+
+
+def test_without_a_ledger_the_doubt_ends_with_the_duplicate_window(
+    connect: Callable[..., None], gateway: Emulator, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Yesterday's lost answer is not resent today: the gateway may not hold a second one back any more."""
+    import pendulum
+
+    gateway.faults.add("send_customer_care_sms", drop_after(), next_calls=40)
+    operator: dict[str, Any] = {"phones": PHONES[0], "text": "xin chao", "brandname": DEMO_BRANDNAME}
+    with pytest.raises(OutcomeUnknownError):
+        runs(SendSmsOperator(task_id="send", **operator))
+    gateway.faults.clear()
+    tomorrow = pendulum.now("UTC").add(days=1)
+    monkeypatch.setattr(pendulum, "now", lambda tz=None: tomorrow)
+    with pytest.raises(EsmsError, match="sent data") as error:
+        runs(SendSmsOperator(task_id="send", **operator))
+    assert not error.value.retryable
+    assert gateway.deliveries_by_phone() == {PHONES[0]: 1}
+
+
+@pytest.mark.parametrize("why", ["before 3.3", "emptied on success", "too many"])
+def test_without_memory_nothing_is_sent(
+    connect: Callable[..., None], gateway: Emulator, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    """A retry could send twice, so a ledger is asked for in one line."""
+    runs = Runs(store=None if why == "before 3.3" else StateStore())
+    if why == "emptied on success":
+        monkeypatch.setenv("AIRFLOW__STATE_STORE__CLEAR_ON_SUCCESS", "True")
+    phones = [f"0901{number:06d}" for number in range(101 if why == "too many" else 1)]
+    with pytest.raises(ConfigurationError, match="ledger_conn_id"):
+        runs(SendSmsOperator(task_id="send", phones=phones, text="xin chao", brandname=DEMO_BRANDNAME))
+    assert list(gateway.messages()) == []
+
+
+def test_the_sandbox_checks_and_remembers_nothing(connect: Callable[..., None], gateway: Emulator, runs: Runs) -> None:
+    """Afterwards the same task sends for real."""
+    connect({"sandbox": True})
+    operator: dict[str, Any] = {"phones": PHONES, "text": "xin chao", "brandname": DEMO_BRANDNAME}
+    assert runs(SendSmsOperator(task_id="send", **operator))["sandbox"] is True
+    assert runs.store is not None
+    assert (list(gateway.messages()), runs.store.values) == ([], {})
+    connect()
+    runs(SendSmsOperator(task_id="send", **operator))
+    assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fragment"),
+    [
+        ({"brandname": None}, "brandname"),
+        ({"phones": []}, "empty"),
+        ({"phones": "12345"}, "12345|phone"),
+        ({"text": "  "}, "text"),
+        ({"sms_type": "viber"}, "customer_care"),
+        ({"route": "ftp"}, "json"),
+        ({"send_at": "01/02/2030"}, "zone"),
+        ({"send_at": "2020-01-01T08:00:00+07:00"}, "past"),
+        ({"brandname": "NoSuchBrand"}, "104"),
+        ({"brandname": DEMO_TEMPLATED_BRANDNAME}, "146"),
+        ({"esms_conn_id": "nowhere"}, "nowhere"),
+    ],
+)
+def test_bad_input_is_one_line_and_fails_at_once(
+    connect: Callable[..., None], gateway: Emulator, runs: Runs, arguments: dict[str, Any], fragment: str
+) -> None:
+    """Waiting does not cure it, and nothing was sent."""
+    given = {"phones": PHONES[0], "text": "xin chao", "brandname": DEMO_BRANDNAME, **arguments}
+    with pytest.raises(EsmsError, match=fragment) as error:
+        runs(SendSmsOperator(task_id="send", **given))
+    assert not error.value.retryable
+    assert "\n" not in str(error.value)
+    assert list(gateway.messages()) == []
+
+
+def test_without_a_retry_policy_the_refusal_fails_the_task_at_once(
+    connect: Callable[..., None], gateway: Emulator, runs: Runs
+) -> None:
+    """Airflow before 3.3 has none: the exception itself says whether to retry, and shows nothing of the core's."""
+    gateway.faults.add("send_customer_care_sms", code("101"), next_calls=9)
+    operator = SendSmsOperator(task_id="send", phones=PHONES[0], text="xin chao", brandname=DEMO_BRANDNAME)
+    operator.retry_policy = None
+    with pytest.raises(AirflowFailException, match="101") as error:
+        runs(operator)
+    assert error.value.__suppress_context__
+    gateway.faults.clear()
+    gateway.faults.add("send_customer_care_sms", refuse_before(), next_calls=9)
+    with pytest.raises(AirflowException) as again:
+        runs(operator)
+    assert not isinstance(again.value, AirflowFailException)
+
+
+def test_the_policy_fails_what_waiting_does_not_cure_and_waits_for_a_rate_limit() -> None:
+    """For any task that uses the hook."""
+    from airflow.sdk import RetryAction
+
+    from esms_connectors import RateLimitedError
+    from esms_connectors.airflow.retry import ESMS_RETRY_POLICY
+
+    assert ESMS_RETRY_POLICY is not None
+    keys = ESMS_RETRY_POLICY.evaluate(AuthenticationError("wrong keys", code="101"), 1, 3)
+    limit = ESMS_RETRY_POLICY.evaluate(RateLimitedError("slow down", code="160", retry_after_seconds=120), 1, 3)
+    other = ESMS_RETRY_POLICY.evaluate(ValueError("not ours"), 1, 3)
+    assert [keys.action, limit.action, other.action] == [RetryAction.FAIL, RetryAction.RETRY, RetryAction.DEFAULT]
+    assert limit.retry_delay is not None
+    assert limit.retry_delay.total_seconds() == 120
+
+
+def test_phones_and_text_are_templated_and_never_shown(connect: Callable[..., None], runs: Runs) -> None:
+    """No template field holds them, neither before nor after rendering; nor does what Airflow keeps of the DAG."""
+    import json
+
+    from airflow.sdk import DAG
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    with DAG("campaigns", schedule=None) as dag:
+        operator = SendSmsOperator(
+            task_id="send", phones="{{ '0901' + '000001' }}", text="Lo {{ ds }} BIMAT", brandname=DEMO_BRANDNAME
+        )
+    result = runs(operator)
+    assert result["accepted"] == 1
+    shown = {name: str(getattr(operator, name)) for name in operator.template_fields}
+    assert "0901000001" not in json.dumps(shown)
+    kept = json.dumps(DagSerialization.to_dict(dag), default=str)
+    assert "BIMAT" not in kept
+    assert "0901" not in kept

@@ -1,0 +1,273 @@
+"""ZnsBulkOperator against the emulator: every source, resume, clear, and what never happens."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from task_runs import Runs
+
+from esms_connectors.airflow.operators import ZnsBulkOperator
+from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, code, drop_after, refuse_before
+from esms_connectors.gateway.errors import EsmsError
+from esms_connectors.ledger import Ledger
+
+COLUMNS = "customer_name,service,code,date"
+ROWS = 1200
+
+
+def row(number: int) -> dict[str, str]:
+    return {
+        "phone": f"0901{number:06d}",
+        "customer_name": f"Chị Hương {number}",
+        "service": "Gội đầu",
+        "code": f"KH{number}",
+        "date": "19/03/2025",
+    }
+
+
+@pytest.fixture
+def customers(tmp_path: Path) -> Path:
+    path = tmp_path / "customers.csv"
+    lines = [",".join(["phone", *COLUMNS.split(",")]), *(",".join(row(number).values()) for number in range(ROWS))]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def send(connect: Callable[..., None], runs: Runs, ledger_url: str, customers: Path) -> Callable[..., Any]:
+    """Runs a fresh operator, as another try does."""
+    connect({"oa_id": DEMO_OA_ID})
+
+    def run(**arguments: Any) -> Any:
+        given = {
+            "template_id": DEMO_TEMPLATE_ID,
+            "template_params": COLUMNS,
+            "ledger_url": ledger_url,
+            "threads": 2,
+            **({} if "sql" in arguments else {"recipients": str(customers)}),
+            **arguments,
+        }
+        operator = ZnsBulkOperator(task_id="send", **given)
+        run.operator = operator  # type: ignore[attr-defined]
+        return runs(operator)
+
+    return run
+
+
+def everybody_once(gateway: Emulator, count: int = ROWS) -> bool:
+    return gateway.deliveries_by_phone() == {f"0901{number:06d}": 1 for number in range(count)}
+
+
+def test_everybody_gets_one_and_the_result_is_counts(send: Callable[..., Any], gateway: Emulator) -> None:
+    """Counts, cost, run key and campaign; no id, no phone."""
+    result = send()
+    assert everybody_once(gateway)
+    assert (result["accepted"], result["rejected"], result["cost_vnd"]) == (ROWS, 0, None)
+    assert result["run_key"].startswith("airflow/campaigns/manual__")
+    assert "0901" not in json.dumps(result)
+
+
+def test_clearing_a_successful_task_sends_nothing(send: Callable[..., Any], gateway: Emulator) -> None:
+    """The ledger has every row settled."""
+    send()
+    calls = gateway.call_count("send_zns_bulk")
+    assert send()["sent_by_this_try"] == 0
+    assert (gateway.call_count("send_zns_bulk"), everybody_once(gateway)) == (calls, True)
+
+
+def test_resend_on_clear_sends_once_more_and_a_failure_in_between_resumes(
+    send: Callable[..., Any], gateway: Emulator
+) -> None:
+    """The second campaign is one campaign, however often it is tried."""
+    send(resend_on_clear=True)
+    gateway.faults.add("send_zns_bulk", refuse_before(), next_calls=40)
+    with pytest.raises(EsmsError):
+        send(resend_on_clear=True)
+    gateway.faults.clear()
+    send(resend_on_clear=True)
+    assert gateway.deliveries_by_phone() == {f"0901{number:06d}": 2 for number in range(ROWS)}
+
+
+def test_lost_answers_are_cured_by_the_next_try(send: Callable[..., Any], gateway: Emulator) -> None:
+    """Retry is worth it, and says so."""
+    gateway.faults.add("send_zns_bulk", drop_after(), next_calls=40)
+    with pytest.raises(EsmsError) as error:
+        send()
+    assert error.value.retryable
+    gateway.faults.clear()
+    assert send()["accepted"] == ROWS
+    assert everybody_once(gateway)
+
+
+def test_an_empty_account_fails_at_once_and_clear_continues(send: Callable[..., Any], gateway: Emulator) -> None:
+    """103 is not cured by waiting; after the money has come, Clear sends the rest."""
+    gateway.faults.add("send_zns_bulk", code("103"), calls=[2])
+    with pytest.raises(EsmsError, match="103") as error:
+        send(threads=1)
+    assert not error.value.retryable
+    gateway.faults.clear()
+    assert send()["accepted"] == ROWS
+    assert everybody_once(gateway)
+
+
+def test_a_gateway_that_is_down_is_worth_another_try(send: Callable[..., Any], gateway: Emulator) -> None:
+    """The run stops itself before everything is tried in vain; Airflow may try again later."""
+    gateway.faults.add("send_zns_bulk", refuse_before(), next_calls=400)
+    with pytest.raises(EsmsError) as error:
+        send(chunk_size=50)
+    assert error.value.retryable
+
+
+def test_dry_run_returns_the_plan(send: Callable[..., Any], gateway: Emulator) -> None:
+    """What it would do and cost; nothing is sent."""
+    plan = send(dry_run=True, price_vnd=300)
+    assert (plan["recipients"], plan["cost_vnd"], plan["chunks"]) == (ROWS, 360_000, 3)
+    json.dumps(plan)
+    assert gateway.call_count("send_zns_bulk") == 0
+
+
+def test_a_query_is_a_source(
+    send: Callable[..., Any], gateway: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the connection of its database, with parameters and a templated date."""
+    with sqlite3.connect(tmp_path / "crm.sqlite") as database:
+        database.execute("CREATE TABLE vip (phone, customer_name, service, code, date, born)")
+        database.executemany(
+            "INSERT INTO vip VALUES (?, ?, ?, ?, ?, ?)",
+            [(*row(number).values(), "2024-05-15" if number < 30 else "x") for number in range(50)],
+        )
+    monkeypatch.setenv("AIRFLOW_CONN_CRM", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "crm.sqlite")}))
+    query = "SELECT * FROM vip WHERE born = '{{ ds }}' AND code <> :code ORDER BY phone"
+    result = send(sql=query, sql_conn_id="crm", sql_parameters={"code": "none"})
+    assert result["accepted"] == 30
+    assert everybody_once(gateway, 30)
+
+
+def test_a_url_of_an_object_store_is_a_source(send: Callable[..., Any], gateway: Emulator, customers: Path) -> None:
+    """Copied first, so that what is sent is what was checked."""
+    assert send(recipients=f"file://{customers}")["accepted"] == ROWS
+    assert everybody_once(gateway)
+
+
+def test_a_list_is_a_source_and_is_not_shown(send: Callable[..., Any], gateway: Emulator) -> None:
+    """Rendered fields stand in Airflow's database: of a list they say how long it is."""
+    send(recipients=[row(number) for number in range(7)])
+    assert everybody_once(gateway, 7)
+    shown = {name: str(getattr(send.operator, name)) for name in ZnsBulkOperator.template_fields}  # type: ignore[attr-defined]
+    assert shown["recipients"] == "<7 rows>"
+    assert "0901" not in json.dumps(shown)
+
+
+def test_tasks_with_one_run_key_never_share_a_person(
+    send: Callable[..., Any], gateway: Emulator, runs: Runs, customers: Path
+) -> None:
+    """Two shards that overlap by mistake: the ledger gives each person to one of them."""
+    for index in range(2):
+        runs.instance.map_index = index
+        send(run_key="march-{{ ds }}")
+    assert everybody_once(gateway)
+
+
+def test_named_params_and_a_key_column(send: Callable[..., Any], gateway: Emulator) -> None:
+    """One phone with two orders gets two messages."""
+    rows = [{**row(1), "code": "KH1"}, {**row(1), "code": "KH2"}]
+    named = {name: name for name in COLUMNS.split(",")}
+    assert send(recipients=rows, template_params=named, key_column="code")["accepted"] == 2
+    assert gateway.deliveries_by_phone() == {"0901000001": 2}
+
+
+def test_rows_that_cannot_be_sent_fail_the_task_before_the_first_message(
+    send: Callable[..., Any], gateway: Emulator, customers: Path, tmp_path: Path
+) -> None:
+    """Never a green task with failed rows; and they stand in a file that can be repaired."""
+    customers.write_text(customers.read_text(encoding="utf-8") + "0283812345,x,y,z,19/03/2025\n", encoding="utf-8")
+    rejects = tmp_path / "rejects.csv"
+    with pytest.raises(EsmsError, match="1 of 1201") as error:
+        send(rejects_path=str(rejects))
+    assert not error.value.retryable
+    assert "0283812345" not in str(error.value)
+    assert list(gateway.messages()) == []
+    assert "0283812345" in rejects.read_text(encoding="utf-8-sig")
+    assert send(at_least=0.99)["rows_that_cannot_be_sent"] == 1
+    assert everybody_once(gateway)
+
+
+def test_another_content_under_the_same_run_is_refused(
+    send: Callable[..., Any], gateway: Emulator, customers: Path
+) -> None:
+    """A row that changed between two tries is no second message."""
+    send()
+    customers.write_text(customers.read_text(encoding="utf-8").replace("Hương 7,", "Lan 7,"), encoding="utf-8")
+    with pytest.raises(EsmsError, match="other content"):
+        send()
+    assert everybody_once(gateway)
+
+
+def test_the_ledger_may_be_a_connection_and_keep_no_phone(
+    send: Callable[..., Any],
+    connect: Callable[..., None],
+    gateway: Emulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`ledger_secret` in the eSMS connection hashes phones."""
+    path = tmp_path / "by-connection.sqlite"
+    monkeypatch.setenv("AIRFLOW_CONN_LEDGER", json.dumps({"conn_type": "sqlite", "host": str(path)}))
+    connect({"oa_id": DEMO_OA_ID, "ledger_conn_id": "ledger", "ledger_secret": "a long secret"})
+    result = send(ledger_url=None)
+    assert everybody_once(gateway)
+    for file in tmp_path.glob("by-connection.sqlite*"):
+        assert b"0901000" not in file.read_bytes()
+    with Ledger.open(path, phone_secret="a long secret") as ledger:
+        assert ledger.summary(result["run_key"]).accepted == ROWS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fragment"),
+    [
+        ({"ledger_url": None}, "ledger_conn_id"),
+        ({"ledger_url": "mysql://u:PASSWORD1234@h/d"}, "ledger"),
+        ({"recipients": None}, "recipients"),
+        ({"sql": "SELECT 1", "recipients": "x.csv"}, "recipients"),
+        ({"sql": "SELECT 1"}, "sql_conn_id"),
+        ({"sql": "SELECT 1", "sql_conn_id": "nowhere"}, "nowhere"),
+        ({"recipients": "nowhere.csv"}, "nowhere.csv"),
+        ({"recipients": "s3://bucket/nowhere.csv"}, "nowhere.csv|s3"),
+        ({"recipients": []}, "No row"),
+        ({"recipients": {"phone": "0901000001"}}, "one row"),
+        ({"recipients": ["a.csv", "b.csv"]}, "map the operator"),
+        ({"template_params": "customer_name,service"}, "4 params"),
+        ({"template_params": "customer_name,service,code,datum"}, "date"),
+        ({"template_id": "999"}, "789"),
+        ({"oa_id": "1"}, "789"),
+        ({"at_least": 95}, "0.98"),
+        ({"chunk_size": 501}, "chunk_size"),
+        ({"price_vnd": -1}, "price_vnd"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_sent(
+    send: Callable[..., Any], gateway: Emulator, arguments: dict[str, Any], fragment: str
+) -> None:
+    """Waiting does not cure it; no password and no phone is shown."""
+    with pytest.raises(EsmsError, match=fragment) as error:
+        send(**arguments)
+    assert not error.value.retryable
+    assert "\n" not in str(error.value)
+    assert "PASSWORD1234" not in str(error.value)
+    assert "0901" not in str(error.value)
+    assert list(gateway.messages()) == []
+
+
+def test_a_sandbox_connection_is_refused(
+    send: Callable[..., Any], connect: Callable[..., None], gateway: Emulator
+) -> None:
+    """The ledger would remember messages that never were."""
+    connect({"oa_id": DEMO_OA_ID, "sandbox": True})
+    with pytest.raises(EsmsError, match="sandbox"):
+        send()
+    assert gateway.call_count("send_zns_bulk") == 0
