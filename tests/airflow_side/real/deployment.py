@@ -165,9 +165,12 @@ class Deployment:
 
     def trigger(self, dag_id: str, **body: Any) -> str:
         """Start a run of a DAG, once it is known."""
-        wait_until(f"DAG {dag_id} is parsed", lambda: self._knows(dag_id), _UP_SECONDS)
+        self.wait_until_known(dag_id)
         run = self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None, **body})
         return str(run["dag_run_id"])
+
+    def wait_until_known(self, dag_id: str) -> None:
+        wait_until(f"DAG {dag_id} is parsed", lambda: self._knows(dag_id), _UP_SECONDS)
 
     def _knows(self, dag_id: str) -> bool:
         answer = self._session.get(f"{self.url}/api/v2/dags/{dag_id}", timeout=30)
