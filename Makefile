@@ -56,7 +56,7 @@ test-core: $(CORE)/.ready ## the core, with neither framework installed
 .PHONY: test-airflow
 test-airflow: $(AIRFLOW)/.ready ## the Airflow provider in its environment
 	$(say) "Tests of the Airflow provider"
-	@$(AIRFLOW)/bin/pytest -n 2 --dist loadgroup tests/airflow_side $(ARGS)
+	@$(AIRFLOW)/bin/pytest -n 2 --dist loadfile tests/airflow_side $(ARGS)
 
 # What operators tell OpenLineage, with its provider there: it listens to every task, so it has an environment of its own.
 .PHONY: test-openlineage

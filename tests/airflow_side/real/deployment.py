@@ -151,12 +151,15 @@ class Deployment:
 
     def call(self, method: str, path: str, **arguments: Any) -> Any:
         """
-        A call of the REST API. SQLite makes the server slow at times, so reading is tried again.
+        A call of the REST API. SQLite makes the server slow at times, so reading is tried again, and so is whatever it
+        rolled back because the database was locked.
         """
         for attempt in range(4):
             try:
                 answer = self._session.request(method, f"{self.url}{path}", timeout=30, **arguments)
-                break
+                if answer.status_code != 500 or "Database error" not in answer.text or attempt == 3:
+                    break
+                time.sleep(1)
             except requests.RequestException:
                 if method != "GET" or attempt == 3:
                     raise
