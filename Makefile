@@ -56,7 +56,19 @@ test-core: $(CORE)/.ready ## the core, with neither framework installed
 .PHONY: test-airflow
 test-airflow: $(AIRFLOW)/.ready ## the Airflow provider in its environment
 	$(say) "Tests of the Airflow provider"
-	@$(AIRFLOW)/bin/pytest tests/airflow_side $(ARGS)
+	@$(AIRFLOW)/bin/pytest -n 2 --dist loadfile tests/airflow_side $(ARGS)
+
+# What operators tell OpenLineage, with its provider there: it listens to every task, so it has an environment of its own.
+.PHONY: test-openlineage
+test-openlineage: .venvs/openlineage/.ready ## lineage of the Airflow provider, with OpenLineage installed
+	$(say) "Lineage of the Airflow provider, with OpenLineage"
+	@.venvs/openlineage/bin/python -c "import airflow.providers.openlineage.extractors"
+	@.venvs/openlineage/bin/pytest tests/airflow_side/test_lineage.py tests/airflow_side/test_dag_run.py $(ARGS)
+
+.venvs/openlineage/.ready: locks/airflow.txt pyproject.toml | $(filter .uv/bin/uv,$(UV))
+	$(environment)
+	@sed 's/ *\\$$//; /^ *--hash/d' $< > $(@D)/constraints.txt
+	@$(UV) pip install --quiet --python $(@D) --constraint $(@D)/constraints.txt apache-airflow-providers-openlineage
 
 # Older minors of Airflow, each in an environment of its own; `test-airflow` has the newest. Their API
 # servers do not run with what came after them, so what they were released with is kept.

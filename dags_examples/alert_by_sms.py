@@ -7,9 +7,10 @@ Connection `esms_default`: brandname, and `alert_phones` for whom to tell. Nothi
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pendulum
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, Param, task
 
 from esms_connectors.airflow.notifications import EsmsNotifier
 
@@ -18,6 +19,7 @@ with DAG(
     schedule="@daily",
     start_date=pendulum.datetime(2026, 1, 1, tz="Asia/Ho_Chi_Minh"),
     catchup=False,
+    params={"at_least": Param(1, type="integer", description="Rows without which the run fails. Many show the alert.")},
     default_args={
         "retries": 2,
         "retry_delay": timedelta(minutes=5),
@@ -32,8 +34,8 @@ with DAG(
         return part * 100
 
     @task
-    def load(rows: list[int]) -> None:
-        if not rows:
-            raise RuntimeError("there is nothing to load")
+    def load(rows: list[int], **context: Any) -> None:
+        if sum(rows) < context["params"]["at_least"]:
+            raise RuntimeError(f"only {sum(rows)} rows")
 
     load(extract.expand(part=[1, 2, 3]))

@@ -1,7 +1,8 @@
 """
 Every morning at six in Vietnam: yesterday's sent messages into the warehouse, and late statuses of the last two weeks.
 
-`catchup=True` loads the days before as well; a day that is loaded twice changes nothing.
+`catchup=True` loads the days before as well; a day that is loaded twice changes nothing. Connections: `esms_default`
+(with `ledger_secret`, by which phones are hashed) and `warehouse` (postgres).
 """
 
 from __future__ import annotations

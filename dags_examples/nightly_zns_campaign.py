@@ -1,7 +1,7 @@
 """
 A ZNS to every customer of a PostgreSQL table: plan, approval, send, wait for 95 % delivered, load, report.
 
-Connections: `esms_default` (OA, template and ledger in its extra), `crm` (postgres), `warehouse` (postgres).
+Connections: `esms_default` (OA, template, ledger and `ledger_secret` in its extra), `crm` and `warehouse` (postgres).
 A task that fails is cleared: the plan and the send go on where they stopped, nobody gets two messages.
 """
 
@@ -58,6 +58,9 @@ with DAG(
         start="{{ (dag_run.run_after - macros.timedelta(days=1)).isoformat() }}",
         end="{{ (dag_run.run_after + macros.timedelta(days=1)).isoformat() }}",
         sms_types=[24, 25],
+        # As in daily_export: one warehouse keeps people one way.
+        phone="hashed",
+        content=False,
     )
 
     @task

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk import BaseOperator
 
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
+from esms_connectors.airflow.links import EsmsReportLink
 from esms_connectors.airflow.retry import ESMS_RETRY_POLICY, airflow_errors
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk.definitions.context import Context
 
+    from esms_connectors.airflow.lineage import Moved
     from esms_connectors.gateway.client import EsmsClient
     from esms_connectors.ledger import Ledger
 
@@ -188,6 +190,7 @@ class ZnsBulkOperator(_SendingOperator):
         rejects_path: CSV for the rows that cannot be sent, to be repaired and sent.
         run_key: names the campaign; made of dag, run, task and map index if None. Tasks that use one run key one after
             the other send to nobody twice; tasks that run at the same time should have keys, and people, of their own.
+        report_url: where the link "eSMS report" of the task leads; the account at eSMS.vn if None.
         campaign, send_at, callback_url, sending_mode, duplicates, encoding, threads, chunk_size, price_vnd: as in
             `esms_connectors.campaign.ZnsCampaign`.
 
@@ -209,6 +212,7 @@ class ZnsBulkOperator(_SendingOperator):
         "campaign",
         "callback_url",
         "rejects_path",
+        "report_url",
         "run_key",
         "esms_conn_id",
         "ledger_conn_id",
@@ -219,6 +223,8 @@ class ZnsBulkOperator(_SendingOperator):
         "template_params": "json",
         "sql_parameters": "json",
     }
+    operator_extra_links = (EsmsReportLink(),)
+    _moved: Moved | None = None
 
     def __init__(
         self,
@@ -244,6 +250,7 @@ class ZnsBulkOperator(_SendingOperator):
         price_vnd: Decimal | float | None = None,
         dry_run: bool = False,
         rejects_path: str | None = None,
+        report_url: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -271,6 +278,7 @@ class ZnsBulkOperator(_SendingOperator):
         self.price_vnd = price_vnd
         self.plan_only = dry_run  # `dry_run` is a method of every operator
         self.rejects_path = rejects_path
+        self.report_url = report_url
 
     def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
         from esms_connectors.airflow.sources import hide_rows
@@ -283,10 +291,17 @@ class ZnsBulkOperator(_SendingOperator):
         with airflow_errors(self):
             return self._send(context)
 
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """From the file to the sent data; see `esms_connectors.airflow.lineage`."""
+        from esms_connectors.airflow.lineage import operator_lineage
+
+        return operator_lineage(self._moved)
+
     def _send(self, context: Context) -> dict[str, Any]:
         from contextlib import ExitStack
 
         from esms_connectors.airflow.identity import generation_of, note_done, run_key_of
+        from esms_connectors.airflow.lineage import SENT_DATA, Moved, file_dataset
         from esms_connectors.airflow.sources import opened_source
         from esms_connectors.campaign import ZnsCampaign, summary_dict
         from esms_connectors.gateway.errors import ConfigurationError
@@ -334,6 +349,7 @@ class ZnsBulkOperator(_SendingOperator):
             if self.plan_only:
                 return {"run_key": campaign.run_key, **_plain(plan.as_dict())}
             result = summary_dict(campaign.send(plan), plan)
+        self._moved = Moved(file_dataset(self.recipients), SENT_DATA, result["accepted"])
         note_done(context, generation, resend_on_clear=self.resend_on_clear)
         return result
 

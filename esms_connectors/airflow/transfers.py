@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk import Asset, BaseOperator
 
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook, connection, mask
+from esms_connectors.airflow.links import EsmsReportLink
 from esms_connectors.airflow.retry import ESMS_RETRY_POLICY, airflow_errors
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow.sdk.definitions.context import Context
+
+    from esms_connectors.airflow.lineage import Moved
 
 SENT_MESSAGES = Asset(name="esms_sent_messages", uri="esms://rest.esms.vn/sent-data")
 """What the export updates, unless it is given `outlets` of its own."""
@@ -36,14 +39,17 @@ class SentMessagesToWarehouseOperator(BaseOperator):
         secret: of hashed phones; `ledger_secret` of the eSMS connection if None. Templated and never shown.
         follow_up: read windows again that held rows not final; `max_age_days` says for how long.
         threads: requests at a time.
+        report_url: where the link "eSMS report" of the task leads; the account at eSMS.vn if None.
 
     Returns (XCom):
         Window, counts of rows and states. They stand in the asset event too.
     """
 
-    template_fields: Sequence[str] = ("start", "end", "sms_types", "warehouse_conn_id", "esms_conn_id")
+    template_fields: Sequence[str] = ("start", "end", "sms_types", "warehouse_conn_id", "esms_conn_id", "report_url")
     template_fields_renderers: ClassVar[dict[str, str]] = {"sms_types": "json"}
+    operator_extra_links = (EsmsReportLink(),)
     ui_color = "#f6efdc"
+    _moved: Moved | None = None
 
     def __init__(
         self,
@@ -59,6 +65,7 @@ class SentMessagesToWarehouseOperator(BaseOperator):
         follow_up: bool = True,
         max_age_days: float = 14,
         threads: int = 8,
+        report_url: str | None = None,
         esms_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -76,6 +83,7 @@ class SentMessagesToWarehouseOperator(BaseOperator):
         self.follow_up = follow_up
         self.max_age_days = max_age_days
         self.threads = threads
+        self.report_url = report_url
         self.esms_conn_id = esms_conn_id
         if getattr(self, "retry_policy", None) is None and ESMS_RETRY_POLICY is not None:
             self.retry_policy = ESMS_RETRY_POLICY
@@ -84,9 +92,16 @@ class SentMessagesToWarehouseOperator(BaseOperator):
         with airflow_errors(self):
             return self._load(context)
 
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """From the sent data to the table; see `esms_connectors.airflow.lineage`."""
+        from esms_connectors.airflow.lineage import operator_lineage
+
+        return operator_lineage(self._moved)
+
     def _load(self, context: Context) -> dict[str, Any]:
         from datetime import timedelta
 
+        from esms_connectors.airflow.lineage import SENT_DATA, Moved, warehouse_dataset
         from esms_connectors.gateway.errors import InvalidRequestError
         from esms_connectors.warehouse import PhoneForm, Privacy, load_sent_messages, open_warehouse
 
@@ -106,8 +121,9 @@ class SentMessagesToWarehouseOperator(BaseOperator):
             phone=PhoneForm(self.phone), secret=secret if self.phone != "plain" else None, content=self.content
         )
         kinds = {"sms_types": [int(kind) for kind in self.sms_types]} if self.sms_types else {}
+        address = self._address(context)
         with (
-            open_warehouse(self._address(context)) as warehouse,
+            open_warehouse(address) as warehouse,
             hook.get_conn(max_connections=max(16, self.threads)) as client,
         ):
             summary = load_sent_messages(
@@ -122,6 +138,9 @@ class SentMessagesToWarehouseOperator(BaseOperator):
                 **kinds,  # type: ignore[arg-type]
             )
             self.log.info("%s: %s", warehouse.name, summary)
+        from esms_connectors.warehouse.contract import COLUMNS, MESSAGES
+
+        self._moved = Moved(SENT_DATA, warehouse_dataset(address, MESSAGES), summary.rows, COLUMNS[MESSAGES])
         result = {"start": start.isoformat(), "end": end.isoformat(), **summary.as_dict()}
         result["states"] = dict(summary.states)
         events = context["outlet_events"]

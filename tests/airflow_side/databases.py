@@ -29,6 +29,15 @@ class Database:
     def rows(self, query: str) -> list[Any]:
         import psycopg
 
-        parts = urlsplit(self.server.uri)
-        with psycopg.connect(parts._replace(path=f"/{self.name}").geturl()) as connection:
+        with psycopg.connect(self._url) as connection:
             return connection.execute(query.encode()).fetchall()
+
+    def execute(self, statement: str) -> None:
+        import psycopg
+
+        with psycopg.connect(self._url) as connection:
+            connection.execute(statement.encode())
+
+    @property
+    def _url(self) -> str:
+        return urlsplit(self.server.uri)._replace(path=f"/{self.name}").geturl()

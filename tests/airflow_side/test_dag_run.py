@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,10 @@ def test_a_whole_dag_runs_and_again_is_nobody_twice(gateway: Emulator, server: E
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW_CONN_ESMS_DEFAULT": json.dumps(esms),
         "SCENARIO_FOLDER": str(tmp_path),
+        # Where OpenLineage is installed, its listener writes there.
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(
+            {"type": "file", "log_file_path": str(tmp_path / "lineage.jsonl"), "append": True}
+        ),
         "PYTHONWARNINGS": "error:::esms_connectors",
         "NO_PROXY": "127.0.0.1",
     }
@@ -106,3 +111,15 @@ def test_a_whole_dag_runs_and_again_is_nobody_twice(gateway: Emulator, server: E
     assert len(gateway.deliveries_by_phone()) == 1203
     assert set(gateway.deliveries_by_phone().values()) == {1}
     assert DEMO_SECRET_KEY not in said
+    if find_spec("openlineage") is not None:
+        events = [json.loads(line) for line in (tmp_path / "lineage.jsonl").read_text().splitlines()]
+        written = {
+            (event["job"]["name"], dataset["namespace"], dataset["name"])
+            for event in events
+            if event["eventType"] == "COMPLETE"
+            for dataset in event["outputs"]
+        }
+        assert ("whole.zns", "esms://rest.esms.vn", "sent-data") in written
+        assert ("whole.load", f"duckdb://{tmp_path / 'w.duckdb'}", "main.esms_sent_messages") in written
+        for personal in ("0902", "0901000001", "Chị Hương", DEMO_SECRET_KEY):
+            assert personal not in (tmp_path / "lineage.jsonl").read_text()

@@ -151,12 +151,15 @@ class Deployment:
 
     def call(self, method: str, path: str, **arguments: Any) -> Any:
         """
-        A call of the REST API. SQLite makes the server slow at times, so reading is tried again.
+        A call of the REST API. SQLite makes the server slow at times, so reading is tried again, and so is whatever it
+        rolled back because the database was locked.
         """
         for attempt in range(4):
             try:
                 answer = self._session.request(method, f"{self.url}{path}", timeout=30, **arguments)
-                break
+                if answer.status_code != 500 or "Database error" not in answer.text or attempt == 3:
+                    break
+                time.sleep(1)
             except requests.RequestException:
                 if method != "GET" or attempt == 3:
                     raise
@@ -165,9 +168,12 @@ class Deployment:
 
     def trigger(self, dag_id: str, **body: Any) -> str:
         """Start a run of a DAG, once it is known."""
-        wait_until(f"DAG {dag_id} is parsed", lambda: self._knows(dag_id), _UP_SECONDS)
+        self.wait_until_known(dag_id)
         run = self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None, **body})
         return str(run["dag_run_id"])
+
+    def wait_until_known(self, dag_id: str) -> None:
+        wait_until(f"DAG {dag_id} is parsed", lambda: self._knows(dag_id), _UP_SECONDS)
 
     def _knows(self, dag_id: str) -> bool:
         answer = self._session.get(f"{self.url}/api/v2/dags/{dag_id}", timeout=30)

@@ -11,6 +11,7 @@ from esms_connectors.emulator import Emulator
 
 # Whatever holds one of these after the runs has leaked.
 API_KEY, SECRET_KEY = "CANARY0API0KEY0" + "A7" * 8, "CANARY0SECRET0KEY0" + "B8" * 7
+LEDGER_SECRET = "CANARY0LEDGER0SECRET" + "C9" * 8
 ALERTED, TEXTED = "0901777777", "0901888888"
 TEXT = "Ma bi mat cua chi Huong 4711"
 MANY, FEW = 20_000, 200
