@@ -96,7 +96,7 @@ test-prefect: $(CORE)/.ready $(PREFECT)/.ready ## the Prefect collection in its 
 	$(say) "Types of the Prefect collection"
 	@$(CORE)/bin/mypy --python-executable $(PREFECT)/bin/python -p esms_connectors.prefect
 	$(say) "Tests of the Prefect collection"
-	@$(PREFECT)/bin/pytest tests/prefect_side $(ARGS)
+	@$(PREFECT)/bin/pytest -n 2 --dist loadfile tests/prefect_side $(ARGS)
 
 # The oldest Prefect that is supported, and what an index has newest; both with the rest as new as it goes.
 PREFECT_MATRIX ?= 3.7.7 newest

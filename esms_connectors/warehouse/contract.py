@@ -17,7 +17,7 @@ from typing import Self
 import pyarrow as pa
 
 from esms_connectors.gateway.errors import EsmsError
-from esms_connectors.sent_columns import MONEY, TIME
+from esms_connectors.sent_columns import SENT_MESSAGE_SCHEMA
 from esms_connectors.sent_windows import SentWindow
 
 MESSAGES, HISTORY, LOADS = "esms_sent_messages", "esms_status_history", "esms_loads"
@@ -27,20 +27,8 @@ MESSAGES, HISTORY, LOADS = "esms_sent_messages", "esms_status_history", "esms_lo
 ROW_SCHEMA = pa.schema(
     [
         pa.field("row_key", pa.string(), nullable=False),
-        pa.field("message_id", pa.string()),
-        pa.field("phone", pa.string()),
-        pa.field("sms_type", pa.int32()),
-        pa.field("campaign", pa.string()),
-        pa.field("content", pa.string()),
-        pa.field("price_vnd", MONEY),
-        pa.field("send_status", pa.int32()),
-        pa.field("send_result", pa.int32()),
-        pa.field("status_text", pa.string()),
-        pa.field("state", pa.string(), nullable=False),
-        pa.field("sent_at", TIME),
-        pa.field("portal_id", pa.string()),
-        pa.field("window_start", TIME, nullable=False),
-        pa.field("window_end", TIME, nullable=False),
+        SENT_MESSAGE_SCHEMA.field("message_id").with_nullable(True),
+        *list(SENT_MESSAGE_SCHEMA)[1:],
     ]
 )
 
