@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import random
 import threading
@@ -24,6 +23,7 @@ import pendulum
 import pyarrow as pa
 
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
+from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.sent_messages import SentWindow
 from esms_connectors.warehouse.contract import MergeCounts, Person, Warehouse, WarehouseError, WindowLoad
 from esms_connectors.warehouse.merge_sql import READ_LOADS
@@ -39,7 +39,7 @@ from esms_connectors.warehouse.merging import (
 WAIT_SECONDS = 60.0
 MEMORY_LIMIT = "256MB"
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _T = TypeVar("_T")
 
