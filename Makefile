@@ -30,13 +30,37 @@ help: ## this list
 # --- the two commands ------------------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: $(CORE)/.ready ## send, wait and load against a stand-in gateway, and show what happened
-	$(say) "Demo: a campaign against the emulator on this machine"
-	@$(CORE)/bin/esms demo $(ARGS)
+demo: setup ## a campaign through a real Airflow, another through a real Prefect, and a report; nobody gets a message
+	$(say) "Demo: Airflow, Prefect and the emulator on this machine"
+	@$(DEMO) --airflow $(AIRFLOW)/bin/python --prefect $(PREFECT)/bin/python $(ARGS)
 
 .PHONY: test
 test: lint test-core test-airflow test-prefect ## everything: lint, types, core, Airflow, Prefect
 	$(say) "All of it passed"
+
+# --- parts of the demo -----------------------------------------------------------------------------------------------
+
+DEMO := $(CORE)/bin/esms demo
+
+.PHONY: demo-core
+demo-core: $(CORE)/.ready ## the demo with neither: bad rows, a lost answer, status changes
+	$(say) "Demo: a campaign against the emulator on this machine"
+	@$(CORE)/bin/esms demo $(ARGS)
+
+.PHONY: demo-airflow
+demo-airflow: $(CORE)/.ready $(AIRFLOW)/.ready ## only the campaign through Airflow
+	$(say) "Demo: Airflow and the emulator on this machine"
+	@$(DEMO) --airflow $(AIRFLOW)/bin/python $(ARGS)
+
+.PHONY: demo-prefect
+demo-prefect: $(CORE)/.ready $(PREFECT)/.ready ## only the campaign through Prefect
+	$(say) "Demo: Prefect and the emulator on this machine"
+	@$(DEMO) --prefect $(PREFECT)/bin/python $(ARGS)
+
+.PHONY: demo-ui
+demo-ui: setup ## the whole demo, then Airflow's and Prefect's pages and the emulator's until Ctrl-C
+	$(say) "Demo: Airflow, Prefect and the emulator, left running"
+	@$(DEMO) --airflow $(AIRFLOW)/bin/python --prefect $(PREFECT)/bin/python --stay $(ARGS)
 
 # --- parts -----------------------------------------------------------------------------------------------------------
 
@@ -112,6 +136,29 @@ test-prefect-%: | $(filter .uv/bin/uv,$(UV))
 	  --editable '.[prefect,dask,ledger,duckdb,postgres,files,emulator,cli]' $(filter-out prefect==newest,prefect==$*)
 	@.venvs/prefect-$*/bin/pytest tests/prefect_side $(ARGS)
 
+# The site knows neither framework: griffe reads the code, nothing of ours is imported. Warnings are errors.
+DOCS := .venvs/docs
+
+.PHONY: docs
+docs: $(DOCS)/.ready ## the documentation as a site, in .build/docs
+	$(say) "Documentation"
+	@$(DOCS)/bin/sphinx-build -q -W --keep-going -n -E -d .build/doctrees docs .build/docs
+	@echo "Open .build/docs/index.html"
+
+# So is the site a part of the tests: a link that leads nowhere is a warning.
+test: docs
+
+$(DOCS)/.ready: locks/docs.txt | $(filter .uv/bin/uv,$(UV))
+	$(say) "Setting up $(@D) (first time, or the lock changed)"
+	@$(UV) venv --quiet --clear --python $(PYTHON) $(@D)
+	@$(UV) pip sync --quiet --python $(@D) --require-hashes $<
+	@touch $@
+
+.PHONY: lock-docs
+lock-docs: | $(filter .uv/bin/uv,$(UV)) ## write locks/docs.txt from what `make lock` resolved
+	@$(UV) export --quiet --frozen --no-emit-project --no-header --no-annotate --format requirements.txt \
+	  --only-group docs --output-file locks/docs.txt
+
 .PHONY: emulator
 emulator: $(CORE)/.ready ## the stand-in gateway on PORT (8089), until Ctrl-C
 	@$(CORE)/bin/esms emulator --port $(PORT) $(ARGS)
@@ -126,13 +173,13 @@ bench: $(CORE)/.ready $(BENCH)/.ready ## benchmarks; figures are ratios, absolut
 	@$(CORE)/bin/python benchmarks/recipients.py
 	$(say) "Bulk sends: recipients a second, the ledger's share, memory"
 	@$(CORE)/bin/python benchmarks/bulk_sends.py --memory
+	$(say) "Pull and load: a million status rows, beside dlt, pandas and what decoding and the wire allow"
+	@$(BENCH)/bin/python benchmarks/pull_and_load.py
 
 .PHONY: bench-prefect
 bench-prefect: $(PREFECT)/.ready ## what Prefect adds to a campaign: the bare core, threads, Dask
 	$(say) "Campaigns through Prefect"
 	@$(PREFECT)/bin/python benchmarks/prefect_campaign.py $(ARGS)
-	$(say) "Pull and load: a million status rows, beside dlt, pandas and what decoding and the wire allow"
-	@$(BENCH)/bin/python benchmarks/pull_and_load.py $(ARGS)
 
 .PHONY: format
 format: $(CORE)/.ready ## let ruff rewrite the code

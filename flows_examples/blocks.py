@@ -1,7 +1,7 @@
 """
 The blocks that the other examples use, for the emulator on this machine. Run it once, after `make emulator`:
 
-    python flows_examples/blocks.py [http://127.0.0.1:8089]
+    python flows_examples/blocks.py [http://127.0.0.1:8089 [folder]]
 
 For the real gateway give your own keys and leave out base_url; on several machines give the ledger and the warehouse a
 PostgreSQL.
@@ -14,8 +14,8 @@ from esms_connectors.emulator import DEMO_API_KEY, DEMO_BRANDNAME, DEMO_OA_ID, D
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, EsmsNotification, EsmsWarehouse
 
 
-def save_blocks(base_url: str = "http://127.0.0.1:8089", folder: Path | None = None) -> None:
-    folder = folder or Path.cwd() / "demo-output"
+def save_blocks(base_url: str = "http://127.0.0.1:8089", folder: str | Path = "demo-output") -> None:
+    folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     credentials = EsmsCredentials(
         account="demo",
@@ -32,4 +32,4 @@ def save_blocks(base_url: str = "http://127.0.0.1:8089", folder: Path | None = N
 
 
 if __name__ == "__main__":
-    save_blocks(*sys.argv[1:2])
+    save_blocks(*sys.argv[1:3])

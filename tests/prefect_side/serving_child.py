@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import timedelta
 
+import pendulum
 from prefect import serve
+from prefect.client.schemas.schedules import IntervalSchedule
 
 from esms_connectors.prefect import daily_sent_messages_export, notify_by_sms, zns_campaign
 
@@ -18,7 +21,8 @@ if __name__ == "__main__":
     serve(
         daily_sent_messages_export.to_deployment(
             "nightly",
-            interval=20,
+            # Once, when all is up; a run every few seconds would only take the processors from the other tests.
+            schedule=IntervalSchedule(interval=timedelta(hours=1), anchor_date=pendulum.now("UTC").add(seconds=15)),
             parameters={"credentials": blocks["credentials"], "warehouse": blocks["warehouse"], "sms_types": [2]},
         ),
         notify_by_sms.to_deployment("alarm", parameters={"body": "", "notification": blocks["notification"]}),

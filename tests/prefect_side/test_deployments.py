@@ -145,8 +145,9 @@ def test_an_automation_runs_the_deployment_where_the_server_lacks_the_package(se
     Automation(name=event, trigger=trigger_on(event), actions=[action]).create()
     time.sleep(1)
     emit_event(event, resource={"prefect.resource.id": "test.thing.3"})
-    wait_for(lambda: any(run.state and run.state.is_final() for run in runs_of("alarm")), 90)
-    assert messages_with(served.gateway, "Flow:") == ["Flow: test.thing.3"]
+    ended = wait_for(lambda: [run.state for run in runs_of("alarm") if run.state and run.state.is_final()], 90)
+    told = [(state.name, state.message) for state in ended], (served.folder / "serve.log").read_text()[-3000:]
+    assert messages_with(served.gateway, "Flow:") == ["Flow: test.thing.3"], told
 
 
 def test_a_schedule_fires(served: Served) -> None:

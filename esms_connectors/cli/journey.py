@@ -1,0 +1,126 @@
+"""`esms demo --airflow … --prefect …`: the whole journey, shown to a person."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import threading
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from esms_connectors.cli.output import print_json
+from esms_connectors.demo.journey import Journey, JourneyResult
+from esms_connectors.gateway.errors import ConfigurationError
+
+
+def show_journey(
+    folder: str, airflow: str | None, prefect: str | None, examples: str, recipients: int, *, stay: bool, as_json: bool
+) -> None:
+    """
+    Run it, show how far it is and what came of it.
+
+    Raises:
+        ConfigurationError: the examples are not there, or a server did not do what it should.
+    """
+    for name in ("dags_examples", "flows_examples"):
+        if not (Path(examples) / name).is_dir():
+            raise ConfigurationError(f"There is no folder {name} in {examples}: say with --examples where it lies.")
+    console = Console(stderr=as_json)
+    console.print("The gateway is a stand-in on this machine: nobody gets a message.", highlight=False)
+    # SIGTERM ends the servers too, and Ctrl-C also where a shell that starts things in the background ignores it.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
+    addresses: dict[str, str] = {}
+    failure: Exception | None = None
+    try:
+        with (
+            _Bars(console) as bars,
+            Journey(Path(folder), Path(examples), recipients=recipients, tell=bars.tell) as journey,
+        ):
+            addresses["Emulator"] = journey.server.base_url
+            # A link is not followed: an interpreter knows its environment by its own path.
+            if airflow:
+                addresses["Airflow"] = journey.run_airflow(str(Path(airflow).absolute())).url
+            if prefect:
+                addresses["Prefect"] = journey.run_prefect(str(Path(prefect).absolute())).url
+            result = journey.finish()
+            bars.stop()
+            if as_json:
+                print_json(dataclasses.asdict(result))
+            else:
+                _print(console, result)
+            if stay:
+                _wait(console, addresses)
+    except (OSError, RuntimeError) as error:
+        failure = error
+    if failure is not None:
+        raise ConfigurationError(f"The demo stopped: {failure}")
+
+
+def _wait(console: Console, addresses: dict[str, str]) -> None:
+    console.print()
+    for name, address in addresses.items():
+        console.print(f"  {name:<9} {address}", highlight=False)
+    console.print("Ctrl-C ends them.")
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        console.print("Stopping.")
+
+
+class _Bars:
+    """Progress bars on a terminal; elsewhere a line when a step ends."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._tasks: dict[str, TaskID] = {}
+        self._ended: set[str] = set()
+        self._bars = Progress(
+            TextColumn("{task.description:<52}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+
+    def __enter__(self) -> _Bars:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def stop(self) -> None:
+        self._bars.stop()
+
+    def tell(self, step: str, done: int, total: int) -> None:
+        if step not in self._tasks:
+            self._tasks[step] = self._bars.add_task(step, total=total)
+        self._bars.update(self._tasks[step], completed=done)
+        if done >= total and step not in self._ended:
+            self._ended.add(step)
+            if not self._console.is_terminal:
+                self._console.print(f"{step}: {done:,} of {total:,}", highlight=False)
+
+
+def _print(console: Console, result: JourneyResult) -> None:
+    table = Table("", *(one.orchestrator for one in result.campaigns), box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    campaigns = result.campaigns
+    table.add_row("customers in the file", *(f"{one.recipients:,}" for one in campaigns))
+    table.add_row("accepted by the gateway", *(f"{one.messages:,}" for one in campaigns))
+    for state in dict.fromkeys(state for one in campaigns for state in one.states):
+        table.add_row(f"  {state}", *(f"{one.states.get(state, 0):,}" for one in campaigns))
+    table.add_row("from start to table", *(f"{one.seconds:.0f} s" for one in campaigns))
+    console.print()
+    console.print(table)
+    console.print(f"\nMost messages to one phone: {result.most_per_phone}. Rows loaded: {result.rows_loaded:,}.")
+    console.print(f"Look inside: {result.database}", highlight=False, soft_wrap=True)
+    for report in result.reports:
+        console.print(f"Report: {report.as_uri()}", highlight=False, soft_wrap=True)
+    console.print(f"Done in {result.seconds:.0f} s.", highlight=False)

@@ -1,0 +1,37 @@
+"""
+The shortest whole campaign: a ZNS to every customer of a file, wait until they arrived, load what the gateway says.
+
+    python flows_examples/first_campaign.py customers.csv march-campaign
+
+It uses the blocks of `blocks.py`. The same run key never sends twice, however often it is started.
+"""
+
+import sys
+from typing import Any
+
+import pendulum
+from prefect import flow
+
+from esms_connectors.emulator import DEMO_TEMPLATE_ID
+from esms_connectors.prefect import ZnsCampaign, delivery_report, load_sent_messages, zns_campaign
+
+
+@flow(name="first-campaign", flow_run_name="first-campaign {run_key}")
+def first_campaign(customers: str, run_key: str) -> dict[str, Any]:
+    campaign = ZnsCampaign(
+        run_key=run_key,
+        source=customers,
+        template_id=DEMO_TEMPLATE_ID,
+        params=["customer_name", "service", "code", "date"],
+        ledger="default",
+        at_least=0.98,
+    )
+    sent = zns_campaign(campaign)
+    delivered = delivery_report(run_key, ledger="default", delivered_share=0.9, poll_seconds=5)
+    now = pendulum.now("Asia/Ho_Chi_Minh")
+    loaded = load_sent_messages(now.start_of("day"), now, [24, 25])
+    return {"accepted": sent["accepted"], "delivered": delivered["delivered"], "rows": loaded["rows"]}
+
+
+if __name__ == "__main__":
+    print(first_campaign(sys.argv[1], sys.argv[2]))

@@ -1,0 +1,61 @@
+"""`make demo`, as it runs: a real Airflow, a real Prefect, the emulator, one ledger, one warehouse."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ESMS = Path(sys.executable).with_name("esms")
+RECIPIENTS = 5_000
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def told(output: Path) -> dict[str, Any]:
+    """What the demo tells a machine."""
+    pythons = [f"--{name}={ROOT / '.venvs' / name / 'bin' / 'python'}" for name in ("airflow", "prefect")]
+    done = subprocess.run(
+        [str(ESMS), "demo", "--json", "--output", str(output), "--examples", str(ROOT), *pythons],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def test_both_sent_to_everybody_once(told: dict[str, Any]) -> None:
+    """As the gateway counts."""
+    assert {one["orchestrator"]: one["messages"] for one in told["campaigns"]} == {
+        "Airflow": RECIPIENTS,
+        "Prefect": RECIPIENTS,
+    }
+    assert told["most_per_phone"] == 1
+
+
+def test_the_warehouse_has_every_message_and_its_final_state(told: dict[str, Any], output: Path) -> None:
+    """Both campaigns in one table, nobody left waiting."""
+    with duckdb.connect(str(output / "esms.duckdb"), read_only=True) as connection:
+        states = dict(connection.execute("SELECT state, count(*) FROM esms_sent_messages GROUP BY 1").fetchall())
+        (phones,) = connection.execute("SELECT count(DISTINCT phone) FROM esms_sent_messages").fetchone() or (0,)
+    assert set(states) == {"delivered", "failed", "rejected"}
+    assert sum(states.values()) == phones == told["rows_loaded"] == 2 * RECIPIENTS
+
+
+def test_nothing_goes_on_running(told: dict[str, Any], output: Path) -> None:
+    """Every server ended with it."""
+    processes = subprocess.run(["ps", "axeww"], capture_output=True, text=True, check=True).stdout
+    assert not [line for line in processes.splitlines() if str(output) in line and "ps axeww" not in line]
