@@ -53,9 +53,18 @@ def large_target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tar
     made.warehouse.close()
 
 
-@pytest.fixture(params=TARGETS)
+@pytest.fixture(params=["duckdb", "postgresql", "parquet", "dlt"])
+def shared_target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
+    """One target for each way of sharing one among processes: file formats differ in the bytes alone."""
+    made = TARGETS[request.param](request, tmp_path)
+    made.warehouse.prepare()
+    yield made
+    made.warehouse.close()
+
+
+@pytest.fixture(params=["duckdb", "postgresql", "parquet", "dlt"])
 def unprepared_target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
-    """Each target, where there is nothing yet."""
+    """The same, where there is nothing yet."""
     made = TARGETS[request.param](request, tmp_path)
     yield made
     made.warehouse.close()

@@ -67,8 +67,9 @@ def test_threads_that_load_windows_side_by_side(target: Target) -> None:
     assert len(target.loads()) == 8
 
 
-def test_processes_that_load_one_window_at_once(target: Target) -> None:
+def test_processes_that_load_one_window_at_once(shared_target: Target) -> None:
     """Two of them, each with a change that the other may bring first: every row once, every change once."""
+    target = shared_target
     target.warehouse.merge(load_of(20_000), many(20_000))
     loaders = [start_loader(target, count=30_000, minute=5, status=DELIVERED) for _ in range(2)]
     release(*loaders)
@@ -97,8 +98,8 @@ def test_several_that_prepare_at_once(unprepared_target: Target) -> None:
     assert len(target.messages()) == 1
 
 
-def test_a_process_killed_in_the_middle_of_a_load(target: Target) -> None:
-    _kill_in_the_middle(target, die_after=60_000)
+def test_a_process_killed_in_the_middle_of_a_load(shared_target: Target) -> None:
+    _kill_in_the_middle(shared_target, die_after=60_000)
 
 
 @pytest.mark.parametrize("die_after", [20_000, 70_000], ids=["early", "before the end"])
@@ -121,12 +122,8 @@ def _kill_in_the_middle(target: Target, die_after: int) -> None:
     assert len(target.read(HISTORY)) == 1_000
 
 
-def test_a_process_killed_at_any_time(target: Target) -> None:
-    _kill_after(target, delay=0.3)
-
-
-@pytest.mark.parametrize("delay", [0.05, 0.6])
-def test_a_process_killed_at_any_other_time(large_target: Target, delay: float) -> None:
+@pytest.mark.parametrize("delay", [0.05, 0.3, 0.6])
+def test_a_process_killed_at_any_time(large_target: Target, delay: float) -> None:
     _kill_after(large_target, delay)
 
 
