@@ -20,6 +20,7 @@ from itertools import islice
 from pendulum import DateTime
 
 from esms_connectors.channels import AdvertisingChannel, CareSmsChannel, Channel, ZnsChannel
+from esms_connectors.chunks import cut_chunks, evened
 from esms_connectors.gateway.arguments import MAX_CAMPAIGN_LENGTH, check_campaign
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
@@ -66,6 +67,11 @@ class Counters:
     busy: int = 0
     not_tried: int = 0
 
+    @property
+    def left(self) -> int:
+        """Rows that this call was given and did not see settled; too many rather than too few."""
+        return self.unknown + self.not_sent + self.held + self.busy
+
 
 @dataclass(frozen=True, slots=True)
 class BulkSummary:
@@ -86,20 +92,31 @@ class BulkSummary:
     seconds: float = 0.0
 
     @property
+    def elsewhere(self) -> int:
+        """
+        Rows that another worker is at and that this call was not given: it settles them, and tells who called it. Rows
+        whose worker gives no sign of life are nobody's; those count here, whoever was given them.
+        """
+        return max(0, self.run.claimed_alive - self.counters.left)
+
+    @property
     def accepted_share(self) -> float:
         """Accepted rows among all rows, those that were not tried included; 1.0 for none."""
-        total = self.run.total + self.counters.not_tried
+        total = self.run.total - self.elsewhere + self.counters.not_tried
         return self.run.accepted / total if total else 1.0
 
     @property
     def complete(self) -> bool:
-        """Whether every row is settled, one way or the other."""
-        return self.run.unsettled == 0 and self.counters.not_tried == 0 and self.stopped_by is None
+        """Whether every row that no other worker answers for is settled, one way or the other."""
+        return self.run.unsettled == self.elsewhere and self.counters.not_tried == 0 and self.stopped_by is None
 
     def __str__(self) -> str:
         run = self.run
         parts = [f"{run.accepted} accepted" + (f" ({run.duplicates} of them answered 124)" if run.duplicates else "")]
-        parts += [f"{count} rejected with code {code}" for code, count in sorted(run.rejected_by_code.items())]
+        parts += [
+            f"{count} rejected" + (f" with code {code}" if code else ", for they cannot be sent")
+            for code, count in sorted(run.rejected_by_code.items())
+        ]
         parts += [
             f"{count} {name}"
             for name, count in (
@@ -125,9 +142,7 @@ class ShardSummary:
     @property
     def complete(self) -> bool:
         """Whether every row of this part is settled, one way or the other."""
-        counted = self.counters
-        left = counted.unknown + counted.not_sent + counted.held + counted.busy + counted.not_tried
-        return left == 0 and self.stopped_by is None
+        return self.counters.left + self.counters.not_tried == 0 and self.stopped_by is None
 
 
 class BulkIncompleteError(EsmsError):
@@ -324,6 +339,10 @@ class _Run:
         logger.info("run %s: %s", self.run_key, summary)
         if at_least is not None and (not summary.complete or summary.accepted_share < at_least):
             because = f" Stopped: {self.stopped_by}" if self.stopped_by else ""
+            if not summary.complete and not because and not self.counters.left + self.counters.not_tried:
+                because = (
+                    " The open rows are none of this call's: another call under this run key has them, or left them."
+                )
             raise BulkIncompleteError(f"Run {self.run_key}: {summary}.{because}", summary=summary)
         return summary
 
@@ -413,9 +432,9 @@ class _Run:
         """Chunks in reading order, no phone twice in one: an answer names its rows by phone alone."""
         rows = self._counted(source) if first else source
         if self.channel.frozen:
-            yield from _evened(_cut(self._unsettled(rows), self.channel.chunk_size), self.channel.smallest_chunk)
+            yield from evened(cut_chunks(self._unsettled(rows), self.channel.chunk_size), self.channel.smallest_chunk)
         else:
-            yield from _cut(rows, self.channel.chunk_size)
+            yield from cut_chunks(rows, self.channel.chunk_size)
 
     def _counted(self, source: Iterable[Recipient]) -> Iterator[Recipient]:
         for recipient in source:
@@ -523,46 +542,3 @@ class _Run:
         if now - self._logged >= _LOG_EVERY_SECONDS:
             self._logged = now
             logger.info("run %s: %d rows read, %d done", self.run_key, self.counters.read, self.counters.done)
-
-
-def _cut(source: Iterable[Recipient], size: int) -> Iterator[list[Recipient]]:
-    """Lists of `size` rows; a phone that stands in the list already waits for the next one."""
-    chunk: dict[str, Recipient] = {}
-    later: list[Recipient] = []
-
-    def refill() -> None:
-        waiting = list(later)
-        chunk.clear()
-        later.clear()
-        for recipient in waiting:
-            if recipient.phone in chunk:
-                later.append(recipient)
-            else:
-                chunk[recipient.phone] = recipient
-
-    for recipient in source:
-        if recipient.phone in chunk:
-            later.append(recipient)
-        else:
-            chunk[recipient.phone] = recipient
-        if len(chunk) >= size or len(later) >= size:
-            yield list(chunk.values())
-            refill()
-    while chunk:
-        yield list(chunk.values())
-        refill()
-
-
-def _evened(chunks: Iterable[list[Recipient]], smallest: int) -> Iterator[list[Recipient]]:
-    """The same rows; a last list that is too small shares with the one before."""
-    before: list[Recipient] | None = None
-    for chunk in chunks:
-        if before is not None and len(chunk) < smallest:
-            both = before + chunk
-            if len({recipient.phone for recipient in both}) == len(both):
-                before, chunk = both[: len(both) // 2], both[len(both) // 2 :]
-        if before is not None:
-            yield before
-        before = chunk
-    if before is not None:
-        yield before

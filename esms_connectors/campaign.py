@@ -21,11 +21,18 @@ from esms_connectors.plan import Plan, plan_zns_bulk
 from esms_connectors.recipients import Columns, ReadReport, Recipient, RejectsFile, read_recipients
 from esms_connectors.recipients.sources import Source, is_repeatable
 
+# Shares of whole rows are not exact: 0.98 of 50 may come out a little above 49.
+_ROUNDING = 1e-9
+
 
 class SourceChangedError(EsmsError):
     """Other rows were there to be sent than were checked. What was sent stands in the ledger; the same call resumes."""
 
     retryable = True
+
+
+class ShareOutOfReachError(EsmsError):
+    """Every row that can be sent was accepted, and together they are fewer than `at_least`. Repair the others."""
 
 
 @dataclass(slots=True)
@@ -36,7 +43,10 @@ class ZnsCampaign:
     Attributes:
         source: see `open_rows`; one that can be read twice.
         columns: which column holds what.
-        at_least: share of all rows that must be accepted, those that cannot be sent included; None only reports.
+        at_least: share of the rows that must be accepted; None only reports.
+        at_least_of: all rows, those that cannot be sent included, or the sendable ones.
+        out_of_reach: when so many rows cannot be sent that `at_least` is: refuse to send any, or send the others and
+            fail at the end.
         price_vnd: of one message; None takes that of the last ZNS.
         The rest as in `read_recipients` and `send_zns_bulk`.
     """
@@ -50,6 +60,7 @@ class ZnsCampaign:
     run_key: str
     duplicates: Literal["merge", "keep"] | None = None
     encoding: str | None = None
+    delimiter: str | None = None
     campaign: str | None = None
     send_at: datetime | None = None
     callback_url: str | None = field(default=None, repr=False)
@@ -57,6 +68,8 @@ class ZnsCampaign:
     chunk_size: int = 500
     threads: int = DEFAULT_THREADS
     at_least: float | None = 1.0
+    at_least_of: Literal["all", "sendable"] = "all"
+    out_of_reach: Literal["refuse", "send"] = "refuse"
     price_vnd: Decimal | None = None
     _template: ZnsTemplate | None = None
 
@@ -69,18 +82,47 @@ class ZnsCampaign:
                 "The rows are read twice, to be checked and to be sent: give a list, not an iterator.", field="source"
             )
 
-    def plan(self, rejects: RejectsFile | None = None) -> Plan:
+    @property
+    def template(self) -> ZnsTemplate:
+        """Asked for once."""
+        if self._template is None:
+            self._template = self.client.get_zns_template(self.template_id, self.oa_id)
+        return self._template
+
+    def recipients(self, report: ReadReport | None = None, rejects: RejectsFile | None = None) -> Iterator[Recipient]:
+        """Read the source anew; checked rows."""
+        return read_recipients(
+            self.source,
+            self.columns,
+            template=self.template,
+            duplicates=self.duplicates or ("merge" if self.columns.row_key is None else "keep"),
+            rejects=rejects,
+            report=report,
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+        )
+
+    def plan(
+        self,
+        rejects: RejectsFile | None = None,
+        *,
+        watch: Callable[[Iterator[Recipient]], Iterator[Recipient]] | None = None,
+    ) -> Plan:
         """
         Read and check every row, and say what sending would do. Sends nothing.
+
+        Args:
+            watch: sees each recipient go by, so that nobody has to read the source for it once more.
 
         Raises:
             InvalidRequestError: source, columns and template do not fit together.
             GatewayError, NotSentError, OutcomeUnknownError: template, balance or price could not be read.
         """
         report = ReadReport()
+        recipients = self.recipients(report, rejects)
         return plan_zns_bulk(
             self.client,
-            self._read(report, rejects),
+            recipients if watch is None else watch(recipients),
             report,
             ledger=self.ledger,
             run_key=self.run_key,
@@ -89,35 +131,41 @@ class ZnsCampaign:
             chunk_size=self.chunk_size,
         )
 
+    def check_reach(self, plan: Plan) -> None:
+        """
+        Whether what `plan` has checked can be sent at all.
+
+        Raises:
+            InvalidRequestError: nobody can be sent to, or so many rows cannot that `at_least` is out of reach.
+        """
+        if plan.recipients == 0:
+            raise InvalidRequestError(
+                f"No row of the source can be sent to: {_why_rejected(plan.report) or 'it has none'}.", field="source"
+            )
+        if self.out_of_reach == "refuse" and plan.recipients < self._wanted(plan) - _ROUNDING:
+            raise InvalidRequestError(
+                f"{plan.report.rejected} of {_rows(plan)} rows cannot be sent ({_why_rejected(plan.report)}), more "
+                f"than at_least={self.at_least:g} allows. This call sent nothing: repair the rows, or lower at_least.",
+                field="at_least",
+            )
+
     def send(self, plan: Plan, *, progress: Callable[[Counters], None] | None = None) -> BulkSummary:
         """
         Send what `plan` has checked; again is the resume.
 
         Raises:
-            InvalidRequestError: nobody can be sent to, or so many rows cannot that `at_least` is out of reach; nothing
-                was sent by this call.
+            InvalidRequestError: as `check_reach`; nothing was sent by this call.
             BulkIncompleteError: fewer rows were accepted, or rows are not settled.
+            ShareOutOfReachError: all that can be sent were, and they are fewer than `at_least`.
             SourceChangedError: the second reading brought other rows than the first.
         """
-        rows = plan.recipients + plan.report.rejected
-        if plan.recipients == 0:
-            raise InvalidRequestError(
-                f"No row of the source can be sent to: {_why_rejected(plan.report) or 'it has none'}.", field="source"
-            )
-        if self.at_least is not None and plan.recipients < self.at_least * rows - 1e-9:
-            raise InvalidRequestError(
-                f"{plan.report.rejected} of {rows} rows cannot be sent ({_why_rejected(plan.report)}), more than "
-                f"at_least={self.at_least:g} allows. This call sent nothing: repair the rows, or lower at_least.",
-                field="at_least",
-            )
+        self.check_reach(plan)
         readings: list[ReadReport] = []
 
         def read_again() -> Iterator[Recipient]:
             readings.append(ReadReport())
-            return self._read(readings[-1], None)
+            return self.recipients(readings[-1])
 
-        # A share of all rows, turned into a share of those that can be sent.
-        share = None if self.at_least is None else min(1.0, self.at_least * rows / plan.recipients)
         summary = send_zns_bulk(
             self.client,
             read_again,
@@ -129,11 +177,12 @@ class ZnsCampaign:
             send_at=self.send_at,
             callback_url=self.callback_url,
             sending_mode=self.sending_mode,
-            template=self._template,
+            template=self.template,
             chunk_size=self.chunk_size,
             row_key=self.columns.row_key or "phone",
             threads=self.threads,
-            at_least=share,
+            # A share of all rows, turned into a share of those that can be sent.
+            at_least=None if self.at_least is None else min(1.0, self._wanted(plan) / plan.recipients),
             progress=progress,
         )
         if any(reading.accepted != plan.recipients for reading in readings):
@@ -142,20 +191,16 @@ class ZnsCampaign:
                 f"{readings[0].accepted} were there to be sent. Give the query an ORDER BY and a fixed end, and run "
                 "again."
             )
+        if summary.run.accepted < self._wanted(plan) - _ROUNDING:
+            raise ShareOutOfReachError(
+                f"{summary.run.accepted} of {_rows(plan)} rows were accepted, fewer than at_least={self.at_least:g} "
+                f"asks for: {plan.report.rejected} cannot be sent."
+            )
         return summary
 
-    def _read(self, report: ReadReport, rejects: RejectsFile | None) -> Iterator[Recipient]:
-        if self._template is None:
-            self._template = self.client.get_zns_template(self.template_id, self.oa_id)
-        return read_recipients(
-            self.source,
-            self.columns,
-            template=self._template,
-            duplicates=self.duplicates or ("merge" if self.columns.row_key is None else "keep"),
-            rejects=rejects,
-            report=report,
-            encoding=self.encoding,
-        )
+    def _wanted(self, plan: Plan) -> float:
+        """So many rows must be accepted."""
+        return (self.at_least or 0.0) * (plan.recipients if self.at_least_of == "sendable" else _rows(plan))
 
 
 def summary_dict(summary: BulkSummary, plan: Plan) -> dict[str, Any]:
@@ -179,6 +224,11 @@ def summary_dict(summary: BulkSummary, plan: Plan) -> dict[str, Any]:
         "cost_vnd": None if cost is None else int(cost),
         "seconds": round(summary.seconds, 2),
     }
+
+
+def _rows(plan: Plan) -> int:
+    """Rows that somebody wants sent: those that repeat another are none."""
+    return plan.recipients + plan.report.rejected
 
 
 def _why_rejected(report: ReadReport) -> str:

@@ -16,6 +16,7 @@ import json
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -111,6 +112,12 @@ class Ledger:
     def __repr__(self) -> str:
         return f"Ledger({self._engine.url.render_as_string(hide_password=True)})"
 
+    @property
+    def name(self) -> str:
+        """For people: where it is, without a password."""
+        url = self._engine.url
+        return str(url.database) if url.host is None else f"{url.get_backend_name()}://{url.host}/{url.database}"
+
     def _writing(self) -> AbstractContextManager[Connection]:
         return _guarded(self._engine.begin)
 
@@ -134,11 +141,15 @@ class Ledger:
         """
         run_key = check_run_key(run_key)
         facts = {**about, "kind": kind, "phones": self._phones_mark()}
-        with self._writing() as connection:
-            connection.execute(
-                self._sql.begin_run, {"run_key": run_key, "about": json.dumps(facts), "now": self._now_ms()}
-            )
+        # Once for each part of a run that an orchestrator spreads: most find it, and need not wait for a writer's turn.
+        with self._reading() as connection:
             known = self._about(connection, run_key)
+        if known is None:
+            with self._writing() as connection:
+                connection.execute(
+                    self._sql.begin_run, {"run_key": run_key, "about": json.dumps(facts), "now": self._now_ms()}
+                )
+                known = self._about(connection, run_key)
         if known is not None:
             self.check_phone_secret(run_key, known)
         for name, value in facts.items():
@@ -369,10 +380,12 @@ class Ledger:
         counts: dict[str, int] = {}
         rejected: dict[str, int] = {}
         refused: dict[str, int] = {}
-        duplicates = 0
+        duplicates = alive = 0
         with self._reading() as connection:
-            for state, code, duplicate, count in connection.execute(self._sql.summary, {"run_key": run_key}):
+            parameters = {"run_key": run_key, "now": self._now_ms()}
+            for state, code, duplicate, count, leased in connection.execute(self._sql.summary, parameters):
                 counts[state] = counts.get(state, 0) + count
+                alive += int(leased)
                 duplicates += count if duplicate else 0
                 if state == SendState.REJECTED:
                     rejected[code or ""] = rejected.get(code or "", 0) + count
@@ -389,6 +402,7 @@ class Ledger:
             claimed=counts.get("claimed", 0),
             rejected_by_code=rejected,
             refused_by_code=refused,
+            claimed_alive=alive,
         )
 
     def span(self, run_key: str) -> tuple[DateTime, DateTime] | None:
@@ -425,6 +439,19 @@ class Ledger:
         with self._reading() as connection:
             found = connection.execute(self._sql.runs).fetchall()
         return [(row.run_key, pendulum.from_timestamp(row.began_ms / 1000)) for row in found]
+
+    def count_sends(
+        self, start: datetime, end: datetime
+    ) -> Iterator[tuple[dict[str, str], str | None, str | None, int]]:
+        """
+        Rows of the runs that began from `start` until before `end`: (about the run, state, code, rows).
+
+        A run without rows comes with state None.
+        """
+        span = {"start": round(start.timestamp() * 1000), "end": round(end.timestamp() * 1000)}
+        with self._reading(yield_per=1000) as connection:
+            for about, state, code, count in connection.execute(self._sql.count_sends, span):
+                yield dict(json.loads(about)), state, code, count
 
     def hash_phone(self, phone: str) -> str:
         """A phone as this ledger stores it."""

@@ -80,7 +80,8 @@ class Settlement:
 class RunSummary:
     """
     A run as the ledger sees it: rows by state. `rejected_by_code` explains the rejected, `refused_by_code` the rows
-    that were refused for the account's sake and may go again.
+    that were refused for the account's sake and may go again; `claimed_alive` are those of the claimed whose worker
+    has given a sign of life lately.
     """
 
     run_key: str
@@ -93,6 +94,7 @@ class RunSummary:
     claimed: int = 0
     rejected_by_code: Mapping[str, int] = field(default_factory=dict)
     refused_by_code: Mapping[str, int] = field(default_factory=dict)
+    claimed_alive: int = 0
 
     @property
     def total(self) -> int:

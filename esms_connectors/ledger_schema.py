@@ -96,6 +96,7 @@ class Statements:
     release: TextClause
     summary: TextClause
     span: TextClause
+    count_sends: TextClause
     rows: TextClause
     unresolved: TextClause
     message_ids: TextClause
@@ -248,12 +249,18 @@ def statements_for(engine: Engine) -> Statements:
             "AND run_key = :run_key AND NOT (state = 'claimed' AND lease_until_ms >= :now)"
         ),
         summary=text(
-            "SELECT state, code, duplicate, count(*) FROM esms_sends WHERE run_key = :run_key "
-            "GROUP BY state, code, duplicate"
+            "SELECT state, code, duplicate, count(*), "
+            "sum(CASE WHEN state = 'claimed' AND lease_until_ms >= :now THEN 1 ELSE 0 END) "
+            "FROM esms_sends WHERE run_key = :run_key GROUP BY state, code, duplicate"
         ),
         span=text(
             "SELECT min(first_attempt_ms), max(updated_ms) FROM esms_sends WHERE run_key = :run_key "
             "AND state IN ('accepted', 'unknown', 'held', 'claimed')"
+        ),
+        count_sends=text(
+            "SELECT about, state, code, count(request_id) FROM esms_runs "
+            "LEFT JOIN esms_sends ON esms_sends.run_key = esms_runs.run_key "
+            "WHERE began_ms >= :start AND began_ms < :end GROUP BY esms_runs.run_key, about, state, code"
         ),
         rows=text(
             "SELECT request_id, row_key, line, phone, chunk, state, code, message_id, duplicate, reason, generation, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
@@ -14,13 +14,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from esms_connectors.bulk import BulkSummary, Counters, send_zns_bulk
+from esms_connectors.bulk import BulkSummary, Counters
+from esms_connectors.campaign import ZnsCampaign
 from esms_connectors.cli.output import json_option, print_json, vnd
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger, read_time
-from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
+from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.ledger import check_run_key
-from esms_connectors.plan import Plan, plan_zns_bulk
-from esms_connectors.recipients import Columns, ReadReport, Recipient, RejectsFile, SqlQuery, read_recipients
+from esms_connectors.plan import Plan
+from esms_connectors.recipients import Columns, ReadReport, RejectsFile, SqlQuery
 
 
 @click.command("send-zns")
@@ -102,81 +103,39 @@ def send_zns(
     when = None if send_at is None else read_time(send_at)
     console = Console(stderr=True)
     with ExitStack() as stack:
-        client = stack.enter_context(
-            open_client(base_url, sandbox, throttle=requests_per_second, max_connections=threads)
+        run = ZnsCampaign(
+            client=stack.enter_context(
+                open_client(base_url, sandbox, throttle=requests_per_second, max_connections=threads)
+            ),
+            source=rows,
+            columns=columns,
+            template_id=template_id,
+            oa_id=oa_id,
+            ledger=stack.enter_context(open_ledger(ledger_url)),
+            run_key=run_key,
+            duplicates=duplicates,
+            encoding=encoding,
+            campaign=campaign,
+            send_at=when,
+            callback_url=callback_url,
+            chunk_size=chunk_size,
+            threads=threads,
+            at_least=1.0 if at_least is None else at_least,
+            at_least_of="sendable" if at_least is None else "all",
+            # Who types the command reads which rows were left out, and repairs them for the next one.
+            out_of_reach="send",
+            price_vnd=_price(price),
         )
-        template = client.get_zns_template(template_id, oa_id)
-        ledger = stack.enter_context(open_ledger(ledger_url))
-
-        def read(report: ReadReport, rejects: RejectsFile | None = None) -> Iterator[Recipient]:
-            return read_recipients(
-                rows,
-                columns,
-                template=template,
-                duplicates=duplicates or ("merge" if key_column is None else "keep"),
-                rejects=rejects,
-                report=report,
-                encoding=encoding,
-            )
-
-        report = ReadReport()
         with ExitStack() as files:
-            rejects = None if rejects_path is None else files.enter_context(RejectsFile(Path(rejects_path)))
-            # The first reading checks every row; only then the first message leaves.
-            plan = plan_zns_bulk(
-                client,
-                read(report, rejects),
-                report,
-                ledger=ledger,
-                run_key=run_key,
-                send_at=when,
-                price_vnd=_price(price),
-                chunk_size=chunk_size,
-            )
+            plan = run.plan(None if rejects_path is None else files.enter_context(RejectsFile(Path(rejects_path))))
         if plan_only:
             print_json(plan.as_dict()) if as_json else _print_plan(Console(), plan)
             return
-        _print_rejects(console, report, rejects_path)
-        if plan.recipients == 0:
-            raise InvalidRequestError("No row of the source can be sent to.", field="source")
-        readings: list[ReadReport] = []
-
-        def read_again() -> Iterator[Recipient]:
-            readings.append(ReadReport())
-            return read(readings[-1])
-
-        # A share of all rows, turned into a share of those that can be sent.
-        share = 1.0 if at_least is None else min(1.0, at_least * (plan.recipients + report.rejected) / plan.recipients)
+        _print_rejects(console, plan.report, rejects_path)
         with _bar(console, plan.recipients) as tell:
-            summary = send_zns_bulk(
-                client,
-                read_again,
-                template_id,
-                oa_id,
-                ledger=ledger,
-                run_key=run_key,
-                campaign=campaign,
-                send_at=when,
-                callback_url=callback_url,
-                template=template,
-                chunk_size=chunk_size,
-                row_key=key_column or "phone",
-                threads=threads,
-                at_least=share,
-                progress=tell,
-            )
-    if any(reading.accepted != plan.recipients for reading in readings):
-        raise EsmsError(
-            f"The source changed while it was read: {plan.recipients} rows were checked, "
-            f"{readings[0].accepted} were there to be sent. Give the query an ORDER BY and a fixed end, and run again."
-        )
-    if at_least is not None and summary.run.accepted < at_least * (plan.recipients + report.rejected):
-        raise EsmsError(
-            f"{summary.run.accepted} of {plan.recipients + report.rejected} rows were accepted, fewer than --at-least "
-            f"{at_least:g}: {report.rejected} cannot be sent."
-        )
+            summary = run.send(plan, progress=tell)
     if as_json:
-        print_json(_summary_dict(summary, report))
+        print_json(_summary_dict(summary, plan.report))
     else:
         click.secho(str(summary), fg="green")
         click.echo(f"  campaign  {summary.campaign}\n  took      {summary.seconds:.1f} s")

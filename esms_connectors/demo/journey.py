@@ -34,12 +34,16 @@ from esms_connectors.emulator import (
     EmulatorConfig,
     Progress,
 )
+from esms_connectors.ledger import Ledger
+from esms_connectors.reports import make_report, write_report
+from esms_connectors.warehouse import open_warehouse
 
 from .airflow_deployment import Deployment
 from .prefect_server import PrefectServer
 
 _RUN_SECONDS = 150.0
 _NAMES = ("Nguyễn Thị Hương", "Trần Văn Đức", "Lê Hoàng Phương", "Phạm Thuỳ Dương", "Đặng Quốc Bảo", "Vũ Ngọc Ánh")
+_PREFIXES = ("090", "091", "098", "035", "079", "086", "092", "032", "084", "096")  # of several carriers
 
 Tell = Callable[[str, int, int], None]
 """Called with (step, done, total)."""
@@ -130,7 +134,7 @@ class Journey:
         with self._step("Airflow: scheduler, triggerer and API server start"):
             airflow.start()
             airflow.wait_until_known("first_campaign")
-        customers, run_key = self._customers("airflow", 901_000_000), f"airflow-{self._began:%Y%m%d-%H%M%S}"
+        customers, run_key = self._customers("airflow", 1_000_000), f"airflow-{self._began:%Y%m%d-%H%M%S}"
         campaign = CampaignResult("Airflow", run_key, self._recipients)
         conf = {"customers": str(customers), "run_key": run_key}
         began = time.monotonic()
@@ -156,7 +160,7 @@ class Journey:
         with self._step("Prefect: server starts, blocks are saved"):
             prefect.start()
             prefect.run(str(flows / "blocks.py"), self.server.base_url, str(self.output))
-        customers, run_key = self._customers("prefect", 931_000_000), f"prefect-{self._began:%Y%m%d-%H%M%S}"
+        customers, run_key = self._customers("prefect", 2_000_000), f"prefect-{self._began:%Y%m%d-%H%M%S}"
         campaign = CampaignResult("Prefect", run_key, self._recipients)
         began = time.monotonic()
         flow = prefect.begin(str(flows / "first_campaign.py"), str(customers), run_key)
@@ -174,6 +178,14 @@ class Journey:
     def finish(self) -> JourneyResult:
         """Count once more, and write the reports."""
         self.result.most_per_phone = max(self.gateway.deliveries_by_phone().values(), default=0)
+        with (
+            self._step("Report"),
+            open_warehouse(f"duckdb:///{self.result.database}") as warehouse,
+            Ledger.open(self.result.ledger) as ledger,
+        ):
+            report = make_report(warehouse, self._began.start_of("day"), self._began.add(hours=1), ledger=ledger)
+            for name, language in (("report.html", "en"), ("bao-cao.html", "vi"), ("report.xlsx", "en")):
+                self.result.reports += map(Path, write_report(report, self.output / name, language=language))
         self.result.seconds = (pendulum.now("UTC") - self._began).total_seconds()
         return self.result
 
@@ -183,8 +195,9 @@ class Journey:
             rows = csv.writer(file)
             rows.writerow(["phone", "customer_name", "service", "code", "date"])
             for number in range(self._recipients):
+                phone = f"{_PREFIXES[number % len(_PREFIXES)]}{first + number}"
                 name_of_customer = _NAMES[number % len(_NAMES)]
-                rows.writerow([f"0{first + number}", name_of_customer, "Gội đầu", f"KH{number:05}", "21/11/2026"])
+                rows.writerow([phone, name_of_customer, "Gội đầu", f"KH{number:05}", "21/11/2026"])
         return path
 
     @contextmanager

@@ -18,6 +18,8 @@ from bulk_bench import LEASE_SECONDS, POSTGRESQL, SQLITE, Bench, new_ledger, peo
 from postgres_server import PostgresServer
 from sender_child import AFTER_CLAIM, BEFORE_SETTLE
 
+from esms_connectors.bulk import BulkIncompleteError, send_zns_bulk
+from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID
 from esms_connectors.ledger import LedgerRow, SendState, Settlement
 
 
@@ -55,6 +57,53 @@ def test_processes_with_overlapping_recipients(ledger_url: str, make_bench: Call
     assert {sender.result["raised"] for sender in senders} <= {"", "BulkIncompleteError"}
     bench.send()
     bench.check_complete()
+
+
+def test_workers_with_rows_of_their_own_do_not_wait_for_each_other(
+    ledger_url: str, make_bench: Callable[..., Bench]
+) -> None:
+    """Parts of one run are sent at the same time by two calls: the one that is done first is done."""
+    bench = make_bench(ledger_url, people(400))
+    bench.lease_seconds = 30
+    mine, theirs = bench.recipients[:300], bench.recipients[300:]
+    claimed, go_on = threading.Event(), threading.Event()
+    other_ledger = bench.trapped_ledger(AFTER_CLAIM, 1, lambda: (claimed.set(), go_on.wait(30)))
+    others: list[Any] = []
+    other = threading.Thread(target=lambda: others.append(bench.send(theirs, ledger=other_ledger, at_least=1.0)))
+    other.start()
+    try:
+        assert claimed.wait(10)
+        summary = send_zns_bulk(
+            bench.client(), lambda: mine, DEMO_TEMPLATE_ID, DEMO_OA_ID, ledger=bench.ledger(), run_key=bench.run_key
+        )
+        assert (summary.complete, summary.accepted_share) == (True, 1.0)
+        assert (summary.run.accepted, summary.run.claimed, summary.elsewhere) == (300, 100, 100)
+        assert "100 claimed by another worker" in str(summary)
+    finally:
+        go_on.set()
+        other.join()
+    assert others[0].complete
+    bench.check_complete()
+
+
+def test_rows_that_a_dead_worker_left_are_told_by_whoever_comes_next(
+    ledger_url: str, make_bench: Callable[..., Bench]
+) -> None:
+    """Their lease is over and nobody was given them: the run is not complete, and says whose they are."""
+    bench = make_bench(ledger_url, people(200))
+    theirs = [LedgerRow(one.row_key, one.phone, "p", one.line) for one in bench.recipients[150:]]
+    bench.send(bench.recipients[:10])
+    bench.books.claim(bench.run_key, theirs, worker="dead", chunk="c")
+    bench.clock.move(bench.lease_seconds + 1)
+    with pytest.raises(BulkIncompleteError, match=r"50 claimed by another worker.* none of this call's"):
+        send_zns_bulk(
+            bench.client(),
+            lambda: bench.recipients[:150],
+            DEMO_TEMPLATE_ID,
+            DEMO_OA_ID,
+            ledger=bench.ledger(),
+            run_key=bench.run_key,
+        )
 
 
 def test_threads_with_overlapping_recipients(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
