@@ -35,7 +35,7 @@ demo: setup ## a campaign through a real Airflow, another through a real Prefect
 	@$(DEMO) --airflow $(AIRFLOW)/bin/python --prefect $(PREFECT)/bin/python $(ARGS)
 
 .PHONY: test
-test: lint test-core test-airflow test-prefect ## everything: lint, types, core, Airflow, Prefect
+test: lint test-core test-airflow test-prefect test-demo ## everything: lint, types, core, Airflow, Prefect, the demo
 	$(say) "All of it passed"
 
 # --- parts of the demo -----------------------------------------------------------------------------------------------
@@ -75,12 +75,17 @@ lint: $(CORE)/.ready ## ruff, mypy --strict, import directions
 .PHONY: test-core
 test-core: $(CORE)/.ready ## the core, with neither framework installed
 	$(say) "Tests of the core, with neither framework installed"
-	@$(CORE)/bin/pytest -n 2 tests --ignore=tests/airflow_side --ignore=tests/prefect_side $(ARGS)
+	@$(CORE)/bin/pytest -n 2 tests $(addprefix --ignore=tests/,airflow_side prefect_side demo) $(ARGS)
 
 .PHONY: test-airflow
 test-airflow: $(AIRFLOW)/.ready ## the Airflow provider in its environment
 	$(say) "Tests of the Airflow provider"
 	@$(AIRFLOW)/bin/pytest -n 2 --dist loadfile tests/airflow_side $(ARGS)
+
+.PHONY: test-demo
+test-demo: setup ## `make demo`, looked at by a machine
+	$(say) "The demo"
+	@$(CORE)/bin/pytest tests/demo $(ARGS)
 
 # What operators tell OpenLineage, with its provider there: it listens to every task, so it has an environment of its own.
 .PHONY: test-openlineage
@@ -122,6 +127,17 @@ test-prefect: $(CORE)/.ready $(PREFECT)/.ready ## the Prefect collection in its 
 	$(say) "Tests of the Prefect collection"
 	@$(PREFECT)/bin/pytest -n 2 --dist loadfile tests/prefect_side $(ARGS)
 
+# Ray's wheel is as big as all the rest together, so it has an environment of its own.
+.PHONY: test-ray
+test-ray: .venvs/ray/.ready ## a campaign through Prefect on two processes of Ray
+	$(say) "A campaign on two processes of Ray"
+	@.venvs/ray/bin/pytest tests/prefect_side/test_ray.py $(ARGS)
+
+.venvs/ray/.ready: locks/prefect.txt pyproject.toml | $(filter .uv/bin/uv,$(UV))
+	$(environment)
+	@sed 's/ *\\$$//; /^ *--hash/d' $< > $(@D)/constraints.txt
+	@$(UV) pip install --quiet --python $(@D) --constraint $(@D)/constraints.txt "prefect-ray>=0.6"
+
 # The oldest Prefect that is supported, and what an index has newest; both with the rest as new as it goes.
 PREFECT_MATRIX ?= 3.7.7 newest
 
@@ -142,6 +158,7 @@ DOCS := .venvs/docs
 .PHONY: docs
 docs: $(DOCS)/.ready ## the documentation as a site, in .build/docs
 	$(say) "Documentation"
+	@rm -rf .build/docs
 	@$(DOCS)/bin/sphinx-build -q -W --keep-going -n -E -d .build/doctrees docs .build/docs
 	@echo "Open .build/docs/index.html"
 
@@ -231,10 +248,10 @@ lock: | $(filter .uv/bin/uv,$(UV)) ## resolve anew and write locks/*.txt
 	@mkdir -p locks
 	@for name in core airflow prefect bench; do \
 	  case $$name in \
-	    core) what="--extra dlt --group lint" ;; \
+	    core) what="--extra dlt --extra reports --group lint --group browser" ;; \
 	    bench) what="--extra dlt --group bench" ;; \
-	    prefect) what="--extra prefect --extra dask --group prefect-test" ;; \
-	    *) what="--extra $$name" ;; \
+	    prefect) what="--extra prefect --extra dask --extra reports --group prefect-test" ;; \
+	    *) what="--extra $$name --extra reports --group browser" ;; \
 	  esac; \
 	  $(UV) export --quiet --frozen --no-emit-project --no-header --no-annotate --format requirements.txt \
 	    --no-default-groups --group build --group test --extra emulator --extra cli --extra ledger \

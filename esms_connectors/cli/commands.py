@@ -14,6 +14,7 @@ from esms_connectors.cli.check import check_account
 from esms_connectors.cli.ledger import ledger_commands, reconcile_run, resend
 from esms_connectors.cli.output import EXIT_CODES, EsmsGroup, json_option, print_json
 from esms_connectors.cli.pulling import erase, pull, sql
+from esms_connectors.cli.reporting import report
 from esms_connectors.cli.sending import send_zns
 from esms_connectors.cli.settings import connection_options, need, open_client, read_time
 from esms_connectors.gateway.codes import CODES
@@ -271,6 +272,7 @@ def demo(
     need("msgspec", "emulator")
     need("duckdb", "duckdb")
     if airflow or prefect:
+        need("babel", "reports")
         from esms_connectors.cli.journey import show_journey
 
         show_journey(folder, airflow, prefect, examples, recipients, stay=stay, as_json=as_json)
@@ -282,5 +284,5 @@ def demo(
     show_demo(folder, as_json=as_json)
 
 
-for command in (send_zns, ledger_commands, reconcile_run, resend, pull, sql, erase):
+for command in (send_zns, ledger_commands, reconcile_run, resend, pull, report, sql, erase):
     esms.add_command(command)

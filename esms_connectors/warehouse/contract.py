@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import Any, Protocol, Self, TypeVar
 
 import pyarrow as pa
 
-from esms_connectors.gateway.errors import EsmsError
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 from esms_connectors.sent_columns import SENT_MESSAGE_SCHEMA
 from esms_connectors.sent_windows import SentWindow
 
@@ -145,6 +145,16 @@ class Person:
     row_key_of: Callable[[str | None], str] = field(repr=False)
 
 
+class Reader(Protocol):
+    """Answers queries in the SQL that DuckDB and PostgreSQL share, all of them from one state of the tables."""
+
+    def read(self, statement: str, **parameters: object) -> Iterator[tuple[Any, ...]]:
+        """Rows of a query, to be read to their end; parameters are written `$name`, times are aware."""
+
+
+_T = TypeVar("_T")
+
+
 class Warehouse(abc.ABC):
     """
     A place for status rows. Open it with `open_warehouse`; close it, or use it in a `with`.
@@ -190,6 +200,17 @@ class Warehouse(abc.ABC):
     @abc.abstractmethod
     def erase(self, person: Person) -> dict[str, int]:
         """Remove the rows of a person and their history; table -> rows removed. Loads keep their counts."""
+
+    def ask(self, work: Callable[[Reader], _T]) -> _T:
+        """
+        Run `work`, which may only read, on what was last committed; it sees nothing of loads that go on meanwhile.
+
+        Raises:
+            ConfigurationError: nothing was ever loaded there, or it is no database.
+        """
+        raise ConfigurationError(
+            f"{self.name} cannot be asked: reports are made from a DuckDB file or PostgreSQL. Load the same days there."
+        )
 
     @abc.abstractmethod
     def close(self) -> None:

@@ -25,12 +25,13 @@ import pyarrow as pa
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.sent_messages import SentWindow
-from esms_connectors.warehouse.contract import MergeCounts, Person, Warehouse, WarehouseError, WindowLoad
+from esms_connectors.warehouse.contract import MergeCounts, Person, Reader, Warehouse, WarehouseError, WindowLoad
 from esms_connectors.warehouse.merge_sql import READ_LOADS
 from esms_connectors.warehouse.merging import (
     DuckDbSession,
     create_tables,
     erase_person,
+    has_tables,
     merge_rows,
     plan_windows,
     read_load,
@@ -106,6 +107,24 @@ class DuckDbWarehouse(Warehouse):
 
         return self._in_transaction(work)
 
+    def ask(self, work: Callable[[Reader], _T]) -> _T:
+        if not self._path.is_file():
+            raise ConfigurationError(f"There is no file {self.name}: pull into it first, or give another path.")
+        failure: EsmsError
+        with self._lock:
+            connection = self._connect(read_only=True)
+            try:
+                connection.execute("SET TimeZone = 'UTC'")
+                connection.begin()
+                if has_tables(connection):
+                    return work(DuckDbSession(connection))
+                failure = ConfigurationError(f"Nothing was ever loaded into {self.name}: is the path right?")
+            except (duckdb.Error, pa.ArrowException, OSError) as error:
+                failure = self._not_read(error)
+            finally:
+                connection.close()
+        raise failure
+
     def close(self) -> None:
         """Nothing is held between calls."""
 
@@ -130,8 +149,9 @@ class DuckDbWarehouse(Warehouse):
                     connection.close()
         raise failure
 
-    def _connect(self) -> duckdb.DuckDBPyConnection:
-        self._check_place()
+    def _connect(self, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+        if not read_only:
+            self._check_place()
         deadline = time.monotonic() + self._wait_seconds
         pause = 0.02
         told = False
@@ -139,6 +159,7 @@ class DuckDbWarehouse(Warehouse):
             try:
                 return duckdb.connect(
                     str(self._path),
+                    read_only=read_only,
                     config={
                         "memory_limit": self._memory_limit,
                         # Rows are sets here, and keeping their order costs memory.
@@ -208,3 +229,11 @@ class DuckDbWarehouse(Warehouse):
                 "Load shorter windows, or give a higher memory_limit.",
             )
         return WarehouseError(f"{self.name}: DuckDB refused ({type(error).__name__}): nothing of this was kept.")
+
+    def _not_read(self, error: Exception) -> EsmsError:
+        if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory Error" in str(error):
+            return WarehouseError(
+                f"{self.name}: {self._memory_limit} of memory do not do for this question: ask for a shorter time, or "
+                "give a higher memory_limit."
+            )
+        return WarehouseError(f"{self.name}: DuckDB refused to answer ({type(error).__name__}).")

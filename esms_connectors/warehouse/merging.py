@@ -327,14 +327,22 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     Raises:
         ConfigurationError: there are others under their names.
     """
+    if not has_tables(connection):
+        for statement in table_statements({}):
+            connection.execute(statement)
+
+
+def has_tables(connection: duckdb.DuckDBPyConnection) -> bool:
+    """
+    Raises:
+        ConfigurationError: there are others under their names.
+    """
     found = connection.execute(
         "SELECT table_name, column_name, data_type FROM information_schema.columns "
         "WHERE table_catalog = current_database() AND table_schema = current_schema() AND table_name IN (?, ?, ?)",
         [MESSAGES, HISTORY, LOADS],
     ).fetchall()
-    if find_missing_tables(found):
-        for statement in table_statements({}):
-            connection.execute(statement)
+    return not find_missing_tables(found)
 
 
 def merge_rows(

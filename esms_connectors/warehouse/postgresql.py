@@ -27,6 +27,7 @@ from esms_connectors.warehouse.contract import (
     MESSAGES,
     MergeCounts,
     Person,
+    Reader,
     Warehouse,
     WarehouseError,
     WindowLoad,
@@ -114,6 +115,22 @@ class PostgresWarehouse(Warehouse):
 
     def erase(self, person: Person) -> dict[str, int]:
         return self._in_transaction(lambda session: erase_person(session, person))
+
+    def ask(self, work: Callable[[Reader], _T]) -> _T:
+        connection = self._take()
+        failure: EsmsError
+        try:
+            with connection.transaction():
+                connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                session = _PostgresSession(connection)
+                if not find_missing_tables(session.read(_FIND_COLUMNS, names=[MESSAGES, HISTORY, LOADS])):
+                    return work(session)
+            failure = ConfigurationError(f"Nothing was ever loaded into {self.name}: is the address right?")
+        except psycopg.Error as error:
+            failure = self._not_read(error, connection)
+        finally:
+            self._give_back(connection)
+        raise failure
 
     def close(self) -> None:
         with self._guard:
@@ -209,6 +226,17 @@ class PostgresWarehouse(Warehouse):
         # Deadlocks, full disks, too many connections, timeouts of locks: all of them pass.
         passing = state.startswith(("40", "53", "55", "57"))
         return WarehouseError(f"{self.name}: PostgreSQL refused ({kind}): nothing of this was kept.", retryable=passing)
+
+    def _not_read(self, error: psycopg.Error, connection: psycopg.Connection) -> EsmsError:
+        state = error.sqlstate or ""
+        if connection.closed or state.startswith(("08", "57P")):
+            return WarehouseError(f"{self.name}: the connection was lost: ask again.", retryable=True)
+        if state == "42501":
+            return ConfigurationError(f"{self.name}: this user may not read the tables: grant it SELECT on them.")
+        return WarehouseError(
+            f"{self.name}: PostgreSQL refused to answer ({type(error).__name__}).",
+            retryable=state.startswith(("40", "53", "55", "57")),
+        )
 
 
 class _PostgresSession:

@@ -1,0 +1,107 @@
+"""`esms report`: what became of the messages of a period and what they cost, for people who do not read logs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+
+import click
+import pendulum
+from rich.console import Console
+
+from esms_connectors.cli.output import json_option, print_json
+from esms_connectors.cli.settings import need, open_ledger, read_moment
+from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.gateway.wire import VIETNAM
+
+
+@click.command("report")
+@click.option("--from", "start_text", metavar="TIME", help="Sent from; a day or a time in Vietnam. Default: yesterday.")
+@click.option("--to", "end_text", metavar="TIME", help="Sent before; a day is its midnight. Default: a day later.")
+@click.option(
+    "--into",
+    "address",
+    envvar="ESMS_WAREHOUSE",
+    required=True,
+    metavar="URL",
+    help="The warehouse: duckdb:///file.duckdb or postgresql://…",
+)
+@click.option(
+    "--ledger",
+    "ledger_url",
+    envvar="ESMS_LEDGER",
+    metavar="URL",
+    help="With it the report knows what was planned: sqlite:///file, a path, or postgresql://…",
+)
+@click.option(
+    "--out",
+    "targets",
+    multiple=True,
+    metavar="FILE",
+    help="A path or URL that ends in .html, .xlsx, .md, .json, .csv or .parquet; repeatable. Default: the terminal.",
+)
+@click.option("--language", type=click.Choice(["en", "vi"]), default="en", show_default=True, envvar="ESMS_LANGUAGE")
+@click.option("--with-phones", is_flag=True, help="Add who did not get their message, by phone.")
+@json_option
+def report(
+    start_text: str | None,
+    end_text: str | None,
+    address: str,
+    ledger_url: str | None,
+    targets: tuple[str, ...],
+    language: str,
+    with_phones: bool,
+    as_json: bool,
+) -> None:
+    """
+    Report on the messages of a period: how many arrived, which did not and why, what they cost.
+
+    It is made from a warehouse that `esms pull` has loaded, and says what that lacks. No phone is in it unless you ask.
+
+    \b
+    Examples:
+      esms report --into duckdb:///esms.duckdb
+      esms report --from 2026-11-01 --to 2026-12-01 --into duckdb:///esms.duckdb --out november.xlsx --language vi
+      esms report --from 2026-11-20 --into postgresql://etl@db/warehouse --ledger postgresql://etl@db/ledger \\
+        --out s3://bucket/reports/2026-11-20.html
+    """
+    start = pendulum.yesterday(VIETNAM) if start_text is None else read_moment(start_text, "from")
+    end = start.add(days=1) if end_text is None else read_moment(end_text, "to")
+    for module in ("pyarrow", "msgspec"):
+        need(module, "duckdb")
+    need("babel", "reports")
+    from esms_connectors.reports import check_target, make_report, render_report, write_report
+    from esms_connectors.reports.language import get_language
+    from esms_connectors.reports.text import print_report
+    from esms_connectors.warehouse import open_warehouse
+
+    for target in targets:
+        check_target(target)
+    with contextlib.ExitStack() as opened:
+        ledger = None
+        if ledger_url:
+            _check_ledger(ledger_url)
+            ledger = opened.enter_context(open_ledger(ledger_url))
+        warehouse = opened.enter_context(open_warehouse(address))
+        made = make_report(warehouse, start, end, ledger=ledger, with_phones=with_phones)
+    written = [name for target in targets for name in write_report(made, target, language=language)]
+    if as_json:
+        print_json({**json.loads(render_report(made, ".json", language=language)[""]), "files": written})
+        return
+    words = get_language(language)
+    if not targets:
+        print_report(made, words, Console())
+        return
+    for note in made.notes:
+        if note.warning:
+            click.secho(words.note(note), fg="yellow", err=True)
+    for name in written:
+        click.echo(name)
+
+
+def _check_ledger(url: str) -> None:
+    """A slip in the path would otherwise make a new ledger, and a report in which nothing was planned."""
+    path = url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else url
+    if "://" not in path and not os.path.isfile(os.path.expanduser(path)):
+        raise ConfigurationError(f"There is no ledger at {path}: give another path, or leave out --ledger.")

@@ -1,0 +1,112 @@
+"""Is all of a period in the warehouse? Read from what the loads left in `esms_loads`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from esms_connectors.reports.model import Note, Period, Term
+from esms_connectors.warehouse.contract import WindowLoad
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """
+    Attributes:
+        windows: planned ones that touch the period; of a growing day only the last.
+        owed: those of them that were never loaded.
+        unclosed: those that were read before they had ended, though they have by now.
+        gaps: message type -> how much of the period no window was ever planned for, for types that are loaded at all.
+        read_at: when the latest reading began; None for none.
+        privacy: how phones are kept, as the loads say.
+    """
+
+    windows: int
+    owed: int
+    unclosed: int
+    gaps: dict[int, timedelta]
+    read_at: datetime | None
+    privacy: str
+
+    @property
+    def loaded(self) -> int:
+        return self.windows - self.owed
+
+    @property
+    def complete(self) -> bool:
+        return not (self.owed or self.unclosed or self.gaps)
+
+    def notes(self) -> list[Note]:
+        """What a reader must know: a report never looks complete when it is not."""
+        notes = []
+        if self.owed:
+            notes.append(Note("owed", {"owed": self.owed, "windows": self.windows}, warning=True))
+        if self.gaps:
+            hours = -(-max(self.gaps.values()) // timedelta(hours=1))
+            types = Term(" ".join(f"type.{sms_type}" for sms_type in sorted(self.gaps)))
+            notes.append(Note("gaps", {"hours": hours, "types": types}, warning=True))
+        if self.unclosed:
+            notes.append(Note("unclosed", {"windows": self.unclosed}, warning=True))
+        if not self.owed:
+            notes.append(Note("loaded", {"windows": self.windows, "read_at": self.read_at}))
+        return notes
+
+
+def coverage_of(loads: Iterable[WindowLoad], period: Period, now: datetime) -> Coverage:
+    """
+    Args:
+        loads: all of the warehouse: which types anybody wants is seen from the days before.
+    """
+    by_type: dict[int, list[WindowLoad]] = {}
+    for load in loads:
+        touching = by_type.setdefault(load.window.sms_type, [])
+        if load.window.end > period.start and load.window.start < period.end:
+            touching.append(load)
+    by_type = {sms_type: _not_stood_for(touching) for sms_type, touching in by_type.items()}
+    counting = [load for touching in by_type.values() for load in touching]
+    read = [load for load in counting if load.read_at is not None]
+    end = period.end
+    if running := period.end > now:
+        # What was not asked for yet is no gap.
+        end = min(now, max((load.window.end for load in read), default=now))
+    unclosed = [load for load in read if not load.closed and load.window.end <= now]
+    if running:
+        # The last windows of a day that grows; the next pull asks for them again anyway.
+        unclosed = [load for load in unclosed if load.window.end < end]
+    gaps = {
+        # A window that is planned and owed is told of as such, not as a gap.
+        sms_type: missing
+        for sms_type, touching in by_type.items()
+        if (missing := _not_covered(touching, period.start, end)) > timedelta(0)
+    }
+    return Coverage(
+        windows=len(counting),
+        owed=len(counting) - len(read),
+        unclosed=len(unclosed),
+        gaps=gaps,
+        read_at=max((load.read_at for load in read if load.read_at is not None), default=None),
+        privacy=max(read, key=lambda load: load.window.end).privacy if read else "",
+    )
+
+
+def _not_stood_for(loads: Iterable[WindowLoad]) -> list[WindowLoad]:
+    """Without those that lie in a bigger window that was read: of a growing day only the last pull counts."""
+    kept: list[WindowLoad] = []
+    reached: datetime | None = None
+    for load in sorted(loads, key=lambda load: (load.window.start, -load.window.end.timestamp())):
+        if reached is not None and load.window.end <= reached:
+            continue
+        kept.append(load)
+        if load.read_at is not None:
+            reached = load.window.end
+    return kept
+
+
+def _not_covered(loads: Iterable[WindowLoad], start: datetime, end: datetime) -> timedelta:
+    """How much of the time no window is for; `loads` in order of their start."""
+    missing, reached, until = 0.0, start.timestamp(), end.timestamp()
+    for load in loads:
+        missing += max(min(load.window.start.timestamp(), until) - reached, 0.0)
+        reached = max(reached, load.window.end.timestamp())
+    return timedelta(seconds=missing + max(until - reached, 0.0))

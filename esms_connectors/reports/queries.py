@@ -1,0 +1,257 @@
+"""
+What a report asks the warehouse, in SQL that DuckDB and PostgreSQL both speak. They count; no list of rows leaves them.
+
+A message belongs to the moment at which it was sent. Where that is missing, or lies before the window that the message
+was created in (the year 1 is a favourite), the start of the window stands for it.
+"""
+
+# ruff: noqa: S608 - what is put into these texts are names of ours; values are parameters
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from esms_connectors.delivery import DeliveryState
+from esms_connectors.reports.model import Cell, Period
+from esms_connectors.warehouse.contract import HISTORY, MESSAGES, Reader
+
+_FINAL = ", ".join(f"'{state.value}'" for state in DeliveryState if state.is_final)
+
+# The last two lines say nothing new: they let a database skip what lies elsewhere.
+_MESSAGES = f"""
+(SELECT *, greatest(sent_at, window_start) AS moment FROM {MESSAGES}
+WHERE greatest(sent_at, window_start) >= $start AND greatest(sent_at, window_start) < $end
+    AND window_start < $end AND (sent_at >= $start OR window_start >= $start)) AS message
+"""
+
+_MEASURES = f"""
+count(*), count(*) FILTER (WHERE state = 'delivered'), count(*) FILTER (WHERE state = 'failed'),
+count(*) FILTER (WHERE state = 'rejected'), count(*) FILTER (WHERE state NOT IN ({_FINAL})), sum(price_vnd)
+"""
+
+# Vietnam has had one offset, and no daylight saving, since 1975; the session's zone is UTC.
+_DAY = "CAST(moment + INTERVAL '7 hours' AS date)"
+_TYPE = "sms_type"
+_PREFIX = "CASE WHEN length(phone) = 10 THEN left(phone, 3) END"
+
+_WHOLE = f"""
+SELECT {_MEASURES}, count(*) FILTER (WHERE price_vnd IS NULL), count(*) FILTER (WHERE went_back_to IS NOT NULL)
+FROM {_MESSAGES}
+"""
+
+_GROUPED = f"SELECT {{by}}, {_MEASURES} FROM {_MESSAGES} GROUP BY 1"
+
+_CAMPAIGNS = f"""
+SELECT CASE WHEN place <= $most THEN name END, place > $most,
+    sum(messages), sum(delivered), sum(failed), sum(rejected), sum(open), sum(cost)
+FROM (
+    SELECT *, row_number() OVER (ORDER BY messages DESC, name COLLATE "C" NULLS LAST) AS place FROM (
+        SELECT nullif(campaign, '') AS name, {_MEASURES} FROM {_MESSAGES} GROUP BY 1
+    ) AS grouped (name, messages, delivered, failed, rejected, open, cost)
+) AS ranked GROUP BY 1, 2, CASE WHEN place <= $most THEN place END
+"""
+
+# An undocumented status may come as text; one example of it does, because nobody knows how many there are.
+_OUTCOMES = """
+SELECT sms_type, state, send_status, send_result,
+    min(CASE WHEN state = 'undocumented' THEN left(status_text, 40) END), count(*)
+FROM {messages} GROUP BY 1, 2, 3, 4
+"""
+
+_OF_CAMPAIGNS = f"""
+(SELECT * FROM {MESSAGES} WHERE window_end > $start AND campaign = ANY ($campaigns)) AS message
+"""
+
+# When a load first saw the state final: a line of the history, or the first sight of the row.
+_SPEED = f"""
+SELECT sms_type, grouping(sms_type), count(seconds), count(*) - count(seconds),
+    percentile_disc(0.5) WITHIN GROUP (ORDER BY seconds),
+    percentile_disc(0.9) WITHIN GROUP (ORDER BY seconds),
+    percentile_disc(0.99) WITHIN GROUP (ORDER BY seconds)
+FROM (
+    SELECT sms_type, CASE WHEN sent_at >= window_start AND sent_at <= coalesce(seen.at, first_seen_at)
+        THEN CAST(floor(extract(epoch FROM coalesce(seen.at, first_seen_at) - sent_at)) AS integer) END AS seconds
+    FROM {_MESSAGES} LEFT JOIN (
+        SELECT row_key, min(observed_at) AS at FROM {HISTORY}
+        WHERE taken AND observed_at >= $start AND to_state IN ({_FINAL}) AND from_state NOT IN ({_FINAL})
+        GROUP BY row_key
+    ) AS seen ON seen.row_key = message.row_key
+    WHERE state IN ({_FINAL})
+) AS final GROUP BY GROUPING SETS ((sms_type), ())
+"""
+
+_OPEN = f"""
+SELECT CASE WHEN moment > $hour THEN 0 WHEN moment > $day THEN 1 WHEN moment > $days THEN 2 WHEN moment > $week THEN 3
+    ELSE 4 END, state, count(*), sum(price_vnd), min(moment)
+FROM {_MESSAGES} WHERE state NOT IN ({_FINAL}) GROUP BY 1, 2
+"""
+AGES = {"hour": 1, "day": 24, "days": 72, "week": 168}
+"""Hours between the ages of `open_by_age`."""
+
+_RECIPIENTS = f"""
+SELECT phone, sms_type, nullif(campaign, ''), state, moment, price_vnd FROM {_MESSAGES} WHERE state <> 'delivered'
+ORDER BY moment, row_key COLLATE "C" LIMIT $most
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What is counted of any set of messages; `open` is whatever is not final."""
+
+    messages: int = 0
+    delivered: int = 0
+    failed: int = 0
+    rejected: int = 0
+    open: int = 0
+    cost: Decimal | None = None
+
+    def cells(self) -> tuple[Cell, ...]:
+        """As `tables.py` has them. Where no message has a price, the cost is not nought but not known."""
+        cost = self.cost if self.cost is not None or self.messages else Decimal(0)
+        return (
+            self.messages,
+            self.delivered,
+            self.failed,
+            self.rejected,
+            self.open,
+            self.delivered_share,
+            cost,
+            self.cost_per_delivered,
+        )
+
+    @property
+    def delivered_share(self) -> float | None:
+        return self.delivered / self.messages if self.messages else None
+
+    @property
+    def cost_per_delivered(self) -> Decimal | None:
+        if self.cost is None or not self.delivered:
+            return None
+        return (self.cost / self.delivered).quantize(Decimal("0.0001"))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Messages of one type and status; `status_text` an example of one that is no number."""
+
+    sms_type: int | None
+    state: DeliveryState
+    send_status: int | None
+    send_result: int | None
+    status_text: str | None
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Seconds until a load saw the final state, of `messages`; `untimed` ones have no usable time of sending."""
+
+    messages: int = 0
+    untimed: int = 0
+    median: int | None = None
+    p90: int | None = None
+    p99: int | None = None
+
+
+def measure_whole(reader: Reader, period: Period) -> tuple[Measures, int, int]:
+    """All messages of a period; how many have no price; how many were seen to go back from a final state."""
+    (row,) = reader.read(_WHOLE, **_span(period))
+    return _measures(row[:6]), int(row[6]), int(row[7])
+
+
+def measure_days(reader: Reader, period: Period) -> dict[date, Measures]:
+    return dict(_grouped(reader, period, _DAY))
+
+
+def measure_types(reader: Reader, period: Period) -> dict[int | None, Measures]:
+    return dict(_grouped(reader, period, _TYPE))
+
+
+def measure_prefixes(reader: Reader, period: Period) -> dict[str | None, Measures]:
+    """By the first three digits of the phone; None where there are none."""
+    return dict(_grouped(reader, period, _PREFIX))
+
+
+def _grouped(reader: Reader, period: Period, by: str) -> Iterator[tuple[Any, Measures]]:
+    for name, *counts in reader.read(_GROUPED.format(by=by), **_span(period)):
+        yield name, _measures(counts)
+
+
+def measure_campaigns(reader: Reader, period: Period, most: int) -> tuple[list[tuple[str | None, Measures]], Measures]:
+    """The `most` largest campaigns, None being the messages without one; and all others together."""
+    largest: list[tuple[str | None, Measures]] = []
+    others = Measures()
+    for name, is_rest, *counts in reader.read(_CAMPAIGNS, most=most, **_span(period)):
+        if is_rest:
+            others = _measures(counts)
+        else:
+            largest.append((name, _measures(counts)))
+    # As in the query: by the bytes of the name, and without a name last.
+    largest.sort(key=lambda one: (-one[1].messages, one[0] is None, (one[0] or "").encode()))
+    return largest, others
+
+
+def outcomes_of_period(reader: Reader, period: Period) -> list[Outcome]:
+    return _outcomes(reader.read(_OUTCOMES.format(messages=_MESSAGES), **_span(period)))
+
+
+def outcomes_of_campaigns(reader: Reader, since: datetime, campaigns: Sequence[str]) -> list[Outcome]:
+    """Of whatever was created since then under these campaigns."""
+    if not campaigns:
+        return []
+    return _outcomes(reader.read(_OUTCOMES.format(messages=_OF_CAMPAIGNS), start=since, campaigns=list(campaigns)))
+
+
+def measure_speed(reader: Reader, period: Period) -> tuple[dict[int | None, Speed], Speed]:
+    """By type, and of all."""
+    by_type: dict[int | None, Speed] = {}
+    whole = Speed()
+    for sms_type, is_whole, *counts in reader.read(_SPEED, **_span(period)):
+        speed = Speed(*counts)
+        if is_whole:
+            whole = speed
+        else:
+            by_type[sms_type] = speed
+    return by_type, whole
+
+
+def open_by_age(
+    reader: Reader, period: Period, now: datetime
+) -> list[tuple[int, DeliveryState, int, Decimal | None, datetime]]:
+    """(position among the ages, state, messages, cost, the oldest) of what is not final."""
+    ages = {name: now - timedelta(hours=hours) for name, hours in AGES.items()}
+    found = reader.read(_OPEN, **ages, **_span(period))
+    return sorted(
+        (int(age), DeliveryState(state), int(count), cost, oldest) for age, state, count, cost, oldest in found
+    )
+
+
+def undelivered(
+    reader: Reader, period: Period, most: int
+) -> Iterator[tuple[str | None, int | None, str | None, str, datetime, Decimal | None]]:
+    """(phone, type, campaign, state, moment, price) of the first `most`."""
+    yield from reader.read(_RECIPIENTS, most=most, **_span(period))
+
+
+def _span(period: Period) -> Mapping[str, datetime]:
+    return {"start": period.start, "end": period.end}
+
+
+def _measures(counts: Sequence[Any]) -> Measures:
+    messages, delivered, failed, rejected, open_, cost = counts
+    # Sums over counts come as Decimal, or as None where there was nothing.
+    messages, delivered, failed, rejected, open_ = (
+        int(one or 0) for one in (messages, delivered, failed, rejected, open_)
+    )
+    return Measures(messages, delivered, failed, rejected, open_, cost)
+
+
+def _outcomes(rows: Iterable[tuple[Any, ...]]) -> list[Outcome]:
+    return [
+        Outcome(sms_type, DeliveryState(state), status, result, text, count)
+        for sms_type, state, status, result, text, count in rows
+    ]

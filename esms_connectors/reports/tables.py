@@ -1,0 +1,80 @@
+"""The tables of a report, in the order they are read in, and what stands in their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from esms_connectors.reports.model import Column, Kind
+
+# What is counted of any set of messages. `open`: neither delivered, failed nor rejected. `delivered_share`: of all
+# messages, so that it only grows while the open ones settle.
+_MEASURES = (
+    Column("messages", Kind.COUNT),
+    Column("delivered", Kind.COUNT),
+    Column("failed", Kind.COUNT),
+    Column("rejected", Kind.COUNT),
+    Column("open", Kind.COUNT),
+    Column("delivered_share", Kind.SHARE),
+    Column("cost", Kind.MONEY),
+    Column("cost_per_delivered", Kind.MONEY),
+)
+
+TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
+    {
+        # Each stage is a part of the one before; `lost` says how many less. `share`: of the first stage.
+        "funnel": (
+            Column("stage", Kind.TERM),
+            Column("messages", Kind.COUNT),
+            Column("share", Kind.SHARE),
+            Column("lost", Kind.COUNT),
+        ),
+        # Why, between which stages: for each stage the rows add up to its `lost`.
+        "losses": (
+            Column("stage", Kind.TERM),  # the one that they did not reach
+            Column("reason", Kind.TERM),
+            Column("code", Kind.TEXT),
+            Column("messages", Kind.COUNT),
+            Column("share", Kind.SHARE),
+            Column("to_do", Kind.TERM),
+        ),
+        "days": (Column("day", Kind.DAY), *_MEASURES),
+        "types": (Column("sms_type", Kind.TERM), *_MEASURES),
+        # The last row may be the Term `others`; a name of None is the Term `no_campaign`.
+        "campaigns": (Column("campaign", Kind.TEXT), *_MEASURES),
+        "carriers": (Column("carrier", Kind.TEXT), *_MEASURES),
+        # What was not delivered for good, worst first. `share`: of all messages.
+        "reasons": (
+            Column("reason", Kind.TERM),
+            Column("sms_type", Kind.TERM),
+            Column("code", Kind.TEXT),
+            Column("messages", Kind.COUNT),
+            Column("share", Kind.SHARE),
+            Column("to_do", Kind.TERM),
+        ),
+        # From sending until a load saw the final state.
+        "speed": (
+            Column("sms_type", Kind.TERM),
+            Column("messages", Kind.COUNT),
+            Column("median", Kind.DURATION),
+            Column("p90", Kind.DURATION),
+            Column("p99", Kind.DURATION),
+        ),
+        "open": (
+            Column("age", Kind.TERM),
+            Column("state", Kind.TERM),
+            Column("messages", Kind.COUNT),
+            Column("cost", Kind.MONEY),
+            Column("oldest", Kind.MOMENT),
+        ),
+        # Only when asked for: who did not get it, or not yet.
+        "recipients": (
+            Column("phone", Kind.TEXT),
+            Column("sms_type", Kind.TERM),
+            Column("campaign", Kind.TEXT),
+            Column("state", Kind.TERM),
+            Column("sent_at", Kind.MOMENT),
+            Column("cost", Kind.MONEY),
+        ),
+    }
+)

@@ -1,0 +1,186 @@
+"""A report -> files, on a local disk or any file system that fsspec knows. The suffix says which kind."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.reports.language import Language, get_language
+from esms_connectors.reports.model import Report
+from esms_connectors.warehouse.refusals import refusals
+
+_Render = Callable[[Report, Language], bytes | dict[str, bytes]]
+
+
+def write_report(
+    report: Report, target: str | Path, *, language: str = "en", storage_options: Mapping[str, Any] | None = None
+) -> list[str]:
+    """
+    Write a report; a file that is there is replaced, and a reader never sees half of one.
+
+    Args:
+        target: a path or a URL of fsspec, such as `s3://bucket/reports/november.xlsx`. It ends in .html, .xlsx, .md,
+            .json, .csv or .parquet; of the last two there is one file a table, `november.days.csv` and so on.
+        language: `en` or `vi`.
+        storage_options: for the fsspec implementation.
+
+    Returns:
+        Where the files are, without keys.
+
+    Raises:
+        InvalidRequestError: another suffix, another language.
+        ConfigurationError, WarehouseError: a missing extra, or the place cannot be written to.
+    """
+    folder, stem, suffix = _parts(target)
+    files = {
+        f"{stem}{'.' + name if name else ''}{suffix}": content
+        for name, content in render_report(report, suffix, language=language).items()
+    }
+    store = _Folder(folder, storage_options or {})
+    return [store.put(name, content) for name, content in files.items()]
+
+
+def render_report(report: Report, suffix: str, *, language: str = "en") -> dict[str, bytes]:
+    """
+    The same without writing: name of the table -> file, or "" -> the one file.
+
+    Args:
+        suffix: as `write_report` takes it, with its dot.
+    """
+    made = _renderer(suffix)(report, get_language(language))
+    return made if isinstance(made, dict) else {"": made}
+
+
+def check_target(target: str | Path) -> None:
+    """
+    Whether `write_report` will know what to write, before anybody waits for the numbers.
+
+    Raises:
+        InvalidRequestError: no name or another suffix. ConfigurationError: a missing extra.
+    """
+    _, _, suffix = _parts(target)
+    _renderer(suffix)
+
+
+def _parts(target: str | Path) -> tuple[str, str, str]:
+    folder, separator, name = str(target).replace(os.sep, "/").rpartition("/")
+    path = PurePosixPath(name)
+    if not path.stem or path.suffix.lower() not in _RENDERERS:
+        kinds = ", ".join(_RENDERERS)
+        raise InvalidRequestError(f"A report is written to a file that ends in one of {kinds}.", field="out")
+    return folder + separator, path.stem, path.suffix.lower()
+
+
+def _renderer(suffix: str) -> _Render:
+    if suffix not in _RENDERERS:
+        raise InvalidRequestError(f"A report is one of {', '.join(_RENDERERS)}, not {suffix}.", field="out")
+    missing = ""
+    try:
+        return _RENDERERS[suffix]()
+    except ImportError as error:
+        missing = error.name or "a package"
+    raise ConfigurationError(f"This needs the extra [reports] ({missing}): pip install 'esms-connectors[reports]'")
+
+
+# Imported only when asked for: nobody who wants Markdown waits for a chart library.
+
+
+def _html() -> _Render:
+    from esms_connectors.reports.html import render_html
+
+    return lambda report, language: render_html(report, language).encode()
+
+
+def _xlsx() -> _Render:
+    from esms_connectors.reports.xlsx import write_xlsx
+
+    def render(report: Report, language: Language) -> bytes:
+        out = io.BytesIO()
+        write_xlsx(report, language, out)
+        return out.getvalue()
+
+    return render
+
+
+def _markdown() -> _Render:
+    from esms_connectors.reports.text import as_markdown
+
+    return lambda report, language: as_markdown(report, language).encode()
+
+
+def _csv() -> _Render:
+    from esms_connectors.reports.columns import as_csv
+
+    return as_csv
+
+
+def _parquet() -> _Render:
+    from esms_connectors.reports.columns import as_parquet
+
+    return as_parquet
+
+
+def _json() -> _Render:
+    from esms_connectors.reports.columns import as_json
+
+    return as_json
+
+
+_RENDERERS: dict[str, Callable[[], _Render]] = {
+    ".html": _html,
+    ".xlsx": _xlsx,
+    ".md": _markdown,
+    ".csv": _csv,
+    ".parquet": _parquet,
+    ".json": _json,
+}
+
+
+class _Folder:
+    """Where the files go."""
+
+    def __init__(self, folder: str, storage_options: Mapping[str, Any]) -> None:
+        self._local = Path(folder or ".").expanduser() if "://" not in folder else None
+        if self._local is not None:
+            return
+        scheme = urlsplit(folder).scheme
+        problem = ""
+        try:
+            core = importlib.import_module("fsspec.core")  # which has no types
+            self._fs, self._root = core.url_to_fs(folder, **storage_options)
+        except ImportError as error:  # fsspec itself, or s3fs, gcsfs, adlfs: fsspec says which
+            problem = f"Files on {scheme}:// need the extra [files], and a package for the scheme. {error}."
+        except Exception as error:  # noqa: BLE001 - each file system has errors of its own
+            problem = f"The address of the report ({scheme}://…) cannot be used ({type(error).__name__})."
+        if problem:
+            raise ConfigurationError(problem)
+        self._root = self._root.rstrip("/")
+        protocols = self._fs.protocol if isinstance(self._fs.protocol, tuple | list) else (self._fs.protocol,)
+        if "file" in protocols:
+            self._local = Path(self._root or "/")
+            return
+        self._shown = f"{scheme}://{self._root.rpartition('://')[2].rpartition('@')[2].lstrip('/')}"
+
+    def put(self, name: str, content: bytes) -> str:
+        if self._local is None:
+            shown = f"{self._shown}/{name}"
+            with refusals(shown, "cannot be written"):
+                self._fs.pipe_file(f"{self._root}/{name}", content)
+            return shown
+        final = self._local / name
+        aside = self._local / f".{name}.{uuid.uuid4().hex}"
+        with refusals(str(final), "cannot be written"):
+            self._local.mkdir(parents=True, exist_ok=True)
+            try:
+                aside.write_bytes(content)
+                aside.replace(final)
+            finally:
+                aside.unlink(missing_ok=True)
+        return str(final)

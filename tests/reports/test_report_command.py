@@ -1,0 +1,203 @@
+"""`esms report` as a user calls it."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pendulum
+import pytest
+from esms_processes import Done
+from places import Place, row
+
+from esms_connectors import Credentials, EsmsClient
+from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, VirtualClock
+from esms_connectors.ledger import Ledger
+from esms_connectors.reports.tables import TABLES
+from esms_connectors.sent_windows import SentWindow
+from esms_connectors.warehouse import load_sent_messages, open_warehouse
+
+DAY = pendulum.datetime(2024, 5, 14, tz="Asia/Ho_Chi_Minh")
+PAGE = Path(__file__).parent.parent.parent / "docs" / "reports.md"
+CANARY, LATER = "0901888484", "0912345678"
+SUFFIXES = ("html", "xlsx", "md", "json", "csv", "parquet")
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A warehouse with one day, in which two people did not get their message. It is only read."""
+    gateway = Emulator(clock=VirtualClock(DAY.add(days=2)))
+    gateway.populate(80, start=DAY, end=DAY.add(hours=23), sms_type=25)
+    for phone, status in ((CANARY, (5, 0)), (LATER, (7, 2))):
+        gateway.insert_message(
+            DAY.add(hours=1),
+            phone=phone,
+            sms_type=25,
+            campaign=f"gọi {phone}",
+            content=f"Xin chào {phone}",
+            send_status=status[0],
+            send_result=status[1],
+        )
+    address = f"duckdb:///{tmp_path_factory.mktemp('kho')}/esms.duckdb"
+    with (
+        gateway.serve() as server,
+        EsmsClient(
+            base_url=server.base_url,
+            credentials=Credentials(DEMO_API_KEY, DEMO_SECRET_KEY),
+            now=lambda: DAY.add(days=2),
+        ) as client,
+        open_warehouse(address) as warehouse,
+    ):
+        load_sent_messages(client, warehouse, DAY, DAY.add(days=1), sms_types=[25], now=lambda: DAY.add(days=2))
+    return address
+
+
+def contents(folder: Path) -> bytes:
+    """Everything in the files, that inside of XLSX too."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        if path.suffix == ".xlsx":
+            with zipfile.ZipFile(path) as archive:
+                found += [archive.read(name) for name in archive.namelist()]
+        found.append(path.read_bytes())
+    return b"\n".join(found)
+
+
+def test_a_day_on_the_terminal(loaded: str, run: Run) -> None:
+    done = run("report", "--from", "2024-05-14", "--into", loaded)
+    assert done.code == 0, done.err
+    assert "14 May 2024" in done.out
+    assert "Not final yet: 1 of the messages" in done.out
+    assert "Messages" in done.out
+    assert "82" in done.out
+    assert done.err == ""
+
+
+def test_the_language_and_the_warehouse_come_from_the_environment_too(loaded: str, run: Run) -> None:
+    done = run("report", "--from", "2024-05-14", ESMS_WAREHOUSE=loaded, ESMS_LANGUAGE="vi")
+    assert done.code == 0, done.err
+    assert "14/05/2024" in done.out
+    assert "Tỷ lệ đến" in done.out
+
+
+def test_all_kinds_of_files_at_once_and_no_phone_in_any_of_them(loaded: str, run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "báo cáo"
+    outs = [word for suffix in SUFFIXES for word in ("--out", str(folder / f"ngày.{suffix}"))]
+    for language in ("en", "vi"):
+        done = run("report", "--from", "2024-05-14", "--into", loaded, "--language", language, *outs)
+        assert done.code == 0, done.err
+        assert sorted(done.out.splitlines()) == sorted(str(path) for path in folder.iterdir())
+        # What is not complete is said, even to whoever only looks at the files' names.
+        assert "1" in done.err
+        everything = contents(folder) + done.out.encode() + done.err.encode()
+        for phone in (CANARY, LATER):
+            for spelling in (phone, phone[1:], "84" + phone[1:]):
+                assert spelling.encode() not in everything
+        assert "gọi".encode() in everything
+
+
+def test_phones_when_asked_for(loaded: str, run: Run, tmp_path: Path) -> None:
+    target = tmp_path / "ngày.csv"
+    done = run("report", "--from", "2024-05-14", "--into", loaded, "--with-phones", "--out", str(target))
+    assert done.code == 0, done.err
+    lines = (tmp_path / "ngày.recipients.csv").read_text("utf-8").splitlines()
+    assert len(lines) - 1 >= 2
+    assert {CANARY, LATER} <= {line.split(",")[0] for line in lines}
+    assert CANARY not in done.out + done.err
+
+
+def test_json_for_machines(loaded: str, run: Run, tmp_path: Path) -> None:
+    target = tmp_path / "ngày.md"
+    done = run("report", "--from", "2024-05-14", "--into", loaded, "--json", "--out", str(target))
+    assert done.code == 0, done.err
+    assert done.json["headline"]["messages"]["value"] == 82
+    assert done.json["complete"] is False
+    assert done.json["files"] == [str(target)]
+    assert CANARY not in done.out
+
+
+def test_a_span_of_days_and_a_ledger(loaded: str, run: Run, tmp_path: Path) -> None:
+    ledger = tmp_path / "sổ.sqlite"
+    Ledger.open(ledger).close()
+    done = run(
+        "report",
+        "--from",
+        "2024-05-13 06:00",
+        "--to",
+        "2024-05-16",
+        "--into",
+        loaded,
+        "--ledger",
+        str(ledger),
+        "--json",
+    )
+    assert done.code == 0, done.err
+    assert done.json["period"] == {"start": "2024-05-13T06:00:00+07:00", "end": "2024-05-16T00:00:00+07:00"}
+    assert [note["name"] for note in done.json["notes"] if note["warning"]] == ["gaps", "open"]
+    assert str(ledger) in done.json["sources"]
+
+
+def test_the_page_and_its_python_block(
+    make_place: Callable[..., Place], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = PAGE.read_text("utf-8")
+    for suffix in SUFFIXES:
+        assert f"`.{suffix}`" in page
+    for table in TABLES:
+        assert f"`{table}`" in page
+    today = pendulum.today("Asia/Ho_Chi_Minh")
+    window = SentWindow(25, today.subtract(days=1).in_timezone("UTC"), today.in_timezone("UTC"))
+    make_place(f"duckdb:///{tmp_path}/esms.duckdb").merge(window, [row(1, sent_at=window.start)], today)
+    monkeypatch.chdir(tmp_path)
+    [block] = re.findall(r"```python\n(.*?)```", page, re.S)
+
+    exec(compile(block, PAGE.name, "exec"), {})
+
+    assert 'lang="vi"' in (tmp_path / "yesterday.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--from", "2024-05-14", "--to", "2024-05-14"), ("period is empty",)),
+        (("--from", "2024-05-14", "--to", "2024-05-13"), ("period is empty",)),
+        (("--from", "2099-05-14"), ("has not begun yet",)),
+        (("--from", "14/05/2024"), ("--from", "is no time")),
+        (("--from", "2024-01-14"), ("Nothing was loaded into", "esms pull --from 2024-01-14")),
+        (("--from", "2024-05-14", "--out", "report.pdf"), ("ends in one of .html",)),
+        (("--from", "2024-05-14", "--ledger", "nowhere.sqlite"), ("There is no ledger at nowhere.sqlite",)),
+        (("--from", "2024-05-14", "--ledger", "sqlite:////nowhere/l.sqlite"), ("There is no ledger at",)),
+    ],
+)
+def test_mistakes_are_told_in_one_line(
+    loaded: str, run: Run, arguments: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    run("report", "--into", loaded, *arguments).assert_one_clear_line(2, *words)
+
+
+def test_places_that_cannot_be_are_told_in_one_line(loaded: str, run: Run, tmp_path: Path) -> None:
+    day = ("--from", "2024-05-14")
+    nowhere = tmp_path / "không có.duckdb"
+    run("report", *day, "--into", str(nowhere)).assert_one_clear_line(2, "There is no file")
+    assert not nowhere.exists()
+    other = tmp_path / "khác.duckdb"
+    duckdb.connect(str(other)).close()
+    run("report", *day, "--into", str(other)).assert_one_clear_line(2, "Nothing was ever loaded into")
+    (tmp_path / "folder").mkdir()
+    run("report", *day, "--into", str(tmp_path / "folder")).assert_one_clear_line(2, "cannot be asked")
+    (tmp_path / "tệp").write_text("")
+    done = run("report", *day, "--into", loaded, "--out", str(tmp_path / "tệp" / "report.md"))
+    done.assert_one_clear_line(2, "cannot be written")
+    done = run("report", *day, "--into", "postgresql://nobody:geheim@127.0.0.1:9/none?connect_timeout=2")
+    done.assert_one_clear_line(4, "cannot be reached")
+    assert "geheim" not in done.err
+
+
+def test_without_a_day_it_is_yesterday(loaded: str, run: Run) -> None:
+    yesterday = pendulum.yesterday("Asia/Ho_Chi_Minh").to_date_string()
+    run("report", "--into", loaded).assert_one_clear_line(2, "Nothing was loaded into", f"--from {yesterday}")

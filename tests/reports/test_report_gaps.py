@@ -1,0 +1,253 @@
+"""What a report says of what it lacks, of people, and of places and periods that it cannot be made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import pendulum
+import psycopg
+import pytest
+from places import FAILED, MONDAY, REJECTED, WAITING, WEDNESDAY, Place, day_window, note_names, report_on, row, rows_of
+
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.reports import make_report
+from esms_connectors.sent_windows import SentWindow, windows_between
+from esms_connectors.warehouse import WarehouseError, open_warehouse
+from esms_connectors.warehouse.contract import MESSAGES, Reader
+
+MakePlace = Callable[..., Place]
+
+
+# --- what is missing -------------------------------------------------------------------------------------------------
+
+
+def test_a_whole_period_with_final_rows_is_complete(make_place: MakePlace, address: str) -> None:
+    place = make_place(address)
+    for day in range(4):
+        place.merge(day_window(day), [row(day, sent_at=MONDAY.add(days=day))], MONDAY.add(days=day + 1))
+    report = place.report(MONDAY.add(days=2), MONDAY.add(days=4))
+    assert report.complete
+    assert [(note.name, note.values["windows"]) for note in report.notes] == [("loaded", 2)]
+    assert [one.before for one in report.headline][:2] == [2, 2]
+
+
+def test_owed_windows_are_told(make_place: MakePlace, address: str) -> None:
+    place = make_place(address)
+    windows = list(windows_between(MONDAY, WEDNESDAY, [25]))
+    place.warehouse.plan(windows, planned_at=MONDAY, privacy=place.privacy.fingerprint)
+    place.merge(day_window(), [row(1)], MONDAY.add(days=1))
+    report = place.report(MONDAY, WEDNESDAY)
+    assert not report.complete
+    assert [note.values for note in report.notes if note.name == "owed"] == [{"owed": 1, "windows": 2}]
+    assert report.notes[0].warning
+
+
+def test_days_that_nobody_loaded_are_told_by_type(make_place: MakePlace, address: str) -> None:
+    """Of a type that is loaded on other days; types that nobody ever wanted are no gap."""
+    place = make_place(address)
+    place.merge(day_window(0), [row(1)], MONDAY.add(days=1))
+    place.merge(day_window(2), [row(3, sent_at=WEDNESDAY)], MONDAY.add(days=3))
+    place.merge(day_window(9, sms_type=2), [], MONDAY.add(days=12))
+    report = place.report(MONDAY, MONDAY.add(days=3))
+    assert [note.values for note in report.notes if note.name == "gaps"] == [{"hours": 72, "types": "type.2 type.25"}]
+
+
+def test_open_rows_a_running_period_and_early_windows_are_told(make_place: MakePlace, address: str) -> None:
+    place = make_place(address)
+    noon = MONDAY.add(hours=12)
+    place.merge(day_window(), [row(1), row(2, WAITING)], noon, closed=False)
+    running = place.report(MONDAY, MONDAY.add(days=1), now=noon.add(minutes=5))
+    assert {note.name for note in running.notes if note.warning} == {"running", "open"}
+    # The same part of the day before, not all of it.
+    assert running.before.end == MONDAY.subtract(days=1).add(hours=12, minutes=5)
+    over = place.report(MONDAY, MONDAY.add(days=1), now=MONDAY.add(days=2))
+    assert {note.name for note in over.notes if note.warning} == {"unclosed", "open"}
+    assert not over.complete
+
+
+def test_of_a_day_that_grows_only_the_last_pull_counts(make_place: MakePlace, address: str) -> None:
+    """Pulled every hour while it went on, then as a whole: nothing is missing, and nothing is said to be."""
+    place = make_place(address)
+    start = day_window().start
+    for hour in (8, 9, 10):
+        window = SentWindow(25, start, start.add(hours=hour))
+        place.merge(window, [row(1)], window.end.add(seconds=2), closed=False)
+    # Another type an hour earlier: of that the last hour is missing.
+    place.merge(SentWindow(2, start, start.add(hours=9)), [], start.add(hours=9, seconds=2), closed=False)
+    running = place.report(MONDAY, MONDAY.add(days=1), now=MONDAY.add(hours=10, minutes=30))
+    warnings = {note.name: dict(note.values) for note in running.notes if note.warning}
+    assert warnings == {
+        "gaps": {"hours": 1, "types": "type.2"},
+        "unclosed": {"windows": 1},
+        "running": {},
+    }
+    for sms_type in (2, 25):
+        place.merge(day_window(0, sms_type), [row(1)] if sms_type == 25 else [], MONDAY.add(days=1, hours=1))
+    over = place.report(MONDAY, MONDAY.add(days=1), now=MONDAY.add(days=2))
+    assert over.complete
+    assert [(note.name, note.values["windows"]) for note in over.notes if note.name == "loaded"] == [("loaded", 2)]
+
+
+def test_rows_that_went_back_or_have_no_price_are_told(make_place: MakePlace, address: str) -> None:
+    place = make_place(address)
+    place.merge(day_window(), [row(1), row(2, price_vnd=None)], MONDAY.add(days=1))
+    place.merge(day_window(), [row(1, WAITING), row(2, price_vnd=None)], MONDAY.add(days=2))
+    report = place.report(MONDAY, MONDAY.add(days=1))
+    assert {note.name: dict(note.values) for note in report.notes}.items() >= {
+        "went_back": {"messages": 1},
+        "unpriced": {"messages": 1},
+    }.items()
+    assert report.tables["types"].rows[0][7] == Decimal(300)
+
+
+def test_a_month_is_compared_with_the_month_before(make_place: MakePlace, duckdb_address: str) -> None:
+    place = make_place(duckdb_address)
+    april, may, june = (pendulum.datetime(2024, month, 1, tz="Asia/Ho_Chi_Minh") for month in (4, 5, 6))
+    windows = list(windows_between(april, june, [25], timedelta(days=3)))
+    for number, window in enumerate(windows):
+        place.merge(window, [row(number, sent_at=window.start)], june)
+    report = place.report(may, june)
+    assert (report.before.start, report.before.end) == (april, may)
+    messages = report.headline[0]
+    assert (messages.before, messages.value) == (10, len(windows) - 10)
+    assert messages.change == pytest.approx((len(windows) - 10) / 10 - 1)
+
+
+def test_a_period_before_that_lacks_something_is_not_compared_with(make_place: MakePlace, duckdb_address: str) -> None:
+    place = make_place(duckdb_address)
+    place.merge(day_window(), [row(1)], MONDAY.add(days=1))
+    report = place.report(MONDAY, MONDAY.add(days=1))
+    assert "before_incomplete" in note_names(report)
+    assert {one.before for one in report.headline} == {None}
+
+
+def test_a_loaded_day_without_messages_is_a_report_of_nothing(make_place: MakePlace, address: str) -> None:
+    place = make_place(address)
+    place.merge(day_window(), [], MONDAY.add(days=1))
+    report = place.report(MONDAY, MONDAY.add(days=1))
+    assert "nothing" in note_names(report)
+    assert report.complete
+    assert [one.value for one in report.headline] == [0, 0, None, 0, 0, 0, None, None]
+    assert report.tables["days"].rows == ((date(2024, 5, 13), 0, 0, 0, 0, 0, None, 0, None),)
+
+
+# --- phones ----------------------------------------------------------------------------------------------------------
+
+
+def test_phones_only_when_asked_for_and_then_only_of_the_undelivered(make_place: MakePlace, address: str) -> None:
+    place = make_place(address)
+    rows = [row(1), row(2, FAILED), row(3, WAITING), row(4, REJECTED, campaign="gọi lại 0961000002")]
+    place.merge(day_window(), rows, MONDAY.add(days=1))
+    without = place.report(MONDAY, MONDAY.add(days=1))
+    assert "0961" not in repr(without)
+    asked = place.report(MONDAY, MONDAY.add(days=1), with_phones=True)
+    assert {line[0] for line in asked.tables["recipients"].rows} == {"0961000002", "0961000003", "0961000004"}
+    # A name of a campaign was not asked for.
+    assert {line[2] for line in asked.tables["recipients"].rows} == {"Khai trương", "gọi lại 096*****02"}
+
+
+def test_texts_from_outside_reach_no_report_as_they_are(make_place: MakePlace, address: str) -> None:
+    """Control characters and phones in names of campaigns and in statuses."""
+    place = make_place(address)
+    rows = [
+        row(1, campaign="\x1b[31mđỏ\n0961000009"),
+        row(2, (None, None), status_text="số 0961000009 lạ"),  # type: ignore[arg-type]
+    ]
+    place.merge(day_window(), rows, MONDAY.add(days=1))
+    report = place.report(MONDAY, MONDAY.add(days=1))
+    assert " [31mđỏ 096*****09" in rows_of(report, "campaigns")
+    [reason] = report.tables["reasons"].rows
+    assert reason[2] == "số 096*****09 lạ"
+    assert "0961000009" not in repr(report)
+    assert "\\x1b" not in repr(report)
+
+
+# --- asking ----------------------------------------------------------------------------------------------------------
+
+
+def test_who_asks_cannot_write(make_place: MakePlace, address: str) -> None:
+    place = make_place(address)
+    place.merge(day_window(), [row(1)], MONDAY.add(days=1))
+
+    def work(reader: Reader) -> None:
+        list(reader.read(f"DELETE FROM {MESSAGES} RETURNING row_key"))
+
+    with pytest.raises(WarehouseError) as raised:
+        place.warehouse.ask(work)
+    assert "0961" not in str(raised.value)
+    assert raised.value.__cause__ is None
+    assert place.report(MONDAY, MONDAY.add(days=1)).headline[0].value == 1
+
+
+def test_all_questions_see_one_state(make_place: MakePlace, make_address: Callable[[str], str]) -> None:
+    """On PostgreSQL, where loads go on meanwhile; a DuckDB file lets nobody in."""
+    address = make_address("postgresql")
+    place, other = make_place(address), make_place(address)
+    place.merge(day_window(), [row(1)], MONDAY.add(days=1))
+
+    def work(reader: Reader) -> list[tuple[Any, ...]]:
+        [before] = reader.read(f"SELECT count(*) FROM {MESSAGES}")
+        other.merge(day_window(1), [row(2), row(3)], MONDAY.add(days=2))
+        [after] = reader.read(f"SELECT count(*) FROM {MESSAGES}")
+        return [before, after]
+
+    assert place.warehouse.ask(work) == [(1,), (1,)]
+    assert place.warehouse.ask(lambda reader: list(reader.read(f"SELECT count(*) FROM {MESSAGES}"))) == [(3,)]
+
+
+def test_where_nothing_was_ever_loaded_one_line_says_so(address: str, tmp_path: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"There is no file|Nothing was ever loaded"):
+        report_on(address, MONDAY, WEDNESDAY)
+    empty = tmp_path / "khác.duckdb"
+    duckdb.connect(str(empty)).close()
+    with pytest.raises(ConfigurationError, match="Nothing was ever loaded"):
+        report_on(str(empty), MONDAY, WEDNESDAY)
+    with open_warehouse(address) as warehouse:
+        warehouse.prepare()
+    with pytest.raises(ConfigurationError, match=r"Nothing was loaded into .* esms pull --from 2024-05-13"):
+        report_on(address, MONDAY, WEDNESDAY)
+
+
+def test_a_folder_of_files_refuses_in_one_line(tmp_path: Any) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be asked: reports are made from a DuckDB file or PostgreSQL"):
+        report_on(str(tmp_path / "kho"), MONDAY, WEDNESDAY)
+
+
+def test_a_database_that_goes_away_is_told_without_its_words(
+    make_place: MakePlace, make_address: Callable[[str], str]
+) -> None:
+    address = make_address("postgresql")
+    place = make_place(address)
+    place.merge(day_window(), [row(1)], MONDAY.add(days=1))
+
+    def work(reader: Reader) -> None:
+        [(pid,)] = reader.read("SELECT pg_backend_pid()")
+        with psycopg.connect(address.partition("&schema=")[0], autocommit=True) as server:
+            server.execute("SELECT pg_terminate_backend(%s)", [pid])
+        list(reader.read("SELECT 1"))
+
+    with pytest.raises(WarehouseError, match="connection was lost") as raised:
+        place.warehouse.ask(work)
+    assert raised.value.retryable
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "words"),
+    [
+        (MONDAY, MONDAY, "empty"),
+        (WEDNESDAY, MONDAY, "empty"),
+        (MONDAY.add(years=5), MONDAY.add(years=5, days=1), "has not begun yet"),
+        (MONDAY, MONDAY.add(years=2), "366 days at most"),
+        (datetime(2024, 5, 13), MONDAY, "start needs a date and time with a zone"),
+    ],
+)
+def test_periods_that_mean_nothing(
+    make_place: MakePlace, duckdb_address: str, start: Any, end: Any, words: str
+) -> None:
+    place = make_place(duckdb_address)
+    with pytest.raises(InvalidRequestError, match=words):
+        make_report(place.warehouse, start, end, now=MONDAY.add(years=1) + timedelta(0))
