@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk import Asset, BaseOperator
 
-from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook, connection, mask
+from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook, mask
 from esms_connectors.airflow.links import EsmsReportLink
 from esms_connectors.airflow.retry import ESMS_RETRY_POLICY, airflow_errors
+from esms_connectors.airflow.warehouses import opened_warehouse, span, warehouse_address
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,8 +30,9 @@ class SentMessagesToWarehouseOperator(BaseOperator):
     Loading a window twice changes nothing, so retries, clears and backfills are safe, and an interrupted load goes on.
 
     Args:
-        warehouse: `duckdb:///file`, `postgresql://…`, `s3://bucket/prefix?format=parquet`, a folder, or `dlt://…`.
-            Templated and never shown: it may hold a password.
+        warehouse: `duckdb:///file`, `postgresql://…`, `s3://bucket/prefix?format=parquet`, a folder, or `dlt://…`;
+            `s3://connection@bucket/prefix` takes that connection's credentials. Templated and never shown: it may hold
+            a password.
         warehouse_conn_id: a connection instead: `postgres`, or `duckdb` with the file as host.
         start, end: the span; the data interval if None.
         sms_types: those to ask for; all if empty.
@@ -58,7 +60,7 @@ class SentMessagesToWarehouseOperator(BaseOperator):
         warehouse_conn_id: str | None = None,
         start: datetime | str | None = None,
         end: datetime | str | None = None,
-        sms_types: Sequence[int] = (),
+        sms_types: Sequence[int] | str = (),
         phone: Literal["plain", "hashed", "masked", "omitted"] = "plain",
         content: bool = True,
         secret: str | None = None,
@@ -76,7 +78,7 @@ class SentMessagesToWarehouseOperator(BaseOperator):
         self.warehouse_conn_id = warehouse_conn_id
         self.start = start
         self.end = end
-        self.sms_types = list(sms_types)
+        self.sms_types = sms_types
         self.phone = phone
         self.content = content
         self._secret = secret
@@ -101,15 +103,16 @@ class SentMessagesToWarehouseOperator(BaseOperator):
     def _load(self, context: Context) -> dict[str, Any]:
         from datetime import timedelta
 
+        from esms_connectors.airflow.arguments import number, rendered, sms_types, text, whole_number
         from esms_connectors.airflow.lineage import SENT_DATA, Moved, warehouse_dataset
         from esms_connectors.gateway.errors import InvalidRequestError
-        from esms_connectors.warehouse import PhoneForm, Privacy, load_sent_messages, open_warehouse
+        from esms_connectors.warehouse import PhoneForm, Privacy, load_sent_messages
 
-        start, end = self._span(context)
+        start, end = span(context, self.start, self.end)
         hook = EsmsHook(self.esms_conn_id)
         if self.phone not in [form.value for form in PhoneForm]:
             raise InvalidRequestError(f"phone is plain, hashed, masked or omitted, not {self.phone!r}.", field="phone")
-        secret = self.render_template(self._secret, context) or hook.settings().ledger_secret
+        secret = text(rendered(self, self._secret, context, "secret"), "secret") or hook.settings().ledger_secret
         mask(secret)
         if self.phone != "plain" and not secret:
             raise InvalidRequestError(
@@ -120,11 +123,14 @@ class SentMessagesToWarehouseOperator(BaseOperator):
         privacy = Privacy(
             phone=PhoneForm(self.phone), secret=secret if self.phone != "plain" else None, content=self.content
         )
-        kinds = {"sms_types": [int(kind) for kind in self.sms_types]} if self.sms_types else {}
-        address = self._address(context)
+        types, threads = sms_types(self.sms_types), whole_number(self.threads, "threads")
+        max_age = timedelta(days=number(self.max_age_days, "max_age_days"))
+        address = warehouse_address(
+            self.warehouse_conn_id, text(rendered(self, self._warehouse, context, "warehouse"), "warehouse")
+        )
         with (
-            open_warehouse(address) as warehouse,
-            hook.get_conn(max_connections=max(16, self.threads)) as client,
+            opened_warehouse(address) as warehouse,
+            hook.get_conn(max_connections=max(16, threads)) as client,
         ):
             summary = load_sent_messages(
                 client,
@@ -132,10 +138,10 @@ class SentMessagesToWarehouseOperator(BaseOperator):
                 start,
                 end,
                 privacy=privacy,
-                threads=self.threads,
+                threads=threads,
                 follow_up=self.follow_up,
-                max_age=timedelta(days=self.max_age_days),
-                **kinds,  # type: ignore[arg-type]
+                max_age=max_age,
+                **({"sms_types": types} if types else {}),  # type: ignore[arg-type]
             )
             self.log.info("%s: %s", warehouse.name, summary)
         from esms_connectors.warehouse.contract import COLUMNS, MESSAGES
@@ -148,52 +154,3 @@ class SentMessagesToWarehouseOperator(BaseOperator):
             if isinstance(outlet, Asset):
                 events[outlet].extra = dict(result)
         return result
-
-    def _span(self, context: Context) -> tuple[Any, Any]:
-        import pendulum
-
-        from esms_connectors.airflow.sensors import moment
-        from esms_connectors.gateway.errors import InvalidRequestError
-
-        given = [
-            own if own not in (None, "") else context.get(name)
-            for own, name in ((self.start, "data_interval_start"), (self.end, "data_interval_end"))
-        ]
-        if None in given:
-            raise InvalidRequestError(
-                "This run has no data interval (it was triggered by hand): give start and end.", field="start"
-            )
-        start, end = moment(given[0], "start"), moment(given[1], "end")
-        if start >= end:
-            raise InvalidRequestError(
-                f"There is nothing between {start} and {end}: a schedule such as @daily gives an interval, a cron "
-                "trigger none. Give start and end.",
-                field="start",
-            )
-        if start >= pendulum.now("UTC"):
-            raise InvalidRequestError(
-                f"The window begins in the future ({start}): nothing can be there.", field="start"
-            )
-        return start, end
-
-    def _address(self, context: Context) -> str:
-        from esms_connectors.airflow.connections import database_url
-        from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
-
-        address = self.render_template(self._warehouse, context)
-        if bool(address) == bool(self.warehouse_conn_id):
-            raise InvalidRequestError("Give warehouse (an address) or warehouse_conn_id.", field="warehouse")
-        if address:
-            mask(address if "@" in address else None)
-            return str(address)
-        conn = connection(self.warehouse_conn_id or "")
-        if conn.conn_type == "duckdb":
-            path = conn.host or conn.schema
-            if not path:
-                raise ConfigurationError(f"Connection {conn.conn_id!r} has no host: put the path of the file there.")
-            return f"duckdb:///{path}"
-        if conn.conn_type == "sqlite":
-            raise ConfigurationError(f"Connection {conn.conn_id!r} is of type sqlite: a warehouse file is DuckDB's.")
-        address = database_url(conn, purpose="the warehouse")
-        mask(address)
-        return address

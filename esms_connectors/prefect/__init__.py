@@ -17,6 +17,7 @@ from esms_connectors.prefect.flows import (
 from esms_connectors.prefect.ledger import EsmsLedger
 from esms_connectors.prefect.loading import aload_sent_messages, load_sent_messages
 from esms_connectors.prefect.notification import EsmsNotification
+from esms_connectors.prefect.report import sent_messages_report
 from esms_connectors.prefect.sending import (
     ShardIncompleteError,
     aplan_zns_bulk,
@@ -52,6 +53,7 @@ __all__ = [
     "read_shards",
     "send_sms",
     "send_zns_bulk",
+    "sent_messages_report",
     "wait_for_delivery",
     "zns_campaign",
 ]

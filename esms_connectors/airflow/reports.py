@@ -1,0 +1,108 @@
+"""The report for people: how a period went, as HTML, a spreadsheet or another file, where they find it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator
+
+from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
+from esms_connectors.airflow.links import EsmsReportLink
+from esms_connectors.airflow.retry import ESMS_RETRY_POLICY, airflow_errors
+from esms_connectors.airflow.warehouses import span, warehouse_address
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow.sdk.definitions.context import Context
+
+
+class SentMessagesReportOperator(BaseOperator):
+    """
+    Write a report on the messages of the data interval, from a warehouse that was loaded before.
+
+    It asks the gateway nothing. What the warehouse lacks stands in the report, and in the log as a warning.
+
+    Args:
+        targets: a path or URL, or several, that end in .html, .xlsx, .md, .json, .csv or .parquet; URLs as fsspec has
+            them (`s3://bucket/reports/{{ ds }}.html`). A file that is there is replaced.
+        warehouse: `duckdb:///file` or `postgresql://…`. Templated and never shown: it may hold a password.
+        warehouse_conn_id: a connection instead: `postgres`, or `duckdb` with the file as host.
+        start, end: the period by sending time; the data interval if None.
+        with_ledger: take what was planned and refused from the ledger of the eSMS connection, or of `ledger_conn_id`.
+        language: `en` or `vi`.
+        report_url: where people open the file; the link "eSMS report" of the task leads there.
+
+    Returns (XCom):
+        Files, period, whether it is complete, the warnings, and the figures of the headline. No phone is in any.
+    """
+
+    template_fields: Sequence[str] = (
+        "targets",
+        "start",
+        "end",
+        "language",
+        "report_url",
+        "warehouse_conn_id",
+        "ledger_conn_id",
+        "esms_conn_id",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"targets": "json"}
+    operator_extra_links = (EsmsReportLink(),)
+    ui_color = "#e9f3e6"
+
+    def __init__(
+        self,
+        *,
+        targets: str | Sequence[str],
+        warehouse: str | None = None,
+        warehouse_conn_id: str | None = None,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        with_ledger: bool = False,
+        ledger_conn_id: str | None = None,
+        language: str = "en",
+        report_url: str | None = None,
+        esms_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.targets = targets
+        self._warehouse = warehouse
+        self.warehouse_conn_id = warehouse_conn_id
+        self.start = start
+        self.end = end
+        self.with_ledger = with_ledger
+        self.ledger_conn_id = ledger_conn_id
+        self.language = language
+        self.report_url = report_url
+        self.esms_conn_id = esms_conn_id
+        if getattr(self, "retry_policy", None) is None and ESMS_RETRY_POLICY is not None:
+            self.retry_policy = ESMS_RETRY_POLICY
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        with airflow_errors(self):
+            return self._report(context)
+
+    def _report(self, context: Context) -> dict[str, Any]:
+        from esms_connectors.reports import check_target, make_report, summary_of, write_report
+        from esms_connectors.warehouse import open_warehouse
+
+        targets = [self.targets] if isinstance(self.targets, str) else list(self.targets)
+        for target in targets:
+            check_target(target)
+        start, end = span(context, self.start, self.end)
+        address = warehouse_address(self.warehouse_conn_id, self.render_template(self._warehouse, context))
+        with ExitStack() as opened:
+            ledger = None
+            if self.with_ledger or self.ledger_conn_id:
+                ledger = opened.enter_context(EsmsHook(self.esms_conn_id).open_ledger(self.ledger_conn_id or None))
+            report = make_report(opened.enter_context(open_warehouse(address)), start, end, ledger=ledger)
+        files = [file for target in targets for file in write_report(report, target, language=self.language)]
+        summary = summary_of(report, self.language)
+        for warning in summary["warnings"]:
+            self.log.warning("%s", warning)
+        self.log.info("report from %s to %s: %s", start, end, ", ".join(files))
+        return {"files": files, "start": start.isoformat(), "end": end.isoformat(), **summary}

@@ -1,0 +1,118 @@
+"""What tasks around a warehouse share: where it is, and which span of time a run is about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from esms_connectors.airflow.hooks import connection, mask
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow.sdk.definitions.context import Context
+
+    from esms_connectors.warehouse import Warehouse
+
+
+def warehouse_address(conn_id: str | None, address: str | None) -> str:
+    """
+    An address for `open_warehouse`, masked in logs: it may hold a password.
+
+    Args:
+        conn_id: a connection of type `postgres`, or `duckdb` with the file as host.
+        address: the address itself; one of the two is given.
+
+    Raises:
+        InvalidRequestError: both or none. ConfigurationError: a connection that means no warehouse.
+    """
+    from esms_connectors.airflow.connections import database_url
+
+    if bool(address) == bool(conn_id):
+        raise InvalidRequestError("Give warehouse (an address) or warehouse_conn_id.", field="warehouse")
+    if address:
+        mask(address if "@" in address else None)
+        return str(address)
+    conn = connection(conn_id or "")
+    if conn.conn_type == "duckdb":
+        path = conn.host or conn.schema
+        if not path:
+            raise ConfigurationError(f"Connection {conn.conn_id!r} has no host: put the path of the file there.")
+        return f"duckdb:///{path}"
+    if conn.conn_type == "sqlite":
+        raise ConfigurationError(f"Connection {conn.conn_id!r} is of type sqlite: a warehouse file is DuckDB's.")
+    url = database_url(conn, purpose="the warehouse")
+    mask(url)
+    return url
+
+
+def opened_warehouse(address: str) -> Warehouse:
+    """
+    `open_warehouse`, and of an object store with the credentials of a connection: `s3://connection@bucket/prefix`.
+
+    Raises:
+        ConfigurationError: see `open_warehouse`; there is no such connection, or no store of this kind in Airflow.
+    """
+    from esms_connectors.warehouse import open_warehouse
+
+    scheme, conn_id, rest = _store_connection(address)
+    if conn_id is None:
+        return open_warehouse(address)
+    from airflow.sdk.io import get_fs
+
+    from esms_connectors.warehouse.files import FilesWarehouse
+
+    connection(conn_id)  # says so when there is none
+    failure = ""
+    try:
+        options = get_fs(scheme, conn_id).storage_options
+    except ValueError:
+        failure = "Airflow knows no such store; its provider brings it, such as apache-airflow-providers-amazon[s3fs]"
+    except Exception as error:  # noqa: BLE001 - each provider has errors of its own, which may quote the connection
+        failure = f"connection {conn_id!r} does not open it ({type(error).__name__})"
+    if failure:
+        raise ConfigurationError(f"{scheme}://: {failure}.")
+    return FilesWarehouse(f"{scheme}://{rest}", storage_options=options)
+
+
+def _store_connection(address: str) -> tuple[str, str | None, str]:
+    """Scheme, connection and the rest of an object store's address; no connection for any other."""
+    scheme, found, rest = address.partition("://")
+    place, _, path = rest.partition("/")
+    conn_id, named, bucket = place.rpartition("@")
+    is_database = scheme.split("+")[0] in ("postgresql", "postgres", "duckdb", "dlt", "file")
+    # Azure's own form has the container before the @, and an account with dots behind it.
+    if not found or not named or is_database or ":" in conn_id or "." in bucket:
+        return scheme, None, rest
+    return scheme, conn_id, f"{bucket}/{path}"
+
+
+def span(context: Context, start: datetime | str | None, end: datetime | str | None) -> tuple[Any, Any]:
+    """
+    From and until when, aware: what is given, else the data interval of the run.
+
+    Raises:
+        InvalidRequestError: nothing is given and the run has no interval, or the span is empty or in the future.
+    """
+    import pendulum
+
+    from esms_connectors.airflow.sensors import moment
+
+    given = [
+        own if own not in (None, "") else context.get(name)
+        for own, name in ((start, "data_interval_start"), (end, "data_interval_end"))
+    ]
+    if None in given:
+        raise InvalidRequestError(
+            "This run has no data interval (it was triggered by hand): give start and end.", field="start"
+        )
+    first, last = moment(given[0], "start"), moment(given[1], "end")
+    if first >= last:
+        raise InvalidRequestError(
+            f"There is nothing between {first} and {last}: a schedule such as @daily gives an interval, a cron "
+            "trigger none. Give start and end.",
+            field="start",
+        )
+    if first >= pendulum.now("UTC"):
+        raise InvalidRequestError(f"The window begins in the future ({first}): nothing can be there.", field="start")
+    return first, last

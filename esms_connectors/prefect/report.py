@@ -1,0 +1,75 @@
+"""The report for people: how a day or a month went, as an artifact in the UI and as files."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Literal
+
+import pendulum
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from prefect.logging import get_run_logger
+
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.wire import VIETNAM
+from esms_connectors.prefect.async_twins import in_sync
+from esms_connectors.prefect.blocks import load_block
+from esms_connectors.prefect.reporting import artifact_key
+from esms_connectors.prefect.sharing import borrow_ledger
+from esms_connectors.prefect.warehouse import EsmsWarehouse
+
+
+@flow(name="sent-messages-report", persist_result=True, result_serializer="json")
+def sent_messages_report(
+    day: date | None = None,
+    days: int = 1,
+    targets: list[str] | None = None,
+    warehouse: str = "default",
+    ledger: str | None = None,
+    language: Literal["en", "vi"] = "en",
+) -> dict[str, Any]:
+    """
+    Report on the messages of some days, from a warehouse that was loaded before; the gateway is asked nothing.
+
+    What the warehouse lacks stands in the report, and in the log as a warning. No phone is in it.
+
+    Args:
+        day: First day, in Vietnam; None takes the last day of all that have ended.
+        days: How many days.
+        targets: Paths or URLs that end in .html, .xlsx, .md, .json, .csv or .parquet; none for the artifact alone.
+        warehouse: Name of an `EsmsWarehouse` block.
+        ledger: Name of an `EsmsLedger` block: with it the report knows what was planned and refused.
+        language: Of the report.
+
+    Returns:
+        Files, period, whether it is complete, the warnings, and the figures of the headline.
+
+    Raises:
+        InvalidRequestError: A period in the future, or a target of no known kind.
+        ConfigurationError: Nothing of the period was loaded, or an extra is missing.
+    """
+    from esms_connectors.reports import check_target, make_report, render_report, summary_of, write_report
+
+    if days < 1:
+        raise InvalidRequestError("days is at least 1.", field="days")
+    for target in targets or ():
+        check_target(target)
+    today = pendulum.today(VIETNAM)
+    start = today.subtract(days=days) if day is None else pendulum.datetime(day.year, day.month, day.day, tz=VIETNAM)
+    end = start.add(days=days)
+    with load_block(EsmsWarehouse, warehouse).open() as opened:
+        if ledger is None:
+            report = make_report(opened, start, end)
+        else:
+            with borrow_ledger(ledger) as of_campaigns:
+                report = make_report(opened, start, end, ledger=of_campaigns)
+    files = [file for target in targets or () for file in write_report(report, target, language=language)]
+    in_sync(create_markdown_artifact)(
+        markdown=render_report(report, ".md", language=language)[""].decode(),
+        key=artifact_key("esms-report", warehouse),
+        description=f"{days} day(s) from {start.to_date_string()} in Vietnam",
+    )
+    summary = summary_of(report, language)
+    for warning in summary["warnings"]:
+        get_run_logger().warning("%s", warning)
+    return {"files": files, "start": start.isoformat(), "end": end.isoformat(), **summary}

@@ -1,0 +1,91 @@
+"""SentMessagesReportOperator over a real DuckDB file that the export filled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from task_runs import Runs
+
+from esms_connectors.airflow.reports import SentMessagesReportOperator
+from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator
+from esms_connectors.emulator import Emulator
+from esms_connectors.gateway.errors import EsmsError
+
+# A Vietnamese day that has ended.
+END = datetime.now(UTC).replace(hour=17, minute=0, second=0, microsecond=0) - timedelta(days=1)
+START = END - timedelta(days=1)
+
+
+@pytest.fixture
+def runs() -> Runs:
+    return Runs(interval=(START, END))
+
+
+@pytest.fixture
+def warehouse(connect: Callable[..., None], runs: Runs, gateway: Emulator, tmp_path: Path) -> str:
+    """700 ZNS of the day, loaded."""
+    gateway.populate(700, start=START.isoformat(), end=END.isoformat(), sms_type=25)
+    address = f"duckdb:///{tmp_path / 'w.duckdb'}"
+    runs(SentMessagesToWarehouseOperator(task_id="load", warehouse=address, follow_up=False))
+    return address
+
+
+def test_it_writes_the_report_where_people_look(
+    warehouse: str, runs: Runs, gateway: Emulator, tmp_path: Path, ledger_url: str
+) -> None:
+    """In every form asked for; the XCom has the figures, and no file or figure has a phone."""
+    operator = SentMessagesReportOperator(
+        task_id="report",
+        warehouse=warehouse,
+        targets=[str(tmp_path / "{{ ds }}.html"), str(tmp_path / "{{ ds }}.xlsx")],
+        language="vi",
+        report_url="https://reports.shop.vn/{{ ds }}.html",
+    )
+    told = runs(operator)
+    states = gateway.counts_by_state()
+    assert told["headline"]["messages"] == 700
+    assert told["headline"]["delivered"] == states[5, 1]
+    page = (tmp_path / "2024-05-15.html").read_text(encoding="utf-8")
+    assert '<html lang="vi"' in page
+    assert (tmp_path / "2024-05-15.xlsx").read_bytes()[:2] == b"PK"
+    assert operator.operator_extra_links[0].get_link(operator, ti_key=None) == "https://reports.shop.vn/2024-05-15.html"
+    written = json.dumps(told) + page
+    assert not [message.phone for message in gateway.messages() if message.phone in written]
+
+
+def test_the_ledger_of_the_connection_says_what_was_planned(
+    warehouse: str, connect: Callable[..., None], runs: Runs, tmp_path: Path, ledger_url: str
+) -> None:
+    """`with_ledger` opens it; the funnel then begins with the plan."""
+    connect({"ledger_url": ledger_url})
+    target = str(tmp_path / "report.json")
+    runs(SentMessagesReportOperator(task_id="report", warehouse=warehouse, targets=target, with_ledger=True))
+    assert len(json.loads(Path(target).read_text(encoding="utf-8"))["sources"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"targets": "report.pdf"}, "ends in one of"),
+        (
+            {"targets": "r.html", "start": "2024-01-01T00:00:00+07:00", "end": "2024-01-02T00:00:00+07:00"},
+            "Nothing was",
+        ),
+        ({"targets": "r.html", "language": "fr"}, "fr"),
+        ({"targets": "r.html", "warehouse_conn_id": "other"}, "Give warehouse"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    warehouse: str, runs: Runs, arguments: dict[str, Any], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no file is left."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(EsmsError, match=words) as caught:
+        runs(SentMessagesReportOperator(task_id="report", warehouse=warehouse, **arguments))
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.glob("r*.*"))
