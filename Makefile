@@ -149,7 +149,7 @@ test-prefect-%: | $(filter .uv/bin/uv,$(UV))
 	$(say) "Tests of the Prefect collection with Prefect $*"
 	@$(UV) venv --quiet --clear --python $(PYTHON) .venvs/prefect-$*
 	@$(UV) pip install --quiet --python .venvs/prefect-$* --group test --group prefect-test \
-	  --editable '.[prefect,dask,ledger,duckdb,postgres,files,emulator,cli]' $(filter-out prefect==newest,prefect==$*)
+	  --editable '.[prefect,dask,ledger,duckdb,postgres,files,reports,emulator,cli]' $(filter-out prefect==newest,prefect==$*)
 	@.venvs/prefect-$*/bin/pytest tests/prefect_side $(ARGS)
 
 # The site knows neither framework: griffe reads the code, nothing of ours is imported. Warnings are errors.
@@ -257,3 +257,4 @@ lock: | $(filter .uv/bin/uv,$(UV)) ## resolve anew and write locks/*.txt
 	    --no-default-groups --group build --group test --extra emulator --extra cli --extra ledger \
 	    --extra duckdb --extra postgres --extra files $$what --output-file locks/$$name.txt; \
 	done
+	@$(MAKE) --no-print-directory lock-docs

@@ -1,0 +1,52 @@
+"""
+Writes docs/reference/commands.md from what the commands say of themselves.
+
+    python tests/documentation/commands_page.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from esms_connectors.cli.commands import esms
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "commands.md"
+_HEAD = """# Commands
+
+Written by `python tests/documentation/commands_page.py` from `--help`; a test compares.
+"""
+
+
+def page() -> str:
+    parts = [_HEAD]
+    for names, command in _commands(esms, ["esms"]):
+        help_text = command.get_help(_context(names))
+        parts.append(f"## `{' '.join(names)}`\n\n```text\n{help_text}\n```\n")
+    return "\n".join(parts)
+
+
+def _commands(command: click.Command, names: list[str]) -> Iterator[tuple[list[str], click.Command]]:
+    yield names, command
+    if isinstance(command, click.Group):
+        for name, inner in sorted(command.commands.items()):
+            yield from _commands(inner, [*names, name])
+
+
+def _context(names: list[str]) -> click.Context:
+    """As wide as a terminal of 80 columns, wherever this runs."""
+    context: click.Context | None = None
+    command: click.Command = esms
+    for number, name in enumerate(names):
+        if isinstance(command, click.Group) and number:
+            command = command.commands[name]
+        settings = {**command.context_settings, "terminal_width": 80, "max_content_width": 80}
+        context = click.Context(command, context, info_name=name, **settings)
+    assert context is not None
+    return context
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,54 @@
+"""What a reader of the pages has: customers in a file, visits in a database, a free port."""
+
+from __future__ import annotations
+
+import csv
+import socket
+from pathlib import Path
+
+import pendulum
+
+COLUMNS = ("phone", "customer_name", "service", "code", "date")
+CUSTOMERS = 60
+VISITS = """
+    CREATE TABLE visits (
+        visit_id INTEGER PRIMARY KEY, day TEXT, phone TEXT, customer_name TEXT, service TEXT, code TEXT, date TEXT
+    );
+"""
+
+
+def phone_of(number: int) -> str:
+    return f"0901{number:06d}"
+
+
+def write_customers(path: Path, *, one_bad: bool = True) -> None:
+    """One of them may be nobody that can be sent to."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows(row[2:] for row in visits())
+        if one_bad:
+            writer.writerow(["12", "Khách", "Cắt tóc", "M0", "15/11/2026"])
+
+
+def visits(zone: str = "Asia/Ho_Chi_Minh") -> list[tuple[int, str, str, str, str, str, str]]:
+    """Of today."""
+    today = pendulum.today(zone)
+    return [
+        (
+            number,
+            today.to_date_string(),
+            phone_of(number),
+            f"Khách {number}",
+            "Cắt tóc",
+            f"M{number}",
+            today.format("DD/MM/YYYY"),
+        )
+        for number in range(1, CUSTOMERS + 1)
+    ]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,103 @@
+"""What the pages say is so: links lead somewhere, the commands are those of the command line."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from documentation.code_blocks import PAGES as CODE_PAGES
+from documentation.code_blocks import ROOT, blocks_of
+from documentation.commands_page import PAGE, page
+from markdown_it import MarkdownIt
+
+from esms_connectors.airflow.provider_info import get_provider_info
+
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
+
+DOCUMENTED = {
+    module
+    for page in ROOT.glob("docs/reference/*.md")
+    for module in re.findall(r"```\{public-names\} ([\w.]+)", page.read_text(encoding="utf-8"))
+}
+# What a framework needs of a module is not for people.
+FOR_FRAMEWORKS = {"esms_connectors.prefect.async_twins"}
+
+
+def module_name(file: Path) -> str:
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_the_reference_has_every_module_that_says_what_it_offers() -> None:
+    """And each that it shows is there."""
+    files = {module_name(file): file for file in (ROOT / "esms_connectors").rglob("*.py")}
+    offering = {name for name, file in files.items() if "\n__all__ = " in file.read_text(encoding="utf-8")}
+    assert offering - FOR_FRAMEWORKS <= DOCUMENTED <= set(files)
+
+
+def test_the_reference_has_every_module_that_airflow_is_told_of() -> None:
+    """Those have no `__all__`: Airflow's users import classes from where they are."""
+    told = get_provider_info()
+    kinds = ("operators", "sensors", "triggers", "hooks")
+    modules = {module for kind in kinds for part in told[kind] for module in part["python-modules"]}
+    modules |= {transfer["python-module"] for transfer in told["transfers"]}
+    assert modules <= DOCUMENTED
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_uses_public_names_only(page: Path) -> None:
+    """What stands on a page is copied."""
+    for block in blocks_of(page) if page in CODE_PAGES else []:
+        if block.language == "python":
+            used = {
+                node.module
+                for node in ast.walk(ast.parse(block.text))
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("esms_connectors")
+            }
+            assert used <= DOCUMENTED, block.where
+
+
+def test_the_page_of_the_commands_is_what_they_say_of_themselves() -> None:
+    """`python tests/documentation/commands_page.py` writes it anew."""
+    assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def anchors_of(text: str) -> set[str]:
+    """Those that GitHub makes of headings."""
+    headings = re.findall(r"(?m)^#+ (.+)$", text)
+    return {re.sub(r"[^\w\- ]", "", heading.casefold()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_something_that_is_there(page: Path) -> None:
+    """Files and headings, as GitHub reads them; the site checks its own when it is built."""
+    links = [
+        str(child.attrs["href"])
+        for token in MarkdownIt("commonmark").enable("table").parse(page.read_text(encoding="utf-8"))
+        for child in token.children or ()
+        if child.type == "link_open"
+    ]
+    for link in links:
+        if link.startswith(("https://", "http://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{link} leads nowhere"
+        assert target.is_relative_to(ROOT), f"{link} leads out of the repository"
+        if anchor:
+            assert anchor in anchors_of(target.read_text(encoding="utf-8")), f"{link}: there is no such heading"
+
+
+def test_every_page_is_reached_from_the_first() -> None:
+    """By links, not only by the menu of the site."""
+    seen: set[Path] = set()
+    waiting = [ROOT / "docs" / "index.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in seen or page.suffix != ".md":
+            continue
+        seen.add(page)
+        links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        waiting += [(page.parent / link).resolve() for link in links if "://" not in link]
+    assert set(ROOT.glob("docs/**/*.md")) - seen == set()

@@ -1,0 +1,75 @@
+"""The flows and commands on the pages run on this Prefect, against the emulator, as they stand there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from documentation.code_blocks import ROOT, pages_for, runnable
+from documentation.consoles import Console, environment_of
+from documentation.pages import run_block
+from documentation.reader import write_customers
+
+from esms_connectors.emulator import (
+    DEMO_API_KEY,
+    DEMO_BRANDNAME,
+    DEMO_OA_ID,
+    DEMO_SECRET_KEY,
+    Emulator,
+    EmulatorConfig,
+    EmulatorServer,
+    Progress,
+)
+from esms_connectors.prefect import EsmsCredentials, EsmsLedger, EsmsNotification, EsmsWarehouse
+
+
+@pytest.fixture
+def gateway() -> Emulator:
+    """Messages arrive at once; yesterday's are there."""
+    soon = Progress(failed_share=0.0, rejected_share=0.0, queue_seconds=(0.0, 0.0), report_seconds=(0.0, 0.0))
+    gateway = Emulator(EmulatorConfig(progress=soon))
+    gateway.populate(700)
+    return gateway
+
+
+@pytest.fixture
+def console(
+    prefect_server: str, server: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Console]:
+    """A reader's machine: customers in a file, and the blocks called `default` that the first page makes."""
+    write_customers(tmp_path / "customers.csv")
+    credentials = EsmsCredentials(
+        account="demo",
+        api_key=DEMO_API_KEY,
+        secret_key=DEMO_SECRET_KEY,
+        base_url=server.base_url,
+        brandname=DEMO_BRANDNAME,
+        oa_id=DEMO_OA_ID,
+    )
+    credentials.save("default", overwrite=True)
+    EsmsLedger(url=f"sqlite:///{tmp_path / 'ledger.sqlite'}").save("default", overwrite=True)
+    EsmsWarehouse(url=f"duckdb:///{tmp_path / 'esms.duckdb'}").save("default", overwrite=True)
+    EsmsNotification(credentials=credentials, phones="0987654321").save("default", overwrite=True)
+    monkeypatch.chdir(tmp_path)
+    for name, value in (
+        ("API_KEY", DEMO_API_KEY),
+        ("SECRET_KEY", DEMO_SECRET_KEY),
+        ("BASE_URL", server.base_url),
+    ):
+        monkeypatch.setenv(f"ESMS_{name}", value)
+    settings = {name: value for name, value in os.environ.items() if name.startswith(("PREFECT_", "ESMS_", "DO_NOT"))}
+    with Console(tmp_path, environment_of(tmp_path, **settings), {"http://127.0.0.1:8089": server.base_url}) as console:
+        yield console
+
+
+@pytest.mark.parametrize("page", pages_for("prefect"), ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_does_what_it_shows(page: Path, console: Console, gateway: Emulator) -> None:
+    """Its blocks in their order, as somebody would who has only the page; nobody gets one campaign twice."""
+    for block in runnable(page, "prefect"):
+        run_block(block, console)
+    sent = [(message.campaign, message.phone) for message in gateway.messages() if message.campaign.startswith("march")]
+    assert len(sent) == len(set(sent))
+    if page.name == "alerts.md":
+        assert gateway.deliveries_by_phone()["0901888484"] == 1
