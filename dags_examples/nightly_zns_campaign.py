@@ -2,6 +2,7 @@
 A ZNS to every customer of a PostgreSQL table: plan, approval, send, wait for 95 % delivered, load, report.
 
 Connections: `esms_default` (OA, template, ledger and `ledger_secret` in its extra), `crm` and `warehouse` (postgres).
+Variable `esms_reports`: the folder or bucket where people find reports.
 A task that fails is cleared: the plan and the send go on where they stopped, nobody gets two messages.
 """
 
@@ -12,9 +13,10 @@ from typing import Any
 
 import pendulum
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import DAG, Param, task
+from airflow.sdk import DAG, Param
 
 from esms_connectors.airflow.operators import ZnsBulkOperator
+from esms_connectors.airflow.reports import SentMessagesReportOperator
 from esms_connectors.airflow.sensors import DeliveryStatusSensor
 from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator
 
@@ -62,11 +64,15 @@ with DAG(
         phone="hashed",
         content=False,
     )
-
-    @task
-    def report(sent: dict[str, Any], delivered: dict[str, Any]) -> str:
-        share = delivered["delivered"] / delivered["expected"]
-        return f"{sent['accepted']} sent for {sent['cost_vnd']} VND, {share:.1%} delivered"
+    report = SentMessagesReportOperator(
+        task_id="report",
+        targets="{{ var.value.esms_reports }}/visits-{{ params.visited_on or ds }}.html",
+        warehouse_conn_id="warehouse",
+        start="{{ (dag_run.run_after - macros.timedelta(days=1)).isoformat() }}",
+        end="{{ (dag_run.run_after + macros.timedelta(days=1)).isoformat() }}",
+        with_ledger=True,
+        language="vi",
+    )
 
     plan >> approve >> send
-    wait >> load >> report(send.output, wait.output)
+    wait >> load >> report

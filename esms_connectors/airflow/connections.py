@@ -109,7 +109,8 @@ def _base_url(conn: AnyConnection) -> str | None:
     host = conn.host.strip()
     if "://" not in host:
         host = f"https://{host}"
-    return host if conn.port is None else f"{host.rstrip('/')}:{conn.port}"
+    # Airflow's UI says 0 where there is none.
+    return f"{host.rstrip('/')}:{conn.port}" if conn.port else host
 
 
 def _flag(value: object, where: str) -> bool:

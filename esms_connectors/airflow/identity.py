@@ -28,7 +28,11 @@ def namespace() -> str:
 
 def run_key_of(context: Context, given: str | None = None, generation: int = 1) -> str:
     """The run key of a task instance, or the one given; with a mark when a cleared task is to send once more."""
+    from esms_connectors.airflow.arguments import text
+
     ti: Any = context["ti"]
+    # A word that every template without a value gives would be one run for campaigns that have nothing in common.
+    given = text(given, "run_key")
     parts = ["airflow", namespace(), ti.dag_id, ti.run_id, ti.task_id]
     if ti.map_index is not None and ti.map_index >= 0:
         parts.append(str(ti.map_index))

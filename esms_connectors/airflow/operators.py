@@ -49,16 +49,6 @@ class _SendingOperator(BaseOperator):
         if getattr(self, "retry_policy", None) is None and ESMS_RETRY_POLICY is not None:
             self.retry_policy = ESMS_RETRY_POLICY
 
-    def _hidden(self, value: Any, context: Context) -> Any:
-        """Render a value that Airflow must not show."""
-        from esms_connectors.gateway.errors import InvalidRequestError
-
-        try:
-            return self.render_template(value, context)
-        except Exception as error:  # noqa: BLE001 - a template may do anything, and its errors quote values
-            failure = type(error).__name__
-        raise InvalidRequestError(f"The template of phones, text or ledger_url fails ({failure}).", field="text")
-
     def _ledger_is_given(self, hook: EsmsHook) -> bool:
         from esms_connectors.airflow.hooks import configured
 
@@ -68,7 +58,10 @@ class _SendingOperator(BaseOperator):
         )
 
     def _open_ledger(self, hook: EsmsHook, context: Context) -> Ledger:
-        return hook.open_ledger(self.ledger_conn_id or None, self._hidden(self._ledger_url, context) or None)
+        from esms_connectors.airflow.arguments import rendered, text
+
+        ledger_url = text(rendered(self, self._ledger_url, context, "ledger_url"), "ledger_url")
+        return hook.open_ledger(self.ledger_conn_id or None, ledger_url)
 
 
 class SendSmsOperator(_SendingOperator):
@@ -135,6 +128,7 @@ class SendSmsOperator(_SendingOperator):
 
     def _send(self, context: Context) -> dict[str, Any]:
         from esms_connectors.airflow import sms_sending as sending
+        from esms_connectors.airflow.arguments import rendered, text
         from esms_connectors.airflow.identity import generation_of, note_done, run_key_of
         from esms_connectors.gateway.errors import ConfigurationError
 
@@ -145,13 +139,13 @@ class SendSmsOperator(_SendingOperator):
             raise ConfigurationError("Give brandname, here or in the eSMS connection: an SMS needs its sender.")
         generation = generation_of(context, resend_on_clear=self.resend_on_clear)
         message = sending.SmsMessage(
-            phones=sending.phone_list(self._hidden(self._phones, context)),
-            text=sending.checked_text(self._hidden(self._text, context)),
+            phones=sending.phone_list(rendered(self, self._phones, context, "phones")),
+            text=sending.checked_text(rendered(self, self._text, context, "text")),
             brandname=brandname,
             advertising=_one_of(self.sms_type, "sms_type", ("customer_care", "advertising")) == "advertising",
             xml=_one_of(self.route, "route", ("json", "xml")) == "xml",
             send_at=moment(self.send_at, context),
-            campaign=self.campaign or f"{context['ti'].dag_id}.{context['ti'].task_id}",
+            campaign=text(self.campaign, "campaign") or f"{context['ti'].dag_id}.{context['ti'].task_id}",
             callback_url=self.callback_url or settings.callback_url,
         )
         run_key = run_key_of(context, self.run_key, generation)
@@ -188,8 +182,8 @@ class ZnsBulkOperator(_SendingOperator):
             never fails it for rows.
         dry_run: check and count only; the plan is the result.
         rejects_path: CSV for the rows that cannot be sent, to be repaired and sent.
-        run_key: names the campaign; made of dag, run, task and map index if None. Tasks that use one run key one after
-            the other send to nobody twice; tasks that run at the same time should have keys, and people, of their own.
+        run_key: names the campaign; made of dag, run, task and map index if None. Tasks that use one run key send to
+            nobody twice; those that run at the same time should have people of their own.
         report_url: where the link "eSMS report" of the task leads; the account at eSMS.vn if None.
         campaign, send_at, callback_url, sending_mode, duplicates, encoding, threads, chunk_size, price_vnd: as in
             `esms_connectors.campaign.ZnsCampaign`.
@@ -300,6 +294,7 @@ class ZnsBulkOperator(_SendingOperator):
     def _send(self, context: Context) -> dict[str, Any]:
         from contextlib import ExitStack
 
+        from esms_connectors.airflow.arguments import number, text, whole_number
         from esms_connectors.airflow.identity import generation_of, note_done, run_key_of
         from esms_connectors.airflow.lineage import SENT_DATA, Moved, file_dataset
         from esms_connectors.airflow.sources import opened_source
@@ -312,12 +307,15 @@ class ZnsBulkOperator(_SendingOperator):
         template_id, oa_id = self.template_id or settings.template_id, self.oa_id or settings.oa_id
         if not template_id or not oa_id:
             raise ConfigurationError("Give template_id and oa_id, here or in the eSMS connection.")
+        threads, chunk_size = whole_number(self.threads, "threads"), whole_number(self.chunk_size, "chunk_size")
+        rejects = os.fspath(self.rejects_path) if isinstance(self.rejects_path, os.PathLike) else self.rejects_path
+        rejects_path = text(rejects, "rejects_path")
         generation = generation_of(context, resend_on_clear=self.resend_on_clear)
         with ExitStack() as stack:
             source = stack.enter_context(
                 opened_source(self.recipients, self.sql, self.sql_conn_id, self.sql_parameters)  # type: ignore[arg-type]
             )
-            client: EsmsClient = stack.enter_context(hook.get_conn(max_connections=max(16, self.threads)))
+            client: EsmsClient = stack.enter_context(hook.get_conn(max_connections=max(16, threads)))
             campaign = ZnsCampaign(
                 client=client,
                 source=source,
@@ -328,18 +326,17 @@ class ZnsBulkOperator(_SendingOperator):
                 run_key=run_key_of(context, self.run_key, generation),
                 duplicates=self.duplicates,
                 encoding=self.encoding,
-                campaign=self.campaign or f"{context['ti'].dag_id}.{context['ti'].task_id}",
+                campaign=text(self.campaign, "campaign") or f"{context['ti'].dag_id}.{context['ti'].task_id}",
                 send_at=moment(self.send_at, context),
                 callback_url=self.callback_url or settings.callback_url,
                 sending_mode=self.sending_mode,
-                chunk_size=self.chunk_size,
-                threads=self.threads,
-                at_least=self.at_least,
+                chunk_size=chunk_size,
+                threads=threads,
+                at_least=None if self.at_least is None else number(self.at_least, "at_least"),
                 price_vnd=_price(self.price_vnd),
             )
             with ExitStack() as files:
-                rejects = None if self.rejects_path is None else files.enter_context(RejectsFile(self.rejects_path))
-                plan = campaign.plan(rejects)
+                plan = campaign.plan(None if rejects_path is None else files.enter_context(RejectsFile(rejects_path)))
             self.log.info(
                 "%d rows: %d to send, %d settled before, %d cannot be sent",
                 plan.report.rows, plan.to_send, plan.already_settled, plan.report.rejected,
@@ -387,21 +384,26 @@ def moment(value: datetime | str | None, context: Context) -> datetime | None:
 
 
 def _columns(template_params: Any, phone: str, key: str | None) -> Any:
+    from esms_connectors.airflow.arguments import column_names
     from esms_connectors.recipients import Columns
 
+    column_names(template_params, phone_column=phone, **({} if key is None else {"key_column": key}))
     if isinstance(template_params, str):
         return Columns.parse(template_params, phone=phone, row_key=key)
     return Columns(phone, template_params, key)
 
 
 def _price(value: Decimal | float | None) -> Decimal | None:
-    from decimal import Decimal
+    from decimal import Decimal, InvalidOperation
 
     from esms_connectors.gateway.errors import InvalidRequestError
 
     if value is None:
         return None
-    price = Decimal(str(value))
+    try:
+        price = Decimal(str(value))
+    except InvalidOperation:
+        price = Decimal(-1)
     if not price.is_finite() or price < 0:
         raise InvalidRequestError("price_vnd is no amount of VND.", field="price_vnd")
     return price

@@ -16,9 +16,10 @@ _CONNECTION = {
     "hook-class-name": "esms_connectors.airflow.hooks.EsmsHook",
     "hook-name": "eSMS.vn",
     "ui-field-behaviour": {
-        "hidden-fields": ["schema", "port", "extra"],
+        # The port is shown because the UI of Airflow 3.3 cannot test a connection without one: it asks for port 0.
+        "hidden-fields": ["schema", "extra"],
         "relabeling": {"host": "Base URL", "login": "ApiKey", "password": "SecretKey"},
-        "placeholders": {"host": "https://rest.esms.vn", "login": "from account.esms.vn, or below"},
+        "placeholders": {"host": "https://rest.esms.vn", "port": "443", "login": "from account.esms.vn, or below"},
     },
     "conn-fields": {
         "api_key": _field("ApiKey (hidden)", "In place of the login, which Airflow shows.", format="password"),
@@ -26,7 +27,8 @@ _CONNECTION = {
         "brandname": _field("Brandname", "Sender of SMS, where a task gives none."),
         "oa_id": _field("OA id", "Zalo Official Account, where a task gives none."),
         "template_id": _field("Template id", "ZNS template, where a task gives none."),
-        "callback_url": _field("Callback URL", "Gets delivery reports, where a task gives none.", format="url"),
+        # Its path is the secret of whoever receives the reports.
+        "callback_url": _field("Callback URL", "Gets delivery reports, where a task gives none.", format="password"),
         "connect_timeout_seconds": _field("Connect timeout", "Seconds; 10 if empty.", "number", minimum=0),
         "read_timeout_seconds": _field("Read timeout", "Seconds; 60 if empty.", "number", minimum=0),
         "requests_per_second": _field("Requests per second", "Of each worker; no limit if empty.", "number", minimum=0),
@@ -64,6 +66,24 @@ _CONFIG = {
                 "default": "",
                 "sensitive": True,
             },
+            "callback_token": {
+                "description": (
+                    "Turns the receiver of delivery reports on: the API server then takes them at "
+                    "/esms/callback/<token>. A secret of 16 letters, digits, - or _ at least; off if empty."
+                ),
+                "version_added": "0.1.0",
+                "type": "string",
+                "example": None,
+                "default": "",
+                "sensitive": True,
+            },
+            "callback_conn_id": {
+                "description": "The eSMS connection by which reported messages are looked up.",
+                "version_added": "0.1.0",
+                "type": "string",
+                "example": None,
+                "default": "esms_default",
+            },
         },
     }
 }
@@ -94,6 +114,7 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "notifications": ["esms_connectors.airflow.notifications.EsmsNotifier"],
+        "plugins": [{"name": "esms_callbacks", "plugin-class": "esms_connectors.airflow.callbacks.EsmsCallbackPlugin"}],
         "asset-uris": [{"schemes": ["esms"], "handler": None}],
         "hooks": [{"integration-name": _INTEGRATION, "python-modules": ["esms_connectors.airflow.hooks"]}],
         "config": _CONFIG,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
+from esms_connectors.airflow.arguments import rendered, text
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
 from esms_connectors.airflow.links import EsmsReportLink
 from esms_connectors.airflow.retry import ESMS_RETRY_POLICY, airflow_errors
@@ -94,7 +95,10 @@ class SentMessagesReportOperator(BaseOperator):
         for target in targets:
             check_target(target)
         start, end = span(context, self.start, self.end)
-        address = warehouse_address(self.warehouse_conn_id, self.render_template(self._warehouse, context))
+        address = warehouse_address(
+            text(self.warehouse_conn_id, "warehouse_conn_id"),
+            text(rendered(self, self._warehouse, context, "warehouse"), "warehouse"),
+        )
         with ExitStack() as opened:
             ledger = None
             if self.with_ledger or self.ledger_conn_id:

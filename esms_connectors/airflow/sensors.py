@@ -75,7 +75,7 @@ class DeliveryStatusSensor(BaseSensorOperator):
         max_failures: int = 10,
         sent_after: datetime | str | None = None,
         sent_before: datetime | str | None = None,
-        sms_types: Sequence[int] = (),
+        sms_types: Sequence[int] | str = (),
         oa_id: str | None = None,
         esms_conn_id: str = DEFAULT_CONN_ID,
         ledger_conn_id: str | None = None,
@@ -93,7 +93,7 @@ class DeliveryStatusSensor(BaseSensorOperator):
         self.max_failures = max_failures
         self.sent_after = sent_after
         self.sent_before = sent_before
-        self.sms_types = tuple(sms_types)
+        self.sms_types = sms_types
         self.oa_id = oa_id
         self.esms_conn_id = esms_conn_id
         self.ledger_conn_id = ledger_conn_id
@@ -114,18 +114,18 @@ class DeliveryStatusSensor(BaseSensorOperator):
             return self._end(verdict, counts)
         from esms_connectors.airflow.triggers import DeliveryStatusTrigger
 
-        watch = self._watch
-        assert watch is not None  # noqa: S101 - _look made it
+        watch, patience, goal = self._watch, self._patience, self._goal()
+        assert watch is not None and patience is not None  # noqa: S101, PT018 - _look made them
         self.log.info("%s; deferred until %s at the latest", counts, self._ends)
         self.defer(
             trigger=DeliveryStatusTrigger(
                 esms_conn_id=self.esms_conn_id,
                 awaited=watch.awaited.as_dict(),
                 deadline=self._ends.isoformat(),
-                final_share=self.final_share,
-                delivered_share=self.delivered_share,
+                final_share=goal.final_share,
+                delivered_share=goal.delivered_share,
                 poll_seconds=self.poke_interval,
-                max_failures=self.max_failures,
+                max_failures=patience.max_failures,
             ),
             method_name="execute_complete",
             # A plain timedelta: the supervisor's protocol does not know pendulum's.
@@ -154,6 +154,7 @@ class DeliveryStatusSensor(BaseSensorOperator):
 
     def _look(self, context: Context) -> tuple[Verdict | None, DeliveryCounts]:
         """One look; None when it brought no answer and another one may."""
+        from esms_connectors.airflow.arguments import whole_number
         from esms_connectors.gateway.errors import EsmsError
         from esms_connectors.waiting import Patience, Watch
 
@@ -163,7 +164,7 @@ class DeliveryStatusSensor(BaseSensorOperator):
         hook = EsmsHook(self.esms_conn_id)
         if self._watch is None:
             self._watch = Watch(self._awaited(hook, context))
-            self._patience = Patience(self.poke_interval, self.max_failures)
+            self._patience = Patience(self.poke_interval, whole_number(self.max_failures, "max_failures"))
         watch, patience = self._watch, self._patience
         assert patience is not None  # noqa: S101 - made together with the watch
         try:
@@ -179,9 +180,11 @@ class DeliveryStatusSensor(BaseSensorOperator):
         return goal.judge(counts, now=_now(), deadline=self._ends), counts
 
     def _goal(self) -> Goal:
+        from esms_connectors.airflow.arguments import number
         from esms_connectors.waiting import Goal
 
-        return Goal(self.final_share, self.delivered_share)
+        delivered = None if self.delivered_share is None else number(self.delivered_share, "delivered_share")
+        return Goal(number(self.final_share, "final_share"), delivered)
 
     def _deadline(self) -> Any:
         if self.deadline in (None, ""):
@@ -189,31 +192,36 @@ class DeliveryStatusSensor(BaseSensorOperator):
         return moment(self.deadline, "deadline")
 
     def _awaited(self, hook: EsmsHook, context: Context) -> Awaited:
+        from esms_connectors.airflow.arguments import rendered, sms_types, text
         from esms_connectors.gateway.errors import InvalidRequestError
         from esms_connectors.waiting import FEW_IDS, awaited_by_id, awaited_of_run
 
-        run_key, ids = self.run_key or None, self.message_ids
+        run_key, ids = text(self.run_key, "run_key"), self.message_ids
         if [self.sent, run_key, ids].count(None) != 2:
             raise InvalidRequestError("Give one of sent, run_key and message_ids.", field="message_ids")
         if self.sent is not None:
             if not isinstance(self.sent, Mapping) or "run_key" not in self.sent:
                 raise InvalidRequestError("sent takes what a sending operator returned, as send.output.", field="sent")
+            if self.sent.get("sandbox"):
+                raise InvalidRequestError(
+                    "What is waited for was sent to the sandbox: it was checked, and nothing will arrive.", field="sent"
+                )
             listed = self.sent.get("message_ids") or []
             # Of a few messages whose ids are all there nothing has to be looked up in a ledger.
             complete = not self.sent.get("duplicates") and len(listed) <= FEW_IDS
             run_key, ids = (None, listed) if listed and complete else (str(self.sent["run_key"]), None)
         if run_key is not None:
-            ledger_url = self.render_template(self._ledger_url, context) or None
+            ledger_url = text(rendered(self, self._ledger_url, context, "ledger_url"), "ledger_url")
             with hook.open_ledger(self.ledger_conn_id or None, ledger_url) as ledger:
                 return awaited_of_run(ledger, run_key)
         if isinstance(ids, str):
-            ids = [one for one in ids.replace(",", " ").split() if one]
+            ids = (text(ids, "message_ids") or "").replace(",", " ").split()
         return awaited_by_id(
             list(ids or ()),
             sent_after=None if self.sent_after in (None, "") else moment(self.sent_after, "sent_after"),
             sent_before=None if self.sent_before in (None, "") else moment(self.sent_before, "sent_before"),
-            sms_types=self.sms_types,
-            oa_id=self.oa_id,
+            sms_types=sms_types(self.sms_types),
+            oa_id=text(self.oa_id, "oa_id"),
         )
 
     def _end(self, verdict: Verdict, counts: DeliveryCounts) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from esms_connectors.airflow.arguments import text as given_text
 from esms_connectors.airflow.journal import Journal
 from esms_connectors.bulk import send_sms_bulk
 from esms_connectors.gateway.client import EsmsClient
@@ -77,9 +78,10 @@ def phone_list(phones: Any) -> tuple[str, ...]:
 
 
 def checked_text(text: object) -> str:
-    if not isinstance(text, str) or not text.strip():
+    found = given_text(text, "text")
+    if found is None or not found.strip():
         raise InvalidRequestError("text is empty.", field="text")
-    return text
+    return found
 
 
 def by_ledger(client: EsmsClient, message: SmsMessage, run_key: str, ledger: Ledger) -> dict[str, Any]:

@@ -90,12 +90,16 @@ def _query(sql: str, conn_id: str, parameters: Mapping[str, object]) -> Iterator
         mask(url)
         yield SqlQuery(url.replace("postgresql://", "postgresql+psycopg://", 1), sql, parameters)
         return
-    hook = conn.get_hook()
-    if not hasattr(hook, "get_sqlalchemy_engine"):
-        raise ConfigurationError(
-            f"Connection {conn_id!r} is of type {conn.conn_type!r}, which is no SQL database: give another sql_conn_id."
-        )
-    engine = hook.get_sqlalchemy_engine()
+    where = f"Connection {conn_id!r} is of type {conn.conn_type!r}"
+    engine, problem = None, "which is no SQL database: give another sql_conn_id"
+    try:
+        hook = conn.get_hook()
+        if hasattr(hook, "get_sqlalchemy_engine"):
+            engine = hook.get_sqlalchemy_engine()
+    except Exception as error:  # noqa: BLE001 - hooks of others raise what they like, and may quote the connection
+        problem = f"and no provider gives a database for it ({type(error).__name__})"
+    if engine is None:
+        raise ConfigurationError(f"{where}, {problem}.")
     try:
         yield SqlQuery(engine, sql, parameters)
     finally:
@@ -116,10 +120,17 @@ def _copied(url: str) -> Iterator[Source]:
         copy = Path(folder) / (name or "source")
         try:
             from airflow.sdk import ObjectStoragePath
+            from airflow.sdk.io import has_fs
 
-            copy.touch(mode=0o600)
-            with ObjectStoragePath(url).open("rb") as remote, copy.open("wb") as local:
-                shutil.copyfileobj(remote, local, 1 << 20)
+            if has_fs(parts.scheme):
+                copy.touch(mode=0o600)
+                with ObjectStoragePath(url).open("rb") as remote, copy.open("wb") as local:
+                    shutil.copyfileobj(remote, local, 1 << 20)
+            else:
+                failure = (
+                    f"{parts.scheme}:// is no store that this Airflow knows; its provider brings it, such as "
+                    "apache-airflow-providers-amazon[s3fs]"
+                )
         except FileNotFoundError:
             failure = f"{name} is not there"
         except ImportError as error:

@@ -129,7 +129,7 @@ class Journey:
             "AIRFLOW_CONN_ESMS_DEFAULT": json.dumps(esms),
             "AIRFLOW_CONN_WAREHOUSE": json.dumps({"conn_type": "duckdb", "host": str(self.result.database)}),
         }
-        airflow = Deployment(home, dags, variables, python)
+        airflow = Deployment(home, dags, variables, python=python)
         self._ends.callback(airflow.stop)
         with self._step("Airflow: scheduler, triggerer and API server start"):
             airflow.start()

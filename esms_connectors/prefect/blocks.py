@@ -11,8 +11,17 @@ from pydantic import HttpUrl, ValidationError
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.prefect.async_twins import in_sync
 
+# Prefect takes web addresses only, no data: and no file, and only the browser of who looks at a block asks for them.
+# Without a network there the picture is missing, and nothing else; the text of a block comes from its docstring.
 LOGO_URL = HttpUrl("https://esms.vn/favicon.ico")
 DOCUMENTATION_URL = HttpUrl("https://esms.vn")
+
+
+class BlockNotReachedError(ConfigurationError):
+    """The Prefect server did not hand out a block; later it may."""
+
+    retryable = True
+
 
 B = TypeVar("B", bound="EsmsBlock")
 
@@ -46,11 +55,13 @@ def load_block(kind: type[B], given: str | B) -> B:
     The block itself, or the saved one of that name.
 
     Raises:
-        ConfigurationError: there is none of that name, it does not fit, or the server cannot be reached.
+        ConfigurationError: there is none of that name, or it does not fit.
+        BlockNotReachedError: the server could not be asked.
     """
     if not isinstance(given, str):
         return given
     slug = kind.get_block_type_slug()
+    failure = ConfigurationError
     try:
         block: B = in_sync(kind.load)(given)
     except Exception as error:  # noqa: BLE001 - raised anew: their texts hold addresses, or what they refuse
@@ -59,7 +70,8 @@ def load_block(kind: type[B], given: str | B) -> B:
         elif isinstance(error, ValidationError) or isinstance(error.__cause__, ValidationError):
             problem = f"Block {slug}/{given} does not fit this version. Open it, fill it in and save it again."
         else:
+            failure = BlockNotReachedError
             problem = f"Block {slug}/{given} could not be loaded from the Prefect server ({type(error).__name__})."
     else:
         return block
-    raise ConfigurationError(problem)
+    raise failure(problem)

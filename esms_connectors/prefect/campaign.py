@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
@@ -14,16 +15,21 @@ from typing import Any, Literal, Self
 from prefect.blocks.core import Block
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from esms_connectors import campaign as core
+from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.request_ids import make_request_id
-from esms_connectors.ledger import check_run_key
+from esms_connectors.ledger import Ledger, check_run_key
 from esms_connectors.prefect.async_twins import in_sync
-from esms_connectors.recipients import Columns, ReadReport, Recipient, RejectsFile, SqlQuery, read_recipients
+from esms_connectors.recipients import Columns, Recipient, RejectsFile, SqlQuery
 
 # Prefect servers drop task runs far beyond; a bigger campaign gets bigger shards.
 MAX_SHARDS = 1000
+# A task run costs Prefect some ten milliseconds of processor time, as much as half a chunk of 500 costs here. More
+# chunks a task would keep more rows in memory, and give a rerun less to pass over.
+_ENOUGH_SHARDS, _CHUNKS_OF_A_USUAL_SHARD = 100, 5
 _LARGEST_CHUNK = SEND_ZNS_BULK.max_items or 500
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
@@ -72,7 +78,7 @@ class ZnsCampaign(BaseModel):
     sending_mode: int | None = None
     at_least: float | None = Field(default=1.0, ge=0, le=1)
     chunk_size: int = Field(default=_LARGEST_CHUNK, ge=1, le=_LARGEST_CHUNK)
-    price_vnd: Decimal | None = None
+    price_vnd: Decimal | None = Field(default=None, ge=0, allow_inf_nan=False)
     credentials: str = "default"
     ledger: str | None = None
     rate_limit: str | None = None
@@ -94,34 +100,42 @@ class ZnsCampaign(BaseModel):
     def _one_source(self) -> Self:
         if (self.source is None) == (self.query is None) or (self.query is None) != (self.database is None):
             raise ValueError("give either source, or query and database")
-        if self.source is not None and re.match(r"[a-z0-9+]+://[^/]*@", self.source):
+        if self.source is not None and re.match(r"[A-Za-z0-9+.-]+://[^/]*@", self.source):
             raise ValueError("source holds a user or password: keep the URL in a Secret block, give query and database")
         return self
 
-    def columns(self) -> Columns:
-        return Columns(self.phone_column, self.params, self.key_column)
-
-    def recipients(
-        self, template: ZnsTemplate, report: ReadReport, rejects: RejectsFile | None = None
-    ) -> Iterator[Recipient]:
-        """Read the source anew: checked rows, their values in the order of the template."""
-        rows = read_recipients(
-            self.source if self.source is not None else SqlQuery(_database(self.database or ""), self.query or ""),
-            self.columns(),
-            template=template,
-            duplicates=self.duplicates or ("merge" if self.key_column is None else "keep"),
-            rejects=rejects,
-            report=report,
-            encoding=self.encoding,
-            delimiter=self.delimiter,
-        )
-        names = [param.name for param in template.params]
-        for row in rows:
-            params = row.template_params
-            if isinstance(params, Mapping):
-                # So that a shard needs no template where it is sent.
-                row = Recipient(row.phone, tuple(params.get(name, "") for name in names), row.row_key, row.line)
-            yield row
+    @contextmanager
+    def opened(self, client: EsmsClient, ledger: Ledger, oa_id: str) -> Iterator[core.ZnsCampaign]:
+        """The campaign with all that is only named here: what plans it, and reads its source."""
+        with ExitStack() as stack:
+            source: str | SqlQuery
+            if self.source is not None:
+                source = self.source
+            else:
+                database = _database(self.database or "")
+                if hasattr(database, "dispose"):
+                    stack.callback(database.dispose)
+                source = SqlQuery(database, self.query or "")
+            yield core.ZnsCampaign(
+                client=client,
+                source=source,
+                columns=Columns(self.phone_column, self.params, self.key_column),
+                template_id=self.template_id,
+                oa_id=oa_id,
+                ledger=ledger,
+                run_key=self.run_key,
+                duplicates=self.duplicates,
+                encoding=self.encoding,
+                delimiter=self.delimiter,
+                campaign=self.campaign,
+                send_at=self.send_at,
+                callback_url=self.callback_url,
+                sending_mode=self.sending_mode,
+                chunk_size=self.chunk_size,
+                at_least=self.at_least,
+                at_least_of="sendable",
+                price_vnd=self.price_vnd,
+            )
 
     def rejects_file(self) -> RejectsFile | None:
         return None if self.rejects is None else RejectsFile(Path(self.rejects))
@@ -141,6 +155,16 @@ def _database(slug: str) -> Any:
     except Exception as error:  # noqa: BLE001 - theirs may hold the URL
         problem = f"{problem} ({type(error).__name__})"
     raise ConfigurationError(f"The database block {slug!r} {problem}.")
+
+
+def in_template_order(recipients: Iterable[Recipient], template: ZnsTemplate) -> Iterator[Recipient]:
+    """The values by position, so that a shard needs no template where it is sent."""
+    names = [param.name for param in template.params]
+    for row in recipients:
+        params = row.template_params
+        if isinstance(params, Mapping):
+            row = Recipient(row.phone, tuple(params.get(name, "") for name in names), row.row_key, row.line)
+        yield row
 
 
 class ZnsShard:
@@ -197,6 +221,11 @@ class Cutter:
         if self._rows:
             self._close()
         return self._names
+
+
+def usual_chunks_per_shard(chunks: int) -> int:
+    """Single chunks while there are few, then a few together; always so many that Prefect bears the tasks."""
+    return max(1, min(_CHUNKS_OF_A_USUAL_SHARD, chunks // _ENOUGH_SHARDS), -(-chunks // MAX_SHARDS))
 
 
 def shard_names(chunks: Sequence[str], chunks_per_shard: int) -> list[str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 
+from esms_connectors.bulk import Counters
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError, NotSentError
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.prefect.campaign import ZnsCampaign, ZnsShard
@@ -42,7 +44,7 @@ class Dispatch:
         self._campaign, self._plan, self._ledger = campaign, plan, ledger
         self._window, self._progress = window, progress
         self._under_way: deque[tuple[ZnsShard, PrefectFuture[Any]]] = deque()
-        self._left: dict[int, BaseException] = {}
+        self._left: dict[int, tuple[BaseException, int]] = {}
         self._rows_done = 0
         self._silent = 0
         self.stopped_by: EsmsError | None = None
@@ -51,6 +53,17 @@ class Dispatch:
         # Rows that the ledger knows and has not settled: released by `esms resend`, for one. Receipts of before count
         # for nothing then.
         self._known_open = {row["request_id"] for row in ledger.rows(campaign.run_key, *_OPEN)}
+
+    def counters(self, recipients: int) -> Counters:
+        """
+        What is left of all that this attempt was given; whole shards, so too many rows rather than too few. A task that
+        ended in any other way than with an account of its rows may not have come to claim them.
+        """
+        told = [(error, rows) for error, rows in self._left.values() if isinstance(error, ShardIncompleteError)]
+        untold = sum(rows for error, rows in self._left.values() if not isinstance(error, ShardIncompleteError))
+        not_tried = sum(error.counters["not_tried"] for error, _ in told)
+        left = sum(rows for _, rows in told) - not_tried
+        return Counters(read=recipients, not_sent=left, not_tried=self.not_tried + untold + not_tried)
 
     def run(self) -> None:
         """
@@ -62,7 +75,7 @@ class Dispatch:
         wanted: set[int] | None = None
         for reading in range(_READINGS):
             if reading:
-                wanted = {number for number, error in self._left.items() if getattr(error, "retryable", True)}
+                wanted = {number for number, (error, _) in self._left.items() if getattr(error, "retryable", True)}
                 if not wanted or self.stopped_by is not None:
                     return
                 self._wait_for_others()
@@ -82,7 +95,11 @@ class Dispatch:
                         self._take_in()
             finally:
                 while self._under_way:
-                    self._take_in()
+                    # What is under way is settled before anybody hears of a row that was refused.
+                    with suppress(InvalidRequestError, ConfigurationError):
+                        self._take_in()
+        if isinstance(self.stopped_by, InvalidRequestError | ConfigurationError):
+            raise self.stopped_by
 
     def _hand_out(self, shard: ZnsShard) -> None:
         task = send_zns_bulk
@@ -104,8 +121,8 @@ class Dispatch:
             self._progress(self._rows_done)
             return
         error = _error_of(future)
-        self._left[shard.number] = error
-        if isinstance(error, InvalidRequestError | ConfigurationError):
+        self._left[shard.number] = error, len(shard.rows)
+        if isinstance(error, InvalidRequestError | ConfigurationError) and not error.retryable:
             self.stopped_by = self.stopped_by or error
             raise error
         if isinstance(error, ShardIncompleteError) and error.stops_run:
@@ -120,7 +137,7 @@ class Dispatch:
 
     def _wait_for_others(self) -> None:
         """Until nobody is at a row any more: those who live settle theirs, the lease of the dead ends."""
-        if not any(getattr(error, "counters", {}).get("busy") for error in self._left.values()):
+        if not any(getattr(error, "counters", {}).get("busy") for error, _ in self._left.values()):
             return
         get_run_logger().info(
             "rows are another worker's, alive or dead; waiting %.0f s at most for its lease", self._ledger.lease_seconds

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pendulum
-from prefect import flow
+from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.context import FlowRunContext
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.exceptions import FlowPauseTimeout
 from prefect.filesystems import LocalFileSystem
 from prefect.flow_runs import pause_flow_run, suspend_flow_run
 from prefect.input import RunInput
@@ -23,9 +24,9 @@ from prefect.states import Cancelled
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
-from esms_connectors.bulk import BulkIncompleteError, BulkSummary, Counters, campaign_of
+from esms_connectors.bulk import BulkIncompleteError, BulkSummary, campaign_of
 from esms_connectors.delivery import DeliveryState
-from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
+from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.redaction import redact
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.prefect.async_twins import in_sync
@@ -34,8 +35,9 @@ from esms_connectors.prefect.campaign import ZnsCampaign, plain
 from esms_connectors.prefect.delivery import wait_for_delivery
 from esms_connectors.prefect.dispatch import Dispatch
 from esms_connectors.prefect.loading import load_sent_messages, sent_messages_asset
-from esms_connectors.prefect.notification import EsmsNotification
+from esms_connectors.prefect.notification import EsmsNotification, NotificationFailedError
 from esms_connectors.prefect.reporting import ProgressArtifact, artifact_key, show_plan, show_run
+from esms_connectors.prefect.retries import core_says_repeat
 from esms_connectors.prefect.sending import APPROVED_PLANS, plan_zns_bulk
 from esms_connectors.prefect.sharing import borrow_ledger
 from esms_connectors.prefect.warehouse import EsmsWarehouse
@@ -43,6 +45,10 @@ from esms_connectors.sent_windows import ALL_SMS_TYPES, SentWindow, windows_betw
 
 DEFAULT_WORKERS = 8
 _ASK_EVERY_SECONDS = 3
+
+
+class ApprovalTimeoutError(EsmsError):
+    """Nobody answered. Nothing was sent; another run asks again."""
 
 
 class Approval(RunInput):
@@ -76,7 +82,7 @@ def zns_campaign(
         approval: Ask a person to approve the plan first. pause: the process waits; suspend: it ends, and a deployment
             starts it again.
         approval_timeout_seconds: Without an answer until then the run fails, and nothing was sent.
-        chunks_per_shard: Calls of one task; None takes 1, and more for campaigns beyond 500 000 recipients.
+        chunks_per_shard: Calls of one task; None takes 1, and from 100 000 recipients on a few.
         shards_at_a_time: Tasks handed out at a time; about twice the workers of the task runner.
 
     Returns:
@@ -84,7 +90,11 @@ def zns_campaign(
 
     Raises:
         BulkIncompleteError: Fewer were accepted than `at_least`, or rows are not settled.
+        ApprovalTimeoutError: Nobody answered.
     """
+    for name, value in (("approval_timeout_seconds", approval_timeout_seconds), ("shards_at_a_time", shards_at_a_time)):
+        if value < 1:
+            raise InvalidRequestError(f"{name} is at least 1.", field=name)
     logger = get_run_logger()
     _warn_of_local_storage(campaign.ledger)
     started = time.monotonic()
@@ -104,21 +114,23 @@ def zns_campaign(
         ProgressArtifact(artifact_key("esms-progress", campaign.run_key), "Recipients settled", recipients) as bar,
     ):
         dispatch = Dispatch(campaign, plan, ledger, window=shards_at_a_time, progress=bar.tell)
+        came_to_its_end = False
         try:
             dispatch.run()
+            came_to_its_end = True
         finally:
-            run = ledger.summary(campaign.run_key)
-            show_run(run, plan["account"])
-    summary = BulkSummary(
-        run=run,
-        counters=Counters(read=recipients, not_tried=dispatch.not_tried),
-        campaign=campaign_of(campaign.run_key, campaign.campaign),
-        stopped_by=dispatch.stopped_by,
-        seconds=time.monotonic() - started,
-    )
+            summary = BulkSummary(
+                run=ledger.summary(campaign.run_key),
+                counters=dispatch.counters(recipients),
+                campaign=campaign_of(campaign.run_key, campaign.campaign),
+                stopped_by=dispatch.stopped_by,
+                seconds=time.monotonic() - started,
+            )
+            run = summary.run
+            show_run(run, plan["account"], complete=came_to_its_end and summary.complete)
     logger.info("run %s: %s", campaign.run_key, summary)
     at_least = campaign.at_least
-    lost = max(0, recipients - run.total - dispatch.not_tried)
+    lost = max(0, recipients - run.total - summary.counters.not_tried)
     if lost:
         problem = (
             f"Run {campaign.run_key}: {lost} recipients have receipts, but are not in the ledger: it is another one, "
@@ -149,12 +161,19 @@ def zns_campaign(
 def _approved(approval: str, text: str, timeout_seconds: int) -> bool:
     question = Approval.with_initial_data(description=text, approve=False)
     # The key makes it one question a run, however often the run begins anew.
-    if approval == "pause":
+    if approval == "suspend":
+        return bool(suspend_flow_run(wait_for_input=question, timeout=timeout_seconds, key="esms-approval").approve)
+    try:
         answer = pause_flow_run(
-            wait_for_input=question, timeout=timeout_seconds, poll_interval=_ASK_EVERY_SECONDS, key="esms-approval"
+            wait_for_input=question,
+            timeout=timeout_seconds,
+            poll_interval=min(_ASK_EVERY_SECONDS, timeout_seconds),
+            key="esms-approval",
         )
-    else:
-        answer = suspend_flow_run(wait_for_input=question, timeout=timeout_seconds, key="esms-approval")
+    except FlowPauseTimeout:
+        answer = None
+    if answer is None:
+        raise ApprovalTimeoutError(f"Nobody approved the plan within {timeout_seconds} s; nothing was sent.")
     return bool(answer.approve)
 
 
@@ -185,18 +204,38 @@ def notify_by_sms(body: str, subject: str | None = None, notification: str = "de
     """
     Send a notification by SMS, for automations on servers without this package: let them run this deployment.
 
+    An alarm comes when things go wrong, so a server or gateway that does not answer is tried again for some minutes.
+
     Args:
         body: The body of the notification.
         subject: The subject of the notification.
         notification: Name of an `EsmsNotification` block.
 
     Raises:
-        ConfigurationError: The message was not accepted.
+        ConfigurationError: The block cannot be used.
+        NotificationFailedError: Not every phone was sent to.
     """
-    block = load_block(EsmsNotification, notification)
-    failure = block.failure_of(body, subject)
+    context = FlowRunContext.get()
+    created = context.flow_run.created if context is not None and context.flow_run is not None else None
+    _notify(body, subject, notification, time.time() if created is None else created.timestamp())
+
+
+@task(
+    name="notify-by-sms",
+    tags={"esms"},
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=3,
+    retry_delay_seconds=[5, 30, 180],
+    retry_condition_fn=core_says_repeat,
+)
+def _notify(body: str, subject: str | None, notification: str, moment: float) -> None:
+    context = TaskRunContext.get()
+    if context is not None and context.task_run.run_count > 1 and not EsmsNotification.may_repeat(moment):
+        raise NotificationFailedError("SMS notification: not tried again, because the gateway's day has ended since.")
+    failure = load_block(EsmsNotification, notification).attempt(body, subject, moment=moment)
     if failure is not None:
-        raise ConfigurationError(failure)
+        raise failure
 
 
 # --- reading back ----------------------------------------------------------------------------------------------------

@@ -6,16 +6,27 @@ import asyncio
 import re
 import time
 
+import pendulum
 from prefect.blocks.abstract import NotificationBlock, NotificationError
 from pydantic import Field, SecretStr
 
-from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
-from esms_connectors.gateway.redaction import mask_phone, redact
+from esms_connectors.gateway.errors import EsmsError, InvalidRequestError, OutcomeUnknownError
+from esms_connectors.gateway.phones import normalise_phone
+from esms_connectors.gateway.redaction import mask_phone
 from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.gateway.retry import duplicate_window_start
 from esms_connectors.prefect.async_twins import async_dispatch
 from esms_connectors.prefect.blocks import EsmsBlock
 from esms_connectors.prefect.credentials import EsmsCredentials
 from esms_connectors.sms_text import describe, without_diacritics
+
+
+class NotificationFailedError(EsmsError):
+    """Not every phone was sent to. Trying again with the same moment sends nobody a second message."""
+
+    def __init__(self, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.retryable = retryable
 
 
 class EsmsNotification(NotificationBlock, EsmsBlock):
@@ -103,38 +114,67 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
             cut = cut[:-1]
         return text if cut == text else cut[:-3].rstrip() + "..."
 
-    def failure_of(self, body: str, subject: str | None = None) -> str | None:
-        """Send to each phone; what went wrong as one line, or None."""
+    def attempt(
+        self, body: str, subject: str | None = None, *, moment: float | None = None
+    ) -> NotificationFailedError | None:
+        """
+        Send to each phone, and hand back what went wrong, or None.
+
+        Args:
+            body: The body of the notification.
+            subject: The subject of the notification.
+            moment: When the event took place, in seconds of the epoch. A later attempt with the same moment is the same
+                message, which the gateway holds back where it has it; `may_repeat` says until when.
+        """
         try:
-            failures = self._send_to_each(self.message(body, subject))
+            failures = self._send_to_each(self.message(body, subject), time.time() if moment is None else moment)
         except EsmsError as error:
-            failures = [str(error)]
+            failures = [(str(error), error.retryable)]
         except Exception as error:  # noqa: BLE001 - any other error would make Prefect send the message again
-            failures = [f"internal error ({type(error).__name__})"]
-        return redact("SMS notification: " + "; ".join(failures)) if failures else None
+            failures = [(f"internal error ({type(error).__name__})", False)]
+        if not failures:
+            return None
+        return NotificationFailedError(
+            "SMS notification: " + "; ".join(text for text, _ in failures), retryable=any(may for _, may in failures)
+        )
+
+    @staticmethod
+    def may_repeat(moment: float) -> bool:
+        """Whether the gateway surely still holds back what was sent since that moment."""
+        return pendulum.from_timestamp(moment) >= duplicate_window_start(pendulum.now("UTC"))
 
     def _send(self, body: str, subject: str | None) -> None:
-        failure = self.failure_of(body, subject)
+        failure = self.attempt(body, subject)
         if failure is None:
             return
         if self._raise_on_failure:
-            raise NotificationError(failure)
+            raise NotificationError(str(failure))
         self.logger.warning("%s", failure)
 
-    def _send_to_each(self, text: str) -> list[str]:
+    def _send_to_each(self, text: str, moment: float) -> list[tuple[str, bool]]:
+        """What went wrong, in words, and whether another attempt may do better."""
         brandname = self.brandname or self.credentials.brandname
         if not brandname:
             raise InvalidRequestError("a brandname is missing, in this block and in its credentials", field="brandname")
-        phones = [one for one in self.phones.get_secret_value().replace(";", ",").split(",") if one.strip()]
-        if not phones:
+        listed = [one.strip() for one in re.split(r"[,;\n]", self.phones.get_secret_value()) if one.strip()]
+        if not listed:
             raise InvalidRequestError("no phone number is given", field="phones")
-        period = int(time.time() // (self.same_text_minutes * 60))
-        failures = []
+        failures: list[tuple[str, bool]] = []
+        phones: dict[str, None] = {}
+        for one in listed:
+            try:
+                # In one spelling: a number that is listed twice gets one message.
+                phones[normalise_phone(one)] = None
+            except InvalidRequestError as error:
+                failures.append((str(error), False))
+        period = int(moment // (self.same_text_minutes * 60))
         with self.credentials.get_client() as client:
-            for phone in dict.fromkeys(one.strip() for one in phones):
+            for phone in phones:
                 request_id = make_request_id("prefect-notification", self.credentials.account, phone, text, period)
                 try:
                     client.send_customer_care_sms(phone, text, brandname, request_id=request_id)
                 except EsmsError as error:
-                    failures.append(f"{mask_phone(phone)}: {error}")
+                    # Nobody knows whether it arrived: under the same request id that is no reason to give up.
+                    may = error.retryable or isinstance(error, OutcomeUnknownError)
+                    failures.append((f"{mask_phone(phone)}: {error}", may))
         return failures

@@ -110,8 +110,13 @@ def show_plan(plan: Mapping[str, Any], run_key: str) -> str:
 _MONEY = {"cost_vnd": "cost", "balance_vnd": "balance", "left_vnd": "left"}
 
 
-def show_run(summary: RunSummary, account: str) -> None:
-    """A table artifact of the run, and the event that automations wait for."""
+def show_run(summary: RunSummary, account: str, *, complete: bool) -> None:
+    """
+    A table artifact of the run, and the event that automations wait for.
+
+    Args:
+        complete: Whether every recipient is settled; the ledger alone does not know of those that were not tried.
+    """
     table = [
         {"outcome": "accepted", "code": "100", "messages": summary.accepted - summary.duplicates},
         {"outcome": "accepted before (124)", "code": "124", "messages": summary.duplicates},
@@ -135,7 +140,7 @@ def show_run(summary: RunSummary, account: str) -> None:
             "prefect.resource.id": f"esms.run.{account}.{plain(summary.run_key)}",
             "prefect.resource.name": redact(summary.run_key),
             "esms.account": account,
-            "esms.complete": str(summary.unsettled == 0).lower(),
+            "esms.complete": str(complete).lower(),
         },
         payload={
             "run_key": redact(summary.run_key),

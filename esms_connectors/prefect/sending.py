@@ -10,23 +10,34 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import pendulum
 from prefect import task
 from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging import get_run_logger
 
 from esms_connectors import bulk
-from esms_connectors.bulk import Counters, ShardSummary
+from esms_connectors.bulk import BulkIncompleteError, Counters, ShardSummary
+from esms_connectors.gateway import wire
+from esms_connectors.gateway.arguments import check_callback_url, check_label
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.gateway.request_ids import make_request_id
-from esms_connectors.plan import plan_zns_bulk as make_plan
-from esms_connectors.prefect.campaign import MAX_SHARDS, Cutter, ZnsCampaign, ZnsShard, cut_shards, plain, shard_names
+from esms_connectors.prefect.campaign import (
+    Cutter,
+    ZnsCampaign,
+    ZnsShard,
+    cut_shards,
+    in_template_order,
+    plain,
+    shard_names,
+    usual_chunks_per_shard,
+)
 from esms_connectors.prefect.credentials import EsmsCredentials
 from esms_connectors.prefect.ledger import EsmsLedger
 from esms_connectors.prefect.retries import core_says_repeat
 from esms_connectors.prefect.sharing import borrow_account, borrow_ledger
-from esms_connectors.recipients import ReadReport, Recipient
+from esms_connectors.recipients import Recipient
 
 
 class ShardIncompleteError(EsmsError):
@@ -176,6 +187,13 @@ def _send_sms(
             raise InvalidRequestError(
                 "No brandname: give one, or put one into the credentials block.", field="brandname"
             )
+        # Before anything is claimed: a mistake of the caller's must not stand in the ledger under the message's key.
+        check_label(sender, "brandname")
+        wire.check_text(text, "text")
+        if send_at is not None:
+            wire.local_time(send_at, "send_at")
+        if callback_url is not None:
+            check_callback_url(callback_url)
         if account.client.sandbox:
             # Nothing is stored there, so the ledger must not remember it either.
             checked = account.client.send_customer_care_sms(
@@ -199,8 +217,12 @@ def _send_sms(
             send_at=send_at,
             callback_url=callback_url,
             threads=1,
+            at_least=None,
         )
-        row = next(opened.rows(run_key))
+        row = next(opened.rows(run_key), None)
+    if row is None or not summary.run.accepted:
+        why = f"Stopped: {summary.stopped_by}" if summary.stopped_by else (row or {}).get("reason") or ""
+        raise BulkIncompleteError(f"Run {run_key}: {summary}. {why}".strip(), summary=summary)
     return {
         "state": row["state"],
         "message_id": row["message_id"],
@@ -228,7 +250,7 @@ def plan_zns_bulk(campaign: ZnsCampaign, *, chunks_per_shard: int | None = None)
 
     Args:
         campaign: What to send to whom.
-        chunks_per_shard: Calls of one task; None takes 1, and more for campaigns beyond 500 000 recipients.
+        chunks_per_shard: Calls of one task; None takes 1, and from 100 000 recipients on a few.
 
     Returns:
         `plan`: counts, cost, problems and reasons of rejected rows, nobody's number; `shards`: their names;
@@ -249,36 +271,36 @@ async def aplan_zns_bulk(campaign: ZnsCampaign, *, chunks_per_shard: int | None 
 
 
 def _plan(campaign: ZnsCampaign, chunks_per_shard: int | None) -> dict[str, Any]:
+    if chunks_per_shard is not None and chunks_per_shard < 1:
+        raise InvalidRequestError("chunks_per_shard is at least 1, or None.", field="chunks_per_shard")
     with ExitStack() as stack:
         account = stack.enter_context(borrow_account(campaign.credentials, campaign.rate_limit))
         ledger = stack.enter_context(borrow_ledger(campaign.ledger))
-        template = account.client.get_zns_template(campaign.template_id, oa_id_of(campaign, account.block))
-        report = ReadReport()
+        opened = stack.enter_context(campaign.opened(account.client, ledger, oa_id_of(campaign, account.block)))
         rejects = campaign.rejects_file()
         if rejects is not None:
             stack.enter_context(rejects)
         cutter = Cutter(campaign.chunk_size)
-        plan = make_plan(
-            account.client,
-            cutter.watch(campaign.recipients(template, report, rejects)),
-            report,
-            ledger=ledger,
-            run_key=campaign.run_key,
-            send_at=campaign.send_at,
-            price_vnd=campaign.price_vnd,
-            chunk_size=campaign.chunk_size,
-        )
+        plan = opened.plan(rejects, watch=lambda rows: cutter.watch(in_template_order(rows, opened.template)))
         label = account.block.account
-    if not plan.recipients:
-        raise InvalidRequestError("No row of the source can be sent to.", field="source")
+    opened.check_reach(plan)
+    if campaign.send_at is not None and plan.already_settled == 0 and _is_over(campaign.send_at):
+        # Of a run that has begun the rest is sent at once; a new one has the wrong year, more likely than not.
+        raise InvalidRequestError("send_at lies in the past. Leave it out to send now.", field="send_at")
     chunks = cutter.names()
-    size = chunks_per_shard or -(-len(chunks) // MAX_SHARDS)
+    size = chunks_per_shard or usual_chunks_per_shard(len(chunks))
     return {
         "plan": {name: str(value) if isinstance(value, Decimal) else value for name, value in plan.as_dict().items()},
         "shards": shard_names(chunks, size),
         "chunks_per_shard": size,
         "account": label,
     }
+
+
+def _is_over(moment: datetime) -> bool:
+    if moment.tzinfo is None:
+        raise InvalidRequestError("send_at needs a time with a zone, such as 2026-12-24T08:00+07:00.", field="send_at")
+    return pendulum.instance(moment) < pendulum.now("UTC").subtract(minutes=5)
 
 
 @task(name="send-zns-bulk", **_SHARD_OPTIONS)
@@ -377,10 +399,13 @@ def read_shards(campaign: ZnsCampaign, plan: Mapping[str, Any]) -> Iterator[Iter
             futures = [send_zns_bulk.submit(shard, campaign) for shard in shards]
         ```
     """
-    with borrow_account(campaign.credentials, campaign.rate_limit) as account:
-        template = account.client.get_zns_template(campaign.template_id, oa_id_of(campaign, account.block))
-    recipients = campaign.recipients(template, ReadReport())
-    yield cut_shards(recipients, plan["shards"], campaign, plan["account"], plan["chunks_per_shard"])
+    with (
+        borrow_account(campaign.credentials, campaign.rate_limit) as account,
+        borrow_ledger(campaign.ledger) as ledger,
+        campaign.opened(account.client, ledger, oa_id_of(campaign, account.block)) as opened,
+    ):
+        recipients = in_template_order(opened.recipients(), opened.template)
+        yield cut_shards(recipients, plan["shards"], campaign, plan["account"], plan["chunks_per_shard"])
 
 
 def oa_id_of(campaign: ZnsCampaign, block: EsmsCredentials) -> str:

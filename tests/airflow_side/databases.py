@@ -29,15 +29,23 @@ class Database:
     def rows(self, query: str) -> list[Any]:
         import psycopg
 
-        with psycopg.connect(self._url) as connection:
+        with psycopg.connect(self.url) as connection:
             return connection.execute(query.encode()).fetchall()
 
     def execute(self, statement: str) -> None:
         import psycopg
 
-        with psycopg.connect(self._url) as connection:
+        with psycopg.connect(self.url) as connection:
             connection.execute(statement.encode())
 
+    def dump(self) -> dict[str, bytes]:
+        """Table -> all of its rows, as text."""
+        tables = self.rows("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
+        return {
+            table: "\n".join(row for (row,) in self.rows(f'SELECT one::text FROM "{table}" one')).encode()
+            for (table,) in tables
+        }
+
     @property
-    def _url(self) -> str:
+    def url(self) -> str:
         return urlsplit(self.server.uri)._replace(path=f"/{self.name}").geturl()

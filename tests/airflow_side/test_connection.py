@@ -39,6 +39,7 @@ def test_every_setting_reaches_the_client() -> None:
         ("rest.example.test", None, "https://rest.example.test"),
         ("rest.example.test", 8443, "https://rest.example.test:8443"),
         ("https://rest.example.test/", None, "https://rest.example.test"),
+        ("rest.example.test", 0, "https://rest.example.test"),
         (None, None, "https://rest.esms.vn"),
     ],
 )

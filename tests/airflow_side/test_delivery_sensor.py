@@ -34,6 +34,7 @@ from esms_connectors.emulator import (
     VirtualClock,
     code,
     http_status,
+    slow,
 )
 from esms_connectors.gateway.errors import EsmsError
 
@@ -133,6 +134,25 @@ def test_the_same_trigger_started_twice_gives_the_same(
     assert sum(gateway.deliveries_by_phone().values()) == 30
 
 
+def test_a_trigger_that_is_killed_in_the_middle_of_a_look_leaves_the_next_one_everything(
+    sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs
+) -> None:
+    """As when a triggerer is shut down while an answer is under way."""
+    trigger, _ = deferred(runs, sensor(sent=sent(), deferrable=True))
+    gateway.faults.add("get_sms_sent_data", slow(0.3), probability=1.0)
+
+    async def killed() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(trigger.run()), 0.2)
+
+    asyncio.run(killed())
+    gateway.faults.clear()
+    gateway.advance(60)
+    again = DeliveryStatusTrigger(**trigger.serialize()[1])
+    event = fired(again)
+    assert (event["status"], event["counts"]["delivered"]) == ("reached", 300)
+
+
 @pytest.mark.parametrize("mode", ["poke", "deferrable"])
 @pytest.mark.parametrize("progress", [Progress(failed_share=1.0, rejected_share=0.0)])
 def test_too_few_delivered_fails_the_task_early_with_ids(
@@ -179,8 +199,10 @@ def test_the_deadline_is_a_sensor_timeout(
 @pytest.mark.parametrize("progress", [Progress(never_final_share=1.0, failed_share=0.0, rejected_share=0.0)])
 def test_soft_fail_skips_deferred_too(sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs) -> None:
     """Airflow turns only its own exceptions into a skip."""
-    deadline = pendulum.now("UTC").add(seconds=1).isoformat()
-    operator = sensor(sent=sent(30), deadline=deadline, deferrable=True, soft_fail=True)
+    found = sent(30)
+    # Time enough for the first look on a busy machine.
+    deadline = pendulum.now("UTC").add(seconds=3).isoformat()
+    operator = sensor(sent=found, deadline=deadline, deferrable=True, soft_fail=True)
     trigger, _ = deferred(runs, operator)
     with pytest.raises(AirflowSkipException):
         operator.resume_execution("execute_complete", {"event": fired(trigger)}, runs.context())

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import fsspec
 import pytest
 from airflow.sdk import Asset
 from databases import Database
+from fsspec.implementations.memory import MemoryFileSystem
 from postgres_server import PostgresServer
 from task_runs import Runs
 
@@ -87,6 +89,36 @@ def test_it_loads_into_duckdb_by_connection(
     monkeypatch.setenv("AIRFLOW_CONN_LAKE", json.dumps({"conn_type": "duckdb", "host": str(tmp_path / "w.duckdb")}))
     assert export(warehouse_conn_id="lake")["inserted"] == 700
     assert count(tmp_path / "w.duckdb") == 700
+
+
+def test_it_loads_into_an_object_store_by_connection(
+    export: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What the provider of the store makes of the connection is what the files are written with."""
+    opened: list[dict[str, Any]] = []
+
+    class Store(MemoryFileSystem):
+        cachable = False
+
+        def __init__(self, **options: Any) -> None:
+            opened.append(options)
+            super().__init__(**options)
+
+    fsspec.register_implementation("memory", Store, clobber=True)
+    known = {"memory": lambda conn_id, options=None: Store(key=f"of {conn_id}")}
+    monkeypatch.setattr("airflow.sdk.io.fs._register_filesystems", lambda: known)
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE", json.dumps({"conn_type": "aws", "login": "k", "password": "PASSWORD1234"}))
+    try:
+        assert export(warehouse="memory://lake@bucket/esms?format=jsonl")["rows"] == 700
+        assert {options.get("key") for options in opened} == {"of lake"}
+        assert any("bucket/esms/" in path for path in Store.store)
+        with pytest.raises(EsmsError, match="nowhere"):
+            export(warehouse="memory://nowhere@bucket/esms")
+        with pytest.raises(EsmsError, match="its provider brings it"):
+            export(warehouse="s3://lake@bucket/esms")
+    finally:
+        fsspec.register_implementation("memory", MemoryFileSystem, clobber=True)
+        Store.store.clear()
 
 
 def test_people_are_kept_as_asked(export: Callable[..., Any], connect: Callable[..., None], tmp_path: Path) -> None:

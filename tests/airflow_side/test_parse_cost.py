@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-MODULES = ["operators", "sensors", "triggers", "notifications", "transfers", "hooks", "retry"]
+MODULES = ["operators", "sensors", "triggers", "notifications", "transfers", "hooks", "retry", "callbacks"]
 MOST_MILLISECONDS, MOST_MODULES = 25, 20
 
 _PROGRAM = """

@@ -6,25 +6,30 @@ import asyncio
 import io
 import json
 import pickle
+import socket
 import subprocess
 import sys
 import uuid
+from collections.abc import Callable
 from importlib.resources import files
+from typing import Any
 
 import cloudpickle
 import pytest
 from conftest import name_of
 from prefect import flow, task
 from prefect.blocks.core import Block
+from prefect.client.schemas.actions import BlockTypeCreate
 from prefect.results import ResultRecord, ResultRecordMetadata
 from prefect.serializers import JSONSerializer, PickleSerializer
 from prefect.testing import standard_test_suites
 from prefect.testing.standard_test_suites import BlockStandardTestSuite
+from pydantic import ValidationError
 
 from esms_connectors import ConfigurationError, EsmsClient
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, EsmsNotification, EsmsWarehouse
-from esms_connectors.prefect.blocks import load_block
+from esms_connectors.prefect.blocks import DOCUMENTATION_URL, LOGO_URL, load_block
 
 BLOCKS = [EsmsCredentials, EsmsLedger, EsmsNotification, EsmsWarehouse]
 LEDGER_PASSWORD = "correct-horse-battery"
@@ -57,6 +62,32 @@ class TestStandards(BlockStandardTestSuite):
     @pytest.fixture(params=BLOCKS)
     def block(self, request: pytest.FixtureRequest) -> type[Block]:
         return request.param
+
+
+def test_prefect_takes_no_logo_but_a_web_address() -> None:
+    """Otherwise ours would travel as data: with its block; the packaged picture is what the address should show."""
+    about = {"name": "eSMS", "slug": "esms"}
+    assert BlockTypeCreate(**about, logo_url=LOGO_URL, documentation_url=DOCUMENTATION_URL).logo_url == LOGO_URL
+    with pytest.raises(ValidationError, match="scheme should be 'http'"):
+        BlockTypeCreate(**about, logo_url="data:image/png;base64,iVBORw0KGgo=")
+
+
+def test_blocks_need_no_network_but_the_server(prefect_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Registering, saving and loading one asks for neither picture nor page: loopback is all that is connected to."""
+    asked: list[object] = []
+    monkeypatch.setattr(socket, "getaddrinfo", _noting(asked, socket.getaddrinfo))
+    for kind in BLOCKS:
+        kind.register_type_and_schema()
+        some_block(kind).save(f"offline-{uuid.uuid4().hex[:8]}")
+    assert {one for one in asked if one is not None} <= {"127.0.0.1", b"127.0.0.1", "localhost"}
+
+
+def _noting(asked: list[object], resolve: Callable[..., Any]) -> Callable[..., Any]:
+    def look_up(host: object, *rest: object, **more: object) -> Any:
+        asked.append(host)
+        return resolve(host, *rest, **more)
+
+    return look_up
 
 
 @pytest.mark.parametrize(
@@ -158,7 +189,7 @@ def test_no_prefect_server_is_one_line() -> None:
     program = (
         "from esms_connectors import ConfigurationError\n"
         "from esms_connectors.prefect import EsmsCredentials\n"
-        "from esms_connectors.prefect.blocks import load_block\n"
+        "from esms_connectors.prefect.blocks import DOCUMENTATION_URL, LOGO_URL, load_block\n"
         "try: load_block(EsmsCredentials, 'default')\n"
         "except ConfigurationError as error: print(error)"
     )

@@ -19,12 +19,13 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.settings import get_current_settings
 
-from esms_connectors import ConfigurationError, InvalidRequestError
+from esms_connectors import ConfigurationError, EsmsClient, InvalidRequestError, bulk
 from esms_connectors.bulk import BulkIncompleteError
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, EmulatorServer, code, http_status
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, ZnsCampaign, plan_zns_bulk, send_zns_bulk, zns_campaign
-from esms_connectors.prefect.flows import Approval
+from esms_connectors.prefect.campaign import usual_chunks_per_shard
+from esms_connectors.prefect.flows import Approval, ApprovalTimeoutError
 from esms_connectors.prefect.sending import read_shards
 
 CHILD = Path(__file__).with_name("campaign_child.py")
@@ -101,11 +102,22 @@ def test_many_chunks_make_no_more_tasks_than_prefect_bears(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beyond the limit each task has several calls."""
-    monkeypatch.setattr("esms_connectors.prefect.sending.MAX_SHARDS", 4)
+    monkeypatch.setattr("esms_connectors.prefect.campaign.MAX_SHARDS", 4)
     told = zns_campaign(make_campaign(1000, chunk_size=100))
     assert told["shards"] == 4
     assert gateway.call_count("send_zns_bulk") == 10
     everybody_once(gateway, 1000)
+
+
+@pytest.mark.parametrize(
+    ("recipients", "chunks_per_shard"),
+    [(1, 1), (99_000, 1), (100_000, 2), (1_000_000, 5), (2_500_000, 5), (3_000_000, 6), (10_000_000, 20)],
+)
+def test_a_task_has_more_calls_in_a_bigger_campaign(recipients: int, chunks_per_shard: int) -> None:
+    """Tasks of Prefect cost as much as calls do, and a server bears a thousand or two of them."""
+    chunks = -(-recipients // 500)
+    assert usual_chunks_per_shard(chunks) == chunks_per_shard
+    assert -(-chunks // chunks_per_shard) <= 1000
 
 
 def test_nothing_that_is_kept_holds_a_secret_or_a_phone(
@@ -218,6 +230,34 @@ def test_a_gateway_that_is_down_is_not_asked_for_every_shard(
     assert gateway.call_count("send_zns_bulk") < 4 * 20
 
 
+@pytest.mark.parametrize("at_least", [1.0, None])
+def test_a_task_that_dies_each_time_leaves_the_run_incomplete(
+    gateway: Emulator,
+    make_campaign: Callable[..., ZnsCampaign],
+    monkeypatch: pytest.MonkeyPatch,
+    at_least: float | None,
+) -> None:
+    """It never came to the ledger, so nothing is open there: the run is not complete for that."""
+    send = bulk.send_zns_shard
+
+    def die_at_the_first(client: EsmsClient, rows: Any, *rest: Any, **more: Any) -> Any:
+        if rows[0].phone == phone_of(0):
+            raise OSError("the disk is full")
+        return send(client, rows, *rest, **more)
+
+    monkeypatch.setattr(bulk, "send_zns_shard", die_at_the_first)
+    campaign = make_campaign(250, chunk_size=100, at_least=at_least)
+    if at_least is None:
+        told = zns_campaign(campaign)
+        assert (told["accepted"], told["complete"], told["not_in_ledger"]) == (150, False, 0)
+    else:
+        with pytest.raises(BulkIncompleteError, match="150 accepted, 100 not tried"):
+            zns_campaign(campaign)
+    monkeypatch.setattr(bulk, "send_zns_shard", send)
+    assert zns_campaign(campaign)["accepted"] == 250
+    everybody_once(gateway, 250)
+
+
 def test_released_rows_go_out_again_although_there_is_a_receipt(
     gateway: Emulator, books: Ledger, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
@@ -285,6 +325,14 @@ def test_a_person_approves_the_plan_first(
     assert Approval.model_fields["approve"].default is False
 
 
+def test_nobody_answers_in_time(gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]) -> None:
+    """The run fails in one line, and nothing was sent."""
+    with pytest.raises(ApprovalTimeoutError, match="within 1 s; nothing was sent") as error:
+        zns_campaign(make_campaign(10), approval="pause", approval_timeout_seconds=1)
+    assert "\n" not in str(error.value)
+    assert gateway.message_count == 0
+
+
 def test_a_rate_limit_is_shared_through_the_server(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
@@ -321,6 +369,58 @@ def test_a_run_key_with_other_content_is_refused(
     everybody_once(gateway, 600)
 
 
+def test_refused_rows_in_several_shards_leave_nothing_under_way(
+    gateway: Emulator,
+    server: EmulatorServer,
+    books: Ledger,
+    make_campaign: Callable[..., ZnsCampaign],
+    customers: Callable[[int], Path],
+) -> None:
+    """The error comes when all that was handed out is settled, although more than one shard brings it."""
+    campaign = make_campaign(200, chunk_size=50)
+    zns_campaign(campaign)
+    path = customers(900)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([line.replace("Cắt tóc", "Gội đầu") for line in lines[:201]] + lines[201:]), "utf-8")
+    server.latency_seconds = 0.3
+    with pytest.raises(InvalidRequestError, match="with other content before"):
+        zns_campaign(campaign, shards_at_a_time=8)
+    sent = gateway.message_count
+    run = books.summary(campaign.run_key)
+    assert (run.unsettled, run.accepted) == (0, sent)
+    assert 200 < sent < 900
+
+
+def test_the_event_of_a_run_that_was_stopped_does_not_call_it_complete(
+    gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger holds nothing open, because the rest was never tried: automations must hear of it all the same."""
+    told: list[str] = []
+    monkeypatch.setattr(
+        "esms_connectors.prefect.reporting.emit_event",
+        lambda _event, resource, payload: told.append(resource["esms.complete"]),
+    )
+    campaign = make_campaign(100, chunk_size=50)
+    zns_campaign(campaign)
+    path = Path(campaign.source or "")
+    path.write_text(path.read_text(encoding="utf-8").replace("Cắt tóc", "Gội đầu"), encoding="utf-8")
+    with pytest.raises(InvalidRequestError, match="with other content before"):
+        zns_campaign(campaign)
+    assert told == ["true", "false"]
+
+
+@pytest.mark.parametrize(
+    "settings", [{"chunks_per_shard": 0}, {"chunks_per_shard": -1}, {"shards_at_a_time": 0}, {"approval": "maybe"}]
+)
+def test_settings_that_make_no_sense_are_refused_before_the_first_message(
+    gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], settings: dict[str, Any]
+) -> None:
+    """And named."""
+    with pytest.raises(Exception, match=next(iter(settings))):
+        zns_campaign(make_campaign(3), **settings)
+    assert gateway.message_count == 0
+
+
 def test_a_source_that_changes_after_the_plan_is_not_sent(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
@@ -351,6 +451,8 @@ def test_a_source_that_changes_after_the_plan_is_not_sent(
         ({"template_id": "999"}, "789"),
         ({"credentials": "nobody"}, "There is no block esms-credentials/nobody"),
         ({"ledger": "nobody"}, "There is no block esms-ledger/nobody"),
+        ({"send_at": "2020-01-01T08:00+07:00"}, "send_at lies in the past"),
+        ({"send_at": "2030-01-01T08:00"}, "send_at needs a time with a zone"),
         ({"source": None, "query": "select 1", "database": "secret/nobody"}, "The database block 'secret/nobody'"),
     ],
 )
@@ -371,8 +473,10 @@ def test_a_mistake_is_one_line(
         {"source": None},
         {"source": "a.csv", "query": "select 1", "database": "secret/x"},
         {"source": "postgresql://me:hunter2hunter2@db/crm"},
+        {"source": "HTTPS://me:hunter2hunter2@files/customers.csv"},
         {"chunk_size": 501},
         {"at_least": 1.5},
+        {"price_vnd": -1},
         {"phones": ["0901234567"]},
     ],
 )

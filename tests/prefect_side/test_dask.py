@@ -5,20 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import cloudpickle
-import pytest
 from conftest import phone_of
 from prefect_dask import DaskTaskRunner
 
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator
 from esms_connectors.prefect import EsmsCredentials, ZnsCampaign, plan_zns_bulk, send_zns_bulk, zns_campaign
 from esms_connectors.prefect.sending import read_shards
-
-pytestmark = [
-    # Dask's nannies and event loops leave sockets behind, and say so in warnings of their own.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-]
 
 
 def test_two_processes_share_a_campaign(gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
+import pendulum
 import pytest
 from prefect import flow
 from prefect.blocks.abstract import NotificationError
 
+from esms_connectors import RetryPolicy
 from esms_connectors.emulator import DEMO_BRANDNAME, Emulator, code, drop_after, http_status
 from esms_connectors.prefect import EsmsCredentials, EsmsNotification, notify_by_sms
 from esms_connectors.prefect import notification as notification_module
@@ -32,6 +36,17 @@ def test_one_event_is_one_message(gateway: Emulator, make_notification: Callable
     make_notification().notify("Chạy lỗi lúc 03:00", subject="Nightly")
     (message,) = gateway.messages()
     assert (message.phone, message.content) == (PHONE, "Nightly: Chay loi luc 03:00")
+
+
+def test_a_number_in_two_spellings_gets_one(
+    gateway: Emulator, make_notification: Callable[..., EsmsNotification]
+) -> None:
+    """One a line, with a country code, with blanks; and one that is none keeps the alarm from nobody else."""
+    block = make_notification(phones=f"{PHONE}\n+84 {PHONE[1:]}; {OTHER_PHONE}, 12345")
+    with block.raise_on_failure(), pytest.raises(NotificationError) as error:
+        block.notify("x")
+    assert "is no Vietnamese mobile number" in error.value.log
+    assert gateway.deliveries_by_phone() == {PHONE: 1, OTHER_PHONE: 1}
 
 
 def test_each_phone_gets_one(gateway: Emulator, make_notification: Callable[..., EsmsNotification]) -> None:
@@ -186,3 +201,35 @@ def test_the_flow_for_servers_without_the_package(
     with pytest.raises(Exception, match=r"^SMS notification: 090\*+67: .*146") as error:
         notify_by_sms("again", notification="alarm")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("same_day", [True, False])
+def test_an_alarm_is_tried_again_and_is_still_one_message(
+    gateway: Emulator,
+    make_notification: Callable[..., EsmsNotification],
+    monkeypatch: pytest.MonkeyPatch,
+    same_day: bool,
+) -> None:
+    """The answer is lost, the next period has begun: the same run is the same message. After midnight nobody knows."""
+    make_notification().save("alarm-again", overwrite=True)
+    gateway.faults.add("send_customer_care_sms", drop_after(), calls=[1])
+    monkeypatch.setattr("esms_connectors.prefect.flows._notify.retry_delay_seconds", [0.1])
+    moments = iter(range(10**9, 10**9 + 10**6, 10**4))
+    monkeypatch.setattr(notification_module, "time", SimpleNamespace(time=lambda: next(moments)))
+    monkeypatch.setattr(EsmsNotification, "may_repeat", lambda _moment: same_day)
+    monkeypatch.setattr(EsmsCredentials, "get_client", _once(EsmsCredentials.get_client))
+    state = notify_by_sms("It failed", notification="alarm-again", return_state=True)
+    assert state.is_completed() is same_day
+    assert [message.content for message in gateway.messages()] == ["It failed"]
+    assert gateway.call_count("send_customer_care_sms") == (2 if same_day else 1)
+
+
+def test_what_the_gateway_has_forgotten_may_not_be_repeated() -> None:
+    """It holds back what it got on the same day."""
+    assert not EsmsNotification.may_repeat(pendulum.now("UTC").subtract(hours=25).timestamp())
+    assert EsmsNotification.may_repeat(pendulum.now("UTC").add(hours=1).timestamp())
+
+
+def _once(get_client: Callable[..., Any]) -> Callable[..., Any]:
+    """Clients that leave trying again to the flow."""
+    return lambda block, **settings: get_client(block, retries=RetryPolicy(attempts=1), **settings)

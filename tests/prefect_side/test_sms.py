@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -173,6 +174,9 @@ def test_the_sandbox_sends_and_remembers_nothing(
         ({"credentials": "nobody"}, "There is no block esms-credentials/nobody"),
         ({"rate_limit": "nobody"}, "does not exist"),
         ({"message_key": "x" * 300}, "run_key takes 1 to 200"),
+        ({"text": " "}, "text is empty"),
+        ({"send_at": datetime(2030, 1, 1)}, "send_at needs a date and time with a zone"),
+        ({"callback_url": "nowhere"}, "callback_url"),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -191,6 +195,15 @@ def test_a_mistake_is_one_line(
         one()
     assert "\n" not in str(error.value)
     assert gateway.message_count == 0
+
+
+def test_a_mistake_does_not_use_up_the_key(gateway: Emulator, books: Ledger, blocks: dict[str, Any]) -> None:
+    """The message that was meant goes out under it."""
+    with pytest.raises(InvalidRequestError, match="text is empty"):
+        send_sms(phone_of(1), "", message_key="order-17", **blocks)
+    assert books.runs() == []
+    assert send_sms(phone_of(1), "Don hang 17", message_key="order-17", **blocks)["state"] == "accepted"
+    assert gateway.deliveries_by_phone() == {phone_of(1): 1}
 
 
 def test_outside_of_a_run_it_wants_a_key(gateway: Emulator, blocks: dict[str, Any]) -> None:

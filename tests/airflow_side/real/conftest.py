@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 from databases import Database
-from deployment import Deployment, wait_until
 from examples_world import (
     CAMPAIGNS,
+    FIRST,
     TRIGGERED,
     VISITS,
     Examples,
@@ -26,8 +26,22 @@ from examples_world import (
     put_into,
 )
 from postgres_server import PostgresServer
-from scenario_world import ALERTED, API_KEY, FEW, LEDGER_SECRET, MANY, SECRET_KEY, TEXT, TEXTED, World, write_customers
+from scenario_world import (
+    ALERTED,
+    API_KEY,
+    CALLBACK_TOKEN,
+    FEW,
+    LEDGER_SECRET,
+    MANY,
+    SECRET_KEY,
+    TEXT,
+    TEXTED,
+    World,
+    write_customers,
+)
 
+from esms_connectors.demo.airflow_deployment import Deployment
+from esms_connectors.demo.processes import wait_until
 from esms_connectors.emulator import (
     DEMO_BRANDNAME,
     DEMO_OA_ID,
@@ -55,11 +69,15 @@ def databases(postgres: PostgresServer) -> dict[str, Database]:
 
 @pytest.fixture(scope="session")
 def world(
-    tmp_path_factory: pytest.TempPathFactory, warehouse: Database, databases: dict[str, Database]
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres: PostgresServer,
+    warehouse: Database,
+    databases: dict[str, Database],
 ) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("scenarios")
     write_customers(folder / "customers.csv", 902_000_000, MANY)
     write_customers(folder / "few.csv", 903_000_000, FEW)
+    write_customers(folder / "first.csv", 904_900_000, FIRST)
     (folder / "phone.txt").write_text(TEXTED, encoding="utf-8")
     (folder / "text.txt").write_text(TEXT, encoding="utf-8")
     config = EmulatorConfig(
@@ -88,18 +106,23 @@ def world(
         }
         variables = {
             "SCENARIO_FOLDER": str(folder),
+            "AIRFLOW_VAR_ESMS_REPORTS": str(folder / "reports"),
+            "AIRFLOW__ESMS__CALLBACK_TOKEN": CALLBACK_TOKEN,
             "AIRFLOW_CONN_ESMS_DEFAULT": json.dumps(esms),
             **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(one.connection) for name, one in databases.items()},
             "AIRFLOW_CONN_WAREHOUSE_POSTGRES": json.dumps(warehouse.connection),
             "AIRFLOW_CONN_WAREHOUSE_DUCKDB": json.dumps({"conn_type": "duckdb", "host": str(folder / "w.duckdb")}),
+            "AIRFLOW_CONN_WAREHOUSE_FIRST": json.dumps({"conn_type": "duckdb", "host": str(folder / "first.duckdb")}),
         }
         home, dags = tmp_path_factory.mktemp("airflow"), folder / "dags"
         shutil.copytree(Path(__file__).parent / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
         put_into(home, dags)
-        airflow = Deployment(home, dags, variables)
+        metadata = Database(postgres)
+        database = metadata.url.replace("postgresql://", "postgresql+psycopg://")
+        airflow = Deployment(home, dags, variables, database=database)
         try:
             airflow.start()
-            yield World(airflow, gateway, folder)
+            yield World(airflow, metadata, gateway, folder, server.base_url)
         finally:
             airflow.stop()
 
@@ -108,6 +131,22 @@ def world(
 def runs(world: World) -> dict[str, str]:
     """DAG -> its run; all of them are started before the first is looked at."""
     return {dag_id: world.airflow.trigger(dag_id) for dag_id in ("zns_bulk", "wait_deferred", "alert", "send_sms")}
+
+
+@pytest.fixture(scope="session")
+def called_back(world: World, runs: dict[str, str]) -> dict[str, str]:
+    """Messages whose reports the gateway pushed to the API server, and one whose report somebody else made up."""
+    world.airflow.wait_until_known("on_callback")
+    details = {"sms_type": 2, "api_key": API_KEY, "callback_url": world.callback_url}
+    found = {
+        what: world.gateway.insert_message(phone=f"0905{number:06d}", **details)
+        for number, what in enumerate(("delivered", "failed", "forged"), 900_000)
+    }
+    world.gateway.set_status(found["delivered"], 5, 1)
+    world.gateway.set_status(found["failed"], 5, 0)
+    forged = f"SMSID={found['forged']}&SendStatus=5&SendSuccess=1&TotalReceiver=1&phonenumber=0905900002"
+    assert world.airflow.status_of(f"{world.callback_url}?{forged}") == 200
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -140,7 +179,7 @@ def disasters(world: World, runs: dict[str, str]) -> dict[str, int]:
 
 
 @pytest.fixture(scope="session")
-def examples(world: World, databases: dict[str, Database], disasters: dict[str, int]) -> Examples:
+def examples(world: World, databases: dict[str, Database], disasters: dict[str, int], called_back: object) -> Examples:
     """The examples, unpaused after the disasters; the plan is approved, and what the campaigns sent arrives."""
     airflow = world.airflow
     airflow.call("POST", "/api/v2/pools", json={"name": "esms", "slots": 2})
@@ -150,6 +189,9 @@ def examples(world: World, databases: dict[str, Database], disasters: dict[str, 
     runs = {
         "alert_by_sms": airflow.trigger("alert_by_sms", conf={"at_least": 1000}),
         "campaign_on_many_workers": airflow.trigger("campaign_on_many_workers"),
+        "first_campaign": airflow.trigger(
+            "first_campaign", conf={"customers": str(world.folder / "first.csv"), "run_key": "march"}
+        ),
     }
 
     def first_run(dag_id: str) -> dict[str, str] | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow.sdk import DAG, task
 
+from esms_connectors.airflow.callbacks import CALLBACKS
 from esms_connectors.airflow.notifications import EsmsNotifier
 from esms_connectors.airflow.operators import SendSmsOperator, ZnsBulkOperator
 from esms_connectors.airflow.sensors import DeliveryStatusSensor
@@ -80,3 +81,11 @@ with DAG(
         raise RuntimeError(f"number {number}")
 
     breaks.expand(number=[1, 2, 3])
+
+with DAG("on_callback", schedule=[CALLBACKS]):
+
+    @task
+    def look(**context: Any) -> list[dict[str, Any]]:
+        return [event.extra for event in context["triggering_asset_events"][CALLBACKS]]
+
+    look()

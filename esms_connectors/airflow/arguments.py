@@ -1,0 +1,115 @@
+"""
+Checks of what DAG authors hand in, templates included: a mistake is one line, before anything is sent.
+
+A template gives text, whatever it was made from, and of a value that is missing it gives the word None.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from esms_connectors.gateway.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+    from airflow.sdk.definitions.context import Context
+
+
+def text(value: Any, name: str) -> str | None:
+    """
+    A text; None where none is given.
+
+    Raises:
+        InvalidRequestError: something else, or the word that a template makes of a value that is missing.
+    """
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise InvalidRequestError(f"{name} must be text, not {type(value).__name__}.", field=name)
+    if value.strip() == "None":
+        raise InvalidRequestError(
+            f"{name} is the word None: its template took a value that is not there, such as the XCom of a task that "
+            "was skipped.",
+            field=name,
+        )
+    return value
+
+
+def whole_number(value: Any, name: str, least: int = 1) -> int:
+    """A whole number, also as text; InvalidRequestError otherwise."""
+    found = number(value, name)
+    if found != int(found) or found < least:
+        raise InvalidRequestError(f"{name} is a whole number, {least} or more.", field=name)
+    return int(found)
+
+
+def number(value: Any, name: str) -> float:
+    """A number, also as text; InvalidRequestError otherwise."""
+    try:
+        found = float("nan") if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        found = float("nan")
+    if not -1e15 < found < 1e15:
+        raise InvalidRequestError(f"{name} {value!r} is no number.", field=name)
+    return found
+
+
+def sms_types(value: Any) -> list[int]:
+    """
+    The types of messages: a list, or a text such as `2, 25` or `[2, 25]`; an empty list where none are given.
+
+    Raises:
+        InvalidRequestError: something that is no number.
+    """
+    if value is None:
+        return []
+    if isinstance(value, str):
+        try:
+            found = json.loads(f"[{value.strip().strip('[]()')}]")
+        except ValueError:
+            found = [None]
+    else:
+        found = list(value) if isinstance(value, Iterable) else [value]
+    if not all(isinstance(one, int | str) and str(one).strip().isdecimal() for one in found):
+        raise InvalidRequestError("sms_types are numbers, such as 2, 24, 25.", field="sms_types")
+    return [int(one) for one in found]
+
+
+def column_names(template_params: Any, **single: Any) -> None:
+    """
+    Whether what should name columns does.
+
+    Raises:
+        InvalidRequestError: a number where a name should be.
+    """
+    many: Sequence[Any] = ()
+    if isinstance(template_params, dict):
+        many = [*template_params, *template_params.values()]
+    elif isinstance(template_params, list | tuple):
+        many = template_params
+    elif not isinstance(template_params, str):
+        many = [None]
+    if not all(isinstance(one, str) for one in many):
+        raise InvalidRequestError(
+            "template_params takes names of columns: a list, a mapping of variable to column, or name,code=ma_khach.",
+            field="template_params",
+        )
+    for name, value in single.items():
+        if not isinstance(value, str):
+            raise InvalidRequestError(f"{name} is the name of a column, not {value!r}.", field=name)
+
+
+def rendered(task: BaseOperator, value: Any, context: Context, name: str) -> Any:
+    """
+    A value that is templated but must not be shown, so that it is no template field.
+
+    Raises:
+        InvalidRequestError: its template fails; the words of the error may quote values, so only its kind is told.
+    """
+    try:
+        return task.render_template(value, context)
+    except Exception as error:  # noqa: BLE001 - a template may do anything
+        failure = type(error).__name__
+    raise InvalidRequestError(f"The template of {name} fails ({failure}).", field=name)

@@ -1,0 +1,66 @@
+"""
+Callbacks of eSMS, taken by Airflow's API server: a plugin that is off until `[esms] callback_token` is set.
+
+A message that came to its end becomes an event of the asset `CALLBACKS`, after it was looked up at the gateway.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import AirflowPlugin
+from airflow.sdk import Asset
+
+from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook, configured
+
+if TYPE_CHECKING:
+    from esms_connectors.callbacks import Confirmed
+    from esms_connectors.gateway.client import EsmsClient
+
+CALLBACKS = Asset(name="esms_callbacks", uri="esms://rest.esms.vn/callbacks")
+"""For the schedule of DAGs; the extra of its events has message ids and counts by state, no phone."""
+
+
+class EsmsCallbackPlugin(AirflowPlugin):
+    """
+    `GET /esms/callback/<token>` on the API server. Airflow's own login does not apply there: the token does.
+
+    Every worker of the API server has a memory of its own, so a callback that comes twice may be two events.
+    """
+
+    name = "esms_callbacks"
+    fastapi_apps: ClassVar[list[dict[str, Any]]] = []
+
+    @classmethod
+    def on_load(cls, *_: Any, **__: Any) -> None:
+        """Every component loads plugins; only the API server ever calls the application."""
+        token = configured("callback_token")
+        if token is None:
+            cls.fastapi_apps = []
+            return
+        from esms_connectors.callbacks import CallbackReceiver, Confirmations
+
+        receiver = CallbackReceiver(token, Confirmations(_connect, _announce))
+        cls.fastapi_apps = [{"app": receiver, "url_prefix": "/esms", "name": "eSMS callbacks"}]
+
+
+def _connect() -> EsmsClient:
+    return EsmsHook(configured("callback_conn_id") or DEFAULT_CONN_ID).get_conn()
+
+
+def _announce(confirmed: Confirmed) -> None:
+    """An event of the asset, as by the REST API; nothing where no DAG knows the asset."""
+    from airflow.assets.manager import asset_manager
+    from airflow.models.asset import AssetModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    known = AssetModel.name == CALLBACKS.name, AssetModel.uri == CALLBACKS.uri
+    with create_session() as session:
+        asset = session.scalar(select(AssetModel).where(*known))
+        if asset is not None:
+            extra = {"from_callback": True, **confirmed.as_dict()}
+            # Of no team: where there are teams, only DAGs that take events of nobody are started.
+            asset_manager.register_asset_change(
+                asset=asset, extra=extra, source_is_api=True, api_user_teams=set(), session=session
+            )
