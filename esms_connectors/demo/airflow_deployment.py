@@ -50,7 +50,7 @@ class Deployment:
         python: str = sys.executable,
     ) -> None:
         self.home = home
-        # In SQLite a transaction that read before another one wrote cannot write any more. Airflow answers that with 500,
+        # In SQLite, a transaction that read before another one wrote cannot write any more. Airflow says 500 to that,
         # and is asked again.
         self._tries = 4 if database is None else 1
         database = database or f"sqlite:///{home}/airflow.db"
