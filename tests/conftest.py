@@ -7,6 +7,7 @@ from typing import Any
 
 import pendulum
 import pytest
+from esms_processes import Esms
 from postgres_server import PostgresServer
 
 from esms_connectors import Credentials, EsmsClient, RetryPolicy, Timeouts
@@ -73,3 +74,11 @@ def make_client(request: pytest.FixtureRequest) -> Iterator[Callable[..., EsmsCl
 def client(make_client: Callable[..., EsmsClient]) -> EsmsClient:
     """A client of `server`."""
     return make_client()
+
+
+@pytest.fixture(scope="session")
+def esms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Esms]:
+    """Runs `esms` in processes of their own."""
+    running = Esms(tmp_path_factory.mktemp("esms"))
+    yield running
+    running.close()

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pendulum
 import pytest
-from esms_processes import Esms
 from postgres_server import PostgresServer
 from running import Run, assert_one_clear_line
 
@@ -28,25 +25,6 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def into(file: Path) -> str:
     return f"duckdb:///{file}"
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Esms]:
-    running = Esms(tmp_path_factory.mktemp("esms"))
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def quick(forks: Esms, base_url: str, tmp_path: Path) -> Run:
-    """`run`, but in a fork of a process that has imported everything already."""
-
-    def run_fork(*arguments: str, stdin: str = "", **changes: str | None) -> subprocess.CompletedProcess[str]:
-        environment = {"HOME": str(tmp_path), "ESMS_LEDGER": str(tmp_path / "ledger.sqlite"), **changes}
-        done = forks.start(base_url, *arguments, environment=environment, stdin=stdin).finish()
-        return subprocess.CompletedProcess(arguments, done.code, done.out, done.err)
-
-    return run_fork
 
 
 def fill(emulator: Emulator) -> None:
@@ -84,23 +62,23 @@ def test_pull_loads_shows_and_loads_again(run: Run, emulator: Emulator, file: Pa
     assert again.stderr == ""
 
 
-def test_pull_of_what_is_open_reads_on(quick: Run, emulator: Emulator, file: Path, into: str) -> None:
+def test_pull_of_what_is_open_reads_on(run: Run, emulator: Emulator, file: Path, into: str) -> None:
     """--follow-up alone needs no --from, and asks only for the day that has an open row."""
     today = pendulum.today("Asia/Ho_Chi_Minh")
     emulator.populate(20, start=today.subtract(days=3), end=today.subtract(days=2, seconds=5))
     late = emulator.insert_message(today.subtract(days=2).add(hours=2), send_status=7, send_result=2)
     span = ("--from", today.subtract(days=3).to_date_string(), "--to", today.subtract(days=1).to_date_string())
-    assert quick("pull", *span, "--types", "2", "--into", into).returncode == 0
+    assert run("pull", *span, "--types", "2", "--into", into).returncode == 0
     emulator.set_status(late, 5, 1)
     calls = emulator.call_count("get_sms_sent_data")
-    told = json.loads(quick("pull", "--follow-up", "--into", into, "--json").stdout)
+    told = json.loads(run("pull", "--follow-up", "--into", into, "--json").stdout)
     assert (told["windows"], told["changed"]) == (1, 1)
     assert emulator.call_count("get_sms_sent_data") == calls + 1
     assert rows_in(file) == rows_at(emulator)
-    assert json.loads(quick("pull", "--follow-up", "--into", into, "--json").stdout)["windows"] == 0
+    assert json.loads(run("pull", "--follow-up", "--into", into, "--json").stdout)["windows"] == 0
 
 
-def test_an_incomplete_window_says_what_was_loaded(quick: Run, emulator: Emulator, file: Path, into: str) -> None:
+def test_an_incomplete_window_says_what_was_loaded(run: Run, emulator: Emulator, file: Path, into: str) -> None:
     """Exit code 4, one line or one JSON object with the counts of the others."""
     noon = DAY.add(hours=12)
     emulator.populate(600, start=noon, end=noon.add(microseconds=900_000))
@@ -110,15 +88,15 @@ def test_an_incomplete_window_says_what_was_loaded(quick: Run, emulator: Emulato
         code("105"),
         predicate=lambda call: b'"Page":2,' in call.request.body,
     )
-    done = quick("pull", *SPAN, "--into", into, "--json")
+    done = run("pull", *SPAN, "--into", into, "--json")
     told = json.loads(done.stdout)
     assert (done.returncode, told["error"]) == (4, "LoadIncompleteError")
     assert (told["loaded"]["windows"], told["loaded"]["rows"]) == (1, 50)
     assert sum(told["loaded"]["states"].values()) == 50
-    plain = quick("pull", *SPAN, "--into", into)
+    plain = run("pull", *SPAN, "--into", into)
     assert_one_clear_line(plain, 4, "1 of 2 windows do not add up")
     emulator.faults.clear()
-    assert quick("pull", *SPAN, "--into", into).returncode == 0
+    assert run("pull", *SPAN, "--into", into).returncode == 0
     assert rows_in(file) == rows_at(emulator)
 
 
@@ -141,10 +119,10 @@ def test_an_incomplete_window_says_what_was_loaded(quick: Run, emulator: Emulato
     ],
 )
 def test_bad_arguments_are_one_line_and_ask_nothing(
-    quick: Run, emulator: Emulator, into: str, arguments: tuple[str, ...], fragment: str
+    run: Run, emulator: Emulator, into: str, arguments: tuple[str, ...], fragment: str
 ) -> None:
     """Whatever was typed is wrong before the gateway hears of it."""
-    assert_one_clear_line(quick("pull", *arguments, "--into", into), 2, fragment)
+    assert_one_clear_line(run("pull", *arguments, "--into", into), 2, fragment)
     assert emulator.call_count("get_sms_sent_data") == 0
 
 
@@ -171,16 +149,16 @@ def make_places(tmp_path: Path) -> None:
     ],
 )
 def test_bad_places_are_one_line_and_ask_nothing(
-    quick: Run, emulator: Emulator, tmp_path: Path, address: str, exit_code: int, fragment: str
+    run: Run, emulator: Emulator, tmp_path: Path, address: str, exit_code: int, fragment: str
 ) -> None:
     make_places(tmp_path)
-    done = quick("pull", *SPAN, "--into", address.format(tmp=tmp_path))
+    done = run("pull", *SPAN, "--into", address.format(tmp=tmp_path))
     assert_one_clear_line(done, exit_code, fragment)
     assert "CANARY" not in done.stderr
     assert emulator.call_count("get_sms_sent_data") == 0
 
 
-def test_a_wrong_password_is_one_line(quick: Run, emulator: Emulator, postgres: PostgresServer) -> None:
+def test_a_wrong_password_is_one_line(run: Run, emulator: Emulator, postgres: PostgresServer) -> None:
     """PostgreSQL itself says no; the password is not said."""
     postgres.execute("CREATE ROLE clerk LOGIN PASSWORD 'right'")
     [(settings,)] = postgres.execute("SHOW hba_file")
@@ -190,7 +168,7 @@ def test_a_wrong_password_is_one_line(quick: Run, emulator: Emulator, postgres: 
         hba.write_text("local all clerk scram-sha-256\n" + before)
         postgres.execute("SELECT pg_reload_conf()")
         folder = postgres.uri.partition("host=")[2].partition("&")[0]
-        done = quick("pull", *SPAN, "--into", f"postgresql://clerk:CANARY-pw@/postgres?host={folder}")
+        done = run("pull", *SPAN, "--into", f"postgresql://clerk:CANARY-pw@/postgres?host={folder}")
     finally:
         hba.write_text(before)
         postgres.execute("SELECT pg_reload_conf()")
@@ -229,22 +207,22 @@ def test_a_missing_extra_is_named(
 
 
 @pytest.fixture
-def pulled(quick: Run, emulator: Emulator, into: str) -> str:
+def pulled(run: Run, emulator: Emulator, into: str) -> str:
     fill(emulator)
-    assert quick("pull", *SPAN, "--into", into).returncode == 0
+    assert run("pull", *SPAN, "--into", into).returncode == 0
     return into
 
 
-def test_sql_shows_what_is_there(quick: Run, pulled: str) -> None:
+def test_sql_shows_what_is_there(run: Run, pulled: str) -> None:
     """Texts as they are, brackets and diacritics; times in Vietnam; JSON for machines."""
     query = "select content, send_status from esms_sent_messages where phone = '0901888484'"
-    done = quick("sql", query, "--into", pulled)
+    done = run("sql", query, "--into", pulled)
     assert done.returncode == 0, done.stderr
     assert "[OTP] Mã của chị Hương: 1234 [/b]" in done.stdout
-    [row] = json.loads(quick("sql", query, "--into", pulled, "--json").stdout)
+    [row] = json.loads(run("sql", query, "--into", pulled, "--json").stdout)
     assert row == {"content": "[OTP] Mã của chị Hương: 1234 [/b]", "send_status": 5}
     [row] = json.loads(
-        quick("sql", 'select min(window_start) as "[a]" from esms_loads', "--into", pulled, "--json").stdout
+        run("sql", 'select min(window_start) as "[a]" from esms_loads', "--into", pulled, "--json").stdout
     )
     assert row["[a]"].startswith("2024-05-14 00:00:00")
 
@@ -263,10 +241,10 @@ def test_sql_shows_what_is_there(quick: Run, pulled: str) -> None:
     ],
 )
 def test_sql_that_cannot_be_is_one_line_and_changes_nothing(
-    quick: Run, emulator: Emulator, pulled: str, file: Path, tmp_path: Path, query: str, fragment: str
+    run: Run, emulator: Emulator, pulled: str, file: Path, tmp_path: Path, query: str, fragment: str
 ) -> None:
     before, files = file.read_bytes(), set(tmp_path.rglob("*"))
-    done = quick("sql", query.format(tmp=tmp_path), "--into", pulled)
+    done = run("sql", query.format(tmp=tmp_path), "--into", pulled)
     assert_one_clear_line(done, 2, fragment)
     assert "Mã của" not in done.stderr
     assert "Cam on" not in done.stderr
@@ -274,67 +252,67 @@ def test_sql_that_cannot_be_is_one_line_and_changes_nothing(
     assert set(tmp_path.rglob("*")) == files
 
 
-def test_sql_without_a_file_or_a_query(quick: Run, into: str, tmp_path: Path) -> None:
+def test_sql_without_a_file_or_a_query(run: Run, into: str, tmp_path: Path) -> None:
     make_places(tmp_path)
-    assert_one_clear_line(quick("sql", "select 1", "--into", into), 2, "There is no file")
-    assert_one_clear_line(quick("sql", "select 1", "--into", "postgresql://x/y"), 2, "DuckDB files only")
-    assert_one_clear_line(quick("sql", "select 1", "--into", f"{tmp_path}/text.duckdb"), 2, "not a valid DuckDB")
+    assert_one_clear_line(run("sql", "select 1", "--into", into), 2, "There is no file")
+    assert_one_clear_line(run("sql", "select 1", "--into", "postgresql://x/y"), 2, "DuckDB files only")
+    assert_one_clear_line(run("sql", "select 1", "--into", f"{tmp_path}/text.duckdb"), 2, "not a valid DuckDB")
     assert not Path(into.removeprefix("duckdb:///")).exists()
 
 
-def test_sql_while_somebody_writes(quick: Run, pulled: str, file: Path) -> None:
+def test_sql_while_somebody_writes(run: Run, pulled: str, file: Path) -> None:
     """Worth another try, and an empty query is none."""
-    assert quick("sql", " ", "--into", pulled).returncode == 0
+    assert run("sql", " ", "--into", pulled).returncode == 0
     with duckdb.connect(str(file)):
-        assert_one_clear_line(quick("sql", "select 1", "--into", pulled), 4, "being written to")
+        assert_one_clear_line(run("sql", "select 1", "--into", pulled), 4, "being written to")
 
 
 # --- erase -----------------------------------------------------------------------------------------------------------
 
 
 def test_erase_takes_one_person_out_of_ledger_and_warehouse(
-    quick: Run, emulator: Emulator, file: Path, tmp_path: Path
+    run: Run, emulator: Emulator, file: Path, tmp_path: Path
 ) -> None:
     """Three customers; one of them goes, in any spelling of the number, and the second time nobody is left to go."""
     people = tmp_path / "people.csv"
     lines = [f"{phone},Chị Hương,Gội đầu,KH1,19/03/2025" for phone in ("0901888484", "0912345678", "0987654321")]
     people.write_text("\n".join(["phone,customer_name,service,code,date", *lines]) + "\n", encoding="utf-8")
     zns = ("--template", DEMO_TEMPLATE_ID, "--oa", DEMO_OA_ID, "--run-key", "spring")
-    assert quick("send-zns", str(people), *zns, "--params", "customer_name,service,code,date").returncode == 0
+    assert run("send-zns", str(people), *zns, "--params", "customer_name,service,code,date").returncode == 0
     today = pendulum.today("Asia/Ho_Chi_Minh").to_date_string()
-    assert quick("pull", "--from", today, "--types", "25", "--into", str(file)).returncode == 0
+    assert run("pull", "--from", today, "--types", "25", "--into", str(file)).returncode == 0
     assert len(rows_in(file)) == 3
     ledger = tmp_path / "ledger.sqlite"
     assert b"0901888484" in ledger.read_bytes()
     erase = ("erase", "--yes", "--json", "--phone")
     # The address of the warehouse has a blank in it.
-    first = quick(*erase, "+84 901 888 484", ESMS_WAREHOUSE=str(file))
+    first = run(*erase, "+84 901 888 484", ESMS_WAREHOUSE=str(file))
     assert json.loads(first.stdout) == {
         str(file): {"esms_sent_messages": 1, "esms_status_history": 0},
         "ledger": {"erased": 1, "unsettled": 0},
     }
     assert {key.rpartition(":")[2] for key in rows_in(file)} == {"0912345678", "0987654321"}
-    second = json.loads(quick(*erase, "0901888484", "--into", str(file)).stdout)
+    second = json.loads(run(*erase, "0901888484", "--into", str(file)).stdout)
     assert second[str(file)]["esms_sent_messages"] == second["ledger"]["erased"] == 0
-    third = quick(*erase, "-", "--into", str(file), stdin="0912345678\n")
+    third = run(*erase, "-", "--into", str(file), stdin="0912345678\n")
     assert json.loads(third.stdout)[str(file)]["esms_sent_messages"] == 1
     # The rows that are left of the run still keep everybody from being sent to again.
-    assert quick("send-zns", str(people), *zns, "--params", "customer_name,service,code,date").returncode == 0
+    assert run("send-zns", str(people), *zns, "--params", "customer_name,service,code,date").returncode == 0
     assert max(emulator.deliveries_by_phone().values()) == 1
 
 
-def test_erase_from_the_wrong_place_removes_nothing(quick: Run, pulled: str, file: Path, tmp_path: Path) -> None:
+def test_erase_from_the_wrong_place_removes_nothing(run: Run, pulled: str, file: Path, tmp_path: Path) -> None:
     """Another form, an empty warehouse, no phone at all: one line, and the ledger was not touched either."""
     before = rows_in(file)
     hashed = {"ESMS_PHONE_SECRET": "for-the-hashes"}
     erase = ("erase", "--yes", "--phone", "0901888484")
-    done = quick(*erase, "--into", pulled, "--phones", "hashed", **hashed)
+    done = run(*erase, "--into", pulled, "--phones", "hashed", **hashed)
     assert_one_clear_line(done, 2, "keeps phones another way (plain)")
-    assert_one_clear_line(quick(*erase, "--into", str(tmp_path / "slip.duckdb")), 2, "Nothing was ever loaded")
-    assert_one_clear_line(quick("erase", "--yes", "--phone", "0901", "--into", pulled), 2, "digits")
+    assert_one_clear_line(run(*erase, "--into", str(tmp_path / "slip.duckdb")), 2, "Nothing was ever loaded")
+    assert_one_clear_line(run("erase", "--yes", "--phone", "0901", "--into", pulled), 2, "digits")
     assert "0901888484" not in done.stderr
     assert rows_in(file) == before
-    asked = quick("erase", "--phone", "0901888484", "--into", pulled, stdin="n\n")
+    asked = run("erase", "--phone", "0901888484", "--into", pulled, stdin="n\n")
     assert asked.returncode == 130
     assert "090*****84" in asked.stderr
     assert rows_in(file) == before

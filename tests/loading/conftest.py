@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,6 @@ from pulling_bench import KINDS, Load, Place, Puller, duckdb_place, parquet_plac
 from esms_connectors import EsmsClient
 from esms_connectors.emulator import Emulator, EmulatorServer
 from esms_connectors.warehouse import LoadSummary, load_sent_messages, open_warehouse
-
-
-@pytest.fixture(scope="session")
-def esms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Esms]:
-    """Runs `esms` in processes of their own."""
-    running = Esms(tmp_path_factory.mktemp("esms"))
-    yield running
-    running.close()
 
 
 @pytest.fixture

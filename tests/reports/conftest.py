@@ -55,14 +55,6 @@ def load(gateway: Emulator, make_client: Callable[..., EsmsClient]) -> Callable[
     return run
 
 
-@pytest.fixture(scope="session")
-def esms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Esms]:
-    """Runs `esms` in processes of their own."""
-    running = Esms(tmp_path_factory.mktemp("esms"))
-    yield running
-    running.close()
-
-
 @pytest.fixture
 def run(esms: Esms, server: EmulatorServer, tmp_path: Path) -> Callable[..., Done]:
     """`esms …` with an empty environment but for what is given."""

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from targets import TARGETS, Target
 
-# What dlt loads is merged in the same DuckDB as the files are; its own are the way there and back, and healing. Each of
-# its tests takes seconds, so of the rules of the merge it gets those that cross the way.
-OF_THE_MERGE_FOR_DLT = {
+# What comes from CSV, from JSONL and through dlt is merged in the same DuckDB as Parquet is; their own are the way
+# there and back, and dlt's healing. Of the rules of the merge they get those that cross the way.
+_MERGED_LIKE_PARQUET = {"csv", "jsonl", "dlt"}
+_RULES_THAT_CROSS_THE_WAY = {
+    "test_new_rows_are_stored_as_they_came",
     "test_a_second_load_of_the_same_changes_nothing",
     "test_a_status_that_changed_is_taken_and_noted",
     "test_a_return_from_going_back_takes_the_flag_away",
@@ -30,8 +32,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     # Tests of one target have a `target` of their own.
     if "target" in metafunc.fixturenames and not hasattr(metafunc.module, "target"):
         of_the_merge = metafunc.module.__name__ == "test_warehouse_merge"
-        with_dlt = not of_the_merge or metafunc.function.__name__ in OF_THE_MERGE_FOR_DLT
-        names = [name for name in TARGETS if name != "dlt" or with_dlt]
+        all_of_them = not of_the_merge or metafunc.function.__name__ in _RULES_THAT_CROSS_THE_WAY
+        names = [name for name in TARGETS if all_of_them or name not in _MERGED_LIKE_PARQUET]
         metafunc.parametrize("target", names, indirect=True)
 
 
