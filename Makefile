@@ -7,6 +7,8 @@ SHELL := /bin/sh
 PYTHON ?= python3
 PORT ?= 8089
 ARGS ?=
+# Tests at a time: one more than two processors, because tests wait for servers and for locks a good part of the time.
+WORKERS ?= 3
 
 UV_VERSION := 0.13.8
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
@@ -75,12 +77,12 @@ lint: $(CORE)/.ready ## ruff, mypy --strict, import directions
 .PHONY: test-core
 test-core: $(CORE)/.ready ## the core, with neither framework installed
 	$(say) "Tests of the core, with neither framework installed"
-	@$(CORE)/bin/pytest -n 2 tests $(addprefix --ignore=tests/,airflow_side prefect_side demo) $(ARGS)
+	@$(CORE)/bin/pytest -n $(WORKERS) tests $(addprefix --ignore=tests/,airflow_side prefect_side demo) $(ARGS)
 
 .PHONY: test-airflow
 test-airflow: $(AIRFLOW)/.ready ## the Airflow provider in its environment
 	$(say) "Tests of the Airflow provider"
-	@$(AIRFLOW)/bin/pytest -n 2 --dist loadfile tests/airflow_side $(ARGS)
+	@$(AIRFLOW)/bin/pytest -n $(WORKERS) --dist loadfile tests/airflow_side $(ARGS)
 
 .PHONY: test-demo
 test-demo: setup ## `make demo`, looked at by a machine
@@ -125,7 +127,7 @@ test-prefect: $(CORE)/.ready $(PREFECT)/.ready ## the Prefect collection in its 
 	$(say) "Types of the Prefect collection"
 	@$(CORE)/bin/mypy --python-executable $(PREFECT)/bin/python -p esms_connectors.prefect
 	$(say) "Tests of the Prefect collection"
-	@$(PREFECT)/bin/pytest -n 2 --dist loadfile tests/prefect_side $(ARGS)
+	@$(PREFECT)/bin/pytest -n $(WORKERS) --dist loadfile tests/prefect_side $(ARGS)
 
 # Ray's wheel is as big as all the rest together, so it has an environment of its own.
 .PHONY: test-ray
