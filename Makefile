@@ -195,6 +195,16 @@ bench: $(CORE)/.ready $(BENCH)/.ready ## benchmarks; figures are ratios, absolut
 	$(say) "Pull and load: a million status rows, beside dlt, pandas and what decoding and the wire allow"
 	@$(BENCH)/bin/python benchmarks/pull_and_load.py
 
+.PHONY: bench-airflow
+bench-airflow: $(AIRFLOW)/.ready ## what Airflow adds to a campaign, and a million recipients in shards
+	$(say) "Campaigns through Airflow"
+	@$(AIRFLOW)/bin/python benchmarks/airflow_operator.py --recipients 1000000 --shards 1 4 16 $(ARGS)
+
+.PHONY: bench-report
+bench-report: $(CORE)/.ready ## a report over a million messages: seconds and memory
+	$(say) "Report over a month of a million messages"
+	@$(CORE)/bin/python benchmarks/report.py $(ARGS)
+
 .PHONY: bench-prefect
 bench-prefect: $(PREFECT)/.ready ## what Prefect adds to a campaign: the bare core, threads, Dask
 	$(say) "Campaigns through Prefect"
