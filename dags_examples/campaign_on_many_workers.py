@@ -1,9 +1,9 @@
 """
 One campaign spread over many workers: shards by mapped tasks, calls at a time by a pool.
 
-Each shard is a run of its own in the ledger (PostgreSQL, because workers on several machines use it) and resumes by
-itself; the shards must not overlap, which `mod` sees to. Connections: `esms_default` (OA, template, `ledger_conn_id`),
-`crm` (postgres). Pool `esms`: as many slots as tasks may call the gateway at once.
+All shards share one run key in the ledger (PostgreSQL, because workers on several machines use it): whichever shard a
+row falls into, nobody gets two messages, also when SHARDS is changed and the run cleared. Connections: `esms_default`
+(OA, template, `ledger_conn_id`), `crm` (postgres). Pool `esms`: as many slots as tasks may call the gateway at once.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from airflow.sdk import DAG
 from esms_connectors.airflow.operators import ZnsBulkOperator
 from esms_connectors.airflow.sensors import DeliveryStatusSensor
 
-# About as many as workers run at a time: each costs a task to send and one to wait.
+# About as many as workers run at a time.
 SHARDS = 4
+RUN_KEY = "visits-{{ run_id }}"
 
 with DAG(
     "campaign_on_many_workers",
@@ -35,11 +36,14 @@ with DAG(
         sql_conn_id="crm",
         template_params=["customer_name", "service", "code", "date"],
         key_column="code",
+        run_key=RUN_KEY,
+        at_least=0.98,  # of all shards together, as far as they are
         pool="esms",
         threads=4,
     ).expand(sql_parameters=[{"shards": SHARDS, "shard": shard} for shard in range(SHARDS)])
 
-    # Deferred, the waits take no worker slot.
-    DeliveryStatusSensor.partial(task_id="wait", delivered_share=0.95, timeout=6 * 3600, deferrable=True).expand(
-        sent=shards.output
+    # Deferred, the wait takes no worker slot.
+    wait = DeliveryStatusSensor(
+        task_id="wait", run_key=RUN_KEY, delivered_share=0.95, timeout=6 * 3600, deferrable=True
     )
+    shards >> wait

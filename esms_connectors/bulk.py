@@ -337,6 +337,13 @@ class _Run:
             seconds=time.monotonic() - started,
         )
         logger.info("run %s: %s", self.run_key, summary)
+        if summary.elsewhere:
+            # A worker that died a moment ago looks alive until its lease ends, and may have nobody who tells of it.
+            logger.warning(
+                "run %s: %d open rows are another worker's and none of this call's; look at the run again when it is "
+                "done, or if it died",
+                self.run_key, summary.elsewhere,
+            )  # fmt: skip
         if at_least is not None and (not summary.complete or summary.accepted_share < at_least):
             because = f" Stopped: {self.stopped_by}" if self.stopped_by else ""
             if not summary.complete and not because and not self.counters.left + self.counters.not_tried:

@@ -12,6 +12,7 @@ from esms_connectors.prefect import EsmsNotification
 
 
 def alert(_flow: Any, flow_run: Any, state: Any) -> None:
+    # Of an async flow make this hook async, and await anotify(): notify() gives a coroutine there.
     # The name of the run makes two failures two events; what failed twice in ten minutes with one text is told once.
     EsmsNotification.load("default").notify(f"{flow_run.name}: {state.name}", subject="Prefect")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
@@ -13,6 +14,7 @@ from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
 from esms_connectors.airflow.links import EsmsReportLink
 from esms_connectors.airflow.retry import ESMS_RETRY_POLICY, airflow_errors
 from esms_connectors.airflow.warehouses import span, warehouse_address
+from esms_connectors.gateway.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -91,7 +93,7 @@ class SentMessagesReportOperator(BaseOperator):
         from esms_connectors.reports import check_target, make_report, summary_of, write_report
         from esms_connectors.warehouse import open_warehouse
 
-        targets = [self.targets] if isinstance(self.targets, str) else list(self.targets)
+        targets = _several(self.targets)
         for target in targets:
             check_target(target)
         start, end = span(context, self.start, self.end)
@@ -110,3 +112,22 @@ class SentMessagesReportOperator(BaseOperator):
             self.log.warning("%s", warning)
         self.log.info("report from %s to %s: %s", start, end, ", ".join(files))
         return {"files": files, "start": start.isoformat(), "end": end.isoformat(), **summary}
+
+
+def _several(targets: Any) -> list[str]:
+    """
+    One target or several, as a list.
+
+    Raises:
+        InvalidRequestError: none, for a report that nobody gets is no success; something else; or a folder that a
+            template made of a value that is missing.
+    """
+    many = [targets] if isinstance(targets, str | PurePath) else targets
+    if not isinstance(many, list | tuple) or not many or not all(isinstance(one, str | PurePath) for one in many):
+        raise InvalidRequestError("targets takes a path or URL, or a list of them with one at least.", field="targets")
+    found = [str(one) for one in many]
+    if any("None" in one.split("/") for one in found):
+        raise InvalidRequestError(
+            "targets has a folder of the name None: its template took a value that is not there.", field="targets"
+        )
+    return found

@@ -33,6 +33,9 @@ def show_journey(
     # SIGTERM ends the servers too, and Ctrl-C also where a shell that starts things in the background ignores it.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
+    # So does a terminal that is closed, unless nohup was asked to go on without it.
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     addresses: dict[str, str] = {}
     failure: Exception | None = None
     try:

@@ -61,6 +61,9 @@ def read_moment(text: str, option: str) -> DateTime:
         moment = None
     if not isinstance(moment, DateTime):
         raise InvalidRequestError(f"--{option} {text!r} is no time. Give 2026-11-21 or 2026-11-21 08:30.", field=option)
+    # Further out, a day more or another zone is a year that dates do not have.
+    if not 1970 <= moment.year < 9999:
+        raise InvalidRequestError(f"--{option} {text!r} is out of range.", field=option)
     return moment
 
 

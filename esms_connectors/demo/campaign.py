@@ -18,6 +18,7 @@ import pendulum
 
 from esms_connectors.bulk import send_zns_bulk
 from esms_connectors.delivery import DeliveryState
+from esms_connectors.demo.folder import claim_folder
 from esms_connectors.emulator import (
     DEMO_API_KEY,
     DEMO_OA_ID,
@@ -97,7 +98,7 @@ def run_demo(
     emulator = Emulator(EmulatorConfig(callbacks=Callbacks(enabled=False)))
     # One answer is lost on purpose. The repeat carries the same request ids, so the gateway answers 124 for each row.
     emulator.faults.add(SEND_ZNS_BULK.name, drop_after(), calls=[1])
-    output.mkdir(parents=True, exist_ok=True)
+    claim_folder(output, [path.name for path in (result.database, result.ledger, result.rejects_file)])
     result.database.unlink(missing_ok=True)
     with (
         emulator.serve() as server,

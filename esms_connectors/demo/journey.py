@@ -39,6 +39,7 @@ from esms_connectors.reports import make_report, write_report
 from esms_connectors.warehouse import open_warehouse
 
 from .airflow_deployment import Deployment
+from .folder import claim_folder
 from .prefect_server import PrefectServer
 
 _RUN_SECONDS = 150.0
@@ -95,10 +96,12 @@ class Journey:
         self._ends = ExitStack()
 
     def __enter__(self) -> Journey:
-        for leftover in ("airflow", "prefect"):
+        folders = ("airflow", "prefect")
+        files = ("esms.duckdb", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
+        claim_folder(self.output, (*folders, *files))
+        for leftover in folders:
             shutil.rmtree(self.output / leftover, ignore_errors=True)
-        self.output.mkdir(parents=True, exist_ok=True)
-        for leftover in ("esms.duckdb", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"):
+        for leftover in files:
             (self.output / leftover).unlink(missing_ok=True)
         self.server = self._ends.enter_context(self.gateway.serve())
         return self

@@ -85,16 +85,20 @@ class Processes:
 
     def stop(self, patience_seconds: float = 20) -> None:
         """End all; whatever does not end by itself is killed."""
-        for process in self._running.values():
-            _signal_group(process, signal.SIGTERM)
-        until = time.monotonic() + patience_seconds
-        for process in self._running.values():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(max(0.1, until - time.monotonic()))
-            # Also when the leader ended in time: its children may not have.
-            _signal_group(process, signal.SIGKILL)
-            process.wait()
-        self._running.clear()
+        try:
+            for process in self._running.values():
+                _signal_group(process, signal.SIGTERM)
+            until = time.monotonic() + patience_seconds
+            for process in self._running.values():
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(max(0.1, until - time.monotonic()))
+        finally:
+            # Also when the leader ended in time: its children may not have. And when Ctrl-C came a second time.
+            for process in self._running.values():
+                _signal_group(process, signal.SIGKILL)
+            for process in self._running.values():
+                process.wait()
+            self._running.clear()
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:

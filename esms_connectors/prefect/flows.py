@@ -9,7 +9,6 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-import pendulum
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
@@ -28,10 +27,10 @@ from esms_connectors.bulk import BulkIncompleteError, BulkSummary, campaign_of
 from esms_connectors.delivery import DeliveryState
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.redaction import redact
-from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.blocks import load_block
 from esms_connectors.prefect.campaign import ZnsCampaign, plain
+from esms_connectors.prefect.days import first_day
 from esms_connectors.prefect.delivery import wait_for_delivery
 from esms_connectors.prefect.dispatch import Dispatch
 from esms_connectors.prefect.loading import load_sent_messages, sent_messages_asset
@@ -127,8 +126,14 @@ def zns_campaign(
                 seconds=time.monotonic() - started,
             )
             run = summary.run
-            show_run(run, plan["account"], complete=came_to_its_end and summary.complete)
+            show_run(run, plan["account"], complete=came_to_its_end and summary.complete and not summary.elsewhere)
     logger.info("run %s: %s", campaign.run_key, summary)
+    if summary.elsewhere:
+        logger.warning(
+            "run %s: %d open rows are another worker's and none of this flow's; look at the run again when it is done, "
+            "or if it died",
+            campaign.run_key, summary.elsewhere,
+        )  # fmt: skip
     at_least = campaign.at_least
     lost = max(0, recipients - run.total - summary.counters.not_tried)
     if lost:
@@ -153,6 +158,7 @@ def zns_campaign(
         "unsettled": run.unsettled,
         "not_in_ledger": lost,
         "complete": summary.complete,
+        "open_elsewhere": summary.elsewhere,
         "shards": len(plan["shards"]),
         "shards_passed_over": dispatch.passed_over,
     }
@@ -216,8 +222,10 @@ def notify_by_sms(body: str, subject: str | None = None, notification: str = "de
         NotificationFailedError: Not every phone was sent to.
     """
     context = FlowRunContext.get()
-    created = context.flow_run.created if context is not None and context.flow_run is not None else None
-    _notify(body, subject, notification, time.time() if created is None else created.timestamp())
+    run = context.flow_run if context is not None else None
+    moment = time.time() if run is None or run.created is None else run.created.timestamp()
+    # A flow that runs again, retried in the UI for one, makes a new task, which knows of no attempt before it.
+    _notify(body, subject, notification, moment, again=run is not None and run.run_count > 1)
 
 
 @task(
@@ -229,9 +237,10 @@ def notify_by_sms(body: str, subject: str | None = None, notification: str = "de
     retry_delay_seconds=[5, 30, 180],
     retry_condition_fn=core_says_repeat,
 )
-def _notify(body: str, subject: str | None, notification: str, moment: float) -> None:
+def _notify(body: str, subject: str | None, notification: str, moment: float, *, again: bool) -> None:
     context = TaskRunContext.get()
-    if context is not None and context.task_run.run_count > 1 and not EsmsNotification.may_repeat(moment):
+    again = again or (context is not None and context.task_run.run_count > 1)
+    if again and not EsmsNotification.may_repeat(moment):
         raise NotificationFailedError("SMS notification: not tried again, because the gateway's day has ended since.")
     failure = load_block(EsmsNotification, notification).attempt(body, subject, moment=moment)
     if failure is not None:
@@ -274,10 +283,7 @@ def daily_sent_messages_export(
     Raises:
         ExportIncompleteError: Windows could not be loaded; all others are.
     """
-    if days < 1:
-        raise InvalidRequestError("days is at least 1.", field="days")
-    today = pendulum.today(VIETNAM)
-    first = today.subtract(days=days) if day is None else pendulum.datetime(day.year, day.month, day.day, tz=VIETNAM)
+    first = first_day(day, days)
     types = tuple(sms_types) if sms_types else ALL_SMS_TYPES
     last = first.add(days=days)
     windows = list(windows_between(first, last, types, longest=_window_length(days, len(types))))

@@ -5,15 +5,13 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, Literal
 
-import pendulum
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.logging import get_run_logger
 
-from esms_connectors.gateway.errors import InvalidRequestError
-from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.blocks import load_block
+from esms_connectors.prefect.days import first_day
 from esms_connectors.prefect.reporting import artifact_key
 from esms_connectors.prefect.sharing import borrow_ledger
 from esms_connectors.prefect.warehouse import EsmsWarehouse
@@ -50,12 +48,9 @@ def sent_messages_report(
     """
     from esms_connectors.reports import check_target, make_report, render_report, summary_of, write_report
 
-    if days < 1:
-        raise InvalidRequestError("days is at least 1.", field="days")
     for target in targets or ():
         check_target(target)
-    today = pendulum.today(VIETNAM)
-    start = today.subtract(days=days) if day is None else pendulum.datetime(day.year, day.month, day.day, tz=VIETNAM)
+    start = first_day(day, days)
     end = start.add(days=days)
     with load_block(EsmsWarehouse, warehouse).open() as opened:
         if ledger is None:

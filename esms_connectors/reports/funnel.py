@@ -24,6 +24,7 @@ from esms_connectors.reports.tables import TABLES
 
 PLANNED, ACCEPTED, SENT, DELIVERED = (Term(f"stage.{name}") for name in ("planned", "accepted", "sent", "delivered"))
 
+_LONGEST_STATUS = 40
 _ZALO = (SmsType.ZNS_PRIORITY, SmsType.ZNS, SmsType.ZALO_FOLLOWER, SmsType.ZNS_JOURNEY)
 _NOT_SENT_YET = (DeliveryState.PENDING, DeliveryState.REJECTED, DeliveryState.UNDOCUMENTED)
 # In which state a message is that the gateway lists though the ledger does not know it to be accepted, likeliest first.
@@ -150,7 +151,8 @@ def reason_of(outcome: Outcome) -> Reason:
     if outcome.state in (DeliveryState.FAILED, DeliveryState.UNDOCUMENTED):
         code = "/".join("?" if part is None else str(part) for part in (outcome.send_status, outcome.send_result))
         if outcome.status_text:
-            code = redact(outcome.status_text)
+            # Masked before it is cut: half a phone is not known for one.
+            code = redact(outcome.status_text)[:_LONGEST_STATUS]
     return Reason(Term(f"reason.row.{name}"), Term(to_do), code)
 
 

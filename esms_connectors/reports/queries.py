@@ -58,7 +58,7 @@ FROM (
 # An undocumented status may come as text; one example of it does, because nobody knows how many there are.
 _OUTCOMES = """
 SELECT sms_type, state, send_status, send_result,
-    min(CASE WHEN state = 'undocumented' THEN left(status_text, 40) END), count(*)
+    min(CASE WHEN state = 'undocumented' THEN left(status_text, 400) END), count(*)
 FROM {messages} GROUP BY 1, 2, 3, 4
 """
 

@@ -72,6 +72,10 @@ def test_the_ledger_of_the_connection_says_what_was_planned(
     ("arguments", "words"),
     [
         ({"targets": "report.pdf"}, "ends in one of"),
+        ({"targets": []}, "one at least"),
+        ({"targets": None}, "one at least"),
+        ({"targets": ["r.html", None]}, "one at least"),
+        ({"targets": "{{ none }}/r.html"}, "not there"),
         (
             {"targets": "r.html", "start": "2024-01-01T00:00:00+07:00", "end": "2024-01-02T00:00:00+07:00"},
             "Nothing was",
@@ -88,4 +92,4 @@ def test_a_mistake_is_one_line(
     with pytest.raises(EsmsError, match=words) as caught:
         runs(SentMessagesReportOperator(task_id="report", warehouse=warehouse, **arguments))
     assert "\n" not in str(caught.value)
-    assert not list(tmp_path.glob("r*.*"))
+    assert not [*tmp_path.glob("r*.*"), *tmp_path.glob("None")]

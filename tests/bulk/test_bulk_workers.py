@@ -86,6 +86,20 @@ def test_workers_with_rows_of_their_own_do_not_wait_for_each_other(
     bench.check_complete()
 
 
+def test_open_rows_of_a_worker_that_may_be_dead_are_warned_of(
+    ledger_url: str, make_bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Until its lease ends nobody can tell: the call did all of its own, and does not let that look like the run."""
+    bench = make_bench(ledger_url, people(200))
+    theirs = [LedgerRow(one.row_key, one.phone, "p", one.line) for one in bench.recipients[150:]]
+    bench.send(bench.recipients[:10])
+    bench.books.claim(bench.run_key, theirs, worker="dead", chunk="c")
+    caplog.clear()
+    summary = bench.send(bench.recipients[:150], ledger=bench.ledger(), at_least=1.0)
+    assert (summary.run.accepted, summary.run.unsettled, summary.elsewhere) == (150, 50, 50)
+    assert ["50 open rows are another worker's" in one.getMessage() for one in caplog.records].count(True) == 1
+
+
 def test_rows_that_a_dead_worker_left_are_told_by_whoever_comes_next(
     ledger_url: str, make_bench: Callable[..., Bench]
 ) -> None:

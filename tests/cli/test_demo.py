@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ import duckdb
 import pytest
 
 from esms_connectors.demo.campaign import CUSTOMERS_CSV
+from esms_connectors.demo.processes import Processes, wait_until
 
 ESMS = Path(sys.executable).with_name("esms")
 
@@ -72,3 +75,28 @@ def test_bad_rows_are_told_with_line_and_reason_and_without_the_number(demo: dic
         assert reject["phone"] == phone
         assert len(phone) < 8 or phone not in reject["_value"] + reject["_reason"]
     assert {reject["_field"] for reject in rejects} == {"phone", "customer_name", "code"}
+
+
+@pytest.mark.parametrize("name", ["esms.duckdb", "ledger.sqlite"])
+def test_files_of_somebody_else_are_not_replaced(name: str, tmp_path: Path) -> None:
+    """A warehouse or a ledger that lies in --output, and that no demo made, stays as it is."""
+    (tmp_path / name).write_bytes(b"of a real campaign")
+    done = subprocess.run([str(ESMS), "demo", "--output", str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "choose another --output" in done.stderr
+    assert (tmp_path / name).read_bytes() == b"of a real campaign"
+
+
+def test_servers_end_also_when_ending_them_is_interrupted(tmp_path: Path) -> None:
+    """A second Ctrl-C, while a server takes its time, leaves none of them behind."""
+    processes = Processes(tmp_path, os.environ)
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
+    processes.start("deaf", [sys.executable, "-c", deaf])
+    wait_until("it is deaf", lambda: processes.log_of("deaf"), 20, 0.05)
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    group = next(iter(processes._running.values())).pid
+    with pytest.raises(KeyboardInterrupt):
+        processes.stop()
+    with pytest.raises(ProcessLookupError):
+        os.killpg(group, 0)

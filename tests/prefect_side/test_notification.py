@@ -224,6 +224,23 @@ def test_an_alarm_is_tried_again_and_is_still_one_message(
     assert gateway.call_count("send_customer_care_sms") == (2 if same_day else 1)
 
 
+@pytest.mark.parametrize("same_day", [True, False])
+def test_a_flow_that_is_retried_does_not_tell_anybody_twice(
+    gateway: Emulator,
+    make_notification: Callable[..., EsmsNotification],
+    monkeypatch: pytest.MonkeyPatch,
+    same_day: bool,
+) -> None:
+    """One phone got it, the other was refused. Its new task is no first attempt: after midnight none is made."""
+    make_notification(phones=f"{PHONE}, {OTHER_PHONE}").save("alarm-retried", overwrite=True)
+    gateway.faults.add("send_customer_care_sms", code("146"), calls=[2])
+    monkeypatch.setattr(EsmsNotification, "may_repeat", lambda _moment: same_day)
+    state = notify_by_sms.with_options(retries=1)("It failed", notification="alarm-retried", return_state=True)
+    assert state.is_completed() is same_day
+    assert gateway.deliveries_by_phone() == ({PHONE: 1, OTHER_PHONE: 1} if same_day else {PHONE: 1})
+    assert gateway.call_count("send_customer_care_sms") == (4 if same_day else 2)
+
+
 def test_what_the_gateway_has_forgotten_may_not_be_repeated() -> None:
     """It holds back what it got on the same day."""
     assert not EsmsNotification.may_repeat(pendulum.now("UTC").subtract(hours=25).timestamp())

@@ -7,10 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pendulum
+import pytest
 from conftest import artifacts, name_of
+from prefect import flow
 
 from esms_connectors.emulator import Emulator
 from esms_connectors.prefect import EsmsCredentials, EsmsWarehouse, daily_sent_messages_export, sent_messages_report
+from esms_connectors.prefect.days import first_day
 from esms_connectors.prefect.reporting import artifact_key
 
 
@@ -30,3 +33,19 @@ def test_yesterday_as_an_artifact_and_as_files(gateway: Emulator, credentials: E
     shown = artifact.data + (tmp_path / "r.html").read_text(encoding="utf-8")
     assert "300" in artifact.data
     assert not [message.phone for message in gateway.messages() if message.phone in shown]
+
+
+def test_a_retry_behind_midnight_is_about_the_same_day(prefect_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run began yesterday; what the clock says when it runs again does not matter."""
+    seen, yesterday = [], pendulum.yesterday("Asia/Ho_Chi_Minh")
+
+    @flow(retries=1)
+    def asks() -> None:
+        seen.append(first_day(None, 1))
+        if len(seen) == 1:
+            tomorrow = pendulum.now("UTC").add(days=1)
+            monkeypatch.setattr("esms_connectors.prefect.days.pendulum.now", lambda *_: tomorrow)
+            raise RuntimeError("once")
+
+    asks()
+    assert seen == [yesterday] * 2

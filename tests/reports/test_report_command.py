@@ -168,6 +168,8 @@ def test_the_page_and_its_python_block(
         (("--from", "2024-05-14", "--to", "2024-05-13"), ("period is empty",)),
         (("--from", "2099-05-14"), ("has not begun yet",)),
         (("--from", "14/05/2024"), ("--from", "is no time")),
+        (("--from", "0001-01-01"), ("--from", "out of range")),
+        (("--from", "9999-12-31"), ("--from", "out of range")),
         (("--from", "2024-01-14"), ("Nothing was loaded into", "esms pull --from 2024-01-14")),
         (("--from", "2024-05-14", "--out", "report.pdf"), ("ends in one of .html",)),
         (("--from", "2024-05-14", "--ledger", "nowhere.sqlite"), ("There is no ledger at nowhere.sqlite",)),

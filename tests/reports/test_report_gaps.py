@@ -166,6 +166,15 @@ def test_texts_from_outside_reach_no_report_as_they_are(make_place: MakePlace, a
     assert "\\x1b" not in repr(report)
 
 
+def test_half_a_phone_in_a_status_is_masked_too(make_place: MakePlace, address: str) -> None:
+    """A long status is cut after its phones are masked: a part of one would not be known for one."""
+    place = make_place(address)
+    status = "a status that nobody has documented 0961000009"
+    place.merge(day_window(), [row(1, (None, None), status_text=status)], MONDAY.add(days=1))  # type: ignore[arg-type]
+    [reason] = place.report(MONDAY, MONDAY.add(days=1)).tables["reasons"].rows
+    assert reason[2] == "a status that nobody has documented 096*"
+
+
 # --- asking ----------------------------------------------------------------------------------------------------------
 
 
