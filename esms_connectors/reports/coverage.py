@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from esms_connectors.reports.model import Note, Period, Term
+from esms_connectors.sent_windows import ALL_SMS_TYPES
 from esms_connectors.warehouse.contract import WindowLoad
 
 
@@ -18,6 +19,7 @@ class Coverage:
         owed: those of them that were never loaded.
         unclosed: those that were read before they had ended, though they have by now.
         gaps: message type -> how much of the period no window was ever planned for, for types that are loaded at all.
+        absent: message types that nobody ever asked for: a report is silent about them, and says so.
         read_at: when the latest reading began; None for none.
         privacy: how phones are kept, as the loads say.
     """
@@ -26,6 +28,7 @@ class Coverage:
     owed: int
     unclosed: int
     gaps: dict[int, timedelta]
+    absent: tuple[int, ...]
     read_at: datetime | None
     privacy: str
 
@@ -50,6 +53,9 @@ class Coverage:
             notes.append(Note("unclosed", {"windows": self.unclosed}, warning=True))
         if not self.owed:
             notes.append(Note("loaded", {"windows": self.windows, "read_at": self.read_at}))
+        if self.absent:
+            types = Term(" ".join(f"type.{sms_type}" for sms_type in self.absent))
+            notes.append(Note("absent", {"types": types}))
         return notes
 
 
@@ -85,6 +91,7 @@ def coverage_of(loads: Iterable[WindowLoad], period: Period, now: datetime) -> C
         owed=len(counting) - len(read),
         unclosed=len(unclosed),
         gaps=gaps,
+        absent=tuple(sms_type for sms_type in ALL_SMS_TYPES if sms_type not in by_type),
         read_at=max((load.read_at for load in read if load.read_at is not None), default=None),
         privacy=max(read, key=lambda load: load.window.end).privacy if read else "",
     )

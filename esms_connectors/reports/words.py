@@ -269,6 +269,10 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Windows loaded: {windows} of {windows}, last read {read_at}.",
             "Đã tải {windows} trên {windows} cửa sổ dữ liệu, đọc lần cuối {read_at}.",
         ),
+        "note.absent": (
+            "Never asked for, so not in this report: {types}.",
+            "Chưa từng được tải nên không có trong báo cáo: {types}.",
+        ),
         # --- notes on tables ---
         "note.cost": (
             (

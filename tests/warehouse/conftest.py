@@ -17,7 +17,6 @@ _RULES_THAT_CROSS_THE_WAY = {
     "test_a_status_that_changed_is_taken_and_noted",
     "test_a_return_from_going_back_takes_the_flag_away",
     "test_an_older_reading_changes_nothing_that_a_newer_one_changed",
-    "test_windows_of_other_days_and_types_stay_as_they_are",
     "test_what_a_load_leaves_about_its_window",
     "test_a_plan_keeps_what_was_loaded",
     "test_another_way_of_keeping_phones_is_refused",

@@ -35,7 +35,7 @@ def type_of(column: str) -> str:
     return "DECIMAL(18,4)" if column == "price_vnd" else "BIGINT"
 
 
-def read_files(kind: str, root: Path, table: str) -> list[dict[str, Any]]:
+def read_files(kind: str, root: Path, table: str, *columns: str) -> list[dict[str, Any]]:
     """Rows of all partitions, as DuckDB reads them."""
     if not list((root / table).glob(f"*/*/*.{kind}")):
         return []
@@ -44,8 +44,8 @@ def read_files(kind: str, root: Path, table: str) -> list[dict[str, Any]]:
     )
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'Asia/Ho_Chi_Minh'")
-        columns = ", ".join(COLUMNS[table])
-        return connection.sql(f"SELECT {columns} FROM {source}").to_arrow_table().to_pylist()
+        wanted = ", ".join(columns or COLUMNS[table])
+        return connection.sql(f"SELECT {wanted} FROM {source}").to_arrow_table().to_pylist()
 
 
 def make_files(kind: str, request: pytest.FixtureRequest, folder: Path) -> tuple[str, Callable[[], Warehouse], Any]:
@@ -57,9 +57,9 @@ def make_dlt(request: pytest.FixtureRequest, folder: Path) -> tuple[str, Callabl
     path = folder / "behind_dlt.duckdb"
     request.getfixturevalue("monkeypatch").setenv("DESTINATION__DUCKDB__CREDENTIALS", f"duckdb:///{path}")
 
-    def read(table: str) -> list[dict[str, Any]]:
+    def read(table: str, *columns: str) -> list[dict[str, Any]]:
         with duckdb.connect(str(path), read_only=True) as connection:
-            columns = ", ".join(COLUMNS[table])
-            return connection.sql(f"SELECT {columns} FROM esms.{table}").to_arrow_table().to_pylist()
+            wanted = ", ".join(columns or COLUMNS[table])
+            return connection.sql(f"SELECT {wanted} FROM esms.{table}").to_arrow_table().to_pylist()
 
     return "dlt://duckdb?dataset=esms", functools.partial(DltWarehouse, "duckdb", "esms"), read

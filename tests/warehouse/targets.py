@@ -58,19 +58,19 @@ class Target:
     Attributes:
         address: as `open_warehouse` takes it.
         again: another handle on the same place.
-        read: table -> its rows, in no order, without our code.
+        read: table and columns, all by default -> its rows, in no order, without our code.
         in_steps: history, rows and load come one after the other; loading again heals what was broken off.
     """
 
     address: str
     warehouse: Warehouse
     again: Callable[[], Warehouse]
-    read: Callable[[str], list[Row]]
+    read: Callable[..., list[Row]]
     in_steps: bool = False
 
-    def messages(self) -> dict[str, Row]:
-        """Rows by key; fails where a key is there twice."""
-        rows = self.read(MESSAGES)
+    def messages(self, *columns: str) -> dict[str, Row]:
+        """Rows by key, with some columns or all; fails where a key is there twice."""
+        rows = self.read(MESSAGES, *(("row_key", *columns) if columns else ()))
         found = {row["row_key"]: row for row in rows}
         assert len(found) == len(rows)
         return found
@@ -85,9 +85,9 @@ class Target:
 def make_duckdb(request: pytest.FixtureRequest, folder: Path) -> Target:
     path = folder / "warehouse" / "esms.duckdb"
 
-    def read(table: str) -> list[Row]:
+    def read(table: str, *columns: str) -> list[Row]:
         with duckdb.connect(str(path), read_only=True) as connection:
-            return connection.sql(f"SELECT * FROM {table}").to_arrow_table().to_pylist()
+            return connection.sql(f"SELECT {', '.join(columns) or '*'} FROM {table}").to_arrow_table().to_pylist()
 
     make = functools.partial(DuckDbWarehouse, path)
     return Target(f"duckdb:///{path}", make(), make, read)
@@ -98,10 +98,10 @@ def make_postgresql(request: pytest.FixtureRequest, folder: Path) -> Target:
     schema = server.new_schema()
     url = f"{server.uri}&schema={schema}&application_name={schema}"
 
-    def read(table: str) -> list[Row]:
+    def read(table: str, *columns: str) -> list[Row]:
         with psycopg.connect(server.uri, row_factory=dict_row) as connection:
             connection.execute("SET TIME ZONE 'Asia/Ho_Chi_Minh'")
-            return connection.execute(f"SELECT * FROM {schema}.{table}".encode()).fetchall()
+            return connection.execute(f"SELECT {', '.join(columns) or '*'} FROM {schema}.{table}".encode()).fetchall()
 
     make = functools.partial(PostgresWarehouse, url)
     return Target(url, make(), make, read)

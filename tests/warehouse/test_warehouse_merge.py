@@ -366,9 +366,9 @@ def test_a_large_window_in_many_batches(large_target: Target) -> None:
 
     counts = large_target.warehouse.merge(load_of(count, minute=5), again())
     assert counts == MergeCounts(changed=tenth, unchanged=count - tenth)
-    states = Counter(stored["state"] for stored in large_target.messages().values())
+    states = Counter(stored["state"] for stored in large_target.messages("state").values())
     assert states == {"delivered": tenth, "sent": count - tenth}
-    assert len(large_target.read(HISTORY)) == tenth
+    assert len(large_target.read(HISTORY, "row_key")) == tenth
 
 
 class Model:

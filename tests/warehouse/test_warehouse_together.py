@@ -47,7 +47,7 @@ def test_threads_that_load_one_window_at_once(target: Target, own_handle: bool) 
     assert sum(one.inserted for one in told) == 100
     assert sum(one.changed for one in told) == 100
     assert sum(one.unchanged for one in told) == 600
-    assert len(target.messages()) == 200
+    assert len(target.messages("state")) == 200
     assert len(target.history()) == 100
     assert target.loads()[0]["load_count"] == 5
 
@@ -74,9 +74,9 @@ def test_processes_that_load_one_window_at_once(shared_target: Target) -> None:
     loaders = [start_loader(target, count=30_000, minute=5, status=DELIVERED) for _ in range(2)]
     release(*loaders)
     assert [finish(loader, 90) for loader in loaders] == [(0, "done")] * 2
-    assert {stored["state"] for stored in target.messages().values()} == {"delivered"}
-    assert len(target.read(MESSAGES)) == 30_000
-    assert len(target.read(HISTORY)) == 20_000
+    assert {stored["state"] for stored in target.messages("state").values()} == {"delivered"}
+    assert len(target.read(MESSAGES, "row_key")) == 30_000
+    assert len(target.read(HISTORY, "row_key")) == 20_000
     assert target.loads()[0]["load_count"] == 3
 
 
@@ -95,7 +95,7 @@ def test_several_that_prepare_at_once(unprepared_target: Target) -> None:
     assert [finish(loader) for loader in loaders] == [(0, "done")] * 2
     assert merge(target, [row(1)]) == MergeCounts(inserted=1)
     target.warehouse.prepare()
-    assert len(target.messages()) == 1
+    assert len(target.messages("state")) == 1
 
 
 def test_a_process_killed_in_the_middle_of_a_load(shared_target: Target) -> None:
@@ -113,13 +113,13 @@ def _kill_in_the_middle(target: Target, die_after: int) -> None:
     loader = start_loader(target, count=70_000, minute=5, status=DELIVERED, die_after=die_after)
     release(loader)
     assert finish(loader) == (-signal.SIGKILL, "loading")
-    assert {stored["state"] for stored in target.messages().values()} == {"sent"}
-    assert len(target.read(MESSAGES)) == 1_000
+    assert {stored["state"] for stored in target.messages("state").values()} == {"sent"}
+    assert len(target.read(MESSAGES, "row_key")) == 1_000
     assert target.read(HISTORY) == []
     assert target.loads()[0]["load_count"] == 1
     counts = target.warehouse.merge(load_of(70_000, minute=5), many(70_000, DELIVERED))
     assert counts == MergeCounts(inserted=69_000, changed=1_000)
-    assert len(target.read(HISTORY)) == 1_000
+    assert len(target.read(HISTORY, "row_key")) == 1_000
 
 
 @pytest.mark.parametrize("delay", [0.05, 0.3, 0.6])
@@ -139,9 +139,9 @@ def _kill_after(target: Target, delay: float) -> None:
     finish(loader)
     # PostgreSQL may still be at it for a moment: the next one takes its turn.
     target.warehouse.prepare()
-    found = (len(target.messages()), len(target.read(HISTORY)), target.read(LOADS)[0]["load_count"])
+    found = (len(target.messages("state")), len(target.read(HISTORY, "row_key")), target.read(LOADS)[0]["load_count"])
     between = {(1_000, 1_000, 1), (30_000, 1_000, 1)} if target.in_steps else set()
     assert found in {(1_000, 0, 1), (30_000, 1_000, 2)} | between
     target.warehouse.merge(load_of(30_000, minute=6), many(30_000, DELIVERED))
-    assert len(target.messages()) == 30_000
-    assert len(target.read(HISTORY)) == 1_000
+    assert len(target.messages("state")) == 30_000
+    assert len(target.read(HISTORY, "row_key")) == 1_000
