@@ -32,7 +32,7 @@ def test_a_whole_period_with_final_rows_is_complete(make_place: MakePlace, addre
     report = place.report(MONDAY.add(days=2), MONDAY.add(days=4))
     assert report.complete
     assert [(note.name, note.values.get("windows")) for note in report.notes] == [("loaded", 2), ("absent", None)]
-    assert report.notes[1].values == {"types": "type.1 type.8 type.23 type.24 type.26"}
+    assert report.notes[1].values == {"types": "type.1 type.2 type.8 type.23 type.24 type.26"}
     assert [one.before for one in report.headline][:2] == [2, 2]
 
 
