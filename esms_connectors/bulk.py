@@ -100,6 +100,13 @@ class BulkSummary:
         return max(0, self.run.claimed_alive - self.counters.left)
 
     @property
+    def elsewhere_words(self) -> str:
+        return (
+            f"{self.elsewhere} open rows are another worker's and none of this call's; look at the run again when it "
+            "is done, or if it died"
+        )
+
+    @property
     def accepted_share(self) -> float:
         """Accepted rows among all rows, those that were not tried included; 1.0 for none."""
         total = self.run.total - self.elsewhere + self.counters.not_tried
@@ -339,11 +346,7 @@ class _Run:
         logger.info("run %s: %s", self.run_key, summary)
         if summary.elsewhere:
             # A worker that died a moment ago looks alive until its lease ends, and may have nobody who tells of it.
-            logger.warning(
-                "run %s: %d open rows are another worker's and none of this call's; look at the run again when it is "
-                "done, or if it died",
-                self.run_key, summary.elsewhere,
-            )  # fmt: skip
+            logger.warning("run %s: %s", self.run_key, summary.elsewhere_words)
         if at_least is not None and (not summary.complete or summary.accepted_share < at_least):
             because = f" Stopped: {self.stopped_by}" if self.stopped_by else ""
             if not summary.complete and not because and not self.counters.left + self.counters.not_tried:

@@ -129,11 +129,7 @@ def zns_campaign(
             show_run(run, plan["account"], complete=came_to_its_end and summary.complete and not summary.elsewhere)
     logger.info("run %s: %s", campaign.run_key, summary)
     if summary.elsewhere:
-        logger.warning(
-            "run %s: %d open rows are another worker's and none of this flow's; look at the run again when it is done, "
-            "or if it died",
-            campaign.run_key, summary.elsewhere,
-        )  # fmt: skip
+        logger.warning("run %s: %s", campaign.run_key, summary.elsewhere_words)
     at_least = campaign.at_least
     lost = max(0, recipients - run.total - summary.counters.not_tried)
     if lost:
