@@ -120,7 +120,7 @@ SELECT chunk.row_key, CASE
 FROM esms_chunk AS chunk LEFT JOIN {MESSAGES} AS stored ON stored.row_key = chunk.row_key {{overlap}}
 """
 
-COUNT_VERDICTS = "SELECT verdict, count(*), count(DISTINCT row_key) FROM esms_verdict GROUP BY verdict"
+COUNT_VERDICTS = "SELECT verdict, count(*) FROM esms_verdict GROUP BY verdict"
 
 NOTE = f"""
 INSERT INTO {HISTORY}
@@ -143,13 +143,23 @@ FROM (SELECT * FROM esms_chunk WHERE row_key IN (SELECT row_key FROM esms_verdic
 WHERE stored.row_key = chunk.row_key {{overlap}}
 """
 
-INSERT = f"""
+INSERT_ALL = f"""
 INSERT INTO {MESSAGES} ({", ".join(_ROW_COLUMNS)}, first_seen_at, changed_at, went_back_to)
 SELECT {", ".join(_ROW_COLUMNS)}, $read_at, $read_at, NULL FROM esms_chunk
-WHERE row_key IN (SELECT row_key FROM esms_verdict WHERE verdict = 'new')
 """
 
+INSERT = f"{INSERT_ALL} WHERE row_key IN (SELECT row_key FROM esms_verdict WHERE verdict = 'new')"
+
+# Where the table has a key. What is not inserted is there already, and is judged.
+INSERT_UNLESS_THERE = f"{INSERT_ALL} ON CONFLICT (row_key) DO NOTHING"
+
 OVERLAP = "AND stored.window_start <= $window_end AND stored.window_end >= $window_start"
+
+# Days that only touch do not count: they share a second at most.
+WAS_LOADED = f"""
+SELECT 1 FROM {LOADS} WHERE sms_type = $sms_type AND row_count > 0
+    AND window_start < $window_end AND window_end > $window_start LIMIT 1
+"""
 
 _THIS_LOAD = "sms_type = $sms_type AND window_start = $window_start AND window_end = $window_end"
 

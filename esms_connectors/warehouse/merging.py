@@ -3,7 +3,8 @@ The merge of a window, the same for DuckDB and PostgreSQL.
 
 Rows come in chunks. Each chunk is staged, then judged against what is stored - new, changed, gone back, the same - and
 only then written, so that a chunk in which nothing changed writes nothing at all. What the judging counted, each
-statement must have done: rows never go missing between the two.
+statement must have done: rows never go missing between the two. Where the table has a key and the window comes for the
+first time, its rows are inserted at once, and only a chunk of which some were there already is judged.
 
 Targets that keep their rows elsewhere (files, what dlt loads) merge in a DuckDB of their own: `create_tables`, fill in
 what is stored of the windows that overlap, `merge_rows`.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -42,6 +44,7 @@ from esms_connectors.warehouse.merge_sql import (
     ERASED,
     FLAG,
     INSERT,
+    INSERT_UNLESS_THERE,
     JUDGE,
     KEYS,
     LOAD_NOTED,
@@ -54,6 +57,7 @@ from esms_connectors.warehouse.merge_sql import (
     PLANNED,
     TYPES,
     VERDICT,
+    WAS_LOADED,
     Staged,
     find_missing_tables,
     table_statements,
@@ -70,6 +74,10 @@ class Session(Protocol):
 
     prunes_by_window: bool
     """Whether a condition on the windows lets the database skip rows."""
+    has_key: bool
+    """Whether the table of messages takes a key once only."""
+    chunk_rows: int
+    """Rows staged at a time."""
 
     def change(self, statement: str, **parameters: object) -> int:
         """Run a statement; rows that it says it changed."""
@@ -95,29 +103,34 @@ def merge_window(
         raise ValueError("a load that is to be merged says when its reading began (read_at)")
     check_privacy(session, load.privacy)
     overlap = OVERLAP if session.prunes_by_window else ""
-    found = dict.fromkeys(("new", "changed", "same", "back"), 0)
+    found: Counter[str] = Counter()
     parameters = {
+        "sms_type": load.window.sms_type,
         "read_at": utc(load.read_at),
         "window_start": utc(load.window.start),
         "window_end": utc(load.window.end),
     }
+    inserts_first = session.has_key and not list(session.read(WAS_LOADED, **parameters))
     given = 0
-    for chunk in chunks_of(rows):
+    for chunk in chunks_of(rows, session.chunk_rows):
         given += chunk.num_rows
+        _expect(pc.count_distinct(chunk.column("row_key")).as_py(), chunk.num_rows, "different")
         _expect(session.stage(CHUNK, chunk), chunk.num_rows, "staged")
+        inserted = session.change(INSERT_UNLESS_THERE, **parameters) if inserts_first else 0
+        found["new"] += inserted
+        if inserted == chunk.num_rows:
+            continue
         _expect(session.keep(VERDICT, JUDGE.format(overlap=overlap), **parameters), chunk.num_rows, "judged")
-        here = dict.fromkeys(found, 0)
-        for verdict, count, different in list(session.read(COUNT_VERDICTS)):
-            _expect(different, count, "different")
-            here[verdict] = count
+        here = Counter(dict(session.read(COUNT_VERDICTS)))
         if here["back"] or here["changed"]:
             session.change(NOTE, **parameters)
         for verdict, statement in (("back", FLAG), ("changed", CHANGE), ("new", INSERT)):
             if here[verdict]:
                 _expect(session.change(statement.format(overlap=overlap), **parameters), here[verdict], verdict)
-        for verdict, count in here.items():
-            found[verdict] += count
-    _expect(sum(found.values()), given, "merged")
+        # What has just been inserted was judged with the others, as being there already.
+        here["same"] -= inserted
+        found += here
+    _expect(found.total(), given, "merged")
     _expect(given, load.row_count, "handed over")
     counts = MergeCounts(
         inserted=found["new"], changed=found["changed"], unchanged=found["same"], went_back=found["back"]
@@ -262,6 +275,8 @@ class DuckDbSession:
     """The transaction of a DuckDB connection."""
 
     prunes_by_window = True
+    has_key = False
+    chunk_rows = CHUNK_ROWS  # each chunk is held against all that is stored of the window, so rather few of them
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection

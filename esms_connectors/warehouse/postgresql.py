@@ -32,11 +32,11 @@ from esms_connectors.warehouse.contract import (
     WarehouseError,
     WindowLoad,
 )
-from esms_connectors.warehouse.merge_sql import READ_LOADS, Staged, find_missing_tables, table_statements
+from esms_connectors.warehouse.merge_sql import CHUNK, READ_LOADS, Staged, find_missing_tables, table_statements
 from esms_connectors.warehouse.merging import erase_person, merge_window, plan_windows, read_load
 
 CONNECT_SECONDS = 30
-FETCH_ROWS = 5_000
+FETCH_ROWS = COPY_ROWS = 5_000
 
 _T = TypeVar("_T")
 
@@ -243,6 +243,8 @@ class _PostgresSession:
     """The transaction of a connection."""
 
     prunes_by_window = False
+    has_key = True
+    chunk_rows = 25_000
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
@@ -258,9 +260,11 @@ class _PostgresSession:
 
     def stage(self, table: Staged, rows: pa.Table) -> int:
         self._empty(table)
+        if table is CHUNK:
+            rows = rows.sort_by("row_key")  # neighbours in the index are looked up and inserted one behind the other
         cursor = self._connection.cursor()
         with cursor.copy(f"COPY {table.name} FROM STDIN (FORMAT csv)".encode()) as copy:
-            for batch in rows.to_batches():
+            for batch in rows.to_batches(COPY_ROWS):
                 copy.write(_as_csv(batch))
         return cursor.rowcount
 
@@ -291,8 +295,14 @@ def _as_csv(batch: pa.RecordBatch) -> memoryview:
     """
     Columns -> COPY's CSV, without a Python object a row.
 
-    Every value is quoted and NULL is not, which is how COPY tells NULL from the empty string.
+    Every value is quoted and NULL is not, which is how COPY tells NULL from the empty string. Times are written
+    without their zone, which is UTC like the session's: with it, they would take longer than all the rest.
     """
+    columns = [
+        column.cast(pa.timestamp(column.type.unit)) if pa.types.is_timestamp(column.type) else column
+        for column in batch.columns
+    ]
+    batch = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
     out = pa.BufferOutputStream()
     pyarrow.csv.write_csv(batch, out, _CSV)
     return memoryview(out.getvalue())

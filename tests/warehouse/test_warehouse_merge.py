@@ -223,6 +223,24 @@ def test_a_row_that_two_windows_bring_is_stored_once(target: Target, first: Sent
     assert (stored[key_of(1)]["window_start"], stored[key_of(1)]["window_end"]) == (first.start, first.end)
 
 
+def test_a_window_loaded_for_the_first_time_meets_rows_of_its_neighbour(target: Target) -> None:
+    """On the second that they share, whatever those have become, among rows that are new."""
+    merge(target, [row(1, SENT), row(2, SENT), row(3), row(4)])
+    now_said = [row(1, FAILED, NEXT_WINDOW), row(2, SENT, NEXT_WINDOW), row(3, SENT, NEXT_WINDOW)]
+    now_said += [row(5, SENT, NEXT_WINDOW)]
+    counts = merge(target, now_said, window=NEXT_WINDOW, minute=5)
+    assert counts == MergeCounts(inserted=1, changed=1, unchanged=1, went_back=1)
+    stored = target.messages("state", "went_back_to")
+    assert {key: (one["state"], one["went_back_to"]) for key, one in stored.items()} == {
+        key_of(1): ("failed", None),
+        key_of(2): ("sent", None),
+        key_of(3): ("delivered", "sent"),
+        key_of(4): ("delivered", None),
+        key_of(5): ("sent", None),
+    }
+    assert [(line["to_state"], line["taken"]) for line in target.history()] == [("failed", True), ("sent", False)]
+
+
 def test_windows_of_other_days_and_types_stay_as_they_are(target: Target) -> None:
     """A load touches what it brings, nothing else."""
     other = SentWindow(2, WINDOW.start, WINDOW.end)
