@@ -19,6 +19,7 @@ from itertools import islice
 
 from pendulum import DateTime
 
+from esms_connectors.bulk_summary import BulkIncompleteError, BulkSummary, Counters, ShardSummary
 from esms_connectors.channels import AdvertisingChannel, CareSmsChannel, Channel, ZnsChannel
 from esms_connectors.chunks import cut_chunks, evened
 from esms_connectors.gateway.arguments import MAX_CAMPAIGN_LENGTH, check_campaign
@@ -28,146 +29,35 @@ from esms_connectors.gateway.errors import ConfigurationError, EsmsError, Invali
 from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.request_ids import make_request_id
-from esms_connectors.ledger import Claim, Ledger, LedgerRow, RunSummary, SendState, Settlement, check_run_key
+from esms_connectors.ledger import Claim, Ledger, LedgerError, LedgerRow, SendState, Settlement, check_run_key
 from esms_connectors.recipients import Recipient
+
+__all__ = [
+    "DEFAULT_THREADS",
+    "BulkIncompleteError",
+    "BulkSummary",
+    "Counters",
+    "Progress",
+    "Recipients",
+    "ShardSummary",
+    "campaign_of",
+    "send_sms_bulk",
+    "send_zns_bulk",
+    "send_zns_shard",
+]
 
 logger = get_logger(__name__)
 
 # A function that starts reading anew is better than an iterable: what another worker left behind is then taken up in a
 # second reading.
 Recipients = Callable[[], Iterable[Recipient]] | Iterable[Recipient]
-Progress = Callable[["Counters"], None]
+Progress = Callable[[Counters], None]
 
 DEFAULT_THREADS = 8
 _LOG_EVERY_SECONDS = 10.0
-
-
-@dataclass(slots=True)
-class Counters:
-    """
-    Rows of this call, as it goes.
-
-    Attributes:
-        read: taken from the source in the first reading.
-        done: settled by this call, or found settled.
-        accepted, duplicates, rejected, unknown, not_sent: outcomes of this call.
-        settled_before, held, busy: found so in the ledger, in the last reading; busy rows are another worker's.
-        not_tried: read, and not tried because the run was stopped.
-    """
-
-    read: int = 0
-    done: int = 0
-    accepted: int = 0
-    duplicates: int = 0
-    rejected: int = 0
-    unknown: int = 0
-    not_sent: int = 0
-    settled_before: int = 0
-    held: int = 0
-    busy: int = 0
-    not_tried: int = 0
-
-    @property
-    def left(self) -> int:
-        """Rows that this call was given and did not see settled; too many rather than too few."""
-        return self.unknown + self.not_sent + self.held + self.busy
-
-
-@dataclass(frozen=True, slots=True)
-class BulkSummary:
-    """
-    The whole run after this call.
-
-    Attributes:
-        run: rows by state as the ledger has them, all calls for this run key together.
-        counters: what this call did.
-        stopped_by: the refusal that stopped it, None when it came to its end.
-        campaign: under which the messages stand in the sent data.
-    """
-
-    run: RunSummary
-    counters: Counters
-    campaign: str
-    stopped_by: EsmsError | None = None
-    seconds: float = 0.0
-
-    @property
-    def elsewhere(self) -> int:
-        """
-        Rows that another worker is at and that this call was not given: it settles them, and tells who called it. Rows
-        whose worker gives no sign of life are nobody's; those count here, whoever was given them.
-        """
-        return max(0, self.run.claimed_alive - self.counters.left)
-
-    @property
-    def elsewhere_words(self) -> str:
-        return (
-            f"{self.elsewhere} open rows are another worker's and none of this call's; look at the run again when it "
-            "is done, or if it died"
-        )
-
-    @property
-    def accepted_share(self) -> float:
-        """Accepted rows among all rows, those that were not tried included; 1.0 for none."""
-        total = self.run.total - self.elsewhere + self.counters.not_tried
-        return self.run.accepted / total if total else 1.0
-
-    @property
-    def complete(self) -> bool:
-        """Whether every row that no other worker answers for is settled, one way or the other."""
-        return self.run.unsettled == self.elsewhere and self.counters.not_tried == 0 and self.stopped_by is None
-
-    def __str__(self) -> str:
-        run = self.run
-        parts = [f"{run.accepted} accepted" + (f" ({run.duplicates} of them answered 124)" if run.duplicates else "")]
-        parts += [
-            f"{count} rejected" + (f" with code {code}" if code else ", for they cannot be sent")
-            for code, count in sorted(run.rejected_by_code.items())
-        ]
-        parts += [
-            f"{count} {name}"
-            for name, count in (
-                ("unknown", run.unknown),
-                ("held", run.held),
-                ("not sent", run.not_sent),
-                ("claimed by another worker", run.claimed),
-                ("not tried", self.counters.not_tried),
-            )
-            if count
-        ]
-        return ", ".join(parts)
-
-
-@dataclass(frozen=True, slots=True)
-class ShardSummary:
-    """What a call for a part of a run did; attributes as in `BulkSummary`."""
-
-    counters: Counters
-    campaign: str
-    stopped_by: EsmsError | None = None
-
-    @property
-    def complete(self) -> bool:
-        """Whether every row of this part is settled, one way or the other."""
-        return self.counters.left + self.counters.not_tried == 0 and self.stopped_by is None
-
-
-class BulkIncompleteError(EsmsError):
-    """
-    Fewer rows were accepted than the caller asked for, or some are not settled. The ledger has each of them.
-
-    Attributes:
-        summary: what happened. `retryable` says whether the same call again may settle more.
-    """
-
-    def __init__(self, message: str, *, summary: BulkSummary) -> None:
-        super().__init__(message)
-        self.summary = summary
-        run = summary.run
-        # A gateway that was down comes back; keys, balance and template do not by themselves.
-        self.retryable = (summary.stopped_by is None or summary.stopped_by.retryable) and bool(
-            run.unknown + run.not_sent + run.claimed + summary.counters.not_tried
-        )
+_LOOK_EVERY_SECONDS = 1.0
+# Rows without an answer are tried so often more.
+_TRIED_AGAIN = 2
 
 
 def send_zns_bulk(
@@ -389,24 +279,46 @@ class _Run:
 
     def _take_up_what_is_left(self) -> None:
         """
-        Read once more for rows without an answer, and for rows that a worker left behind: its lease ends within seconds
-        when it is dead, and is renewed while it lives.
+        Read again: for rows without an answer, and for rows that another worker is at - it settles them or leaves them
+        in doubt, and the lease of a dead one ends. Waiting for others takes two leases in all at most.
         """
         if not callable(self.recipients):
             return
-        for _ in range(2):
-            left = self.counters.busy + self.counters.unknown
-            if not left or self.stopped_by is not None:
+        lease = self.ledger.lease_seconds + 0.1
+        look_every = min(_LOOK_EVERY_SECONDS, self.ledger.lease_seconds / 4)
+        patience, pause, readings = 2 * lease, look_every, 0
+        while (self.counters.busy or self.counters.unknown) and self.stopped_by is None:
+            if readings >= _TRIED_AGAIN and (self.counters.unknown or patience < look_every):
                 return
             if self.counters.busy:
-                logger.warning(
-                    "run %s: %d rows are another worker's, alive or dead; waiting %.0f s for its lease",
-                    self.run_key, self.counters.busy, self.ledger.lease_seconds,
-                )  # fmt: skip
-                time.sleep(self.ledger.lease_seconds + 0.1)
+                if patience == 2 * lease:
+                    logger.warning(
+                        "run %s: %d rows are another worker's, alive or dead; going on when they are free, "
+                        "in %.0f s at the latest",
+                        self.run_key, self.counters.busy, lease,
+                    )  # fmt: skip
+                patience -= self._wait_for_others(look_every, min(pause, patience), min(lease, patience))
+                # Rows may be taken anew by then, and a reading of a long list is not cheap.
+                pause *= 2
             self.counters.busy = self.counters.unknown = self.counters.settled_before = 0
             self.counters.done = 0
             self._read_and_send(first=False)
+            readings += 1
+
+    def _wait_for_others(self, look_every: float, least: float, most: float) -> float:
+        """Sleep until the claims of this moment are settled or over; gives the seconds slept, `least` to `most`."""
+        moment, waited = self.ledger.now(), 0.0
+        while waited < most:
+            nap = min(look_every, most - waited)
+            time.sleep(nap)
+            waited += nap
+            try:
+                if waited >= least and not self.ledger.has_live_claims(self.run_key, moment):
+                    break
+            except LedgerError:
+                # The database may be back at the next look; else the reading will tell.
+                continue
+        return waited
 
     def _read_and_send(self, *, first: bool) -> None:
         source = self.recipients() if callable(self.recipients) else self.recipients

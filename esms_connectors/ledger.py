@@ -10,10 +10,7 @@ SQLite (one machine; a file in WAL mode) and PostgreSQL (workers on several mach
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
@@ -26,8 +23,8 @@ from pendulum import DateTime
 
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.gateway.phones import normalise_phone
-from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.gateway.retry import duplicate_window_start
+from esms_connectors.ledger_keys import LedgerKeys, check_run_key, wire_id
 from esms_connectors.ledger_rows import Claim, ClaimResult, LedgerRow, RunSummary, SendState, Settlement
 
 if TYPE_CHECKING:
@@ -46,7 +43,6 @@ __all__ = [
     "wire_id",
 ]
 
-SCHEMA_VERSION = 1
 LEASE_SECONDS = 60.0
 
 
@@ -82,7 +78,7 @@ class Ledger:
     ) -> None:
         ledger_schema = _schema()
         self._engine = engine
-        self._phone_key = phone_secret.encode() if phone_secret else None
+        self._keys = LedgerKeys(phone_secret)
         self.lease_seconds = lease_seconds
         self._now = now or _now
         self._sql = ledger_schema.statements_for(engine)
@@ -140,7 +136,7 @@ class Ledger:
             InvalidRequestError: the run exists with something else in `about`: a run key names one campaign.
         """
         run_key = check_run_key(run_key)
-        facts = {**about, "kind": kind, "phones": self._phones_mark()}
+        facts = {**about, "kind": kind, "phones": self._keys.mark}
         # Once for each part of a run that an orchestrator spreads: most find it, and need not wait for a writer's turn.
         with self._reading() as connection:
             known = self._about(connection, run_key)
@@ -168,15 +164,12 @@ class Ledger:
         Raises:
             InvalidRequestError: the run was begun with another secret, or with none.
         """
-        if about.get("phones") != self._phones_mark():
+        if about.get("phones") != self._keys.mark:
             raise InvalidRequestError(
                 f"run {run_key!r} was begun with another secret for its phones, or with none. "
                 "Use the same; nothing was sent.",
                 field="phone_secret",
             )
-
-    def _phones_mark(self) -> str:
-        return self._hash("phones") if self._phone_key else "plain"
 
     def run_about(self, run_key: str) -> dict[str, str]:
         """What was registered for a run; InvalidRequestError when there is no such run."""
@@ -194,17 +187,7 @@ class Ledger:
 
     def request_id(self, run_key: str, row_key: str) -> str:
         """The key of a row: run and row, never the content, so that a changed row is noticed and not sent again."""
-        return self._request_ids(run_key, [row_key])[0]
-
-    def _request_ids(self, run_key: str, row_keys: Iterable[str]) -> list[str]:
-        # What all rows share is hashed once: this is the hot path of a million rows.
-        run = hashlib.sha256(make_request_id("bulk", run_key).encode())
-        ids = []
-        for row_key in row_keys:
-            one = run.copy()
-            one.update((self._hash(row_key) if self._phone_key else row_key).encode())
-            ids.append(one.hexdigest()[:40])
-        return ids
+        return self._keys.request_ids(run_key, [row_key])[0]
 
     def claim(
         self, run_key: str, rows: Sequence[LedgerRow], *, worker: str, chunk: str, frozen: bool = False
@@ -220,15 +203,16 @@ class Ledger:
             InvalidRequestError: a row was claimed before with another payload; none of `rows` is claimed then.
         """
         now = self._now_ms()
+        ids = self._keys.request_ids(run_key, [row.row_key for row in rows])
         records = [
             {
                 "request_id": request_id,
-                "row_key": self._hash(row.row_key) if self._phone_key else row.row_key,
-                "phone": self._hash(row.phone) if self._phone_key else row.phone,
-                "payload_hash": self._hash(row.payload),
+                "row_key": self._keys.stored(row.row_key),
+                "phone": self._keys.stored(row.phone),
+                "payload_hash": self._keys.hash(row.payload),
                 "line": row.line,
             }
-            for row, request_id in zip(rows, self._request_ids(run_key, [row.row_key for row in rows]), strict=True)
+            for row, request_id in zip(rows, ids, strict=True)
         ]
         index_of = {str(record["request_id"]): index for index, record in enumerate(records)}
         if len(index_of) < len(records):
@@ -278,7 +262,7 @@ class Ledger:
 
     def unsettled(self, run_key: str, row_keys: Sequence[str]) -> list[int]:
         """Positions of the rows that are neither accepted nor rejected, new ones included."""
-        ids = self._request_ids(run_key, row_keys)
+        ids = self._keys.request_ids(run_key, row_keys)
         rows = json.dumps([{"request_id": one} for one in ids])
         with self._reading() as connection:
             left = {row.request_id for row in connection.execute(self._sql.unsettled, {"rows": rows})}
@@ -296,6 +280,12 @@ class Ledger:
         lease_until = self._now_ms() + int(self.lease_seconds * 1000)
         with self._writing() as connection:
             connection.execute(self._sql.renew, {"run_key": run_key, "worker": worker, "lease_until": lease_until})
+
+    def has_live_claims(self, run_key: str, until: DateTime) -> bool:
+        """Whether claims made until then are neither settled nor over; cheap however large the run is."""
+        parameters = {"run_key": run_key, "until": _ms(until), "now": self._now_ms()}
+        with self._reading() as connection:
+            return connection.execute(self._sql.live_claims, parameters).first() is not None
 
     def settle(self, settlements: Iterable[Settlement], *, worker: str) -> None:
         """
@@ -455,12 +445,7 @@ class Ledger:
 
     def hash_phone(self, phone: str) -> str:
         """A phone as this ledger stores it."""
-        return self._hash(phone) if self._phone_key else phone
-
-    def _hash(self, text: str) -> str:
-        if self._phone_key is None:
-            return hashlib.sha256(text.encode()).hexdigest()[:40]
-        return hmac.new(self._phone_key, text.encode(), hashlib.sha256).hexdigest()[:40]
+        return self._keys.stored(phone)
 
     def _now_ms(self) -> int:
         return _ms(self._now())
@@ -468,18 +453,7 @@ class Ledger:
 
 def _records(settlements: Iterable[Settlement]) -> str:
     """As the one JSON parameter of a statement; empty for none."""
-    records = [
-        {
-            "request_id": one.request_id,
-            "state": one.state.value,
-            "code": _storable(one.code, 20),
-            # Half an id would find another message, or none.
-            "message_id": one.message_id if one.message_id == _storable(one.message_id, 64) else None,
-            "duplicate": int(one.duplicate),
-            "reason": _storable(one.reason, 300),
-        }
-        for one in settlements
-    ]
+    records = [one.record() for one in settlements]
     return json.dumps(records) if records else ""
 
 
@@ -497,31 +471,6 @@ def _guarded(connect: Callable[[], AbstractContextManager[Connection]]) -> Itera
         raise LedgerError(
             f"The ledger did not answer: {reason}. Run the same call again once it does: it resumes."
         ) from None
-
-
-def check_run_key(run_key: str) -> str:
-    """
-    The run key in one spelling (NFC): two that look alike must not be two runs.
-
-    Raises:
-        InvalidRequestError: empty, too long, with blanks at its ends, or with characters that cannot be seen.
-    """
-    run_key = unicodedata.normalize("NFC", run_key)
-    if not run_key or run_key != run_key.strip() or len(run_key) > 200 or not run_key.isprintable():
-        raise InvalidRequestError(
-            "run_key takes 1 to 200 printable characters, without blanks at its ends.", field="run_key"
-        )
-    return run_key
-
-
-def _storable(text: str | None, length: int) -> str | None:
-    """What fits a column of either database: PostgreSQL takes no NUL, no half character and nothing too long."""
-    return text and text.replace("\0", "").encode("utf-8", "replace").decode()[:length]
-
-
-def wire_id(request_id: str, generation: int) -> str:
-    """The id that travels: after a definite refusal another one, because the refused id may be burnt."""
-    return request_id if generation == 0 else f"{request_id}-{generation}"
 
 
 def _ms(moment: DateTime) -> int:

@@ -75,6 +75,18 @@ class Settlement:
     duplicate: bool = False
     reason: str = ""
 
+    def record(self) -> dict[str, str | int | None]:
+        """As the ledger's statements take it."""
+        return {
+            "request_id": self.request_id,
+            "state": self.state.value,
+            "code": _storable(self.code, 20),
+            # Half an id would find another message, or none.
+            "message_id": self.message_id if self.message_id == _storable(self.message_id, 64) else None,
+            "duplicate": int(self.duplicate),
+            "reason": _storable(self.reason, 300),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
@@ -103,3 +115,8 @@ class RunSummary:
     @property
     def unsettled(self) -> int:
         return self.unknown + self.held + self.not_sent + self.claimed
+
+
+def _storable(text: str | None, length: int) -> str | None:
+    """What fits a column of either database: PostgreSQL takes no NUL, no half character and nothing too long."""
+    return text and text.replace("\0", "").encode("utf-8", "replace").decode()[:length]

@@ -19,7 +19,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.sql.elements import TextClause
 
 from esms_connectors.gateway.errors import ConfigurationError
-from esms_connectors.ledger import SCHEMA_VERSION
+
+SCHEMA_VERSION = 1
 
 metadata = sa.MetaData()
 
@@ -89,6 +90,7 @@ class Statements:
     hold: TextClause
     look: TextClause
     renew: TextClause
+    live_claims: TextClause
     unsettled: TextClause
     settle: TextClause
     settle_found: TextClause
@@ -230,6 +232,10 @@ def statements_for(engine: Engine) -> Statements:
             "UPDATE esms_sends SET lease_until_ms = :lease_until "
             "WHERE run_key = :run_key AND state NOT IN ('accepted', 'rejected') AND state = 'claimed' "
             "AND claimed_by = :worker {own_in_order}"
+        ),
+        live_claims=text(
+            "SELECT 1 FROM esms_sends WHERE run_key = :run_key AND state NOT IN ('accepted', 'rejected') "
+            "AND state = 'claimed' AND updated_ms <= :until AND lease_until_ms >= :now LIMIT 1"
         ),
         unsettled=text(
             "SELECT request_id FROM esms_sends WHERE request_id IN {ids} AND state NOT IN ('accepted', 'rejected')"

@@ -1,0 +1,68 @@
+"""How the ledger names things: run keys, request ids, and phones as plain text or as keyed hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import unicodedata
+from collections.abc import Iterable
+
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.request_ids import make_request_id
+
+
+class LedgerKeys:
+    """
+    Request ids and stored spellings of one ledger.
+
+    Args:
+        phone_secret: phones and row keys are stored as keyed hashes (HMAC) of it; None stores them plain.
+    """
+
+    def __init__(self, phone_secret: str | None) -> None:
+        self._secret = phone_secret.encode() if phone_secret else None
+
+    @property
+    def mark(self) -> str:
+        """What tells this secret from another one, and from none."""
+        return self.hash("phones") if self._secret else "plain"
+
+    def request_ids(self, run_key: str, row_keys: Iterable[str]) -> list[str]:
+        """The keys of rows: run and row, never the content, so that a changed row is noticed and not sent again."""
+        # What all rows share is hashed once: this is the hot path of a million rows.
+        run = hashlib.sha256(make_request_id("bulk", run_key).encode())
+        ids = []
+        for row_key in row_keys:
+            one = run.copy()
+            one.update(self.stored(row_key).encode())
+            ids.append(one.hexdigest()[:40])
+        return ids
+
+    def stored(self, text: str) -> str:
+        """A phone or a row key as it stands in the ledger."""
+        return self.hash(text) if self._secret else text
+
+    def hash(self, text: str) -> str:
+        if self._secret is None:
+            return hashlib.sha256(text.encode()).hexdigest()[:40]
+        return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()[:40]
+
+
+def check_run_key(run_key: str) -> str:
+    """
+    The run key in one spelling (NFC): two that look alike must not be two runs.
+
+    Raises:
+        InvalidRequestError: empty, too long, with blanks at its ends, or with characters that cannot be seen.
+    """
+    run_key = unicodedata.normalize("NFC", run_key)
+    if not run_key or run_key != run_key.strip() or len(run_key) > 200 or not run_key.isprintable():
+        raise InvalidRequestError(
+            "run_key takes 1 to 200 printable characters, without blanks at its ends.", field="run_key"
+        )
+    return run_key
+
+
+def wire_id(request_id: str, generation: int) -> str:
+    """The id that travels: after a definite refusal another one, because the refused id may be burnt."""
+    return request_id if generation == 0 else f"{request_id}-{generation}"
