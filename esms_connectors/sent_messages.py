@@ -292,6 +292,9 @@ class SentDataReader:
         except BaseException:
             self._drop(reading)
             raise
+        if not self._each_row_once:
+            # Whoever loads the window now needs the memory more.
+            self._seen, self._seen_before = set(), set()
 
     def _read(self, part: _Part) -> Generator[pa.RecordBatch, None, int]:
         """The part at the head of the queue, which leaves it; returns the rows that the gateway counts in it."""

@@ -195,8 +195,7 @@ class DltWarehouse(Warehouse):
 
     def _fill(self, connection: duckdb.DuckDBPyConnection, table: str, start: datetime, end: datetime) -> None:
         overlap = "{window_start} <= %s AND {window_end} >= %s"
-        for batch in self._fetch(table, overlap, utc(end), utc(start)):
-            insert(connection, table, batch)
+        insert(connection, table, self._fetch(table, overlap, utc(end), utc(start)))
 
     def _check_privacy(self, privacy: str) -> None:
         with self._refusals(), self._sql() as client:

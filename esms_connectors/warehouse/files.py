@@ -298,8 +298,7 @@ class FilesWarehouse(Warehouse):
             found.unlink(missing_ok=True)
 
     def _fill(self, connection: duckdb.DuckDBPyConnection, table: str, partition: Partition, scratch: Path) -> None:
-        for batch in self._read(table, partition, scratch):
-            insert(connection, table, batch)
+        insert(connection, table, self._read(table, partition, scratch))
 
     def _write(self, table: str, into: Path, batches: Iterable[pa.RecordBatch]) -> int:
         with refusals(self.name, "cannot be written to"):
@@ -415,16 +414,18 @@ class _Edge:
 
     def _read_keys(self, one: Partition) -> str | None:
         version = self._files._store.version(self._files._path(MESSAGES, one))
-        names = ["row_key", "window_start", "window_end"]
-        for batch in self._files._read(MESSAGES, one, self._scratch, columns=names):
+        insert(self._connection, "esms_edge", self._keys_touching(one))
+        return version
+
+    def _keys_touching(self, one: Partition) -> Iterator[pa.RecordBatch]:
+        for batch in self._files._read(MESSAGES, one, self._scratch, ["row_key", "window_start", "window_end"]):
             touching = pc.and_(
                 pc.greater_equal(batch.column("window_end"), pa.scalar(self._window.start, _TIME)),
                 pc.less_equal(batch.column("window_start"), pa.scalar(self._window.end, _TIME)),
             )
             keys = pc.filter(batch.column("row_key"), touching)
             days = pa.array([one.day] * len(keys), pa.date32())
-            insert(self._connection, "esms_edge", pa.RecordBatch.from_arrays([keys, days], names=["row_key", "day"]))
-        return version
+            yield pa.RecordBatch.from_arrays([keys, days], names=["row_key", "day"])
 
     def _days_sharing(self, table: str) -> set[date]:
         found = self._connection.execute(

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.warehouse.contract import COLUMNS, WarehouseError
-from esms_connectors.warehouse.merging import create_tables, utc
+from esms_connectors.warehouse.merging import ArrowSource, create_tables, utc
 from esms_connectors.warehouse.refusals import raise_alone
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
+
+SELECT_ROWS = 10_000  # a batch; DuckDB's own choice, thirteen times as many, is memory beyond its limit
 
 
 @contextlib.contextmanager
@@ -83,16 +85,25 @@ def schema_of(table: str) -> pa.Schema:
     return pa.schema([field.with_metadata({"comment": COLUMNS[table][field.name]}) for field in columns])
 
 
-def insert(connection: duckdb.DuckDBPyConnection, table: str, batch: pa.RecordBatch) -> None:
-    """Add a batch that has the columns of `table`."""
-    connection.register("esms_stored", pa.Table.from_batches([batch]))
-    connection.execute(f"INSERT INTO {table} SELECT * FROM esms_stored")  # noqa: S608 - our own names
-    connection.unregister("esms_stored")
+def insert(connection: duckdb.DuckDBPyConnection, table: str, batches: Iterable[pa.RecordBatch]) -> None:
+    """Add batches that have the columns of `table`, in one transaction: each costs a way to the disk."""
+    source: ArrowSource | None = None
+    connection.begin()
+    for batch in batches:
+        rows = pa.Table.from_batches([batch])
+        if source is None:
+            source = ArrowSource(rows)
+            connection.register("esms_stored", source)
+        source.rows = rows
+        connection.execute(f"INSERT INTO {table} SELECT * FROM esms_stored")  # noqa: S608 - our own names
+    connection.commit()
+    if source is not None:
+        connection.unregister("esms_stored")
 
 
 def select(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.RecordBatch]:
     """What a query finds, not held as a whole; nothing else may be asked of the connection before the end."""
-    yield from pa.RecordBatchReader.from_stream(connection.sql(query))
+    yield from connection.sql(query).to_arrow_reader(SELECT_ROWS)
 
 
 def literal(moment: datetime) -> str:

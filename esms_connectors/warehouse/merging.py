@@ -280,7 +280,7 @@ class DuckDbSession:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        self._staged: dict[str, _ArrowSource] = {}
+        self._staged: dict[str, ArrowSource] = {}
 
     def change(self, statement: str, **parameters: object) -> int:
         row = self._connection.execute(statement, _named(statement, parameters)).fetchone()
@@ -297,7 +297,7 @@ class DuckDbSession:
         if table.name in self._staged:
             self._staged[table.name].rows = rows
         else:
-            self._staged[table.name] = _ArrowSource(rows)
+            self._staged[table.name] = ArrowSource(rows)
             self._connection.register(table.name, self._staged[table.name])
         return int(rows.num_rows)
 
@@ -316,7 +316,7 @@ class DuckDbSession:
         self._staged.clear()
 
 
-class _ArrowSource:
+class ArrowSource:
     """
     What a name stands for in a query, changed between queries.
 
