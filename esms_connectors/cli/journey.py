@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from esms_connectors.cli.output import print_json
+from esms_connectors.demo.interpreters import check_interpreter
 from esms_connectors.demo.journey import Journey, JourneyResult
 from esms_connectors.gateway.errors import ConfigurationError
 
@@ -23,11 +24,15 @@ def show_journey(
     Run it, show how far it is and what came of it.
 
     Raises:
-        ConfigurationError: the examples are not there, or a server did not do what it should.
+        ConfigurationError: the examples or the interpreters are not there, or a server did not do what it should.
     """
     for name in ("dags_examples", "flows_examples"):
         if not (Path(examples) / name).is_dir():
             raise ConfigurationError(f"There is no folder {name} in {examples}: say with --examples where it lies.")
+    if airflow:
+        airflow = check_interpreter("--airflow", airflow, "airflow")
+    if prefect:
+        prefect = check_interpreter("--prefect", prefect, "prefect")
     console = Console(stderr=as_json)
     console.print("The gateway is a stand-in on this machine: nobody gets a message.", highlight=False)
     # SIGTERM ends the servers too, and Ctrl-C also where a shell that starts things in the background ignores it.
@@ -44,11 +49,10 @@ def show_journey(
             Journey(Path(folder), Path(examples), recipients=recipients, tell=bars.tell) as journey,
         ):
             addresses["Emulator"] = journey.server.base_url
-            # A link is not followed: an interpreter knows its environment by its own path.
             if airflow:
-                addresses["Airflow"] = journey.run_airflow(str(Path(airflow).absolute())).url
+                addresses["Airflow"] = journey.run_airflow(airflow).url
             if prefect:
-                addresses["Prefect"] = journey.run_prefect(str(Path(prefect).absolute())).url
+                addresses["Prefect"] = journey.run_prefect(prefect).url
             result = journey.finish()
             bars.stop()
             if as_json:

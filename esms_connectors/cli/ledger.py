@@ -5,11 +5,10 @@ from __future__ import annotations
 import csv
 import re
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 import pendulum
@@ -18,7 +17,8 @@ from rich.table import Table
 
 from esms_connectors.cli.output import json_option, print_json
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger
-from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.cli.streams import while_heard
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone
 from esms_connectors.ledger import SendState
 from esms_connectors.reconcile import reconcile
@@ -86,7 +86,7 @@ def _listing(name: str, states: tuple[SendState, ...], about: str) -> click.Comm
     def listing(run_key: str, ledger_url: str | None, as_json: bool) -> None:
         with open_ledger(ledger_url) as ledger:
             ledger.run_about(run_key)
-            for row in ledger.rows(run_key, *states):
+            for row in while_heard(ledger.rows(run_key, *states)):
                 row["phone"] = mask_phone(row["phone"])
                 row["row_key"] = mask_phone(row["row_key"])
                 if as_json:
@@ -118,22 +118,31 @@ def ledger_export(run_key: str, path: str | None, ledger_url: str | None) -> Non
     Example:
       esms ledger export march-campaign --output march.csv
     """
-    with ExitStack() as stack:
-        ledger = stack.enter_context(open_ledger(ledger_url))
+    failure = ""
+    with open_ledger(ledger_url) as ledger:
         ledger.run_about(run_key)
-        if path is None:
-            file: Any = sys.stdout
-        else:
-            file = stack.enter_context(Path(path).open("w", encoding="utf-8-sig", newline=""))
-        writer: csv.DictWriter[str] | None = None
-        for row in ledger.rows(run_key):
-            for name in ("first_attempt_ms", "updated_ms"):
-                row[name.replace("_ms", "_at")] = pendulum.from_timestamp(row.pop(name) / 1000).isoformat()
-            row.pop("lease_until_ms")
-            if writer is None:
-                writer = csv.DictWriter(file, list(row), lineterminator="\n")
-                writer.writeheader()
-            writer.writerow(row)
+        try:
+            if path is None:
+                _write_rows(while_heard(ledger.rows(run_key)), sys.stdout)
+            else:
+                with Path(path).open("w", encoding="utf-8-sig", newline="") as file:
+                    _write_rows(ledger.rows(run_key), file)
+        except OSError as error:
+            failure = error.strerror or type(error).__name__
+    if failure:
+        raise ConfigurationError(f"{path} cannot be written: {failure}.")
+
+
+def _write_rows(rows: Iterable[dict[str, Any]], file: TextIO) -> None:
+    writer: csv.DictWriter[str] | None = None
+    for row in rows:
+        for name in ("first_attempt_ms", "updated_ms"):
+            row[name.replace("_ms", "_at")] = pendulum.from_timestamp(row.pop(name) / 1000).isoformat()
+        row.pop("lease_until_ms")
+        if writer is None:
+            writer = csv.DictWriter(file, list(row), lineterminator="\n")
+            writer.writeheader()
+        writer.writerow(row)
 
 
 @click.command("reconcile")

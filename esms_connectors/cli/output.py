@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from dataclasses import asdict
@@ -10,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from esms_connectors.bulk import BulkIncompleteError
+from esms_connectors.cli.streams import patient_streams
 from esms_connectors.gateway.endpoints import ENDPOINTS, Effect
 from esms_connectors.gateway.errors import (
     ConfigurationError,
@@ -30,7 +32,9 @@ Exit codes, for scripts:
   3  the gateway refused (see `esms explain CODE`), or a row did, after others were sent
   4  not sent, not read or not loaded (no connection, no answer, does not add up); repeat later
   5  outcome unknown: it may have been sent; repeat with the same --request-id only
+  6  done (sent, loaded, …), but the output could not be written: a full disk, a closed pipe
 """
+_OUTPUT_LOST = 6
 
 
 def exit_code_of(error: EsmsError) -> int:
@@ -56,22 +60,35 @@ class EsmsGroup(click.Group):
     """Turns errors into one line (or one JSON object) and an exit code."""
 
     def main(self, *arguments: Any, **settings: Any) -> Any:
+        with patient_streams() as output:
+            code = self._exit_code(*arguments, **settings)
+            sys.stdout.flush()
+            if output.failure is not None:
+                # Who closed a pipe has read enough, and is told nothing.
+                if output.failure.errno != errno.EPIPE:
+                    _tell_of_lost_output(output.failure, done=not code)
+                code = code or _OUTPUT_LOST
+        sys.exit(code)
+
+    def _exit_code(self, *arguments: Any, **settings: Any) -> int | str | None:
         try:
-            return super().main(*arguments, **{**settings, "standalone_mode": False})
+            ended: int | None = super().main(*arguments, **{**settings, "standalone_mode": False})
+            return ended
+        except SystemExit as end:
+            return end.code
         except click.exceptions.Abort:
-            code = _interrupted()
+            return _interrupted()
         except RuntimeError as error:
             # What DuckDB makes of Ctrl-C while it is at work.
             if str(error) != "Query interrupted":
                 raise
-            code = _interrupted()
+            return _interrupted()
         except click.ClickException as error:
             if "--json" in sys.argv:
                 print_json({"error": type(error).__name__, "message": error.format_message()})
             else:
                 error.show()
-            code = error.exit_code
-        sys.exit(code)
+            return error.exit_code
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -85,6 +102,11 @@ class EsmsGroup(click.Group):
 def _interrupted() -> int:
     click.echo("\nesms: interrupted. What was done stays done; the same command resumes.", err=True)
     return 130
+
+
+def _tell_of_lost_output(failure: OSError, *, done: bool) -> None:
+    about = f"the output could not be written: {failure.strerror}"
+    click.secho(f"esms: {'done, but ' if done else ''}{about}.", fg="red", err=True)
 
 
 def _fail(error: EsmsError) -> NoReturn:

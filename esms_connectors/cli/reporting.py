@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
+import sqlite3
+from pathlib import Path
 
 import click
 import pendulum
@@ -101,7 +102,44 @@ def report(
 
 
 def _check_ledger(url: str) -> None:
-    """A slip in the path would otherwise make a new ledger, and a report in which nothing was planned."""
-    path = url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else url
-    if "://" not in path and not os.path.isfile(os.path.expanduser(path)):
+    """A report only reads. A slip in the address would make a ledger there, and a report where nothing was planned."""
+    need("sqlalchemy", "ledger")
+    import sqlalchemy as sa
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from esms_connectors.ledger_schema import engine_for, version
+
+    path = _path_of(url)
+    if path is None:
+        try:
+            engine = engine_for(url)
+            found = sa.inspect(engine).has_table(version.name)
+            engine.dispose()
+        except SQLAlchemyError:
+            return  # opening it says on one line why
+        if not found:
+            raise ConfigurationError(
+                "There is no ledger in that database: give another address, or leave out --ledger."
+            )
+        return
+    if not path.is_file():
         raise ConfigurationError(f"There is no ledger at {path}: give another path, or leave out --ledger.")
+    # Not by the ledger's engine, which switches a file to the journal that it needs. Without a journal beside it the
+    # file does not change at the moment, and must be said to: SQLite would leave an empty journal behind.
+    file = path.resolve()
+    how = "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "mode=ro&immutable=1"
+    try:
+        with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?{how}", uri=True)) as connection:
+            found = bool(connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", [version.name]).fetchall())
+    except sqlite3.Error:
+        found = False
+    if not found:
+        raise ConfigurationError(f"{path} is no ledger: give another path, or leave out --ledger.")
+
+
+def _path_of(url: str) -> Path | None:
+    """Of a ledger in a file."""
+    if "://" not in url:
+        return Path(url).expanduser()
+    scheme, _, path = url.partition(":///")
+    return Path(path.partition("?")[0]).expanduser() if scheme.split("+")[0] == "sqlite" else None

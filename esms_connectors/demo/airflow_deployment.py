@@ -16,6 +16,7 @@ import requests
 from .processes import Processes, free_port, wait_until
 
 _UP_SECONDS = 90.0
+_COMMAND_SECONDS = 110.0
 _COMPONENTS: Mapping[str, list[str]] = {
     "api-server": ["api-server", "--host", "127.0.0.1"],
     "scheduler": ["scheduler", "--skip-serve-logs"],
@@ -91,17 +92,26 @@ class Deployment:
 
     # --- processes ---------------------------------------------------------------------------------------------------
 
-    def airflow(self, *arguments: str, timeout: float = 110) -> subprocess.CompletedProcess[str]:
-        """Run an `airflow` command in this deployment."""
-        return subprocess.run(  # noqa: S603 - a command of ours
-            [self._python, "-m", "airflow", *arguments],
-            env=self.environment,
-            cwd=self.home,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+    def airflow(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """
+        Run an `airflow` command in this deployment.
+
+        Raises:
+            TimeoutError: it did not end.
+        """
+        try:
+            return subprocess.run(  # noqa: S603 - a command of ours
+                [self._python, "-m", "airflow", *arguments],
+                env=self.environment,
+                cwd=self.home,
+                capture_output=True,
+                text=True,
+                timeout=_COMMAND_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            pass
+        raise TimeoutError(f"airflow {' '.join(arguments)}: not within {_COMMAND_SECONDS:.0f} s")
 
     def start(self) -> None:
         """

@@ -98,12 +98,12 @@ def run_demo(
     emulator = Emulator(EmulatorConfig(callbacks=Callbacks(enabled=False)))
     # One answer is lost on purpose. The repeat carries the same request ids, so the gateway answers 124 for each row.
     emulator.faults.add(SEND_ZNS_BULK.name, drop_after(), calls=[1])
-    claim_folder(output, [path.name for path in (result.database, result.ledger, result.rejects_file)])
-    result.database.unlink(missing_ok=True)
     with (
+        claim_folder(output, [path.name for path in (result.database, result.ledger, result.rejects_file)]),
         emulator.serve() as server,
         EsmsClient(Credentials(DEMO_API_KEY, DEMO_SECRET_KEY), server.base_url, now=_noon_clock()) as client,
     ):
+        result.database.unlink(missing_ok=True)
         campaign = f"demo-{pendulum.now('UTC').format('YYYYMMDD-HHmmss')}"
         since = pendulum.now("UTC").subtract(seconds=_SLACK_SECONDS)
         balance_before = client.get_balance().balance_vnd

@@ -98,12 +98,14 @@ class Journey:
     def __enter__(self) -> Journey:
         folders = ("airflow", "prefect")
         files = ("esms.duckdb", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
-        claim_folder(self.output, (*folders, *files))
-        for leftover in folders:
-            shutil.rmtree(self.output / leftover, ignore_errors=True)
-        for leftover in files:
-            (self.output / leftover).unlink(missing_ok=True)
-        self.server = self._ends.enter_context(self.gateway.serve())
+        with ExitStack() as started:
+            started.enter_context(claim_folder(self.output, (*folders, *files)))
+            for leftover in folders:
+                shutil.rmtree(self.output / leftover, ignore_errors=True)
+            for leftover in files:
+                (self.output / leftover).unlink(missing_ok=True)
+            self.server = started.enter_context(self.gateway.serve())
+            self._ends = started.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -15,9 +15,9 @@ from esms_connectors.channels import SMS_TYPES_OF_KIND
 from esms_connectors.delivery import DeliveryState
 from esms_connectors.gateway.codes import CODES
 from esms_connectors.gateway.models import SmsType
-from esms_connectors.gateway.redaction import redact
 from esms_connectors.ledger import Ledger
 from esms_connectors.ledger_rows import SendState
+from esms_connectors.reports.masking import without_phones
 from esms_connectors.reports.model import Cell, Note, Period, Row, Table, Term
 from esms_connectors.reports.queries import Outcome
 from esms_connectors.reports.tables import TABLES
@@ -152,7 +152,7 @@ def reason_of(outcome: Outcome) -> Reason:
         code = "/".join("?" if part is None else str(part) for part in (outcome.send_status, outcome.send_result))
         if outcome.status_text:
             # Masked before it is cut: half a phone is not known for one.
-            code = redact(outcome.status_text)[:_LONGEST_STATUS]
+            code = without_phones(outcome.status_text)[:_LONGEST_STATUS]
     return Reason(Term(f"reason.row.{name}"), Term(to_do), code)
 
 

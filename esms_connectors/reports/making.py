@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
-from esms_connectors.gateway.redaction import redact
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.ledger import Ledger
 from esms_connectors.reports.carriers import CARRIERS
 from esms_connectors.reports.coverage import Coverage, coverage_of
 from esms_connectors.reports.funnel import LedgerCounts, count_ledger, funnel_tables, reasons_table, type_term
+from esms_connectors.reports.masking import without_phones
 from esms_connectors.reports.model import Cell, Figure, Kind, Note, Period, Report, Row, Table, Term
 from esms_connectors.reports.queries import (
     Measures,
@@ -233,7 +232,8 @@ class _Making:
     def _campaigns(self) -> Table:
         largest, others = measure_campaigns(self._reader, self._period, MOST_CAMPAIGNS)
         rows: list[Row] = [
-            (Term("no_campaign") if name is None else _shown(name), *measures.cells()) for name, measures in largest
+            (Term("no_campaign") if name is None else without_phones(name), *measures.cells())
+            for name, measures in largest
         ]
         if others.messages:
             rows.append((Term("others"), *others.cells()))
@@ -261,7 +261,7 @@ class _Making:
             (
                 phone,
                 type_term(sms_type),
-                None if campaign is None else _shown(campaign),
+                None if campaign is None else without_phones(campaign),
                 Term(f"state.{state}"),
                 moment.astimezone(_ZONE),
                 price,
@@ -277,11 +277,6 @@ class _Making:
     def _measured(self, name: str, rows: list[Row], *notes: Note) -> Table:
         total = (Term("total"), *self._whole.cells()) if rows else None
         return Table(name, TABLES[name], tuple(rows), total, notes)
-
-
-def _shown(name: str) -> str:
-    """A name from outside: people put phones into names, and terminals obey control characters."""
-    return redact("".join(" " if unicodedata.category(character) == "Cc" else character for character in name))
 
 
 def _largest(found: Mapping[str, Measures]) -> list[Row]:

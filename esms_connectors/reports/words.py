@@ -269,6 +269,16 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Windows loaded: {windows} of {windows}, last read {read_at}.",
             "Đã tải {windows} trên {windows} cửa sổ dữ liệu, đọc lần cuối {read_at}.",
         ),
+        "note.eve": (
+            (
+                "Not all of the day before this period is loaded for {types}: messages created then and sent in this "
+                "period may be missing. Load it: esms pull."
+            ),
+            (
+                "Ngày liền trước kỳ này chưa được tải đủ cho {types}: có thể thiếu tin được tạo ngày đó và gửi trong "
+                "kỳ. Hãy chạy esms pull."
+            ),
+        ),
         "note.absent": (
             "Never asked for, so not in this report: {types}.",
             "Chưa từng được tải nên không có trong báo cáo: {types}.",

@@ -11,10 +11,22 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from esms_connectors.demo import airflow_deployment
 from esms_connectors.demo.campaign import CUSTOMERS_CSV
+from esms_connectors.demo.folder import claim_folder
+from esms_connectors.demo.journey import Journey
 from esms_connectors.demo.processes import Processes, wait_until
+from esms_connectors.gateway.errors import ConfigurationError
 
 ESMS = Path(sys.executable).with_name("esms")
+ROOT = Path(__file__).parents[2]
+IN_USE = "wait for its end, or choose another --output."
+
+
+def esms_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(ESMS), "demo", *arguments], capture_output=True, text=True, encoding="utf-8", timeout=110, check=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +97,65 @@ def test_files_of_somebody_else_are_not_replaced(name: str, tmp_path: Path) -> N
     assert done.returncode == 2
     assert "choose another --output" in done.stderr
     assert (tmp_path / name).read_bytes() == b"of a real campaign"
+
+
+def test_two_demos_do_not_share_a_folder(tmp_path: Path) -> None:
+    """The second one says so and touches nothing; a demo that was killed keeps nobody out."""
+    output = tmp_path / "đầu ra"
+    program = (
+        "import pathlib, sys, time; from esms_connectors.demo.folder import claim_folder\n"
+        "with claim_folder(pathlib.Path(sys.argv[1]), []): print('mine', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(output)], stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "mine\n"
+        (output / "esms.duckdb").write_bytes(b"of the first")
+        done = esms_demo("--output", str(output))
+        assert (done.returncode, done.stderr) == (2, f"esms: {output} is in use by another demo: {IN_USE}\n")
+        with pytest.raises(ConfigurationError, match="is in use"), Journey(output, ROOT, recipients=1, tell=print):
+            pass
+        assert (output / "esms.duckdb").read_bytes() == b"of the first"
+        first.kill()
+    with claim_folder(output, ["esms.duckdb"]):
+        pass
+
+
+@pytest.mark.parametrize("option", ["--airflow", "--prefect"])
+@pytest.mark.parametrize(
+    ("program", "problem"),
+    [
+        ("/bin/true", "is no Python 3.11 or newer"),
+        ("/bin/echo", "is no Python 3.11 or newer"),
+        ("{file}", "is no Python 3.11 or newer"),
+        (sys.executable, "lacks {package}"),
+    ],
+)
+def test_a_program_that_is_no_python_with_the_orchestrator_is_one_line(
+    tmp_path: Path, option: str, program: str, problem: str
+) -> None:
+    """It says what is expected, before any server is started and any file is made."""
+    (tmp_path / "not-executable").write_text("")
+    program = program.format(file=tmp_path / "not-executable")
+    package = option.removeprefix("--")
+    done = esms_demo("--output", str(tmp_path / "out"), option, program, "--examples", str(ROOT))
+    [line] = done.stderr.splitlines()
+    assert done.returncode == 2
+    assert line.startswith(f"esms: {option} {program} {problem.format(package=package)}: give the Python of an env")
+    assert f"such as .venvs/{package}/bin/python" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_migration_that_hangs_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A TimeoutError as from the other steps of a start, which the command line tells without a traceback."""
+    hangs = tmp_path / "python"
+    hangs.write_text("#!/bin/sh\nexec sleep 60\n")
+    hangs.chmod(0o755)
+    monkeypatch.setattr(airflow_deployment, "_COMMAND_SECONDS", 0.2)
+    deployment = airflow_deployment.Deployment(tmp_path, tmp_path, {}, python=str(hangs))
+    with pytest.raises(TimeoutError, match=r"^airflow db migrate: not within 0 s$") as raised:
+        deployment.start()
+    assert raised.value.__context__ is None
+    deployment.stop()
 
 
 def test_servers_end_also_when_ending_them_is_interrupted(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sqlite3
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ import pendulum
 import pytest
 from esms_processes import Done
 from places import Place, row
+from postgres_server import PostgresServer
 
 from esms_connectors import Credentials, EsmsClient
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, VirtualClock
@@ -140,6 +143,51 @@ def test_a_span_of_days_and_a_ledger(loaded: str, run: Run, tmp_path: Path) -> N
     assert done.json["period"] == {"start": "2024-05-13T06:00:00+07:00", "end": "2024-05-16T00:00:00+07:00"}
     assert [note["name"] for note in done.json["notes"] if note["warning"]] == ["gaps", "open"]
     assert str(ledger) in done.json["sources"]
+
+
+def foreign_file(path: Path, *, journal: str = "DELETE") -> Path:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA journal_mode = {journal}")
+        connection.execute("CREATE TABLE khách (id INTEGER)")
+        connection.commit()
+    return path
+
+
+@pytest.mark.parametrize("kind", ["table", "WAL", "empty", "text"])
+@pytest.mark.parametrize("scheme", ["", "sqlite:///", "sqlite+pysqlite:///"])
+def test_a_file_that_is_no_ledger_stays_as_it_is(loaded: str, run: Run, tmp_path: Path, kind: str, scheme: str) -> None:
+    """A report only reads: no table of ours, no other journal, no file beside it."""
+    folder = tmp_path / "lạ"
+    folder.mkdir()
+    file = folder / "khác 100%.db"
+    if kind in ("table", "WAL"):
+        foreign_file(file, journal="WAL" if kind == "WAL" else "DELETE")
+    else:
+        file.write_text("" if kind == "empty" else "no database " * 100)
+    before = file.read_bytes()
+    done = run("report", "--from", "2024-05-14", "--into", loaded, "--ledger", f"{scheme}{file}")
+    done.assert_one_clear_line(2, "is no ledger")
+    assert file.read_bytes() == before
+    assert list(folder.iterdir()) == [file]
+
+
+def test_a_ledger_that_is_being_written_to_is_known_for_one(loaded: str, run: Run, tmp_path: Path) -> None:
+    """Its tables may stand in the journal only."""
+    with Ledger.open(tmp_path / "sổ.sqlite") as ledger:
+        ledger.begin_run("march", "zns", {})
+        done = run("report", "--from", "2024-05-14", "--into", loaded, "--ledger", str(tmp_path / "sổ.sqlite"))
+    assert done.code == 0, done.err
+
+
+def test_a_database_without_a_ledger_gets_none(loaded: str, run: Run, postgres: PostgresServer) -> None:
+    """In PostgreSQL too."""
+    schema = postgres.new_schema()
+    url = postgres.uri.replace("postgresql://", "postgresql+psycopg://") + f"&options=-csearch_path%3D{schema}"
+    report = ("report", "--from", "2024-05-14", "--into", loaded, "--ledger", url)
+    run(*report).assert_one_clear_line(2, "There is no ledger in that database")
+    assert postgres.execute(f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}'") == []
+    Ledger.open(url).close()
+    assert run(*report).code == 0
 
 
 def test_the_page_and_its_python_block(

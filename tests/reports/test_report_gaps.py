@@ -14,7 +14,8 @@ import pytest
 from places import FAILED, MONDAY, REJECTED, WAITING, WEDNESDAY, Place, day_window, note_names, report_on, row, rows_of
 
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
-from esms_connectors.reports import make_report
+from esms_connectors.reports import make_report, render_report
+from esms_connectors.reports.masking import without_phones
 from esms_connectors.sent_windows import SentWindow, windows_between
 from esms_connectors.warehouse import WarehouseError, open_warehouse
 from esms_connectors.warehouse.contract import MESSAGES, Reader
@@ -55,6 +56,47 @@ def test_days_that_nobody_loaded_are_told_by_type(make_place: MakePlace, address
     place.merge(day_window(9, sms_type=2), [], MONDAY.add(days=12))
     report = place.report(MONDAY, MONDAY.add(days=3))
     assert [note.values for note in report.notes if note.name == "gaps"] == [{"hours": 72, "types": "type.2 type.25"}]
+
+
+def test_the_day_before_counts_too(make_place: MakePlace, duckdb_address: str) -> None:
+    """A message created on it may be sent in the period: the report says that it lacks it, and counts as complete."""
+    place = make_place(duckdb_address)
+    late = MONDAY.add(days=1, minutes=5)
+    for sms_type in (2, 25):
+        place.merge(day_window(1, sms_type), [], MONDAY.add(days=2))
+    place.merge(day_window(0, sms_type=2), [], MONDAY.add(days=1))
+    without = place.report(MONDAY.add(days=1), MONDAY.add(days=2))
+    assert [note.values for note in without.notes if note.name == "eve"] == [{"types": "type.25"}]
+    assert (without.headline[0].value, without.complete) == (0, True)
+    # Loaded while it went on, it lacks its evening.
+    place.merge(day_window(0), [], MONDAY.add(hours=23), closed=False)
+    assert "eve" in note_names(place.report(MONDAY.add(days=1), MONDAY.add(days=2)))
+    place.merge(day_window(0), [row(1, sent_at=late)], MONDAY.add(days=2))
+    whole = place.report(MONDAY.add(days=1), MONDAY.add(days=2))
+    assert "eve" not in note_names(whole)
+    assert whole.headline[0].value == 1
+
+
+def test_of_a_period_that_begins_at_noon_the_day_before_is_a_whole_one(
+    make_place: MakePlace, duckdb_address: str
+) -> None:
+    """And what was planned for it, but never read, is not loaded."""
+    place = make_place(duckdb_address)
+    place.merge(day_window(1), [row(1, sent_at=MONDAY.add(days=1))], MONDAY.add(days=2))
+    noon = MONDAY.add(days=1, hours=12)
+    place.warehouse.plan([day_window(0)], planned_at=MONDAY, privacy=place.privacy.fingerprint)
+    assert "eve" in note_names(place.report(noon, MONDAY.add(days=2)))
+    place.merge(day_window(0), [], MONDAY.add(days=2))
+    assert "eve" not in note_names(place.report(noon, MONDAY.add(days=2)))
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "day before this period"), ("vi", "Ngày liền trước kỳ này")])
+def test_the_day_before_is_told_in_words(make_place: MakePlace, duckdb_address: str, language: str, words: str) -> None:
+    place = make_place(duckdb_address)
+    place.merge(day_window(), [row(1)], MONDAY.add(days=1))
+    page = render_report(place.report(MONDAY, MONDAY.add(days=1)), ".md", language=language)[""].decode()
+    assert words in page
+    assert "ZNS" in next(line for line in page.splitlines() if words in line)
 
 
 def test_open_rows_a_running_period_and_early_windows_are_told(make_place: MakePlace, address: str) -> None:
@@ -165,6 +207,53 @@ def test_texts_from_outside_reach_no_report_as_they_are(make_place: MakePlace, a
     assert reason[2] == "số 096*****09 lạ"
     assert "0961000009" not in repr(report)
     assert "\\x1b" not in repr(report)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("KH0901888484A", "KH090*****84A"),
+        ("KH0901 888 484a", "KH090* *** *84a"),
+        ("x84901888484", "x849******84"),
+        ("gọi+84 (0)901.888.484ngay", "gọi+84 (0)***.***.*84ngay"),
+        ("KH0901888484-0912345678A", "KH090*****84-091*****78A"),
+        ("０９０１８８８４８４", "０９０*****８４"),
+        ("KH＋８４９０１ ８８８ ４８４Ａ", "KH＋８４９** *** *８４Ａ"),
+        ("٠٩٠١٨٨٨٤٨٤", "٠٩٠*****٨٤"),
+        ("a0901\u2060888484b", "a090*\u2060****84b"),
+        ("a0901–888–484b", "a090*–***–*84b"),
+    ],
+)
+def test_phones_glued_to_letters_or_in_other_digits_are_masked(
+    make_place: MakePlace, duckdb_address: str, name: str, shown: str
+) -> None:
+    """In names of campaigns and in statuses; every other character stays."""
+    place = make_place(duckdb_address)
+    rows = [row(1, campaign=name), row(2, (None, None), status_text=name)]  # type: ignore[arg-type]
+    place.merge(day_window(), rows, MONDAY.add(days=1))
+    report = place.report(MONDAY, MONDAY.add(days=1), with_phones=True)
+    assert shown in rows_of(report, "campaigns")
+    assert report.tables["reasons"].rows[0][2] == shown
+    assert name not in repr(report)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "20261101",
+            "T11-20261101-01",
+            "x20261101090000Z",
+            "sale 03.11.2026 09h",
+            "T031126-0900x",
+            "Đợt 0311 2026-09a",
+        ),
+        *("２０２６-１１-０１ ０９:００", "202611010900", "x1767678030984y", "8f3c0901888484ab"),
+        *("KH4097311281936189049", "KH00042", "1.000.000đ", "350000VND", "KH901888484A", "HD0400000000A"),
+    ],
+)
+def test_dates_ids_and_amounts_in_names_stay_readable(name: str) -> None:
+    assert without_phones(name) == name
 
 
 def test_half_a_phone_in_a_status_is_masked_too(make_place: MakePlace, address: str) -> None:

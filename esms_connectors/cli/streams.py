@@ -1,0 +1,99 @@
+"""
+Standard output and standard error that may fail (a full disk, a pipe that was closed) without stopping what is done.
+
+A command that has sent or loaded something must not look as if it had not, and one in the midst of it must not stop
+half-way, because nobody can read of it. So what cannot be written is dropped, and told of at the end.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+T = TypeVar("T")
+
+
+class _Stream(io.RawIOBase):
+    """Writes to another one until that fails; `failure` is why."""
+
+    def __init__(self, raw: io.RawIOBase | None) -> None:
+        self._raw = raw
+        self.failure: OSError | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return self._raw is not None and self._raw.isatty()
+
+    def fileno(self) -> int:
+        return super().fileno() if self._raw is None else self._raw.fileno()
+
+    def write(self, content: ReadableBuffer, /) -> int | None:
+        if self.failure is None:
+            try:
+                if self._raw is None:
+                    raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+                return self._raw.write(content)
+            except BlockingIOError:
+                raise
+            except OSError as error:
+                self.failure = error.with_traceback(None)
+        return memoryview(content).nbytes
+
+
+@contextmanager
+def patient_streams() -> Iterator[_Stream]:
+    """Put such streams into `sys`, and give that of standard output. Whatever was written is flushed at the end."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    before = sys.stdout, sys.stderr
+    out, err = _Stream(_raw_of(sys.stdout)), _Stream(_raw_of(sys.stderr))
+    # Whoever replaced them by something in memory keeps that.
+    if sys.stdout is None or _raw_of(sys.stdout) is not None:
+        sys.stdout = _text_over(out, sys.stdout)
+    if sys.stderr is None or _raw_of(sys.stderr) is not None:
+        sys.stderr = _text_over(err, sys.stderr)
+    try:
+        yield out
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        sys.stdout, sys.stderr = before
+
+
+def while_heard(rows: Iterable[T]) -> Iterator[T]:
+    """The same rows, until nobody reads what is printed of them."""
+    for row in rows:
+        stream = _raw_of(sys.stdout)
+        if isinstance(stream, _Stream) and stream.failure is not None:
+            return
+        yield row
+
+
+def _raw_of(stream: TextIO | None) -> io.RawIOBase | None:
+    buffer = getattr(stream, "buffer", None)
+    raw = getattr(buffer, "raw", buffer)  # with PYTHONUNBUFFERED there is nothing in between
+    return raw if isinstance(raw, io.RawIOBase) else None
+
+
+def _text_over(stream: _Stream, like: TextIO | None) -> TextIO:
+    if not isinstance(like, io.TextIOWrapper):
+        return io.TextIOWrapper(io.BufferedWriter(stream), encoding="utf-8")
+    buffer: Any = stream if isinstance(like.buffer, io.RawIOBase) else io.BufferedWriter(stream)
+    return io.TextIOWrapper(
+        buffer,
+        encoding=like.encoding,
+        errors=like.errors,
+        line_buffering=like.line_buffering,
+        write_through=like.write_through,
+    )

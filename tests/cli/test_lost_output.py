@@ -1,0 +1,184 @@
+"""Output that cannot be written: what was done stays done, and the exit code says that it was."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+import pendulum
+import pytest
+from running import ESMS
+
+from esms_connectors.cli.streams import patient_streams, while_heard
+from esms_connectors.emulator import (
+    DEMO_API_KEY,
+    DEMO_BRANDNAME,
+    DEMO_OA_ID,
+    DEMO_SECRET_KEY,
+    DEMO_TEMPLATE_ID,
+    Emulator,
+)
+from esms_connectors.ledger import Ledger
+
+DAY = pendulum.datetime(2024, 5, 14, tz="Asia/Ho_Chi_Minh")
+SPAN = ("--from", "2024-05-14", "--to", "2024-05-15")
+SEND_SMS = ("send-sms", "--to", "0901888484", "--text", "Xin chào", "--brandname", DEMO_BRANDNAME)
+FULL = "esms: done, but the output could not be written: No space left on device."
+LOST = 6
+
+RunInto = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run_into(base_url: str, tmp_path: Path) -> RunInto:
+    """Run `esms …` with its standard output, or its standard error, on a full disk or in a pipe that nobody reads."""
+
+    def run(*arguments: str, out: str = "", err: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "ESMS_LEDGER": str(tmp_path / "ledger.sqlite"),
+            "ESMS_API_KEY": DEMO_API_KEY,
+            "ESMS_SECRET_KEY": DEMO_SECRET_KEY,
+            "ESMS_BASE_URL": base_url,
+            "PYTHONWARNINGS": "error",
+            **changes,
+        }
+        places = {name: _open(place) for name, place in (("stdout", out), ("stderr", err))}
+        try:
+            return subprocess.run(
+                [str(ESMS), *arguments], env=environment, text=True, encoding="utf-8", timeout=60, check=False, **places
+            )
+        finally:
+            for place in places.values():
+                if place != subprocess.PIPE:
+                    os.close(place)
+
+    return run
+
+
+def _open(place: str) -> int:
+    if not place:
+        return subprocess.PIPE
+    if place == "closed pipe":
+        reader, writer = os.pipe()
+        os.close(reader)
+        return writer
+    return os.open(place, os.O_WRONLY)
+
+
+@pytest.fixture
+def customers(tmp_path: Path) -> Path:
+    """A hundred good rows and a bad one."""
+    path = tmp_path / "customers.csv"
+    rows = [f"0901{number:06d},Chị Hương,Gội đầu,KH{number},19/03/2025" for number in range(100)]
+    path.write_text("\n".join(["phone,customer_name,service,code,date", *rows, "0901,A,B,C,D"]), encoding="utf-8")
+    return path
+
+
+def zns(customers: Path) -> list[str]:
+    options = {"--template": DEMO_TEMPLATE_ID, "--oa": DEMO_OA_ID, "--run-key": "march"}
+    params = ("--params", "customer_name,service,code,date")
+    return ["send-zns", str(customers), *(word for pair in options.items() for word in pair), *params]
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+@pytest.mark.parametrize(("out", "said"), [("/dev/full", FULL), ("closed pipe", "")])
+def test_a_message_that_was_sent_does_not_look_unsent(
+    run_into: RunInto, emulator: Emulator, more: tuple[str, ...], out: str, said: str
+) -> None:
+    """One message, an exit code of its own; a line for a full disk, none for a reader that has left."""
+    done = run_into(*SEND_SMS, *more, out=out)
+    assert (done.returncode, done.stderr.strip()) == (LOST, said)
+    assert emulator.deliveries_by_phone() == {"0901888484": 1}
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_campaign_is_sent_though_nobody_can_be_told(
+    run_into: RunInto, emulator: Emulator, customers: Path, unbuffered: str
+) -> None:
+    """Neither its summary nor its warnings find room."""
+    done = run_into(*zns(customers), out="/dev/full", err="/dev/full", PYTHONUNBUFFERED=unbuffered)
+    assert done.returncode == LOST
+    assert sum(emulator.deliveries_by_phone().values()) == 100
+
+
+def test_warnings_that_find_no_room_change_nothing(run_into: RunInto, emulator: Emulator, customers: Path) -> None:
+    """The summary is on standard output, so the command has done all it should."""
+    done = run_into(*zns(customers), err="/dev/full")
+    assert done.returncode == 0
+    assert "100" in done.stdout
+    assert sum(emulator.deliveries_by_phone().values()) == 100
+
+
+def test_a_refusal_keeps_its_exit_code(run_into: RunInto, emulator: Emulator) -> None:
+    """What went wrong matters more than that it could not be printed."""
+    done = run_into(*SEND_SMS, "--json", out="/dev/full", ESMS_API_KEY="WRONG-KEY-0001")
+    assert done.returncode == 3
+    assert done.stderr.strip() == "esms: the output could not be written: No space left on device."
+    assert list(emulator.messages()) == []
+
+
+def test_what_reads_and_loads(run_into: RunInto, emulator: Emulator, tmp_path: Path) -> None:
+    """Rows are loaded; reports, queries, exports and help end with one line each, or silently."""
+    emulator.populate(60, start=DAY, end=DAY.add(hours=23), sms_type=2)
+    into = ("--into", f"duckdb:///{tmp_path}/esms.duckdb")
+    done = run_into("pull", *SPAN, "--types", "2", "--json", *into, out="/dev/full")
+    assert (done.returncode, done.stderr.strip()) == (LOST, FULL)
+    with duckdb.connect(str(tmp_path / "esms.duckdb"), read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM esms_sent_messages").fetchall() == [(60,)]
+    Ledger.open(tmp_path / "ledger.sqlite").close()
+    query = ("sql", "SELECT * FROM esms_sent_messages", *into)
+    for arguments in (("report", *SPAN, *into), query, ("--help",)):
+        done = run_into(*arguments, out="/dev/full")
+        assert (done.returncode, done.stderr.strip()) == (LOST, FULL), arguments
+    done = run_into(*query, out="closed pipe")
+    assert (done.returncode, done.stderr) == (LOST, "")
+
+
+def test_a_person_is_erased_everywhere_though_nobody_reads_of_it(
+    run_into: RunInto, emulator: Emulator, tmp_path: Path
+) -> None:
+    """The second warehouse is not left out because the line about the first found no reader."""
+    emulator.insert_message(DAY.add(hours=1), phone="0901888484", sms_type=2, send_status=5, send_result=1)
+    files = [tmp_path / "một.duckdb", tmp_path / "hai.duckdb"]
+    for file in files:
+        assert run_into("pull", *SPAN, "--types", "2", "--into", f"duckdb:///{file}").returncode == 0
+    intos = [word for file in files for word in ("--into", f"duckdb:///{file}")]
+    done = run_into("erase", "--phone", "0901888484", "--yes", *intos, out="closed pipe")
+    assert done.returncode == LOST
+    for file in files:
+        with duckdb.connect(str(file), read_only=True) as connection:
+            assert connection.execute("SELECT count(*) FROM esms_sent_messages").fetchall() == [(0,)]
+
+
+def test_an_export_that_cannot_be_written_is_one_line(run_into: RunInto, customers: Path, tmp_path: Path) -> None:
+    """Into a file on a full disk, into a folder that is not there, and to standard output."""
+    assert run_into(*zns(customers)).returncode == 0
+    for path, why in (("/dev/full", "No space left on device"), (f"{tmp_path}/x/y.csv", "No such file or directory")):
+        done = run_into("ledger", "export", "march", "--output", path)
+        assert (done.returncode, done.stderr.strip()) == (2, f"esms: {path} cannot be written: {why}.")
+    done = run_into("ledger", "export", "march", out="/dev/full")
+    assert (done.returncode, done.stderr.strip()) == (LOST, FULL)
+
+
+def test_a_long_list_ends_where_its_reader_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`esms ledger export | head` does not read a million rows for nobody."""
+    drawn = []
+
+    def rows() -> Iterator[int]:
+        for number in range(100_000):
+            drawn.append(number)
+            yield number
+
+    writer = _open("closed pipe")
+    with open(writer, "w") as pipe:
+        monkeypatch.setattr("sys.stdout", pipe)
+        with patient_streams() as output:
+            for number in while_heard(rows()):
+                print(number)
+        assert isinstance(output.failure, BrokenPipeError)
+    assert len(drawn) < 10_000
