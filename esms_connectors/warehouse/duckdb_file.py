@@ -36,6 +36,7 @@ from esms_connectors.warehouse.merging import (
     plan_windows,
     read_load,
 )
+from esms_connectors.warehouse.refusals import interrupts
 
 WAIT_SECONDS = 60.0
 MEMORY_LIMIT = "256MB"
@@ -114,10 +115,11 @@ class DuckDbWarehouse(Warehouse):
         with self._lock:
             connection = self._connect(read_only=True)
             try:
-                connection.execute("SET TimeZone = 'UTC'")
-                connection.begin()
-                if has_tables(connection):
-                    return work(DuckDbSession(connection))
+                with interrupts():
+                    connection.execute("SET TimeZone = 'UTC'")
+                    connection.begin()
+                    if has_tables(connection):
+                        return work(DuckDbSession(connection))
                 failure = ConfigurationError(f"Nothing was ever loaded into {self.name}: is the path right?")
             except (duckdb.Error, pa.ArrowException, OSError) as error:
                 failure = self._not_read(error)
@@ -134,12 +136,13 @@ class DuckDbWarehouse(Warehouse):
         with self._lock:
             connection = self._connect()
             try:
-                connection.execute("SET TimeZone = 'UTC'")
-                connection.begin()
-                create_tables(connection)
-                result = work(connection)
-                connection.commit()
-                return result
+                with interrupts():
+                    connection.execute("SET TimeZone = 'UTC'")
+                    connection.begin()
+                    create_tables(connection)
+                    result = work(connection)
+                    connection.commit()
+                    return result
             except (duckdb.Error, pa.ArrowException, OSError) as error:
                 # What fails while a result streams out comes as Arrow's error, with DuckDB's words in it.
                 failure = self._explained(error)

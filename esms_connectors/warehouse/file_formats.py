@@ -160,8 +160,7 @@ def _read_jsonl(path: Path, schema: pa.Schema, wanted: pa.Schema) -> Iterator[pa
             block += file.readline()
             options = json.ReadOptions(use_threads=False, block_size=len(block))
             read = json.read_json(pa.BufferReader(block), read_options=options, parse_options=texts)
-            for batch in read.select(wanted.names).cast(wanted).to_batches():
-                yield batch
+            yield from read.select(wanted.names).cast(wanted).to_batches()
 
 
 def _as_text(schema: pa.Schema, *, money: bool = False) -> pa.Schema:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.warehouse.contract import COLUMNS, WarehouseError
 from esms_connectors.warehouse.merging import ArrowSource, create_tables, utc
-from esms_connectors.warehouse.refusals import raise_alone
+from esms_connectors.warehouse.refusals import interrupts, raise_alone
 
 if TYPE_CHECKING:
     import duckdb
@@ -55,7 +55,8 @@ def merge_database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
     problem = ""
     try:
-        with duckdb.connect(tempfile.mktemp(".duckdb", "merge-", folder), config=_CONFIG) as connection:  # noqa: S306 - the folder is ours
+        path = tempfile.mktemp(".duckdb", "merge-", folder)  # noqa: S306 - the folder is ours
+        with interrupts(), duckdb.connect(path, config=_CONFIG) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             # At once: a commit goes through to the disk, and there are fifty statements.
             connection.begin()
@@ -78,7 +79,7 @@ def schema_of(table: str) -> pa.Schema:
     """The columns of a table as the merge has them, each with what it holds in its metadata."""
     import duckdb
 
-    with duckdb.connect(config=_CONFIG) as connection:
+    with interrupts(), duckdb.connect(config=_CONFIG) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         create_tables(connection)
         columns = pa.RecordBatchReader.from_stream(connection.table(table)).schema

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -23,6 +24,8 @@ _SET_UP = {
     errno.ELOOP,
     errno.EEXIST,
 }
+# Of a query, of a result that streams out, and of rows that stream in.
+_INTERRUPTED = re.compile(r"^Query interrupted$|^INTERRUPT Error|\bKeyboardInterrupt\b")
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -33,7 +36,8 @@ def refusals(subject: str, did: str) -> Iterator[None]:
         ConfigurationError, WarehouseError: "`subject` `did`", and why.
     """
     try:
-        yield
+        with interrupts():
+            yield
         return
     except EsmsError:
         raise
@@ -42,6 +46,21 @@ def refusals(subject: str, did: str) -> Iterator[None]:
     except Exception as error:  # noqa: BLE001 - each store has errors of its own SDK
         problem = WarehouseError(f"{subject} {did} ({type(error).__name__}).", retryable=True)
     raise_alone(problem)
+
+
+@contextlib.contextmanager
+def interrupts() -> Iterator[None]:
+    """
+    Raises:
+        KeyboardInterrupt: that is what it was, whichever error DuckDB and Arrow have made of it on the way.
+    """
+    try:
+        yield
+        return
+    except Exception as error:
+        if not _INTERRUPTED.search(str(error)):
+            raise
+    raise KeyboardInterrupt
 
 
 def raise_alone(error: Exception) -> NoReturn:

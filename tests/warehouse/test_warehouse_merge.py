@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -35,6 +36,7 @@ from esms_connectors.delivery import DeliveryState, state_of_row
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.sent_messages import SentWindow
 from esms_connectors.warehouse.contract import HISTORY, MESSAGES, MergeCounts, Person, WarehouseError
+from esms_connectors.warehouse.merging import ArrowSource
 
 LATER = SentWindow(25, DAY.add(hours=6), DAY.add(hours=12))
 
@@ -355,6 +357,33 @@ def test_a_source_that_breaks_off_leaves_nothing(target: Target) -> None:
     assert target.history() == []
     assert target.loads()[0]["load_count"] == 1
     assert merge(target, [row(1, DELIVERED)], minute=6) == MergeCounts(changed=1)
+
+
+@pytest.mark.parametrize("moment", range(1, 9, 2))
+def test_ctrl_c_in_the_hands_of_the_database(target: Target, monkeypatch: pytest.MonkeyPatch, moment: int) -> None:
+    """DuckDB makes an error of its own of what is raised while it takes rows over; it stays a KeyboardInterrupt."""
+    merge(target, [row(1, SENT)])
+    asked = 0
+
+    def interrupted(source: ArrowSource, requested_schema: object = None) -> object:
+        nonlocal asked
+        asked += 1
+        if asked == moment:
+            signal.raise_signal(signal.SIGINT)
+        return source.rows.__arrow_c_stream__(requested_schema)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ArrowSource, "__arrow_c_stream__", interrupted)
+        try:
+            merge(target, [row(1), row(2)], minute=5)
+        except KeyboardInterrupt:
+            pass
+        else:
+            assert asked < moment
+            return
+    assert {key: one["state"] for key, one in target.messages("state").items()} == {key_of(1): "sent"}
+    assert [load["load_count"] for load in target.loads()] == [1]
+    assert merge(target, [row(1), row(2)], minute=6) == MergeCounts(changed=1, inserted=1)
 
 
 @pytest.mark.parametrize("said", [1, 3])
