@@ -142,8 +142,8 @@ class Dispatch:
         get_run_logger().info(
             "rows are another worker's, alive or dead; waiting %.0f s at most for its lease", self._ledger.lease_seconds
         )
-        deadline = time.monotonic() + self._ledger.lease_seconds + 0.1
-        while self._ledger.summary(self._campaign.run_key).claimed and time.monotonic() < deadline:
+        moment, deadline = self._ledger.now(), time.monotonic() + self._ledger.lease_seconds + 0.1
+        while self._ledger.has_live_claims(self._campaign.run_key, moment) and time.monotonic() < deadline:
             time.sleep(min(1.0, self._ledger.lease_seconds / 4))
 
 
