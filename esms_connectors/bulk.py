@@ -300,8 +300,8 @@ class _Run:
                 patience -= self._wait_for_others(look_every, min(pause, patience), min(lease, patience))
                 # Rows may be taken anew by then, and a reading of a long list is not cheap.
                 pause *= 2
-            self.counters.busy = self.counters.unknown = self.counters.settled_before = 0
-            self.counters.done = 0
+            self.counters.busy = self.counters.unknown = self.counters.held = 0
+            self.counters.settled_before = self.counters.done = 0
             self._read_and_send(first=False)
             readings += 1
 

@@ -231,7 +231,11 @@ class DuckDbWarehouse(Warehouse):
                 f"{self.name}: {self._memory_limit} of memory do not do: nothing of this was kept. "
                 "Load shorter windows, or give a higher memory_limit.",
             )
-        return WarehouseError(f"{self.name}: DuckDB refused ({type(error).__name__}): nothing of this was kept.")
+        # Whatever broke in while rows were handed over, such as the time limit of a task, may not do so again.
+        passing = "object registered as" in words
+        return WarehouseError(
+            f"{self.name}: DuckDB refused ({type(error).__name__}): nothing of this was kept.", retryable=passing
+        )
 
     def _not_read(self, error: Exception) -> EsmsError:
         if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory Error" in str(error):

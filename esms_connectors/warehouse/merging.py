@@ -74,10 +74,12 @@ class Session(Protocol):
 
     prunes_by_window: bool
     """Whether a condition on the windows lets the database skip rows."""
-    has_key: bool
-    """Whether the table of messages takes a key once only."""
     chunk_rows: int
     """Rows staged at a time."""
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the table of messages takes a key once only."""
 
     def change(self, statement: str, **parameters: object) -> int:
         """Run a statement; rows that it says it changed."""
@@ -110,7 +112,7 @@ def merge_window(
         "window_start": utc(load.window.start),
         "window_end": utc(load.window.end),
     }
-    inserts_first = session.has_key and not list(session.read(WAS_LOADED, **parameters))
+    inserts_first = not list(session.read(WAS_LOADED, **parameters)) and session.has_key
     given = 0
     for chunk in chunks_of(rows, session.chunk_rows):
         given += chunk.num_rows

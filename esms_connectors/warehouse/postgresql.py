@@ -57,6 +57,20 @@ WHERE class.relnamespace = to_regnamespace(quote_ident(current_schema())) AND cl
     AND class.relname = ANY($names) AND attribute.attnum > 0 AND NOT attribute.attisdropped
 """
 
+# In each transaction, because a pooler may hand another session to each; times are staged without their zone.
+_SETTLE_IN = """
+SELECT set_config('TimeZone', 'UTC', true),
+    set_config('search_path', coalesce(%s, current_setting('search_path')), true)
+"""
+
+# What ON CONFLICT asks for. Somebody may have partitioned the table, or restored it without its key.
+_FIND_KEY = """
+SELECT 1 FROM pg_index AS found JOIN pg_attribute AS attribute
+    ON attribute.attrelid = found.indrelid AND attribute.attnum = found.indkey[0]
+WHERE found.indrelid = to_regclass(%s) AND attribute.attname = 'row_key' AND found.indnkeyatts = 1
+    AND found.indisunique AND found.indimmediate AND found.indisvalid AND found.indpred IS NULL
+"""
+
 # One for each schema: everybody who writes to our tables takes it first, so nobody waits while holding rows.
 _TAKE_TURNS = "SELECT pg_advisory_xact_lock(409731, hashtext(current_schema()))"
 
@@ -97,9 +111,11 @@ class PostgresWarehouse(Warehouse):
         connection = self._take()
         failure: EsmsError | None = None
         try:
-            with connection.transaction(), closing(_PostgresSession(connection).read(READ_LOADS)) as lines:
-                for line in lines:
-                    yield read_load(line)
+            with connection.transaction():
+                self._settle_in(connection)
+                with closing(_PostgresSession(connection).read(READ_LOADS)) as lines:
+                    for line in lines:
+                        yield read_load(line)
         except psycopg.Error as error:
             failure = self._explained(error, connection)
         finally:
@@ -122,6 +138,7 @@ class PostgresWarehouse(Warehouse):
         try:
             with connection.transaction():
                 connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                self._settle_in(connection)
                 session = _PostgresSession(connection)
                 if not find_missing_tables(session.read(_FIND_COLUMNS, names=[MESSAGES, HISTORY, LOADS])):
                     return work(session)
@@ -143,6 +160,7 @@ class PostgresWarehouse(Warehouse):
         failure: EsmsError
         try:
             with connection.transaction():
+                self._settle_in(connection)
                 connection.execute(_TAKE_TURNS)
                 return work(_PostgresSession(connection))
         except psycopg.Error as error:
@@ -150,6 +168,9 @@ class PostgresWarehouse(Warehouse):
         finally:
             self._give_back(connection)
         raise failure
+
+    def _settle_in(self, connection: psycopg.Connection) -> None:
+        connection.execute(_SETTLE_IN, [_identifier(self._schema) if self._schema else None])
 
     # --- connections -------------------------------------------------------------------------------------------------
 
@@ -181,10 +202,8 @@ class PostgresWarehouse(Warehouse):
             connection = psycopg.connect(autocommit=True, prepare_threshold=None, **self._settings)
             # In the default that somebody may have set, a load would not see what the one before it has just written.
             connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
-            connection.execute("SET TIME ZONE 'UTC'")
             if self._schema:
                 found = connection.execute("SELECT to_regnamespace(%s)", [_identifier(self._schema)]).fetchone()
-                connection.execute("SELECT set_config('search_path', %s, false)", [_identifier(self._schema)])
             else:
                 found = connection.execute("SELECT current_schema()").fetchone()
             if found is not None and found[0] is not None:
@@ -243,12 +262,15 @@ class _PostgresSession:
     """The transaction of a connection."""
 
     prunes_by_window = False
-    has_key = True
     chunk_rows = 25_000
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
         self._tables: set[str] = set()
+
+    @property
+    def has_key(self) -> bool:
+        return self._connection.execute(_FIND_KEY, [MESSAGES]).fetchone() is not None
 
     def change(self, statement: str, **parameters: object) -> int:
         return self._connection.execute(*_named(statement, parameters)).rowcount

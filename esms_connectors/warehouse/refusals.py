@@ -24,8 +24,10 @@ _SET_UP = {
     errno.ELOOP,
     errno.EEXIST,
 }
-# Of a query, of a result that streams out, and of rows that stream in.
-_INTERRUPTED = re.compile(r"^Query interrupted$|^INTERRUPT Error|\bKeyboardInterrupt\b")
+# Of a query, of a result that streams out, of rows that stream in. Not the word alone, which a text or a path may hold.
+_INTERRUPTED = re.compile(
+    r"^Query interrupted$|^INTERRUPT Error|object registered as '\w+' failed: KeyboardInterrupt: ?$"
+)
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -57,13 +59,15 @@ def interrupts() -> Iterator[None]:
     try:
         yield
         return
+    except EsmsError:
+        raise
     except Exception as error:
         if not _INTERRUPTED.search(str(error)):
             raise
-    raise KeyboardInterrupt
+    raise_alone(KeyboardInterrupt())
 
 
-def raise_alone(error: Exception) -> NoReturn:
+def raise_alone(error: BaseException) -> NoReturn:
     """Raise without what is being handled: a context manager is left while that still is."""
     try:
         raise error from None

@@ -33,7 +33,7 @@ from targets import (
 )
 
 from esms_connectors.delivery import DeliveryState, state_of_row
-from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 from esms_connectors.sent_messages import SentWindow
 from esms_connectors.warehouse.contract import HISTORY, MESSAGES, MergeCounts, Person, WarehouseError
 from esms_connectors.warehouse.merging import ArrowSource
@@ -384,6 +384,18 @@ def test_ctrl_c_in_the_hands_of_the_database(target: Target, monkeypatch: pytest
     assert {key: one["state"] for key, one in target.messages("state").items()} == {key_of(1): "sent"}
     assert [load["load_count"] for load in target.loads()] == [1]
     assert merge(target, [row(1), row(2)], minute=6) == MergeCounts(changed=1, inserted=1)
+
+
+@pytest.mark.parametrize("error", [ValueError("KeyboardInterrupt"), EsmsError("Query interrupted")], ids=repr)
+def test_an_error_that_only_speaks_of_ctrl_c(target: Target, error: Exception) -> None:
+    """A text of the gateway may hold the word; the error stays what it is."""
+
+    def rows() -> Iterator[pa.RecordBatch]:
+        yield from batches([row(1)])
+        raise error
+
+    with pytest.raises(type(error), match=str(error)):
+        target.warehouse.merge(load_of(2), rows())
 
 
 @pytest.mark.parametrize("said", [1, 3])
