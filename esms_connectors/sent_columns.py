@@ -66,6 +66,7 @@ _MAX_INT32 = 2**31 - 1
 _EXACT_FLOAT = 1e11  # up to here a double holds four decimals exactly
 _FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 and 9999, which databases can hold
 _DATE = re.compile(r"\\?/Date\((-?\d{1,18})(?:[+-]\d{4})?\)\\?/", re.ASCII)
+_USUAL_DATES, _USUAL_LENGTH = re.compile(r"(?:/Date\(\d{13}\+0700\)/)*", re.ASCII), len("/Date(1700000000000+0700)/")
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 _TOO_MUCH, _SMALLEST = Decimal(10) ** 14, Decimal("0.0001")  # what MONEY can hold
 _FINAL = frozenset(state.value for state in DeliveryState if state.is_final)
@@ -320,11 +321,10 @@ def _phone(text: str | None) -> str | None:
 
 def _integers(values: list[Any]) -> tuple[pa.Array, list[str | None] | None]:
     """The numbers, and how the others were spelled; None for no others."""
-    for kind in (pa.int32(), pa.string()):
-        try:
-            return pa.array(values, kind).cast(pa.int32()), None
-        except _ODD:
-            continue
+    with contextlib.suppress(*_ODD):
+        return pa.array(values, pa.int32()), None
+    with contextlib.suppress(*_ODD):
+        return pa.array(values, pa.string()).cast(pa.int32()), None
     numbers: list[int | None] = []
     odd: list[str | None] = []
     for value in values:
@@ -377,10 +377,8 @@ def _prices(values: list[Any]) -> pa.Array:
 def _times(values: list[Any]) -> pa.Array:
     try:
         # What nearly every page looks like: thirteen digits, the zone of Vietnam.
-        if set(map(len, values)) == {26} and {value[:6] + value[19:] for value in values} == {"/Date(+0700)/"}:
-            digits = [value[6:19] for value in values]
-            if "".join(digits).isdigit():
-                return pa.array(list(map(int, digits)), pa.int64()).cast(TIME)
+        if _USUAL_DATES.fullmatch("".join(values)) and set(map(len, values)) <= {_USUAL_LENGTH}:
+            return pa.array([int(value[6:19]) for value in values], TIME)
     except _ODD:
         pass
     return pa.array([_milliseconds(value) for value in values], pa.int64()).cast(TIME)

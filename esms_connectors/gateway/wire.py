@@ -24,6 +24,8 @@ from esms_connectors.gateway.errors import InvalidRequestError
 
 # Zone-less times on the wire are Vietnamese local time: never stated, but the +0700 of SentTime implies it.
 VIETNAM = "Asia/Ho_Chi_Minh"
+# As long as somebody holds it pendulum finds it again by its name; otherwise it reads the zone's file each time.
+_VIETNAM_ZONE = pendulum.timezone(VIETNAM)
 
 _DATE = re.compile(r"\\?/Date\((-?\d{1,16})(?:[+-]\d{4})?\)\\?/")
 _C0_NAMES = [
@@ -220,7 +222,7 @@ def local_time(moment: datetime, field: str) -> str:
         raise InvalidRequestError(
             f"{field} needs a date and time with a zone, such as pendulum.now('{VIETNAM}').", field=field
         )
-    return pendulum.instance(moment).in_timezone(VIETNAM).strftime("%Y-%m-%d %H:%M:%S")
+    return pendulum.instance(moment).in_timezone(_VIETNAM_ZONE).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def flag(value: bool) -> str:

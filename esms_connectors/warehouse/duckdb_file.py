@@ -39,7 +39,7 @@ from esms_connectors.warehouse.merging import (
 from esms_connectors.warehouse.refusals import interrupts
 
 WAIT_SECONDS = 60.0
-MEMORY_LIMIT = "256MB"
+MEMORY_LIMIT = "192MB"
 
 logger = get_logger(__name__)
 
