@@ -109,7 +109,7 @@ def wait_seconds(
     wait = chance * min(policy.max_wait_seconds, policy.first_wait_seconds * 2 ** min(attempt - 1, 30))
     if retry_after_seconds is not None:
         wait += retry_after_seconds
-    return wait if elapsed_seconds + wait <= policy.budget_seconds else None
+    return wait if wait <= policy.budget_seconds - elapsed_seconds else None
 
 
 def duplicate_window_start(now: DateTime) -> DateTime:

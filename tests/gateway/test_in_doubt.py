@@ -7,7 +7,7 @@ from typing import Any
 
 import pendulum
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from samples import ANOTHER_PHONE, KEYED_SENDS, PHONE, get_balance, send_customer_care_sms, send_zns_bulk
 
@@ -293,6 +293,7 @@ def test_a_repeat_never_risks_a_second_message(
         assert not any(map(allowed, Effect))
 
 
+@example(attempt=0, elapsed=300.0, chance=4e-27, asked=None)
 @given(
     attempt=st.integers(0, 10_000), elapsed=st.floats(0, 1000), chance=st.floats(0, 1, exclude_max=True),
     asked=st.none() | st.floats(0, 1e9),
