@@ -28,6 +28,7 @@ import esms_connectors.warehouse.duckdb_file
 import esms_connectors.warehouse.files
 import esms_connectors.warehouse.postgresql  # noqa: F401
 from esms_connectors.cli.commands import esms
+from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.sent_messages import SentDataReader
 from esms_connectors.warehouse import loading
 from esms_connectors.warehouse.spool import WindowSpool
@@ -57,6 +58,19 @@ def die_at(moment: str, number: int, signal_number: int) -> None:
             before(SentDataReader, "_page")
         case "merged":
             before(loading.LoadSummary, "_add")
+        case "finalizing":
+
+            class Finalized:
+                def __del__(self) -> None:
+                    strike()
+
+            close = EsmsClient.close
+
+            def struck(client: EsmsClient) -> None:
+                close(client)
+                Finalized()
+
+            EsmsClient.close = struck  # type: ignore[method-assign]
         case "merging":
             batches = WindowSpool.__iter__
 

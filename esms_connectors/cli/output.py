@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import _thread
 import errno
 import json
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, NoReturn
 
@@ -35,6 +39,7 @@ Exit codes, for scripts:
   6  done (sent, loaded, …), but the output could not be written: a full disk, a closed pipe
 """
 _OUTPUT_LOST = 6
+_MOMENT_SECONDS = 0.02
 
 
 def exit_code_of(error: EsmsError) -> int:
@@ -61,7 +66,11 @@ class EsmsGroup(click.Group):
 
     def main(self, *arguments: Any, **settings: Any) -> Any:
         with patient_streams() as output:
-            code = self._exit_code(*arguments, **settings)
+            try:
+                with _interrupts_heard():
+                    code = self._exit_code(*arguments, **settings)
+            except KeyboardInterrupt:
+                code = _interrupted()
             sys.stdout.flush()
             if output.failure is not None:
                 # Who closed a pipe has read enough, and is told nothing.
@@ -97,6 +106,36 @@ class EsmsGroup(click.Group):
             failure = error
         # Outside the handler: nothing of the error's origin stays attached.
         return _fail(failure)
+
+
+@contextmanager
+def _interrupts_heard() -> Iterator[None]:
+    """
+    Ctrl-C counts also where Python ignores what is raised: in a finalizer, such as that of a connection.
+
+    Raises:
+        KeyboardInterrupt: a moment later, or at the end.
+    """
+    before = sys.unraisablehook
+    again: list[threading.Timer] = []
+
+    def tell(ignored: sys.UnraisableHookArgs) -> None:
+        if issubclass(ignored.exc_type, KeyboardInterrupt):
+            again.append(threading.Timer(_MOMENT_SECONDS, _thread.interrupt_main))
+            again[-1].start()
+        # What the finalizer would have closed, the end of the process does.
+        elif not (again and issubclass(ignored.exc_type, ResourceWarning)):
+            before(ignored)
+
+    sys.unraisablehook = tell
+    try:
+        yield
+        for timer in again:
+            timer.join()
+    finally:
+        for timer in again:
+            timer.cancel()
+        sys.unraisablehook = before
 
 
 def _interrupted() -> int:

@@ -88,6 +88,14 @@ def test_ctrl_c_is_one_line_and_resumes(two_days: Emulator, pull: Puller, moment
     assert pull.place.messages() == rows_at(two_days)
 
 
+@pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+def test_ctrl_c_in_a_finalizer_is_heard_too(two_days: Emulator, pull: Puller) -> None:
+    """Python prints what is raised there, and goes on as if nothing had been pressed."""
+    stopped = pull(span=SPAN, die=("finalizing", 1, signal.SIGINT))
+    stopped.assert_one_clear_line(130, "interrupted", "resumes")
+    assert pull.place.messages() == rows_at(two_days)
+
+
 @pytest.mark.parametrize("place", ["duckdb", "postgresql"], indirect=True)
 def test_ctrl_c_at_any_moment(two_days: Emulator, pull: Puller) -> None:
     lots = random.Random(11)
