@@ -44,6 +44,7 @@ __all__ = [
     "send_sms_bulk",
     "send_zns_bulk",
     "send_zns_shard",
+    "wait_for_claims",
 ]
 
 logger = get_logger(__name__)
@@ -198,6 +199,26 @@ def campaign_of(run_key: str, campaign: str | None) -> str:
     return check_campaign(words[: MAX_CAMPAIGN_LENGTH - len(mark)].strip() + mark)
 
 
+def wait_for_claims(ledger: Ledger, run_key: str, *, least: float = 0.0, most: float) -> float:
+    """Sleep until the claims of this moment are settled or over; gives the seconds slept, `least` to `most`."""
+    moment, waited = ledger.now(), 0.0
+    while waited < most:
+        nap = min(_look_every(ledger), most - waited)
+        time.sleep(nap)
+        waited += nap
+        try:
+            if waited >= least and not ledger.has_live_claims(run_key, moment):
+                break
+        except LedgerError:
+            # The database may be back at the next look; else the reading will tell.
+            continue
+    return waited
+
+
+def _look_every(ledger: Ledger) -> float:
+    return min(_LOOK_EVERY_SECONDS, ledger.lease_seconds / 4)
+
+
 @dataclass(slots=True)
 class _Run:
     """One call for one run: a reader (the calling thread), senders, and a sign of life for the claims."""
@@ -285,7 +306,7 @@ class _Run:
         if not callable(self.recipients):
             return
         lease = self.ledger.lease_seconds + 0.1
-        look_every = min(_LOOK_EVERY_SECONDS, self.ledger.lease_seconds / 4)
+        look_every = _look_every(self.ledger)
         patience, pause, readings = 2 * lease, look_every, 0
         while (self.counters.busy or self.counters.unknown) and self.stopped_by is None:
             if readings >= _TRIED_AGAIN and (self.counters.unknown or patience < look_every):
@@ -297,28 +318,15 @@ class _Run:
                         "in %.0f s at the latest",
                         self.run_key, self.counters.busy, lease,
                     )  # fmt: skip
-                patience -= self._wait_for_others(look_every, min(pause, patience), min(lease, patience))
+                patience -= wait_for_claims(
+                    self.ledger, self.run_key, least=min(pause, patience), most=min(lease, patience)
+                )
                 # Rows may be taken anew by then, and a reading of a long list is not cheap.
                 pause *= 2
             self.counters.busy = self.counters.unknown = self.counters.held = 0
             self.counters.settled_before = self.counters.done = 0
             self._read_and_send(first=False)
             readings += 1
-
-    def _wait_for_others(self, look_every: float, least: float, most: float) -> float:
-        """Sleep until the claims of this moment are settled or over; gives the seconds slept, `least` to `most`."""
-        moment, waited = self.ledger.now(), 0.0
-        while waited < most:
-            nap = min(look_every, most - waited)
-            time.sleep(nap)
-            waited += nap
-            try:
-                if waited >= least and not self.ledger.has_live_claims(self.run_key, moment):
-                    break
-            except LedgerError:
-                # The database may be back at the next look; else the reading will tell.
-                continue
-        return waited
 
     def _read_and_send(self, *, first: bool) -> None:
         source = self.recipients() if callable(self.recipients) else self.recipients

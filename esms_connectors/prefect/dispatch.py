@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -11,7 +10,7 @@ from typing import Any
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 
-from esms_connectors.bulk import Counters
+from esms_connectors.bulk import Counters, wait_for_claims
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError, NotSentError
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.prefect.campaign import ZnsCampaign, ZnsShard
@@ -142,9 +141,7 @@ class Dispatch:
         get_run_logger().info(
             "rows are another worker's, alive or dead; waiting %.0f s at most for its lease", self._ledger.lease_seconds
         )
-        moment, deadline = self._ledger.now(), time.monotonic() + self._ledger.lease_seconds + 0.1
-        while self._ledger.has_live_claims(self._campaign.run_key, moment) and time.monotonic() < deadline:
-            time.sleep(min(1.0, self._ledger.lease_seconds / 4))
+        wait_for_claims(self._ledger, self._campaign.run_key, most=self._ledger.lease_seconds + 0.1)
 
 
 def _error_of(future: PrefectFuture[Any]) -> BaseException:

@@ -57,6 +57,14 @@ class Naps:
         self._then()
 
 
+def bench_with_another_worker(make_bench: Callable[..., Bench], url: str) -> tuple[Bench, Other]:
+    """Fifty rows: ten are sent, the last thirty are the other worker's, and a lease is a minute."""
+    bench = make_bench(url, people(50))
+    bench.lease_seconds = 60
+    bench.send(bench.recipients[:10])
+    return bench, Other(bench, bench.recipients[20:])
+
+
 @pytest.fixture
 def patch_sleep(monkeypatch: pytest.MonkeyPatch) -> Callable[[Naps], None]:
     """Lets calls of this process sleep otherwise."""
@@ -129,10 +137,7 @@ def test_waiting_for_a_worker_that_lives_takes_two_leases_at_most(
     ledger_url: str, make_bench: Callable[..., Bench], patch_sleep: Callable[[Naps], None]
 ) -> None:
     """A worker that keeps its rows: the call reads three times, waits for two leases in all and leaves them alone."""
-    bench = make_bench(ledger_url, people(50))
-    bench.lease_seconds = 60
-    bench.send(bench.recipients[:10])
-    other = Other(bench, bench.recipients[20:])
+    bench, other = bench_with_another_worker(make_bench, ledger_url)
     other.claim()
     naps = Naps(bench, other.renew)
     patch_sleep(naps)
@@ -153,10 +158,7 @@ def test_rows_that_are_taken_anew_are_waited_for_within_the_same_bound(
     ledger_url: str, make_bench: Callable[..., Bench], patch_sleep: Callable[[Naps], None]
 ) -> None:
     """Free at each look and taken again before each of four readings: the fifth gets them, none is sent twice."""
-    bench = make_bench(ledger_url, people(50))
-    bench.lease_seconds = 60
-    bench.send(bench.recipients[:10])
-    other = Other(bench, bench.recipients[20:])
+    bench, other = bench_with_another_worker(make_bench, ledger_url)
     naps = Naps(bench, other.give_back)
     patch_sleep(naps)
     readings: list[int] = []
@@ -177,10 +179,7 @@ def test_rows_that_are_always_taken_anew_end_at_the_bound(
     sqlite_url: str, make_bench: Callable[..., Bench], patch_sleep: Callable[[Naps], None]
 ) -> None:
     """Waiting and reading end, whatever the others do."""
-    bench = make_bench(sqlite_url, people(50))
-    bench.lease_seconds = 60
-    bench.send(bench.recipients[:10])
-    other = Other(bench, bench.recipients[20:])
+    bench, other = bench_with_another_worker(make_bench, sqlite_url)
     naps = Naps(bench, other.give_back)
     patch_sleep(naps)
     readings: list[int] = []
@@ -223,10 +222,7 @@ def test_a_ledger_that_does_not_answer_a_look_is_asked_again(
     sqlite_url: str, make_bench: Callable[..., Bench], patch_sleep: Callable[[Naps], None]
 ) -> None:
     """Nothing is at stake while a call waits: a database that is back by the next look ends nothing."""
-    bench = make_bench(sqlite_url, people(50))
-    bench.lease_seconds = 60
-    bench.send(bench.recipients[:10])
-    other = Other(bench, bench.recipients[20:])
+    bench, other = bench_with_another_worker(make_bench, sqlite_url)
     other.claim()
     looks: list[pendulum.DateTime] = []
 
