@@ -24,11 +24,11 @@ import pendulum
 import requests
 
 from esms_connectors import Credentials, EsmsClient
-from esms_connectors.bulk import send_zns_bulk
-from esms_connectors.channels import ZnsChannel
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_OA_ID, DEMO_SECRET_KEY, DEMO_TEMPLATE_ID
 from esms_connectors.ledger import Claim, Ledger
 from esms_connectors.recipients import Columns, Recipient, read_recipients
+from esms_connectors.sending.bulk import send_zns_bulk
+from esms_connectors.sending.channels import ZnsChannel
 
 CHUNK = 500
 

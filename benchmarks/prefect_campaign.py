@@ -118,10 +118,10 @@ def child(what: str, how: str, base_url: str, folder: str) -> None:
 
 
 def send(how: str, source: str) -> int:
-    from esms_connectors import campaign as core
     from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID
     from esms_connectors.prefect import EsmsCredentials, EsmsLedger, ZnsCampaign, zns_campaign
     from esms_connectors.recipients import Columns
+    from esms_connectors.sending import campaign as core
 
     if how == "core":
         with EsmsCredentials.load("bench").get_client() as client, EsmsLedger.load("bench").open() as ledger:

@@ -69,11 +69,10 @@ _HOME = {
         ),
         "gateway.errors",
     ),
-    **dict.fromkeys(("DeliveryState", "state_of_row", "state_of_totals"), "delivery"),
+    **dict.fromkeys(("DeliveryState", "state_of_row", "state_of_totals"), "gateway.states"),
 }
 
 if TYPE_CHECKING:
-    from esms_connectors.delivery import DeliveryState, state_of_row, state_of_totals
     from esms_connectors.gateway.client import EsmsClient
     from esms_connectors.gateway.codes import CODES, explain
     from esms_connectors.gateway.credentials import Credentials
@@ -118,6 +117,7 @@ if TYPE_CHECKING:
     from esms_connectors.gateway.redaction import mask_phone
     from esms_connectors.gateway.request_ids import make_request_id
     from esms_connectors.gateway.retry import NO_RETRIES, RetryPolicy
+    from esms_connectors.gateway.states import DeliveryState, state_of_row, state_of_totals
     from esms_connectors.gateway.throttle import PyrateThrottle, Throttle
     from esms_connectors.gateway.transport import Timeouts
 

@@ -29,7 +29,7 @@ import esms_connectors.warehouse.files
 import esms_connectors.warehouse.postgresql  # noqa: F401
 from esms_connectors.cli.commands import esms
 from esms_connectors.gateway.client import EsmsClient
-from esms_connectors.sent_messages import SentDataReader
+from esms_connectors.sent_data.reader import SentDataReader
 from esms_connectors.warehouse import loading
 from esms_connectors.warehouse.spool import WindowSpool
 

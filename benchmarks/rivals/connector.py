@@ -7,7 +7,7 @@ from datetime import datetime
 from measuring import Job, measure
 
 from esms_connectors import Credentials, EsmsClient
-from esms_connectors.sent_messages import SentDataReader, windows_between
+from esms_connectors.sent_data.reader import SentDataReader, windows_between
 from esms_connectors.warehouse import load_sent_messages, open_warehouse
 
 

@@ -11,7 +11,7 @@ from dlt_target import LIBRARIES, pipeline
 from measuring import Job, measure
 
 from esms_connectors import Credentials, EsmsClient
-from esms_connectors.sent_messages import read_sent_messages
+from esms_connectors.sent_data.reader import read_sent_messages
 
 # PostgreSQL takes Parquet from dlt only through a driver of its own; CSV goes in by COPY.
 _FORMATS = {"duckdb": "parquet", "postgresql": "csv", "parquet": "parquet"}

@@ -17,7 +17,7 @@ import pyarrow as pa
 import requests
 from measuring import PAGE_SIZE, PATH, Job, measure, stopwatch
 
-from esms_connectors.sent_columns import PageReader
+from esms_connectors.sent_data.columns import PageReader
 
 PAGES_HELD = 200
 TIME, MONEY = pa.timestamp("ms", tz="UTC"), pa.decimal128(18, 4)

@@ -14,7 +14,7 @@ from airflow.sdk import Asset
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook, configured
 
 if TYPE_CHECKING:
-    from esms_connectors.callbacks import Confirmed
+    from esms_connectors.delivery.callbacks import Confirmed
     from esms_connectors.gateway.client import EsmsClient
 
 CALLBACKS = Asset(name="esms_callbacks", uri="esms://rest.esms.vn/callbacks")
@@ -38,7 +38,7 @@ class EsmsCallbackPlugin(AirflowPlugin):
         if token is None:
             cls.fastapi_apps = []
             return
-        from esms_connectors.callbacks import CallbackReceiver, Confirmations
+        from esms_connectors.delivery.callbacks import CallbackReceiver, Confirmations
 
         receiver = CallbackReceiver(token, Confirmations(_connect, _announce))
         cls.fastapi_apps = [{"app": receiver, "url_prefix": "/esms", "name": "eSMS callbacks"}]

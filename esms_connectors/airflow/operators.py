@@ -186,7 +186,7 @@ class ZnsBulkOperator(_SendingOperator):
             nobody twice; those that run at the same time should have people of their own.
         report_url: where the link "eSMS report" of the task leads; the account at eSMS.vn if None.
         campaign, send_at, callback_url, sending_mode, duplicates, encoding, threads, chunk_size, price_vnd: as in
-            `esms_connectors.campaign.ZnsCampaign`.
+            `esms_connectors.sending.campaign.ZnsCampaign`.
 
     Returns (XCom):
         Counts, cost, run key and campaign; with `dry_run` the plan.
@@ -298,9 +298,9 @@ class ZnsBulkOperator(_SendingOperator):
         from esms_connectors.airflow.identity import generation_of, note_done, run_key_of
         from esms_connectors.airflow.lineage import SENT_DATA, Moved, file_dataset
         from esms_connectors.airflow.sources import opened_source
-        from esms_connectors.campaign import ZnsCampaign, summary_dict
         from esms_connectors.gateway.errors import ConfigurationError
         from esms_connectors.recipients import RejectsFile
+        from esms_connectors.sending.campaign import ZnsCampaign, summary_dict
 
         hook = EsmsHook(self.esms_conn_id)
         settings = hook.settings()

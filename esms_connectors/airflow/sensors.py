@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk.definitions.context import Context
 
-    from esms_connectors.waiting import Awaited, DeliveryCounts, Goal, Patience, Verdict, Watch
+    from esms_connectors.delivery.polling import Awaited, DeliveryCounts, Goal, Patience, Verdict, Watch
 
 # The trigger ends by itself at the deadline; this is for a triggerer that is gone.
 _GRACE = timedelta(minutes=15)
@@ -39,7 +39,7 @@ class DeliveryStatusSensor(BaseSensorOperator):
         poke_interval: seconds between looks, at least 5 when deferred.
         max_failures: looks in a row that may bring no answer; the waits between them grow.
         sent_after, sent_before, sms_types: for many `message_ids`: when and as what they were sent; see
-            `esms_connectors.waiting.awaited_by_id`.
+            `esms_connectors.delivery.polling.awaited_by_id`.
         oa_id: for many `message_ids` of ZNS with a callback URL.
 
     Returns (XCom):
@@ -143,7 +143,7 @@ class DeliveryStatusSensor(BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What the trigger found."""
-        from esms_connectors.waiting import Verdict, counts_from_dict
+        from esms_connectors.delivery.polling import Verdict, counts_from_dict
 
         if not isinstance(event, Mapping) or "status" not in event:
             raise EsmsTaskError("The trigger brought no result; another try looks again.")
@@ -155,8 +155,8 @@ class DeliveryStatusSensor(BaseSensorOperator):
     def _look(self, context: Context) -> tuple[Verdict | None, DeliveryCounts]:
         """One look; None when it brought no answer and another one may."""
         from esms_connectors.airflow.arguments import whole_number
+        from esms_connectors.delivery.polling import Patience, Watch
         from esms_connectors.gateway.errors import EsmsError
-        from esms_connectors.waiting import Patience, Watch
 
         goal = self._goal()
         if self._ends is None:
@@ -181,7 +181,7 @@ class DeliveryStatusSensor(BaseSensorOperator):
 
     def _goal(self) -> Goal:
         from esms_connectors.airflow.arguments import number
-        from esms_connectors.waiting import Goal
+        from esms_connectors.delivery.polling import Goal
 
         delivered = None if self.delivered_share is None else number(self.delivered_share, "delivered_share")
         return Goal(number(self.final_share, "final_share"), delivered)
@@ -193,8 +193,8 @@ class DeliveryStatusSensor(BaseSensorOperator):
 
     def _awaited(self, hook: EsmsHook, context: Context) -> Awaited:
         from esms_connectors.airflow.arguments import rendered, sms_types, text
+        from esms_connectors.delivery.polling import FEW_IDS, awaited_by_id, awaited_of_run
         from esms_connectors.gateway.errors import InvalidRequestError
-        from esms_connectors.waiting import FEW_IDS, awaited_by_id, awaited_of_run
 
         run_key, ids = text(self.run_key, "run_key"), self.message_ids
         if [self.sent, run_key, ids].count(None) != 2:
@@ -227,7 +227,7 @@ class DeliveryStatusSensor(BaseSensorOperator):
     def _end(self, verdict: Verdict, counts: DeliveryCounts) -> dict[str, Any]:
         from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
-        from esms_connectors.waiting import DeliveryTimeoutError, TooFewDeliveredError, check_verdict
+        from esms_connectors.delivery.polling import DeliveryTimeoutError, TooFewDeliveredError, check_verdict
 
         failure: Exception
         try:

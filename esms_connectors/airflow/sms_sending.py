@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from esms_connectors.airflow.arguments import text as given_text
 from esms_connectors.airflow.journal import Journal
-from esms_connectors.bulk import send_sms_bulk
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import (
     ConfigurationError,
@@ -28,6 +27,7 @@ from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.recipients import Recipient
+from esms_connectors.sending.bulk import send_sms_bulk
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context

@@ -15,8 +15,8 @@ from esms_connectors.gateway.errors import EsmsError
 if TYPE_CHECKING:
     from pendulum import DateTime
 
+    from esms_connectors.delivery.closed_windows import Settled
     from esms_connectors.gateway.client import EsmsClient
-    from esms_connectors.settling import Settled
 
 # A task that resumes sooner than its worker has reported the deferral is taken for failed by the scheduler of
 # Airflow 3.2 and 3.3.
@@ -28,7 +28,7 @@ class DeliveryStatusTrigger(BaseTrigger):
     Wait for messages on behalf of `DeliveryStatusSensor`.
 
     Args:
-        awaited: `esms_connectors.waiting.Awaited.as_dict()`.
+        awaited: `esms_connectors.delivery.polling.Awaited.as_dict()`.
         deadline: absolute, ISO; a restart does not begin the wait anew.
         The rest as in the sensor.
 
@@ -78,7 +78,7 @@ class DeliveryStatusTrigger(BaseTrigger):
     async def _wait(self) -> dict[str, Any]:
         import pendulum
 
-        from esms_connectors.waiting import Goal, Patience, Verdict, Watch, awaited_from_dict
+        from esms_connectors.delivery.polling import Goal, Patience, Verdict, Watch, awaited_from_dict
 
         goal = Goal(self.final_share, self.delivered_share)
         patience = Patience(max(self.poll_seconds, FIRST_WAIT_SECONDS), self.max_failures)
@@ -159,7 +159,7 @@ class DeliveryReportsTrigger(BaseEventTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         import pendulum
 
-        from esms_connectors.waiting import LONGEST_WAIT_SECONDS, Patience
+        from esms_connectors.delivery.polling import LONGEST_WAIT_SECONDS, Patience
 
         # It watches for as long as it lives, so no number of failures ends it.
         patience = Patience(max(self.poll_seconds, FIRST_WAIT_SECONDS), max_failures=1 << 30)
@@ -189,7 +189,7 @@ class DeliveryReportsTrigger(BaseEventTrigger):
 
         import pendulum
 
-        from esms_connectors.settling import settled_spans
+        from esms_connectors.delivery.closed_windows import settled_spans
 
         spans = settled_spans(
             client,

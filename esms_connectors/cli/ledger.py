@@ -21,7 +21,7 @@ from esms_connectors.cli.streams import while_heard
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone
 from esms_connectors.ledger import SendState
-from esms_connectors.reconcile import reconcile
+from esms_connectors.sending.reconcile import reconcile
 
 
 @click.group("ledger")

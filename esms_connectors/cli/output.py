@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 
 import click
 
-from esms_connectors.bulk import BulkIncompleteError
 from esms_connectors.cli.streams import patient_streams
 from esms_connectors.gateway.endpoints import ENDPOINTS, Effect
 from esms_connectors.gateway.errors import (
@@ -26,6 +25,7 @@ from esms_connectors.gateway.errors import (
     OutcomeUnknownError,
     RateLimitedError,
 )
+from esms_connectors.sending.bulk import BulkIncompleteError
 
 EXIT_CODES = """
 \b

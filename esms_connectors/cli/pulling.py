@@ -29,7 +29,7 @@ from esms_connectors.cli.settings import (
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.redaction import mask_phone
-from esms_connectors.sent_windows import ALL_SMS_TYPES
+from esms_connectors.sent_data.windows import ALL_SMS_TYPES
 
 if TYPE_CHECKING:
     from esms_connectors.warehouse import LoadProgress, LoadSummary, Privacy

@@ -107,7 +107,7 @@ def _check_ledger(url: str) -> None:
     import sqlalchemy as sa
     from sqlalchemy.exc import SQLAlchemyError
 
-    from esms_connectors.ledger_schema import engine_for, version
+    from esms_connectors.ledger.schema import engine_for, version
 
     path = _path_of(url)
     if path is None:

@@ -14,14 +14,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from esms_connectors.bulk import BulkSummary, Counters
-from esms_connectors.campaign import ZnsCampaign
 from esms_connectors.cli.output import json_option, print_json, vnd
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger, read_time
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.ledger import check_run_key
-from esms_connectors.plan import Plan
 from esms_connectors.recipients import Columns, ReadReport, RejectsFile, SqlQuery
+from esms_connectors.sending.bulk import BulkSummary, Counters
+from esms_connectors.sending.campaign import ZnsCampaign
+from esms_connectors.sending.plan import Plan
 
 
 @click.command("send-zns")

@@ -16,8 +16,6 @@ from pathlib import Path
 import duckdb
 import pendulum
 
-from esms_connectors.bulk import send_zns_bulk
-from esms_connectors.delivery import DeliveryState
 from esms_connectors.demo.folder import claim_folder
 from esms_connectors.emulator import (
     DEMO_API_KEY,
@@ -37,9 +35,11 @@ from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
 from esms_connectors.gateway.errors import GatewayError
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.gateway.states import DeliveryState
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Columns, ReadReport, Recipient, RejectsFile, read_recipients
+from esms_connectors.sending.bulk import send_zns_bulk
 from esms_connectors.warehouse import load_sent_messages
 from esms_connectors.warehouse.duckdb_file import DuckDbWarehouse
 

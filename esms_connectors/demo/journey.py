@@ -21,8 +21,6 @@ from typing import Any
 import duckdb
 import pendulum
 
-from esms_connectors.bulk import campaign_of
-from esms_connectors.delivery import state_of_row
 from esms_connectors.emulator import (
     DEMO_API_KEY,
     DEMO_BRANDNAME,
@@ -34,8 +32,10 @@ from esms_connectors.emulator import (
     EmulatorConfig,
     Progress,
 )
+from esms_connectors.gateway.states import state_of_row
 from esms_connectors.ledger import Ledger
 from esms_connectors.reports import make_report, write_report
+from esms_connectors.sending.bulk import campaign_of
 from esms_connectors.warehouse import open_warehouse
 
 from .airflow_deployment import Deployment

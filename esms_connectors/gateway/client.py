@@ -389,7 +389,7 @@ class EsmsClient:
         sending_mode: int | None = None,
     ) -> BulkSubmission:
         """
-        Send one ZNS each to at most 500 recipients in one call. `esms_connectors.bulk` sends more, and resumes.
+        Send one ZNS each to at most 500 recipients in one call. `esms_connectors.sending.bulk` sends more, and resumes.
 
         Args:
             recipients: each phone once, because the answer names its rows by phone alone; the same number of params.
@@ -526,7 +526,7 @@ class EsmsClient:
         Yield every message of one type that was created from `start` to `end`, page after page.
 
         Use a closed window: rows change, and move between pages, while messages are in flight.
-        `esms_connectors.sent_messages` proves that a window is complete.
+        `esms_connectors.sent_data.reader` proves that a window is complete.
 
         Args:
             start, end, sms_type, page_size: as in `get_sms_sent_data_page`.

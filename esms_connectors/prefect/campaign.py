@@ -15,7 +15,6 @@ from typing import Any, Literal, Self
 from prefect.blocks.core import Block
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from esms_connectors import campaign as core
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
@@ -24,6 +23,7 @@ from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger import Ledger, check_run_key
 from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.recipients import Columns, Recipient, RejectsFile, SqlQuery
+from esms_connectors.sending import campaign as core
 
 # Prefect servers drop task runs far beyond; a bigger campaign gets bigger shards.
 MAX_SHARDS = 1000

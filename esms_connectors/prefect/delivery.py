@@ -13,13 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.context import TaskRunContext
 from prefect.logging import get_run_logger
 
-from esms_connectors.gateway.errors import InvalidRequestError
-from esms_connectors.prefect.credentials import EsmsCredentials
-from esms_connectors.prefect.ledger import EsmsLedger
-from esms_connectors.prefect.reporting import ProgressArtifact, artifact_key
-from esms_connectors.prefect.retries import core_says_repeat
-from esms_connectors.prefect.sharing import borrow_account, borrow_ledger
-from esms_connectors.waiting import (
+from esms_connectors.delivery.polling import (
     DeliveryCounts,
     DeliveryTimeoutError,
     Goal,
@@ -28,7 +22,13 @@ from esms_connectors.waiting import (
     awaited_by_id,
     awaited_of_run,
 )
-from esms_connectors.waiting import wait_for_delivery as wait
+from esms_connectors.delivery.polling import wait_for_delivery as wait
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.prefect.credentials import EsmsCredentials
+from esms_connectors.prefect.ledger import EsmsLedger
+from esms_connectors.prefect.reporting import ProgressArtifact, artifact_key
+from esms_connectors.prefect.retries import core_says_repeat
+from esms_connectors.prefect.sharing import borrow_account, borrow_ledger
 
 _OPTIONS: dict[str, Any] = {
     "tags": {"esms"},

@@ -10,11 +10,11 @@ from typing import Any
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 
-from esms_connectors.bulk import Counters, wait_for_claims
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError, NotSentError
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.prefect.campaign import ZnsCampaign, ZnsShard
 from esms_connectors.prefect.sending import ShardIncompleteError, read_shards, send_zns_bulk
+from esms_connectors.sending.bulk import Counters, wait_for_claims
 
 _OPEN = (SendState.CLAIMED, SendState.UNKNOWN, SendState.HELD, SendState.NOT_SENT)
 _READINGS = 3

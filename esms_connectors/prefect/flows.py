@@ -23,10 +23,9 @@ from prefect.states import Cancelled
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
-from esms_connectors.bulk import BulkIncompleteError, BulkSummary, campaign_of
-from esms_connectors.delivery import DeliveryState
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.redaction import redact
+from esms_connectors.gateway.states import DeliveryState
 from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.blocks import load_block
 from esms_connectors.prefect.campaign import ZnsCampaign, plain
@@ -40,7 +39,8 @@ from esms_connectors.prefect.retries import core_says_repeat
 from esms_connectors.prefect.sending import APPROVED_PLANS, plan_zns_bulk
 from esms_connectors.prefect.sharing import borrow_ledger
 from esms_connectors.prefect.warehouse import EsmsWarehouse
-from esms_connectors.sent_windows import ALL_SMS_TYPES, SentWindow, windows_between
+from esms_connectors.sending.bulk import BulkIncompleteError, BulkSummary, campaign_of
+from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow, windows_between
 
 DEFAULT_WORKERS = 8
 _ASK_EVERY_SECONDS = 3

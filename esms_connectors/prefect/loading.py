@@ -20,7 +20,7 @@ from esms_connectors.prefect.reporting import WINDOW_LOADED, ProgressArtifact, a
 from esms_connectors.prefect.retries import core_says_repeat
 from esms_connectors.prefect.sharing import borrow_account
 from esms_connectors.prefect.warehouse import EsmsWarehouse
-from esms_connectors.sent_windows import ALL_SMS_TYPES
+from esms_connectors.sent_data.windows import ALL_SMS_TYPES
 
 _ANY_ASSET = "esms://sent-messages"
 

@@ -15,10 +15,10 @@ from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.gateway.redaction import mask_phone
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.gateway.retry import duplicate_window_start
+from esms_connectors.gateway.sms_text import describe, without_diacritics
 from esms_connectors.prefect.async_twins import async_dispatch
 from esms_connectors.prefect.blocks import EsmsBlock
 from esms_connectors.prefect.credentials import EsmsCredentials
-from esms_connectors.sms_text import describe, without_diacritics
 
 
 class NotificationFailedError(EsmsError):

@@ -16,8 +16,6 @@ from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging import get_run_logger
 
-from esms_connectors import bulk
-from esms_connectors.bulk import BulkIncompleteError, Counters, ShardSummary
 from esms_connectors.gateway import wire
 from esms_connectors.gateway.arguments import check_callback_url, check_label
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
@@ -38,6 +36,8 @@ from esms_connectors.prefect.ledger import EsmsLedger
 from esms_connectors.prefect.retries import core_says_repeat
 from esms_connectors.prefect.sharing import borrow_account, borrow_ledger
 from esms_connectors.recipients import Recipient
+from esms_connectors.sending import bulk
+from esms_connectors.sending.bulk import BulkIncompleteError, Counters, ShardSummary
 
 
 class ShardIncompleteError(EsmsError):

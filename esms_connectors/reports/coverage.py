@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from esms_connectors.reports.model import Note, Period, Term
-from esms_connectors.sent_windows import ALL_SMS_TYPES
+from esms_connectors.sent_data.windows import ALL_SMS_TYPES
 from esms_connectors.warehouse.contract import WindowLoad
 
 

@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from esms_connectors.delivery import DeliveryState
+from esms_connectors.gateway.states import DeliveryState
 from esms_connectors.reports.model import Cell, Period
 from esms_connectors.warehouse.contract import HISTORY, MESSAGES, Reader
 

@@ -6,7 +6,7 @@ contract of `contract.py`; one test suite runs over all of them.
 """
 
 # First, because it says on one line which extra is missing.
-from esms_connectors import sent_columns as sent_columns
+from esms_connectors.sent_data import columns as columns
 from esms_connectors.warehouse.contract import Warehouse, WarehouseError, WindowLoad
 from esms_connectors.warehouse.loading import (
     LoadIncompleteError,

@@ -17,8 +17,8 @@ from typing import Any, Protocol, Self, TypeVar
 import pyarrow as pa
 
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
-from esms_connectors.sent_columns import SENT_MESSAGE_SCHEMA
-from esms_connectors.sent_windows import SentWindow
+from esms_connectors.sent_data.columns import SENT_MESSAGE_SCHEMA
+from esms_connectors.sent_data.windows import SentWindow
 
 MESSAGES, HISTORY, LOADS = "esms_sent_messages", "esms_status_history", "esms_loads"
 

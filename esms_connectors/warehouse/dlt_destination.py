@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
-from esms_connectors.sent_columns import MONEY
-from esms_connectors.sent_windows import SentWindow
+from esms_connectors.sent_data.columns import MONEY
+from esms_connectors.sent_data.windows import SentWindow
 from esms_connectors.warehouse.contract import (
     COLUMNS,
     HISTORY,

@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 from esms_connectors.gateway.redaction import get_logger
-from esms_connectors.sent_messages import SentWindow
+from esms_connectors.sent_data.reader import SentWindow
 from esms_connectors.warehouse.contract import MergeCounts, Person, Reader, Warehouse, WarehouseError, WindowLoad
 from esms_connectors.warehouse.merge_sql import READ_LOADS
 from esms_connectors.warehouse.merging import (

@@ -37,7 +37,7 @@ import pyarrow.compute as pc
 
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.wire import VIETNAM
-from esms_connectors.sent_windows import SentWindow
+from esms_connectors.sent_data.windows import SentWindow
 from esms_connectors.warehouse.contract import (
     HISTORY,
     LOADS,

@@ -16,8 +16,8 @@ from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.redaction import get_logger
-from esms_connectors.sent_messages import IncompleteWindowError, SentDataReader, WindowReading
-from esms_connectors.sent_windows import ALL_SMS_TYPES, SentWindow, windows_between
+from esms_connectors.sent_data.reader import IncompleteWindowError, SentDataReader, WindowReading
+from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow, windows_between
 from esms_connectors.warehouse.contract import MergeCounts, Warehouse, WindowLoad
 from esms_connectors.warehouse.privacy import Privacy
 from esms_connectors.warehouse.spool import WindowSpool

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from esms_connectors.delivery import DeliveryState
 from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.gateway.states import DeliveryState
 from esms_connectors.warehouse.contract import COLUMNS, HISTORY, LOADS, MESSAGES, ROW_SCHEMA, TABLES
 
 # Names of types that DuckDB and PostgreSQL share.

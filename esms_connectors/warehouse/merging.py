@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from esms_connectors.gateway.errors import ConfigurationError
-from esms_connectors.sent_messages import SentWindow
+from esms_connectors.sent_data.reader import SentWindow
 from esms_connectors.warehouse.contract import (
     HISTORY,
     LOADS,

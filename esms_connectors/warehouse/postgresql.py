@@ -20,7 +20,7 @@ import pyarrow.csv
 from psycopg.conninfo import conninfo_to_dict
 
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
-from esms_connectors.sent_messages import SentWindow
+from esms_connectors.sent_data.reader import SentWindow
 from esms_connectors.warehouse.contract import (
     HISTORY,
     LOADS,

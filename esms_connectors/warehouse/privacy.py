@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.gateway.redaction import mask_phone, register_secret
-from esms_connectors.sent_columns import UNNAMED
+from esms_connectors.sent_data.columns import UNNAMED
 from esms_connectors.warehouse.contract import ROW_SCHEMA, Person, Warehouse
 
 # As the ledger writes them, so that the two can be joined where they share a secret.

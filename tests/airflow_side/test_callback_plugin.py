@@ -12,7 +12,7 @@ import pytest
 
 from esms_connectors import ConfigurationError
 from esms_connectors.airflow.callbacks import EsmsCallbackPlugin
-from esms_connectors.callbacks import CallbackReceiver
+from esms_connectors.delivery.callbacks import CallbackReceiver
 
 TOKEN = "a-token-of-this-test"
 

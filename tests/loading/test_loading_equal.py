@@ -10,7 +10,7 @@ from disturbing_gateway import DAY, NEXT, insert_during, spoil
 from pulling_bench import HISTORY, MESSAGES, Load, Place, Puller, rows_at
 
 from esms_connectors.emulator import Emulator
-from esms_connectors.sent_windows import ALL_SMS_TYPES
+from esms_connectors.sent_data.windows import ALL_SMS_TYPES
 
 FAILED, DELIVERED, SENT = (5, 0), (5, 1), (5, 2)
 

@@ -12,7 +12,7 @@ from pulling_bench import HISTORY, MESSAGES, Load, Place, rows_at
 from esms_connectors import EsmsClient, InvalidRequestError
 from esms_connectors.emulator import Emulator, code
 from esms_connectors.gateway.errors import AuthenticationError
-from esms_connectors.sent_messages import SentWindow
+from esms_connectors.sent_data.reader import SentWindow
 from esms_connectors.warehouse import LoadIncompleteError, LoadSummary, follow_up_windows, load_windows, open_warehouse
 
 DELIVERED, FAILED, AT_OPERATOR = (5, 1), (5, 0), (7, 2)

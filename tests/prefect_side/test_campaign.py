@@ -19,14 +19,15 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.settings import get_current_settings
 
-from esms_connectors import ConfigurationError, EsmsClient, InvalidRequestError, bulk
-from esms_connectors.bulk import BulkIncompleteError
+from esms_connectors import ConfigurationError, EsmsClient, InvalidRequestError
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, EmulatorServer, code, http_status
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, ZnsCampaign, plan_zns_bulk, send_zns_bulk, zns_campaign
 from esms_connectors.prefect.campaign import usual_chunks_per_shard
 from esms_connectors.prefect.flows import Approval, ApprovalTimeoutError
 from esms_connectors.prefect.sending import read_shards
+from esms_connectors.sending import bulk
+from esms_connectors.sending.bulk import BulkIncompleteError
 
 CHILD = Path(__file__).with_name("campaign_child.py")
 

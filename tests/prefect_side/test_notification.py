@@ -15,9 +15,9 @@ from prefect.blocks.abstract import NotificationError
 
 from esms_connectors import RetryPolicy
 from esms_connectors.emulator import DEMO_BRANDNAME, Emulator, code, drop_after, http_status
+from esms_connectors.gateway.sms_text import describe
 from esms_connectors.prefect import EsmsCredentials, EsmsNotification, notify_by_sms
 from esms_connectors.prefect import notification as notification_module
-from esms_connectors.sms_text import describe
 
 PHONE, OTHER_PHONE = "0901234567", "0987654321"
 

@@ -18,6 +18,7 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 
 from esms_connectors import ConfigurationError, InvalidRequestError
+from esms_connectors.delivery.polling import DeliveryTimeoutError, TooFewDeliveredError
 from esms_connectors.emulator import DEMO_API_KEY, Emulator, EmulatorConfig, Progress, http_status
 from esms_connectors.prefect import (
     EsmsCredentials,
@@ -34,7 +35,6 @@ from esms_connectors.prefect import (
     zns_campaign,
 )
 from esms_connectors.prefect.flows import ExportIncompleteError
-from esms_connectors.waiting import DeliveryTimeoutError, TooFewDeliveredError
 
 VIETNAM = "Asia/Ho_Chi_Minh"
 QUICK = Progress(failed_share=0.0, rejected_share=0.0, queue_seconds=(0.1, 0.3), report_seconds=(0.1, 0.4))

@@ -14,11 +14,11 @@ from prefect.context import TaskRunContext
 from prefect.runtime import flow_run
 
 from esms_connectors import InvalidRequestError
-from esms_connectors.bulk import BulkIncompleteError
 from esms_connectors.emulator import Emulator, code, drop_after, http_status
 from esms_connectors.ledger import Ledger
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, asend_sms, send_sms
 from esms_connectors.prefect.retries import core_says_repeat
+from esms_connectors.sending.bulk import BulkIncompleteError
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from typing import Any
 import pendulum
 import pyarrow as pa
 
-from esms_connectors.delivery import state_of_row
+from esms_connectors.gateway.states import state_of_row
 from esms_connectors.reports import Report, make_report
-from esms_connectors.sent_windows import SentWindow
+from esms_connectors.sent_data.windows import SentWindow
 from esms_connectors.warehouse import Privacy, WindowLoad, open_warehouse
 from esms_connectors.warehouse.contract import ROW_SCHEMA
 

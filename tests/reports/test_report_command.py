@@ -20,7 +20,7 @@ from esms_connectors import Credentials, EsmsClient
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, VirtualClock
 from esms_connectors.ledger import Ledger
 from esms_connectors.reports.tables import TABLES
-from esms_connectors.sent_windows import SentWindow
+from esms_connectors.sent_data.windows import SentWindow
 from esms_connectors.warehouse import load_sent_messages, open_warehouse
 
 DAY = pendulum.datetime(2024, 5, 14, tz="Asia/Ho_Chi_Minh")

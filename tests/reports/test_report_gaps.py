@@ -16,7 +16,7 @@ from places import FAILED, MONDAY, REJECTED, WAITING, WEDNESDAY, Place, day_wind
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.reports import make_report, render_report
 from esms_connectors.reports.masking import without_phones
-from esms_connectors.sent_windows import SentWindow, windows_between
+from esms_connectors.sent_data.windows import SentWindow, windows_between
 from esms_connectors.warehouse import WarehouseError, open_warehouse
 from esms_connectors.warehouse.contract import MESSAGES, Reader
 

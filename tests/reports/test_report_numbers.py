@@ -30,13 +30,13 @@ from places import (
 )
 
 from esms_connectors import EsmsClient
-from esms_connectors.bulk import send_zns_bulk
 from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, drop_after
 from esms_connectors.gateway.phones import read_phone
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Recipient
 from esms_connectors.reports import Report
 from esms_connectors.reports.carriers import CARRIERS
+from esms_connectors.sending.bulk import send_zns_bulk
 from esms_connectors.warehouse import PhoneForm, Privacy
 
 PHONES = ("0961", "0912", "0903", "0561", "0592", "0559", "0871", "0332", "0773", "0844")

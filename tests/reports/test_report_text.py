@@ -20,11 +20,11 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from esms_connectors.delivery import DeliveryState
 from esms_connectors.gateway.codes import CODES, Recovery
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.models import SmsType
-from esms_connectors.ledger_rows import SendState
+from esms_connectors.gateway.states import DeliveryState
+from esms_connectors.ledger.rows import SendState
 from esms_connectors.reports import (
     Figure,
     Kind,

@@ -26,8 +26,8 @@ import pytest
 from file_targets import make_dlt, make_files
 from psycopg.rows import dict_row
 
-from esms_connectors.delivery import state_of_row
-from esms_connectors.sent_messages import SentWindow
+from esms_connectors.gateway.states import state_of_row
+from esms_connectors.sent_data.reader import SentWindow
 from esms_connectors.warehouse.contract import (
     HISTORY,
     LOADS,

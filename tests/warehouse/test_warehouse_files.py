@@ -35,7 +35,7 @@ from targets import (
 )
 
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
-from esms_connectors.sent_windows import SentWindow
+from esms_connectors.sent_data.windows import SentWindow
 from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES, MergeCounts, Person, WarehouseError
 from esms_connectors.warehouse.files import FilesWarehouse
 

@@ -32,9 +32,9 @@ from targets import (
     row,
 )
 
-from esms_connectors.delivery import DeliveryState, state_of_row
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
-from esms_connectors.sent_messages import SentWindow
+from esms_connectors.gateway.states import DeliveryState, state_of_row
+from esms_connectors.sent_data.reader import SentWindow
 from esms_connectors.warehouse.contract import HISTORY, MESSAGES, MergeCounts, Person, WarehouseError
 from esms_connectors.warehouse.merging import ArrowSource
 

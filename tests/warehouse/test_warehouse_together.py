@@ -23,7 +23,7 @@ from targets import (
     start_loader,
 )
 
-from esms_connectors.sent_messages import SentWindow
+from esms_connectors.sent_data.reader import SentWindow
 from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES, MergeCounts
 
 

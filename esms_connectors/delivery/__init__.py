@@ -1,0 +1,1 @@
+"""Delivery: which messages, polling, goals, callbacks."""

@@ -1,0 +1,462 @@
+"""
+Are they there yet? Which messages to wait for, what to ask next, what is final, when to stop.
+
+    watch = Watch(awaited_of_run(ledger, run_key))
+    while (verdict := goal.judge(watch.look(client))) is Verdict.WAIT: ...
+
+Nothing here sleeps or knows a framework, but for `wait_for_delivery`, which is the loop for a thread of one's own.
+Everything only reads, so whoever is restarted simply begins anew.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pendulum
+from pendulum import DateTime
+
+from esms_connectors.delivery.target import Awaited, awaited_by_id, awaited_from_dict, awaited_of_run
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.errors import (
+    EsmsError,
+    IncompleteAnswerError,
+    InvalidRequestError,
+    MessageNotFoundError,
+)
+from esms_connectors.gateway.models import SendStatus
+from esms_connectors.gateway.states import DeliveryState, state_of_row, state_of_totals
+
+__all__ = [
+    "Awaited",
+    "DeliveryCounts",
+    "DeliveryTimeoutError",
+    "Goal",
+    "Patience",
+    "Question",
+    "TooFewDeliveredError",
+    "Verdict",
+    "Watch",
+    "awaited_by_id",
+    "awaited_from_dict",
+    "awaited_of_run",
+    "check_verdict",
+    "counts_from_dict",
+    "wait_for_delivery",
+]
+
+# Up to here one call an id costs less than a window of pages, which holds everybody's messages.
+FEW_IDS = 20
+LISTED_FAILURES = 100
+LONGEST_WAIT_SECONDS = 600.0
+
+# A window that has ended this long ago gets no new rows, as far as anybody knows.
+_CLOSED_SECONDS = 120
+_PIECES, _SHORTEST_PIECE_SECONDS, _LONGEST_PIECE_SECONDS = 24, 300, 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryCounts:
+    """
+    Messages by where they stand.
+
+    Attributes:
+        expected: all that are waited for.
+        by_state: those that the gateway showed.
+        failed_ids: ids of the first hundred that failed or were rejected.
+    """
+
+    expected: int
+    by_state: Mapping[DeliveryState, int] = field(default_factory=dict)
+    failed_ids: tuple[str, ...] = ()
+
+    def of(self, *states: DeliveryState) -> int:
+        return sum(self.by_state.get(state, 0) for state in states)
+
+    @property
+    def total(self) -> int:
+        """The gateway may show more than were expected, never is anything lost by it."""
+        return max(self.expected, self.of(*DeliveryState))
+
+    @property
+    def unseen(self) -> int:
+        return self.total - self.of(*DeliveryState)
+
+    @property
+    def delivered(self) -> int:
+        return self.of(DeliveryState.DELIVERED)
+
+    @property
+    def failed(self) -> int:
+        return self.of(DeliveryState.FAILED, DeliveryState.REJECTED)
+
+    @property
+    def final(self) -> int:
+        return self.delivered + self.failed
+
+    @property
+    def open(self) -> int:
+        return self.total - self.final
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: counts and ids, nobody's number."""
+        return {
+            "expected": self.total,
+            **{state.value: self.by_state.get(state, 0) for state in DeliveryState},
+            "unseen": self.unseen,
+            "final": self.final,
+            "failed_ids": list(self.failed_ids),
+        }
+
+    def __str__(self) -> str:
+        parts = [f"{count} {state.value}" for state in DeliveryState if (count := self.by_state.get(state, 0))]
+        if self.unseen:
+            parts.append(f"{self.unseen} not seen yet")
+        return f"{self.final} of {self.total} final ({', '.join(parts) or 'none seen'})"
+
+
+def counts_from_dict(plain: Mapping[str, Any]) -> DeliveryCounts:
+    """What `DeliveryCounts.as_dict` gave."""
+    by_state = {state: int(plain[state.value]) for state in DeliveryState if plain.get(state.value)}
+    return DeliveryCounts(int(plain["expected"]), by_state, tuple(plain.get("failed_ids") or ()))
+
+
+class Verdict(enum.StrEnum):
+    """What a look came to."""
+
+    WAIT = "wait"
+    REACHED = "reached"
+    MISSED = "missed"  # so many have failed that the share delivered cannot be reached any more
+    OVERDUE = "overdue"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """
+    When waiting is over.
+
+    Attributes:
+        final_share: share of the messages that must be final, 0 to 1.
+        delivered_share: share that must be delivered; None takes any outcome. Reached as soon as so many arrived,
+            missed as soon as too many failed.
+
+    Raises:
+        InvalidRequestError: a share that is none.
+    """
+
+    final_share: float = 1.0
+    delivered_share: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, share in (("final_share", self.final_share), ("delivered_share", self.delivered_share)):
+            if share is not None and not 0 < share <= 1:
+                raise InvalidRequestError(f"{name} is a share above 0 and up to 1, such as 0.95.", field=name)
+
+    def judge(
+        self, counts: DeliveryCounts, *, now: DateTime | None = None, deadline: DateTime | None = None
+    ) -> Verdict:
+        """The verdict over `counts`; overdue only when nothing better can be said."""
+        total = counts.total
+        if self.delivered_share is not None:
+            wanted = _least(self.delivered_share, total)
+            if counts.delivered >= wanted:
+                return Verdict.REACHED
+            if total - counts.failed < wanted:
+                return Verdict.MISSED
+        elif counts.final >= _least(self.final_share, total):
+            return Verdict.REACHED
+        if now is not None and deadline is not None and now >= deadline:
+            return Verdict.OVERDUE
+        return Verdict.WAIT
+
+
+def _least(share: float, total: int) -> int:
+    return math.ceil(share * total - 1e-9)
+
+
+# --- what to ask -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StatusQuestion:
+    """The totals of one id."""
+
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportsQuestion:
+    """The delivery reports of many ids of one OA."""
+
+    message_ids: tuple[str, ...]
+    oa_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SentDataQuestion:
+    """The messages of one type in one piece of the window."""
+
+    start: DateTime
+    end: DateTime
+    sms_type: int
+
+
+Question = StatusQuestion | ReportsQuestion | SentDataQuestion
+
+
+class Watch:
+    """
+    What is known so far. `look` asks once for all that is open; what is final is not asked for again.
+
+    One hundred bytes a message, so a million of them are a hundred megabytes.
+    """
+
+    def __init__(self, awaited: Awaited) -> None:
+        self.awaited = awaited
+        self._by_id: dict[str, Counter[DeliveryState]] = {}
+        self._rows: dict[int, DeliveryState] = {}
+        self._failed: dict[str, None] = {}
+        self._wanted = frozenset(awaited.message_ids)
+        self._pieces = list(_pieces(awaited))
+        self._settled: set[SentDataQuestion] = set()
+
+    def questions(self) -> list[Question]:
+        """What to ask next: the cheapest that is enough."""
+        ids = self._open_ids()
+        if self._pieces and (self.awaited.campaign is not None or len(ids) > FEW_IDS):
+            left = [piece for piece in self._pieces if piece not in self._settled]
+            # Everything was final, and still some are missing: they may have been listed late.
+            return list(left or self._pieces)
+        if self.awaited.oa_id is not None and len(ids) > FEW_IDS:
+            return [ReportsQuestion(tuple(ids), self.awaited.oa_id)]
+        return [StatusQuestion(one) for one in ids]
+
+    def look(self, client: EsmsClient, *, now: DateTime | None = None) -> DeliveryCounts:
+        """
+        Ask once, and count.
+
+        Raises:
+            GatewayError, NotSentError, OutcomeUnknownError, IncompleteAnswerError: what was learnt before it stays.
+        """
+        now = now or pendulum.now("UTC")
+        for question in self.questions():
+            match question:
+                case StatusQuestion(message_id):
+                    self._ask_status(client, message_id)
+                case ReportsQuestion(message_ids, oa_id):
+                    found = client.get_callback_data(message_ids, oa_id)
+                    for message_id, report in found.reports.items():
+                        self._take_totals(message_id, report.totals)
+                    # Without a callback URL a message never gets a report.
+                    for message_id in found.missing[:FEW_IDS]:
+                        self._ask_status(client, message_id)
+                case SentDataQuestion():
+                    self._read(client, question, now)
+        return self.counts()
+
+    def counts(self) -> DeliveryCounts:
+        """What the last looks came to."""
+        by_state = Counter(self._rows.values())
+        for counted in self._by_id.values():
+            by_state.update(counted)
+        # An id may stand for thousands of messages; nobody knows how many before the gateway has shown it.
+        expected = self.awaited.expected
+        if self._by_id:
+            expected = max(expected, by_state.total() + len(self._wanted) - len(self._by_id))
+        return DeliveryCounts(expected, dict(by_state), tuple(self._failed)[:LISTED_FAILURES])
+
+    def _open_ids(self) -> list[str]:
+        final = {one for one, counted in self._by_id.items() if all(state.is_final for state in counted)}
+        return [one for one in self.awaited.message_ids if one not in final]
+
+    def _ask_status(self, client: EsmsClient, message_id: str) -> None:
+        try:
+            self._take_totals(message_id, client.get_send_status(message_id))
+        except MessageNotFoundError:
+            return  # too early, or older than 7 days: it stays unseen
+
+    def _take_totals(self, message_id: str, totals: SendStatus) -> None:
+        receivers = max(1, totals.receivers or 0)
+        state = state_of_totals(totals.send_status, totals.receivers, totals.succeeded, totals.failed)
+        if state in (DeliveryState.DELIVERED, DeliveryState.FAILED):
+            succeeded, failed = totals.succeeded or 0, totals.failed or 0
+            counted = Counter({DeliveryState.DELIVERED: succeeded, DeliveryState.FAILED: failed})
+        else:
+            counted = Counter({state: receivers})
+        self._by_id[message_id] = +counted
+        self._note(message_id, failed=bool(counted[DeliveryState.FAILED] or counted[DeliveryState.REJECTED]))
+
+    def _read(self, client: EsmsClient, piece: SentDataQuestion, now: DateTime) -> None:
+        campaign, all_final = self.awaited.campaign, True
+        try:
+            for message in client.get_sms_sent_data(piece.start, piece.end, piece.sms_type):
+                message_id = message.message_id
+                if message_id is None:
+                    continue
+                if message.campaign.strip() != campaign if campaign is not None else message_id not in self._wanted:
+                    continue
+                state = state_of_row(message.send_status, message.send_result)
+                all_final = all_final and state.is_final
+                if campaign is None:
+                    self._by_id[message_id] = Counter({state: 1})
+                else:
+                    self._rows[hash((message_id, message.phone))] = state
+                self._note(message_id, failed=state in (DeliveryState.FAILED, DeliveryState.REJECTED))
+        except IncompleteAnswerError:
+            # Others send while we read, and rows moved. What was seen is true; the piece is read again.
+            return
+        if all_final and (now - piece.end).total_seconds() >= _CLOSED_SECONDS:
+            self._settled.add(piece)
+
+    def _note(self, message_id: str, *, failed: bool) -> None:
+        if not failed:
+            self._failed.pop(message_id, None)
+        elif len(self._failed) < LISTED_FAILURES:
+            self._failed[message_id] = None
+
+
+def _pieces(awaited: Awaited) -> Iterator[SentDataQuestion]:
+    """The window in pieces, so that what is final in one of them need not be read again."""
+    start, end = awaited.start, awaited.end
+    if start is None or end is None or not awaited.sms_types:
+        return
+    seconds = max(0.0, (end - start).total_seconds()) / _PIECES
+    step = min(max(seconds, _SHORTEST_PIECE_SECONDS), _LONGEST_PIECE_SECONDS)
+    while start < end:
+        until = min(start.add(seconds=math.ceil(step)), end)
+        for sms_type in awaited.sms_types:
+            yield SentDataQuestion(start, until, sms_type)
+        start = until
+
+
+# --- when to ask -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Patience:
+    """
+    How long until the next look, and how many failed ones in a row are borne.
+
+    Raises (by `after_failure`): the error itself, when it will not go away or the budget is used up.
+    """
+
+    poll_seconds: float = 60.0
+    max_failures: int = 10
+    failures: int = 0
+
+    def after_answer(self) -> float:
+        """Seconds until the next look, after one that was answered."""
+        self.failures = 0
+        return self.poll_seconds
+
+    def after_failure(self, error: EsmsError, *, chance: float = 1.0) -> float:
+        """
+        Seconds until the next look, after one that failed.
+
+        Args:
+            chance: a random number in [0, 1]: with half of it as jitter, many waiters do not come back together.
+        """
+        self.failures += 1
+        if not error.retryable or self.failures >= self.max_failures:
+            raise error from None
+        wait = min(LONGEST_WAIT_SECONDS, self.poll_seconds * 2.0 ** min(self.failures - 1, 20))
+        return wait * (0.5 + chance / 2)
+
+
+class DeliveryTimeoutError(EsmsError):
+    """
+    The deadline came first. The messages are out; waiting again continues.
+
+    Attributes:
+        counts: how far it had come.
+    """
+
+    def __init__(self, message: str, *, counts: DeliveryCounts) -> None:
+        super().__init__(message)
+        self.counts = counts
+
+
+class TooFewDeliveredError(EsmsError):
+    """
+    Fewer messages arrive than the goal wants. Waiting longer does not help.
+
+    Attributes:
+        counts: what became of them.
+    """
+
+    def __init__(self, message: str, *, counts: DeliveryCounts) -> None:
+        super().__init__(message)
+        self.counts = counts
+
+
+def check_verdict(verdict: Verdict, counts: DeliveryCounts, goal: Goal) -> DeliveryCounts:
+    """
+    The counts, if the goal was reached.
+
+    Raises:
+        TooFewDeliveredError, DeliveryTimeoutError: it was not.
+    """
+    if verdict is Verdict.MISSED:
+        raise TooFewDeliveredError(
+            f"At most {counts.total - counts.failed} of {counts.total} messages can still arrive, fewer than the "
+            f"{goal.delivered_share:.0%} wanted: {counts}.",
+            counts=counts,
+        )
+    if verdict is not Verdict.REACHED:
+        hint = (
+            " Messages that the gateway never lists were perhaps never accepted: `esms reconcile` tells."
+            if counts.unseen
+            else ""
+        )
+        raise DeliveryTimeoutError(f"The deadline came first: {counts}.{hint}", counts=counts)
+    return counts
+
+
+def wait_for_delivery(
+    client: EsmsClient,
+    awaited: Awaited,
+    goal: Goal | None = None,
+    *,
+    deadline: DateTime,
+    patience: Patience | None = None,
+    progress: Callable[[DeliveryCounts], None] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], DateTime] | None = None,
+) -> DeliveryCounts:
+    """
+    Look until the goal is reached.
+
+    Args:
+        deadline: absolute, so that a restart does not begin the wait anew.
+        progress: called after each look.
+
+    Raises:
+        TooFewDeliveredError, DeliveryTimeoutError: the goal was not reached.
+        GatewayError, NotSentError, OutcomeUnknownError: the gateway could not be read, again and again.
+    """
+    goal, patience, watch = goal or Goal(), patience or Patience(), Watch(awaited)
+    clock = now or _now
+    while True:
+        try:
+            counts = watch.look(client, now=clock())
+        except EsmsError as error:
+            if clock() >= deadline:
+                return check_verdict(Verdict.OVERDUE, watch.counts(), goal)
+            wait = patience.after_failure(error)
+        else:
+            if progress is not None:
+                progress(counts)
+            verdict = goal.judge(counts, now=clock(), deadline=deadline)
+            if verdict is not Verdict.WAIT:
+                return check_verdict(verdict, counts, goal)
+            wait = patience.after_answer()
+        sleep(max(0.0, min(wait, (deadline - clock()).total_seconds())))
+
+
+def _now() -> DateTime:
+    return pendulum.now("UTC")

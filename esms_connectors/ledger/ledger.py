@@ -1,0 +1,477 @@
+"""
+The ledger: what was sent, keyed by request id. Claim, send, settle - each a single statement for a whole chunk.
+
+A row is claimed before its request leaves, so a crash at any point leaves at most the chunks in flight in doubt, and
+the ledger says which. A row in doubt goes out again only under the same request id and only while the gateway surely
+holds back a second request with it; after that it is *held*, and only `reconcile` or a person can settle it.
+
+SQLite (one machine; a file in WAL mode) and PostgreSQL (workers on several machines) behave the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+from pendulum import DateTime
+
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
+from esms_connectors.gateway.phones import normalise_phone
+from esms_connectors.gateway.retry import duplicate_window_start
+from esms_connectors.ledger.keys import LedgerKeys, check_run_key, wire_id
+from esms_connectors.ledger.rows import Claim, ClaimResult, LedgerRow, RunSummary, SendState, Settlement
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine, Row
+
+LEASE_SECONDS = 60.0
+
+
+class LedgerError(EsmsError):
+    """
+    The database did not answer, or refused. Rows that were under way are in doubt; the same call again settles them.
+    """
+
+    retryable = True
+
+
+class Ledger:
+    """
+    Open with `Ledger.open`; close it, or use it as a context manager. Safe to share between threads.
+
+    Args:
+        engine: of SQLAlchemy 2, for SQLite or PostgreSQL.
+        phone_secret: phones and row keys are stored as keyed hashes (HMAC) of it; None stores them plain.
+        lease_seconds: a claim of a worker that gives no sign of life for so long may be taken over.
+        now: the clock; workers on several machines should agree on the time (NTP).
+
+    Raises:
+        ConfigurationError: another database, a schema of a newer version, or a database that cannot be reached.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        phone_secret: str | None = None,
+        lease_seconds: float = LEASE_SECONDS,
+        now: Callable[[], DateTime] | None = None,
+    ) -> None:
+        ledger_schema = _schema()
+        self._engine = engine
+        self._keys = LedgerKeys(phone_secret)
+        self.lease_seconds = lease_seconds
+        self._now = now or _now
+        self._sql = ledger_schema.statements_for(engine)
+        ledger_schema.create_or_check(engine)
+
+    @classmethod
+    def open(cls, url: str | Path | None = None, **settings: Any) -> Ledger:
+        """
+        Open, and create on first use.
+
+        Args:
+            url: `sqlite:///path`, a path, `postgresql://…`, or None for a file in the user's data folder.
+            settings: arguments of the constructor.
+        """
+        ledger_schema = _schema()
+        return cls(ledger_schema.engine_for(url), **settings)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Ledger({self._engine.url.render_as_string(hide_password=True)})"
+
+    @property
+    def name(self) -> str:
+        """For people: where it is, without a password."""
+        url = self._engine.url
+        return str(url.database) if url.host is None else f"{url.get_backend_name()}://{url.host}/{url.database}"
+
+    def _writing(self) -> AbstractContextManager[Connection]:
+        return _guarded(self._engine.begin)
+
+    def _reading(self, **options: Any) -> AbstractContextManager[Connection]:
+        return _guarded(lambda: self._engine.connect().execution_options(**options))
+
+    # --- runs --------------------------------------------------------------------------------------------------------
+
+    def begin_run(self, run_key: str, kind: str, about: Mapping[str, str]) -> dict[str, str]:
+        """
+        Register a run, or find it registered.
+
+        Args:
+            kind: what it sends; about: what is the same for all of its rows (template, OA, text, campaign).
+
+        Returns:
+            `about` as it was first registered.
+
+        Raises:
+            InvalidRequestError: the run exists with something else in `about`: a run key names one campaign.
+        """
+        run_key = check_run_key(run_key)
+        facts = {**about, "kind": kind, "phones": self._keys.mark}
+        # Once for each part of a run that an orchestrator spreads: most find it, and need not wait for a writer's turn.
+        with self._reading() as connection:
+            known = self._about(connection, run_key)
+        if known is None:
+            with self._writing() as connection:
+                connection.execute(
+                    self._sql.begin_run, {"run_key": run_key, "about": json.dumps(facts), "now": self._now_ms()}
+                )
+                known = self._about(connection, run_key)
+        if known is not None:
+            self.check_phone_secret(run_key, known)
+        for name, value in facts.items():
+            if known is not None and name != "campaign" and known.get(name) != value:
+                raise InvalidRequestError(
+                    f"run key {run_key!r} was used before with another {name}. "
+                    "Use a new run key for another campaign; nothing was sent.",
+                    field="run_key",
+                )
+        return known or facts
+
+    def check_phone_secret(self, run_key: str, about: Mapping[str, str]) -> None:
+        """
+        Whether phones can be compared with those of a run: with another secret none would ever be found.
+
+        Raises:
+            InvalidRequestError: the run was begun with another secret, or with none.
+        """
+        if about.get("phones") != self._keys.mark:
+            raise InvalidRequestError(
+                f"run {run_key!r} was begun with another secret for its phones, or with none. "
+                "Use the same; nothing was sent.",
+                field="phone_secret",
+            )
+
+    def run_about(self, run_key: str) -> dict[str, str]:
+        """What was registered for a run; InvalidRequestError when there is no such run."""
+        with self._reading() as connection:
+            known = self._about(connection, run_key)
+        if known is None:
+            raise InvalidRequestError(f"The ledger knows no run {run_key!r}.", field="run_key")
+        return known
+
+    def _about(self, connection: Connection, run_key: str) -> dict[str, str] | None:
+        text = connection.execute(self._sql.run_about, {"run_key": run_key}).scalar()
+        return None if text is None else dict(json.loads(text))
+
+    # --- claim, settle -----------------------------------------------------------------------------------------------
+
+    def request_id(self, run_key: str, row_key: str) -> str:
+        """The key of a row: run and row, never the content, so that a changed row is noticed and not sent again."""
+        return self._keys.request_ids(run_key, [row_key])[0]
+
+    def claim(
+        self, run_key: str, rows: Sequence[LedgerRow], *, worker: str, chunk: str, frozen: bool = False
+    ) -> ClaimResult:
+        """
+        Take the rows that may be sent now.
+
+        Args:
+            worker: a name of this worker that no other one has.
+            chunk: name of the chunk; with `frozen`, a row in doubt is only given out in the chunk it was in before.
+
+        Raises:
+            InvalidRequestError: a row was claimed before with another payload; none of `rows` is claimed then.
+        """
+        now = self._now_ms()
+        ids = self._keys.request_ids(run_key, [row.row_key for row in rows])
+        records = [
+            {
+                "request_id": request_id,
+                "row_key": self._keys.stored(row.row_key),
+                "phone": self._keys.stored(row.phone),
+                "payload_hash": self._keys.hash(row.payload),
+                "line": row.line,
+            }
+            for row, request_id in zip(rows, ids, strict=True)
+        ]
+        index_of = {str(record["request_id"]): index for index, record in enumerate(records)}
+        if len(index_of) < len(records):
+            raise InvalidRequestError("Two rows of one chunk have the same key.", field="row_key")
+        parameters = {
+            "rows": json.dumps(records),
+            "run_key": run_key,
+            "worker": worker,
+            "chunk": chunk,
+            "any_chunk": 0 if frozen else 1,
+            "now": now,
+            "lease_until": now + int(self.lease_seconds * 1000),
+            "window_start": _ms(duplicate_window_start(self._now())),
+        }
+        with self._writing() as connection:
+            claimed = connection.execute(self._sql.claim, parameters).fetchall()
+            others = [] if len(claimed) == len(records) else self._look_at_others(connection, parameters, claimed)
+            for other in others:
+                index = index_of[other.request_id]
+                if other.payload_hash != records[index]["payload_hash"]:
+                    # Raised inside the transaction: what was just claimed is given back.
+                    raise InvalidRequestError(
+                        f"The row in line {rows[index].line} was sent in run {run_key!r} with other content before. "
+                        "Use a new run key, or take the row out; it was not sent again.",
+                        field="row_key",
+                        row=rows[index].line,
+                    )
+        states = [other.state for other in others]
+        claims = [
+            Claim(index_of[request_id], request_id, wire_id(request_id, generation), bool(in_doubt))
+            for request_id, generation, in_doubt in claimed
+        ]
+        return ClaimResult(
+            claims=tuple(sorted(claims, key=lambda claim: claim.index)),
+            settled=states.count("accepted") + states.count("rejected"),
+            held=states.count("held"),
+            busy=states.count("claimed") + states.count("unknown") + states.count("not_sent"),
+        )
+
+    def _look_at_others(
+        self, connection: Connection, parameters: Mapping[str, Any], claimed: Sequence[Row[Any]]
+    ) -> list[Row[Any]]:
+        """The rows that were not given out. Those in doubt for too long become held on the way."""
+        connection.execute(self._sql.hold, parameters)
+        ours = {row.request_id for row in claimed}
+        return [row for row in connection.execute(self._sql.look, parameters) if row.request_id not in ours]
+
+    def unsettled(self, run_key: str, row_keys: Sequence[str]) -> list[int]:
+        """Positions of the rows that are neither accepted nor rejected, new ones included."""
+        ids = self._keys.request_ids(run_key, row_keys)
+        rows = json.dumps([{"request_id": one} for one in ids])
+        with self._reading() as connection:
+            left = {row.request_id for row in connection.execute(self._sql.unsettled, {"rows": rows})}
+        return [position for position, one in enumerate(ids) if one in left]
+
+    def is_fresh(self, claimed_at: DateTime) -> bool:
+        """Whether a claim made then is surely still ours: a machine that slept must not send on an old claim."""
+        return (self._now() - claimed_at).total_seconds() < self.lease_seconds / 2
+
+    def now(self) -> DateTime:
+        return self._now()
+
+    def renew(self, run_key: str, worker: str) -> None:
+        """A sign of life: the claims of `worker` stay its own."""
+        lease_until = self._now_ms() + int(self.lease_seconds * 1000)
+        with self._writing() as connection:
+            connection.execute(self._sql.renew, {"run_key": run_key, "worker": worker, "lease_until": lease_until})
+
+    def has_live_claims(self, run_key: str, until: DateTime) -> bool:
+        """Whether claims made until then are neither settled nor over; cheap however large the run is."""
+        parameters = {"run_key": run_key, "until": _ms(until), "now": self._now_ms()}
+        with self._reading() as connection:
+            return connection.execute(self._sql.live_claims, parameters).first() is not None
+
+    def settle(self, settlements: Iterable[Settlement], *, worker: str) -> None:
+        """
+        Write down what came of claimed rows.
+
+        A row that was taken over by another worker meanwhile is only settled by proof of acceptance. A row in doubt
+        that could not be sent, or was refused for the account's sake, stays unknown: that says nothing about its
+        earlier attempt.
+        """
+        records = _records(settlements)
+        if records:
+            with self._writing() as connection:
+                connection.execute(self._sql.settle, {"rows": records, "worker": worker, "now": self._now_ms()})
+
+    def settle_found(self, settlements: Iterable[Settlement], *, looked_at: DateTime | None = None) -> int:
+        """
+        Settle rows that nobody claims any more, by what was found at the gateway. Gives how many changed.
+
+        Args:
+            looked_at: when the looking began; "not sent" is not concluded about rows that were touched since.
+        """
+        records = _records(settlements)
+        if not records:
+            return 0
+        with self._writing() as connection:
+            now = self._now_ms()
+            untouched_since = now + 1 if looked_at is None else _ms(looked_at)
+            return connection.execute(
+                self._sql.settle_found, {"rows": records, "now": now, "untouched_since": untouched_since}
+            ).rowcount
+
+    def release(self, run_key: str, request_ids: Sequence[str], reason: str) -> int:
+        """
+        Let rows be sent again, whatever became of them: a person decided so, and the ledger keeps why.
+
+        The next call of the run sends them, under a request id that was never used. Rows that a living worker is at are
+        left alone. Gives how many were released.
+        """
+        if not reason.strip():
+            raise InvalidRequestError("Say why: a second message to the same person needs a reason.", field="reason")
+        rows = json.dumps([{"request_id": one} for one in request_ids])
+        parameters = {
+            "rows": rows,
+            "run_key": run_key,
+            "reason": f"resend: {reason.strip()}"[:300],
+            "now": self._now_ms(),
+        }
+        with self._writing() as connection:
+            recorded = connection.execute(self._sql.record_resend, parameters).rowcount
+            connection.execute(self._sql.release, parameters)
+        return recorded
+
+    # --- forgetting --------------------------------------------------------------------------------------------------
+
+    def erase(self, phone: str) -> dict[str, int]:
+        """
+        Take a person out of the settled rows. The rows themselves stay, without the phone: they are what keeps the same
+        run from sending again. Rows in doubt are left as they are, because only the phone can settle them.
+
+        Args:
+            phone: in any spelling.
+
+        Returns:
+            `erased` and `unsettled`: rows whose phone was removed, rows that must be reconciled first.
+
+        Raises:
+            InvalidRequestError: no Vietnamese mobile number, or a run was kept under another phone secret.
+        """
+        number = normalise_phone(phone)
+        for run_key, _ in self.runs():
+            self.check_phone_secret(run_key, self.run_about(run_key))
+        stored = {"phone": self.hash_phone(number)}
+        with self._writing() as connection:
+            erased = connection.execute(self._sql.erase, stored).rowcount
+            unsettled = connection.execute(self._sql.not_erased, stored).scalar_one()
+        return {"erased": erased, "unsettled": unsettled}
+
+    # --- looking -----------------------------------------------------------------------------------------------------
+
+    def summary(self, run_key: str) -> RunSummary:
+        """Rows of a run by state and code."""
+        counts: dict[str, int] = {}
+        rejected: dict[str, int] = {}
+        refused: dict[str, int] = {}
+        duplicates = alive = 0
+        with self._reading() as connection:
+            parameters = {"run_key": run_key, "now": self._now_ms()}
+            for state, code, duplicate, count, leased in connection.execute(self._sql.summary, parameters):
+                counts[state] = counts.get(state, 0) + count
+                alive += int(leased)
+                duplicates += count if duplicate else 0
+                if state == SendState.REJECTED:
+                    rejected[code or ""] = rejected.get(code or "", 0) + count
+                elif state == SendState.NOT_SENT and code:
+                    refused[code] = refused.get(code, 0) + count
+        return RunSummary(
+            run_key=run_key,
+            accepted=counts.get("accepted", 0),
+            duplicates=duplicates,
+            rejected=counts.get("rejected", 0),
+            unknown=counts.get("unknown", 0),
+            held=counts.get("held", 0),
+            not_sent=counts.get("not_sent", 0),
+            claimed=counts.get("claimed", 0),
+            rejected_by_code=rejected,
+            refused_by_code=refused,
+            claimed_alive=alive,
+        )
+
+    def span(self, run_key: str) -> tuple[DateTime, DateTime] | None:
+        """When the messages of a run that went out, or may have, were sent first and last; None for none."""
+        with self._reading() as connection:
+            first, last = connection.execute(self._sql.span, {"run_key": run_key}).one()
+        if first is None:
+            return None
+        return pendulum.from_timestamp(first / 1000), pendulum.from_timestamp(last / 1000)
+
+    def rows(self, run_key: str, *states: SendState) -> Iterator[dict[str, Any]]:
+        """The rows of a run, streamed, optionally of some states only; phones as they are stored."""
+        with self._reading(yield_per=1000) as connection:
+            wanted = [state.value for state in states] or [state.value for state in SendState]
+            result = connection.execute(self._sql.rows, {"run_key": run_key, "states": json.dumps(wanted)})
+            for row in result.mappings():
+                yield dict(row)
+
+    def unresolved(self, run_key: str) -> Iterator[dict[str, Any]]:
+        """Rows in doubt that nobody is at, and accepted rows without a message id; streamed."""
+        with self._reading(yield_per=1000) as connection:
+            result = connection.execute(self._sql.unresolved, {"run_key": run_key, "now": self._now_ms()})
+            for row in result.mappings():
+                yield dict(row)
+
+    def message_ids(self, run_key: str, phones: Sequence[str]) -> set[str]:
+        """The message ids known of a run for some phones, given as they are stored."""
+        with self._reading() as connection:
+            found = connection.execute(self._sql.message_ids, {"run_key": run_key, "states": json.dumps(list(phones))})
+            return set(found.scalars())
+
+    def runs(self) -> list[tuple[str, DateTime]]:
+        """Run keys and when they began, newest first."""
+        with self._reading() as connection:
+            found = connection.execute(self._sql.runs).fetchall()
+        return [(row.run_key, pendulum.from_timestamp(row.began_ms / 1000)) for row in found]
+
+    def count_sends(
+        self, start: datetime, end: datetime
+    ) -> Iterator[tuple[dict[str, str], str | None, str | None, int]]:
+        """
+        Rows of the runs that began from `start` until before `end`: (about the run, state, code, rows).
+
+        A run without rows comes with state None.
+        """
+        span = {"start": round(start.timestamp() * 1000), "end": round(end.timestamp() * 1000)}
+        with self._reading(yield_per=1000) as connection:
+            for about, state, code, count in connection.execute(self._sql.count_sends, span):
+                yield dict(json.loads(about)), state, code, count
+
+    def hash_phone(self, phone: str) -> str:
+        """A phone as this ledger stores it."""
+        return self._keys.stored(phone)
+
+    def _now_ms(self) -> int:
+        return _ms(self._now())
+
+
+def _records(settlements: Iterable[Settlement]) -> str:
+    """As the one JSON parameter of a statement; empty for none."""
+    records = [one.record() for one in settlements]
+    return json.dumps(records) if records else ""
+
+
+@contextmanager
+def _guarded(connect: Callable[[], AbstractContextManager[Connection]]) -> Iterator[Connection]:
+    """The database's errors as one line of ours; theirs quote statements."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        with connect() as connection:
+            yield connection
+    except SQLAlchemyError as error:
+        words = str(getattr(error, "orig", None) or "").strip().splitlines()
+        reason = words[0] if words else type(error).__name__
+        raise LedgerError(
+            f"The ledger did not answer: {reason}. Run the same call again once it does: it resumes."
+        ) from None
+
+
+def _ms(moment: DateTime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _now() -> DateTime:
+    return pendulum.now("UTC")
+
+
+def _schema() -> ModuleType:
+    """Tables and SQL; loaded on first use, because they bring SQLAlchemy along."""
+    try:
+        from esms_connectors.ledger import schema as ledger_schema
+    except ImportError:
+        raise ConfigurationError("The ledger needs the extra [ledger]: pip install 'esms-connectors[ledger]'") from None
+    return ledger_schema

@@ -1,0 +1,130 @@
+"""What goes into the ledger and comes out of it: rows, claims, settlements, summaries."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from esms_connectors.gateway.models import SmsType
+
+# Under which types the messages of a channel are listed in the sent data; advertising is not there, it has no campaign.
+SMS_TYPES_OF_KIND = {
+    "zns": (SmsType.ZNS, SmsType.ZNS_PRIORITY),
+    "customer_care": (SmsType.CUSTOMER_CARE,),
+}
+
+
+class SendState(enum.StrEnum):
+    """What the ledger knows of a row."""
+
+    CLAIMED = "claimed"  # a worker is at it, or died over it
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"  # refused for good, by a code about this row
+    UNKNOWN = "unknown"  # sent, and no answer accounts for it
+    HELD = "held"  # in doubt for too long to be repeated safely
+    NOT_SENT = "not_sent"  # certainly not taken: never left, or refused for the account's sake
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """A row to be claimed. `payload` is what is sent, in any canonical spelling; only its hash is kept."""
+
+    row_key: str = field(repr=False)
+    phone: str = field(repr=False)
+    payload: str = field(repr=False)
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """
+    A row that is now ours to send.
+
+    Attributes:
+        index: its place in the list given to `claim`.
+        request_id: its key in the ledger.
+        wire_id: the request id to send it under; differs from the key after a refusal, which may have burnt that.
+        in_doubt: an earlier attempt may have been accepted.
+    """
+
+    index: int
+    request_id: str
+    wire_id: str
+    in_doubt: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimResult:
+    """
+    What became of the rows given.
+
+    Attributes:
+        claims: ours now, in the order given.
+        settled: accepted or rejected before.
+        held: in doubt for too long.
+        busy: another worker is at them, until its lease ends.
+    """
+
+    claims: tuple[Claim, ...]
+    settled: int = 0
+    held: int = 0
+    busy: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The outcome of a claimed row; `reason` redacted, one line."""
+
+    request_id: str
+    state: SendState
+    code: str | None = None
+    message_id: str | None = None
+    duplicate: bool = False
+    reason: str = ""
+
+    def record(self) -> dict[str, str | int | None]:
+        """As the ledger's statements take it."""
+        return {
+            "request_id": self.request_id,
+            "state": self.state.value,
+            "code": _storable(self.code, 20),
+            # Half an id would find another message, or none.
+            "message_id": self.message_id if self.message_id == _storable(self.message_id, 64) else None,
+            "duplicate": int(self.duplicate),
+            "reason": _storable(self.reason, 300),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """
+    A run as the ledger sees it: rows by state. `rejected_by_code` explains the rejected, `refused_by_code` the rows
+    that were refused for the account's sake and may go again; `claimed_alive` are those of the claimed whose worker
+    has given a sign of life lately.
+    """
+
+    run_key: str
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    unknown: int = 0
+    held: int = 0
+    not_sent: int = 0
+    claimed: int = 0
+    rejected_by_code: Mapping[str, int] = field(default_factory=dict)
+    refused_by_code: Mapping[str, int] = field(default_factory=dict)
+    claimed_alive: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.accepted + self.rejected + self.unsettled
+
+    @property
+    def unsettled(self) -> int:
+        return self.unknown + self.held + self.not_sent + self.claimed
+
+
+def _storable(text: str | None, length: int) -> str | None:
+    """What fits a column of either database: PostgreSQL takes no NUL, no half character and nothing too long."""
+    return text and text.replace("\0", "").encode("utf-8", "replace").decode()[:length]

@@ -1,0 +1,1 @@
+"""Sending: channels, chunks, the run, plan, campaign, reconcile."""

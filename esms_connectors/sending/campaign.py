@@ -1,0 +1,237 @@
+"""
+One ZNS campaign from its source to its summary: every row is checked before the first message leaves.
+
+What `send_zns_bulk` is for checked rows this is for a file, a query or a list. Orchestrators run it as one task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
+from esms_connectors.gateway.models import ZnsTemplate
+from esms_connectors.ledger import Ledger, check_run_key
+from esms_connectors.recipients import Columns, ReadReport, Recipient, RejectsFile, read_recipients
+from esms_connectors.recipients.sources import Source, is_repeatable
+from esms_connectors.sending.bulk import DEFAULT_THREADS, BulkSummary, Counters, send_zns_bulk
+from esms_connectors.sending.plan import Plan, plan_zns_bulk
+
+# Shares of whole rows are not exact: 0.98 of 50 may come out a little above 49.
+_ROUNDING = 1e-9
+
+
+class SourceChangedError(EsmsError):
+    """Other rows were there to be sent than were checked. What was sent stands in the ledger; the same call resumes."""
+
+    retryable = True
+
+
+class ShareOutOfReachError(EsmsError):
+    """Every row that can be sent was accepted, and together they are fewer than `at_least`. Repair the others."""
+
+
+@dataclass(slots=True)
+class ZnsCampaign:
+    """
+    A source, a template, a run key.
+
+    Attributes:
+        source: see `open_rows`; one that can be read twice.
+        columns: which column holds what.
+        at_least: share of the rows that must be accepted; None only reports.
+        at_least_of: all rows, those that cannot be sent included, or the sendable ones.
+        out_of_reach: when so many rows cannot be sent that `at_least` is: refuse to send any, or send the others and
+            fail at the end.
+        price_vnd: of one message; None takes that of the last ZNS.
+        The rest as in `read_recipients` and `send_zns_bulk`.
+    """
+
+    client: EsmsClient
+    source: Source = field(repr=False)
+    columns: Columns
+    template_id: str
+    oa_id: str
+    ledger: Ledger
+    run_key: str
+    duplicates: Literal["merge", "keep"] | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    campaign: str | None = None
+    send_at: datetime | None = None
+    callback_url: str | None = field(default=None, repr=False)
+    sending_mode: int | None = None
+    chunk_size: int = 500
+    threads: int = DEFAULT_THREADS
+    at_least: float | None = 1.0
+    at_least_of: Literal["all", "sendable"] = "all"
+    out_of_reach: Literal["refuse", "send"] = "refuse"
+    price_vnd: Decimal | None = None
+    _template: ZnsTemplate | None = None
+
+    def __post_init__(self) -> None:
+        self.run_key = check_run_key(self.run_key)
+        if self.at_least is not None and not 0 <= self.at_least <= 1:
+            raise InvalidRequestError("at_least is a share from 0 to 1, such as 0.98, or None.", field="at_least")
+        if not is_repeatable(self.source):
+            raise InvalidRequestError(
+                "The rows are read twice, to be checked and to be sent: give a list, not an iterator.", field="source"
+            )
+
+    @property
+    def template(self) -> ZnsTemplate:
+        """Asked for once."""
+        if self._template is None:
+            self._template = self.client.get_zns_template(self.template_id, self.oa_id)
+        return self._template
+
+    def recipients(self, report: ReadReport | None = None, rejects: RejectsFile | None = None) -> Iterator[Recipient]:
+        """Read the source anew; checked rows."""
+        return read_recipients(
+            self.source,
+            self.columns,
+            template=self.template,
+            duplicates=self.duplicates or ("merge" if self.columns.row_key is None else "keep"),
+            rejects=rejects,
+            report=report,
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+        )
+
+    def plan(
+        self,
+        rejects: RejectsFile | None = None,
+        *,
+        watch: Callable[[Iterator[Recipient]], Iterator[Recipient]] | None = None,
+    ) -> Plan:
+        """
+        Read and check every row, and say what sending would do. Sends nothing.
+
+        Args:
+            watch: sees each recipient go by, so that nobody has to read the source for it once more.
+
+        Raises:
+            InvalidRequestError: source, columns and template do not fit together.
+            GatewayError, NotSentError, OutcomeUnknownError: template, balance or price could not be read.
+        """
+        report = ReadReport()
+        recipients = self.recipients(report, rejects)
+        return plan_zns_bulk(
+            self.client,
+            recipients if watch is None else watch(recipients),
+            report,
+            ledger=self.ledger,
+            run_key=self.run_key,
+            send_at=self.send_at,
+            price_vnd=self.price_vnd,
+            chunk_size=self.chunk_size,
+        )
+
+    def check_reach(self, plan: Plan) -> None:
+        """
+        Whether what `plan` has checked can be sent at all.
+
+        Raises:
+            InvalidRequestError: nobody can be sent to, or so many rows cannot that `at_least` is out of reach.
+        """
+        if plan.recipients == 0:
+            raise InvalidRequestError(
+                f"No row of the source can be sent to: {_why_rejected(plan.report) or 'it has none'}.", field="source"
+            )
+        if self.out_of_reach == "refuse" and plan.recipients < self._wanted(plan) - _ROUNDING:
+            raise InvalidRequestError(
+                f"{plan.report.rejected} of {_rows(plan)} rows cannot be sent ({_why_rejected(plan.report)}), more "
+                f"than at_least={self.at_least:g} allows. This call sent nothing: repair the rows, or lower at_least.",
+                field="at_least",
+            )
+
+    def send(self, plan: Plan, *, progress: Callable[[Counters], None] | None = None) -> BulkSummary:
+        """
+        Send what `plan` has checked; again is the resume.
+
+        Raises:
+            InvalidRequestError: as `check_reach`; nothing was sent by this call.
+            BulkIncompleteError: fewer rows were accepted, or rows are not settled.
+            ShareOutOfReachError: all that can be sent were, and they are fewer than `at_least`.
+            SourceChangedError: the second reading brought other rows than the first.
+        """
+        self.check_reach(plan)
+        readings: list[ReadReport] = []
+
+        def read_again() -> Iterator[Recipient]:
+            readings.append(ReadReport())
+            return self.recipients(readings[-1])
+
+        summary = send_zns_bulk(
+            self.client,
+            read_again,
+            self.template_id,
+            self.oa_id,
+            ledger=self.ledger,
+            run_key=self.run_key,
+            campaign=self.campaign,
+            send_at=self.send_at,
+            callback_url=self.callback_url,
+            sending_mode=self.sending_mode,
+            template=self.template,
+            chunk_size=self.chunk_size,
+            row_key=self.columns.row_key or "phone",
+            threads=self.threads,
+            # A share of all rows, turned into a share of those that can be sent.
+            at_least=None if self.at_least is None else min(1.0, self._wanted(plan) / plan.recipients),
+            progress=progress,
+        )
+        if any(reading.accepted != plan.recipients for reading in readings):
+            raise SourceChangedError(
+                f"The source changed while it was read: {plan.recipients} rows were checked, "
+                f"{readings[0].accepted} were there to be sent. Give the query an ORDER BY and a fixed end, and run "
+                "again."
+            )
+        if summary.run.accepted < self._wanted(plan) - _ROUNDING:
+            raise ShareOutOfReachError(
+                f"{summary.run.accepted} of {_rows(plan)} rows were accepted, fewer than at_least={self.at_least:g} "
+                f"asks for: {plan.report.rejected} cannot be sent."
+            )
+        return summary
+
+    def _wanted(self, plan: Plan) -> float:
+        """So many rows must be accepted."""
+        return (self.at_least or 0.0) * (plan.recipients if self.at_least_of == "sendable" else _rows(plan))
+
+
+def summary_dict(summary: BulkSummary, plan: Plan) -> dict[str, Any]:
+    """What a run came to, for JSON: counts, cost and keys; nobody's number."""
+    run = summary.run
+    cost = None if plan.price_vnd is None else plan.price_vnd * run.accepted
+    refused: Mapping[str, int] = run.rejected_by_code
+    return {
+        "run_key": run.run_key,
+        "campaign": summary.campaign,
+        "accepted": run.accepted,
+        "duplicates": run.duplicates,
+        "rejected": run.rejected,
+        "rejected_by_code": dict(refused),
+        "unknown": run.unknown,
+        "held": run.held,
+        "not_sent": run.not_sent,
+        "sent_by_this_try": summary.counters.accepted,
+        "rows": plan.report.rows,
+        "rows_that_cannot_be_sent": plan.report.rejected,
+        "cost_vnd": None if cost is None else int(cost),
+        "seconds": round(summary.seconds, 2),
+    }
+
+
+def _rows(plan: Plan) -> int:
+    """Rows that somebody wants sent: those that repeat another are none."""
+    return plan.recipients + plan.report.rejected
+
+
+def _why_rejected(report: ReadReport) -> str:
+    return "; ".join(
+        f"{count} {column or 'row'}: {reason}" for (column, reason), count in report.rejected_by.most_common(3)
+    )

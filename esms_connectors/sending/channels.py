@@ -1,0 +1,334 @@
+"""
+How one chunk of claimed rows is sent, per kind of message: ZNS in bulk, customer-care SMS one by one, advertising in
+one frozen batch. Turns every answer, and every lack of one, into a settlement for each row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.codes import ERROR_BY_CODE
+from esms_connectors.gateway.endpoints import SEND_ADVERTISING_SMS, SEND_ZNS_BULK
+from esms_connectors.gateway.errors import (
+    AccountSetupError,
+    DuplicateRequestError,
+    EsmsError,
+    GatewayError,
+    InvalidRequestError,
+    NotSentError,
+    OutcomeUnknownError,
+    RateLimitedError,
+    RecipientError,
+    RequestRefusedError,
+)
+from esms_connectors.gateway.models import (
+    Outcome,
+    RecipientOutcome,
+    Submission,
+    ZnsRecipient,
+    ZnsTemplate,
+)
+from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.ledger import Claim, SendState, Settlement
+from esms_connectors.recipients import Recipient
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkOutcome:
+    """
+    What came of a chunk.
+
+    Attributes:
+        settlements: one for each claim.
+        stop: the refusal that would meet every further row too.
+        answered: whether the gateway answered at all.
+    """
+
+    settlements: list[Settlement]
+    stop: GatewayError | None = None
+    answered: bool = True
+
+
+# Whether a claimed row may be sent now; a channel that takes its time over a chunk asks again for each row.
+StillOurs = Callable[[Claim], bool]
+
+
+class Channel(Protocol):
+    """One kind of message within a run."""
+
+    client: EsmsClient
+    kind: str
+    chunk_size: int
+    smallest_chunk: int
+    # Whether a chunk can only be repeated as a whole, with exactly the rows of its first try.
+    frozen: bool
+
+    def about(self) -> dict[str, str]:
+        """What is the same for all rows of a run."""
+        ...
+
+    def payload(self, recipient: Recipient) -> str:
+        """What this row would get; another text under the same run key is an error."""
+        ...
+
+    def send(
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, still_ours: StillOurs
+    ) -> ChunkOutcome:
+        """Send the claimed rows; never raises for what the gateway or the network do."""
+        ...
+
+
+@dataclass(slots=True)
+class ZnsChannel:
+    """Bulk ZNS: at most 500 rows a call, each under its own request id."""
+
+    client: EsmsClient
+    template_id: str
+    oa_id: str
+    send_at: datetime | None = None
+    callback_url: str | None = None
+    sending_mode: int | None = None
+    template: ZnsTemplate | None = None
+    chunk_size: int = SEND_ZNS_BULK.max_items or 500
+    kind: str = "zns"
+    frozen: bool = False
+    smallest_chunk: int = 1
+
+    def about(self) -> dict[str, str]:
+        return {"template_id": self.template_id, "oa_id": self.oa_id}
+
+    def payload(self, recipient: Recipient) -> str:
+        # With its length before each value, so that no two lists of values are written alike.
+        return "".join([f"{len(value)}:{value}" for value in self._positional(recipient)])
+
+    def _positional(self, recipient: Recipient) -> tuple[str, ...]:
+        params = recipient.template_params
+        if isinstance(params, tuple):
+            return params
+        if self.template is None:
+            raise InvalidRequestError(
+                "Values by name need the template, which knows their order: give it, or values by position.",
+                field="template",
+            )
+        # A variable that nobody mapped is one that may be empty, or the row would have been rejected.
+        return tuple(params.get(param.name, "") for param in self.template.params)
+
+    def send(
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, still_ours: StillOurs
+    ) -> ChunkOutcome:
+        elements = [
+            ZnsRecipient(recipient.phone, self._positional(recipient), claim.wire_id)
+            for claim, recipient in zip(claims, recipients, strict=True)
+        ]
+        try:
+            bulk = self.client.send_zns_bulk(
+                elements,
+                self.template_id,
+                self.oa_id,
+                send_at=self.send_at,
+                campaign=campaign,
+                callback_url=self.callback_url,
+                sending_mode=self.sending_mode,
+            )
+        except InvalidRequestError:
+            raise
+        except EsmsError as error:
+            return whole_chunk(claims, error)
+        settlements = [
+            _of_row(claim, row, others_accepted=bulk.accepted > 0) for claim, row in zip(claims, bulk.rows, strict=True)
+        ]
+        refusals = (_stopping_error(row.code, others_accepted=bulk.accepted > 0) for row in bulk.rows)
+        return ChunkOutcome(settlements, next((refusal for refusal in refusals if refusal is not None), None))
+
+
+@dataclass(slots=True)
+class CareSmsChannel:
+    """Customer-care SMS: a request for each row. `text` may hold `{name}` for each named param."""
+
+    client: EsmsClient
+    text: str
+    brandname: str
+    send_at: datetime | None = None
+    callback_url: str | None = None
+    # Settled together; small, because after a crash all of them are in doubt.
+    chunk_size: int = 20
+    kind: str = "customer_care"
+    frozen: bool = False
+    smallest_chunk: int = 1
+
+    def about(self) -> dict[str, str]:
+        return {"brandname": self.brandname}
+
+    def payload(self, recipient: Recipient) -> str:
+        return fill_text(self.text, recipient)
+
+    def send(
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, still_ours: StillOurs
+    ) -> ChunkOutcome:
+        settlements: list[Settlement] = []
+        for position, (claim, recipient) in enumerate(zip(claims, recipients, strict=True)):
+            if not still_ours(claim):
+                # The machine slept, or the day may be over that the request id of a row in doubt is good for.
+                late = [
+                    Settlement(rest.request_id, SendState.UNKNOWN if rest.in_doubt else SendState.NOT_SENT)
+                    for rest in claims[position:]
+                ]
+                return ChunkOutcome(settlements + late)
+            outcome = _single(
+                claim,
+                lambda claim=claim, recipient=recipient: self.client.send_customer_care_sms(  # type: ignore[misc]
+                    recipient.phone,
+                    fill_text(self.text, recipient),
+                    self.brandname,
+                    send_at=self.send_at,
+                    campaign=campaign,
+                    callback_url=self.callback_url,
+                    request_id=claim.wire_id,
+                ),
+            )
+            settlements += outcome.settlements
+            if outcome.stop is not None or not outcome.answered:
+                # The rest was not tried, and certainly not sent.
+                rest = [Settlement(untried.request_id, SendState.NOT_SENT) for untried in claims[position + 1 :]]
+                return ChunkOutcome(settlements + rest, outcome.stop, outcome.answered)
+        return ChunkOutcome(settlements)
+
+
+@dataclass(slots=True)
+class AdvertisingChannel:
+    """Advertising SMS: one text to 30 to 5000 numbers under one request id; a chunk is repeated whole or not at all."""
+
+    client: EsmsClient
+    text: str
+    brandname: str
+    run_key: str
+    send_at: datetime | None = None
+    callback_url: str | None = None
+    chunk_size: int = SEND_ADVERTISING_SMS.max_items or 5000
+    kind: str = "advertising"
+    frozen: bool = True
+    smallest_chunk: int = SEND_ADVERTISING_SMS.min_items
+
+    def about(self) -> dict[str, str]:
+        return {"brandname": self.brandname}
+
+    def payload(self, recipient: Recipient) -> str:
+        return self.text
+
+    def send(
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, still_ours: StillOurs
+    ) -> ChunkOutcome:
+        # Of the rows' own ids: the same rows give the same id, other rows another.
+        request_id = make_request_id("chunk", self.run_key, *(claim.wire_id for claim in claims))
+        try:
+            sent = self.client.send_advertising_sms(
+                [recipient.phone for recipient in recipients],
+                self.text,
+                self.brandname,
+                send_at=self.send_at,
+                callback_url=self.callback_url,
+                request_id=request_id,
+            )
+        except InvalidRequestError:
+            raise
+        except EsmsError as error:
+            return whole_chunk(claims, error)
+        return ChunkOutcome([_accepted(claim, sent) for claim in claims])
+
+
+def fill_text(text: str, recipient: Recipient) -> str:
+    """`text` with each `{name}` replaced by the recipient's param of that name; `{{` and `}}` are braces."""
+    params = recipient.template_params
+    named: Mapping[str, str] = params if isinstance(params, Mapping) else {}
+
+    def value_of(match: re.Match[str]) -> str:
+        if match[0] in ("{{", "}}"):
+            return match[0][0]
+        if match[1] not in named:
+            raise InvalidRequestError(
+                f"The text wants {{{match[1]}}}, line {recipient.line} has no such param.",
+                field="text",
+                row=recipient.line,
+            )
+        return str(named[match[1]])
+
+    return re.sub(r"\{\{|\}\}|\{(\w+)\}", value_of, text)
+
+
+def whole_chunk(claims: Sequence[Claim], error: EsmsError) -> ChunkOutcome:
+    """The settlement of every row of a call that brought an error instead of rows."""
+    code = error.code if isinstance(error, GatewayError) else None
+    match error:
+        case OutcomeUnknownError():
+            state, answered = SendState.UNKNOWN, code is not None
+        case NotSentError():
+            state, answered = SendState.NOT_SENT, False
+        case RecipientError() | RequestRefusedError() if len(claims) == 1:
+            state, answered = SendState.REJECTED, True
+        case DuplicateRequestError():
+            # Of a call for many rows: some of them went out before, and it does not say which.
+            state, answered = SendState.UNKNOWN, True
+        case _:
+            # The gateway said no to the call: nobody was sent anything, and after a repair all rows may go again.
+            state, answered = SendState.NOT_SENT, True
+    reason = str(error)
+    # An id may stand beside a code in no table; it is what the row can be looked up by.
+    message_id = error.message_id if isinstance(error, GatewayError) and len(claims) == 1 else None
+    settlements = [
+        Settlement(claim.request_id, state, code=code, message_id=message_id, reason=reason) for claim in claims
+    ]
+    stop = (
+        error if isinstance(error, GatewayError) and (error.stops_run or isinstance(error, AccountSetupError)) else None
+    )
+    return ChunkOutcome(settlements, stop, answered)
+
+
+def _single(claim: Claim, send: Callable[[], Submission]) -> ChunkOutcome:
+    try:
+        sent = send()
+    except InvalidRequestError as error:
+        return ChunkOutcome([Settlement(claim.request_id, SendState.REJECTED, reason=str(error))])
+    except EsmsError as error:
+        return whole_chunk([claim], error)
+    return ChunkOutcome([_accepted(claim, sent)])
+
+
+def _accepted(claim: Claim, sent: Submission) -> Settlement:
+    return Settlement(
+        claim.request_id,
+        SendState.ACCEPTED,
+        code="124" if sent.duplicate else "100",
+        message_id=sent.message_id,
+        duplicate=sent.duplicate,
+    )
+
+
+def _of_row(claim: Claim, row: RecipientOutcome, *, others_accepted: bool) -> Settlement:
+    error = ERROR_BY_CODE.get(row.code or "", GatewayError)
+    match row.outcome:
+        case Outcome.ACCEPTED:
+            state = SendState.ACCEPTED
+        case Outcome.UNKNOWN:
+            state = SendState.UNKNOWN
+        case _ if error is DuplicateRequestError:
+            state = SendState.UNKNOWN
+        case _ if error.stops_run or issubclass(error, RateLimitedError):
+            state = SendState.NOT_SENT
+        case _ if issubclass(error, AccountSetupError) and not others_accepted:
+            state = SendState.NOT_SENT
+        case _:
+            state = SendState.REJECTED
+    return Settlement(claim.request_id, state, row.code, row.message_id, row.duplicate, row.reason)
+
+
+def _stopping_error(code: str | None, *, others_accepted: bool) -> GatewayError | None:
+    """What every further row would meet too; a template that fits other rows of the call is not set up wrongly."""
+    error = ERROR_BY_CODE.get(code or "", GatewayError)
+    if code is None or not (error.stops_run or (issubclass(error, AccountSetupError) and not others_accepted)):
+        return None
+    return error(f"A row was refused with code {code}, which every further row would be too.", code=code)

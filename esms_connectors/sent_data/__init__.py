@@ -1,0 +1,1 @@
+"""Sent data: a closed window of time -> every row, proven complete."""

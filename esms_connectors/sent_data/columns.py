@@ -1,0 +1,398 @@
+"""
+One page of sent data: bytes -> typed columns, without a Python object a row that outlives the page.
+
+Whole columns are converted at once as long as a page looks like every other one; a page that does not is read again
+value by value, as tolerant as `gateway.wire`. Nothing that the gateway wrote makes a row disappear.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import zlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from esms_connectors.gateway import wire
+from esms_connectors.gateway.errors import ConfigurationError, OutcomeUnknownError
+from esms_connectors.gateway.phones import read_phone
+from esms_connectors.gateway.states import DeliveryState, state_of_row
+from esms_connectors.gateway.wire import Fields, pick
+
+try:
+    import msgspec
+    import pyarrow as pa
+    import pyarrow.compute as pc
+except ImportError:
+    raise ConfigurationError(
+        "Rows as columns need one of the extras [duckdb], [postgres], [files], [dlt]: "
+        "pip install 'esms-connectors[duckdb]'"
+    ) from None
+
+TIME = pa.timestamp("ms", tz="UTC")
+MONEY = pa.decimal128(18, 4)
+
+SENT_MESSAGE_SCHEMA = pa.schema(
+    [
+        pa.field("message_id", pa.string(), nullable=False),
+        pa.field("phone", pa.string()),
+        pa.field("sms_type", pa.int32()),
+        pa.field("campaign", pa.string()),
+        pa.field("content", pa.string()),
+        pa.field("price_vnd", MONEY),
+        pa.field("send_status", pa.int32()),
+        pa.field("send_result", pa.int32()),
+        pa.field("status_text", pa.string()),
+        pa.field("state", pa.string(), nullable=False),
+        pa.field("sent_at", TIME),
+        pa.field("portal_id", pa.string()),
+        pa.field("window_start", TIME, nullable=False),
+        pa.field("window_end", TIME, nullable=False),
+    ]
+)
+
+_PAGE_SCHEMA = pa.schema(list(SENT_MESSAGE_SCHEMA)[:-2])
+_EMPTY = pa.RecordBatch.from_pylist([], schema=_PAGE_SCHEMA)
+
+UNNAMED = "unnamed-"
+"""Begins a message id that was made here, because the gateway gave none."""
+
+_Value = str | int | float | None
+_MAX_INT32 = 2**31 - 1
+_EXACT_FLOAT = 1e11  # up to here a double holds four decimals exactly
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 and 9999, which databases can hold
+_DATE = re.compile(r"\\?/Date\((-?\d{1,18})(?:[+-]\d{4})?\)\\?/", re.ASCII)
+_USUAL_DATES, _USUAL_LENGTH = re.compile(r"(?:/Date\(\d{13}\+0700\)/)*", re.ASCII), len("/Date(1700000000000+0700)/")
+_NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
+_TOO_MUCH, _SMALLEST = Decimal(10) ** 14, Decimal("0.0001")  # what MONEY can hold
+_FINAL = frozenset(state.value for state in DeliveryState if state.is_final)
+
+
+class _Row(msgspec.Struct, gc=False):
+    """A row in the spellings of the samples and of the tables. Source: get-the-message-status."""
+
+    ReferenceId: _Value = None
+    RefercenceId: _Value = None
+    Phone: _Value = None
+    SmsType: _Value = None
+    Campaign: _Value = None
+    Content: _Value = None
+    SellPrice: _Value = None
+    Sellprice: _Value = None
+    SendStatus: _Value = None
+    SendResult: _Value = None
+    SentTime: _Value = None
+    SmsId: _Value = None
+
+
+class _Page(msgspec.Struct, gc=False):
+    CodeResult: _Value = None
+    ErrorMessage: _Value = None
+    CountTotal: _Value = None
+    SentData: list[_Row] | None = None
+
+
+_decode = msgspec.json.Decoder(_Page).decode
+
+
+@dataclass(frozen=True, slots=True)
+class SentColumns:
+    """
+    One page.
+
+    Attributes:
+        batch: `SENT_MESSAGE_SCHEMA` without the two columns of the window.
+        keys: what tells the rows apart, in their order.
+        count_total: rows in the whole range, as the gateway says; None when it does not.
+        rows_received: entries of the page, readable or not.
+        unnamed: rows that had no id and got one here.
+    """
+
+    batch: pa.RecordBatch
+    keys: Sequence[str]
+    count_total: int | None
+    rows_received: int
+    unnamed: int
+
+
+def states_of(batch: pa.RecordBatch) -> Counter[str]:
+    """State -> rows."""
+    counted = pc.value_counts(batch.column("state"))
+    return Counter(dict(zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True)))
+
+
+def open_rows_of(states: Mapping[str, int]) -> int:
+    """Rows among `states` that are not final."""
+    return sum(rows for state, rows in states.items() if state not in _FINAL)
+
+
+def checksum(batch: pa.RecordBatch, keys: Sequence[str]) -> int:
+    """The sum over a checksum a row of key and status: the same for the same rows in any order."""
+    statuses = zip(batch.column("send_status").to_pylist(), batch.column("send_result").to_pylist(), strict=True)
+    starts = [((status or 0) * 1009 + (result or 0)) & 0xFFFFFFFF for status, result in statuses]
+    return sum(map(zlib.crc32, map(str.encode, keys), starts))
+
+
+class PageReader:
+    """Reads one page: `read` is given to the client, `columns` then makes the columns."""
+
+    def __init__(self) -> None:
+        self._body = b""
+        self._count_total: object = None
+        self._rows: Sequence[_Row] = ()
+        self._rows_listed: int | None = None
+        self._is_exact = False
+        self._answer: Fields = {}
+
+    def read(self, body: bytes) -> Fields:
+        self._body = body
+        try:
+            page = _decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return self._read_exactly()
+        if page.CodeResult is None or page.SentData is None or page.CountTotal is None:
+            return self._read_exactly()
+        self._count_total, self._rows, self._is_exact = page.CountTotal, page.SentData, False
+        self._rows_listed = len(self._rows)
+        self._answer = {"CodeResult": page.CodeResult, "ErrorMessage": page.ErrorMessage}
+        return self._answer
+
+    def _read_exactly(self) -> Fields:
+        """Any spelling, any type, every digit: three times slower, and right about whatever is there."""
+        answer = wire.read_answer(self._body)
+        listed = pick(answer, "SentData")
+        self._rows = [_row_of(fields) for fields in wire.as_rows(listed)]
+        self._rows_listed = len(listed) if isinstance(listed, list) else None
+        self._count_total, self._is_exact = pick(answer, "CountTotal"), True
+        self._answer = answer
+        return answer
+
+    def columns(self, answer: Fields) -> SentColumns:
+        """
+        The page that was read last.
+
+        Args:
+            answer: what the client made of it: an empty range may be an error code, which brings no page at all.
+
+        Raises:
+            OutcomeUnknownError: neither rows nor a count.
+        """
+        if answer is not self._answer:
+            return SentColumns(_EMPTY, (), wire.as_count(pick(answer, "CountTotal")), 0, 0)
+        count_total = wire.as_count(_exact(self._count_total))
+        if self._rows_listed is None and count_total is None:
+            # An empty range says so in one way or the other; rows must not get lost in an answer that says nothing.
+            raise OutcomeUnknownError(
+                "get_sms_sent_data was answered with a success code and without rows or a count. Reading again is "
+                "safe.",
+                retryable=True,
+                endpoint="get_sms_sent_data",
+            )
+        prices = _raw_prices(self._rows)
+        if not self._is_exact and (
+            None in prices
+            or None in [row.Phone for row in self._rows]
+            or None in [row.SendStatus for row in self._rows]
+            or None in [row.ReferenceId or row.RefercenceId for row in self._rows]
+            or _is_beyond_floats(prices)
+        ):
+            self._read_exactly()
+            prices = _raw_prices(self._rows)
+        # The one way to write it in JSON; looking for it once in the bytes is cheaper than in every column.
+        has_nul = b"\\u0000" in self._body
+        rows, self._rows, self._body = self._rows, (), b""
+        message_ids, unnamed = _message_ids(rows, has_nul=has_nul)
+        phones = _phones([row.Phone for row in rows])
+        sms_type, _ = _integers([row.SmsType for row in rows])
+        send_status, odd_status = _integers([row.SendStatus for row in rows])
+        send_result, odd_result = _integers([row.SendResult for row in rows])
+        statuses = list(zip(send_status.to_pylist(), send_result.to_pylist(), strict=True))
+        status_text = _status_text(statuses, odd_status, odd_result)
+        batch = pa.RecordBatch.from_arrays(
+            [
+                pa.array(message_ids, pa.string()),
+                pa.array(phones, pa.string()),
+                sms_type,
+                _texts([row.Campaign for row in rows], has_nul=has_nul),
+                _texts([row.Content for row in rows], has_nul=has_nul),
+                _prices(prices),
+                send_status,
+                send_result,
+                status_text,
+                pa.array([_STATES[pair] for pair in statuses], pa.string()),
+                _times([row.SentTime for row in rows]),
+                _portal_ids([row.SmsId for row in rows]),
+            ],
+            schema=_PAGE_SCHEMA,
+        )
+        keys = [f"{message_id}\x1f{phone or ''}" for message_id, phone in zip(message_ids, phones, strict=True)]
+        return SentColumns(batch, keys, count_total, self._rows_listed or 0, unnamed)
+
+
+def _raw_prices(rows: Sequence[_Row]) -> list[Any]:
+    return [row.Sellprice if row.SellPrice is None else row.SellPrice for row in rows]
+
+
+def _is_beyond_floats(prices: list[Any]) -> bool:
+    """Whether a price has passed through a double that cannot hold all of its digits."""
+    try:
+        return bool(prices) and max(map(abs, prices)) > _EXACT_FLOAT
+    except TypeError:
+        return any(isinstance(price, float) and abs(price) > _EXACT_FLOAT for price in prices)
+
+
+class _States(dict[tuple[int | None, int | None], str]):
+    """(status, result) -> state, asked of `delivery` once each."""
+
+    def __missing__(self, pair: tuple[int | None, int | None]) -> str:
+        state = state_of_row(*pair).value
+        if len(self) < 10_000:  # a gateway gone mad must not fill the memory
+            self[pair] = state
+        return state
+
+
+_STATES = _States()
+
+
+def _exact(value: Any) -> Any:
+    """A number from JSON's short form of it, where it had to pass through a double."""
+    return Decimal(repr(value)) if isinstance(value, float) else value
+
+
+def _row_of(fields: Fields) -> _Row:
+    return _Row(
+        ReferenceId=pick(fields, "ReferenceId", "RefercenceId"),
+        **{
+            name: pick(fields, name)
+            for name in _Row.__struct_fields__
+            if name not in ("ReferenceId", "RefercenceId", "Sellprice")
+        },
+    )
+
+
+def _storable(text: str | None) -> str | None:
+    """Without NUL, which PostgreSQL cannot hold, and halves of characters, which UTF-8 cannot."""
+    return None if text is None else _NOT_STORABLE.sub("\ufffd", text)
+
+
+# Each of the readers below takes the values of a column, at once if they are what they should be, else one by one.
+_ODD = (AttributeError, TypeError, ValueError, OverflowError, pa.ArrowException)
+
+
+def _message_ids(rows: Sequence[_Row], *, has_nul: bool) -> tuple[list[str], int]:
+    try:
+        ids: list[Any] = [(row.ReferenceId or row.RefercenceId).strip() for row in rows]  # type: ignore[union-attr]
+        if all(ids) and not has_nul:
+            return ids, 0
+    except _ODD:
+        pass
+    ids = [_storable(wire.as_text(_exact(row.ReferenceId or row.RefercenceId))) for row in rows]
+    seen: Counter[str] = Counter()
+    for place, message_id in enumerate(ids):
+        if message_id is None:
+            # Of what does not change with the status, so that the same row gets the same id next time.
+            row = rows[place]
+            about = repr((wire.as_text(_exact(row.SmsId)), row.Campaign, row.Content, wire.as_text(row.Phone)))
+            digest = hashlib.blake2b(about.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
+            ids[place] = f"{UNNAMED}{digest}-{seen[digest]}"
+            seen[digest] += 1
+    return ids, seen.total()
+
+
+def _phones(values: list[Any]) -> list[str | None]:
+    try:
+        phones = [value.strip() for value in values]
+        together = "".join(phones)
+        if set(map(len, phones)) <= {10} and together.isascii() and together.isdigit() and set(together[::10]) <= {"0"}:
+            return phones
+    except _ODD:
+        pass
+    return [_phone(wire.as_text(_exact(value))) for value in values]
+
+
+def _phone(text: str | None) -> str | None:
+    """In our one spelling, or as it came: whatever it is, the row stays."""
+    return None if text is None else read_phone(text)[0] or _storable(text)
+
+
+def _integers(values: list[Any]) -> tuple[pa.Array, list[str | None] | None]:
+    """The numbers, and how the others were spelled; None for no others."""
+    with contextlib.suppress(*_ODD):
+        return pa.array(values, pa.int32()), None
+    with contextlib.suppress(*_ODD):
+        return pa.array(values, pa.string()).cast(pa.int32()), None
+    numbers: list[int | None] = []
+    odd: list[str | None] = []
+    for value in values:
+        number = wire.as_number(_exact(value))
+        whole = isinstance(number, int) and abs(number) <= _MAX_INT32
+        numbers.append(int(number) if whole and number is not None else None)
+        odd.append(None if whole or value is None else _storable(str(value)))
+    return pa.array(numbers, pa.int32()), odd if any(odd) else None
+
+
+def _status_text(
+    statuses: list[tuple[int | None, int | None]],
+    odd_status: list[str | None] | None,
+    odd_result: list[str | None] | None,
+) -> pa.Array:
+    if odd_status is None and odd_result is None:
+        return pa.nulls(len(statuses), pa.string())
+    none: list[str | None] = [None] * len(statuses)
+    return pa.array(
+        [
+            None
+            if odd == (None, None)
+            else "/".join(str(spelled or number) for spelled, number in zip(odd, pair, strict=True))
+            for odd, pair in zip(zip(odd_status or none, odd_result or none, strict=True), statuses, strict=True)
+        ],
+        pa.string(),
+    )
+
+
+def _texts(values: list[Any], *, has_nul: bool) -> pa.Array:
+    if not has_nul:
+        with contextlib.suppress(*_ODD):
+            return pa.array(values, pa.string())
+    return pa.array(
+        [_storable(value if isinstance(value, str) else wire.as_text(_exact(value))) for value in values], pa.string()
+    )
+
+
+def _prices(values: list[Any]) -> pa.Array:
+    try:
+        return pa.array(values, pa.float64()).cast(MONEY)
+    except _ODD:
+        pass
+    prices = [wire.as_price(_exact(value)) for value in values]
+    return pa.array(
+        [None if price is None or abs(price) >= _TOO_MUCH else price.quantize(_SMALLEST) for price in prices], MONEY
+    )
+
+
+def _times(values: list[Any]) -> pa.Array:
+    try:
+        # What nearly every page looks like: thirteen digits, the zone of Vietnam.
+        if _USUAL_DATES.fullmatch("".join(values)) and set(map(len, values)) <= {_USUAL_LENGTH}:
+            return pa.array([int(value[6:19]) for value in values], TIME)
+    except _ODD:
+        pass
+    return pa.array([_milliseconds(value) for value in values], pa.int64()).cast(TIME)
+
+
+def _milliseconds(value: object) -> int | None:
+    """Since 1970 in UTC; the offset behind them only says how to show them."""
+    match = _DATE.fullmatch(wire.as_text(value) or "")
+    moment = int(match[1]) if match else None
+    return moment if moment is not None and _FIRST_MS <= moment <= _LAST_MS else None
+
+
+def _portal_ids(values: list[Any]) -> pa.Array:
+    try:
+        return pa.array(values, pa.int64()).cast(pa.string())
+    except _ODD:
+        return pa.array([_storable(wire.as_text(_exact(value))) for value in values], pa.string())

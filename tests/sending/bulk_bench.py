@@ -1,0 +1,370 @@
+"""
+What the tests of bulk sending share: people, a served gateway, a ledger in either database, senders in processes of
+their own, and the check that all tests end with: nobody twice, everybody accounted for, ledger and gateway agree.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import unittest.mock
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pendulum
+from postgres_server import PostgresServer
+from sender_child import NOON, Job, Trap, TrappedLedger, now_since
+
+from esms_connectors import Credentials, EsmsClient, RetryPolicy, Timeouts
+from esms_connectors.emulator import (
+    DEMO_API_KEY,
+    DEMO_BRANDNAME,
+    DEMO_OA_ID,
+    DEMO_SECRET_KEY,
+    DEMO_TEMPLATE_ID,
+    Emulator,
+    EmulatorConfig,
+    EmulatorServer,
+    VirtualClock,
+)
+from esms_connectors.ledger import Ledger, SendState
+from esms_connectors.ledger import schema as ledger_schema
+from esms_connectors.recipients import Recipient
+from esms_connectors.sending import bulk
+from esms_connectors.sending.bulk import BulkIncompleteError, BulkSummary, send_sms_bulk, send_zns_bulk
+from esms_connectors.sending.channels import AdvertisingChannel
+from esms_connectors.sending.reconcile import ReconcileResult, reconcile
+
+LEASE_SECONDS = 1.0
+TEXT = "Xin chao quy khach"
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+DATABASES = (SQLITE, POSTGRESQL)
+
+
+class Clock:
+    """One time for client, ledger and senders: noon in Vietnam plus what has passed; `move` moves the gateway too."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self.began = time.time()
+        self._emulator = emulator
+
+    def now(self) -> pendulum.DateTime:
+        return now_since(self.began)()
+
+    def move(self, seconds: float) -> None:
+        self.began -= seconds
+        self._emulator.advance(seconds)
+
+    def move_to(self, moment: pendulum.DateTime) -> None:
+        self.move((moment - self.now()).total_seconds())
+
+
+def phone_of(number: int) -> str:
+    return f"090{1_000_000 + number:07d}"
+
+
+def people(count: int, first: int = 0) -> list[Recipient]:
+    """Recipients of the demo template, each with a phone of its own."""
+    return [
+        Recipient(
+            phone_of(number), (f"Khách {number}", "Cắt tóc", f"M{number}", "15/05/2024"), phone_of(number), number
+        )
+        for number in range(first, first + count)
+    ]
+
+
+class Bench:
+    """
+    A gateway behind a socket, a ledger, and clients of both.
+
+    Attributes:
+        recipients: of the run; `blocked`: those among them whom the gateway refuses with 99.
+        most: the most messages that any phone had when anybody looked.
+    """
+
+    def __init__(
+        self,
+        emulator: Emulator,
+        server: EmulatorServer,
+        ledger_url: str,
+        factory: SenderFactory,
+        folder: Path,
+        recipients: Sequence[Recipient] = (),
+    ) -> None:
+        self.gateway, self.server, self.ledger_url, self.factory, self.folder = (
+            emulator, server, ledger_url, factory, folder,
+        )  # fmt: skip
+        self.recipients = list(recipients)
+        self.blocked: set[str] = set()
+        self.clock = Clock(emulator)
+        self.run_key = "run-" + uuid.uuid4().hex[:8]
+        self.most = 0
+        self.threads = 8
+        self.chunk_size = 100
+        self.read_seconds = 5.0
+        self.attempts = 2
+        self.phone_secret: str | None = None
+        self.lease_seconds = LEASE_SECONDS
+        self._open = contextlib.ExitStack()
+        self._looking: Ledger | None = None
+
+    def close(self) -> None:
+        self._open.close()
+
+    # --- parts -------------------------------------------------------------------------------------------------------
+
+    def client(self, **settings: Any) -> EsmsClient:
+        settings.setdefault("timeouts", Timeouts(5, self.read_seconds, 10))
+        settings.setdefault("retries", RetryPolicy(self.attempts, 0.001, 0.002, 20))
+        made = EsmsClient(
+            Credentials(DEMO_API_KEY, DEMO_SECRET_KEY), self.server.base_url, now=self.clock.now, **settings
+        )
+        return self._open.enter_context(made)
+
+    def ledger(self, kind: type[Ledger] = Ledger, **settings: Any) -> Any:
+        settings.setdefault("lease_seconds", self.lease_seconds)
+        settings.setdefault("phone_secret", self.phone_secret)
+        made = kind(ledger_schema.engine_for(self.ledger_url), now=self.clock.now, **settings)
+        return self._open.enter_context(made)
+
+    @property
+    def books(self) -> Ledger:
+        """A ledger for looking, opened once."""
+        if self._looking is None:
+            self._looking = self.ledger()
+        return self._looking
+
+    def trapped_ledger(self, moment: str, nth: int, strike: Callable[[], object]) -> TrappedLedger:
+        made: TrappedLedger = self.ledger(TrappedLedger)
+        made.trap = Trap(moment, nth, strike)
+        return made
+
+    def block(self, every: int) -> None:
+        for one in self.recipients[every // 2 :: every]:
+            self.blocked.add(one.phone)
+            self.gateway.block_phone(one.phone)
+
+    # --- sending -----------------------------------------------------------------------------------------------------
+
+    def send(self, recipients: Any = None, *, client: EsmsClient | None = None, **settings: Any) -> BulkSummary:
+        """Bulk ZNS in this process; the summary also of a run that did not come to its end."""
+        settings.setdefault("ledger", None)
+        settings["ledger"] = settings["ledger"] or self.ledger()
+        settings.setdefault("run_key", self.run_key)
+        settings.setdefault("threads", self.threads)
+        settings.setdefault("chunk_size", self.chunk_size)
+        source = self.recipients if recipients is None else recipients
+        try:
+            return send_zns_bulk(
+                client or self.client(),
+                source if callable(source) else lambda: source,
+                settings.pop("template_id", DEMO_TEMPLATE_ID),
+                settings.pop("oa_id", DEMO_OA_ID),
+                **settings,
+            )
+        except BulkIncompleteError as error:
+            return error.summary
+        finally:
+            self.look()
+
+    def send_sms(self, recipients: Any = None, *, client: EsmsClient | None = None, **settings: Any) -> BulkSummary:
+        settings.setdefault("ledger", None)
+        settings["ledger"] = settings["ledger"] or self.ledger()
+        settings.setdefault("run_key", self.run_key)
+        settings.setdefault("threads", self.threads)
+        source = self.recipients if recipients is None else recipients
+        small = functools.partial(AdvertisingChannel, chunk_size=self.chunk_size)
+        try:
+            with unittest.mock.patch.object(bulk, "AdvertisingChannel", small):
+                return send_sms_bulk(
+                    client or self.client(),
+                    source if callable(source) else lambda: source,
+                    settings.pop("text", TEXT),
+                    settings.pop("brandname", DEMO_BRANDNAME),
+                    **settings,
+                )
+        except BulkIncompleteError as error:
+            return error.summary
+        finally:
+            self.look()
+
+    def start(self, **job: Any) -> Sender:
+        """A sender in a process of its own."""
+        result = self.folder / f"result-{uuid.uuid4().hex}.json"
+        made = Job(
+            **{
+                "base_url": self.server.base_url,
+                "ledger_url": self.ledger_url,
+                "run_key": self.run_key,
+                "began": self.clock.began,
+                "api_key": DEMO_API_KEY,
+                "secret_key": DEMO_SECRET_KEY,
+                "people": [
+                    [one.phone, list(one.template_params), one.row_key, one.line]
+                    for one in job.pop("recipients", self.recipients)
+                ],
+                "result": str(result),
+                "template_id": DEMO_TEMPLATE_ID,
+                "oa_id": DEMO_OA_ID,
+                "brandname": DEMO_BRANDNAME,
+                "text": TEXT,
+                "threads": self.threads,
+                "chunk_size": self.chunk_size,
+                "lease_seconds": self.lease_seconds,
+                "read_seconds": self.read_seconds,
+                "attempts": self.attempts,
+                "phone_secret": self.phone_secret,
+                **job,
+            }
+        )
+        return self.factory.start(made, result)
+
+    def reconcile(self, not_sent_after_seconds: float | None = None) -> ReconcileResult:
+        return reconcile(self.client(), self.ledger(), self.run_key, not_sent_after_seconds=not_sent_after_seconds)
+
+    # --- looking -----------------------------------------------------------------------------------------------------
+
+    def look(self) -> Counter[str]:
+        """Deliveries by phone; fails when somebody got more messages than the run has rows for."""
+        delivered = self.gateway.deliveries_by_phone()
+        wanted = Counter(one.phone for one in self.recipients)
+        twice = {phone: count for phone, count in delivered.items() if count > wanted[phone]}
+        self.most = max([self.most, *delivered.values()])
+        assert not twice, f"{len(twice)} phones got more than their rows: {list(twice.items())[:5]}"
+        return delivered
+
+    def states(self) -> dict[str, str]:
+        """State by row key."""
+        rows = list(self.books.rows(self.run_key))
+        keys = {self.books.request_id(self.run_key, one.row_key): one.row_key for one in self.recipients}
+        return {keys[row["request_id"]]: row["state"] for row in rows}
+
+    def check_agreement(self) -> None:
+        """Row by row: what the ledger calls accepted was taken, what it calls rejected or not sent was not."""
+        delivered = self.look()
+        states = self.states()
+        by_phone: dict[str, list[str]] = {}
+        for one in self.recipients:
+            by_phone.setdefault(one.phone, []).append(states.get(one.row_key, "absent"))
+        for phone, found in by_phone.items():
+            accepted, open_ = found.count("accepted"), sum(state in ("unknown", "held", "claimed") for state in found)
+            assert accepted <= delivered[phone] <= accepted + open_, f"{phone}: {found}, {delivered[phone]} delivered"
+
+    def check_complete(self) -> None:
+        """Everybody exactly once, the blocked never; ledger, summary and gateway agree."""
+        self.check_agreement()
+        delivered, states = self.look(), self.states()
+        assert len(states) == len(self.recipients)
+        for one in self.recipients:
+            expected = "rejected" if one.phone in self.blocked else "accepted"
+            assert states[one.row_key] == expected, f"{one.row_key} is {states[one.row_key]}"
+        wanted = Counter(one.phone for one in self.recipients if one.phone not in self.blocked)
+        assert delivered == wanted
+        summary = self.books.summary(self.run_key)
+        assert summary.total == len(self.recipients)
+        assert summary.unsettled == 0
+        assert summary.rejected_by_code == ({"99": len(self.blocked)} if self.blocked else {})
+
+
+class Sender:
+    """A process that sends."""
+
+    def __init__(self, factory: SenderFactory, pid: int, result: Path) -> None:
+        self.factory, self.pid, self._result = factory, pid, result
+        self.exit_code: int | None = None
+
+    def wait(self, seconds: float = 60) -> int:
+        """Its exit code: negative for a signal."""
+        if self.exit_code is None:
+            self.exit_code = self.factory.wait(self.pid, seconds)
+        assert self.exit_code is not None, "the sender hangs"
+        return self.exit_code
+
+    @property
+    def result(self) -> dict[str, Any]:
+        assert self.wait() == 0
+        return json.loads(self._result.read_text(encoding="utf-8"))
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+
+class SenderFactory:
+    """Forks senders off one process that has everything loaded."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("sender_child.py")), "--serve"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._alive: set[int] = set()
+
+    def _ask(self, line: str) -> Any:
+        with self._lock:
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+            return json.loads(self._process.stdout.readline())
+
+    def start(self, job: Job, result: Path) -> Sender:
+        pid = self._ask(json.dumps(dataclasses.asdict(job)))
+        self._alive.add(pid)
+        return Sender(self, pid, result)
+
+    def wait(self, pid: int, seconds: float) -> int | None:
+        exit_code: int | None = self._ask(f"wait {pid} {seconds}")
+        if exit_code is not None:
+            self._alive.discard(pid)
+        return exit_code
+
+    def close(self) -> None:
+        for pid in self._alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(10)
+        self._process.stdout.close()
+
+
+def new_ledger(server: PostgresServer) -> tuple[str, str]:
+    """The URL of an empty ledger, and the name that its connections go by."""
+    name = server.new_schema()
+    return f"{server.uri}&options=-csearch_path%3D{name}&application_name={name}", name
+
+
+@contextlib.contextmanager
+def open_bench(
+    ledger_url: str,
+    factory: SenderFactory,
+    folder: Path,
+    recipients: Sequence[Recipient] = (),
+    config: EmulatorConfig | None = None,
+) -> Iterator[Bench]:
+    emulator = Emulator(config, clock=VirtualClock(NOON))
+    with emulator.serve() as server:
+        bench = Bench(emulator, server, ledger_url, factory, folder, recipients)
+        try:
+            yield bench
+        finally:
+            bench.close()
+
+
+def count_states(states: dict[str, str]) -> Counter[SendState]:
+    return Counter(SendState(state) for state in states.values())

@@ -1,0 +1,271 @@
+"""
+Kill -9 x database x threads x gateway fault -> messages per recipient, from actual runs.
+
+    python tests/sending/crash_matrix.py        # writes docs/crash-matrix.md anew
+
+`test_bulk_crash_matrix.py` plays the same combinations, and fails when one of them does not give its line of the page.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulk_bench import DATABASES, POSTGRESQL, SQLITE, Bench, SenderFactory, new_ledger, open_bench, people
+from postgres_server import PostgresServer
+from sender_child import AFTER_CLAIM, BEFORE_CLAIM, BEFORE_SETTLE
+
+from esms_connectors.emulator import cut_body, drop_after, drop_before, html, http_status, slow
+
+PAGE = Path(__file__).parents[2] / "docs" / "crash-matrix.md"
+
+AFTER_ACCEPTANCE = "accepted, answer not yet read"
+KILLS = (BEFORE_CLAIM, AFTER_CLAIM, AFTER_ACCEPTANCE, BEFORE_SETTLE)
+NEVER = "none"
+THREADS = (1, 8)
+FUNCTIONS = {
+    "zns": "send_zns_bulk",
+    "customer care": "send_customer_care_sms",
+    "advertising": "send_advertising_sms",
+}
+ROWS = {"zns": 400, "customer care": 240, "advertising": 650}
+BLOCKED_EVERY = 97
+# Of the first attempts; what is lost, is lost twice as often as not before the call gives up.
+SHARE = 0.45
+
+
+def _fault(fault: object) -> Callable[[Bench, str], None]:
+    return lambda bench, function: bench.gateway.faults.add(function, fault, probability=SHARE)  # type: ignore[arg-type, func-returns-value]
+
+
+def _slow(bench: Bench, function: str) -> None:
+    bench.read_seconds = 0.25
+    bench.gateway.faults.add(function, slow(0.5), probability=0.25)
+
+
+def _slow_before(bench: Bench, function: str) -> None:
+    bench.read_seconds = 0.25
+    bench.gateway.faults.add(function, slow(0.5, "before"), probability=0.25)
+
+
+def _duplicate_with_id(bench: Bench, function: str) -> None:
+    bench.gateway.quirks.duplicate_with_smsid = True
+    _fault(drop_after())(bench, function)
+
+
+def _detail(kind: str) -> Callable[[Bench, str], None]:
+    def set_up(bench: Bench, _function: str) -> None:
+        bench.gateway.quirks.bulk_detail = kind  # type: ignore[assignment]
+
+    return set_up
+
+
+def _poor(bench: Bench, _function: str) -> None:
+    # 300 a ZNS: half of the run.
+    bench.gateway.set_balance(300 * len(bench.recipients) // 2 + 100)
+
+
+FAULTS: dict[str, Callable[[Bench, str], None]] = {
+    "dropped, not processed": _fault(drop_before()),
+    "dropped, processed (repeat answered 124, no SMSID)": _fault(drop_after()),
+    "dropped, processed (repeat answered 124 with SMSID)": _duplicate_with_id,
+    "HTTP 503, not processed": _fault(http_status(503)),
+    "HTTP 500, processed": _fault(http_status(500, "after")),
+    "slower than the timeout, processed": _slow,
+    "slower than the timeout, processed late": _slow_before,
+    "web page, not processed": _fault(html()),
+    "web page, processed": _fault(html(processed=True)),
+    "body cut off, processed": _fault(cut_body()),
+    "rejects left out of `detail`": _detail("without_rejected"),
+    "`detail` shuffled": _detail("shuffled"),
+    "random rows missing from `detail`": _detail("random_rows_missing"),
+    "`detail` without SMSID": _detail("without_smsid"),
+    "balance used up half-way (103)": _poor,
+}
+NO_FAULT = "none"
+
+
+@dataclass(frozen=True)
+class Combination:
+    """One line of the page."""
+
+    channel: str
+    kill: str
+    database: str
+    threads: int
+    fault: str
+
+    def __str__(self) -> str:
+        return f"{self.channel}, kill: {self.kill}, {self.database}, {self.threads} threads, fault: {self.fault}"
+
+
+def combinations() -> list[Combination]:
+    """Each kill with each database and number of threads; each fault with each database; and a choice of both."""
+    chosen = [
+        Combination("zns", kill, database, threads, NO_FAULT)
+        for kill in KILLS
+        for database in DATABASES
+        for threads in THREADS
+    ]
+    chosen += [
+        Combination(channel, kill, database, 8, NO_FAULT)
+        for channel in ("customer care", "advertising")
+        for kill in KILLS
+        for database in DATABASES
+    ]
+    for place, fault in enumerate(FAULTS):
+        chosen += [
+            Combination("zns", NEVER, database, THREADS[(place + other) % 2], fault)
+            for other, database in enumerate(DATABASES)
+        ]
+        # Each fault with two of the moments and both databases, each moment with half of the faults.
+        chosen += [
+            Combination("zns", KILLS[(place + 2 * other) % 4], DATABASES[(place // 4 + other) % 2],
+                        THREADS[(place // 2 + other + 1) % 2], fault)
+            for other in (0, 1)
+        ]  # fmt: skip
+    return chosen
+
+
+def play(bench: Bench, combination: Combination) -> str:
+    """Run it: until it is killed, then again and again until everybody is accounted for. Gives its line of the page."""
+    channel, function = combination.channel, FUNCTIONS[combination.channel]
+    bench.recipients = people(ROWS[channel])
+    bench.lease_seconds = 0.5
+    bench.threads, bench.chunk_size = combination.threads, 80 if channel == "advertising" else 40
+    if channel != "advertising":
+        # One bad number makes the gateway refuse a whole batch of advertising.
+        bench.block(BLOCKED_EVERY)
+    if combination.fault != NO_FAULT:
+        FAULTS[combination.fault](bench, function)
+    if combination.kill == NEVER:
+        again(bench, channel)
+    else:
+        _kill(bench, combination, function)
+    after_kill = max(bench.look().values(), default=0)
+    assert after_kill <= 1
+    # Those that no answer ever accounts for stay open however often it is sent.
+    for attempt in range(1 if combination.fault.startswith("rejects") else 6):
+        if combination.fault.startswith("balance"):
+            bench.gateway.set_balance(10**9)
+        if attempt == 3:
+            bench.gateway.faults.clear()
+            bench.gateway.quirks.bulk_detail = "complete"
+        if again(bench, channel):
+            break
+        if channel != "advertising":
+            # What was late has been processed by then.
+            time.sleep(0.6 if combination.fault.startswith("slower") else 0)
+            bench.reconcile(not_sent_after_seconds=0)
+    bench.check_agreement()
+    delivered, states = bench.look(), bench.states()
+    valid = [one.row_key for one in bench.recipients if one.phone not in bench.blocked]
+    invalid = [one.row_key for one in bench.recipients if one.phone in bench.blocked]
+    total = bench.books.summary(bench.run_key).total
+    return (
+        f"| {channel} | {combination.kill} | {combination.database} | {combination.threads} | {combination.fault} "
+        f"| {bench.most} | {sum(delivered[key] == 1 and states[key] == 'accepted' for key in valid)} of {len(valid)} "
+        f"| {sum(delivered[key] for key in invalid)} of {len(invalid)} | {told(states, invalid)} | {total} |"
+    )
+
+
+def told(states: dict[str, str], keys: list[str]) -> str:
+    """What the ledger says of some rows; two words for two states would be two answers to one question."""
+    return " / ".join(sorted({states[key] for key in keys})).replace("_", " ") or "-"
+
+
+def again(bench: Bench, channel: str) -> bool:
+    """The same call once more; whether it left nothing open."""
+    if channel == "zns":
+        return bench.send().complete
+    bench.send_sms(advertising=channel == "advertising")
+    return bench.books.summary(bench.run_key).unsettled == 0 and len(bench.states()) == len(bench.recipients)
+
+
+def _kill(bench: Bench, combination: Combination, function: str) -> None:
+    nth = 4
+    known, accepted, lock = threading.Event(), [0], threading.Lock()
+    pids: list[int] = []
+
+    def strike(call: object) -> None:
+        if not call.accepted:  # type: ignore[attr-defined]
+            return
+        with lock:
+            accepted[0] += 1
+            if accepted[0] != nth:
+                return
+        known.wait(10)
+        os.kill(pids[0], signal.SIGKILL)
+
+    job = {"channel": combination.channel.replace(" ", "_")}
+    if combination.kill == AFTER_ACCEPTANCE:
+        bench.gateway.on_call(function, strike, when="after")  # type: ignore[arg-type]
+    else:
+        job |= {"moment": combination.kill, "nth": nth}  # type: ignore[dict-item]
+    sender = bench.start(**job)
+    pids.append(sender.pid)
+    known.set()
+    assert sender.wait() == -signal.SIGKILL, "it was not killed"
+    # What the gateway had received by then, it goes on to process.
+    bench.server.refuse_connections()
+    bench.server.accept_connections()
+
+
+HEAD = """# What a crash comes to
+
+Written by `python tests/sending/crash_matrix.py` from actual runs; `tests/sending/test_bulk_crash_matrix.py` plays
+every line again and fails when it comes out otherwise. The sender is a process of its own and really killed
+(`SIGKILL`), the gateway is the emulator behind a socket in another process, PostgreSQL is a real server.
+
+- **killed**: when the sender dies, at its 4th chunk. *accepted, answer not yet read*: the gateway kills it, after it
+  has taken the messages and before it answers.
+- **fault**: what the gateway does all along, to 45 % of the calls (25 % for slow ones), seeded; or to every answer.
+- Then the same call again, until nothing is open, with a top-up after 103; rows still in doubt are reconciled with a
+  settling time of 0 in between. From the fourth time on the gateway behaves. `detail` without the rejects leaves those
+  in doubt for good: no answer ever tells.
+
+Which combinations run: every moment x database x threads without a fault, and for the other two kinds of message every
+moment x database with 8 threads; every fault x database without a kill; every fault with two of the four moments and
+both databases, threads alternating. Not the full product, which would have {product} lines.
+
+*most*: the most messages that any recipient ever got, looked at after the kill and after every run. *sent once*: valid
+recipients with exactly one message whose row says accepted. *blocked, sent*: messages to numbers that the gateway
+refuses, and what the ledger says of these rows. *rows*: in the summary at the end.
+
+| message | killed | database | threads | fault | most | sent once | blocked, sent | blocked rows are | rows |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+"""
+
+
+def page_head() -> str:
+    product = len(FUNCTIONS) * (len(KILLS) + 1) * len(DATABASES) * len(THREADS) * (len(FAULTS) + 1)
+    return HEAD.replace("{product}", str(product))
+
+
+def main() -> None:
+    lines = []
+    factory, postgres = SenderFactory(), PostgresServer()
+    try:
+        for combination in combinations():
+            with tempfile.TemporaryDirectory() as folder:
+                url = f"sqlite:///{folder}/ledger.sqlite" if combination.database == SQLITE else new_ledger(postgres)[0]
+                with open_bench(url, factory, Path(folder)) as bench:
+                    lines.append(play(bench, combination))
+                    sys.stderr.write(lines[-1] + "\n")
+    finally:
+        factory.close()
+        postgres.close()
+    PAGE.write_text(page_head() + "\n".join(lines) + "\n", encoding="utf-8")
+
+
+assert DATABASES == (SQLITE, POSTGRESQL)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,235 @@
+"""
+A sender in a process of its own, which may kill, stop or interrupt itself at a chosen moment.
+
+    python tests/sending/sender_child.py '{"base_url": …, "ledger_url": …}'     one job (see `Job`), then exit
+    python tests/sending/sender_child.py --serve          a job a line; each in a process of its own
+
+The second way forks: a fresh interpreter needs a second for its imports, and the matrix starts dozens of senders.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pendulum
+import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401 - loaded once, before the forks
+
+from esms_connectors import Credentials, EsmsClient, RetryPolicy, Timeouts
+from esms_connectors.ledger import Ledger
+from esms_connectors.ledger import schema as ledger_schema
+from esms_connectors.recipients import Recipient
+from esms_connectors.sending import bulk
+from esms_connectors.sending.bulk import BulkIncompleteError, send_sms_bulk, send_zns_bulk
+from esms_connectors.sending.channels import AdvertisingChannel
+
+# Noon in Vietnam: near midnight a lost answer is, rightly, not repeated.
+NOON = pendulum.datetime(2024, 5, 15, 12, tz="Asia/Ho_Chi_Minh")
+
+BEFORE_CLAIM, AFTER_CLAIM, BEFORE_SETTLE = "before claim", "between claim and send", "between answer and settle"
+
+
+@dataclass
+class Job:
+    """
+    What a sender does.
+
+    Attributes:
+        people: the recipients, as `Recipient` takes them.
+        began: epoch seconds that count as noon, the same for all processes of a test.
+        moment, nth, signal: at the nth claim or settlement, before or after it, this process sends itself this signal.
+        result: file for what came of it.
+    """
+
+    base_url: str
+    ledger_url: str
+    run_key: str
+    began: float
+    api_key: str
+    secret_key: str
+    people: list[list[Any]]
+    result: str = ""
+    channel: str = "zns"
+    template_id: str = ""
+    oa_id: str = ""
+    text: str = ""
+    brandname: str = ""
+    threads: int = 1
+    chunk_size: int = 100
+    lease_seconds: float = 1.0
+    read_seconds: float = 5.0
+    attempts: int = 2
+    phone_secret: str | None = None
+    moment: str = ""
+    nth: int = 1
+    signal: int = int(signal.SIGKILL)
+    slow_reader_seconds: float = 0.0
+
+
+class Trap:
+    """Calls `strike` at the nth passage of one moment, in whatever thread that is."""
+
+    def __init__(self, moment: str, nth: int, strike: Callable[[], object]) -> None:
+        self._moment, self._nth, self._strike = moment, nth, strike
+        self._passed = 0
+        self._lock = threading.Lock()
+
+    def pass_by(self, moment: str) -> None:
+        if moment != self._moment:
+            return
+        with self._lock:
+            self._passed += 1
+            struck = self._passed == self._nth
+        if struck:
+            self._strike()
+
+
+class TrappedLedger(Ledger):
+    """The ledger, with a trap around claims and settlements."""
+
+    trap: Trap
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        # A process that is frozen within a transaction keeps the others out of a SQLite file; not what is tested.
+        self.quiet = threading.Lock()
+
+    def renew(self, *args: Any, **named: Any) -> None:
+        with self.quiet:
+            super().renew(*args, **named)
+
+    def claim(self, *args: Any, **named: Any) -> Any:
+        self.trap.pass_by(BEFORE_CLAIM)
+        with self.quiet:
+            found = super().claim(*args, **named)
+        self.trap.pass_by(AFTER_CLAIM)
+        return found
+
+    def settle(self, *args: Any, **named: Any) -> None:
+        self.trap.pass_by(BEFORE_SETTLE)
+        with self.quiet:
+            super().settle(*args, **named)
+
+
+def _send_itself(ledger: TrappedLedger, number: int) -> None:
+    if number == signal.SIGSTOP:
+        with ledger.quiet:
+            os.kill(os.getpid(), number)
+            time.sleep(0.05)
+        return
+    os.kill(os.getpid(), number)
+    # The signal may take a moment to arrive, and this thread must not get any further.
+    time.sleep(5)
+
+
+def now_since(began: float) -> Callable[[], pendulum.DateTime]:
+    return lambda: pendulum.from_timestamp(NOON.timestamp() + time.time() - began)
+
+
+def recipients_of(people: list[list[Any]]) -> list[Recipient]:
+    return [Recipient(phone, tuple(params), key, line) for phone, params, key, line in people]
+
+
+def run(job: Job) -> dict[str, Any]:
+    now = now_since(job.began)
+    rows = recipients_of(job.people)
+
+    def read() -> Any:
+        for position, one in enumerate(rows):
+            if job.slow_reader_seconds and position % job.chunk_size == 0:
+                time.sleep(job.slow_reader_seconds)
+            yield one
+
+    client = EsmsClient(
+        Credentials(job.api_key, job.secret_key),
+        job.base_url,
+        retries=RetryPolicy(job.attempts, first_wait_seconds=0.001, max_wait_seconds=0.002, budget_seconds=20),
+        timeouts=Timeouts(5, job.read_seconds, 10),
+        now=now,
+    )
+    ledger = TrappedLedger(
+        ledger_schema.engine_for(job.ledger_url),
+        lease_seconds=job.lease_seconds,
+        now=now,
+        phone_secret=job.phone_secret,
+    )
+    ledger.trap = Trap(job.moment, job.nth, lambda: _send_itself(ledger, job.signal))
+    common: dict[str, Any] = {"ledger": ledger, "run_key": job.run_key, "threads": job.threads}
+    with client, ledger:
+        try:
+            if job.channel == "zns":
+                summary = send_zns_bulk(client, read, job.template_id, job.oa_id, chunk_size=job.chunk_size, **common)
+            else:
+                # Small batches, so that a small run has many.
+                bulk.AdvertisingChannel = functools.partial(  # type: ignore[assignment,misc]
+                    AdvertisingChannel, chunk_size=job.chunk_size
+                )
+                summary = send_sms_bulk(
+                    client, read, job.text, job.brandname, advertising=job.channel == "advertising", **common
+                )
+        except BulkIncompleteError as error:
+            summary, raised = error.summary, type(error).__name__
+        except BaseException as error:  # noqa: BLE001 - whatever ended it is what the test asks for
+            return {"raised": type(error).__name__, "text": str(error)}
+        else:
+            raised = ""
+    return {
+        "raised": raised,
+        "run": {name: value for name, value in dataclasses.asdict(summary.run).items() if isinstance(value, int)},
+        "counters": dataclasses.asdict(summary.counters),
+        "stopped_by": type(summary.stopped_by).__name__ if summary.stopped_by else None,
+    }
+
+
+def work(text: str) -> int:
+    try:
+        job = Job(**json.loads(text))
+        result = run(job)
+        if job.result:
+            Path(job.result).write_text(json.dumps(result), encoding="utf-8")
+    except BaseException:  # noqa: BLE001 - a fork must not return into the loop of the server
+        traceback.print_exc()
+        return 70
+    return 0
+
+
+def serve() -> None:
+    """Answers each job with a process id, and `wait PID SECONDS` with its exit status, null when it goes on."""
+    for line in sys.stdin:
+        if line.startswith("wait "):
+            _, pid, seconds = line.split()
+            print(json.dumps(_wait(int(pid), time.monotonic() + float(seconds))), flush=True)
+            continue
+        pid = os.fork()
+        if pid == 0:
+            sys.stdin.close()
+            os._exit(work(line))
+        print(pid, flush=True)
+
+
+def _wait(pid: int, until: float) -> int | None:
+    while True:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > until:
+            return None
+        time.sleep(0.005)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--serve":
+        serve()
+    else:
+        sys.exit(work(sys.argv[1]))

@@ -1,0 +1,103 @@
+"""A ZNS campaign from its source to its summary, against the emulator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from esms_connectors import EsmsClient, InvalidRequestError
+from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, refuse_before
+from esms_connectors.ledger import Ledger
+from esms_connectors.recipients import Columns
+from esms_connectors.sending.bulk import BulkIncompleteError
+from esms_connectors.sending.campaign import SourceChangedError, ZnsCampaign, summary_dict
+
+COLUMNS = Columns("phone", ("name", "service", "code", "date"))
+
+
+def people(count: int, first: int = 0) -> list[dict[str, str]]:
+    return [
+        {"phone": f"0901{n:06d}", "name": f"Chị {n}", "service": "Gội", "code": f"K{n}", "date": "19/03/2025"}
+        for n in range(first, first + count)
+    ]
+
+
+@pytest.fixture
+def campaign(client: EsmsClient, tmp_path: Path) -> Iterator[Callable[..., ZnsCampaign]]:
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+
+        def make(source: Any, **more: Any) -> ZnsCampaign:
+            given = {"ledger": ledger, "run_key": "march", "threads": 2, **more}
+            return ZnsCampaign(client, source, COLUMNS, DEMO_TEMPLATE_ID, DEMO_OA_ID, **given)
+
+        yield make
+
+
+def test_plan_then_send_then_nothing_is_left(campaign: Callable[..., ZnsCampaign], gateway: Emulator) -> None:
+    """The plan sends nothing; sending twice is the resume; the summary is counts."""
+    one = campaign(people(700), price_vnd=300)
+    plan = one.plan()
+    assert (plan.to_send, gateway.call_count("send_zns_bulk")) == (700, 0)
+    result = summary_dict(one.send(plan), plan)
+    assert (result["accepted"], result["cost_vnd"]) == (700, 210_000)
+    assert "0901" not in json.dumps(result)
+    again = campaign(people(700))
+    assert again.plan().to_send == 0
+    assert again.send(again.plan()).counters.accepted == 0
+    assert set(gateway.deliveries_by_phone().values()) == {1}
+
+
+def test_a_share_that_is_out_of_reach_sends_nothing(campaign: Callable[..., ZnsCampaign], gateway: Emulator) -> None:
+    """One of ten rows cannot be sent: at_least 1 is refused before the first message, 0.9 is kept."""
+    rows = [*people(9), {**people(1)[0], "phone": "0283812345"}]
+    strict = campaign(rows)
+    with pytest.raises(InvalidRequestError, match="1 of 10 rows"):
+        strict.send(strict.plan())
+    assert list(gateway.messages()) == []
+    lenient = campaign(rows, at_least=0.9)
+    assert lenient.send(lenient.plan()).run.accepted == 9
+
+
+def test_rows_that_come_or_go_between_the_readings_are_noticed(
+    campaign: Callable[..., ZnsCampaign], tmp_path: Path
+) -> None:
+    """What is sent must be what was checked; the same call again is right."""
+    path = tmp_path / "people.jsonl"
+    path.write_text("\n".join(map(json.dumps, people(5))), encoding="utf-8")
+    one = campaign(path)
+    plan = one.plan()
+    path.write_text("\n".join(map(json.dumps, people(6))), encoding="utf-8")
+    with pytest.raises(SourceChangedError, match="5 rows were checked, 6"):
+        one.send(plan)
+    assert one.send(one.plan()).run.accepted == 6
+
+
+def test_a_gateway_that_is_down_is_worth_another_try(campaign: Callable[..., ZnsCampaign], gateway: Emulator) -> None:
+    """The run stops itself, and says that waiting may help."""
+    gateway.faults.add("send_zns_bulk", refuse_before(), next_calls=400)
+    one = campaign(people(500), chunk_size=25)
+    with pytest.raises(BulkIncompleteError) as error:
+        one.send(one.plan())
+    assert error.value.retryable
+    assert error.value.summary.stopped_by is not None
+    gateway.faults.clear()
+    assert one.send(one.plan()).run.accepted == 500
+
+
+def test_what_can_be_read_only_once_is_refused(campaign: Callable[..., ZnsCampaign]) -> None:
+    """It would be empty when it is sent."""
+    with pytest.raises(InvalidRequestError, match="iterator"):
+        campaign(iter(people(3)))
+    with pytest.raises(InvalidRequestError, match=r"0\.98"):
+        campaign(people(3), at_least=98)
+
+
+def test_nobody_to_send_to_is_an_error(campaign: Callable[..., ZnsCampaign]) -> None:
+    """An empty list is more often a mistake than a wish."""
+    empty = campaign([])
+    with pytest.raises(InvalidRequestError, match="it has none"):
+        empty.send(empty.plan())
