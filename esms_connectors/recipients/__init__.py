@@ -6,6 +6,7 @@ source, except by what `read_recipients` says.
 """
 
 from esms_connectors.recipients.columns import Columns
+from esms_connectors.recipients.phone_lists import PhoneList, read_phone_list
 from esms_connectors.recipients.phones import CleanPhone, clean_phone
 from esms_connectors.recipients.reading import ReadReport, Recipient, read_recipients
 from esms_connectors.recipients.rejects import RejectsFile
@@ -14,6 +15,7 @@ from esms_connectors.recipients.sources import Rows, Source, SqlQuery, is_repeat
 __all__ = [
     "CleanPhone",
     "Columns",
+    "PhoneList",
     "ReadReport",
     "Recipient",
     "RejectsFile",
@@ -23,5 +25,6 @@ __all__ = [
     "clean_phone",
     "is_repeatable",
     "open_rows",
+    "read_phone_list",
     "read_recipients",
 ]

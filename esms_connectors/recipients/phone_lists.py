@@ -1,0 +1,93 @@
+"""A short list of phones as people write it into a form, a connection or an argument; one rule for all of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from esms_connectors.gateway.redaction import mask_phone
+from esms_connectors.recipients.phones import clean_phone
+
+_BETWEEN = re.compile(r"[,;|\n\r]+")
+# A JSON or Python list as text. A bracket alone is no sign of one: (0901) 888 484 is a number.
+_LIST_AS_TEXT = re.compile(r"""\s*(?:\[(?P<square>.*)\]|\((?P<round>\s*["'].*)\))\s*""", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneList:
+    """
+    What was found in a list.
+
+    Attributes:
+        numbers: the Vietnamese mobile numbers in the form that is sent, each once, in the order given.
+        problems: one line for each entry that is no such number; the entry is masked.
+    """
+
+    numbers: tuple[str, ...] = field(default=(), repr=False)
+    problems: tuple[str, ...] = ()
+
+
+def read_phone_list(phones: object) -> PhoneList:
+    """
+    The numbers in `phones`. Never raises: an entry that is no number must not cost the others their message.
+
+    Args:
+        phones: a list, tuple, set or other iterable, one number as text or whole number, or one text with several
+            between commas, semicolons, `|` or line ends, or as a JSON list. Numbers may have blanks inside; blanks also
+            part numbers where that is the only way to read them.
+    """
+    numbers: dict[str, None] = {}
+    problems: list[str] = []
+    for position, entry in enumerate(_entries(phones), 1):
+        found, reason = _read_entry(entry)
+        numbers.update(dict.fromkeys(found))
+        if reason:
+            shown = mask_phone(str(entry)) if isinstance(entry, str | int | float) else type(entry).__name__
+            problems.append(f"phone {position} ({shown}) is no Vietnamese mobile number: {reason}")
+    return PhoneList(tuple(numbers), tuple(problems))
+
+
+def _read_entry(entry: object) -> tuple[list[str], str]:
+    """The numbers of one entry, and what is wrong with the rest of it or with all."""
+    one = clean_phone(entry)
+    if one.number or not isinstance(entry, str):
+        return [one.number] if one.number else [], one.reason
+    words = entry.split()
+    if found := _split_at_blanks(words):
+        return found, ""
+    # Not all of it can be read; what stands there as a whole number is one all the same.
+    whole = [clean_phone(word).number for word in words]
+    return [number for number in whole if number], one.reason
+
+
+def _entries(phones: object) -> Iterator[object]:
+    if isinstance(phones, bytes):
+        phones = phones.decode(errors="replace")
+    if isinstance(phones, str):
+        if found := _LIST_AS_TEXT.fullmatch(phones):
+            phones = found["square"] or found["round"] or ""
+        for part in _BETWEEN.split(phones):
+            if part := part.strip().strip("\"'").strip():
+                yield part
+    elif isinstance(phones, Iterable) and not isinstance(phones, Mapping):
+        for one in phones:
+            yield from _entries(one) if isinstance(one, str) else [one]
+    elif phones is not None:
+        yield phones
+
+
+def _split_at_blanks(words: list[str]) -> list[str]:
+    """The numbers that `words` are when each number takes one or more of them; empty where some are left over."""
+    # readings[n]: the numbers that the first n words make.
+    readings: list[list[str] | None] = [[]]
+    for end in range(1, len(words) + 1):
+        readings.append(None)
+        # A number has at most 14 digits, and nobody writes them one by one with a blank between.
+        for begin in range(end - 1, max(-1, end - 9), -1):
+            before = readings[begin]
+            number = clean_phone("".join(words[begin:end])).number if before is not None else ""
+            if before is not None and number:
+                readings[end] = [*before, number]
+                break
+    return readings[-1] or []
