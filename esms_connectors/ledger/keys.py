@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import unicodedata
 from collections.abc import Iterable
 
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.request_ids import make_request_id
+
+MADE_KEY_PREFIX = "airflow/"
+# How Jinja, Python, pandas, jq and browsers write a value that is not there.
+_MISSING = frozenset(("None", "null", "NULL", "nan", "NaN", "NaT", "<NA>", "undefined"))
+_PART_ENDS = re.compile(r"\s*[-_/.:;,|=#]\s*")
+_WORD_ENDS = re.compile(r"[\s()\[\]{}'\"]+")
+# The id of an Airflow run, which has its signs doubled by right.
+_RUN_ID = re.compile(
+    r"(?<![a-z])(?:backfill|scheduled|manual|[a-z]+_triggered|asset_materialization)__"
+    r"(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)(?:__\w+)*|\w+)"
+)
 
 
 class LedgerKeys:
@@ -48,19 +60,40 @@ class LedgerKeys:
         return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()[:40]
 
 
-def check_run_key(run_key: str) -> str:
+def check_run_key(run_key: object) -> str:
     """
-    The run key in one spelling (NFC): two that look alike must not be two runs.
+    The run key in one spelling (NFC): two that look alike must not be two runs, nor two runs one.
+
+    `visits-None` and `visits-` are what a template or a script makes of `visits-{day}` when the day is not there. They
+    name one run for campaigns that have nothing in common, and who was in the first would get nothing of the second.
 
     Raises:
-        InvalidRequestError: empty, too long, with blanks at its ends, or with characters that cannot be seen.
+        InvalidRequestError: no text, empty, too long, with blanks at its ends, with characters that cannot be seen,
+            or with a part that is empty or the word for a missing value.
     """
+    if not isinstance(run_key, str):
+        raise InvalidRequestError(f"run_key must be text, not {type(run_key).__name__}.", field="run_key")
     run_key = unicodedata.normalize("NFC", run_key)
     if not run_key or run_key != run_key.strip() or len(run_key) > 200 or not run_key.isprintable():
         raise InvalidRequestError(
             "run_key takes 1 to 200 printable characters, without blanks at its ends.", field="run_key"
         )
+    # A key that an adapter made of the ids of DAG, run and task: these may be called anything.
+    if not run_key.startswith(MADE_KEY_PREFIX) and (missing := _missing_part(run_key)):
+        raise InvalidRequestError(
+            f"run_key {run_key!r} {missing}: what should stand there was not given. Another campaign would come to the "
+            "same key, and its people would be taken for told.",
+            field="run_key",
+        )
     return run_key
+
+
+def _missing_part(run_key: str) -> str:
+    parts = _PART_ENDS.split(_RUN_ID.sub("run", run_key.replace("://", "/")))
+    if not all(parts):
+        return "has an empty part"
+    words = (word for part in parts for word in _WORD_ENDS.split(part))
+    return next((f"has the word {word} as a part" for word in words if word in _MISSING), "")
 
 
 def wire_id(request_id: str, generation: int) -> str:
