@@ -30,7 +30,7 @@ import esms_connectors.warehouse.postgresql  # noqa: F401
 from esms_connectors.cli.commands import esms
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.sent_data.reader import SentDataReader
-from esms_connectors.warehouse import loading
+from esms_connectors.warehouse.load_summary import LoadCounts
 from esms_connectors.warehouse.spool import WindowSpool
 
 
@@ -57,7 +57,7 @@ def die_at(moment: str, number: int, signal_number: int) -> None:
         case "page":
             before(SentDataReader, "_page")
         case "merged":
-            before(loading.LoadSummary, "_add")
+            before(LoadCounts, "add")
         case "finalizing":
 
             class Finalized:

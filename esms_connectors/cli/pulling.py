@@ -52,12 +52,30 @@ phones_option = click.option(
 
 
 @click.command("pull")
-@click.option("--from", "start_text", metavar="TIME", help="Created from; a day or a time in Vietnam.")
-@click.option("--to", "end_text", metavar="TIME", help="Created until; default: now.")
+@click.option(
+    "--from",
+    "start_text",
+    metavar="TIME",
+    help="Created from; a day or a time in Vietnam. Default: where the pulls before ended, missed days included.",
+)
+@click.option(
+    "--to", "end_text", metavar="TIME", help="Created until; default: now, or without --from the last midnight."
+)
 @into_option
 @click.option("--types", metavar="LIST", help="Message types such as 2,25 or zns,customer_care; default: all.")
 @click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True)
-@click.option("--follow-up", is_flag=True, help="Read windows again whose rows were not final, or not all there yet.")
+@click.option(
+    "--most-days",
+    type=click.IntRange(min=1),
+    default=31,
+    show_default=True,
+    help="Without --from: how far back missed days are loaded.",
+)
+@click.option(
+    "--follow-up/--no-follow-up",
+    default=None,
+    help="Read windows again whose rows were not final, or not all there yet. Default: without --from.",
+)
 @click.option(
     "--max-age", type=click.IntRange(min=1), default=14, show_default=True, help="Days a window is followed up."
 )
@@ -72,7 +90,8 @@ def pull(
     address: str,
     types: str | None,
     threads: int,
-    follow_up: bool,
+    most_days: int,
+    follow_up: bool | None,
     max_age: int,
     again: bool,
     phones: str,
@@ -89,47 +108,43 @@ def pull(
 
     \b
     Examples:
+      esms pull --into postgresql://etl@db/warehouse
       esms pull --from 2026-11-01 --to 2026-11-08 --into duckdb:///esms.duckdb
-      esms pull --from 2026-11-07 --follow-up --into postgresql://etl@db/warehouse
       esms pull --from 2026-11-01 --into s3://bucket/esms?format=parquet --types zns --phones hashed
     """
-    if start_text is None and not follow_up:
-        raise InvalidRequestError("Give --from, or --follow-up for the windows that are not final yet.", field="from")
     start = None if start_text is None else read_moment(start_text, "from")
-    end = pendulum.now("UTC") if end_text is None else read_moment(end_text, "to")
-    if start is not None and start >= end:
+    end = None if end_text is None else read_moment(end_text, "to")
+    if start is not None and start >= (end or pendulum.now("UTC")):
         raise InvalidRequestError(f"--from {start_text!r} is not earlier than --to: the span is empty.", field="from")
     sms_types = _read_types(types)
     _need_columns()
-    from esms_connectors.warehouse import follow_up_windows, load_sent_messages, load_windows, open_warehouse
+    from esms_connectors.warehouse import load_planned, open_warehouse, plan_load
 
     privacy = _privacy(phones, content=not no_content)
     console = Console(stderr=True)
     with (
         open_client(base_url, sandbox, max_connections=threads + 1) as client,
         open_warehouse(address) as warehouse,
-        _Bar(console) as tell,
     ):
-        settings: dict[str, Any] = {"privacy": privacy, "threads": threads, "resume": not again, "progress": tell}
-        if start is None:
-            windows = follow_up_windows(warehouse, max_age=timedelta(days=max_age))
-            summary = load_windows(
-                client, warehouse, [window for window in windows if window.sms_type in sms_types], **settings
-            )
-        else:
-            summary = load_sent_messages(
-                client,
-                warehouse,
-                start,
-                end,
-                sms_types=sms_types,
-                follow_up=follow_up,
-                max_age=timedelta(days=max_age),
-                **settings,
+        plan = plan_load(
+            warehouse,
+            start=start,
+            end=end,
+            sms_types=sms_types,
+            most_days=most_days,
+            follow_up=start is None if follow_up is None else follow_up,
+            max_age=timedelta(days=max_age),
+        )
+        if not as_json:
+            for note in plan.notes:
+                click.echo(note)
+        with _Bar(console) as tell:
+            summary = load_planned(
+                client, warehouse, plan, privacy=privacy, threads=threads, resume=not again, progress=tell
             )
         name = warehouse.name
     if as_json:
-        print_json({**summary.as_dict(), "into": name})
+        print_json({**summary.as_dict(), "notes": plan.notes, "into": name})
         return
     _print_summary(summary, name)
 

@@ -75,11 +75,7 @@ def windows_between(
             of range.
     """
     for name, moment in (("start", start), ("end", end)):
-        if not isinstance(moment, datetime) or moment.utcoffset() is None:
-            raise InvalidRequestError(
-                f"{name} needs a date and time with a zone, such as pendulum.datetime(2026, 11, 1, tz='{VIETNAM}').",
-                field=name,
-            )
+        check_moment(moment, name)
         if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
             raise InvalidRequestError(f"{name} is out of range: the year {moment.year} is a slip.", field=name)
     first, last = _whole_second(start), _whole_second(end)
@@ -94,6 +90,21 @@ def windows_between(
     if not types:
         raise InvalidRequestError("There is no message type to ask for.", field="sms_types")
     return (window for sms_type in types for window in _windows_of_type(sms_type, first, last, longest))
+
+
+def check_moment(moment: datetime, name: str) -> DateTime:
+    """
+    An aware time, in UTC.
+
+    Raises:
+        InvalidRequestError: no time, or one without a zone.
+    """
+    if not isinstance(moment, datetime) or moment.utcoffset() is None:
+        raise InvalidRequestError(
+            f"{name} needs a date and time with a zone, such as pendulum.datetime(2026, 11, 1, tz='{VIETNAM}').",
+            field=name,
+        )
+    return pendulum.instance(moment).in_timezone("UTC")
 
 
 def _whole_second(moment: datetime) -> DateTime:

@@ -62,20 +62,41 @@ def test_pull_loads_shows_and_loads_again(run: Run, emulator: Emulator, file: Pa
     assert again.stderr == ""
 
 
-def test_pull_of_what_is_open_reads_on(run: Run, emulator: Emulator, file: Path, into: str) -> None:
-    """--follow-up alone needs no --from, and asks only for the day that has an open row."""
+def test_pull_without_a_span_goes_on_where_the_pulls_before_ended(
+    run: Run, emulator: Emulator, file: Path, into: str
+) -> None:
+    """The day that was missed, and again the day that has an open row; then nothing is left to do. Told in a line."""
     today = pendulum.today("Asia/Ho_Chi_Minh")
     emulator.populate(20, start=today.subtract(days=3), end=today.subtract(days=2, seconds=5))
     late = emulator.insert_message(today.subtract(days=2).add(hours=2), send_status=7, send_result=2)
+    emulator.populate(30, start=today.subtract(days=1).add(seconds=5), end=today.subtract(seconds=5))
     span = ("--from", today.subtract(days=3).to_date_string(), "--to", today.subtract(days=1).to_date_string())
     assert run("pull", *span, "--types", "2", "--into", into).returncode == 0
     emulator.set_status(late, 5, 1)
     calls = emulator.call_count("get_sms_sent_data")
-    told = json.loads(run("pull", "--follow-up", "--into", into, "--json").stdout)
-    assert (told["windows"], told["changed"]) == (1, 1)
-    assert emulator.call_count("get_sms_sent_data") == calls + 1
+    told = json.loads(run("pull", "--types", "2", "--into", into, "--json").stdout)
+    assert (told["windows"], told["inserted"], told["changed"]) == (1, 30, 0)
+    assert (told["follow_up"]["windows"], told["follow_up"]["changed"]) == (1, 1)
+    assert emulator.call_count("get_sms_sent_data") == calls + 2
     assert rows_in(file) == rows_at(emulator)
-    assert json.loads(run("pull", "--follow-up", "--into", into, "--json").stdout)["windows"] == 0
+    done = run("pull", "--types", "2", "--into", into)
+    assert f"everything up to {today.to_date_string()} 00:00 in Vietnam is loaded" in done.stdout
+    assert emulator.call_count("get_sms_sent_data") == calls + 2
+
+
+def test_what_is_only_followed_up(run: Run, emulator: Emulator, into: str) -> None:
+    """--from and --follow-up as before; --no-follow-up loads what is missing alone."""
+    yesterday = pendulum.yesterday("Asia/Ho_Chi_Minh")
+    emulator.insert_message(yesterday.subtract(hours=5), send_status=7, send_result=2)
+    day = ("--from", yesterday.subtract(days=1).to_date_string(), "--to", yesterday.to_date_string())
+    assert run("pull", *day, "--types", "2", "--into", into).returncode == 0
+    told = json.loads(run("pull", "--types", "2", "--no-follow-up", "--into", into, "--json").stdout)
+    assert (told["windows"], told["follow_up"]["windows"]) == (1, 0)
+    next_day = ("--from", yesterday.to_date_string(), "--to", yesterday.add(days=1).to_date_string())
+    told = json.loads(run("pull", *next_day, "--types", "2", "--into", into, "--json").stdout)
+    assert (told["windows"], told["follow_up"]["windows"]) == (1, 0)
+    told = json.loads(run("pull", *next_day, "--follow-up", "--types", "2", "--into", into, "--json").stdout)
+    assert (told["windows"], told["follow_up"]["windows"], told["follow_up"]["open_rows"]) == (1, 1, 1)
 
 
 def test_an_incomplete_window_says_what_was_loaded(run: Run, emulator: Emulator, file: Path, into: str) -> None:
@@ -103,7 +124,6 @@ def test_an_incomplete_window_says_what_was_loaded(run: Run, emulator: Emulator,
 @pytest.mark.parametrize(
     ("arguments", "fragment"),
     [
-        ((), "Give --from, or --follow-up"),
         (("--from", "14/05/2024"), "--from '14/05/2024' is no time"),
         (("--from", "2024-05-32"), "is no time"),
         (("--from", "2024-05-14", "--to", "soon"), "--to 'soon' is no time"),

@@ -100,8 +100,10 @@ def test_follow_up_rides_along_with_a_pull(gateway: Emulator, duckdb_only: Place
     gateway.set_status(late, *FAILED)
     gateway.advance(minutes=1)
     summary = load(duckdb_only, follow_up=True)
-    # The row stands on the midnight that both days share.
-    assert (summary.windows, summary.changed) == (3, 1)
+    # The row stands on the midnight that both days share, and the day before is not counted as the day's own.
+    assert (summary.windows, summary.rows, summary.changed) == (1, 30, 0)
+    assert (summary.follow_up.windows, summary.follow_up.rows, summary.follow_up.changed) == (2, 64, 1)
+    assert summary.as_dict()["follow_up"] == summary.follow_up.as_dict()
     assert duckdb_only.messages() == rows_at(gateway)
 
 

@@ -1,0 +1,137 @@
+"""What a load did, and how far it has come."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from dataclasses import fields as dataclass_fields
+
+from esms_connectors.gateway.errors import EsmsError
+from esms_connectors.sent_data.reader import IncompleteWindowError, WindowReading
+from esms_connectors.warehouse.contract import MergeCounts
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProgress:
+    """
+    Where a load stands.
+
+    Attributes:
+        windows_done, windows: of all that are to be read.
+        rows: read so far.
+        rows_at_hand, rows_expected: of the window being read.
+    """
+
+    windows_done: int
+    windows: int
+    rows: int
+    rows_at_hand: int
+    rows_expected: int
+
+    @property
+    def share_done(self) -> float:
+        """0 to 1, as if all windows were alike: nobody knows the others before they are read."""
+        if self.windows == 0:
+            return 1.0
+        return min(1.0, (self.windows_done + (self.rows_at_hand / max(1, self.rows_expected))) / self.windows)
+
+
+@dataclass(slots=True)
+class LoadCounts:
+    """
+    What was loaded of some windows.
+
+    Attributes:
+        windows, rows: loaded.
+        inserted, changed, unchanged, went_back: what became of the rows; see `MergeCounts`.
+        open_rows: rows that are not final; their windows are worth another reading later.
+        states: state -> rows.
+    """
+
+    windows: int = 0
+    rows: int = 0
+    inserted: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    went_back: int = 0
+    open_rows: int = 0
+    states: Counter[str] = field(default_factory=Counter)
+
+    def __str__(self) -> str:
+        text = f"{self.rows:,} rows in {self.windows:,} windows: {self.inserted:,} new, {self.changed:,} changed"
+        text += f", {self.unchanged:,} as they were"
+        for count, what in (
+            (self.went_back, "would have gone back from a final state and are flagged"),
+            (self.open_rows, "not final yet"),
+        ):
+            text += f", {count:,} {what}" if count else ""
+        return text
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        # `asdict` would rebuild the counter from pairs, and count those.
+        return {one.name: getattr(self, one.name) for one in dataclass_fields(LoadCounts)} | {
+            "states": dict(self.states)
+        }
+
+    def add(self, reading: WindowReading, counts: MergeCounts) -> None:
+        """Count a window that was loaded."""
+        self.windows += 1
+        self.rows += reading.rows
+        self.inserted += counts.inserted
+        self.changed += counts.changed
+        self.unchanged += counts.unchanged
+        self.went_back += counts.went_back
+        self.open_rows += reading.open_rows
+        self.states.update(reading.states)
+
+
+@dataclass(slots=True)
+class LoadSummary(LoadCounts):
+    """
+    What a load did. Its own counts are those of the task: the span that was asked for, or the days that were missing.
+
+    Attributes:
+        skipped: windows that an interrupted pull had loaded already.
+        follow_up: what was loaded of other windows, which were read again.
+        seconds: from beginning to end.
+    """
+
+    skipped: int = 0
+    follow_up: LoadCounts = field(default_factory=LoadCounts)
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        # Not `super()`, which knows nothing of a class that slots have made anew.
+        text = LoadCounts.__str__(self)
+        text += f"; {self.skipped:,} windows were there already" if self.skipped else ""
+        return text + (f"; read again: {self.follow_up}" if self.follow_up.windows else "")
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {
+            **LoadCounts.as_dict(self),
+            "skipped": self.skipped,
+            "follow_up": self.follow_up.as_dict(),
+            "seconds": round(self.seconds, 2),
+        }
+
+
+class LoadIncompleteError(EsmsError):
+    """
+    Some windows do not add up and were left out; all others are loaded. Load again later.
+
+    Attributes:
+        incomplete: an error for each window left out.
+        summary: what was loaded.
+    """
+
+    retryable = True
+
+    def __init__(
+        self, message: str, *, incomplete: Sequence[IncompleteWindowError] = (), summary: LoadSummary | None = None
+    ) -> None:
+        super().__init__(message)
+        self.incomplete = tuple(incomplete)
+        self.summary = summary or LoadSummary()

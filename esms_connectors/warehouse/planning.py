@@ -1,0 +1,224 @@
+"""What a load is to do: which windows it reads for itself, and which of earlier ones it looks at again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pendulum
+from pendulum import DateTime
+
+from esms_connectors.gateway.arguments import check_sms_type
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.models import SmsType
+from esms_connectors.gateway.wire import VIETNAM
+from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow, check_moment, windows_between
+from esms_connectors.warehouse.contract import Warehouse, WindowLoad
+
+# A status that has not settled by then never will; the gateway's own look-ups stop at seven days.
+MAX_AGE = timedelta(days=14)
+# Days that were missed are loaded without being asked for, so far back.
+MOST_DAYS = 31
+
+Clock = Callable[[], DateTime]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """
+    What a load is to do.
+
+    Attributes:
+        windows: the task itself: the span that was asked for, or what is missing up to the scheduled day.
+        follow_up: windows of other times that are worth another reading.
+        start, end: of the task, UTC; equal where nothing is missing.
+        notes: for the log, a line each: which windows, and why.
+    """
+
+    windows: tuple[SentWindow, ...]
+    follow_up: tuple[SentWindow, ...]
+    start: DateTime
+    end: DateTime
+    notes: tuple[str, ...] = ()
+
+
+def plan_load(
+    warehouse: Warehouse,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    scheduled: datetime | None = None,
+    sms_types: Iterable[SmsType | int] = ALL_SMS_TYPES,
+    most_days: int = MOST_DAYS,
+    follow_up: bool = True,
+    max_age: timedelta = MAX_AGE,
+    now: Clock = lambda: pendulum.now("UTC"),
+) -> LoadPlan:
+    """
+    Plan a load from what `esms_loads` knows of those before. Nothing is read or written down.
+
+    With `start`, the task is the span from `start` to `end`. Without, it is what was never loaded, or not to its end,
+    since the first window of a type: days that a scheduler missed are in it. Where nothing was loaded yet, it is the
+    last whole day.
+
+    Args:
+        start: aware; None for "from where the loads before ended".
+        end: aware. With `start`, the present if None. Without, the last midnight in Vietnam before `scheduled`.
+        scheduled: the time for which the run was scheduled, however late it takes place; the present if None.
+        sms_types: the types to ask for.
+        most_days: without `start`, no day that began earlier than so many days before `end` is loaded; a note tells.
+        follow_up: False plans the task alone.
+        max_age: windows that ended longer ago are not looked at again, whatever they hold.
+        now: the clock.
+
+    Raises:
+        InvalidRequestError: an empty span, an unlisted type, a time without a zone.
+        WarehouseError, ConfigurationError: the warehouse cannot be used.
+    """
+    if most_days < 1:
+        raise InvalidRequestError("most_days is at least 1.", field="most_days")
+    types = tuple(dict.fromkeys(check_sms_type(sms_type) for sms_type in sms_types))
+    if not types:
+        raise InvalidRequestError("There is no message type to ask for.", field="sms_types")
+    present = now().in_timezone("UTC")
+    warehouse.prepare()
+    loads = [load for load in warehouse.loads() if load.window.sms_type in types]
+    notes: list[str] = []
+    if start is not None:
+        windows = tuple(windows_between(start, end or present, types))
+        first, last = check_moment(start, "start"), check_moment(end or present, "end")
+    else:
+        last = _midnight_before(scheduled or present) if end is None else check_moment(end, "end")
+        missing = [_missing_spans(loads, sms_type, last, present) for sms_type in types]
+        oldest = last.subtract(days=most_days)
+        windows = tuple(
+            window
+            for sms_type, spans in zip(types, missing, strict=True)
+            for begin, until in spans
+            if until > oldest
+            for window in windows_between(max(begin, oldest), until, [sms_type])
+        )
+        first = min((window.start for window in windows), default=last)
+        notes += _notes_on_missing(windows, last)
+        beyond = [begin for spans in missing for begin, _ in spans if begin < oldest]
+        if beyond:
+            notes.append(
+                f"days from {_day(min(beyond))} were never loaded and are more than {most_days} days old: "
+                "they are left out. Load them by their dates."
+            )
+    again: tuple[SentWindow, ...] = ()
+    if follow_up:
+        reasons = _reasons_to_read_again(loads, present, max_age)
+        again = tuple(sorted(one for one in reasons if not any(_lies_in(one, window) for window in windows)))
+        notes += _notes_on_follow_up(reasons[window] for window in again)
+    return LoadPlan(windows, again, first, last, tuple(notes))
+
+
+def follow_up_windows(
+    warehouse: Warehouse, *, max_age: timedelta = MAX_AGE, now: Clock = lambda: pendulum.now("UTC")
+) -> list[SentWindow]:
+    """
+    The windows worth another reading: owed, read before they had ended, or with rows that were not final.
+
+    Args:
+        max_age: windows that ended longer ago are left alone, whatever they hold.
+    """
+    warehouse.prepare()
+    return sorted(_reasons_to_read_again(list(warehouse.loads()), now(), max_age))
+
+
+def is_owed(load: WindowLoad) -> bool:
+    """Asked for, and not read since. Both times are of the clock of those who pull, unlike `loaded_at`."""
+    return load.read_at is None or load.read_at < load.planned_at
+
+
+def _is_closed(load: WindowLoad, present: DateTime) -> bool:
+    """Read to its end. A reading from the future was dated by a clock that was ahead, and proves no end."""
+    return load.closed and not is_owed(load) and load.read_at is not None and load.read_at <= present
+
+
+def _missing_spans(
+    loads: Sequence[WindowLoad], sms_type: int, end: DateTime, present: DateTime
+) -> list[tuple[DateTime, DateTime]]:
+    """What no closed window covers, from the first window that anybody asked for; the last day where nobody did."""
+    windows = sorted(
+        (load.window.start, load.window.end, _is_closed(load, present))
+        for load in loads
+        if load.window.sms_type == sms_type
+    )
+    if not windows:
+        return [(end.in_timezone(VIETNAM).subtract(microseconds=1).start_of("day").in_timezone("UTC"), end)]
+    missing = []
+    reached = windows[0][0]
+    for begin, until, is_closed in windows:
+        if not is_closed:
+            continue
+        if reached < min(begin, end):
+            missing.append((reached, min(begin, end)))
+        reached = max(reached, until)
+    if reached < end:
+        missing.append((reached, end))
+    return missing
+
+
+def _reasons_to_read_again(loads: Sequence[WindowLoad], present: datetime, max_age: timedelta) -> dict[SentWindow, str]:
+    oldest = present - max_age
+    recent = [load for load in loads if load.window.end >= oldest]
+    return {
+        load.window: reason
+        for load in recent
+        if (reason := _reason(load)) and not any(_stands_for(other, load) for other in recent)
+    }
+
+
+def _reason(load: WindowLoad) -> str:
+    if is_owed(load):
+        return "asked for and not read"
+    if not load.closed:
+        return "read before they had ended"
+    return "with rows not final" if load.open_rows else ""
+
+
+def _stands_for(other: WindowLoad, load: WindowLoad) -> bool:
+    """Every row of this one is in a bigger window that was read later: of a growing day only the last pull counts."""
+    return (
+        load.window != other.window
+        and _lies_in(load.window, other.window)
+        and other.read_at is not None
+        and (load.read_at is None or load.read_at <= other.read_at)
+    )
+
+
+def _lies_in(inner: SentWindow, outer: SentWindow) -> bool:
+    return inner.sms_type == outer.sms_type and outer.start <= inner.start and inner.end <= outer.end
+
+
+def _midnight_before(moment: datetime) -> DateTime:
+    return check_moment(moment, "scheduled").in_timezone(VIETNAM).start_of("day").in_timezone("UTC")
+
+
+def _notes_on_missing(windows: Sequence[SentWindow], end: DateTime) -> list[str]:
+    if not windows:
+        return [f"everything up to {_time(end)} in Vietnam is loaded"]
+    missed = sum(window.end <= end.subtract(days=1) for window in windows)
+    begin = min(window.start for window in windows)
+    text = f"{len(windows)} windows to load, {_time(begin)} to {_time(end)} in Vietnam"
+    return [text + (f"; {missed} of them were missed on earlier days" if missed else "")]
+
+
+def _notes_on_follow_up(reasons: Iterable[str]) -> list[str]:
+    counted = Counter(reasons)
+    if not counted:
+        return []
+    listed = ", ".join(f"{count} {reason}" for reason, count in counted.items())
+    return [f"{counted.total()} windows to read again: {listed}"]
+
+
+def _day(moment: DateTime) -> str:
+    return moment.in_timezone(VIETNAM).to_date_string()
+
+
+def _time(moment: DateTime) -> str:
+    return moment.in_timezone(VIETNAM).format("YYYY-MM-DD HH:mm")

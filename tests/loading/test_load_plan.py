@@ -1,0 +1,185 @@
+"""What a load without a span does by itself: what is missing since the first window, up to the day it is run for."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pendulum
+import pytest
+from disturbing_gateway import DAY, NEXT
+from pulling_bench import Load, Place, rows_at
+
+from esms_connectors import InvalidRequestError
+from esms_connectors.emulator import Emulator, code
+from esms_connectors.gateway.errors import AuthenticationError
+from esms_connectors.sent_data.windows import SentWindow
+from esms_connectors.warehouse import LoadPlan, open_warehouse, plan_load
+
+
+@pytest.fixture
+def plan(gateway: Emulator) -> Any:
+    """What a load of type 2 would do, by the emulator's clock."""
+
+    def run(place: Place, **settings: Any) -> LoadPlan:
+        settings.setdefault("sms_types", [2])
+        settings.setdefault("now", lambda: gateway.clock.now.in_timezone("UTC"))  # type: ignore[attr-defined]
+        with open_warehouse(place.address) as warehouse:
+            return plan_load(warehouse, **settings)
+
+    return run
+
+
+def days(windows: Any) -> list[str]:
+    return [window.start.in_timezone("Asia/Ho_Chi_Minh").to_date_string() for window in windows]
+
+
+def fill(gateway: Emulator, first: pendulum.DateTime, count: int) -> None:
+    for day in range(count):
+        gateway.populate(20, start=first.add(days=day, seconds=1), end=first.add(days=day, hours=23))
+
+
+def test_where_nothing_was_loaded_yet_it_is_the_last_whole_day(
+    gateway: Emulator, place: Place, load: Load, plan: Any
+) -> None:
+    fill(gateway, DAY.subtract(days=2), 4)
+    assert days(plan(place).windows) == ["2024-05-14"]
+    assert load(place, None, None).rows == 20
+    assert plan(place).windows == ()
+
+
+def test_missed_days_are_loaded_with_the_next_one_and_told_of(
+    gateway: Emulator, place: Place, load: Load, plan: Any
+) -> None:
+    """Loaded on the 15th, then nothing ran until the 18th."""
+    fill(gateway, DAY, 4)
+    load(place, None, None)
+    gateway.advance(days=3)
+    planned = plan(place)
+    assert days(planned.windows) == ["2024-05-15", "2024-05-16", "2024-05-17"]
+    assert (planned.start, planned.end) == (DAY.add(days=1), DAY.add(days=4))
+    assert planned.notes == (
+        "3 windows to load, 2024-05-15 00:00 to 2024-05-18 00:00 in Vietnam; 2 of them were missed on earlier days",
+    )
+    assert load(place, None, None).rows == 60
+    assert place.messages() == rows_at(gateway)
+    assert plan(place).notes == ("everything up to 2024-05-18 00:00 in Vietnam is loaded",)
+
+
+def test_a_day_missed_between_loaded_ones_is_a_gap(
+    gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
+) -> None:
+    fill(gateway, DAY.subtract(days=3), 4)
+    load(duckdb_only, DAY.subtract(days=3), DAY.subtract(days=2))
+    load(duckdb_only, DAY.subtract(days=1), DAY)
+    assert days(plan(duckdb_only).windows) == ["2024-05-12", "2024-05-14"]
+    load(duckdb_only, None, None)
+    assert duckdb_only.messages() == rows_at(gateway)
+
+
+def test_a_late_run_loads_up_to_the_day_it_was_scheduled_for(
+    gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
+) -> None:
+    """Three runs that waited for a worker, taking place together: each loads its own day."""
+    fill(gateway, DAY, 4)
+    load(duckdb_only)
+    gateway.advance(days=3)
+    for late in range(3):
+        scheduled = NEXT.add(days=late + 1, hours=6)
+        assert days(plan(duckdb_only, scheduled=scheduled).windows) == [NEXT.add(days=late).to_date_string()]
+        assert load(duckdb_only, None, None, scheduled=scheduled).rows == 20
+    assert duckdb_only.messages() == rows_at(gateway)
+
+
+def test_the_present_day_is_left_to_the_next_run_and_its_beginning_is_read_again(
+    gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
+) -> None:
+    """Somebody pulled today's rows until noon: the day is still to be loaded as a whole tomorrow."""
+    fill(gateway, DAY, 2)
+    load(duckdb_only, DAY, NEXT.add(hours=12))
+    assert plan(duckdb_only).windows == ()
+    gateway.advance(days=1)
+    assert days(plan(duckdb_only).windows) == ["2024-05-15"]
+    load(duckdb_only, None, None, follow_up=True)
+    assert duckdb_only.messages() == rows_at(gateway)
+
+
+def test_a_window_that_was_asked_for_and_never_read_is_missing(
+    gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
+) -> None:
+    fill(gateway, DAY.subtract(days=1), 2)
+    gateway.faults.add("get_sms_sent_data", code("101"))
+    with pytest.raises(AuthenticationError):
+        load(duckdb_only, DAY.subtract(days=1), DAY)
+    gateway.faults.clear()
+    assert days(plan(duckdb_only).windows) == ["2024-05-13", "2024-05-14"]
+
+
+def test_each_type_goes_on_where_it_ended_itself(gateway: Emulator, duckdb_only: Place, load: Load, plan: Any) -> None:
+    load(duckdb_only, DAY.subtract(days=1), NEXT, sms_types=[2])
+    load(duckdb_only, DAY.subtract(days=2), DAY, sms_types=[25])
+    planned = plan(duckdb_only, sms_types=[1, 2, 25])
+    assert [(window.sms_type, days([window])[0]) for window in planned.windows] == [
+        (1, "2024-05-14"),
+        (25, "2024-05-14"),
+    ]
+
+
+def test_missed_days_are_bounded_and_what_lies_before_is_told_of(
+    gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
+) -> None:
+    load(duckdb_only)
+    gateway.advance(days=100)
+    planned = plan(duckdb_only)
+    assert len(planned.windows) == 31
+    assert planned.start == planned.end.subtract(days=31)
+    assert any("days from 2024-05-15 were never loaded" in note for note in planned.notes)
+    assert len(plan(duckdb_only, most_days=5).windows) == 5
+    with pytest.raises(InvalidRequestError, match="most_days"):
+        plan(duckdb_only, most_days=0)
+
+
+def test_a_span_is_loaded_as_it_is_asked_for(gateway: Emulator, duckdb_only: Place, load: Load, plan: Any) -> None:
+    """Whatever was loaded before, and without a word."""
+    load(duckdb_only)
+    planned = plan(duckdb_only, start=DAY, end=NEXT)
+    assert planned.windows == (SentWindow(2, DAY.in_timezone("UTC"), NEXT.in_timezone("UTC")),)
+    assert planned.notes == ()
+
+
+def test_a_reading_from_the_future_closes_nothing(gateway: Emulator, duckdb_only: Place, load: Load, plan: Any) -> None:
+    """A loader whose clock was a day ahead has read the days too early; all of them are read again."""
+    fill(gateway, DAY, 1)
+    tomorrow = gateway.clock.now.add(days=2).in_timezone("UTC")  # type: ignore[attr-defined]
+    load(duckdb_only, DAY, NEXT.add(days=1), now=lambda: tomorrow)
+    gateway.populate(30, start=NEXT.add(hours=13), end=NEXT.add(hours=23))
+    gateway.advance(hours=18)
+    assert days(plan(duckdb_only).windows) == ["2024-05-14", "2024-05-15"]
+    load(duckdb_only, None, None)
+    assert duckdb_only.messages() == rows_at(gateway)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"sms_types": []}, "no message type"),
+        ({"sms_types": [27]}, "sms_type"),
+        ({"start": NEXT, "end": DAY}, "not earlier than end"),
+        ({"start": datetime(2024, 5, 14), "end": NEXT}, "with a zone"),
+        ({"end": datetime(2024, 5, 14)}, "with a zone"),
+        ({"scheduled": datetime(2024, 5, 14)}, "with a zone"),
+    ],
+)
+def test_bad_arguments_are_one_line(duckdb_only: Place, plan: Any, settings: Any, says: str) -> None:
+    with pytest.raises(InvalidRequestError, match=says) as failure:
+        plan(duckdb_only, **settings)
+    assert "\n" not in str(failure.value)
+
+
+def test_old_windows_are_not_followed_up_for_ever(gateway: Emulator, duckdb_only: Place, load: Load, plan: Any) -> None:
+    gateway.insert_message(DAY.add(hours=5), send_status=7, send_result=2)
+    load(duckdb_only)
+    gateway.advance(days=2)
+    assert days(plan(duckdb_only).follow_up) == ["2024-05-14"]
+    assert plan(duckdb_only, follow_up=False).follow_up == ()
+    assert plan(duckdb_only, max_age=timedelta(days=1)).follow_up == ()
