@@ -5,10 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from esms_connectors.gateway.errors import InvalidRequestError
 
+if TYPE_CHECKING:
+    from pendulum import DateTime
+
 MAX_LENGTH = 50
+
+
+@dataclass(frozen=True, slots=True)
+class IdFact:
+    """
+    What was seen of a function: a second request with the id of an earlier one was held back (124), or it was not.
+    """
+
+    honoured: bool
+    seen_at: DateTime
 
 
 def make_request_id(*parts: str | int | None) -> str:

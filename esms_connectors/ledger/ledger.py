@@ -24,8 +24,9 @@ from pendulum import DateTime
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.gateway.retry import duplicate_window_start
+from esms_connectors.ledger.facts import GatewayFacts
 from esms_connectors.ledger.keys import LedgerKeys, check_run_key, wire_id
-from esms_connectors.ledger.rows import Claim, ClaimResult, LedgerRow, RunSummary, SendState, Settlement
+from esms_connectors.ledger.rows import Claim, ClaimResult, LedgerRow, RunSummary, SendState, Settlement, check_same
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Row
@@ -94,6 +95,11 @@ class Ledger:
 
     def __repr__(self) -> str:
         return f"Ledger({self._engine.url.render_as_string(hide_password=True)})"
+
+    @property
+    def facts(self) -> GatewayFacts:
+        """What was learned of gateways."""
+        return GatewayFacts(self._sql, self._reading, self._writing)
 
     @property
     def name(self) -> str:
@@ -177,7 +183,14 @@ class Ledger:
         return self._keys.request_ids(run_key, [row_key])[0]
 
     def claim(
-        self, run_key: str, rows: Sequence[LedgerRow], *, worker: str, chunk: str, frozen: bool = False
+        self,
+        run_key: str,
+        rows: Sequence[LedgerRow],
+        *,
+        worker: str,
+        chunk: str,
+        frozen: bool = False,
+        repeat: bool = True,
     ) -> ClaimResult:
         """
         Take the rows that may be sent now.
@@ -185,9 +198,10 @@ class Ledger:
         Args:
             worker: a name of this worker that no other one has.
             chunk: name of the chunk; with `frozen`, a row in doubt is only given out in the chunk it was in before.
+            repeat: rows in doubt may be sent again under their request ids; else they are left in doubt.
 
         Raises:
-            InvalidRequestError: a row was claimed before with another payload; none of `rows` is claimed then.
+            InvalidRequestError: a row was claimed before with another payload or phone; none of `rows` is claimed then.
         """
         now = self._now_ms()
         ids = self._keys.request_ids(run_key, [row.row_key for row in rows])
@@ -210,6 +224,7 @@ class Ledger:
             "worker": worker,
             "chunk": chunk,
             "any_chunk": 0 if frozen else 1,
+            "repeat": int(repeat),
             "now": now,
             "lease_until": now + int(self.lease_seconds * 1000),
             "window_start": _ms(duplicate_window_start(self._now())),
@@ -218,26 +233,14 @@ class Ledger:
             claimed = connection.execute(self._sql.claim, parameters).fetchall()
             others = [] if len(claimed) == len(records) else self._look_at_others(connection, parameters, claimed)
             for other in others:
+                # Raised inside the transaction: what was just claimed is given back.
                 index = index_of[other.request_id]
-                if other.payload_hash != records[index]["payload_hash"]:
-                    # Raised inside the transaction: what was just claimed is given back.
-                    raise InvalidRequestError(
-                        f"The row in line {rows[index].line} was sent in run {run_key!r} with other content before. "
-                        "Use a new run key, or take the row out; it was not sent again.",
-                        field="row_key",
-                        row=rows[index].line,
-                    )
-        states = [other.state for other in others]
+                check_same(run_key, rows[index], records[index], other)
         claims = [
             Claim(index_of[request_id], request_id, wire_id(request_id, generation), bool(in_doubt))
             for request_id, generation, in_doubt in claimed
         ]
-        return ClaimResult(
-            claims=tuple(sorted(claims, key=lambda claim: claim.index)),
-            settled=states.count("accepted") + states.count("rejected"),
-            held=states.count("held"),
-            busy=states.count("claimed") + states.count("unknown") + states.count("not_sent"),
-        )
+        return ClaimResult.of(claims, [(index_of[other.request_id], other.state) for other in others], repeat=repeat)
 
     def _look_at_others(
         self, connection: Connection, parameters: Mapping[str, Any], claimed: Sequence[Row[Any]]

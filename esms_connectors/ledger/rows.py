@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import SmsType
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
 
 # Under which types the messages of a channel are listed in the sent data; advertising is not there, it has no campaign.
 SMS_TYPES_OF_KIND = {
@@ -64,17 +69,39 @@ class ClaimResult:
         settled: accepted or rejected before.
         held: in doubt for too long.
         busy: another worker is at them, until its lease ends.
+        doubtful: places in the list given of those in doubt that were not given out.
     """
 
     claims: tuple[Claim, ...]
     settled: int = 0
     held: int = 0
     busy: int = 0
+    doubtful: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, claims: Iterable[Claim], others: Sequence[tuple[int, str]], *, repeat: bool) -> ClaimResult:
+        """Of the rows that were claimed, and of place and state of the `others`."""
+        states = [state for _, state in others]
+        doubtful = tuple(sorted(index for index, state in others if state == SendState.UNKNOWN))
+        return cls(
+            claims=tuple(sorted(claims, key=lambda claim: claim.index)),
+            settled=states.count("accepted") + states.count("rejected"),
+            held=states.count("held"),
+            # In doubt, and still not given out: its chunk is another one, or another worker was quicker.
+            busy=states.count("claimed") + states.count("not_sent") + (len(doubtful) if repeat else 0),
+            doubtful=() if repeat else doubtful,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """The outcome of a claimed row; `reason` redacted, one line."""
+    """
+    The outcome of a claimed row.
+
+    Attributes:
+        reason: redacted, one line.
+        id_refused: the gateway refused this very row, so its request id may be used up; a new one is due.
+    """
 
     request_id: str
     state: SendState
@@ -82,6 +109,7 @@ class Settlement:
     message_id: str | None = None
     duplicate: bool = False
     reason: str = ""
+    id_refused: bool = False
 
     def record(self) -> dict[str, str | int | None]:
         """As the ledger's statements take it."""
@@ -93,6 +121,7 @@ class Settlement:
             "message_id": self.message_id if self.message_id == _storable(self.message_id, 64) else None,
             "duplicate": int(self.duplicate),
             "reason": _storable(self.reason, 300),
+            "id_refused": int(self.id_refused),
         }
 
 
@@ -123,6 +152,27 @@ class RunSummary:
     @property
     def unsettled(self) -> int:
         return self.unknown + self.held + self.not_sent + self.claimed
+
+
+def check_same(run_key: str, row: LedgerRow, given: Mapping[str, Any], known: Row[Any]) -> None:
+    """
+    Whether a row is what it was before: its key stands for one phone and one content.
+
+    Raises:
+        InvalidRequestError: with the line and what differs; nothing may be sent of it.
+    """
+    if known.payload_hash != given["payload_hash"]:
+        what, field = "other content", "row_key"
+    elif known.phone not in (given["phone"], "erased"):
+        what, field = "another phone", "phone"
+    else:
+        return
+    raise InvalidRequestError(
+        f"The row in line {row.line} was sent in run {run_key!r} with {what} before. "
+        "Use a new run key, or take the row out; it was not sent again.",
+        field=field,
+        row=row.line,
+    )
 
 
 def _storable(text: str | None, length: int) -> str | None:

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.sql.elements import TextClause
 
 from esms_connectors.gateway.errors import ConfigurationError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = sa.MetaData()
 
@@ -39,8 +39,15 @@ sends = sa.Table(
     sa.Column("payload_hash", sa.String(40), nullable=False),
     sa.Column("chunk", sa.String(50), nullable=False, comment="rows that were sent in one call"),
     sa.Column("state", sa.String(10), nullable=False),
-    sa.Column("generation", sa.Integer, nullable=False, comment="goes up after a refusal that may be repeated"),
+    sa.Column("generation", sa.Integer, nullable=False, comment="goes up when the row is given a new id"),
     sa.Column("in_doubt", sa.Integer, nullable=False, comment="1 when an earlier attempt may have been accepted"),
+    sa.Column(
+        "id_refused",
+        sa.Integer,
+        nullable=False,
+        server_default="0",
+        comment="1 when the gateway refused this very row under its present id, which may be used up",
+    ),
     sa.Column("code", sa.String(20), comment="the gateway's"),
     sa.Column("message_id", sa.String(64)),
     sa.Column("duplicate", sa.Integer, nullable=False, comment="1 when the gateway answered 124"),
@@ -70,6 +77,24 @@ resends = sa.Table(
     sa.Column("at_ms", sa.BigInteger, primary_key=True),
     sa.Column("was", sa.String(10), nullable=False, comment="the state that somebody decided against"),
     sa.Column("reason", sa.Text, nullable=False),
+)
+
+gateway_facts = sa.Table(
+    "esms_gateway_facts",
+    metadata,
+    sa.Column("account", sa.String(40), primary_key=True, comment="hash of account and gateway host"),
+    sa.Column("endpoint", sa.String(60), primary_key=True),
+    sa.Column("request_ids", sa.String(10), nullable=False, comment="honoured or ignored"),
+    sa.Column("seen_ms", sa.BigInteger, nullable=False),
+)
+
+id_probes = sa.Table(
+    "esms_id_probes",
+    metadata,
+    sa.Column("run_key", sa.String(200), primary_key=True),
+    sa.Column("account", sa.String(40), primary_key=True),
+    sa.Column("endpoint", sa.String(60), primary_key=True),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
 )
 
 version = sa.Table(
@@ -105,6 +130,10 @@ class Statements:
     runs: TextClause
     erase: TextClause
     not_erased: TextClause
+    gateway_fact: TextClause
+    learn_fact: TextClause
+    begin_probe: TextClause
+    abandon_probe: TextClause
 
 
 _BURNT = "given.duplicate = 1 AND esms_sends.code IS NOT NULL AND esms_sends.code NOT IN ('100', '124', '199')"
@@ -115,8 +144,8 @@ _ROWS_SQLITE = {
         value ->> 'phone' AS phone, value ->> 'payload_hash' AS payload_hash,
         value ->> 'line' AS line FROM json_each(:rows)) AS given""",
     "settle": """(SELECT value ->> 'request_id' AS request_id, value ->> 'state' AS state, value ->> 'code' AS code,
-        value ->> 'message_id' AS message_id, value ->> 'duplicate' AS duplicate, value ->> 'reason' AS reason
-        FROM json_each(:rows)) AS given""",
+        value ->> 'message_id' AS message_id, value ->> 'duplicate' AS duplicate, value ->> 'reason' AS reason,
+        value ->> 'id_refused' AS id_refused FROM json_each(:rows)) AS given""",
     "ids": "(SELECT value ->> 'request_id' FROM json_each(:rows))",
     "states": "(SELECT value FROM json_each(:states))",
     "in_order": "",
@@ -127,7 +156,8 @@ _ROWS_POSTGRES = {
     "claim": """jsonb_to_recordset(CAST(:rows AS jsonb)) AS given(
         request_id text, row_key text, phone text, payload_hash text, line bigint)""",
     "settle": """jsonb_to_recordset(CAST(:rows AS jsonb)) AS given(
-        request_id text, state text, code text, message_id text, duplicate integer, reason text)""",
+        request_id text, state text, code text, message_id text, duplicate integer, reason text,
+        id_refused integer)""",
     "ids": "(SELECT request_id FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given(request_id text))",
     "states": "(SELECT jsonb_array_elements_text(CAST(:states AS jsonb)))",
     "burnt": _BURNT,
@@ -142,48 +172,55 @@ _ROWS_POSTGRES = {
         ORDER BY request_id FOR UPDATE)""",
 }
 
-# Given out: a new row; one that was certainly not taken; one in doubt that the gateway still surely holds back, unless
-# a living worker is at it. A refusal may have burnt its request id, so the row goes out under the next one.
+# Given out: a new row; one that was certainly not taken; with :repeat also one in doubt that the gateway still surely
+# holds back, unless a living worker is at it. Only a row that was itself refused goes out under a new id, because the
+# refusal may have used the old one up. The phone is part of what a row is; that of an erased person is not known.
 # Ordered, so that two workers with the same chunk wait for each other instead of locking each other out.
 _CLAIM = """
 INSERT INTO esms_sends AS old (request_id, run_key, row_key, line, phone, payload_hash, chunk, state, generation,
-    in_doubt, duplicate, claimed_by, lease_until_ms, first_attempt_ms, updated_ms)
+    in_doubt, id_refused, duplicate, claimed_by, lease_until_ms, first_attempt_ms, updated_ms)
 SELECT request_id, :run_key, row_key, line, phone, payload_hash, :chunk, 'claimed', 0, 0,
-    0, :worker, :lease_until, :now, :now
+    0, 0, :worker, :lease_until, :now, :now
 FROM {claim} WHERE true ORDER BY request_id
 ON CONFLICT (request_id) DO UPDATE SET
     state = 'claimed', claimed_by = excluded.claimed_by, lease_until_ms = excluded.lease_until_ms,
-    chunk = excluded.chunk, line = excluded.line, updated_ms = excluded.updated_ms,
+    chunk = excluded.chunk, line = excluded.line, phone = excluded.phone, updated_ms = excluded.updated_ms,
     in_doubt = CASE old.state WHEN 'not_sent' THEN 0 ELSE 1 END,
     first_attempt_ms = CASE old.state WHEN 'not_sent' THEN excluded.first_attempt_ms ELSE old.first_attempt_ms END,
-    generation = old.generation + CASE WHEN old.state = 'not_sent' AND old.code IS NOT NULL THEN 1 ELSE 0 END,
-    code = CASE old.state WHEN 'not_sent' THEN NULL ELSE old.code END
-WHERE old.payload_hash = excluded.payload_hash AND (
+    generation = old.generation + CASE old.state WHEN 'not_sent' THEN old.id_refused ELSE 0 END,
+    code = CASE WHEN old.state = 'not_sent' AND old.id_refused = 1 THEN NULL ELSE old.code END,
+    id_refused = CASE old.state WHEN 'not_sent' THEN 0 ELSE old.id_refused END
+WHERE old.payload_hash = excluded.payload_hash AND old.phone IN (excluded.phone, 'erased') AND (
     old.state = 'not_sent'
-    OR (old.first_attempt_ms >= :window_start AND (:any_chunk = 1 OR old.chunk = excluded.chunk) AND (
+    OR (:repeat = 1 AND old.first_attempt_ms >= :window_start AND (:any_chunk = 1 OR old.chunk = excluded.chunk) AND (
         old.state = 'unknown' OR (old.state = 'claimed' AND old.lease_until_ms < :now))))
 RETURNING request_id, generation, in_doubt
 """
 
+# What is in doubt for too long is held; what a dead worker left and nobody may repeat now is in doubt like the rest.
 _HOLD = """
-UPDATE esms_sends SET state = 'held', in_doubt = 1
-WHERE request_id IN {ids} AND first_attempt_ms < :window_start
-    AND (state = 'unknown' OR (state = 'claimed' AND lease_until_ms < :now))
+UPDATE esms_sends SET in_doubt = 1,
+    state = CASE WHEN first_attempt_ms < :window_start THEN 'held' ELSE 'unknown' END
+WHERE request_id IN {ids} {in_order} AND (
+    (state = 'unknown' AND first_attempt_ms < :window_start)
+    OR (state = 'claimed' AND lease_until_ms < :now AND (first_attempt_ms < :window_start OR :repeat = 0)))
 """
 
-_LOOK = "SELECT request_id, state, payload_hash FROM esms_sends WHERE request_id IN {ids}"
+_LOOK = "SELECT request_id, state, payload_hash, phone FROM esms_sends WHERE request_id IN {ids}"
 
-# `in_doubt` and not accepted or refused for good: back to unknown. Acceptance is proof, whoever brings it; but a 124
-# after a refusal under the same id is none, because the refusal may have burnt the id.
+# `in_doubt` and not accepted: back to unknown, whatever was said of the repeat. Acceptance is proof, whoever brings it;
+# but a 124 after a refusal under the same id is none, because the refusal may have used the id up.
 _SETTLE = """
 UPDATE esms_sends SET
-    state = CASE WHEN (given.state = 'not_sent' AND esms_sends.in_doubt = 1) OR ({burnt}) THEN 'unknown'
+    state = CASE WHEN (given.state <> 'accepted' AND esms_sends.in_doubt = 1) OR ({burnt}) THEN 'unknown'
         ELSE given.state END,
     code = CASE WHEN given.code IS NULL OR (given.code IN ('124', '199') AND esms_sends.code IS NOT NULL)
         THEN esms_sends.code ELSE given.code END,
     message_id = coalesce(given.message_id, esms_sends.message_id),
     duplicate = CASE WHEN {burnt} THEN 0 ELSE given.duplicate END,
-    reason = given.reason, claimed_by = NULL, lease_until_ms = 0, updated_ms = :now
+    id_refused = CASE WHEN given.id_refused = 1 THEN 1 ELSE esms_sends.id_refused END,
+    reason = CASE WHEN given.state = 'not_sent' AND given.reason = '' THEN esms_sends.reason ELSE given.reason END,
+    claimed_by = NULL, lease_until_ms = 0, updated_ms = :now
 FROM {settle}
 WHERE esms_sends.request_id = given.request_id {in_order} AND (
     (esms_sends.claimed_by = :worker AND esms_sends.state = 'claimed')
@@ -251,8 +288,8 @@ def statements_for(engine: Engine) -> Statements:
         ),
         release=text(
             "UPDATE esms_sends SET state = 'not_sent', code = NULL, message_id = NULL, duplicate = 0, in_doubt = 0, "
-            "generation = generation + 1, reason = :reason, updated_ms = :now WHERE request_id IN {ids} "
-            "AND run_key = :run_key AND NOT (state = 'claimed' AND lease_until_ms >= :now)"
+            "id_refused = 0, generation = generation + 1, reason = :reason, updated_ms = :now "
+            "WHERE request_id IN {ids} AND run_key = :run_key AND NOT (state = 'claimed' AND lease_until_ms >= :now)"
         ),
         summary=text(
             "SELECT state, code, duplicate, count(*), "
@@ -290,6 +327,21 @@ def statements_for(engine: Engine) -> Statements:
             "WHERE phone = :phone AND state IN ('accepted', 'rejected')"
         ),
         not_erased=text("SELECT count(*) FROM esms_sends WHERE phone = :phone"),
+        gateway_fact=text(
+            "SELECT request_ids, seen_ms FROM esms_gateway_facts WHERE account = :account AND endpoint = :endpoint"
+        ),
+        learn_fact=text(
+            "INSERT INTO esms_gateway_facts AS old (account, endpoint, request_ids, seen_ms) "
+            "VALUES (:account, :endpoint, :request_ids, :seen) ON CONFLICT (account, endpoint) DO UPDATE SET "
+            "request_ids = excluded.request_ids, seen_ms = excluded.seen_ms WHERE old.seen_ms <= excluded.seen_ms"
+        ),
+        begin_probe=text(
+            "INSERT INTO esms_id_probes (run_key, account, endpoint, at_ms) "
+            "VALUES (:run_key, :account, :endpoint, :now) ON CONFLICT DO NOTHING"
+        ),
+        abandon_probe=text(
+            "DELETE FROM esms_id_probes WHERE run_key = :run_key AND account = :account AND endpoint = :endpoint"
+        ),
     )
 
 
@@ -354,6 +406,14 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
+def _upgrade_from_1(connection: Connection) -> None:
+    """The tables that were missing are there already."""
+    connection.execute(sa.text("ALTER TABLE esms_sends ADD COLUMN id_refused INTEGER NOT NULL DEFAULT 0"))
+    # What a code on such a row meant then.
+    connection.execute(sa.text("UPDATE esms_sends SET id_refused = 1 WHERE state = 'not_sent' AND code IS NOT NULL"))
+    connection.execute(sa.update(version).values(version=SCHEMA_VERSION))
+
+
 def create_or_check(engine: Engine) -> None:
     """
     Create the tables on first use; otherwise see that their version is ours.
@@ -375,6 +435,9 @@ def create_or_check(engine: Engine) -> None:
                 {"version": SCHEMA_VERSION},
             )
             found = connection.execute(sa.select(version.c.version)).scalar_one()
+            if found == 1:
+                _upgrade_from_1(connection)
+                found = SCHEMA_VERSION
     except DBAPIError as error:
         # The database's own words may hold the URL; the first line of the driver's does not.
         failure = str(error.orig).splitlines()[0] if error.orig and str(error.orig) else type(error).__name__

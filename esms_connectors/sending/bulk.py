@@ -100,7 +100,7 @@ def send_zns_bulk(
 
     Raises:
         BulkIncompleteError: fewer rows were accepted, or rows are not settled; with `at_least` None never.
-        InvalidRequestError: a row cannot be sent as it is, or was sent with other content before.
+        InvalidRequestError: a row cannot be sent as it is, or was sent with another phone or other content before.
         ConfigurationError: the ledger cannot be used.
     """
     channel = _zns_channel(client, template_id, oa_id, send_at, callback_url, sending_mode, template, chunk_size)

@@ -279,8 +279,10 @@ def whole_chunk(claims: Sequence[Claim], error: EsmsError) -> ChunkOutcome:
     reason = str(error)
     # An id may stand beside a code in no table; it is what the row can be looked up by.
     message_id = error.message_id if isinstance(error, GatewayError) and len(claims) == 1 else None
+    id_refused = code is not None and state is SendState.NOT_SENT
     settlements = [
-        Settlement(claim.request_id, state, code=code, message_id=message_id, reason=reason) for claim in claims
+        Settlement(claim.request_id, state, code=code, message_id=message_id, reason=reason, id_refused=id_refused)
+        for claim in claims
     ]
     stop = (
         error if isinstance(error, GatewayError) and (error.stops_run or isinstance(error, AccountSetupError)) else None
@@ -323,7 +325,8 @@ def _of_row(claim: Claim, row: RecipientOutcome, *, others_accepted: bool) -> Se
             state = SendState.NOT_SENT
         case _:
             state = SendState.REJECTED
-    return Settlement(claim.request_id, state, row.code, row.message_id, row.duplicate, row.reason)
+    id_refused = row.code is not None and state in (SendState.NOT_SENT, SendState.REJECTED)
+    return Settlement(claim.request_id, state, row.code, row.message_id, row.duplicate, row.reason, id_refused)
 
 
 def _stopping_error(code: str | None, *, others_accepted: bool) -> GatewayError | None:
