@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import hypothesis_profiles  # noqa: F401 - chosen before any test is read
 import pendulum
 import pytest
 from esms_processes import Esms
@@ -16,6 +20,25 @@ from esms_connectors.gateway import redaction
 
 NOON = pendulum.datetime(2024, 5, 15, 12, tz="Asia/Ho_Chi_Minh")
 QUICK = RetryPolicy(attempts=3, first_wait_seconds=0.001, max_wait_seconds=0.002, budget_seconds=20)
+
+# What a shell may have set for programs that are tested here: keys, proxies, certificates, databases, frameworks.
+_CALLERS = re.compile(
+    r"(ESMS|AIRFLOW|PREFECT|DLT|DESTINATION|RUNTIME|FSSPEC|AWS|OTEL)_.*"
+    r"|PG[A-Z]+|XDG_(DATA|CONFIG|CACHE|STATE)_HOME|.*_PROXY|(REQUESTS|CURL)_CA_BUNDLE|SSL_CERT_(FILE|DIR)|NETRC"
+    r"|(NO|FORCE)_COLOR|CLICOLOR(_FORCE)?|COLUMNS|LINES|PYTHONWARNINGS",
+    re.IGNORECASE,
+)
+
+
+def _leave_the_callers_shell() -> None:
+    """Neither what the caller has set nor how the run was started may decide a test."""
+    for name in filter(_CALLERS.fullmatch, list(os.environ)):
+        del os.environ[name]
+    # In the background of a script Ctrl-C is ignored, by us and by every process that we start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+_leave_the_callers_shell()
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,9 @@ from typing import Any
 import pendulum
 import pytest
 from canned import client_of
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from raw_server import RawServer, http_answer
 from samples import (
     DAY,
@@ -290,7 +291,7 @@ json_values = st.recursive(
     ),
     max_leaves=25,
 )
-FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FUZZ = settings(max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow])
 
 
 def is_success(answer: Any, codes: tuple[str, ...]) -> bool:
@@ -307,6 +308,8 @@ def _is_code(value: Any) -> bool:
 
 @pytest.mark.parametrize("name", ALL_CALLS)
 @FUZZ
+@example(answer={"CodeResult": "124"}, status=200)
+@example(answer={"Code": 199.0}, status=200)
 @given(answer=json_values, status=st.sampled_from([200, 200, 200, 200, 204, 302, 404, 429, 500, 503]))
 def test_any_json_at_all(name: str, answer: Any, status: int) -> None:
     """Each function returns its model or raises one of our errors; a submission only for a success code."""
@@ -318,7 +321,8 @@ def test_any_json_at_all(name: str, answer: Any, status: int) -> None:
     if isinstance(result, Submission):
         assert is_success(answer, ("124", "199") if result.duplicate else ("100",))
     if isinstance(result, BulkSubmission):
-        assert is_success(answer, ("100",))
+        # A duplicate of the whole call says of no row what became of it.
+        assert is_success(answer, ("100",)) or (is_success(answer, ("124", "199")) and not result.accepted)
         assert result.accepted == sum(row.outcome is Outcome.ACCEPTED for row in result.rows)
 
 

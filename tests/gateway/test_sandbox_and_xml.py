@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from samples import ADVERTISING_PHONES, ANOTHER_PHONE, KEYED_SENDS, PARAMS, PHONE, SENDS, VALUES, send_customer_care_sms
 
 from esms_connectors import BulkSubmission, ConfigurationError, Credentials, EsmsClient, InvalidRequestError, SmsType
@@ -279,7 +280,7 @@ def test_bad_arguments_are_refused(
     assert gateway.call_count(name) == 0
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.text(min_size=1, max_size=80).filter(lambda text: text.strip() == text))
 def test_json_texts_arrive_as_they_were(gateway: Emulator, client: EsmsClient, content: str) -> None:
     """Every text that can be encoded at all, over the socket."""

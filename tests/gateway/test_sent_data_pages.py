@@ -10,6 +10,7 @@ import pytest
 from canned import Canned, client_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from raw_server import RawServer, http_answer
 from samples import DAY, NEXT_DAY, get_sms_sent_data
 
@@ -87,7 +88,7 @@ def test_rows_that_arrive_while_paging_are_read_or_noticed(
     assert came >= (stored_before if total == "missing" else {one.message_id for one in gateway.messages()})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(data=st.data())
 def test_no_movement_of_rows_loses_one_unnoticed(data: st.DataObject) -> None:
     """Rows come and go between pages of a gateway that counts right: all of them were given, or it is said."""

@@ -38,6 +38,7 @@ from esms_connectors.emulator import (
 from esms_connectors.gateway.throttle import as_throttle
 
 MakeClient = Callable[..., EsmsClient]
+MILLISECOND = 0.001  # what the throttle's clock counts in
 
 
 def in_threads(count: int, call: Callable[[int], Any], calls: int) -> list[Any]:
@@ -70,14 +71,14 @@ def arrivals(gateway: Emulator, function: str) -> list[float]:
 def test_threads_keep_the_rate_together(gateway: Emulator, make_client: MakeClient) -> None:
     """No second has more requests than allowed, however many threads want to."""
     client, moments = make_client(throttle=20), arrivals(gateway, "send_customer_care_sms")
+    started = time.monotonic()
 
     in_threads(8, lambda number: send_number(client, number), 50)
 
-    moments.sort()
     assert len(moments) == 50
-    # Arrival jitters behind departure: 50 ms of the second are left for it.
-    assert max(sum(start <= one < start + 0.95 for one in moments) for start in moments) <= 20
-    assert moments[-1] - moments[0] >= 1.9
+    # A slow machine makes them late, never early: the 21st comes in the second second, the 41st in the third.
+    for place, moment in enumerate(sorted(moments)):
+        assert moment - started >= place // 20 - MILLISECOND
 
 
 def test_clients_share_a_throttle(gateway: Emulator, make_client: MakeClient) -> None:
@@ -89,16 +90,17 @@ def test_clients_share_a_throttle(gateway: Emulator, make_client: MakeClient) ->
     in_threads(8, lambda number: send_number(clients[number % 2], number), 41)
     shared.close()
 
-    assert time.monotonic() - started >= 1.9
+    assert time.monotonic() - started >= 2 - MILLISECOND
     assert gateway.message_count == 41
 
 
 def test_the_documented_limit_of_a_function_is_kept_by_itself(client: EsmsClient, gateway: Emulator) -> None:
     """get_callback_data takes 20 a second, and is asked for 200 ids at a time."""
     moments = arrivals(gateway, "get_callback_data")
+    started = time.monotonic()
     missing = client.get_callback_data([f"id-{number}" for number in range(25 * 200)], DEMO_OA_ID).missing
     assert (len(missing), len(moments)) == (5000, 25)
-    assert moments[-1] - moments[0] >= 0.9
+    assert max(moments) - started >= 1 - MILLISECOND
 
 
 def test_every_attempt_takes_leave(gateway: Emulator, make_client: MakeClient) -> None:

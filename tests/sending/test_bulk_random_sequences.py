@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import types
 import unittest.mock
 import uuid
@@ -16,6 +15,7 @@ from bulk_bench import DATABASES, POSTGRESQL, SQLITE, people
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis_profiles import examples
 from sender_child import AFTER_CLAIM, BEFORE_CLAIM, BEFORE_SETTLE, NOON, Trap, TrappedLedger
 
 from esms_connectors import Credentials, EsmsClient, RetryPolicy, Timeouts
@@ -42,7 +42,6 @@ from esms_connectors.sending.bulk import send_zns_bulk
 from esms_connectors.sending.reconcile import reconcile
 
 ROWS = 30
-# More of them, and other ones each time: ESMS_BULK_EXAMPLES=1000.
 EXAMPLES = {SQLITE: 50, POSTGRESQL: 20}
 FAULTS = {
     "refused": refuse_before(),
@@ -185,11 +184,8 @@ def test_random_sequences(database: str, new_ledger_url: Callable[[str], str]) -
     run_state_machine_as_test(
         type("Campaign", (Campaign,), {"url": url}),
         settings=settings(
-            max_examples=int(os.environ.get("ESMS_BULK_EXAMPLES", EXAMPLES[database])),
+            max_examples=examples(EXAMPLES[database]),
             stateful_step_count=12,
-            deadline=None,
-            derandomize="ESMS_BULK_EXAMPLES" not in os.environ,
-            database=None,
             suppress_health_check=list(HealthCheck),
         ),
     )
