@@ -9,6 +9,7 @@ exit code and the peak of memory in kB, null when it goes on.
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -22,7 +23,7 @@ from typing import Any
 
 # Whatever a pull imports, once for all of them.
 import duckdb  # noqa: F401
-import psycopg  # noqa: F401
+import psycopg
 
 import esms_connectors.warehouse.duckdb_file
 import esms_connectors.warehouse.files
@@ -54,6 +55,8 @@ def die_at(moment: str, number: int, signal_number: int) -> None:
     match moment:
         case "planned":
             before(SentDataReader, "__enter__")
+        case "statement":
+            before(psycopg.Connection, "execute")
         case "page":
             before(SentDataReader, "_page")
         case "merged":
@@ -123,6 +126,8 @@ def work(
     except BaseException:  # noqa: BLE001 - a fork must not return into the loop of the server
         sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
         return 1
+    finally:
+        gc.collect()  # as at the end of an interpreter: what was left open is told of
     return 0
 
 

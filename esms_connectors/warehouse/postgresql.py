@@ -5,6 +5,7 @@ transaction, and loads take turns by an advisory lock.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -180,12 +181,9 @@ class PostgresWarehouse(Warehouse):
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
                 return self._connect()
-            try:
-                # It may have been cut off while it lay idle, which is no reason to fail.
+            # It may have been cut off while it lay idle, which is no reason to fail.
+            with contextlib.suppress(psycopg.Error), _closed_unless_done(connection):
                 connection.execute("SELECT 1")
-            except psycopg.Error:
-                connection.close()
-            else:
                 return connection
 
     def _give_back(self, connection: psycopg.Connection) -> None:
@@ -197,24 +195,22 @@ class PostgresWarehouse(Warehouse):
 
     def _connect(self) -> psycopg.Connection:
         failure: EsmsError
-        connection: psycopg.Connection | None = None
         try:
             connection = psycopg.connect(autocommit=True, prepare_threshold=None, **self._settings)
-            # In the default that somebody may have set, a load would not see what the one before it has just written.
-            connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
-            if self._schema:
-                found = connection.execute("SELECT to_regnamespace(%s)", [_identifier(self._schema)]).fetchone()
-            else:
-                found = connection.execute("SELECT current_schema()").fetchone()
-            if found is not None and found[0] is not None:
-                return connection
-            failure = ConfigurationError(
-                f"{self.name}: the schema is not there: create it, or name another with ?schema=…."
-            )
+            with _closed_unless_done(connection):
+                # In the default that somebody may have set, a load would not see what the one before has just written.
+                connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+                if self._schema:
+                    found = connection.execute("SELECT to_regnamespace(%s)", [_identifier(self._schema)]).fetchone()
+                else:
+                    found = connection.execute("SELECT current_schema()").fetchone()
+                if found is not None and found[0] is not None:
+                    return connection
+                raise ConfigurationError(
+                    f"{self.name}: the schema is not there: create it, or name another with ?schema=…."
+                )
         except psycopg.Error as error:
             failure = self._not_connected(error)
-        if connection is not None:
-            connection.close()
         raise failure
 
     def _not_connected(self, error: psycopg.Error) -> EsmsError:
@@ -256,6 +252,16 @@ class PostgresWarehouse(Warehouse):
             f"{self.name}: PostgreSQL refused to answer ({type(error).__name__}).",
             retryable=state.startswith(("40", "53", "55", "57")),
         )
+
+
+@contextlib.contextmanager
+def _closed_unless_done(connection: psycopg.Connection) -> Iterator[None]:
+    """Whatever ends this, Ctrl-C included, no connection is left behind that nobody knows of."""
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
 
 
 class _PostgresSession:

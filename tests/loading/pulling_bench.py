@@ -23,7 +23,7 @@ KINDS = ("duckdb", "postgresql", "parquet")
 MESSAGES, HISTORY, LOADS = "esms_sent_messages", "esms_status_history", "esms_loads"
 SPAN = ("--from", DAY.to_date_string(), "--to", NEXT.to_date_string(), "--types", "2")
 
-Moment = Literal["planned", "page", "merging", "merged", "finalizing"]
+Moment = Literal["planned", "statement", "page", "merging", "merged", "finalizing"]
 Load = Callable[..., LoadSummary]
 
 Row = dict[str, Any]

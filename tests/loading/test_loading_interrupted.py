@@ -110,6 +110,17 @@ def test_ctrl_c_at_any_moment(two_days: Emulator, pull: Puller) -> None:
     assert pull.place.messages() == rows_at(two_days)
 
 
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("number", range(1, 9))
+def test_ctrl_c_leaves_no_connection_open(two_days: Emulator, pull: Puller, number: int) -> None:
+    """Between connecting and the first statement, and at the next one: Python would warn of a forgotten connection."""
+    stopped = pull(span=SPAN, die=("statement", number, signal.SIGINT))
+    stopped.assert_one_clear_line(130, "interrupted", "resumes")
+    assert "Exception ignored" not in stopped.err
+    assert pull(span=SPAN).code == 0
+    assert pull.place.messages() == rows_at(two_days)
+
+
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 def test_a_whole_pull_is_no_interrupted_one(two_days: Emulator, pull: Puller) -> None:
     """The same command the next time reads everything again; with --again, an interrupted one does so too."""
