@@ -247,7 +247,8 @@ class DltWarehouse(Warehouse):
             )
             for table, parts in tables.items()
         ]
-        pipeline.run(resources)
+        with _untracked(pipeline):
+            pipeline.run(resources)
 
     # --- dlt ---------------------------------------------------------------------------------------------------------
 
@@ -347,6 +348,20 @@ class DltWarehouse(Warehouse):
 
 def _cut(keys: Sequence[str]) -> Iterator[Sequence[str]]:
     return (keys[start : start + _KEYS_AT_ONCE] for start in range(0, len(keys), _KEYS_AT_ONCE))
+
+
+@contextlib.contextmanager
+def _untracked(pipeline: Any) -> Iterator[None]:
+    """With its telemetry switched off dlt sends nothing, but writes an id for it into the home folder all the same."""
+    trace = importlib.import_module("dlt.pipeline.trace")
+    config = getattr(pipeline, "run_context", pipeline).runtime_config
+    before = trace.TRACKING_MODULES
+    if not config.dlthub_telemetry and not config.sentry_dsn:
+        trace.TRACKING_MODULES = [module for module in before if module.__name__ != "dlt.pipeline.track"]
+    try:
+        yield
+    finally:
+        trace.TRACKING_MODULES = before
 
 
 def _hints(table: str) -> list[dict[str, Any]]:
