@@ -112,8 +112,8 @@ def test_any_text_is_a_number_or_refused(text: str) -> None:
     assert normalise_phone(number) == number
 
 
-# Ranges that `phonenumbers` counts as mobile although nobody's phone has such a number: since 2018 those of people begin
-# with 3, 5, 7, 8 or 9, and before then what began with 1 was a digit longer.
+# Ranges that `phonenumbers` counts as mobile although nobody's phone has such a number: since 2018 those of people
+# begin with 3, 5, 7, 8 or 9, and before then what began with 1 was a digit longer.
 MOBILE_WITHOUT_SUBSCRIBERS = ("140", "160", "1210", "1211", "1212", "1213")
 
 
