@@ -353,7 +353,7 @@ def _cut(keys: Sequence[str]) -> Iterator[Sequence[str]]:
 @contextlib.contextmanager
 def _untracked(pipeline: Any) -> Iterator[None]:
     """With its telemetry switched off dlt sends nothing, but writes an id for it into the home folder all the same."""
-    trace = importlib.import_module("dlt.pipeline.trace")
+    trace: Any = importlib.import_module("dlt.pipeline.trace")
     config = getattr(pipeline, "run_context", pipeline).runtime_config
     before = trace.TRACKING_MODULES
     if not config.dlthub_telemetry and not config.sentry_dsn:

@@ -28,6 +28,7 @@ from esms_connectors.sent_data.reader import SentWindow
 from esms_connectors.warehouse.contract import MergeCounts, Person, Reader, Warehouse, WarehouseError, WindowLoad
 from esms_connectors.warehouse.merge_sql import READ_LOADS
 from esms_connectors.warehouse.merging import (
+    SETTLE_IN,
     DuckDbSession,
     create_tables,
     erase_person,
@@ -116,7 +117,7 @@ class DuckDbWarehouse(Warehouse):
             connection = self._connect(read_only=True)
             try:
                 with interrupts():
-                    connection.execute("SET TimeZone = 'UTC'")
+                    connection.execute(SETTLE_IN)
                     connection.begin()
                     if has_tables(connection):
                         return work(DuckDbSession(connection))
@@ -137,7 +138,7 @@ class DuckDbWarehouse(Warehouse):
             connection = self._connect()
             try:
                 with interrupts():
-                    connection.execute("SET TimeZone = 'UTC'")
+                    connection.execute(SETTLE_IN)
                     connection.begin()
                     create_tables(connection)
                     result = work(connection)

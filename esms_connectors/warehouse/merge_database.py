@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.warehouse.contract import COLUMNS, WarehouseError
-from esms_connectors.warehouse.merging import ArrowSource, create_tables, utc
+from esms_connectors.warehouse.merging import SETTLE_IN, ArrowSource, create_tables, utc
 from esms_connectors.warehouse.refusals import interrupts, raise_alone
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def merge_database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         path = tempfile.mktemp(".duckdb", "merge-", folder)  # noqa: S306 - the folder is ours
         with interrupts(), duckdb.connect(path, config=_CONFIG) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute(SETTLE_IN)
             # At once: a commit goes through to the disk, and there are fifty statements.
             connection.begin()
             create_tables(connection)
@@ -80,7 +80,7 @@ def schema_of(table: str) -> pa.Schema:
     import duckdb
 
     with interrupts(), duckdb.connect(config=_CONFIG) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(SETTLE_IN)
         create_tables(connection)
         columns = pa.RecordBatchReader.from_stream(connection.table(table)).schema
     return pa.schema([field.with_metadata({"comment": COLUMNS[table][field.name]}) for field in columns])

@@ -272,6 +272,9 @@ def read_load(row: Sequence[Any]) -> WindowLoad:
 
 # --- DuckDB ----------------------------------------------------------------------------------------------------------
 
+# Of a connection. In a notebook, a prompt or `python -c` DuckDB draws a bar on standard output when it takes long.
+SETTLE_IN = "SET TimeZone = 'UTC'; SET enable_progress_bar = false"
+
 
 class DuckDbSession:
     """The transaction of a DuckDB connection."""

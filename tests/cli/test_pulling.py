@@ -150,6 +150,7 @@ def make_places(tmp_path: Path) -> None:
     (tmp_path / "folder.duckdb").mkdir()
     (tmp_path / "text.duckdb").write_text("no database at all, but long enough to look like something " * 100)
     (tmp_path / "a-file").write_text("x")
+    (tmp_path / "link.duckdb").symlink_to(tmp_path / "gone" / "esms.duckdb")
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def make_places(tmp_path: Path) -> None:
         ("duckdb:///{tmp}/folder.duckdb", 2, "is a folder"),
         ("duckdb:///{tmp}/text.duckdb", 2, "is not a DuckDB file"),
         ("duckdb:///{tmp}/a-file/esms.duckdb", 2, "cannot be made"),
-        ("duckdb:////proc/esms.duckdb", 1, "proc"),
+        ("duckdb:///{tmp}/link.duckdb", 1, "cannot be opened"),
         ("duckdb://:memory:", 2, "must outlive"),
         ("{tmp}/a-file", 2, "a-file"),
         ("{tmp}/x?format=xlsx", 2, "format=parquet|csv|jsonl"),

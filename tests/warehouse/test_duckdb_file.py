@@ -34,6 +34,7 @@ from targets import (
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 from esms_connectors.warehouse.contract import COLUMNS, HISTORY, LOADS, MESSAGES, TABLES, MergeCounts, WarehouseError
 from esms_connectors.warehouse.duckdb_file import DuckDbWarehouse
+from esms_connectors.warehouse.merge_database import merge_database, scratch_folder
 
 
 @pytest.fixture
@@ -251,12 +252,23 @@ def test_what_duckdb_refuses_is_told_without_its_words(path: Path) -> None:
         assert connection.execute(f"SELECT count(*) FROM {MESSAGES}").fetchall() == [(1,)]
 
 
+def test_nothing_is_drawn_on_standard_output(path: Path) -> None:
+    """Not by a merge, not while reading, however long they take."""
+    question = "SELECT current_setting('enable_progress_bar')"
+    warehouse = DuckDbWarehouse(path)
+    merge(warehouse, [row(1)])
+    assert warehouse.ask(lambda reader: list(reader.read(question))) == [(False,)]
+    with scratch_folder() as folder, merge_database(folder) as connection:
+        assert connection.execute(question).fetchall() == [(False,)]
+
+
 def test_memory_stays_flat_however_large_the_window(tmp_path: Path) -> None:
     """Ten times the rows take little more memory: chunks are let go of once they are merged."""
     code = """
 import resource, sys
 from targets import load_of, many
 from esms_connectors.warehouse.duckdb_file import DuckDbWarehouse
+from esms_connectors.warehouse.merge_database import merge_database, scratch_folder
 count = int(sys.argv[2])
 DuckDbWarehouse(sys.argv[1]).merge(load_of(count), many(count))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)

@@ -273,15 +273,18 @@ def test_a_root_that_is_a_file(tmp_path: Path) -> None:
         FilesWarehouse(str(tmp_path / "lake")).prepare()
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="needs another user to be")
 def test_a_folder_without_permission(tmp_path: Path) -> None:
     """One line with the reason."""
-    os.seteuid(65534)
+    tmp_path.chmod(0o555)
+    user = os.geteuid()
+    if user == 0:  # who needs no permission
+        os.seteuid(65534)
     try:
         with pytest.raises(ConfigurationError, match=r"lake cannot be .*: Permission denied\.$"):
             FilesWarehouse(str(tmp_path / "lake")).prepare()
     finally:
-        os.seteuid(0)
+        os.seteuid(user)
+        tmp_path.chmod(0o755)
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b'{"format": "parquet", "version": 2}', b'{"format": "xml"}'])
