@@ -1,7 +1,5 @@
 """Flows that are ready to be deployed."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections import Counter

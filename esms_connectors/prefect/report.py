@@ -1,7 +1,5 @@
 """The report for people: how a day or a month went, as an artifact in the UI and as files."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Any, Literal
 

@@ -34,6 +34,7 @@ from esms_connectors.prefect.campaign import (
 from esms_connectors.prefect.credentials import EsmsCredentials
 from esms_connectors.prefect.ledger import EsmsLedger
 from esms_connectors.prefect.retries import core_says_repeat
+from esms_connectors.prefect.runs import root_run
 from esms_connectors.prefect.sharing import borrow_account, borrow_ledger
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending import bulk
@@ -233,11 +234,11 @@ def _send_sms(
 
 
 def _this_run() -> str:
-    """What stays the same when a task or its flow is retried."""
-    task_run = TaskRunContext.get()
-    if task_run is None:
-        raise InvalidRequestError("Outside of a task run the message needs a message_key.", field="message_key")
-    return str(task_run.task_run.flow_run_id or task_run.task_run.id)
+    """What stays the same when a task, its flow or any run around them is retried."""
+    run = root_run()
+    if run is None:
+        raise InvalidRequestError("Outside of a run the message needs a message_key.", field="message_key")
+    return run
 
 
 # --- a campaign ------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -58,6 +59,62 @@ def test_retries_of_the_flow_send_nothing_twice(gateway: Emulator, blocks: dict[
     assert contents == sorted(
         [(phone_of(1), "one"), (phone_of(1), "two"), *((phone_of(number), "mapped") for number in range(5))]
     )
+
+
+def test_a_subflow_is_not_a_new_message(gateway: Emulator, blocks: dict[str, Any]) -> None:
+    """Prefect makes the subflows of a retried run anew; the message is that of the run around them."""
+
+    @flow
+    def inner() -> None:
+        send_sms(phone_of(1), "x", **blocks)
+
+    @flow
+    def between() -> None:
+        inner()
+
+    @flow(retries=1, retry_delay_seconds=0)
+    def outer() -> str:
+        between()
+        if flow_run.run_count < 2:
+            raise RuntimeError("behind the subflow")
+        return str(flow_run.id)
+
+    first, second = outer(), outer()
+    assert first != second
+    assert gateway.deliveries_by_phone() == {phone_of(1): 2}
+
+
+def _sends_itself(blocks: dict[str, Any]) -> None:
+    send_sms(phone_of(1), "x", **blocks)
+
+
+@flow
+def _sends_in_a_flow(blocks: dict[str, Any]) -> None:
+    send_sms.submit(phone_of(1), "x", **blocks).result()
+
+
+@task
+def _sends_in_a_task(blocks: dict[str, Any]) -> None:
+    send_sms(phone_of(1), "x", **blocks)
+
+
+@pytest.mark.parametrize("send", [_sends_itself, _sends_in_a_flow, _sends_in_a_task])
+def test_a_retried_task_without_a_flow_sends_once(
+    gateway: Emulator, blocks: dict[str, Any], send: Callable[[dict[str, Any]], None]
+) -> None:
+    """Its run stays the same, whatever it calls is made anew; and its next run is another message."""
+
+    @task(retries=1, retry_delay_seconds=0)
+    def fragile() -> None:
+        send(blocks)
+        context = TaskRunContext.get()
+        if context is not None and context.task_run.run_count < 2:
+            raise RuntimeError("behind the message")
+
+    fragile()
+    assert gateway.deliveries_by_phone() == {phone_of(1): 1}
+    fragile()
+    assert gateway.deliveries_by_phone() == {phone_of(1): 2}
 
 
 def test_a_message_key_is_sent_once_for_ever(gateway: Emulator, blocks: dict[str, Any]) -> None:

@@ -1,0 +1,124 @@
+"""The run that a task belongs to in the end: what stays the same over retries, and the time it was scheduled for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import Token
+from datetime import date
+from functools import lru_cache
+from typing import Any, TypeVar
+from uuid import UUID
+
+import pendulum
+from pendulum import DateTime
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun, TaskRun
+from prefect.context import FlowRunContext, TaskRunContext
+
+from esms_connectors.gateway.errors import EsmsError
+from esms_connectors.gateway.wire import VIETNAM
+
+# A subflow begins when its parent asks for it; one that has a time of its own differs by more.
+_AT_ONCE_SECONDS = 60
+
+T = TypeVar("T")
+
+
+class RunNotReadError(EsmsError):
+    """The Prefect server did not say which run this one belongs to; later it may."""
+
+    retryable = True
+
+
+def root_run() -> str | None:
+    """
+    The outermost flow run, or the outermost task run where no flow is around it: it keeps its id whatever is retried,
+    while the subflows and tasks of a retried run are made anew.
+
+    Returns:
+        None outside of any run.
+
+    Raises:
+        RunNotReadError: the server could not be asked.
+    """
+    task = TaskRunContext.get()
+    if task is None:
+        flow = FlowRunContext.get()
+        return None if flow is None or flow.flow_run is None else _root_of_flow(flow.flow_run.id)
+    # A flow that is called in a task without a flow has no parent on the server; only the contexts know of the task.
+    while (around := _enclosing(task)) is not None:
+        task = around
+    run = task.task_run
+    return _root_of_task(run) if run.flow_run_id is None else _root_of_flow(run.flow_run_id)
+
+
+def _enclosing(context: TaskRunContext) -> TaskRunContext | None:
+    token = context._token
+    return None if token is None or token.old_value is Token.MISSING else token.old_value
+
+
+@lru_cache(maxsize=1024)
+def _root_of_flow(flow_run_id: UUID) -> str:
+    parent = _parent(_flow_run(flow_run_id))
+    if parent is None:
+        return f"flow {flow_run_id}"
+    return _root_of_task(parent) if parent.flow_run_id is None else _root_of_flow(parent.flow_run_id)
+
+
+def _root_of_task(run: TaskRun) -> str:
+    parents = [one.id for one in run.task_inputs.get("__parents__", ()) if hasattr(one, "id")]
+    return _root_of_task(_asked(lambda api: api.read_task_run(parents[0]))) if parents else f"task {run.id}"
+
+
+def scheduled_time() -> DateTime:
+    """
+    The time that this run was scheduled for, however late it begins and however often it is retried. A subflow that
+    was asked for at once is about the time of its parent. Outside of a flow it is now.
+
+    Raises:
+        RunNotReadError: the server could not be asked.
+    """
+    flow, task = FlowRunContext.get(), TaskRunContext.get()
+    if flow is not None and flow.flow_run is not None:
+        run = flow.flow_run
+    elif task is not None and task.task_run.flow_run_id is not None:
+        run = _flow_run(task.task_run.flow_run_id)
+    else:
+        return pendulum.now("UTC")
+    while _began_at_once(run) and (parent := _parent(run)) is not None and parent.flow_run_id is not None:
+        run = _flow_run(parent.flow_run_id)
+    moment = run.expected_start_time or run.created
+    return pendulum.now("UTC") if moment is None else pendulum.instance(moment)
+
+
+def scheduled_day() -> date:
+    """The day in Vietnam that this run was scheduled for."""
+    return scheduled_time().in_timezone(VIETNAM).date()
+
+
+def _began_at_once(run: FlowRun) -> bool:
+    if run.expected_start_time is None or run.created is None:
+        return True
+    return abs((run.expected_start_time - run.created).total_seconds()) < _AT_ONCE_SECONDS
+
+
+def _flow_run(flow_run_id: UUID) -> FlowRun:
+    context = FlowRunContext.get()
+    if context is not None and context.flow_run is not None and context.flow_run.id == flow_run_id:
+        return context.flow_run
+    return _asked(lambda api: api.read_flow_run(flow_run_id))
+
+
+def _parent(run: FlowRun) -> TaskRun | None:
+    """The task that stands for a subflow in the run that called it."""
+    parent = run.parent_task_run_id
+    return None if parent is None else _asked(lambda api: api.read_task_run(parent))
+
+
+def _asked(question: Callable[[SyncPrefectClient], T]) -> T:
+    try:
+        with get_client(sync_client=True) as api:
+            return question(api)
+    except Exception as error:  # noqa: BLE001 - of httpx or the server; their texts hold addresses
+        problem = type(error).__name__
+    raise RunNotReadError(f"The Prefect server did not say which run this one belongs to ({problem}).")
