@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextvars import Token
 from datetime import date
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import pendulum

@@ -1,9 +1,26 @@
 """The collection as Prefect discovers it. Prefect itself is real and installed."""
 
+import pickle
 import subprocess
 import sys
+from typing import Any
 
+import cloudpickle
+import pytest
+from prefect import Flow
+
+import esms_connectors.prefect
 from esms_connectors import __version__
+
+FLOWS = {name: one for name, one in vars(esms_connectors.prefect).items() if isinstance(one, Flow)}
+CAMPAIGN = {"run_key": "r", "source": "a.csv", "template_id": "1"}
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "zns_campaign": {"campaign": CAMPAIGN},
+    "daily_sent_messages_export": {"day": "2024-05-15"},
+    "sent_messages_report": {"day": "2024-05-15", "language": "vi"},
+    "delivery_report": {"run_key": "r"},
+    "notify_by_sms": {"body": "x"},
+}
 
 
 def test_prefect_finds_the_collection() -> None:
@@ -19,3 +36,10 @@ def test_the_collection_imports_no_airflow() -> None:
     """Both frameworks in one process would be a mistake of ours: they cannot share an environment."""
     code = "import sys, esms_connectors.prefect; sys.exit('airflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_a_flow_that_is_served_knows_its_parameters(name: str) -> None:
+    """`.serve()` sends the function by value, and only the names that its code uses: annotations must not be text."""
+    sent: Flow[..., Any] = pickle.loads(cloudpickle.dumps(FLOWS[name]))
+    assert sent.validate_parameters(ARGUMENTS[name]).keys() >= ARGUMENTS[name].keys()

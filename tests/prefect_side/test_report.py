@@ -5,11 +5,15 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pendulum
 import pytest
 from conftest import artifacts, name_of
-from prefect import flow
+from prefect import Flow, flow
+from prefect.client.orchestration import get_client
+from prefect.flow_engine import run_flow
+from prefect.states import Scheduled
 
 from esms_connectors.emulator import Emulator
 from esms_connectors.prefect import EsmsCredentials, EsmsWarehouse, daily_sent_messages_export, sent_messages_report
@@ -35,17 +39,43 @@ def test_yesterday_as_an_artifact_and_as_files(gateway: Emulator, credentials: E
     assert not [message.phone for message in gateway.messages() if message.phone in shown]
 
 
-def test_a_retry_behind_midnight_is_about_the_same_day(prefect_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run began yesterday; what the clock says when it runs again does not matter."""
-    seen, yesterday = [], pendulum.yesterday("Asia/Ho_Chi_Minh")
+def run_scheduled_for(moment: pendulum.DateTime, started_by: Flow[..., Any]) -> Any:
+    """A run of a flow that a scheduler made, which begins only now: what it returns."""
+    with get_client(sync_client=True) as api:
+        run = api.create_flow_run(started_by, state=Scheduled(scheduled_time=moment))
+    return run_flow(started_by, flow_run=run)
+
+
+@flow
+def day_of_the_run() -> pendulum.DateTime:
+    return first_day(None, 1)
+
+
+@flow
+def day_of_a_subflow() -> pendulum.DateTime:
+    return day_of_the_run()
+
+
+@pytest.mark.parametrize("asks", [day_of_the_run, day_of_a_subflow])
+@pytest.mark.parametrize("days_late", [1, 3])
+def test_a_late_run_is_about_the_day_before_the_one_it_was_scheduled_for(
+    prefect_server: str, asks: Flow[..., Any], days_late: int
+) -> None:
+    """However late it begins, and also in a subflow, which begins when it is called."""
+    scheduled = pendulum.today("Asia/Ho_Chi_Minh").subtract(days=days_late).add(hours=5, minutes=30)
+    assert run_scheduled_for(scheduled, asks) == scheduled.start_of("day").subtract(days=1)
+
+
+def test_a_retry_behind_midnight_is_about_the_same_day(prefect_server: str) -> None:
+    """It was scheduled for yesterday evening; that the second attempt begins today does not matter."""
+    seen: list[pendulum.DateTime] = []
 
     @flow(retries=1)
     def asks() -> None:
         seen.append(first_day(None, 1))
         if len(seen) == 1:
-            tomorrow = pendulum.now("UTC").add(days=1)
-            monkeypatch.setattr("esms_connectors.prefect.days.pendulum.now", lambda *_: tomorrow)
             raise RuntimeError("once")
 
-    asks()
-    assert seen == [yesterday] * 2
+    evening = pendulum.yesterday("Asia/Ho_Chi_Minh").add(hours=23, minutes=59)
+    run_scheduled_for(evening, asks)
+    assert seen == [evening.start_of("day").subtract(days=1)] * 2
