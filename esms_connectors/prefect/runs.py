@@ -99,7 +99,8 @@ def scheduled_day() -> date:
 def _began_at_once(run: FlowRun) -> bool:
     if run.expected_start_time is None or run.created is None:
         return True
-    return abs((run.expected_start_time - run.created).total_seconds()) < _AT_ONCE_SECONDS
+    apart: float = abs((run.expected_start_time - run.created).total_seconds())
+    return apart < _AT_ONCE_SECONDS
 
 
 def _flow_run(flow_run_id: UUID) -> FlowRun:
