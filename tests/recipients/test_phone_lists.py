@@ -36,7 +36,7 @@ BOTH = (ONE, TWO)
         [f"{ONE}, {TWO}"],
         [901888484, 84902888485],
         [Decimal(901888484), TWO],
-        iter([ONE, TWO, ONE]),
+        pytest.param(iter([ONE, TWO, ONE]), id="an iterator"),
         f"{ONE},{ONE},{TWO},0084 901 888 484".encode(),
     ],
     ids=str,
