@@ -21,7 +21,9 @@ _HEADS = {
     for before in ("0", "84", "+84", "")
 }
 SEPARATORS = re.compile(r"[\s.\-()\u200b\u200e\u202a\u202c\ufeff]+")
-_FLOAT = re.compile(r"\d+\.\d", re.ASCII)
+# One point in bare digits: 9000000.01 or 901888484.0. People who part a number with a single point begin it with its 0
+# and do not leave one or two digits behind the point.
+_DECIMAL = re.compile(r"(?:[1-9]\d*|0)\.\d+|\d+\.\d{1,2}", re.ASCII)
 _DIGITS = re.compile(r"\d+", re.ASCII)
 
 
@@ -61,9 +63,8 @@ def read_phone(phone: object) -> tuple[str, str]:
         return "", "it is empty" if phone is None else f"it is {type(phone).__name__}, not text"
     if number := match_common_spelling(phone):
         return number, ""
-    if _FLOAT.fullmatch(phone.strip()):
-        # Without its point it would read as another person's number.
-        return "", "it was written as a decimal number, as spreadsheets do"
+    if reason := why_no_phone(phone):
+        return "", reason
     compact = SEPARATORS.sub("", phone)
     digits = compact.removeprefix("+")
     if _DIGITS.fullmatch(digits):
@@ -84,6 +85,14 @@ def read_phone(phone: object) -> tuple[str, str]:
             return "0" + subscriber, ""
         return "", _why_not(compact, digits)
     return "", "it holds something other than digits" if compact else "it is empty"
+
+
+def why_no_phone(text: str) -> str:
+    """Why a number is no phone, or "". Without its point or sign it would read as another person's."""
+    text = text.strip()
+    if _DECIMAL.fullmatch(text):
+        return "it was written as a decimal number, as spreadsheets do"
+    return "it is no phone number but a negative one" if text[:1] == "-" else ""
 
 
 def _why_not(compact: str, digits: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import operator
 import re
+import struct
 from decimal import Decimal
 from typing import NamedTuple, SupportsIndex
 
-from esms_connectors.gateway.phones import SEPARATORS, match_common_spelling, read_phone
+from esms_connectors.gateway.phones import SEPARATORS, match_common_spelling, read_phone, why_no_phone
 
 # Old prefix -> new one; the seven digits behind it stayed. The change of September 2018.
 # fmt: off
@@ -32,6 +33,45 @@ _FORMULA_TEXT = re.compile(r'="([^"]*)"')
 _EXCEL = "Excel wrote it with an exponent and its last digits are lost: format the column as text and export it again"
 
 
+_EXPONENT_LOST = "it came as a number with an exponent and its last digits are lost: give it as text"
+_NARROW = "it came as a float, perhaps of 32 bits, which keep seven digits: give it as text"
+# Whole numbers up to here are whole in 32 bits too, and no phone.
+_WHOLE_IN_32_BITS = 2**24
+
+
+class NarrowFloat(float):
+    """A number of a column of 32-bit floats, or of floats of unknown width. Python itself knows only wide ones."""
+
+
+# In errors it stands beside bool and bytes.
+NarrowFloat.__name__ = "float"
+
+
+def has_exponent(value: object) -> bool:
+    """Whether a number was written with an exponent, so that its last digits may be gone."""
+    if isinstance(value, Decimal):
+        return value.is_finite() and int(value.as_tuple().exponent) > 0
+    return isinstance(value, str) and _EXPONENT.fullmatch(value.strip()) is not None
+
+
+def is_narrow(value: float) -> bool:
+    """Whether 32 bits hold `value` exactly: one phone in 64 by chance, and every one that went through them."""
+    try:
+        return value > _WHOLE_IN_32_BITS and struct.unpack("f", struct.pack("f", value))[0] == value
+    except OverflowError:
+        return False
+
+
+def float_like(cell: object) -> float | None:
+    """The number of a cell that a column of floats may have been: a float, `901888484.0` as text or as Decimal."""
+    if isinstance(cell, str):
+        whole = _POINT_ZERO.fullmatch(cell.strip())
+        return float(whole[1]) if whole else None
+    if isinstance(cell, Decimal):
+        return float(cell) if cell.is_finite() and int(cell.as_tuple().exponent) < 0 else None
+    return cell if isinstance(cell, float) and math.isfinite(cell) else None
+
+
 class CleanPhone(NamedTuple):
     """
     A phone cell, read.
@@ -50,30 +90,22 @@ class CleanPhone(NamedTuple):
         return f"CleanPhone(reason={self.reason!r}, migrated={self.migrated})"
 
 
-def clean_phone(value: object, *, migrate_2018: bool = True) -> CleanPhone:
+def clean_phone(value: object, *, migrate_2018: bool = True, narrow: bool = False) -> CleanPhone:
     """
     The number in a cell, whatever a spreadsheet, a database or pandas made of it. Never raises.
 
     Beyond what `normalise_phone` takes: whole numbers as int, float or Decimal, `901888484.0`, a leading apostrophe,
-    `="0901888484"`, and with `migrate_2018` the 11-digit numbers whose prefix was replaced in 2018.
+    `="0901888484"`, and with `migrate_2018` the 11-digit numbers whose prefix was replaced in 2018. What came in a type
+    or spelling that loses digits is refused, whatever its digits are: they are those of a stranger.
+
+    Args:
+        narrow: the floats of this column, also as text, have only 32 bits.
     """
-    if isinstance(value, str):
-        text = value.strip()
-    elif value is None:
-        return CleanPhone("", "it is empty")
-    elif isinstance(value, float | Decimal):
-        if value.is_nan() if isinstance(value, Decimal) else math.isnan(value):  # what pandas puts for nothing
-            return CleanPhone("", "it is empty")
-        if not (0 <= value < 10**15 and value == int(value)):
-            return CleanPhone("", "it is no whole number")
-        text = str(int(value))
-    elif isinstance(value, SupportsIndex) and not isinstance(value, bool):
-        whole_number = operator.index(value)
-        if whole_number < 0:  # its sign would pass for a dash
-            return CleanPhone("", "it is no phone number but a negative one")
-        text = str(whole_number)
-    else:
-        return CleanPhone("", f"it is {type(value).__name__}, not text")
+    if narrow and float_like(value) is not None:
+        return CleanPhone("", _NARROW)
+    text, reason = (value.strip(), "") if isinstance(value, str) else _digits(value)
+    if reason:
+        return CleanPhone("", reason)
     if number := match_common_spelling(text):
         return CleanPhone(number)
     if formula := _FORMULA_TEXT.fullmatch(text):
@@ -84,8 +116,29 @@ def clean_phone(value: object, *, migrate_2018: bool = True) -> CleanPhone:
     if whole := _POINT_ZERO.fullmatch(text):
         # Taken off before normalise_phone sees it: that drops dots, and 90188848.0 would become someone's number.
         text = whole[1]
+    elif reason := why_no_phone(text):
+        return CleanPhone("", reason)
     if migrate_2018 and (old := _OLD_NUMBER.fullmatch(SEPARATORS.sub("", text))):
         new = MIGRATED_PREFIXES.get("0" + old[1])
         if new is not None:
             return CleanPhone(new + old[2], migrated=True)
     return CleanPhone(*read_phone(text))
+
+
+def _digits(value: object) -> tuple[str, str]:
+    """A cell that is no text as digits, or why it is none."""
+    if value is None:
+        return "", "it is empty"
+    if isinstance(value, float | Decimal):
+        if value.is_nan() if isinstance(value, Decimal) else math.isnan(value):  # what pandas puts for nothing
+            return "", "it is empty"
+        if isinstance(value, NarrowFloat):
+            return "", _NARROW
+        if not (0 <= value < 10**15 and value == int(value)):
+            return "", "it is no whole number"
+        return ("", _EXPONENT_LOST) if has_exponent(value) else (str(int(value)), "")
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
+        whole_number = operator.index(value)
+        # A sign would pass for a dash.
+        return (str(whole_number), "") if whole_number >= 0 else ("", "it is no phone number but a negative one")
+    return "", f"it is {type(value).__name__}, not text"

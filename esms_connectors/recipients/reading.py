@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import chain, islice
 from typing import Any, Literal
 
 from esms_connectors.gateway import wire
@@ -16,7 +17,7 @@ from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.phones import match_common_spelling
 from esms_connectors.gateway.redaction import mask_phone, mask_phones
 from esms_connectors.recipients.columns import Columns
-from esms_connectors.recipients.phones import clean_phone
+from esms_connectors.recipients.phones import clean_phone, float_like, has_exponent, is_narrow
 from esms_connectors.recipients.rejects import RejectsFile
 from esms_connectors.recipients.seen import KeySet, PhoneSet
 from esms_connectors.recipients.sources import Source, open_rows
@@ -24,6 +25,7 @@ from esms_connectors.recipients.sources import Source, open_rows
 LISTED = 100
 MAX_KEY_LENGTH = 200
 _NO_LIMIT = 1 << 60
+_LOOKED_AT_FIRST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,7 @@ class _Reader:
         self.phones = PhoneSet()
         self.keys = KeySet()
         self.times_kept: Counter[str] = Counter()
+        self.narrow = False
 
     def read(self, source: Source, encoding: str | None, delimiter: str | None) -> Iterator[Recipient]:
         report = self.report
@@ -197,7 +200,9 @@ class _Reader:
             phone_at = at[self.columns.phone]
             params_at = [at[column] for column in self.param_columns]
             key_at = None if self.columns.row_key is None else at[self.columns.row_key]
-            for line, cells, problem in rows:
+            begin = list(islice(rows, _LOOKED_AT_FIRST))
+            self.narrow = _all_narrow(cells[phone_at] for _, cells, problem in begin if problem is None)
+            for line, cells, problem in chain(begin, rows):
                 report.rows += 1
                 try:
                     if problem is not None:
@@ -234,7 +239,7 @@ class _Reader:
                 )
 
     def _phone(self, cell: object) -> tuple[str, bool]:
-        found = clean_phone(cell, migrate_2018=self.migrate_2018)
+        found = clean_phone(cell, migrate_2018=self.migrate_2018, narrow=self.narrow)
         if not found.number:
             raise _Rejected(self.columns.phone, cell, found.reason, f"no Vietnamese mobile number: {found.reason}")
         return found.number, found.migrated
@@ -247,6 +252,9 @@ class _Reader:
         key = str(value).strip()
         if not key:
             raise _Rejected(column, value, "is empty", "the row key is empty")
+        if has_exponent(value):
+            reason = "is a number with an exponent, whose last digits are lost"
+            raise _Rejected(column, value, reason, f"the row key {reason}")
         if len(key) > MAX_KEY_LENGTH or not key.isprintable():
             reason = f"is longer than {MAX_KEY_LENGTH} characters, or not printable"
             raise _Rejected(column, value, reason, f"the row key {reason}")
@@ -339,6 +347,17 @@ class _Reader:
         self.report.migrated += 1
         if len(self.report.first_migrated) < LISTED:
             self.report.first_migrated.append((line, mask_phone(str(cell)), mask_phone(phone)))
+
+
+def _all_narrow(cells: Iterable[object]) -> bool:
+    """
+    Whether the floats among the phones went through 32 bits, though they come in a wider type or as text.
+
+    pandas gives numbers of a 32-bit column as ordinary floats. Such phones are multiples of 32 or 64; of phones that
+    kept their digits hardly one is, so a column of nothing else has lost them.
+    """
+    floats = [number for cell in cells if (number := float_like(cell)) is not None]
+    return bool(floats) and all(map(is_narrow, floats))
 
 
 def _masked(value: object, *, is_phone: bool) -> str:

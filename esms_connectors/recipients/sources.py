@@ -9,7 +9,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -21,10 +21,12 @@ from urllib.parse import urlsplit
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.recipients.columns import fold, repeated
 from esms_connectors.recipients.delimited import RawRow, csv_rows, decoded_lines, reading, source_error
+from esms_connectors.recipients.phones import NarrowFloat
 
 _TEXT, _LINES, _PARQUET = (".csv", ".tsv", ".txt"), (".jsonl", ".ndjson"), (".parquet", ".pq")
 _SAMPLE = 100  # mappings looked at to learn the names; any of them may lack some
 _BATCH = 8_192
+_POSTGRESQL_DOUBLE = 701  # the oid of double precision, as its drivers give it
 _FORMATS = {
     b"PK\x03\x04": "an Excel workbook or another zip file. Save it as «CSV UTF-8»",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook. Save it as «CSV UTF-8»",
@@ -301,7 +303,9 @@ def _values(column: Any, pyarrow: Any) -> list[object]:
         parts: list[object] = list(joined.split(separator))
         if len(parts) == len(column):
             return parts
-    values: list[object] = column.to_pylist()
+    values: list[Any] = column.to_pylist()
+    if types.is_float32(column.type) or types.is_float16(column.type):
+        return [value if value is None else NarrowFloat(value) for value in values]
     return values
 
 
@@ -332,11 +336,21 @@ def _open_sql(source: SqlQuery) -> Iterator[Rows]:
 
 
 def _sql_rows(result: Any, sqlalchemy: Any) -> Iterator[RawRow]:
+    """Floats are taken for narrow ones, unless the driver says that a column is of double precision."""
+    described = getattr(result.cursor, "description", None) or ()
+    wide = {at for at, one in enumerate(described) if one[1] == _POSTGRESQL_DOUBLE}
     try:
         for number, row in enumerate(result, 1):
-            yield number, row, None
+            if any(cell.__class__ is float for cell in row):
+                yield number, _narrowed(row, wide), None
+            else:
+                yield number, row, None
     except sqlalchemy.exc.SQLAlchemyError as error:
         raise _sql_error(error) from None
+
+
+def _narrowed(row: Sequence[object], wide: Container[int]) -> list[object]:
+    return [NarrowFloat(one) if isinstance(one, float) and at not in wide else one for at, one in enumerate(row)]
 
 
 def _sql_error(error: Any) -> InvalidRequestError:
