@@ -30,6 +30,7 @@ import esms_connectors.warehouse.files
 import esms_connectors.warehouse.postgresql  # noqa: F401
 from esms_connectors.cli.commands import esms
 from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.sent_data.fetching import PageQueue
 from esms_connectors.sent_data.reader import SentDataReader
 from esms_connectors.warehouse.load_summary import LoadCounts
 from esms_connectors.warehouse.spool import WindowSpool
@@ -58,7 +59,7 @@ def die_at(moment: str, number: int, signal_number: int) -> None:
         case "statement":
             before(psycopg.Connection, "execute")
         case "page":
-            before(SentDataReader, "_page")
+            before(PageQueue, "_page")
         case "merged":
             before(LoadCounts, "add")
         case "finalizing":

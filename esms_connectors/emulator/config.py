@@ -244,11 +244,26 @@ class Quirks:
     """Members left out of rows and answers wherever they would appear, e.g. `("Campaign", "CountTotal")`."""
     empty_range_is_105: bool = False
     """get_sms_sent_data answers 105 for a range without rows, instead of an empty list."""
-    count_total: Literal["exact", "missing", "string", "absurd", "zero"] = "exact"
+    count_total: Literal["exact", "missing", "string", "absurd", "zero", "page"] = "exact"
+    """`page`: CountTotal counts the rows of the page, not those of the range."""
     page_order: Literal["newest_first", "oldest_first", "shuffled"] = "newest_first"
     """`shuffled`: newest page first, but rows inside a page in random (repeatable) order."""
     page_size_over_limit: Literal["cap", "refuse"] = "cap"
     """What a PageSize over 500 does: 500 rows come, or code 110."""
+    # What sent data lists. Nothing of this is excluded by the pages, which say little about the range.
+    sent_data_span: Literal["seconds", "days", "all"] = "seconds"
+    """What is made of From and To: `days` lists all of the days they lie in, `all` everything of the type."""
+    listed_late_share: float = 0.0
+    """This share of the rows, chosen by the seed, is listed `listed_late_seconds` after its creation only."""
+    listed_late_seconds: float = 600.0
+    listed_from_send_at: bool = False
+    """A message with a SendDate is listed from then on."""
+    leaving_rows: int = 0
+    """With each page behind the first, so many of the newest rows of its range leave the sent data for good."""
+    retention_days: float | None = None
+    """Rows that were created longer ago are listed no more."""
+    campaign_echo: Literal["exact", "upper", "empty"] = "exact"
+    """How the campaign of a send comes back: as given, in capitals, or not at all."""
     bulk_detail: BulkDetail = "complete"
     bulk_request_id_ignored: bool = False
     """The older service knew no RequestId inside Data."""

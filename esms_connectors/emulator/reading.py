@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from .calls import Call, caller, sms_type_of
+from .listing import listed_page
 from .progress import local_text_ms
 from .rules import RefusedError, authorize, network
 from .state import AT_OPERATOR, RESULT_DELIVERED, SENT, AccountState, State
@@ -50,10 +51,7 @@ def get_sms_sent_data(state: State, call: Call) -> Any:
         if quirks.page_size_over_limit == "refuse":
             raise RefusedError("110", "PageSize is over 500")
         page_size = MAX_PAGE_SIZE
-    newest_first = quirks.page_order != "oldest_first"
-    total, rows = state.page(
-        account.account.api_key, listed_type, from_ms, to_ms, page, page_size, newest_first=newest_first
-    )
+    total, rows = listed_page(state, account.account.api_key, listed_type, from_ms, to_ms, page, page_size)
     if total == 0 and quirks.empty_range_is_105:
         raise RefusedError("105")
     if quirks.page_order == "shuffled":
@@ -69,6 +67,8 @@ def get_sms_sent_data(state: State, call: Call) -> Any:
         answer["CountTotal"] = 2_147_483_647
     elif quirks.count_total == "zero":
         answer["CountTotal"] = 0
+    elif quirks.count_total == "page":
+        answer["CountTotal"] = len(rows)
     return answer
 
 

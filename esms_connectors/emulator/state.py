@@ -192,6 +192,8 @@ class State:
         self.by_state: Counter[tuple[int, int]] = Counter()
         self.finished: deque[int] = deque()
         """Numbers of messages whose callback is due; taken by the callback worker."""
+        self.unlisted: set[int] = set()
+        """Numbers of messages that get_sms_sent_data lists no more."""
         self.sandbox_count = 0
         self._submission_count = 0
         self._due: list[tuple[int, int]] = []

@@ -6,17 +6,17 @@ relied on is only this: a row never leaves its window (creation times do not cha
 the window, and one answer is consistent in itself. So a window is complete when one answer holds all that it counts, or
 when as many different rows were seen as the gateway counts *behind* the reading. What does not add up is read again in
 smaller windows, down to single answers, and after that it is an error, never a table with a hole.
+
+What is relied on is looked at as far as the answers tell. A count that falls says that rows leave; a full page is
+followed by the next one, which shows a count of the page; parts that are together larger than what they were cut from
+show a gateway that does not cut by the second.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import islice
 from types import TracebackType
 from typing import Self
 
@@ -32,12 +32,9 @@ from esms_connectors.sent_data.columns import (
     MONEY,
     SENT_MESSAGE_SCHEMA,
     TIME,
-    PageReader,
     SentColumns,
-    checksum,
-    open_rows_of,
-    states_of,
 )
+from esms_connectors.sent_data.fetching import PageQueue, Part, WindowReading
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, LONGEST_WINDOW, SentWindow, windows_between
 
 __all__ = [
@@ -63,8 +60,6 @@ _MOST_PIECES = 64
 _PIECES = 8  # what does not add up is cut into so many and read again
 _ROUNDS = 3  # so often, as long as rows are created while it is read
 _DEEPEST = 6  # 8 ** 6 pieces are single seconds of any window
-_LOOK_AHEAD = 4  # windows whose first page is fetched in advance, times the threads
-_PAGES_A_THREAD = 4  # in flight or waiting their turn, once for the part being read, once for those behind it
 
 
 class IncompleteWindowError(EsmsError):
@@ -90,63 +85,26 @@ class IncompleteWindowError(EsmsError):
         self.received = received
 
 
-@dataclass(slots=True, eq=False)
-class _Part:
-    """A window, or a piece of one, whose pages are being fetched."""
-
-    whole: WindowReading
-    span: SentWindow
-    depth: int = 0
-    pages: deque[Future[SentColumns]] = field(default_factory=deque)
-    asked: int = 0
-    last_page: int = 1
-
-    def cut(self, pieces: int, depth: int) -> list[_Part]:
-        return [_Part(self.whole, span, depth) for span in self.span.cut(pieces)]
-
-
-class WindowReading:
+@dataclass(frozen=True, slots=True)
+class _Pass:
     """
-    One window while it is read: iterate for its batches, each row once; then look at the counts.
+    All pages of a part, once.
 
     Attributes:
-        window: what is read.
-        read_at: when its first page was asked for, by the clock of this machine.
-        rows: different rows so far.
-        count_total: rows as the gateway counted them last.
-        rows_expected: rows that the gateway announced for the parts begun so far.
-        states: state -> rows.
-        is_settled: nothing was created in it while it was read, as far as the counts tell.
+        keys: of the different rows that came.
+        counted: rows as the gateway counts them behind the reading; None where it does not.
+        is_proven: these rows are all.
+        has_each_once: no row came twice.
     """
 
-    def __init__(self, window: SentWindow, reader: SentDataReader) -> None:
-        self.window = window
-        self.read_at: DateTime | None = None
-        self.rows = 0
-        self.count_total: int | None = None
-        self.rows_expected = 0
-        self.states: Counter[str] = Counter()
-        self.is_settled = True
-        self._checksum = 0
-        self._reader = reader
+    keys: set[str]
+    counted: int | None
+    is_proven: bool
+    has_each_once: bool = True
 
     @property
-    def open_rows(self) -> int:
-        """Rows that were not final."""
-        return open_rows_of(self.states)
-
-    @property
-    def digest(self) -> str:
-        """The same for the same rows with the same statuses, in whatever order they came."""
-        return hashlib.blake2b(f"{self.rows} {self._checksum}".encode(), digest_size=8).hexdigest()
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        return self._reader._batches_of(self)
-
-    def _note(self, batch: pa.RecordBatch, keys: list[str]) -> None:
-        self.rows += batch.num_rows
-        self.states.update(states_of(batch))
-        self._checksum += checksum(batch, keys)
+    def numbers(self) -> tuple[int, int | None]:
+        return len(self.keys), self.counted
 
 
 class SentDataReader:
@@ -182,19 +140,19 @@ class SentDataReader:
             raise InvalidRequestError(f"page_size must be 1 to {PAGE_SIZE}.", field="page_size")
         if part_rows < page_size:
             raise InvalidRequestError("part_rows must be at least page_size.", field="part_rows")
-        self._client = client
-        self._windows = iter(windows)
-        self._page_size = page_size
         self._part_rows = part_rows
         self._each_row_once = each_row_once
         self._window_before: SentWindow | None = None
-        self._now = now
-        self._parts: deque[_Part] = deque()
-        self._most_in_flight = _PAGES_A_THREAD * threads
-        self._look_ahead = _LOOK_AHEAD * threads
         self._seen: set[str] = set()
         self._seen_before: set[str] = set()
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="esms-pages")
+        self._queue = PageQueue(
+            client,
+            (WindowReading(window, self._batches_of) for window in windows),
+            threads=threads,
+            page_size=page_size,
+            part_rows=part_rows,
+            now=now,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -206,79 +164,22 @@ class SentDataReader:
 
     def close(self) -> None:
         """Drop what was fetched in advance. Requests under way are waited for, none is begun."""
-        self._parts.clear()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._queue.close()
 
     def __iter__(self) -> Iterator[WindowReading]:
         while True:
-            self._fetch_ahead()
-            if not self._parts:
+            self._queue.fetch_ahead()
+            if not self._queue.parts:
                 return
-            reading = self._parts[0].whole
+            reading = self._queue.parts[0].whole
             yield reading
             # Whatever the caller left unread, because it did not add up or was not wanted.
-            self._drop(reading)
-
-    # --- fetching ----------------------------------------------------------------------------------------------------
-
-    def _fetch_ahead(self) -> None:
-        """Keep the threads busy: first with the part being read, then with the parts and windows behind it."""
-        while len(self._parts) < self._look_ahead and (window := next(self._windows, None)) is not None:
-            self._parts.append(_Part(WindowReading(window, self), window))
-        ahead = sum(len(part.pages) for part in islice(self._parts, 1, None))
-        for place, part in enumerate(self._parts):
-            if place == 0:
-                while part.asked < part.last_page and len(part.pages) < self._most_in_flight:
-                    self._ask(part)
-                continue
-            if part.asked == 1 and part.pages[0].done() and part.pages[0].exception() is None:
-                self._learn_last_page(part, part.pages[0].result().count_total)
-            while part.asked < part.last_page and ahead < self._most_in_flight:
-                self._ask(part)
-                ahead += 1
-            if ahead >= self._most_in_flight:
-                return
-
-    def _learn_last_page(self, part: _Part, total: int | None) -> None:
-        if total is not None and (total <= self._part_rows or part.span.seconds <= 1):
-            part.last_page = max(1, -(-total // self._page_size))
-
-    def _ask(self, part: _Part) -> None:
-        part.asked += 1
-        if part.whole.read_at is None:
-            part.whole.read_at = self._now()
-        part.pages.append(self._pool.submit(self._page, part.span, part.asked))
-
-    def _page(self, span: SentWindow, number: int) -> SentColumns:
-        reader = PageReader()
-        answer = self._client.read_sent_data_page(
-            span.start, span.end, span.sms_type, page=number, page_size=self._page_size, read=reader.read
-        )
-        return reader.columns(answer)
-
-    def _next(self, part: _Part) -> SentColumns:
-        """The next page of a part, in order."""
-        self._fetch_ahead()
-        if not part.pages:
-            self._ask(part)
-        page = part.pages.popleft()
-        self._fetch_ahead()
-        return page.result()
-
-    def _forget(self, part: _Part) -> None:
-        """Pages that nobody will look at any more."""
-        for page in part.pages:
-            page.cancel()
-        part.pages.clear()
-
-    def _drop(self, reading: WindowReading) -> None:
-        while self._parts and self._parts[0].whole is reading:
-            self._forget(self._parts.popleft())
+            self._queue.drop(reading)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def _batches_of(self, reading: WindowReading) -> Iterator[pa.RecordBatch]:
-        if not self._parts or self._parts[0].whole is not reading:
+        if not self._queue.parts or self._queue.parts[0].whole is not reading:
             raise RuntimeError(f"the window ({reading.window}) was read before, or it is not its turn yet")
         before, self._window_before = self._window_before, reading.window
         if not (
@@ -288,118 +189,189 @@ class SentDataReader:
         ):
             self._seen = set()
         try:
-            reading.count_total = yield from self._read(self._parts[0])
+            counted = yield from self._read(self._queue.parts[0])
         except BaseException:
-            self._drop(reading)
+            self._queue.drop(reading)
             raise
+        reading.count_total = None if self._queue.counts_pages and reading.rows > self._queue.page_size else counted
         if not self._each_row_once:
             # Whoever loads the window now needs the memory more.
             self._seen, self._seen_before = set(), set()
 
-    def _read(self, part: _Part) -> Generator[pa.RecordBatch, None, int]:
+    def _read(self, part: Part) -> Generator[pa.RecordBatch, None, int]:
         """The part at the head of the queue, which leaves it; returns the rows that the gateway counts in it."""
-        reading = part.whole
-        first = self._next(part)
-        total = first.count_total
+        first = self._queue.next_page(part)
+        total = self._queue.count_of(first)
+        if self._queue.is_too_large(part, total):
+            return (yield from self._read_in_parts(part, total or 0))
         if part.depth == 0:
-            if total is not None and total > self._part_rows and part.span.seconds > 1:
-                return (yield from self._read_in_parts(part, total))
             # Two parts share the second between them, never more than two.
             self._seen, self._seen_before = set(), self._seen
-            reading.rows_expected += max(total or 0, first.rows_received)
-        seen: set[str] = set()
+            part.whole.rows_expected += max(total or 0, first.rows_received)
+        done = yield from self._read_pages(part, first)
+        if self._queue.counts_pages and not done.is_proven:
+            done = yield from self._read_anew(part, done)
+        if not done.is_proven:
+            done = yield from self._prove(part, done)
+        return done.counted or 0
+
+    def _prove(self, part: Part, done: _Pass) -> Generator[pa.RecordBatch, None, _Pass]:
+        """What did not add up: in pieces, or where that is of no use, once more as a whole."""
+        if done.counted is None and not self._queue.counts_pages:
+            raise self._incomplete(part, done, is_cut=False)
+        is_cut = part.depth < _DEEPEST and part.span.seconds > 1
+        if is_cut:
+            logger.info("%s: %d of %s rows; reading them again in smaller windows", part.span, *done.numbers)
+            counted = yield from self._read_in_pieces(part, done)
+            if counted is not None:
+                return _Pass(done.keys, counted, is_proven=True)
+        for _ in range(_ROUNDS - 1):
+            done = yield from self._read_anew(part, done)
+            if done.is_proven:
+                return done
+        raise self._incomplete(part, done, is_cut=not is_cut)
+
+    def _read_anew(self, part: Part, before: _Pass) -> Generator[pa.RecordBatch, None, _Pass]:
+        """All pages once more. Where nothing is counted, the same rows twice, none of them doubled, are all."""
+        again = part.again()
+        self._queue.put_first([again])
+        done = yield from self._read_pages(again, self._queue.next_page(again))
+        if self._queue.counts_pages and done.has_each_once and before.has_each_once and done.keys == before.keys:
+            return replace(done, counted=len(done.keys), is_proven=True)
+        return done
+
+    def _read_pages(self, part: Part, first: SentColumns) -> Generator[pa.RecordBatch, None, _Pass]:
+        """The part at the head of the queue, page by page; it leaves the queue."""
+        size, seen = self._queue.page_size, set[str]()
         yield from self._take(part, first, seen)
-        if first.rows_received == (total or 0) and len(first.keys) == first.rows_received:
+        total, is_full = self._queue.count_of(first), first.rows_received >= size
+        if first.rows_received == (total or 0) and len(first.keys) == first.rows_received and not is_full:
             # One answer with everything in it is a snapshot, whatever happens meanwhile.
-            self._leave(part)
-            return total or 0
+            self._queue.leave(part)
+            return _Pass(seen, total or 0, is_proven=True)
         unnamed = first.unnamed
-        self._learn_last_page(part, total)
-        number, came = 1, first.rows_received
-        while number < part.last_page or (came and (total is None or len(seen) < total)):
+        self._queue.learn_last_page(part, first)
+        number, came, received, stale = 1, first.rows_received, first.rows_received, 0
+        # A full page may be followed by another one, whatever is counted.
+        while number < part.last_page or came >= size or (came and (total is None or len(seen) < total)):
             before = len(seen)
-            page = self._next(part)
+            page = self._queue.next_page(part)
             number += 1
             came = page.rows_received
+            received += came
             unnamed += page.unnamed
             yield from self._take(part, page, seen)
-            if came == 0 or (number > part.last_page and len(seen) == before):
-                break  # beyond the end, or a gateway that gives the same page again and again
-        self._leave(part)
-        if total is None and number == 2 and came == 0 and len(first.keys) == first.rows_received:
-            # No count, but everything on one page and nothing behind it.
-            return first.rows_received
+            if len(seen) > before and page.count_total == came and not self._queue.counts_pages:
+                # There are rows on the pages before it, so the whole must count more.
+                self._queue.counts_pages = True
+                logger.warning("CountTotal counts the rows of a page, not those of the window: it proves nothing.")
+                total = None
+            stale = 0 if len(seen) > before else stale + 1
+            # Beyond the end, or a gateway that gives the same page again and again.
+            if came == 0 or stale == (1 if number > part.last_page else 2):
+                break
+        self._queue.leave(part)
+        is_alone = number == 2 and came == 0 and len(first.keys) == first.rows_received
+        if is_alone and total in (None, first.rows_received):
+            # Everything on one page and nothing behind it.
+            return _Pass(seen, first.rows_received, is_proven=True)
+        if self._queue.counts_pages:
+            return _Pass(seen, None, is_proven=False, has_each_once=len(seen) == received and not unnamed)
         # Asked anew: the count, and with it what was created meanwhile, if that stands on the first page.
-        behind = self._page_now(part.span)
+        behind = self._queue.page_now(part)
         yield from self._take(part, behind, seen)
+        if part.counts.fell:
+            self._note_fall(part, behind.count_total)
         # Rows without an id cannot be told apart across pages.
-        if len(seen) == behind.count_total and not unnamed + behind.unnamed:
-            return behind.count_total
-        self._check_that_cutting_helps(part, behind.count_total, len(seen))
-        logger.info(
-            "%s: %d of %s rows; reading them again in smaller windows", part.span, len(seen), behind.count_total
-        )
-        return (yield from self._read_in_pieces(part))
+        adds_up = len(seen) == behind.count_total and not unnamed + behind.unnamed and not part.counts.fell
+        return _Pass(seen, behind.count_total, adds_up)
 
-    def _read_in_parts(self, part: _Part, total: int) -> Generator[pa.RecordBatch, None, int]:
+    def _read_in_parts(self, part: Part, total: int) -> Generator[pa.RecordBatch, None, int]:
         """Too many rows to remember all of their keys."""
         reading = part.whole
-        self._leave(part)
+        self._queue.leave(part)
         # Half as many as allowed: the day has its rush hours. A part that is still too big is cut again.
-        parts = self._put_first(part.cut(min(_MOST_PIECES, -(-2 * total // self._part_rows)), depth=0))
-        for _ in range(parts):
-            yield from self._read(self._parts[0])
-        counted = self._page_now(part.span).count_total or 0
+        parts = part.cut(min(_MOST_PIECES, -(-2 * total // self._part_rows)), depth=0)
+        self._queue.put_first(parts)
+        if not self._is_cut(part, parts, total):
+            logger.warning("%s: its parts are as large as the whole; reading it page by page", part.span)
+            self._queue.put_first([part.again()])
+            return (yield from self._read(self._queue.parts[0]))
+        for _ in parts:
+            yield from self._read(self._queue.parts[0])
+        counted = self._queue.count_of(self._queue.page_now(part)) or 0
+        if part.counts.fell:
+            self._note_fall(part, counted)
         if part.span == reading.window and counted != reading.rows:
             # Created in the first parts while the last ones were read.
             reading.is_settled = False
             logger.info("%s: %d rows read, %d counted behind it", part.span, reading.rows, counted)
         return counted
 
-    def _read_in_pieces(self, part: _Part) -> Generator[pa.RecordBatch, None, int]:
-        """What did not add up, again, until it does: pieces are proven one by one, the whole is counted behind them."""
+    def _read_in_pieces(self, part: Part, done: _Pass) -> Generator[pa.RecordBatch, None, int | None]:
+        """
+        What did not add up, again, until it does: pieces are proven one by one, the whole is counted behind them.
+
+        Returns:
+            The rows that are counted; None where the pieces are as large as the whole.
+        """
         counted = 0
         for _ in range(_ROUNDS):
-            for _ in range(self._put_first(part.cut(_PIECES, part.depth + 1))):
-                counted += yield from self._read(self._parts[0])
+            pieces = part.cut(_PIECES, part.depth + 1)
+            self._queue.put_first(pieces)
+            if not self._is_cut(part, pieces, done.counted or len(done.keys)):
+                return None
+            for _ in pieces:
+                counted += yield from self._read(self._queue.parts[0])
             if part.depth:
                 return counted
-            counted = self._page_now(part.span).count_total or 0
+            counted = self._queue.count_of(self._queue.page_now(part)) or 0
             if counted == len(self._seen):
                 return counted
+            if counted < len(self._seen):
+                break  # what has left since is read; it does not come back by reading on
         part.whole.is_settled = False
         return counted
 
-    def _check_that_cutting_helps(self, part: _Part, expected: int | None, received: int) -> None:
-        if expected is not None and part.depth < _DEEPEST and part.span.seconds > 1:
-            return
-        if expected is None:
+    def _is_cut(self, part: Part, parts: list[Part], total: int) -> bool:
+        """
+        Whether the gateway cuts by the second: each row lies in one part, or in two that share its second. Otherwise
+        the parts, which stand at the head of the queue, are taken out of it.
+        """
+        together = 0
+        for one in parts:
+            first = self._queue.first_page(one)
+            together += max(self._queue.count_of(first) or 0, first.rows_received)
+            # Counted anew, because rows may have been created since.
+            if together > 2 * total and together > 2 * (
+                total := max(total, self._queue.count_of(self._queue.page_now(part)) or 0)
+            ):
+                for one in parts:
+                    self._queue.leave(one)
+                return False
+        return True
+
+    def _note_fall(self, part: Part, counted: int | None) -> None:
+        part.whole.is_settled = False
+        logger.warning(
+            "%s: the count fell from %d to %s while it was read: rows have left the window",
+            part.span, part.counts.highest, counted,
+        )  # fmt: skip
+
+    def _incomplete(self, part: Part, done: _Pass, *, is_cut: bool) -> IncompleteWindowError:
+        received = len(done.keys)
+        if done.counted is None:
             text = f"The gateway does not say how many rows there are ({part.span}), so {received} cannot be proven to "
             text += "be all. Nothing of the window was kept; ask eSMS."
         else:
-            text = (
-                f"The gateway counts {expected} rows ({part.span}) and gave {received} different ones, however small "
-            )
-            text += "the window was cut. Nothing of the window was kept; read it again later."
-        raise IncompleteWindowError(
-            text, whole=part.whole.window, window=part.span, expected=expected, received=received
+            text = f"The gateway counts {done.counted} rows ({part.span}) and gave {received} different ones, "
+            text += "however small the window was cut" if is_cut else "and its parts are as large as the whole"
+            text += ". Nothing of the window was kept; read it again later."
+        return IncompleteWindowError(
+            text, whole=part.whole.window, window=part.span, expected=done.counted, received=received
         )
 
-    def _page_now(self, span: SentWindow) -> SentColumns:
-        """In this thread, past the queue: the threads go on with what lies ahead."""
-        self._fetch_ahead()
-        return self._page(span, 1)
-
-    def _put_first(self, parts: list[_Part]) -> int:
-        self._parts.extendleft(reversed(parts))
-        self._fetch_ahead()
-        return len(parts)
-
-    def _leave(self, part: _Part) -> None:
-        self._forget(part)
-        self._parts.popleft()
-
-    def _take(self, part: _Part, page: SentColumns, seen: set[str]) -> Iterator[pa.RecordBatch]:
+    def _take(self, part: Part, page: SentColumns, seen: set[str]) -> Iterator[pa.RecordBatch]:
         """The rows of a page that this window has not had yet."""
         if not page.keys:
             return
@@ -418,7 +390,7 @@ class SentDataReader:
             return
         self._seen.update(keys)
         reading = part.whole
-        reading._note(batch, keys)
+        reading.note(batch, keys)
         window = reading.window
         edges = [pa.repeat(pa.scalar(edge, TIME), len(keys)) for edge in (window.start, window.end)]
         yield pa.RecordBatch.from_arrays([*batch.columns, *edges], schema=SENT_MESSAGE_SCHEMA)

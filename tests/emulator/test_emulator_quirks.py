@@ -53,13 +53,83 @@ def test_padded_ids_unknown_and_missing_members(caller):
 
 
 def test_count_total(caller):
-    """Missing, a string, absurd, zero."""
-    caller.care()
+    """Missing, a string, absurd, zero, that of the page."""
+    for _ in range(3):
+        caller.care()
     seen = []
-    for kind in ("exact", "missing", "string", "absurd", "zero"):
+    for kind in ("exact", "missing", "string", "absurd", "zero", "page"):
         caller.emulator.quirks.count_total = kind
-        seen.append(caller.sent().get("CountTotal"))
-    assert seen == [1, None, "1", 2_147_483_647, 0]
+        seen.append(caller.sent(page_size=2).get("CountTotal"))
+    assert seen == [3, None, "3", 2_147_483_647, 0, 2]
+
+
+def listed(caller, **members) -> list[str]:
+    return sorted(row["Phone"] for row in caller.sent(**members)["SentData"])
+
+
+def test_rows_listed_late(caller):
+    """The same share of them each time, and all of them once the time is over."""
+    given = phones(200)
+    for phone in given:
+        caller.care(Phone=phone)
+    caller.emulator.quirks.listed_late_share = 0.3
+    early = listed(caller)
+    assert 100 < len(early) < 180
+    assert set(early) < set(given)
+    assert listed(caller) == early
+    caller.emulator.advance(minutes=10)
+    assert listed(caller) == given
+
+
+def test_a_scheduled_message_listed_from_its_time(caller):
+    """SendDate is an hour ahead."""
+    now = caller.emulator.clock.now
+    caller.care(SendDate=now.add(hours=1).format("YYYY-MM-DD HH:mm:ss"))
+    caller.emulator.quirks.listed_from_send_at = True
+    assert listed(caller) == []
+    caller.emulator.advance(hours=1)
+    assert len(listed(caller)) == 1
+
+
+def test_rows_that_leave_while_they_are_paged(caller):
+    """For good, and the count falls with them."""
+    for phone in phones(10):
+        caller.care(Phone=phone)
+    caller.emulator.quirks.leaving_rows = 3
+    counts = [caller.sent(page=page, page_size=4)["CountTotal"] for page in (1, 2, 3)]
+    assert counts == [10, 7, 4]
+    caller.emulator.quirks.leaving_rows = 0
+    assert len(listed(caller)) == 4
+
+
+def test_a_range_by_the_day_and_no_range_at_all(caller):
+    """From and To are asked for an hour; the day before and the days after lie outside of it."""
+    for day in ("2024-05-13", "2024-05-14", "2024-05-15"):
+        caller.emulator.insert_message(f"{day} 10:00:00", phone=f"090188848{day[-1]}")
+    hour = {"From": "2024-05-14 20:00:00", "To": "2024-05-14 21:00:00"}
+    assert listed(caller, **hour) == []
+    caller.emulator.quirks.sent_data_span = "days"
+    assert listed(caller, **hour) == ["0901888484"]
+    caller.emulator.quirks.sent_data_span = "all"
+    assert len(listed(caller, **hour)) == 3
+
+
+def test_rows_older_than_the_retention(caller):
+    caller.care()
+    caller.emulator.advance(days=3)
+    caller.care()
+    caller.emulator.quirks.retention_days = 2
+    assert len(listed(caller)) == 1
+
+
+def test_how_a_campaign_comes_back(caller):
+    caller.care(campaignid="tết #1")
+    seen = []
+    for kind in ("exact", "upper", "empty"):
+        caller.emulator.quirks.campaign_echo = kind
+        seen.append(caller.sent()["SentData"][0]["Campaign"])
+    assert seen == ["tết #1", "TẾT #1", ""]
+    assert [message.campaign for message in caller.emulator.messages()] == ["tết #1"]
 
 
 def test_odd_bulk_details(caller):

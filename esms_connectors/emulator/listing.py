@@ -1,0 +1,71 @@
+"""Which rows get_sms_sent_data lists, where the switches of `Quirks` make it other than what the range holds."""
+
+from __future__ import annotations
+
+import msgspec
+
+from .config import Quirks
+from .progress import DAY_MS, LOCAL_OFFSET_MS, local_day, mix
+from .state import SentRow, State
+
+_END_OF_TIME_MS = 1 << 60
+
+
+def listed_page(
+    state: State, api_key: str, listed_type: int, from_ms: int, to_ms: int, page: int, page_size: int
+) -> tuple[int, list[SentRow]]:
+    """(rows in the range, rows of this page), as `State.page`. Call it under the lock."""
+    quirks = state.config.quirks
+    newest_first = quirks.page_order != "oldest_first"
+    from_ms, to_ms = _span(quirks, from_ms, to_ms)
+    if quirks.retention_days is not None:
+        from_ms = max(from_ms, state.clock.now_ms() - round(quirks.retention_days * DAY_MS))
+    if _lists_all(state):
+        total, rows = state.page(api_key, listed_type, from_ms, to_ms, page, page_size, newest_first=newest_first)
+    else:
+        index = state.index(api_key, listed_type)
+        low, high = index.window(from_ms, to_ms)
+        numbers = [number for number in index.numbers[low:high] if _is_listed(state, number)]
+        if page > 1 and quirks.leaving_rows:
+            gone = numbers[-quirks.leaving_rows :]
+            state.unlisted.update(gone)
+            del numbers[-quirks.leaving_rows :]
+        if newest_first:
+            numbers.reverse()
+        total = len(numbers)
+        rows = [state.rows[number] for number in numbers[(page - 1) * page_size : page * page_size]]
+    return total, [_echoed(quirks, row) for row in rows] if quirks.campaign_echo != "exact" else rows
+
+
+def _span(quirks: Quirks, from_ms: int, to_ms: int) -> tuple[int, int]:
+    if quirks.sent_data_span == "all":
+        return 0, _END_OF_TIME_MS
+    if quirks.sent_data_span == "days":
+        return _day_start_ms(local_day(from_ms)), _day_start_ms(local_day(to_ms) + 1) - 1000
+    return from_ms, to_ms
+
+
+def _day_start_ms(day: int) -> int:
+    return day * DAY_MS - LOCAL_OFFSET_MS
+
+
+def _lists_all(state: State) -> bool:
+    quirks = state.config.quirks
+    late = quirks.listed_late_share and quirks.listed_late_seconds
+    return not (late or quirks.listed_from_send_at or quirks.leaving_rows or state.unlisted)
+
+
+def _is_listed(state: State, number: int) -> bool:
+    quirks = state.config.quirks
+    if number in state.unlisted:
+        return False
+    listed_ms = state.created[number]
+    if quirks.listed_from_send_at:
+        listed_ms = max(listed_ms, state.submission_of[number].send_at_ms)
+    if (mix(number * 3 + state.config.seed) & 0xFFFFFF) / 0x1000000 < quirks.listed_late_share:
+        listed_ms += round(quirks.listed_late_seconds * 1000)
+    return listed_ms <= state.clock.now_ms() or listed_ms == state.created[number]
+
+
+def _echoed(quirks: Quirks, row: SentRow) -> SentRow:
+    return msgspec.structs.replace(row, Campaign=row.Campaign.upper() if quirks.campaign_echo == "upper" else "")

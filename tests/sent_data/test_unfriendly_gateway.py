@@ -1,0 +1,246 @@
+"""A gateway that breaks what reading rests on: rows that leave, counts of the page, windows by the day or none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from disturbing_gateway import DAY, NEXT
+
+from esms_connectors import EsmsClient
+from esms_connectors.emulator import Emulator
+from esms_connectors.sent_data.reader import IncompleteWindowError, SentDataReader, WindowReading, windows_between
+
+Key = tuple[str, str]
+
+
+def keys_of(batches: Iterator[pa.RecordBatch]) -> list[Key]:
+    keys: list[Key] = []
+    for batch in batches:
+        keys += zip(batch["message_id"].to_pylist(), batch["phone"].to_pylist(), strict=True)
+    return keys
+
+
+def listed(gateway: Emulator) -> set[Key]:
+    """What the gateway has and shows."""
+    return {
+        (row.ReferenceId, row.Phone)
+        for number, row in enumerate(gateway.state.rows)
+        if number not in gateway.state.unlisted
+    }
+
+
+def read(client: EsmsClient, **settings: Any) -> tuple[set[Key], WindowReading]:
+    """The day; fails where a row comes twice."""
+    with SentDataReader(client, windows_between(DAY, NEXT, [2]), **settings) as reader:
+        for reading in reader:
+            keys = keys_of(iter(reading))
+            assert max(Counter(keys).values(), default=1) == 1
+    return set(keys), reading
+
+
+def calls(gateway: Emulator) -> int:
+    return gateway.call_count("get_sms_sent_data")
+
+
+# --- rows that leave -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize("order", ["newest_first", "oldest_first", "shuffled"])
+def test_a_count_that_falls_while_pages_are_read_hides_no_row(
+    gateway: Emulator, client: EsmsClient, order: Any, threads: int
+) -> None:
+    """500 rows leave once: those behind them move one page up, and as many rows come as are counted behind."""
+    gateway.populate(3_000, start=DAY.add(seconds=1), end=NEXT)
+    gateway.quirks.page_order = order
+
+    def leave(call: Any) -> None:
+        if b'"Page":2,' in call.request.body and not gateway.state.unlisted:
+            gateway.state.unlisted.update(range(2_500, 3_000))
+
+    gateway.on_call("get_sms_sent_data", leave)
+    keys, reading = read(client, threads=threads)
+    assert keys >= listed(gateway)
+    assert len(listed(gateway)) == 2_500
+    assert not reading.is_settled
+
+
+def test_a_count_that_falls_and_rises_again_hides_no_row(gateway: Emulator, client: EsmsClient) -> None:
+    """As many rows come as have left: the counts before and behind are the same."""
+    gateway.populate(3_000, start=DAY.add(seconds=1), end=NEXT)
+
+    def disturb(call: Any) -> None:
+        if b'"Page":2,' in call.request.body and not gateway.state.unlisted:
+            gateway.state.unlisted.update(range(2_500, 3_000))
+        if b'"Page":5,' in call.request.body and len(gateway.state.rows) == 3_000:
+            gateway.populate(500, start=DAY.add(seconds=1), end=DAY.add(hours=1))
+
+    gateway.on_call("get_sms_sent_data", disturb)
+    keys, reading = read(client, threads=1)
+    assert keys >= listed(gateway)
+    assert not reading.is_settled
+
+
+def test_rows_that_go_on_leaving_end_in_a_reading_that_is_not_settled(gateway: Emulator, client: EsmsClient) -> None:
+    gateway.populate(2_600, start=DAY.add(seconds=1), end=NEXT)
+    gateway.quirks.leaving_rows = 40
+    keys, reading = read(client, threads=2)
+    assert keys >= listed(gateway)
+    assert not reading.is_settled
+    assert calls(gateway) < 200
+
+
+def test_rows_that_leave_while_a_big_window_is_read_in_parts(gateway: Emulator, client: EsmsClient) -> None:
+    gateway.populate(4_000, start=DAY.add(seconds=1), end=NEXT)
+
+    def leave(call: Any) -> None:
+        if call.number == 25:
+            gateway.state.unlisted.update(range(1_000, 1_500))
+
+    gateway.on_call("get_sms_sent_data", leave)
+    keys, reading = read(client, threads=3, page_size=100, part_rows=700)
+    assert keys >= listed(gateway)
+    assert not reading.is_settled
+
+
+# --- counts of the page ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rows", [1, 499, 500, 501, 1_000, 1_300])
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_count_of_the_page_is_not_taken_for_that_of_the_window(
+    gateway: Emulator, client: EsmsClient, rows: int, threads: int
+) -> None:
+    gateway.populate(rows, start=DAY.add(seconds=1), end=NEXT)
+    gateway.quirks.count_total = "page"
+    keys, reading = read(client, threads=threads)
+    assert keys == listed(gateway)
+    assert reading.rows == rows
+
+
+def test_a_count_of_the_page_in_a_second_that_cannot_be_cut(gateway: Emulator, client: EsmsClient) -> None:
+    """A campaign: all of its rows were created in one second."""
+    noon = DAY.add(hours=12)
+    gateway.populate(1_300, start=noon, end=noon.add(microseconds=900_000))
+    gateway.quirks.count_total = "page"
+    keys, _ = read(client)
+    assert keys == listed(gateway)
+
+
+def test_a_count_of_the_page_while_rows_are_created(gateway: Emulator, client: EsmsClient) -> None:
+    """Everything that was there is read, or the window is left out: never a table with a hole."""
+    gateway.populate(1_300, start=DAY.add(seconds=1), end=NEXT)
+    gateway.quirks.count_total = "page"
+    before = listed(gateway)
+    turn = iter(range(1_000_000))
+    gateway.on_call(
+        "get_sms_sent_data",
+        lambda call: gateway.insert_message(DAY.add(seconds=next(turn) * 7919 % 86_400), phone="0901888484"),
+    )
+    keys, _ = read(client, threads=4)
+    assert keys >= before
+
+
+def test_one_more_row_than_is_counted_is_asked_for_behind_a_full_page(gateway: Emulator, client: EsmsClient) -> None:
+    """A count that stops at a thousand, whatever there is."""
+    gateway.populate(1_300, start=DAY.add(seconds=1), end=NEXT)
+    page = gateway.state.page
+
+    def capped(*about: Any, **more: Any) -> Any:
+        total, rows = page(*about, **more)
+        return min(total, 1_000), rows
+
+    gateway.state.page = capped  # type: ignore[method-assign]
+    keys, _ = read(client)
+    assert keys == listed(gateway)
+
+
+def test_a_full_page_costs_one_call_more_and_others_none(gateway: Emulator, client: EsmsClient) -> None:
+    for rows, asked in ((300, 1), (499, 1), (500, 2), (700, 3)):
+        gateway.reset()
+        gateway.populate(rows, start=DAY.add(seconds=1), end=NEXT)
+        read(client, threads=1)
+        assert calls(gateway) == asked
+
+
+# --- windows by the day, or none -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("span", ["days", "all"])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_gateway_that_cuts_no_windows_is_read_page_by_page(
+    gateway: Emulator, client: EsmsClient, span: Any, threads: int
+) -> None:
+    """A day with more rows than one part has: no part of it is smaller than the whole."""
+    gateway.populate(4_000, start=DAY.add(seconds=1), end=NEXT.subtract(seconds=1))
+    gateway.quirks.sent_data_span = span
+    keys, reading = read(client, threads=threads, page_size=100, part_rows=700)
+    assert keys == listed(gateway)
+    assert (reading.rows, reading.count_total, reading.is_settled) == (4_000, 4_000, True)
+    # Forty pages, the count behind them, and what it took to find out.
+    assert calls(gateway) < 60
+
+
+def test_windows_by_the_day_while_rows_are_created(gateway: Emulator, client: EsmsClient) -> None:
+    """Read again as a whole, because its pieces are as large as the whole; never without end."""
+    gateway.populate(2_600, start=DAY.add(seconds=1), end=NEXT.subtract(seconds=1))
+    gateway.quirks.sent_data_span = "days"
+    before = listed(gateway)
+    left = iter(range(12))
+
+    def create(call: Any) -> None:
+        if next(left, None) is not None:
+            gateway.insert_message(DAY.add(hours=3), phone="0901888484")
+
+    gateway.on_call("get_sms_sent_data", create)
+    keys, _ = read(client, threads=3)
+    assert keys >= before
+    assert calls(gateway) < 100
+
+
+@pytest.mark.parametrize("part_rows", [700, 100_000])
+def test_windows_by_the_day_that_never_add_up_are_one_clear_error(
+    gateway: Emulator, client: EsmsClient, part_rows: int
+) -> None:
+    gateway.populate(2_600, start=DAY.add(seconds=1), end=NEXT.subtract(seconds=1))
+    gateway.quirks.sent_data_span = "days"
+    page = gateway.state.page
+
+    def one_more(*about: Any, **more: Any) -> Any:
+        total, rows = page(*about, **more)
+        return total + 1, rows
+
+    gateway.state.page = one_more  # type: ignore[method-assign]
+    with pytest.raises(IncompleteWindowError) as failure:
+        read(client, threads=2, page_size=100, part_rows=part_rows)
+    assert "\n" not in str(failure.value)
+    assert "as large as the whole" in str(failure.value)
+    assert calls(gateway) < 300
+
+
+def test_a_page_that_comes_whatever_is_asked_for_ends_soon(gateway: Emulator, client: EsmsClient) -> None:
+    """Neither the range nor the page is looked at, and the count is of a million rows."""
+    gateway.populate(600, start=DAY.add(seconds=1), end=NEXT.subtract(seconds=1))
+    page = gateway.state.page
+
+    def first_page(key: str, sms_type: int, start: int, end: int, number: int, *about: Any, **more: Any) -> Any:
+        _, rows = page(key, sms_type, 0, 1 << 50, 1, *about, **more)
+        return 1_000_000, rows
+
+    gateway.state.page = first_page  # type: ignore[method-assign]
+    with pytest.raises(IncompleteWindowError):
+        read(client, threads=4)
+    assert calls(gateway) < 200
+
+
+def test_a_burst_in_a_big_window_is_no_gateway_that_cuts_nothing(gateway: Emulator, client: EsmsClient) -> None:
+    """One part has all of the rows, and is cut on until its parts are small enough."""
+    noon = DAY.add(hours=12)
+    gateway.populate(4_000, start=noon, end=noon.add(seconds=40))
+    keys, reading = read(client, threads=3, page_size=100, part_rows=700)
+    assert keys == listed(gateway)
+    assert reading.is_settled
