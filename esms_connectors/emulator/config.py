@@ -271,6 +271,10 @@ class Quirks:
     """REQUESTID of the XML send is in the newer documentation only."""
     duplicate_with_smsid: bool = False
     """124 brings the SMSID of the earlier message (the documented 124 does not)."""
+    date_header: Literal["exact", "missing", "nonsense", "frozen"] = "exact"
+    """The `Date` of each answer: the emulator's time, none, no date at all, or the time when it was made."""
+    date_offset_seconds: float = 0.0
+    """Whoever writes `Date` has another clock than whoever remembers request ids."""
 
 
 @dataclass(frozen=True, slots=True)

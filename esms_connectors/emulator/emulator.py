@@ -66,6 +66,7 @@ class Emulator:
     def __init__(self, config: EmulatorConfig | None = None, clock: Clock | None = None) -> None:
         self.config = config or EmulatorConfig()
         self.clock = clock or RealClock()
+        self._began_ms = self.clock.now_ms()
         self.faults = FaultScript(self.config.seed)
         self._hook_lock = threading.Lock()
         self._start()
@@ -103,9 +104,21 @@ class Emulator:
             sleep: how the transport lets time pass for the `slow` fault; by default the clock's own way.
         """
         reply = self._routed(request, sleep or self.clock.sleep)
-        # The emulator's own time, so that a client which compares clocks can be tested too.
-        reply.headers["Date"] = formatdate(self.clock.now_ms() / 1000, usegmt=True)
+        self._add_date(reply)
         return reply
+
+    def _add_date(self, reply: Reply) -> None:
+        """The emulator's own time, or what the quirks make of it."""
+        match self.quirks.date_header:
+            case "exact":
+                seconds = self.clock.now_ms() / 1000 + self.quirks.date_offset_seconds
+                reply.headers["Date"] = formatdate(seconds, usegmt=True)
+            case "frozen":
+                reply.headers["Date"] = formatdate(self._began_ms / 1000, usegmt=True)
+            case "nonsense":
+                reply.headers["Date"] = "Sat, 31 Feb 24:61"
+            case "missing":
+                pass
 
     def _routed(self, request: Request, sleep: Sleep) -> Reply:
         request.path, request.query = split_target(request.path + (f"?{request.query}" if request.query else ""))

@@ -63,7 +63,7 @@ def judge(
 ) -> Answer | FailedAttempt:
     """What an answer means. Only the code decides: texts, message ids and HTTP 200 stand on errors too."""
     status = response.status_code
-    retry_after = _retry_after_seconds(response.headers.get("Retry-After"))
+    retry_after = _retry_after_seconds(response.headers.get("Retry-After"), date_of(response))
     if status == 429:
         return FailedAttempt(Failure.LIMITED, "HTTP 429", error_of(endpoint, "160", {}, retry_after), retry_after)
     if status >= 500:
@@ -84,10 +84,15 @@ def judge(
     if code == endpoint.success_code:
         if status >= 400:
             return FailedAttempt(Failure.MISDIRECTED, f"HTTP {status} with a success code")
-        return Answer(answer, _date(response.headers.get("Date")))
+        return Answer(answer, date_of(response))
     error_of_code = error_of(endpoint, code, answer, retry_after)
     failure = Failure.LIMITED if isinstance(error_of_code, RateLimitedError) else Failure.REFUSED
     return FailedAttempt(failure, f"code {code}", error_of_code, retry_after)
+
+
+def date_of(response: requests.Response) -> DateTime | None:
+    """When the gateway answered, by its own clock; None where it does not say, or a cache answered for it."""
+    return None if response.headers.get("Age", "0") != "0" else _date(response.headers.get("Date"))
 
 
 def error_of(
@@ -162,18 +167,21 @@ def why(error: BaseException, left: bool) -> str:
     return "the connection was dropped" if left else "the host could not be reached"
 
 
-def _retry_after_seconds(value: str | None) -> float | None:
-    """`Retry-After`: seconds, or a date."""
+def _retry_after_seconds(value: str | None, date: DateTime | None) -> float | None:
+    """`Retry-After`: seconds, or a date by the clock of whoever answered."""
     if not value:
         return None
     if value.isascii() and value.strip().isdigit():
         return float(value)
     moment = _date(value)
-    return None if moment is None else max(0.0, moment.timestamp() - time.time())
+    now = time.time() if date is None else date.timestamp()
+    return None if moment is None else max(0.0, moment.timestamp() - now)
 
 
 def _date(value: str | None) -> DateTime | None:
     try:
-        return pendulum.instance(email.utils.parsedate_to_datetime(value or ""))
+        moment = pendulum.instance(email.utils.parsedate_to_datetime(value or ""))
+        # At either end of the calendar nothing can be added to it or taken from it.
+        return moment if 1971 <= moment.year <= 9000 else None
     except (ValueError, TypeError, IndexError, OverflowError):
         return None

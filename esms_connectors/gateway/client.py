@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -25,6 +26,7 @@ from esms_connectors.gateway.arguments import (
     check_sms_type,
     normalise_phones,
 )
+from esms_connectors.gateway.clock import GatewayClock
 from esms_connectors.gateway.credentials import Credentials
 from esms_connectors.gateway.endpoints import Endpoint
 from esms_connectors.gateway.errors import (
@@ -72,7 +74,7 @@ class EsmsClient:
         proxy: URL of an HTTP proxy; None takes the environment's.
         ca_bundle: CA certificates to trust instead of the system's. Verification cannot be switched off.
         adapter: a transport adapter of `requests` in the network's place, for tests.
-        now: the clock that the duplicate window is judged by.
+        now: this machine's clock. What depends on the gateway's goes by the time in its answers.
 
     Raises:
         ConfigurationError: keys, base URL, proxy or CA bundle cannot be used.
@@ -131,6 +133,30 @@ class EsmsClient:
     @property
     def base_url(self) -> str:
         return self._transport.base_url
+
+    @property
+    def clock(self) -> GatewayClock:
+        """The gateway's time, as far as its answers have told it."""
+        return self._transport.clock
+
+    def learn_time(self) -> None:
+        """One reading call for the gateway's time, unless `clock` knows it; what goes wrong is not told."""
+        self._transport.learn_time()
+
+    def only_while(self, may_leave: Callable[[], bool]) -> Self:
+        """
+        The same client, which asks before each attempt, once its connection is ready and before its first byte leaves.
+
+        Waiting for the limit of requests or for a connection may take long, a machine may sleep meanwhile, and whoever
+        was allowed to send may not be any more. On False nothing leaves: `NotAllowedToLeaveError`, or
+        `OutcomeUnknownError` when an earlier attempt of the same call may have been taken.
+
+        Args:
+            may_leave: quick, called in the thread of the call.
+        """
+        view = copy.copy(self)
+        view._transport = self._transport.only_while(may_leave)
+        return view
 
     def resume(self) -> None:
         """Let calls through again after 101, 103 or 140 stopped this client."""

@@ -1,67 +1,202 @@
 """
-Connections that remember whether anything left this machine.
+Connections that remember whether anything left this machine, ask for leave just before it does, and keep the time of
+an attempt.
 
-That one fact separates "certainly not sent" from "outcome unknown". The exceptions of the HTTP library do not tell it:
+What has left separates "certainly not sent" from "outcome unknown". The exceptions of the HTTP library do not tell it:
 the same SSLError is raised for a failed handshake and for a connection that broke after the request was written.
 """
 
 from __future__ import annotations
 
+import http.client
+import io
+import os
 import threading
+import time
+import weakref
+from collections.abc import Callable
 from typing import Any
 
+from requests import Session
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+_PIECE_BYTES = 64 * 1024
+# The least patience of a read: what has arrived is taken also when the time is over.
+_LEAST_SECONDS = 0.001
+
+
+class HeldBackError(Exception):
+    """The request was about to leave and was not allowed to: nothing of it did."""
+
 
 class Departure(threading.local):
-    """Of the request that this thread is making: has a byte of it been handed to the network?"""
+    """
+    The request that this thread is making.
+
+    Attributes:
+        connecting: what is written now (a proxy's CONNECT) is no part of it.
+        left: a byte of it has been handed to the network.
+        wait_seconds: for a free connection.
+        total_seconds: for all the rest, from before the connect to the end of the body.
+        deadline: of `time.monotonic`, by when the body must have come.
+    """
 
     connecting: bool = False
     left: bool = False
+    wait_seconds: float = float("inf")
+    total_seconds: float = float("inf")
+    deadline: float = float("inf")
+    _may_leave: Callable[[], bool] | None = None
+
+    def prepare(self, wait_seconds: float, total_seconds: float, may_leave: Callable[[], bool]) -> None:
+        """
+        A new attempt begins.
+
+        Args:
+            may_leave: asked once everything is ready: whoever waited for a connection may have lost the right to send.
+        """
+        self.left, self._may_leave = False, may_leave
+        self.wait_seconds, self.total_seconds = wait_seconds, total_seconds
+        self.restart()
+
+    def restart(self) -> None:
+        self.deadline = time.monotonic() + self.total_seconds
+
+    def leave(self) -> None:
+        """
+        The first byte is about to be written.
+
+        Raises:
+            HeldBackError: not allowed any more.
+        """
+        if self._may_leave is not None and not self._may_leave():
+            raise HeldBackError
+        self.left = True
+
+    def seconds_left(self) -> float:
+        """
+        Raises:
+            TimeoutError: the time of the attempt is over.
+        """
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
 
 
 DEPARTURE = Departure()
+
+
+class _InTime(io.RawIOBase):
+    """What comes from a socket until the deadline: a byte now and then beats every timeout for a single read."""
+
+    def __init__(self, sock: Any, read_seconds: float | None) -> None:
+        self._sock, self._stream = sock, sock.makefile("rb", buffering=0)
+        self._read_seconds = float("inf") if read_seconds is None else read_seconds
+        self._deadline = DEPARTURE.deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = max(_LEAST_SECONDS, self._deadline - time.monotonic())
+        seconds = min(self._read_seconds, left)
+        self._sock.settimeout(None if seconds == float("inf") else seconds)
+        count: int | None = self._stream.readinto(buffer)
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+        super().close()
+
+
+class _Socket:
+    """For http.client, which takes nothing but a file from it."""
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_InTime(self._sock, self._sock.gettimeout()))
+
+
+class _ResponseInTime(http.client.HTTPResponse):
+    def __init__(self, sock: Any, *args: Any, **settings: Any) -> None:
+        super().__init__(_Socket(sock), *args, **settings)  # type: ignore[arg-type]
 
 
 class _Marking:
     """Mixed into urllib3's connections."""
 
     sock: Any
-
+    timeout: Any
     # http.client prints whole requests, keys included, when somebody sets its global debug level.
     debuglevel = 0
+
+    _parts: list[bytes] | None = None
 
     def connect(self) -> None:
         DEPARTURE.connecting = True
         try:
+            left = DEPARTURE.seconds_left()
+            if isinstance(self.timeout, int | float):
+                self.timeout = min(self.timeout, left)
             # Also speaks to a proxy (CONNECT) and makes the TLS handshake: no part of our request yet.
             super().connect()  # type: ignore[misc]
+            DEPARTURE.seconds_left()
         finally:
             DEPARTURE.connecting = False
 
+    def request(self, *args: Any, **settings: Any) -> None:
+        """Head and body leave together, or nothing does: there is one last moment to ask, not two."""
+        self._parts = []
+        try:
+            super().request(*args, **settings)  # type: ignore[misc]
+            whole = b"".join(self._parts)
+        finally:
+            self._parts = None
+        if self.sock is None:
+            self.connect()
+        DEPARTURE.leave()
+        for start in range(0, len(whole), _PIECE_BYTES):
+            self.sock.settimeout(DEPARTURE.seconds_left() if DEPARTURE.deadline < float("inf") else None)
+            self.sock.sendall(whole[start : start + _PIECE_BYTES])
+
     def send(self, data: Any) -> None:
-        if not DEPARTURE.connecting:
-            if self.sock is None:
-                self.connect()
-            DEPARTURE.left = True
-        super().send(data)  # type: ignore[misc]
+        if self._parts is not None and not DEPARTURE.connecting:
+            self._parts.append(bytes(data))
+        else:
+            super().send(data)  # type: ignore[misc]
 
 
 class _MarkingHTTPConnection(_Marking, HTTPConnection):
-    pass
+    response_class = _ResponseInTime
 
 
 class _MarkingHTTPSConnection(_Marking, HTTPSConnection):
-    pass
+    response_class = _ResponseInTime
 
 
-class _MarkingHTTPPool(HTTPConnectionPool):
+class _BoundedWait:
+    """Mixed into urllib3's pools: nobody waits for ever for a free connection."""
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        if timeout is None and DEPARTURE.wait_seconds < float("inf"):
+            timeout = DEPARTURE.wait_seconds
+        connection = super()._get_conn(timeout)  # type: ignore[misc]
+        # The wait is no part of the attempt: others had the connection.
+        DEPARTURE.restart()
+        return connection
+
+
+class _MarkingHTTPPool(_BoundedWait, HTTPConnectionPool):
     ConnectionCls = _MarkingHTTPConnection
 
 
-class _MarkingHTTPSPool(HTTPSConnectionPool):
+class _MarkingHTTPSPool(_BoundedWait, HTTPSConnectionPool):
     ConnectionCls = _MarkingHTTPSConnection
 
 
@@ -87,3 +222,29 @@ class MarkingAdapter(HTTPAdapter):
         manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager
+
+
+class Connections:
+    """
+    The session of a client. A forked process gets a new one: two that write to one socket garble each other's requests.
+    """
+
+    def __init__(self, make: Callable[[], Session]) -> None:
+        self._make = make
+        self.session = make()
+        _ALL_CONNECTIONS.add(self)
+
+    def renew(self) -> None:
+        self.session = self._make()
+
+
+_ALL_CONNECTIONS: weakref.WeakSet[Connections] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for connections in list(_ALL_CONNECTIONS):
+        connections.renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

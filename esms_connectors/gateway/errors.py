@@ -5,6 +5,7 @@ EsmsError
 ├── ConfigurationError            keys, base URL, sandbox flag, extras: fix the set-up; nothing was sent
 ├── InvalidRequestError           an argument is wrong (field, row): fix it; nothing was sent
 ├── NotSentError                  the request certainly never left: repeat freely
+│   └── NotAllowedToLeaveError    whoever sends lost the right to, at the last moment
 ├── OutcomeUnknownError           it left, no readable answer came: only the same request id may go again
 ├── IncompleteAnswerError         fewer rows came than the gateway announced: read again
 └── GatewayError                  the gateway answered with a code
@@ -83,6 +84,13 @@ class NotSentError(_CallError):
     """The request certainly did not leave: refused connection, unknown host, failed TLS handshake. Repeat freely."""
 
     retryable = True
+
+
+class NotAllowedToLeaveError(NotSentError):
+    """
+    Nothing left: the permission to send was gone when the request was ready, see `EsmsClient.only_while`. The machine
+    slept, another worker took the rows over, or the day of the request id ended.
+    """
 
 
 class OutcomeUnknownError(_CallError):

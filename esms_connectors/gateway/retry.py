@@ -30,6 +30,7 @@ class Failure(enum.Enum):
     LOST = "lost"  # it left and no readable answer came: perhaps taken
     MISDIRECTED = "misdirected"  # something answered that will not change its mind (404, redirect): perhaps taken
     REFUSED = "refused"  # the gateway said no, with a code
+    HELD_BACK = "held back"  # whoever sends was not allowed to any more: nothing left this machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,7 @@ def may_repeat(
     *,
     in_doubt: bool,
     idempotent: bool,
-    first_attempt_at: DateTime,
-    now: DateTime,
+    window_open: bool,
 ) -> bool:
     """
     Whether one more attempt can do no harm and might do good.
@@ -79,8 +79,9 @@ def may_repeat(
     Args:
         in_doubt: this attempt or an earlier one of the same call may have been taken.
         idempotent: the call carries a request id that the gateway is known to honour.
+        window_open: the first attempt is inside the gateway's duplicate window.
     """
-    if failure in (Failure.REFUSED, Failure.MISDIRECTED):
+    if failure in (Failure.REFUSED, Failure.MISDIRECTED, Failure.HELD_BACK):
         return False
     match effect:
         case Effect.READ:
@@ -88,7 +89,7 @@ def may_repeat(
         case Effect.CHARGE:
             return False
         case Effect.SEND:
-            return not in_doubt or (idempotent and inside_duplicate_window(first_attempt_at, now))
+            return not in_doubt or (idempotent and window_open)
 
 
 def wait_seconds(

@@ -7,14 +7,15 @@ and some functions carry the keys in the URL.
 
 from __future__ import annotations
 
+import copy
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import requests
@@ -25,17 +26,19 @@ from requests.utils import get_environ_proxies
 
 from esms_connectors.gateway import wire
 from esms_connectors.gateway.addresses import Addresses, is_loopback
-from esms_connectors.gateway.answers import Answer, AnswerReader, FailedAttempt, is_connect_error, judge, why
+from esms_connectors.gateway.answers import Answer, AnswerReader, FailedAttempt, date_of, is_connect_error, judge, why
+from esms_connectors.gateway.clock import GatewayClock, Moment
 from esms_connectors.gateway.codes import CODES
-from esms_connectors.gateway.connection import DEPARTURE, MarkingAdapter
+from esms_connectors.gateway.connection import DEPARTURE, Connections, HeldBackError, MarkingAdapter
 from esms_connectors.gateway.credentials import Credentials
-from esms_connectors.gateway.endpoints import Effect, Endpoint, RequestFormat
+from esms_connectors.gateway.endpoints import GET_BALANCE, Effect, Endpoint, RequestFormat
 from esms_connectors.gateway.errors import (
     ConfigurationError,
     DuplicateRequestError,
     EsmsError,
     GatewayError,
     InvalidRequestError,
+    NotAllowedToLeaveError,
     NotSentError,
     OutcomeUnknownError,
 )
@@ -99,6 +102,40 @@ class RunStop:
         )
 
 
+@dataclass(slots=True)
+class _Call:
+    """
+    One call on its way through its attempts.
+
+    Attributes:
+        first: when the first attempt began.
+        tries: counted for the waits; attempts: requests of this call that were begun.
+        in_doubt: an attempt may have been taken.
+        failed: the last attempt that brought no result.
+    """
+
+    endpoint: Endpoint
+    fields: Mapping[str, Any] = field(repr=False)
+    request_id: str | None
+    phones: Sequence[str] = field(repr=False)
+    read: AnswerReader
+    first: Moment
+    started: float = field(default_factory=time.monotonic)
+    tries: int = 0
+    attempts: int = 0
+    in_doubt: bool = False
+    failed: FailedAttempt | None = None
+
+    @property
+    def doubtful_send(self) -> bool:
+        return self.in_doubt and self.endpoint.effect is not Effect.READ
+
+    def fail(self, result: FailedAttempt) -> None:
+        self.tries += 1
+        self.in_doubt = self.in_doubt or result.failure in (Failure.LOST, Failure.MISDIRECTED)
+        self.failed = result
+
+
 class Transport:
     """
     Makes calls. Safe to share between threads.
@@ -108,8 +145,10 @@ class Transport:
         ca_bundle: file or folder of CA certificates; None takes the environment's (`REQUESTS_CA_BUNDLE`) or the
             system's. Verification cannot be switched off.
         adapter: a transport adapter of `requests` to use instead of the network, such as an emulator's.
-        now: the clock that the duplicate window is judged by.
+        now: this machine's clock. The duplicate window is judged by the gateway's, see `clock`.
     """
+
+    _may_leave: Callable[[], bool] | None = None
 
     def __init__(
         self,
@@ -136,11 +175,11 @@ class Transport:
         self._owns_throttle = self._throttle is not throttle
         self._endpoint_throttles: dict[str, PyrateThrottle] = {}
         self._lock = threading.Lock()
-        self._now = now
+        self.clock = GatewayClock(now)
         self._verify = _ca_bundle(ca_bundle, environ)
         self._proxies = _proxies(self._addresses.base_url, proxy)
         self._adapter = adapter
-        self._session = self._new_session(max_connections)
+        self._connections = Connections(lambda: self._new_session(max_connections))
         self.stop = RunStop()
 
     @property
@@ -149,7 +188,7 @@ class Transport:
 
     def close(self) -> None:
         """Close the connections and the limiter made here."""
-        self._session.close()
+        self._connections.session.close()
         if self._owns_throttle and isinstance(self._throttle, PyrateThrottle):
             self._throttle.close()
         for throttle in self._endpoint_throttles.values():
@@ -177,47 +216,78 @@ class Transport:
             GatewayError: a subclass by code.
             NotSentError, OutcomeUnknownError: see there.
         """
-        started, first_attempt_at = time.monotonic(), self._now()
-        idempotent = endpoint.idempotent and request_id is not None
-        in_doubt, attempt = False, 0
-        failed: FailedAttempt | None = None
-
-        def may_go_again(failure: Failure) -> bool:
-            return may_repeat(
-                endpoint.effect,
-                failure,
-                in_doubt=in_doubt,
-                idempotent=idempotent,
-                first_attempt_at=first_attempt_at,
-                now=self._now(),
-            )
-
+        call = _Call(endpoint, fields, request_id, phones, read, self.clock.mark())
         while True:
-            result: Answer | FailedAttempt | None = self._hold_back(endpoint, request_id, started)
+            result: Answer | FailedAttempt | None = self._hold_back(endpoint, request_id, call.started)
             if result is None:
-                if failed is not None and not may_go_again(failed.failure):
-                    # The duplicate window may have closed during a long wait.
-                    raise _final_error(endpoint, failed, request_id, attempt, in_doubt=in_doubt)
-                attempt += 1
-                result = self._attempt(endpoint, fields, phones, read)
+                result = self._look_before_repeat(call)
+            if result is None:
+                call.attempts += 1
+                result = self._attempt(call)
             if isinstance(result, Answer):
-                return replace(result, attempts=attempt, in_doubt=in_doubt)
+                return replace(result, attempts=call.attempts, in_doubt=call.in_doubt)
             if result.error is not None:
                 self.stop.trip(result.error)
-            in_doubt = in_doubt or result.failure in (Failure.LOST, Failure.MISDIRECTED)
-            failed, wait = result, None
-            if may_go_again(result.failure):
+            call.fail(result)
+            wait = None
+            if self._may_go_again(call, result.failure):
                 wait = wait_seconds(
                     self._retries,
-                    attempt,
-                    elapsed_seconds=time.monotonic() - started,
+                    call.tries,
+                    elapsed_seconds=time.monotonic() - call.started,
                     retry_after_seconds=result.retry_after_seconds,
                     chance=random.random(),
                 )
             if wait is None:
-                raise _final_error(endpoint, result, request_id, attempt, in_doubt=in_doubt)
-            logger.info("%s: %s; attempt %d follows in %.1f s", endpoint.name, result.reason, attempt + 1, wait)
+                raise _final_error(call, result)
+            logger.info("%s: %s; attempt %d follows in %.1f s", endpoint.name, result.reason, call.attempts + 1, wait)
             time.sleep(wait)
+
+    def only_while(self, may_leave: Callable[[], bool]) -> Self:
+        """The same transport, which asks before each attempt leaves; on False nothing does."""
+        view = copy.copy(self)
+        view._may_leave = may_leave
+        return view
+
+    def learn_time(self, started: float | None = None) -> None:
+        """One reading call that tells the gateway's time, unless that is known or was asked for in vain."""
+        begun = time.monotonic() if started is None else started
+        if self.clock.told or self._hold_back(GET_BALANCE, None, begun) is not None:
+            return
+        result = self._attempt(_Call(GET_BALANCE, {}, None, (), wire.read_answer, self.clock.mark()))
+        if isinstance(result, FailedAttempt) and result.error is not None:
+            self.stop.trip(result.error)
+
+    # --- between attempts --------------------------------------------------------------------------------------------
+
+    def _may_go_again(self, call: _Call, failure: Failure) -> bool:
+        # Whether the gateway's time is known is seen to before the repeat: after the wait, and only if there is one.
+        window_open = not self.clock.told or self.clock.holds_back(call.first)
+        return may_repeat(
+            call.endpoint.effect,
+            failure,
+            in_doubt=call.in_doubt,
+            idempotent=call.endpoint.idempotent and call.request_id is not None,
+            window_open=window_open,
+        )
+
+    def _look_before_repeat(self, call: _Call) -> FailedAttempt | None:
+        """What speaks against another attempt now, if anything does; the duplicate window may have closed meanwhile."""
+        if call.failed is None:
+            return None
+        if call.doubtful_send:
+            self.learn_time(call.started)
+            if not self.clock.told:
+                return FailedAttempt(Failure.LOST, call.failed.reason)
+        if not self._may_go_again(call, call.failed.failure):
+            raise _final_error(call, call.failed)
+        return None
+
+    def _still_allowed(self, call: _Call) -> bool:
+        """The last moment before an attempt leaves."""
+        if call.doubtful_send and not self.clock.holds_back(call.first):
+            return False
+        return self._may_leave is None or self._may_leave()
 
     # --- before an attempt -------------------------------------------------------------------------------------------
 
@@ -271,24 +341,26 @@ class Transport:
 
     # --- one attempt -------------------------------------------------------------------------------------------------
 
-    def _attempt(
-        self, endpoint: Endpoint, fields: Mapping[str, Any], phones: Sequence[str], read: AnswerReader
-    ) -> Answer | FailedAttempt:
+    def _attempt(self, call: _Call) -> Answer | FailedAttempt:
         """One request: the answer, or what went wrong."""
         guard_loggers_of_others()
-        url = self._addresses.url_of(endpoint)
+        url = self._addresses.url_of(call.endpoint)
         self._addresses.check(url)
-        deadline = time.monotonic() + self._timeouts.total_seconds
-        session = self._session
-        if endpoint.effect is not Effect.READ and not endpoint.idempotent and self._adapter is None:
+        request = _prepare(call.endpoint, url, self._encode(call.endpoint, call.fields, call.phones))
+        session = self._connections.session
+        if call.endpoint.effect is not Effect.READ and not call.endpoint.idempotent and self._adapter is None:
             # A kept-alive connection may have died unnoticed, and then nobody knows whether the request arrived. What
             # cannot be repeated therefore goes out on a connection of its own.
             session = self._new_session(max_connections=1)
+        total = self._timeouts.total_seconds
+        DEPARTURE.prepare(max(total, self._retries.budget_seconds), total, lambda: self._still_allowed(call))
+        asked = self.clock.mark()
         try:
-            DEPARTURE.left = False
+            if self._adapter is not None:
+                DEPARTURE.leave()
             try:
                 response = session.send(
-                    _prepare(endpoint, url, self._encode(endpoint, fields, phones)),
+                    request,
                     stream=True,
                     allow_redirects=False,
                     timeout=(self._timeouts.connect_seconds, self._timeouts.read_seconds),
@@ -300,12 +372,18 @@ class Transport:
                 return FailedAttempt(Failure.LOST if left else Failure.NOT_SENT, why(error, left))
             with response:
                 try:
-                    content = _read(response, deadline)
+                    content = _read(response)
                 except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                     return FailedAttempt(Failure.LOST, why(error, left=True))
-                return judge(endpoint, response, content, read)
+                result = judge(call.endpoint, response, content, call.read)
+                # A page of somebody in front of the gateway has a date too, so only what the gateway said counts.
+                if isinstance(result, Answer) or (result.error is not None and response.status_code != 429):
+                    self.clock.learn(date_of(response), asked)
+                return result
+        except HeldBackError:
+            return FailedAttempt(Failure.HELD_BACK, "it was not allowed to leave any more")
         finally:
-            if session is not self._session:
+            if session is not self._connections.session:
                 session.close()
 
 
@@ -319,24 +397,23 @@ def _prepare(endpoint: Endpoint, url: str, body: bytes | dict[str, str]) -> requ
     return requests.Request(endpoint.method, url, data=body, headers=headers).prepare()
 
 
-def _read(response: requests.Response, deadline: float) -> bytes:
+def _read(response: requests.Response) -> bytes:
     """The body, as long as it comes in time: a server that drips a byte now and then must not hold a thread."""
     chunks, size = [], 0
     while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
         chunks.append(chunk)
         size += len(chunk)
         # A complete answer is never thrown away for being late: it may have waited here for a free connection.
-        if time.monotonic() > deadline and response.raw.length_remaining != 0:
+        if time.monotonic() > DEPARTURE.deadline and response.raw.length_remaining != 0:
             raise TimeoutError
         if size > MAX_ANSWER_BYTES:
             raise OSError
     return b"".join(chunks)
 
 
-def _final_error(
-    endpoint: Endpoint, failed: FailedAttempt, request_id: str | None, attempts: int, *, in_doubt: bool
-) -> EsmsError:
+def _final_error(call: _Call, failed: FailedAttempt) -> EsmsError:
     """The error for a call that brought no result and is not repeated."""
+    endpoint, request_id, attempts, in_doubt = call.endpoint, call.request_id, call.attempts, call.in_doubt
     reading = endpoint.effect is Effect.READ
     # Whatever the gateway looks at before it looks for the request id (keys, balance, template, text) may refuse a
     # repeat. That says nothing about the attempt whose answer was lost; only "that id was used" does.
@@ -347,8 +424,11 @@ def _final_error(
     tries = f" ({attempts} attempts)" if attempts > 1 else ""
     reason = failed.reason if failed.reason.endswith("?") else f"{failed.reason}."
     about: dict[str, Any] = {"endpoint": endpoint.name, "request_id": request_id, "attempts": attempts}
+    if failed.failure is Failure.HELD_BACK:
+        about["attempts"] = attempts = attempts - 1
     if not in_doubt:
-        return NotSentError(f"{endpoint.name} was not sent{tries}: {reason}", **about)
+        kind = NotAllowedToLeaveError if failed.failure is Failure.HELD_BACK else NotSentError
+        return kind(f"{endpoint.name} was not sent{tries}: {reason}", **about)
     if reading:
         return OutcomeUnknownError(
             f"{endpoint.name} brought no readable answer{tries}: {reason} Reading again is safe.",

@@ -137,13 +137,15 @@ def read_request(connection: socket.socket) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
-def drip(head: bytes, *, seconds_apart: float = 0.03, count: int = 400) -> Callable[[socket.socket, bytes], None]:
-    """An answer whose body comes a byte at a time."""
+def drip(
+    head: bytes, *, seconds_apart: float = 0.03, count: int = 400, byte: bytes = b" "
+) -> Callable[[socket.socket, bytes], None]:
+    """An answer whose rest comes a byte at a time."""
 
     def send(connection: socket.socket, request: bytes) -> None:
         connection.sendall(head)
         for _ in range(count):
             time.sleep(seconds_apart)
-            connection.sendall(b" ")
+            connection.sendall(byte)
 
     return send

@@ -122,20 +122,6 @@ def test_cookies_and_netrc_are_left_alone(
 # --- TLS -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def certificate() -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1, signed by itself, and its key: in the repository, worth nothing, good for long."""
-    folder = Path(__file__).parent / "tls"
-    return folder / "server.crt", folder / "server.key"
-
-
-@pytest.fixture
-def tls(certificate: tuple[Path, Path]) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
-    return context
-
-
 @pytest.mark.parametrize("name", [*SENDS, "get_balance"])
 def test_a_self_signed_certificate_is_not_trusted(make_client: MakeClient, tls: ssl.SSLContext, name: str) -> None:
     """NotSentError that names the certificate; the server saw no request."""
@@ -183,7 +169,7 @@ def test_verification_cannot_be_switched_off(
                 make_client(server.base_url, ca_bundle=attempt)
             return
         client = make_client(server.base_url, ca_bundle=attempt)
-        client._transport._session.verify = False
+        client._transport._connections.session.verify = False
         with pytest.raises(NotSentError, match="certificate"):
             get_balance(client)
         assert server.requests == []

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from raw_server import RawServer, drip
 from samples import ANOTHER_PHONE, PHONE, SENDS, get_balance, send_customer_care_sms, send_customer_care_sms_xml
 
-from esms_connectors import NO_RETRIES, ConfigurationError, EsmsClient, OutcomeUnknownError, RetryPolicy, Timeouts
+from esms_connectors import (
+    NO_RETRIES,
+    ConfigurationError,
+    EsmsClient,
+    NotSentError,
+    OutcomeUnknownError,
+    RetryPolicy,
+    Timeouts,
+)
 from esms_connectors.emulator import Emulator, EmulatorServer
 from esms_connectors.gateway import transport
+from esms_connectors.gateway.connection import DEPARTURE
 
 MakeClient = Callable[..., EsmsClient]
 HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
@@ -31,6 +42,56 @@ def test_a_body_that_drips_is_bounded(make_client: MakeClient, name: str) -> Non
         with pytest.raises(OutcomeUnknownError, match="no answer in time"):
             {**SENDS, "get_balance": get_balance}[name](client)
         assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("secure", [False, True])
+@pytest.mark.parametrize("name", [*SENDS, "get_balance"])
+def test_a_head_that_drips_is_bounded(
+    make_client: MakeClient, tls: ssl.SSLContext, certificate: tuple[Path, Path], name: str, secure: bool
+) -> None:
+    """Status line and headers count as well, over TLS too: one byte at a time is inside every read timeout."""
+    answer = drip(b"HTTP/1.1 200 ", byte=b"O")
+    with RawServer(answer, tls=tls if secure else None) as server:
+        client = make_client(
+            server.base_url,
+            ca_bundle=certificate[0],
+            timeouts=Timeouts(connect_seconds=5, read_seconds=5, total_seconds=0.5),
+            retries=NO_RETRIES,
+        )
+        started = time.monotonic()
+        with pytest.raises(OutcomeUnknownError, match="no answer in time"):
+            {**SENDS, "get_balance": get_balance}[name](client)
+        assert time.monotonic() - started < 3
+
+
+def test_a_proxy_that_drips_is_bounded(make_client: MakeClient) -> None:
+    """Its answer to CONNECT counts as well, and nothing of the request has left by then."""
+    with RawServer(drip(b"HTTP/1.1 200 ", byte=b"O")) as proxy:
+        timeouts = Timeouts(connect_seconds=5, read_seconds=5, total_seconds=0.5)
+        client = make_client("https://gateway.invalid", proxy=proxy.base_url, timeouts=timeouts, retries=NO_RETRIES)
+        started = time.monotonic()
+        with pytest.raises(NotSentError):
+            send_customer_care_sms(client)
+        assert time.monotonic() - started < 3
+
+
+def test_nobody_waits_for_ever_for_a_free_connection(make_client: MakeClient) -> None:
+    """One socket, and a gateway that holds it: whoever waits for it gives up, and nothing of theirs has left."""
+
+    def half_an_answer(connection: socket.socket, request: bytes) -> None:
+        connection.sendall(HEAD % 400)
+        server.stopping.wait(5)
+
+    with RawServer(half_an_answer) as server:
+        retries = RetryPolicy(attempts=1, budget_seconds=0.1)
+        client = make_client(server.base_url, max_connections=1, retries=retries, timeouts=Timeouts(5, 5, 0.4))
+        # A body that is not read keeps the connection taken.
+        DEPARTURE.prepare(5, 5, lambda: True)
+        transport_of = client._transport
+        taken = transport_of._connections.session.get(server.base_url, stream=True, verify=transport_of._verify)
+        with pytest.raises(NotSentError):
+            send_customer_care_sms(client)
+        taken.close()
 
 
 def test_a_chunked_body_that_drips_is_bounded(make_client: MakeClient) -> None:

@@ -104,7 +104,7 @@ def test_the_documented_limit_of_a_function_is_kept_by_itself(client: EsmsClient
 
 
 def test_every_attempt_takes_leave(gateway: Emulator, make_client: MakeClient) -> None:
-    """Repeats count too."""
+    """Repeats count too, and the call that asks for the gateway's time before them."""
 
     class Counting:
         leaves = 0
@@ -118,7 +118,8 @@ def test_every_attempt_takes_leave(gateway: Emulator, make_client: MakeClient) -
     gateway.faults.add("send_customer_care_sms", drop_after())
     with pytest.raises(EsmsError):
         send_customer_care_sms(make_client(throttle=counting))
-    assert (counting.leaves, isinstance(counting, Throttle)) == (3, True)
+    assert (counting.leaves, isinstance(counting, Throttle)) == (4, True)
+    assert (gateway.call_count("send_customer_care_sms"), gateway.call_count("get_balance")) == (3, 1)
 
 
 @pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf"), True, "20", object(), 1e-9])

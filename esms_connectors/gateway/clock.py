@@ -1,0 +1,152 @@
+"""
+The gateway's time, as its answers tell it.
+
+The gateway remembers request ids by its own clock, so that clock says whether a repeat is still held back. This
+machine's may be wrong, may be set while the program runs, and stands still or jumps when it sleeps. Each answer
+brings a `Date`; between answers two local clocks count, and where they disagree the more careful one is believed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NamedTuple
+
+from pendulum import DateTime
+
+from esms_connectors.gateway.redaction import get_logger
+from esms_connectors.gateway.retry import duplicate_window_start, inside_duplicate_window
+
+logger = get_logger(__name__)
+
+# How far from the gateway's a clock may be that no answer has confirmed.
+UNCONFIRMED_HOURS = 1
+_WARNED_FROM_SECONDS = 60.0
+# A `Date` that is further than this from where the last one has moved to is no steady clock.
+_STEADY_SECONDS = 60.0
+# `Date` comes in whole seconds.
+_TICK = timedelta(seconds=1)
+
+
+class Moment(NamedTuple):
+    """When something happened, by the two clocks of this machine."""
+
+    elapsed: float
+    local: DateTime
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The gateway's time at a moment of ours: from `earliest` to `latest`."""
+
+    moment: Moment
+    earliest: DateTime
+    latest: DateTime
+
+
+class GatewayClock:
+    """
+    Safe to share between threads.
+
+    Args:
+        now: this machine's clock, which may be wrong.
+        elapsed: seconds since some moment, never set; counts while the machine sleeps, where the system has such one.
+
+    Attributes:
+        told: an answer has told the time, or one came that has no `Date`: asking (again) brings nothing.
+        confirmed: the times given here are the gateway's, not this machine's with a margin.
+    """
+
+    def __init__(self, now: Callable[[], DateTime], elapsed: Callable[[], float] | None = None) -> None:
+        self._now, self._elapsed = now, elapsed or elapsed_seconds
+        self.told = self.confirmed = False
+        self._steady = True
+        self._warned = False
+        self._reading = _unconfirmed(self.mark())
+
+    def mark(self) -> Moment:
+        """This moment, to be asked about later."""
+        return Moment(self._elapsed(), self._now())
+
+    def learn(self, date: DateTime | None, asked: Moment) -> None:
+        """
+        Take the time from an answer that was certainly the gateway's.
+
+        Args:
+            date: its `Date`; None for an answer without one, or with one that cannot be read.
+            asked: when its request was made.
+        """
+        if date is None:
+            self.told = True
+            return
+        here = self.mark()
+        travelled = timedelta(seconds=max(0.0, here.elapsed - asked.elapsed))
+        reading = _Reading(here, date, date + travelled + _TICK)
+        if self.confirmed and not self._follows(reading):
+            self._steady = False
+            logger.warning("The Date in the gateway's answers is no steady clock; it is relied upon to an hour only.")
+        if not self._steady:
+            careful = _unconfirmed(here)
+            reading = _Reading(here, min(reading.earliest, careful.earliest), max(reading.latest, careful.latest))
+        self._reading = reading
+        self.told = self.confirmed = True
+        self._warn(here.local, reading)
+
+    def _follows(self, reading: _Reading) -> bool:
+        slack = timedelta(seconds=_STEADY_SECONDS)
+        return (
+            reading.latest + slack >= self.earliest(reading.moment)
+            and reading.earliest - slack <= self.latest(reading.moment)
+        )  # fmt: skip
+
+    def _warn(self, local: DateTime, reading: _Reading) -> None:
+        ahead = (local - reading.latest).total_seconds()
+        behind = (reading.earliest - local).total_seconds()
+        if self._warned or max(ahead, behind) <= _WARNED_FROM_SECONDS:
+            return
+        self._warned = True
+        logger.warning(
+            "This machine's clock is %.0f s %s the gateway's. Repeats are judged by the gateway's; set the clock right "
+            "(NTP), because windows of time and schedules go by this machine's.",
+            max(ahead, behind),
+            "ahead of" if ahead > 0 else "behind",
+        )
+
+    def earliest(self, moment: Moment | None = None) -> DateTime:
+        """The gateway's time at a moment (now), surely not later than it was."""
+        known, moment = self._reading, moment or self.mark()
+        return known.earliest + timedelta(seconds=min(_between(known.moment, moment)))
+
+    def latest(self, moment: Moment | None = None) -> DateTime:
+        """The gateway's time at a moment (now), surely not earlier than it was."""
+        known, moment = self._reading, moment or self.mark()
+        return known.latest + timedelta(seconds=max(_between(known.moment, moment)))
+
+    def holds_back(self, first_attempt: Moment) -> bool:
+        """Whether the gateway still surely holds back a second request with the id of one made at that moment."""
+        return inside_duplicate_window(self.earliest(first_attempt), self.latest())
+
+    def window_start(self) -> DateTime:
+        """First attempts from then on are surely inside the duplicate window now."""
+        return duplicate_window_start(self.latest())
+
+    def seconds_since(self, moment: Moment) -> float:
+        """How long ago that was, by the clock that says longest."""
+        return max(_between(moment, self.mark()))
+
+
+def _unconfirmed(here: Moment) -> _Reading:
+    margin = timedelta(hours=UNCONFIRMED_HOURS)
+    return _Reading(here, here.local - margin, here.local + margin)
+
+
+def _between(before: Moment, after: Moment) -> tuple[float, float]:
+    return after.elapsed - before.elapsed, (after.local - before.local).total_seconds()
+
+
+def elapsed_seconds() -> float:
+    """A clock that nobody sets. `time.monotonic` stands still while a Linux machine sleeps, this one does not."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)
