@@ -258,6 +258,13 @@ class Ledger:
             left = {row.request_id for row in connection.execute(self._sql.unsettled, {"rows": rows})}
         return [position for position, one in enumerate(ids) if one in left]
 
+    def rows_of(self, run_key: str, row_keys: Sequence[str]) -> list[dict[str, Any]]:
+        """`state`, `message_id` and `duplicate` of these rows, as far as they are there."""
+        ids = self._keys.request_ids(run_key, row_keys)
+        with self._reading() as connection:
+            found = connection.execute(self._sql.rows_of, {"rows": json.dumps([{"request_id": one} for one in ids])})
+            return [dict(row) for row in found.mappings()]
+
     def is_fresh(self, claimed_at: DateTime) -> bool:
         """Whether a claim made then is surely still ours: a machine that slept must not send on an old claim."""
         return (self._now() - claimed_at).total_seconds() < self.lease_seconds / 2

@@ -125,6 +125,7 @@ class Statements:
     span: TextClause
     count_sends: TextClause
     rows: TextClause
+    rows_of: TextClause
     unresolved: TextClause
     message_ids: TextClause
     runs: TextClause
@@ -310,6 +311,7 @@ def statements_for(engine: Engine) -> Statements:
             "first_attempt_ms, updated_ms, lease_until_ms FROM esms_sends "
             "WHERE run_key = :run_key AND state IN {states} ORDER BY line, request_id"
         ),
+        rows_of=text("SELECT state, message_id, duplicate FROM esms_sends WHERE request_id IN {ids} ORDER BY line"),
         unresolved=text(
             "SELECT request_id, phone, state, message_id, first_attempt_ms, updated_ms FROM esms_sends "
             "WHERE run_key = :run_key AND (state IN ('unknown', 'held') "
@@ -352,7 +354,7 @@ def engine_for(url: str | Path | None) -> Engine:
     Raises:
         ConfigurationError: the URL cannot be used.
     """
-    parsed = parse_url(url)
+    parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
         if not parsed.database or parsed.database == ":memory:":
             raise ConfigurationError("The ledger must outlive the process: give a file, not an in-memory database.")
@@ -380,7 +382,7 @@ def engine_for(url: str | Path | None) -> Engine:
         raise ConfigurationError("The ledger's URL cannot be used: give sqlite:///file or postgresql://…") from None
 
 
-def parse_url(url: str | Path | None) -> URL:
+def _parse(url: str | Path | None) -> URL:
     if url is None:
         import platformdirs
 

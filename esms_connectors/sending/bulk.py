@@ -325,6 +325,9 @@ class _Run:
                 pause *= 2
             self.counters.busy = self.counters.unknown = self.counters.held = 0
             self.counters.settled_before = self.counters.done = 0
+            # What this call has settled so far is found settled now.
+            self.counters.accepted_before = -self.counters.accepted
+            self.counters.rejected_before = -self.counters.rejected
             self._read_and_send(first=False)
             readings += 1
 
@@ -376,7 +379,14 @@ class _Run:
         rows = iter(source)
         while batch := list(islice(rows, 1000)):
             left = self.ledger.unsettled(self.run_key, [recipient.row_key for recipient in batch])
-            self._count(settled_before=len(batch) - len(left), done=len(batch) - len(left))
+            settled = {recipient.row_key for recipient in batch} - {batch[position].row_key for position in left}
+            accepted = sum(row["state"] == "accepted" for row in self.ledger.rows_of(self.run_key, [*settled]))
+            self._count(
+                settled_before=len(settled),
+                accepted_before=accepted,
+                rejected_before=len(settled) - accepted,
+                done=len(settled),
+            )
             yield from (batch[position] for position in left)
 
     def _handle(self, number: int, recipients: list[Recipient]) -> None:
@@ -392,7 +402,14 @@ class _Run:
         chunk = make_request_id("chunk", *(row.row_key for row in rows)) if frozen else str(number)
         claimed_at = self.ledger.now()
         found = self.ledger.claim(self.run_key, rows, worker=self.worker, chunk=chunk, frozen=frozen)
-        self._count(settled_before=found.settled, held=found.held, busy=found.busy, done=found.settled)
+        self._count(
+            settled_before=found.settled,
+            accepted_before=found.accepted,
+            rejected_before=found.settled - found.accepted,
+            held=found.held,
+            busy=found.busy,
+            done=found.settled,
+        )
         if not found.claims:
             return
         if (frozen and len(found.claims) < len(rows)) or not self.ledger.is_fresh(claimed_at):
