@@ -354,7 +354,7 @@ def engine_for(url: str | Path | None) -> Engine:
     Raises:
         ConfigurationError: the URL cannot be used.
     """
-    parsed = _parse(url)
+    parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
         if not parsed.database or parsed.database == ":memory:":
             raise ConfigurationError("The ledger must outlive the process: give a file, not an in-memory database.")
@@ -382,7 +382,7 @@ def engine_for(url: str | Path | None) -> Engine:
         raise ConfigurationError("The ledger's URL cannot be used: give sqlite:///file or postgresql://…") from None
 
 
-def _parse(url: str | Path | None) -> URL:
+def parse_url(url: str | Path | None) -> URL:
     if url is None:
         import platformdirs
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from uuid import UUID
 
 from prefect.blocks.core import Block
 from pydantic import HttpUrl, ValidationError
 
 from esms_connectors.gateway.errors import ConfigurationError
-from esms_connectors.prefect.async_twins import in_sync
+from esms_connectors.prefect.async_twins import async_dispatch, in_sync
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import PrefectClient
 
 # Prefect takes web addresses only, no data: and no file, and only the browser of who looks at a block asks for them.
 # Without a network there the picture is missing, and nothing else; the text of a block comes from its docstring.
@@ -43,6 +46,44 @@ class EsmsBlock(Block):
                 f"This {type(self).__name__} holds secrets and was not saved: save it, and hand over its name."
             )
         return _load_by_id, (type(self), self._block_document_id)
+
+    def _make_absolute(self) -> None:
+        """What is stored is read in other working folders: make relative paths absolute, or refuse them."""
+
+    async def asave(
+        self, name: str | None = None, overwrite: bool = False, client: PrefectClient | None = None
+    ) -> UUID:
+        """
+        Store the block on the Prefect server; relative paths are made absolute first.
+
+        Args:
+            name: Of the block; None saves it under the name it has.
+            overwrite: Take the place of a block of that name.
+            client: Of the server.
+
+        Raises:
+            ConfigurationError: a path cannot be used by others, or an address cannot be read.
+        """
+        self._make_absolute()
+        saved: UUID = await super().asave(name=name, overwrite=overwrite, client=client)
+        return saved
+
+    @async_dispatch(asave)
+    def save(self, name: str | None = None, overwrite: bool = False, client: PrefectClient | None = None) -> UUID:
+        """
+        Store the block on the Prefect server; relative paths are made absolute first. `asave` where a loop runs.
+
+        Args:
+            name: Of the block; None saves it under the name it has.
+            overwrite: Take the place of a block of that name.
+            client: Of the server; not used here.
+
+        Raises:
+            ConfigurationError: a path cannot be used by others, or an address cannot be read.
+        """
+        self._make_absolute()
+        saved: UUID = in_sync(super().save)(name=name, overwrite=overwrite)
+        return saved
 
 
 def _load_by_id(kind: type[EsmsBlock], document_id: UUID) -> EsmsBlock:

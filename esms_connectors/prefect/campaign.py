@@ -6,14 +6,14 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from prefect.blocks.core import Block
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
 
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
@@ -22,6 +22,8 @@ from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger import Ledger, check_run_key
 from esms_connectors.prefect.async_twins import in_sync
+from esms_connectors.prefect.days import dated_run_key, with_day
+from esms_connectors.prefect.places import check_lasts, local_file
 from esms_connectors.recipients import Columns, Recipient, RejectsFile, SqlQuery
 from esms_connectors.sending import campaign as core
 
@@ -39,7 +41,8 @@ class ZnsCampaign(BaseModel):
     What a bulk ZNS sends to whom. Plain data without secrets: accounts, ledgers and databases are named, not held.
 
     Attributes:
-        run_key: names this campaign; the same key resumes it and never sends twice.
+        run_key: names this campaign; the same key resumes it and never sends twice. `{day}` in it is the day in Vietnam
+            that the run was scheduled for, such as 2026-12-24; so it is in source, rejects and campaign.
         source: path or fsspec URL of a CSV, JSONL or Parquet file.
         query, database: in its place, one SELECT, and the block of the database: `secret/name` (its SQLAlchemy URL) or
             `sqlalchemy-connector/name`. Give it an ORDER BY and a fixed end: it is read twice.
@@ -92,6 +95,7 @@ class ZnsCampaign(BaseModel):
     @classmethod
     def _run_key_is_one(cls, value: str) -> str:
         try:
+            dated_run_key(value, lambda: date.min)
             return check_run_key(value)
         except InvalidRequestError as error:
             raise ValueError(str(error)) from None
@@ -104,12 +108,25 @@ class ZnsCampaign(BaseModel):
             raise ValueError("source holds a user or password: keep the URL in a Secret block, give query and database")
         return self
 
+    @field_serializer("source", "rejects", when_used="json")
+    def _absolute(self, path: str | None) -> str | None:
+        """As deployments and the server store it: a worker runs in another folder."""
+        file = None if path is None else local_file(path)
+        return path if file is None else str(file.absolute())
+
+    def of_this_run(self) -> Self:
+        """This campaign with the day of the run in place of `{day}`."""
+        texts = {name: getattr(self, name) for name in ("run_key", "source", "rejects", "campaign")}
+        dated: Self = self.model_copy(update={name: with_day(text) for name, text in texts.items() if text})
+        return dated
+
     @contextmanager
     def opened(self, client: EsmsClient, ledger: Ledger, oa_id: str) -> Iterator[core.ZnsCampaign]:
         """The campaign with all that is only named here: what plans it, and reads its source."""
         with ExitStack() as stack:
             source: str | SqlQuery
             if self.source is not None:
+                _check_found(self.source)
                 source = self.source
             else:
                 database = _database(self.database or "")
@@ -138,7 +155,18 @@ class ZnsCampaign(BaseModel):
             )
 
     def rejects_file(self) -> RejectsFile | None:
-        return None if self.rejects is None else RejectsFile(Path(self.rejects))
+        if self.rejects is None:
+            return None
+        check_lasts(local_file(self.rejects), "The file of rejects")
+        return RejectsFile(Path(self.rejects))
+
+
+def _check_found(source: str) -> None:
+    file = local_file(source)
+    if file is not None and not file.is_absolute() and not file.exists():
+        raise InvalidRequestError(
+            f"There is no {source} in {Path.cwd()}, where this run takes place. Give an absolute path.", field="source"
+        )
 
 
 def _database(slug: str) -> Any:

@@ -25,6 +25,7 @@ from esms_connectors.delivery.polling import (
 from esms_connectors.delivery.polling import wait_for_delivery as wait
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.prefect.credentials import EsmsCredentials
+from esms_connectors.prefect.days import with_day
 from esms_connectors.prefect.ledger import EsmsLedger
 from esms_connectors.prefect.reporting import ProgressArtifact, artifact_key
 from esms_connectors.prefect.retries import core_says_repeat
@@ -56,7 +57,7 @@ def wait_for_delivery(
     Wait until the messages of a run are final, or so many have arrived.
 
     Args:
-        run_key: Of a campaign, or of `send_sms`.
+        run_key: Of a campaign, or of `send_sms`; `{day}` is the day that the run was scheduled for.
         message_ids: In its place, the gateway's ids, 5000 at most.
         credentials: Name of an `EsmsCredentials` block, or the block.
         ledger: Name of an `EsmsLedger` block, or the block; None is a file on this machine.
@@ -117,6 +118,7 @@ def _wait(
 ) -> dict[str, Any]:
     if (run_key is None) == (message_ids is None):
         raise InvalidRequestError("Give either run_key or message_ids.", field="run_key")
+    run_key = None if run_key is None else with_day(run_key)
     goal = Goal(final_share=final_share, delivered_share=delivered_share)
     with ExitStack() as stack:
         account = stack.enter_context(borrow_account(credentials, rate_limit))

@@ -27,7 +27,7 @@ from esms_connectors.gateway.states import DeliveryState
 from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.blocks import load_block
 from esms_connectors.prefect.campaign import ZnsCampaign, plain
-from esms_connectors.prefect.days import first_day
+from esms_connectors.prefect.days import first_day, with_day
 from esms_connectors.prefect.delivery import wait_for_delivery
 from esms_connectors.prefect.dispatch import Dispatch
 from esms_connectors.prefect.loading import load_sent_messages, sent_messages_asset
@@ -48,6 +48,13 @@ class ApprovalTimeoutError(EsmsError):
     """Nobody answered. Nothing was sent; another run asks again."""
 
 
+def _campaign_run_name() -> str:
+    """`zns-campaign evening-2026-12-24`: with the day that stands as `{day}` in the parameters."""
+    context = FlowRunContext.get()
+    campaign = None if context is None else (context.parameters or {}).get("campaign")
+    return f"zns-campaign {with_day(campaign.run_key)}" if isinstance(campaign, ZnsCampaign) else "zns-campaign"
+
+
 class Approval(RunInput):
     """What the flow asks a person before the first message."""
 
@@ -56,7 +63,7 @@ class Approval(RunInput):
 
 @flow(
     name="zns-campaign",
-    flow_run_name="zns-campaign {campaign.run_key}",
+    flow_run_name=_campaign_run_name,
     task_runner=ThreadPoolTaskRunner(max_workers=DEFAULT_WORKERS),  # type: ignore[arg-type]
     persist_result=True,
     result_serializer="json",
@@ -93,6 +100,7 @@ def zns_campaign(
         if value < 1:
             raise InvalidRequestError(f"{name} is at least 1.", field=name)
     logger = get_run_logger()
+    campaign = campaign.of_this_run()
     _warn_of_local_storage(campaign.ledger)
     started = time.monotonic()
     # One that was approved must be the one that is sent, also after a suspension or a retry.
@@ -362,7 +370,7 @@ def delivery_report(
     Wait until the messages of a run are final, and show what became of them.
 
     Args:
-        run_key: Of a campaign.
+        run_key: Of a campaign; `{day}` is the day in Vietnam that the run was scheduled for.
         credentials: Name of an `EsmsCredentials` block.
         ledger: Name of an `EsmsLedger` block; None is a file on this machine.
         delivered_share: Fail unless so many arrive; None takes any outcome.
@@ -375,6 +383,7 @@ def delivery_report(
     Raises:
         DeliveryShareError: Fewer arrived than `delivered_share`.
     """
+    run_key = with_day(run_key)
     told: dict[str, Any] = wait_for_delivery(
         run_key,
         credentials=credentials,

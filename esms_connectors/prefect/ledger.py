@@ -7,7 +7,9 @@ import os
 from pydantic import Field, SecretStr
 
 from esms_connectors.ledger import LEASE_SECONDS, Ledger
+from esms_connectors.ledger.places import absolute_ledger_url, ledger_file
 from esms_connectors.prefect.blocks import EsmsBlock
+from esms_connectors.prefect.places import check_lasts, check_stored
 
 
 class EsmsLedger(EsmsBlock):
@@ -50,12 +52,29 @@ class EsmsLedger(EsmsBlock):
         The ledger, created on first use; close it, or use it as a context manager.
 
         Raises:
-            ConfigurationError: it cannot be reached, or needs an extra.
+            ConfigurationError: it cannot be reached, needs an extra, or is a file that would not last.
         """
+        url = self.url.get_secret_value()
+        file = ledger_file(url)
+        if self._block_document_id is not None:
+            check_stored(file, f"The ledger of block {self._block_document_name}")
+        check_lasts(file, "The ledger")
         secret = self.phone_secret.get_secret_value() if self.phone_secret else None
-        return Ledger.open(self.url.get_secret_value(), phone_secret=secret or None, lease_seconds=self.lease_seconds)
+        return Ledger.open(url, phone_secret=secret or None, lease_seconds=self.lease_seconds)
+
+    def _make_absolute(self) -> None:
+        url = absolute_ledger_url(self.url.get_secret_value())
+        check_lasts(ledger_file(url), "The ledger")
+        self.url = SecretStr(url)
 
 
 def open_default_ledger() -> Ledger:
-    """Where no block is named: the ledger that `esms` on the command line uses, a file on this machine."""
-    return Ledger.open(os.environ.get("ESMS_LEDGER") or None, phone_secret=os.environ.get("ESMS_LEDGER_SECRET") or None)
+    """
+    Where no block is named: the ledger that `esms` on the command line uses, a file on this machine.
+
+    Raises:
+        ConfigurationError: it cannot be used, or is a file that would not last.
+    """
+    url = os.environ.get("ESMS_LEDGER") or None
+    check_lasts(ledger_file(url), "The ledger")
+    return Ledger.open(url, phone_secret=os.environ.get("ESMS_LEDGER_SECRET") or None)

@@ -10,6 +10,7 @@ from prefect.logging import get_run_logger
 from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.blocks import load_block
 from esms_connectors.prefect.days import first_day
+from esms_connectors.prefect.places import check_lasts, local_file
 from esms_connectors.prefect.reporting import artifact_key
 from esms_connectors.prefect.sharing import borrow_ledger
 from esms_connectors.prefect.warehouse import EsmsWarehouse
@@ -48,6 +49,7 @@ def sent_messages_report(
 
     for target in targets or ():
         check_target(target)
+        check_lasts(local_file(target), "The report")
     start = first_day(day, days)
     end = start.add(days=days)
     with load_block(EsmsWarehouse, warehouse).open() as opened:

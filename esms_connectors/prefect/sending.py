@@ -274,6 +274,7 @@ async def aplan_zns_bulk(campaign: ZnsCampaign, *, chunks_per_shard: int | None 
 def _plan(campaign: ZnsCampaign, chunks_per_shard: int | None) -> dict[str, Any]:
     if chunks_per_shard is not None and chunks_per_shard < 1:
         raise InvalidRequestError("chunks_per_shard is at least 1, or None.", field="chunks_per_shard")
+    campaign = campaign.of_this_run()
     with ExitStack() as stack:
         account = stack.enter_context(borrow_account(campaign.credentials, campaign.rate_limit))
         ledger = stack.enter_context(borrow_ledger(campaign.ledger))
@@ -334,6 +335,7 @@ async def asend_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> dict[str, An
 
 
 def _send_shard(shard: ZnsShard, campaign: ZnsCampaign) -> dict[str, Any]:
+    campaign = campaign.of_this_run()
     with (
         borrow_account(campaign.credentials, campaign.rate_limit) as account,
         borrow_ledger(campaign.ledger) as ledger,
@@ -400,6 +402,7 @@ def read_shards(campaign: ZnsCampaign, plan: Mapping[str, Any]) -> Iterator[Iter
             futures = [send_zns_bulk.submit(shard, campaign) for shard in shards]
         ```
     """
+    campaign = campaign.of_this_run()
     with (
         borrow_account(campaign.credentials, campaign.rate_limit) as account,
         borrow_ledger(campaign.ledger) as ledger,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 
 from esms_connectors.prefect.blocks import EsmsBlock
+from esms_connectors.prefect.places import check_lasts, check_stored
 
 if TYPE_CHECKING:
     from esms_connectors.warehouse import Privacy, Warehouse
@@ -59,11 +60,23 @@ class EsmsWarehouse(EsmsBlock):
         The warehouse, created on first use; close it, or use it as a context manager.
 
         Raises:
-            ConfigurationError: it cannot be used, or needs an extra.
+            ConfigurationError: it cannot be used, needs an extra, or is a file that would not last.
         """
         from esms_connectors.warehouse import open_warehouse
+        from esms_connectors.warehouse.places import local_path
 
-        return open_warehouse(self.url.get_secret_value())
+        url = self.url.get_secret_value()
+        if self._block_document_id is not None:
+            check_stored(local_path(url), f"The warehouse of block {self._block_document_name}")
+        check_lasts(local_path(url), "The warehouse")
+        return open_warehouse(url)
+
+    def _make_absolute(self) -> None:
+        from esms_connectors.warehouse.places import absolute_address, local_path
+
+        url = absolute_address(self.url.get_secret_value())
+        check_lasts(local_path(url), "The warehouse")
+        self.url = SecretStr(url)
 
     def privacy(self) -> Privacy:
         """What becomes of phones and texts."""

@@ -12,6 +12,8 @@ import sys
 import uuid
 from collections.abc import Callable
 from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import cloudpickle
@@ -19,7 +21,8 @@ import pytest
 from conftest import name_of
 from prefect import flow, task
 from prefect.blocks.core import Block
-from prefect.client.schemas.actions import BlockTypeCreate
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import BlockDocumentUpdate, BlockTypeCreate
 from prefect.results import ResultRecord, ResultRecordMetadata
 from prefect.serializers import JSONSerializer, PickleSerializer
 from prefect.testing import standard_test_suites
@@ -30,6 +33,7 @@ from esms_connectors import ConfigurationError, EsmsClient
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, EsmsNotification, EsmsWarehouse
 from esms_connectors.prefect.blocks import DOCUMENTATION_URL, LOGO_URL, load_block
+from esms_connectors.prefect.ledger import open_default_ledger
 
 BLOCKS = [EsmsCredentials, EsmsLedger, EsmsNotification, EsmsWarehouse]
 LEDGER_PASSWORD = "correct-horse-battery"
@@ -245,3 +249,68 @@ def test_the_schema_on_the_server_marks_what_is_secret() -> None:
     assert secret[EsmsLedger] == {"url", "phone_secret"}
     assert secret[EsmsWarehouse] == {"url", "phone_secret"}
     assert secret[EsmsNotification] == {"credentials.api_key", "credentials.secret_key", "phones"}
+
+
+FILES: list[tuple[type[EsmsLedger | EsmsWarehouse], str]] = [
+    (EsmsLedger, "sqlite:///{}ledger.sqlite"),
+    (EsmsWarehouse, "duckdb:///{}rows.duckdb"),
+    (EsmsWarehouse, "{}rows?format=csv"),
+]
+
+
+@pytest.mark.parametrize(("kind", "url"), FILES)
+@pytest.mark.parametrize("saves", ["save", "asave"])
+def test_what_is_saved_is_the_same_file_in_every_folder(
+    prefect_server: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[EsmsLedger | EsmsWarehouse],
+    url: str,
+    saves: str,
+) -> None:
+    """A worker runs each flow in a folder of its own: the path is made absolute where the block is saved."""
+    monkeypatch.chdir(tmp_path)
+    block, name = kind(url=url.format("")), f"relative-{uuid.uuid4().hex[:8]}"
+    if saves == "save":
+        block.save(name)
+    else:
+        asyncio.run(block.asave(name))
+    monkeypatch.chdir("/")
+    loaded = load_block(kind, name)
+    assert loaded.url.get_secret_value() == url.format(f"{tmp_path}/")
+    with loaded.open() as opened:
+        assert opened.name.startswith(str(tmp_path))
+
+
+@pytest.mark.parametrize(("kind", "url"), FILES)
+def test_a_relative_path_that_was_stored_is_refused(
+    prefect_server: str, kind: type[EsmsLedger | EsmsWarehouse], url: str
+) -> None:
+    """As the page of the server stores it: it would be another file in each run."""
+    block, name = kind(url=url.format("/")), f"typed-{uuid.uuid4().hex[:8]}"
+    block.save(name)
+    with get_client(sync_client=True) as api:
+        update = BlockDocumentUpdate(data={"url": url.format("")}, merge_existing_data=True)
+        api.update_block_document(block._block_document_id, update)
+    with pytest.raises(ConfigurationError, match=f"of block {name} is the relative path") as error:
+        load_block(kind, name).open()
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("kind", "url"), FILES)
+def test_a_file_in_the_folder_of_one_run_is_refused(
+    prefect_server: str, monkeypatch: pytest.MonkeyPatch, kind: type[EsmsLedger | EsmsWarehouse], url: str
+) -> None:
+    """Not saved, and opened where a process worker runs a flow: the worker deletes the folder at its end."""
+    with TemporaryDirectory(suffix="prefect") as folder:
+        monkeypatch.chdir(folder)
+        for block in (kind(url=url.format("")), kind(url=url.format(f"{folder}/code/"))):
+            for use in (block.open, lambda block=block: block.save("never")):
+                with pytest.raises(ConfigurationError, match="which the worker deletes after the run") as error:
+                    use()
+                assert "\n" not in str(error.value)
+        monkeypatch.setenv("ESMS_LEDGER", "ledger.sqlite")
+        with pytest.raises(ConfigurationError, match="which the worker deletes after the run"):
+            open_default_ledger()
+        assert list(Path(folder).iterdir()) == []
+        monkeypatch.chdir("/")

@@ -11,13 +11,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import pendulum
 import pytest
 from conftest import artifacts, name_of, phone_of
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.flow_engine import run_flow
 from prefect.settings import get_current_settings
+from prefect.states import Scheduled
 
 from esms_connectors import ConfigurationError, EsmsClient, InvalidRequestError
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, EmulatorServer, code, http_status
@@ -152,6 +156,64 @@ def test_a_flow_of_ones_own(gateway: Emulator, make_campaign: Callable[..., ZnsC
 
     assert [one["accepted"] for one in mine()] == [500, 200]
     everybody_once(gateway, 700)
+
+
+def on_day(campaign: ZnsCampaign, day: str) -> dict[str, Any]:
+    """The campaign's flow, as a scheduler made it for that evening."""
+    evening = pendulum.parse(f"{day}T18:00", tz="Asia/Ho_Chi_Minh")
+    with get_client(sync_client=True) as api:
+        stored = zns_campaign.serialize_parameters({"campaign": campaign})
+        run = api.create_flow_run(zns_campaign, parameters=stored, state=Scheduled(scheduled_time=evening))
+    told: dict[str, Any] = run_flow(zns_campaign, flow_run=run, parameters={"campaign": campaign})
+    return told
+
+
+def test_a_campaign_of_every_evening(
+    gateway: Emulator, books: Ledger, make_campaign: Callable[..., ZnsCampaign], customers: Callable[[int], Path]
+) -> None:
+    """The day is that of the schedule; each evening is a campaign of its own, and a second run of one sends nothing."""
+    customers(3, "customers-2024-05-15.csv")
+    source = str(customers(2, "customers-2024-05-16.csv")).replace("2024-05-16", "{day}")
+    campaign = make_campaign(0, source=source, run_key="evening-{day}", rejects=source.replace("customers", "rejects"))
+    days = ("2024-05-15", "2024-05-16", "2024-05-15")
+    assert [on_day(campaign, day)["accepted"] for day in days] == [3, 2, 3]
+    assert gateway.deliveries_by_phone() == {phone_of(0): 2, phone_of(1): 2, phone_of(2): 1}
+    assert {run_key for run_key, _ in books.runs()} == {"evening-2024-05-15", "evening-2024-05-16"}
+    with get_client(sync_client=True) as api:
+        names = {run.name for run in api.read_flow_runs() if run.parameters.get("campaign", {}).get("source") == source}
+    assert names == {"zns-campaign evening-2024-05-15", "zns-campaign evening-2024-05-16"}
+
+
+@pytest.mark.parametrize("run_key", ["evening-{date}", "evening-{{ ds }}", "evening-{", "evening-{day}-{hour}"])
+def test_a_placeholder_that_nobody_fills_is_refused(run_key: str) -> None:
+    """It would be one campaign for ever: the second evening would send nothing."""
+    with pytest.raises(ValueError, match=r"run_key takes \{day\} and no other braces"):
+        ZnsCampaign(run_key=run_key, source="a.csv", template_id="1")
+
+
+def test_paths_are_absolute_where_a_campaign_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In deployments and on the server; URLs stay."""
+    monkeypatch.chdir(tmp_path)
+    campaign = ZnsCampaign(run_key="r", source="customers-{day}.csv", rejects="out/r.csv", template_id="1")
+    stored = zns_campaign.serialize_parameters({"campaign": campaign})["campaign"]
+    assert (stored["source"], stored["rejects"]) == (f"{tmp_path}/customers-{{day}}.csv", f"{tmp_path}/out/r.csv")
+    url = campaign.model_copy(update={"source": "s3://bucket/customers.csv"}).model_dump(mode="json")["source"]
+    assert url == "s3://bucket/customers.csv"
+
+
+def test_a_relative_path_that_is_not_there_says_where_it_was_looked_for(
+    gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And rejects are not written where a worker deletes them."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidRequestError, match=f"no nobody.csv in {tmp_path}, where this run takes place"):
+        zns_campaign(make_campaign(0, source="nobody.csv"))
+    with TemporaryDirectory(suffix="prefect") as folder:
+        monkeypatch.chdir(folder)
+        with pytest.raises(ConfigurationError, match=r"The file of rejects would lie in .* the worker deletes"):
+            zns_campaign(make_campaign(3, rejects="rejects.csv"))
+        monkeypatch.chdir(tmp_path)
+    assert gateway.message_count == 0
 
 
 # --- it is killed, retried, doubled ----------------------------------------------------------------------------------

@@ -1,0 +1,54 @@
+"""What a run keeps in files: refused where the file would go with the run, or be another one next time."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+
+from esms_connectors.gateway.errors import ConfigurationError
+
+# What process workers make for a run, and runners for code that they fetch; both are deleted at its end.
+_MADE_FOR_A_RUN = re.compile(r"tmp[^/]{8}prefect|runner_storage")
+
+
+def check_lasts(path: Path | None, what: str) -> None:
+    """
+    Whether a file outlives the run that writes it.
+
+    Raises:
+        ConfigurationError: it lies in the folder that a worker made for this run.
+    """
+    folder = None if path is None else _folder_of_a_run(path)
+    if folder is not None:
+        raise ConfigurationError(
+            f"{what} would lie in {folder}, which the worker deletes after the run. Give an absolute path elsewhere."
+        )
+
+
+def check_stored(path: Path | None, what: str) -> None:
+    """
+    Whether a path that was stored names the same file wherever it is read.
+
+    Raises:
+        ConfigurationError: it is relative: each worker runs in a folder of its own.
+    """
+    if path is not None and not path.is_absolute():
+        raise ConfigurationError(
+            f"{what} is the relative path {path}, another file in each working folder. "
+            "Save it again with an absolute path, or from Python, which makes the path absolute."
+        )
+
+
+def local_file(target: str) -> Path | None:
+    """The path that `target` names on this machine; None for a URL."""
+    return None if "://" in target else Path(target)
+
+
+def _folder_of_a_run(path: Path) -> Path | None:
+    temporary = Path(tempfile.gettempdir()).resolve()
+    absolute = path.absolute().resolve()
+    if not absolute.is_relative_to(temporary) or absolute == temporary:
+        return None
+    first = absolute.relative_to(temporary).parts[0]
+    return temporary / first if _MADE_FOR_A_RUN.fullmatch(first) else None

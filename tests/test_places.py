@@ -1,0 +1,70 @@
+"""Addresses of ledgers and warehouses, made absolute before somebody reads them in another folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from esms_connectors import ConfigurationError
+from esms_connectors.ledger import Ledger
+from esms_connectors.ledger.places import absolute_ledger_url, ledger_file
+from esms_connectors.warehouse.places import absolute_address, local_path
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a blank in its name."""
+    path = tmp_path / "a folder"
+    path.mkdir()
+    monkeypatch.chdir(path)
+    return path
+
+
+@pytest.mark.parametrize("url", ["sqlite:///ledger.sqlite", "sqlite:///./ledger.sqlite", "ledger.sqlite"])
+def test_a_ledger_keeps_its_file(folder: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The absolute URL opens, from elsewhere, the file that the relative one names here."""
+    assert ledger_file(url) == Path("ledger.sqlite")
+    made_absolute = absolute_ledger_url(url)
+    monkeypatch.chdir(folder.parent)
+    with Ledger.open(made_absolute) as ledger:
+        assert ledger.name == str(folder / "ledger.sqlite")
+    assert absolute_ledger_url(made_absolute) == made_absolute
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:p%40ss@db/ledger", "sqlite:////var/l.sqlite?timeout=5", "/var/l.db"])
+def test_other_ledgers_stay_as_they_are(folder: Path, url: str) -> None:
+    """Servers, passwords, parameters."""
+    assert absolute_ledger_url(url) == url
+    assert (ledger_file(url) is None) == url.startswith("postgresql")
+
+
+def test_a_ledger_that_cannot_be_read_is_one_line() -> None:
+    """Whatever was to be made of it."""
+    with pytest.raises(ConfigurationError, match="ledger"):
+        absolute_ledger_url("postgresql://me:hunter2@db:port/ledger")
+
+
+@pytest.mark.parametrize(
+    ("address", "path", "expected"),
+    [
+        ("duckdb:///rows.duckdb", "rows.duckdb", "duckdb:///{quoted}/rows.duckdb"),
+        ("duckdb:///my%20rows.duckdb", "my rows.duckdb", "duckdb:///{quoted}/my%20rows.duckdb"),
+        ("rows.duckdb", "rows.duckdb", "{folder}/rows.duckdb"),
+        ("rows?format=csv", "rows", "{folder}/rows?format=csv"),
+        ("file://rows?format=csv", "rows", "{folder}/rows?format=csv"),
+        ("duckdb:////var/rows.duckdb", "/var/rows.duckdb", None),
+        ("file:///var/rows?format=csv", "/var/rows", None),
+        ("/var/rows", "/var/rows", None),
+        ("s3://bucket/rows?format=csv", None, None),
+        ("postgresql://me:p%40ss@db/rows", None, None),
+        ("dlt://bigquery?dataset=esms", None, None),
+    ],
+)
+def test_a_warehouse_keeps_its_place(folder: Path, address: str, path: str | None, expected: str | None) -> None:
+    """Files and folders become absolute, all else stays."""
+    assert local_path(address) == (None if path is None else Path(path))
+    quoted = str(folder).replace(" ", "%20")
+    expected = address if expected is None else expected.format(folder=folder, quoted=quoted)
+    assert absolute_address(address) == expected
+    assert local_path(expected) == (None if path is None else folder / path)
