@@ -16,18 +16,20 @@ CORE := .venvs/core
 AIRFLOW := .venvs/airflow
 PREFECT := .venvs/prefect
 BENCH := .venvs/bench
+DOCS := .venvs/docs
+NOT_CORE := $(addprefix --ignore=tests/,airflow_side prefect_side demo)
 
-# No Python is ever downloaded, and the environments are ours alone.
+# No Python is ever downloaded, and the environments are ours alone, whatever the shell has set for others.
 export UV_PYTHON_DOWNLOADS := never
 export PYTHONDONTWRITEBYTECODE :=
-unexport VIRTUAL_ENV
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONOPTIMIZE PYTHONWARNINGS PYTEST_ADDOPTS PYTEST_PLUGINS
 
 say = @printf '\n\033[1m==> %s\033[0m\n'
 
 .PHONY: help
 help: ## this list
 	@echo "esms-connectors"
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-23s %s\n", $$1, $$2}'
 
 # --- the two commands ------------------------------------------------------------------------------------------------
 
@@ -36,8 +38,12 @@ demo: setup ## a campaign through a real Airflow, another through a real Prefect
 	$(say) "Demo: Airflow, Prefect and the emulator on this machine"
 	@$(DEMO) --airflow $(AIRFLOW)/bin/python --prefect $(PREFECT)/bin/python $(ARGS)
 
+# Airflow, Prefect and the demo wait a good part of the time, which the core makes use of.
 .PHONY: test
-test: lint test-core test-airflow test-prefect test-demo ## everything: lint, types, core, Airflow, Prefect, the demo
+test: setup $(DOCS)/.ready ## everything: lint, types, documentation, core, Airflow, Prefect, the demo
+	$(say) "Everything, several parts at a time; what each says goes into .build/tests"
+	@$(CORE)/bin/python tests/side_by_side.py $(MAKE) --no-print-directory $(MAKEOVERRIDES) \
+	  -- lint,docs,test-core test-prefect,test-airflow,test-demo
 	$(say) "All of it passed"
 
 # --- parts of the demo -----------------------------------------------------------------------------------------------
@@ -77,7 +83,30 @@ lint: $(CORE)/.ready ## ruff, mypy --strict, import directions
 .PHONY: test-core
 test-core: $(CORE)/.ready ## the core, with neither framework installed
 	$(say) "Tests of the core, with neither framework installed"
-	@$(CORE)/bin/pytest -n $(WORKERS) tests $(addprefix --ignore=tests/,airflow_side prefect_side demo) $(ARGS)
+	@$(CORE)/bin/pytest -n $(WORKERS) tests $(NOT_CORE) $(ARGS)
+
+.PHONY: test-quick
+test-quick: $(CORE)/.ready ## what needs no server and no process of its own: a minute
+	$(say) "The quick tests of the core"
+	@$(CORE)/bin/pytest -n $(WORKERS) --quick tests $(NOT_CORE) $(ARGS)
+
+# Other examples each time, and twenty times as many. What fails is kept in .hypothesis and tried first the next time.
+.PHONY: test-random
+test-random: $(CORE)/.ready ## the tests that draw examples, with other and many more of them: an hour
+	$(say) "Random examples"
+	@$(CORE)/bin/pytest -n $(WORKERS) --hypothesis-profile=random --timeout=3600 tests $(NOT_CORE) \
+	  -m hypothesis $(ARGS)
+
+# Each Python from 3.11 on that uv or pyenv has on this machine; `make PYTHON=... test` runs everything with one.
+.PHONY: test-pythons
+test-pythons: | $(filter .uv/bin/uv,$(UV)) ## the core with each Python that is installed, from 3.11 on
+	@ran=; for version in 3.11 3.12 3.13 3.14; do \
+	  python=$$($(UV) python find --no-project $$version 2>/dev/null) \
+	    || python=$$(ls -d "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$$version.*/bin/python 2>/dev/null | tail -n 1); \
+	  if [ -z "$$python" ]; then echo "Python $$version is not installed here: left out."; continue; fi; \
+	  ran="$$ran $$version"; \
+	  $(MAKE) --no-print-directory PYTHON="$$python" CORE=.venvs/core-$$version test-core || exit 1; \
+	done; [ -n "$$ran" ] && echo "Passed with Python$$ran"
 
 .PHONY: test-airflow
 test-airflow: $(AIRFLOW)/.ready ## the Airflow provider in its environment
@@ -107,7 +136,7 @@ MATRIX ?= 3.1.8 3.2.2
 MATRIX_ERA := "fastapi<0.140" "starlette<1.4" "cadwyn<7.2" "pydantic<2.14" "svcs<26.2"
 
 .PHONY: test-matrix
-test-matrix: $(MATRIX:%=.venvs/airflow-%/.ready) ## a whole DAG on older versions of Airflow (MATRIX)
+test-matrix: $(MATRIX:%=.venvs/airflow-%/.ready) ## with older Airflows (MATRIX) and other Prefects (PREFECT_MATRIX)
 	@for version in $(MATRIX); do \
 	  printf '\n\033[1m==> Airflow %s\033[0m\n' $$version; \
 	  .venvs/airflow-$$version/bin/pytest tests/airflow_side/test_dag_run.py $(ARGS) || exit 1; \
@@ -143,10 +172,8 @@ test-ray: .venvs/ray/.ready ## a campaign through Prefect on two processes of Ra
 # The oldest Prefect that is supported, and what an index has newest; both with the rest as new as it goes.
 PREFECT_MATRIX ?= 3.7.7 newest
 
-.PHONY: test-matrix
-test-matrix: $(addprefix test-prefect-,$(PREFECT_MATRIX)) ## the collection with the oldest and the newest Prefect
+test-matrix: $(addprefix test-prefect-,$(PREFECT_MATRIX))
 
-.PHONY: test-prefect-%
 test-prefect-%: | $(filter .uv/bin/uv,$(UV))
 	$(say) "Tests of the Prefect collection with Prefect $*"
 	@$(UV) venv --quiet --clear --python $(PYTHON) .venvs/prefect-$*
@@ -154,18 +181,14 @@ test-prefect-%: | $(filter .uv/bin/uv,$(UV))
 	  --editable '.[prefect,dask,ledger,duckdb,postgres,files,reports,emulator,cli]' $(filter-out prefect==newest,prefect==$*)
 	@.venvs/prefect-$*/bin/pytest tests/prefect_side $(ARGS)
 
-# The site knows neither framework: griffe reads the code, nothing of ours is imported. Warnings are errors.
-DOCS := .venvs/docs
-
+# The site knows neither framework: griffe reads the code, nothing of ours is imported. Warnings are errors: a link that
+# leads nowhere is one.
 .PHONY: docs
 docs: $(DOCS)/.ready ## the documentation as a site, in .build/docs
 	$(say) "Documentation"
 	@rm -rf .build/docs
 	@$(DOCS)/bin/sphinx-build -q -W --keep-going -n -E -d .build/doctrees docs .build/docs
 	@echo "Open .build/docs/index.html"
-
-# So is the site a part of the tests: a link that leads nowhere is a warning.
-test: docs
 
 $(DOCS)/.ready: locks/docs.txt | $(filter .uv/bin/uv,$(UV))
 	$(say) "Setting up $(@D) (first time, or the lock changed)"
@@ -190,6 +213,8 @@ bench: $(CORE)/.ready $(BENCH)/.ready ## benchmarks; figures are ratios, absolut
 	@$(CORE)/bin/python benchmarks/import_time.py
 	$(say) "Recipients: rows a second and memory"
 	@$(CORE)/bin/python benchmarks/recipients.py
+	$(say) "Memory: flat, however large the window"
+	@$(CORE)/bin/pytest --memory tests $(NOT_CORE)
 	$(say) "Bulk sends: recipients a second, the ledger's share, memory"
 	@$(CORE)/bin/python benchmarks/bulk_sends.py --memory
 	$(say) "Pull and load: a million status rows, beside dlt, pandas and what decoding and the wire allow"

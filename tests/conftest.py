@@ -40,6 +40,43 @@ def _leave_the_callers_shell() -> None:
 
 _leave_the_callers_shell()
 
+# What starts a server, or processes.
+_NOT_QUICK = {"postgres", "esms", "senders", "world", "prefect_server"}
+_NOT_QUICK_FOLDERS = {"airflow_side", "cli", "demo", "documentation", "prefect_side"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="leave out what needs a server or a process of its own")
+    parser.addoption("--memory", action="store_true", help="measure memory, and do nothing else")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "memory: how much memory something takes; `make bench` asks for it")
+    config.addinivalue_line("markers", "slow: takes seconds, or processes of its own; `make test-quick` leaves it out")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    wanted, others = [], []
+    for item in items:
+        (wanted if _is_wanted(item, config) else others).append(item)
+    config.hook.pytest_deselected(items=others)
+    items[:] = wanted
+
+
+def _is_wanted(item: pytest.Item, config: pytest.Config) -> bool:
+    if (item.get_closest_marker("memory") is not None) != config.getoption("memory"):
+        return False
+    if not config.getoption("quick"):
+        return True
+    callspec = getattr(item, "callspec", None)
+    parameters = {str(value) for value in callspec.params.values()} if callspec else set()
+    return not (
+        item.get_closest_marker("slow")
+        or _NOT_QUICK & set(getattr(item, "fixturenames", ()))
+        or _NOT_QUICK_FOLDERS & {folder.name for folder in item.path.parents}
+        or {"postgresql", "dlt"} & parameters
+    )
+
 
 @pytest.fixture(autouse=True)
 def forget_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,8 @@ from pulling_bench import Place, Puller
 
 from esms_connectors.emulator.control import EmulatorControl
 
+pytestmark = pytest.mark.memory
+
 
 @pytest.fixture
 def other_process() -> Iterator[str]:

@@ -262,6 +262,7 @@ def test_nothing_is_drawn_on_standard_output(path: Path) -> None:
         assert connection.execute(question).fetchall() == [(False,)]
 
 
+@pytest.mark.memory
 def test_memory_stays_flat_however_large_the_window(tmp_path: Path) -> None:
     """Ten times the rows take little more memory: chunks are let go of once they are merged."""
     code = """

@@ -1,0 +1,168 @@
+"""
+Runs the parts of `make test` beside each other, because some of them mostly wait.
+
+    python tests/side_by_side.py MAKE [NAME=VALUE ...] -- PART,PART,... PART,... ...
+
+Each group of parts runs one after the other, the groups at the same time. What a part says goes into a file; of parts
+that fail it is shown, with what to do. Exits with 1 when any of them failed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+LOGS = Path(".build", "tests")
+_PERCENT = re.compile(rb"\[ *([0-9]+%)\]")
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+_LINES_SHOWN = 150
+_TESTS_NAMED = 5
+_GRACE_SECONDS = 20.0
+_CLEAR = "\r\033[K" if sys.stdout.isatty() else ""
+
+
+@dataclass
+class Part:
+    name: str
+    command: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+    began: float = 0.0
+    seconds: float = 0.0
+    code: int | None = None
+    guard: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def log(self) -> Path:
+        return LOGS / f"{self.name}.log"
+
+    @property
+    def is_running(self) -> bool:
+        return self.process is not None and self.code is None
+
+    def run(self, stopping: threading.Event) -> None:
+        # Of the make that started us: each part is a make of its own.
+        environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")}
+        self.began = time.monotonic()
+        with self.log.open("wb") as output:
+            with self.guard:
+                if stopping.is_set():
+                    return
+                self.process = subprocess.Popen(
+                    [*self.command, self.name],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    start_new_session=True,  # ended as a whole, with the servers that it has started
+                )
+            code = self.process.wait()
+        self.seconds = time.monotonic() - self.began
+        self.code = code
+
+    def signal(self, number: int) -> None:
+        with self.guard:
+            if self.process is not None and self.code is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self.process.pid, number)
+
+    def progress(self) -> str:
+        """`core 45%`, as far as pytest has told."""
+        try:
+            with self.log.open("rb") as said:
+                said.seek(max(0, self.log.stat().st_size - 4096))
+                found = _PERCENT.findall(said.read())
+        except OSError:
+            found = []
+        return f"{self.name} {found[-1].decode()}" if found else self.name
+
+
+def main(arguments: Sequence[str]) -> int:
+    command, groups = arguments[: arguments.index("--")], arguments[arguments.index("--") + 1 :]
+    rows = [[Part(name, command) for name in group.split(",")] for group in groups]
+    parts = [part for row in rows for part in row]
+    LOGS.mkdir(parents=True, exist_ok=True)
+    stopping = threading.Event()
+    threads = [threading.Thread(target=_run_row, args=(row, stopping)) for row in rows]
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # and not nohup
+        signal.signal(signal.SIGHUP, stop)
+    try:
+        for thread in threads:
+            thread.start()
+        _watch(threads, parts)
+    except KeyboardInterrupt:
+        print("\nStopping all parts.", flush=True)
+        _end(stopping, threads, parts)
+        return 130
+    return _tell(parts)
+
+
+def _run_row(row: Sequence[Part], stopping: threading.Event) -> None:
+    for part in row:
+        part.run(stopping)
+        if stopping.is_set():
+            return
+        state = "passed" if part.code == 0 else f"FAILED, see {part.log}"
+        print(f"{_CLEAR}{part.name:<14} {_minutes(part.seconds)}  {state}", flush=True)
+
+
+def _watch(threads: Sequence[threading.Thread], parts: Sequence[Part]) -> None:
+    for thread in threads:
+        while thread.is_alive():
+            thread.join(1.0)
+            if _CLEAR and any(part.is_running for part in parts):
+                running = ", ".join(part.progress() for part in parts if part.is_running)
+                print(f"{_CLEAR}running: {running}", end="", flush=True)
+
+
+def _end(stopping: threading.Event, threads: Sequence[threading.Thread], parts: Sequence[Part]) -> None:
+    stopping.set()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        for part in parts:
+            part.signal(number)
+        until = time.monotonic() + _GRACE_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
+
+def _tell(parts: Sequence[Part]) -> int:
+    failed = [part for part in parts if part.code != 0]
+    for part in failed:
+        lines = part.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        print(f"\n{'=' * 20} {part.name} failed; the end of {part.log}:\n")
+        print("\n".join(lines[-_LINES_SHOWN:]))
+    if failed:
+        print("\nWhat to do:")
+    for part in failed:
+        print(f"  read {part.log}, and run that part by itself: make {part.name}{_again(part)}")
+    return 1 if failed else 0
+
+
+def _again(part: Part) -> str:
+    tests = list(dict.fromkeys(_FAILED.findall(part.log.read_text(encoding="utf-8", errors="replace"))))
+    if not tests:
+        return ""
+    more = f" and {len(tests) - _TESTS_NAMED} more" if len(tests) > _TESTS_NAMED else ""
+    return "\n    failed: " + "\n            ".join(tests[:_TESTS_NAMED]) + more
+
+
+def _minutes(seconds: float) -> str:
+    return f"{int(seconds // 60)}:{int(seconds % 60):02d}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
