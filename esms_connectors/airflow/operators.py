@@ -350,6 +350,7 @@ def moment(value: datetime | str | None, context: Context) -> datetime | None:
         return None
     import datetime as dt
 
+    from esms_connectors.gateway import machine_clock
     from esms_connectors.gateway.errors import InvalidRequestError
 
     found: dt.datetime | None = None
@@ -364,7 +365,7 @@ def moment(value: datetime | str | None, context: Context) -> datetime | None:
         raise InvalidRequestError(
             f"send_at {str(value)!r} is no time with a zone. Give 2026-11-21T08:30:00+07:00.", field="send_at"
         )
-    if found < dt.datetime.now(dt.UTC) - dt.timedelta(minutes=5):
+    if found < machine_clock.now() - dt.timedelta(minutes=5):
         raise InvalidRequestError(
             f"send_at {str(value)!r} lies in the past. Leave it out to send now.", field="send_at"
         )

@@ -10,11 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import pendulum
 from pendulum import DateTime
 from requests.adapters import BaseAdapter
 
-from esms_connectors.gateway import decode, wire
+from esms_connectors.gateway import decode, machine_clock, wire
 from esms_connectors.gateway import endpoints as catalogue
 from esms_connectors.gateway.answers import AnswerReader
 from esms_connectors.gateway.arguments import (
@@ -111,7 +110,7 @@ class EsmsClient:
             ca_bundle=ca_bundle,
             environ=os.environ,
             adapter=adapter,
-            now=now or _now,
+            now=now or machine_clock.now,
         )
 
     @classmethod
@@ -755,7 +754,3 @@ def sandbox_from_text(text: str) -> bool:
         case "" | "0" | "false" | "no" | "off":
             return False
     raise ConfigurationError("ESMS_SANDBOX must be 1 or 0 (or true or false).")
-
-
-def _now() -> DateTime:
-    return pendulum.now(wire.VIETNAM)

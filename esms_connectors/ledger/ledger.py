@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 from pendulum import DateTime
 
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.gateway.retry import duplicate_window_start
@@ -68,7 +69,7 @@ class Ledger:
         self._engine = engine
         self._keys = LedgerKeys(phone_secret)
         self.lease_seconds = lease_seconds
-        self._now = now or _now
+        self._now = now or machine_clock.now
         self._sql = ledger_schema.statements_for(engine)
         ledger_schema.create_or_check(engine)
 
@@ -472,10 +473,6 @@ def _guarded(connect: Callable[[], AbstractContextManager[Connection]]) -> Itera
 
 def _ms(moment: DateTime) -> int:
     return int(moment.timestamp() * 1000)
-
-
-def _now() -> DateTime:
-    return pendulum.now("UTC")
 
 
 def _schema() -> ModuleType:

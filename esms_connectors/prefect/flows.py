@@ -21,6 +21,7 @@ from prefect.states import Cancelled
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.redaction import redact
 from esms_connectors.gateway.states import DeliveryState
@@ -225,7 +226,7 @@ def notify_by_sms(body: str, subject: str | None = None, notification: str = "de
     """
     context = FlowRunContext.get()
     run = context.flow_run if context is not None else None
-    moment = time.time() if run is None or run.created is None else run.created.timestamp()
+    moment = machine_clock.now().timestamp() if run is None or run.created is None else run.created.timestamp()
     # A flow that runs again, retried in the UI for one, makes a new task, which knows of no attempt before it.
     _notify(body, subject, notification, moment, again=run is not None and run.run_count > 1)
 

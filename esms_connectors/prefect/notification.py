@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 
 import pendulum
 from prefect.blocks.abstract import NotificationBlock, NotificationError
 from pydantic import Field, SecretStr
 
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError, OutcomeUnknownError
 from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.gateway.redaction import mask_phone
@@ -127,7 +127,9 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
                 message, which the gateway holds back where it has it; `may_repeat` says until when.
         """
         try:
-            failures = self._send_to_each(self.message(body, subject), time.time() if moment is None else moment)
+            failures = self._send_to_each(
+                self.message(body, subject), machine_clock.now().timestamp() if moment is None else moment
+            )
         except EsmsError as error:
             failures = [(str(error), error.retryable)]
         except Exception as error:  # noqa: BLE001 - any other error would make Prefect send the message again
@@ -141,7 +143,7 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
     @staticmethod
     def may_repeat(moment: float) -> bool:
         """Whether the gateway surely still holds back what was sent since that moment."""
-        return pendulum.from_timestamp(moment) >= duplicate_window_start(pendulum.now("UTC"))
+        return pendulum.from_timestamp(moment) >= duplicate_window_start(machine_clock.now())
 
     def _send(self, body: str, subject: str | None) -> None:
         failure = self.attempt(body, subject)

@@ -16,7 +16,7 @@ from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging import get_run_logger
 
-from esms_connectors.gateway import wire
+from esms_connectors.gateway import machine_clock, wire
 from esms_connectors.gateway.arguments import check_callback_url, check_label
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.phones import normalise_phone
@@ -302,7 +302,7 @@ def _plan(campaign: ZnsCampaign, chunks_per_shard: int | None) -> dict[str, Any]
 def _is_over(moment: datetime) -> bool:
     if moment.tzinfo is None:
         raise InvalidRequestError("send_at needs a time with a zone, such as 2026-12-24T08:00+07:00.", field="send_at")
-    return pendulum.instance(moment) < pendulum.now("UTC").subtract(minutes=5)
+    return pendulum.instance(moment) < machine_clock.now().subtract(minutes=5)
 
 
 @task(name="send-zns-bulk", **_SHARD_OPTIONS)

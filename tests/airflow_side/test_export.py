@@ -21,7 +21,7 @@ from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator
 from esms_connectors.emulator import Emulator, http_status
 from esms_connectors.gateway.errors import EsmsError
 
-TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+TODAY = datetime(2024, 5, 15, tzinfo=UTC)
 YESTERDAY = TODAY - timedelta(days=1)
 
 
