@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from threading import Event
 from typing import Any
 
 from prefect.futures import PrefectFuture
@@ -26,6 +27,11 @@ class Dispatch:
 
     Only a window of shards is under way at a time, so neither memory nor Prefect's server feels the size of the list.
 
+    Args:
+        window: shards under way at a time.
+        progress: told how many rows are settled.
+        stop: set when the run is told to end, for the shards that wait for their turn.
+
     Attributes:
         stopped_by: the refusal that every further shard would meet, None when it came to its end.
         not_tried: rows that were read and not handed out, because it was stopped.
@@ -39,9 +45,10 @@ class Dispatch:
         *,
         window: int,
         progress: Callable[[int], None],
+        stop: Event,
     ) -> None:
         self._campaign, self._plan, self._ledger = campaign, plan, ledger
-        self._window, self._progress = window, progress
+        self._window, self._progress, self._stop = window, progress, stop
         self._under_way: deque[tuple[ZnsShard, PrefectFuture[Any]]] = deque()
         self._left: dict[int, tuple[BaseException, int]] = {}
         self._rows_done = 0
@@ -92,6 +99,11 @@ class Dispatch:
                     self._hand_out(shard)
                     while len(self._under_way) >= self._window:
                         self._take_in()
+            except BaseException as error:
+                if not isinstance(error, Exception):
+                    # Cancelled, or its worker is stopped: what waits for its turn is not sent, what has left is settled.
+                    self._stop.set()
+                raise
             finally:
                 while self._under_way:
                     # What is under way is settled before anybody hears of a row that was refused.

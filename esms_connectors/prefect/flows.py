@@ -36,7 +36,7 @@ from esms_connectors.prefect.notification import EsmsNotification, NotificationF
 from esms_connectors.prefect.reporting import ProgressArtifact, artifact_key, show_plan, show_run
 from esms_connectors.prefect.retries import core_says_repeat
 from esms_connectors.prefect.sending import APPROVED_PLANS, plan_zns_bulk
-from esms_connectors.prefect.sharing import borrow_ledger
+from esms_connectors.prefect.sharing import borrow_account, borrow_ledger
 from esms_connectors.prefect.warehouse import EsmsWarehouse
 from esms_connectors.sending.bulk import BulkIncompleteError, BulkSummary, campaign_of
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow, windows_between
@@ -116,10 +116,11 @@ def zns_campaign(
         return Cancelled(message="The plan was not approved; nothing was sent.")
     recipients = plan["plan"]["recipients"]
     with (
+        borrow_account(campaign.credentials, campaign.rate_limit) as account,
         borrow_ledger(campaign.ledger) as ledger,
         ProgressArtifact(artifact_key("esms-progress", campaign.run_key), "Recipients settled", recipients) as bar,
     ):
-        dispatch = Dispatch(campaign, plan, ledger, window=shards_at_a_time, progress=bar.tell)
+        dispatch = Dispatch(campaign, plan, ledger, window=shards_at_a_time, progress=bar.tell, stop=account.stop)
         came_to_its_end = False
         try:
             dispatch.run()

@@ -340,6 +340,9 @@ def _send_shard(shard: ZnsShard, campaign: ZnsCampaign) -> dict[str, Any]:
         borrow_account(campaign.credentials, campaign.rate_limit) as account,
         borrow_ledger(campaign.ledger) as ledger,
     ):
+        if account.stop.is_set():
+            untried = ShardSummary(Counters(not_tried=len(shard.rows)), "", EsmsError("the run was told to end"))
+            raise ShardIncompleteError(f"Shard {shard.number + 1} was not sent.", summary=untried)
         summary = bulk.send_zns_shard(
             account.client,
             shard.rows,

@@ -92,10 +92,16 @@ class Shelf(Generic[T]):
 
 @dataclass(slots=True)
 class Account:
-    """A client, and the account that it is for."""
+    """
+    A client, and the account that it is for.
+
+    Attributes:
+        stop: set when the run is told to end: shards that have not begun are not sent.
+    """
 
     block: EsmsCredentials
     client: EsmsClient
+    stop: threading.Event = field(default_factory=threading.Event)
 
     def close(self) -> None:
         self.client.close()
