@@ -7,24 +7,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pendulum
 import pytest
-from deployed_runs import approve, completed, deployment_id, run_scheduled_for, state_of, wait_for
+from deployed_runs import approve, completed, run_scheduled_for, state_of, wait_for
 from documentation.code_blocks import ROOT, runnable
 from documentation.reader import phone_of, write_customers
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling
 
-from esms_connectors.emulator import Emulator, EmulatorConfig, EmulatorServer, Progress
+from esms_connectors.emulator import DEMO_TEMPLATE_ID, Emulator, EmulatorConfig, EmulatorServer, Progress
 from esms_connectors.ledger import Ledger
-from esms_connectors.prefect import EsmsNotification, EsmsWarehouse, ZnsCampaign, zns_campaign
+from esms_connectors.prefect import EsmsNotification, ZnsCampaign, zns_campaign
 from esms_connectors.prefect.credentials import EsmsCredentials
 
 EXAMPLES = ROOT / "flows_examples"
@@ -68,7 +66,8 @@ def project(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> It
     gateway = Emulator(EmulatorConfig(progress=soon))
     write_customers(folder / "customers.csv", one_bad=False)
     with gateway.serve() as server:
-        save = next(block for block in runnable(ROOT / "docs/start-prefect.md", "prefect") if block.language == "python")
+        page = runnable(ROOT / "docs/start-prefect.md", "prefect")
+        save = next(block for block in page if block.language == "python")
         (folder / "blocks.py").write_text(save.text.replace("http://127.0.0.1:8089", server.base_url))
         environment = {**os.environ, "PWD": str(folder), "PREFECT_WORKER_QUERY_SECONDS": "1", "COLUMNS": "200"}
         prefect = [sys.executable, "-m", "prefect"]
@@ -116,6 +115,41 @@ def test_two_days_of_the_deployments(project: Project) -> None:
         assert {key for key, _ in ledger.runs()} == {f"evening-{day.to_date_string()}" for day in DAYS}
     assert project.rows_by_day() == {day.subtract(days=1).to_date_string(): 20 for day in DAYS}
     assert project.gateway.deliveries_by_phone()[ALARMED] == 2
+
+
+def test_a_cancelled_run_ends_with_every_row_settled(project: Project) -> None:
+    """Nobody new is sent to, what has left is settled, and the next run sends to the others."""
+    people = [f"0912{number:06d}" for number in range(6000)]
+    source = project.folder / "many.csv"
+    rows = (f"{phone},Khách,Cắt tóc,M1,15/05/2024" for phone in people)
+    source.write_text("\n".join(["phone,customer_name,service,code,date", *rows]), "utf-8")
+    campaign = ZnsCampaign(
+        run_key="cancelled",
+        source=str(source),
+        template_id=DEMO_TEMPLATE_ID,
+        params=["customer_name", "service", "code", "date"],
+        chunk_size=50,
+        ledger="default",
+    )
+    stored = campaign.model_dump(mode="json")
+
+    def sent() -> list[int]:
+        return [count for phone, count in project.gateway.deliveries_by_phone().items() if phone.startswith("0912")]
+
+    project.server.latency_seconds = 1.0
+    run = run_scheduled_for("zns-campaign/evening", pendulum.now("UTC"), campaign=stored, approval="none")
+    wait_for(lambda: len(sent()) >= 500)
+    with get_client(sync_client=True) as api:
+        api.set_flow_run_state(run.id, Cancelling())
+    wait_for(lambda: state_of(run).is_final())
+    assert state_of(run).is_cancelled(), project.told()
+    project.server.latency_seconds = 0.0
+    with project.ledger() as ledger:
+        summary = ledger.summary("cancelled")
+        assert (summary.claimed, summary.unknown, summary.not_sent) == (0, 0, 0), project.told()
+        assert 500 <= summary.accepted == len(sent()) < 6000
+    assert zns_campaign(campaign)["accepted"] == 6000
+    assert sent() == [1] * 6000
 
 
 def _has_pool(name: str) -> bool:
