@@ -244,9 +244,9 @@ class Transport:
             time.sleep(wait)
 
     def only_while(self, may_leave: Callable[[], bool]) -> Self:
-        """The same transport, which asks before each attempt leaves; on False nothing does."""
-        view = copy.copy(self)
-        view._may_leave = may_leave
+        """The same transport, which asks this too before each attempt leaves; on False nothing does."""
+        view, before = copy.copy(self), self._may_leave
+        view._may_leave = may_leave if before is None else lambda: before() and may_leave()
         return view
 
     def learn_time(self, started: float | None = None) -> None:

@@ -91,7 +91,7 @@ def zns_campaign(
         shards_at_a_time: Tasks handed out at a time; about twice the workers of the task runner.
 
     Returns:
-        Counts of the run, all runs of it together.
+        What became of these recipients, `sent_by_this_try` of them now; `run`: of all rows under the run key.
 
     Raises:
         BulkIncompleteError: Fewer were accepted than `at_least`, or rows are not settled.
@@ -109,6 +109,11 @@ def zns_campaign(
         {"cache_policy": NO_CACHE} if approval == "none" else {"cache_policy": APPROVED_PLANS, "persist_result": True}
     )
     plan = plan_zns_bulk.with_options(**options)(campaign, chunks_per_shard=chunks_per_shard)
+    if plan["sandbox"]:
+        raise InvalidRequestError(
+            "The account is a sandbox: a campaign cannot be sent from it. Call plan_zns_bulk to check one.",
+            field="sandbox",
+        )
     text = show_plan(plan["plan"], campaign.run_key)
     for problem in plan["plan"]["problems"]:
         logger.warning("%s", problem)
@@ -152,14 +157,10 @@ def zns_campaign(
         because = f" Stopped: {summary.stopped_by}" if summary.stopped_by else ""
         raise BulkIncompleteError(f"Run {campaign.run_key}: {summary}.{because}", summary=summary)
     return {
-        "run_key": campaign.run_key,
+        **summary.as_dict(),
         "account": plan["account"],
-        "campaign": summary.campaign,
         "recipients": recipients,
-        "accepted": run.accepted,
-        "duplicates": run.duplicates,
-        "rejected": run.rejected,
-        "unsettled": run.unsettled,
+        "unsettled": summary.counters.left,
         "not_in_ledger": lost,
         "complete": summary.complete,
         "open_elsewhere": summary.elsewhere,
