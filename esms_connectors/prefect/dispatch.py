@@ -116,7 +116,7 @@ class Dispatch:
                         self._take_in()
             except BaseException as error:
                 if not isinstance(error, Exception):
-                    # Cancelled, or its worker is stopped: what waits for its turn is not sent, what has left is settled.
+                    # Cancelled, or its worker is stopped: what waits for its turn is not sent, what left is settled.
                     self._stop.set()
                 raise
             finally:
