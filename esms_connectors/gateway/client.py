@@ -138,6 +138,11 @@ class EsmsClient:
         """The gateway's time, as far as its answers have told it."""
         return self._transport.clock
 
+    @property
+    def longest_call_seconds(self) -> float:
+        """No call of this client lasts longer, repeats included."""
+        return self._transport.longest_call_seconds
+
     def learn_time(self) -> None:
         """One reading call for the gateway's time, unless `clock` knows it; what goes wrong is not told."""
         self._transport.learn_time()
