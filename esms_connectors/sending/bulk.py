@@ -19,6 +19,7 @@ from itertools import islice
 
 from esms_connectors.gateway.arguments import MAX_CAMPAIGN_LENGTH, check_campaign
 from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.clock import Times
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError, NotSentError
 from esms_connectors.gateway.models import ZnsTemplate
@@ -26,7 +27,7 @@ from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger import Claim, Ledger, LedgerError, LedgerRow, SendState, Settlement, check_run_key
 from esms_connectors.recipients import Recipient
-from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel, Channel, ZnsChannel
+from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel, Channel, ChunkOutcome, ZnsChannel
 from esms_connectors.sending.chunks import cut_chunks, evened
 from esms_connectors.sending.lease import Lease
 from esms_connectors.sending.summary import BulkIncompleteError, BulkSummary, Counters, ShardSummary
@@ -429,10 +430,8 @@ class _Run:
         except (InvalidRequestError, ConfigurationError):
             self._give_back(found.claims)
             raise
-        clock = self.channel.client.clock
-        if clock.told and not times.told:
-            # The first answer told the gateway's time, by which other machines will judge the rows in doubt.
-            self.ledger.date(found.claims, clock.earliest(times.moment), worker=self.worker)
+        if not times.told:
+            self._date(found.claims, outcome, times)
         self.ledger.settle(outcome.settlements, worker=self.worker)
         states = [settlement.state.value for settlement in outcome.settlements]
         self._count(
@@ -454,6 +453,14 @@ class _Run:
                     f"{self._silent_chunks} calls in a row brought no answer; the gateway seems to be down. "
                     "Run the same command again later: it resumes."
                 )
+
+    def _date(self, claims: Sequence[Claim], outcome: ChunkOutcome, times: Times) -> None:
+        """Rows in doubt will be judged by the gateway's time, also by other machines: they are dated by it now."""
+        client = self.channel.client
+        if any(settlement.state is SendState.UNKNOWN for settlement in outcome.settlements):
+            client.learn_time()
+        if client.clock.told:
+            self.ledger.date(claims, client.clock.earliest(times.moment), worker=self.worker)
 
     def _give_back(self, claims: Iterable[Claim]) -> None:
         """Claims that were not sent; those in doubt from before stay in doubt."""
