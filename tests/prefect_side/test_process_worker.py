@@ -64,7 +64,7 @@ def project(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> It
     folder = tmp_path_factory.mktemp("project")
     soon = Progress(failed_share=0.0, rejected_share=0.0, queue_seconds=(0.0, 0.0), report_seconds=(0.0, 0.0))
     gateway = Emulator(EmulatorConfig(progress=soon))
-    write_customers(folder / "customers.csv", one_bad=False)
+    write_customers(folder / "customers.csv", DAYS[0], one_bad=False)
     with gateway.serve() as server:
         page = runnable(ROOT / "docs/start-prefect.md", "prefect")
         save = next(block for block in page if block.language == "python")
