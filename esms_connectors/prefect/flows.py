@@ -32,12 +32,13 @@ from esms_connectors.prefect.days import first_day, with_day
 from esms_connectors.prefect.delivery import wait_for_delivery
 from esms_connectors.prefect.dispatch import Dispatch
 from esms_connectors.prefect.loading import load_sent_messages, sent_messages_asset
-from esms_connectors.prefect.notification import EsmsNotification, NotificationFailedError
+from esms_connectors.prefect.notification import EsmsNotification
 from esms_connectors.prefect.reporting import ProgressArtifact, artifact_key, show_plan, show_run
 from esms_connectors.prefect.retries import core_says_repeat
 from esms_connectors.prefect.sending import APPROVED_PLANS, plan_zns_bulk
 from esms_connectors.prefect.sharing import borrow_account, borrow_ledger
 from esms_connectors.prefect.warehouse import EsmsWarehouse
+from esms_connectors.sending.alerts import AlertFailedError
 from esms_connectors.sending.bulk import BulkIncompleteError, BulkSummary, campaign_of
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow, windows_between
 
@@ -224,7 +225,7 @@ def notify_by_sms(body: str, subject: str | None = None, notification: str = "de
 
     Raises:
         ConfigurationError: The block cannot be used.
-        NotificationFailedError: Not every phone was sent to.
+        AlertFailedError: Not every phone was sent to.
     """
     context = FlowRunContext.get()
     run = context.flow_run if context is not None else None
@@ -246,7 +247,7 @@ def _notify(body: str, subject: str | None, notification: str, moment: float, *,
     context = TaskRunContext.get()
     again = again or (context is not None and context.task_run.run_count > 1)
     if again and not EsmsNotification.may_repeat(moment):
-        raise NotificationFailedError("SMS notification: not tried again, because the gateway's day has ended since.")
+        raise AlertFailedError("SMS alert: not tried again, because the gateway's day has ended since.")
     failure = load_block(EsmsNotification, notification).attempt(body, subject, moment=moment)
     if failure is not None:
         raise failure
