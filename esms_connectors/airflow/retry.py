@@ -63,7 +63,7 @@ def _policy() -> RetryPolicy | None:
         ) -> RetryDecision:
             if not isinstance(exception, EsmsError):
                 return RetryDecision.default()
-            if isinstance(exception, RateLimitedError):
+            if isinstance(exception, RateLimitedError) and exception.retryable:
                 asked = timedelta(seconds=exception.retry_after_seconds or 0)
                 return RetryDecision.retry(max(asked, RATE_LIMIT_DELAY), "eSMS: too many requests per second")
             if will_not_go_away(exception):

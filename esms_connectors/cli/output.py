@@ -54,6 +54,8 @@ def exit_code_of(error: EsmsError) -> int:
         case OutcomeUnknownError():
             reading = error.endpoint in ENDPOINTS and ENDPOINTS[error.endpoint].effect is Effect.READ
             return 4 if reading else 5
+        case GatewayError() if not error.nothing_taken:
+            return 5
         case NotSentError() | RateLimitedError():
             return 4
         case GatewayError():

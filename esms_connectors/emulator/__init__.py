@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         rate_limit,
         redirect,
         refuse_before,
+        refuse_taken,
         slow,
     )
     from .handlers import HANDLERS
@@ -108,6 +109,7 @@ _HOME = {
     "rate_limit": "faults",
     "redirect": "faults",
     "refuse_before": "faults",
+    "refuse_taken": "faults",
     "slow": "faults",
     "HANDLERS": "handlers",
     "RealClock": "progress",
@@ -168,6 +170,7 @@ __all__ = [
     "rate_limit",
     "redirect",
     "refuse_before",
+    "refuse_taken",
     "run_server",
     "slow",
 ]

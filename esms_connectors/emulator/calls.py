@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from .rules import RefusedError, authorize
 from .state import AccountState, State
 from .wire import Request, query_members, text_member
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """
+    How far a call comes before it is refused as a whole.
+
+    Args:
+        share: of its messages, from the first, that are taken: 0..1.
+        code: of the refusal.
+        detail: rows of a bulk answer that it tells of nevertheless: none, the taken ones, or all.
+        total_success: what it says of how many were taken: nothing, the truth, or a number that is wrong.
+        with_id: whether it brings an SMSID of what was taken.
+    """
+
+    share: float
+    code: str
+    message: str = ""
+    detail: Literal["none", "taken", "all"] = "none"
+    total_success: Literal["missing", "right", "wrong"] = "missing"
+    with_id: bool = False
+
+    def taken(self, items: Sequence[_Item]) -> Sequence[_Item]:
+        """The first of `items`, at least one unless the share is 0."""
+        return items[: math.ceil(len(items) * self.share)]
 
 
 @dataclass(slots=True)
@@ -23,6 +51,7 @@ class Call:
     accepted: int = 0
     """Messages stored by this call."""
     burnable: tuple[AccountState, str] | None = field(default=None, repr=False)
+    cut: Cut | None = None
 
 
 Handler = Callable[[State, Call], Any]

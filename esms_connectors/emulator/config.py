@@ -267,6 +267,10 @@ class Quirks:
     bulk_detail: BulkDetail = "complete"
     bulk_request_id_ignored: bool = False
     """The older service knew no RequestId inside Data."""
+    request_ids_ignored: tuple[str, ...] = ()
+    """Functions that look at no request id: a repeat is a second message."""
+    repeat_refused_with: str = ""
+    """What a used request id is answered with in place of 124, because something else is looked at first."""
     xml_request_id_honoured: bool = True
     """REQUESTID of the XML send is in the newer documentation only."""
     duplicate_with_smsid: bool = False

@@ -143,6 +143,7 @@ class Emulator:
                 sleep(fault.seconds)
         reply = self._prevented(call, faults) or (self._rate_limited(call) if too_fast else None)
         if reply is None:
+            call.cut = next((fault.cut for fault in faults if fault.cut is not None), None)
             reply = self._process(call)
             for fault in faults:
                 if fault.when == "after" and fault.make_reply is not None:

@@ -16,10 +16,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from zlib import crc32
 
-from .calls import Call
+import msgspec
+
+from .calls import Call, Cut
 from .handlers import HANDLERS
 from .progress import mix
-from .wire import HTML_TYPE, Reply, web_page
+from .rules import MESSAGES
+from .wire import HTML_TYPE, Reply, encode, web_page
 
 When = Literal["before", "after"]
 Predicate = Callable[[Call], bool]
@@ -34,6 +37,7 @@ class Fault:
         make_reply: the answer instead of the usual one, given that one (None when nothing was processed).
         seconds: of waiting, before or after the processing.
         code, message: a refusal in the shape of the function called.
+        cut: how far the call comes.
     """
 
     kind: str
@@ -42,6 +46,7 @@ class Fault:
     seconds: float = 0.0
     code: str = ""
     message: str = ""
+    cut: Cut | None = None
 
 
 def refuse_before() -> Fault:
@@ -109,11 +114,54 @@ def code(code: str, message: str = "") -> Fault:
     return Fault("code", "before", code=str(code), message=message)
 
 
-def rate_limit(as_: Literal["code_160", "http_429"] = "code_160", retry_after: float = 1.0) -> Fault:
-    """Too many requests: code 160 (documented for one read only), or HTTP 429 with Retry-After. Not processed."""
+def rate_limit(
+    as_: Literal["code_160", "http_429"] = "code_160", retry_after: float = 1.0, when: When = "before"
+) -> Fault:
+    """
+    Too many requests: code 160 (documented for one read only, not processed), or HTTP 429 with Retry-After, from
+    something in front of the gateway that may have passed the call on.
+    """
     if as_ == "http_429":
-        return http_status(429, retry_after=retry_after)
+        return http_status(429, when, retry_after=retry_after)
     return code("160", "Too many requests")
+
+
+def refuse_taken(
+    code: str = "103",
+    share: float = 0.5,
+    *,
+    detail: Literal["none", "taken", "all"] = "none",
+    total_success: Literal["missing", "right", "wrong"] = "missing",
+    with_id: bool = False,
+    message: str = "",
+) -> Fault:
+    """
+    The call is refused as a whole after some of its messages were taken, see `Cut`. Processed so far.
+
+    `detail` and `total_success` are for bulk ZNS, `with_id` for the other sends, whose single message is taken whatever
+    the share. No page shows such an answer, and none rules it out.
+    """
+    cut = Cut(share, str(code), message, detail, total_success, with_id)
+
+    def refuse(reply: Reply | None) -> Reply:
+        answer = msgspec.json.decode(reply.body) if reply and reply.body else {}
+        return Reply(body=encode(_refused(cut, answer)))
+
+    return Fault("refuse_taken", "after", refuse, cut=cut)
+
+
+def _refused(cut: Cut, answer: Mapping[str, Any]) -> dict[str, Any]:
+    refused: dict[str, Any] = {"CodeResult": cut.code, "CountRegenerate": 0}
+    refused["ErrorMessage"] = cut.message or MESSAGES.get(cut.code, "Error").format(detail="")
+    if cut.with_id and answer.get("SMSID"):
+        refused["SMSID"] = answer["SMSID"]
+    rows = answer.get("detail", [])
+    if cut.detail != "none":
+        refused["detail"] = [row for row in rows if cut.detail == "all" or row["CodeResult"] == "100"]
+    if cut.total_success != "missing":
+        taken = int(answer.get("TotalSuccess", 0))
+        refused["TotalSuccess"] = taken if cut.total_success == "right" else 0 if taken else len(rows)
+    return refused
 
 
 def redirect(location: str = "/", status: int = 307) -> Fault:
@@ -136,6 +184,7 @@ FAULTS: Mapping[str, Callable[..., Fault]] = {
         code,
         rate_limit,
         redirect,
+        refuse_taken,
     )
 }
 """Fault makers by name, for the control endpoints."""

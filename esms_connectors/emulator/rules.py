@@ -67,7 +67,7 @@ class RefusedError(Exception):
     def __init__(self, code: str, message: str | None = None, **extra: Any) -> None:
         super().__init__(code)
         self.code = code
-        self.message = MESSAGES[code].format(detail="") if message is None else message
+        self.message = MESSAGES.get(code, "Error").format(detail="") if message is None else message
         self.extra = extra
 
 
@@ -112,9 +112,15 @@ def segments(content: str) -> int:
     return 1 if len(content) <= whole else -(-len(content) // part)
 
 
-def checked_request_id(state: State, account: AccountState, request_id: str, **extra: Any) -> str | None:
+def ids_ignored(state: State, function: str) -> bool:
+    """Whether this function looks at no request id."""
+    quirks = state.config.quirks
+    return function in quirks.request_ids_ignored or (function == "send_zns_bulk" and quirks.bulk_request_id_ignored)
+
+
+def checked_request_id(state: State, account: AccountState, function: str, request_id: str, **extra: Any) -> str | None:
     """The RequestId, or None when there is none: 124 while an earlier use blocks it; too long is an invalid request."""
-    if not request_id:
+    if not request_id or ids_ignored(state, function):
         return None
     if len(request_id) > MAX_REQUEST_ID_LENGTH:
         raise InvalidRequestError
@@ -122,6 +128,8 @@ def checked_request_id(state: State, account: AccountState, request_id: str, **e
     if number is not None:
         if state.config.quirks.duplicate_with_smsid and number >= 0:
             extra["SMSID"] = state.rows[number].ReferenceId
+        if state.config.quirks.repeat_refused_with:
+            raise RefusedError(state.config.quirks.repeat_refused_with)
         raise RefusedError("124", **extra)
     return request_id
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .calls import Call, caller, sms_type_of
@@ -52,7 +52,7 @@ def _request_id(
 ) -> str | None:
     if request_id and not sandbox:
         call.burnable = account, request_id
-    return checked_request_id(state, account, request_id, **extra)
+    return checked_request_id(state, account, call.function, request_id, **extra)
 
 
 def _store(
@@ -140,8 +140,12 @@ def send_advertising_sms(state: State, call: Call) -> Any:
         callback_url=text_member(members, "CallbackUrl"),
         shared_id=True,
     )
-    recipients = [Recipient(phone, content) for phone in phones]
+    recipients = [Recipient(phone, content) for phone in _up_to_the_cut(call, phones)]
     return _accepted(_store(state, call, submission, recipients, request_id, sandbox=sandbox)[0])
+
+
+def _up_to_the_cut(call: Call, phones: list[str]) -> Sequence[str]:
+    return phones if call.cut is None else call.cut.taken(phones)
 
 
 def send_customer_care_sms_xml(state: State, call: Call) -> Any:
@@ -186,7 +190,7 @@ def send_customer_care_sms_xml(state: State, call: Call) -> Any:
         callback_url=members.get("CALLBACKURL", ""),
         shared_id=True,
     )
-    recipients = [Recipient(phone, content) for phone in phones]
+    recipients = [Recipient(phone, content) for phone in _up_to_the_cut(call, phones)]
     return _accepted(_store(state, call, submission, recipients, request_id)[0])
 
 
@@ -270,10 +274,11 @@ def send_zns_bulk(state: State, call: Call) -> Any:
     details: list[dict[str, Any]] = []
     taken: list[dict[str, Any]] = []
     seen: set[str] = set()
-    for element in elements:
+    reached = len(elements) if call.cut is None else len(call.cut.taken(elements))
+    for element in elements[:reached]:
         phone_text = text_member(element, "Phone") if isinstance(element, dict) else ""
         try:
-            recipient = _bulk_recipient(state, account, template, element, seen)
+            recipient = _bulk_recipient(state, call, account, template, element, seen)
             if len(recipients) >= affordable:
                 raise RefusedError("103")
         except RefusedError as error:
@@ -292,6 +297,9 @@ def send_zns_bulk(state: State, call: Call) -> Any:
         message_ids = _store(state, call, submission, recipients, sandbox=sandbox)
         for detail, message_id in zip(taken, message_ids, strict=True):
             detail["SMSID"] = message_id
+    for element in elements[reached:]:
+        phone_text = text_member(element, "Phone") if isinstance(element, dict) else ""
+        details.append({"CodeResult": call.cut.code if call.cut else "", "Phone": phone_text, "ErrorMessage": "Error"})
     return {
         "CodeResult": "100",
         "Message": "Sucess",
@@ -302,20 +310,18 @@ def send_zns_bulk(state: State, call: Call) -> Any:
 
 
 def _bulk_recipient(
-    state: State, account: AccountState, template: ZnsTemplate, element: Any, seen: set[str]
+    state: State, call: Call, account: AccountState, template: ZnsTemplate, element: Any, seen: set[str]
 ) -> Recipient:
     if not isinstance(element, dict):
         raise RefusedError("110")
     phone = checked_phone(state, text_member(element, "Phone"))
-    request_id = None
-    if not state.config.quirks.bulk_request_id_ignored:
-        given_id = text_member(element, "RequestId")
-        try:
-            request_id = checked_request_id(state, account, given_id)
-        except InvalidRequestError:
-            raise RefusedError("110") from None
-        if given_id in seen:
-            raise RefusedError("124")
+    given_id = text_member(element, "RequestId")
+    try:
+        request_id = checked_request_id(state, account, call.function, given_id)
+    except InvalidRequestError:
+        raise RefusedError("110") from None
+    if request_id and given_id in seen:
+        raise RefusedError("124")
     return Recipient(phone, rendered(template, positional_values(element, template, wrong_count="110")), request_id)
 
 

@@ -10,7 +10,7 @@ import email.utils
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pendulum
@@ -21,7 +21,14 @@ from pendulum import DateTime
 from esms_connectors.gateway import wire
 from esms_connectors.gateway.codes import CODES, ERROR_BY_CODE
 from esms_connectors.gateway.endpoints import Effect, Endpoint
-from esms_connectors.gateway.errors import GatewayError, RateLimitedError, UnlistedCodeError, UnlistedSendCodeError
+from esms_connectors.gateway.errors import (
+    DuplicateRequestError,
+    EsmsError,
+    GatewayError,
+    RateLimitedError,
+    UnlistedCodeError,
+    UnlistedSendCodeError,
+)
 from esms_connectors.gateway.redaction import redact
 from esms_connectors.gateway.retry import Failure
 
@@ -29,43 +36,71 @@ from esms_connectors.gateway.retry import Failure
 @dataclass(frozen=True, slots=True)
 class Answer:
     """
-    A successful answer.
+    An answer to be read.
 
     Attributes:
         fields: the JSON object.
         server_time: the HTTP `Date` of the answer.
         attempts: requests made.
         in_doubt: an earlier attempt of the same call may have been taken too.
+        refused_before: the code of a refusal that such an attempt met: it may have used up the request id.
+        refusal: what the call as a whole was refused with; only where rows of the answer are evidence all the same.
     """
 
-    fields: Mapping[str, Any]
+    fields: Mapping[str, Any] = field(repr=False)
     server_time: DateTime | None
     attempts: int = 1
     in_doubt: bool = False
+    refused_before: str | None = None
+    refusal: EsmsError | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FailedAttempt:
-    """An attempt that brought no result."""
+    """An attempt that brought no result; `fields` of a refusal, for those who read more of it than the code."""
 
     failure: Failure
     reason: str
     error: GatewayError | None = None
     retry_after_seconds: float | None = None
+    fields: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def lost(self) -> bool:
+        """Whether it left, and nobody said what became of it."""
+        return self.failure in (Failure.LOST, Failure.MISDIRECTED)
+
+    @property
+    def perhaps_taken(self) -> bool:
+        """Whether messages of it may have been taken."""
+        return self.lost or (self.error is not None and not self.error.nothing_taken)
 
 
 # Bytes of a body -> the members of its object; raises `wire.UnreadableAnswerError`.
 AnswerReader = Callable[[bytes], Mapping[str, Any]]
 
 
+# The gateway knows who calls, and from where, before it looks at any message.
+_CODES_AT_THE_DOOR = frozenset({"101", "140"})
+# The one refusal that is documented to bring the id of a message that was not taken.
+_CODE_WITH_MESSAGE_ID = "146"
+
+
 def judge(
-    endpoint: Endpoint, response: requests.Response, content: bytes, read: AnswerReader = wire.read_answer
+    endpoint: Endpoint,
+    response: requests.Response,
+    content: bytes,
+    read: AnswerReader = wire.read_answer,
+    recipients: int = 1,
 ) -> Answer | FailedAttempt:
-    """What an answer means. Only the code decides: texts, message ids and HTTP 200 stand on errors too."""
+    """
+    What an answer means. Only the code decides: texts, message ids and HTTP 200 stand on errors too.
+
+    Args:
+        recipients: messages that the call is for.
+    """
     status = response.status_code
     retry_after = _retry_after_seconds(response.headers.get("Retry-After"), date_of(response))
-    if status == 429:
-        return FailedAttempt(Failure.LIMITED, "HTTP 429", error_of(endpoint, "160", {}, retry_after), retry_after)
     if status >= 500:
         hint = "; is the base URL right?" if status in (501, 505) else ""
         return FailedAttempt(Failure.LOST, f"HTTP {status}{hint}", retry_after_seconds=retry_after)
@@ -77,6 +112,11 @@ def judge(
         answer = read(content)
         code = wire.read_code(answer, endpoint.code_fields)
     except wire.UnreadableAnswerError as error:
+        if status == 429 and endpoint.effect is Effect.READ:
+            return FailedAttempt(Failure.LIMITED, "HTTP 429", error_of(endpoint, "160", {}, retry_after), retry_after)
+        if status == 429:
+            # Not the gateway's own words: something in front of it, which may have passed the call on before.
+            return FailedAttempt(Failure.LOST, "HTTP 429", retry_after_seconds=retry_after)
         reason = f"HTTP {status} with {error}"
         if "web page" in reason or status >= 400:
             reason += "; is the base URL right?"
@@ -85,9 +125,15 @@ def judge(
         if status >= 400:
             return FailedAttempt(Failure.MISDIRECTED, f"HTTP {status} with a success code")
         return Answer(answer, date_of(response))
-    error_of_code = error_of(endpoint, code, answer, retry_after)
+    error_of_code = error_of(endpoint, code, answer, retry_after, recipients)
     failure = Failure.LIMITED if isinstance(error_of_code, RateLimitedError) else Failure.REFUSED
-    return FailedAttempt(failure, f"code {code}", error_of_code, retry_after)
+    return FailedAttempt(failure, f"code {code}", error_of_code, retry_after, answer)
+
+
+def is_refused_row(code: str, message_id: str | None) -> bool:
+    """Whether a code about one message proves that it was not taken; an id says otherwise, where none belongs."""
+    is_refusal = code in CODES and ERROR_BY_CODE.get(code) is not DuplicateRequestError
+    return is_refusal and (message_id is None or code == _CODE_WITH_MESSAGE_ID)
 
 
 def date_of(response: requests.Response) -> DateTime | None:
@@ -96,7 +142,11 @@ def date_of(response: requests.Response) -> DateTime | None:
 
 
 def error_of(
-    endpoint: Endpoint, code: str, answer: wire.Fields, retry_after_seconds: float | None = None
+    endpoint: Endpoint,
+    code: str,
+    answer: wire.Fields,
+    retry_after_seconds: float | None = None,
+    recipients: int = 1,
 ) -> GatewayError:
     said = redact(wire.as_text(wire.pick(answer, "ErrorMessage", "Message")) or "")[:200]
     unlisted = UnlistedCodeError if endpoint.effect is Effect.READ else UnlistedSendCodeError
@@ -107,14 +157,20 @@ def error_of(
     if said:
         text += f" The gateway said: {said}"
     about: dict[str, Any] = {"retry_after_seconds": retry_after_seconds} if error_class is RateLimitedError else {}
-    return error_class(
+    message_id = wire.as_text(wire.pick(answer, "SMSID"))
+    error = error_class(
         text,
         code=redact(code),
         gateway_message=said,
-        message_id=wire.as_text(wire.pick(answer, "SMSID")),
+        message_id=message_id,
+        nothing_taken=endpoint.effect is Effect.READ
+        or (is_refused_row(code, message_id) and (recipients == 1 or code in _CODES_AT_THE_DOOR)),
         endpoint=endpoint.name,
         **about,
     )
+    if not error.nothing_taken:
+        error.retryable = False
+    return error
 
 
 # --- what the HTTP library says, without its texts -------------------------------------------------------------------

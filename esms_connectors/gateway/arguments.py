@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from esms_connectors.gateway import wire
 from esms_connectors.gateway.endpoints import Endpoint
 from esms_connectors.gateway.errors import InvalidRequestError
-from esms_connectors.gateway.models import SmsType, ZnsTemplate
+from esms_connectors.gateway.models import SmsType, ZnsRecipient, ZnsTemplate
 from esms_connectors.gateway.phones import normalise_phone
+from esms_connectors.gateway.request_ids import check_request_id, random_request_id
 
 MAX_CAMPAIGN_LENGTH = 254
 
@@ -99,6 +101,39 @@ def normalise_phones(phones: Sequence[str], smallest: int, largest: int | None) 
             )
         first_row[number] = row
     return list(first_row)
+
+
+def bulk_elements(recipients: Sequence[ZnsRecipient], endpoint: Endpoint) -> list[dict[str, Any]]:
+    """
+    `Data` of a bulk ZNS, each element with a request id of its own.
+
+    Raises:
+        InvalidRequestError: with the row, counted from 0.
+    """
+    recipients = list(recipients)
+    if not all(isinstance(recipient, ZnsRecipient) for recipient in recipients):
+        raise InvalidRequestError("recipients takes a list of ZnsRecipient.", field="recipients")
+    check_items(len(recipients), endpoint, "recipients")
+    numbers = normalise_phones([recipient.phone for recipient in recipients], 1, None)
+    request_ids = [
+        random_request_id() if one.request_id is None else check_request_id(one.request_id, row=row)
+        for row, one in enumerate(recipients)
+    ]
+    if len(set(request_ids)) < len(request_ids):
+        raise InvalidRequestError("Two recipients have the same request id.", field="request_id")
+    elements = [
+        {"Phone": phone, "RequestId": request_id, "Params": wire.template_params(one.template_params, row=row)}
+        for row, (phone, request_id, one) in enumerate(zip(numbers, request_ids, recipients, strict=True))
+    ]
+    for row, element in enumerate(elements):
+        if len(element["Params"]) != len(elements[0]["Params"]):
+            raise InvalidRequestError(
+                f"Row {row} has {len(element['Params'])} template params, row 0 has {len(elements[0]['Params'])}: "
+                "all recipients of a call use one template.",
+                field="template_params",
+                row=row,
+            )
+    return elements
 
 
 def check_template_params(template: ZnsTemplate, params: Sequence[str], *, row: int | None = None) -> None:

@@ -10,13 +10,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pendulum
 from pendulum import DateTime
 from requests.adapters import BaseAdapter
 
-from esms_connectors.gateway import decode, machine_clock, wire
+from esms_connectors.gateway import decode, wire
 from esms_connectors.gateway import endpoints as catalogue
 from esms_connectors.gateway.answers import AnswerReader
 from esms_connectors.gateway.arguments import (
+    bulk_elements,
     check_callback_url,
     check_campaign,
     check_items,
@@ -49,7 +51,7 @@ from esms_connectors.gateway.models import (
     ZnsTemplate,
 )
 from esms_connectors.gateway.phones import normalise_phone
-from esms_connectors.gateway.request_ids import check_request_id, random_request_id
+from esms_connectors.gateway.request_ids import IdFact, KnownRequestIds, check_request_id, random_request_id
 from esms_connectors.gateway.retry import RetryPolicy
 from esms_connectors.gateway.throttle import Throttle
 from esms_connectors.gateway.transport import Timeouts, Transport
@@ -110,7 +112,7 @@ class EsmsClient:
             ca_bundle=ca_bundle,
             environ=os.environ,
             adapter=adapter,
-            now=now or machine_clock.now,
+            now=now or _now,
         )
 
     @classmethod
@@ -138,11 +140,6 @@ class EsmsClient:
         """The gateway's time, as far as its answers have told it."""
         return self._transport.clock
 
-    @property
-    def longest_call_seconds(self) -> float:
-        """No call of this client lasts longer, repeats included."""
-        return self._transport.longest_call_seconds
-
     def learn_time(self) -> None:
         """One reading call for the gateway's time, unless `clock` knows it; what goes wrong is not told."""
         self._transport.learn_time()
@@ -160,6 +157,22 @@ class EsmsClient:
         """
         view = copy.copy(self)
         view._transport = self._transport.only_while(may_leave)
+        return view
+
+    @property
+    def account(self) -> str:
+        """A hash that tells this account at this gateway from any other."""
+        return self._transport.account
+
+    @property
+    def request_ids(self) -> KnownRequestIds:
+        """Where a second request with the id of an earlier one was seen to be held back; any 124 shows it."""
+        return self._transport.request_ids
+
+    def without_repeats(self) -> Self:
+        """The same client, which never sends again what may have been taken, request ids or not."""
+        view = copy.copy(self)
+        view._transport = self._transport.without_repeats()
         return view
 
     def resume(self) -> None:
@@ -279,7 +292,11 @@ class EsmsClient:
             "CALLBACKURL": options.get("CallbackUrl"),
         }
         return self._submit(
-            endpoint, {name: text for name, text in fields.items() if text is not None}, request_id, numbers
+            endpoint,
+            {name: text for name, text in fields.items() if text is not None},
+            request_id,
+            len(numbers),
+            numbers,
         )
 
     def send_advertising_sms(
@@ -317,6 +334,7 @@ class EsmsClient:
                 **self._options(endpoint, send_at=send_at, callback_url=callback_url),
             },
             request_id,
+            len(numbers),
         )
 
     def send_zns(
@@ -429,41 +447,20 @@ class EsmsClient:
             An outcome for every recipient, in the order given. A row that the answer does not account for is
             unknown, whatever the answer says as a whole; with a 124 for the whole call that is every row.
 
+        A lost answer is only repeated where it was seen that request ids are honoured here, see `request_ids`:
+        one page of the documentation has them, another does not.
+
         Raises:
             InvalidRequestError: with the row, counted from 0.
-            GatewayError: the call as a whole was refused; nobody was sent anything.
+            GatewayError: the call as a whole was refused, and the answer accounts for no row. `nothing_taken` says
+                whether that settles them; mostly it does not.
             NotSentError, OutcomeUnknownError: see there; the outcome is that of every row.
 
         Source: send-personized-message-via-zalo (Send_zns_bulk_v4_post_json).
         """
         endpoint = catalogue.SEND_ZNS_BULK
-        recipients = list(recipients)
-        if not all(isinstance(recipient, ZnsRecipient) for recipient in recipients):
-            raise InvalidRequestError("recipients takes a list of ZnsRecipient.", field="recipients")
-        check_items(len(recipients), endpoint, "recipients")
-        numbers = normalise_phones([recipient.phone for recipient in recipients], 1, None)
-        request_ids = [
-            random_request_id() if one.request_id is None else check_request_id(one.request_id, row=row)
-            for row, one in enumerate(recipients)
-        ]
-        if len(set(request_ids)) < len(request_ids):
-            raise InvalidRequestError("Two recipients have the same request id.", field="request_id")
-        elements = [
-            {
-                "Phone": phone,
-                "RequestId": request_id,
-                "Params": wire.template_params(one.template_params, row=row),
-            }
-            for row, (phone, request_id, one) in enumerate(zip(numbers, request_ids, recipients, strict=True))
-        ]
-        for row, element in enumerate(elements):
-            if len(element["Params"]) != len(elements[0]["Params"]):
-                raise InvalidRequestError(
-                    f"Row {row} has {len(element['Params'])} template params, row 0 has {len(elements[0]['Params'])}: "
-                    "all recipients of a call use one template.",
-                    field="template_params",
-                    row=row,
-                )
+        elements = bulk_elements(recipients, endpoint)
+        numbers, request_ids = ([element[name] for element in elements] for name in ("Phone", "RequestId"))
         fields = {
             "OAID": check_label(oa_id, "oa_id"),
             "TempID": check_label(template_id, "template_id"),
@@ -473,17 +470,25 @@ class EsmsClient:
             "Data": elements,
         }
         try:
-            # Not the id of one row, but the fact that every row has one.
-            about = f"{len(request_ids)} request ids from {request_ids[0]}"
-            answer = self._transport.call(endpoint, fields, request_id=about)
+            answer = self._transport.call(
+                endpoint,
+                fields,
+                # Not the id of one row, but the fact that every row has one.
+                request_id=f"{len(request_ids)} request ids from {request_ids[0]}",
+                recipients=len(elements),
+                has_rows=decode.has_bulk_rows,
+            )
         except DuplicateRequestError as duplicate:
+            self._learn_from(duplicate.code, endpoint)
             # Of one row or of all? Whoever knows the answer to that is not the caller, and some may have been accepted.
             rows = decode.rows_in_doubt(numbers, request_ids, duplicate)
             return BulkSubmission.of(rows, sandbox=self.sandbox, attempts=duplicate.attempts)
         rows = decode.bulk_rows(answer, numbers, request_ids)
         for refusal in decode.account_refusals(endpoint, rows):
             self._transport.stop.trip(refusal)
-        return BulkSubmission.of(rows, sandbox=self.sandbox, attempts=answer.attempts)
+        if any(row.code == "124" for row in rows):
+            self._learn_from("124", endpoint)
+        return BulkSubmission.of(rows, sandbox=self.sandbox, attempts=answer.attempts, refusal=answer.refusal)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -717,17 +722,25 @@ class EsmsClient:
             options["CallbackUrl"] = check_callback_url(callback_url)
         return options
 
-    def _send(self, endpoint: Endpoint, fields: Mapping[str, Any], request_id: str | None) -> Submission:
+    def _send(
+        self, endpoint: Endpoint, fields: Mapping[str, Any], request_id: str | None, recipients: int = 1
+    ) -> Submission:
         # Made before the first attempt, so that every attempt of this call carries the same.
         request_id = random_request_id() if request_id is None else check_request_id(request_id)
-        return self._submit(endpoint, {**fields, "RequestId": request_id}, request_id)
+        return self._submit(endpoint, {**fields, "RequestId": request_id}, request_id, recipients)
 
     def _submit(
-        self, endpoint: Endpoint, fields: Mapping[str, Any], request_id: str, phones: Sequence[str] = ()
+        self,
+        endpoint: Endpoint,
+        fields: Mapping[str, Any],
+        request_id: str,
+        recipients: int,
+        phones: Sequence[str] = (),
     ) -> Submission:
         try:
-            answer = self._transport.call(endpoint, fields, request_id=request_id, phones=phones)
+            answer = self._transport.call(endpoint, fields, request_id=request_id, phones=phones, recipients=recipients)
         except DuplicateRequestError as duplicate:
+            self._learn_from(duplicate.code, endpoint)
             # An earlier attempt won. The answer has no message id, so the id stays unknown.
             return Submission(
                 endpoint=endpoint.name,
@@ -745,6 +758,11 @@ class EsmsClient:
             attempts=answer.attempts,
         )
 
+    def _learn_from(self, code: str, endpoint: Endpoint) -> None:
+        """124 comes of a gateway that looks at request ids; what the sandbox remembers is not documented."""
+        if code == "124" and not self.sandbox:
+            self.request_ids.learn(endpoint, IdFact(True, self.clock.latest()))
+
 
 def sandbox_from_text(text: str) -> bool:
     """
@@ -759,3 +777,7 @@ def sandbox_from_text(text: str) -> bool:
         case "" | "0" | "false" | "no" | "off":
             return False
     raise ConfigurationError("ESMS_SANDBOX must be 1 or 0 (or true or false).")
+
+
+def _now() -> DateTime:
+    return pendulum.now(wire.VIETNAM)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from esms_connectors.gateway import wire
-from esms_connectors.gateway.answers import Answer, error_of
+from esms_connectors.gateway.answers import Answer, error_of, is_refused_row
 from esms_connectors.gateway.codes import CODES, ERROR_BY_CODE, explain
 from esms_connectors.gateway.endpoints import Endpoint
-from esms_connectors.gateway.errors import GatewayError, OutcomeUnknownError
+from esms_connectors.gateway.errors import DuplicateRequestError, GatewayError, OutcomeUnknownError
 from esms_connectors.gateway.models import (
     Balance,
     DeliveryReport,
@@ -22,19 +23,27 @@ from esms_connectors.gateway.models import (
     ZnsTemplateParam,
 )
 from esms_connectors.gateway.phones import read_phone
-from esms_connectors.gateway.redaction import redact
+from esms_connectors.gateway.redaction import get_logger, redact
 from esms_connectors.gateway.wire import Fields, pick
+
+logger = get_logger(__name__)
 
 _PLAIN_ROW = frozenset({"CodeResult", "Phone", "SMSID"})
 _ROW_CODE_FIELDS = ("CodeResult", "CodeResponse", "Code")
 
 
+def has_bulk_rows(fields: Fields) -> bool:
+    """Whether an answer says anything of single rows."""
+    return bool(wire.as_rows(pick(fields, "detail")))
+
+
 def bulk_rows(answer: Answer, phones: Sequence[str], request_ids: Sequence[str]) -> list[RecipientOutcome]:
     """
-    An outcome for each phone, whatever `detail` looks like: shuffled, incomplete, with strangers or repeats in it.
+    An outcome for each phone, whatever `detail` looks like: shuffled, incomplete, with strangers or repeats in it; and
+    whatever is said of the call as a whole.
 
     `detail` brings no request id, so rows are matched by phone. A phone that no row accounts for is unknown: the call
-    as a whole being accepted says nothing about it.
+    as a whole being accepted, or refused, says nothing about it.
     """
     by_phone: dict[str, list[Fields]] = {phone: [] for phone in phones}
     for row in wire.as_rows(pick(answer.fields, "detail")):
@@ -43,10 +52,21 @@ def bulk_rows(answer: Answer, phones: Sequence[str], request_ids: Sequence[str])
             phone = read_phone(wire.as_text(pick(row, "Phone")) or "")[0]
         if phone in by_phone:
             by_phone[phone].append(row)
-    return [
-        _bulk_row(by_phone[phone], phone, request_id, in_doubt=answer.in_doubt)
+    code, reason = _why_unaccounted(answer)
+    rows = [
+        _bulk_row(by_phone[phone], phone, request_id, answer)
+        if by_phone[phone]
+        else RecipientOutcome(phone, request_id, Outcome.UNKNOWN, code, reason=reason)
         for phone, request_id in zip(phones, request_ids, strict=True)
     ]
+    taken, named = wire.as_count(pick(answer.fields, "TotalSuccess")), sum(row.code == "100" for row in rows)
+    if taken is not None and taken != named:
+        logger.warning(
+            "send_zns_bulk: the answer says that %d messages were taken and names %d; rows that it does not account "
+            "for are in doubt",
+            taken, named,
+        )  # fmt: skip
+    return rows
 
 
 def rows_in_doubt(phones: Sequence[str], request_ids: Sequence[str], refusal: GatewayError) -> list[RecipientOutcome]:
@@ -57,12 +77,21 @@ def rows_in_doubt(phones: Sequence[str], request_ids: Sequence[str], refusal: Ga
     ]
 
 
-def _bulk_row(rows: Sequence[Fields], phone: str, request_id: str, *, in_doubt: bool) -> RecipientOutcome:
-    def unknown(reason: str, code: str | None = None) -> RecipientOutcome:
-        return RecipientOutcome(phone, request_id, Outcome.UNKNOWN, code=code, reason=redact(reason))
+def _why_unaccounted(answer: Answer) -> tuple[str | None, str]:
+    """Code and reason of a row that the answer does not account for."""
+    reason = "the answer does not account for this row"
+    match answer.refusal:
+        case GatewayError() as refusal:
+            return refusal.code, redact(f"{reason}, the call was refused: {refusal}")
+        case OutcomeUnknownError() as refusal:
+            return refusal.refusal_code, redact(f"{reason}: {refusal}")
+    return answer.refused_before, reason
 
-    if not rows:
-        return unknown("the answer does not account for this row")
+
+def _bulk_row(rows: Sequence[Fields], phone: str, request_id: str, answer: Answer) -> RecipientOutcome:
+    def unknown(reason: str, code: str | None = None, **more: Any) -> RecipientOutcome:
+        return RecipientOutcome(phone, request_id, Outcome.UNKNOWN, code=code, reason=redact(reason), **more)
+
     if len(rows) == 1 and rows[0].get("CodeResult") == "100" and rows[0].keys() <= _PLAIN_ROW:
         # What nearly every row is; the careful reading below takes five times as long.
         return RecipientOutcome(
@@ -75,25 +104,28 @@ def _bulk_row(rows: Sequence[Fields], phone: str, request_id: str, *, in_doubt: 
     if len(codes) > 1:
         return unknown(f"the answer has several codes for this row ({', '.join(sorted(codes))})")
     code = codes.pop()
-    message_ids = [text for row in rows if (text := wire.as_text(pick(row, "SMSID")))]
+    message_id = next((text for row in rows if (text := wire.as_text(pick(row, "SMSID")))), None)
+    if code == "124" and answer.refused_before is not None:
+        return unknown("124 after a refusal, which may have used up the request id", answer.refused_before)
     if code in ("100", "124"):
         return RecipientOutcome(
-            phone,
-            request_id,
-            Outcome.ACCEPTED,
-            code=code,
-            message_id=message_ids[0] if message_ids else None,
-            duplicate=code == "124",
+            phone, request_id, Outcome.ACCEPTED, code=code, message_id=message_id, duplicate=code == "124"
         )
     if code not in CODES:
-        return unknown("a code that stands in no table of the gateway's", redact(code))
-    if in_doubt:
+        return unknown("a code that stands in no table of the gateway's", redact(code), message_id=message_id)
+    if ERROR_BY_CODE.get(code) is DuplicateRequestError:
+        return unknown(explain(code), code)
+    if not is_refused_row(code, message_id):
+        return unknown(
+            f"refused, and yet with a message id: {explain(code)}", code, message_id=message_id, refused=True
+        )
+    if answer.in_doubt:
         # Whatever is looked at before the request id may refuse a repeat; it says nothing about the lost attempt.
-        return unknown(f"an earlier attempt may have been accepted, the repeat was refused: {explain(code)}", code)
+        doubt = f"an earlier attempt may have been accepted, the repeat was refused: {explain(code)}"
+        return unknown(doubt, code, refused=True)
     said = redact(wire.as_text(pick(rows[0], "ErrorMessage", "Message")) or "")[:200]
-    return RecipientOutcome(
-        phone, request_id, Outcome.REJECTED, code=code, reason=explain(code) + (f" ({said})" if said else "")
-    )
+    reason = explain(code) + (f" ({said})" if said else "")
+    return RecipientOutcome(phone, request_id, Outcome.REJECTED, code=code, reason=reason, refused=True)
 
 
 def account_refusals(endpoint: Endpoint, rows: Sequence[RecipientOutcome]) -> Iterator[GatewayError]:

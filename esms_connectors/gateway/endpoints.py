@@ -28,6 +28,14 @@ class Effect(enum.Enum):
     CHARGE = "charge"  # money again, and nothing holds it back: never repeat
 
 
+class RequestIds(enum.Enum):
+    """What the documentation lets one expect of a second request with the request id of an earlier one."""
+
+    NONE = "none"  # nothing: a lost answer stays unknown
+    UNCERTAIN = "uncertain"  # one page says that it is held back, another does not know the field: see before relying
+    DOCUMENTED = "documented"  # it is held back, with code 124
+
+
 class RequestFormat(enum.Enum):
     """How the request travels, which also says where the keys stand."""
 
@@ -47,7 +55,7 @@ class Endpoint:
         effect: what a repeat does.
         source: the page of the gateway's documentation.
         base_url: the gateway's own host for it.
-        idempotent: whether the gateway is known to hold back a second request with the same request id.
+        request_ids: whether a second request with the same request id is held back.
         sandbox_field: the exact spelling of the sandbox flag. Another spelling is ignored and sends for real, so a
             function without one cannot be called in sandbox mode.
         code_fields: where the result code stands, in reading order.
@@ -63,7 +71,7 @@ class Endpoint:
     method: str = "POST"
     request_format: RequestFormat = RequestFormat.JSON
     base_url: str = DEFAULT_BASE_URL
-    idempotent: bool = False
+    request_ids: RequestIds = RequestIds.NONE
     sandbox_field: str | None = None
     code_fields: tuple[str, ...] = ("CodeResult", "CodeResponse", "Code")
     success_code: str = "100"
@@ -76,7 +84,7 @@ SEND_CUSTOMER_CARE_SMS = Endpoint(
     name="send_customer_care_sms",
     path="/MainService.svc/json/SendMultipleMessage_V4_post_json/",
     effect=Effect.SEND,
-    idempotent=True,
+    request_ids=RequestIds.DOCUMENTED,
     sandbox_field="Sandbox",
     source="esms-api/send-sms-api/send-otp-customer-care-message",
 )
@@ -86,9 +94,8 @@ SEND_CUSTOMER_CARE_SMS_XML = Endpoint(
     path="/MainService.svc/json/SendMultipleMessage_V4/",
     effect=Effect.SEND,
     request_format=RequestFormat.XML,
-    # The founding page has no request id here, a later edition has. It is sent, but not relied upon: a lost answer
-    # stays unknown.
-    idempotent=False,
+    # The founding page has no request id here, a later edition has. It is sent, but not relied upon.
+    request_ids=RequestIds.NONE,
     source="other-apis/send-customer-care-message-using-post-text",
 )
 
@@ -96,7 +103,7 @@ SEND_ADVERTISING_SMS = Endpoint(
     name="send_advertising_sms",
     path="/MainService.svc/json/SendMultipleSMSBrandname_json/",
     effect=Effect.SEND,
-    idempotent=True,
+    request_ids=RequestIds.DOCUMENTED,
     sandbox_field="Sandbox",
     min_items=30,
     max_items=5000,
@@ -107,7 +114,7 @@ SEND_ZNS = Endpoint(
     name="send_zns",
     path="/MainService.svc/json/SendZaloMessage_V5_post/",
     effect=Effect.SEND,
-    idempotent=True,
+    request_ids=RequestIds.DOCUMENTED,
     sandbox_field="Sandbox",
     source="esms-api/send-sms-api/send-message-via-zalo",
 )
@@ -116,7 +123,7 @@ SEND_ZNS_JOURNEY = Endpoint(
     name="send_zns_journey",
     path="/MainService.svc/json/SendZaloMessage_V4_post_json/",
     effect=Effect.SEND,
-    idempotent=True,
+    request_ids=RequestIds.DOCUMENTED,
     sandbox_field="Sandbox",
     source="esms-api/send-sms-api/send-journey-zns-message",
 )
@@ -125,7 +132,8 @@ SEND_ZNS_BULK = Endpoint(
     name="send_zns_bulk",
     path="/MainService.svc/json/Send_zns_bulk_v4_post_json/",
     effect=Effect.SEND,
-    idempotent=True,
+    # In `Data[]`, of which the service's own help page knows only Phone and Params.
+    request_ids=RequestIds.DOCUMENTED,
     sandbox_field="Sandbox",
     max_items=500,
     source="esms-api/send-sms-api/send-personized-message-via-zalo",

@@ -17,7 +17,7 @@ EsmsError
     ├── RequestRefusedError       107 110 118 120 ... : the call is built wrongly
     ├── DuplicateRequestError     124 199: an earlier request holds this request id
     ├── MessageNotFoundError      105: too early, too old or unknown; never proof that it was not sent
-    ├── RateLimitedError          160, HTTP 429: wait, then repeat
+    ├── RateLimitedError          160, HTTP 429 for a read: wait, then repeat
     └── UnlistedCodeError         a code in no table; on a send also an OutcomeUnknownError
 """
 
@@ -99,11 +99,16 @@ class OutcomeUnknownError(_CallError):
 
     A read may be repeated at once. A send may have been accepted: repeat it only with the same request id and inside
     the gateway's duplicate window, or look the message up first. `retryable` says which of the two this is.
+
+    Attributes:
+        refusal_code: of a refusal that met a repeat. It says nothing of the attempt before, but may have used up the
+            request id: a later 124 is then no proof that anything was taken.
     """
 
-    def __init__(self, message: str, *, retryable: bool = False, **about: Any) -> None:
+    def __init__(self, message: str, *, retryable: bool = False, refusal_code: str | None = None, **about: Any) -> None:
         super().__init__(message, **about)
         self.retryable = retryable
+        self.refusal_code = refusal_code
 
 
 class IncompleteAnswerError(_CallError):
@@ -130,18 +135,30 @@ class GatewayError(_CallError):
         code: the gateway's code as text, as it came; `esms explain CODE` tells more.
         gateway_message: the gateway's own words, redacted; often empty, sometimes misleading.
         message_id: an id that stood beside the error. It does not mean that the message was accepted.
+        nothing_taken: whether the refusal proves that no message of the call was taken. That of a call for many does
+            not, except for keys (101) and address (140); nor does one with a message id, except 146, which is
+            documented to have one. What is not proven may only go again under the same request id, and a 124 is no
+            proof then.
     """
 
     # True where the refusal says nothing about this message, only about the account: the next one will fail too.
     stops_run: bool = False
 
     def __init__(
-        self, message: str, *, code: str, gateway_message: str = "", message_id: str | None = None, **about: Any
+        self,
+        message: str,
+        *,
+        code: str,
+        gateway_message: str = "",
+        message_id: str | None = None,
+        nothing_taken: bool = True,
+        **about: Any,
     ) -> None:
         super().__init__(message, **about)
         self.code = code
         self.gateway_message = redact(gateway_message)
         self.message_id = message_id
+        self.nothing_taken = nothing_taken
 
 
 class AuthenticationError(GatewayError):
@@ -189,7 +206,7 @@ class MessageNotFoundError(GatewayError):
 
 class RateLimitedError(GatewayError):
     """
-    Code 160 or HTTP 429: more requests per second than the account may make. Wait, then repeat.
+    Code 160, or HTTP 429 for a read: more requests per second than the account may make. Wait, then repeat.
 
     Attributes:
         retry_after_seconds: how long the gateway asked to wait, or None.

@@ -13,6 +13,8 @@ from decimal import Decimal
 
 from pendulum import DateTime
 
+from esms_connectors.gateway.errors import EsmsError
+
 
 class SmsType(enum.IntEnum):
     """The gateway's message types."""
@@ -83,8 +85,9 @@ class RecipientOutcome:
     Attributes:
         phone: as it was sent, `0…`.
         code: the gateway's code for this row; None when no row of the answer accounts for it.
-        message_id: only of an accepted row, and not of a duplicate.
+        message_id: of an accepted row that is no duplicate; beside a refusal, the id of what may have been taken.
         reason: one redacted line for a row that is not accepted.
+        refused: `code` is about this very row, not about the call as a whole.
     """
 
     phone: str = field(repr=False)
@@ -94,6 +97,7 @@ class RecipientOutcome:
     message_id: str | None = None
     duplicate: bool = False
     reason: str = ""
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,9 @@ class BulkSubmission:
     The outcome of one bulk call, a row a recipient, in the order given.
 
     The call as a whole succeeding says nothing about its rows: look at `all_accepted`.
+
+    Attributes:
+        refusal: what the call as a whole was refused with, though its answer accounts for some of the rows.
     """
 
     rows: tuple[RecipientOutcome, ...] = field(repr=False)
@@ -111,13 +118,16 @@ class BulkSubmission:
     unknown: int
     sandbox: bool = False
     attempts: int = 1
+    refusal: EsmsError | None = None
 
     @property
     def all_accepted(self) -> bool:
         return self.accepted == len(self.rows)
 
     @classmethod
-    def of(cls, rows: Sequence[RecipientOutcome], *, sandbox: bool, attempts: int) -> BulkSubmission:
+    def of(
+        cls, rows: Sequence[RecipientOutcome], *, sandbox: bool, attempts: int, refusal: EsmsError | None = None
+    ) -> BulkSubmission:
         """Count `rows`; duplicates are counted among the accepted too."""
         outcomes = [row.outcome for row in rows]
         return cls(
@@ -128,6 +138,7 @@ class BulkSubmission:
             unknown=outcomes.count(Outcome.UNKNOWN),
             sandbox=sandbox,
             attempts=attempts,
+            refusal=refusal,
         )
 
 

@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from esms_connectors.gateway.endpoints import Endpoint, RequestIds
 from esms_connectors.gateway.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -24,6 +25,29 @@ class IdFact:
 
     honoured: bool
     seen_at: DateTime
+
+
+class KnownRequestIds:
+    """
+    What is known, by function, of one account at one gateway. The last word wins, so threads need no lock.
+    """
+
+    def __init__(self) -> None:
+        self._facts: dict[str, IdFact] = {}
+
+    def fact(self, endpoint: Endpoint) -> IdFact | None:
+        return self._facts.get(endpoint.name)
+
+    def learn(self, endpoint: Endpoint, fact: IdFact) -> None:
+        """Remember it, unless something newer is known."""
+        known = self._facts.get(endpoint.name)
+        if known is None or known.seen_at <= fact.seen_at:
+            self._facts[endpoint.name] = fact
+
+    def honoured(self, endpoint: Endpoint) -> bool:
+        """Whether a second request is held back: as it was seen, else as the documentation has it without doubt."""
+        fact = self._facts.get(endpoint.name)
+        return endpoint.request_ids is RequestIds.DOCUMENTED if fact is None else fact.honoured
 
 
 def make_request_id(*parts: str | int | None) -> str:

@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, Self
@@ -27,22 +27,19 @@ from requests.utils import get_environ_proxies
 from esms_connectors.gateway import wire
 from esms_connectors.gateway.addresses import Addresses, is_loopback
 from esms_connectors.gateway.answers import Answer, AnswerReader, FailedAttempt, date_of, is_connect_error, judge, why
-from esms_connectors.gateway.clock import GatewayClock, Moment
+from esms_connectors.gateway.call import Call, final_error
+from esms_connectors.gateway.clock import GatewayClock
 from esms_connectors.gateway.codes import CODES
 from esms_connectors.gateway.connection import DEPARTURE, Connections, HeldBackError, MarkingAdapter
 from esms_connectors.gateway.credentials import Credentials
 from esms_connectors.gateway.endpoints import GET_BALANCE, Effect, Endpoint, RequestFormat
 from esms_connectors.gateway.errors import (
     ConfigurationError,
-    DuplicateRequestError,
-    EsmsError,
     GatewayError,
     InvalidRequestError,
-    NotAllowedToLeaveError,
-    NotSentError,
-    OutcomeUnknownError,
 )
 from esms_connectors.gateway.redaction import get_logger, guard_loggers_of_others
+from esms_connectors.gateway.request_ids import KnownRequestIds
 from esms_connectors.gateway.retry import Failure, RetryPolicy, may_repeat, wait_seconds
 from esms_connectors.gateway.throttle import PyrateThrottle, Throttle, as_throttle
 
@@ -102,40 +99,6 @@ class RunStop:
         )
 
 
-@dataclass(slots=True)
-class _Call:
-    """
-    One call on its way through its attempts.
-
-    Attributes:
-        first: when the first attempt began.
-        tries: counted for the waits; attempts: requests of this call that were begun.
-        in_doubt: an attempt may have been taken.
-        failed: the last attempt that brought no result.
-    """
-
-    endpoint: Endpoint
-    fields: Mapping[str, Any] = field(repr=False)
-    request_id: str | None
-    phones: Sequence[str] = field(repr=False)
-    read: AnswerReader
-    first: Moment
-    started: float = field(default_factory=time.monotonic)
-    tries: int = 0
-    attempts: int = 0
-    in_doubt: bool = False
-    failed: FailedAttempt | None = None
-
-    @property
-    def doubtful_send(self) -> bool:
-        return self.in_doubt and self.endpoint.effect is not Effect.READ
-
-    def fail(self, result: FailedAttempt) -> None:
-        self.tries += 1
-        self.in_doubt = self.in_doubt or result.failure in (Failure.LOST, Failure.MISDIRECTED)
-        self.failed = result
-
-
 class Transport:
     """
     Makes calls. Safe to share between threads.
@@ -149,6 +112,7 @@ class Transport:
     """
 
     _may_leave: Callable[[], bool] | None = None
+    _repeats = True
 
     def __init__(
         self,
@@ -181,6 +145,11 @@ class Transport:
         self._adapter = adapter
         self._connections = Connections(lambda: self._new_session(max_connections))
         self.stop = RunStop()
+        self.request_ids = KnownRequestIds()
+
+    @property
+    def account(self) -> str:
+        return self._credentials.account_at(self._addresses.base_url)
 
     @property
     def base_url(self) -> str:
@@ -202,6 +171,8 @@ class Transport:
         request_id: str | None = None,
         phones: Sequence[str] = (),
         read: AnswerReader = wire.read_answer,
+        recipients: int = 1,
+        has_rows: Callable[[wire.Fields], bool] | None = None,
     ) -> Answer:
         """
         Call `endpoint`, repeating as far as that can do no harm.
@@ -211,12 +182,14 @@ class Transport:
             request_id: set when `fields` carry request ids, for the errors.
             phones: the CUSTOMER elements of an XML document.
             read: turns a body into its members, for answers that are read another way than most.
+            recipients: messages that the call is for; the refusal of a call for many is none of each.
+            has_rows: whether the members of a refusal are evidence about single messages; they are then an answer.
 
         Raises:
             GatewayError: a subclass by code.
             NotSentError, OutcomeUnknownError: see there.
         """
-        call = _Call(endpoint, fields, request_id, phones, read, self.clock.mark())
+        call = Call(endpoint, fields, request_id, phones, read, self.clock.mark(), recipients)
         while True:
             result: Answer | FailedAttempt | None = self._hold_back(endpoint, request_id, call.started)
             if result is None:
@@ -225,9 +198,12 @@ class Transport:
                 call.attempts += 1
                 result = self._attempt(call)
             if isinstance(result, Answer):
-                return replace(result, attempts=call.attempts, in_doubt=call.in_doubt)
+                return replace(result, attempts=call.attempts, in_doubt=call.in_doubt, refused_before=call.refused)
             if result.error is not None:
                 self.stop.trip(result.error)
+            if has_rows is not None and result.fields is not None and has_rows(result.fields):
+                refusal = final_error(call, result, repeatable=self.request_ids.honoured(endpoint))
+                return Answer(result.fields, None, call.attempts, call.in_doubt, call.refused, refusal)
             call.fail(result)
             wait = None
             if self._may_go_again(call, result.failure):
@@ -239,20 +215,22 @@ class Transport:
                     chance=random.random(),
                 )
             if wait is None:
-                raise _final_error(call, result)
+                raise final_error(call, result, repeatable=self.request_ids.honoured(endpoint))
+            if result.error is not None:
+                call.refused = result.error.code
             logger.info("%s: %s; attempt %d follows in %.1f s", endpoint.name, result.reason, call.attempts + 1, wait)
             time.sleep(wait)
 
-    @property
-    def longest_call_seconds(self) -> float:
-        """No call lasts longer, unless a resolver, a throttle or an adapter hangs."""
-        total, budget = self._timeouts.total_seconds, self._retries.budget_seconds
-        return self._retries.attempts * (total + max(total, budget)) + budget
-
     def only_while(self, may_leave: Callable[[], bool]) -> Self:
-        """The same transport, which asks this too before each attempt leaves; on False nothing does."""
-        view, before = copy.copy(self), self._may_leave
-        view._may_leave = may_leave if before is None else lambda: before() and may_leave()
+        """The same transport, which asks before each attempt leaves; on False nothing does."""
+        view = copy.copy(self)
+        view._may_leave = may_leave
+        return view
+
+    def without_repeats(self) -> Self:
+        """The same transport, which never sends again what may have been taken."""
+        view = copy.copy(self)
+        view._repeats = False
         return view
 
     def learn_time(self, started: float | None = None) -> None:
@@ -260,24 +238,25 @@ class Transport:
         begun = time.monotonic() if started is None else started
         if self.clock.told or self._hold_back(GET_BALANCE, None, begun) is not None:
             return
-        result = self._attempt(_Call(GET_BALANCE, {}, None, (), wire.read_answer, self.clock.mark()))
+        result = self._attempt(Call(GET_BALANCE, {}, None, (), wire.read_answer, self.clock.mark()))
         if isinstance(result, FailedAttempt) and result.error is not None:
             self.stop.trip(result.error)
 
     # --- between attempts --------------------------------------------------------------------------------------------
 
-    def _may_go_again(self, call: _Call, failure: Failure) -> bool:
+    def _may_go_again(self, call: Call, failure: Failure) -> bool:
         # Whether the gateway's time is known is seen to before the repeat: after the wait, and only if there is one.
         window_open = not self.clock.told or self.clock.holds_back(call.first)
         return may_repeat(
             call.endpoint.effect,
             failure,
             in_doubt=call.in_doubt,
-            idempotent=call.endpoint.idempotent and call.request_id is not None,
+            # Asked anew each time: another thread may have learned it meanwhile.
+            idempotent=self._repeats and call.request_id is not None and self.request_ids.honoured(call.endpoint),
             window_open=window_open,
         )
 
-    def _look_before_repeat(self, call: _Call) -> FailedAttempt | None:
+    def _look_before_repeat(self, call: Call) -> FailedAttempt | None:
         """What speaks against another attempt now, if anything does; the duplicate window may have closed meanwhile."""
         if call.failed is None:
             return None
@@ -286,10 +265,10 @@ class Transport:
             if not self.clock.told:
                 return FailedAttempt(Failure.LOST, call.failed.reason)
         if not self._may_go_again(call, call.failed.failure):
-            raise _final_error(call, call.failed)
+            raise final_error(call, call.failed, repeatable=self.request_ids.honoured(call.endpoint))
         return None
 
-    def _still_allowed(self, call: _Call) -> bool:
+    def _still_allowed(self, call: Call) -> bool:
         """The last moment before an attempt leaves."""
         if call.doubtful_send and not self.clock.holds_back(call.first):
             return False
@@ -347,14 +326,15 @@ class Transport:
 
     # --- one attempt -------------------------------------------------------------------------------------------------
 
-    def _attempt(self, call: _Call) -> Answer | FailedAttempt:
+    def _attempt(self, call: Call) -> Answer | FailedAttempt:
         """One request: the answer, or what went wrong."""
         guard_loggers_of_others()
         url = self._addresses.url_of(call.endpoint)
         self._addresses.check(url)
         request = _prepare(call.endpoint, url, self._encode(call.endpoint, call.fields, call.phones))
         session = self._connections.session
-        if call.endpoint.effect is not Effect.READ and not call.endpoint.idempotent and self._adapter is None:
+        sends_once = call.endpoint.effect is not Effect.READ and not self.request_ids.honoured(call.endpoint)
+        if sends_once and self._adapter is None:
             # A kept-alive connection may have died unnoticed, and then nobody knows whether the request arrived. What
             # cannot be repeated therefore goes out on a connection of its own.
             session = self._new_session(max_connections=1)
@@ -381,7 +361,7 @@ class Transport:
                     content = _read(response)
                 except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                     return FailedAttempt(Failure.LOST, why(error, left=True))
-                result = judge(call.endpoint, response, content, call.read)
+                result = judge(call.endpoint, response, content, call.read, call.recipients)
                 # A page of somebody in front of the gateway has a date too, so only what the gateway said counts.
                 if isinstance(result, Answer) or (result.error is not None and response.status_code != 429):
                     self.clock.learn(date_of(response), asked)
@@ -415,40 +395,6 @@ def _read(response: requests.Response) -> bytes:
         if size > MAX_ANSWER_BYTES:
             raise OSError
     return b"".join(chunks)
-
-
-def _final_error(call: _Call, failed: FailedAttempt) -> EsmsError:
-    """The error for a call that brought no result and is not repeated."""
-    endpoint, request_id, attempts, in_doubt = call.endpoint, call.request_id, call.attempts, call.in_doubt
-    reading = endpoint.effect is Effect.READ
-    # Whatever the gateway looks at before it looks for the request id (keys, balance, template, text) may refuse a
-    # repeat. That says nothing about the attempt whose answer was lost; only "that id was used" does.
-    settled = reading or not in_doubt or isinstance(failed.error, DuplicateRequestError)
-    if failed.error is not None and settled:
-        failed.error.request_id, failed.error.attempts = request_id, attempts
-        return failed.error
-    tries = f" ({attempts} attempts)" if attempts > 1 else ""
-    reason = failed.reason if failed.reason.endswith("?") else f"{failed.reason}."
-    about: dict[str, Any] = {"endpoint": endpoint.name, "request_id": request_id, "attempts": attempts}
-    if failed.failure is Failure.HELD_BACK:
-        about["attempts"] = attempts = attempts - 1
-    if not in_doubt:
-        kind = NotAllowedToLeaveError if failed.failure is Failure.HELD_BACK else NotSentError
-        return kind(f"{endpoint.name} was not sent{tries}: {reason}", **about)
-    if reading:
-        return OutcomeUnknownError(
-            f"{endpoint.name} brought no readable answer{tries}: {reason} Reading again is safe.",
-            retryable=failed.failure is not Failure.MISDIRECTED,
-            **about,
-        )
-    advice = (
-        "Repeat it only with the same request id and on the same day, or look it up in the sent data first."
-        if endpoint.idempotent
-        else "Do not repeat it: this function does not hold back a second message. Look it up in the sent data."
-    )
-    return OutcomeUnknownError(
-        f"{endpoint.name} may have been accepted, nobody knows{tries}: {reason} {advice}", **about
-    )
 
 
 def _ca_bundle(ca_bundle: str | Path | None, environ: Mapping[str, str]) -> str | bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -16,11 +16,12 @@ from esms_connectors.gateway.codes import ERROR_BY_CODE
 from esms_connectors.gateway.endpoints import SEND_ADVERTISING_SMS, SEND_ZNS_BULK
 from esms_connectors.gateway.errors import (
     AccountSetupError,
+    AddressNotAllowedError,
+    AuthenticationError,
     DuplicateRequestError,
     EsmsError,
     GatewayError,
     InvalidRequestError,
-    NotAllowedToLeaveError,
     NotSentError,
     OutcomeUnknownError,
     RateLimitedError,
@@ -48,17 +49,15 @@ class ChunkOutcome:
         settlements: one for each claim.
         stop: the refusal that would meet every further row too.
         answered: whether the gateway answered at all.
-        late: the rows that were not sent were not allowed to leave any more.
     """
 
     settlements: list[Settlement]
     stop: GatewayError | None = None
     answered: bool = True
-    late: bool = False
 
 
-# Whether claimed rows may leave now; asked with the connection ready, for each attempt of each call.
-MayLeave = Callable[[Sequence[Claim]], bool]
+# Whether a claimed row may be sent now; a channel that takes its time over a chunk asks again for each row.
+StillOurs = Callable[[Claim], bool]
 
 
 class Channel(Protocol):
@@ -80,7 +79,7 @@ class Channel(Protocol):
         ...
 
     def send(
-        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_leave: MayLeave
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, still_ours: StillOurs
     ) -> ChunkOutcome:
         """Send the claimed rows; never raises for what the gateway or the network do."""
         ...
@@ -122,14 +121,14 @@ class ZnsChannel:
         return tuple(params.get(param.name, "") for param in self.template.params)
 
     def send(
-        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_leave: MayLeave
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, still_ours: StillOurs
     ) -> ChunkOutcome:
         elements = [
             ZnsRecipient(recipient.phone, self._positional(recipient), claim.wire_id)
             for claim, recipient in zip(claims, recipients, strict=True)
         ]
         try:
-            bulk = self.client.only_while(lambda: may_leave(claims)).send_zns_bulk(
+            bulk = self.client.send_zns_bulk(
                 elements,
                 self.template_id,
                 self.oa_id,
@@ -145,8 +144,9 @@ class ZnsChannel:
         settlements = [
             _of_row(claim, row, others_accepted=bulk.accepted > 0) for claim, row in zip(claims, bulk.rows, strict=True)
         ]
-        refusals = (_stopping_error(row.code, others_accepted=bulk.accepted > 0) for row in bulk.rows)
-        return ChunkOutcome(settlements, next((refusal for refusal in refusals if refusal is not None), None))
+        refusals = (_stopping_error(row.code, others_accepted=bulk.accepted > 0) for row in bulk.rows if row.refused)
+        stop = next((refusal for refusal in refusals if refusal is not None), None)
+        return ChunkOutcome(settlements, _stopping(bulk.refusal) or stop)
 
 
 @dataclass(slots=True)
@@ -171,14 +171,20 @@ class CareSmsChannel:
         return fill_text(self.text, recipient)
 
     def send(
-        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_leave: MayLeave
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, still_ours: StillOurs
     ) -> ChunkOutcome:
         settlements: list[Settlement] = []
         for position, (claim, recipient) in enumerate(zip(claims, recipients, strict=True)):
-            client = self.client.only_while(lambda claim=claim: may_leave([claim]))  # type: ignore[misc]
+            if not still_ours(claim):
+                # The machine slept, or the day may be over that the request id of a row in doubt is good for.
+                late = [
+                    Settlement(rest.request_id, SendState.UNKNOWN if rest.in_doubt else SendState.NOT_SENT)
+                    for rest in claims[position:]
+                ]
+                return ChunkOutcome(settlements + late)
             outcome = _single(
                 claim,
-                lambda client=client, claim=claim, recipient=recipient: client.send_customer_care_sms(  # type: ignore[misc]
+                lambda claim=claim, recipient=recipient: self.client.send_customer_care_sms(  # type: ignore[misc]
                     recipient.phone,
                     fill_text(self.text, recipient),
                     self.brandname,
@@ -189,10 +195,10 @@ class CareSmsChannel:
                 ),
             )
             settlements += outcome.settlements
-            if outcome.stop is not None or not outcome.answered or outcome.late:
+            if outcome.stop is not None or not outcome.answered:
                 # The rest was not tried, and certainly not sent.
                 rest = [Settlement(untried.request_id, SendState.NOT_SENT) for untried in claims[position + 1 :]]
-                return replace(outcome, settlements=settlements + rest)
+                return ChunkOutcome(settlements + rest, outcome.stop, outcome.answered)
         return ChunkOutcome(settlements)
 
 
@@ -218,12 +224,12 @@ class AdvertisingChannel:
         return self.text
 
     def send(
-        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_leave: MayLeave
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, still_ours: StillOurs
     ) -> ChunkOutcome:
         # Of the rows' own ids: the same rows give the same id, other rows another.
         request_id = make_request_id("chunk", self.run_key, *(claim.wire_id for claim in claims))
         try:
-            sent = self.client.only_while(lambda: may_leave(claims)).send_advertising_sms(
+            sent = self.client.send_advertising_sms(
                 [recipient.phone for recipient in recipients],
                 self.text,
                 self.brandname,
@@ -257,35 +263,54 @@ def fill_text(text: str, recipient: Recipient) -> str:
     return re.sub(r"\{\{|\}\}|\{(\w+)\}", value_of, text)
 
 
+# Refusals of whoever calls, or none at all.
+_NOT_ABOUT_A_ROW = (AuthenticationError, AddressNotAllowedError, DuplicateRequestError)
+
+
 def whole_chunk(claims: Sequence[Claim], error: EsmsError) -> ChunkOutcome:
     """The settlement of every row of a call that brought an error instead of rows."""
-    late = isinstance(error, NotAllowedToLeaveError)
-    code = error.code if isinstance(error, GatewayError) else None
+    code = _code_of(error)
     match error:
         case OutcomeUnknownError():
             state, answered = SendState.UNKNOWN, code is not None
         case NotSentError():
-            state, answered = SendState.NOT_SENT, late
+            state, answered = SendState.NOT_SENT, False
+        case GatewayError() if not error.nothing_taken:
+            # Refused as a whole, which is no word about any row; or a 124 for many, of whom some went out before.
+            state, answered = SendState.UNKNOWN, True
         case RecipientError() | RequestRefusedError() if len(claims) == 1:
             state, answered = SendState.REJECTED, True
-        case DuplicateRequestError():
-            # Of a call for many rows: some of them went out before, and it does not say which.
-            state, answered = SendState.UNKNOWN, True
         case _:
-            # The gateway said no to the call: nobody was sent anything, and after a repair all rows may go again.
+            # The gateway said no to the call before it looked at any row; after a repair all may go again.
             state, answered = SendState.NOT_SENT, True
     reason = str(error)
-    # An id may stand beside a code in no table; it is what the row can be looked up by.
+    # An id may stand beside a code; it is what the row can be looked up by.
     message_id = error.message_id if isinstance(error, GatewayError) and len(claims) == 1 else None
-    id_refused = code is not None and state is SendState.NOT_SENT
+    refused = len(claims) == 1 and code is not None and not isinstance(error, _NOT_ABOUT_A_ROW)
     settlements = [
-        Settlement(claim.request_id, state, code=code, message_id=message_id, reason=reason, id_refused=id_refused)
+        Settlement(claim.request_id, state, code=code, message_id=message_id, reason=reason, id_refused=refused)
         for claim in claims
     ]
-    stop = (
-        error if isinstance(error, GatewayError) and (error.stops_run or isinstance(error, AccountSetupError)) else None
-    )
-    return ChunkOutcome(settlements, stop, answered, late)
+    return ChunkOutcome(settlements, _stopping(error), answered)
+
+
+def _stopping(error: EsmsError | None) -> GatewayError | None:
+    """The refusal, if every further row would meet it too."""
+    if isinstance(error, GatewayError) and (error.stops_run or isinstance(error, AccountSetupError)):
+        return error
+    return None
+
+
+def _code_of(error: EsmsError) -> str | None:
+    match error:
+        case GatewayError(attempts=0):
+            # Never tried, because another call was refused: nothing was said about these rows.
+            return None
+        case GatewayError():
+            return error.code
+        case OutcomeUnknownError():
+            return error.refusal_code
+    return None
 
 
 def _single(claim: Claim, send: Callable[[], Submission]) -> ChunkOutcome:
@@ -315,16 +340,14 @@ def _of_row(claim: Claim, row: RecipientOutcome, *, others_accepted: bool) -> Se
             state = SendState.ACCEPTED
         case Outcome.UNKNOWN:
             state = SendState.UNKNOWN
-        case _ if error is DuplicateRequestError:
-            state = SendState.UNKNOWN
         case _ if error.stops_run or issubclass(error, RateLimitedError):
             state = SendState.NOT_SENT
         case _ if issubclass(error, AccountSetupError) and not others_accepted:
             state = SendState.NOT_SENT
         case _:
             state = SendState.REJECTED
-    id_refused = row.code is not None and state in (SendState.NOT_SENT, SendState.REJECTED)
-    return Settlement(claim.request_id, state, row.code, row.message_id, row.duplicate, row.reason, id_refused)
+    refused = row.refused and not issubclass(error, _NOT_ABOUT_A_ROW)
+    return Settlement(claim.request_id, state, row.code, row.message_id, row.duplicate, row.reason, refused)
 
 
 def _stopping_error(code: str | None, *, others_accepted: bool) -> GatewayError | None:

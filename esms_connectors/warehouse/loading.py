@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 import pendulum
 from pendulum import DateTime
 
-from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.redaction import get_logger
@@ -44,7 +43,7 @@ def load_sent_messages(
     max_age: timedelta = MAX_AGE,
     resume: bool = True,
     progress: Callable[[LoadProgress], object] | None = None,
-    now: Clock = machine_clock.now,
+    now: Clock = lambda: pendulum.now("UTC"),
 ) -> LoadSummary:
     """
     Load every row that was created from `start` to `end`; loading again changes only what changed.
@@ -94,7 +93,7 @@ def load_planned(
     threads: int = 8,
     resume: bool = True,
     progress: Callable[[LoadProgress], object] | None = None,
-    now: Clock = machine_clock.now,
+    now: Clock = lambda: pendulum.now("UTC"),
 ) -> LoadSummary:
     """As `load_sent_messages`, for a load that `plan_load` has planned."""
     for note in plan.notes:
@@ -122,7 +121,7 @@ def load_windows(
     threads: int = 8,
     resume: bool = True,
     progress: Callable[[LoadProgress], object] | None = None,
-    now: Clock = machine_clock.now,
+    now: Clock = lambda: pendulum.now("UTC"),
 ) -> LoadSummary:
     """
     As `load_sent_messages`, for windows that somebody else has cut.

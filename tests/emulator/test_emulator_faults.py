@@ -21,6 +21,7 @@ from esms_connectors.emulator import (
     rate_limit,
     redirect,
     refuse_before,
+    refuse_taken,
     slow,
 )
 
@@ -219,9 +220,49 @@ def test_the_books_are_kept(caller):
     assert caller.emulator.call_count("get_balance") == 0
 
 
+@pytest.mark.parametrize(("share", "taken"), [(0, 0), (0.5, 20), (1, 40)])
+@pytest.mark.parametrize("detail", ["none", "taken", "all"])
+def test_a_bulk_call_refused_after_a_part_was_taken(either, share, taken, detail):
+    """The first rows are stored, the call is refused; what it tells of them is up to the fault."""
+    either.emulator.faults.add("send_zns_bulk", refuse_taken("99", share, detail=detail), next_calls=1)
+    answer = either.bulk([element(phone) for phone in phones(40)])
+    assert answer["CodeResult"] == "99"
+    assert "TotalSuccess" not in answer
+    codes = [row["CodeResult"] for row in answer.get("detail", [])]
+    assert codes == {"none": [], "taken": ["100"] * taken, "all": ["100"] * taken + ["99"] * (40 - taken)}[detail]
+    assert list(either.emulator.deliveries_by_phone()) == phones(40)[:taken]
+
+
+def test_a_refusal_may_count_wrongly(caller):
+    """The number of taken messages: true, or not."""
+    counts = {}
+    for told in ("right", "wrong"):
+        for share in (0, 0.5):
+            caller.emulator.faults.add("send_zns_bulk", refuse_taken("110", share, total_success=told), next_calls=1)
+            counts[told, share] = caller.bulk([element(phone) for phone in phones(40)])["TotalSuccess"]
+    assert counts == {("right", 0): 0, ("right", 0.5): 20, ("wrong", 0): 40, ("wrong", 0.5): 0}
+
+
+def test_other_sends_refused_after_they_were_taken(caller):
+    """A single message is taken, of a batch a part; the refusal may have its id."""
+    caller.emulator.faults.add("*", refuse_taken("103", with_id=True))
+    answer = caller.care(Phone="0901888484")
+    assert answer["CodeResult"] == "103"
+    assert caller.emulator.message(answer["SMSID"]).phone == "0901888484"
+    caller.advertising(phones(30, 100))
+    assert caller.emulator.message_count == 1 + 15
+
+
+def test_too_many_requests_after_the_call_was_taken(either):
+    """HTTP 429 of something in front of the gateway, which had passed the call on."""
+    response = sent_with(either, rate_limit("http_429", retry_after=0.5, when="after"))
+    assert (response.status_code, response.headers["Retry-After"]) == (429, "0.5")
+    assert either.emulator.message_count == 1
+
+
 def test_every_fault_has_a_name_for_other_processes():
     """The control endpoint knows them all."""
     assert set(FAULTS) == {
         *("refuse_before", "drop_before", "drop_after", "http_status", "slow", "html"),
-        *("empty_body", "cut_body", "not_utf8", "code", "rate_limit", "redirect"),
+        *("empty_body", "cut_body", "not_utf8", "code", "rate_limit", "redirect", "refuse_taken"),
     }

@@ -158,6 +158,25 @@ def test_an_old_service_ignores_request_ids_inside_bulk(caller):
     assert caller.emulator.deliveries_by_phone() == {"0901888484": 2}
 
 
+def test_request_ids_can_be_ignored_by_function(caller):
+    """Of the functions named both calls send, of the others one."""
+    caller.emulator.quirks.request_ids_ignored = ("send_customer_care_sms",)
+    assert [caller.care(RequestId="r")["CodeResult"] for _ in range(2)] == ["100", "100"]
+    assert caller.bulk([element("0901888484", "s")])["TotalSuccess"] == 1
+    assert caller.bulk([element("0901888484", "s")])["TotalSuccess"] == 0
+    assert caller.emulator.message_count == 3
+
+
+def test_a_repeat_may_be_refused_for_something_else(caller):
+    """What is looked at before the request id may have changed since: no 124, and no second message."""
+    caller.care(RequestId="r")
+    caller.bulk([element("0901888484", "s")])
+    caller.emulator.quirks.repeat_refused_with = "99"
+    assert caller.care(RequestId="r")["CodeResult"] == "99"
+    assert caller.bulk([element("0901888484", "s")])["detail"][0]["CodeResult"] == "99"
+    assert caller.emulator.message_count == 2
+
+
 def test_a_duplicate_may_bring_the_earlier_id(caller):
     """Singly and in bulk."""
     caller.emulator.quirks.duplicate_with_smsid = True

@@ -10,7 +10,7 @@ from samples import READS, SENDS, call_sample
 from esms_connectors import EsmsClient
 from esms_connectors.emulator import HANDLERS, Emulator
 from esms_connectors.gateway import endpoints
-from esms_connectors.gateway.endpoints import ENDPOINTS, Effect, Endpoint
+from esms_connectors.gateway.endpoints import ENDPOINTS, Effect, Endpoint, RequestIds
 
 # Copied from the gateway's documentation by hand, slashes included.
 DOCUMENTED = {
@@ -64,8 +64,9 @@ def test_what_a_function_does_is_declared(name: str) -> None:
     """Sends are SEND whatever their verb, reads are READ; only the XML send is not trusted to hold back a repeat."""
     endpoint = ENDPOINTS[name]
     assert endpoint.effect is (Effect.SEND if name.startswith("send_") else Effect.READ)
-    assert endpoint.idempotent == (name.startswith("send_") and name != "send_customer_care_sms_xml")
-    assert endpoint.sandbox_field == ("Sandbox" if endpoint.idempotent else None)
+    relied_upon = name.startswith("send_") and name != "send_customer_care_sms_xml"
+    assert (endpoint.request_ids is not RequestIds.NONE) == relied_upon
+    assert endpoint.sandbox_field == ("Sandbox" if relied_upon else None)
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)

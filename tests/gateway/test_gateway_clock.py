@@ -115,7 +115,7 @@ def test_a_clock_that_is_set_during_a_call_changes_nothing(world: World, stepped
 def test_nothing_in_doubt_is_repeated_over_midnight(world: World) -> None:
     """A request that was refused for its rate was not taken, so midnight does not matter."""
     world.begin("2024-05-15 23:59:59")
-    world.gateway.faults.add(SMS, rate_limit("http_429", retry_after=0), calls=[1])
+    world.gateway.faults.add(SMS, rate_limit(), calls=[1])
     world.gateway.on_call(SMS, lambda _: world.gateway.advance(31))
     world.send()
     assert world.gateway.deliveries_by_phone() == {PHONE: 1}

@@ -9,7 +9,7 @@ import pendulum
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from samples import ANOTHER_PHONE, KEYED_SENDS, PHONE, send_customer_care_sms, send_zns_bulk
+from samples import ANOTHER_PHONE, KEYED_SENDS, PHONE, get_balance, send_customer_care_sms, send_zns_bulk
 
 from esms_connectors import (
     EsmsClient,
@@ -263,10 +263,10 @@ def test_retry_after_is_obeyed(gateway: Emulator, make_client: MakeClient) -> No
 
 def test_retry_after_beyond_the_budget_ends_the_call(gateway: Emulator, make_client: MakeClient) -> None:
     """Nobody waits an hour inside a task: the caller is told how long."""
-    gateway.faults.add("send_customer_care_sms", rate_limit("http_429", retry_after=3600))
+    gateway.faults.add("get_balance", rate_limit("http_429", retry_after=3600))
 
     with pytest.raises(EsmsError) as caught:
-        send_customer_care_sms(make_client())
+        get_balance(make_client())
 
     assert getattr(caught.value, "retry_after_seconds", None) == 3600
-    assert gateway.call_count("send_customer_care_sms") == 1
+    assert gateway.call_count("get_balance") == 1

@@ -218,6 +218,8 @@ def test_no_header_breaks_the_reader(value: str) -> None:
     assert get_balance(client_of({"CodeResponse": "100", "Balance": 1}, headers=headers)).balance_vnd == 1
     assert send_customer_care_sms(client_of({"CodeResult": "100", "SMSID": "id"}, headers=headers)).message_id == "id"
     with pytest.raises(RateLimitedError):
+        get_balance(client_of(b"", 429, headers))
+    with pytest.raises(OutcomeUnknownError):
         send_customer_care_sms(client_of(b"", 429, headers))
 
 

@@ -1,7 +1,7 @@
 """
 A campaign's flow in a process of its own, so that it can be killed.
 
-    python tests/prefect_side/campaign_child.py '{"run_key": …}' ['{"chunks_per_shard": …}']
+    python tests/prefect_side/campaign_child.py '{"run_key": …}'
 """
 
 from __future__ import annotations
@@ -12,5 +12,4 @@ import sys
 from esms_connectors.prefect import ZnsCampaign, zns_campaign
 
 if __name__ == "__main__":
-    campaign, *settings = map(json.loads, sys.argv[1:])
-    print(json.dumps(zns_campaign(ZnsCampaign(**campaign), **(settings[0] if settings else {}))))
+    print(json.dumps(zns_campaign(ZnsCampaign(**json.loads(sys.argv[1])))))

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from bulk_bench import Bench, people, phone_of
 
-from esms_connectors.emulator import code, drop_after, http_status
+from esms_connectors.emulator import code, drop_after, http_status, rate_limit, refuse_taken
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.ledger import SendState
 
-ZNS, CARE = "send_zns_bulk", "send_customer_care_sms"
+ZNS, CARE, ADVERTISING = "send_zns_bulk", "send_customer_care_sms", "send_advertising_sms"
 
 
 @pytest.mark.parametrize("state", ["accepted", "in doubt", "not sent", "rejected"])
@@ -82,4 +83,91 @@ def test_a_row_in_doubt_that_is_refused_later_stays_in_doubt(
     send()
     bench.look()
     bench.reconcile()
+    bench.check_complete()
+
+
+@pytest.mark.parametrize("refusal", ["103", "99", "110", "789"])
+@pytest.mark.parametrize("detail", ["none", "taken", "all"])
+def test_a_call_refused_after_a_part_was_taken(
+    ledger_url: str, make_bench: Callable[..., Bench], refusal: str, detail: Any
+) -> None:
+    """What the answer accounts for is settled with its message ids, the rest keeps its old request id."""
+    bench = make_bench(ledger_url, people(50))
+    bench.gateway.faults.add(ZNS, refuse_taken(refusal, detail=detail, total_success="wrong"), next_calls=1)
+    bench.send(threads=1, at_least=None)
+    states = Counter(bench.states().values())
+    if detail == "none":
+        # Whoever was not taken got it by the repeat under the old id; a 124 after the refusal is no proof.
+        assert states <= Counter({"accepted": 25, "unknown": 50})
+    else:
+        accepted = [row for row in bench.books.rows(bench.run_key, SendState.ACCEPTED) if row["code"] == "100"]
+        assert all(row["message_id"] for row in accepted)
+        assert len(accepted) >= 25
+    for _ in range(2):
+        bench.send(threads=1, at_least=None)
+        bench.reconcile()
+    assert set(bench.look().values()) == {1}
+    if detail == "all" and refusal != "103":
+        assert Counter(bench.states().values()) == {"accepted": 25, "rejected": 25}
+    else:
+        bench.check_complete()
+
+
+@pytest.mark.parametrize("refusal", ["103", "99", "108", "160"])
+def test_a_batch_refused_after_a_part_was_taken(
+    ledger_url: str, make_bench: Callable[..., Bench], refusal: str
+) -> None:
+    """Advertising: in doubt, under the batch's old id; what the gateway did not take may go again, the rest not."""
+    bench = make_bench(ledger_url, people(60))
+    bench.gateway.faults.add(ADVERTISING, refuse_taken(refusal))
+    bench.send_sms(advertising=True)
+    bench.gateway.faults.clear()
+    for _ in range(3):
+        bench.send_sms(advertising=True)
+    assert max(bench.look().values()) == 1
+    assert Counter(bench.states().values()) == {"unknown": 60}
+
+
+@pytest.mark.parametrize("refusal", ["103", "99", "160"])
+def test_a_single_message_refused_with_an_id(ledger_url: str, make_bench: Callable[..., Bench], refusal: str) -> None:
+    """The id beside the code is evidence: in doubt, and found by it."""
+    bench = make_bench(ledger_url, people(20))
+    bench.gateway.faults.add(CARE, refuse_taken(refusal, with_id=True))
+    for one in bench.recipients:
+        bench.send_sms([one], threads=1)
+    bench.gateway.faults.clear()
+    for _ in range(2):
+        bench.send_sms()
+        bench.look()
+    assert set(bench.states().values()) == {"unknown"}
+    bench.reconcile()
+    bench.check_complete()
+
+
+@pytest.mark.parametrize("channel", [ZNS, CARE, ADVERTISING])
+def test_too_many_requests_said_by_something_in_front(
+    ledger_url: str, make_bench: Callable[..., Bench], channel: str
+) -> None:
+    """HTTP 429 after the call was passed on: a lost answer, not "not sent"."""
+    bench = make_bench(ledger_url, people(60))
+    bench.gateway.faults.add(channel, rate_limit("http_429", retry_after=0, when="after"))
+    send = bench.send if channel == ZNS else lambda: bench.send_sms(advertising=channel == ADVERTISING)
+    send()
+    assert set(bench.states().values()) <= {"unknown", "not_sent"}
+    bench.gateway.faults.clear()
+    for _ in range(3):
+        send()
+    bench.check_complete()
+
+
+def test_wrong_keys_keep_the_request_id(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+    """101 and 140: nothing was taken, so all may go again; under the old ids, and a 124 would be a doubt."""
+    bench = make_bench(ledger_url, people(20))
+    for refusal in ("101", "140"):
+        bench.gateway.faults.add(ZNS, code(refusal), next_calls=1)
+        bench.send(threads=1)
+        rows = list(bench.books.rows(bench.run_key))
+        assert {(row["state"], row["code"]) for row in rows} == {("not_sent", refusal)}
+    assert bench.send().complete
+    assert {row["generation"] for row in bench.books.rows(bench.run_key)} == {0}
     bench.check_complete()

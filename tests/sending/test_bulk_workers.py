@@ -147,6 +147,9 @@ def test_a_worker_frozen_past_its_lease(ledger_url: str, make_bench: Callable[..
     bench.block(97)
     frozen = bench.start(threads=4, moment=moment, nth=3, signal=int(signal.SIGSTOP))
     _wait_until(lambda: _is_stopped(frozen.pid))
+    bench.send()
+    # A blocked number that was taken over is refused, which says nothing of the one that is frozen.
+    bench.reconcile(not_sent_after_seconds=0)
     summary = bench.send()
     assert summary.complete
     calls = bench.gateway.call_count("send_zns_bulk")
