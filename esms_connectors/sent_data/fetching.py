@@ -17,6 +17,7 @@ from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.sent_data.columns import PageReader, SentColumns, checksum, open_rows_of, states_of
 from esms_connectors.sent_data.windows import SentWindow
 
+PAGE_SIZE = 500
 _LOOK_AHEAD = 4  # windows whose first page is fetched in advance, times the threads
 _PAGES_A_THREAD = 4  # in flight or waiting their turn, once for the part being read, once for those behind it
 
@@ -27,7 +28,8 @@ class WindowReading:
 
     Attributes:
         window: what is read.
-        read_at: when its first page was asked for, by the clock of this machine.
+        read_at: when its first page was asked for: by the gateway's clock where its answers tell the time, and not
+            later than it was; else by that of this machine.
         rows: different rows so far.
         count_total: rows as the gateway counted them last; None where it counts those of a page only.
         rows_expected: rows that the gateway announced for the parts begun so far.
@@ -54,7 +56,7 @@ class WindowReading:
     @property
     def digest(self) -> str:
         """The same for the same rows with the same statuses, in whatever order they came."""
-        return hashlib.blake2b(f"{self.rows} {self._checksum}".encode(), digest_size=8).hexdigest()
+        return digest_of(self.rows, self._checksum)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         return self._batches(self)
@@ -64,6 +66,40 @@ class WindowReading:
         self.rows += batch.num_rows
         self.states.update(states_of(batch))
         self._checksum += checksum(batch, keys)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCount:
+    """
+    What one answer says of a window.
+
+    Attributes:
+        rows: of the window, as the gateway counts them; those of the answer where it does not.
+        digest: as `WindowReading.digest`, where the answer holds all of them.
+    """
+
+    rows: int
+    digest: str | None
+
+
+def count_window(client: EsmsClient, window: SentWindow) -> WindowCount:
+    """One call: its first page."""
+    page = _read_page(client, window, 1, PAGE_SIZE)
+    rows = page.rows_received if page.count_total is None else page.count_total
+    is_whole = rows == page.rows_received < PAGE_SIZE
+    return WindowCount(rows, digest_of(len(page.keys), checksum(page.batch, page.keys)) if is_whole else None)
+
+
+def digest_of(rows: int, checksums: int) -> str:
+    return hashlib.blake2b(f"{rows} {checksums}".encode(), digest_size=8).hexdigest()
+
+
+def _read_page(client: EsmsClient, span: SentWindow, number: int, size: int) -> SentColumns:
+    reader = PageReader()
+    answer = client.read_sent_data_page(
+        span.start, span.end, span.sms_type, page=number, page_size=size, read=reader.read
+    )
+    return reader.columns(answer)
 
 
 class CountWatch:
@@ -220,21 +256,15 @@ class PageQueue:
 
     def _ask(self, part: Part) -> None:
         part.asked += 1
-        if part.whole.read_at is None:
-            part.whole.read_at = self._now()
         part.pages.append(self._pool.submit(self._page, part, part.asked))
 
     def _page(self, part: Part, number: int) -> SentColumns:
-        reader, before = PageReader(), part.counts.highest
-        answer = self._client.read_sent_data_page(
-            part.span.start,
-            part.span.end,
-            part.span.sms_type,
-            page=number,
-            page_size=self.page_size,
-            read=reader.read,
-        )
-        page = reader.columns(answer)
+        before, asked, local = part.counts.highest, self._client.clock.mark(), self._now()
+        page = _read_page(self._client, part.span, number, self.page_size)
+        if part.whole.read_at is None:
+            # The first page of a window is asked for alone, before its others.
+            clock = self._client.clock
+            part.whole.read_at = clock.earliest(asked) if clock.confirmed else local
         # A page beyond the end may say nothing, or 0.
         if page.count_total is not None and (page.rows_received or number == 1):
             part.counts.note(page.count_total, before)

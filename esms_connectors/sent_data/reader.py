@@ -34,7 +34,7 @@ from esms_connectors.sent_data.columns import (
     TIME,
     SentColumns,
 )
-from esms_connectors.sent_data.fetching import PageQueue, Part, WindowReading
+from esms_connectors.sent_data.fetching import PAGE_SIZE, PageQueue, Part, WindowReading
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, LONGEST_WINDOW, SentWindow, windows_between
 
 __all__ = [
@@ -53,7 +53,6 @@ __all__ = [
 
 logger = get_logger(__name__)
 
-PAGE_SIZE = 500
 # A window with more rows is read in parts: what was seen of a part is held in memory, about 100 bytes a row.
 _PART_ROWS = 200_000
 _MOST_PIECES = 64

@@ -58,6 +58,7 @@ COLUMNS = {
         "first_seen_at": "when a load first saw the row, UTC",
         "changed_at": "when a load last saw it change, or flagged it, UTC; that of first_seen_at if never",
         "went_back_to": "the state that the gateway showed last, where it was not final and ours is",
+        "load_number": "number of the load that last saw it change, or flagged it",
     },
     HISTORY: {
         "row_key": "the row in esms_sent_messages",
@@ -69,15 +70,19 @@ COLUMNS = {
         "to_status": "SendStatus shown",
         "to_result": "SendResult shown",
         "taken": "false where a final state would have gone back; the row then keeps its state and went_back_to is set",
+        "load_number": "number of the load that saw the change",
     },
     LOADS: {
         "sms_type": "the type asked for",
         "window_start": "creation time from, UTC",
         "window_end": "creation time to, UTC",
         "planned_at": "when the pull that asked for the window began, UTC",
-        "read_at": "when the reading of the last load began, UTC; empty = owed",
+        "planned_number": "number of the load that asked for the window last; a later load has a higher one",
+        "read_number": "number of the load that this line tells of; empty, or below planned_number = owed",
+        "read_at": "when the reading of that load began, by the gateway's clock where it tells the time, UTC",
         "loaded_at": "when the last load was committed, UTC; empty = owed",
-        "closed": "whether the window had ended, with some patience, before it was read",
+        "closed": "whether the window had ended, with some patience, before it was read, and nothing moved meanwhile",
+        "counted_at": "when its rows were last counted again, UTC; where the count differed it was read again",
         "row_count": "different rows found by the last load",
         "count_total": "the gateway's own count behind that reading",
         "open_rows": "rows whose state, as the gateway showed it, was not final: the window is worth another reading",
@@ -107,6 +112,8 @@ class WindowLoad:
     window: SentWindow
     planned_at: datetime
     privacy: str
+    planned_number: int = 0
+    read_number: int | None = None
     read_at: datetime | None = None
     loaded_at: datetime | None = None
     closed: bool = False
@@ -118,6 +125,12 @@ class WindowLoad:
     went_back: int = 0
     digest: str = ""
     load_count: int = 0
+    counted_at: datetime | None = None
+
+    @property
+    def is_owed(self) -> bool:
+        """Asked for, and not read since."""
+        return self.read_number is None or self.read_number < self.planned_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +188,18 @@ class Warehouse(abc.ABC):
         """Every line of `esms_loads`, in order of type and window."""
 
     @abc.abstractmethod
-    def plan(self, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> None:
-        """Write the windows down as owed: `planned_at` is set, whatever was loaded of them before stays as it is."""
+    def plan(self, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> int:
+        """
+        Write the windows down as owed; whatever was loaded of them before stays as it is.
+
+        Returns:
+            The number of this load: higher than that of any before, whatever the clocks of their machines say. It
+            orders what loads have seen.
+        """
+
+    @abc.abstractmethod
+    def note_counted(self, windows: Sequence[SentWindow], *, counted_at: datetime) -> None:
+        """Write down when the rows of loaded windows were counted again, and found to be as many as before."""
 
     @abc.abstractmethod
     def merge(self, load: WindowLoad, rows: Iterable[pa.RecordBatch]) -> MergeCounts:
@@ -185,11 +208,12 @@ class Warehouse(abc.ABC):
 
         A row changes when anything but its window differs from what is stored; a history line is added when its
         status does. A stored final state that would become not final is kept, flagged in `went_back_to` and noted in
-        the history once. Rows last changed or flagged by a reading that began after `load.read_at` are left alone, and
-        so is what `esms_loads` says of that reading.
+        the history once. Rows last changed or flagged by a load with a higher number are left alone, and so is what
+        `esms_loads` says of that load.
 
         Args:
-            load: as read; `inserted`, `changed`, `went_back`, `load_count` and `loaded_at` are filled in here.
+            load: as read, with `read_number` and `read_at`; `inserted`, `changed`, `went_back`, `load_count` and
+                `loaded_at` are filled in here.
             rows: batches of `ROW_SCHEMA`, each key once. Read once, never held as a whole.
 
         Raises:

@@ -20,7 +20,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -44,7 +44,15 @@ from esms_connectors.warehouse.contract import (
 )
 from esms_connectors.warehouse.merge_database import insert, literal, merge_database, schema_of, scratch_folder, select
 from esms_connectors.warehouse.merge_sql import TYPES
-from esms_connectors.warehouse.merging import DuckDbSession, merge_rows, plan_windows, read_load, utc
+from esms_connectors.warehouse.merging import (
+    DuckDbSession,
+    merge_rows,
+    note_counted,
+    note_planned,
+    number_after,
+    read_load,
+    utc,
+)
 from esms_connectors.warehouse.refusals import raise_alone
 from esms_connectors.warehouse.turns import turn
 
@@ -65,9 +73,11 @@ _OTHER_PRIVACY = "SELECT DISTINCT {privacy} FROM {esms_loads} WHERE {privacy} <>
 _ROW_KEYS = "SELECT {row_key}, {message_id} FROM {esms_sent_messages} WHERE "
 _LINES_WITHOUT_CHANGE = """
 SELECT line.{row_key}, line.{observed_at} FROM {esms_status_history} AS line JOIN {esms_sent_messages} AS stored
-ON stored.{row_key} = line.{row_key} AND stored.{changed_at} < line.{observed_at}
+ON stored.{row_key} = line.{row_key} AND (stored.{load_number} < line.{load_number}
+    OR (stored.{load_number} = line.{load_number} AND stored.{changed_at} < line.{observed_at}))
 WHERE stored.{window_start} <= %s AND stored.{window_end} >= %s
 """
+_LAST_NUMBER = "SELECT max({planned_number}) FROM {esms_loads}"
 _FETCH_ROWS = 20_000
 _KEYS_AT_ONCE = 200
 _ATTEMPTS_TO_CREATE = 3
@@ -119,20 +129,39 @@ class DltWarehouse(Warehouse):
             ]
         yield from map(read_load, lines)
 
-    def plan(self, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> None:
+    def plan(self, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> int:
+        with self._at_work():
+            self._check_privacy(privacy)
+            with self._refusals(), self._sql() as client:
+                [(last,)] = self._rows(client, _LAST_NUMBER)
+            number = number_after(None if last is None else int(last), planned_at)
+            self._change_loads(
+                windows,
+                lambda session: note_planned(session, windows, number=number, planned_at=planned_at, privacy=privacy),
+                f"planned_number = {number}",
+            )
+        return number
+
+    def note_counted(self, windows: Sequence[SentWindow], *, counted_at: datetime) -> None:
+        with self._at_work():
+            changed = f"counted_at = {literal(counted_at)}"
+            self._change_loads(windows, lambda session: note_counted(session, windows, counted_at), changed)
+
+    def _change_loads(
+        self, windows: Sequence[SentWindow], change: Callable[[DuckDbSession], None], changed: str
+    ) -> None:
+        """Change the lines of windows; `changed`: which were."""
         if not windows:
             return
-        with self._at_work(), scratch_folder() as folder, merge_database(folder) as connection:
-            self._check_privacy(privacy)
+        with scratch_folder() as folder, merge_database(folder) as connection:
             start, end = min(window.start for window in windows), max(window.end for window in windows)
             self._fill(connection, LOADS, start, end)
             with contextlib.closing(DuckDbSession(connection)) as session:
-                plan_windows(session, windows, planned_at=planned_at, privacy=privacy)
+                change(session)
             with self._refusals():
-                self._send({LOADS: select(connection, f"FROM {LOADS} WHERE planned_at = {literal(planned_at)}")})
+                self._send({LOADS: select(connection, f"FROM {LOADS} WHERE {changed}")})
 
     def merge(self, load: WindowLoad, rows: Iterable[pa.RecordBatch]) -> MergeCounts:
-        read_at = load.read_at or load.planned_at
         with self._at_work(), scratch_folder() as folder, merge_database(folder) as connection:
             self._check_privacy(load.privacy)
             self._drop_lines_without_change(load.window)
@@ -143,7 +172,9 @@ class DltWarehouse(Warehouse):
                 if connection.execute(f"SELECT 1 FROM {HISTORY} LIMIT 1").fetchall():  # noqa: S608 - our own names
                     self._send({HISTORY: select(connection, f"FROM {HISTORY}")})
                 if counts.inserted or counts.changed or counts.went_back:
-                    self._send({MESSAGES: select(connection, f"FROM {MESSAGES} WHERE changed_at = {literal(read_at)}")})
+                    self._send(
+                        {MESSAGES: select(connection, f"FROM {MESSAGES} WHERE load_number = {load.read_number}")}
+                    )
                 self._send({LOADS: select(connection, f"FROM {LOADS} WHERE loaded_at IS NOT NULL")})
             return counts
 

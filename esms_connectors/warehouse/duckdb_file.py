@@ -34,6 +34,7 @@ from esms_connectors.warehouse.merging import (
     erase_person,
     has_tables,
     merge_rows,
+    note_counted,
     plan_windows,
     read_load,
 )
@@ -90,12 +91,11 @@ class DuckDbWarehouse(Warehouse):
             for line in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 yield read_load(line)
 
-    def plan(self, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> None:
-        def work(connection: duckdb.DuckDBPyConnection) -> None:
-            with contextlib.closing(DuckDbSession(connection)) as session:
-                plan_windows(session, windows, planned_at=planned_at, privacy=privacy)
+    def plan(self, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> int:
+        return self._in_session(lambda session: plan_windows(session, windows, planned_at=planned_at, privacy=privacy))
 
-        self._in_transaction(work)
+    def note_counted(self, windows: Sequence[SentWindow], *, counted_at: datetime) -> None:
+        self._in_session(lambda session: note_counted(session, windows, counted_at))
 
     def merge(self, load: WindowLoad, rows: Iterable[pa.RecordBatch]) -> MergeCounts:
         return self._in_transaction(
@@ -103,11 +103,7 @@ class DuckDbWarehouse(Warehouse):
         )
 
     def erase(self, person: Person) -> dict[str, int]:
-        def work(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-            with contextlib.closing(DuckDbSession(connection)) as session:
-                return erase_person(session, person)
-
-        return self._in_transaction(work)
+        return self._in_session(lambda session: erase_person(session, person))
 
     def ask(self, work: Callable[[Reader], _T]) -> _T:
         if not self._path.is_file():
@@ -130,6 +126,13 @@ class DuckDbWarehouse(Warehouse):
 
     def close(self) -> None:
         """Nothing is held between calls."""
+
+    def _in_session(self, work: Callable[[DuckDbSession], _T]) -> _T:
+        def in_connection(connection: duckdb.DuckDBPyConnection) -> _T:
+            with contextlib.closing(DuckDbSession(connection)) as session:
+                return work(session)
+
+        return self._in_transaction(in_connection)
 
     def _in_transaction(self, work: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
         """Run `work` in a transaction of a file that has our tables."""

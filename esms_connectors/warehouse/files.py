@@ -55,7 +55,9 @@ from esms_connectors.warehouse.merging import (
     DuckDbSession,
     chunks_of,
     merge_rows,
-    plan_windows,
+    note_counted,
+    note_planned,
+    number_after,
     read_load,
 )
 from esms_connectors.warehouse.refusals import refusals
@@ -158,27 +160,42 @@ class FilesWarehouse(Warehouse):
             for lines in self._each(lines_of, sorted(self._partitions(LOADS))):
                 yield from lines
 
-    def plan(self, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> None:
-        owed: dict[Partition, list[SentWindow]] = {}
-        for window in windows:
-            owed.setdefault(Partition.of(window), []).append(window)
+    def plan(self, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> int:
+        owed = _by_partition(windows)
         self._settle_settings(privacy)
+        number = self._next_number(planned_at)
+        self._change_loads(
+            owed,
+            lambda session, some: note_planned(session, some, number=number, planned_at=planned_at, privacy=privacy),
+        )
+        return number
+
+    def note_counted(self, windows: Sequence[SentWindow], *, counted_at: datetime) -> None:
+        self._settle_settings()
+        self._change_loads(_by_partition(windows), lambda session, some: note_counted(session, some, counted_at))
+
+    def _change_loads(
+        self,
+        windows: Mapping[Partition, Sequence[SentWindow]],
+        change: Callable[[DuckDbSession, Sequence[SentWindow]], None],
+    ) -> None:
+        """Change the lines of windows, partition by partition."""
         with scratch_folder() as scratch:
 
-            def plan_day(partition: Partition) -> None:
+            def change_day(partition: Partition) -> None:
                 path = self._path(LOADS, partition)
                 with self._store.turn(partition.key), merge_database(scratch) as connection:
                     self._store.settle()
                     version = self._store.version(path)
                     self._fill(connection, LOADS, partition, scratch)
                     with contextlib.closing(DuckDbSession(connection)) as session:
-                        plan_windows(session, owed[partition], planned_at=planned_at, privacy=privacy)
+                        change(session, windows[partition])
                     written = scratch / f"{partition.key}-loads"
                     self._write(LOADS, written, select(connection, _LOADS_IN_ORDER))
                     self._expect_versions({path: version})
                     self._store.put(path, written.read_bytes())
 
-            for _ in self._each(plan_day, sorted(owed)):
+            for _ in self._each(change_day, sorted(windows)):
                 pass
 
     def merge(self, load: WindowLoad, rows: Iterable[pa.RecordBatch]) -> MergeCounts:
@@ -235,10 +252,18 @@ class FilesWarehouse(Warehouse):
                     f"The warehouse keeps phones and texts as {kept!r}, this load as {privacy!r}: "
                     "one warehouse keeps one way. Choose that one, or another warehouse."
                 )
-            wanted = {"version": 1, "format": settings["format"], "privacy": kept or privacy}
+            wanted = {**settings, "version": 1, "privacy": kept or privacy}
             if settings != wanted:
                 self._store.put(_SETTINGS, json.dumps(wanted).encode())
             self._kind, self._privacy = str(wanted["format"]), kept or privacy
+
+    def _next_number(self, planned_at: datetime) -> int:
+        """The number of a load, kept for the one after it."""
+        with self._store.turn("settings"):
+            settings = self._read_settings()
+            number = number_after(settings.get("load_number"), planned_at)
+            self._store.put(_SETTINGS, json.dumps({**settings, "load_number": number}).encode())
+        return number
 
     def _read_settings(self) -> dict[str, Any]:
         content = self._store.read(_SETTINGS)
@@ -432,6 +457,13 @@ class _Edge:
             f"SELECT DISTINCT day FROM esms_edge WHERE row_key IN (SELECT row_key FROM {table})"  # noqa: S608 - our own names
         ).fetchall()
         return {day for (day,) in found}
+
+
+def _by_partition(windows: Iterable[SentWindow]) -> dict[Partition, list[SentWindow]]:
+    found: dict[Partition, list[SentWindow]] = {}
+    for window in windows:
+        found.setdefault(Partition.of(window), []).append(window)
+    return found
 
 
 def _in_partition(one: Partition) -> str:

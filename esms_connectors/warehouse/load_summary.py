@@ -95,18 +95,25 @@ class LoadSummary(LoadCounts):
     Attributes:
         skipped: windows that an interrupted pull had loaded already.
         follow_up: what was loaded of other windows, which were read again.
+        recounted: windows of other times whose rows were counted again.
+        recounts_differing: those of them that had others by now, and were read again.
         seconds: from beginning to end.
     """
 
     skipped: int = 0
     follow_up: LoadCounts = field(default_factory=LoadCounts)
+    recounted: int = 0
+    recounts_differing: int = 0
     seconds: float = 0.0
 
     def __str__(self) -> str:
         # Not `super()`, which knows nothing of a class that slots have made anew.
         text = LoadCounts.__str__(self)
         text += f"; {self.skipped:,} windows were there already" if self.skipped else ""
-        return text + (f"; read again: {self.follow_up}" if self.follow_up.windows else "")
+        text += f"; read again: {self.follow_up}" if self.follow_up.windows else ""
+        if self.recounted:
+            text += f"; {self.recounted:,} windows counted again, {self.recounts_differing:,} of them differed"
+        return text
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -114,6 +121,8 @@ class LoadSummary(LoadCounts):
             **LoadCounts.as_dict(self),
             "skipped": self.skipped,
             "follow_up": self.follow_up.as_dict(),
+            "recounted": self.recounted,
+            "recounts_differing": self.recounts_differing,
             "seconds": round(self.seconds, 2),
         }
 

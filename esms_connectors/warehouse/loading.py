@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pendulum
@@ -12,11 +13,12 @@ from pendulum import DateTime
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.redaction import get_logger
-from esms_connectors.sent_data.reader import IncompleteWindowError, SentDataReader, WindowReading
+from esms_connectors.sent_data.fetching import WindowReading, count_window
+from esms_connectors.sent_data.reader import IncompleteWindowError, SentDataReader
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow
 from esms_connectors.warehouse.contract import Warehouse, WindowLoad
 from esms_connectors.warehouse.load_summary import LoadIncompleteError, LoadProgress, LoadSummary
-from esms_connectors.warehouse.planning import MAX_AGE, MOST_DAYS, Clock, LoadPlan, is_owed, plan_load
+from esms_connectors.warehouse.planning import MAX_AGE, MOST_DAYS, Clock, LoadPlan, plan_load
 from esms_connectors.warehouse.privacy import Privacy
 from esms_connectors.warehouse.spool import WindowSpool
 
@@ -98,17 +100,75 @@ def load_planned(
     """As `load_sent_messages`, for a load that `plan_load` has planned."""
     for note in plan.notes:
         logger.info("%s: %s", warehouse.name, note)
-    return load_windows(
-        client,
-        warehouse,
-        [*plan.windows, *plan.follow_up],
-        follow_up=frozenset(plan.follow_up),
-        privacy=privacy,
-        threads=threads,
-        resume=resume,
-        progress=progress,
-        now=now,
-    )
+    differing = recount_windows(client, warehouse, plan.recounts, privacy=privacy, threads=threads, now=now)
+    again = [*plan.follow_up, *differing]
+    failure: LoadIncompleteError | None = None
+    try:
+        summary = load_windows(
+            client,
+            warehouse,
+            [*plan.windows, *again],
+            follow_up=frozenset(again),
+            privacy=privacy,
+            threads=threads,
+            resume=resume,
+            progress=progress,
+            now=now,
+        )
+    except LoadIncompleteError as error:
+        failure, summary = error, error.summary
+    summary.recounted, summary.recounts_differing = len(plan.recounts), len(differing)
+    if failure is not None:
+        raise failure
+    return summary
+
+
+def recount_windows(
+    client: EsmsClient,
+    warehouse: Warehouse,
+    windows: Sequence[SentWindow],
+    *,
+    privacy: Privacy | None = None,
+    threads: int = 8,
+    now: Clock = lambda: pendulum.now("UTC"),
+) -> list[SentWindow]:
+    """
+    Count the rows of loaded windows again, one call each; where one answer holds them all, compare these as well.
+
+    Args:
+        windows: such as `LoadPlan.recounts`. Those that are as they were loaded are noted as counted.
+
+    Returns:
+        Those that are not: they are to be read again.
+
+    Raises:
+        GatewayError, NotSentError, OutcomeUnknownError: the gateway said no; the rest is counted the next time.
+        WarehouseError, ConfigurationError: the warehouse did.
+    """
+    if not windows:
+        return []
+    privacy = privacy or Privacy()
+    asked = set(windows)
+    loads = {load.window: load for load in warehouse.loads() if load.window in asked}
+    with ThreadPoolExecutor(threads, thread_name_prefix="esms-recount") as pool:
+        try:
+            counts = dict(zip(windows, pool.map(lambda window: count_window(client, window), windows), strict=True))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+    def is_as_loaded(window: SentWindow) -> bool:
+        load, count = loads.get(window), counts[window]
+        if load is None or count.rows != (load.row_count if load.count_total is None else load.count_total):
+            return False
+        return count.digest is None or privacy.digest(count.digest) == load.digest
+
+    same = [window for window in windows if is_as_loaded(window)]
+    warehouse.note_counted(same, counted_at=_milliseconds(now()))
+    differing = [window for window in windows if window not in set(same)]
+    for window in differing:
+        logger.info("%s: %d rows now; reading it again", window, counts[window].rows)
+    return differing
 
 
 def load_windows(
@@ -142,7 +202,9 @@ def load_windows(
         if done:
             logger.info("an interrupted pull goes on: %d of %d windows are there", len(done), len(wanted))
     owed = [window for window in wanted if window not in done]
-    warehouse.plan(owed, planned_at=planned_at, privacy=privacy.fingerprint)
+    if not owed:
+        return summary
+    number = warehouse.plan(owed, planned_at=planned_at, privacy=privacy.fingerprint)
     incomplete: list[IncompleteWindowError] = []
 
     def tell(reading: WindowReading | None = None) -> None:
@@ -164,7 +226,7 @@ def load_windows(
                     logger.warning("left out: %s", error)
                     incomplete.append(error)
                     continue
-                counts = warehouse.merge(_load_of(reading, planned_at, privacy), spool)
+                counts = warehouse.merge(_load_of(reading, planned_at, number, privacy), spool)
             (summary.follow_up if reading.window in follow_up else summary).add(reading, counts)
             tell()
             if reading.rows:
@@ -186,12 +248,14 @@ def load_windows(
     return summary
 
 
-def _load_of(reading: WindowReading, planned_at: DateTime, privacy: Privacy) -> WindowLoad:
+def _load_of(reading: WindowReading, planned_at: DateTime, number: int, privacy: Privacy) -> WindowLoad:
     window, read_at = reading.window, _milliseconds(reading.read_at or planned_at)
     return WindowLoad(
         window,
         planned_at=planned_at,
         privacy=privacy.fingerprint,
+        planned_number=number,
+        read_number=number,
         read_at=read_at,
         closed=reading.is_settled and read_at >= window.end + PATIENCE,
         row_count=reading.rows,
@@ -207,15 +271,11 @@ def _interrupted(
     """When the interrupted pull of these windows began, and which of them it has loaded; else as given, and none."""
     asked = set(wanted)
     loads = [load for load in warehouse.loads() if load.window in asked]
-    begun = [
-        pendulum.instance(load.planned_at)
-        for load in loads
-        if is_owed(load) and load.planned_at >= planned_at - _RESUME_WITHIN
-    ]
-    if not begun:
+    begun = max((load for load in loads if load.is_owed), key=lambda load: load.planned_number, default=None)
+    if begun is None or abs(planned_at - pendulum.instance(begun.planned_at)) > _RESUME_WITHIN:
         return planned_at, set()
-    latest = max(begun)
-    done = {load.window for load in loads if load.planned_at == latest and not is_owed(load)}
+    latest = pendulum.instance(begun.planned_at)
+    done = {load.window for load in loads if load.planned_at == latest and not load.is_owed}
     return (latest, done) if done else (planned_at, set())
 
 

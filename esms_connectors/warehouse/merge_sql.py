@@ -36,6 +36,7 @@ TYPES = {
         "first_seen_at": "timestamptz NOT NULL",
         "changed_at": "timestamptz NOT NULL",
         "went_back_to": "text",
+        "load_number": "bigint NOT NULL",
     },
     HISTORY: {
         "row_key": "text NOT NULL",
@@ -47,15 +48,19 @@ TYPES = {
         "to_status": "integer",
         "to_result": "integer",
         "taken": "boolean NOT NULL",
+        "load_number": "bigint NOT NULL",
     },
     LOADS: {
         "sms_type": "integer NOT NULL",
         "window_start": "timestamptz NOT NULL",
         "window_end": "timestamptz NOT NULL",
         "planned_at": "timestamptz NOT NULL",
+        "planned_number": "bigint NOT NULL",
+        "read_number": "bigint",
         "read_at": "timestamptz",
         "loaded_at": "timestamptz",
         "closed": "boolean NOT NULL",
+        "counted_at": "timestamptz",
         "row_count": "bigint NOT NULL",
         "count_total": "bigint",
         "open_rows": "bigint NOT NULL",
@@ -108,7 +113,7 @@ ERASED = Staged("esms_erased", "row_key text")
 JUDGE = f"""
 SELECT chunk.row_key, CASE
         WHEN stored.row_key IS NULL THEN 'new'
-        WHEN stored.changed_at > $read_at THEN 'same'
+        WHEN stored.load_number > $number THEN 'same'
         WHEN stored.state IN ({_FINAL}) AND chunk.state NOT IN ({_FINAL})
             THEN CASE WHEN stored.went_back_to IS DISTINCT FROM chunk.state THEN 'back' ELSE 'same' END
         WHEN stored.went_back_to IS NOT NULL OR {_differs(_COMPARED)} THEN 'changed'
@@ -124,28 +129,29 @@ COUNT_VERDICTS = "SELECT verdict, count(*) FROM esms_verdict GROUP BY verdict"
 
 NOTE = f"""
 INSERT INTO {HISTORY}
-    (row_key, observed_at, from_state, to_state, from_status, from_result, to_status, to_result, taken)
-SELECT row_key, $read_at, from_state, to_state, from_status, from_result, to_status, to_result, verdict = 'changed'
+    (row_key, observed_at, from_state, to_state, from_status, from_result, to_status, to_result, taken, load_number)
+SELECT row_key, $read_at, from_state, to_state, from_status, from_result, to_status, to_result, verdict = 'changed',
+    $number
 FROM esms_verdict WHERE verdict = 'back' OR (verdict = 'changed' AND noted)
 """
 
-# `changed_at` moves here as well: a reading that is older than the flag must not take it away again.
+# `load_number` moves here as well: a load that is older than the flag must not take it away again.
 FLAG = f"""
-UPDATE {MESSAGES} AS stored SET went_back_to = verdict.to_state, changed_at = $read_at
+UPDATE {MESSAGES} AS stored SET went_back_to = verdict.to_state, changed_at = $read_at, load_number = $number
 FROM esms_verdict AS verdict
 WHERE stored.row_key = verdict.row_key AND verdict.verdict = 'back' {{overlap}}
 """
 
 CHANGE = f"""
 UPDATE {MESSAGES} AS stored SET {", ".join(f"{name} = chunk.{name}" for name in _COMPARED)},
-    changed_at = $read_at, went_back_to = NULL
+    changed_at = $read_at, went_back_to = NULL, load_number = $number
 FROM (SELECT * FROM esms_chunk WHERE row_key IN (SELECT row_key FROM esms_verdict WHERE verdict = 'changed')) AS chunk
 WHERE stored.row_key = chunk.row_key {{overlap}}
 """
 
 INSERT_ALL = f"""
-INSERT INTO {MESSAGES} ({", ".join(_ROW_COLUMNS)}, first_seen_at, changed_at, went_back_to)
-SELECT {", ".join(_ROW_COLUMNS)}, $read_at, $read_at, NULL FROM esms_chunk
+INSERT INTO {MESSAGES} ({", ".join(_ROW_COLUMNS)}, first_seen_at, changed_at, went_back_to, load_number)
+SELECT {", ".join(_ROW_COLUMNS)}, $read_at, $read_at, NULL, $number FROM esms_chunk
 """
 
 INSERT = f"{INSERT_ALL} WHERE row_key IN (SELECT row_key FROM esms_verdict WHERE verdict = 'new')"
@@ -163,32 +169,37 @@ SELECT 1 FROM {LOADS} WHERE sms_type = $sms_type AND row_count > 0
 
 _THIS_LOAD = "sms_type = $sms_type AND window_start = $window_start AND window_end = $window_end"
 
-# A reading older than the one the line tells of leaves the line as it is: its rows were left alone, too.
+# A load older than the one the line tells of leaves the line as it is: its rows were left alone, too.
 LOAD_NOTED = f"""
 UPDATE {LOADS} SET load_count = load_count + 1, loaded_at = $loaded_at
 WHERE {_THIS_LOAD}
 """
 
 LOAD_RENEWED = f"""
-UPDATE {LOADS} SET read_at = $read_at, closed = $closed, row_count = $row_count, count_total = $count_total,
-    open_rows = $open_rows, inserted = $inserted, changed = $changed, went_back = $went_back, digest = $digest,
-    privacy = $privacy
-WHERE {_THIS_LOAD} AND (read_at IS NULL OR read_at <= $read_at)
+UPDATE {LOADS} SET read_number = $number, read_at = $read_at, closed = $closed, row_count = $row_count,
+    count_total = $count_total, open_rows = $open_rows, inserted = $inserted, changed = $changed,
+    went_back = $went_back, digest = $digest, privacy = $privacy
+WHERE {_THIS_LOAD} AND (read_number IS NULL OR read_number <= $number)
 """
+
+LAST_NUMBER = f"SELECT max(planned_number) FROM {LOADS}"
+
+_PLANNED_LINE = """stored.sms_type = planned.sms_type AND stored.window_start = planned.window_start
+    AND stored.window_end = planned.window_end"""
 
 PLAN_AGAIN = f"""
-UPDATE {LOADS} AS stored SET planned_at = greatest(stored.planned_at, $planned_at) FROM esms_planned AS planned
-WHERE stored.sms_type = planned.sms_type AND stored.window_start = planned.window_start
-    AND stored.window_end = planned.window_end
+UPDATE {LOADS} AS stored SET planned_at = $planned_at, planned_number = $number FROM esms_planned AS planned
+WHERE {_PLANNED_LINE} AND stored.planned_number < $number
 """
 
+COUNTED = f"UPDATE {LOADS} AS stored SET counted_at = $counted_at FROM esms_planned AS planned WHERE {_PLANNED_LINE}"
+
 PLAN = f"""
-INSERT INTO {LOADS} (sms_type, window_start, window_end, planned_at, closed, row_count, open_rows, inserted, changed,
-    went_back, digest, load_count, privacy)
-SELECT DISTINCT sms_type, window_start, window_end, $planned_at, false, 0, 0, 0, 0, 0, '', 0, $privacy
+INSERT INTO {LOADS} (sms_type, window_start, window_end, planned_at, planned_number, closed, row_count, open_rows,
+    inserted, changed, went_back, digest, load_count, privacy)
+SELECT DISTINCT sms_type, window_start, window_end, $planned_at, $number, false, 0, 0, 0, 0, 0, '', 0, $privacy
 FROM esms_planned AS planned WHERE NOT EXISTS (SELECT 1 FROM {LOADS} AS stored
-    WHERE stored.sms_type = planned.sms_type AND stored.window_start = planned.window_start
-    AND stored.window_end = planned.window_end)
+    WHERE {_PLANNED_LINE})
 """
 
 OTHER_PRIVACY = f"SELECT privacy FROM {LOADS} WHERE privacy <> $privacy LIMIT 1"

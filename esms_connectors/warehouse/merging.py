@@ -39,6 +39,7 @@ from esms_connectors.warehouse.merge_sql import (
     CHANGE,
     CHUNK,
     COUNT_VERDICTS,
+    COUNTED,
     ERASE,
     ERASE_KEYS,
     ERASED,
@@ -47,6 +48,7 @@ from esms_connectors.warehouse.merge_sql import (
     INSERT_UNLESS_THERE,
     JUDGE,
     KEYS,
+    LAST_NUMBER,
     LOAD_NOTED,
     LOAD_RENEWED,
     NOTE,
@@ -101,13 +103,14 @@ def merge_window(
     session: Session, load: WindowLoad, rows: Iterable[pa.RecordBatch], loaded_at: datetime
 ) -> MergeCounts:
     """`Warehouse.merge`, in the transaction of the session."""
-    if load.read_at is None:
-        raise ValueError("a load that is to be merged says when its reading began (read_at)")
+    if load.read_at is None or load.read_number is None:
+        raise ValueError("a load that is to be merged has a number, and says when its reading began (read_at)")
     check_privacy(session, load.privacy)
     overlap = OVERLAP if session.prunes_by_window else ""
     found: Counter[str] = Counter()
     parameters = {
         "sms_type": load.window.sms_type,
+        "number": load.read_number,
         "read_at": utc(load.read_at),
         "window_start": utc(load.window.start),
         "window_end": utc(load.window.end),
@@ -137,7 +140,7 @@ def merge_window(
     counts = MergeCounts(
         inserted=found["new"], changed=found["changed"], unchanged=found["same"], went_back=found["back"]
     )
-    _write_load(session, load, counts, utc(load.read_at), loaded_at)
+    _write_load(session, load, counts, {**parameters, "loaded_at": utc(loaded_at)})
     return counts
 
 
@@ -146,16 +149,10 @@ def _expect(done: int, expected: int, what: str) -> None:
         raise WarehouseError(f"The merge does not add up ({expected} rows, {done} {what}): nothing of it was kept.")
 
 
-def _write_load(
-    session: Session, load: WindowLoad, counts: MergeCounts, read_at: datetime, loaded_at: datetime
-) -> None:
-    plan_windows(session, [load.window], planned_at=load.planned_at, privacy=load.privacy)
+def _write_load(session: Session, load: WindowLoad, counts: MergeCounts, parameters: Mapping[str, Any]) -> None:
+    note_planned(session, [load.window], number=load.planned_number, planned_at=load.planned_at, privacy=load.privacy)
     parameters = {
-        "sms_type": load.window.sms_type,
-        "window_start": utc(load.window.start),
-        "window_end": utc(load.window.end),
-        "read_at": read_at,
-        "loaded_at": utc(loaded_at),
+        **parameters,
         "closed": load.closed,
         "row_count": load.row_count,
         "count_total": load.count_total,
@@ -170,11 +167,42 @@ def _write_load(
     session.change(LOAD_RENEWED, **parameters)
 
 
-def plan_windows(session: Session, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> None:
-    """`Warehouse.plan`, in the transaction of the session. A plan never takes a later one back."""
+def plan_windows(session: Session, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> int:
+    """`Warehouse.plan`, in the transaction of the session."""
+    number = number_after(next(iter(list(session.read(LAST_NUMBER))))[0], planned_at)
+    note_planned(session, windows, number=number, planned_at=planned_at, privacy=privacy)
+    return number
+
+
+def number_after(last: int | None, planned_at: datetime) -> int:
+    """
+    A number for a load, higher than the last one.
+
+    It is the time in milliseconds where that is higher, so that it also is where the loads before were forgotten.
+    """
+    return max((last or 0) + 1, int(planned_at.timestamp() * 1000))
+
+
+def note_planned(
+    session: Session, windows: Sequence[SentWindow], *, number: int, planned_at: datetime, privacy: str
+) -> None:
+    """Write windows down as owed to a load. A plan never takes a later one back."""
     check_privacy(session, privacy)
-    if not windows:
-        return
+    if windows:
+        _stage_windows(session, windows)
+        parameters = {"number": number, "planned_at": utc(planned_at), "privacy": privacy}
+        session.change(PLAN_AGAIN, **parameters)
+        session.change(PLAN, **parameters)
+
+
+def note_counted(session: Session, windows: Sequence[SentWindow], counted_at: datetime) -> None:
+    """`Warehouse.note_counted`, in the transaction of the session."""
+    if windows:
+        _stage_windows(session, windows)
+        session.change(COUNTED, counted_at=utc(counted_at))
+
+
+def _stage_windows(session: Session, windows: Sequence[SentWindow]) -> None:
     time = pa.timestamp("us", tz="UTC")
     planned = pa.table(
         {
@@ -184,9 +212,6 @@ def plan_windows(session: Session, windows: Sequence[SentWindow], *, planned_at:
         }
     )
     _expect(session.stage(PLANNED, planned), planned.num_rows, "planned")
-    parameters = {"planned_at": utc(planned_at), "privacy": privacy}
-    session.change(PLAN_AGAIN, **parameters)
-    session.change(PLAN, **parameters)
 
 
 def check_privacy(session: Session, privacy: str) -> None:
@@ -264,7 +289,7 @@ def utc(moment: datetime) -> datetime:
 def read_load(row: Sequence[Any]) -> WindowLoad:
     """A row of `READ_LOADS`."""
     line = dict(zip(TYPES[LOADS], row, strict=True))
-    for name in ("window_start", "window_end", "planned_at", "read_at", "loaded_at"):
+    for name in ("window_start", "window_end", "planned_at", "read_at", "loaded_at", "counted_at"):
         line[name] = None if line[name] is None else pendulum.instance(line[name]).in_timezone("UTC")
     window = SentWindow(line.pop("sms_type"), line.pop("window_start"), line.pop("window_end"))
     return WindowLoad(window=window, **line)

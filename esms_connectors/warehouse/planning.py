@@ -21,6 +21,10 @@ from esms_connectors.warehouse.contract import Warehouse, WindowLoad
 MAX_AGE = timedelta(days=14)
 # Days that were missed are loaded without being asked for, so far back.
 MOST_DAYS = 31
+# Rows may be listed late, and a loader's clock may have been ahead: a window that was read is counted again so long
+# after it. A little earlier counts, because schedulers are not punctual.
+RECOUNT_AFTER = (timedelta(days=1), timedelta(days=7))
+_UNPUNCTUAL = timedelta(hours=6)
 
 Clock = Callable[[], DateTime]
 
@@ -33,12 +37,14 @@ class LoadPlan:
     Attributes:
         windows: the task itself: the span that was asked for, or what is missing up to the scheduled day.
         follow_up: windows of other times that are worth another reading.
+        recounts: windows of other times whose rows are due to be counted again; see `recount_windows`.
         start, end: of the task, UTC; equal where nothing is missing.
         notes: for the log, a line each: which windows, and why.
     """
 
     windows: tuple[SentWindow, ...]
     follow_up: tuple[SentWindow, ...]
+    recounts: tuple[SentWindow, ...]
     start: DateTime
     end: DateTime
     notes: tuple[str, ...] = ()
@@ -69,7 +75,7 @@ def plan_load(
         scheduled: the time for which the run was scheduled, however late it takes place; the present if None.
         sms_types: the types to ask for.
         most_days: without `start`, no day that began earlier than so many days before `end` is loaded; a note tells.
-        follow_up: False plans the task alone.
+        follow_up: False plans the task alone, and no recounts.
         max_age: windows that ended longer ago are not looked at again, whatever they hold.
         now: the clock.
 
@@ -109,11 +115,22 @@ def plan_load(
                 "they are left out. Load them by their dates."
             )
     again: tuple[SentWindow, ...] = ()
+    recounts: tuple[SentWindow, ...] = ()
     if follow_up:
-        reasons = _reasons_to_read_again(loads, present, max_age)
-        again = tuple(sorted(one for one in reasons if not any(_lies_in(one, window) for window in windows)))
-        notes += _notes_on_follow_up(reasons[window] for window in again)
-    return LoadPlan(windows, again, first, last, tuple(notes))
+        others = [
+            load
+            for load in _worth_a_look(loads, present, max_age)
+            if not any(_lies_in(load.window, window) for window in windows)
+        ]
+        reasons = {load.window: reason for load in others if (reason := _reason_to_read(load, present))}
+        again = tuple(sorted(reasons))
+        notes += _notes_on_follow_up(reasons.values())
+        recounts = tuple(
+            sorted(load.window for load in others if load.window not in reasons and _is_recount_due(load, present))
+        )
+        if recounts:
+            notes.append(f"{_windows(len(recounts))} to count again")
+    return LoadPlan(windows, again, recounts, first, last, tuple(notes))
 
 
 def follow_up_windows(
@@ -126,17 +143,14 @@ def follow_up_windows(
         max_age: windows that ended longer ago are left alone, whatever they hold.
     """
     warehouse.prepare()
-    return sorted(_reasons_to_read_again(list(warehouse.loads()), now(), max_age))
-
-
-def is_owed(load: WindowLoad) -> bool:
-    """Asked for, and not read since. Both times are of the clock of those who pull, unlike `loaded_at`."""
-    return load.read_at is None or load.read_at < load.planned_at
+    present = now()
+    loads = _worth_a_look(list(warehouse.loads()), present, max_age)
+    return sorted(load.window for load in loads if _reason_to_read(load, present))
 
 
 def _is_closed(load: WindowLoad, present: DateTime) -> bool:
     """Read to its end. A reading from the future was dated by a clock that was ahead, and proves no end."""
-    return load.closed and not is_owed(load) and load.read_at is not None and load.read_at <= present
+    return load.closed and not load.is_owed and load.read_at is not None and load.read_at <= present
 
 
 def _missing_spans(
@@ -163,22 +177,25 @@ def _missing_spans(
     return missing
 
 
-def _reasons_to_read_again(loads: Sequence[WindowLoad], present: datetime, max_age: timedelta) -> dict[SentWindow, str]:
-    oldest = present - max_age
-    recent = [load for load in loads if load.window.end >= oldest]
-    return {
-        load.window: reason
-        for load in recent
-        if (reason := _reason(load)) and not any(_stands_for(other, load) for other in recent)
-    }
+def _worth_a_look(loads: Sequence[WindowLoad], present: DateTime, max_age: timedelta) -> list[WindowLoad]:
+    """Those that have begun, not too long ago, and that no other one stands for."""
+    recent = [load for load in loads if load.window.end >= present - max_age and load.window.start < present]
+    return [load for load in recent if not any(_stands_for(other, load) for other in recent)]
 
 
-def _reason(load: WindowLoad) -> str:
-    if is_owed(load):
+def _reason_to_read(load: WindowLoad, present: DateTime) -> str:
+    if load.is_owed:
         return "asked for and not read"
-    if not load.closed:
+    if not _is_closed(load, present):
         return "read before they had ended"
     return "with rows not final" if load.open_rows else ""
+
+
+def _is_recount_due(load: WindowLoad, present: DateTime) -> bool:
+    if load.read_at is None:
+        return False
+    seen = max(load.read_at, load.counted_at or load.read_at)
+    return any(seen < load.read_at + after - _UNPUNCTUAL <= present for after in RECOUNT_AFTER)
 
 
 def _stands_for(other: WindowLoad, load: WindowLoad) -> bool:
@@ -186,8 +203,8 @@ def _stands_for(other: WindowLoad, load: WindowLoad) -> bool:
     return (
         load.window != other.window
         and _lies_in(load.window, other.window)
-        and other.read_at is not None
-        and (load.read_at is None or load.read_at <= other.read_at)
+        and other.read_number is not None
+        and (load.read_number is None or load.read_number <= other.read_number)
     )
 
 
@@ -204,8 +221,8 @@ def _notes_on_missing(windows: Sequence[SentWindow], end: DateTime) -> list[str]
         return [f"everything up to {_time(end)} in Vietnam is loaded"]
     missed = sum(window.end <= end.subtract(days=1) for window in windows)
     begin = min(window.start for window in windows)
-    text = f"{len(windows)} windows to load, {_time(begin)} to {_time(end)} in Vietnam"
-    return [text + (f"; {missed} of them were missed on earlier days" if missed else "")]
+    text = f"{_windows(len(windows))} to load, {_time(begin)} to {_time(end)} in Vietnam"
+    return [text + (f"; missed on earlier days: {missed}" if missed else "")]
 
 
 def _notes_on_follow_up(reasons: Iterable[str]) -> list[str]:
@@ -213,7 +230,11 @@ def _notes_on_follow_up(reasons: Iterable[str]) -> list[str]:
     if not counted:
         return []
     listed = ", ".join(f"{count} {reason}" for reason, count in counted.items())
-    return [f"{counted.total()} windows to read again: {listed}"]
+    return [f"{_windows(counted.total())} to read again: {listed}"]
+
+
+def _windows(count: int) -> str:
+    return "1 window" if count == 1 else f"{count} windows"
 
 
 def _day(moment: DateTime) -> str:

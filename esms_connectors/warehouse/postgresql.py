@@ -34,7 +34,7 @@ from esms_connectors.warehouse.contract import (
     WindowLoad,
 )
 from esms_connectors.warehouse.merge_sql import CHUNK, READ_LOADS, Staged, find_missing_tables, table_statements
-from esms_connectors.warehouse.merging import erase_person, merge_window, plan_windows, read_load
+from esms_connectors.warehouse.merging import erase_person, merge_window, note_counted, plan_windows, read_load
 
 CONNECT_SECONDS = 30
 FETCH_ROWS = COPY_ROWS = 5_000
@@ -124,8 +124,13 @@ class PostgresWarehouse(Warehouse):
         if failure is not None:
             raise failure
 
-    def plan(self, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> None:
-        self._in_transaction(lambda session: plan_windows(session, windows, planned_at=planned_at, privacy=privacy))
+    def plan(self, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> int:
+        return self._in_transaction(
+            lambda session: plan_windows(session, windows, planned_at=planned_at, privacy=privacy)
+        )
+
+    def note_counted(self, windows: Sequence[SentWindow], *, counted_at: datetime) -> None:
+        self._in_transaction(lambda session: note_counted(session, windows, counted_at))
 
     def merge(self, load: WindowLoad, rows: Iterable[pa.RecordBatch]) -> MergeCounts:
         return self._in_transaction(lambda session: merge_window(session, load, rows, pendulum.now("UTC")))

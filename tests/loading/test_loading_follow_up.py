@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -19,14 +20,15 @@ DELIVERED, FAILED, AT_OPERATOR = (5, 1), (5, 0), (7, 2)
 
 
 @pytest.fixture
-def follow_up(gateway: Emulator, client: EsmsClient) -> Any:
+def follow_up(gateway: Emulator, make_client: Callable[..., EsmsClient]) -> Any:
     """Read again what is worth it, by the emulator's clock."""
 
     def run(place: Place, **settings: Any) -> tuple[list[SentWindow], LoadSummary]:
         def now() -> Any:
             return gateway.clock.now.in_timezone("UTC")  # type: ignore[attr-defined]
 
-        with open_warehouse(place.address) as warehouse:
+        # A client of its own: the emulator's clock leaps, which to one client would be no steady clock.
+        with make_client() as client, open_warehouse(place.address) as warehouse:
             windows = follow_up_windows(warehouse, now=now, **settings)
             return windows, load_windows(client, warehouse, windows, now=now)
 
@@ -227,17 +229,14 @@ def test_a_code_for_an_empty_range_is_an_empty_table(gateway: Emulator, place: P
         load(place, NEXT, DAY)
 
 
-def test_a_clock_set_back_between_two_pulls_heals_itself(
-    gateway: Emulator, duckdb_only: Place, load: Load, follow_up: Any
-) -> None:
-    """A change seen by the slower clock is left alone as the older one, and read again until the clock has passed."""
+def test_a_clock_set_back_between_two_pulls_hides_no_change(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
+    """What the later load saw is taken, whatever the clocks say."""
+    gateway.quirks.date_header = "missing"
     message_id = gateway.insert_message(DAY.add(hours=1), send_status=7, send_result=2)
     late = gateway.clock.now.in_timezone("UTC").add(minutes=10)  # type: ignore[attr-defined]
     load(duckdb_only, now=lambda: late)
     gateway.set_status(message_id, *DELIVERED)
-    load(duckdb_only)
-    gateway.advance(minutes=11)
-    assert len(follow_up(duckdb_only)[0]) == 1
+    assert load(duckdb_only).changed == 1
     assert duckdb_only.messages() == rows_at(gateway)
 
 

@@ -35,7 +35,8 @@ class Place:
             schema=pa.schema(list(ROW_SCHEMA)[1:]),
         )
         settings: dict[str, Any] = {"closed": True, "row_count": len(rows), "count_total": len(rows)} | about
-        load = WindowLoad(window, read_at, self.privacy.fingerprint, read_at, **settings)
+        number = int(read_at.timestamp() * 1000)
+        load = WindowLoad(window, read_at, self.privacy.fingerprint, number, number, read_at, **settings)
         self.warehouse.merge(load, [self.privacy.apply(batch)])
 
     def report(self, start: Any, end: Any, **settings: Any) -> Report:

@@ -19,6 +19,8 @@ _RULES_THAT_CROSS_THE_WAY = {
     "test_an_older_reading_changes_nothing_that_a_newer_one_changed",
     "test_what_a_load_leaves_about_its_window",
     "test_a_plan_keeps_what_was_loaded",
+    "test_a_recount_is_noted_and_nothing_else",
+    "test_the_order_of_loads_counts_and_not_their_clocks",
     "test_another_way_of_keeping_phones_is_refused",
     "test_a_source_that_breaks_off_leaves_nothing",
     "test_erasing_a_person_by_the_stored_phone",

@@ -160,11 +160,18 @@ def read_at(minute: int) -> datetime:
     return PLANNED + timedelta(minutes=minute)
 
 
+def number_at(minute: int) -> int:
+    """The number of a load that was planned then."""
+    return int(read_at(minute).timestamp() * 1000)
+
+
 def load_of(row_count: int, minute: int = 0, window: SentWindow = WINDOW, **other: Any) -> WindowLoad:
     settings: dict[str, Any] = {
         "window": window,
         "planned_at": PLANNED,
         "privacy": PRIVACY,
+        "planned_number": number_at(minute),
+        "read_number": number_at(minute),
         "read_at": read_at(minute),
         "closed": True,
         "row_count": row_count,

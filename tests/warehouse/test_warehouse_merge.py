@@ -28,6 +28,7 @@ from targets import (
     load_of,
     many,
     merge,
+    number_at,
     read_at,
     row,
 )
@@ -44,7 +45,7 @@ LATER = SentWindow(25, DAY.add(hours=6), DAY.add(hours=12))
 def test_new_rows_are_stored_as_they_came(target: Target) -> None:
     """Every column is there; the row was first seen, and last changed, when the reading began. No history line."""
     assert merge(target, [row(1), row(2, SENT)], minute=7) == MergeCounts(inserted=2)
-    own = {"first_seen_at": read_at(7), "changed_at": read_at(7), "went_back_to": None}
+    own = {"first_seen_at": read_at(7), "changed_at": read_at(7), "went_back_to": None, "load_number": number_at(7)}
     assert target.messages() == {key_of(1): row(1) | own, key_of(2): row(2, SENT) | own}
     assert target.history() == []
 
@@ -67,6 +68,7 @@ def test_a_status_that_changed_is_taken_and_noted(target: Target) -> None:
         "first_seen_at": read_at(0),
         "changed_at": read_at(5),
         "went_back_to": None,
+        "load_number": number_at(5),
     }
     assert target.history() == [
         {
@@ -79,6 +81,7 @@ def test_a_status_that_changed_is_taken_and_noted(target: Target) -> None:
             "to_status": 5,
             "to_result": 2,
             "taken": True,
+            "load_number": number_at(5),
         }
     ]
 
@@ -106,6 +109,7 @@ def test_anything_else_that_changed_is_taken_without_a_history_line(target: Targ
         "first_seen_at": read_at(0),
         "changed_at": read_at(5),
         "went_back_to": None,
+        "load_number": number_at(5),
     }
     assert target.history() == []
 
@@ -139,6 +143,7 @@ def test_a_final_status_does_not_go_back(target: Target, final: Any, open_: Any)
         "first_seen_at": read_at(0),
         "changed_at": read_at(5),
         "went_back_to": state,
+        "load_number": number_at(5),
     }
     assert [(line["to_state"], line["to_status"], line["taken"]) for line in target.history()] == [
         (state, open_[0], False)
@@ -164,6 +169,7 @@ def test_a_return_from_going_back_takes_the_flag_away(target: Target, returned: 
         "first_seen_at": read_at(0),
         "changed_at": read_at(6),
         "went_back_to": None,
+        "load_number": number_at(6),
     }
     last = target.history()[-1]
     assert (last["from_state"], last["to_state"], last["taken"]) == ("delivered", state_of_row(*returned).value, True)
@@ -279,7 +285,10 @@ def test_what_a_load_leaves_about_its_window(target: Target) -> None:
         "window_start": WINDOW.start,
         "window_end": WINDOW.end,
         "planned_at": PLANNED,
+        "planned_number": number_at(5),
+        "read_number": number_at(5),
         "read_at": read_at(5),
+        "counted_at": None,
         "row_count": 4,
         "inserted": 1,
         "changed": 1,
@@ -307,22 +316,51 @@ def test_loads_are_read_back_in_order(target: Target) -> None:
 
 
 def test_a_plan_keeps_what_was_loaded(target: Target) -> None:
-    """Only when it was planned changes, and never backwards; planning twice is planning once."""
+    """Only when and as which load it was planned changes; numbers go up, also where a later clock is behind."""
     merge(target, [row(1)])
     (before,) = target.loads()
-    target.warehouse.plan([WINDOW, WINDOW, NEXT_WINDOW], planned_at=read_at(30), privacy=PRIVACY)
-    target.warehouse.plan([WINDOW], planned_at=read_at(20), privacy=PRIVACY)
-    assert [load["planned_at"] for load in target.loads()] == [read_at(30), read_at(30)]
-    assert target.loads()[0] == before | {"planned_at": read_at(30)}
+    first = target.warehouse.plan([WINDOW, WINDOW, NEXT_WINDOW], planned_at=read_at(30), privacy=PRIVACY)
+    with target.again() as other:
+        second = other.plan([WINDOW], planned_at=read_at(20), privacy=PRIVACY)
+    assert number_at(5) < first < second
+    assert [load["planned_number"] for load in target.loads()] == [second, first]
+    assert target.loads()[0] == before | {"planned_at": read_at(20), "planned_number": second}
+    assert [load.is_owed for load in target.warehouse.loads()] == [True, True]
 
 
 def test_a_load_keeps_a_later_plan(target: Target) -> None:
     """A window that was planned again while it was being loaded stays planned."""
-    target.warehouse.plan([WINDOW], planned_at=read_at(30), privacy=PRIVACY)
+    number = target.warehouse.plan([WINDOW], planned_at=read_at(30), privacy=PRIVACY)
     merge(target, [row(1)])
-    assert target.loads()[0]["planned_at"] == read_at(30)
-    merge(target, [row(1)], minute=1, planned_at=read_at(40))
+    assert (target.loads()[0]["planned_at"], target.loads()[0]["planned_number"]) == (read_at(30), number)
+    assert [load.is_owed for load in target.warehouse.loads()] == [True]
+    merge(target, [row(1)], minute=40, planned_at=read_at(40))
     assert target.loads()[0]["planned_at"] == read_at(40)
+    assert [load.is_owed for load in target.warehouse.loads()] == [False]
+
+
+def test_a_recount_is_noted_and_nothing_else(target: Target) -> None:
+    merge(target, [row(1)])
+    merge(target, [row(2, window=NEXT_WINDOW)], window=NEXT_WINDOW)
+    before = target.loads()
+    target.warehouse.note_counted([NEXT_WINDOW], counted_at=read_at(50))
+    target.warehouse.note_counted([], counted_at=read_at(60))
+    assert target.loads() == [before[0], before[1] | {"counted_at": read_at(50)}]
+    assert [load.counted_at for load in target.warehouse.loads()] == [None, read_at(50)]
+
+
+def test_the_order_of_loads_counts_and_not_their_clocks(target: Target) -> None:
+    """The load that began later comes from a machine whose clock is a day behind; nothing of it is left alone."""
+    merge(target, [row(1, SENT), row(2)], minute=0)
+    earlier = read_at(-1440)
+    counts = merge(target, [row(1, DELIVERED), row(2, SENT)], minute=9, read_at=earlier)
+    assert counts == MergeCounts(changed=1, went_back=1)
+    stored = target.messages()
+    assert (stored[key_of(1)]["state"], stored[key_of(2)]["went_back_to"]) == ("delivered", "sent")
+    (load,) = target.loads()
+    assert (load["read_at"], load["changed"], load["went_back"]) == (earlier, 1, 1)
+    assert merge(target, [row(1, SENT)], minute=5, read_at=read_at(500)) == MergeCounts(unchanged=1)
+    assert target.loads()[0]["read_at"] == earlier
 
 
 def test_an_empty_plan_is_no_plan(target: Target) -> None:
@@ -447,15 +485,16 @@ class Model:
         now = read_at(minute)
         stored = self.rows.get(came["row_key"])
         if stored is None:
-            self.rows[came["row_key"]] = came | {"first_seen_at": now, "changed_at": now, "went_back_to": None}
+            own = {"first_seen_at": now, "changed_at": now, "went_back_to": None, "load_number": number_at(minute)}
+            self.rows[came["row_key"]] = came | own
             return "inserted"
-        if stored["changed_at"] > now:
+        if stored["load_number"] > number_at(minute):
             return "unchanged"
         if DeliveryState(stored["state"]).is_final and not DeliveryState(came["state"]).is_final:
             if stored["went_back_to"] == came["state"]:
                 return "unchanged"
             self._note(stored, came, minute, taken=False)
-            stored |= {"went_back_to": came["state"], "changed_at": now}
+            stored |= {"went_back_to": came["state"], "changed_at": now, "load_number": number_at(minute)}
             return "went_back"
         fixed = ("window_start", "window_end")
         differing = {name for name in came if name not in fixed and came[name] != stored[name]}
@@ -464,6 +503,7 @@ class Model:
         if stored["went_back_to"] or differing & {"send_status", "send_result", "status_text", "state"}:
             self._note(stored, came, minute, taken=True)
         stored |= {name: came[name] for name in differing} | {"changed_at": now, "went_back_to": None}
+        stored["load_number"] = number_at(minute)
         return "changed"
 
     def _note(self, stored: Row, came: Row, minute: int, *, taken: bool) -> None:
@@ -478,6 +518,7 @@ class Model:
                 "to_status": came["send_status"],
                 "to_result": came["send_result"],
                 "taken": taken,
+                "load_number": number_at(minute),
             }
         )
 

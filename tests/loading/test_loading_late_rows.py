@@ -1,0 +1,192 @@
+"""Rows that are listed after their window was read, and loaders whose clocks are wrong: nothing stays unnoticed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from disturbing_gateway import DAY, NEXT
+from pulling_bench import LOADS, MESSAGES, Load, Place, rows_at
+
+from esms_connectors import EsmsClient
+from esms_connectors.emulator import Emulator
+from esms_connectors.warehouse import LoadSummary, load_sent_messages, open_warehouse
+
+DELIVERED, AT_OPERATOR = (5, 1), (7, 2)
+
+
+@pytest.fixture
+def nightly(gateway: Emulator, make_client: Callable[..., EsmsClient]) -> Any:
+    """What a scheduler calls once a day, without a span; `ahead`: hours by which this machine's clock is ahead."""
+
+    def run(place: Place, *, ahead: float = 0, **settings: Any) -> LoadSummary:
+        def now() -> Any:
+            return gateway.clock.now.add(seconds=round(ahead * 3600)).in_timezone("UTC")  # type: ignore[attr-defined]
+
+        with make_client(now=now) as client, open_warehouse(place.address) as warehouse:
+            return load_sent_messages(client, warehouse, sms_types=[2], now=now, **{"follow_up": True, **settings})
+
+    return run
+
+
+def asked(gateway: Emulator) -> int:
+    return gateway.call_count("get_sms_sent_data")
+
+
+def test_rows_listed_late_are_loaded_by_the_next_night(gateway: Emulator, place: Place, nightly: Any) -> None:
+    """Two minutes after its end the day is read, and nothing in it is open; rows of it are listed minutes later."""
+    gateway.populate(300, start=DAY.add(seconds=1), end=NEXT.subtract(seconds=60))
+    gateway.quirks.listed_late_share = 0.1
+    gateway.quirks.listed_late_seconds = 3600 * 36
+    first = nightly(place)
+    assert 200 < first.rows < 290
+    assert [line["closed"] for line in place.loads()] == [True]
+    gateway.advance(days=1)
+    second = nightly(place)
+    assert (second.recounted, second.recounts_differing, second.follow_up.inserted) == (1, 1, 300 - first.rows)
+    assert place.messages() == rows_at(gateway)
+
+
+def test_rows_listed_days_late_are_loaded_after_a_week(gateway: Emulator, duckdb_only: Place, nightly: Any) -> None:
+    gateway.populate(100, start=DAY.add(seconds=1), end=NEXT.subtract(seconds=60))
+    nightly(duckdb_only)
+    for _ in range(3):
+        gateway.advance(days=1)
+        nightly(duckdb_only)
+    gateway.insert_message(DAY.add(hours=5), send_status=5, send_result=1)
+    for _ in range(5):
+        gateway.advance(days=1)
+        nightly(duckdb_only)
+    assert duckdb_only.messages() == rows_at(gateway)
+
+
+def test_a_recount_costs_one_call_a_window_a_day_later_and_another_after_a_week(
+    gateway: Emulator, place: Place, nightly: Any
+) -> None:
+    gateway.populate(1_300, start=DAY.add(seconds=1), end=NEXT.subtract(seconds=60))
+    costs, recounted = [], []
+    for _ in range(9):
+        before = asked(gateway)
+        recounted.append(nightly(place).recounted)
+        costs.append(asked(gateway) - before)
+        gateway.advance(days=1, seconds=-20)
+    # The day itself: three pages and the count behind them. Then the empty days, and each of them once more.
+    assert costs == [4, 2, 2, 2, 2, 2, 2, 3, 3]
+    assert recounted == [0, 1, 1, 1, 1, 1, 1, 2, 2]
+
+
+def test_a_second_pull_on_the_same_day_counts_nothing_again(
+    gateway: Emulator, duckdb_only: Place, nightly: Any
+) -> None:
+    gateway.populate(100, start=DAY.add(seconds=1), end=NEXT.subtract(seconds=60))
+    nightly(duckdb_only)
+    gateway.advance(days=1)
+    assert nightly(duckdb_only).recounted == 1
+    gateway.advance(hours=1)
+    before = asked(gateway)
+    assert nightly(duckdb_only).recounted == 0
+    assert asked(gateway) == before
+    assert nightly(duckdb_only, follow_up=False).recounted == 0
+
+
+def test_as_many_rows_but_others_are_noticed_where_one_answer_holds_them_all(
+    gateway: Emulator, duckdb_only: Place, nightly: Any
+) -> None:
+    gateway.populate(100, start=DAY.add(seconds=1), end=NEXT.subtract(seconds=60))
+    nightly(duckdb_only)
+    gateway.state.unlisted.add(7)
+    gateway.insert_message(DAY.add(hours=5), send_status=5, send_result=1)
+    gateway.advance(days=1)
+    summary = nightly(duckdb_only)
+    assert (summary.recounts_differing, summary.follow_up.inserted) == (1, 1)
+    # What has left the sent data stays in the table.
+    assert duckdb_only.messages() == rows_at(gateway)
+
+
+@pytest.mark.parametrize("count", ["page", "missing"])
+def test_a_recount_where_nothing_or_only_a_page_is_counted(
+    gateway: Emulator, duckdb_only: Place, nightly: Any, count: Any
+) -> None:
+    gateway.populate(1_300 if count == "page" else 400, start=DAY.add(seconds=1), end=NEXT.subtract(seconds=60))
+    gateway.quirks.count_total = count
+    nightly(duckdb_only)
+    gateway.insert_message(DAY.add(hours=5), send_status=5, send_result=1)
+    gateway.advance(days=1)
+    nightly(duckdb_only)
+    assert duckdb_only.messages() == rows_at(gateway)
+
+
+# --- clocks ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("date", ["exact", "missing"])
+@pytest.mark.parametrize("ahead", [25, 24 * 40])
+def test_a_loader_whose_clock_is_ahead_loses_no_row(
+    gateway: Emulator, place: Place, nightly: Any, ahead: float, date: Any
+) -> None:
+    """It reads the running day as if that were over; the next one, whose clock is right, reads it again."""
+    gateway.quirks.date_header = date
+    gateway.populate(440, start=DAY.add(seconds=1), end=NEXT.add(hours=12))
+    nightly(place)
+    nightly(place, ahead=ahead)
+    gateway.populate(1_000, start=NEXT.add(hours=12, seconds=1), end=NEXT.add(hours=23))
+    gateway.advance(hours=18)
+    nightly(place)
+    gateway.advance(days=1)
+    nightly(place)
+    assert place.messages() == rows_at(gateway)
+    assert any(line["read_at"] > gateway.clock.now for line in place.loads()) is (date == "missing" and ahead > 100)  # type: ignore[attr-defined]
+
+
+def test_a_status_is_taken_after_a_load_with_a_clock_that_was_ahead(
+    gateway: Emulator, place: Place, load: Load
+) -> None:
+    """200 rows were loaded as of tomorrow; what the gateway says today is newer all the same."""
+    gateway.quirks.date_header = "missing"
+    ids = [gateway.insert_message(DAY.add(minutes=n), send_status=7, send_result=2) for n in range(200)]
+    late = gateway.clock.now.add(days=1).in_timezone("UTC")  # type: ignore[attr-defined]
+    load(place, now=lambda: late)
+    for message_id in ids:
+        gateway.set_status(message_id, *DELIVERED)
+    summary = load(place)
+    assert (summary.changed, summary.unchanged) == (200, 0)
+    assert place.messages() == rows_at(gateway)
+    assert {row["state"] for row in place.read(MESSAGES)} == {"delivered"}
+
+
+def test_a_load_that_was_planned_first_and_read_last_takes_nothing_back(
+    gateway: Emulator, place: Place, load: Load
+) -> None:
+    """Two loads of one window, the clocks of their machines a day apart: the one that began later counts."""
+    message_id = gateway.insert_message(DAY.add(hours=1), send_status=7, send_result=2)
+    gateway.quirks.date_header = "missing"
+    done = []
+
+    def meanwhile(call: Any) -> None:
+        if not done:
+            done.append(True)
+            gateway.set_status(message_id, *DELIVERED)
+            load(place)
+            gateway.set_status(message_id, *AT_OPERATOR)
+
+    gateway.on_call("get_sms_sent_data", meanwhile)
+    tomorrow = gateway.clock.now.add(days=1).in_timezone("UTC")  # type: ignore[attr-defined]
+    load(place, now=lambda: tomorrow)
+    [row] = place.read(MESSAGES)
+    assert (row["state"], row["went_back_to"]) == ("delivered", None)
+
+
+def test_loads_that_were_forgotten_hide_no_later_status(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
+    """Somebody emptied esms_loads to have everything read again."""
+    import duckdb
+
+    message_id = gateway.insert_message(DAY.add(hours=1), send_status=7, send_result=2)
+    for _ in range(3):
+        load(duckdb_only)
+        gateway.advance(minutes=1)
+    with duckdb.connect(duckdb_only.address.removeprefix("duckdb:///")) as connection:
+        connection.execute(f"DELETE FROM {LOADS}")
+    gateway.set_status(message_id, *DELIVERED)
+    load(duckdb_only)
+    assert duckdb_only.messages() == rows_at(gateway)
