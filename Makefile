@@ -24,6 +24,9 @@ export UV_PYTHON_DOWNLOADS := never
 export PYTHONDONTWRITEBYTECODE :=
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONOPTIMIZE PYTHONWARNINGS PYTEST_ADDOPTS PYTEST_PLUGINS
 
+# By another name: a line that says $(MAKE) is run also by `make -n`.
+again := $(MAKE) --no-print-directory
+
 say = @printf '\n\033[1m==> %s\033[0m\n'
 
 .PHONY: help
@@ -42,7 +45,7 @@ demo: setup ## a campaign through a real Airflow, another through a real Prefect
 .PHONY: test
 test: setup $(DOCS)/.ready ## everything: lint, types, documentation, core, Airflow, Prefect, the demo
 	$(say) "Everything, several parts at a time; what each says goes into .build/tests"
-	@$(CORE)/bin/python tests/side_by_side.py $(MAKE) --no-print-directory $(MAKEOVERRIDES) \
+	@$(CORE)/bin/python tests/side_by_side.py $(again) $(MAKEOVERRIDES) \
 	  -- lint,docs,test-core test-prefect,test-airflow,test-demo
 	$(say) "All of it passed"
 
@@ -105,7 +108,7 @@ test-pythons: | $(filter .uv/bin/uv,$(UV)) ## the core with each Python that is 
 	    || python=$$(ls -d "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$$version.*/bin/python 2>/dev/null | tail -n 1); \
 	  if [ -z "$$python" ]; then echo "Python $$version is not installed here: left out."; continue; fi; \
 	  ran="$$ran $$version"; \
-	  $(MAKE) --no-print-directory PYTHON="$$python" CORE=.venvs/core-$$version test-core || exit 1; \
+	  $(again) PYTHON="$$python" CORE=.venvs/core-$$version test-core || exit 1; \
 	done; [ -n "$$ran" ] && echo "Passed with Python$$ran"
 
 .PHONY: test-airflow

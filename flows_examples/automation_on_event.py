@@ -32,7 +32,10 @@ def create_automations() -> list[Automation]:
         trigger=EventTrigger(expect={"prefect.flow-run.Failed"}, posture=Posture.Reactive, threshold=1),
         actions=[
             SendNotification(
-                block_document_id=block._block_document_id, subject="Prefect", body="{{ flow_run.name }} failed"
+                block_document_id=block._block_document_id,
+                subject="Prefect",
+                # The attempt makes a run that is retried and fails again a new event.
+                body="{{ flow_run.name }} failed, attempt {{ flow_run.run_count }}",
             )
         ],
     )
@@ -41,7 +44,7 @@ def create_automations() -> list[Automation]:
 
 def by_deployment(deployment_id: str) -> RunDeployment:
     """The action for a server without this package: `notify_by_sms.serve(...)` runs where it is installed."""
-    body = {"__prefect_kind": "jinja", "template": "{{ flow_run.name }} failed"}
+    body = {"__prefect_kind": "jinja", "template": "{{ flow_run.name }} failed, attempt {{ flow_run.run_count }}"}
     return RunDeployment(source="selected", deployment_id=deployment_id, parameters={"body": body})
 
 

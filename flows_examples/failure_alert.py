@@ -13,8 +13,10 @@ from esms_connectors.prefect import EsmsNotification
 
 def alert(_flow: Any, flow_run: Any, state: Any) -> None:
     # Of an async flow make this hook async, and await anotify(): notify() gives a coroutine there.
-    # The name of the run makes two failures two events; what failed twice in ten minutes with one text is told once.
-    EsmsNotification.load("default").notify(f"{flow_run.name}: {state.name}", subject="Prefect")
+    # One text to one phone within ten minutes is one event: the name of the run tells two runs apart, and the attempt
+    # a run that is retried and fails again.
+    text = f"{flow_run.name}: {state.name}, attempt {flow_run.run_count}"
+    EsmsNotification.load("default").notify(text, subject="Prefect")
 
 
 @flow(on_failure=[alert], on_crashed=[alert])

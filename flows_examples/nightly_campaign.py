@@ -14,9 +14,9 @@ from esms_connectors.emulator import DEMO_TEMPLATE_ID
 from esms_connectors.prefect import ZnsCampaign, zns_campaign
 
 
-def campaign_for(source: str, run_key: str = "evening-campaign") -> ZnsCampaign:
+def campaign_for(source: str, run_key: str = "evening-{day}") -> ZnsCampaign:
     return ZnsCampaign(
-        # One key for one campaign: the next evening's customers need another key, or a key column such as an order.
+        # {day} is the day that the run was scheduled for: each evening is a campaign of its own, also when it is late.
         run_key=run_key,
         source=source,
         template_id=DEMO_TEMPLATE_ID,
@@ -29,6 +29,7 @@ if __name__ == "__main__":
     zns_campaign.serve(
         name="evening",
         schedule=Cron("0 18 * * *", timezone="Asia/Ho_Chi_Minh"),
+        # As it is stored: with the absolute path of the file.
         parameters={"campaign": campaign_for(sys.argv[1]).model_dump(mode="json"), "approval": "suspend"},
         # Two at once would be safe too; one is easier to follow.
         limit=1,

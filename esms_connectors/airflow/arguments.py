@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from esms_connectors.gateway.errors import InvalidRequestError
-
-if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator
-    from airflow.sdk.definitions.context import Context
 
 
 def text(value: Any, name: str) -> str | None:
@@ -26,6 +22,9 @@ def text(value: Any, name: str) -> str | None:
     """
     if value is None or value == "":
         return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        # What native rendering makes of an id.
+        return str(value)
     if not isinstance(value, str):
         raise InvalidRequestError(f"{name} must be text, not {type(value).__name__}.", field=name)
     if value.strip() == "None":
@@ -99,17 +98,3 @@ def column_names(template_params: Any, **single: Any) -> None:
     for name, value in single.items():
         if not isinstance(value, str):
             raise InvalidRequestError(f"{name} is the name of a column, not {value!r}.", field=name)
-
-
-def rendered(task: BaseOperator, value: Any, context: Context, name: str) -> Any:
-    """
-    A value that is templated but must not be shown, so that it is no template field.
-
-    Raises:
-        InvalidRequestError: its template fails; the words of the error may quote values, so only its kind is told.
-    """
-    try:
-        return task.render_template(value, context)
-    except Exception as error:  # noqa: BLE001 - a template may do anything
-        failure = type(error).__name__
-    raise InvalidRequestError(f"The template of {name} fails ({failure}).", field=name)

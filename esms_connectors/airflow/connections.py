@@ -7,8 +7,9 @@ stands in the extra, named as in the connection form.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
@@ -40,6 +41,7 @@ class Settings:
     Attributes:
         brandname, oa_id, template_id, callback_url: what an operator takes when it is not given its own.
         ledger_conn_id: connection of the ledger's database; ledger_url: its URL, or a file.
+        callback_token: secret part of `callback_url`, which has {token} in its place.
         ledger_secret: phones are stored in the ledger as keyed hashes of it.
         alert_phones: whom `EsmsNotifier` tells, with commas.
     """
@@ -52,6 +54,7 @@ class Settings:
     oa_id: str | None = None
     template_id: str | None = None
     callback_url: str | None = field(default=None, repr=False)
+    callback_token: str | None = field(default=None, repr=False)
     connect_timeout_seconds: float | None = None
     read_timeout_seconds: float | None = None
     requests_per_second: float | None = None
@@ -64,7 +67,15 @@ class Settings:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must be masked wherever this connection is used."""
-        candidates = (self.api_key, self.secret_key, self.ledger_secret, self.ledger_url, self.callback_url, self.proxy)
+        candidates = (
+            self.api_key,
+            self.secret_key,
+            self.ledger_secret,
+            self.ledger_url,
+            self.callback_url,
+            self.callback_token,
+            self.proxy,
+        )
         return tuple(one for one in candidates if one)
 
 
@@ -98,6 +109,40 @@ def settings_of(conn: AnyConnection, extra: Mapping[str, Any]) -> Settings:
     values |= {name: _number(given[name], name, where) for name in _NUMBERS if name in given}
     values["sandbox"] = _flag(given.get("sandbox", False), where)
     return Settings(**{**values, "api_key": str(api_key), "secret_key": conn.password, "base_url": _base_url(conn)})
+
+
+def kept_out_of_sight(settings: Settings, configured_token: str | None) -> Settings:
+    """
+    The settings with the token in the callback URL.
+
+    Raises:
+        ConfigurationError: the extra holds a secret where Airflow shows it: to everybody who may see connections.
+    """
+    if settings.ledger_url and holds_password(settings.ledger_url):
+        raise ConfigurationError(
+            "ledger_url in the eSMS connection holds a password, and Airflow shows it to everybody who may see "
+            "connections. Put the database into a connection of its own and name that in ledger_conn_id."
+        )
+    url, token = settings.callback_url, settings.callback_token or configured_token
+    if not url:
+        return settings
+    if any(secret and secret in url for secret in (settings.callback_token, configured_token)):
+        raise ConfigurationError(
+            "callback_url in the eSMS connection holds the callback token, and Airflow shows it to everybody who may "
+            "see connections. Write {token} in its place."
+        )
+    if "{token}" in url and not token:
+        raise ConfigurationError(
+            "callback_url in the eSMS connection has a {token}, and there is none: give callback_token beside it, or "
+            "the option [esms] callback_token."
+        )
+    return replace(settings, callback_url=url.replace("{token}", token or ""))
+
+
+def holds_password(url: str) -> bool:
+    """Whether a database URL has a password in it, well formed or not."""
+    before_at, at, _ = url.partition("://")[2].rpartition("@")
+    return bool(at and ":" in before_at) or re.search(r"[?&](ssl)?password=", url, re.IGNORECASE) is not None
 
 
 _NUMBERS = ("connect_timeout_seconds", "read_timeout_seconds", "requests_per_second")

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook, Connection
 
-from esms_connectors.airflow.connections import CONN_TYPE, Settings, client_from_settings, database_url, settings_of
+from esms_connectors.airflow.connections import (
+    CONN_TYPE,
+    Settings,
+    client_from_settings,
+    database_url,
+    kept_out_of_sight,
+    settings_of,
+)
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 
 if TYPE_CHECKING:
@@ -44,7 +54,7 @@ class EsmsHook(BaseHook):
             settings = settings_of(conn, _extra(conn))
             for secret in settings.secrets:
                 mask(secret)
-            self._settings = settings
+            self._settings = kept_out_of_sight(settings, configured("callback_token"))
         return self._settings
 
     async def asettings(self) -> Settings:
@@ -55,7 +65,7 @@ class EsmsHook(BaseHook):
             settings = settings_of(conn, await _aextra(conn))
             for secret in settings.secrets:
                 await _amask(secret)
-            self._settings = settings
+            self._settings = kept_out_of_sight(settings, configured("callback_token"))
         return self._settings
 
     def get_conn(self, **settings: Any) -> EsmsClient:
@@ -72,8 +82,13 @@ class EsmsHook(BaseHook):
         return client_from_settings(await self.asettings(), **settings)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask for the balance, which tries keys and address. Never sends."""
+        """Ask for the balance, which tries keys and address; and look at what alerts need. Never sends."""
+        from esms_connectors.sending.alerts import check_alert
+
         try:
+            settings = self.settings()
+            if settings.alert_phones and (wrong := check_alert(settings.alert_phones, settings.brandname).problems):
+                return False, f"alert_phones: {'; '.join(wrong)}."
             with self.get_conn() as client:
                 balance = client.get_balance()
                 where = f"sandbox of {client.base_url}" if client.sandbox else client.base_url
@@ -81,12 +96,18 @@ class EsmsHook(BaseHook):
             return False, str(error)
         return True, f"Connected to {where}; the balance is {balance.balance_vnd:,.0f} VND."
 
-    def open_ledger(self, ledger_conn_id: str | None = None, ledger_url: str | None = None) -> Ledger:
+    def open_ledger(
+        self, ledger_conn_id: str | None = None, ledger_url: str | None = None, *, or_local_file: bool = False
+    ) -> Ledger:
         """
         The ledger by what is given, else by the connection, else by the option `[esms] ledger_url`.
 
+        Args:
+            or_local_file: where none of them says where, and tasks run on the scheduler's machine, take
+                `esms-ledger.sqlite` in Airflow's home.
+
         Raises:
-            ConfigurationError: none of them says where; it cannot be opened.
+            ConfigurationError: nothing says where; it cannot be opened.
         """
         from esms_connectors.ledger import Ledger
 
@@ -100,6 +121,9 @@ class EsmsHook(BaseHook):
         if ledger_conn_id is not None:
             conn = connection(ledger_conn_id)
             ledger_url = database_url(conn, purpose="the ledger")
+        if ledger_url is None and or_local_file and executor_is_local():
+            ledger_url = f"sqlite:///{local_ledger()}"
+            self.log.info("The ledger is %s, on this machine only; it must outlive the worker.", local_ledger())
         if ledger_url is None:
             raise ConfigurationError(
                 "A ledger is needed, or a retry could send twice: give ledger_conn_id (postgres or sqlite) or "
@@ -107,6 +131,22 @@ class EsmsHook(BaseHook):
             )
         mask(ledger_url)
         return Ledger.open(ledger_url, phone_secret=settings.ledger_secret)
+
+
+def executor_is_local() -> bool:
+    """Whether every task runs on the machine of the scheduler: all tries of it find the same file."""
+    from airflow.providers.common.compat.sdk import conf
+
+    # Several are listed with commas, those of teams with semicolons; each may have an alias behind a colon.
+    listed = re.split(r"[;,]", conf.get("core", "executor", fallback=""))
+    names = [one.split("=")[-1].split(":")[0].strip().rpartition(".")[2] for one in listed]
+    return all(name == "LocalExecutor" for name in names)
+
+
+def local_ledger() -> Path:
+    """The file that is the ledger where none is named. In Airflow's home, not the user's: two deployments are two."""
+    home = Path(os.path.expandvars(os.environ.get("AIRFLOW_HOME", "~/airflow"))).expanduser()
+    return home / "esms-ledger.sqlite"
 
 
 def connection(conn_id: str) -> Connection:

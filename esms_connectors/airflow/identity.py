@@ -27,21 +27,28 @@ def namespace() -> str:
 
 
 def run_key_of(context: Context, given: str | None = None, generation: int = 1) -> str:
-    """The run key of a task instance, or the one given; with a mark when a cleared task is to send once more."""
-    from esms_connectors.airflow.arguments import text
+    """
+    The run key given, or one of the task in its run; with a mark when a cleared task is to send once more.
 
-    ti: Any = context["ti"]
-    # A word that every template without a value gives would be one run for campaigns that have nothing in common.
-    given = text(given, "run_key")
-    parts = ["airflow", namespace(), ti.dag_id, ti.run_id, ti.task_id]
-    if ti.map_index is not None and ti.map_index >= 0:
-        parts.append(str(ti.map_index))
-    key = given or "/".join(part for part in parts if part)
+    The map index is no part of it: it is a place in a list, and whoever stands there now may have stood elsewhere when
+    the task was tried before.
+
+    Raises:
+        InvalidRequestError: the one given is no run key, or its template took a value that is not there.
+    """
+    from esms_connectors.airflow.arguments import text
+    from esms_connectors.ledger import check_run_key
+
     mark = "" if generation == 1 else f"#{generation}"
+    given = text(given, "run_key")
+    if given is not None:
+        return check_run_key(given + mark)
+    ti: Any = context["ti"]
+    parts = ["airflow", namespace(), ti.dag_id, ti.run_id, ti.task_id]
+    key = "/".join(part for part in parts if part)
     if len(key) + len(mark) > _LONGEST or not key.isprintable() or key != key.strip():
         # Dag, run and task may have 250 characters each.
-        digest = hashlib.sha256("\0".join(parts if given is None else [given]).encode()).hexdigest()[:40]
-        key = f"airflow/{digest}"
+        key = f"airflow/{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:40]}"
     return key + mark
 
 

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import BaseNotifier
 
+from esms_connectors.airflow.base import render
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
-from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from airflow.sdk.definitions.context import Context
 
     from esms_connectors.airflow.connections import Settings
@@ -21,19 +20,26 @@ if TYPE_CHECKING:
 
 # An SMS of plain letters; a longer one costs twice.
 _ONE_SEGMENT = 160
+# Of the time that Airflow gives to what follows the end of a task, for ending in an orderly way.
+_LEFT_OVER_SECONDS = 5.0
+_LONGEST_CALL_SECONDS = 8.0
 
 
 class EsmsNotifier(BaseNotifier):
     """
     Send an SMS as `on_failure_callback`, deadline alert or the like.
 
-    The request id is made of what the event is - dag, run, what happened, and with `once_per="task"` the task - never
-    of the try, the map index or the text. So a hundred mapped tasks that fail in one run, or three retries, are one
-    message: the gateway holds the others back (code 124) until the day ends.
+    The request id is made of what the event is - dag, run, how often the run was cleared, what happened, and with
+    `once_per="task"` the task - never of the try, the map index or the text. So a hundred mapped tasks that fail in one
+    run, or three retries, are one message: the gateway holds the others back (code 124) until the day ends.
+
+    An alert makes do: a template that fails gives way to a plain text or to what the connection says, a number that is
+    none keeps nobody else from being told, and a gateway that is away is asked again for as long as Airflow lets a
+    callback run: `[core] task_success_overtime`, 20 seconds unless it is raised; minutes in the triggerer.
 
     Args:
-        phones: a number or a list; that of the connection's extra (`alert_phones`, with commas) if None.
-        text: templated; one made of dag, task and run if None. Without diacritics it costs half.
+        phones: a number or several, in any spelling; those of the connection's extra (`alert_phones`) if None.
+        text: templated; one made of dag, task and run if None. Sent without diacritics, in two segments at most.
         brandname: that of the connection if None.
         once_per: `run`, or `task` for one message a task of a run.
         quiet_hours: hours in Vietnam, such as (22, 7): what happens then is sent when they end. None is never quiet.
@@ -69,58 +75,75 @@ class EsmsNotifier(BaseNotifier):
         self.event = event
         self.esms_conn_id = esms_conn_id
 
+    def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
+        """Not here: one notifier may see many events, and what one of them left in a text is no template."""
+
     def notify(self, context: Context) -> None:
-        hook = EsmsHook(self.esms_conn_id)
+        from airflow.providers.common.compat.sdk import conf
+
+        hook = EsmsHook(self._told("esms_conn_id", context) or DEFAULT_CONN_ID)
         settings = hook.settings()
-        with hook.get_conn() as client:
-            self._send(client, settings, context)
+        overtime = conf.getfloat("core", "task_success_overtime", fallback=20.0)
+        with hook.get_conn(timeouts=_timeouts()) as client:
+            self._send(client, settings, context, max(0.0, overtime - _LEFT_OVER_SECONDS))
 
     async def async_notify(self, context: Context) -> None:
-        hook = EsmsHook(self.esms_conn_id)
+        from esms_connectors.sending.alerts import PATIENCE_SECONDS
+
+        hook = EsmsHook(self._told("esms_conn_id", context) or DEFAULT_CONN_ID)
         settings = await hook.asettings()
-        client = await hook.aget_conn()
+        client = await hook.aget_conn(timeouts=_timeouts())
         try:
             # In a thread: the client blocks, and this runs on the triggerer's event loop.
-            await asyncio.to_thread(self._send, client, settings, context)
+            await asyncio.to_thread(self._send, client, settings, context, PATIENCE_SECONDS)
         finally:
             client.close()
 
-    def _send(self, client: EsmsClient, settings: Settings, context: Context) -> None:
-        from esms_connectors.airflow.identity import namespace
-        from esms_connectors.airflow.sms_sending import phone_list
-        from esms_connectors.gateway.request_ids import make_request_id
+    def _send(self, client: EsmsClient, settings: Settings, context: Context, patience_seconds: float) -> None:
+        import pendulum
 
-        brandname = self.brandname or settings.brandname
-        phones = self.phones or [one for one in (settings.alert_phones or "").replace(",", " ").split() if one]
-        if not brandname or not phones:
-            raise ConfigurationError("EsmsNotifier needs phones and brandname, here or in the eSMS connection.")
+        from esms_connectors.airflow.identity import namespace
+        from esms_connectors.sending.alerts import AlertEvent, end_of_quiet_hours, send_alert
+
         about = event_of(context, self.event)
-        text = self.text or about.text
-        key = (about.dag_id, about.run_id, about.what, about.task_id if self.once_per == "task" else None)
-        failures: list[EsmsError] = []
-        for phone in phone_list(phones):
-            try:
-                sent = client.send_customer_care_sms(
-                    phone,
-                    text,
-                    brandname,
-                    send_at=end_of_quiet(self.quiet_hours),
-                    campaign=f"alert {about.dag_id}"[:200],
-                    request_id=make_request_id("alert", namespace(), *key, phone),
-                )
-            except EsmsError as error:
-                failures.append(error)
-            else:
-                self.log.info("alert of %s: %s", about.dag_id, "told before" if sent.duplicate else "sent")
-        if failures:
-            raise failures[0]
+        task_id = about.task_id if self.once_per == "task" else None
+        result = send_alert(
+            client,
+            self._told("phones", context) or settings.alert_phones,
+            self._told("text", context),
+            self._told("brandname", context) or settings.brandname,
+            event=AlertEvent((namespace(), about.dag_id, about.run_id, task_id), about.what, about.cleared),
+            fallback=about.text,
+            send_at=end_of_quiet_hours(self.quiet_hours, pendulum.now("UTC")),
+            campaign=f"alert {about.dag_id}"[:200],
+            patience_seconds=patience_seconds,
+        )
+        self.log.info("alert of %s: %s", about.dag_id, result)
+        if result.failure is not None:
+            raise result.failure
+
+    def _told(self, name: str, context: Context) -> Any:
+        """An argument with its templates rendered; None where that fails: an alert must not be lost over it."""
+        value = getattr(self, name)
+        if value is None:
+            return None
+        dag: Any = context.get("dag")
+        failure = ""
+        try:
+            is_dag = hasattr(dag, "get_template_env")
+            env = dag.get_template_env(force_sandboxed=True) if is_dag else self.get_template_env()
+            return render(value, context, env)
+        except Exception as error:  # noqa: BLE001 - a template may do anything, and its words may quote values
+            failure = type(error).__name__
+        self.log.warning("The template of %s fails (%s); the alert goes out without it.", name, failure)
+        return None
 
 
 class Event:
-    """What happened to whom, as far as the callback's context says."""
+    """What happened to whom, as far as the callback says; `cleared`: how often the run was, None for never."""
 
-    def __init__(self, dag_id: str, run_id: str, what: str, task_id: str | None) -> None:
-        self.dag_id, self.run_id, self.what, self.task_id = dag_id, run_id, what, task_id
+    def __init__(self, dag_id: str, run_id: str, what: str, task_id: str | None, cleared: int | None = None) -> None:
+        self.dag_id, self.run_id, self.what, self.task_id, self.cleared = dag_id, run_id, what, task_id, cleared
 
     @property
     def text(self) -> str:
@@ -130,43 +153,38 @@ class Event:
 
 def event_of(context: Mapping[str, Any] | Context, named: str | None = None) -> Event:
     """
-    The event of a callback: of a task, of a DAG run, or of a deadline, whose context has the run as plain values.
+    The event of a callback: of a task, of a DAG run - which may have no task any more -, or of a deadline, whose
+    context has the run as plain values.
 
     Raises:
-        ConfigurationError: it holds neither a task instance nor a run.
+        ConfigurationError: it names no run.
     """
     values: Mapping[str, Any] = context  # type: ignore[assignment]
     instance = values.get("ti") or values.get("task_instance")
-    run = values.get("dag_run")
+    run, dag = values.get("dag_run"), values.get("dag")
     deadline = "deadline" in values
-    dag_id, run_id = (_of(instance, name) or _of(run, name) for name in ("dag_id", "run_id"))
-    run_id = run_id or _of(run, "dag_run_id")
+    dag_id = _of(instance, "dag_id") or _of(run, "dag_id") or _of(dag, "dag_id")
+    run_id = _of(instance, "run_id") or _of(run, "run_id") or _of(run, "dag_run_id") or values.get("run_id")
     if not dag_id or not run_id:
         raise ConfigurationError(
             "EsmsNotifier is for callbacks of tasks, DAG runs and deadlines: no run is known here."
         )
-    state = _of(instance, "state") or _of(run, "state")
     what = named or ("missed its deadline" if deadline else None)
+    if what is None and "reason" in values:
+        # Of a DAG run; the task instance beside it is only its last one, in whatever state.
+        what = "success" if values["reason"] == "success" else "failed"
+    state = _of(instance, "state") or _of(run, "state")
     # A callback of a failing task may run before the task is marked so.
     what = what or ("failed" if state in (None, "running", "failed", "up_for_retry") else str(state))
-    return Event(str(dag_id), str(run_id), what, None if deadline else _of(instance, "task_id"))
+    cleared = _of(run, "clear_number") or None
+    return Event(str(dag_id), str(run_id), what, None if deadline else _of(instance, "task_id"), cleared)
 
 
-def end_of_quiet(quiet_hours: Sequence[int] | None) -> datetime | None:
-    """When what happens now may be told; None for now."""
-    if quiet_hours is None:
-        return None
-    import pendulum
+def _timeouts() -> Any:
+    """Short: Airflow ends a callback that hangs, and a repeat carries the same request id."""
+    from esms_connectors.gateway.transport import Timeouts
 
-    from esms_connectors.gateway.wire import VIETNAM
-
-    first, last = quiet_hours
-    now = pendulum.now(VIETNAM)
-    quiet = first <= now.hour < last if first <= last else now.hour >= first or now.hour < last
-    if not quiet:
-        return None
-    end = now.start_of("day").add(hours=last)
-    return end if end > now else end.add(days=1)
+    return Timeouts(_LONGEST_CALL_SECONDS / 2, _LONGEST_CALL_SECONDS, 1.5 * _LONGEST_CALL_SECONDS)
 
 
 def _of(thing: Any, name: str) -> Any:

@@ -6,11 +6,9 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow.sdk import BaseOperator
-
+from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
 from esms_connectors.airflow.links import EsmsReportLink
-from esms_connectors.airflow.retry import ESMS_RETRY_POLICY, airflow_errors
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,12 +16,13 @@ if TYPE_CHECKING:
 
     from airflow.sdk.definitions.context import Context
 
+    from esms_connectors.airflow.connections import Settings
     from esms_connectors.airflow.lineage import Moved
     from esms_connectors.gateway.client import EsmsClient
     from esms_connectors.ledger import Ledger
 
 
-class _SendingOperator(BaseOperator):
+class _SendingOperator(EsmsTask):
     """What both share: the connection, the ledger, who the task is."""
 
     ui_color = "#dff3e4"
@@ -36,67 +35,66 @@ class _SendingOperator(BaseOperator):
         ledger_url: str | None = None,
         run_key: str | None = None,
         resend_on_clear: bool = False,
+        callback_url: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.esms_conn_id = esms_conn_id
         self.ledger_conn_id = ledger_conn_id
-        # Templated, but by hand: Airflow shows template fields, and a URL may hold a password.
-        self._ledger_url = ledger_url
         self.run_key = run_key
         self.resend_on_clear = resend_on_clear
-        # After super, so that a policy from default_args is there already.
-        if getattr(self, "retry_policy", None) is None and ESMS_RETRY_POLICY is not None:
-            self.retry_policy = ESMS_RETRY_POLICY
-
-    def _ledger_is_given(self, hook: EsmsHook) -> bool:
-        from esms_connectors.airflow.hooks import configured
-
-        settings = hook.settings()
-        return any((self.ledger_conn_id, self._ledger_url, settings.ledger_conn_id, settings.ledger_url)) or bool(
-            configured("ledger_url")
-        )
+        self.hide_arguments(ledger_url=ledger_url, callback_url=callback_url)
 
     def _open_ledger(self, hook: EsmsHook, context: Context) -> Ledger:
-        from esms_connectors.airflow.arguments import rendered, text
+        from esms_connectors.airflow.arguments import text
 
-        ledger_url = text(rendered(self, self._ledger_url, context, "ledger_url"), "ledger_url")
-        return hook.open_ledger(self.ledger_conn_id or None, ledger_url)
+        return hook.open_ledger(
+            self.ledger_conn_id or None, text(self.rendered("ledger_url", context), "ledger_url"), or_local_file=True
+        )
+
+    def _callback_to_use(self, settings: Settings, context: Context) -> str | None:
+        from esms_connectors.airflow.arguments import text
+
+        return text(self.rendered("callback_url", context), "callback_url") or settings.callback_url
 
 
 class SendSmsOperator(_SendingOperator):
     """
     Send one SMS to one phone or to many, each once however often the task is tried or cleared.
 
-    With a ledger it remembers there what went out; without one in Airflow's task state store (Airflow 3.3), which is
-    meant for a handful of phones. Phones and text are templated and never shown.
+    A message is who it goes to, within a run of the task: a second text to the same person is refused, unless
+    `message_key` says that it is another message. Mapped tasks are one run: a list that is shifted before the run is
+    cleared sends nobody a second SMS. The ledger remembers - see `ZnsBulkOperator`; where none is named and Airflow's
+    executor is local, a file in Airflow's home. Phones and text are templated and never shown.
 
     Args:
-        phones: one number or a list.
+        phones: one number or a list, in any spelling.
         text: must match a registered template of the brandname (customer care).
         brandname: the sender; that of the connection if None.
+        message_key: tells messages to one person apart, such as an order number.
         sms_type: `customer_care`, or `advertising` for 30 numbers and more.
         send_at: aware time, or ISO text with a zone; None for now.
         campaign: words that come back in the sent data.
-        callback_url: gets the delivery reports; that of the connection if None.
-        route: `json`, or `xml` for the older function, which holds back no second message.
-        run_key: names the sends; made of dag, run, task and map index if None.
+        callback_url: gets the delivery reports; that of the connection if None. Templated and never shown.
+        run_key: names the sends; made of dag, run and task if None.
         resend_on_clear: clearing the task after its success sends again.
 
     Returns (XCom):
-        message_ids, accepted, duplicates, run_key, sandbox.
+        message_ids, accepted (of this task's phones, by all of its tries), sent_by_this_try, duplicates, run_key,
+        sandbox, and the counts of the whole `run`.
     """
 
     template_fields: Sequence[str] = (
         "brandname",
+        "message_key",
         "sms_type",
         "send_at",
         "campaign",
-        "callback_url",
         "run_key",
         "esms_conn_id",
         "ledger_conn_id",
     )
+    hidden_arguments: ClassVar[Sequence[str]] = ("phones", "text", "callback_url", "ledger_url")
 
     def __init__(
         self,
@@ -104,61 +102,55 @@ class SendSmsOperator(_SendingOperator):
         phones: str | Sequence[str],
         text: str,
         brandname: str | None = None,
+        message_key: str | None = None,
         sms_type: Literal["customer_care", "advertising"] = "customer_care",
         send_at: datetime | str | None = None,
         campaign: str | None = None,
-        callback_url: str | None = None,
-        route: Literal["json", "xml"] = "json",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self._phones = phones
-        self._text = text
         self.brandname = brandname
+        self.message_key = message_key
         self.sms_type = sms_type
         self.send_at = send_at
         self.campaign = campaign
-        self.callback_url = callback_url
-        self.route = route
-        _depend_on(self, phones, text)
+        self.hide_arguments(phones=phones, text=text)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        with airflow_errors(self):
+        with self.working():
             return self._send(context)
 
     def _send(self, context: Context) -> dict[str, Any]:
         from esms_connectors.airflow import sms_sending as sending
-        from esms_connectors.airflow.arguments import rendered, text
+        from esms_connectors.airflow.arguments import text
         from esms_connectors.airflow.identity import generation_of, note_done, run_key_of
         from esms_connectors.gateway.errors import ConfigurationError
 
         hook = EsmsHook(self.esms_conn_id)
         settings = hook.settings()
-        brandname = self.brandname or settings.brandname
+        brandname = text(self.brandname, "brandname") or settings.brandname
         if not brandname:
             raise ConfigurationError("Give brandname, here or in the eSMS connection: an SMS needs its sender.")
         generation = generation_of(context, resend_on_clear=self.resend_on_clear)
         message = sending.SmsMessage(
-            phones=sending.phone_list(rendered(self, self._phones, context, "phones")),
-            text=sending.checked_text(rendered(self, self._text, context, "text")),
+            phones=sending.checked_phones(self.rendered("phones", context)),
+            text=sending.checked_text(self.rendered("text", context)),
             brandname=brandname,
+            key=text(self.message_key, "message_key"),
             advertising=_one_of(self.sms_type, "sms_type", ("customer_care", "advertising")) == "advertising",
-            xml=_one_of(self.route, "route", ("json", "xml")) == "xml",
             send_at=moment(self.send_at, context),
             campaign=text(self.campaign, "campaign") or f"{context['ti'].dag_id}.{context['ti'].task_id}",
-            callback_url=self.callback_url or settings.callback_url,
+            callback_url=self._callback_to_use(settings, context),
         )
         run_key = run_key_of(context, self.run_key, generation)
         with hook.get_conn() as client:
             if client.sandbox:
                 result = sending.check_only(client, message, run_key)
-            elif self._ledger_is_given(hook) and not message.xml:
-                with self._open_ledger(hook, context) as ledger:
-                    result = sending.by_ledger(client, message, run_key, ledger)
             else:
-                result = sending.by_journal(client, message, run_key, context, generation)
+                with self._open_ledger(hook, context) as ledger:
+                    result = sending.send(client, message, run_key, ledger)
         note_done(context, generation, resend_on_clear=self.resend_on_clear)
-        self.log.info("%d accepted, %d of them answered 124", result["accepted"], result["duplicates"])
+        self.log.info("%s", sending.words_of(result))
         return result
 
 
@@ -182,8 +174,8 @@ class ZnsBulkOperator(_SendingOperator):
             never fails it for rows.
         dry_run: check and count only; the plan is the result.
         rejects_path: CSV for the rows that cannot be sent, to be repaired and sent.
-        run_key: names the campaign; made of dag, run, task and map index if None. Tasks that use one run key send to
-            nobody twice; those that run at the same time should have people of their own.
+        run_key: names the campaign; made of dag, run and task if None, so that mapped tasks are one campaign. Tasks
+            that use one run key send to nobody twice; those that run at the same time should have people of their own.
         report_url: where the link "eSMS report" of the task leads; the account at eSMS.vn if None.
         campaign, send_at, callback_url, sending_mode, duplicates, encoding, threads, chunk_size, price_vnd: as in
             `esms_connectors.sending.campaign.ZnsCampaign`.
@@ -204,13 +196,13 @@ class ZnsBulkOperator(_SendingOperator):
         "key_column",
         "send_at",
         "campaign",
-        "callback_url",
         "rejects_path",
         "report_url",
         "run_key",
         "esms_conn_id",
         "ledger_conn_id",
     )
+    hidden_arguments: ClassVar[Sequence[str]] = ("callback_url", "ledger_url")
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {
         "sql": "sql",
@@ -236,7 +228,6 @@ class ZnsBulkOperator(_SendingOperator):
         encoding: str | None = None,
         campaign: str | None = None,
         send_at: datetime | str | None = None,
-        callback_url: str | None = None,
         sending_mode: int | None = None,
         at_least: float | None = 1.0,
         threads: int = 8,
@@ -264,7 +255,6 @@ class ZnsBulkOperator(_SendingOperator):
         self.encoding = encoding
         self.campaign = campaign
         self.send_at = send_at
-        self.callback_url = callback_url
         self.sending_mode = sending_mode
         self.at_least = at_least
         self.threads = threads
@@ -274,15 +264,13 @@ class ZnsBulkOperator(_SendingOperator):
         self.rejects_path = rejects_path
         self.report_url = report_url
 
-    def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
+    def after_rendering(self) -> None:
         from esms_connectors.airflow.sources import hide_rows
 
-        super().render_template_fields(context, jinja_env)
-        with airflow_errors(self):
-            self.recipients = hide_rows(self.recipients)
+        self.recipients = hide_rows(self.recipients)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        with airflow_errors(self):
+        with self.working():
             return self._send(context)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
@@ -328,7 +316,7 @@ class ZnsBulkOperator(_SendingOperator):
                 encoding=self.encoding,
                 campaign=text(self.campaign, "campaign") or f"{context['ti'].dag_id}.{context['ti'].task_id}",
                 send_at=moment(self.send_at, context),
-                callback_url=self.callback_url or settings.callback_url,
+                callback_url=self._callback_to_use(settings, context),
                 sending_mode=self.sending_mode,
                 chunk_size=chunk_size,
                 threads=threads,
@@ -362,6 +350,7 @@ def moment(value: datetime | str | None, context: Context) -> datetime | None:
         return None
     import datetime as dt
 
+    from esms_connectors.gateway import machine_clock
     from esms_connectors.gateway.errors import InvalidRequestError
 
     found: dt.datetime | None = None
@@ -376,7 +365,7 @@ def moment(value: datetime | str | None, context: Context) -> datetime | None:
         raise InvalidRequestError(
             f"send_at {str(value)!r} is no time with a zone. Give 2026-11-21T08:30:00+07:00.", field="send_at"
         )
-    if found < dt.datetime.now(dt.UTC) - dt.timedelta(minutes=5):
+    if found < machine_clock.now() - dt.timedelta(minutes=5):
         raise InvalidRequestError(
             f"send_at {str(value)!r} lies in the past. Leave it out to send now.", field="send_at"
         )
@@ -422,11 +411,3 @@ def _one_of(value: str, name: str, known: Sequence[str]) -> str:
     if value not in known:
         raise InvalidRequestError(f"{name} is {' or '.join(known)}, not {value!r}.", field=name)
     return value
-
-
-def _depend_on(task: BaseOperator, *values: Any) -> None:
-    """What Airflow does for template fields: results of other tasks put those upstream."""
-    from airflow.sdk import XComArg
-
-    for value in values:
-        XComArg.apply_upstream_relationship(task, value)

@@ -27,15 +27,16 @@ _CONNECTION = {
         "brandname": _field("Brandname", "Sender of SMS, where a task gives none."),
         "oa_id": _field("OA id", "Zalo Official Account, where a task gives none."),
         "template_id": _field("Template id", "ZNS template, where a task gives none."),
-        # Its path is the secret of whoever receives the reports.
-        "callback_url": _field("Callback URL", "Gets delivery reports, where a task gives none.", format="password"),
+        "callback_url": _field("Callback URL", "Gets delivery reports; {token} stands for the callback token."),
+        # Airflow hides what is called token, password, secret or the like, and shows the rest of an extra.
+        "callback_token": _field(
+            "Callback token", "Secret part of the callback URL; [esms] callback_token if empty.", format="password"
+        ),
         "connect_timeout_seconds": _field("Connect timeout", "Seconds; 10 if empty.", "number", minimum=0),
         "read_timeout_seconds": _field("Read timeout", "Seconds; 60 if empty.", "number", minimum=0),
         "requests_per_second": _field("Requests per second", "Of each worker; no limit if empty.", "number", minimum=0),
         "ledger_conn_id": _field("Ledger connection", "postgres or sqlite; it keeps a retry from sending twice."),
-        "ledger_url": _field(
-            "Ledger URL", "In place of a connection: sqlite:////file or postgresql://…", format="password"
-        ),
+        "ledger_url": _field("Ledger URL", "In place of a connection: sqlite:////file. Shown, so without a password."),
         "ledger_secret": _field(
             "Ledger secret", "Phones stand in the ledger as keyed hashes of it.", format="password"
         ),

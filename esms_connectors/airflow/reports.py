@@ -7,12 +7,10 @@ from contextlib import ExitStack
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator
-
-from esms_connectors.airflow.arguments import rendered, text
+from esms_connectors.airflow.arguments import text
+from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
 from esms_connectors.airflow.links import EsmsReportLink
-from esms_connectors.airflow.retry import ESMS_RETRY_POLICY, airflow_errors
 from esms_connectors.airflow.warehouses import span, warehouse_address
 from esms_connectors.gateway.errors import InvalidRequestError
 
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
 
 
-class SentMessagesReportOperator(BaseOperator):
+class SentMessagesReportOperator(EsmsTask):
     """
     Write a report on the messages of the data interval, from a warehouse that was loaded before.
 
@@ -52,6 +50,7 @@ class SentMessagesReportOperator(BaseOperator):
         "ledger_conn_id",
         "esms_conn_id",
     )
+    hidden_arguments: ClassVar[Sequence[str]] = ("warehouse",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"targets": "json"}
     operator_extra_links = (EsmsReportLink(),)
     ui_color = "#e9f3e6"
@@ -73,7 +72,6 @@ class SentMessagesReportOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.targets = targets
-        self._warehouse = warehouse
         self.warehouse_conn_id = warehouse_conn_id
         self.start = start
         self.end = end
@@ -82,11 +80,10 @@ class SentMessagesReportOperator(BaseOperator):
         self.language = language
         self.report_url = report_url
         self.esms_conn_id = esms_conn_id
-        if getattr(self, "retry_policy", None) is None and ESMS_RETRY_POLICY is not None:
-            self.retry_policy = ESMS_RETRY_POLICY
+        self.hide_arguments(warehouse=warehouse)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        with airflow_errors(self):
+        with self.working():
             return self._report(context)
 
     def _report(self, context: Context) -> dict[str, Any]:
@@ -99,7 +96,7 @@ class SentMessagesReportOperator(BaseOperator):
         start, end = span(context, self.start, self.end)
         address = warehouse_address(
             text(self.warehouse_conn_id, "warehouse_conn_id"),
-            text(rendered(self, self._warehouse, context, "warehouse"), "warehouse"),
+            text(self.rendered("warehouse", context), "warehouse"),
         )
         with ExitStack() as opened:
             ledger = None

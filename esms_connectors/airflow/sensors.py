@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, conf
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
+from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
-from esms_connectors.airflow.retry import ESMS_RETRY_POLICY, EsmsTaskError, airflow_errors
+from esms_connectors.airflow.retry import EsmsTaskError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _GRACE = timedelta(minutes=15)
 
 
-class DeliveryStatusSensor(BaseSensorOperator):
+class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
     """
     Wait for messages to become final.
 
@@ -61,6 +62,7 @@ class DeliveryStatusSensor(BaseSensorOperator):
         "esms_conn_id",
         "ledger_conn_id",
     )
+    hidden_arguments: ClassVar[Sequence[str]] = ("ledger_url",)
     ui_color = "#e3ecf9"
 
     def __init__(
@@ -97,18 +99,16 @@ class DeliveryStatusSensor(BaseSensorOperator):
         self.oa_id = oa_id
         self.esms_conn_id = esms_conn_id
         self.ledger_conn_id = ledger_conn_id
-        self._ledger_url = ledger_url
+        self.hide_arguments(ledger_url=ledger_url)
         self.deferrable = deferrable
         self._watch: Watch | None = None
         self._patience: Patience | None = None
         self._ends: Any = None
-        if getattr(self, "retry_policy", None) is None and ESMS_RETRY_POLICY is not None:
-            self.retry_policy = ESMS_RETRY_POLICY
 
     def execute(self, context: Context) -> Any:
         if not self.deferrable:
             return super().execute(context)
-        with airflow_errors(self):
+        with self.working():
             verdict, counts = self._look(context)
         if verdict is not None and verdict.value != "wait":
             return self._end(verdict, counts)
@@ -134,7 +134,7 @@ class DeliveryStatusSensor(BaseSensorOperator):
         return None
 
     def poke(self, context: Context) -> PokeReturnValue | bool:
-        with airflow_errors(self):
+        with self.working():
             verdict, counts = self._look(context)
         if verdict is None or verdict.value == "wait":
             self.log.info("%s", counts)
@@ -192,7 +192,7 @@ class DeliveryStatusSensor(BaseSensorOperator):
         return moment(self.deadline, "deadline")
 
     def _awaited(self, hook: EsmsHook, context: Context) -> Awaited:
-        from esms_connectors.airflow.arguments import rendered, sms_types, text
+        from esms_connectors.airflow.arguments import sms_types, text
         from esms_connectors.delivery.polling import FEW_IDS, awaited_by_id, awaited_of_run
         from esms_connectors.gateway.errors import InvalidRequestError
 
@@ -211,8 +211,8 @@ class DeliveryStatusSensor(BaseSensorOperator):
             complete = not self.sent.get("duplicates") and len(listed) <= FEW_IDS
             run_key, ids = (None, listed) if listed and complete else (str(self.sent["run_key"]), None)
         if run_key is not None:
-            ledger_url = text(rendered(self, self._ledger_url, context, "ledger_url"), "ledger_url")
-            with hook.open_ledger(self.ledger_conn_id or None, ledger_url) as ledger:
+            ledger_url = text(self.rendered("ledger_url", context), "ledger_url")
+            with hook.open_ledger(self.ledger_conn_id or None, ledger_url, or_local_file=True) as ledger:
                 return awaited_of_run(ledger, run_key)
         if isinstance(ids, str):
             ids = (text(ids, "message_ids") or "").replace(",", " ").split()

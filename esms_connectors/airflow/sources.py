@@ -5,28 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from esms_connectors.airflow.base import HiddenRows
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
     from esms_connectors.recipients.sources import Source
-
-
-class HiddenRows:
-    """Rows that came as a list. Airflow shows rendered fields to everybody; of these it shows how many."""
-
-    def __init__(self, rows: Sequence[Mapping[str, object]]) -> None:
-        self.rows = rows
-
-    def __str__(self) -> str:
-        return f"<{len(self.rows)} rows>"
-
-    __repr__ = __str__
 
 
 def hide_rows(recipients: Any) -> Any:
@@ -70,7 +59,7 @@ def opened_source(
         with _query(sql, sql_conn_id, sql_parameters or {}) as query:
             yield query
     elif isinstance(recipients, HiddenRows):
-        yield list(recipients.rows)
+        yield list(recipients.value)
     elif isinstance(recipients, str) and "://" in recipients:
         with _copied(recipients) as path:
             yield path

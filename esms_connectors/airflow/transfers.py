@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow.sdk import Asset, BaseOperator
+from airflow.sdk import Asset
 
+from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook, mask
 from esms_connectors.airflow.links import EsmsReportLink
-from esms_connectors.airflow.retry import ESMS_RETRY_POLICY, airflow_errors
 from esms_connectors.airflow.warehouses import opened_warehouse, span, warehouse_address
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ SENT_MESSAGES = Asset(name="esms_sent_messages", uri="esms://rest.esms.vn/sent-d
 """What the export updates, unless it is given `outlets` of its own."""
 
 
-class SentMessagesToWarehouseOperator(BaseOperator):
+class SentMessagesToWarehouseOperator(EsmsTask):
     """
     Load what was sent in the data interval, and read again what was not final before.
 
@@ -48,6 +48,7 @@ class SentMessagesToWarehouseOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("start", "end", "sms_types", "warehouse_conn_id", "esms_conn_id", "report_url")
+    hidden_arguments: ClassVar[Sequence[str]] = ("warehouse", "secret")
     template_fields_renderers: ClassVar[dict[str, str]] = {"sms_types": "json"}
     operator_extra_links = (EsmsReportLink(),)
     ui_color = "#f6efdc"
@@ -74,24 +75,21 @@ class SentMessagesToWarehouseOperator(BaseOperator):
         if not kwargs.get("outlets"):
             kwargs["outlets"] = [SENT_MESSAGES]
         super().__init__(**kwargs)
-        self._warehouse = warehouse
         self.warehouse_conn_id = warehouse_conn_id
         self.start = start
         self.end = end
         self.sms_types = sms_types
         self.phone = phone
         self.content = content
-        self._secret = secret
         self.follow_up = follow_up
         self.max_age_days = max_age_days
         self.threads = threads
         self.report_url = report_url
         self.esms_conn_id = esms_conn_id
-        if getattr(self, "retry_policy", None) is None and ESMS_RETRY_POLICY is not None:
-            self.retry_policy = ESMS_RETRY_POLICY
+        self.hide_arguments(warehouse=warehouse, secret=secret)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        with airflow_errors(self):
+        with self.working():
             return self._load(context)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
@@ -103,7 +101,7 @@ class SentMessagesToWarehouseOperator(BaseOperator):
     def _load(self, context: Context) -> dict[str, Any]:
         from datetime import timedelta
 
-        from esms_connectors.airflow.arguments import number, rendered, sms_types, text, whole_number
+        from esms_connectors.airflow.arguments import number, sms_types, text, whole_number
         from esms_connectors.airflow.lineage import SENT_DATA, Moved, warehouse_dataset
         from esms_connectors.gateway.errors import InvalidRequestError
         from esms_connectors.warehouse import PhoneForm, Privacy, load_sent_messages
@@ -112,7 +110,7 @@ class SentMessagesToWarehouseOperator(BaseOperator):
         hook = EsmsHook(self.esms_conn_id)
         if self.phone not in [form.value for form in PhoneForm]:
             raise InvalidRequestError(f"phone is plain, hashed, masked or omitted, not {self.phone!r}.", field="phone")
-        secret = text(rendered(self, self._secret, context, "secret"), "secret") or hook.settings().ledger_secret
+        secret = text(self.rendered("secret", context), "secret") or hook.settings().ledger_secret
         mask(secret)
         if self.phone != "plain" and not secret:
             raise InvalidRequestError(
@@ -125,9 +123,7 @@ class SentMessagesToWarehouseOperator(BaseOperator):
         )
         types, threads = sms_types(self.sms_types), whole_number(self.threads, "threads")
         max_age = timedelta(days=number(self.max_age_days, "max_age_days"))
-        address = warehouse_address(
-            self.warehouse_conn_id, text(rendered(self, self._warehouse, context, "warehouse"), "warehouse")
-        )
+        address = warehouse_address(self.warehouse_conn_id, text(self.rendered("warehouse", context), "warehouse"))
         with (
             opened_warehouse(address) as warehouse,
             hook.get_conn(max_connections=max(16, threads)) as client,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import pendulum
-
 from esms_connectors.cli.output import vnd
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import (
     AddressNotAllowedError,
@@ -52,7 +51,7 @@ def check_account(client: EsmsClient) -> tuple[list[Finding], EsmsError | None]:
     if balance.server_time is None:
         findings.append(Finding("clock", None, "the gateway did not tell its time"))
     else:
-        skew = (pendulum.now("UTC") - balance.server_time).total_seconds()
+        skew = (machine_clock.now() - balance.server_time).total_seconds()
         text = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the gateway"
         fine = abs(skew) <= _TOLERATED_SKEW_SECONDS
         findings.append(Finding("clock", fine, text + ("" if fine else ": set this machine's clock (NTP)")))

@@ -16,7 +16,7 @@ from esms_connectors.cli.output import EXIT_CODES, EsmsGroup, json_option, print
 from esms_connectors.cli.pulling import erase, pull, sql
 from esms_connectors.cli.reporting import report
 from esms_connectors.cli.sending import send_zns
-from esms_connectors.cli.settings import connection_options, need, open_client, read_time
+from esms_connectors.cli.settings import connection_options, need, open_client, read_send_time
 from esms_connectors.gateway.codes import CODES
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.models import Submission
@@ -124,7 +124,9 @@ def check(base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
 @click.option("--text", required=True, help="The message; - reads it from standard input.")
 @click.option("--brandname", required=True, help="The registered sender ID.")
 @click.option("--advertising", is_flag=True, help="Advertising: 30 to 5000 numbers, reviewed before it goes out.")
-@click.option("--at", "send_at", metavar="TIME", help="When to send, Vietnamese time unless a zone is given.")
+@click.option(
+    "--at", "send_at", metavar="TIME", help="When to send: '2026-11-21 08:30', 'tomorrow 08:30', +2h, in Vietnam."
+)
 @click.option("--campaign", help="Comes back in the sent data; customer care only.")
 @click.option("--callback-url", metavar="URL", help="Gets the delivery report.")
 @click.option("--request-id", help="At most 50 characters; the same id is never sent twice on one day.")
@@ -161,7 +163,7 @@ def send_sms(
         text = _standard_input()
     # Made here, so that it can be told even when the answer is lost.
     request_id = request_id if request_id is not None else random_request_id()
-    when = None if send_at is None else read_time(send_at)
+    when = None if send_at is None else read_send_time(send_at)
     with open_client(base_url, sandbox) as client:
         if advertising:
             sent = client.send_advertising_sms(

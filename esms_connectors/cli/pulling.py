@@ -24,11 +24,12 @@ from esms_connectors.cli.settings import (
     need,
     open_client,
     open_ledger,
-    read_moment,
 )
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.redaction import mask_phone
+from esms_connectors.gateway.times import read_time
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES
 
 if TYPE_CHECKING:
@@ -56,10 +57,14 @@ phones_option = click.option(
     "--from",
     "start_text",
     metavar="TIME",
-    help="Created from; a day or a time in Vietnam. Default: where the pulls before ended, missed days included.",
+    help="Created from: yesterday, -7d, -36h, 2026-11-21 or '2026-11-21 08:30', in Vietnam. Default: where the pulls "
+    "before ended, missed days included.",
 )
 @click.option(
-    "--to", "end_text", metavar="TIME", help="Created until; default: now, or without --from the last midnight."
+    "--to",
+    "end_text",
+    metavar="TIME",
+    help="Created until, likewise; a day is its midnight. Default: now, or without --from the last midnight.",
 )
 @into_option
 @click.option("--types", metavar="LIST", help="Message types such as 2,25 or zns,customer_care; default: all.")
@@ -109,12 +114,13 @@ def pull(
     \b
     Examples:
       esms pull --into postgresql://etl@db/warehouse
-      esms pull --from 2026-11-01 --to 2026-11-08 --into duckdb:///esms.duckdb
-      esms pull --from 2026-11-01 --into s3://bucket/esms?format=parquet --types zns --phones hashed
+      esms pull --from -7d --to today --into duckdb:///esms.duckdb
+      esms pull --from -36h --into s3://bucket/esms?format=parquet --types zns --phones hashed
     """
-    start = None if start_text is None else read_moment(start_text, "from")
-    end = None if end_text is None else read_moment(end_text, "to")
-    if start is not None and start >= (end or pendulum.now("UTC")):
+    now = machine_clock.now()
+    start = None if start_text is None else read_time(start_text, "--from", now=now)
+    end = None if end_text is None else read_time(end_text, "--to", now=now)
+    if start is not None and start >= (end or now):
         raise InvalidRequestError(f"--from {start_text!r} is not earlier than --to: the span is empty.", field="from")
     sms_types = _read_types(types)
     _need_columns()

@@ -6,20 +6,30 @@ import contextlib
 import json
 import sqlite3
 from pathlib import Path
+from typing import Literal
 
 import click
-import pendulum
 from rich.console import Console
 
 from esms_connectors.cli.output import json_option, print_json
-from esms_connectors.cli.settings import need, open_ledger, read_moment
+from esms_connectors.cli.settings import need, open_ledger
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import ConfigurationError
-from esms_connectors.gateway.wire import VIETNAM
+from esms_connectors.gateway.times import read_time
 
 
 @click.command("report")
-@click.option("--from", "start_text", metavar="TIME", help="Sent from; a day or a time in Vietnam. Default: yesterday.")
-@click.option("--to", "end_text", metavar="TIME", help="Sent before; a day is its midnight. Default: a day later.")
+@click.option(
+    "--from",
+    "start_text",
+    metavar="TIME",
+    default="yesterday",
+    show_default=True,
+    help="Sent from: today, -7d, -36h, 2026-11-21 or '2026-11-21 08:30', in Vietnam.",
+)
+@click.option(
+    "--to", "end_text", metavar="TIME", help="Sent before, likewise; a day is its midnight. Default: a day later."
+)
 @click.option(
     "--into",
     "address",
@@ -46,12 +56,12 @@ from esms_connectors.gateway.wire import VIETNAM
 @click.option("--with-phones", is_flag=True, help="Add who did not get their message, by phone.")
 @json_option
 def report(
-    start_text: str | None,
+    start_text: str,
     end_text: str | None,
     address: str,
     ledger_url: str | None,
     targets: tuple[str, ...],
-    language: str,
+    language: Literal["en", "vi"],
     with_phones: bool,
     as_json: bool,
 ) -> None:
@@ -63,12 +73,13 @@ def report(
     \b
     Examples:
       esms report --into duckdb:///esms.duckdb
-      esms report --from 2026-11-01 --to 2026-12-01 --into duckdb:///esms.duckdb --out november.xlsx --language vi
-      esms report --from 2026-11-20 --into postgresql://etl@db/warehouse --ledger postgresql://etl@db/ledger \\
-        --out s3://bucket/reports/2026-11-20.html
+      esms report --from -30d --to today --into duckdb:///esms.duckdb --out last-month.xlsx --language vi
+      esms report --from today --to now --into postgresql://etl@db/warehouse --ledger postgresql://etl@db/ledger \\
+        --out s3://bucket/reports/today.html
     """
-    start = pendulum.yesterday(VIETNAM) if start_text is None else read_moment(start_text, "from")
-    end = start.add(days=1) if end_text is None else read_moment(end_text, "to")
+    now = machine_clock.now()
+    start = read_time(start_text, "--from", now=now, language=language)
+    end = start.add(days=1) if end_text is None else read_time(end_text, "--to", now=now, language=language)
     for module in ("pyarrow", "msgspec"):
         need(module, "duckdb")
     need("babel", "reports")

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from esms_connectors.cli.output import json_option, print_json, vnd
-from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger, read_time
+from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger, read_send_time
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.ledger import check_run_key
 from esms_connectors.recipients import Columns, ReadReport, RejectsFile, SqlQuery
@@ -48,7 +48,9 @@ from esms_connectors.sending.plan import Plan
     help="Share of all rows to be accepted, those that cannot be sent included; default: every row that can be sent.",
 )
 @click.option("--campaign", help="Words that come back in the sent data.")
-@click.option("--at", "send_at", metavar="TIME", help="When to send, Vietnamese time unless a zone is given.")
+@click.option(
+    "--at", "send_at", metavar="TIME", help="When to send: '2026-11-21 08:30', 'tomorrow 08:30', +2h, in Vietnam."
+)
 @click.option("--callback-url", metavar="URL", help="Gets the delivery reports.")
 @click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True)
 @click.option("--chunk-size", type=click.IntRange(1, 500), default=500, show_default=True, help="Messages a call.")
@@ -100,7 +102,7 @@ def send_zns(
     if query is None and "://" in source and source.split("://")[0].startswith(("postgres", "sqlite", "mysql")):
         raise InvalidRequestError("A database needs --query with a SELECT.", field="query")
     columns = Columns.parse(params, phone=phone_column, row_key=key_column)
-    when = None if send_at is None else read_time(send_at)
+    when = None if send_at is None else read_send_time(send_at)
     console = Console(stderr=True)
     with ExitStack() as stack:
         run = ZnsCampaign(

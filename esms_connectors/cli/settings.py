@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import click
-import pendulum
-from pendulum import DateTime
 
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
-from esms_connectors.gateway.wire import VIETNAM
+from esms_connectors.gateway.times import read_time
 from esms_connectors.ledger import Ledger
-
-_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
-_ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,29 +45,10 @@ def open_ledger(url: str | None) -> Ledger:
     return Ledger.open(url, phone_secret=os.environ.get("ESMS_LEDGER_SECRET") or None)
 
 
-def read_moment(text: str, option: str) -> DateTime:
-    """A day or a time, Vietnamese unless a zone is given; a day is its midnight."""
-    text = text.strip()
-    # ISO only: of 01/02/2027 one reader makes the first of February, another the second of January.
-    shape = _ISO.match(text) or _ISO_DAY.fullmatch(text)
-    try:
-        moment: object = pendulum.parse(text.replace(" ", "T", 1), tz=VIETNAM) if shape else None
-    except ValueError:
-        moment = None
-    if not isinstance(moment, DateTime):
-        raise InvalidRequestError(f"--{option} {text!r} is no time. Give 2026-11-21 or 2026-11-21 08:30.", field=option)
-    # Further out, a day more or another zone is a year that dates do not have.
-    if not 1970 <= moment.year < 9999:
-        raise InvalidRequestError(f"--{option} {text!r} is out of range.", field=option)
-    return moment
-
-
-def read_time(text: str) -> datetime:
+def read_send_time(text: str) -> datetime:
     """When to send."""
-    if not _ISO.match(text.strip()):
-        raise InvalidRequestError(f"--at {text!r} is no time. Give 2026-11-21 08:30.", field="at")
-    moment = read_moment(text, "at")
-    if moment < pendulum.now("UTC").subtract(minutes=5):
+    moment = read_time(text, "--at", whole_days=False)
+    if moment < machine_clock.now().subtract(minutes=5):
         raise InvalidRequestError(f"--at {text!r} lies in the past. Leave it out to send now.", field="at")
     return moment
 

@@ -33,15 +33,32 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None:
         """Let this much of the clock's own time pass."""
 
+    @property
+    def now(self) -> pendulum.DateTime:
+        """The current time, in Vietnam."""
+
 
 class RealClock:
-    """The machine's own time."""
+    """
+    The machine's own time, or one that goes on from another beginning.
+
+    Args:
+        start: what it shows when it is made, as for a `VirtualClock`; default: the machine's time.
+    """
+
+    def __init__(self, start: pendulum.DateTime | str | None = None) -> None:
+        self._shift_ms = 0 if start is None else moment_ms(start) - time.time_ns() // 1_000_000
 
     def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
+        return time.time_ns() // 1_000_000 + self._shift_ms
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+    @property
+    def now(self) -> pendulum.DateTime:
+        """The current time, in Vietnam."""
+        return _local_time(self.now_ms())
 
 
 class VirtualClock:
@@ -73,7 +90,11 @@ class VirtualClock:
     @property
     def now(self) -> pendulum.DateTime:
         """The current time, in Vietnam."""
-        return pendulum.from_timestamp(self._now_ms / 1000, tz="Asia/Ho_Chi_Minh")
+        return _local_time(self._now_ms)
+
+
+def _local_time(ms: int) -> pendulum.DateTime:
+    return pendulum.from_timestamp(ms / 1000, tz="Asia/Ho_Chi_Minh")
 
 
 def moment_ms(moment: pendulum.DateTime | str | int) -> int:

@@ -72,7 +72,11 @@ def _new_emulator() -> Emulator:
     return Emulator(clock=VirtualClock())
 
 
-def _set_environment(monkeypatch: pytest.MonkeyPatch, running: RunningEmulator | InProcessEmulator) -> None:
+def _point_at(running: RunningEmulator | InProcessEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys, address and time: whatever this process makes finds the emulator, and lives by its clock."""
+    clock = running.emulator.clock
+    # By its name, for the emulator shares no code with what it stands in for.
+    monkeypatch.setattr("esms_connectors.gateway.machine_clock.source", lambda: clock.now)
     # What the shell of whoever runs the tests has set must not change what they test.
     monkeypatch.delenv("ESMS_SANDBOX", raising=False)
     monkeypatch.setenv("ESMS_API_KEY", running.api_key)
@@ -82,21 +86,29 @@ def _set_environment(monkeypatch: pytest.MonkeyPatch, running: RunningEmulator |
 
 @pytest.fixture
 def esms_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningEmulator]:
-    """A fresh emulator on a loopback port, with a virtual clock; the ESMS_* environment variables point at it."""
+    """
+    A fresh emulator on a loopback port, with a virtual clock; the ESMS_* environment variables point at it.
+
+    Clients, ledgers and tasks of this process live by its clock too, so that no hour of the day changes a test.
+    """
     from .config import DEMO_API_KEY, DEMO_SECRET_KEY
 
     emulator = _new_emulator()
     with emulator.serve() as server:
         running = RunningEmulator(emulator, server.base_url, DEMO_API_KEY, DEMO_SECRET_KEY)
-        _set_environment(monkeypatch, running)
+        _point_at(running, monkeypatch)
         yield running
 
 
 @pytest.fixture
 def esms_emulator_in_process(monkeypatch: pytest.MonkeyPatch) -> InProcessEmulator:
-    """A fresh emulator with a virtual clock and no socket; the ESMS_* variables hold its keys and an https address."""
+    """
+    A fresh emulator with a virtual clock and no socket; the ESMS_* variables hold its keys and an https address.
+
+    Clients, ledgers and tasks of this process live by its clock too.
+    """
     from .config import DEMO_API_KEY, DEMO_SECRET_KEY
 
     in_process = InProcessEmulator(_new_emulator(), "https://rest.esms.vn", DEMO_API_KEY, DEMO_SECRET_KEY)
-    _set_environment(monkeypatch, in_process)
+    _point_at(in_process, monkeypatch)
     return in_process

@@ -10,11 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import pendulum
 from pendulum import DateTime
 from requests.adapters import BaseAdapter
 
-from esms_connectors.gateway import decode, wire
+from esms_connectors.gateway import decode, machine_clock, wire
 from esms_connectors.gateway import endpoints as catalogue
 from esms_connectors.gateway.answers import AnswerReader
 from esms_connectors.gateway.arguments import (
@@ -112,7 +111,7 @@ class EsmsClient:
             ca_bundle=ca_bundle,
             environ=os.environ,
             adapter=adapter,
-            now=now or _now,
+            now=now or machine_clock.now,
         )
 
     @classmethod
@@ -139,6 +138,11 @@ class EsmsClient:
     def clock(self) -> GatewayClock:
         """The gateway's time, as far as its answers have told it."""
         return self._transport.clock
+
+    @property
+    def longest_call_seconds(self) -> float:
+        """No call of this client lasts longer, repeats included."""
+        return self._transport.longest_call_seconds
 
     def learn_time(self) -> None:
         """One reading call for the gateway's time, unless `clock` knows it; what goes wrong is not told."""
@@ -777,7 +781,3 @@ def sandbox_from_text(text: str) -> bool:
         case "" | "0" | "false" | "no" | "off":
             return False
     raise ConfigurationError("ESMS_SANDBOX must be 1 or 0 (or true or false).")
-
-
-def _now() -> DateTime:
-    return pendulum.now(wire.VIETNAM)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import NamedTuple
 
 from pendulum import DateTime
@@ -44,6 +45,25 @@ class _Reading:
     moment: Moment
     earliest: DateTime
     latest: DateTime
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """
+    What the gateway's clock says of one moment.
+
+    Attributes:
+        first_attempt: what is sent at that moment leaves no earlier.
+        latest: it is not later than that.
+        window_start: first attempts from then on are surely inside the duplicate window.
+        told: as in `GatewayClock`; else these are this machine's times, which nobody has confirmed.
+    """
+
+    moment: Moment
+    first_attempt: DateTime
+    latest: DateTime
+    window_start: DateTime
+    told: bool
 
 
 class GatewayClock:
@@ -128,9 +148,12 @@ class GatewayClock:
         """Whether the gateway still surely holds back a second request with the id of one made at that moment."""
         return inside_duplicate_window(self.earliest(first_attempt), self.latest())
 
-    def window_start(self) -> DateTime:
-        """First attempts from then on are surely inside the duplicate window now."""
-        return duplicate_window_start(self.latest())
+    def times(self) -> Times:
+        """Of now."""
+        moment, told = self.mark(), self.told
+        latest = self.latest(moment)
+        first = self.earliest(moment) if told else moment.local
+        return Times(moment, first, latest, duplicate_window_start(latest), told)
 
     def seconds_since(self, moment: Moment) -> float:
         """How long ago that was, by the clock that says longest."""
@@ -150,3 +173,17 @@ def elapsed_seconds() -> float:
     """A clock that nobody sets. `time.monotonic` stands still while a Linux machine sleeps, this one does not."""
     boot = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boot is None else time.clock_gettime(boot)
+
+
+def boot_clock() -> tuple[str | None, int]:
+    """
+    A clock that other processes of this machine can read too, until it is started anew.
+
+    Returns:
+        Which start of which machine it counts from, None where the system does not say; milliseconds since.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return None, 0
+    return boot, round(elapsed_seconds() * 1000)

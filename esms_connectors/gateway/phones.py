@@ -67,24 +67,25 @@ def read_phone(phone: object) -> tuple[str, str]:
         return "", reason
     compact = SEPARATORS.sub("", phone)
     digits = compact.removeprefix("+")
-    if _DIGITS.fullmatch(digits):
-        if compact.startswith("0084"):
-            subscriber = digits[4:]
-        elif digits.startswith("84") and len(digits) in (11, 12):
-            subscriber = digits[2:]
-        elif digits.startswith("0") and compact == digits:
-            subscriber = digits[1:]
-        elif len(digits) == 9 and compact == digits:
-            subscriber = digits
-        else:
-            subscriber = ""
-        # +84 (0)901 888 484 is how business cards write it.
-        if len(subscriber) == 10 and subscriber.startswith("0"):
-            subscriber = subscriber[1:]
-        if _MOBILE.fullmatch(subscriber):
-            return "0" + subscriber, ""
-        return "", _why_not(compact, digits)
-    return "", "it holds something other than digits" if compact else "it is empty"
+    if not _DIGITS.fullmatch(digits):
+        return "", "it holds something other than digits" if compact else "it is empty"
+    subscriber = _subscriber(compact, digits)
+    return ("0" + subscriber, "") if _MOBILE.fullmatch(subscriber) else ("", _why_not(compact, digits))
+
+
+def _subscriber(compact: str, digits: str) -> str:
+    """The digits behind the 0 or the country code; empty where there is neither."""
+    subscriber = ""
+    if compact.startswith("0084"):
+        subscriber = digits[4:]
+    elif digits.startswith("84") and len(digits) in (11, 12):
+        subscriber = digits[2:]
+    elif digits.startswith("0") and compact == digits:
+        subscriber = digits[1:]
+    elif len(digits) == 9 and compact == digits:
+        subscriber = digits
+    # +84 (0)901 888 484 is how business cards write it.
+    return subscriber[1:] if len(subscriber) == 10 and subscriber.startswith("0") else subscriber
 
 
 def why_no_phone(text: str) -> str:

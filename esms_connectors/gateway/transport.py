@@ -221,10 +221,16 @@ class Transport:
             logger.info("%s: %s; attempt %d follows in %.1f s", endpoint.name, result.reason, call.attempts + 1, wait)
             time.sleep(wait)
 
+    @property
+    def longest_call_seconds(self) -> float:
+        """No call lasts longer, unless a resolver, a throttle or an adapter hangs."""
+        total, budget = self._timeouts.total_seconds, self._retries.budget_seconds
+        return self._retries.attempts * (total + max(total, budget)) + budget
+
     def only_while(self, may_leave: Callable[[], bool]) -> Self:
-        """The same transport, which asks before each attempt leaves; on False nothing does."""
-        view = copy.copy(self)
-        view._may_leave = may_leave
+        """The same transport, which asks this too before each attempt leaves; on False nothing does."""
+        view, before = copy.copy(self), self._may_leave
+        view._may_leave = may_leave if before is None else lambda: before() and may_leave()
         return view
 
     def without_repeats(self) -> Self:

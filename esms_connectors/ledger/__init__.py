@@ -4,8 +4,9 @@ The ledger: what was sent, keyed by request id.
 `ledger.py` claims, settles and looks; `schema.py` has tables and SQL, `rows.py` the rows, `keys.py` their ids.
 """
 
+from esms_connectors.ledger.database import LedgerError
 from esms_connectors.ledger.keys import check_run_key, wire_id
-from esms_connectors.ledger.ledger import LEASE_SECONDS, Ledger, LedgerError
+from esms_connectors.ledger.ledger import LEASE_SECONDS, Ledger
 from esms_connectors.ledger.rows import (
     SMS_TYPES_OF_KIND,
     Claim,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from types import ModuleType
@@ -21,9 +21,12 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 from pendulum import DateTime
 
-from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
+from esms_connectors.gateway import machine_clock
+from esms_connectors.gateway.clock import Times
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.phones import normalise_phone
-from esms_connectors.gateway.retry import duplicate_window_start
+from esms_connectors.ledger.database import guarded
+from esms_connectors.ledger.dating import milliseconds, times_of, window_parameters
 from esms_connectors.ledger.facts import GatewayFacts
 from esms_connectors.ledger.keys import LedgerKeys, check_run_key, wire_id
 from esms_connectors.ledger.rows import Claim, ClaimResult, LedgerRow, RunSummary, SendState, Settlement, check_same
@@ -34,14 +37,6 @@ if TYPE_CHECKING:
 LEASE_SECONDS = 60.0
 
 
-class LedgerError(EsmsError):
-    """
-    The database did not answer, or refused. Rows that were under way are in doubt; the same call again settles them.
-    """
-
-    retryable = True
-
-
 class Ledger:
     """
     Open with `Ledger.open`; close it, or use it as a context manager. Safe to share between threads.
@@ -50,7 +45,7 @@ class Ledger:
         engine: of SQLAlchemy 2, for SQLite or PostgreSQL.
         phone_secret: phones and row keys are stored as keyed hashes (HMAC) of it; None stores them plain.
         lease_seconds: a claim of a worker that gives no sign of life for so long may be taken over.
-        now: the clock; workers on several machines should agree on the time (NTP).
+        now: this machine's clock, which leases go by; workers on several machines should agree on the time (NTP).
 
     Raises:
         ConfigurationError: another database, a schema of a newer version, or a database that cannot be reached.
@@ -68,7 +63,7 @@ class Ledger:
         self._engine = engine
         self._keys = LedgerKeys(phone_secret)
         self.lease_seconds = lease_seconds
-        self._now = now or _now
+        self._now = now or machine_clock.now
         self._sql = ledger_schema.statements_for(engine)
         ledger_schema.create_or_check(engine)
 
@@ -108,10 +103,10 @@ class Ledger:
         return str(url.database) if url.host is None else f"{url.get_backend_name()}://{url.host}/{url.database}"
 
     def _writing(self) -> AbstractContextManager[Connection]:
-        return _guarded(self._engine.begin)
+        return guarded(self._engine.begin)
 
     def _reading(self, **options: Any) -> AbstractContextManager[Connection]:
-        return _guarded(lambda: self._engine.connect().execution_options(**options))
+        return guarded(lambda: self._engine.connect().execution_options(**options))
 
     # --- runs --------------------------------------------------------------------------------------------------------
 
@@ -191,6 +186,7 @@ class Ledger:
         chunk: str,
         frozen: bool = False,
         repeat: bool = True,
+        times: Times | None = None,
     ) -> ClaimResult:
         """
         Take the rows that may be sent now.
@@ -199,6 +195,8 @@ class Ledger:
             worker: a name of this worker that no other one has.
             chunk: name of the chunk; with `frozen`, a row in doubt is only given out in the chunk it was in before.
             repeat: rows in doubt may be sent again under their request ids; else they are left in doubt.
+            times: the gateway's, by which it is judged whether rows in doubt may be repeated; None goes by the clock
+                of this ledger.
 
         Raises:
             InvalidRequestError: a row was claimed before with another payload or phone; none of `rows` is claimed then.
@@ -227,7 +225,7 @@ class Ledger:
             "repeat": int(repeat),
             "now": now,
             "lease_until": now + int(self.lease_seconds * 1000),
-            "window_start": _ms(duplicate_window_start(self._now())),
+            **window_parameters(self._engine.dialect.name, times or times_of(self._now())),
         }
         with self._writing() as connection:
             claimed = connection.execute(self._sql.claim, parameters).fetchall()
@@ -258,9 +256,33 @@ class Ledger:
             left = {row.request_id for row in connection.execute(self._sql.unsettled, {"rows": rows})}
         return [position for position, one in enumerate(ids) if one in left]
 
-    def is_fresh(self, claimed_at: DateTime) -> bool:
-        """Whether a claim made then is surely still ours: a machine that slept must not send on an old claim."""
-        return (self._now() - claimed_at).total_seconds() < self.lease_seconds / 2
+    def rows_of(self, run_key: str, row_keys: Sequence[str]) -> list[dict[str, Any]]:
+        """`state`, `message_id` and `duplicate` of these rows, as far as they are there."""
+        ids = self._keys.request_ids(run_key, row_keys)
+        with self._reading() as connection:
+            found = connection.execute(self._sql.rows_of, {"rows": json.dumps([{"request_id": one} for one in ids])})
+            return [dict(row) for row in found.mappings()]
+
+    def are_claimed(self, request_ids: Sequence[str], *, worker: str) -> bool:
+        """Whether all of these rows are this worker's, and nobody has taken one over."""
+        rows = json.dumps([{"request_id": one} for one in request_ids])
+        with self._reading() as connection:
+            ours = connection.execute(self._sql.are_claimed, {"rows": rows, "worker": worker}).scalar_one()
+        return bool(ours == len(request_ids))
+
+    def has_doubt(self, run_key: str) -> bool:
+        """Whether any row of a run is in doubt with nobody at it; cheap however large the run is."""
+        with self._reading() as connection:
+            found = connection.execute(self._sql.has_doubt, {"run_key": run_key, "now": self._now_ms()}).first()
+        return found is not None
+
+    def date(self, claims: Sequence[Claim], first_attempt: DateTime, *, worker: str) -> None:
+        """Give rows that were claimed before the gateway's time was known the time of their first attempt."""
+        rows = json.dumps([{"request_id": claim.request_id} for claim in claims if not claim.in_doubt])
+        with self._writing() as connection:
+            connection.execute(
+                self._sql.date, {"rows": rows, "worker": worker, "first_attempt": milliseconds(first_attempt)}
+            )
 
     def now(self) -> DateTime:
         return self._now()
@@ -273,7 +295,7 @@ class Ledger:
 
     def has_live_claims(self, run_key: str, until: DateTime) -> bool:
         """Whether claims made until then are neither settled nor over; cheap however large the run is."""
-        parameters = {"run_key": run_key, "until": _ms(until), "now": self._now_ms()}
+        parameters = {"run_key": run_key, "until": milliseconds(until), "now": self._now_ms()}
         with self._reading() as connection:
             return connection.execute(self._sql.live_claims, parameters).first() is not None
 
@@ -302,7 +324,7 @@ class Ledger:
             return 0
         with self._writing() as connection:
             now = self._now_ms()
-            untouched_since = now + 1 if looked_at is None else _ms(looked_at)
+            untouched_since = now + 1 if looked_at is None else milliseconds(looked_at)
             return connection.execute(
                 self._sql.settle_found, {"rows": records, "now": now, "untouched_since": untouched_since}
             ).rowcount
@@ -438,37 +460,13 @@ class Ledger:
         return self._keys.stored(phone)
 
     def _now_ms(self) -> int:
-        return _ms(self._now())
+        return milliseconds(self._now())
 
 
 def _records(settlements: Iterable[Settlement]) -> str:
     """As the one JSON parameter of a statement; empty for none."""
     records = [one.record() for one in settlements]
     return json.dumps(records) if records else ""
-
-
-@contextmanager
-def _guarded(connect: Callable[[], AbstractContextManager[Connection]]) -> Iterator[Connection]:
-    """The database's errors as one line of ours; theirs quote statements."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        with connect() as connection:
-            yield connection
-    except SQLAlchemyError as error:
-        words = str(getattr(error, "orig", None) or "").strip().splitlines()
-        reason = words[0] if words else type(error).__name__
-        raise LedgerError(
-            f"The ledger did not answer: {reason}. Run the same call again once it does: it resumes."
-        ) from None
-
-
-def _ms(moment: DateTime) -> int:
-    return int(moment.timestamp() * 1000)
-
-
-def _now() -> DateTime:
-    return pendulum.now("UTC")
 
 
 def _schema() -> ModuleType:

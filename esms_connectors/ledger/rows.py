@@ -66,7 +66,7 @@ class ClaimResult:
 
     Attributes:
         claims: ours now, in the order given.
-        settled: accepted or rejected before.
+        settled: accepted or rejected before; accepted: of these, the accepted.
         held: in doubt for too long.
         busy: another worker is at them, until its lease ends.
         doubtful: places in the list given of those in doubt that were not given out.
@@ -77,6 +77,7 @@ class ClaimResult:
     held: int = 0
     busy: int = 0
     doubtful: tuple[int, ...] = ()
+    accepted: int = 0
 
     @classmethod
     def of(cls, claims: Iterable[Claim], others: Sequence[tuple[int, str]], *, repeat: bool) -> ClaimResult:
@@ -90,6 +91,7 @@ class ClaimResult:
             # In doubt, and still not given out: its chunk is another one, or another worker was quicker.
             busy=states.count("claimed") + states.count("not_sent") + (len(doubtful) if repeat else 0),
             doubtful=() if repeat else doubtful,
+            accepted=states.count("accepted"),
         )
 
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.schema import CreateColumn
 from sqlalchemy.sql.elements import TextClause
 
 from esms_connectors.gateway.errors import ConfigurationError
@@ -55,6 +56,8 @@ sends = sa.Table(
     sa.Column("claimed_by", sa.String(50)),
     sa.Column("lease_until_ms", sa.BigInteger, nullable=False),
     sa.Column("first_attempt_ms", sa.BigInteger, nullable=False, comment="epoch milliseconds; of the attempt in doubt"),
+    sa.Column("witness", sa.String(50), comment="a second clock, while nobody has confirmed first_attempt_ms"),
+    sa.Column("witness_ms", sa.BigInteger, comment="what it showed"),
     sa.Column("updated_ms", sa.BigInteger, nullable=False),
     # Two small indices instead of one on the state: settling a row then touches only the one of open rows, which stays
     # tiny however many millions are settled.
@@ -115,6 +118,9 @@ class Statements:
     hold: TextClause
     look: TextClause
     renew: TextClause
+    are_claimed: TextClause
+    has_doubt: TextClause
+    date: TextClause
     live_claims: TextClause
     unsettled: TextClause
     settle: TextClause
@@ -125,6 +131,7 @@ class Statements:
     span: TextClause
     count_sends: TextClause
     rows: TextClause
+    rows_of: TextClause
     unresolved: TextClause
     message_ids: TextClause
     runs: TextClause
@@ -136,7 +143,24 @@ class Statements:
     abandon_probe: TextClause
 
 
+# Whether the gateway surely holds back a repeat of a row. A first attempt after :window_end was dated by a
+# clock that was wrong, and so may one be that nobody confirmed and whose second clock cannot be read here. Before the
+# gateway's time is known (:window_start = 0) nothing is too old.
+_IN_WINDOW = """(:window_start = 0 OR ({row}.first_attempt_ms >= :window_start
+    AND {row}.first_attempt_ms <= :window_end AND ({row}.witness IS NULL OR ({row}.witness = CAST(:this_witness AS text)
+        AND {witness_ms} - {row}.witness_ms BETWEEN 0 AND :since_start))))"""
+
+
+def _in_window(witness_ms: str) -> dict[str, str]:
+    return {
+        "in_window": _IN_WINDOW.format(row="esms_sends", witness_ms=witness_ms),
+        "old_in_window": _IN_WINDOW.format(row="old", witness_ms=witness_ms),
+    }
+
+
 _BURNT = "given.duplicate = 1 AND esms_sends.code IS NOT NULL AND esms_sends.code NOT IN ('100', '124', '199')"
+
+_DATABASE_MS = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
 
 # How one JSON parameter becomes rows.
 _ROWS_SQLITE = {
@@ -150,6 +174,8 @@ _ROWS_SQLITE = {
     "states": "(SELECT value FROM json_each(:states))",
     "in_order": "",
     "burnt": _BURNT,
+    "witness_ms": ":witness_ms",
+    **_in_window(":witness_ms"),
     "own_in_order": "",
 }
 _ROWS_POSTGRES = {
@@ -161,6 +187,8 @@ _ROWS_POSTGRES = {
     "ids": "(SELECT request_id FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given(request_id text))",
     "states": "(SELECT jsonb_array_elements_text(CAST(:states AS jsonb)))",
     "burnt": _BURNT,
+    "witness_ms": _DATABASE_MS,
+    **_in_window(_DATABASE_MS),
     # Whoever changes several rows locks them in the order of their ids, as the claim does, or two would lock each other
     # out: the sign of life and a settlement of the same worker, for one.
     "in_order": """AND esms_sends.request_id IN (
@@ -178,32 +206,34 @@ _ROWS_POSTGRES = {
 # Ordered, so that two workers with the same chunk wait for each other instead of locking each other out.
 _CLAIM = """
 INSERT INTO esms_sends AS old (request_id, run_key, row_key, line, phone, payload_hash, chunk, state, generation,
-    in_doubt, id_refused, duplicate, claimed_by, lease_until_ms, first_attempt_ms, updated_ms)
+    in_doubt, id_refused, duplicate, claimed_by, lease_until_ms, first_attempt_ms, witness, witness_ms, updated_ms)
 SELECT request_id, :run_key, row_key, line, phone, payload_hash, :chunk, 'claimed', 0, 0,
-    0, 0, :worker, :lease_until, :now, :now
+    0, 0, :worker, :lease_until, :first_attempt, CAST(:witness AS text),
+    CASE WHEN CAST(:witness AS text) IS NULL THEN NULL ELSE {witness_ms} END, :now
 FROM {claim} WHERE true ORDER BY request_id
 ON CONFLICT (request_id) DO UPDATE SET
     state = 'claimed', claimed_by = excluded.claimed_by, lease_until_ms = excluded.lease_until_ms,
     chunk = excluded.chunk, line = excluded.line, phone = excluded.phone, updated_ms = excluded.updated_ms,
     in_doubt = CASE old.state WHEN 'not_sent' THEN 0 ELSE 1 END,
     first_attempt_ms = CASE old.state WHEN 'not_sent' THEN excluded.first_attempt_ms ELSE old.first_attempt_ms END,
+    witness = CASE old.state WHEN 'not_sent' THEN excluded.witness ELSE old.witness END,
+    witness_ms = CASE old.state WHEN 'not_sent' THEN excluded.witness_ms ELSE old.witness_ms END,
     generation = old.generation + CASE old.state WHEN 'not_sent' THEN old.id_refused ELSE 0 END,
     code = CASE WHEN old.state = 'not_sent' AND old.id_refused = 1 THEN NULL ELSE old.code END,
     id_refused = CASE old.state WHEN 'not_sent' THEN 0 ELSE old.id_refused END
 WHERE old.payload_hash = excluded.payload_hash AND old.phone IN (excluded.phone, 'erased') AND (
     old.state = 'not_sent'
-    OR (:repeat = 1 AND old.first_attempt_ms >= :window_start AND (:any_chunk = 1 OR old.chunk = excluded.chunk) AND (
+    OR (:repeat = 1 AND {old_in_window} AND (:any_chunk = 1 OR old.chunk = excluded.chunk) AND (
         old.state = 'unknown' OR (old.state = 'claimed' AND old.lease_until_ms < :now))))
 RETURNING request_id, generation, in_doubt
 """
 
 # What is in doubt for too long is held; what a dead worker left and nobody may repeat now is in doubt like the rest.
 _HOLD = """
-UPDATE esms_sends SET in_doubt = 1,
-    state = CASE WHEN first_attempt_ms < :window_start THEN 'held' ELSE 'unknown' END
+UPDATE esms_sends SET in_doubt = 1, state = CASE WHEN {in_window} THEN 'unknown' ELSE 'held' END
 WHERE request_id IN {ids} {in_order} AND (
-    (state = 'unknown' AND first_attempt_ms < :window_start)
-    OR (state = 'claimed' AND lease_until_ms < :now AND (first_attempt_ms < :window_start OR :repeat = 0)))
+    (state = 'unknown' AND NOT {in_window})
+    OR (state = 'claimed' AND lease_until_ms < :now AND (:repeat = 0 OR NOT {in_window})))
 """
 
 _LOOK = "SELECT request_id, state, payload_hash, phone FROM esms_sends WHERE request_id IN {ids}"
@@ -270,6 +300,17 @@ def statements_for(engine: Engine) -> Statements:
             "WHERE run_key = :run_key AND state NOT IN ('accepted', 'rejected') AND state = 'claimed' "
             "AND claimed_by = :worker {own_in_order}"
         ),
+        are_claimed=text(
+            "SELECT count(*) FROM esms_sends WHERE request_id IN {ids} AND state = 'claimed' AND claimed_by = :worker"
+        ),
+        has_doubt=text(
+            "SELECT 1 FROM esms_sends WHERE run_key = :run_key AND state NOT IN ('accepted', 'rejected') "
+            "AND (state = 'unknown' OR (state = 'claimed' AND lease_until_ms < :now)) LIMIT 1"
+        ),
+        date=text(
+            "UPDATE esms_sends SET first_attempt_ms = :first_attempt, witness = NULL, witness_ms = NULL "
+            "WHERE request_id IN {ids} {in_order} AND state = 'claimed' AND claimed_by = :worker"
+        ),
         live_claims=text(
             "SELECT 1 FROM esms_sends WHERE run_key = :run_key AND state NOT IN ('accepted', 'rejected') "
             "AND state = 'claimed' AND updated_ms <= :until AND lease_until_ms >= :now LIMIT 1"
@@ -310,6 +351,7 @@ def statements_for(engine: Engine) -> Statements:
             "first_attempt_ms, updated_ms, lease_until_ms FROM esms_sends "
             "WHERE run_key = :run_key AND state IN {states} ORDER BY line, request_id"
         ),
+        rows_of=text("SELECT state, message_id, duplicate FROM esms_sends WHERE request_id IN {ids} ORDER BY line"),
         unresolved=text(
             "SELECT request_id, phone, state, message_id, first_attempt_ms, updated_ms FROM esms_sends "
             "WHERE run_key = :run_key AND (state IN ('unknown', 'held') "
@@ -408,7 +450,11 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
 
 def _upgrade_from_1(connection: Connection) -> None:
     """The tables that were missing are there already."""
-    connection.execute(sa.text("ALTER TABLE esms_sends ADD COLUMN id_refused INTEGER NOT NULL DEFAULT 0"))
+    present = {column["name"] for column in sa.inspect(connection).get_columns(sends.name)}
+    for column in sends.columns:
+        if column.name not in present:
+            definition = CreateColumn(column).compile(dialect=connection.dialect)
+            connection.execute(sa.text(f"ALTER TABLE {sends.name} ADD COLUMN {definition}"))
     # What a code on such a row meant then.
     connection.execute(sa.text("UPDATE esms_sends SET id_refused = 1 WHERE state = 'not_sent' AND code IS NOT NULL"))
     connection.execute(sa.update(version).values(version=SCHEMA_VERSION))

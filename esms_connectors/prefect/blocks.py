@@ -47,14 +47,14 @@ class EsmsBlock(Block):
             )
         return _load_by_id, (type(self), self._block_document_id)
 
-    def _make_absolute(self) -> None:
-        """What is stored is read in other working folders: make relative paths absolute, or refuse them."""
+    def _check_before_saving(self) -> None:
+        """What is stored is used elsewhere and later: make relative paths absolute, refuse what cannot work there."""
 
     async def asave(
         self, name: str | None = None, overwrite: bool = False, client: PrefectClient | None = None
     ) -> UUID:
         """
-        Store the block on the Prefect server; relative paths are made absolute first.
+        Store the block on the Prefect server. Relative paths are made absolute, mistakes are refused.
 
         Args:
             name: Of the block; None saves it under the name it has.
@@ -62,16 +62,17 @@ class EsmsBlock(Block):
             client: Of the server.
 
         Raises:
-            ConfigurationError: a path cannot be used by others, or an address cannot be read.
+            ConfigurationError, InvalidRequestError: something cannot be used as it is.
         """
-        self._make_absolute()
+        self._check_before_saving()
         saved: UUID = await super().asave(name=name, overwrite=overwrite, client=client)
         return saved
 
     @async_dispatch(asave)
     def save(self, name: str | None = None, overwrite: bool = False, client: PrefectClient | None = None) -> UUID:
         """
-        Store the block on the Prefect server; relative paths are made absolute first. `asave` where a loop runs.
+        Store the block on the Prefect server. Relative paths are made absolute, mistakes are refused. It is `asave`
+        where a loop runs.
 
         Args:
             name: Of the block; None saves it under the name it has.
@@ -79,9 +80,9 @@ class EsmsBlock(Block):
             client: Of the server; not used here.
 
         Raises:
-            ConfigurationError: a path cannot be used by others, or an address cannot be read.
+            ConfigurationError, InvalidRequestError: something cannot be used as it is.
         """
-        self._make_absolute()
+        self._check_before_saving()
         saved: UUID = in_sync(super().save)(name=name, overwrite=overwrite)
         return saved
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from threading import Event
 from typing import Any
 
 from prefect.futures import PrefectFuture
@@ -26,6 +27,11 @@ class Dispatch:
 
     Only a window of shards is under way at a time, so neither memory nor Prefect's server feels the size of the list.
 
+    Args:
+        window: shards under way at a time.
+        progress: told how many rows are settled.
+        stop: set when the run is told to end, for the shards that wait for their turn.
+
     Attributes:
         stopped_by: the refusal that every further shard would meet, None when it came to its end.
         not_tried: rows that were read and not handed out, because it was stopped.
@@ -39,11 +45,14 @@ class Dispatch:
         *,
         window: int,
         progress: Callable[[int], None],
+        stop: Event,
     ) -> None:
         self._campaign, self._plan, self._ledger = campaign, plan, ledger
-        self._window, self._progress = window, progress
+        self._window, self._progress, self._stop = window, progress, stop
         self._under_way: deque[tuple[ZnsShard, PrefectFuture[Any]]] = deque()
         self._left: dict[int, tuple[BaseException, int]] = {}
+        self._settled: dict[int, dict[str, int]] = {}
+        self._sent = self._duplicates = 0
         self._rows_done = 0
         self._silent = 0
         self.stopped_by: EsmsError | None = None
@@ -55,14 +64,27 @@ class Dispatch:
 
     def counters(self, recipients: int) -> Counters:
         """
-        What is left of all that this attempt was given; whole shards, so too many rows rather than too few. A task that
-        ended in any other way than with an account of its rows may not have come to claim them.
+        What became of the rows that this attempt was given, also those that earlier runs settled. A task that ended in
+        any other way than with an account of its rows may not have come to claim them.
         """
-        told = [(error, rows) for error, rows in self._left.values() if isinstance(error, ShardIncompleteError)]
+        told = [error for error, _ in self._left.values() if isinstance(error, ShardIncompleteError)]
         untold = sum(rows for error, rows in self._left.values() if not isinstance(error, ShardIncompleteError))
-        not_tried = sum(error.counters["not_tried"] for error, _ in told)
-        left = sum(rows for _, rows in told) - not_tried
-        return Counters(read=recipients, not_sent=left, not_tried=self.not_tried + untold + not_tried)
+        total = Counter[str]()
+        for counted in (*self._settled.values(), *(error.counters for error in told)):
+            total.update(counted)
+        accepted = total["accepted"] + total["accepted_before"]
+        return Counters(
+            read=recipients,
+            accepted=self._sent,
+            duplicates=self._duplicates,
+            accepted_before=accepted - self._sent,
+            rejected=total["rejected"] + total["rejected_before"],
+            unknown=total["unknown"],
+            not_sent=total["not_sent"],
+            held=total["held"],
+            busy=total["busy"],
+            not_tried=self.not_tried + untold + total["not_tried"],
+        )
 
     def run(self) -> None:
         """
@@ -92,6 +114,11 @@ class Dispatch:
                     self._hand_out(shard)
                     while len(self._under_way) >= self._window:
                         self._take_in()
+            except BaseException as error:
+                if not isinstance(error, Exception):
+                    # Cancelled, or its worker is stopped: what waits for its turn is not sent, what left is settled.
+                    self._stop.set()
+                raise
             finally:
                 while self._under_way:
                     # What is under way is settled before anybody hears of a row that was refused.
@@ -116,11 +143,14 @@ class Dispatch:
             self._left.pop(shard.number, None)
             self._silent = 0
             self._rows_done += len(shard.rows)
-            self.passed_over += state.name == "Cached"
+            self._take_counts(shard, future.result(), passed_over=state.name == "Cached")
             self._progress(self._rows_done)
             return
         error = _error_of(future)
         self._left[shard.number] = error, len(shard.rows)
+        if isinstance(error, ShardIncompleteError):
+            self._sent += error.counters["accepted"]
+            self._duplicates += error.counters["duplicates"]
         if isinstance(error, InvalidRequestError | ConfigurationError) and not error.retryable:
             self.stopped_by = self.stopped_by or error
             raise error
@@ -133,6 +163,13 @@ class Dispatch:
                 f"{self._silent} shards in a row brought no answer; the gateway seems to be down. "
                 "Run the same campaign again later: it resumes."
             )
+
+    def _take_counts(self, shard: ZnsShard, told: Mapping[str, Any], *, passed_over: bool) -> None:
+        self._settled[shard.number] = {name: told[name] for name in ("accepted", "rejected")}
+        self.passed_over += passed_over
+        if not passed_over:
+            self._sent += told["sent_by_this_try"]
+            self._duplicates += told["duplicates"]
 
     def _wait_for_others(self) -> None:
         """Until nobody is at a row any more: those who live settle theirs, the lease of the dead ends."""

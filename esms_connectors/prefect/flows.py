@@ -21,6 +21,7 @@ from prefect.states import Cancelled
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.redaction import redact
 from esms_connectors.gateway.states import DeliveryState
@@ -31,12 +32,13 @@ from esms_connectors.prefect.days import first_day, with_day
 from esms_connectors.prefect.delivery import wait_for_delivery
 from esms_connectors.prefect.dispatch import Dispatch
 from esms_connectors.prefect.loading import load_sent_messages, sent_messages_asset
-from esms_connectors.prefect.notification import EsmsNotification, NotificationFailedError
+from esms_connectors.prefect.notification import EsmsNotification
 from esms_connectors.prefect.reporting import ProgressArtifact, artifact_key, show_plan, show_run
 from esms_connectors.prefect.retries import core_says_repeat
 from esms_connectors.prefect.sending import APPROVED_PLANS, plan_zns_bulk
-from esms_connectors.prefect.sharing import borrow_ledger
+from esms_connectors.prefect.sharing import borrow_account, borrow_ledger
 from esms_connectors.prefect.warehouse import EsmsWarehouse
+from esms_connectors.sending.alerts import AlertFailedError
 from esms_connectors.sending.bulk import BulkIncompleteError, BulkSummary, campaign_of
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow, windows_between
 
@@ -90,7 +92,7 @@ def zns_campaign(
         shards_at_a_time: Tasks handed out at a time; about twice the workers of the task runner.
 
     Returns:
-        Counts of the run, all runs of it together.
+        What became of these recipients, `sent_by_this_try` of them now; `run`: of all rows under the run key.
 
     Raises:
         BulkIncompleteError: Fewer were accepted than `at_least`, or rows are not settled.
@@ -108,6 +110,11 @@ def zns_campaign(
         {"cache_policy": NO_CACHE} if approval == "none" else {"cache_policy": APPROVED_PLANS, "persist_result": True}
     )
     plan = plan_zns_bulk.with_options(**options)(campaign, chunks_per_shard=chunks_per_shard)
+    if plan["sandbox"]:
+        raise InvalidRequestError(
+            "The account is a sandbox: a campaign cannot be sent from it. Call plan_zns_bulk to check one.",
+            field="sandbox",
+        )
     text = show_plan(plan["plan"], campaign.run_key)
     for problem in plan["plan"]["problems"]:
         logger.warning("%s", problem)
@@ -115,10 +122,11 @@ def zns_campaign(
         return Cancelled(message="The plan was not approved; nothing was sent.")
     recipients = plan["plan"]["recipients"]
     with (
+        borrow_account(campaign.credentials, campaign.rate_limit) as account,
         borrow_ledger(campaign.ledger) as ledger,
         ProgressArtifact(artifact_key("esms-progress", campaign.run_key), "Recipients settled", recipients) as bar,
     ):
-        dispatch = Dispatch(campaign, plan, ledger, window=shards_at_a_time, progress=bar.tell)
+        dispatch = Dispatch(campaign, plan, ledger, window=shards_at_a_time, progress=bar.tell, stop=account.stop)
         came_to_its_end = False
         try:
             dispatch.run()
@@ -150,14 +158,10 @@ def zns_campaign(
         because = f" Stopped: {summary.stopped_by}" if summary.stopped_by else ""
         raise BulkIncompleteError(f"Run {campaign.run_key}: {summary}.{because}", summary=summary)
     return {
-        "run_key": campaign.run_key,
+        **summary.as_dict(),
         "account": plan["account"],
-        "campaign": summary.campaign,
         "recipients": recipients,
-        "accepted": run.accepted,
-        "duplicates": run.duplicates,
-        "rejected": run.rejected,
-        "unsettled": run.unsettled,
+        "unsettled": summary.counters.left,
         "not_in_ledger": lost,
         "complete": summary.complete,
         "open_elsewhere": summary.elsewhere,
@@ -221,11 +225,11 @@ def notify_by_sms(body: str, subject: str | None = None, notification: str = "de
 
     Raises:
         ConfigurationError: The block cannot be used.
-        NotificationFailedError: Not every phone was sent to.
+        AlertFailedError: Not every phone was sent to.
     """
     context = FlowRunContext.get()
     run = context.flow_run if context is not None else None
-    moment = time.time() if run is None or run.created is None else run.created.timestamp()
+    moment = machine_clock.now().timestamp() if run is None or run.created is None else run.created.timestamp()
     # A flow that runs again, retried in the UI for one, makes a new task, which knows of no attempt before it.
     _notify(body, subject, notification, moment, again=run is not None and run.run_count > 1)
 
@@ -243,7 +247,7 @@ def _notify(body: str, subject: str | None, notification: str, moment: float, *,
     context = TaskRunContext.get()
     again = again or (context is not None and context.task_run.run_count > 1)
     if again and not EsmsNotification.may_repeat(moment):
-        raise NotificationFailedError("SMS notification: not tried again, because the gateway's day has ended since.")
+        raise AlertFailedError("SMS alert: not tried again, because the gateway's day has ended since.")
     failure = load_block(EsmsNotification, notification).attempt(body, subject, moment=moment)
     if failure is not None:
         raise failure

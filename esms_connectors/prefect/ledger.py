@@ -62,7 +62,7 @@ class EsmsLedger(EsmsBlock):
         secret = self.phone_secret.get_secret_value() if self.phone_secret else None
         return Ledger.open(url, phone_secret=secret or None, lease_seconds=self.lease_seconds)
 
-    def _make_absolute(self) -> None:
+    def _check_before_saving(self) -> None:
         url = absolute_ledger_url(self.url.get_secret_value())
         check_lasts(ledger_file(url), "The ledger")
         self.url = SecretStr(url)

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 
 import pendulum
 from prefect.blocks.abstract import NotificationBlock, NotificationError
 from pydantic import Field, SecretStr
 
-from esms_connectors.gateway.errors import EsmsError, InvalidRequestError, OutcomeUnknownError
-from esms_connectors.gateway.phones import normalise_phone
-from esms_connectors.gateway.redaction import mask_phone
-from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.gateway import machine_clock
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 from esms_connectors.gateway.retry import duplicate_window_start
-from esms_connectors.gateway.sms_text import describe, without_diacritics
 from esms_connectors.prefect.async_twins import async_dispatch
 from esms_connectors.prefect.blocks import EsmsBlock
 from esms_connectors.prefect.credentials import EsmsCredentials
-
-
-class NotificationFailedError(EsmsError):
-    """Not every phone was sent to. Trying again with the same moment sends nobody a second message."""
-
-    def __init__(self, message: str, *, retryable: bool = False) -> None:
-        super().__init__(message)
-        self.retryable = retryable
+from esms_connectors.sending.alerts import (
+    PATIENCE_SECONDS,
+    AlertEvent,
+    AlertFailedError,
+    AlertResult,
+    alert_text,
+    check_alert,
+    send_alert,
+)
 
 
 class EsmsNotification(NotificationBlock, EsmsBlock):
@@ -45,6 +42,7 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
         plain_text: write without diacritics.
         max_segments: longer texts are cut.
         same_text_minutes: for how long the same text to the same phone counts as the same event.
+        patience_seconds: for how long a gateway that is away is asked again.
 
     Example:
         ```python
@@ -72,6 +70,9 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
     max_segments: int = Field(default=2, ge=1, le=6, description="Longer texts are cut to so many segments.")
     same_text_minutes: int = Field(
         default=10, ge=1, le=720, description="The same text within so many minutes is the same event: sent once."
+    )
+    patience_seconds: float = Field(
+        default=PATIENCE_SECONDS, ge=0, le=3600, description="For so long a gateway that is away is asked again."
     )
 
     async def anotify(self, body: str, subject: str | None = None) -> None:
@@ -106,17 +107,11 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
         template = self.text if subject else self.text.replace("{subject}: ", "").replace("{subject}", "")
         # No format(): subjects and bodies hold braces, and are no templates of ours.
         values = {"{subject}": subject or "", "{body}": body}
-        text = " ".join(re.sub(r"\{subject\}|\{body\}", lambda match: values[match[0]], template).split())
-        if self.plain_text:
-            text = without_diacritics(text)
-        cut = text[: 160 * self.max_segments]
-        while describe(cut).segments > self.max_segments:
-            cut = cut[:-1]
-        return text if cut == text else cut[:-3].rstrip() + "..."
+        text = re.sub(r"\{subject\}|\{body\}", lambda match: values[match[0]], template)
+        fallback = ": ".join(filter(None, (subject, body))) or "A notification without a text"
+        return alert_text(text, fallback, max_segments=self.max_segments, plain_text=self.plain_text)
 
-    def attempt(
-        self, body: str, subject: str | None = None, *, moment: float | None = None
-    ) -> NotificationFailedError | None:
+    def attempt(self, body: str, subject: str | None = None, *, moment: float | None = None) -> AlertFailedError | None:
         """
         Send to each phone, and hand back what went wrong, or None.
 
@@ -127,21 +122,19 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
                 message, which the gateway holds back where it has it; `may_repeat` says until when.
         """
         try:
-            failures = self._send_to_each(self.message(body, subject), time.time() if moment is None else moment)
+            text = self.message(body, subject)
+            result = self._tell(text, machine_clock.now().timestamp() if moment is None else moment)
         except EsmsError as error:
-            failures = [(str(error), error.retryable)]
+            return AlertFailedError(f"SMS alert: {error}", retryable=error.retryable)
         except Exception as error:  # noqa: BLE001 - any other error would make Prefect send the message again
-            failures = [(f"internal error ({type(error).__name__})", False)]
-        if not failures:
-            return None
-        return NotificationFailedError(
-            "SMS notification: " + "; ".join(text for text, _ in failures), retryable=any(may for _, may in failures)
-        )
+            return AlertFailedError(f"SMS alert: internal error ({type(error).__name__})")
+        (self.logger.warning if result.sandbox else self.logger.info)("SMS alert: %s", result)
+        return result.failure
 
     @staticmethod
     def may_repeat(moment: float) -> bool:
         """Whether the gateway surely still holds back what was sent since that moment."""
-        return pendulum.from_timestamp(moment) >= duplicate_window_start(pendulum.now("UTC"))
+        return pendulum.from_timestamp(moment) >= duplicate_window_start(machine_clock.now())
 
     def _send(self, body: str, subject: str | None) -> None:
         failure = self.attempt(body, subject)
@@ -151,30 +144,31 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
             raise NotificationError(str(failure))
         self.logger.warning("%s", failure)
 
-    def _send_to_each(self, text: str, moment: float) -> list[tuple[str, bool]]:
-        """What went wrong, in words, and whether another attempt may do better."""
-        brandname = self.brandname or self.credentials.brandname
-        if not brandname:
-            raise InvalidRequestError("a brandname is missing, in this block and in its credentials", field="brandname")
-        listed = [one.strip() for one in re.split(r"[,;\n]", self.phones.get_secret_value()) if one.strip()]
-        if not listed:
-            raise InvalidRequestError("no phone number is given", field="phones")
-        failures: list[tuple[str, bool]] = []
-        phones: dict[str, None] = {}
-        for one in listed:
-            try:
-                # In one spelling: a number that is listed twice gets one message.
-                phones[normalise_phone(one)] = None
-            except InvalidRequestError as error:
-                failures.append((str(error), False))
-        period = int(moment // (self.same_text_minutes * 60))
+    def _tell(self, text: str, moment: float) -> AlertResult:
+        # An automation says nothing of the event but the text, so that and its time are what tells two events apart.
+        event = AlertEvent(
+            subject=("prefect", self.credentials.account, text),
+            what="notification",
+            occurrence=int(moment // (self.same_text_minutes * 60)),
+        )
         with self.credentials.get_client() as client:
-            for phone in phones:
-                request_id = make_request_id("prefect-notification", self.credentials.account, phone, text, period)
-                try:
-                    client.send_customer_care_sms(phone, text, brandname, request_id=request_id)
-                except EsmsError as error:
-                    # Nobody knows whether it arrived: under the same request id that is no reason to give up.
-                    may = error.retryable or isinstance(error, OutcomeUnknownError)
-                    failures.append((f"{mask_phone(phone)}: {error}", may))
-        return failures
+            return send_alert(
+                client,
+                self.phones.get_secret_value(),
+                text,
+                self._sender,
+                event=event,
+                fallback=text,
+                max_segments=self.max_segments,
+                plain_text=self.plain_text,
+                patience_seconds=self.patience_seconds,
+            )
+
+    @property
+    def _sender(self) -> str | None:
+        return self.brandname or self.credentials.brandname
+
+    def _check_before_saving(self) -> None:
+        problems = check_alert(self.phones.get_secret_value(), self._sender).problems
+        if problems:
+            raise ConfigurationError(f"phones of the alert: {'; '.join(problems)}.")

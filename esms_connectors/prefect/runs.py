@@ -15,6 +15,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.context import FlowRunContext, TaskRunContext
 
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.gateway.wire import VIETNAM
 
@@ -84,11 +85,11 @@ def scheduled_time() -> DateTime:
     elif task is not None and task.task_run.flow_run_id is not None:
         run = _flow_run(task.task_run.flow_run_id)
     else:
-        return pendulum.now("UTC")
+        return machine_clock.now()
     while _began_at_once(run) and (parent := _parent(run)) is not None and parent.flow_run_id is not None:
         run = _flow_run(parent.flow_run_id)
     moment = run.expected_start_time or run.created
-    return pendulum.now("UTC") if moment is None else pendulum.instance(moment)
+    return machine_clock.now() if moment is None else pendulum.instance(moment)
 
 
 def scheduled_day() -> date:

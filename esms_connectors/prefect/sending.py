@@ -16,7 +16,7 @@ from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging import get_run_logger
 
-from esms_connectors.gateway import wire
+from esms_connectors.gateway import machine_clock, wire
 from esms_connectors.gateway.arguments import check_callback_url, check_label
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.phones import normalise_phone
@@ -130,7 +130,8 @@ def send_sms(
         rate_limit: A global concurrency limit with slot decay.
 
     Returns:
-        `state` (accepted), `message_id` (None after a lost answer), `duplicate`, `run_key` to wait for it with.
+        `state`: accepted, or checked in the sandbox, which sends nothing; `sent_by_this_try`: 0 where an earlier run or
+        try had sent it; `message_id` (None after a lost answer), `duplicate`, `sandbox`, `run_key` to wait for it with.
 
     Raises:
         BulkIncompleteError: It was rejected, or nobody knows; `retryable` says whether trying again may settle it.
@@ -200,7 +201,14 @@ def _send_sms(
             checked = account.client.send_customer_care_sms(
                 phone, text, sender, send_at=send_at, campaign=campaign, callback_url=callback_url
             )
-            return {"state": "accepted", "message_id": checked.message_id, "duplicate": False, "sandbox": True}
+            get_run_logger().info("sandbox: the message was checked, and not sent")
+            return {
+                "state": "checked",
+                "sent_by_this_try": 0,
+                "message_id": checked.message_id,
+                "duplicate": False,
+                "sandbox": True,
+            }
         phone = normalise_phone(phone)
         named = message_key or make_request_id("prefect-sms", _this_run(), phone, text, sender)
         run_key = f"sms/{account.block.account}/{named}"
@@ -226,6 +234,7 @@ def _send_sms(
         raise BulkIncompleteError(f"Run {run_key}: {summary}. {why}".strip(), summary=summary)
     return {
         "state": row["state"],
+        "sent_by_this_try": summary.counters.accepted,
         "message_id": row["message_id"],
         "duplicate": bool(summary.run.duplicates),
         "run_key": run_key,
@@ -255,7 +264,7 @@ def plan_zns_bulk(campaign: ZnsCampaign, *, chunks_per_shard: int | None = None)
 
     Returns:
         `plan`: counts, cost, problems and reasons of rejected rows, nobody's number; `shards`: their names;
-        `chunks_per_shard`; `account`.
+        `chunks_per_shard`; `account`; `sandbox`, from which nothing can be sent.
 
     Raises:
         InvalidRequestError: Source, columns and template do not fit, or nobody can be sent to.
@@ -284,7 +293,7 @@ def _plan(campaign: ZnsCampaign, chunks_per_shard: int | None) -> dict[str, Any]
             stack.enter_context(rejects)
         cutter = Cutter(campaign.chunk_size)
         plan = opened.plan(rejects, watch=lambda rows: cutter.watch(in_template_order(rows, opened.template)))
-        label = account.block.account
+        label, sandbox = account.block.account, account.client.sandbox
     opened.check_reach(plan)
     if campaign.send_at is not None and plan.already_settled == 0 and _is_over(campaign.send_at):
         # Of a run that has begun the rest is sent at once; a new one has the wrong year, more likely than not.
@@ -296,13 +305,14 @@ def _plan(campaign: ZnsCampaign, chunks_per_shard: int | None) -> dict[str, Any]
         "shards": shard_names(chunks, size),
         "chunks_per_shard": size,
         "account": label,
+        "sandbox": sandbox,
     }
 
 
 def _is_over(moment: datetime) -> bool:
     if moment.tzinfo is None:
         raise InvalidRequestError("send_at needs a time with a zone, such as 2026-12-24T08:00+07:00.", field="send_at")
-    return pendulum.instance(moment) < pendulum.now("UTC").subtract(minutes=5)
+    return pendulum.instance(moment) < machine_clock.now().subtract(minutes=5)
 
 
 @task(name="send-zns-bulk", **_SHARD_OPTIONS)
@@ -318,7 +328,7 @@ def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> dict[str, Any]:
         campaign: What the shard is a part of.
 
     Returns:
-        Counts of the rows by what became of them.
+        Counts of the rows of this shard by what became of them; `sent_by_this_try` of those that left now.
 
     Raises:
         ShardIncompleteError: Rows are not settled; `retryable` says whether trying again may settle them.
@@ -340,6 +350,9 @@ def _send_shard(shard: ZnsShard, campaign: ZnsCampaign) -> dict[str, Any]:
         borrow_account(campaign.credentials, campaign.rate_limit) as account,
         borrow_ledger(campaign.ledger) as ledger,
     ):
+        if account.stop.is_set():
+            untried = ShardSummary(Counters(not_tried=len(shard.rows)), "", EsmsError("the run was told to end"))
+            raise ShardIncompleteError(f"Shard {shard.number + 1} was not sent.", summary=untried)
         summary = bulk.send_zns_shard(
             account.client,
             shard.rows,
@@ -361,11 +374,15 @@ def _send_shard(shard: ZnsShard, campaign: ZnsCampaign) -> dict[str, Any]:
             f"Shard {shard.number + 1} of {shard.total} of run {campaign.run_key}: {told}.{because}", summary=summary
         )
     get_run_logger().debug("shard %d of %d: %s", shard.number + 1, shard.total, told)
-    counted = asdict(summary.counters)
+    counters = summary.counters
     return {
         "shard": shard.name,
         "rows": len(shard.rows),
-        **{name: counted[name] for name in ("accepted", "duplicates", "rejected", "settled_before")},
+        "accepted": counters.accepted + counters.accepted_before,
+        "sent_by_this_try": counters.accepted,
+        "duplicates": counters.duplicates,
+        "rejected": counters.rejected + counters.rejected_before,
+        "settled_before": counters.settled_before,
     }
 
 

@@ -92,10 +92,19 @@ class Shelf(Generic[T]):
 
 @dataclass(slots=True)
 class Account:
-    """A client, and the account that it is for."""
+    """
+    A client, and the account that it is for.
+
+    Attributes:
+        stop: set when the run is told to end: no further request leaves.
+    """
 
     block: EsmsCredentials
     client: EsmsClient
+    stop: threading.Event
+
+    def __post_init__(self) -> None:
+        self.client = self.client.only_while(lambda: not self.stop.is_set())
 
     def close(self) -> None:
         self.client.close()
@@ -112,7 +121,7 @@ def borrow_account(credentials: str | EsmsCredentials, rate_limit: str | None = 
     def make() -> Account:
         block = load_block(EsmsCredentials, credentials)
         settings: dict[str, Any] = {} if rate_limit is None else {"throttle": GlobalRateLimit(rate_limit)}
-        return Account(block, block.get_client(**settings))
+        return Account(block, block.get_client(**settings), threading.Event())
 
     with _accounts.borrow((_attempt(), _name(credentials), rate_limit or ""), make) as account:
         yield account

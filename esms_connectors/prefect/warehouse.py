@@ -71,7 +71,7 @@ class EsmsWarehouse(EsmsBlock):
         check_lasts(local_path(url), "The warehouse")
         return open_warehouse(url)
 
-    def _make_absolute(self) -> None:
+    def _check_before_saving(self) -> None:
         from esms_connectors.warehouse.places import absolute_address, local_path
 
         url = absolute_address(self.url.get_secret_value())

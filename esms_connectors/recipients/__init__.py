@@ -6,6 +6,7 @@ source, except by what `read_recipients` says.
 """
 
 from esms_connectors.recipients.columns import Columns
+from esms_connectors.recipients.delimited import holds_rows
 from esms_connectors.recipients.phone_lists import PhoneList, read_phone_list
 from esms_connectors.recipients.phones import CleanPhone, clean_phone
 from esms_connectors.recipients.reading import ReadReport, Recipient, read_recipients
@@ -23,6 +24,7 @@ __all__ = [
     "Source",
     "SqlQuery",
     "clean_phone",
+    "holds_rows",
     "is_repeatable",
     "open_rows",
     "read_phone_list",

@@ -9,12 +9,25 @@ import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import chain
+from typing import Any
 
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.recipients.columns import looks_like_phone, repeated
+from esms_connectors.recipients.damage import damage_of
+from esms_connectors.recipients.phones import clean_phone
 
 # (line on which the row begins, or its number where there are no lines; cells; what is wrong with the row as a whole)
 RawRow = tuple[int, Sequence[object], str | None]
+
+
+class ShortRow(str):
+    """
+    The problem of a row that ends before the header does. It is none where the cells that are missing are not needed:
+    Excel does not write empty cells at the end of a row.
+    """
+
+    __slots__ = ()
+
 
 # In order of preference where two stand equally often.
 _DELIMITERS = "\t;,|"
@@ -73,15 +86,21 @@ def decoded_lines(
         with reopen() as again:
             again.read(skip)
             where = _line_of_bad_byte(again, encoding)
-        bad = bytes(error.object)[error.start]
+        bad = bytes(error.object)
         raise source_error(
-            name,
-            f"is not {encoding}: byte {bad:#04x} in line {where}. Save it as «CSV UTF-8», "
-            "or say which encoding it has (often windows-1258)",
+            name, f"is not {encoding}: byte {bad[error.start]:#04x} in line {where}. {_advice(bad)}"
         ) from None
     finally:
         # Who opened the file closes it.
         text.detach()
+
+
+def _advice(content: bytes) -> str:
+    """What to do about a text that is no UTF-8. Old Vietnamese fonts are no encoding that could be given."""
+    old = damage_of(content.decode("cp1252", "replace").replace("\ufffd", ""))
+    if "TCVN3" in old or "VNI" in old:
+        return f"It {old}: convert it first, for example with UniKey"
+    return "Save it as «CSV UTF-8», or say which encoding it has (often windows-1258)"
 
 
 def _encoding_of(head: bytes, told: str | None) -> tuple[str, int]:
@@ -123,7 +142,7 @@ def csv_rows(lines: Iterator[str], name: str, delimiter: str | None) -> tuple[tu
     Rows without any cell are left out. `strict`, because a stray quote would otherwise swallow rows in silence.
 
     Raises:
-        InvalidRequestError: no header, a name that stands twice, a quote that is never closed.
+        InvalidRequestError: no header, a name that stands twice, a quote that is never closed, or closed rows later.
     """
     skipped = 0
     first = next(lines, "")
@@ -134,10 +153,9 @@ def csv_rows(lines: Iterator[str], name: str, delimiter: str | None) -> tuple[tu
         first, skipped = next(lines, ""), skipped + 1
     if not first:
         raise source_error(name, "is empty: not even a header line")
+    delimiter = delimiter or _sniff(first)
     try:
-        reader = csv.reader(
-            chain([first], lines), delimiter=delimiter or _sniff(first), skipinitialspace=True, strict=True
-        )
+        reader = csv.reader(chain([first], lines), delimiter=delimiter, skipinitialspace=True, strict=True)
     except (TypeError, ValueError):
         raise InvalidRequestError(f"delimiter must be one character, not {delimiter!r}.", field="delimiter") from None
     try:
@@ -149,29 +167,64 @@ def csv_rows(lines: Iterator[str], name: str, delimiter: str | None) -> tuple[tu
         if any(map(looks_like_phone, names)):
             raise source_error(name, "has no header line with the names of the columns")
         raise source_error(name, f"has the column {twice} twice; rename one of the two")
+    return names, _checked_rows(reader, name, len(names), delimiter, skipped)
 
-    def rows() -> Iterator[RawRow]:
-        width = len(names)
-        begun = reader.line_num
-        try:
-            for cells in reader:
-                line, begun = skipped + begun + 1, reader.line_num
-                if len(cells) == width or not cells:
-                    if cells:
-                        yield line, cells, None
-                elif len(cells) > width and not any(cells[width:]):
-                    yield line, cells[:width], None  # empty cells at the end say nothing
-                else:
-                    yield line, cells, f"has {len(cells)} cells where the header has {width}"
-        except csv.Error as error:
-            raise _csv_error(error, name, skipped + begun + 1, skipped + reader.line_num) from None
 
-    return names, rows()
+def _checked_rows(reader: Any, name: str, width: int, delimiter: str, skipped: int) -> Iterator[RawRow]:
+    begun = reader.line_num
+    try:
+        for cells in reader:
+            line, lines, begun = skipped + begun + 1, reader.line_num - begun, reader.line_num
+            if lines > 1 and _swallowed(cells, delimiter, width):
+                raise source_error(
+                    name,
+                    f"has a quote in the row of line {line} that is closed only in line {skipped + begun}: the lines "
+                    "between look like rows of their own",
+                )
+            if len(cells) == width:
+                yield line, cells, None
+            elif len(cells) > width and not any(map(str.strip, cells[width:])):
+                yield line, cells[:width], None  # empty cells at the end say nothing
+            elif cells:
+                problem = f"has {len(cells)} cells where the header has {width}"
+                yield line, cells, ShortRow(problem) if len(cells) < width else problem
+    except csv.Error as error:
+        raise _csv_error(error, name, skipped + begun + 1, skipped + reader.line_num) from None
+
+
+def holds_rows(cell: str, delimiters: str = _DELIMITERS) -> bool:
+    """Whether a cell with line breaks holds lines of other rows: a phone beside other cells."""
+    for line in cell.splitlines():
+        pieces = line.translate(dict.fromkeys(map(ord, delimiters), "\n")).split("\n")
+        if len(pieces) > 1 and any(clean_phone(piece).number for piece in pieces):
+            return True
+    return False
+
+
+def _swallowed(cells: Sequence[str], delimiter: str, width: int) -> bool:
+    """Whether a quote that was never closed has made one row of several: each of its lines is a row."""
+    for at, cell in enumerate(cells):
+        first, *others = cell.splitlines() or [""]
+        if not others:
+            continue
+        if holds_rows(cell, delimiter):
+            return True
+        counts = [at + first.count(delimiter), *(line.count(delimiter) for line in others)]
+        counts[-1] += len(cells) - 1 - at
+        # Of fewer columns a sentence with a comma or two may look so.
+        if width > 3 and all(count == width - 1 for count in counts):
+            return True
+    return False
 
 
 def _csv_error(error: csv.Error, name: str, begun: int, line: int) -> InvalidRequestError:
     words = str(error)
-    if "unexpected end" in words or "field larger" in words:
+    if "field larger" in words:
+        long = f"a cell of more than {csv.field_size_limit():,} characters"
+        if line == begun:
+            return source_error(name, f"has {long} in line {line}: leave that column out")
+        return source_error(name, f"has a quote in the row of line {begun} that is never closed, or {long}")
+    if "unexpected end" in words:
         return source_error(name, f"has a quote in the row of line {begun} that is never closed")
     return source_error(name, f"has a quote in line {line} that is neither doubled nor at the end of its cell")
 

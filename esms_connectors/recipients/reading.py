@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import chain, islice
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from esms_connectors.gateway import wire
 from esms_connectors.gateway.arguments import check_template_params
@@ -17,10 +17,12 @@ from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.phones import match_common_spelling
 from esms_connectors.gateway.redaction import mask_phone, mask_phones
 from esms_connectors.recipients.columns import Columns
+from esms_connectors.recipients.damage import are_suspicious, plain_lines, value_damage
+from esms_connectors.recipients.delimited import ShortRow, holds_rows
 from esms_connectors.recipients.phones import clean_phone, float_like, has_exponent, is_narrow
 from esms_connectors.recipients.rejects import RejectsFile
 from esms_connectors.recipients.seen import KeySet, PhoneSet
-from esms_connectors.recipients.sources import Source, open_rows
+from esms_connectors.recipients.sources import Rows, Source, open_rows
 
 LISTED = 100
 MAX_KEY_LENGTH = 200
@@ -165,6 +167,16 @@ def read_recipients(
     return reader.read(source, encoding, delimiter)
 
 
+class _Places(NamedTuple):
+    """Where a source has what: positions in a row; how many cells a row needs, and how many it has."""
+
+    phone: int
+    params: Sequence[int]
+    key: int | None
+    shortest: int
+    width: int
+
+
 class _Reader:
     """One reading of one source."""
 
@@ -196,47 +208,63 @@ class _Reader:
         with open_rows(source, columns=self.columns.wanted, encoding=encoding, delimiter=delimiter) as rows:
             if not rows.names:
                 return  # a list without any row has no columns either
-            at = self.columns.locate(rows.names, rows.source)
-            phone_at = at[self.columns.phone]
-            params_at = [at[column] for column in self.param_columns]
-            key_at = None if self.columns.row_key is None else at[self.columns.row_key]
+            places = self._places(rows)
             begin = list(islice(rows, _LOOKED_AT_FIRST))
-            self.narrow = _all_narrow(cells[phone_at] for _, cells, problem in begin if problem is None)
+            self.narrow = _all_narrow(cells[places.phone] for _, cells, problem in begin if problem is None)
             for line, cells, problem in chain(begin, rows):
                 report.rows += 1
                 try:
-                    if problem is not None:
-                        raise _Rejected("", "", problem)
-                    key = None if key_at is None else self._key(cells[key_at])
-                    cell = cells[phone_at]
-                    phone = match_common_spelling(cell) if cell.__class__ is str else None
-                    migrated = False
-                    if phone is None:
-                        phone, migrated = self._phone(cell)
-                    params = self._params(cells, params_at)
+                    recipient, duplicate = self._recipient(line, cells, problem, places)
                 except _Rejected as why:
-                    self._reject(line, cells, why, rows.names)
+                    # Of a row that is short and wrong it is most likely that a cell is missing before the end.
+                    self._reject(line, cells, why if problem is None else _Rejected("", "", problem), rows.names)
                     continue
-                if not self.phones.add(phone):
+                if duplicate:
                     report.duplicates += 1
                     if len(report.first_duplicates) < LISTED:
                         report.first_duplicates.append(line)
                     if not self.keep:
                         continue
-                    if key is None:
-                        self.times_kept[phone] += 1
-                        key = f"{phone}#{self.times_kept[phone] + 1}"
                 report.accepted += 1
-                if phone != cell:
+                if recipient.phone != cells[places.phone]:
                     report.respelled += 1
-                    if migrated:
-                        self._note_migrated(line, cell, phone)
-                yield Recipient(
-                    phone,
-                    tuple(params) if self.param_names is None else dict(zip(self.param_names, params, strict=True)),
-                    phone if key is None else key,
-                    line,
-                )
+                yield recipient
+
+    def _places(self, rows: Rows) -> _Places:
+        at = self.columns.locate(rows.names, rows.source)
+        key = None if self.columns.row_key is None else at[self.columns.row_key]
+        params = [at[column] for column in self.param_columns]
+        return _Places(at[self.columns.phone], params, key, self._shortest(at), len(rows.names))
+
+    def _recipient(
+        self, line: int, cells: Sequence[Any], problem: str | None, places: _Places
+    ) -> tuple[Recipient, bool]:
+        """The recipient of a row, and whether an earlier row has the same phone."""
+        if problem is not None:
+            if not isinstance(problem, ShortRow) or len(cells) < places.shortest:
+                raise _Rejected("", "", problem)
+            cells = [*cells, *[""] * (places.width - len(cells))]
+        key = None if places.key is None else self._key(cells[places.key])
+        cell = cells[places.phone]
+        phone = match_common_spelling(cell) if cell.__class__ is str else None
+        migrated = False
+        if phone is None:
+            phone, migrated = self._phone(cell)
+        params = self._params(cells, places.params)
+        duplicate = not self.phones.add(phone)
+        if migrated and (self.keep or not duplicate):
+            self._note_migrated(line, cell, phone)
+        if key is None:
+            key = self._next_key(phone) if duplicate and self.keep else phone
+        named = self.param_names
+        return (
+            Recipient(phone, tuple(params) if named is None else dict(zip(named, params, strict=True)), key, line),
+            duplicate,
+        )
+
+    def _next_key(self, phone: str) -> str:
+        self.times_kept[phone] += 1
+        return f"{phone}#{self.times_kept[phone] + 1}"
 
     def _phone(self, cell: object) -> tuple[str, bool]:
         found = clean_phone(cell, migrate_2018=self.migrate_2018, narrow=self.narrow)
@@ -263,6 +291,22 @@ class _Reader:
             raise _Rejected(column, value, "is that of an earlier row", "the row key is that of an earlier row")
         return key
 
+    def _shortest(self, at: Mapping[str, int]) -> int:
+        """Cells that a row must have: up to the last one that cannot be empty."""
+        needed = {self.columns.phone, *self.param_columns}
+        if self.template is not None:
+            rules = {rule.name: rule for rule in self.template.params}
+            names = self.param_names or tuple(rules)
+            optional = (
+                column
+                for name, column in zip(names, self.param_columns, strict=True)
+                if rules[name].accepts_null or not rules[name].required
+            )
+            needed -= {*optional} - {self.columns.phone}
+        if self.columns.row_key is not None:
+            needed.add(self.columns.row_key)
+        return 1 + max(at[column] for column in needed)
+
     def _limits(self) -> list[tuple[int, int]]:
         """Shortest and longest of each value, within which nothing more is to be asked."""
         if self.template is None:
@@ -284,12 +328,24 @@ class _Reader:
                     params = [unicodedata.normalize("NFC", value) for value in params]
         except (AttributeError, TypeError, UnicodeEncodeError):
             params = [self._param(column, cells[at]) for column, at in zip(self.param_columns, params_at, strict=True)]
+        if are_suspicious(params):
+            params = [self._undamaged(column, value) for column, value in zip(self.param_columns, params, strict=True)]
         if self.limits:
             for (shortest, longest), value in zip(self.limits, params, strict=True):
                 if not shortest <= len(value) <= longest:
                     self._check(params)
                     break
         return params
+
+    def _undamaged(self, column: str, value: str) -> str:
+        """A value without odd characters; line ends stay in an SMS, of a template's value they are blanks."""
+        lines = plain_lines(value, one_line=False)
+        if "\n" in lines and holds_rows(lines):
+            raise _Rejected(column, value, "has lines that look like rows of their own")
+        value = plain_lines(lines, one_line=True) if self.template is not None else lines
+        if reason := value_damage(value):
+            raise _Rejected(column, value, reason)
+        return value
 
     def _param(self, column: str, value: object) -> str:
         """One value that is not plain text."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.ledger import Ledger
@@ -67,7 +68,7 @@ def make_report(
         ConfigurationError: nothing of the period was ever loaded, or the place cannot be asked.
         WarehouseError, LedgerError: it cannot be reached, or refuses to answer.
     """
-    made_at = datetime.now(UTC) if now is None else utc(now)
+    made_at = machine_clock.machine_time() if now is None else utc(now)
     period = _checked(start, end, made_at)
     before = _period_before(period, made_at)
     counts = None if ledger is None else count_ledger(ledger, period)

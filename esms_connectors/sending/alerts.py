@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, repeat
 
-import pendulum
 from pendulum import DateTime
 
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import (
     ConfigurationError,
@@ -123,7 +123,7 @@ def send_alert(
     patience_seconds: float = PATIENCE_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
-    now: Callable[[], DateTime] = lambda: pendulum.now("UTC"),
+    now: Callable[[], DateTime] = machine_clock.now,
 ) -> AlertResult:
     """
     Tell each phone of `event` once.

@@ -17,10 +17,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
-from pendulum import DateTime
-
 from esms_connectors.gateway.arguments import MAX_CAMPAIGN_LENGTH, check_campaign
 from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.clock import Times
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError, NotSentError
 from esms_connectors.gateway.models import ZnsTemplate
@@ -28,8 +27,9 @@ from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger import Claim, Ledger, LedgerError, LedgerRow, SendState, Settlement, check_run_key
 from esms_connectors.recipients import Recipient
-from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel, Channel, ZnsChannel
+from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel, Channel, ChunkOutcome, ZnsChannel
 from esms_connectors.sending.chunks import cut_chunks, evened
+from esms_connectors.sending.lease import Lease
 from esms_connectors.sending.summary import BulkIncompleteError, BulkSummary, Counters, ShardSummary
 
 __all__ = [
@@ -235,10 +235,8 @@ class _Run:
     counters: Counters = field(default_factory=Counters)
     stopped_by: EsmsError | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _ended: threading.Event = field(default_factory=threading.Event)
+    _lease: Lease = field(init=False)
     _silent_chunks: int = 0
-    _renewed_at: DateTime | None = None
-    _slept_until: DateTime | None = None
     _told: float = 0.0
     _logged: float = 0.0
 
@@ -280,11 +278,11 @@ class _Run:
         about = {**self.channel.about(), "row_key": self.row_key, "campaign": campaign_of(self.run_key, self.campaign)}
         # The campaign of the first call stays: the messages already stand under it.
         self.campaign = self.ledger.begin_run(self.run_key, self.channel.kind, about)["campaign"]
-        alive = threading.Thread(target=self._stay_alive, name="esms-lease", daemon=True)
-        alive.start()
+        self._lease = Lease(self.channel.client, self.ledger, self.run_key, self.worker)
         try:
-            self._read_and_send(first=True)
-            self._take_up_what_is_left()
+            with self._lease:
+                self._read_and_send(first=True)
+                self._take_up_what_is_left()
         except InvalidRequestError as error:
             if self.counters.accepted + self.counters.unknown:
                 # Nothing of this row was sent, but "invalid input, nothing was sent" must not be said once others were.
@@ -293,9 +291,6 @@ class _Run:
                     f"{error} Other rows were: {self.ledger.summary(self.run_key).accepted} accepted so far.",
                 )
             raise
-        finally:
-            self._ended.set()
-            alive.join()
         self._tell(always=True)
 
     def _take_up_what_is_left(self) -> None:
@@ -325,10 +320,15 @@ class _Run:
                 pause *= 2
             self.counters.busy = self.counters.unknown = self.counters.held = 0
             self.counters.settled_before = self.counters.done = 0
+            # What this call has settled so far is found settled now.
+            self.counters.accepted_before = -self.counters.accepted
+            self.counters.rejected_before = -self.counters.rejected
             self._read_and_send(first=False)
             readings += 1
 
     def _read_and_send(self, *, first: bool) -> None:
+        if not self.channel.client.clock.told and self.ledger.has_doubt(self.run_key):
+            self.channel.client.learn_time()
         source = self.recipients() if callable(self.recipients) else self.recipients
         running: set[Future[None]] = set()
         with ThreadPoolExecutor(self.threads, thread_name_prefix="esms-send") as pool:
@@ -376,11 +376,24 @@ class _Run:
         rows = iter(source)
         while batch := list(islice(rows, 1000)):
             left = self.ledger.unsettled(self.run_key, [recipient.row_key for recipient in batch])
-            self._count(settled_before=len(batch) - len(left), done=len(batch) - len(left))
+            settled = {recipient.row_key for recipient in batch} - {batch[position].row_key for position in left}
+            accepted = sum(row["state"] == "accepted" for row in self.ledger.rows_of(self.run_key, [*settled]))
+            self._count(
+                settled_before=len(settled),
+                accepted_before=accepted,
+                rejected_before=len(settled) - accepted,
+                done=len(settled),
+            )
             yield from (batch[position] for position in left)
 
     def _handle(self, number: int, recipients: list[Recipient]) -> None:
         """Claim, send, settle one chunk."""
+        try:
+            self._send_chunk(number, recipients)
+        finally:
+            self._lease.end()
+
+    def _send_chunk(self, number: int, recipients: list[Recipient]) -> None:
         if self.stopped_by is not None:
             self._count(not_tried=len(recipients))
             return
@@ -390,23 +403,35 @@ class _Run:
         ]
         frozen = self.channel.frozen
         chunk = make_request_id("chunk", *(row.row_key for row in rows)) if frozen else str(number)
-        claimed_at = self.ledger.now()
-        found = self.ledger.claim(self.run_key, rows, worker=self.worker, chunk=chunk, frozen=frozen)
-        self._count(settled_before=found.settled, held=found.held, busy=found.busy, done=found.settled)
+        times = self._lease.begin()
+        found = self.ledger.claim(
+            self.run_key, rows, worker=self.worker, chunk=chunk, frozen=frozen, repeat=times.told, times=times
+        )
+        self._count(
+            settled_before=found.settled,
+            accepted_before=found.accepted,
+            rejected_before=found.settled - found.accepted,
+            held=found.held,
+            busy=found.busy,
+            unknown=len(found.doubtful),
+            done=found.settled,
+        )
         if not found.claims:
             return
-        if (frozen and len(found.claims) < len(rows)) or not self.ledger.is_fresh(claimed_at):
+        if frozen and len(found.claims) < len(rows):
             self._give_back(found.claims)
             self._count(busy=len(found.claims))
             return
         chosen = [recipients[claim.index] for claim in found.claims]
         try:
             outcome = self.channel.send(
-                found.claims, chosen, self.campaign or "", lambda claim: self._still_ours(claim, claimed_at)
+                found.claims, chosen, self.campaign or "", lambda claims: self._lease.holds(claims, times)
             )
         except (InvalidRequestError, ConfigurationError):
             self._give_back(found.claims)
             raise
+        if not times.told:
+            self._date(found.claims, outcome, times)
         self.ledger.settle(outcome.settlements, worker=self.worker)
         states = [settlement.state.value for settlement in outcome.settlements]
         self._count(
@@ -414,7 +439,8 @@ class _Run:
             duplicates=sum(settlement.duplicate for settlement in outcome.settlements),
             rejected=states.count("rejected"),
             unknown=states.count("unknown"),
-            not_sent=states.count("not_sent"),
+            # What was not allowed to leave is taken up like the rows of others.
+            **{"busy" if outcome.late else "not_sent": states.count("not_sent")},
             done=states.count("accepted") + states.count("rejected"),
         )
         with self._lock:
@@ -428,6 +454,14 @@ class _Run:
                     "Run the same command again later: it resumes."
                 )
 
+    def _date(self, claims: Sequence[Claim], outcome: ChunkOutcome, times: Times) -> None:
+        """Rows in doubt will be judged by the gateway's time, also by other machines: they are dated by it now."""
+        client = self.channel.client
+        if any(settlement.state is SendState.UNKNOWN for settlement in outcome.settlements):
+            client.learn_time()
+        if client.clock.told:
+            self.ledger.date(claims, client.clock.earliest(times.moment), worker=self.worker)
+
     def _give_back(self, claims: Iterable[Claim]) -> None:
         """Claims that were not sent; those in doubt from before stay in doubt."""
         self.ledger.settle([Settlement(claim.request_id, SendState.NOT_SENT) for claim in claims], worker=self.worker)
@@ -436,33 +470,6 @@ class _Run:
         with self._lock:
             for name, count in more.items():
                 setattr(self.counters, name, getattr(self.counters, name) + count)
-
-    def _still_ours(self, claim: Claim, claimed_at: DateTime) -> bool:
-        """
-        Whether a row claimed then may be sent now. One in doubt only at once: its request id is good for a limited
-        time. Any other as long as the lease was renewed without a gap in which it may have been taken over.
-        """
-        if self.ledger.is_fresh(claimed_at):
-            return True
-        renewed_at, slept_until = self._renewed_at, self._slept_until
-        return (
-            not claim.in_doubt
-            and renewed_at is not None
-            and self.ledger.is_fresh(renewed_at)
-            and (slept_until is None or claimed_at > slept_until)
-        )
-
-    def _stay_alive(self) -> None:
-        self._renewed_at = self.ledger.now()
-        while not self._ended.wait(self.ledger.lease_seconds / 4):
-            try:
-                now = self.ledger.now()
-                if (now - self._renewed_at).total_seconds() >= self.ledger.lease_seconds:
-                    self._slept_until = now
-                self.ledger.renew(self.run_key, self.worker)
-                self._renewed_at = now
-            except Exception as error:  # noqa: BLE001 - claims and settlements will tell; this thread must not
-                logger.warning("the lease could not be renewed: %s", type(error).__name__)
 
     def _tell(self, *, always: bool = False) -> None:
         now = time.monotonic()

@@ -6,7 +6,7 @@ What `send_zns_bulk` is for checked rows this is for a file, a query or a list. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -204,25 +204,13 @@ class ZnsCampaign:
 
 
 def summary_dict(summary: BulkSummary, plan: Plan) -> dict[str, Any]:
-    """What a run came to, for JSON: counts, cost and keys; nobody's number."""
-    run = summary.run
-    cost = None if plan.price_vnd is None else plan.price_vnd * run.accepted
-    refused: Mapping[str, int] = run.rejected_by_code
+    """What a call came to, for JSON: `BulkSummary.as_dict`, the rows of the source, and what its accepted rows cost."""
+    cost = None if plan.price_vnd is None else plan.price_vnd * summary.accepted
     return {
-        "run_key": run.run_key,
-        "campaign": summary.campaign,
-        "accepted": run.accepted,
-        "duplicates": run.duplicates,
-        "rejected": run.rejected,
-        "rejected_by_code": dict(refused),
-        "unknown": run.unknown,
-        "held": run.held,
-        "not_sent": run.not_sent,
-        "sent_by_this_try": summary.counters.accepted,
+        **summary.as_dict(),
         "rows": plan.report.rows,
         "rows_that_cannot_be_sent": plan.report.rejected,
         "cost_vnd": None if cost is None else int(cost),
-        "seconds": round(summary.seconds, 2),
     }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from esms_connectors.gateway.errors import (
     EsmsError,
     GatewayError,
     InvalidRequestError,
+    NotAllowedToLeaveError,
     NotSentError,
     OutcomeUnknownError,
     RateLimitedError,
@@ -49,15 +50,17 @@ class ChunkOutcome:
         settlements: one for each claim.
         stop: the refusal that would meet every further row too.
         answered: whether the gateway answered at all.
+        late: the rows that were not sent were not allowed to leave any more.
     """
 
     settlements: list[Settlement]
     stop: GatewayError | None = None
     answered: bool = True
+    late: bool = False
 
 
-# Whether a claimed row may be sent now; a channel that takes its time over a chunk asks again for each row.
-StillOurs = Callable[[Claim], bool]
+# Whether claimed rows may leave now; asked with the connection ready, for each attempt of each call.
+MayLeave = Callable[[Sequence[Claim]], bool]
 
 
 class Channel(Protocol):
@@ -79,7 +82,7 @@ class Channel(Protocol):
         ...
 
     def send(
-        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, still_ours: StillOurs
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_leave: MayLeave
     ) -> ChunkOutcome:
         """Send the claimed rows; never raises for what the gateway or the network do."""
         ...
@@ -121,14 +124,14 @@ class ZnsChannel:
         return tuple(params.get(param.name, "") for param in self.template.params)
 
     def send(
-        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, still_ours: StillOurs
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_leave: MayLeave
     ) -> ChunkOutcome:
         elements = [
             ZnsRecipient(recipient.phone, self._positional(recipient), claim.wire_id)
             for claim, recipient in zip(claims, recipients, strict=True)
         ]
         try:
-            bulk = self.client.send_zns_bulk(
+            bulk = self.client.only_while(lambda: may_leave(claims)).send_zns_bulk(
                 elements,
                 self.template_id,
                 self.oa_id,
@@ -171,20 +174,14 @@ class CareSmsChannel:
         return fill_text(self.text, recipient)
 
     def send(
-        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, still_ours: StillOurs
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_leave: MayLeave
     ) -> ChunkOutcome:
         settlements: list[Settlement] = []
         for position, (claim, recipient) in enumerate(zip(claims, recipients, strict=True)):
-            if not still_ours(claim):
-                # The machine slept, or the day may be over that the request id of a row in doubt is good for.
-                late = [
-                    Settlement(rest.request_id, SendState.UNKNOWN if rest.in_doubt else SendState.NOT_SENT)
-                    for rest in claims[position:]
-                ]
-                return ChunkOutcome(settlements + late)
+            client = self.client.only_while(lambda claim=claim: may_leave([claim]))  # type: ignore[misc]
             outcome = _single(
                 claim,
-                lambda claim=claim, recipient=recipient: self.client.send_customer_care_sms(  # type: ignore[misc]
+                lambda client=client, claim=claim, recipient=recipient: client.send_customer_care_sms(  # type: ignore[misc]
                     recipient.phone,
                     fill_text(self.text, recipient),
                     self.brandname,
@@ -195,10 +192,10 @@ class CareSmsChannel:
                 ),
             )
             settlements += outcome.settlements
-            if outcome.stop is not None or not outcome.answered:
+            if outcome.stop is not None or not outcome.answered or outcome.late:
                 # The rest was not tried, and certainly not sent.
                 rest = [Settlement(untried.request_id, SendState.NOT_SENT) for untried in claims[position + 1 :]]
-                return ChunkOutcome(settlements + rest, outcome.stop, outcome.answered)
+                return replace(outcome, settlements=settlements + rest)
         return ChunkOutcome(settlements)
 
 
@@ -224,12 +221,12 @@ class AdvertisingChannel:
         return self.text
 
     def send(
-        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, still_ours: StillOurs
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_leave: MayLeave
     ) -> ChunkOutcome:
         # Of the rows' own ids: the same rows give the same id, other rows another.
         request_id = make_request_id("chunk", self.run_key, *(claim.wire_id for claim in claims))
         try:
-            sent = self.client.send_advertising_sms(
+            sent = self.client.only_while(lambda: may_leave(claims)).send_advertising_sms(
                 [recipient.phone for recipient in recipients],
                 self.text,
                 self.brandname,
@@ -269,12 +266,13 @@ _NOT_ABOUT_A_ROW = (AuthenticationError, AddressNotAllowedError, DuplicateReques
 
 def whole_chunk(claims: Sequence[Claim], error: EsmsError) -> ChunkOutcome:
     """The settlement of every row of a call that brought an error instead of rows."""
+    late = isinstance(error, NotAllowedToLeaveError)
     code = _code_of(error)
     match error:
         case OutcomeUnknownError():
             state, answered = SendState.UNKNOWN, code is not None
         case NotSentError():
-            state, answered = SendState.NOT_SENT, False
+            state, answered = SendState.NOT_SENT, late
         case GatewayError() if not error.nothing_taken:
             # Refused as a whole, which is no word about any row; or a 124 for many, of whom some went out before.
             state, answered = SendState.UNKNOWN, True
@@ -291,7 +289,7 @@ def whole_chunk(claims: Sequence[Claim], error: EsmsError) -> ChunkOutcome:
         Settlement(claim.request_id, state, code=code, message_id=message_id, reason=reason, id_refused=refused)
         for claim in claims
     ]
-    return ChunkOutcome(settlements, _stopping(error), answered)
+    return ChunkOutcome(settlements, _stopping(error), answered, late)
 
 
 def _stopping(error: EsmsError | None) -> GatewayError | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pendulum
 
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.endpoints import SEND_ADVERTISING_SMS, SEND_ZNS_BULK
 from esms_connectors.gateway.models import SmsType
@@ -172,7 +173,7 @@ def _add_money(client: EsmsClient, plan: Plan, price_vnd: Decimal | None, sms_ty
     plan.balance_vnd = client.get_balance().balance_vnd
     plan.price_vnd, plan.price_from = price_vnd, "given"
     if price_vnd is None:
-        now = pendulum.now("UTC")
+        now = machine_clock.now()
         page = client.get_sms_sent_data_page(now.subtract(days=_LOOKED_BACK_DAYS), now, sms_type, page_size=50)
         prices = [
             (message.sent_at, message.price_vnd)
@@ -188,7 +189,7 @@ def _add_problems(plan: Plan, send_at: datetime | None) -> None:
         plan.problems.append("there is nobody to send to")
     if plan.left_vnd is not None and plan.left_vnd < 0:
         plan.problems.append(f"the balance is {-plan.left_vnd:,.0f} VND short; sends would stop with code 103")
-    when = (pendulum.instance(send_at) if send_at else pendulum.now("UTC")).in_timezone(VIETNAM)
+    when = (pendulum.instance(send_at) if send_at else machine_clock.now()).in_timezone(VIETNAM)
     if when.hour >= QUIET_FROM_HOUR or when.hour < QUIET_TO_HOUR:
         rule = "advertising is not allowed then" if plan.kind == "advertising" else "people sleep then"
         plan.problems.append(f"it would arrive at {when.format('HH:mm')} in Vietnam: {rule}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.ledger.rows import RunSummary
@@ -18,6 +19,7 @@ class Counters:
         done: settled by this call, or found settled.
         accepted, duplicates, rejected, unknown, not_sent: outcomes of this call.
         settled_before, held, busy: found so in the ledger, in the last reading; busy rows are another worker's.
+        accepted_before, rejected_before: rows of this call that another call settled, such as an earlier try.
         not_tried: read, and not tried because the run was stopped.
     """
 
@@ -29,6 +31,8 @@ class Counters:
     unknown: int = 0
     not_sent: int = 0
     settled_before: int = 0
+    accepted_before: int = 0
+    rejected_before: int = 0
     held: int = 0
     busy: int = 0
     not_tried: int = 0
@@ -82,6 +86,39 @@ class BulkSummary:
     def complete(self) -> bool:
         """Whether every row that no other worker answers for is settled, one way or the other."""
         return self.run.unsettled == self.elsewhere and self.counters.not_tried == 0 and self.stopped_by is None
+
+    @property
+    def accepted(self) -> int:
+        """Rows of this call that are accepted, whichever call sent them; other rows of the run do not count."""
+        return self.counters.accepted + self.counters.accepted_before
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: what became of this call's rows, and apart from that of all rows of the run; nobody's number."""
+        counters, run = self.counters, self.run
+        return {
+            "run_key": run.run_key,
+            "campaign": self.campaign,
+            "accepted": self.accepted,
+            "sent_by_this_try": counters.accepted,
+            "duplicates": counters.duplicates,
+            "rejected": counters.rejected + counters.rejected_before,
+            "unknown": counters.unknown,
+            "held": counters.held,
+            "not_sent": counters.not_sent,
+            "at_other_workers": counters.busy,
+            "not_tried": counters.not_tried,
+            "run": {
+                "accepted": run.accepted,
+                "duplicates": run.duplicates,
+                "rejected": run.rejected,
+                "rejected_by_code": dict(run.rejected_by_code),
+                "unknown": run.unknown,
+                "held": run.held,
+                "not_sent": run.not_sent,
+                "claimed": run.claimed,
+            },
+            "seconds": round(self.seconds, 2),
+        }
 
     def __str__(self) -> str:
         run = self.run

@@ -20,10 +20,10 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-import pendulum
 import pyarrow as pa
 from pendulum import DateTime
 
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import SmsType
@@ -131,7 +131,7 @@ class SentDataReader:
         page_size: int = PAGE_SIZE,
         part_rows: int = _PART_ROWS,
         each_row_once: bool = False,
-        now: Callable[[], DateTime] = lambda: pendulum.now("UTC"),
+        now: Callable[[], DateTime] = machine_clock.now,
     ) -> None:
         if threads < 1:
             raise InvalidRequestError("threads must be at least 1.", field="threads")

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import pendulum
 from pendulum import DateTime
 
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.redaction import get_logger
@@ -45,7 +46,7 @@ def load_sent_messages(
     max_age: timedelta = MAX_AGE,
     resume: bool = True,
     progress: Callable[[LoadProgress], object] | None = None,
-    now: Clock = lambda: pendulum.now("UTC"),
+    now: Clock = machine_clock.now,
 ) -> LoadSummary:
     """
     Load every row that was created from `start` to `end`; loading again changes only what changed.
@@ -95,7 +96,7 @@ def load_planned(
     threads: int = 8,
     resume: bool = True,
     progress: Callable[[LoadProgress], object] | None = None,
-    now: Clock = lambda: pendulum.now("UTC"),
+    now: Clock = machine_clock.now,
 ) -> LoadSummary:
     """As `load_sent_messages`, for a load that `plan_load` has planned."""
     for note in plan.notes:
@@ -181,7 +182,7 @@ def load_windows(
     threads: int = 8,
     resume: bool = True,
     progress: Callable[[LoadProgress], object] | None = None,
-    now: Clock = lambda: pendulum.now("UTC"),
+    now: Clock = machine_clock.now,
 ) -> LoadSummary:
     """
     As `load_sent_messages`, for windows that somebody else has cut.

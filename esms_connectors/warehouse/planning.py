@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import pendulum
 from pendulum import DateTime
 
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.arguments import check_sms_type
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import SmsType
@@ -60,7 +60,7 @@ def plan_load(
     most_days: int = MOST_DAYS,
     follow_up: bool = True,
     max_age: timedelta = MAX_AGE,
-    now: Clock = lambda: pendulum.now("UTC"),
+    now: Clock = machine_clock.now,
 ) -> LoadPlan:
     """
     Plan a load from what `esms_loads` knows of those before. Nothing is read or written down.
@@ -134,7 +134,7 @@ def plan_load(
 
 
 def follow_up_windows(
-    warehouse: Warehouse, *, max_age: timedelta = MAX_AGE, now: Clock = lambda: pendulum.now("UTC")
+    warehouse: Warehouse, *, max_age: timedelta = MAX_AGE, now: Clock = machine_clock.now
 ) -> list[SentWindow]:
     """
     The windows worth another reading: owed, read before they had ended, or with rows that were not final.

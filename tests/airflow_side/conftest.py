@@ -7,7 +7,6 @@ import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from task_runs import Runs  # noqa: E402
 
 from esms_connectors import RetryPolicy  # noqa: E402
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, EmulatorServer, VirtualClock  # noqa: E402
+from esms_connectors.gateway import machine_clock  # noqa: E402
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,11 @@ def runs() -> Runs:
 
 
 @pytest.fixture
-def gateway() -> Emulator:
-    """On the real clock's time, because operators have no other."""
-    return Emulator(clock=VirtualClock(datetime.now(UTC).astimezone().isoformat(timespec="seconds")))
+def gateway(monkeypatch: pytest.MonkeyPatch) -> Emulator:
+    """Its clock stands at noon in Vietnam, and what operators make lives by it."""
+    virtual = VirtualClock("2024-05-15 12:00:00")
+    monkeypatch.setattr(machine_clock, "source", lambda: virtual.now)
+    return Emulator(clock=virtual)
 
 
 @pytest.fixture

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pendulum
+from airflow.sdk.execution_time.context import ConnectionAccessor
 
 
 @dataclass
@@ -46,6 +47,12 @@ class Instance:
     run_id: str = "manual__2024-05-15T05:00:00+00:00"
     map_index: int = -1
     try_number: int = 1
+    task: Any = None
+    pushed: dict[str, Any] = field(default_factory=dict)
+
+    def xcom_pull(self, task_ids: str, **_: Any) -> Any:
+        """What that task pushed."""
+        return self.pushed[task_ids]
 
 
 @dataclass
@@ -61,6 +68,8 @@ class Runs:
         context: dict[str, Any] = {
             "ti": self.instance,
             "ds": "2024-05-15",
+            "dag_run": SimpleNamespace(conf={}, clear_number=0),
+            "conn": ConnectionAccessor(),
             "data_interval_start": self.interval and pendulum.instance(self.interval[0]),
             "data_interval_end": self.interval and pendulum.instance(self.interval[1]),
             "outlet_events": self.outlet_events,
@@ -76,3 +85,16 @@ class Runs:
             return operator.execute(context)
         finally:
             self.instance.try_number += 1
+
+    def mapped(self, operator: Any, pushed: dict[str, Any], count: int) -> list[Any]:
+        """Runs each instance of a mapped task, over what other tasks pushed; what it raised in place of a result."""
+        outcomes = []
+        for index in range(count):
+            self.instance = replace(self.instance, map_index=index, pushed=pushed, task=None)
+            context = {**self.context(), "dag": operator.dag}
+            try:
+                operator.render_template_fields(context)
+                outcomes.append(context["task"].execute(context))
+            except Exception as error:  # noqa: BLE001 - the others go on, as they do in Airflow
+                outcomes.append(error)
+        return outcomes

@@ -127,6 +127,38 @@ def test_the_hook_reads_the_connection_and_the_balance(connect: Callable[..., No
     assert list(gateway.messages()) == []
 
 
+@pytest.mark.parametrize(
+    ("extra", "fragment"),
+    [
+        ({"alert_phones": "0901 000 001, 12", "brandname": "Shop"}, "phone 2"),
+        ({"alert_phones": "0901000001"}, "brandname"),
+        ({"ledger_url": "postgresql://u:PASSWORD1234@h/d"}, "ledger_conn_id"),
+        ({"ledger_url": "postgresql://u:PASS@WORD1234@h/d"}, "ledger_conn_id"),
+        ({"ledger_url": "postgresql://h/d?password=PASSWORD1234"}, "ledger_conn_id"),
+        ({"callback_url": "https://shop.test/cb/TOKENTOKEN1234", "callback_token": "TOKENTOKEN1234"}, "{token}"),
+        ({"callback_url": "https://shop.test/cb/{token}"}, "callback_token"),
+    ],
+)
+def test_what_would_fail_later_or_be_shown_is_told_by_the_test(
+    connect: Callable[..., None], extra: dict[str, str], fragment: str
+) -> None:
+    """Alerts that reach nobody; and secrets in places that Airflow shows to whoever may see connections."""
+    connect(extra)
+    works, text = EsmsHook().test_connection()
+    assert (works, fragment in text, "\n" in text) == (False, True, False)
+    assert [one for one in ("PASSWORD1234", "WORD1234", "TOKENTOKEN1234", "0901000001") if one in text] == []
+
+
+def test_airflow_hides_each_secret_of_the_connection(connect: Callable[..., None]) -> None:
+    """As its REST API does; what it does not hide is refused when it is a secret, by the test above."""
+    from airflow.sdk.log import redact
+
+    secret = {"api_key": KEY, "ledger_secret": SECRET, "callback_token": SECRET, "proxy": f"http://u:{SECRET}@p"}
+    assert set(redact(secret).values()) == {"***"}
+    connect({"callback_url": "https://shop.test/cb/{token}", "callback_token": "TOKENTOKEN1234"})
+    assert EsmsHook().settings().callback_url == "https://shop.test/cb/TOKENTOKEN1234"
+
+
 def test_the_hook_works_on_an_event_loop(connect: Callable[..., None]) -> None:
     """As triggers use it; the calls themselves go into a thread."""
 

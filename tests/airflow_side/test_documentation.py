@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from documentation.code_blocks import Block, pages_for, runnable
 from documentation.consoles import Console, environment_of
+from documentation.page_time import NOON
 from documentation.pages import run_block
 from documentation.reader import CUSTOMERS, VISITS, visits, write_customers
 
@@ -44,10 +45,10 @@ def where(block: Block) -> str:
 
 @pytest.fixture(scope="module")
 def gateway() -> Emulator:
-    """Messages arrive at once; yesterday's are there."""
+    """Messages arrive at once; those of the day before the runs are there."""
     soon = Progress(failed_share=0.0, rejected_share=0.0, queue_seconds=(0.0, 0.0), report_seconds=(0.0, 0.0))
     gateway = Emulator(EmulatorConfig(progress=soon), RealClock())
-    gateway.populate(700)
+    gateway.populate(700, start=NOON.start_of("day").subtract(days=1), end=NOON.start_of("day"))
     return gateway
 
 
@@ -61,11 +62,10 @@ def base_url(gateway: Emulator) -> Iterator[str]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With a file of customers and a database of visits."""
     folder = tmp_path_factory.mktemp("pages")
-    write_customers(folder / "customers.csv", one_bad=False)
+    write_customers(folder / "customers.csv", NOON, one_bad=False)
     with sqlite3.connect(folder / "crm.sqlite") as crm:
         crm.executescript(VISITS)
-        # The day of a run, `ds`, is that of UTC.
-        crm.executemany("INSERT INTO visits VALUES (?, ?, ?, ?, ?, ?, ?)", visits("UTC"))
+        crm.executemany("INSERT INTO visits VALUES (?, ?, ?, ?, ?, ?, ?)", visits(NOON))
     crm.close()
     return folder
 
@@ -112,7 +112,7 @@ def told(folder: Path, environment: dict[str, str]) -> dict[str, Any]:
         (dag_id,) = re.findall(r'DAG\(\s*"(\w+)"', block.text)
         file = folder / "dags" / f"{dag_id}.py"
         file.write_text(block.text, encoding="utf-8")
-        jobs.append({"file": str(file), "folder": str(folder)})
+        jobs.append({"file": str(file), "folder": str(folder), "as_of": NOON.isoformat()})
     (folder / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("page_runner.py")), str(folder / "jobs.json")],

@@ -18,7 +18,7 @@ from esms_connectors.airflow.operators import ZnsBulkOperator
 from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator
 from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
 
-TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+TODAY = datetime(2024, 5, 15, tzinfo=UTC)
 OPENLINEAGE = find_spec("openlineage") is not None
 SENT_DATA = ("esms://rest.esms.vn", "sent-data")
 

@@ -7,23 +7,26 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-import pendulum
 import pytest
+from airflow.sdk import DAG
 
 from esms_connectors import ConfigurationError
-from esms_connectors.airflow.notifications import EsmsNotifier, end_of_quiet
-from esms_connectors.emulator import DEMO_BRANDNAME, Emulator, code
+from esms_connectors.airflow.notifications import EsmsNotifier, event_of
+from esms_connectors.emulator import DEMO_BRANDNAME, Emulator, code, refuse_before
 from esms_connectors.gateway.errors import EsmsError
 
 PHONES = ["0901000001", "0901000002"]
 
 
-def failed(task_id: str = "load", run_id: str = "scheduled__1", map_index: int = -1, try_number: int = 1) -> Any:
+def failed(
+    task_id: str = "load", run_id: str = "scheduled__1", map_index: int = -1, try_number: int = 1, cleared: int = 0
+) -> Any:
     """The context of a failing task's callback."""
     ti = SimpleNamespace(
         dag_id="nightly", task_id=task_id, run_id=run_id, map_index=map_index, try_number=try_number, state="running"
     )
-    return {"ti": ti, "dag_run": SimpleNamespace(dag_id="nightly", run_id=run_id, state="running")}
+    run = SimpleNamespace(dag_id="nightly", run_id=run_id, state="running", clear_number=cleared)
+    return {"ti": ti, "dag_run": run, "dag": DAG("nightly", schedule=None)}
 
 
 @pytest.fixture
@@ -92,31 +95,12 @@ def test_one_refused_phone_does_not_keep_the_others_from_being_told(
     assert gateway.deliveries_by_phone() == {PHONES[1]: 1}
 
 
-@pytest.mark.parametrize(
-    ("now", "hours", "told"),
-    [
-        ("2026-11-21T23:30", (22, 7), "2026-11-22T07:00"),
-        ("2026-11-21T03:30", (22, 7), "2026-11-21T07:00"),
-        ("2026-11-21T07:00", (22, 7), None),
-        ("2026-11-21T21:59", (22, 7), None),
-        ("2026-11-21T12:30", (12, 14), "2026-11-21T14:00"),
-        ("2026-11-21T03:30", None, None),
-    ],
-)
-def test_what_happens_at_night_is_told_in_the_morning(
-    now: str, hours: tuple[int, int] | None, told: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In Vietnam's hours, across midnight."""
-    moment = pendulum.parse(now, tz="Asia/Ho_Chi_Minh")
-    monkeypatch.setattr(pendulum, "now", lambda tz=None: moment)
-    end = end_of_quiet(hours)
-    assert (end and end.strftime("%Y-%m-%dT%H:%M")) == told
-
-
 def test_without_anybody_to_tell_it_says_so(connect: Callable[..., None], gateway: Emulator) -> None:
     """In one line."""
-    with pytest.raises(ConfigurationError, match="phones and brandname"):
-        EsmsNotifier()(failed())
+    with pytest.raises(ConfigurationError, match="brandname"):
+        EsmsNotifier(phones=PHONES)(failed())
+    with pytest.raises(EsmsError, match="phones"):
+        EsmsNotifier(brandname=DEMO_BRANDNAME)(failed())
     with pytest.raises(ConfigurationError, match="no run"):
         EsmsNotifier(phones=PHONES, brandname=DEMO_BRANDNAME)({})
     assert list(gateway.messages()) == []
@@ -127,3 +111,118 @@ def test_bad_arguments_are_told_when_the_dag_is_read(arguments: dict[str, Any]) 
     """Not on the night of the failure."""
     with pytest.raises(EsmsError):
         EsmsNotifier(phones=PHONES, **arguments)
+
+
+PLAIN = "Airflow: nightly failed (load), run scheduled__1"
+
+
+@pytest.mark.parametrize(
+    "text", ["{{ ds }} hong", "{{ ti.nothing.more }}", "{% if hong", "{{ 1 / 0 }}", "{{ none }}", "", "{{ ti.state }"]
+)
+def test_a_text_that_cannot_be_made_gives_way_to_a_plain_one(
+    notifier: Callable[..., EsmsNotifier], gateway: Emulator, text: str
+) -> None:
+    """A run that somebody triggered has no `ds`; its failure is told all the same."""
+    notifier(text=text)(failed())
+    assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
+    assert {message.content for message in gateway.messages()} == {PLAIN}
+
+
+def test_phones_and_sender_whose_templates_fail_are_those_of_the_connection(
+    connect: Callable[..., None], gateway: Emulator
+) -> None:
+    """Somebody is told."""
+    connect({"alert_phones": PHONES, "brandname": DEMO_BRANDNAME})
+    EsmsNotifier(phones="{{ var.value.nobody }}", brandname="{{ no.brand }}", esms_conn_id="{{ no.conn }}")(failed())
+    assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
+
+
+def test_each_event_of_one_notifier_has_its_own_words(notifier: Callable[..., EsmsNotifier], gateway: Emulator) -> None:
+    """And what an error says is no template of the next one's."""
+    one = notifier(text="{{ ti.task_id }}: {{ exception }}")
+    one(failed("load", "scheduled__1") | {"exception": "{{ 7*7 }} rows"})
+    one(failed("report", "scheduled__2") | {"exception": "other"})
+    assert {message.content for message in gateway.messages()} == {"load: {{ 7*7 }} rows", "report: other"}
+
+
+def test_a_run_that_was_cleared_and_fails_again_is_told_again(
+    notifier: Callable[..., EsmsNotifier], gateway: Emulator
+) -> None:
+    """Once, however many of its tasks fail then."""
+    for cleared in (0, 1, 2):
+        notifier()(failed(cleared=cleared))
+        notifier()(failed("report", cleared=cleared))
+    assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 3)
+
+
+@pytest.mark.parametrize("reason", ["task_failure", "timed_out", "all_tasks_deadlocked"])
+def test_a_dag_s_own_callback_needs_no_task(
+    notifier: Callable[..., EsmsNotifier], gateway: Emulator, reason: str
+) -> None:
+    """Airflow hands over no more than this when the last task is gone from the DAG; and a last task in any state."""
+    dag = DAG("nightly", schedule=None)
+    notifier()({"dag": dag, "run_id": "scheduled__1", "reason": reason})
+    assert {message.content for message in gateway.messages()} == {"Airflow: nightly failed, run scheduled__1"}
+    last = failed() | {"reason": reason}
+    last["ti"].state = "success"
+    notifier()(last)
+    assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
+    assert event_of({"dag": dag, "run_id": "scheduled__1", "reason": "success"}).what == "success"
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "0901000001,0901000002",
+        "0901 000 001; 0901 000 002",
+        '["0901000001", "0901000002"]',
+        "0901000001\n0901000002",
+        ["0901000001", "+84 901 000 002"],
+        "84901000001 84901000002",
+    ],
+)
+@pytest.mark.parametrize("where", ["argument", "connection", "template"])
+def test_phones_may_be_spelt_in_any_way(
+    connect: Callable[..., None], gateway: Emulator, spelling: Any, where: str
+) -> None:
+    """In the DAG, in the connection, in what a template gives."""
+    connect({"brandname": DEMO_BRANDNAME, **({"alert_phones": spelling} if where == "connection" else {})})
+    arguments = {"argument": {"phones": spelling}, "template": {"phones": "{{ found }}"}}.get(where, {})
+    EsmsNotifier(**arguments)(failed() | {"found": spelling})
+    assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
+
+
+def test_a_number_that_is_none_keeps_nobody_else_from_being_told(
+    notifier: Callable[..., EsmsNotifier], gateway: Emulator
+) -> None:
+    """And is told of in the log, masked."""
+    with pytest.raises(EsmsError, match="phone 1") as error:
+        notifier(phones=["02838123456", *PHONES])(failed())
+    assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
+    assert "02838123456" not in str(error.value)
+
+
+def test_a_gateway_that_is_away_for_a_moment_is_asked_again(
+    notifier: Callable[..., EsmsNotifier], gateway: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tries of one call are long over."""
+    monkeypatch.setattr("esms_connectors.sending.alerts._PAUSES", (0.05,))
+    gateway.faults.add("send_customer_care_sms", refuse_before(), next_calls=17)
+    notifier()(failed())
+    assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
+
+
+def test_in_the_sandbox_nobody_is_told_and_the_log_says_so(
+    connect: Callable[..., None], gateway: Emulator, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody takes a checked message for a sent one."""
+    connect({"alert_phones": PHONES, "brandname": DEMO_BRANDNAME, "sandbox": True})
+    EsmsNotifier()(failed())
+    assert list(gateway.messages()) == []
+    assert "2 checked in the sandbox, not sent" in caplog.text + capfd.readouterr().out
+
+
+def test_a_long_text_is_cut(notifier: Callable[..., EsmsNotifier], gateway: Emulator) -> None:
+    """Five thousand characters of a traceback would cost forty messages."""
+    notifier(text="x" * 5_000)(failed())
+    assert {len(message.content) for message in gateway.messages()} <= set(range(250, 321))

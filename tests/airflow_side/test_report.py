@@ -17,7 +17,7 @@ from esms_connectors.emulator import Emulator
 from esms_connectors.gateway.errors import EsmsError
 
 # A Vietnamese day that has ended.
-END = datetime.now(UTC).replace(hour=17, minute=0, second=0, microsecond=0) - timedelta(days=1)
+END = datetime(2024, 5, 14, 17, tzinfo=UTC)
 START = END - timedelta(days=1)
 
 

@@ -1,15 +1,16 @@
-"""SendSmsOperator against the emulator: one message however often it is tried, with a ledger and without."""
+"""SendSmsOperator against the emulator: one message however often it is tried, with a ledger named and without."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 from task_runs import Runs, StateStore
 
-from esms_connectors import AuthenticationError, ConfigurationError, InvalidRequestError, OutcomeUnknownError
+from esms_connectors import AuthenticationError, ConfigurationError, InvalidRequestError
 from esms_connectors.airflow.operators import SendSmsOperator
 from esms_connectors.emulator import (
     DEMO_BRANDNAME,
@@ -25,12 +26,19 @@ from esms_connectors.gateway.errors import EsmsError
 PHONES = ["0901000001", "0901000002", "0901000003"]
 
 
-@pytest.fixture(params=["journal", "ledger"])
+@pytest.fixture(autouse=True)
+def airflow_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the ledger is that nobody named."""
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture(params=["in Airflow's home", "named"])
 def send(
     request: pytest.FixtureRequest, connect: Callable[..., None], runs: Runs, ledger_url: str
 ) -> Callable[..., Any]:
-    """Runs a fresh operator, as another try does; with what it remembers in either place."""
-    if request.param == "ledger":
+    """Runs a fresh operator, as another try does; with either ledger."""
+    if request.param == "named":
         connect({"ledger_url": ledger_url})
 
     def run(**arguments: Any) -> Any:
@@ -49,8 +57,10 @@ def test_each_phone_gets_one_message(send: Callable[..., Any], gateway: Emulator
 
 
 def test_another_try_after_success_sends_nothing(send: Callable[..., Any], gateway: Emulator) -> None:
-    """As when somebody clears the task; the result is the same."""
-    assert send()["message_ids"] == send()["message_ids"]
+    """As when somebody clears the task; the result says that nothing left now, and still has the ids."""
+    first, again = send(), send()
+    assert first["message_ids"] == again["message_ids"]
+    assert [(one["accepted"], one["sent_by_this_try"]) for one in (first, again)] == [(3, 3), (3, 0)]
     assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
     assert gateway.call_count("send_customer_care_sms") == 3
 
@@ -183,16 +193,16 @@ def test_advertising_goes_out_as_one_batch(send: Callable[..., Any], gateway: Em
     assert gateway.deliveries_by_phone() == dict.fromkeys(phones, 1)
 
 
-def test_two_tasks_two_runs_and_two_mapped_instances_are_different_messages(
+def test_two_tasks_and_two_runs_are_different_messages_and_a_place_in_a_list_is_none(
     connect: Callable[..., None], gateway: Emulator
 ) -> None:
-    """Who the task instance is makes the id, not what it sends."""
+    """Which task of which run it is makes the id, not what it sends, nor its map index."""
     for changes in ({}, {"task_id": "other"}, {"run_id": "manual__2"}, {"map_index": 0}, {"map_index": 1}):
         runs = Runs(store=StateStore())
         for name, value in changes.items():
             setattr(runs.instance, name, value)
         runs(SendSmsOperator(task_id="send", phones=PHONES[0], text="xin chao", brandname=DEMO_BRANDNAME))
-    assert gateway.deliveries_by_phone() == {PHONES[0]: 5}
+    assert gateway.deliveries_by_phone() == {PHONES[0]: 3}
 
 
 def test_a_namespace_tells_two_deployments_apart(
@@ -205,60 +215,79 @@ def test_a_namespace_tells_two_deployments_apart(
     assert gateway.deliveries_by_phone() == {PHONES[0]: 2}
 
 
-def test_the_older_function_never_repeats_a_lost_answer(
-    connect: Callable[..., None], gateway: Emulator, runs: Runs
-) -> None:
-    """It holds back no second message: the next try says that a person must look."""
-    gateway.faults.add("send_customer_care_sms_xml", drop_after(), calls=[1])
-    arguments: dict[str, Any] = {"phones": PHONES, "text": "xin chao", "brandname": DEMO_BRANDNAME, "route": "xml"}
-    with pytest.raises(OutcomeUnknownError) as error:
-        runs(SendSmsOperator(task_id="send", **arguments))
-    assert not error.value.retryable
-    with pytest.raises(EsmsError, match="sent data"):
-        runs(SendSmsOperator(task_id="send", **arguments))
-    assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
-
-
-def test_without_a_ledger_the_doubt_ends_with_the_duplicate_window(
-    connect: Callable[..., None], gateway: Emulator, runs: Runs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_doubt_of_yesterday_is_held(send: Callable[..., Any], gateway: Emulator) -> None:
     """Yesterday's lost answer is not resent today: the gateway may not hold a second one back any more."""
-    import pendulum
-
     gateway.faults.add("send_customer_care_sms", drop_after(), next_calls=40)
-    operator: dict[str, Any] = {"phones": PHONES[0], "text": "xin chao", "brandname": DEMO_BRANDNAME}
-    with pytest.raises(OutcomeUnknownError):
-        runs(SendSmsOperator(task_id="send", **operator))
+    with pytest.raises(EsmsError):
+        send(phones=PHONES[0])
     gateway.faults.clear()
-    tomorrow = pendulum.now("UTC").add(days=1)
-    monkeypatch.setattr(pendulum, "now", lambda tz=None: tomorrow)
-    with pytest.raises(EsmsError, match="sent data") as error:
-        runs(SendSmsOperator(task_id="send", **operator))
+    gateway.advance(days=1)
+    with pytest.raises(EsmsError, match="1 held") as error:
+        send(phones=PHONES[0])
     assert not error.value.retryable
     assert gateway.deliveries_by_phone() == {PHONES[0]: 1}
 
 
-@pytest.mark.parametrize("why", ["before 3.3", "emptied on success", "too many"])
-def test_without_memory_nothing_is_sent(
-    connect: Callable[..., None], gateway: Emulator, monkeypatch: pytest.MonkeyPatch, why: str
+def test_a_text_may_go_out_after_a_day_without_any_clock_in_its_way(
+    send: Callable[..., Any], gateway: Emulator, airflow_home: Path
 ) -> None:
-    """A retry could send twice, so a ledger is asked for in one line."""
-    runs = Runs(store=None if why == "before 3.3" else StateStore())
-    if why == "emptied on success":
-        monkeypatch.setenv("AIRFLOW__STATE_STORE__CLEAR_ON_SUCCESS", "True")
-    phones = [f"0901{number:06d}" for number in range(101 if why == "too many" else 1)]
+    """The task state store of Airflow has no part in it: before 3.3 there is none."""
+    runs = Runs(store=None)
+    for _ in range(2):
+        runs(SendSmsOperator(task_id="send", phones=PHONES[0], text="xin chao", brandname=DEMO_BRANDNAME))
+    assert gateway.deliveries_by_phone() == {PHONES[0]: 1}
+
+
+@pytest.mark.parametrize(
+    "executor",
+    [
+        "CeleryExecutor",
+        "LocalExecutor,KubernetesExecutor",
+        "airflow.providers.celery.executors.celery_executor.CeleryExecutor:queue",
+        "LocalExecutor;team_a=CeleryExecutor",
+        "my.LocalExecutorPlus",
+    ],
+)
+def test_where_tasks_run_on_other_machines_a_ledger_must_be_named(
+    connect: Callable[..., None], gateway: Emulator, monkeypatch: pytest.MonkeyPatch, executor: str, airflow_home: Path
+) -> None:
+    """Another try may run on a machine that does not have the file, and send twice: refused in one line."""
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", executor)
     with pytest.raises(ConfigurationError, match="ledger_conn_id"):
-        runs(SendSmsOperator(task_id="send", phones=phones, text="xin chao", brandname=DEMO_BRANDNAME))
+        Runs()(SendSmsOperator(task_id="send", phones=PHONES, text="xin chao", brandname=DEMO_BRANDNAME))
     assert list(gateway.messages()) == []
+    assert not airflow_home.exists()
 
 
-def test_the_sandbox_checks_and_remembers_nothing(connect: Callable[..., None], gateway: Emulator, runs: Runs) -> None:
+@pytest.mark.parametrize("executor", ["LocalExecutor", "airflow.executors.local_executor.LocalExecutor:here"])
+def test_on_one_machine_the_ledger_is_a_file_in_airflow_s_home(
+    connect: Callable[..., None], gateway: Emulator, monkeypatch: pytest.MonkeyPatch, executor: str, airflow_home: Path
+) -> None:
+    """For its owner only, because phones stand in it; another deployment on the machine has another one."""
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", executor)
+    for home in (airflow_home, airflow_home / "other"):
+        monkeypatch.setenv("AIRFLOW_HOME", str(home))
+        Runs()(SendSmsOperator(task_id="send", phones=PHONES[0], text="xin chao", brandname=DEMO_BRANDNAME))
+        assert (home / "esms-ledger.sqlite").stat().st_mode & 0o077 == 0
+    # The gateway takes both for one: a namespace tells two deployments of one account apart.
+    assert gateway.call_count("send_customer_care_sms") == 2
+
+
+def test_the_sandbox_checks_and_remembers_nothing(
+    connect: Callable[..., None],
+    gateway: Emulator,
+    runs: Runs,
+    airflow_home: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     """Afterwards the same task sends for real."""
     connect({"sandbox": True})
     operator: dict[str, Any] = {"phones": PHONES, "text": "xin chao", "brandname": DEMO_BRANDNAME}
-    assert runs(SendSmsOperator(task_id="send", **operator))["sandbox"] is True
-    assert runs.store is not None
-    assert (list(gateway.messages()), runs.store.values) == ([], {})
+    checked = runs(SendSmsOperator(task_id="send", **operator))
+    assert (checked["sandbox"], checked["accepted"], checked["checked"]) == (True, 0, 3)
+    assert "3 messages checked, none sent" in caplog.text + capfd.readouterr().out
+    assert (list(gateway.messages()), airflow_home.exists()) == ([], False)
     connect()
     runs(SendSmsOperator(task_id="send", **operator))
     assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
@@ -272,7 +301,6 @@ def test_the_sandbox_checks_and_remembers_nothing(connect: Callable[..., None], 
         ({"phones": "12345"}, "12345|phone"),
         ({"text": "  "}, "text"),
         ({"sms_type": "viber"}, "customer_care"),
-        ({"route": "ftp"}, "json"),
         ({"send_at": "01/02/2030"}, "zone"),
         ({"send_at": "2020-01-01T08:00:00+07:00"}, "past"),
         ({"brandname": "NoSuchBrand"}, "104"),
@@ -303,7 +331,7 @@ def test_without_a_retry_policy_the_refusal_fails_the_task_at_once(
         runs(operator)
     assert error.value.__suppress_context__
     gateway.faults.clear()
-    gateway.faults.add("send_customer_care_sms", refuse_before(), next_calls=9)
+    gateway.faults.add("send_customer_care_sms", refuse_before(), next_calls=40)
     with pytest.raises(AirflowException) as again:
         runs(operator)
     assert not isinstance(again.value, AirflowFailException)

@@ -230,7 +230,6 @@ def test_the_ledger_may_be_a_connection_and_keep_no_phone(
 @pytest.mark.parametrize(
     ("arguments", "fragment"),
     [
-        ({"ledger_url": None}, "ledger_conn_id"),
         ({"ledger_url": "mysql://u:PASSWORD1234@h/d"}, "ledger"),
         ({"recipients": None}, "recipients"),
         ({"sql": "SELECT 1", "recipients": "x.csv"}, "recipients"),
@@ -260,6 +259,16 @@ def test_bad_input_is_one_line_and_nothing_is_sent(
     assert "\n" not in str(error.value)
     assert "PASSWORD1234" not in str(error.value)
     assert "0901" not in str(error.value)
+    assert list(gateway.messages()) == []
+
+
+def test_without_a_ledger_and_on_other_machines_it_is_refused(
+    send: Callable[..., Any], gateway: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for an SMS; where tasks run on one machine the ledger is a file in Airflow's home."""
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
+    with pytest.raises(EsmsError, match="ledger_conn_id"):
+        send(ledger_url=None)
     assert list(gateway.messages()) == []
 
 

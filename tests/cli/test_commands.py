@@ -83,6 +83,8 @@ def test_bad_input_is_one_line_and_nothing_is_sent(
         (("--request-id", "x" * 51), "51 characters"),
         (("--advertising",), "30 to 5000"),
         (("--at", "someday"), "is no time"),
+        (("--at", "tomorrow"), "'tomorrow' is no time. Give '2026-11-21 08:30', 'tomorrow 08:30', +2h"),
+        (("--at", "yesterday 08:30"), "lies in the past"),
         (("--callback-url", "ftp://x"), "http or https"),
     ],
 )

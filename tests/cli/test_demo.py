@@ -1,21 +1,26 @@
 """`esms demo`, the main job on real input."""
 
 import csv
+import dataclasses
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import pendulum
 import pytest
 
-from esms_connectors.demo import airflow_deployment
+from esms_connectors.demo import airflow_deployment, campaign
 from esms_connectors.demo.campaign import CUSTOMERS_CSV
 from esms_connectors.demo.folder import claim_folder
 from esms_connectors.demo.journey import Journey
 from esms_connectors.demo.processes import Processes, wait_until
+from esms_connectors.emulator import Emulator, EmulatorConfig
 from esms_connectors.gateway.errors import ConfigurationError
 
 ESMS = Path(sys.executable).with_name("esms")
@@ -54,6 +59,33 @@ def test_every_row_of_the_file_is_accounted_for(demo: dict) -> None:
     assert (
         read["rows"] == rows == read["rejected"] + read["duplicates"] + demo["accepted"] + refused + demo["unsettled"]
     )
+
+
+def test_a_day_s_end_comes_between_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Midnight in Vietnam passes right behind the lost answer: its repeat is shown all the same; nobody gets two."""
+    begin = pendulum.datetime(2026, 12, 31, 23, 59, 30, tz="Asia/Ho_Chi_Minh")
+    shift = [(begin - pendulum.now("UTC")).total_seconds()]
+    machine_time, machine_time_ns = pendulum.now, time.time_ns
+    monkeypatch.setattr(pendulum, "now", lambda tz=None: machine_time(tz or "UTC").add(seconds=shift[0]))
+    monkeypatch.setattr(time, "time_ns", lambda: machine_time_ns() + int(shift[0] * 1e9))
+
+    class AroundMidnight(Emulator):
+        def __init__(self, config: EmulatorConfig, *more: Any) -> None:
+            super().__init__(dataclasses.replace(config, duplicate_window="calendar_day"), *more)
+
+        def _answer(self, function: str, *more: Any) -> Any:
+            answer = super()._answer(function, *more)
+            if function == "send_zns_bulk" and pendulum.now("UTC") < begin.add(seconds=30):
+                shift[0] += 30
+            return answer
+
+    monkeypatch.setattr(campaign, "Emulator", AroundMidnight)
+    customers = tmp_path / "customers.csv"
+    customers.write_text("".join(CUSTOMERS_CSV.read_text(encoding="utf-8").splitlines(keepends=True)[:20]), "utf-8")
+    told = campaign.run_demo(tmp_path / "out", customers=customers)
+    assert pendulum.now("UTC") >= begin.add(seconds=30)
+    assert told.duplicates > 0
+    assert (told.unsettled, told.most_per_phone) == (0, 1)
 
 
 def test_a_lost_answer_doubled_nobody(demo: dict) -> None:

@@ -14,12 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-import pendulum
 from documentation.code_blocks import ROOT, Block
 
 # What stands for something of the reader's own: `export ESMS_API_KEY=…`.
 YOURS = "…"
-_DAYS = re.compile(r"2026-11-0([1-8])\b")
 _SERVERS = re.compile(r"esms emulator\b")
 
 
@@ -96,15 +94,10 @@ class Console:
             server.stdout.close()
 
     def filled_in(self, text: str) -> str:
-        """
-        With the reader's own names, and in the reader's time: on the pages it is the eighth of November 2026.
-
-        Days further back than three are three back: a week of windows shows nothing more, and takes longer.
-        """
+        """With the reader's own names."""
         for name, value in self.yours.items():
             text = text.replace(name, value)
-        today = pendulum.today("Asia/Ho_Chi_Minh")
-        return _DAYS.sub(lambda day: today.subtract(days=min(8 - int(day.group(1)), 3)).to_date_string(), text)
+        return text
 
     def run(self, block: Block) -> None:
         for command in commands_of(self.filled_in(block.text)):

@@ -21,28 +21,26 @@ def phone_of(number: int) -> str:
     return f"0901{number:06d}"
 
 
-def write_customers(path: Path, *, one_bad: bool = True) -> None:
-    """One of them may be nobody that can be sent to."""
+def write_customers(path: Path, day: pendulum.DateTime, *, one_bad: bool = True) -> None:
+    """Who came on a day; one of them may be nobody that can be sent to."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        writer.writerows(row[2:] for row in visits())
+        writer.writerows(row[2:] for row in visits(day))
         if one_bad:
             writer.writerow(["12", "Khách", "Cắt tóc", "M0", "15/11/2026"])
 
 
-def visits(zone: str = "Asia/Ho_Chi_Minh") -> list[tuple[int, str, str, str, str, str, str]]:
-    """Of today."""
-    today = pendulum.today(zone)
+def visits(day: pendulum.DateTime) -> list[tuple[int, str, str, str, str, str, str]]:
     return [
         (
             number,
-            today.to_date_string(),
+            day.to_date_string(),
             phone_of(number),
             f"Khách {number}",
             "Cắt tóc",
             f"M{number}",
-            today.format("DD/MM/YYYY"),
+            day.format("DD/MM/YYYY"),
         )
         for number in range(1, CUSTOMERS + 1)
     ]

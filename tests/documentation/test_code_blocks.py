@@ -17,12 +17,13 @@ import pendulum
 import pytest
 from documentation.code_blocks import PAGES, ROOT, Block, blocks_of, pages_for, runnable
 from documentation.consoles import Console, check_extras, commands_of, environment_of
+from documentation.page_time import NOON, PageTime, begin
 from documentation.pages import run_block
 from documentation.reader import VISITS, free_port, visits, write_customers
 
 from esms_connectors import Credentials, EsmsClient
 from esms_connectors.cli.commands import esms
-from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, EmulatorConfig, Progress, RealClock
+from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, EmulatorConfig, Progress
 from esms_connectors.ledger import Ledger
 from esms_connectors.warehouse import load_sent_messages, open_warehouse
 
@@ -48,10 +49,16 @@ def name_of(page: Path) -> str:
 
 
 @pytest.fixture
-def gateway() -> Emulator:
+def page_time(monkeypatch: pytest.MonkeyPatch) -> PageTime:
+    """What a page shows depends on no day and no hour."""
+    return begin(monkeypatch)
+
+
+@pytest.fixture
+def gateway(page_time: PageTime) -> Emulator:
     """Messages arrive at once; those of the last three days are there."""
     soon = Progress(failed_share=0.0, rejected_share=0.0, queue_seconds=(0.0, 0.0), report_seconds=(0.0, 0.0))
-    gateway = Emulator(EmulatorConfig(progress=soon), RealClock())
+    gateway = Emulator(EmulatorConfig(progress=soon), page_time.clock)
     gateway.populate(A_DAY)
     today = pendulum.today("Asia/Ho_Chi_Minh")
     gateway.populate(A_DAY, start=today.subtract(days=3), end=today, sms_type=25)
@@ -60,13 +67,13 @@ def gateway() -> Emulator:
 
 @pytest.fixture
 def console(
-    request: pytest.FixtureRequest, base_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, base_url: str, page_time: PageTime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Console]:
     """A reader's machine for the page of this test: customers in a file and in a database, keys of the emulator."""
-    write_customers(tmp_path / "customers.csv")
+    write_customers(tmp_path / "customers.csv", NOON)
     with sqlite3.connect(tmp_path / "crm.sqlite") as crm:
         crm.executescript(VISITS)
-        crm.executemany("INSERT INTO visits VALUES (?, ?, ?, ?, ?, ?, ?)", visits())
+        crm.executemany("INSERT INTO visits VALUES (?, ?, ?, ?, ?, ?, ?)", visits(NOON))
     crm.close()
     text = request.node.callspec.params["page"].read_text(encoding="utf-8")
     if "esms report" in text and "esms pull" not in text.partition("esms report")[0]:
@@ -80,7 +87,8 @@ def console(
     monkeypatch.setenv("HOME", str(tmp_path))
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    with Console(tmp_path, environment_of(tmp_path, PYTHONWARNINGS="error", **settings), yours) as console:
+    environment = environment_of(tmp_path, PYTHONWARNINGS="error", **settings, **page_time.environment)
+    with Console(tmp_path, environment, yours) as console:
         yield console
 
 

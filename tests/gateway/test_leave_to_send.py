@@ -30,6 +30,17 @@ def test_without_leave_nothing_is_written(make_client: MakeClient, name: str) ->
     assert caught.value.attempts == 0
 
 
+@pytest.mark.parametrize(("first", "second"), [(False, True), (True, False)])
+def test_everybody_who_wants_to_be_asked_is(
+    gateway: Emulator, make_client: MakeClient, first: bool, second: bool
+) -> None:
+    """A run that was told to end and a claim that is not ours any more are two askers of one client."""
+    client = make_client().only_while(lambda: first).only_while(lambda: second)
+    with pytest.raises(NotAllowedToLeaveError):
+        send_customer_care_sms(client)
+    assert gateway.message_count == 0
+
+
 @pytest.mark.parametrize("name", KEYED_SENDS)
 def test_each_attempt_asks_anew(gateway: Emulator, make_client: MakeClient, name: str) -> None:
     """The first attempt was allowed and is in doubt, the second is not: unknown, not "not sent"."""

@@ -1,7 +1,7 @@
 """
 A campaign's flow in a process of its own, so that it can be killed.
 
-    python tests/prefect_side/campaign_child.py '{"run_key": …}'
+    python tests/prefect_side/campaign_child.py '{"run_key": …}' ['{"chunks_per_shard": …}']
 """
 
 from __future__ import annotations
@@ -12,4 +12,5 @@ import sys
 from esms_connectors.prefect import ZnsCampaign, zns_campaign
 
 if __name__ == "__main__":
-    print(json.dumps(zns_campaign(ZnsCampaign(**json.loads(sys.argv[1])))))
+    campaign, *settings = map(json.loads, sys.argv[1:])
+    print(json.dumps(zns_campaign(ZnsCampaign(**campaign), **(settings[0] if settings else {}))))

@@ -107,7 +107,7 @@ def _noting(asked: list[object], resolve: Callable[..., Any]) -> Callable[..., A
         (
             EsmsNotification,
             "esms-notification",
-            "credentials phones brandname text plain_text max_segments same_text_minutes",
+            "credentials phones brandname text plain_text max_segments same_text_minutes patience_seconds",
         ),
     ],
 )

@@ -36,11 +36,10 @@ from esms_connectors.sending.bulk import BulkIncompleteError
 CHILD = Path(__file__).with_name("campaign_child.py")
 
 
-def start(campaign: ZnsCampaign, tmp_path: Path) -> subprocess.Popen[str]:
+def start(campaign: ZnsCampaign, tmp_path: Path, **settings: object) -> subprocess.Popen[str]:
+    command = [sys.executable, str(CHILD), campaign.model_dump_json(), json.dumps(settings)]
     with (tmp_path / "child.log").open("a") as log:
-        return subprocess.Popen(
-            [sys.executable, str(CHILD), campaign.model_dump_json()], stdout=subprocess.PIPE, stderr=log, text=True
-        )
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
 
 
 def result_of(child: subprocess.Popen[str]) -> dict[str, Any]:
@@ -101,6 +100,37 @@ def test_running_it_again_costs_no_call(gateway: Emulator, make_campaign: Callab
     assert third["shards_passed_over"] == 0
     everybody_once(gateway, 1200)
     assert gateway.call_count("send_zns_bulk") == 3
+
+
+def test_a_result_counts_its_own_rows_apart_from_those_of_the_run(
+    gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], customers: Callable[[int], Path]
+) -> None:
+    """Two lists under one run key, one of them twice; a number that the gateway refuses."""
+    gateway.block_phone(phone_of(7))
+    first = make_campaign(300, chunk_size=100, at_least=None)
+    second = first.model_copy(update={"source": str(customers(500, "more.csv"))})
+    told = [zns_campaign(campaign) for campaign in (first, second, second)]
+    counts = ("recipients", "accepted", "sent_by_this_try", "rejected", "unsettled")
+    assert [[one[name] for name in counts] for one in told] == [
+        [300, 299, 299, 1, 0],
+        [500, 499, 200, 1, 0],
+        [500, 499, 0, 1, 0],
+    ]
+    assert [(one["run"]["accepted"], one["run"]["rejected"]) for one in told] == [(299, 1), (499, 1), (499, 1)]
+
+
+def test_a_sandbox_is_told_before_anybody_is_asked(
+    gateway: Emulator, credentials: EsmsCredentials, make_campaign: Callable[..., ZnsCampaign]
+) -> None:
+    """It can be planned, and the plan says so; a campaign from it is refused in one line."""
+    credentials.sandbox = True
+    credentials.save(name_of(credentials), overwrite=True)
+    campaign = make_campaign(3)
+    assert plan_zns_bulk(campaign)["sandbox"] is True
+    with pytest.raises(InvalidRequestError, match="The account is a sandbox") as error:
+        zns_campaign(campaign, approval="pause")
+    assert "\n" not in str(error.value)
+    assert gateway.message_count == 0
 
 
 def test_many_chunks_make_no_more_tasks_than_prefect_bears(
@@ -241,6 +271,32 @@ def test_kill_9_in_the_middle_of_20000_and_a_rerun(
     assert told["shards_passed_over"] >= 1
     everybody_once(gateway, 20_000)
     assert books.summary(campaign.run_key).accepted == 20_000
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_told_to_end_sends_to_nobody_new(
+    gateway: Emulator,
+    server: EmulatorServer,
+    books: Ledger,
+    make_campaign: Callable[..., ZnsCampaign],
+    tmp_path: Path,
+    signal_number: int,
+) -> None:
+    """What has left is settled and all else is free for the next run, although each task has more calls to make."""
+    campaign = make_campaign(9_000, chunk_size=50)
+    server.latency_seconds = 0.5
+    child = start(campaign, tmp_path, chunks_per_shard=4)
+    wait_until(lambda: gateway.message_count >= 1_000, 90)
+    child.send_signal(signal_number)
+    before = gateway.message_count
+    child.communicate(timeout=60)
+    server.latency_seconds = 0.0
+    # Eight threads have a call each under way, and may begin another one while the signal is on its way.
+    assert gateway.message_count - before <= 2 * 8 * 50
+    run = books.summary(campaign.run_key)
+    assert (run.claimed, run.unknown, run.accepted) == (0, 0, gateway.message_count)
+    assert zns_campaign(campaign)["accepted"] == 9_000
+    everybody_once(gateway, 9_000)
 
 
 def test_a_retry_of_the_flow(gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from documentation.code_blocks import ROOT, pages_for, runnable
 from documentation.consoles import Console, environment_of
+from documentation.page_time import NOON
 from documentation.pages import run_block
 from documentation.reader import write_customers
 
@@ -39,7 +40,7 @@ def console(
     prefect_server: str, server: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Console]:
     """A reader's machine: customers in a file, and the blocks called `default` that the first page makes."""
-    write_customers(tmp_path / "customers.csv")
+    write_customers(tmp_path / "customers.csv", NOON)
     credentials = EsmsCredentials(
         account="demo",
         api_key=DEMO_API_KEY,

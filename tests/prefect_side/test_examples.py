@@ -34,7 +34,7 @@ def test_failure_alert(gateway: Emulator) -> None:
     subprocess.run(command, capture_output=True, timeout=90, check=True)
     (message,) = gateway.messages()
     assert message.content.startswith("Prefect: ")
-    assert message.content.endswith(": Failed")
+    assert message.content.endswith(": Failed, attempt 1")
 
 
 def test_the_campaign_of_the_nightly_example(gateway: Emulator, customers: Callable[[int], Path]) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pendulum
@@ -13,11 +13,12 @@ import pytest
 from prefect import flow
 from prefect.blocks.abstract import NotificationError
 
-from esms_connectors import RetryPolicy
+from esms_connectors import EsmsError, RetryPolicy
 from esms_connectors.emulator import DEMO_BRANDNAME, Emulator, code, drop_after, http_status
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.sms_text import describe
 from esms_connectors.prefect import EsmsCredentials, EsmsNotification, notify_by_sms
-from esms_connectors.prefect import notification as notification_module
+from esms_connectors.sending import alerts
 
 PHONE, OTHER_PHONE = "0901234567", "0987654321"
 
@@ -59,13 +60,13 @@ def test_an_event_that_comes_again_is_held_back(
     gateway: Emulator, make_notification: Callable[..., EsmsNotification], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same text a moment later carries the same request id; another text, or much later, is another event."""
-    clock = [1_000_000_000.0]
-    monkeypatch.setattr(notification_module.time, "time", lambda: clock[0])
+    clock = [pendulum.now("UTC")]
+    monkeypatch.setattr(machine_clock, "source", lambda: clock[0])
     make_notification().notify("failed", subject="Run 1")
     make_notification().notify("failed", subject="Run 1")
     assert gateway.message_count == 1
     make_notification().notify("failed", subject="Run 2")
-    clock[0] += 601
+    clock[0] = clock[0].add(seconds=601)
     make_notification().notify("failed", subject="Run 1")
     assert gateway.message_count == 3
 
@@ -127,7 +128,7 @@ def test_every_problem_is_a_notification_error(
 ) -> None:
     """Prefect repeats an action that fails with anything else; the text is kept by the server, so it names nobody."""
     gateway.faults.add("send_customer_care_sms", fault, every=1)  # type: ignore[arg-type]
-    block = make_notification()
+    block = make_notification(patience_seconds=0)
     with block.raise_on_failure(), pytest.raises(NotificationError) as error:
         block.notify("x")
     assert words in error.value.log
@@ -150,6 +151,71 @@ def test_outside_of_raise_on_failure_it_is_only_logged(
     assert PHONE not in caplog.text
 
 
+def test_a_gateway_that_is_away_for_some_seconds_loses_no_alert(
+    gateway: Emulator, make_notification: Callable[..., EsmsNotification], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked again, for minutes; each phone gets one message all the same."""
+    monkeypatch.setattr(alerts, "_PAUSES", (0.05,))
+    monkeypatch.setattr(EsmsCredentials, "get_client", _once(EsmsCredentials.get_client))
+    gateway.faults.add("send_customer_care_sms", http_status(503), calls=[1])
+    gateway.faults.add("send_customer_care_sms", drop_after(), calls=[2])
+    block = make_notification(phones=f"{PHONE};{OTHER_PHONE}")
+    with block.raise_on_failure():
+        block.notify("x")
+    assert gateway.deliveries_by_phone() == {PHONE: 1, OTHER_PHONE: 1}
+
+
+@pytest.mark.parametrize(("body", "subject", "text"), [("", "Nightly", "Nightly"), ("", None, "A notification")])
+def test_a_notification_without_a_text_says_what_it_can(
+    gateway: Emulator, make_notification: Callable[..., EsmsNotification], body: str, subject: str | None, text: str
+) -> None:
+    """An empty template or body, or a template that wants another name."""
+    for template in ("", "{body}"):
+        make_notification(text=template).notify(body, subject=subject)
+    assert all(message.content.startswith(text) for message in gateway.messages())
+    assert gateway.message_count > 0
+    assert make_notification(text="{nobody} {body}").message("x") == "{nobody} x"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"phones": f"{PHONE}, 12345"}, "phone 2 .* has only 5 digits"),
+        ({"phones": " "}, "phones"),
+        ({"brandname": " "}, "brandname"),
+    ],
+)
+def test_mistakes_are_told_when_the_block_is_saved(
+    credentials: EsmsCredentials,
+    make_notification: Callable[..., EsmsNotification],
+    fields: dict[str, object],
+    words: str,
+) -> None:
+    """And not when something is broken and nobody is told of it."""
+    credentials.brandname = None
+    with pytest.raises(EsmsError, match=words) as error:
+        make_notification(**fields).save("never")
+    assert "\n" not in str(error.value)
+
+
+def test_a_sandbox_says_that_nobody_is_told(
+    gateway: Emulator,
+    credentials: EsmsCredentials,
+    make_notification: Callable[..., EsmsNotification],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As a warning: somebody counts on it."""
+    credentials.sandbox = True
+    logger = logging.getLogger("prefect.EsmsNotification")
+    logger.addHandler(caplog.handler)
+    try:
+        make_notification().notify("x")
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert "1 checked in the sandbox, not sent" in caplog.text
+    assert gateway.message_count == 0
+
+
 @pytest.mark.parametrize("fields", [{"brandname": None}, {"phones": " , "}, {"phones": "12345"}])
 def test_a_block_that_is_not_filled_in_says_so(
     credentials: EsmsCredentials, make_notification: Callable[..., EsmsNotification], fields: dict[str, object]
@@ -170,7 +236,7 @@ def test_an_error_of_ours_is_a_notification_error_too(
     block = make_notification()
     with block.raise_on_failure(), pytest.raises(NotificationError) as error:
         block.notify("x")
-    assert error.value.log == "SMS notification: internal error (ZeroDivisionError)"
+    assert error.value.log == "SMS alert: internal error (ZeroDivisionError)"
 
 
 def test_long_texts_are_cut(make_notification: Callable[..., EsmsNotification]) -> None:
@@ -198,7 +264,7 @@ def test_the_flow_for_servers_without_the_package(
     notify_by_sms("Chạy lỗi", subject="Nightly", notification="alarm")
     assert [message.content for message in gateway.messages()] == ["Nightly: Chay loi"]
     gateway.faults.add("send_customer_care_sms", code("146"), every=1)
-    with pytest.raises(Exception, match=r"^SMS notification: 090\*+67: .*146") as error:
+    with pytest.raises(Exception, match=r"^SMS alert: 0 sent, 1 not told: 090\*+67: .*146") as error:
         notify_by_sms("again", notification="alarm")
     assert "\n" not in str(error.value)
 
@@ -211,11 +277,11 @@ def test_an_alarm_is_tried_again_and_is_still_one_message(
     same_day: bool,
 ) -> None:
     """The answer is lost, the next period has begun: the same run is the same message. After midnight nobody knows."""
-    make_notification().save("alarm-again", overwrite=True)
+    make_notification(patience_seconds=0).save("alarm-again", overwrite=True)
     gateway.faults.add("send_customer_care_sms", drop_after(), calls=[1])
     monkeypatch.setattr("esms_connectors.prefect.flows._notify.retry_delay_seconds", [0.1])
-    moments = iter(range(10**9, 10**9 + 10**6, 10**4))
-    monkeypatch.setattr(notification_module, "time", SimpleNamespace(time=lambda: next(moments)))
+    periods = itertools.count()
+    monkeypatch.setattr(machine_clock, "source", lambda: pendulum.now("UTC").add(minutes=20 * next(periods)))
     monkeypatch.setattr(EsmsNotification, "may_repeat", lambda _moment: same_day)
     monkeypatch.setattr(EsmsCredentials, "get_client", _once(EsmsCredentials.get_client))
     state = notify_by_sms("It failed", notification="alarm-again", return_state=True)

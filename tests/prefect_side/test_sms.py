@@ -118,17 +118,18 @@ def test_a_retried_task_without_a_flow_sends_once(
 
 
 def test_a_message_key_is_sent_once_for_ever(gateway: Emulator, blocks: dict[str, Any]) -> None:
-    """In two runs of a flow; with another text it is refused."""
+    """In two runs of a flow, of which the second says that nothing left; with another text or phone it is refused."""
 
     @flow
-    def delivered(text: str) -> str:
-        state: str = send_sms(phone_of(1), text, message_key="order-17", **blocks)["state"]
-        return state
+    def delivered(text: str, phone: str = phone_of(1)) -> tuple[str, int]:
+        told = send_sms(phone, text, message_key="order-17", **blocks)
+        return told["state"], told["sent_by_this_try"]
 
-    assert [delivered("here"), delivered("here")] == ["accepted", "accepted"]
-    with pytest.raises(InvalidRequestError, match="with other content before") as error:
-        delivered("there")
-    assert "\n" not in str(error.value)
+    assert [delivered("here"), delivered("here")] == [("accepted", 1), ("accepted", 0)]
+    for change, words in (({"text": "there"}, "other content"), ({"text": "here", "phone": phone_of(2)}, "phone")):
+        with pytest.raises(InvalidRequestError, match=f"with .*{words} before") as error:
+            delivered(**change)
+        assert "\n" not in str(error.value)
     assert gateway.deliveries_by_phone() == {phone_of(1): 1}
 
 
@@ -218,7 +219,8 @@ def test_the_sandbox_sends_and_remembers_nothing(
     def one() -> dict[str, Any]:
         return send_sms(phone_of(1), "x", **blocks)
 
-    assert one()["sandbox"] is True
+    told = one()
+    assert (told["state"], told["sent_by_this_try"], told["sandbox"]) == ("checked", 0, True)
     assert gateway.message_count == 0
     assert books.runs() == []
 

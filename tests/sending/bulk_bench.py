@@ -91,6 +91,7 @@ class Bench:
     Attributes:
         recipients: of the run; `blocked`: those among them whom the gateway refuses with 99.
         most: the most messages that any phone had when anybody looked.
+        offset_seconds: of the clock of the machine that sends and keeps the ledger, against the gateway's.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class Bench:
         self.clock = Clock(emulator)
         self.run_key = "run-" + uuid.uuid4().hex[:8]
         self.most = 0
+        self.offset_seconds = 0.0
         self.threads = 8
         self.chunk_size = 100
         self.read_seconds = 5.0
@@ -122,20 +124,23 @@ class Bench:
     def close(self) -> None:
         self._open.close()
 
+    def now(self) -> pendulum.DateTime:
+        """What the machine that sends takes the time to be."""
+        return self.clock.now().add(seconds=self.offset_seconds)
+
     # --- parts -------------------------------------------------------------------------------------------------------
 
     def client(self, **settings: Any) -> EsmsClient:
         settings.setdefault("timeouts", Timeouts(5, self.read_seconds, 10))
         settings.setdefault("retries", RetryPolicy(self.attempts, 0.001, 0.002, 20))
-        made = EsmsClient(
-            Credentials(DEMO_API_KEY, DEMO_SECRET_KEY), self.server.base_url, now=self.clock.now, **settings
-        )
+        settings.setdefault("now", self.now)
+        made = EsmsClient(Credentials(DEMO_API_KEY, DEMO_SECRET_KEY), self.server.base_url, **settings)
         return self._open.enter_context(made)
 
     def ledger(self, kind: type[Ledger] = Ledger, **settings: Any) -> Any:
         settings.setdefault("lease_seconds", self.lease_seconds)
         settings.setdefault("phone_secret", self.phone_secret)
-        made = kind(ledger_schema.engine_for(self.ledger_url), now=self.clock.now, **settings)
+        made = kind(ledger_schema.engine_for(self.ledger_url), now=self.now, **settings)
         return self._open.enter_context(made)
 
     @property
@@ -207,7 +212,7 @@ class Bench:
                 "base_url": self.server.base_url,
                 "ledger_url": self.ledger_url,
                 "run_key": self.run_key,
-                "began": self.clock.began,
+                "began": self.clock.began - self.offset_seconds,
                 "api_key": DEMO_API_KEY,
                 "secret_key": DEMO_SECRET_KEY,
                 "people": [

@@ -27,6 +27,7 @@ import pendulum
 import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401 - loaded once, before the forks
 
 from esms_connectors import Credentials, EsmsClient, RetryPolicy, Timeouts
+from esms_connectors.gateway import connection
 from esms_connectors.ledger import Ledger
 from esms_connectors.ledger import schema as ledger_schema
 from esms_connectors.recipients import Recipient
@@ -37,6 +38,8 @@ from esms_connectors.sending.channels import AdvertisingChannel
 # Noon in Vietnam: near midnight a lost answer is, rightly, not repeated.
 NOON = pendulum.datetime(2024, 5, 15, 12, tz="Asia/Ho_Chi_Minh")
 
+# Between claim and send, where a sender may wait long: for the limit of requests, and for a connection.
+IN_THROTTLE, CONNECTED = "in the throttle", "with the connection ready"
 BEFORE_CLAIM, AFTER_CLAIM, BEFORE_SETTLE = "before claim", "between claim and send", "between answer and settle"
 
 
@@ -48,7 +51,7 @@ class Job:
     Attributes:
         people: the recipients, as `Recipient` takes them.
         began: epoch seconds that count as noon, the same for all processes of a test.
-        moment, nth, signal: at the nth claim or settlement, before or after it, this process sends itself this signal.
+        moment, nth, signal: when the moment comes for the nth time, this process sends itself this signal.
         result: file for what came of it.
     """
 
@@ -93,6 +96,28 @@ class Trap:
             struck = self._passed == self._nth
         if struck:
             self._strike()
+
+
+class TrappedThrottle:
+    """Gives leave to everything, with a trap."""
+
+    def __init__(self, trap: Trap) -> None:
+        self._trap = trap
+
+    def acquire(self, timeout_seconds: float) -> bool:
+        self._trap.pass_by(IN_THROTTLE)
+        return True
+
+
+def trap_connections(trap: Trap) -> None:
+    """Every connection of this process passes the trap once it stands."""
+    connect = connection._MarkingHTTPConnection.connect
+
+    def connect_and_pass(self: Any) -> None:
+        connect(self)
+        trap.pass_by(CONNECTED)
+
+    connection._MarkingHTTPConnection.connect = connect_and_pass  # type: ignore[method-assign]
 
 
 class TrappedLedger(Ledger):
@@ -151,20 +176,22 @@ def run(job: Job) -> dict[str, Any]:
                 time.sleep(job.slow_reader_seconds)
             yield one
 
-    client = EsmsClient(
-        Credentials(job.api_key, job.secret_key),
-        job.base_url,
-        retries=RetryPolicy(job.attempts, first_wait_seconds=0.001, max_wait_seconds=0.002, budget_seconds=20),
-        timeouts=Timeouts(5, job.read_seconds, 10),
-        now=now,
-    )
     ledger = TrappedLedger(
         ledger_schema.engine_for(job.ledger_url),
         lease_seconds=job.lease_seconds,
         now=now,
         phone_secret=job.phone_secret,
     )
-    ledger.trap = Trap(job.moment, job.nth, lambda: _send_itself(ledger, job.signal))
+    trap = ledger.trap = Trap(job.moment, job.nth, lambda: _send_itself(ledger, job.signal))
+    trap_connections(trap)
+    client = EsmsClient(
+        Credentials(job.api_key, job.secret_key),
+        job.base_url,
+        retries=RetryPolicy(job.attempts, first_wait_seconds=0.001, max_wait_seconds=0.002, budget_seconds=20),
+        timeouts=Timeouts(5, job.read_seconds, 10),
+        throttle=TrappedThrottle(trap),
+        now=now,
+    )
     common: dict[str, Any] = {"ledger": ledger, "run_key": job.run_key, "threads": job.threads}
     with client, ledger:
         try:

@@ -14,6 +14,7 @@ from esms_connectors.warehouse.contract import COLUMNS, HISTORY, LOADS, MESSAGES
 from esms_connectors.warehouse.dlt_destination import DltWarehouse
 from esms_connectors.warehouse.files import FilesWarehouse
 
+DLT_FILE = "behind_dlt.duckdb"
 FILE_NAMES = {MESSAGES: "messages", HISTORY: "history", LOADS: "loads"}
 
 # How DuckDB, which has no part in writing CSV, reads each format. JSON is given types, CSV too: nothing is guessed.
@@ -54,7 +55,7 @@ def make_files(kind: str, request: pytest.FixtureRequest, folder: Path) -> tuple
 
 
 def make_dlt(request: pytest.FixtureRequest, folder: Path) -> tuple[str, Callable[[], Warehouse], Any]:
-    path = folder / "behind_dlt.duckdb"
+    path = folder / DLT_FILE
     request.getfixturevalue("monkeypatch").setenv("DESTINATION__DUCKDB__CREDENTIALS", f"duckdb:///{path}")
 
     def read(table: str, *columns: str) -> list[dict[str, Any]]:

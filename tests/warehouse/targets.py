@@ -121,6 +121,46 @@ TARGETS: dict[str, Callable[[pytest.FixtureRequest, Path], Target]] = {
     "dlt": functools.partial(make_other, make_dlt),
 }
 
+# The merge is one SQL, which DuckDB and PostgreSQL run in full. For files and through dlt it is done in a DuckDB, too:
+# their own are the way there and back, what they check, and how they plan and erase. Of the rules of the merge they get
+# those that cross the way, and files those of windows that share rows, because each day of them is a file.
+_THROUGH_DLT = {
+    "test_new_rows_are_stored_as_they_came",
+    "test_a_status_that_changed_is_taken_and_noted",
+    "test_what_a_load_leaves_about_its_window",
+    "test_a_plan_keeps_what_was_loaded",
+    "test_a_recount_is_noted_and_nothing_else",
+    "test_the_order_of_loads_counts_and_not_their_clocks",
+    "test_another_way_of_keeping_phones_is_refused",
+    "test_erasing_a_person_by_the_stored_phone",
+    "test_erasing_a_person_by_the_keys",
+}
+_OF_FILES = {
+    *_THROUGH_DLT,
+    "test_a_second_load_of_the_same_changes_nothing",
+    "test_a_return_from_going_back_takes_the_flag_away",
+    "test_an_older_reading_changes_nothing_that_a_newer_one_changed",
+    "test_a_source_that_breaks_off_leaves_nothing",
+}
+_OF_PARTITIONS = {
+    *_OF_FILES,
+    "test_an_older_reading_leaves_the_line_of_the_newer_one",
+    "test_a_row_that_two_windows_bring_is_stored_once",
+    "test_a_window_loaded_for_the_first_time_meets_rows_of_its_neighbour",
+    "test_windows_of_other_days_and_types_stay_as_they_are",
+    "test_an_empty_window_is_a_load",
+    "test_loads_are_read_back_in_order",
+    "test_a_load_keeps_a_later_plan",
+    "test_an_empty_plan_is_no_plan",
+    "test_ctrl_c_in_the_hands_of_the_database",
+    "test_an_error_that_only_speaks_of_ctrl_c",
+    "test_rows_that_do_not_add_up_are_refused",
+    "test_any_sequence_of_loads_follows_the_rules",
+    "test_nobody_is_erased_from_an_empty_warehouse",
+    "test_closing_twice_is_closing_once",
+}
+RULES = {"parquet": _OF_PARTITIONS, "csv": _OF_FILES, "jsonl": _OF_FILES, "dlt": _THROUGH_DLT}
+
 
 def key_of(number: int) -> str:
     return f"m{number}-1:{hashlib.blake2b(str(number).encode(), digest_size=8).hexdigest()}"

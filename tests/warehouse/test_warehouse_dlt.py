@@ -5,31 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from targets import DELIVERED, PENDING, SENT, TARGETS, Target, key_of, merge, row
+from file_targets import DLT_FILE
+from targets import DELIVERED, PENDING, SENT, Target, key_of, merge, row
 
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES, MergeCounts, WarehouseError
 from esms_connectors.warehouse.dlt_destination import DltWarehouse
 
 
-@pytest.fixture
-def behind(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
-    """dlt, with a DuckDB file behind it."""
-    made = TARGETS["dlt"](request, tmp_path)
-    made.warehouse.prepare()
-    yield made
-    made.warehouse.close()
-
-
 @pytest.mark.parametrize("step", [HISTORY, MESSAGES, LOADS])
-def test_a_load_that_breaks_off_between_two_steps_heals(behind: Target, step: str, monkeypatch: Any) -> None:
+def test_a_load_that_breaks_off_between_two_steps_heals(dlt_target: Target, step: str, monkeypatch: Any) -> None:
     """Loading again gives what one load would have given: no history line is doubled, none lost."""
-    merge(behind, [row(1, PENDING), row(2, DELIVERED)])
+    merge(dlt_target, [row(1, PENDING), row(2, DELIVERED)])
     send = DltWarehouse._send
 
     def break_off(self: DltWarehouse, tables: dict[str, Any]) -> None:
@@ -42,37 +33,37 @@ def test_a_load_that_breaks_off_between_two_steps_heals(behind: Target, step: st
         with pytest.raises(
             WarehouseError, match=r"^dlt could not use dlt://duckdb\?dataset=esms \(OSError\)"
         ) as caught:
-            merge(behind, [row(1, SENT), row(2, PENDING)], minute=5)
+            merge(dlt_target, [row(1, SENT), row(2, PENDING)], minute=5)
     assert caught.value.retryable
     assert caught.value.__context__ is None
-    assert behind.loads()[0]["load_count"] == 1
-    counts = merge(behind, [row(1, SENT), row(2, PENDING)], minute=6)
+    assert dlt_target.loads()[0]["load_count"] == 1
+    counts = merge(dlt_target, [row(1, SENT), row(2, PENDING)], minute=6)
     was_done = step == LOADS
     assert counts == (MergeCounts(unchanged=2) if was_done else MergeCounts(changed=1, went_back=1))
-    assert {key: stored["state"] for key, stored in behind.messages().items()} == {
+    assert {key: stored["state"] for key, stored in dlt_target.messages().items()} == {
         key_of(1): "sent",
         key_of(2): "delivered",
     }
-    assert [(line["row_key"], line["to_state"]) for line in behind.history()] == sorted(
+    assert [(line["row_key"], line["to_state"]) for line in dlt_target.history()] == sorted(
         [(key_of(1), "sent"), (key_of(2), "pending")]
     )
-    assert behind.loads()[0]["load_count"] == 2
+    assert dlt_target.loads()[0]["load_count"] == 2
 
 
-def test_what_failed_is_not_sent_with_the_next_rows(behind: Target, monkeypatch: Any) -> None:
+def test_what_failed_is_not_sent_with_the_next_rows(dlt_target: Target, monkeypatch: Any) -> None:
     """dlt keeps packages that it could not load; ours must not come back by the side door."""
     with monkeypatch.context() as patched:
         patched.setenv("DESTINATION__DUCKDB__CREDENTIALS", f"duckdb:///{Path('/proc/none/x.duckdb')}")
-        with pytest.raises(WarehouseError), behind.again() as elsewhere:
+        with pytest.raises(WarehouseError), dlt_target.again() as elsewhere:
             merge(elsewhere, [row(1)])
-    merge(behind, [row(2)])
-    assert set(behind.messages()) == {key_of(2)}
+    merge(dlt_target, [row(2)])
+    assert set(dlt_target.messages()) == {key_of(2)}
 
 
-def test_another_table_under_our_name_is_refused(behind: Target, tmp_path: Path) -> None:
+def test_another_table_under_our_name_is_refused(dlt_target: Target, tmp_path: Path) -> None:
     import duckdb
 
-    with duckdb.connect(str(tmp_path / "behind_dlt.duckdb")) as connection:
+    with duckdb.connect(str(tmp_path / DLT_FILE)) as connection:
         connection.execute(f"CREATE SCHEMA other; CREATE TABLE other.{MESSAGES} (name text)")
     with DltWarehouse("duckdb", "other") as warehouse, pytest.raises(ConfigurationError, match="is not one of ours"):
         warehouse.prepare()

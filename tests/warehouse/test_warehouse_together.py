@@ -28,8 +28,9 @@ from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES, MergeCo
 
 
 @pytest.mark.parametrize("own_handle", [False, True], ids=["one warehouse", "one each"])
-def test_threads_that_load_one_window_at_once(target: Target, own_handle: bool) -> None:
+def test_threads_that_load_one_window_at_once(shared_target: Target, own_handle: bool) -> None:
     """One of them inserts each row, the others find it; every change is noted once."""
+    target = shared_target
     merge(target, [row(number, SENT) for number in range(100)])
     start = threading.Barrier(4)
 
@@ -52,8 +53,9 @@ def test_threads_that_load_one_window_at_once(target: Target, own_handle: bool) 
     assert target.loads()[0]["load_count"] == 5
 
 
-def test_threads_that_load_windows_side_by_side(target: Target) -> None:
+def test_threads_that_load_windows_side_by_side(large_target: Target) -> None:
     """Eight windows in parallel, which share the rows on the seconds between them, are all there in the end."""
+    target = large_target
     windows = [SentWindow(25, DAY.add(hours=3 * place), DAY.add(hours=3 * place + 3)) for place in range(8)]
 
     def work(place: int) -> MergeCounts:

@@ -166,7 +166,10 @@ def test_an_sms_is_sent_and_cleared_without_a_second_one(world: World, runs: dic
     )
     wait_until("the second try", lambda: world.airflow.instances("send_sms", run)[0]["try_number"] == 2, 60)
     assert world.airflow.wait_for_run("send_sms", run, 60) == "success"
-    assert world.airflow.result("send_sms", run, "send") == first
+    again = world.airflow.result("send_sms", run, "send")
+    assert again["message_ids"] == first["message_ids"]
+    assert [(one["accepted"], one["sent_by_this_try"]) for one in (first, again)] == [(1, 1), (1, 0)]
+    assert "0 accepted now, 1 before, by an earlier try" in world.airflow.task_logs("send_sms")
     assert world.deliveries(TEXTED) == {TEXTED: 1}
 
 

@@ -1,0 +1,274 @@
+"""
+What the operators, the sensor and the transfer have in common: arguments that Airflow does not get to see, and an end.
+
+Airflow shows template fields to everybody, and stores the arguments of mapped tasks with the DAG. Phones, texts and
+addresses that may hold a password are neither: they are rendered here, when the task runs. What comes from data - from
+XCom through `expand` or `expand_kwargs` - is never rendered at all, or a customer's name could read the connections.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator, XComArg
+from airflow.sdk.definitions.mappedoperator import MappedOperator, OperatorPartial
+
+from esms_connectors.airflow.retry import ESMS_RETRY_POLICY, airflow_errors
+from esms_connectors.gateway.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    import jinja2
+    from airflow.sdk import DAG
+    from airflow.sdk.definitions.context import Context
+
+
+class Hidden:
+    """A value that is shown as ***, wherever Airflow stores or prints it."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __str__(self) -> str:
+        return "***"
+
+    __repr__ = __str__
+
+
+class HiddenRows(Hidden):
+    """Rows of people; shown as how many there are."""
+
+    def __str__(self) -> str:
+        return f"<{len(self.value)} rows>"
+
+    __repr__ = __str__
+
+
+def hide(value: Any) -> Any:
+    """`value` as one that is not shown; a list of rows as `HiddenRows`."""
+    if value is None or isinstance(value, Hidden):
+        return value
+    if isinstance(value, list | tuple) and value and all(isinstance(row, Mapping) for row in value):
+        return HiddenRows(value)
+    return Hidden(value)
+
+
+def reveal(value: Any) -> Any:
+    """What `hide` was given."""
+    return value.value if isinstance(value, Hidden) else value
+
+
+class EsmsTask(BaseOperator):
+    """
+    Attributes:
+        hidden_arguments: arguments that are no template fields, although they are templated; each stands in an
+            attribute of its name with an underscore before it.
+    """
+
+    hidden_arguments: ClassVar[Sequence[str]] = ()
+    _from_data: frozenset[str] = frozenset()
+    _ends_on_kill: bool = False
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        # After super, so that a policy from default_args is there already.
+        if getattr(self, "retry_policy", None) is None and ESMS_RETRY_POLICY is not None:
+            self.retry_policy = ESMS_RETRY_POLICY
+
+    def hide_arguments(self, **values: Any) -> None:
+        """
+        Keep them, and put upstream what their values come from, as Airflow does for template fields.
+
+        Raises:
+            InvalidRequestError: one of them stands in the DAG's default_args, which Airflow stores as they are.
+        """
+        _refuse_in_defaults(self.dag if self.has_dag() else None, values)
+        for name, value in values.items():
+            setattr(self, f"_{name}", reveal(value))
+            XComArg.apply_upstream_relationship(self, reveal(value))
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:  # type: ignore[override]
+        """As in every operator; what must not be shown is hidden from the stored DAG."""
+        made = super().partial(**kwargs)
+        made._expand_called = True  # what replaces it tells of itself when it is never mapped
+        _refuse_in_defaults(made.kwargs.get("dag"), cls.hidden_arguments)
+        hiding = _HidingPartial(operator_class=made.operator_class, kwargs=made.kwargs, params=made.params)
+        hiding.kwargs.update(_hidden(hiding, hiding.kwargs))
+        return hiding
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Around everything that a task does: errors of the core as Airflow's, and an end when Airflow asks for one."""
+        self._ends_on_kill = True
+        try:
+            with airflow_errors(self):
+                yield
+        finally:
+            self._ends_on_kill = False
+
+    def on_kill(self) -> None:
+        """
+        End the work, as Ctrl-C does: what has not begun is dropped, what is under way is settled.
+
+        Airflow calls this in a signal handler when somebody marks the task, when it was cleared, or when the worker is
+        shut down, and kills the process five seconds later. It must not end the draining that it began itself.
+        """
+        if self._ends_on_kill:
+            self._ends_on_kill = False
+            # Of this one Airflow asks whether the task has retries; those of a marked task it ignores.
+            raise SystemExit("ended from outside")
+
+    def rendered(self, name: str, context: Context) -> Any:
+        """
+        A hidden argument: its templates rendered to text, unless it came from data.
+
+        Raises:
+            InvalidRequestError: a template fails, or takes a value that is not there. The words of such an error may
+                quote values, so only its kind is told.
+        """
+        value = getattr(self, f"_{name}")
+        if name in self._from_data or value is None:
+            return value
+
+        def checked(found: Any) -> Any:
+            if found is None:
+                raise _MissingValueError
+            return found
+
+        # Never a native environment: 0901… is a number to Python, and "1_000" another one.
+        env = self.dag.get_template_env(force_sandboxed=True) if self.has_dag() else self.get_template_env()
+        try:
+            return render(value, context, env.overlay(finalize=checked))
+        except _MissingValueError:
+            problem = (
+                f"{name} is the word None, or holds it: its template took a value that is not there, such as the XCom "
+                "of a task that was skipped."
+            )
+        except Exception as error:  # noqa: BLE001 - a template may do anything
+            problem = f"The template of {name} fails ({type(error).__name__})."
+        raise InvalidRequestError(problem, field=name)
+
+    def _do_render_template_fields(
+        self,
+        parent: Any,
+        template_fields: Iterable[str],
+        context: Context,
+        jinja_env: jinja2.Environment,
+        seen_oids: set[int],
+    ) -> None:
+        # Airflow calls this of the unmapped task. It leaves out what came through `expand`, but not what came through
+        # `expand_kwargs`.
+        if parent is self:
+            self._from_data = _arguments_from_data(self, context)
+            template_fields = [name for name in template_fields if name not in self._from_data]
+        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
+        if parent is self:
+            with airflow_errors(self):
+                self.after_rendering()
+
+    def after_rendering(self) -> None:
+        """Template fields have their values now; Airflow looks at them next, and shows them."""
+
+
+class _MissingValueError(Exception):
+    """An expression of a template gave None."""
+
+
+class _HidingPartial(OperatorPartial):
+    """Hides literal values that are mapped over, too; those of other tasks are references in the stored DAG."""
+
+    def expand(self, **mapped_kwargs: Any) -> MappedOperator:
+        hidden = _names(self)
+        hiding = {
+            name: [hide(one) for one in value] if name in hidden and isinstance(value, list | tuple) else value
+            for name, value in mapped_kwargs.items()
+        }
+        return self._put_upstream(super().expand(**hiding))
+
+    def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> MappedOperator:
+        if isinstance(kwargs, list | tuple):
+            kwargs = [{**one, **_hidden(self, one)} if isinstance(one, Mapping) else one for one in kwargs]
+        return self._put_upstream(super().expand_kwargs(kwargs, strict=strict))
+
+    def _put_upstream(self, task: MappedOperator) -> MappedOperator:
+        # Airflow looks at template fields, and into lists and mappings.
+        mapped = task.expand_input.value
+        rows = [mapped] if isinstance(mapped, Mapping) else mapped if isinstance(mapped, list) else []
+        for given in (self.kwargs, *(row for row in rows if isinstance(row, Mapping))):
+            for name in _names(self) & set(given):
+                values = given[name] if isinstance(given[name], list) else [given[name]]
+                XComArg.apply_upstream_relationship(task, [reveal(one) for one in values])
+        return task
+
+
+def _refuse_in_defaults(dag: DAG | None, names: Iterable[str]) -> None:
+    """What is a template as a whole, or an address without a password, may stand there."""
+    from esms_connectors.airflow.connections import holds_password
+
+    for name in names:
+        value = (dag.default_args if dag is not None else {}).get(name)
+        template = isinstance(value, str) and value.startswith("{{") and value.endswith("}}")
+        address = isinstance(value, str) and name in _ADDRESSES and not holds_password(value)
+        if value is not None and not template and not address:
+            raise InvalidRequestError(
+                f"default_args has {name}, which Airflow would store and show: give it to the task itself.",
+                field=name,
+            )
+
+
+_ADDRESSES = ("ledger_url", "warehouse")
+
+
+def _names(partial: OperatorPartial) -> set[str]:
+    # A list of rows is a template field that hides itself.
+    return {*getattr(partial.operator_class, "hidden_arguments", ()), "recipients"}
+
+
+def _hidden(partial: OperatorPartial, given: Mapping[str, Any]) -> dict[str, Any]:
+    # A path or a query's name is no secret.
+    return {
+        name: hide(value)
+        for name, value in given.items()
+        if name in _names(partial) and not (name == "recipients" and not isinstance(value, list | tuple))
+    }
+
+
+def render(value: Any, context: Context, env: jinja2.Environment) -> Any:
+    """As Airflow renders; results of other tasks are looked up, and are no templates."""
+    if isinstance(value, str):
+        return env.from_string(value).render(context)  # type: ignore[arg-type]
+    if isinstance(value, list | tuple | set):
+        return [render(one, context, env) for one in value]
+    if isinstance(value, dict):
+        return {name: render(one, context, env) for name, one in value.items()}
+    # A path has a `resolve` too, of another kind.
+    resolve = None if isinstance(value, os.PathLike) else getattr(value, "resolve", None)
+    return value if resolve is None else resolve(context)
+
+
+def _arguments_from_data(task: BaseOperator, context: Context) -> frozenset[str]:
+    """Names of the arguments whose values another task made: those of a mapped task that stand in no DAG file."""
+    mapped = task.dag.task_dict.get(task.task_id) if task.has_dag() else None
+    if not isinstance(mapped, MappedOperator):
+        return frozenset()
+    given = mapped.expand_input.value
+    if isinstance(given, Mapping):
+        return frozenset(name for name, value in given.items() if hasattr(value, "resolve"))
+    if isinstance(given, Sequence) and isinstance(given[context["ti"].map_index or 0], Mapping):
+        return frozenset()
+    # All rows came from one task: what is not the very value of the DAG file may be data.
+    defaults = [getattr(one, "default_args", None) or {} for one in (task.dag, mapped.task_group)]
+    literals = [mapped.partial_kwargs, *defaults]
+    names = {*task.template_fields, *getattr(task, "hidden_arguments", ())}
+    return frozenset(
+        name
+        for name in names
+        if not any(_value_of(task, name) is reveal(literal.get(name)) for literal in literals if name in literal)
+    )
+
+
+def _value_of(task: BaseOperator, name: str) -> Any:
+    return reveal(getattr(task, f"_{name}" if name in getattr(task, "hidden_arguments", ()) else name, None))

@@ -1,0 +1,116 @@
+"""
+Points in time as people write them: `yesterday`, `-7d`, `today 08:30`, `-36h`, `2026-11-21`, `2026-11-21 08:30`.
+
+Days are those of Vietnam, and one without an hour is the midnight that it begins with.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+import pendulum
+from pendulum import DateTime
+
+from esms_connectors.gateway import machine_clock
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.wire import VIETNAM
+
+_DAYS: Final = {"yesterday": -1, "today": 0, "tomorrow": 1}
+_DAY: Final = re.compile(rf"({'|'.join(_DAYS)}|[+-]\d{{1,5}}[dw])(?:\s+(\d\d?):(\d\d)(?::(\d\d))?)?", re.ASCII)
+_HOURS: Final = re.compile(r"([+-]\d{1,6})h", re.ASCII)
+# ISO only: of 01/02/2027 one reader makes the first of February, another the second of January.
+_ISO: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*", re.ASCII | re.DOTALL)
+_ISO_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+# What an office program makes of a minus.
+_DASHES: Final = str.maketrans("−–", "--")
+
+_WORDS: Final = {
+    "en": {
+        "no time": "{name} {text!r} is no time. Give {example}.",
+        "range": "{name} {text!r} is out of range.",
+        "zone": "{name} {text!r} is no time with a zone. Give {example}.",
+    },
+    "vi": {
+        "no time": "{name} {text!r} không phải là thời gian. Hãy ghi {example}.",
+        "range": "{name} {text!r} nằm ngoài khoảng thời gian cho phép.",
+        "zone": "{name} {text!r} thiếu múi giờ. Hãy ghi {example}.",
+    },
+}
+_EXAMPLES: Final = {
+    "span": "2026-11-21, '2026-11-21 08:30', today, yesterday, -7d, -36h, now",
+    "send": "'2026-11-21 08:30', 'tomorrow 08:30', +2h",
+    "span zone": "2026-11-21T08:30:00+07:00, today, yesterday, -7d, -36h, now",
+    "send zone": "2026-11-21T08:30:00+07:00, 'tomorrow 08:30', +2h",
+}
+
+
+def read_time(
+    text: str,
+    name: str,
+    *,
+    now: DateTime | None = None,
+    whole_days: bool = True,
+    needs_zone: bool = False,
+    language: Literal["en", "vi"] = "en",
+) -> DateTime:
+    """
+    The point in time that a person means.
+
+    Args:
+        text: `today`, `yesterday`, `tomorrow`, `-7d` and `+2w` are days; `now`, `-36h` and `+2h` times; ISO has both.
+        name: of the option or argument, for the error.
+        now: what the words go by; default: the clock.
+        whole_days: False refuses a day without an hour, because nobody means to send at midnight.
+        needs_zone: refuse ISO without a zone; otherwise it is Vietnam's.
+        language: of the error.
+
+    Raises:
+        InvalidRequestError: it cannot be understood, or lies in a year that no message has.
+    """
+    example = _EXAMPLES[("span" if whole_days else "send") + (" zone" if needs_zone else "")]
+
+    def refusal(what: str) -> InvalidRequestError:
+        words = _WORDS[language][what].format(name=name, text=text, example=example)
+        return InvalidRequestError(words, field=name.lstrip("-"))
+
+    plain = text.strip()
+    try:
+        moment = _by_words(plain.translate(_DASHES).casefold(), now or machine_clock.now(), whole_days=whole_days)
+        if moment is None and (_ISO.fullmatch(plain) or (whole_days and _ISO_DAY.fullmatch(plain))):
+            moment = _by_calendar(plain, None if needs_zone else VIETNAM)
+            if moment is None:
+                raise refusal("zone")
+    except OverflowError:
+        raise refusal("range") from None
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise refusal("zone" if needs_zone else "no time")
+    # Further out, a day more or another zone is a year that dates do not have.
+    if not 1970 <= moment.year < 9999:
+        raise refusal("range")
+    return moment
+
+
+def _by_words(text: str, now: DateTime, *, whole_days: bool) -> DateTime | None:
+    if text == "now":
+        return now
+    if (hours := _HOURS.fullmatch(text)) is not None:
+        return now.add(hours=int(hours[1]))
+    day = _DAY.fullmatch(text)
+    if day is None or (day[2] is None and not whole_days):
+        return None
+    steps = _DAYS.get(day[1])
+    if steps is None:
+        steps = int(day[1][:-1]) * (7 if day[1].endswith("w") else 1)
+    midnight = now.in_timezone(VIETNAM).start_of("day").add(days=steps)
+    return midnight.replace(hour=int(day[2] or 0), minute=int(day[3] or 0), second=int(day[4] or 0))
+
+
+def _by_calendar(text: str, zone: str | None) -> DateTime | None:
+    """None for a text that has no zone and gets none."""
+    found = pendulum.parse(text.replace(" ", "T", 1), tz=zone)
+    if not isinstance(found, DateTime):
+        raise ValueError("no time")
+    return None if found.tzinfo is None else found

@@ -1,0 +1,36 @@
+"""Connections to the ledger's database, and what goes wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
+
+from esms_connectors.gateway.errors import EsmsError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+class LedgerError(EsmsError):
+    """
+    The database did not answer, or refused. Rows that were under way are in doubt; the same call again settles them.
+    """
+
+    retryable = True
+
+
+@contextmanager
+def guarded(connect: Callable[[], AbstractContextManager[Connection]]) -> Iterator[Connection]:
+    """The database's errors as one line of ours; theirs quote statements."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        with connect() as connection:
+            yield connection
+    except SQLAlchemyError as error:
+        words = str(getattr(error, "orig", None) or "").strip().splitlines()
+        reason = words[0] if words else type(error).__name__
+        raise LedgerError(
+            f"The ledger did not answer: {reason}. Run the same call again once it does: it resumes."
+        ) from None

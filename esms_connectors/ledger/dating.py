@@ -1,0 +1,42 @@
+"""How the ledger dates first attempts, so that no machine with a wrong clock makes another one repeat too late."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pendulum import DateTime
+
+from esms_connectors.gateway.clock import UNCONFIRMED_HOURS, Moment, Times, boot_clock
+from esms_connectors.gateway.retry import DUPLICATE_WINDOW_MARGIN_MINUTES, duplicate_window_start
+
+
+def times_of(now: DateTime) -> Times:
+    """For callers that know no gateway: this machine's clock is believed."""
+    return Times(Moment(0.0, now), now, now, duplicate_window_start(now), told=True)
+
+
+def window_parameters(database: str, times: Times) -> dict[str, Any]:
+    """
+    What the statements that claim and hold ask about first attempts.
+
+    One whose time nobody has confirmed is dated by a second clock as well, the database's or the one that counts since
+    this machine was started: whoever wants to repeat it must be able to read the same one.
+    """
+    witness, witness_ms = ("database", 0) if database == "postgresql" else boot_clock()
+    first = times.first_attempt
+    if not times.told and witness is None:
+        first = first.subtract(hours=UNCONFIRMED_HOURS)
+    return {
+        "first_attempt": milliseconds(first),
+        # Without the gateway's time nothing is held for good either.
+        "window_start": milliseconds(times.window_start) if times.told else 0,
+        "window_end": milliseconds(times.latest.add(minutes=DUPLICATE_WINDOW_MARGIN_MINUTES)),
+        "since_start": milliseconds(times.latest) - milliseconds(times.window_start),
+        "witness": None if times.told else witness,
+        "this_witness": witness,
+        "witness_ms": witness_ms,
+    }
+
+
+def milliseconds(moment: DateTime) -> int:
+    return int(moment.timestamp() * 1000)

@@ -1,0 +1,100 @@
+"""The claims of one worker: kept alive while it sends, and looked at once more before anything is sent on them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.clock import Moment, Times
+from esms_connectors.gateway.redaction import get_logger
+from esms_connectors.ledger import Claim, Ledger, LedgerError
+
+logger = get_logger(__name__)
+
+
+class Lease:
+    """
+    A context manager: its thread renews the claims of `worker` until the end.
+
+    A call that lasts longer than any call may (a resolver or a throttle of the caller's that hangs) ends the renewals:
+    others may then take the rows over.
+    """
+
+    def __init__(self, client: EsmsClient, ledger: Ledger, run_key: str, worker: str) -> None:
+        self._clock, self._ledger, self._run_key, self._worker = client.clock, ledger, run_key, worker
+        self._longest_call_seconds = client.longest_call_seconds
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._stay_alive, name="esms-lease", daemon=True)
+        self._renewed_at = self._clock.mark()
+        self._slept_until: Moment | None = None
+        # By thread: when its present call was begun, or last allowed to go on.
+        self._under_way: dict[int, Moment] = {}
+
+    def __enter__(self) -> Self:
+        self._renewed_at = self._clock.mark()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def begin(self) -> Times:
+        """Rows are about to be claimed by this thread, to be sent at once."""
+        times = self._clock.times()
+        self._under_way[threading.get_ident()] = times.moment
+        return times
+
+    def end(self) -> None:
+        """What this thread claimed is settled, or will not be sent by it."""
+        self._under_way.pop(threading.get_ident(), None)
+
+    def holds(self, claims: Sequence[Claim], claimed: Times) -> bool:
+        """
+        Whether rows may leave now: still this worker's, by its clocks and by the ledger; and those in doubt only while
+        the day lasts that their request ids are good for.
+        """
+        try:
+            ours = self._ledger.are_claimed([claim.request_id for claim in claims], worker=self._worker)
+        except LedgerError as error:
+            logger.warning("nothing is sent on claims that cannot be looked at: %s", error)
+            return False
+        if not ours or not self._alive_since(claimed.moment):
+            return False
+        now = self._clock.times()
+        self._under_way[threading.get_ident()] = now.moment
+        # What was in doubt when it was claimed began before that; a day that has begun since is not its day.
+        return now.window_start <= claimed.window_start or not any(claim.in_doubt for claim in claims)
+
+    def _alive_since(self, moment: Moment) -> bool:
+        """Claimed a moment ago, or renewed ever since without a gap in which others may have taken the rows over."""
+        if self._fresh(moment):
+            return True
+        slept_until = self._slept_until
+        return self._fresh(self._renewed_at) and (slept_until is None or moment.elapsed > slept_until.elapsed)
+
+    def _fresh(self, moment: Moment) -> bool:
+        return self._clock.seconds_since(moment) < self._ledger.lease_seconds / 2
+
+    def _stay_alive(self) -> None:
+        while not self._ended.wait(self._ledger.lease_seconds / 4):
+            if self._hangs():
+                logger.warning("run %s: a call hangs; its rows are left to other workers", self._run_key)
+                return
+            try:
+                now = self._clock.mark()
+                if self._clock.seconds_since(self._renewed_at) >= self._ledger.lease_seconds:
+                    self._slept_until = now
+                self._ledger.renew(self._run_key, self._worker)
+                self._renewed_at = now
+            except Exception as error:  # noqa: BLE001 - claims and settlements will tell; this thread must not
+                logger.warning("the lease could not be renewed: %s", type(error).__name__)
+
+    def _hangs(self) -> bool:
+        longest = self._longest_call_seconds
+        return any(self._clock.seconds_since(moment) > longest for moment in list(self._under_way.values()))
