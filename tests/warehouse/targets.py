@@ -129,6 +129,8 @@ _THROUGH_DLT = {
     "test_a_status_that_changed_is_taken_and_noted",
     "test_what_a_load_leaves_about_its_window",
     "test_a_plan_keeps_what_was_loaded",
+    "test_a_recount_is_noted_and_nothing_else",
+    "test_the_order_of_loads_counts_and_not_their_clocks",
     "test_another_way_of_keeping_phones_is_refused",
     "test_erasing_a_person_by_the_stored_phone",
     "test_erasing_a_person_by_the_keys",
