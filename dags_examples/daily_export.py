@@ -14,9 +14,6 @@ from airflow.sdk import DAG
 
 from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator
 
-# Whole days in Vietnam, whenever the run itself takes place.
-MIDNIGHT = "data_interval_end.in_timezone('Asia/Ho_Chi_Minh').start_of('day')"
-
 with DAG(
     "daily_export",
     schedule="0 6 * * *",
@@ -29,8 +26,9 @@ with DAG(
     SentMessagesToWarehouseOperator(
         task_id="load",
         warehouse_conn_id="warehouse",
-        start="{{ (" + MIDNIGHT + ").subtract(days=1).isoformat() }}",
-        end="{{ (" + MIDNIGHT + ").isoformat() }}",
+        # Days in Vietnam, from when the run was due: a retry, a clear and a backfill load the same.
+        start="yesterday",
+        end="today",
         phone="hashed",
         content=False,
     )

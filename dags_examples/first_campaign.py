@@ -41,8 +41,8 @@ with DAG(
         task_id="load",
         warehouse_conn_id="warehouse",
         # Rows lie in windows by when they were created, which is behind the start of this run.
-        start="{{ (dag_run.run_after - macros.timedelta(hours=1)).isoformat() }}",
-        end="{{ (dag_run.run_after + macros.timedelta(days=1)).isoformat() }}",
+        start="-1h",
+        end="+24h",
         sms_types=[24, 25],
     )
     wait >> load

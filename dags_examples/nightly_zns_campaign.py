@@ -57,8 +57,8 @@ with DAG(
     load = SentMessagesToWarehouseOperator(
         task_id="load",
         warehouse_conn_id="warehouse",
-        start="{{ (dag_run.run_after - macros.timedelta(days=1)).isoformat() }}",
-        end="{{ (dag_run.run_after + macros.timedelta(days=1)).isoformat() }}",
+        start="-24h",
+        end="+24h",
         sms_types=[24, 25],
         # As in daily_export: one warehouse keeps people one way.
         phone="hashed",
@@ -68,8 +68,8 @@ with DAG(
         task_id="report",
         targets="{{ var.value.esms_reports }}/visits-{{ params.visited_on or ds }}.html",
         warehouse_conn_id="warehouse",
-        start="{{ (dag_run.run_after - macros.timedelta(days=1)).isoformat() }}",
-        end="{{ (dag_run.run_after + macros.timedelta(days=1)).isoformat() }}",
+        start="-24h",
+        end="+24h",
         with_ledger=True,
         language="vi",
     )

@@ -7,8 +7,12 @@ A template gives text, whatever it was made from, and of a value that is missing
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
+
+import pendulum
+from pendulum import DateTime
 
 from esms_connectors.gateway.errors import InvalidRequestError
 
@@ -74,6 +78,29 @@ def sms_types(value: Any) -> list[int]:
     if not all(isinstance(one, int | str) and str(one).strip().isdecimal() for one in found):
         raise InvalidRequestError("sms_types are numbers, such as 2, 24, 25.", field="sms_types")
     return [int(one) for one in found]
+
+
+def point_in_time(
+    value: Any, name: str, context: Mapping[str, Any] | None = None, *, whole_days: bool = True
+) -> DateTime:
+    """
+    A time with a zone, or words such as `yesterday`, from a template too.
+
+    Words go by the time that the run was due, so another try, a cleared task and a backfill mean the same as the first.
+
+    Args:
+        context: None where there is no run to go by.
+        whole_days: see `read_time`.
+
+    Raises:
+        InvalidRequestError: no time, or one without a zone.
+    """
+    from esms_connectors.gateway.times import read_time
+
+    found = value if isinstance(value, datetime) else text(value, name)
+    due = getattr((context or {}).get("dag_run"), "run_after", None)
+    now = None if due is None else pendulum.instance(due)
+    return read_time("" if found is None else found, name, now=now, whole_days=whole_days, needs_zone=True)
 
 
 def column_names(template_params: Any, **single: Any) -> None:

@@ -73,7 +73,8 @@ class SendSmsOperator(_SendingOperator):
         brandname: the sender; that of the connection if None.
         message_key: tells messages to one person apart, such as an order number.
         sms_type: `customer_care`, or `advertising` for 30 numbers and more.
-        send_at: aware time, or ISO text with a zone; None for now.
+        send_at: aware time, ISO text with a zone, or words such as `tomorrow 08:30` or `+2h` (in Vietnam; from the time
+            that the run was due); None for now.
         campaign: words that come back in the sent data.
         callback_url: gets the delivery reports; that of the connection if None. Templated and never shown.
         run_key: names the sends; made of dag, run and task if None.
@@ -348,24 +349,12 @@ def moment(value: datetime | str | None, context: Context) -> datetime | None:
     """
     if value is None or value == "":
         return None
-    import datetime as dt
-
+    from esms_connectors.airflow.arguments import point_in_time
     from esms_connectors.gateway import machine_clock
     from esms_connectors.gateway.errors import InvalidRequestError
 
-    found: dt.datetime | None = None
-    if isinstance(value, dt.datetime):
-        found = value
-    else:
-        try:
-            found = dt.datetime.fromisoformat(str(value).strip())
-        except ValueError:
-            found = None
-    if found is None or found.tzinfo is None:
-        raise InvalidRequestError(
-            f"send_at {str(value)!r} is no time with a zone. Give 2026-11-21T08:30:00+07:00.", field="send_at"
-        )
-    if found < machine_clock.now() - dt.timedelta(minutes=5):
+    found = point_in_time(value, "send_at", context, whole_days=False)
+    if found < machine_clock.now().subtract(minutes=5):
         raise InvalidRequestError(
             f"send_at {str(value)!r} lies in the past. Leave it out to send now.", field="send_at"
         )

@@ -31,7 +31,8 @@ class SentMessagesReportOperator(EsmsTask):
             them (`s3://bucket/reports/{{ ds }}.html`). A file that is there is replaced.
         warehouse: `duckdb:///file` or `postgresql://…`. Templated and never shown: it may hold a password.
         warehouse_conn_id: a connection instead: `postgres`, or `duckdb` with the file as host.
-        start, end: the period by sending time; the data interval if None.
+        start, end: the period by sending time, with a zone or as words such as `-7d`, `yesterday` and `today` (days of
+            Vietnam, from the time that the run was due); the data interval if None.
         with_ledger: take what was planned and refused from the ledger of the eSMS connection, or of `ledger_conn_id`.
         language: `en` or `vi`.
         report_url: where people open the file; the link "eSMS report" of the task leads there.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import AirflowFailException, conf
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
+from esms_connectors.airflow.arguments import point_in_time
 from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
 from esms_connectors.airflow.retry import EsmsTaskError
@@ -36,7 +37,8 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         final_share: share of the messages that must be final.
         delivered_share: share that must have been delivered, such as 0.95; with it the wait ends early when so many
             arrived, and the task fails early when so many cannot arrive any more. None takes any outcome.
-        deadline: absolute time, or ISO text with a zone; `timeout` seconds after the start if None.
+        deadline: absolute time, ISO text with a zone, or words such as `+6h` or `today 18:00` (in Vietnam, from the
+            time that the run was due); `timeout` seconds after the start if None.
         poke_interval: seconds between looks, at least 5 when deferred.
         max_failures: looks in a row that may bring no answer; the waits between them grow.
         sent_after, sent_before, sms_types: for many `message_ids`: when and as what they were sent; see
@@ -160,7 +162,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
 
         goal = self._goal()
         if self._ends is None:
-            self._ends = self._deadline()
+            self._ends = self._deadline(context)
         hook = EsmsHook(self.esms_conn_id)
         if self._watch is None:
             self._watch = Watch(self._awaited(hook, context))
@@ -186,10 +188,10 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         delivered = None if self.delivered_share is None else number(self.delivered_share, "delivered_share")
         return Goal(number(self.final_share, "final_share"), delivered)
 
-    def _deadline(self) -> Any:
+    def _deadline(self, context: Context) -> Any:
         if self.deadline in (None, ""):
             return _now().add(seconds=int(self.timeout))
-        return moment(self.deadline, "deadline")
+        return point_in_time(self.deadline, "deadline", context)
 
     def _awaited(self, hook: EsmsHook, context: Context) -> Awaited:
         from esms_connectors.airflow.arguments import sms_types, text
@@ -218,8 +220,10 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
             ids = (text(ids, "message_ids") or "").replace(",", " ").split()
         return awaited_by_id(
             list(ids or ()),
-            sent_after=None if self.sent_after in (None, "") else moment(self.sent_after, "sent_after"),
-            sent_before=None if self.sent_before in (None, "") else moment(self.sent_before, "sent_before"),
+            sent_after=None if self.sent_after in (None, "") else point_in_time(self.sent_after, "sent_after", context),
+            sent_before=None
+            if self.sent_before in (None, "")
+            else point_in_time(self.sent_before, "sent_before", context),
             sms_types=sms_types(self.sms_types),
             oa_id=text(self.oa_id, "oa_id"),
         )
@@ -239,21 +243,6 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         except TooFewDeliveredError as error:
             failure = AirflowFailException(str(error))
         raise failure
-
-
-def moment(value: datetime | str | None, name: str) -> Any:
-    """A time with a zone, from a template too; InvalidRequestError otherwise."""
-    import pendulum
-
-    from esms_connectors.gateway.errors import InvalidRequestError
-
-    try:
-        found = pendulum.parse(value.strip(), tz=None) if isinstance(value, str) else value
-        if found is not None and getattr(found, "tzinfo", None) is not None:
-            return pendulum.instance(found)  # type: ignore[arg-type]
-    except (ValueError, AttributeError):
-        pass
-    raise InvalidRequestError(f"{name} {value!r} is no time with a zone. Give 2026-11-21T08:30:00+07:00.", field=name)
 
 
 def _now() -> Any:

@@ -34,7 +34,8 @@ class SentMessagesToWarehouseOperator(EsmsTask):
             `s3://connection@bucket/prefix` takes that connection's credentials. Templated and never shown: it may hold
             a password.
         warehouse_conn_id: a connection instead: `postgres`, or `duckdb` with the file as host.
-        start, end: the span; the data interval if None.
+        start, end: the span, with a zone or as words such as `-7d`, `yesterday` and `today` (days of Vietnam, from the
+            time that the run was due); the data interval if None.
         sms_types: those to ask for; all if empty.
         phone, content: how people are kept: phones plain, hashed, masked or omitted, texts or none. One warehouse keeps
             one way.

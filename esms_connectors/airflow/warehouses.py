@@ -96,7 +96,7 @@ def span(context: Context, start: datetime | str | None, end: datetime | str | N
     """
     import pendulum
 
-    from esms_connectors.airflow.sensors import moment
+    from esms_connectors.airflow.arguments import point_in_time
 
     given = [
         own if own not in (None, "") else context.get(name)
@@ -106,7 +106,7 @@ def span(context: Context, start: datetime | str | None, end: datetime | str | N
         raise InvalidRequestError(
             "This run has no data interval (it was triggered by hand): give start and end.", field="start"
         )
-    first, last = moment(given[0], "start"), moment(given[1], "end")
+    first, last = point_in_time(given[0], "start", context), point_in_time(given[1], "end", context)
     if first >= last:
         raise InvalidRequestError(
             f"There is nothing between {first} and {last}: a schedule such as @daily gives an interval, a cron "

@@ -7,6 +7,7 @@ Days are those of Vietnam, and one without an hour is the midnight that it begin
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Final, Literal
 
 import pendulum
@@ -46,7 +47,7 @@ _EXAMPLES: Final = {
 
 
 def read_time(
-    text: str,
+    given: datetime | str,
     name: str,
     *,
     now: DateTime | None = None,
@@ -58,7 +59,8 @@ def read_time(
     The point in time that a person means.
 
     Args:
-        text: `today`, `yesterday`, `tomorrow`, `-7d` and `+2w` are days; `now`, `-36h` and `+2h` times; ISO has both.
+        given: `today`, `yesterday`, `tomorrow`, `-7d` and `+2w` are days; `now`, `-36h` and `+2h` times; ISO has both.
+            A datetime must have a zone.
         name: of the option or argument, for the error.
         now: what the words go by; default: the clock.
         whole_days: False refuses a day without an hour, because nobody means to send at midnight.
@@ -71,10 +73,14 @@ def read_time(
     example = _EXAMPLES[("span" if whole_days else "send") + (" zone" if needs_zone else "")]
 
     def refusal(what: str) -> InvalidRequestError:
-        words = _WORDS[language][what].format(name=name, text=text, example=example)
+        words = _WORDS[language][what].format(name=name, text=str(given), example=example)
         return InvalidRequestError(words, field=name.lstrip("-"))
 
-    plain = text.strip()
+    if isinstance(given, datetime):
+        if given.tzinfo is None:
+            raise refusal("zone")
+        return pendulum.instance(given)
+    plain = given.strip()
     try:
         moment = _by_words(plain.translate(_DASHES).casefold(), now or machine_clock.now(), whole_days=whole_days)
         if moment is None and (_ISO.fullmatch(plain) or (whole_days and _ISO_DAY.fullmatch(plain))):

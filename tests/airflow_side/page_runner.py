@@ -40,7 +40,7 @@ def run(file: str, folder: str, as_of: str) -> dict[str, dict[str, str]]:
     os.chdir(folder)
     states = {}
     for dag in dags_in(file):
-        done = dag.test(logical_date=pendulum.parse(as_of))
+        done = dag.test(logical_date=pendulum.parse(as_of), run_after=pendulum.parse(as_of))
         states[dag.dag_id] = {ti.task_id: str(ti.state) for ti in done.get_task_instances()}
         states[dag.dag_id]["run"] = str(done.state)
     return states

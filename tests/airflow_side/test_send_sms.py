@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pendulum
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 from task_runs import Runs, StateStore
@@ -293,6 +294,22 @@ def test_the_sandbox_checks_and_remembers_nothing(
     assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
 
 
+def test_a_time_of_sending_in_words_is_the_same_for_every_try(
+    connect: Callable[..., None], gateway: Emulator, runs: Runs
+) -> None:
+    """It goes by the time that the run was due: half past eight in the evening, on that day in Vietnam."""
+    gateway.set_balance(0)
+    operator: dict[str, Any] = {"phones": PHONES, "text": "xin chao", "brandname": DEMO_BRANDNAME}
+    runs.due = pendulum.datetime(2024, 5, 15, 23, 30, tz="UTC")
+    with pytest.raises(EsmsError):
+        runs(SendSmsOperator(task_id="send", send_at="today 20:30", **operator))
+    gateway.set_balance(1_000_000)
+    gateway.advance(hours=20)
+    runs(SendSmsOperator(task_id="send", send_at="today 20:30", **operator))
+    times = {pendulum.from_timestamp(message.send_at_ms / 1000, "UTC") for message in gateway.messages()}
+    assert times == {pendulum.datetime(2024, 5, 16, 20, 30, tz="Asia/Ho_Chi_Minh")}
+
+
 @pytest.mark.parametrize(
     ("arguments", "fragment"),
     [
@@ -303,6 +320,9 @@ def test_the_sandbox_checks_and_remembers_nothing(
         ({"sms_type": "viber"}, "customer_care"),
         ({"send_at": "01/02/2030"}, "zone"),
         ({"send_at": "2020-01-01T08:00:00+07:00"}, "past"),
+        ({"send_at": "yesterday 08:30"}, "past"),
+        ({"send_at": "tomorrow"}, "'tomorrow 08:30'"),
+        ({"send_at": "{{ none }}"}, "send_at is the word None"),
         ({"brandname": "NoSuchBrand"}, "104"),
         ({"brandname": DEMO_TEMPLATED_BRANDNAME}, "146"),
         ({"esms_conn_id": "nowhere"}, "nowhere"),
