@@ -22,6 +22,7 @@ from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestErr
 from esms_connectors.gateway.models import Submission
 from esms_connectors.gateway.request_ids import random_request_id
 from esms_connectors.gateway.retry import RetryPolicy
+from esms_connectors.sending.texts import sms_text
 
 
 @click.group(cls=EsmsGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -159,8 +160,7 @@ def send_sms(
         )
     if advertising and campaign is not None:
         raise InvalidRequestError("--campaign is for customer care: advertising has none.", field="campaign")
-    if text == "-":
-        text = _standard_input()
+    text = sms_text(_standard_input() if text == "-" else text)
     # Made here, so that it can be told even when the answer is lost.
     request_id = request_id if request_id is not None else random_request_id()
     when = None if send_at is None else read_send_time(send_at)

@@ -63,6 +63,11 @@ def damage_of(text: str) -> str:
     return next((reason for reason, found in _DAMAGES if found(text)), "")
 
 
+def message_damage(text: str) -> str:
+    """As `damage_of`, for a text that a person wrote for others: its question marks and escapes are meant."""
+    return next((reason for reason, found in _DAMAGES[:-2] if found(text)), "") if is_suspicious(text) else ""
+
+
 def are_suspicious(values: Sequence[str]) -> bool:
     """Whether `value_damage` has to look at some of the values; quick."""
     return not _MISSING.isdisjoint(values) or is_suspicious("|".join(values))
@@ -153,13 +158,14 @@ _VIETNAMESE_CAPITALS = frozenset(one for one in _VIETNAMESE if one.isupper())
 _LIKELY = frozenset({one for one in _VIETNAMESE if not one.isascii()} | set("“”‘’–—…•₫"))
 _MISREADINGS = tuple(_misreadings())
 
+# The last two are none of a text that was written for others.
 _DAMAGES: tuple[tuple[str, Callable[[str], object]], ...] = (
     ("has UTF-8 that was read in another encoding", _is_mojibake),
     ("has a control character", _CONTROL.search),
     ("has � where letters were lost", re.compile("[\ufff0-\uffff]").search),
     ("has a character of a font of its own", re.compile("[\ue000-\uf8ff]").search),
-    ("has ? where letters were lost", _lost_letters),
     ("is written in TCVN3 (.VnTime fonts), not in Unicode", _TCVN3.search),
     ("is written in VNI, not in Unicode", _is_vni),
+    ("has ? where letters were lost", _lost_letters),
     ("has letters that are escaped, as in HTML or JSON", _ESCAPES.search),
 )

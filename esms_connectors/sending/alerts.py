@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import time
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -227,7 +228,7 @@ def alert_text(text: object, fallback: str, *, max_segments: int = MAX_SEGMENTS,
     segments, without diacritics unless `plain_text` is False.
     """
     chosen = text if isinstance(text, str) and text.strip() not in ("", "None") else fallback
-    found = " ".join(_NOT_TEXT.sub(" ", chosen).split())
+    found = unicodedata.normalize("NFC", " ".join(_NOT_TEXT.sub(" ", chosen).split()))
     if plain_text:
         found = without_diacritics(found)
     cut = found[: 160 * max_segments]

@@ -5,8 +5,7 @@ one frozen batch. Turns every answer, and every lack of one, into a settlement f
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -39,6 +38,7 @@ from esms_connectors.gateway.models import (
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger import Claim, SendState, Settlement
 from esms_connectors.recipients import Recipient
+from esms_connectors.sending.texts import check_placeholders, fill_text, sms_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +167,10 @@ class CareSmsChannel:
     frozen: bool = False
     smallest_chunk: int = 1
 
+    def __post_init__(self) -> None:
+        self.text = sms_text(self.text)
+        check_placeholders(self.text)
+
     def about(self) -> dict[str, str]:
         return {"brandname": self.brandname}
 
@@ -214,6 +218,9 @@ class AdvertisingChannel:
     frozen: bool = True
     smallest_chunk: int = SEND_ADVERTISING_SMS.min_items
 
+    def __post_init__(self) -> None:
+        self.text = sms_text(self.text)
+
     def about(self) -> dict[str, str]:
         return {"brandname": self.brandname}
 
@@ -239,25 +246,6 @@ class AdvertisingChannel:
         except EsmsError as error:
             return whole_chunk(claims, error)
         return ChunkOutcome([_accepted(claim, sent) for claim in claims])
-
-
-def fill_text(text: str, recipient: Recipient) -> str:
-    """`text` with each `{name}` replaced by the recipient's param of that name; `{{` and `}}` are braces."""
-    params = recipient.template_params
-    named: Mapping[str, str] = params if isinstance(params, Mapping) else {}
-
-    def value_of(match: re.Match[str]) -> str:
-        if match[0] in ("{{", "}}"):
-            return match[0][0]
-        if match[1] not in named:
-            raise InvalidRequestError(
-                f"The text wants {{{match[1]}}}, line {recipient.line} has no such param.",
-                field="text",
-                row=recipient.line,
-            )
-        return str(named[match[1]])
-
-    return re.sub(r"\{\{|\}\}|\{(\w+)\}", value_of, text)
 
 
 # Refusals of whoever calls, or none at all.

@@ -4,6 +4,7 @@ Plan before apply: what a run would do, what it would cost, and what is wrong wi
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -153,7 +154,7 @@ def plan_sms_bulk(
     """
     plan = Plan("advertising" if advertising else "customer_care", report=report)
     for text in texts:
-        described = describe(text)
+        described = describe(unicodedata.normalize("NFC", text))
         plan.recipients += 1
         plan.segments += described.segments
         plan.longest_segments = max(plan.longest_segments, described.segments)

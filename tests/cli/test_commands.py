@@ -2,6 +2,7 @@
 
 import json
 import socket
+import unicodedata
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
@@ -34,6 +35,16 @@ def test_send_sms_reads_the_text_from_standard_input(run: Run, emulator: Emulato
     )
     assert done.returncode == 0, done.stderr
     assert [message.content for message in emulator.messages()] == ["Dòng một\nDòng hai"]
+
+
+def test_send_sms_composes_accents_and_refuses_what_no_phone_shows(run: Run, emulator: Emulator) -> None:
+    """A text that was typed on macOS costs as much as any other."""
+    done = send(run, text=unicodedata.normalize("NFD", "Chào chị Hương"))
+    assert done.returncode == 0, done.stderr
+    assert [message.content for message in emulator.messages()] == ["Chào chị Hương"]
+    assert_one_clear_line(send(run, text="Xin\x1b[0m chao"), 2, "control character")
+    assert_one_clear_line(send(run, text="Xin chÃ o quÃ½ khÃ¡ch"), 2, "another encoding")
+    assert len(list(emulator.messages())) == 1
 
 
 def test_the_same_request_id_is_sent_once(run: Run, emulator: Emulator) -> None:
