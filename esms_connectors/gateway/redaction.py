@@ -109,6 +109,34 @@ def redact(text: str) -> str:
     return mask_phones(text)
 
 
+# SQLSTATE classes whose texts name tables, columns, users and servers, but quote no value of a row.
+_ABOUT_NO_ROW = ("08", "0A", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58")
+_SQLITE_QUOTES_A_ROW = re.compile(r" with text .*", re.DOTALL)
+_QUOTED = re.compile(r"""(['"`]).*?\1""")
+_FIRST_TO_LAST_QUOTE = re.compile(r"""['"`«].*['"`»]""")
+
+
+def database_words(error: BaseException) -> str:
+    """
+    What a database said, on one line that quotes no row: not what it could not convert, nor a key that stands twice.
+
+    Args:
+        error: of a driver, or of SQLAlchemy with the driver's inside.
+    """
+    said = getattr(error, "orig", None) or error
+    kind = type(said).__name__
+    words = (str(said).strip().splitlines() or [""])[0]
+    state = getattr(said, "sqlstate", None) or getattr(said, "pgcode", None)
+    if isinstance(state, str):
+        return words or kind if state.startswith(_ABOUT_NO_ROW) else f"{kind} (SQLSTATE {state})"
+    if type(said).__module__.startswith("sqlite3"):
+        return _SQLITE_QUOTES_A_ROW.sub(" that is no UTF-8", words) or kind
+    if kind in ("DataError", "IntegrityError", "InternalError", "DatabaseError"):
+        return kind
+    # Others quote values as they quote names, hosts and parts of a password; a value may have quotes inside.
+    return (_QUOTED if kind == "OperationalError" else _FIRST_TO_LAST_QUOTE).sub("…", words) or kind
+
+
 class RedactingFilter(logging.Filter):
     """Rewrites each record before any handler sees it."""
 

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from esms_connectors.gateway.errors import EsmsError
+from esms_connectors.gateway.redaction import database_words
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -29,8 +30,6 @@ def guarded(connect: Callable[[], AbstractContextManager[Connection]]) -> Iterat
         with connect() as connection:
             yield connection
     except SQLAlchemyError as error:
-        words = str(getattr(error, "orig", None) or "").strip().splitlines()
-        reason = words[0] if words else type(error).__name__
         raise LedgerError(
-            f"The ledger did not answer: {reason}. Run the same call again once it does: it resumes."
+            f"The ledger did not answer: {database_words(error)}. Run the same call again once it does: it resumes."
         ) from None

@@ -20,6 +20,7 @@ from sqlalchemy.schema import CreateColumn
 from sqlalchemy.sql.elements import TextClause
 
 from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.gateway.redaction import database_words
 
 SCHEMA_VERSION = 2
 
@@ -485,8 +486,7 @@ def create_or_check(engine: Engine) -> None:
                 _upgrade_from_1(connection)
                 found = SCHEMA_VERSION
     except DBAPIError as error:
-        # The database's own words may hold the URL; the first line of the driver's does not.
-        failure = str(error.orig).splitlines()[0] if error.orig and str(error.orig) else type(error).__name__
+        failure = database_words(error)
         found = SCHEMA_VERSION
     except OSError as error:
         failure, found = os.strerror(error.errno or errno.EIO), SCHEMA_VERSION

@@ -18,7 +18,8 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
+from esms_connectors.gateway.redaction import database_words
 from esms_connectors.recipients.columns import fold, repeated
 from esms_connectors.recipients.delimited import RawRow, csv_rows, decoded_lines, reading, source_error
 from esms_connectors.recipients.phones import NarrowFloat
@@ -315,7 +316,7 @@ def _open_sql(source: SqlQuery) -> Iterator[Rows]:
     own = not hasattr(source.url, "connect")
     with contextlib.ExitStack() as stack:
         try:
-            engine = sqlalchemy.create_engine(_with_driver(source.url)) if own else source.url
+            engine = _engine(sqlalchemy, source.url) if own else source.url
             if own:
                 stack.callback(engine.dispose)
             connection = stack.enter_context(engine.connect())
@@ -330,12 +331,14 @@ def _open_sql(source: SqlQuery) -> Iterator[Rows]:
             raise ConfigurationError(
                 f"The database driver {error.name} is missing; for PostgreSQL: pip install 'esms-connectors[postgres]'."
             ) from None
-        except sqlalchemy.exc.SQLAlchemyError as error:
+        except EsmsError:
+            raise
+        except Exception as error:  # noqa: BLE001 - drivers raise what they like, and quote what they like
             raise _sql_error(error) from None
-        yield Rows("The query", names, _sql_rows(result, sqlalchemy))
+        yield Rows("The query", names, _sql_rows(result))
 
 
-def _sql_rows(result: Any, sqlalchemy: Any) -> Iterator[RawRow]:
+def _sql_rows(result: Any) -> Iterator[RawRow]:
     """Floats are taken for narrow ones, unless the driver says that a column is of double precision."""
     described = getattr(result.cursor, "description", None) or ()
     wide = {at for at, one in enumerate(described) if one[1] == _POSTGRESQL_DOUBLE}
@@ -345,7 +348,7 @@ def _sql_rows(result: Any, sqlalchemy: Any) -> Iterator[RawRow]:
                 yield number, _narrowed(row, wide), None
             else:
                 yield number, row, None
-    except sqlalchemy.exc.SQLAlchemyError as error:
+    except Exception as error:  # noqa: BLE001 - as above
         raise _sql_error(error) from None
 
 
@@ -354,11 +357,19 @@ def _narrowed(row: Sequence[object], wide: Container[int]) -> list[object]:
 
 
 def _sql_error(error: Any) -> InvalidRequestError:
-    # The driver's own words only: SQLAlchemy adds the statement and its parameters.
-    if type(error).__name__ in ("ArgumentError", "NoSuchModuleError"):
-        return InvalidRequestError("The database URL is none that SQLAlchemy can use.", field="source")
-    words = str(getattr(error, "orig", None) or type(error).__name__).strip().partition("\n")[0]
-    return InvalidRequestError(f"The query failed: {words}.", field="source")
+    return InvalidRequestError(f"The query failed: {database_words(error)}.", field="source")
+
+
+def _engine(sqlalchemy: Any, url: Any) -> Any:
+    try:
+        return sqlalchemy.create_engine(_with_driver(url))
+    except (ValueError, TypeError, sqlalchemy.exc.ArgumentError):
+        pass  # their words quote the URL
+    raise InvalidRequestError(
+        "The database URL is none that SQLAlchemy can use: it has the form dialect://user:password@host/database, and "
+        "in the password special characters are written %XX (@ is %40, : is %3A).",
+        field="source",
+    )
 
 
 def _check_names(source: str, names: Sequence[str]) -> None:
