@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
@@ -22,6 +22,7 @@ from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestErr
 from esms_connectors.gateway.redaction import mask_phone
 from esms_connectors.ledger import SendState
 from esms_connectors.sending.reconcile import reconcile
+from esms_connectors.sending.resend import RowChoice, release_rows
 
 
 @click.group("ledger")
@@ -187,51 +188,63 @@ def reconcile_run(
 
 @click.command()
 @click.argument("run_key")
-@click.option("--rows", required=True, help="Lines (12,15-20), request ids of `ledger export`, or: held, unknown.")
+@click.option("--phone", "phones", multiple=True, metavar="PHONE", help="Whose row; repeat it for more.")
+@click.option("--key", "keys", multiple=True, metavar="KEY", help="The row with this key; repeat it for more.")
+@click.option("--rows", help="Lines (12,15-20), request ids of `ledger export`, or: held, unknown.")
 @click.option("--even-accepted", is_flag=True, help="Also rows that were accepted: those people get it twice.")
 @click.option("--reason", required=True, help="Why; the ledger keeps it.")
 @ledger_option
 @json_option
-def resend(run_key: str, rows: str, even_accepted: bool, reason: str, ledger_url: str | None, as_json: bool) -> None:
+def resend(
+    run_key: str,
+    phones: tuple[str, ...],
+    keys: tuple[str, ...],
+    rows: str | None,
+    even_accepted: bool,
+    reason: str,
+    ledger_url: str | None,
+    as_json: bool,
+) -> None:
     """
     Let rows be sent AGAIN, though they may have arrived. The next send command of the run sends them.
 
+    Lines are refused once the run was fed from more than one list, such as a repaired rejects file: line 2 of the one
+    is somebody else than line 2 of the other.
+
     \b
-    Example:
+    Examples:
+      esms resend march-campaign --phone 0901888484 --reason "she says that nothing came"
       esms resend march-campaign --rows held --reason "the portal shows none of them"
     """
-    wanted = _row_filter(rows)
+    if not (phones or keys or rows):
+        raise InvalidRequestError("Say which rows: --phone, --key or --rows.", field="rows")
+    choice = _choice(rows or "", phones, keys)
     with open_ledger(ledger_url) as ledger:
-        ledger.run_about(run_key)
-        chosen = [row for row in ledger.rows(run_key) if wanted(row)]
-        accepted = sum(row["state"] == SendState.ACCEPTED for row in chosen)
-        if accepted and not even_accepted:
-            raise InvalidRequestError(
-                f"{accepted} of these {len(chosen)} rows were accepted: those people would get it twice. "
-                "Name others, or say --even-accepted.",
-                field="rows",
-            )
-        released = ledger.release(run_key, [row["request_id"] for row in chosen], reason)
+        done = release_rows(ledger, run_key, choice, reason=reason, even_accepted=even_accepted)
     if as_json:
-        print_json({"released": released, "of_these_accepted": accepted})
-    else:
-        click.echo(
-            f"{released} rows will be sent again by the next send command of this run, "
-            f"{accepted} of them were accepted before"
-        )
+        print_json({"released": done.released, "of_these_accepted": done.accepted})
+        return
+    click.echo(
+        f"{done.released} rows will be sent again by the next send command of this run, "
+        f"{done.accepted} of them were accepted before"
+    )
+    for shown in done.rows:
+        click.echo(f"  {shown}")
+    if done.released > len(done.rows):
+        click.echo(f"  and {done.released - len(done.rows):,} more")
 
 
-def _row_filter(rows: str) -> Callable[[dict[str, Any]], bool]:
+def _choice(rows: str, phones: tuple[str, ...], keys: tuple[str, ...]) -> RowChoice:
     if rows in (SendState.HELD.value, SendState.UNKNOWN.value):
-        return lambda row: row["state"] == rows
+        return RowChoice(phones, keys, states=(SendState(rows),))
     spans: list[range] = []
-    ids: set[str] = set()
-    for part in rows.split(","):
-        if re.fullmatch("[0-9a-f]{40}", part.strip()):
-            ids.add(part.strip())
+    ids: list[str] = []
+    for part in filter(None, (part.strip() for part in rows.split(","))):
+        if re.fullmatch("[0-9a-f]{40}", part):
+            ids.append(part)
             continue
-        first, _, last = part.strip().partition("-")
-        if not first.isdecimal() or (last and not last.isdecimal()):
+        first, _, last = part.partition("-")
+        if not re.fullmatch("[0-9]{1,9}", first) or (last and not re.fullmatch("[0-9]{1,9}", last)):
             raise InvalidRequestError(f"--rows {part!r} is no line, span (15-20) or state.", field="rows")
         spans.append(range(int(first), int(last or first) + 1))
-    return lambda row: row["request_id"] in ids or any(row["line"] in span for span in spans)
+    return RowChoice(phones, keys, ids, spans)

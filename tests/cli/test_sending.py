@@ -105,6 +105,74 @@ def test_resend_is_deliberate_and_recorded(run: Run, emulator: Emulator, custome
     assert twice == ["0901000000", "0901000001"]
 
 
+def test_a_line_of_two_lists_names_nobody(run: Run, emulator: Emulator, customers: Path, tmp_path: Path) -> None:
+    """Line 2 of the repaired rejects is somebody else than line 2 of the list: lines are refused, a phone is not."""
+    rejects = tmp_path / "rejects.csv"
+    assert zns(run, customers, "--rejects", str(rejects)).returncode == 0
+    repaired = rejects.read_text("utf-8-sig").replace("0283812345", "0901999998").replace("đầu,,", "đầu,KH7,")
+    rejects.write_text(repaired, "utf-8-sig")
+    assert zns(run, rejects).returncode == 0
+    again = ("resend", "march", "--reason", "asked for", "--even-accepted")
+    for rows in ("2", "40", "2-3"):
+        assert_one_clear_line(run(*again, "--rows", rows), 2, "fed from more than one list", "--phone")
+    done = run(*again, "--phone", "+84 901 999 998", "--key", "0901000000")
+    assert done.returncode == 0, done.stderr
+    assert "0901999998" not in done.stdout
+    assert "line 2 (090*****98)" in done.stdout
+    assert zns(run, customers).returncode == 4  # one of the two is of the other list
+    assert zns(run, rejects).returncode == 0
+    twice = sorted(phone for phone, count in emulator.deliveries_by_phone().items() if count == 2)
+    assert twice == ["0901000000", "0901999998"]
+
+
+def test_one_phone_with_two_rows_is_told_apart_by_its_key(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+    """With a key column a person may have two messages in a run."""
+    path = tmp_path / "orders.csv"
+    path.write_text(f"{HEADER},order\n0901888484,A,s,c,d,A1\n0901888484,A,s,c,d,A2\n", "utf-8")
+    assert zns(run, path, "--key-column", "order").returncode == 0
+    again = ("resend", "march", "--reason", "asked for", "--even-accepted")
+    assert_one_clear_line(run(*again, "--phone", "0901888484"), 2, "have one phone", "--key")
+    assert run(*again, "--key", "A2").returncode == 0
+    assert zns(run, path, "--key-column", "order").returncode == 0
+    assert emulator.deliveries_by_phone() == {"0901888484": 3}
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("--phone", "0901777777"), "no row with the phone 090*****77"),
+        (("--key", "0901777777"), "no row with the row key"),
+        (("--rows", "9999"), "no row of line 9999"),
+        (("--rows", "9990-9999"), "no row of line 9990-9999"),
+        (("--rows", "2,0" + "a" * 39), "no row with the request id"),
+        (("--phone", "12"), "only 2 digits"),
+        (("--rows", "20-15"), "no row of line"),
+        (("--rows", "half"), "no line, span"),
+        (("--rows", "1" * 30), "no line, span"),
+        ((), "Say which rows"),
+    ],
+)
+def test_who_is_not_there_releases_nobody(
+    run: Run, emulator: Emulator, customers: Path, names: tuple[str, ...], words: str
+) -> None:
+    """A slip in one name, and the others are not released either."""
+    assert zns(run, customers).returncode == 0
+    again = ("resend", "march", "--reason", "asked for", "--even-accepted", "--phone", "0901000001", *names)
+    assert_one_clear_line(run(*(again if names else again[:-2])), 2, words)
+    assert zns(run, customers).returncode == 0
+    assert set(emulator.deliveries_by_phone().values()) == {1}
+
+
+def test_a_phone_is_found_in_a_ledger_without_phones(run: Run, emulator: Emulator, customers: Path) -> None:
+    """By its hash; with another secret nobody is found, and it says why."""
+    assert zns(run, customers, ESMS_LEDGER_SECRET="a long secret").returncode == 0
+    again = ("resend", "march", "--reason", "asked for", "--even-accepted", "--phone", "0901000001")
+    assert_one_clear_line(run(*again), 2, "another secret")
+    assert run(*again, ESMS_LEDGER_SECRET="a long secret").returncode == 0
+    assert zns(run, customers, ESMS_LEDGER_SECRET="a long secret").returncode == 0
+    assert emulator.deliveries_by_phone()["0901000001"] == 2
+
+
 def test_ledger_export_accounts_for_every_row(run: Run, emulator: Emulator, customers: Path) -> None:
     """One line a row, with the message id that the gateway has."""
     assert zns(run, customers).returncode == 0
