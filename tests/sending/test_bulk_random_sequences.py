@@ -37,7 +37,7 @@ from esms_connectors.emulator import (
     refuse_before,
 )
 from esms_connectors.ledger import schema as ledger_schema
-from esms_connectors.sending import bulk
+from esms_connectors.sending import run
 from esms_connectors.sending.bulk import send_zns_bulk
 from esms_connectors.sending.reconcile import reconcile
 
@@ -126,8 +126,8 @@ class Campaign(RuleBasedStateMachine):
         self.ledger.trap = Trap(moment, nth, die)
         rows = self.recipients[part]
         # Waiting for the lease of a dead worker takes no time of ours.
-        time = types.SimpleNamespace(monotonic=bulk.time.monotonic, sleep=lambda seconds: self.clock.advance(seconds))
-        patience = unittest.mock.patch.object(bulk, "time", time)
+        time = types.SimpleNamespace(monotonic=run.time.monotonic, sleep=lambda seconds: self.clock.advance(seconds))
+        patience = unittest.mock.patch.object(run, "time", time)
         with patience, self.client() as client, contextlib.suppress(Killed):
             send_zns_bulk(
                 client, lambda: rows, DEMO_TEMPLATE_ID, DEMO_OA_ID,

@@ -18,7 +18,7 @@ from sender_child import AFTER_CLAIM, BEFORE_SETTLE
 from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, drop_after
 from esms_connectors.ledger import Claim, Ledger, LedgerError, LedgerRow, SendState, Settlement
 from esms_connectors.recipients import Recipient
-from esms_connectors.sending import bulk
+from esms_connectors.sending import run
 from esms_connectors.sending.channels import ZnsChannel
 
 ZNS = "send_zns_bulk"
@@ -69,7 +69,7 @@ def bench_with_another_worker(make_bench: Callable[..., Bench], url: str) -> tup
 def patch_sleep(monkeypatch: pytest.MonkeyPatch) -> Callable[[Naps], None]:
     """Lets calls of this process sleep otherwise."""
     return lambda naps: monkeypatch.setattr(
-        bulk, "time", types.SimpleNamespace(monotonic=time.monotonic, sleep=naps.sleep)
+        run, "time", types.SimpleNamespace(monotonic=time.monotonic, sleep=naps.sleep)
     )
 
 

@@ -1,0 +1,329 @@
+"""
+One call for one run: a reader, senders, and the claims that they hold.
+
+What the rows of a run go through: they are read as a stream, cut into chunks, and each chunk is claimed in the ledger,
+sent and settled.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from itertools import islice
+
+from esms_connectors.gateway.arguments import MAX_CAMPAIGN_LENGTH, check_campaign
+from esms_connectors.gateway.clock import Times
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError, NotSentError
+from esms_connectors.gateway.redaction import get_logger
+from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.ledger import Claim, Ledger, LedgerError, LedgerRow, SendState, Settlement, check_run_key
+from esms_connectors.recipients import Recipient
+from esms_connectors.sending.channels import Channel, ChunkOutcome
+from esms_connectors.sending.chunks import cut_chunks, evened
+from esms_connectors.sending.lease import Lease
+from esms_connectors.sending.summary import BulkIncompleteError, BulkSummary, Counters
+
+logger = get_logger(__name__)
+
+# A function that starts reading anew is better than an iterable: what another worker left behind is then taken up in a
+# second reading.
+Recipients = Callable[[], Iterable[Recipient]] | Iterable[Recipient]
+Progress = Callable[[Counters], None]
+
+_LOG_EVERY_SECONDS = 10.0
+_LOOK_EVERY_SECONDS = 1.0
+# Rows without an answer are tried so often more.
+_TRIED_AGAIN = 2
+
+
+def campaign_of(run_key: str, campaign: str | None) -> str:
+    """A campaign of the run's own: lost answers are resolved by campaign and phone, so no other run may share it."""
+    mark = f" #{make_request_id('campaign', run_key)[:12]}"
+    words = campaign if campaign is not None else run_key
+    return check_campaign(words[: MAX_CAMPAIGN_LENGTH - len(mark)].strip() + mark)
+
+
+def wait_for_claims(ledger: Ledger, run_key: str, *, least: float = 0.0, most: float) -> float:
+    """Sleep until the claims of this moment are settled or over; gives the seconds slept, `least` to `most`."""
+    moment, waited = ledger.now(), 0.0
+    while waited < most:
+        nap = min(_look_every(ledger), most - waited)
+        time.sleep(nap)
+        waited += nap
+        try:
+            if waited >= least and not ledger.has_live_claims(run_key, moment):
+                break
+        except LedgerError:
+            # The database may be back at the next look; else the reading will tell.
+            continue
+    return waited
+
+
+def _look_every(ledger: Ledger) -> float:
+    return min(_LOOK_EVERY_SECONDS, ledger.lease_seconds / 4)
+
+
+@dataclass(slots=True)
+class Run:
+    """One call for one run: a reader (the calling thread), senders, and a sign of life for the claims."""
+
+    channel: Channel
+    recipients: Recipients
+    ledger: Ledger
+    run_key: str
+    campaign: str | None
+    threads: int
+    progress: Progress | None
+    row_key: str = "phone"
+    worker: str = field(default_factory=lambda: uuid.uuid4().hex)
+    counters: Counters = field(default_factory=Counters)
+    stopped_by: EsmsError | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lease: Lease = field(init=False)
+    _silent_chunks: int = 0
+    _told: float = 0.0
+    _logged: float = 0.0
+
+    def go(self, at_least: float | None) -> BulkSummary:
+        if at_least is not None and not 0 <= at_least <= 1:
+            raise InvalidRequestError("at_least is a share from 0 to 1, or None.", field="at_least")
+        started = time.monotonic()
+        self.work()
+        summary = BulkSummary(
+            run=self.ledger.summary(self.run_key),
+            counters=self.counters,
+            campaign=self.campaign or "",
+            stopped_by=self.stopped_by,
+            seconds=time.monotonic() - started,
+        )
+        logger.info("run %s: %s", self.run_key, summary)
+        if summary.elsewhere:
+            # A worker that died a moment ago looks alive until its lease ends, and may have nobody who tells of it.
+            logger.warning("run %s: %s", self.run_key, summary.elsewhere_words)
+        if at_least is not None and (not summary.complete or summary.accepted_share < at_least):
+            because = f" Stopped: {self.stopped_by}" if self.stopped_by else ""
+            if not summary.complete and not because and not self.counters.left + self.counters.not_tried:
+                because = (
+                    " The open rows are none of this call's: another call under this run key has them, or left them."
+                )
+            raise BulkIncompleteError(f"Run {self.run_key}: {summary}.{because}", summary=summary)
+        return summary
+
+    def work(self) -> None:
+        """Read and send; afterwards the counters say what this call did."""
+        if self.threads < 1:
+            raise InvalidRequestError("threads must be at least 1.", field="threads")
+        self.run_key = check_run_key(self.run_key)
+        if self.channel.client.sandbox:
+            raise InvalidRequestError(
+                "The sandbox stores nothing: the ledger would remember messages that never were. Use a plan instead.",
+                field="sandbox",
+            )
+        about = {**self.channel.about(), "row_key": self.row_key, "campaign": campaign_of(self.run_key, self.campaign)}
+        # The campaign of the first call stays: the messages already stand under it.
+        self.campaign = self.ledger.begin_run(self.run_key, self.channel.kind, about)["campaign"]
+        self._lease = Lease(self.channel.client, self.ledger, self.run_key, self.worker)
+        try:
+            with self._lease:
+                self._read_and_send(first=True)
+                self._take_up_what_is_left()
+        except InvalidRequestError as error:
+            if self.counters.accepted + self.counters.unknown:
+                # Nothing of this row was sent, but "invalid input, nothing was sent" must not be said once others were.
+                error.others_sent = True
+                error.args = (
+                    f"{error} Other rows were: {self.ledger.summary(self.run_key).accepted} accepted so far.",
+                )
+            raise
+        self._tell(always=True)
+
+    def _take_up_what_is_left(self) -> None:
+        """
+        Read again: for rows without an answer, and for rows that another worker is at - it settles them or leaves them
+        in doubt, and the lease of a dead one ends. Waiting for others takes two leases in all at most.
+        """
+        if not callable(self.recipients):
+            return
+        lease = self.ledger.lease_seconds + 0.1
+        look_every = _look_every(self.ledger)
+        patience, pause, readings = 2 * lease, look_every, 0
+        while (self.counters.busy or self.counters.unknown) and self.stopped_by is None:
+            if readings >= _TRIED_AGAIN and (self.counters.unknown or patience < look_every):
+                return
+            if self.counters.busy:
+                if patience == 2 * lease:
+                    logger.warning(
+                        "run %s: %d rows are another worker's, alive or dead; going on when they are free, "
+                        "in %.0f s at the latest",
+                        self.run_key, self.counters.busy, lease,
+                    )  # fmt: skip
+                patience -= wait_for_claims(
+                    self.ledger, self.run_key, least=min(pause, patience), most=min(lease, patience)
+                )
+                # Rows may be taken anew by then, and a reading of a long list is not cheap.
+                pause *= 2
+            self.counters.busy = self.counters.unknown = self.counters.held = 0
+            self.counters.settled_before = self.counters.done = 0
+            # What this call has settled so far is found settled now.
+            self.counters.accepted_before = -self.counters.accepted
+            self.counters.rejected_before = -self.counters.rejected
+            self._read_and_send(first=False)
+            readings += 1
+
+    def _read_and_send(self, *, first: bool) -> None:
+        if not self.channel.client.clock.told and self.ledger.has_doubt(self.run_key):
+            self.channel.client.learn_time()
+        source = self.recipients() if callable(self.recipients) else self.recipients
+        running: set[Future[None]] = set()
+        with ThreadPoolExecutor(self.threads, thread_name_prefix="esms-send") as pool:
+            try:
+                for number, chunk in enumerate(self._chunks(source, first=first)):
+                    if self.stopped_by is not None:
+                        if first:
+                            self.counters.not_tried += len(chunk)
+                        continue
+                    running.add(pool.submit(self._handle, number, chunk))
+                    # Twice as many as there are senders: they never wait for the reader, and memory stays flat.
+                    while len(running) >= 2 * self.threads:
+                        running = self._collect(running)
+                while running:
+                    running = self._collect(running)
+            except BaseException:
+                # Also Ctrl-C: what has not begun is dropped, what is under way is settled.
+                self.stopped_by = self.stopped_by or EsmsError("interrupted")
+                for future in running:
+                    future.cancel()
+                raise
+
+    def _collect(self, running: set[Future[None]]) -> set[Future[None]]:
+        done, left = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
+        self._tell()
+        for future in done:
+            future.result()
+        return left
+
+    def _chunks(self, source: Iterable[Recipient], *, first: bool) -> Iterator[list[Recipient]]:
+        """Chunks in reading order, no phone twice in one: an answer names its rows by phone alone."""
+        rows = self._counted(source) if first else source
+        if self.channel.frozen:
+            yield from evened(cut_chunks(self._unsettled(rows), self.channel.chunk_size), self.channel.smallest_chunk)
+        else:
+            yield from cut_chunks(rows, self.channel.chunk_size)
+
+    def _counted(self, source: Iterable[Recipient]) -> Iterator[Recipient]:
+        for recipient in source:
+            self.counters.read += 1
+            yield recipient
+
+    def _unsettled(self, source: Iterable[Recipient]) -> Iterator[Recipient]:
+        """Without the settled rows, so that what was one call before the crash is one call again."""
+        rows = iter(source)
+        while batch := list(islice(rows, 1000)):
+            left = self.ledger.unsettled(self.run_key, [recipient.row_key for recipient in batch])
+            settled = {recipient.row_key for recipient in batch} - {batch[position].row_key for position in left}
+            accepted = sum(row["state"] == "accepted" for row in self.ledger.rows_of(self.run_key, [*settled]))
+            self._count(
+                settled_before=len(settled),
+                accepted_before=accepted,
+                rejected_before=len(settled) - accepted,
+                done=len(settled),
+            )
+            yield from (batch[position] for position in left)
+
+    def _handle(self, number: int, recipients: list[Recipient]) -> None:
+        """Claim, send, settle one chunk."""
+        try:
+            self._send_chunk(number, recipients)
+        finally:
+            self._lease.end()
+
+    def _send_chunk(self, number: int, recipients: list[Recipient]) -> None:
+        if self.stopped_by is not None:
+            self._count(not_tried=len(recipients))
+            return
+        rows = [
+            LedgerRow(recipient.row_key, recipient.phone, self.channel.payload(recipient), recipient.line)
+            for recipient in recipients
+        ]
+        frozen = self.channel.frozen
+        chunk = make_request_id("chunk", *(row.row_key for row in rows)) if frozen else str(number)
+        times = self._lease.begin()
+        found = self.ledger.claim(
+            self.run_key, rows, worker=self.worker, chunk=chunk, frozen=frozen, repeat=times.told, times=times
+        )
+        self._count(
+            settled_before=found.settled,
+            accepted_before=found.accepted,
+            rejected_before=found.settled - found.accepted,
+            held=found.held,
+            busy=found.busy,
+            unknown=len(found.doubtful),
+            done=found.settled,
+        )
+        if not found.claims:
+            return
+        if frozen and len(found.claims) < len(rows):
+            self._give_back(found.claims)
+            self._count(busy=len(found.claims))
+            return
+        chosen = [recipients[claim.index] for claim in found.claims]
+        try:
+            outcome = self.channel.send(
+                found.claims, chosen, self.campaign or "", lambda claims: self._lease.holds(claims, times)
+            )
+        except (InvalidRequestError, ConfigurationError):
+            self._give_back(found.claims)
+            raise
+        if not times.told:
+            self._date(found.claims, outcome, times)
+        self.ledger.settle(outcome.settlements, worker=self.worker)
+        states = [settlement.state.value for settlement in outcome.settlements]
+        self._count(
+            accepted=states.count("accepted"),
+            duplicates=sum(settlement.duplicate for settlement in outcome.settlements),
+            rejected=states.count("rejected"),
+            unknown=states.count("unknown"),
+            # What was not allowed to leave is taken up like the rows of others.
+            **{"busy" if outcome.late else "not_sent": states.count("not_sent")},
+            done=states.count("accepted") + states.count("rejected"),
+        )
+        with self._lock:
+            self._silent_chunks = 0 if outcome.answered else self._silent_chunks + 1
+            if outcome.stop is not None:
+                self.stopped_by = self.stopped_by or outcome.stop
+            elif self._silent_chunks > self.threads + 2:
+                # Going on would put the whole list in doubt.
+                self.stopped_by = self.stopped_by or NotSentError(
+                    f"{self._silent_chunks} calls in a row brought no answer; the gateway seems to be down. "
+                    "Run the same command again later: it resumes."
+                )
+
+    def _date(self, claims: Sequence[Claim], outcome: ChunkOutcome, times: Times) -> None:
+        """Rows in doubt will be judged by the gateway's time, also by other machines: they are dated by it now."""
+        client = self.channel.client
+        if any(settlement.state is SendState.UNKNOWN for settlement in outcome.settlements):
+            client.learn_time()
+        if client.clock.told:
+            self.ledger.date(claims, client.clock.earliest(times.moment), worker=self.worker)
+
+    def _give_back(self, claims: Iterable[Claim]) -> None:
+        """Claims that were not sent; those in doubt from before stay in doubt."""
+        self.ledger.settle([Settlement(claim.request_id, SendState.NOT_SENT) for claim in claims], worker=self.worker)
+
+    def _count(self, **more: int) -> None:
+        with self._lock:
+            for name, count in more.items():
+                setattr(self.counters, name, getattr(self.counters, name) + count)
+
+    def _tell(self, *, always: bool = False) -> None:
+        now = time.monotonic()
+        if self.progress is not None and (always or now - self._told >= 0.1):
+            self._told = now
+            self.progress(self.counters)
+        if now - self._logged >= _LOG_EVERY_SECONDS:
+            self._logged = now
+            logger.info("run %s: %d rows read, %d done", self.run_key, self.counters.read, self.counters.done)
