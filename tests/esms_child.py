@@ -18,17 +18,28 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-# Whatever a pull imports, once for all of them.
+# Whatever the commands import when they are at work, once for all of them.
+import babel.dates
+import babel.numbers  # noqa: F401
 import duckdb  # noqa: F401
+import jinja2  # noqa: F401
+import pendulum
 import psycopg
+import sqlalchemy.dialects.postgresql.psycopg
+import sqlalchemy.dialects.sqlite  # noqa: F401
+import vl_convert  # noqa: F401
 
+import esms_connectors.ledger
+import esms_connectors.reports
 import esms_connectors.warehouse.duckdb_file
 import esms_connectors.warehouse.files
 import esms_connectors.warehouse.postgresql  # noqa: F401
 from esms_connectors.cli.commands import esms
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.sent_data.fetching import PageQueue
 from esms_connectors.sent_data.reader import SentDataReader
@@ -97,6 +108,7 @@ def work(
     file_limit: int | None = None,
     debug: bool = False,
     stdin: str = "",
+    now: str | None = None,
 ) -> int:
     """
     Args:
@@ -105,6 +117,7 @@ def work(
         file_limit: bytes that no file may exceed, as on a full disk.
         debug: log everything that anybody logs.
         stdin: what can be read there.
+        now: the time that it is when it starts, if not this machine's; time goes on from there.
     """
     os.environ.clear()
     os.environ.update(environment)
@@ -116,6 +129,9 @@ def work(
     sys.argv = ["esms", *arguments]
     if debug:
         logging.basicConfig(level=logging.DEBUG)
+    if now is not None:
+        ahead = pendulum.instance(datetime.fromisoformat(now)) - machine_clock.machine_time()
+        machine_clock.source = lambda: machine_clock.machine_time() + ahead
     if die is not None:
         die_at(*die)
     if file_limit is not None:

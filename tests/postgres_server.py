@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import pwd
 import re
+import select
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -50,17 +53,17 @@ class PostgresServer:
         made = subprocess.run([*initdb, data], capture_output=True, text=True, check=False, cwd="/", **self._user)
         assert made.returncode == 0, made.stdout + made.stderr
         self.uri = f"postgresql://postgres@/postgres?host={self._folder}"
-        self._log = (self._folder / "log").open("wb+")
         # Nothing in it must outlive the tests: not a power failure, and no shutdown in good order at the end.
         settings = [f"-k{self._folder}", "-h", "", "-F", "-c", "full_page_writes=off"]
-        self._process = subprocess.Popen(
-            [binaries / "postgres", "-D", data, *settings],
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            cwd="/",
-            start_new_session=True,  # Ctrl-C is for the tests; they end it
+        job = {
+            "command": [str(binaries / "postgres"), "-D", str(data), *settings],
+            "folder": str(self._folder),
             **self._user,
+        }
+        self._keeper = subprocess.Popen(
+            [sys.executable, __file__, json.dumps(job)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for the tests; they end it
         )
         self._wait_until_ready()
 
@@ -72,14 +75,14 @@ class PostgresServer:
             try:
                 self.execute("SELECT 1")
             except psycopg.OperationalError:
-                assert self._process.poll() is None, self._said()
+                assert self._keeper.poll() is None, "PostgreSQL has ended"
                 assert time.monotonic() < until, f"PostgreSQL is not ready after {_READY_SECONDS} s: {self._said()}"
                 time.sleep(0.02)
             else:
                 return
 
     def _said(self) -> str:
-        return Path(self._log.name).read_text(encoding="utf-8", errors="replace")[-2000:]
+        return (self._folder / "log").read_text(encoding="utf-8", errors="replace")[-2000:]
 
     def execute(self, statement: str) -> list[Any]:
         import psycopg
@@ -95,10 +98,23 @@ class PostgresServer:
         return name
 
     def close(self) -> None:
-        self._process.send_signal(signal.SIGQUIT)
-        self._process.wait(30)
-        self._log.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        assert self._keeper.stdin is not None
+        self._keeper.stdin.close()
+        self._keeper.wait(30)
+
+
+def keep(command: list[str], folder: str, **user: Any) -> None:
+    """Run a server until standard input ends, which it does however the tests end; then nothing is left of it."""
+    with Path(folder, "log").open("wb") as log:
+        server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", **user)
+        while server.poll() is None and not select.select([sys.stdin], [], [], 1.0)[0]:
+            pass
+        if server.poll() is None:
+            server.send_signal(signal.SIGQUIT)
+            server.wait()
+        else:
+            print(Path(folder, "log").read_text(encoding="utf-8", errors="replace")[-2000:], file=sys.stderr)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _binaries() -> Path:
@@ -118,3 +134,7 @@ def _short_folder() -> str:
 def _is_open_to_others(folder: Path) -> bool:
     """May somebody who is neither its owner nor of its group get there?"""
     return all(one.stat().st_mode & 0o001 for one in (folder, *folder.parents))
+
+
+if __name__ == "__main__":
+    keep(**json.loads(sys.argv[1]))

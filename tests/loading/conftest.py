@@ -42,7 +42,7 @@ def duckdb_only(make_place: Callable[[str], Place]) -> Place:
 @pytest.fixture
 def pull(esms: Esms, server: EmulatorServer, place: Place) -> Puller:
     """`esms pull` of the emulator into `place`."""
-    return Puller(esms, server.base_url, place)
+    return Puller(esms, server.base_url, place, server.emulator.clock)
 
 
 @pytest.fixture

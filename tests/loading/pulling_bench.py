@@ -17,6 +17,7 @@ from esms_processes import Done, Esms, Process
 from psycopg.rows import dict_row
 
 from esms_connectors.emulator import Emulator
+from esms_connectors.emulator.progress import Clock
 from esms_connectors.warehouse import LoadSummary
 
 KINDS = ("duckdb", "postgresql", "parquet")
@@ -132,14 +133,17 @@ def parquet_place(folder: Path) -> Place:
 
 
 class Puller:
-    """`esms pull` of one emulator into one place."""
+    """`esms pull` of one emulator into one place, by the time of the emulator."""
 
-    def __init__(self, esms: Esms, base_url: str, place: Place) -> None:
+    def __init__(self, esms: Esms, base_url: str, place: Place, clock: Clock | None = None) -> None:
         self._esms = esms
         self._base_url = base_url
+        self._clock = clock
         self.place = place
 
     def start(self, *arguments: str, span: Iterable[str] = SPAN, **job: Any) -> Process:
+        if self._clock is not None:
+            job.setdefault("now", self._clock.now.isoformat())
         return self._esms.start(
             self._base_url, "pull", "--json", "--into", self.place.address, *span, *arguments, **job
         )

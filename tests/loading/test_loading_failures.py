@@ -76,7 +76,7 @@ def test_a_full_folder_for_what_waits(
     """The window that does not fit is not loaded, the smaller one before it stays."""
     gateway.populate(300, start=DAY.subtract(days=1), end=DAY.subtract(seconds=1))
     gateway.populate(24_000, start=DAY.add(seconds=2), end=NEXT)
-    pull = Puller(esms, server.base_url, in_postgresql)
+    pull = Puller(esms, server.base_url, in_postgresql, server.emulator.clock)
     done = pull(span=SPAN, file_limit=100_000)
     assert done.code == 4
     assert (done.json["error"], "\n" in done.json["message"]) == ("WarehouseError", False)
@@ -94,7 +94,7 @@ def test_a_full_disk(gateway: Emulator, esms: Esms, server: EmulatorServer, make
     gateway.populate(300, start=DAY.subtract(days=1), end=DAY.subtract(seconds=1))
     gateway.populate(9_000, start=DAY.add(seconds=2), end=NEXT)
     place: Place = make_place(kind)
-    pull = Puller(esms, server.base_url, place)
+    pull = Puller(esms, server.base_url, place, server.emulator.clock)
     assert pull(span=("--from", "2024-05-13", "--to", "2024-05-14", "--types", "2")).code == 0
     before = place.messages()
     done = pull(file_limit=30_000)
@@ -142,7 +142,7 @@ def test_no_key_no_phone_and_no_text_is_said_whatever_happens(
     keys = {"ESMS_API_KEY": API_KEY, "ESMS_SECRET_KEY": SECRET_KEY, "ESMS_PHONE_SECRET": PHONE_SECRET}
     span = ("--from", "2024-05-12", "--to", "2024-05-14", "--types", "2", "--phones", "hashed")
     with gateway.serve() as server:
-        pull = Puller(esms, server.base_url, place)
+        pull = Puller(esms, server.base_url, place, server.emulator.clock)
 
         def run(*arguments: str, **job: Any) -> Done:
             done = pull(*arguments, environment={**keys, **job.pop("environment", {})}, debug=True, **job)

@@ -29,7 +29,14 @@ def calls(gateway: Emulator) -> int:
 
 
 @pytest.mark.parametrize(
-    ("moment", "number", "loaded"), [("planned", 1, 0), ("page", 3, None), ("merging", 2, 1), ("merged", 3, 3)]
+    ("place", "moment", "number", "loaded"),
+    [
+        ("duckdb", "planned", 1, 0),
+        ("duckdb", "page", 3, None),
+        *((kind, "merging", 2, 1) for kind in KINDS),
+        *((kind, "merged", 3, 3) for kind in KINDS),
+    ],
+    indirect=["place"],
 )
 def test_killed_at_a_chosen_moment(
     two_days: Emulator, pull: Puller, moment: Moment, number: int, loaded: int | None
