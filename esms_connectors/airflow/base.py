@@ -9,6 +9,9 @@ XCom through `expand` or `expand_kwargs` - is never rendered at all, or a custom
 from __future__ import annotations
 
 import os
+import signal
+import sys
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -23,6 +26,16 @@ if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import DAG
     from airflow.sdk.definitions.context import Context
+
+
+_MOMENT_SECONDS = 0.05
+
+
+class EndedFromOutside(SystemExit):  # noqa: N818 - no error: Airflow asked for it
+    """
+    Airflow ended the task. Of a `SystemExit` it asks whether the task has retries, for workers that are shut down; of a
+    task that somebody has marked it does not ask.
+    """
 
 
 class Hidden:
@@ -104,7 +117,7 @@ class EsmsTask(BaseOperator):
         """Around everything that a task does: errors of the core as Airflow's, and an end when Airflow asks for one."""
         self._ends_on_kill = True
         try:
-            with airflow_errors(self):
+            with self._ends_heard(), airflow_errors(self):
                 yield
         finally:
             self._ends_on_kill = False
@@ -118,8 +131,29 @@ class EsmsTask(BaseOperator):
         """
         if self._ends_on_kill:
             self._ends_on_kill = False
-            # Of this one Airflow asks whether the task has retries; those of a marked task it ignores.
-            raise SystemExit("ended from outside")
+            raise EndedFromOutside
+
+    @contextmanager
+    def _ends_heard(self) -> Iterator[None]:
+        """An end counts also where Python ignores what is raised: in a finalizer, such as that of a connection."""
+        before = sys.unraisablehook
+        again: list[threading.Timer] = []
+
+        def tell(ignored: sys.UnraisableHookArgs) -> None:
+            if issubclass(ignored.exc_type, EndedFromOutside):
+                self._ends_on_kill = True
+                again.append(threading.Timer(_MOMENT_SECONDS, os.kill, (os.getpid(), signal.SIGTERM)))
+                again[-1].start()
+            else:
+                before(ignored)
+
+        sys.unraisablehook = tell
+        try:
+            yield
+        finally:
+            for timer in again:
+                timer.cancel()
+            sys.unraisablehook = before
 
     def rendered(self, name: str, context: Context) -> Any:
         """

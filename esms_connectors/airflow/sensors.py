@@ -109,7 +109,9 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         if not self.deferrable:
-            return super().execute(context)
+            # Around the waits between two looks too.
+            with self.working():
+                return super().execute(context)
         with self.working():
             verdict, counts = self._look(context)
         if verdict is not None and verdict.value != "wait":
@@ -136,8 +138,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         return None
 
     def poke(self, context: Context) -> PokeReturnValue | bool:
-        with self.working():
-            verdict, counts = self._look(context)
+        verdict, counts = self._look(context)
         if verdict is None or verdict.value == "wait":
             self.log.info("%s", counts)
             return False

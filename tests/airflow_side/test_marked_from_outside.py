@@ -1,0 +1,144 @@
+"""A task that is marked, cleared or shut down while it works: it ends at once, and leaves nothing in doubt."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from task_runs import Runs
+
+from esms_connectors.airflow.operators import SendSmsOperator, ZnsBulkOperator
+from esms_connectors.airflow.sensors import DeliveryStatusSensor
+from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator
+from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, slow
+from esms_connectors.ledger import Ledger
+
+ROWS = 2_000
+
+
+@pytest.fixture(autouse=True)
+def connections(connect: Callable[..., None], ledger_url: str) -> None:
+    connect(
+        {"oa_id": DEMO_OA_ID, "template_id": DEMO_TEMPLATE_ID, "brandname": DEMO_BRANDNAME, "ledger_url": ledger_url}
+    )
+
+
+@pytest.fixture
+def marked() -> Iterator[Callable[..., float]]:
+    """Runs a task and ends it as Airflow's supervisor does, once `when` holds; gives the seconds that it took to end."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run(runs: Runs, operator: Any, when: Callable[[], bool], signals: int = 1) -> float:
+        signalled: list[float] = []
+
+        def watch() -> None:
+            while not when():
+                time.sleep(0.005)
+            for _ in range(signals):
+                signalled.append(time.monotonic())
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(0.02)
+
+        # As Airflow's task runner sets it.
+        signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        with pytest.raises(SystemExit):
+            runs(operator)
+        ended = time.monotonic()
+        watcher.join()
+        return ended - signalled[0]
+
+    yield run
+    signal.signal(signal.SIGTERM, before)
+
+
+def people(count: int = ROWS) -> list[dict[str, str]]:
+    row = {"customer_name": "Chị Hương", "service": "Gội", "code": "K", "date": "19/03/2025"}
+    return [{"phone": f"0901{number:06d}", **row} for number in range(count)]
+
+
+def zns() -> Any:
+    return ZnsBulkOperator(
+        task_id="send", recipients=people(), template_params="customer_name,service,code,date", chunk_size=20, threads=2
+    )
+
+
+def sms() -> Any:
+    return SendSmsOperator(task_id="send", phones=[row["phone"] for row in people()], text="Don hang da giao")
+
+
+@pytest.mark.parametrize("signals", [1, 3])
+@pytest.mark.parametrize(("make", "function"), [(zns, "send_zns_bulk"), (sms, "send_customer_care_sms")])
+def test_a_campaign_ends_and_nothing_is_in_doubt(
+    marked: Callable[..., float],
+    make: Callable[[], Any],
+    function: str,
+    signals: int,
+    gateway: Emulator,
+    ledger_url: str,
+    runs: Runs,
+) -> None:
+    """What is under way is settled, also when Airflow asks again; the next try sends the rest, and nobody gets two."""
+    gateway.faults.add(function, slow(0.1), probability=1.0)
+    seconds = marked(runs, make(), lambda: gateway.call_count(function) > 6, signals)
+    assert seconds < 4  # Airflow kills after five
+    run_key = "airflow/campaigns/manual__2024-05-15T05:00:00+00:00/send"
+    with Ledger.open(ledger_url) as ledger:
+        left = ledger.summary(run_key)
+    sent = gateway.deliveries_by_phone()
+    assert 0 < left.accepted == len(sent) < ROWS / 2
+    assert (left.unknown, left.held, left.claimed) == (0, 0, 0)
+    gateway.faults.clear()
+    assert runs(make())["accepted"] == ROWS
+    assert gateway.deliveries_by_phone() == {row["phone"]: 1 for row in people()}
+
+
+def test_other_tasks_end_too(marked: Callable[..., float], gateway: Emulator, runs: Runs, tmp_path: Path) -> None:
+    """An export and a wait."""
+    gateway.faults.add("get_sms_sent_data", slow(0.1), probability=1.0)
+    export = SentMessagesToWarehouseOperator(task_id="load", warehouse=f"duckdb:///{tmp_path}/w.duckdb")
+    assert marked(runs, export, lambda: gateway.call_count("get_sms_sent_data") > 3) < 4
+    wait = DeliveryStatusSensor(task_id="wait", message_ids=["nope"], poke_interval=0.05, timeout=60)
+    assert marked(runs, wait, lambda: gateway.call_count("get_send_status") > 1) < 4
+
+
+class Finalized:
+    """Something whose finalizer waits for the signal, and swallows what it raises, as Python does there."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)
+
+
+def test_an_end_that_a_finalizer_swallows_is_heard_a_moment_later(runs: Runs, gateway: Emulator) -> None:
+    """It would be asked for once only, and the process killed with rows in doubt."""
+    wait = DeliveryStatusSensor(task_id="wait", message_ids=["nope"], poke_interval=0.05, timeout=20)
+    looks: list[None] = []
+
+    def look(context: Any) -> bool:
+        if not looks:
+            Finalized()
+        looks.append(None)
+        return False
+
+    wait.poke = look  # type: ignore[method-assign]
+    before = signal.signal(signal.SIGTERM, lambda *_: wait.on_kill())
+    try:
+        with pytest.raises(SystemExit):
+            runs(wait)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert len(looks) < 20
+
+
+def test_what_comes_after_the_work_is_left_alone() -> None:
+    """Airflow calls it too when a task took longer than its `execution_timeout`, and then has an error to report."""
+    operator = zns()
+    assert operator.on_kill() is None
