@@ -82,9 +82,9 @@ def sms_types(value: Any) -> list[int]:
 
 def point_in_time(
     value: Any, name: str, context: Mapping[str, Any] | None = None, *, whole_days: bool = True
-) -> DateTime:
+) -> DateTime | None:
     """
-    A time with a zone, or words such as `yesterday`, from a template too.
+    A time with a zone, or words such as `yesterday`, from a template too; None where none is given.
 
     Words go by the time that the run was due, so another try, a cleared task and a backfill mean the same as the first.
 
@@ -98,9 +98,11 @@ def point_in_time(
     from esms_connectors.gateway.times import read_time
 
     found = value if isinstance(value, datetime) else text(value, name)
+    if found is None:
+        return None
     due = getattr((context or {}).get("dag_run"), "run_after", None)
     now = None if due is None else pendulum.instance(due)
-    return read_time("" if found is None else found, name, now=now, whole_days=whole_days, needs_zone=True)
+    return read_time(found, name, now=now, whole_days=whole_days, needs_zone=True)
 
 
 def column_names(template_params: Any, **single: Any) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _MOMENT_SECONDS = 0.05
 
 
-class EndedFromOutside(SystemExit):  # noqa: N818 - no error: Airflow asked for it
+class EndedFromOutside(SystemExit):
     """
     Airflow ended the task. Of a `SystemExit` it asks whether the task has retries, for workers that are shut down; of a
     task that somebody has marked it does not ask.

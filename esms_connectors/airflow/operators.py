@@ -123,7 +123,7 @@ class SendSmsOperator(_SendingOperator):
 
     def _send(self, context: Context) -> dict[str, Any]:
         from esms_connectors.airflow import sms_sending as sending
-        from esms_connectors.airflow.arguments import text
+        from esms_connectors.airflow.arguments import point_in_time, text
         from esms_connectors.airflow.identity import generation_of, note_done, run_key_of
         from esms_connectors.gateway.errors import ConfigurationError
 
@@ -139,7 +139,7 @@ class SendSmsOperator(_SendingOperator):
             brandname=brandname,
             key=text(self.message_key, "message_key"),
             advertising=_one_of(self.sms_type, "sms_type", ("customer_care", "advertising")) == "advertising",
-            send_at=moment(self.send_at, context),
+            send_at=point_in_time(self.send_at, "send_at", context, whole_days=False),
             campaign=text(self.campaign, "campaign") or f"{context['ti'].dag_id}.{context['ti'].task_id}",
             callback_url=self._callback_to_use(settings, context),
         )
@@ -283,7 +283,7 @@ class ZnsBulkOperator(_SendingOperator):
     def _send(self, context: Context) -> dict[str, Any]:
         from contextlib import ExitStack
 
-        from esms_connectors.airflow.arguments import number, text, whole_number
+        from esms_connectors.airflow.arguments import number, point_in_time, text, whole_number
         from esms_connectors.airflow.identity import generation_of, note_done, run_key_of
         from esms_connectors.airflow.lineage import SENT_DATA, Moved, file_dataset
         from esms_connectors.airflow.sources import opened_source
@@ -316,7 +316,7 @@ class ZnsBulkOperator(_SendingOperator):
                 duplicates=self.duplicates,
                 encoding=self.encoding,
                 campaign=text(self.campaign, "campaign") or f"{context['ti'].dag_id}.{context['ti'].task_id}",
-                send_at=moment(self.send_at, context),
+                send_at=point_in_time(self.send_at, "send_at", context, whole_days=False),
                 callback_url=self._callback_to_use(settings, context),
                 sending_mode=self.sending_mode,
                 chunk_size=chunk_size,
@@ -338,27 +338,6 @@ class ZnsBulkOperator(_SendingOperator):
         self._moved = Moved(file_dataset(self.recipients), SENT_DATA, result["accepted"])
         note_done(context, generation, resend_on_clear=self.resend_on_clear)
         return result
-
-
-def moment(value: datetime | str | None, context: Context) -> datetime | None:
-    """
-    A time of sending, from a template too. When a later try comes to it, it may be over: the rest is then sent at once.
-
-    Raises:
-        InvalidRequestError: no time, without a zone, or in the past on the first try.
-    """
-    if value is None or value == "":
-        return None
-    from esms_connectors.airflow.arguments import point_in_time
-    from esms_connectors.gateway import machine_clock
-    from esms_connectors.gateway.errors import InvalidRequestError
-
-    found = point_in_time(value, "send_at", context, whole_days=False)
-    if found < machine_clock.now().subtract(minutes=5):
-        raise InvalidRequestError(
-            f"send_at {str(value)!r} lies in the past. Leave it out to send now.", field="send_at"
-        )
-    return found
 
 
 def _columns(template_params: Any, phone: str, key: str | None) -> Any:

@@ -190,9 +190,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         return Goal(number(self.final_share, "final_share"), delivered)
 
     def _deadline(self, context: Context) -> Any:
-        if self.deadline in (None, ""):
-            return _now().add(seconds=int(self.timeout))
-        return point_in_time(self.deadline, "deadline", context)
+        return point_in_time(self.deadline, "deadline", context) or _now().add(seconds=int(self.timeout))
 
     def _awaited(self, hook: EsmsHook, context: Context) -> Awaited:
         from esms_connectors.airflow.arguments import sms_types, text
@@ -221,10 +219,8 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
             ids = (text(ids, "message_ids") or "").replace(",", " ").split()
         return awaited_by_id(
             list(ids or ()),
-            sent_after=None if self.sent_after in (None, "") else point_in_time(self.sent_after, "sent_after", context),
-            sent_before=None
-            if self.sent_before in (None, "")
-            else point_in_time(self.sent_before, "sent_before", context),
+            sent_after=point_in_time(self.sent_after, "sent_after", context),
+            sent_before=point_in_time(self.sent_before, "sent_before", context),
             sms_types=sms_types(self.sms_types),
             oa_id=text(self.oa_id, "oa_id"),
         )

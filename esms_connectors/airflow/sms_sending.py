@@ -12,6 +12,7 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Recipient, read_phone_list
 from esms_connectors.sending.bulk import send_sms_bulk
+from esms_connectors.sending.campaign import time_to_send
 from esms_connectors.sending.summary import BulkSummary
 
 LISTED_IDS = 1_000
@@ -70,7 +71,7 @@ def send(client: EsmsClient, message: SmsMessage, run_key: str, ledger: Ledger) 
             run_key=run_key,
             advertising=message.advertising,
             campaign=message.campaign,
-            send_at=message.send_at,
+            send_at=time_to_send(message.send_at, ledger, run_key),
             callback_url=message.callback_url,
             threads=min(8, len(rows)),
         )

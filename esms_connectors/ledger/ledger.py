@@ -415,6 +415,11 @@ class Ledger:
             return None
         return pendulum.from_timestamp(first / 1000), pendulum.from_timestamp(last / 1000)
 
+    def has_begun_to_send(self, run_key: str) -> bool:
+        """Whether any row of a run is settled or in doubt."""
+        with self._reading() as connection:
+            return connection.execute(self._sql.begun, {"run_key": run_key}).first() is not None
+
     def rows(self, run_key: str, *states: SendState) -> Iterator[dict[str, Any]]:
         """The rows of a run, streamed, optionally of some states only; phones as they are stored."""
         with self._reading(yield_per=1000) as connection:

@@ -131,6 +131,7 @@ class Statements:
     summary: TextClause
     span: TextClause
     count_sends: TextClause
+    begun: TextClause
     rows: TextClause
     rows_of: TextClause
     unresolved: TextClause
@@ -342,6 +343,7 @@ def statements_for(engine: Engine) -> Statements:
             "SELECT min(first_attempt_ms), max(updated_ms) FROM esms_sends WHERE run_key = :run_key "
             "AND state IN ('accepted', 'unknown', 'held', 'claimed')"
         ),
+        begun=text("SELECT 1 FROM esms_sends WHERE run_key = :run_key AND state <> 'not_sent' LIMIT 1"),
         count_sends=text(
             "SELECT about, state, code, count(request_id) FROM esms_runs "
             "LEFT JOIN esms_sends ON esms_sends.run_key = esms_runs.run_key "

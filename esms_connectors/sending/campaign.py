@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
+
+import pendulum
+from pendulum import DateTime
 
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
@@ -23,6 +26,8 @@ from esms_connectors.sending.plan import Plan, plan_zns_bulk
 
 # Shares of whole rows are not exact: 0.98 of 50 may come out a little above 49.
 _ROUNDING = 1e-9
+# A time of sending that has just passed is meant as "now": somebody read and typed it.
+SEND_AT_TOLERANCE = timedelta(minutes=5)
 
 
 class SourceChangedError(EsmsError):
@@ -115,9 +120,10 @@ class ZnsCampaign:
             watch: sees each recipient go by, so that nobody has to read the source for it once more.
 
         Raises:
-            InvalidRequestError: source, columns and template do not fit together.
+            InvalidRequestError: source, columns and template do not fit together; see also `time_to_send`.
             GatewayError, NotSentError, OutcomeUnknownError: template, balance or price could not be read.
         """
+        send_at = time_to_send(self.send_at, self.ledger, self.run_key)
         report = ReadReport()
         recipients = self.recipients(report, rejects)
         return plan_zns_bulk(
@@ -126,7 +132,7 @@ class ZnsCampaign:
             report,
             ledger=self.ledger,
             run_key=self.run_key,
-            send_at=self.send_at,
+            send_at=send_at,
             price_vnd=self.price_vnd,
             chunk_size=self.chunk_size,
         )
@@ -174,7 +180,7 @@ class ZnsCampaign:
             ledger=self.ledger,
             run_key=self.run_key,
             campaign=self.campaign,
-            send_at=self.send_at,
+            send_at=time_to_send(self.send_at, self.ledger, self.run_key),
             callback_url=self.callback_url,
             sending_mode=self.sending_mode,
             template=self.template,
@@ -201,6 +207,31 @@ class ZnsCampaign:
     def _wanted(self, plan: Plan) -> float:
         """So many rows must be accepted."""
         return (self.at_least or 0.0) * (plan.recipients if self.at_least_of == "sendable" else _rows(plan))
+
+
+def time_to_send(
+    send_at: datetime | None, ledger: Ledger, run_key: str, *, now: Callable[[], DateTime] = lambda: pendulum.now("UTC")
+) -> datetime | None:
+    """
+    The time of sending; None where it is over and the rest of a run that has begun is to be sent at once.
+
+    Raises:
+        InvalidRequestError: it has no zone, or it is over and nothing of the run was sent yet: whoever begins a run
+            with such a time has the wrong day or year, more likely than not.
+    """
+    if send_at is None:
+        return None
+    if send_at.tzinfo is None:
+        raise InvalidRequestError("send_at needs a time with a zone, such as 2026-12-24T08:00+07:00.", field="send_at")
+    if pendulum.instance(send_at) >= now() - SEND_AT_TOLERANCE:
+        return send_at
+    if ledger.has_begun_to_send(run_key):
+        return None
+    raise InvalidRequestError(
+        f"send_at {send_at.isoformat()} lies in the past, and nothing of run {run_key!r} was sent before. Leave it out "
+        "to send now.",
+        field="send_at",
+    )
 
 
 def summary_dict(summary: BulkSummary, plan: Plan) -> dict[str, Any]:

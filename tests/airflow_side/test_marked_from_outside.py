@@ -31,7 +31,7 @@ def connections(connect: Callable[..., None], ledger_url: str) -> None:
 
 @pytest.fixture
 def marked() -> Iterator[Callable[..., float]]:
-    """Runs a task and ends it as Airflow's supervisor does, once `when` holds; gives the seconds that it took to end."""
+    """Runs a task and ends it as Airflow's supervisor does, once `when` holds; gives the seconds until it ended."""
     before = signal.getsignal(signal.SIGTERM)
 
     def run(runs: Runs, operator: Any, when: Callable[[], bool], signals: int = 1) -> float:

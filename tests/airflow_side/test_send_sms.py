@@ -340,6 +340,28 @@ def test_bad_input_is_one_line_and_fails_at_once(
     assert list(gateway.messages()) == []
 
 
+def test_a_try_that_comes_after_the_time_of_sending_sends_the_rest(
+    send: Callable[..., Any], gateway: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once; only where nothing of the run went out yet is a time that is over a mistake."""
+    import pendulum
+
+    at = pendulum.now("UTC").add(minutes=1)
+    gateway.faults.add("send_customer_care_sms", code("103"), calls=[2])
+    with pytest.raises(EsmsError, match="103"):
+        send(send_at=at.isoformat())
+    gateway.faults.clear()
+    sent = len(list(gateway.messages()))
+    assert 0 < sent < len(PHONES)
+    later = at.add(minutes=10)
+    monkeypatch.setattr(pendulum, "now", lambda tz=None: later)
+    assert send(send_at=at.isoformat())["sent_by_this_try"] == len(PHONES) - sent
+    assert send(send_at=at.isoformat())["sent_by_this_try"] == 0
+    assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
+    with pytest.raises(EsmsError, match="lies in the past"):
+        send(send_at=at.isoformat(), run_key="another")
+
+
 def test_without_a_retry_policy_the_refusal_fails_the_task_at_once(
     connect: Callable[..., None], gateway: Emulator, runs: Runs
 ) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pendulum
 import pytest
 from task_runs import Runs
 
@@ -112,6 +113,25 @@ def test_an_empty_account_fails_at_once_and_clear_continues(send: Callable[..., 
     assert not error.value.retryable
     gateway.faults.clear()
     assert send()["accepted"] == ROWS
+    assert everybody_once(gateway)
+
+
+def test_a_try_that_comes_after_the_time_of_sending_sends_the_rest(
+    send: Callable[..., Any], gateway: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker died, or money came, and meanwhile the time was over; a plan is no beginning."""
+    at = pendulum.now("UTC").add(minutes=1)
+    gateway.faults.add("send_zns_bulk", code("103"), calls=[2])
+    assert send(send_at=at, dry_run=True)["to_send"] == ROWS
+    with pytest.raises(EsmsError, match="103"):
+        send(send_at=at, threads=1)
+    gateway.faults.clear()
+    later = at.add(minutes=10)
+    monkeypatch.setattr(pendulum, "now", lambda tz=None: later)
+    for arguments in ({"dry_run": True}, {}):
+        with pytest.raises(EsmsError, match="lies in the past"):
+            send(send_at=at, run_key="another", **arguments)
+    assert send(send_at=at)["sent_by_this_try"] == ROWS - 500
     assert everybody_once(gateway)
 
 

@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pendulum
 import pytest
 
 from esms_connectors import EsmsClient, InvalidRequestError
 from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, refuse_before
-from esms_connectors.ledger import Ledger
+from esms_connectors.ledger import Ledger, LedgerRow, SendState, Settlement
 from esms_connectors.recipients import Columns
 from esms_connectors.sending.bulk import BulkIncompleteError
-from esms_connectors.sending.campaign import SourceChangedError, ZnsCampaign, summary_dict
+from esms_connectors.sending.campaign import SourceChangedError, ZnsCampaign, summary_dict, time_to_send
 
 COLUMNS = Columns("phone", ("name", "service", "code", "date"))
 
@@ -49,6 +50,42 @@ def test_plan_then_send_then_nothing_is_left(campaign: Callable[..., ZnsCampaign
     assert again.plan().to_send == 0
     assert again.send(again.plan()).counters.accepted == 0
     assert set(gateway.deliveries_by_phone().values()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("state", "begun"),
+    [
+        (None, False),
+        (SendState.NOT_SENT, False),
+        (SendState.ACCEPTED, True),
+        (SendState.REJECTED, True),
+        (SendState.UNKNOWN, True),
+        (SendState.CLAIMED, True),
+    ],
+)
+def test_a_time_that_is_over_is_a_mistake_only_where_nothing_went_out(
+    tmp_path: Path, state: SendState | None, begun: bool
+) -> None:
+    """Of a run that has begun the rest is sent at once, whatever became of what went out; five minutes are no past."""
+    now = pendulum.datetime(2026, 11, 21, 8, 30, tz="Asia/Ho_Chi_Minh")
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        ledger.begin_run("march", "zns", {})
+        if state is not None:
+            [claim] = ledger.claim("march", [LedgerRow("a", "0901000001", "x", 1)], worker="w", chunk="0").claims
+        if state not in (None, SendState.CLAIMED):
+            ledger.settle([Settlement(claim.request_id, state)], worker="w")
+
+        def ask(minutes: float) -> Any:
+            return time_to_send(now.subtract(minutes=minutes), ledger, "march", now=lambda: now)
+
+        assert [ask(minutes) for minutes in (-60, 0, 5)] == [now.subtract(minutes=one) for one in (-60, 0, 5)]
+        if begun:
+            assert ask(5.1) is None
+        else:
+            with pytest.raises(InvalidRequestError, match="lies in the past"):
+                ask(5.1)
+        with pytest.raises(InvalidRequestError, match="zone"):
+            time_to_send(now.naive(), ledger, "march")
 
 
 def test_a_share_that_is_out_of_reach_sends_nothing(campaign: Callable[..., ZnsCampaign], gateway: Emulator) -> None:
