@@ -293,7 +293,8 @@ class ZnsBulkOperator(_SendingOperator):
 
         hook = EsmsHook(self.esms_conn_id)
         settings = hook.settings()
-        template_id, oa_id = self.template_id or settings.template_id, self.oa_id or settings.oa_id
+        template_id = text(self.template_id, "template_id") or settings.template_id
+        oa_id = text(self.oa_id, "oa_id") or settings.oa_id
         if not template_id or not oa_id:
             raise ConfigurationError("Give template_id and oa_id, here or in the eSMS connection.")
         threads, chunk_size = whole_number(self.threads, "threads"), whole_number(self.chunk_size, "chunk_size")

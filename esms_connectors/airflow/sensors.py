@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import AirflowFailException, conf
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, conf
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from esms_connectors.airflow.arguments import point_in_time
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # The trigger ends by itself at the deadline; this is for a triggerer that is gone.
 _GRACE = timedelta(minutes=15)
+_FAILURES = "esms_failed_looks"
 
 
 class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
@@ -40,7 +41,8 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         deadline: absolute time, ISO text with a zone, or words such as `+6h` or `today 18:00` (in Vietnam, from the
             time that the run was due); `timeout` seconds after the start if None.
         poke_interval: seconds between looks, at least 5 when deferred.
-        max_failures: looks in a row that may bring no answer; the waits between them grow.
+        max_failures: looks in a row that may bring no answer; the waits between them grow when deferred. With
+            `mode="reschedule"` they are counted in the task state store (Airflow 3.3), before that not at all.
         sent_after, sent_before, sms_types: for many `message_ids`: when and as what they were sent; see
             `esms_connectors.delivery.polling.awaited_by_id`.
         oa_id: for many `message_ids` of ZNS with a callback URL.
@@ -49,8 +51,9 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         Counts by state, and ids of the first hundred messages that failed.
 
     Raises:
-        AirflowSensorTimeout: the deadline came first; `soft_fail` skips instead, deferred or not.
-        AirflowFailException: too few can arrive, or what is waited for cannot be found.
+        AirflowSensorTimeout: the deadline came first. AirflowFailException: too few can arrive. With `soft_fail` both
+            skip the task, at the first look, after a deferral and between. A wrong argument, refused keys and a gateway
+            that is down never do.
     """
 
     template_fields: Sequence[str] = (
@@ -115,7 +118,13 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         with self.working():
             verdict, counts = self._look(context)
         if verdict is not None and verdict.value != "wait":
-            return self._end(verdict, counts)
+            try:
+                return self._end(verdict, counts)
+            except (AirflowSensorTimeout, AirflowFailException) as error:
+                # As Airflow does after a look of its own and after a deferral, and leaves undone here.
+                if self.soft_fail or self.never_fail:
+                    raise AirflowSkipException(f"Skipped, because of soft_fail or never_fail: {error}") from None
+                raise
         from esms_connectors.airflow.triggers import DeliveryStatusTrigger
 
         watch, patience, goal = self._watch, self._patience, self._goal()
@@ -144,6 +153,14 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
             return False
         return PokeReturnValue(is_done=True, xcom_value=self._end(verdict, counts))
 
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        event = (next_kwargs or {}).get("event")
+        if isinstance(event, Mapping) and event.get("status") == "error":
+            # No outcome of the wait: wrong keys and a gateway that is down fail the task whatever soft_fail says, as
+            # they do without a deferral.
+            return self.execute_complete(context, event)
+        return super().resume_execution(next_method, next_kwargs, context)
+
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What the trigger found."""
         from esms_connectors.delivery.polling import Verdict, counts_from_dict
@@ -167,20 +184,40 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         hook = EsmsHook(self.esms_conn_id)
         if self._watch is None:
             self._watch = Watch(self._awaited(hook, context))
-            self._patience = Patience(self.poke_interval, whole_number(self.max_failures, "max_failures"))
+            self._patience = Patience(
+                self.poke_interval, whole_number(self.max_failures, "max_failures"), self._failures_before(context)
+            )
         watch, patience = self._watch, self._patience
         assert patience is not None  # noqa: S101 - made together with the watch
         try:
             with hook.get_conn() as client:
                 counts = watch.look(client, now=_now())
         except EsmsError as error:
-            patience.after_failure(error)
+            try:
+                patience.after_failure(error)
+            finally:
+                self._note_failures(context, patience.failures)
             self.log.warning("no answer (%d of %d): %s", patience.failures, self.max_failures, error)
             counts = watch.counts()
             overdue = goal.judge(counts, now=_now(), deadline=self._ends)
             return (overdue if overdue.value == "overdue" else None), counts
+        if patience.failures:
+            self._note_failures(context, 0)
         patience.after_answer()
         return goal.judge(counts, now=_now(), deadline=self._ends), counts
+
+    def _failures_before(self, context: Context) -> int:
+        """How many looks failed in a row before this one: in `reschedule` mode each has a process of its own."""
+        store: Any = context.get("task_state_store") if self.reschedule else None
+        found = None if store is None else store.get(_FAILURES, None)
+        # The store is kept across tries, too.
+        mine = isinstance(found, dict) and found.get("try") == _instance(context).try_number
+        return int(found["failures"]) if mine else 0
+
+    def _note_failures(self, context: Context, failures: int) -> None:
+        store: Any = context.get("task_state_store") if self.reschedule else None
+        if store is not None:
+            store.set(_FAILURES, {"try": _instance(context).try_number, "failures": failures})
 
     def _goal(self) -> Goal:
         from esms_connectors.airflow.arguments import number
@@ -226,8 +263,6 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         )
 
     def _end(self, verdict: Verdict, counts: DeliveryCounts) -> dict[str, Any]:
-        from airflow.providers.common.compat.sdk import AirflowSensorTimeout
-
         from esms_connectors.delivery.polling import DeliveryTimeoutError, TooFewDeliveredError, check_verdict
 
         failure: Exception
@@ -240,6 +275,10 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         except TooFewDeliveredError as error:
             failure = AirflowFailException(str(error))
         raise failure
+
+
+def _instance(context: Context) -> Any:
+    return context["ti"]
 
 
 def _now() -> Any:

@@ -50,6 +50,9 @@ class Instance:
     task: Any = None
     pushed: dict[str, Any] = field(default_factory=dict)
 
+    def get_first_reschedule_date(self, context: Any) -> None:
+        """None: each look is the first one."""
+
     def xcom_pull(self, task_ids: str, **_: Any) -> Any:
         """What that task pushed."""
         return self.pushed[task_ids]

@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     TaskDeferred,
 )
+from airflow.sdk.exceptions import AirflowRescheduleException
 from airflow.sdk.serde import deserialize, serialize
 from task_runs import Runs
 
@@ -194,6 +195,68 @@ def test_the_deadline_is_a_sensor_timeout(
         trigger, _ = deferred(runs, operator)
         with pytest.raises(AirflowSensorTimeout, match="0 of 30 final"):
             operator.execute_complete(runs.context(), fired(trigger))
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule", "deferrable"])
+@pytest.mark.parametrize("progress", [Progress(failed_share=1.0, rejected_share=0.0)])
+@pytest.mark.parametrize("why", ["deadline over", "too few delivered"])
+@pytest.mark.parametrize("switch", ["soft_fail", "never_fail"])
+def test_soft_fail_skips_at_the_first_look(
+    sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs, mode: str, why: str, switch: str
+) -> None:
+    """Whether the sensor is deferrable or not makes no difference to what its outcome means."""
+    result = sent(30)
+    if why == "too few delivered":
+        gateway.advance(60)
+        arguments: dict[str, Any] = {"delivered_share": 0.95}
+    else:
+        arguments = {"deadline": "2026-01-02T00:00:00+07:00"}
+    how = {"deferrable": True} if mode == "deferrable" else {"mode": mode}
+    with pytest.raises(AirflowSkipException):
+        runs(sensor(sent=result, **arguments, **how, **{switch: True}))
+
+
+@pytest.mark.parametrize("mode", ["poke", "deferrable"])
+@pytest.mark.parametrize(("fault", "kind"), [(code("101"), "101"), (http_status(503), "503")])
+def test_soft_fail_hides_no_failure_of_the_look(
+    sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs, mode: str, fault: Any, kind: str
+) -> None:
+    """Refused keys and a gateway that is down are no outcome of a wait."""
+    operator = sensor(sent=sent(30), soft_fail=True, max_failures=2, deferrable=mode == "deferrable")
+    if mode == "poke":
+        gateway.faults.add("get_sms_sent_data", fault)
+        with pytest.raises(EsmsError, match=kind):
+            runs(operator)
+    else:
+        trigger, _ = deferred(runs, operator)
+        gateway.faults.add("get_sms_sent_data", fault)
+        event = fired(trigger)
+        with pytest.raises(AirflowException, match=kind) as error:
+            operator.resume_execution("execute_complete", {"event": event}, runs.context())
+        assert not isinstance(error.value, AirflowSkipException)
+
+
+def test_in_reschedule_mode_failures_are_counted_across_processes(
+    connect: Callable[..., None], gateway: Emulator, runs: Runs
+) -> None:
+    """A gateway that is down ends the task as it does in the other modes; an answer, and another try, begin anew."""
+    gateway.faults.add("get_send_status", http_status(503))
+
+    def look() -> type[BaseException]:
+        context = runs.context()
+        operator = sensor(message_ids=["nope"], mode="reschedule", max_failures=3)  # another process has another one
+        operator.render_template_fields(context)
+        with pytest.raises(BaseException) as end:
+            operator.execute(context)
+        return end.type
+
+    assert [look() for _ in range(2)] == [AirflowRescheduleException] * 2
+    gateway.faults.clear()
+    assert look() is AirflowRescheduleException
+    gateway.faults.add("get_send_status", http_status(503))
+    assert [issubclass(look(), EsmsError) for _ in range(3)] == [False, False, True]
+    runs.instance.try_number += 1
+    assert look() is AirflowRescheduleException
 
 
 @pytest.mark.parametrize("progress", [Progress(never_final_share=1.0, failed_share=0.0, rejected_share=0.0)])
