@@ -100,9 +100,8 @@ class EsmsNotifier(BaseNotifier):
             client.close()
 
     def _send(self, client: EsmsClient, settings: Settings, context: Context, patience_seconds: float) -> None:
-        import pendulum
-
         from esms_connectors.airflow.identity import namespace
+        from esms_connectors.gateway import machine_clock
         from esms_connectors.sending.alerts import AlertEvent, end_of_quiet_hours, send_alert
 
         about = event_of(context, self.event)
@@ -114,7 +113,7 @@ class EsmsNotifier(BaseNotifier):
             self._told("brandname", context) or settings.brandname,
             event=AlertEvent((namespace(), about.dag_id, about.run_id, task_id), about.what, about.cleared),
             fallback=about.text,
-            send_at=end_of_quiet_hours(self.quiet_hours, pendulum.now("UTC")),
+            send_at=end_of_quiet_hours(self.quiet_hours, machine_clock.now()),
             campaign=f"alert {about.dag_id}"[:200],
             patience_seconds=patience_seconds,
         )

@@ -211,8 +211,9 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         store: Any = context.get("task_state_store") if self.reschedule else None
         found = None if store is None else store.get(_FAILURES, None)
         # The store is kept across tries, too.
-        mine = isinstance(found, dict) and found.get("try") == _instance(context).try_number
-        return int(found["failures"]) if mine else 0
+        if isinstance(found, dict) and found.get("try") == _instance(context).try_number:
+            return int(found["failures"])
+        return 0
 
     def _note_failures(self, context: Context, failures: int) -> None:
         store: Any = context.get("task_state_store") if self.reschedule else None

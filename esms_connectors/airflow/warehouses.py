@@ -94,9 +94,8 @@ def span(context: Context, start: datetime | str | None, end: datetime | str | N
     Raises:
         InvalidRequestError: nothing is given and the run has no interval, or the span is empty or in the future.
     """
-    import pendulum
-
     from esms_connectors.airflow.arguments import point_in_time
+    from esms_connectors.gateway import machine_clock
 
     given = [
         own if own not in (None, "") else context.get(name)
@@ -113,6 +112,6 @@ def span(context: Context, start: datetime | str | None, end: datetime | str | N
             "trigger none. Give start and end.",
             field="start",
         )
-    if first >= pendulum.now("UTC"):
+    if first >= machine_clock.now():
         raise InvalidRequestError(f"The window begins in the future ({first}): nothing can be there.", field="start")
     return first, last

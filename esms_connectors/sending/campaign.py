@@ -15,6 +15,7 @@ from typing import Any, Literal
 import pendulum
 from pendulum import DateTime
 
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import ZnsTemplate
@@ -210,7 +211,7 @@ class ZnsCampaign:
 
 
 def time_to_send(
-    send_at: datetime | None, ledger: Ledger, run_key: str, *, now: Callable[[], DateTime] = lambda: pendulum.now("UTC")
+    send_at: datetime | None, ledger: Ledger, run_key: str, *, now: Callable[[], DateTime] = machine_clock.now
 ) -> datetime | None:
     """
     The time of sending; None where it is over and the rest of a run that has begun is to be sent at once.
