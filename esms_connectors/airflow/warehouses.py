@@ -105,7 +105,8 @@ def span(context: Context, start: datetime | str | None, end: datetime | str | N
         raise InvalidRequestError(
             "This run has no data interval (it was triggered by hand): give start and end.", field="start"
         )
-    first, last = point_in_time(given[0], "start", context), point_in_time(given[1], "end", context)
+    first: Any = point_in_time(given[0], "start", context)
+    last: Any = point_in_time(given[1], "end", context)
     if first >= last:
         raise InvalidRequestError(
             f"There is nothing between {first} and {last}: a schedule such as @daily gives an interval, a cron "
