@@ -118,7 +118,8 @@ def _check_ledger(url: str) -> None:
     import sqlalchemy as sa
     from sqlalchemy.exc import SQLAlchemyError
 
-    from esms_connectors.ledger.schema import engine_for, version
+    from esms_connectors.ledger.engines import engine_for
+    from esms_connectors.ledger.schema import version
 
     path = _path_of(url)
     if path is None:

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import http.client
 import io
-import os
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +19,8 @@ from requests import Session
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from esms_connectors.gateway.forks import tell_of_forks
 
 _PIECE_BYTES = 64 * 1024
 # The least patience of a read: what has arrived is taken also when the time is over.
@@ -225,26 +225,12 @@ class MarkingAdapter(HTTPAdapter):
 
 
 class Connections:
-    """
-    The session of a client. A forked process gets a new one: two that write to one socket garble each other's requests.
-    """
+    """The session of a client; a forked process gets a new one."""
 
     def __init__(self, make: Callable[[], Session]) -> None:
         self._make = make
         self.session = make()
-        _ALL_CONNECTIONS.add(self)
+        tell_of_forks(self)
 
-    def renew(self) -> None:
+    def after_fork(self) -> None:
         self.session = self._make()
-
-
-_ALL_CONNECTIONS: weakref.WeakSet[Connections] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for connections in list(_ALL_CONNECTIONS):
-        connections.renew()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

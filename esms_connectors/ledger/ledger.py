@@ -24,6 +24,7 @@ from pendulum import DateTime
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.clock import Times
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.gateway.forks import tell_of_forks
 from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.ledger.database import guarded
 from esms_connectors.ledger.dating import milliseconds, times_of, window_parameters
@@ -59,13 +60,14 @@ class Ledger:
         lease_seconds: float = LEASE_SECONDS,
         now: Callable[[], DateTime] | None = None,
     ) -> None:
-        ledger_schema = _schema()
-        self._engine = engine
+        ledger_schema, engines = _schema()
+        self._engine = engines.for_ledger(engine)
         self._keys = LedgerKeys(phone_secret)
         self.lease_seconds = lease_seconds
         self._now = now or machine_clock.now
-        self._sql = ledger_schema.statements_for(engine)
-        ledger_schema.create_or_check(engine)
+        self._sql = ledger_schema.statements_for(self._engine)
+        ledger_schema.create_or_check(self._engine)
+        tell_of_forks(self)
 
     @classmethod
     def open(cls, url: str | Path | None = None, **settings: Any) -> Ledger:
@@ -76,8 +78,8 @@ class Ledger:
             url: `sqlite:///path`, a path, `postgresql://…`, or None for a file in the user's data folder.
             settings: arguments of the constructor.
         """
-        ledger_schema = _schema()
-        return cls(ledger_schema.engine_for(url), **settings)
+        _, engines = _schema()
+        return cls(engines.engine_for(url), **settings)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -89,7 +91,13 @@ class Ledger:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Ledger({self._engine.url.render_as_string(hide_password=True)})"
+        # Not the URL: a password may also stand among its options.
+        return f"Ledger({self.name})"
+
+    def after_fork(self) -> None:
+        """In a forked process: new connections, because the present ones are the other process's."""
+        _, engines = _schema()
+        engines.forget_connections(self._engine)
 
     @property
     def facts(self) -> GatewayFacts:
@@ -106,7 +114,7 @@ class Ledger:
         return guarded(self._engine.begin)
 
     def _reading(self, **options: Any) -> AbstractContextManager[Connection]:
-        return guarded(lambda: self._engine.connect().execution_options(**options))
+        return guarded(lambda: self._engine.connect().execution_options(esms_reading=True, **options))
 
     # --- runs --------------------------------------------------------------------------------------------------------
 
@@ -474,10 +482,10 @@ def _records(settlements: Iterable[Settlement]) -> str:
     return json.dumps(records) if records else ""
 
 
-def _schema() -> ModuleType:
-    """Tables and SQL; loaded on first use, because they bring SQLAlchemy along."""
+def _schema() -> tuple[ModuleType, ModuleType]:
+    """Tables and SQL, and engines; loaded on first use, because they bring SQLAlchemy along."""
     try:
-        from esms_connectors.ledger import schema as ledger_schema
+        from esms_connectors.ledger import engines, schema
     except ImportError:
         raise ConfigurationError("The ledger needs the extra [ledger]: pip install 'esms-connectors[ledger]'") from None
-    return ledger_schema
+    return schema, engines

@@ -36,6 +36,6 @@ def absolute_ledger_url(url: str) -> str:
 
 
 def _parsed(url: str | Path | None) -> URL:
-    from esms_connectors.ledger.schema import parse_url  # which needs SQLAlchemy
+    from esms_connectors.ledger.engines import parse_url  # which needs SQLAlchemy
 
     return parse_url(url)

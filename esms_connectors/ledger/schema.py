@@ -9,13 +9,10 @@ from __future__ import annotations
 import errno
 import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Engine, event
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateColumn
 from sqlalchemy.sql.elements import TextClause
 
@@ -388,67 +385,6 @@ def statements_for(engine: Engine) -> Statements:
             "DELETE FROM esms_id_probes WHERE run_key = :run_key AND account = :account AND endpoint = :endpoint"
         ),
     )
-
-
-def engine_for(url: str | Path | None) -> Engine:
-    """
-    An engine with what the ledger needs of it: commits that survive a power cut, patience with other writers.
-
-    Raises:
-        ConfigurationError: the URL cannot be used.
-    """
-    parsed = parse_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        if not parsed.database or parsed.database == ":memory:":
-            raise ConfigurationError("The ledger must outlive the process: give a file, not an in-memory database.")
-        folder = Path(parsed.database).expanduser().absolute().parent
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Phones stand in it: for its owner only.
-            Path(parsed.database).expanduser().touch(mode=0o600)
-        except OSError as error:
-            raise ConfigurationError(f"The ledger's folder {folder} cannot be made ({error.strerror}).") from None
-        engine = sa.create_engine(
-            parsed.set(database=str(Path(parsed.database).expanduser())),
-            connect_args={"timeout": 60},
-            hide_parameters=True,  # phones would stand in the text of every error
-        )
-        event.listen(engine, "connect", _set_up_sqlite)
-        return engine
-    try:
-        return sa.create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20, hide_parameters=True)
-    except ImportError:
-        raise ConfigurationError(
-            "A ledger in PostgreSQL needs the extra [postgres]: pip install 'esms-connectors[postgres]'"
-        ) from None
-    except (ArgumentError, NoSuchModuleError):
-        raise ConfigurationError("The ledger's URL cannot be used: give sqlite:///file or postgresql://…") from None
-
-
-def parse_url(url: str | Path | None) -> URL:
-    if url is None:
-        import platformdirs
-
-        return URL.create("sqlite", database=str(platformdirs.user_data_path("esms-connectors") / "ledger.sqlite"))
-    if isinstance(url, Path) or "://" not in url:
-        return URL.create("sqlite", database=str(url))
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        raise ConfigurationError("The ledger's URL cannot be read: give sqlite:///file or postgresql://…") from None
-    if parsed.drivername in ("postgresql", "postgres"):
-        return parsed.set(drivername="postgresql+psycopg")
-    return parsed
-
-
-def _set_up_sqlite(connection: Any, _record: Any) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
-    # A claim must be on the disk before its request leaves, also when the power fails.
-    cursor.execute("PRAGMA synchronous = FULL")
-    # Checkpoints are what costs: every 64 MB instead of every 4.
-    cursor.execute("PRAGMA wal_autocheckpoint = 16384")
-    cursor.close()
 
 
 def _upgrade_from_1(connection: Connection) -> None:

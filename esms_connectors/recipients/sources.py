@@ -18,6 +18,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
+from esms_connectors.databases.urls import check_database_url
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.gateway.redaction import database_words
 from esms_connectors.recipients.columns import fold, repeated
@@ -314,6 +315,8 @@ def _values(column: Any, pyarrow: Any) -> list[object]:
 def _open_sql(source: SqlQuery) -> Iterator[Rows]:
     sqlalchemy = require("sqlalchemy", "ledger", "Reading SQL")
     own = not hasattr(source.url, "connect")
+    if isinstance(source.url, str):
+        check_database_url(source.url, "The database URL")
     with contextlib.ExitStack() as stack:
         try:
             engine = _engine(sqlalchemy, source.url) if own else source.url

@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from esms_connectors.databases.urls import check_database_url
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.warehouse.contract import Warehouse
 
@@ -28,6 +29,7 @@ def open_warehouse(address: str | Path) -> Warehouse:
     text = str(address).strip()
     if not text:
         raise ConfigurationError("Where to? Give duckdb:///esms.duckdb, postgresql://…, a folder or a URL.")
+    check_database_url(text, "The warehouse's URL")
     scheme = text.split("://", 1)[0].lower() if "://" in text else ""
     if (path := duckdb_path(text)) is not None:
         _need("duckdb", "duckdb")

@@ -20,7 +20,10 @@ import pyarrow as pa
 import pyarrow.csv
 from psycopg.conninfo import conninfo_to_dict
 
+from esms_connectors.databases.postgresql import connection_settings, transaction_settings
+from esms_connectors.databases.urls import HINT, check_database_url
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
+from esms_connectors.gateway.forks import tell_of_forks
 from esms_connectors.sent_data.reader import SentWindow
 from esms_connectors.warehouse.contract import (
     HISTORY,
@@ -36,8 +39,10 @@ from esms_connectors.warehouse.contract import (
 from esms_connectors.warehouse.merge_sql import CHUNK, READ_LOADS, Staged, find_missing_tables, table_statements
 from esms_connectors.warehouse.merging import erase_person, merge_window, note_counted, plan_windows, read_load
 
-CONNECT_SECONDS = 30
 FETCH_ROWS = COPY_ROWS = 5_000
+
+# Of forked processes: closing them there would say goodbye in the name of the process that uses them.
+_OF_ANOTHER_PROCESS: list[psycopg.Connection] = []
 
 _T = TypeVar("_T")
 
@@ -57,6 +62,9 @@ FROM pg_class AS class JOIN pg_attribute AS attribute ON attribute.attrelid = cl
 WHERE class.relnamespace = to_regnamespace(quote_ident(current_schema())) AND class.relkind IN ('r', 'p', 'v', 'm', 'f')
     AND class.relname = ANY($names) AND attribute.attnum > 0 AND NOT attribute.attisdropped
 """
+
+# Loads take turns, and one of many windows may take its time.
+_LIMITS = transaction_settings(lock_seconds=1800, statement_seconds=3600, idle_seconds=600)
 
 # In each transaction, because a pooler may hand another session to each; times are staged without their zone.
 _SETTLE_IN = """
@@ -95,6 +103,12 @@ class PostgresWarehouse(Warehouse):
         self.name = "postgresql://" + place.replace(",", "/") + (f"?schema={self._schema}" if self._schema else "")
         self._idle: list[psycopg.Connection] = []
         self._guard = threading.Lock()
+        tell_of_forks(self)
+
+    def after_fork(self) -> None:
+        """In a forked process: new connections, because the present ones are the other process's."""
+        _OF_ANOTHER_PROCESS.extend(self._idle)
+        self._idle, self._guard = [], threading.Lock()
 
     def __repr__(self) -> str:
         return f"PostgresWarehouse({self.name!r})"
@@ -176,6 +190,7 @@ class PostgresWarehouse(Warehouse):
         raise failure
 
     def _settle_in(self, connection: psycopg.Connection) -> None:
+        connection.execute(_LIMITS.encode())
         connection.execute(_SETTLE_IN, [_identifier(self._schema) if self._schema else None])
 
     # --- connections -------------------------------------------------------------------------------------------------
@@ -201,7 +216,7 @@ class PostgresWarehouse(Warehouse):
     def _connect(self) -> psycopg.Connection:
         failure: EsmsError
         try:
-            connection = psycopg.connect(autocommit=True, prepare_threshold=None, **self._settings)
+            connection = psycopg.connect(autocommit=True, **self._settings)
             with _closed_unless_done(connection):
                 # In the default that somebody may have set, a load would not see what the one before has just written.
                 connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
@@ -359,7 +374,8 @@ def _parse(url: str) -> tuple[dict[str, Any], str | None]:
     Raises:
         ConfigurationError: not a URL of PostgreSQL. It is not quoted: it may hold a password.
     """
-    wrong = "The warehouse's URL cannot be read: give postgresql://user:password@host:port/database"
+    what = "The warehouse's URL"
+    check_database_url(url, what)
     place, _, query = url.partition("://")[2].partition("?")
     # Taken apart by hand: libpq reads a `+` as it stands, Python's functions for URLs do not.
     options = [option.partition("=") for option in query.split("&") if option]
@@ -374,8 +390,8 @@ def _parse(url: str) -> tuple[dict[str, Any], str | None]:
     except (ValueError, psycopg.Error):
         settings = None
     if settings is None:
-        raise ConfigurationError(f"{wrong}; special characters in a password are written %XX.")
+        raise ConfigurationError(f"{what} cannot be read: {HINT}.")
     settings.setdefault("application_name", "esms-connectors")
-    settings.setdefault("connect_timeout", CONNECT_SECONDS)
+    settings |= connection_settings(settings)
     settings["client_encoding"] = "UTF8"
     return settings, schema or None

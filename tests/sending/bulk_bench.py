@@ -39,7 +39,7 @@ from esms_connectors.emulator import (
     VirtualClock,
 )
 from esms_connectors.ledger import Ledger, SendState
-from esms_connectors.ledger import schema as ledger_schema
+from esms_connectors.ledger.engines import engine_for
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending import bulk
 from esms_connectors.sending.bulk import BulkIncompleteError, BulkSummary, send_sms_bulk, send_zns_bulk
@@ -140,7 +140,7 @@ class Bench:
     def ledger(self, kind: type[Ledger] = Ledger, **settings: Any) -> Any:
         settings.setdefault("lease_seconds", self.lease_seconds)
         settings.setdefault("phone_secret", self.phone_secret)
-        made = kind(ledger_schema.engine_for(self.ledger_url), now=self.now, **settings)
+        made = kind(engine_for(self.ledger_url), now=self.now, **settings)
         return self._open.enter_context(made)
 
     @property

@@ -29,7 +29,7 @@ import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401 - loaded once, befor
 from esms_connectors import Credentials, EsmsClient, RetryPolicy, Timeouts
 from esms_connectors.gateway import connection
 from esms_connectors.ledger import Ledger
-from esms_connectors.ledger import schema as ledger_schema
+from esms_connectors.ledger.engines import engine_for
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending import bulk
 from esms_connectors.sending.bulk import BulkIncompleteError, send_sms_bulk, send_zns_bulk
@@ -177,7 +177,7 @@ def run(job: Job) -> dict[str, Any]:
             yield one
 
     ledger = TrappedLedger(
-        ledger_schema.engine_for(job.ledger_url),
+        engine_for(job.ledger_url),
         lease_seconds=job.lease_seconds,
         now=now,
         phone_secret=job.phone_secret,

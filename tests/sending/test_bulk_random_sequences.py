@@ -36,7 +36,7 @@ from esms_connectors.emulator import (
     http_status,
     refuse_before,
 )
-from esms_connectors.ledger import schema as ledger_schema
+from esms_connectors.ledger.engines import engine_for
 from esms_connectors.sending import run
 from esms_connectors.sending.bulk import send_zns_bulk
 from esms_connectors.sending.reconcile import reconcile
@@ -80,7 +80,7 @@ class Campaign(RuleBasedStateMachine):
         for phone in self.blocked:
             self.gateway.block_phone(phone)
         self.run_key = uuid.uuid4().hex
-        self.ledger = TrappedLedger(ledger_schema.engine_for(self.url), now=self.now)
+        self.ledger = TrappedLedger(engine_for(self.url), now=self.now)
         self.ledger.trap = Trap("", 0, lambda: None)
 
     def now(self) -> pendulum.DateTime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 import pytest
+from pgbouncer import MISSING, PGBOUNCER, PgBouncer, new_database
 from postgres_server import PostgresServer
 from targets import (
     DELIVERED,
@@ -290,6 +292,37 @@ def test_a_stricter_default_does_not_hide_what_was_just_written(postgres: Postgr
     with PostgresWarehouse(url) as strict, ThreadPoolExecutor(2) as pool:
         told = list(pool.map(lambda _: merge(strict, [row(number) for number in range(50)]), range(2)))
     assert sorted(one.inserted for one in told) == [0, 50]
+
+
+def test_loads_behind_a_pooler_where_the_default_isolation_is_strict(postgres: PostgresServer) -> None:
+    """Three loaders share two sessions, a transaction each; the limits of time are those of the loads."""
+    if PGBOUNCER is None:
+        pytest.skip(MISSING)
+    database = new_database(
+        postgres, "default_transaction_isolation = 'serializable'", "statement_timeout = 300", "lock_timeout = 300"
+    )
+    with PgBouncer(postgres, sessions=2) as pooler, PostgresWarehouse(pooler.url(database)) as warehouse:
+        warehouse.prepare()
+        with ThreadPoolExecutor(3) as pool:
+            told = list(pool.map(lambda _: merge(warehouse, [row(number) for number in range(200)]), range(9)))
+        assert sorted(one.inserted for one in told) == [0] * 8 + [200]
+        assert len(list(warehouse.loads())) == 1
+
+
+def test_a_forked_process_has_connections_of_its_own(target: Target) -> None:
+    """What the new process does is not said on the connection of the old one."""
+    merge(target, [row(1)])
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            merge(target, [row(1), row(2)], 1)
+            code = 0
+        finally:
+            os._exit(code)
+    merge(target, [row(3)], 2)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert set(target.messages()) == {key_of(1), key_of(2), key_of(3)}
 
 
 def test_a_session_that_forgot_its_settings(target: Target) -> None:

@@ -1,0 +1,4 @@
+"""
+What ledger, warehouse and queries share about databases: `urls.py` reads addresses without showing passwords,
+`postgresql.py` has what a connection and a transaction are told.
+"""

@@ -1,0 +1,129 @@
+"""
+Engines with what the ledger needs of a database, whatever its defaults are and whatever stands between.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine, Pool, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from esms_connectors.databases.postgresql import connection_settings, transaction_settings
+from esms_connectors.databases.urls import check_database_url
+from esms_connectors.gateway.errors import ConfigurationError
+
+# Another worker's turn takes milliseconds: whoever waits for a minute waits for somebody who hangs.
+_LOCK_SECONDS, _STATEMENT_SECONDS = 60, 600
+_WRITES = transaction_settings(
+    lock_seconds=_LOCK_SECONDS, statement_seconds=_STATEMENT_SECONDS, idle_seconds=_LOCK_SECONDS, durable=True
+)
+# Rows are streamed while something slow is done with them.
+_READS = transaction_settings(lock_seconds=_LOCK_SECONDS, statement_seconds=_STATEMENT_SECONDS)
+READING = "esms_reading"
+
+# Of forked processes: closing them there would say goodbye in the name of the process that uses them.
+_OF_ANOTHER_PROCESS: list[Pool] = []
+
+
+def engine_for(url: str | Path | None) -> Engine:
+    """
+    An engine with what the ledger needs of it: commits that survive a power cut, patience with other writers.
+
+    Raises:
+        ConfigurationError: the URL cannot be used.
+    """
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        if not parsed.database or parsed.database == ":memory:":
+            raise ConfigurationError("The ledger must outlive the process: give a file, not an in-memory database.")
+        folder = Path(parsed.database).expanduser().absolute().parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Phones stand in it: for its owner only.
+            Path(parsed.database).expanduser().touch(mode=0o600)
+        except OSError as error:
+            raise ConfigurationError(f"The ledger's folder {folder} cannot be made ({error.strerror}).") from None
+        engine = sa.create_engine(
+            parsed.set(database=str(Path(parsed.database).expanduser())),
+            connect_args={"timeout": 60},
+            hide_parameters=True,  # phones would stand in the text of every error
+        )
+        event.listen(engine, "connect", _set_up_sqlite)
+        return engine
+    try:
+        return sa.create_engine(
+            parsed,
+            pool_pre_ping=True,
+            pool_size=10,
+            max_overflow=20,
+            hide_parameters=True,
+            connect_args=connection_settings(parsed.query) if parsed.get_driver_name() == "psycopg" else {},
+        )
+    except ImportError:
+        raise ConfigurationError(
+            "A ledger in PostgreSQL needs the extra [postgres]: pip install 'esms-connectors[postgres]'"
+        ) from None
+    except (ArgumentError, NoSuchModuleError):
+        raise ConfigurationError("The ledger's URL cannot be used: give sqlite:///file or postgresql://…") from None
+
+
+def parse_url(url: str | Path | None) -> URL:
+    if url is None:
+        import platformdirs
+
+        return URL.create("sqlite", database=str(platformdirs.user_data_path("esms-connectors") / "ledger.sqlite"))
+    if isinstance(url, Path):
+        return URL.create("sqlite", database=str(url))
+    check_database_url(url, "The ledger's URL")
+    if "://" not in url:
+        return URL.create("sqlite", database=url)
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ConfigurationError("The ledger's URL cannot be read: give sqlite:///file or postgresql://…") from None
+    if parsed.drivername in ("postgresql", "postgres"):
+        return parsed.set(drivername="postgresql+psycopg")
+    return parsed
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # A claim must be on the disk before its request leaves, also when the power fails.
+    cursor.execute("PRAGMA synchronous = FULL")
+    # Checkpoints are what costs: every 64 MB instead of every 4.
+    cursor.execute("PRAGMA wal_autocheckpoint = 16384")
+    cursor.close()
+
+
+def for_ledger(engine: Engine) -> Engine:
+    """The same engine, also one that somebody else made, with connections and transactions as the ledger needs them."""
+    if engine.dialect.name != "postgresql":
+        return engine
+    # In a stricter default, a worker that waited for another one's turn would be told that it came too late.
+    prepared = engine.execution_options(isolation_level="READ COMMITTED")
+    event.listen(prepared, "connect", _set_up_postgresql)
+    event.listen(prepared, "begin", _begin_postgresql)
+    return prepared
+
+
+def forget_connections(engine: Engine) -> None:
+    """In a forked process: they are the other one's."""
+    _OF_ANOTHER_PROCESS.append(engine.pool)
+    engine.dispose(close=False)
+
+
+def _set_up_postgresql(connection: Any, _record: Any) -> None:
+    # A pooler may hand the next transaction to a session that has not prepared the statement.
+    if hasattr(connection, "prepare_threshold"):
+        connection.prepare_threshold = None
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    limits = _READS if connection.get_execution_options().get(READING) else _WRITES
+    # One line, also where what follows is streamed.
+    connection.exec_driver_sql(limits, execution_options={"yield_per": None})
