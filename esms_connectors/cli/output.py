@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import errno
 import json
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -106,8 +107,20 @@ class EsmsGroup(click.Group):
             return super().invoke(ctx)
         except EsmsError as error:
             failure = error
+        except (click.ClickException, click.exceptions.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            if str(error) == "Query interrupted" or os.environ.get("ESMS_TRACEBACK"):
+                raise
+            failure = _unexpected(error)
         # Outside the handler: nothing of the error's origin stays attached.
         return _fail(failure)
+
+
+def _unexpected(error: Exception) -> EsmsError:
+    said = (str(error).strip().splitlines() or [""])[0][:200]
+    about = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    return EsmsError(f"something unexpected went wrong ({about}). ESMS_TRACEBACK=1 shows where; please report it.")
 
 
 @contextmanager

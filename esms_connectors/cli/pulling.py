@@ -274,12 +274,17 @@ def sql(query: str, address: str, limit: int, as_json: bool) -> None:
         print_json([dict(zip(names, row, strict=True)) for row in rows])
         return
     # As they are: a text such as "[OTP] 1234" is no mark-up.
-    table = Table(*map(escape, names), box=None, pad_edge=False)
+    table = Table(*(escape(_printable(name)) for name in names), box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*(Text("" if value is None else str(value)) for value in row))
+        table.add_row(*(Text("" if value is None else _printable(str(value))) for value in row))
     console = Console()
     # In a pipe nothing is cut or folded.
     console.print(table, width=None if console.is_terminal else 100_000, crop=False, no_wrap=True, overflow="ignore")
+
+
+def _printable(text: str) -> str:
+    """A stored text must not move the cursor, set colours or the title of a terminal."""
+    return "".join(one if one.isprintable() or one in "\n\t" else f"\\x{ord(one):02x}" for one in text)
 
 
 @click.command("erase")

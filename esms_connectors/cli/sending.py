@@ -150,7 +150,8 @@ def _price(text: str | None) -> Decimal | None:
         price = Decimal(text)
     except InvalidOperation:
         price = Decimal(-1)
-    if not price.is_finite() or price < 0:
+    # Beyond that it is a slip of the finger, and arithmetic with it ends in an error.
+    if not price.is_finite() or not 0 <= price <= 10**9:
         raise InvalidRequestError(f"--price {text!r} is no amount of VND.", field="price")
     return price
 

@@ -32,6 +32,9 @@ from esms_connectors.gateway.errors import (
 from esms_connectors.gateway.redaction import redact
 from esms_connectors.gateway.retry import Failure
 
+# What is asked to wait beyond a week is no advice; and callers count with it.
+_LONGEST_SECONDS = 7 * 86_400.0
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -158,11 +161,13 @@ def error_of(
         text += f" The gateway said: {said}"
     about: dict[str, Any] = {"retry_after_seconds": retry_after_seconds} if error_class is RateLimitedError else {}
     message_id = wire.as_text(wire.pick(answer, "SMSID"))
+    # Whose phone it may hold is not known here; errors are shown and pickled.
+    shown_id = message_id if message_id and redact(message_id) == message_id else None
     error = error_class(
         text,
         code=redact(code),
         gateway_message=said,
-        message_id=message_id,
+        message_id=shown_id,
         nothing_taken=endpoint.effect is Effect.READ
         or (is_refused_row(code, message_id) and (recipients == 1 or code in _CODES_AT_THE_DOOR)),
         endpoint=endpoint.name,
@@ -228,10 +233,10 @@ def _retry_after_seconds(value: str | None, date: DateTime | None) -> float | No
     if not value:
         return None
     if value.isascii() and value.strip().isdigit():
-        return float(value)
+        return min(float(value), _LONGEST_SECONDS)
     moment = _date(value)
     now = time.time() if date is None else date.timestamp()
-    return None if moment is None else max(0.0, moment.timestamp() - now)
+    return None if moment is None else min(max(0.0, moment.timestamp() - now), _LONGEST_SECONDS)
 
 
 def _date(value: str | None) -> DateTime | None:

@@ -195,7 +195,9 @@ class EsmsClient:
         self.close()
 
     def __repr__(self) -> str:
-        return f"EsmsClient({self.base_url}, sandbox={self.sandbox})"
+        # Also of one that is half made: error trackers show it when its constructor fails.
+        transport, sandbox = getattr(self, "_transport", None), getattr(self, "sandbox", None)
+        return f"EsmsClient({getattr(transport, 'base_url', '?')}, sandbox={sandbox})"
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
@@ -741,6 +743,7 @@ class EsmsClient:
         recipients: int,
         phones: Sequence[str] = (),
     ) -> Submission:
+        sent_to = [str(fields[name]) for name in ("Phone",) if name in fields] or phones or fields.get("Phones", ())
         try:
             answer = self._transport.call(endpoint, fields, request_id=request_id, phones=phones, recipients=recipients)
         except DuplicateRequestError as duplicate:
@@ -749,7 +752,7 @@ class EsmsClient:
             return Submission(
                 endpoint=endpoint.name,
                 request_id=request_id,
-                message_id=duplicate.message_id,
+                message_id=wire.not_echoed(duplicate.message_id, sent_to),
                 duplicate=True,
                 sandbox=self.sandbox,
                 attempts=duplicate.attempts,
@@ -757,7 +760,7 @@ class EsmsClient:
         return Submission(
             endpoint=endpoint.name,
             request_id=request_id,
-            message_id=wire.as_text(wire.pick(answer.fields, "SMSID")),
+            message_id=wire.not_echoed(wire.as_text(wire.pick(answer.fields, "SMSID")), sent_to),
             sandbox=self.sandbox,
             attempts=answer.attempts,
         )

@@ -10,7 +10,7 @@ from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.gateway.redaction import MASK, register_secret
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, init=False)
 class Credentials:
     """
     The two keys of an eSMS account, from account.esms.vn. From here on both are masked in every log and error.
@@ -22,18 +22,15 @@ class Credentials:
     api_key: str
     secret_key: str
 
-    def __post_init__(self) -> None:
-        for name, value in (("ApiKey", self.api_key), ("SecretKey", self.secret_key)):
-            if not isinstance(value, str) or not value:
-                raise ConfigurationError(f"The {name} is missing. Copy it from account.esms.vn.")
-            # First of all: the very message that refuses a key must not show it.
-            register_secret(value.strip() or value)
-            if value != value.strip():
-                raise ConfigurationError(f"The {name} begins or ends with a blank or line end. Copy it without.")
-            if not value.isascii() or not value.isprintable() or " " in value:
-                raise ConfigurationError(f"The {name} holds blanks or characters that no key has. Copy it again.")
-            if any(character in "{}<>$" for character in value):
-                raise ConfigurationError(f"The {name} looks like a placeholder that was never filled in.")
+    def __init__(self, api_key: str, secret_key: str) -> None:
+        problem = _problem_with("ApiKey", api_key) or _problem_with("SecretKey", secret_key)
+        if problem is None:
+            object.__setattr__(self, "api_key", api_key)
+            object.__setattr__(self, "secret_key", secret_key)
+            return
+        # Error trackers show the local variables of every frame.
+        del api_key, secret_key
+        raise ConfigurationError(problem)
 
     def __repr__(self) -> str:
         return f"Credentials(api_key={MASK}, secret_key={MASK})"
@@ -51,7 +48,27 @@ class Credentials:
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Credentials:
         """The pair in `ESMS_API_KEY` and `ESMS_SECRET_KEY`."""
-        missing = [name for name in ("ESMS_API_KEY", "ESMS_SECRET_KEY") if not environ.get(name)]
-        if missing:
-            raise ConfigurationError(f"Set {' and '.join(missing)} in the environment (keys: account.esms.vn).")
-        return cls(environ["ESMS_API_KEY"], environ["ESMS_SECRET_KEY"])
+        names = {"ESMS_API_KEY": "ApiKey", "ESMS_SECRET_KEY": "SecretKey"}
+        missing = [name for name in names if not environ.get(name)]
+        problem = f"Set {' and '.join(missing)} in the environment (keys: account.esms.vn)." if missing else None
+        for variable, name in names.items():
+            problem = problem or _problem_with(name, environ[variable])
+        if problem is None:
+            return cls(environ["ESMS_API_KEY"], environ["ESMS_SECRET_KEY"])
+        del environ
+        raise ConfigurationError(problem)
+
+
+def _problem_with(name: str, value: object) -> str | None:
+    """What speaks against a key, without showing it."""
+    if not isinstance(value, str) or not value:
+        return f"The {name} is missing. Copy it from account.esms.vn."
+    # First of all: the very message that refuses a key must not show it.
+    register_secret(value.strip() or value)
+    if value != value.strip():
+        return f"The {name} begins or ends with a blank or line end. Copy it without."
+    if not value.isascii() or not value.isprintable() or " " in value:
+        return f"The {name} holds blanks or characters that no key has. Copy it again."
+    if any(character in "{}<>$" for character in value):
+        return f"The {name} looks like a placeholder that was never filled in."
+    return None

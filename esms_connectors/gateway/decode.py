@@ -95,7 +95,11 @@ def _bulk_row(rows: Sequence[Fields], phone: str, request_id: str, answer: Answe
     if len(rows) == 1 and rows[0].get("CodeResult") == "100" and rows[0].keys() <= _PLAIN_ROW:
         # What nearly every row is; the careful reading below takes five times as long.
         return RecipientOutcome(
-            phone, request_id, Outcome.ACCEPTED, code="100", message_id=wire.as_text(rows[0].get("SMSID"))
+            phone,
+            request_id,
+            Outcome.ACCEPTED,
+            code="100",
+            message_id=wire.not_echoed(wire.as_text(rows[0].get("SMSID")), (phone,)),
         )
     try:
         codes = {wire.read_code(row, _ROW_CODE_FIELDS) for row in rows}
@@ -105,20 +109,19 @@ def _bulk_row(rows: Sequence[Fields], phone: str, request_id: str, answer: Answe
         return unknown(f"the answer has several codes for this row ({', '.join(sorted(codes))})")
     code = codes.pop()
     message_id = next((text for row in rows if (text := wire.as_text(pick(row, "SMSID")))), None)
+    shown_id = wire.not_echoed(message_id, (phone,))
     if code == "124" and answer.refused_before is not None:
         return unknown("124 after a refusal, which may have used up the request id", answer.refused_before)
     if code in ("100", "124"):
         return RecipientOutcome(
-            phone, request_id, Outcome.ACCEPTED, code=code, message_id=message_id, duplicate=code == "124"
+            phone, request_id, Outcome.ACCEPTED, code=code, message_id=shown_id, duplicate=code == "124"
         )
     if code not in CODES:
-        return unknown("a code that stands in no table of the gateway's", redact(code), message_id=message_id)
+        return unknown("a code that stands in no table of the gateway's", redact(code), message_id=shown_id)
     if ERROR_BY_CODE.get(code) is DuplicateRequestError:
         return unknown(explain(code), code)
     if not is_refused_row(code, message_id):
-        return unknown(
-            f"refused, and yet with a message id: {explain(code)}", code, message_id=message_id, refused=True
-        )
+        return unknown(f"refused, and yet with a message id: {explain(code)}", code, message_id=shown_id, refused=True)
     if answer.in_doubt:
         # Whatever is looked at before the request id may refuse a repeat; it says nothing about the lost attempt.
         doubt = f"an earlier attempt may have been accepted, the repeat was refused: {explain(code)}"

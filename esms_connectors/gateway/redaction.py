@@ -101,12 +101,15 @@ def mask_phones(text: str) -> str:
     return _PHONE.sub(lambda match: mask_phone(match.group()), text)
 
 
+def mask_keys(text: str) -> str:
+    """`text` without any registered key."""
+    pattern = _pattern
+    return text if pattern is None else pattern.sub(MASK, text)
+
+
 def redact(text: str) -> str:
     """`text` without any registered key and without any phone number in full."""
-    pattern = _pattern
-    if pattern is not None:
-        text = pattern.sub(MASK, text)
-    return mask_phones(text)
+    return mask_phones(mask_keys(text))
 
 
 # SQLSTATE classes whose texts name tables, columns, users and servers, but quote no value of a row.

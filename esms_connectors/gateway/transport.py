@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import random
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -359,7 +360,9 @@ class Transport:
                     verify=self._verify,
                     proxies=self._proxies,
                 )
-            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            except HeldBackError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever a library makes of a proxy, a certificate or a header
                 left = DEPARTURE.left if self._adapter is None else not is_connect_error(error)
                 return FailedAttempt(Failure.LOST if left else Failure.NOT_SENT, why(error, left))
             with response:
@@ -411,6 +414,11 @@ def _ca_bundle(ca_bundle: str | Path | None, environ: Mapping[str, str]) -> str 
         return True
     if not Path(chosen).exists():
         raise ConfigurationError(f"The CA bundle {chosen} does not exist.")
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(**{"capath" if Path(chosen).is_dir() else "cafile": str(chosen)})
+    except (OSError, ValueError):
+        raise ConfigurationError(f"The CA bundle {chosen} holds no certificates that can be read (PEM).") from None
     return str(chosen)
 
 
@@ -418,7 +426,24 @@ def _proxies(base_url: str, proxy: str | None) -> dict[str, str]:
     if is_loopback(urlsplit(base_url).hostname or ""):
         return {}
     if proxy is None:
-        return {scheme: url for scheme, url in get_environ_proxies(base_url).items() if scheme in ("https", "all")}
-    if urlsplit(proxy).scheme not in ("http", "https") or not urlsplit(proxy).hostname:
-        raise ConfigurationError("The proxy needs a scheme and a host, such as http://proxy.example:3128.")
-    return {"https": proxy}
+        found = {scheme: url for scheme, url in get_environ_proxies(base_url).items() if scheme in ("https", "all")}
+    else:
+        found = {"https": proxy}
+    for url in found.values():
+        _check_proxy(url)
+    return found
+
+
+def _check_proxy(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        urllib3.util.parse_url(url)
+    except (ValueError, urllib3.exceptions.HTTPError):
+        usable = False
+    # Its user and password travel in a header, which has no room for other characters.
+    if not usable or not url.isascii() or not url.isprintable() or " " in url:
+        raise ConfigurationError(
+            "The proxy needs a scheme and a host, such as http://proxy.example:3128; special characters in its "
+            "password are written %XX."
+        )

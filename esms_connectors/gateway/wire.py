@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -21,6 +21,7 @@ import pendulum
 from pendulum import DateTime
 
 from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.redaction import mask_keys
 
 # Zone-less times on the wire are Vietnamese local time: never stated, but the +0700 of SentTime implies it.
 VIETNAM = "Asia/Ho_Chi_Minh"
@@ -340,3 +341,16 @@ def template_param(value: object, field: str, *, row: int | None = None) -> str:
         field=field,
         row=row,
     )
+
+
+def not_echoed(message_id: str | None, phones: Sequence[str] = ()) -> str | None:
+    """
+    A message id, unless the gateway put a key or one of the recipients into it: ids are stored and shown everywhere.
+
+    Args:
+        phones: of the call, as they were sent.
+    """
+    if message_id is None or mask_keys(message_id) != message_id:
+        return None
+    digits = re.sub(r"\D", "", message_id)
+    return None if any(phone.lstrip("0")[-9:] in digits for phone in phones) else message_id

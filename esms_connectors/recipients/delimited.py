@@ -111,11 +111,18 @@ def _encoding_of(head: bytes, told: str | None) -> tuple[str, int]:
         )
     try:
         name = codecs.lookup(told).name
-    except LookupError:
+        # Not every codec is about text: there is base64 and more.
+        io.TextIOWrapper(io.BytesIO(), encoding=told).read()
+    except (LookupError, UnicodeError, ValueError):
         raise InvalidRequestError(f"{told!r} is no encoding that Python knows.", field="encoding") from None
     for mark, marked in _BYTE_ORDER_MARKS.items():
         if head.startswith(mark) and name in (marked, "utf-16", "utf-8-sig"):
             return marked, len(mark)
+    if name in ("utf-16", "utf-32"):
+        raise InvalidRequestError(
+            f"The file does not begin with the mark that {name} has: say {name}-le or {name}-be, or what it really is.",
+            field="encoding",
+        )
     return ("utf-8", 0) if name == "utf-8-sig" else (name, 0)
 
 

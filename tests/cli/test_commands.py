@@ -4,13 +4,24 @@ import json
 import socket
 import unicodedata
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pendulum
 import pytest
+from esms_processes import Esms
 from running import Run, assert_one_clear_line
 
-from esms_connectors.emulator import DEMO_API_KEY, DEMO_BRANDNAME, Emulator, code, drop_after
+from esms_connectors.emulator import (
+    DEMO_API_KEY,
+    DEMO_BRANDNAME,
+    DEMO_OA_ID,
+    DEMO_TEMPLATE_ID,
+    Emulator,
+    EmulatorServer,
+    code,
+    drop_after,
+)
 
 
 def send(run: Run, *more: str, to: str = "0901888484", text: str = "Xin chào", **changes: str | None):
@@ -239,3 +250,24 @@ def test_help_everywhere(run: Run, command: tuple[str, ...]) -> None:
     assert done.returncode == 0
     assert "Usage:" in done.stdout
     assert not command or "esms " + command[0] in done.stdout.split("Example", 1)[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--encoding", "utf-16"], "does not begin with the mark"),
+        (["--encoding", "base64"], "no encoding that Python knows"),
+        (["--encoding", "undefined"], "no encoding that Python knows"),
+        (["--price", "1e400"], "no amount of VND"),
+        (["--price", "-1"], "no amount of VND"),
+    ],
+)
+def test_what_another_library_would_choke_on_is_one_line(
+    esms: Esms, server: EmulatorServer, tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    """Wrong encodings and prices: no traceback, and nothing was sent."""
+    (tmp_path / "e.csv").write_text("phone,customer_name,service,code,date\n0900000001,A,S,1,d\n", encoding="utf-8")
+    common = ["--template", DEMO_TEMPLATE_ID, "--oa", DEMO_OA_ID, "--params", "customer_name,service,code,date"]
+    ledger = ["--run-key", "x", "--ledger", str(tmp_path / "l.sqlite"), "--plan"]
+    done = esms.start(server.base_url, "send-zns", str(tmp_path / "e.csv"), *common, *ledger, *arguments).finish()
+    done.assert_one_clear_line(2, words)
