@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from airflow.providers.common.compat.sdk import AirflowSkipException
+
 from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
 from esms_connectors.airflow.links import EsmsReportLink
@@ -173,8 +175,11 @@ class ZnsBulkOperator(_SendingOperator):
         key_column: tells rows of one phone apart, such as an order number.
         at_least: share of all rows that must be accepted, those that cannot be sent included, or the task fails; None
             never fails it for rows.
+        on_empty: what a source without any row means: `skip` skips the task, `fail` fails it, whatever `at_least` says.
+            None skips it in scheduled runs, where a day without rows is a quiet day, and fails it in those started by
+            hand.
         dry_run: check and count only; the plan is the result.
-        rejects_path: CSV for the rows that cannot be sent, to be repaired and sent.
+        rejects_path: CSV for the rows that cannot be sent, to be repaired and sent; a path or a URL, as `recipients`.
         run_key: names the campaign; made of dag, run and task if None, so that mapped tasks are one campaign. Tasks
             that use one run key send to nobody twice; those that run at the same time should have people of their own.
         report_url: where the link "eSMS report" of the task leads; the account at eSMS.vn if None.
@@ -231,6 +236,7 @@ class ZnsBulkOperator(_SendingOperator):
         send_at: datetime | str | None = None,
         sending_mode: int | None = None,
         at_least: float | None = 1.0,
+        on_empty: Literal["skip", "fail"] | None = None,
         threads: int = 8,
         chunk_size: int = 500,
         price_vnd: Decimal | float | None = None,
@@ -258,12 +264,18 @@ class ZnsBulkOperator(_SendingOperator):
         self.send_at = send_at
         self.sending_mode = sending_mode
         self.at_least = at_least
+        self.on_empty = None if on_empty is None else _one_of(on_empty, "on_empty", ("skip", "fail"))
         self.threads = threads
         self.chunk_size = chunk_size
         self.price_vnd = price_vnd
         self.plan_only = dry_run  # `dry_run` is a method of every operator
         self.rejects_path = rejects_path
         self.report_url = report_url
+
+    def _skips_when_empty(self, context: Context) -> bool:
+        run_type = getattr(context.get("dag_run"), "run_type", None)
+        by_hand = getattr(run_type, "value", run_type) in (None, "manual")
+        return (self.on_empty or ("fail" if by_hand else "skip")) == "skip"
 
     def after_rendering(self) -> None:
         from esms_connectors.airflow.sources import hide_rows
@@ -286,7 +298,7 @@ class ZnsBulkOperator(_SendingOperator):
         from esms_connectors.airflow.arguments import number, point_in_time, text, whole_number
         from esms_connectors.airflow.identity import generation_of, note_done, run_key_of
         from esms_connectors.airflow.lineage import SENT_DATA, Moved, file_dataset
-        from esms_connectors.airflow.sources import opened_source
+        from esms_connectors.airflow.sources import opened_source, placed
         from esms_connectors.gateway.errors import ConfigurationError
         from esms_connectors.recipients import RejectsFile
         from esms_connectors.sending.campaign import ZnsCampaign, summary_dict
@@ -298,7 +310,7 @@ class ZnsBulkOperator(_SendingOperator):
         if not template_id or not oa_id:
             raise ConfigurationError("Give template_id and oa_id, here or in the eSMS connection.")
         threads, chunk_size = whole_number(self.threads, "threads"), whole_number(self.chunk_size, "chunk_size")
-        rejects = os.fspath(self.rejects_path) if isinstance(self.rejects_path, os.PathLike) else self.rejects_path
+        rejects = str(self.rejects_path) if isinstance(self.rejects_path, os.PathLike) else self.rejects_path
         rejects_path = text(rejects, "rejects_path")
         generation = generation_of(context, resend_on_clear=self.resend_on_clear)
         with ExitStack() as stack:
@@ -326,13 +338,16 @@ class ZnsBulkOperator(_SendingOperator):
                 price_vnd=_price(self.price_vnd),
             )
             with ExitStack() as files:
-                plan = campaign.plan(None if rejects_path is None else files.enter_context(RejectsFile(rejects_path)))
+                place = None if rejects_path is None else files.enter_context(placed(rejects_path, "rejects_path"))
+                plan = campaign.plan(None if place is None else files.enter_context(RejectsFile(place)))
             self.log.info(
                 "%d rows: %d to send, %d settled before, %d cannot be sent",
                 plan.report.rows, plan.to_send, plan.already_settled, plan.report.rejected,
             )  # fmt: skip
             for problem in plan.problems:
                 self.log.warning("%s", problem)
+            if plan.report.rows == 0 and self._skips_when_empty(context):
+                raise AirflowSkipException("The source has no row: there is nobody to send to.")
             if self.plan_only:
                 return {"run_key": campaign.run_key, **_plain(plan.as_dict())}
             result = summary_dict(campaign.send(plan), plan)

@@ -11,7 +11,7 @@ from esms_connectors.airflow.arguments import text
 from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
 from esms_connectors.airflow.links import EsmsReportLink
-from esms_connectors.airflow.warehouses import span, warehouse_address
+from esms_connectors.airflow.warehouses import opened_warehouse, span, store_connection, warehouse_address
 from esms_connectors.gateway.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class SentMessagesReportOperator(EsmsTask):
 
     Args:
         targets: a path or URL, or several, that end in .html, .xlsx, .md, .json, .csv or .parquet; URLs as fsspec has
-            them (`s3://bucket/reports/{{ ds }}.html`). A file that is there is replaced.
+            them (`s3://connection@bucket/reports/{{ ds }}.html`, by that connection). A file that is there is replaced.
         warehouse: `duckdb:///file` or `postgresql://…`. Templated and never shown: it may hold a password.
         warehouse_conn_id: a connection instead: `postgres`, or `duckdb` with the file as host.
         start, end: the period by sending time, with a zone or as words such as `-7d`, `yesterday` and `today` (days of
@@ -88,8 +88,8 @@ class SentMessagesReportOperator(EsmsTask):
             return self._report(context)
 
     def _report(self, context: Context) -> dict[str, Any]:
+        from esms_connectors.airflow.sources import placed
         from esms_connectors.reports import check_target, make_report, summary_of, write_report
-        from esms_connectors.warehouse import open_warehouse
 
         targets = _several(self.targets)
         for target in targets:
@@ -103,8 +103,16 @@ class SentMessagesReportOperator(EsmsTask):
             ledger = None
             if self.with_ledger or self.ledger_conn_id:
                 ledger = opened.enter_context(EsmsHook(self.esms_conn_id).open_ledger(self.ledger_conn_id or None))
-            report = make_report(opened.enter_context(open_warehouse(address)), start, end, ledger=ledger)
-        files = [file for target in targets for file in write_report(report, target, language=self.language)]
+            report = make_report(opened.enter_context(opened_warehouse(address)), start, end, ledger=ledger)
+        files = []
+        for target in targets:
+            if store_connection(target)[1] is None:
+                files += write_report(report, target, language=self.language)
+                continue
+            with placed(target, "targets") as place:
+                written = write_report(report, place, language=self.language)
+            # What was written stands in the store, and not in the folder that it was made in.
+            files += [f"{target.rpartition('/')[0]}/{PurePath(file).name}" for file in written]
         summary = summary_of(report, self.language)
         for warning in summary["warnings"]:
             self.log.warning("%s", warning)

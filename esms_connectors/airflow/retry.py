@@ -7,9 +7,11 @@ Airflow 3.3 asks a retry policy; before it, and for tasks without one, what cann
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, RetryDecision, RetryPolicy
 
 RATE_LIMIT_DELAY = timedelta(seconds=60)
+# Whatever the gateway asks for: a task that waits for a century is not a task any more.
+_LONGEST_DELAY_SECONDS = 24 * 3600.0
 
 
 class EsmsTaskError(AirflowException):
@@ -34,7 +38,7 @@ def will_not_go_away(error: EsmsError) -> bool:
 @contextmanager
 def airflow_errors(task: BaseOperator | None = None) -> Iterator[None]:
     """
-    Errors of the core as Airflow's.
+    Errors of the core as Airflow's, and those of other libraries as one line.
 
     With a retry policy on the task the core's own error is raised, because the policy decides by its class.
     """
@@ -46,7 +50,20 @@ def airflow_errors(task: BaseOperator | None = None) -> Iterator[None]:
         if getattr(task, "retry_policy", None) is not None:
             raise
         failure = AirflowFailException(str(error)) if will_not_go_away(error) else EsmsTaskError(str(error))
+    except AirflowException:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever another library raises
+        failure = EsmsTaskError(_words_about(error))
     raise failure from None
+
+
+def _words_about(error: Exception) -> str:
+    """One line about an error of another library; its own words may quote rows, or a part of a password."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = [f"{Path(one.filename).parent.name}/{Path(one.filename).name}, line {one.lineno}" for one in frames[-1:]]
+    return (
+        f"Unexpected {type(error).__name__} ({''.join(where)}). Its text is left out: it may quote rows or passwords."
+    )
 
 
 def _policy() -> RetryPolicy | None:
@@ -64,7 +81,7 @@ def _policy() -> RetryPolicy | None:
             if not isinstance(exception, EsmsError):
                 return RetryDecision.default()
             if isinstance(exception, RateLimitedError) and exception.retryable:
-                asked = timedelta(seconds=exception.retry_after_seconds or 0)
+                asked = timedelta(seconds=min(exception.retry_after_seconds or 0, _LONGEST_DELAY_SECONDS))
                 return RetryDecision.retry(max(asked, RATE_LIMIT_DELAY), "eSMS: too many requests per second")
             if will_not_go_away(exception):
                 return RetryDecision.fail(f"eSMS: {type(exception).__name__} does not go away by itself")

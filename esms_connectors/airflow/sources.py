@@ -60,8 +60,8 @@ def opened_source(
             yield query
     elif isinstance(recipients, HiddenRows):
         yield list(recipients.value)
-    elif isinstance(recipients, str) and "://" in recipients:
-        with _copied(recipients) as path:
+    elif isinstance(recipients, str | os.PathLike) and "://" in str(recipients):
+        with _copied(str(recipients)) as path:
             yield path
     else:
         yield recipients  # type: ignore[misc]
@@ -129,3 +129,39 @@ def _copied(url: str) -> Iterator[Source]:
         if failure:
             raise InvalidRequestError(f"recipients: {failure}.", field="recipients")
         yield copy
+
+
+@contextmanager
+def placed(target: str | os.PathLike[str], name: str) -> Iterator[str]:
+    """
+    Where to write what is to stand at `target`: the path itself, or for a URL a file of its name in a folder that is
+    copied there on a clean exit. `s3://connection_id@bucket/key` takes the credentials of that connection.
+
+    Raises:
+        InvalidRequestError: the store is not known, or does not take it.
+    """
+    url = str(target)
+    if "://" not in url:
+        yield url
+        return
+    scheme, _, rest = url.partition("://")
+    from airflow.sdk import ObjectStoragePath
+    from airflow.sdk.io import has_fs
+
+    if not has_fs(scheme) or not rest.rpartition("/")[2]:
+        raise InvalidRequestError(
+            f"{name}: {scheme}:// is no store that this Airflow knows, or the URL names no file; its provider brings "
+            "it, such as apache-airflow-providers-amazon[s3fs].",
+            field=name,
+        )
+    with tempfile.TemporaryDirectory(prefix="esms-") as folder:
+        yield str(Path(folder) / rest.rpartition("/")[2])
+        failure = ""
+        try:
+            for file in sorted(Path(folder).iterdir()):
+                with file.open("rb") as local, (ObjectStoragePath(url).parent / file.name).open("wb") as remote:
+                    shutil.copyfileobj(local, remote, 1 << 20)
+        except Exception as error:  # noqa: BLE001 - every store has errors of its own; their texts may hold signatures
+            failure = f"{name}: {rest.rpartition('/')[2]} cannot be written: {type(error).__name__}."
+        if failure:
+            raise InvalidRequestError(failure, field=name)

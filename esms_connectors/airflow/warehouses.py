@@ -55,7 +55,7 @@ def opened_warehouse(address: str) -> Warehouse:
     """
     from esms_connectors.warehouse import open_warehouse
 
-    scheme, conn_id, rest = _store_connection(address)
+    scheme, conn_id, rest = store_connection(address)
     if conn_id is None:
         return open_warehouse(address)
     from airflow.sdk.io import get_fs
@@ -75,7 +75,7 @@ def opened_warehouse(address: str) -> Warehouse:
     return FilesWarehouse(f"{scheme}://{rest}", storage_options=options)
 
 
-def _store_connection(address: str) -> tuple[str, str | None, str]:
+def store_connection(address: str) -> tuple[str, str | None, str]:
     """Scheme, connection and the rest of an object store's address; no connection for any other."""
     scheme, found, rest = address.partition("://")
     place, _, path = rest.partition("/")

@@ -67,12 +67,13 @@ class Runs:
     outlet_events: OutletEvents = field(default_factory=OutletEvents)
     interval: tuple[datetime, datetime] | None = (datetime(2024, 5, 14, tzinfo=UTC), datetime(2024, 5, 15, tzinfo=UTC))
     due: datetime = datetime(2024, 5, 15, tzinfo=UTC)
+    run_type: str = "manual"
 
     def context(self) -> dict[str, Any]:
         context: dict[str, Any] = {
             "ti": self.instance,
             "ds": "2024-05-15",
-            "dag_run": SimpleNamespace(conf={}, clear_number=0, run_after=self.due),
+            "dag_run": SimpleNamespace(conf={}, clear_number=0, run_after=self.due, run_type=self.run_type),
             "conn": ConnectionAccessor(),
             "data_interval_start": self.interval and pendulum.instance(self.interval[0]),
             "data_interval_end": self.interval and pendulum.instance(self.interval[1]),

@@ -389,6 +389,10 @@ def test_the_policy_fails_what_waiting_does_not_cure_and_waits_for_a_rate_limit(
     assert [keys.action, limit.action, other.action] == [RetryAction.FAIL, RetryAction.RETRY, RetryAction.DEFAULT]
     assert limit.retry_delay is not None
     assert limit.retry_delay.total_seconds() == 120
+    # What a gateway asks for may be no time at all.
+    far = ESMS_RETRY_POLICY.evaluate(RateLimitedError("slow down", code="160", retry_after_seconds=1e15), 1, 3)
+    assert far.retry_delay is not None
+    assert far.retry_delay.total_seconds() == 24 * 3600
 
 
 def test_phones_and_text_are_templated_and_never_shown(connect: Callable[..., None], runs: Runs) -> None:

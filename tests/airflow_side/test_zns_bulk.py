@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
+from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipException
+from fsspec.implementations.memory import MemoryFileSystem
 from task_runs import Runs
 
 from esms_connectors.airflow.operators import ZnsBulkOperator
@@ -212,6 +215,75 @@ def test_rows_that_cannot_be_sent_fail_the_task_before_the_first_message(
     assert "0283812345" in rejects.read_text(encoding="utf-8-sig")
     assert send(at_least=0.99)["rows_that_cannot_be_sent"] == 1
     assert everybody_once(gateway)
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """An object store that Airflow opens by the connection `lake`; gives what is in it."""
+    kind = type("Store", (MemoryFileSystem,), {"store": {}, "pseudo_dirs": [""], "cachable": False})
+    monkeypatch.setattr("airflow.sdk.io.fs._register_filesystems", lambda: {"memory": lambda *_, **__: kind()})
+    fsspec.register_implementation("memory", kind, clobber=True)
+    yield kind.store  # type: ignore[attr-defined]
+    fsspec.register_implementation("memory", MemoryFileSystem, clobber=True)
+
+
+def test_the_rows_that_cannot_be_sent_go_to_an_object_store(
+    send: Callable[..., Any], gateway: Emulator, store: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not into a folder that is called `memory:`; a store that nobody knows is told before the first message."""
+    monkeypatch.chdir(tmp_path)
+    rows = [row(1), {**row(2), "phone": "0283812345"}]
+    assert send(recipients=rows, at_least=0.5, rejects_path="memory://lake@bucket/rejects.csv")["accepted"] == 1
+    [(path, file)] = store.items()
+    assert path.endswith("bucket/rejects.csv")
+    assert b"0283812345" in file.getvalue()
+    with pytest.raises(EsmsError, match="rejects_path"):
+        send(recipients=rows, at_least=0.5, rejects_path="s3://lake@bucket/rejects.csv", run_key="another")
+    assert gateway.deliveries_by_phone() == {"0901000001": 1}
+    assert not [one for one in tmp_path.iterdir() if ":" in one.name]
+
+
+@pytest.mark.parametrize(
+    ("on_empty", "run_type", "skips"),
+    [
+        (None, "scheduled", True),
+        (None, "backfill", True),
+        (None, "manual", False),
+        ("skip", "manual", True),
+        ("fail", "scheduled", False),
+    ],
+)
+@pytest.mark.parametrize("at_least", [None, 1.0])
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_day_without_rows(
+    send: Callable[..., Any], runs: Runs, on_empty: Any, run_type: str, skips: bool, at_least: Any, dry_run: bool
+) -> None:
+    """A quiet day of a schedule skips the task and what hangs on it; whoever starts a run by hand meant some rows."""
+    runs.run_type = run_type
+    arguments = {"recipients": [], "on_empty": on_empty, "at_least": at_least, "dry_run": dry_run}
+    if skips:
+        with pytest.raises(AirflowSkipException):
+            send(**arguments)
+    elif dry_run:
+        assert send(**arguments)["to_send"] == 0
+    else:
+        with pytest.raises(EsmsError, match="No row"):
+            send(**arguments)
+
+
+def test_an_error_of_another_library_is_one_line_without_its_text(
+    send: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may quote rows, or a part of a password; where it came from is told."""
+
+    def breaks(*_: Any, **__: Any) -> Any:
+        raise ValueError("row 0901888484 of postgresql://u:PASSWORD1234@h\nsecond line")
+
+    monkeypatch.setattr("esms_connectors.sending.campaign.read_recipients", breaks)
+    with pytest.raises(AirflowException, match=r"Unexpected ValueError \(airflow_side/test_zns_bulk.py, line") as error:
+        send()
+    assert [one for one in ("\n", "0901888484", "PASSWORD1234") if one in str(error.value)] == []
+    assert error.value.__suppress_context__
 
 
 def test_another_content_under_the_same_run_is_refused(
