@@ -48,7 +48,7 @@ def outcomes_of(detail: Any, *, in_doubt: bool = False, **others: Any) -> list[t
 
 def row(phone: Any, code: Any = "100", **others: Any) -> dict[str, Any]:
     # An id stands beside a success only.
-    ids = {"SMSID": f"id-{phone[::-1]}"} if str(code).strip() in ("100", "124") else {}
+    ids = {"SMSID": f"id-{str(phone)[::-1]}"} if str(code).strip() in ("100", "124") else {}
     return {"Phone": phone, "CodeResult": code, **ids, **others}
 
 
@@ -219,7 +219,7 @@ def test_shuffled_rows_over_a_socket(make_client: MakeClient) -> None:
     detail = [row(phone) for phone in reversed(PHONES)]
     with RawServer(http_answer(json.dumps({"CodeResult": 100, "detail": detail}))) as server:
         outcome = send(make_client(server.base_url), [ZnsRecipient(phone, VALUES) for phone in PHONES])
-    assert [one.message_id for one in outcome.rows] == [f"id-{phone[::-1]}" for phone in PHONES]
+    assert [one.message_id for one in outcome.rows] == [f"id-{str(phone)[::-1]}" for phone in PHONES]
 
 
 def test_a_124_for_the_whole_call_leaves_every_row_unknown(gateway: Emulator, client: EsmsClient) -> None:
