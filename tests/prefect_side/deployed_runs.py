@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 import uuid
 from collections.abc import Callable
@@ -62,3 +63,20 @@ def completed(run: FlowRun, told_by: Callable[[], str]) -> None:
     """Wait for its end; `told_by` gives the last words of the process that runs it."""
     wait_for(lambda: state_of(run).is_final())
     assert state_of(run).is_completed(), f"{state_of(run).name}: {state_of(run).message}\n{told_by()}"
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """As a person stops a program that serves; without mercy when it does not end."""
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(10)
+
+
+def forget(*names: str) -> None:
+    """Take deployments off the server: another test has some of the same name."""
+    for name in names:
+        with get_client(sync_client=True) as api, suppress(ObjectNotFound):
+            api.delete_deployment(api.read_deployment_by_name(name).id)

@@ -8,14 +8,13 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pendulum
 import pytest
 from conftest import name_of, phone_of
+from deployed_runs import approve, completed, deployment_id, stop, wait_for
 from prefect.automations import Automation
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
@@ -23,7 +22,6 @@ from prefect.deployments import run_deployment
 from prefect.events import emit_event
 from prefect.events.actions import RunDeployment, SendNotification
 from prefect.events.schemas.automations import EventTrigger, Posture
-from prefect.exceptions import ObjectNotFound
 
 from esms_connectors.emulator import (
     DEMO_API_KEY,
@@ -86,32 +84,7 @@ def served(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         try:
             yield Served(gateway, credentials, notification, warehouse, folder)
         finally:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(10)
-
-
-def wait_for(look: Callable[[], Any], seconds: float = 60) -> Any:
-    until = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.3)
-    return found
-
-
-def deployment_id(name: str) -> uuid.UUID:
-    """Of `flow/deployment`, once it is served."""
-
-    def look() -> uuid.UUID | None:
-        with get_client(sync_client=True) as api, suppress(ObjectNotFound):
-            return api.read_deployment_by_name(name).id
-        return None
-
-    found: uuid.UUID = wait_for(look)
-    return found
+            stop(process)
 
 
 def runs_of(name: str) -> list[FlowRun]:
@@ -203,15 +176,7 @@ def test_a_suspended_run_goes_on_with_the_plan_that_was_approved(
         timeout=0,
     )
 
-    def state() -> Any:
-        with get_client(sync_client=True) as api:
-            return api.read_flow_run(run.id).state
-
-    wait_for(lambda: state().name == "Suspended", 90)
-    assert not [phone for phone in served.gateway.deliveries_by_phone() if phone != PHONE and phone == phone_of(1)]
-    with get_client(sync_client=True) as api:
-        api.resume_flow_run(run.id, run_input={"approve": True})
-    wait_for(lambda: state().is_final(), 90)
-    assert state().is_completed(), state().message
+    approve(run, lambda: served.told_by([]))
+    completed(run, lambda: served.told_by([]))
     delivered = served.gateway.deliveries_by_phone()
     assert [delivered[phone_of(number)] for number in range(700)] == [1] * 700

@@ -1,59 +1,98 @@
-"""The examples, run as they stand against the emulator."""
+"""The examples as their first lines say, served on this machine; those for a worker are in `test_process_worker.py`."""
 
 from __future__ import annotations
 
-import os
+import contextlib
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import pendulum
 import pytest
-from conftest import phone_of
+from deployed_runs import approve, completed, forget, run_scheduled_for, stop
+from documentation.code_blocks import ROOT
+from documentation.reader import phone_of, write_customers
 from prefect.automations import Automation
-from prefect.client.orchestration import get_client
 
-from esms_connectors.emulator import Emulator, EmulatorServer
-from esms_connectors.prefect import EsmsWarehouse, daily_sent_messages_export, zns_campaign
+from esms_connectors.emulator import Emulator, EmulatorConfig, Progress
+from esms_connectors.prefect import EsmsLedger, EsmsWarehouse
 
-EXAMPLES = Path(__file__).parents[2] / "flows_examples"
-
-
-@pytest.fixture(autouse=True)
-def _saved_blocks(prefect_server: str, server: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    import blocks
-
-    blocks.save_blocks(server.base_url, tmp_path)
+EXAMPLES = ROOT / "flows_examples"
+DAYS = [pendulum.today("Asia/Ho_Chi_Minh").subtract(days=days) for days in (2, 1)]
+# Half a dozen processes of Prefect's, each of some seconds of processor time.
+pytestmark = pytest.mark.timeout(400)
 
 
-def test_failure_alert(gateway: Emulator) -> None:
-    """One failing run, one SMS."""
-    command = [sys.executable, str(EXAMPLES / "failure_alert.py")]
-    subprocess.run(command, capture_output=True, timeout=90, check=True)
-    (message,) = gateway.messages()
-    assert message.content.startswith("Prefect: ")
-    assert message.content.endswith(": Failed, attempt 1")
+@dataclass
+class Served:
+    """What `blocks.py` made, and the examples that are served in the same folder."""
+
+    folder: Path
+    gateway: Emulator
+
+    def told(self) -> str:
+        """The last words of the processes."""
+        return "".join(log.read_text()[-2000:] for log in self.folder.glob("*.log"))
 
 
-def test_the_campaign_of_the_nightly_example(gateway: Emulator, customers: Callable[[int], Path]) -> None:
-    """The same that its deployment gets, without the person."""
-    from nightly_campaign import campaign_for
+@pytest.fixture(scope="module")
+def served(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("served")
+    gateway = Emulator(EmulatorConfig(progress=Progress(failed_share=0.0, rejected_share=0.0)))
+    # Other rows than those of the process worker: Prefect keeps the receipts of both.
+    write_customers(folder / "customers.csv", DAYS[1], one_bad=False)
+    with gateway.serve() as server, contextlib.ExitStack() as stack:
+        stack.callback(forget, "zns-campaign/evening", "daily-sent-messages-export/morning")
+        command = [sys.executable, str(EXAMPLES / "blocks.py"), server.base_url]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=200)
+        for name, *arguments in (("nightly_campaign", "customers.csv"), ("daily_export",)):
+            with (folder / f"{name}.log").open("w") as log:
+                process = subprocess.Popen(
+                    [sys.executable, str(EXAMPLES / f"{name}.py"), *arguments],
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    cwd=folder,
+                )
+            stack.callback(stop, process)
+        yield Served(folder, gateway)
 
-    assert zns_campaign(campaign_for(str(customers(20))))["accepted"] == 20
-    assert gateway.deliveries_by_phone() == {phone_of(number): 1 for number in range(20)}
 
-
-def test_the_export_of_the_daily_example() -> None:
-    """With the blocks of the examples."""
-    assert daily_sent_messages_export(follow_up_days=14, sms_types=[2])["windows"] == 1
+def test_two_days_of_what_is_served(served: Served) -> None:
+    """Each evening everybody gets its message after a person agreed; each morning the day before is loaded."""
+    for day in DAYS:
+        served.gateway.populate(20, start=day.subtract(days=1), end=day, sms_type=2)
+    for number, day in enumerate(DAYS, 1):
+        morning = run_scheduled_for("daily-sent-messages-export/morning", day.add(hours=5, minutes=30))
+        evening = run_scheduled_for("zns-campaign/evening", day.add(hours=18))
+        approve(evening, served.told)
+        for run in (morning, evening):
+            completed(run, served.told)
+        delivered = served.gateway.deliveries_by_phone()
+        assert [delivered[phone_of(customer)] for customer in range(1, 61)] == [number] * 60
+    with EsmsLedger.load("default").open() as ledger:
+        assert {key for key, _ in ledger.runs()} == {f"evening-{day.to_date_string()}" for day in DAYS}
+        assert ledger.name == str(served.folder / "demo-output" / "ledger.sqlite")
     with EsmsWarehouse.load("default").open() as warehouse:
-        assert len(list(warehouse.loads())) == 1
+        loaded = [load for load in warehouse.loads() if load.row_count]
+    assert [load.window.start for load in loaded] == [day.subtract(days=1) for day in DAYS]
 
 
-def test_the_automations_can_be_created() -> None:
+def test_failure_alert(served: Served) -> None:
+    """Two failing runs, two SMS."""
+    for _ in DAYS:
+        subprocess.run(
+            [sys.executable, str(EXAMPLES / "failure_alert.py")], capture_output=True, timeout=200, check=True
+        )
+    told = [message.content for message in served.gateway.messages() if message.content.startswith("Prefect: ")]
+    assert len(set(told)) == len(told) == 2
+    assert all(text.endswith(": Failed, attempt 1") for text in told)
+
+
+def test_the_automations_can_be_created(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """And read back."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
     from automation_on_event import by_deployment, create_automations
 
     made = create_automations()
@@ -63,24 +102,3 @@ def test_the_automations_can_be_created() -> None:
     finally:
         for one in made:
             one.delete()
-
-
-def test_prefect_yaml_deploys(tmp_path: Path) -> None:
-    """All of its deployments, with their schedules in Vietnamese time."""
-    prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
-    subprocess.run([*prefect, "work-pool", "create", "esms", "--type", "process"], capture_output=True, check=True)
-    done = subprocess.run(
-        [*prefect, "deploy", "--all", "--prefect-file", str(EXAMPLES / "prefect.yaml")],
-        capture_output=True,
-        text=True,
-        timeout=90,
-        cwd=EXAMPLES.parent,
-        env={**os.environ, "COLUMNS": "200"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-1500:]
-    time.sleep(0.2)
-    with get_client(sync_client=True) as api:
-        found = {one.name: one for one in api.read_deployments() if one.work_pool_name == "esms"}
-    assert set(found) == {"morning", "evening", "alarm"}
-    assert found["morning"].schedules[0].schedule.timezone == "Asia/Ho_Chi_Minh"

@@ -4,6 +4,8 @@ A process worker, which runs each flow in a folder that it deletes: the page and
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -14,9 +16,10 @@ from pathlib import Path
 import duckdb
 import pendulum
 import pytest
-from deployed_runs import approve, completed, run_scheduled_for, state_of, wait_for
+from deployed_runs import approve, completed, forget, run_scheduled_for, state_of, stop, wait_for
 from documentation.code_blocks import ROOT, runnable
 from documentation.reader import phone_of, write_customers
+from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.states import Cancelling
 
@@ -28,6 +31,12 @@ from esms_connectors.prefect.credentials import EsmsCredentials
 EXAMPLES = ROOT / "flows_examples"
 # A dozen processes of Prefect's, each of some seconds of processor time.
 pytestmark = pytest.mark.timeout(400)
+DEPLOYED = (
+    "zns-campaign/evening",
+    "daily-sent-messages-export/morning",
+    "notify-by-sms/alarm",
+    "first-campaign/first",
+)
 ALARMED = "0987654321"
 DAYS = [pendulum.today("Asia/Ho_Chi_Minh").subtract(days=days) for days in (2, 1)]
 
@@ -46,9 +55,6 @@ class Project:
 
     def ledger(self) -> Ledger:
         return Ledger.open(self.folder / "ledger.sqlite")
-
-    def sent_to_customers(self) -> dict[str, int]:
-        return {phone: count for phone, count in self.gateway.deliveries_by_phone().items() if phone.startswith("0901")}
 
     def rows_by_day(self) -> dict[str, int]:
         """Of the warehouse, in Vietnam."""
@@ -89,14 +95,16 @@ def project(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> It
                 deploy, capture_output=True, text=True, timeout=200, cwd=folder, env=environment, check=False
             )
             assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-1500:]
+            deploy_first_campaign()
             yield Project(folder, gateway, server)
         finally:
-            worker.terminate()
-            try:
-                worker.wait(30)
-            except subprocess.TimeoutExpired:
-                worker.kill()
-                worker.wait(10)
+            stop(worker)
+            forget(
+                "zns-campaign/evening",
+                "first-campaign/first",
+                "daily-sent-messages-export/morning",
+                "notify-by-sms/alarm",
+            )
 
 
 def test_two_days_of_the_deployments(project: Project) -> None:
@@ -107,13 +115,22 @@ def test_two_days_of_the_deployments(project: Project) -> None:
         evening = run_scheduled_for("zns-campaign/evening", day.add(hours=18))
         morning = run_scheduled_for("daily-sent-messages-export/morning", day.add(hours=5, minutes=30))
         alarm = run_scheduled_for("notify-by-sms/alarm", day, body=f"alarm {number}")
+        customers = str(project.folder / "customers.csv")
+        first = run_scheduled_for("first-campaign/first", day, customers=customers, run_key="first-{day}")
         approve(evening, project.told)
-        for run in (evening, morning, alarm):
+        for run in (evening, morning, alarm, first):
             completed(run, project.told)
-        assert project.sent_to_customers() == dict.fromkeys(map(phone_of, range(1, 61)), number)
+        # One from the evening's campaign, one from the script's.
+        delivered = project.gateway.deliveries_by_phone()
+        assert [delivered[phone_of(customer)] for customer in range(1, 61)] == [2 * number] * 60
     with project.ledger() as ledger:
-        assert {key for key, _ in ledger.runs()} == {f"evening-{day.to_date_string()}" for day in DAYS}
-    assert project.rows_by_day() == {day.subtract(days=1).to_date_string(): 20 for day in DAYS}
+        dates = [day.to_date_string() for day in DAYS]
+        assert {key for key, _ in ledger.runs()} == {
+            f"{name}-{date}" for name in ("evening", "first") for date in dates
+        }
+    rows = project.rows_by_day()
+    # The script loads its own messages of the present day too.
+    assert {day: rows[day] for day in list(rows)[:2]} == {day.subtract(days=1).to_date_string(): 20 for day in DAYS}
     assert project.gateway.deliveries_by_phone()[ALARMED] == 2
 
 
@@ -150,6 +167,13 @@ def test_a_cancelled_run_ends_with_every_row_settled(project: Project) -> None:
         assert 500 <= summary.accepted == len(sent()) < 6000
     assert zns_campaign(campaign)["accepted"] == 6000
     assert sent() == [1] * 6000
+
+
+def deploy_first_campaign() -> None:
+    """A script of a user's, as a deployment."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        stored = flow.from_source(str(EXAMPLES), "first_campaign.py:first_campaign")
+        stored.deploy(name="first", work_pool_name="esms", print_next_steps=False)
 
 
 def _has_pool(name: str) -> bool:
