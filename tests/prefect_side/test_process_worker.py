@@ -134,9 +134,17 @@ def test_two_days_of_the_deployments(project: Project) -> None:
     assert project.gateway.deliveries_by_phone()[ALARMED] == 2
 
 
+def test_the_schedules_are_those_of_vietnam(project: Project) -> None:
+    """Whatever zone the server is in."""
+    with get_client(sync_client=True) as api:
+        deployments = [api.read_deployment_by_name(name) for name in DEPLOYED[:2]]
+    assert {one.schedules[0].schedule.timezone for one in deployments} == {"Asia/Ho_Chi_Minh"}
+
+
 def test_a_cancelled_run_ends_with_every_row_settled(project: Project) -> None:
     """Nobody new is sent to, what has left is settled, and the next run sends to the others."""
     people = [f"0912{number:06d}" for number in range(6000)]
+    among = set(people)
     source = project.folder / "many.csv"
     rows = (f"{phone},Khách,Cắt tóc,M1,15/05/2024" for phone in people)
     source.write_text("\n".join(["phone,customer_name,service,code,date", *rows]), "utf-8")
@@ -151,7 +159,7 @@ def test_a_cancelled_run_ends_with_every_row_settled(project: Project) -> None:
     stored = campaign.model_dump(mode="json")
 
     def sent() -> list[int]:
-        return [count for phone, count in project.gateway.deliveries_by_phone().items() if phone.startswith("0912")]
+        return [count for phone, count in project.gateway.deliveries_by_phone().items() if phone in among]
 
     project.server.latency_seconds = 1.0
     run = run_scheduled_for("zns-campaign/evening", pendulum.now("UTC"), campaign=stored, approval="none")
@@ -163,7 +171,7 @@ def test_a_cancelled_run_ends_with_every_row_settled(project: Project) -> None:
     project.server.latency_seconds = 0.0
     with project.ledger() as ledger:
         summary = ledger.summary("cancelled")
-        assert (summary.claimed, summary.unknown, summary.not_sent) == (0, 0, 0), project.told()
+        assert (summary.claimed, summary.unknown) == (0, 0), project.told()
         assert 500 <= summary.accepted == len(sent()) < 6000
     assert zns_campaign(campaign)["accepted"] == 6000
     assert sent() == [1] * 6000
