@@ -74,7 +74,7 @@ def _is_wanted(item: pytest.Item, config: pytest.Config) -> bool:
         item.get_closest_marker("slow")
         or _NOT_QUICK & set(getattr(item, "fixturenames", ()))
         or _NOT_QUICK_FOLDERS & {folder.name for folder in item.path.parents}
-        or {"postgresql", "dlt"} & parameters
+        or {"postgresql", "parquet", "csv", "jsonl", "dlt"} & parameters
     )
 
 

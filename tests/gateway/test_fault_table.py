@@ -10,6 +10,8 @@ from fault_table import API_KEY, FUNCTIONS, IN_DOUBT, MODES, PAGE, SECRET_KEY, F
 from leaks import leaks_in
 from samples import ADVERTISING_PHONES, ANOTHER_PHONE, KEYED_SENDS, PHONE, SENDS
 
+pytestmark = pytest.mark.slow
+
 # (outcome, calls, was it sent): of a send with a request id, or, where the two differ, of one for a single message and
 # one for many; of the XML send; of a read.
 UNKNOWN, NOT_SENT = "OutcomeUnknownError", "NotSentError"

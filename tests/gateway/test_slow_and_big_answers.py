@@ -26,6 +26,8 @@ from esms_connectors.emulator import Emulator, EmulatorServer
 from esms_connectors.gateway import transport
 from esms_connectors.gateway.connection import DEPARTURE
 
+pytestmark = pytest.mark.slow
+
 MakeClient = Callable[..., EsmsClient]
 HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
 BALANCE = b'{"CodeResponse":"100","Balance":1}'

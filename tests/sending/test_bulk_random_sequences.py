@@ -41,6 +41,8 @@ from esms_connectors.sending import run
 from esms_connectors.sending.bulk import send_zns_bulk
 from esms_connectors.sending.reconcile import reconcile
 
+pytestmark = [pytest.mark.slow, pytest.mark.hypothesis]
+
 ROWS = 30
 EXAMPLES = {SQLITE: 50, POSTGRESQL: 20}
 FAULTS = {

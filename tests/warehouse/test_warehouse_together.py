@@ -26,6 +26,8 @@ from targets import (
 from esms_connectors.sent_data.reader import SentWindow
 from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES, MergeCounts
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("own_handle", [False, True], ids=["one warehouse", "one each"])
 def test_threads_that_load_one_window_at_once(shared_target: Target, own_handle: bool) -> None:
