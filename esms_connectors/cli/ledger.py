@@ -153,7 +153,8 @@ def _write_rows(rows: Iterable[dict[str, Any]], file: TextIO) -> None:
     "hours",
     type=click.FloatRange(min=0),
     metavar="HOURS",
-    help="Rows the gateway still does not have so long after their last attempt count as not sent.",
+    help="Rows the gateway still does not have so long after their last attempt, and after --at, count as not sent, "
+    "if it lists others of this campaign.",
 )
 @ledger_option
 @connection_options
@@ -184,6 +185,8 @@ def reconcile_run(
     )
     if result.not_sent:
         click.echo("Run the same send command again to send those.")
+    if result.open_because:
+        click.echo(result.open_because)
 
 
 @click.command()

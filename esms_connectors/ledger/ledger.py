@@ -123,7 +123,8 @@ class Ledger:
         Register a run, or find it registered.
 
         Args:
-            kind: what it sends; about: what is the same for all of its rows (template, OA, text, campaign).
+            kind: what it sends; about: what is the same for all of its rows (template, OA, text, campaign). `send_at`
+                may change from call to call: the latest is kept.
 
         Returns:
             `about` as it was first registered.
@@ -145,13 +146,29 @@ class Ledger:
         if known is not None:
             self.check_phone_secret(run_key, known)
         for name, value in facts.items():
-            if known is not None and name != "campaign" and known.get(name) != value:
+            if known is not None and name not in ("campaign", "send_at") and known.get(name) != value:
                 raise InvalidRequestError(
                     f"run key {run_key!r} was used before with another {name}. "
                     "Use a new run key for another campaign; nothing was sent.",
                     field="run_key",
                 )
+        if known is not None:
+            self._note_later_send_at(run_key, facts.get("send_at", ""))
         return known or facts
+
+    def _note_later_send_at(self, run_key: str, send_at: str) -> None:
+        """Rows of any call of the run may be scheduled for then. All of these texts are in UTC and of one form."""
+        while send_at:
+            with self._reading() as connection:
+                text = str(connection.execute(self._sql.run_about, {"run_key": run_key}).scalar())
+            about = json.loads(text)
+            if send_at <= about.get("send_at", ""):
+                return
+            changed = {"run_key": run_key, "known": text, "about": json.dumps({**about, "send_at": send_at})}
+            with self._writing() as connection:
+                # Another call of the run may have noted its own meanwhile.
+                if connection.execute(self._sql.change_about, changed).rowcount:
+                    return
 
     def check_phone_secret(self, run_key: str, about: Mapping[str, str]) -> None:
         """

@@ -112,6 +112,7 @@ class Statements:
 
     begin_run: TextClause
     run_about: TextClause
+    change_about: TextClause
     claim: TextClause
     hold: TextClause
     look: TextClause
@@ -291,6 +292,7 @@ def statements_for(engine: Engine) -> Statements:
             "INSERT INTO esms_runs (run_key, about, began_ms) VALUES (:run_key, :about, :now) ON CONFLICT DO NOTHING"
         ),
         run_about=text("SELECT about FROM esms_runs WHERE run_key = :run_key"),
+        change_about=text("UPDATE esms_runs SET about = :about WHERE run_key = :run_key AND about = :known"),
         claim=text(_CLAIM),
         hold=text(_HOLD),
         look=text(_LOOK),

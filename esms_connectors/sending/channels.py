@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+import pendulum
+
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.codes import ERROR_BY_CODE
 from esms_connectors.gateway.endpoints import SEND_ADVERTISING_SMS, SEND_ZNS_BULK
@@ -88,6 +90,11 @@ class Channel(Protocol):
         ...
 
 
+def _scheduled(send_at: datetime | None) -> dict[str, str]:
+    """For `Channel.about`: until then a message may not be listed anywhere, so its absence proves nothing."""
+    return {} if send_at is None else {"send_at": pendulum.instance(send_at).in_timezone("UTC").to_iso8601_string()}
+
+
 @dataclass(slots=True)
 class ZnsChannel:
     """Bulk ZNS: at most 500 rows a call, each under its own request id."""
@@ -105,7 +112,7 @@ class ZnsChannel:
     smallest_chunk: int = 1
 
     def about(self) -> dict[str, str]:
-        return {"template_id": self.template_id, "oa_id": self.oa_id}
+        return {"template_id": self.template_id, "oa_id": self.oa_id, **_scheduled(self.send_at)}
 
     def payload(self, recipient: Recipient) -> str:
         # With its length before each value, so that no two lists of values are written alike.
@@ -172,7 +179,7 @@ class CareSmsChannel:
         check_placeholders(self.text)
 
     def about(self) -> dict[str, str]:
-        return {"brandname": self.brandname}
+        return {"brandname": self.brandname, **_scheduled(self.send_at)}
 
     def payload(self, recipient: Recipient) -> str:
         return fill_text(self.text, recipient)
@@ -222,7 +229,7 @@ class AdvertisingChannel:
         self.text = sms_text(self.text)
 
     def about(self) -> dict[str, str]:
-        return {"brandname": self.brandname}
+        return {"brandname": self.brandname, **_scheduled(self.send_at)}
 
     def payload(self, recipient: Recipient) -> str:
         return self.text

@@ -140,11 +140,17 @@ def test_held_rows_are_never_resent_and_reconcile_settles_them(
 def test_what_the_gateway_does_not_have_goes_out_once(
     ledger_url: str, make_bench: Callable[..., Bench], window: Any
 ) -> None:
-    """Held rows that the sent data lacks after the settling time count as not sent, and the next run sends them."""
+    """
+    Held rows that the sent data lacks after the settling time, while it has others of the campaign, count as not sent,
+    and the next run sends them.
+    """
     bench = make_bench(ledger_url, people(300), EmulatorConfig(duplicate_window=window))
     _in_doubt(bench, taken=False)
     bench.clock.move(13 * 3600)
     assert bench.send().run.held == 300
+    assert bench.reconcile(not_sent_after_seconds=3600).not_sent == 0
+    bench.recipients += people(1, first=300)
+    assert bench.send().run.accepted == 1
     assert bench.reconcile().not_sent == 0
     assert bench.reconcile(not_sent_after_seconds=14 * 3600).not_sent == 0
     assert bench.reconcile(not_sent_after_seconds=3600).not_sent == 300
