@@ -129,7 +129,10 @@ def reconcile(
         since = pendulum.from_timestamp(earliest / 1000).subtract(seconds=_SLACK_SECONDS)
         known_ids = ledger.message_ids(run_key, list(waiting))
         new_ids: dict[str, list[str]] = {}
-        for phone, message_id in _sent_under(client, about, since, now.add(seconds=_SLACK_SECONDS), progress):
+        # Messages are listed by the gateway's clock: one that is behind here would end the window before they came.
+        client.learn_time()
+        until = max(now, client.clock.latest()).add(seconds=_SLACK_SECONDS)
+        for phone, message_id in _sent_under(client, about, since, until, progress):
             campaign_seen = True
             stored = ledger.hash_phone(phone)
             if stored in waiting and message_id not in known_ids:

@@ -194,6 +194,25 @@ def test_a_claim_is_dated_once_the_time_is_told(ledger_url: str, make_bench: Cal
         assert abs(row["first_attempt_ms"] / 1000 - bench.clock.now().timestamp()) < 60
 
 
+@pytest.mark.parametrize("offset_seconds", OFFSETS)
+def test_rows_are_looked_up_by_the_gateways_clock(
+    ledger_url: str, make_bench: Callable[..., Bench], offset_seconds: float
+) -> None:
+    """On a machine that is hours behind, the messages of a moment ago are not missing: nobody gets a second one."""
+    bench = make_bench(ledger_url, people(60))
+    bench.attempts, bench.threads, bench.chunk_size = 1, 1, 20
+    bench.send(bench.recipients[:20], at_least=None)
+    bench.gateway.faults.add("send_zns_bulk", drop_after(), next_calls=1)
+    bench.send(bench.recipients[20:40], at_least=None)
+    bench.clock.move(8 * HOUR)
+    bench.offset_seconds = offset_seconds
+    lose_all(bench)
+    bench.reconcile(not_sent_after_seconds=0)
+    assert "not_sent" not in bench.states().values()
+    bench.send(at_least=None)
+    bench.look()
+
+
 @pytest.mark.parametrize("quirk", ["missing", "nonsense"])
 def test_a_gateway_that_does_not_tell_its_time(ledger_url: str, make_bench: Callable[..., Bench], quirk: str) -> None:
     """At noon rows in doubt are repeated by this machine's clock; within an hour of midnight they wait."""
