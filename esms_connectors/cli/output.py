@@ -46,7 +46,10 @@ _MOMENT_SECONDS = 0.02
 def exit_code_of(error: EsmsError) -> int:
     match error:
         case BulkIncompleteError():
-            run = error.summary.run
+            run, stopped = error.summary.run, error.summary.stopped_by
+            if isinstance(stopped, GatewayError) and stopped.stops_run:
+                # The account itself was refused: rows in doubt are settled by the same command once it is put right.
+                return 3
             return 5 if run.unknown + run.held + run.claimed else (4 if error.retryable else 3)
         case InvalidRequestError() if error.others_sent:
             return 3

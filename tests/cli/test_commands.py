@@ -88,7 +88,7 @@ def test_advertising_goes_to_all_numbers(run: Run, emulator: Emulator) -> None:
     [
         ({"to": "02838123456"}, "028******56"),
         ({"to": "0901"}, "only 4 digits"),
-        ({"text": "  "}, "content is empty"),
+        ({"text": "  "}, "text is empty"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_sent(
