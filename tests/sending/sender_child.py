@@ -134,6 +134,10 @@ class TrappedLedger(Ledger):
         with self.quiet:
             super().renew(*args, **named)
 
+    def date(self, *args: Any, **named: Any) -> None:
+        with self.quiet:
+            super().date(*args, **named)
+
     def claim(self, *args: Any, **named: Any) -> Any:
         self.trap.pass_by(BEFORE_CLAIM)
         with self.quiet:
