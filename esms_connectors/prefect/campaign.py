@@ -157,6 +157,8 @@ class ZnsCampaign(BaseModel):
     def rejects_file(self) -> RejectsFile | None:
         if self.rejects is None:
             return None
+        if local_file(self.rejects) is None:
+            raise InvalidRequestError("rejects takes a path on the disk of the worker, no URL.", field="rejects")
         check_lasts(local_file(self.rejects), "The file of rejects")
         return RejectsFile(Path(self.rejects))
 

@@ -3,6 +3,7 @@
 import os
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +25,9 @@ from pydantic import Field
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.redaction import redact
+from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.gateway.states import DeliveryState
+from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.blocks import load_block
 from esms_connectors.prefect.campaign import ZnsCampaign, plain
@@ -35,6 +38,7 @@ from esms_connectors.prefect.loading import load_sent_messages, sent_messages_as
 from esms_connectors.prefect.notification import EsmsNotification
 from esms_connectors.prefect.reporting import ProgressArtifact, artifact_key, show_plan, show_run
 from esms_connectors.prefect.retries import core_says_repeat
+from esms_connectors.prefect.runs import scheduled_time
 from esms_connectors.prefect.sending import APPROVED_PLANS, plan_zns_bulk
 from esms_connectors.prefect.sharing import borrow_account, borrow_ledger
 from esms_connectors.prefect.warehouse import EsmsWarehouse
@@ -118,7 +122,11 @@ def zns_campaign(
     text = show_plan(plan["plan"], campaign.run_key)
     for problem in plan["plan"]["problems"]:
         logger.warning("%s", problem)
-    if approval != "none" and plan["plan"]["to_send"] and not _approved(approval, text, approval_timeout_seconds):
+    if (
+        approval != "none"
+        and plan["plan"]["to_send"]
+        and not _approved(approval, text, approval_timeout_seconds, make_request_id("approval", *plan["shards"])[:20])
+    ):
         return Cancelled(message="The plan was not approved; nothing was sent.")
     recipients = plan["plan"]["recipients"]
     with (
@@ -170,17 +178,18 @@ def zns_campaign(
     }
 
 
-def _approved(approval: str, text: str, timeout_seconds: int) -> bool:
+def _approved(approval: str, text: str, timeout_seconds: int, plan_name: str) -> bool:
     question = Approval.with_initial_data(description=text, approve=False)
-    # The key makes it one question a run, however often the run begins anew.
+    # The key makes it one question a plan, however often the run begins anew; another plan is another question.
+    key = f"esms-approval-{plan_name}"
     if approval == "suspend":
-        return bool(suspend_flow_run(wait_for_input=question, timeout=timeout_seconds, key="esms-approval").approve)
+        return bool(suspend_flow_run(wait_for_input=question, timeout=timeout_seconds, key=key).approve)
     try:
         answer = pause_flow_run(
             wait_for_input=question,
             timeout=timeout_seconds,
             poll_interval=min(_ASK_EVERY_SECONDS, timeout_seconds),
-            key="esms-approval",
+            key=key,
         )
     except FlowPauseTimeout:
         answer = None
@@ -259,7 +268,7 @@ def _notify(body: str, subject: str | None, notification: str, moment: float, *,
 @flow(name="daily-sent-messages-export", persist_result=True, result_serializer="json")
 def daily_sent_messages_export(
     day: date | None = None,
-    days: int = 1,
+    days: int | None = None,
     sms_types: list[int] | None = None,
     credentials: str = "default",
     warehouse: str = "default",
@@ -268,14 +277,15 @@ def daily_sent_messages_export(
     rate_limit: str | None = None,
 ) -> dict[str, Any]:
     """
-    Load yesterday's status rows into the warehouse, and read again what was not final on the days before.
+    Load the status rows of all days that ended and were not loaded yet, and read again what was not final before.
 
     Each window is a task of its own; a retry of the flow passes over those that are loaded. Windows are loaded one
     after the other, because a warehouse takes one writer at a time; their pages are read in parallel.
 
     Args:
-        day: First day, in Vietnam; None takes the last day of all that have ended.
-        days: How many days.
+        day: First day, in Vietnam. None, without `days`, takes whatever was never loaded up to the day that the run was
+            scheduled for, missed days included; into an empty warehouse the day before that.
+        days: How many days from `day`, or before the scheduled day; they are read again where they were loaded.
         sms_types: The gateway's message types; None takes all.
         credentials: Name of an `EsmsCredentials` block.
         warehouse: Name of an `EsmsWarehouse` block.
@@ -284,28 +294,19 @@ def daily_sent_messages_export(
         rate_limit: A global concurrency limit with slot decay, shared by all workers.
 
     Returns:
-        Counts of all windows together.
+        Counts of the days that the run is about; `follow_up`: of windows of other days that were read again.
 
     Raises:
         ExportIncompleteError: Windows could not be loaded; all others are.
     """
-    first = first_day(day, days)
     types = tuple(sms_types) if sms_types else ALL_SMS_TYPES
-    last = first.add(days=days)
-    windows = list(windows_between(first, last, types, longest=_window_length(days, len(types))))
-    if follow_up_days:
-        owed = (one for one in _owed(warehouse, follow_up_days) if one.end <= first or one.start >= last)
-        windows += [one for one in owed if one.sms_type in types]
-    if len(windows) > MOST_WINDOWS:
-        raise InvalidRequestError(
-            f"{days} days are {len(windows)} windows, {MOST_WINDOWS} at most make one run: ask for fewer days.",
-            field="days",
-        )
+    plan = _plan_export(day, days, types, credentials, warehouse, follow_up_days, threads, rate_limit)
     load = load_sent_messages.with_options(assets=[sent_messages_asset(plain(warehouse))])
-    total: Counter[str] = Counter()
+    total, again = Counter[str](), Counter[str]()
     failures: list[str] = []
+    windows = [*((window, total) for window in plan.windows), *((window, again) for window in plan.follow_up)]
     with ProgressArtifact(artifact_key("esms-export", warehouse), "Windows loaded", len(windows)) as bar:
-        for number, window in enumerate(windows, start=1):
+        for number, (window, counts) in enumerate(windows, start=1):
             state = load(
                 window.start,
                 window.end,
@@ -318,20 +319,72 @@ def daily_sent_messages_export(
             )
             if state.is_completed():
                 loaded = state.result()
-                total.update({name: loaded[name] for name in _LOADED} | loaded["states"])
+                counts.update({name: loaded[name] for name in _LOADED} | loaded["states"])
             else:
                 failures.append(f"{window}: {_one_line(state)}")
             bar.tell(number)
+    first, last = (moment.in_timezone(VIETNAM) for moment in (plan.start, plan.end))
     in_sync(create_table_artifact)(
-        table=[{"what": name, "count": total[name]} for name in (*_LOADED, *sorted(set(total) - set(_LOADED)))],
+        table=[*_counted(total), *_counted(again, "read again: ")],
         key=artifact_key("esms-export-result", warehouse),
-        description=f"Status rows of {days} day(s) from {first.to_date_string()} in Vietnam",
+        description=f"Status rows from {first.to_date_string()} to {last.to_date_string()} in Vietnam",
     )
     if failures:
         raise ExportIncompleteError(
             f"{len(failures)} of {len(windows)} windows could not be loaded; the others are. First: {failures[0]}"
         )
-    return {"windows": len(windows), "first_day": first.to_date_string(), "days": days, **total}
+    return {
+        "windows": len(plan.windows),
+        "first_day": first.to_date_string(),
+        "days": (last - first).days,
+        **{name: total[name] for name in _LOADED},
+        **total,
+        "follow_up": {"windows": len(plan.follow_up), **{name: again[name] for name in _LOADED}, **again},
+    }
+
+
+def _counted(counts: Counter[str], prefix: str = "") -> list[dict[str, str | int]]:
+    names = (*_LOADED, *sorted(set(counts) - set(_LOADED))) if counts or not prefix else ()
+    return [{"what": f"{prefix}{name}", "count": counts[name]} for name in names]
+
+
+def _plan_export(
+    day: date | None,
+    days: int | None,
+    types: tuple[int, ...],
+    credentials: str,
+    warehouse: str,
+    follow_up_days: int,
+    threads: int,
+    rate_limit: str | None,
+) -> Any:
+    """Which windows a run loads for itself, and which of other days it reads again; the log says why."""
+    from esms_connectors.warehouse import plan_load, recount_windows
+
+    settings: dict[str, Any] = {"sms_types": types, "follow_up": follow_up_days > 0}
+    if follow_up_days:
+        settings["max_age"] = timedelta(days=follow_up_days)
+    span: list[SentWindow] | None = None
+    if day is not None or days is not None:
+        first = first_day(day, 1 if days is None else days)
+        last = first.add(days=days or 1)
+        span = list(windows_between(first, last, types, longest=_window_length(days or 1, len(types))))
+        if len(span) > MOST_WINDOWS:
+            raise InvalidRequestError(
+                f"{days} days are {len(span)} windows, {MOST_WINDOWS} at most make one run: ask for fewer days.",
+                field="days",
+            )
+        settings |= {"start": first, "end": last}
+    else:
+        settings["scheduled"] = scheduled_time()
+    block = load_block(EsmsWarehouse, warehouse)
+    with borrow_account(credentials, rate_limit) as account, block.open() as opened:
+        plan = plan_load(opened, **settings)
+        differing = recount_windows(account.client, opened, plan.recounts, privacy=block.privacy(), threads=threads)
+    for note in plan.notes:
+        get_run_logger().info("%s", note)
+    again = tuple(dict.fromkeys([*plan.follow_up, *differing]))
+    return replace(plan, windows=plan.windows if span is None else tuple(span), follow_up=again, recounts=())
 
 
 MOST_WINDOWS = 1500
@@ -347,13 +400,6 @@ class ExportIncompleteError(EsmsError):
 def _window_length(days: int, types: int) -> timedelta:
     """A day, or up to the gateway's three for long spans, which would be too many tasks."""
     return timedelta(days=min(3, max(1, -(-days * types // (MOST_WINDOWS // 2)))))
-
-
-def _owed(warehouse: str, follow_up_days: int) -> list[SentWindow]:
-    from esms_connectors.warehouse import follow_up_windows
-
-    with load_block(EsmsWarehouse, warehouse).open() as opened:
-        return follow_up_windows(opened, max_age=timedelta(days=follow_up_days))
 
 
 def _one_line(state: State[Any]) -> str:

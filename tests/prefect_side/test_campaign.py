@@ -568,6 +568,7 @@ def test_a_source_that_changes_after_the_plan_is_not_sent(
         ({"params": ["customer_name"]}, "takes 4 params"),
         ({"params": ["customer_name", "service", "code", "dat"]}, "did you mean date"),
         ({"template_id": "999"}, "789"),
+        ({"rejects": "s3://bucket/rejects.csv"}, "rejects takes a path on the disk of the worker, no URL"),
         ({"credentials": "nobody"}, "There is no block esms-credentials/nobody"),
         ({"ledger": "nobody"}, "There is no block esms-ledger/nobody"),
         ({"send_at": "2020-01-01T08:00+07:00"}, "send_at lies in the past"),

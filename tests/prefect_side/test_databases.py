@@ -79,13 +79,22 @@ def test_recipients_of_a_database_block(
     assert crm not in campaign.model_dump_json()
 
 
-@pytest.mark.parametrize("value", ["postgresql://me:hunter2@127.0.0.1:1/crm", "hunter2", {"url": "hunter2"}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "postgresql://me:hunter2@127.0.0.1:1/crm",
+        # Signs that a URL has for itself: the rest of the password would be taken for a port.
+        "postgresql://me:p@ss:hunter2@127.0.0.1:1/crm",
+        "hunter2",
+        {"url": "hunter2"},
+    ],
+)
 def test_a_database_that_cannot_be_used_is_one_line_without_its_url(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], prefect_server: str, value: Any
 ) -> None:
     """Nobody there, no URL, no text."""
     Secret(value=value).save("nowhere", overwrite=True)
-    with pytest.raises(Exception, match=r"database block|query failed") as error:
+    with pytest.raises(Exception, match=r"database block|query failed|URL cannot be read") as error:
         zns_campaign(make_campaign(0, query=QUERY, database="secret/nowhere"))
     assert "hunter2" not in str(error.value)
     assert "\n" not in str(error.value)

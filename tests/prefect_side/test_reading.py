@@ -229,8 +229,23 @@ def test_rows_that_were_not_final_are_read_again(
     assert daily_sent_messages_export(day=before, **blocks)["open_rows"] == 1
     gateway.set_status(waiting, 5, 1)
     told = daily_sent_messages_export(**blocks)
-    assert (told["windows"], told["changed"], told["open_rows"]) == (2, 1, 0)
+    assert (told["windows"], told["rows"], told["changed"]) == (1, 0, 0)
+    again = told["follow_up"]
+    assert (again["windows"], again["changed"], again["open_rows"]) == (1, 1, 0)
     assert in_table(warehouse, "SELECT state FROM esms_sent_messages") == [("delivered",)]
+
+
+def test_days_that_were_missed_are_loaded(
+    gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse
+) -> None:
+    """Three days ago the last export ran; the next one brings the days between along, once."""
+    gateway.populate(90, start=yesterday_at(0, days=3), end=yesterday_at(24))
+    blocks = {"credentials": name_of(credentials), "warehouse": name_of(warehouse), "sms_types": [2]}
+    daily_sent_messages_export(day=yesterday_at(0, days=3).date(), **blocks)
+    told = daily_sent_messages_export(**blocks)
+    assert (told["windows"], told["first_day"], told["days"]) == (2, yesterday_at(0, days=2).to_date_string(), 2)
+    assert in_table(warehouse, "SELECT count(*) FROM esms_sent_messages") == [(90,)]
+    assert daily_sent_messages_export(**blocks)["windows"] == 0
 
 
 def test_a_retry_passes_over_what_is_loaded(
