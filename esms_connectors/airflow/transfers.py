@@ -10,7 +10,7 @@ from airflow.sdk import Asset
 from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook, mask
 from esms_connectors.airflow.links import EsmsReportLink
-from esms_connectors.airflow.warehouses import opened_warehouse, span, warehouse_address
+from esms_connectors.airflow.warehouses import export_span, opened_warehouse, warehouse_address
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,7 +35,8 @@ class SentMessagesToWarehouseOperator(EsmsTask):
             a password.
         warehouse_conn_id: a connection instead: `postgres`, or `duckdb` with the file as host.
         start, end: the span, with a zone or as words such as `-7d`, `yesterday` and `today` (days of Vietnam, from the
-            time that the run was due); the data interval if None.
+            time that the run was due); the data interval if None, and what was never loaded before it. A run without an
+            interval, as that of a cron trigger, loads what is missing up to the last midnight in Vietnam.
         sms_types: those to ask for; all if empty.
         phone, content: how people are kept: phones plain, hashed, masked or omitted, texts or none. One warehouse keeps
             one way.
@@ -45,7 +46,8 @@ class SentMessagesToWarehouseOperator(EsmsTask):
         report_url: where the link "eSMS report" of the task leads; the account at eSMS.vn if None.
 
     Returns (XCom):
-        Window, counts of rows and states. They stand in the asset event too.
+        Span, counts of rows and states; apart from them, in `follow_up`, those of windows of other times that were read
+        again. They stand in the asset event too.
     """
 
     template_fields: Sequence[str] = ("start", "end", "sms_types", "warehouse_conn_id", "esms_conn_id", "report_url")
@@ -105,9 +107,9 @@ class SentMessagesToWarehouseOperator(EsmsTask):
         from esms_connectors.airflow.arguments import number, sms_types, text, whole_number
         from esms_connectors.airflow.lineage import SENT_DATA, Moved, warehouse_dataset
         from esms_connectors.gateway.errors import InvalidRequestError
-        from esms_connectors.warehouse import PhoneForm, Privacy, load_sent_messages
+        from esms_connectors.warehouse import PhoneForm, Privacy, load_planned, plan_load
 
-        start, end = span(context, self.start, self.end)
+        start, end = export_span(context, self.start, self.end)
         hook = EsmsHook(self.esms_conn_id)
         if self.phone not in [form.value for form in PhoneForm]:
             raise InvalidRequestError(f"phone is plain, hashed, masked or omitted, not {self.phone!r}.", field="phone")
@@ -129,22 +131,25 @@ class SentMessagesToWarehouseOperator(EsmsTask):
             opened_warehouse(address) as warehouse,
             hook.get_conn(max_connections=max(16, threads)) as client,
         ):
-            summary = load_sent_messages(
-                client,
+            plan = plan_load(
                 warehouse,
-                start,
-                end,
-                privacy=privacy,
-                threads=threads,
+                start=start,
+                end=end,
+                scheduled=getattr(context.get("dag_run"), "run_after", None),
+                # A span that somebody wrote down is that span; a data interval is one of many.
+                with_missing=self.start in (None, ""),
                 follow_up=self.follow_up,
                 max_age=max_age,
                 **({"sms_types": types} if types else {}),  # type: ignore[arg-type]
             )
+            summary = load_planned(client, warehouse, plan, privacy=privacy, threads=threads)
             self.log.info("%s: %s", warehouse.name, summary)
         from esms_connectors.warehouse.contract import COLUMNS, MESSAGES
 
         self._moved = Moved(SENT_DATA, warehouse_dataset(address, MESSAGES), summary.rows, COLUMNS[MESSAGES])
-        result = {"start": start.isoformat(), "end": end.isoformat(), **summary.as_dict()}
+        # In the zone that they were given in; earlier where days before were missing.
+        begun, ended = start if start == plan.start else plan.start, end or plan.end
+        result = {"start": (begun or plan.start).isoformat(), "end": ended.isoformat(), **summary.as_dict()}
         result["states"] = dict(summary.states)
         events = context["outlet_events"]
         for outlet in self.outlets:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow.sdk.definitions.context import Context
+    from pendulum import DateTime
 
     from esms_connectors.warehouse import Warehouse
 
@@ -85,6 +86,23 @@ def store_connection(address: str) -> tuple[str, str | None, str]:
     if not found or not named or is_database or ":" in conn_id or "." in bucket:
         return scheme, None, rest
     return scheme, conn_id, f"{bucket}/{path}"
+
+
+def export_span(
+    context: Context, start: datetime | str | None, end: datetime | str | None
+) -> tuple[DateTime | None, DateTime | None]:
+    """
+    From and until when to load: what is given, else the data interval. (None, None) for a run that has none, as that of
+    a cron trigger: whatever is missing is loaded then.
+
+    Raises:
+        InvalidRequestError: as `span`.
+    """
+    nothing_given = start in (None, "") and end in (None, "")
+    first, last = context.get("data_interval_start"), context.get("data_interval_end")
+    if nothing_given and (first is None or last is None or first == last):
+        return None, None
+    return span(context, start, end)
 
 
 def span(context: Context, start: datetime | str | None, end: datetime | str | None) -> tuple[Any, Any]:

@@ -58,6 +58,7 @@ def plan_load(
     scheduled: datetime | None = None,
     sms_types: Iterable[SmsType | int] = ALL_SMS_TYPES,
     most_days: int = MOST_DAYS,
+    with_missing: bool = False,
     follow_up: bool = True,
     max_age: timedelta = MAX_AGE,
     now: Clock = machine_clock.now,
@@ -75,6 +76,8 @@ def plan_load(
         scheduled: the time for which the run was scheduled, however late it takes place; the present if None.
         sms_types: the types to ask for.
         most_days: without `start`, no day that began earlier than so many days before `end` is loaded; a note tells.
+        with_missing: with `start`, also what was never loaded before it, where anything was: a schedule whose runs each
+            have a span of their own, and some of which never took place.
         follow_up: False plans the task alone, and no recounts.
         max_age: windows that ended longer ago are not looked at again, whatever they hold.
         now: the clock.
@@ -95,6 +98,14 @@ def plan_load(
     if start is not None:
         windows = tuple(windows_between(start, end or present, types))
         first, last = check_moment(start, "start"), check_moment(end or present, "end")
+        known = [one for one in types if any(load.window.sms_type == one for load in loads)] if with_missing else []
+        if known:
+            before = plan_load(
+                warehouse, end=first, sms_types=known, most_days=most_days, follow_up=False, now=lambda: present
+            )
+            if before.windows:
+                windows, first = (*before.windows, *windows), before.start
+                notes += before.notes
     else:
         last = _midnight_before(scheduled or present) if end is None else check_moment(end, "end")
         missing = [_missing_spans(loads, sms_type, last, present) for sms_type in types]

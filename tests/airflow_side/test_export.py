@@ -202,8 +202,38 @@ def test_bad_input_is_one_line(
     assert gateway.call_count("get_sms_sent_data") == 0
 
 
-def test_a_run_without_an_interval_is_told(export: Callable[..., Any], runs: Runs, tmp_path: Path) -> None:
-    """One that somebody triggered by hand."""
-    runs.interval = None
-    with pytest.raises(EsmsError, match="no data interval"):
-        export(warehouse=f"duckdb:///{tmp_path / 'w.duckdb'}")
+@pytest.mark.parametrize("interval", [None, (TODAY, TODAY)])
+def test_a_run_without_an_interval_loads_what_is_missing(
+    export: Callable[..., Any], runs: Runs, gateway: Emulator, tmp_path: Path, interval: Any
+) -> None:
+    """A cron trigger, or a person: the last whole day in Vietnam at first, later the days on which nothing ran, too."""
+    address = f"duckdb:///{tmp_path / 'w.duckdb'}"
+    runs.interval = interval
+    first = export(warehouse=address)
+    assert (first["start"], first["end"]) == ("2024-05-13T17:00:00+00:00", "2024-05-14T17:00:00+00:00")
+    assert 0 < first["rows"] == count(tmp_path / "w.duckdb") < 1000
+    again = export(warehouse=address)
+    assert (again["windows"], again["rows"]) == (0, 0)
+    gateway.advance(3 * 86_400)
+    runs.due = TODAY + timedelta(days=3)
+    later = export(warehouse=address)
+    assert (later["start"], later["end"]) == ("2024-05-14T17:00:00+00:00", "2024-05-17T17:00:00+00:00")
+
+
+def test_a_day_that_was_missed_is_loaded_with_the_next_interval(
+    export: Callable[..., Any], runs: Runs, tmp_path: Path
+) -> None:
+    """A span that is written down stays that span; clearing a run loads its day again, and what it reads anew apart."""
+    address = f"duckdb:///{tmp_path / 'w.duckdb'}"
+    first = YESTERDAY - timedelta(days=3)
+    runs.interval = (first, first + timedelta(days=1))
+    export(warehouse=address)
+    explicit = export(warehouse=address, start=YESTERDAY.isoformat(), end=TODAY.isoformat(), sms_types=[25])
+    assert (explicit["start"], explicit["rows"]) == (YESTERDAY.isoformat(), 700)
+    runs.interval = (YESTERDAY, TODAY)
+    filled = export(warehouse=address)
+    assert (filled["start"], filled["end"]) == ((first + timedelta(days=1)).isoformat(), TODAY.isoformat())
+    assert count(tmp_path / "w.duckdb") == 1000
+    cleared = export(warehouse=address)
+    assert (cleared["start"], cleared["rows"], cleared["inserted"]) == (YESTERDAY.isoformat(), 700, 0)
+    assert cleared["follow_up"]["rows"] == 0
