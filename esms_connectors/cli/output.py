@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import _thread
 import errno
 import json
 import os
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, NoReturn
 
 import click
 
+from esms_connectors.cli.signals import Stop
 from esms_connectors.cli.streams import patient_streams
 from esms_connectors.gateway.endpoints import ENDPOINTS, Effect
 from esms_connectors.gateway.errors import (
@@ -40,7 +37,6 @@ Exit codes, for scripts:
   6  done (sent, loaded, …), but the output could not be written: a full disk, a closed pipe
 """
 _OUTPUT_LOST = 6
-_MOMENT_SECONDS = 0.02
 
 
 def exit_code_of(error: EsmsError) -> int:
@@ -72,11 +68,12 @@ class EsmsGroup(click.Group):
 
     def main(self, *arguments: Any, **settings: Any) -> Any:
         with patient_streams() as output:
+            stop = Stop()
             try:
-                with _interrupts_heard():
-                    code = self._exit_code(*arguments, **settings)
+                with stop.heard():
+                    code = self._exit_code(stop, *arguments, **settings)
             except KeyboardInterrupt:
-                code = _interrupted()
+                code = _interrupted(stop)
             sys.stdout.flush()
             if output.failure is not None:
                 # Who closed a pipe has read enough, and is told nothing.
@@ -85,19 +82,19 @@ class EsmsGroup(click.Group):
                 code = code or _OUTPUT_LOST
         sys.exit(code)
 
-    def _exit_code(self, *arguments: Any, **settings: Any) -> int | str | None:
+    def _exit_code(self, stop: Stop, *arguments: Any, **settings: Any) -> int | str | None:
         try:
             ended: int | None = super().main(*arguments, **{**settings, "standalone_mode": False})
             return ended
         except SystemExit as end:
             return end.code
         except click.exceptions.Abort:
-            return _interrupted()
+            return _interrupted(stop)
         except RuntimeError as error:
             # What DuckDB makes of Ctrl-C while it is at work.
             if str(error) != "Query interrupted":
                 raise
-            return _interrupted()
+            return _interrupted(stop)
         except click.ClickException as error:
             if "--json" in sys.argv:
                 print_json({"error": type(error).__name__, "message": error.format_message()})
@@ -126,39 +123,9 @@ def _unexpected(error: Exception) -> EsmsError:
     return EsmsError(f"something unexpected went wrong ({about}). ESMS_TRACEBACK=1 shows where; please report it.")
 
 
-@contextmanager
-def _interrupts_heard() -> Iterator[None]:
-    """
-    Ctrl-C counts also where Python ignores what is raised: in a finalizer, such as that of a connection.
-
-    Raises:
-        KeyboardInterrupt: a moment later, or at the end.
-    """
-    before = sys.unraisablehook
-    again: list[threading.Timer] = []
-
-    def tell(ignored: sys.UnraisableHookArgs) -> None:
-        if issubclass(ignored.exc_type, KeyboardInterrupt):
-            again.append(threading.Timer(_MOMENT_SECONDS, _thread.interrupt_main))
-            again[-1].start()
-        # What the finalizer would have closed, the end of the process does.
-        elif not (again and issubclass(ignored.exc_type, ResourceWarning)):
-            before(ignored)
-
-    sys.unraisablehook = tell
-    try:
-        yield
-        for timer in again:
-            timer.join()
-    finally:
-        for timer in again:
-            timer.cancel()
-        sys.unraisablehook = before
-
-
-def _interrupted() -> int:
-    click.echo("\nesms: interrupted. What was done stays done; the same command resumes.", err=True)
-    return 130
+def _interrupted(by: Stop) -> int:
+    click.echo(f"\nesms: {by.words}. What was done stays done; the same command resumes.", err=True)
+    return by.exit_code
 
 
 def _tell_of_lost_output(failure: OSError, *, done: bool) -> None:
