@@ -7,8 +7,7 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 import click
 import pendulum
@@ -18,9 +17,10 @@ from rich.table import Table
 from esms_connectors.cli.output import json_option, print_json
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger
 from esms_connectors.cli.streams import while_heard
-from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone
 from esms_connectors.ledger import SendState
+from esms_connectors.recipients import OutputFile
 from esms_connectors.sending.reconcile import reconcile
 from esms_connectors.sending.resend import RowChoice, release_rows
 
@@ -109,7 +109,7 @@ _listing(
 
 @ledger_commands.command("export")
 @click.argument("run_key")
-@click.option("--output", "path", type=click.Path(dir_okay=False), help="CSV file; default: standard output.")
+@click.option("--output", "path", metavar="FILE", help="CSV file, a path or URL; default: standard output.")
 @ledger_option
 def ledger_export(run_key: str, path: str | None, ledger_url: str | None) -> None:
     """
@@ -119,22 +119,16 @@ def ledger_export(run_key: str, path: str | None, ledger_url: str | None) -> Non
     Example:
       esms ledger export march-campaign --output march.csv
     """
-    failure = ""
     with open_ledger(ledger_url) as ledger:
         ledger.run_about(run_key)
-        try:
-            if path is None:
-                _write_rows(while_heard(ledger.rows(run_key)), sys.stdout)
-            else:
-                with Path(path).open("w", encoding="utf-8-sig", newline="") as file:
-                    _write_rows(ledger.rows(run_key), file)
-        except OSError as error:
-            failure = error.strerror or type(error).__name__
-    if failure:
-        raise ConfigurationError(f"{path} cannot be written: {failure}.")
+        if path is None:
+            _write_rows(while_heard(ledger.rows(run_key)), sys.stdout)
+            return
+        with OutputFile(path, "output").opened() as file:
+            _write_rows(ledger.rows(run_key), file)
 
 
-def _write_rows(rows: Iterable[dict[str, Any]], file: TextIO) -> None:
+def _write_rows(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
     writer: csv.DictWriter[str] | None = None
     for row in rows:
         for name in ("first_attempt_ms", "updated_ms"):

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 from typing import Any
 
 import click
@@ -37,15 +36,27 @@ from esms_connectors.sending.plan import Plan
     "--duplicates", type=click.Choice(["merge", "keep"]), help="Rows with one phone; default: merge, keep with a key."
 )
 @click.option("--encoding", help="Of a text file that is neither UTF-8 nor UTF-16, such as windows-1258.")
-@click.option(
-    "--rejects", "rejects_path", type=click.Path(dir_okay=False), help="CSV for the rows that cannot be sent."
-)
+@click.option("--rejects", "rejects_path", metavar="FILE", help="CSV for the rows that cannot be sent; a path or URL.")
 @click.option("--plan", "plan_only", is_flag=True, help="Say what would be sent and what it would cost. Sends nothing.")
 @click.option("--price", metavar="VND", help="Price of one message, for the plan.")
 @click.option(
     "--at-least",
     type=click.FloatRange(0, 1),
     help="Share of all rows to be accepted, those that cannot be sent included; default: every row that can be sent.",
+)
+@click.option(
+    "--conflicts",
+    type=click.Choice(["refuse", "skip"]),
+    default="refuse",
+    show_default=True,
+    help="Rows that were sent in this run with another content or phone: send nothing, or all but those.",
+)
+@click.option(
+    "--on-empty",
+    type=click.Choice(["fail", "skip"]),
+    default="fail",
+    show_default=True,
+    help="A source without rows is an error, or nothing to do, as in a schedule.",
 )
 @click.option("--campaign", help="Words that come back in the sent data.")
 @click.option(
@@ -73,6 +84,8 @@ def send_zns(
     plan_only: bool,
     price: str | None,
     at_least: float | None,
+    conflicts: Any,
+    on_empty: Any,
     campaign: str | None,
     send_at: str | None,
     callback_url: str | None,
@@ -126,10 +139,12 @@ def send_zns(
             at_least_of="sendable" if at_least is None else "all",
             # Who types the command reads which rows were left out, and repairs them for the next one.
             out_of_reach="send",
+            on_empty=on_empty,
+            conflicts=conflicts,
             price_vnd=_price(price),
         )
         with ExitStack() as files:
-            plan = run.plan(None if rejects_path is None else files.enter_context(RejectsFile(Path(rejects_path))))
+            plan = run.plan(None if rejects_path is None else files.enter_context(RejectsFile(rejects_path)))
         if plan_only:
             print_json(plan.as_dict()) if as_json else _print_plan(Console(), plan)
             return
@@ -195,6 +210,11 @@ def _print_rejects(console: Console, report: ReadReport, path: str | None) -> No
         console.print(
             f"{report.migrated:,} numbers had a prefix of before 2018 and were brought up to date", highlight=False
         )
+    if report.conflicts:
+        console.print(
+            f"{report.conflicts:,} rows were sent as something else in this run{f', see {path}' if path else ''}",
+            highlight=False,
+        )
     if not report.rejected:
         return
     console.print(f"{report.rejected:,} rows cannot be sent{f', see {path}' if path else ''}:", highlight=False)
@@ -212,6 +232,8 @@ def _print_plan(console: Console, plan: Plan) -> None:
     for (column, reason), count in plan.report.rejected_by.most_common(10):
         table.add_row("", f"{count:,}", f"{column or 'row'}: {reason}")
     table.add_row("duplicates", f"{plan.report.duplicates:,}", "")
+    if plan.report.conflicts:
+        table.add_row("conflicts", f"{plan.report.conflicts:,}", "sent as something else in this run")
     table.add_row("recipients", f"{plan.recipients:,}", "")
     if plan.already_settled:
         table.add_row("already settled", f"{plan.already_settled:,}", "skipped")

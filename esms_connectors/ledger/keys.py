@@ -6,10 +6,12 @@ import hashlib
 import hmac
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.ledger.rows import LedgerRow
 
 MADE_KEY_PREFIX = "airflow/"
 # How Jinja, Python, pandas, jq and browsers write a value that is not there.
@@ -49,6 +51,19 @@ class LedgerKeys:
             one.update(self.stored(row_key).encode())
             ids.append(one.hexdigest()[:40])
         return ids
+
+    def records(self, run_key: str, rows: Sequence[LedgerRow]) -> list[dict[str, Any]]:
+        """Rows as they stand in the ledger."""
+        return [
+            {
+                "request_id": request_id,
+                "row_key": self.stored(row.row_key),
+                "phone": self.stored(row.phone),
+                "payload_hash": self.hash(row.payload),
+                "line": row.line,
+            }
+            for row, request_id in zip(rows, self.request_ids(run_key, (row.row_key for row in rows)), strict=True)
+        ]
 
     def stored(self, text: str) -> str:
         """A phone or a row key as it stands in the ledger."""

@@ -30,7 +30,16 @@ from esms_connectors.ledger.database import guarded
 from esms_connectors.ledger.dating import milliseconds, times_of, window_parameters
 from esms_connectors.ledger.facts import GatewayFacts
 from esms_connectors.ledger.keys import LedgerKeys, check_run_key, wire_id
-from esms_connectors.ledger.rows import Claim, ClaimResult, LedgerRow, RunSummary, SendState, Settlement, check_same
+from esms_connectors.ledger.rows import (
+    Claim,
+    ClaimResult,
+    LedgerRow,
+    RunSummary,
+    SendState,
+    Settlement,
+    check_same,
+    difference,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Row
@@ -132,29 +141,34 @@ class Ledger:
         Raises:
             InvalidRequestError: the run exists with something else in `about`: a run key names one campaign.
         """
-        run_key = check_run_key(run_key)
-        facts = {**about, "kind": kind, "phones": self._keys.mark}
         # Once for each part of a run that an orchestrator spreads: most find it, and need not wait for a writer's turn.
+        known = self.check_run(run_key, kind, about)
+        if known is None:
+            facts = {**about, "kind": kind, "phones": self._keys.mark}
+            parameters = {"run_key": check_run_key(run_key), "about": json.dumps(facts), "now": self._now_ms()}
+            with self._writing() as connection:
+                connection.execute(self._sql.begin_run, parameters)
+            known = self.check_run(run_key, kind, about)
+        if known is not None:
+            self._note_later_send_at(run_key, about.get("send_at", ""))
+        return known or facts
+
+    def check_run(self, run_key: str, kind: str, about: Mapping[str, str]) -> dict[str, str] | None:
+        """As `begin_run`, for those who only look: None where the run is not there."""
+        run_key = check_run_key(run_key)
         with self._reading() as connection:
             known = self._about(connection, run_key)
         if known is None:
-            with self._writing() as connection:
-                connection.execute(
-                    self._sql.begin_run, {"run_key": run_key, "about": json.dumps(facts), "now": self._now_ms()}
-                )
-                known = self._about(connection, run_key)
-        if known is not None:
-            self.check_phone_secret(run_key, known)
-        for name, value in facts.items():
-            if known is not None and name not in ("campaign", "send_at") and known.get(name) != value:
+            return None
+        self.check_phone_secret(run_key, known)
+        for name, value in {**about, "kind": kind}.items():
+            if name not in ("campaign", "send_at") and known.get(name) != value:
                 raise InvalidRequestError(
                     f"run key {run_key!r} was used before with another {name}. "
                     "Use a new run key for another campaign; nothing was sent.",
                     field="run_key",
                 )
-        if known is not None:
-            self._note_later_send_at(run_key, facts.get("send_at", ""))
-        return known or facts
+        return known
 
     def _note_later_send_at(self, run_key: str, send_at: str) -> None:
         """Rows of any call of the run may be scheduled for then. All of these texts are in UTC and of one form."""
@@ -227,17 +241,7 @@ class Ledger:
             InvalidRequestError: a row was claimed before with another payload or phone; none of `rows` is claimed then.
         """
         now = self._now_ms()
-        ids = self._keys.request_ids(run_key, [row.row_key for row in rows])
-        records = [
-            {
-                "request_id": request_id,
-                "row_key": self._keys.stored(row.row_key),
-                "phone": self._keys.stored(row.phone),
-                "payload_hash": self._keys.hash(row.payload),
-                "line": row.line,
-            }
-            for row, request_id in zip(rows, ids, strict=True)
-        ]
+        records = self._keys.records(run_key, rows)
         index_of = {str(record["request_id"]): index for index, record in enumerate(records)}
         if len(index_of) < len(records):
             raise InvalidRequestError("Two rows of one chunk have the same key.", field="row_key")
@@ -264,6 +268,20 @@ class Ledger:
             for request_id, generation, in_doubt in claimed
         ]
         return ClaimResult.of(claims, [(index_of[other.request_id], other.state) for other in others], repeat=repeat)
+
+    def compare(self, run_key: str, rows: Sequence[LedgerRow]) -> list[tuple[SendState | None, str]]:
+        """
+        What the ledger has of each row: its state, None for a new one, and how it differs from what was claimed under
+        its key before ("other content", "another phone"), or "". Claims nothing.
+        """
+        records = self._keys.records(run_key, rows)
+        with self._reading() as connection:
+            found = {row.request_id: row for row in connection.execute(self._sql.look, {"rows": json.dumps(records)})}
+        known = [found.get(record["request_id"]) for record in records]
+        return [
+            (None, "") if row is None else (SendState(row.state), difference(record, row))
+            for record, row in zip(records, known, strict=True)
+        ]
 
     def _look_at_others(
         self, connection: Connection, parameters: Mapping[str, Any], claimed: Sequence[Row[Any]]

@@ -156,25 +156,27 @@ class RunSummary:
         return self.unknown + self.held + self.not_sent + self.claimed
 
 
+def difference(given: Mapping[str, Any], known: Row[Any]) -> str:
+    """How a row differs from what its key stood for before, one phone and one content; empty where it does not."""
+    if known.payload_hash != given["payload_hash"]:
+        return "other content"
+    return "another phone" if known.phone not in (given["phone"], "erased") else ""
+
+
 def check_same(run_key: str, row: LedgerRow, given: Mapping[str, Any], known: Row[Any]) -> None:
     """
-    Whether a row is what it was before: its key stands for one phone and one content.
+    Whether a row is what it was before.
 
     Raises:
         InvalidRequestError: with the line and what differs; nothing may be sent of it.
     """
-    if known.payload_hash != given["payload_hash"]:
-        what, field = "other content", "row_key"
-    elif known.phone not in (given["phone"], "erased"):
-        what, field = "another phone", "phone"
-    else:
-        return
-    raise InvalidRequestError(
-        f"The row in line {row.line} was sent in run {run_key!r} with {what} before. "
-        "Use a new run key, or take the row out; it was not sent again.",
-        field=field,
-        row=row.line,
-    )
+    if what := difference(given, known):
+        raise InvalidRequestError(
+            f"The row in line {row.line} was sent in run {run_key!r} with {what} before. "
+            "Use a new run key, or take the row out; it was not sent again.",
+            field="phone" if what == "another phone" else "row_key",
+            row=row.line,
+        )
 
 
 def _storable(text: str | None, length: int) -> str | None:

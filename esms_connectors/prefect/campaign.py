@@ -160,7 +160,7 @@ class ZnsCampaign(BaseModel):
         if local_file(self.rejects) is None:
             raise InvalidRequestError("rejects takes a path on the disk of the worker, no URL.", field="rejects")
         check_lasts(local_file(self.rejects), "The file of rejects")
-        return RejectsFile(Path(self.rejects))
+        return RejectsFile(self.rejects)
 
 
 def _check_found(source: str) -> None:

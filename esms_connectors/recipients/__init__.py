@@ -9,13 +9,16 @@ from esms_connectors.recipients.columns import Columns
 from esms_connectors.recipients.delimited import holds_rows
 from esms_connectors.recipients.phone_lists import PhoneList, read_phone_list
 from esms_connectors.recipients.phones import CleanPhone, clean_phone
-from esms_connectors.recipients.reading import ReadReport, Recipient, read_recipients
+from esms_connectors.recipients.places import OutputFile, check_path
+from esms_connectors.recipients.reading import Check, ReadReport, Recipient, read_recipients
 from esms_connectors.recipients.rejects import RejectsFile
 from esms_connectors.recipients.sources import Rows, Source, SqlQuery, is_repeatable, open_rows
 
 __all__ = [
+    "Check",
     "CleanPhone",
     "Columns",
+    "OutputFile",
     "PhoneList",
     "ReadReport",
     "Recipient",
@@ -23,6 +26,7 @@ __all__ = [
     "Rows",
     "Source",
     "SqlQuery",
+    "check_path",
     "clean_phone",
     "holds_rows",
     "is_repeatable",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import chain, islice
@@ -28,6 +28,7 @@ LISTED = 100
 MAX_KEY_LENGTH = 200
 _NO_LIMIT = 1 << 60
 _LOOKED_AT_FIRST = 100
+_CHECKED_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,9 @@ class Recipient:
     template_params: tuple[str, ...] | Mapping[str, str] = field(repr=False)
     row_key: str = field(repr=False)
     line: int
+
+
+Check = Callable[[Sequence[Recipient]], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,27 +73,31 @@ class RejectedRow:
 @dataclass(slots=True)
 class ReadReport:
     """
-    What a reading came to; filled while it goes on. `rows` = accepted + rejected + duplicates that were merged.
+    What a reading came to; filled while it goes on. `rows` = accepted + rejected + conflicts + duplicates that were
+    merged.
 
     Attributes:
         blank: rows whose cells are all empty, as spreadsheets leave them; counted nowhere else.
         respelled: accepted phones that were written otherwise than they are sent.
         migrated: accepted phones with a prefix of before 2018.
         duplicates: rows whose phone an earlier row has; dropped or kept as `read_recipients` was told.
+        conflicts: rows that `check` refused: sent in the same run before, as something else.
         rejected_by: rows by (column, reason).
-        first_rejects, first_duplicates, first_migrated: the first hundred, to be shown: rows, lines, and
-            (line, old number, new number) with the numbers masked.
+        first_rejects, first_conflicts, first_duplicates, first_migrated: the first hundred, to be shown: rows, rows,
+            lines, and (line, old number, new number) with the numbers masked.
     """
 
     rows: int = 0
     blank: int = 0
     accepted: int = 0
     rejected: int = 0
+    conflicts: int = 0
     duplicates: int = 0
     respelled: int = 0
     migrated: int = 0
     rejected_by: Counter[tuple[str, str]] = field(default_factory=Counter)
     first_rejects: list[RejectedRow] = field(default_factory=list)
+    first_conflicts: list[RejectedRow] = field(default_factory=list)
     first_duplicates: list[int] = field(default_factory=list)
     first_migrated: list[tuple[int, str, str]] = field(default_factory=list)
 
@@ -100,6 +108,7 @@ class ReadReport:
             "blank": self.blank,
             "accepted": self.accepted,
             "rejected": self.rejected,
+            "conflicts": self.conflicts,
             "duplicates": self.duplicates,
             "respelled": self.respelled,
             "migrated": self.migrated,
@@ -110,6 +119,7 @@ class ReadReport:
             "first_rejects": [
                 {"line": one.line, "column": one.column, "reason": one.text} for one in self.first_rejects
             ],
+            "first_conflicts": [{"line": one.line, "reason": one.text} for one in self.first_conflicts],
             "first_duplicates": list(self.first_duplicates),
             "first_migrated": [{"line": line, "old": old, "new": new} for line, old, new in self.first_migrated],
         }
@@ -132,6 +142,7 @@ def read_recipients(
     report: ReadReport | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
+    check: Check | None = None,
 ) -> Iterator[Recipient]:
     """
     Yield the recipients of `source` in its order; a row that cannot be sent is reported and left out.
@@ -151,6 +162,8 @@ def read_recipients(
         rejects: gets the rows refused; the caller closes it.
         report: is filled while rows are read; a new one for each reading.
         encoding, delimiter: of a text file, see `open_rows`.
+        check: asked about up to a thousand rows at a time that are right in themselves; a reason that is not empty
+            makes one a conflict.
 
     Raises:
         InvalidRequestError: columns and template do not match (at once); the source or a column is not there (at the
@@ -163,7 +176,7 @@ def read_recipients(
         columns = columns.for_template(template)
     if rejects is not None:
         rejects.check_source(source, columns.wanted)
-    reader = _Reader(columns, template, duplicates == "keep", migrate_2018, rejects, report or ReadReport())
+    reader = _Reader(columns, template, duplicates == "keep", migrate_2018, rejects, report or ReadReport(), check)
     return reader.read(source, encoding, delimiter)
 
 
@@ -188,7 +201,9 @@ class _Reader:
         migrate_2018: bool,
         rejects: RejectsFile | None,
         report: ReadReport,
+        check: Check | None,
     ) -> None:
+        self.check = check
         self.columns = columns
         self.template = template
         self.keep = keep
@@ -208,27 +223,44 @@ class _Reader:
         with open_rows(source, columns=self.columns.wanted, encoding=encoding, delimiter=delimiter) as rows:
             if not rows.names:
                 return  # a list without any row has no columns either
-            places = self._places(rows)
-            begin = list(islice(rows, _LOOKED_AT_FIRST))
-            self.narrow = _all_narrow(cells[places.phone] for _, cells, problem in begin if problem is None)
-            for line, cells, problem in chain(begin, rows):
-                report.rows += 1
-                try:
-                    recipient, duplicate = self._recipient(line, cells, problem, places)
-                except _Rejected as why:
-                    # Of a row that is short and wrong it is most likely that a cell is missing before the end.
-                    self._reject(line, cells, why if problem is None else _Rejected("", "", problem), rows.names)
+            read = self._right_rows(rows)
+            if self.check is None:
+                for recipient, _ in read:
+                    report.accepted += 1
+                    yield recipient
+                return
+            while batch := list(islice(read, _CHECKED_AT_ONCE)):
+                reasons = self.check([recipient for recipient, _ in batch])
+                for (recipient, cells), reason in zip(batch, reasons, strict=True):
+                    if reason:
+                        self._conflict(recipient.line, cells, reason, rows.names)
+                    else:
+                        report.accepted += 1
+                        yield recipient
+
+    def _right_rows(self, rows: Rows) -> Iterator[tuple[Recipient, Sequence[Any]]]:
+        """Rows that are right in themselves, with their cells; the others are counted."""
+        report = self.report
+        places = self._places(rows)
+        begin = list(islice(rows, _LOOKED_AT_FIRST))
+        self.narrow = _all_narrow(cells[places.phone] for _, cells, problem in begin if problem is None)
+        for line, cells, problem in chain(begin, rows):
+            report.rows += 1
+            try:
+                recipient, duplicate = self._recipient(line, cells, problem, places)
+            except _Rejected as why:
+                # Of a row that is short and wrong it is most likely that a cell is missing before the end.
+                self._reject(line, cells, why if problem is None else _Rejected("", "", problem), rows.names)
+                continue
+            if duplicate:
+                report.duplicates += 1
+                if len(report.first_duplicates) < LISTED:
+                    report.first_duplicates.append(line)
+                if not self.keep:
                     continue
-                if duplicate:
-                    report.duplicates += 1
-                    if len(report.first_duplicates) < LISTED:
-                        report.first_duplicates.append(line)
-                    if not self.keep:
-                        continue
-                report.accepted += 1
-                if recipient.phone != cells[places.phone]:
-                    report.respelled += 1
-                yield recipient
+            if recipient.phone != cells[places.phone]:
+                report.respelled += 1
+            yield recipient, cells
 
     def _places(self, rows: Rows) -> _Places:
         at = self.columns.locate(rows.names, rows.source)
@@ -398,6 +430,13 @@ class _Reader:
         if self.rejects is not None:
             shown = _masked(why.value, is_phone=why.column == self.columns.phone)
             self.rejects.add(line, why.column, shown, why.text, names, cells)
+
+    def _conflict(self, line: int, cells: Sequence[object], reason: str, names: Sequence[str]) -> None:
+        self.report.conflicts += 1
+        if len(self.report.first_conflicts) < LISTED:
+            self.report.first_conflicts.append(RejectedRow(line, "", reason, reason))
+        if self.rejects is not None:
+            self.rejects.add(line, "", "", reason, names, cells)
 
     def _note_migrated(self, line: int, cell: object, phone: str) -> None:
         self.report.migrated += 1

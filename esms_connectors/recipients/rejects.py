@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import filecmp
 import json
 import os
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.recipients.places import OutputFile
 
 REJECT_COLUMNS = ("_line", "_field", "_value", "_reason")
 
@@ -22,12 +20,16 @@ class RejectsFile:
     """
     A CSV of rejected rows: why, then the row as it was. Use it in a `with` block.
 
+    Args:
+        path: on this machine, or an address such as `s3://bucket/rejects.csv`, which is checked at once.
+        filesystem: of fsspec, for an address that it alone knows, such as that of an Airflow connection.
+
     Line, column, masked value and reason stand in `_line, _field, _value, _reason`; the original columns follow
     verbatim, so the repaired file is a source like the first one, with the same columns. (Of Parquet only the mapped
     columns, because only they are read; of a broken JSON line nothing.)
 
     - Nothing is written without a reject. Rows go to a file aside, readable by its owner only, which takes the place
-      of `path` on a clean exit; after an error it is removed.
+      of `path` on a clean exit; after an error it is removed. That is before anything is sent.
     - A file that stood at `path` with other content is kept as `path.old`: it may hold somebody's repairs.
     - UTF-8 with a BOM, which is what Excel needs to read Vietnamese.
     - Original cells that begin with `=`, `+`, `-` or `@` stay as they are: `+84…` is a phone, and a value that was
@@ -38,11 +40,10 @@ class RejectsFile:
         count: rows so far.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | os.PathLike[str], *, filesystem: Any = None) -> None:
+        self._place = OutputFile(path, "rejects", "The rejects file", filesystem)
+        self.path = os.fspath(path)
         self.count = 0
-        self._aside: Path | None = None
-        self._file: IO[str] | None = None
         self._writer: Any = None
         self._kept: list[int] = []
         self._done = False
@@ -69,12 +70,14 @@ class RejectsFile:
             )
         if not isinstance(source, str | os.PathLike):
             return
+        same = os.fspath(source) == self.path
         with contextlib.suppress(OSError, ValueError):
-            if os.path.samefile(source, self.path):
-                raise InvalidRequestError(
-                    f"{self.path.name} is both the source and the rejects file; give the rejects another name.",
-                    field="rejects",
-                )
+            same = same or (self._place.local is not None and os.path.samefile(source, self._place.local))
+        if same:
+            raise InvalidRequestError(
+                f"{self._place.name} is both the source and the rejects file; give the rejects another name.",
+                field="rejects",
+            )
 
     def add(
         self, line: int, field: str, shown: str, reason: str, names: Sequence[str], cells: Sequence[object]
@@ -100,47 +103,21 @@ class RejectsFile:
     def _open(self, names: Sequence[str]) -> None:
         if self._done:
             raise InvalidRequestError("The rejects file is closed; make a new one for each reading.", field="rejects")
-        if self.path.is_dir():
-            raise InvalidRequestError(f"The rejects file {self.path.name} is a folder.", field="rejects")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            # mkstemp makes it 0600.
-            handle, aside = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
-        except OSError as error:
-            raise InvalidRequestError(
-                f"The rejects file {self.path.name} cannot be written: {error.strerror}.", field="rejects"
-            ) from None
-        self._aside = Path(aside)
-        self._file = open(handle, "w", encoding="utf-8-sig", errors="backslashreplace", newline="")  # noqa: SIM115
-        self._writer = csv.writer(self._file)
+        self._writer = csv.writer(self._place.begin())
         # The four of an earlier rejects file would stand twice.
         self._kept = [at for at, name in enumerate(names) if name not in REJECT_COLUMNS]
         self._writer.writerow((*REJECT_COLUMNS, *(names[at] for at in self._kept)))
 
     def close(self) -> None:
         """Put the file in its place; without a reject, only move away what an earlier run left there."""
-        if self._done:
-            return
-        same = False
-        if self._file is not None and self._aside is not None:
-            self._file.close()
-            same = self.path.exists() and filecmp.cmp(self._aside, self.path, shallow=False)
-        if self.path.is_file() and not same:
-            os.replace(self.path, self.path.with_name(self.path.name + ".old"))
-        if self._aside is not None:
-            os.replace(self._aside, self.path)
-        self._forget()
+        if not self._done:
+            self._done, self._writer = True, None
+            self._place.finish(keep_old=True)
 
     def discard(self) -> None:
         """Remove what was written aside; a file at `path` stays."""
-        if self._file is not None and self._aside is not None:
-            self._file.close()
-            self._aside.unlink(missing_ok=True)
-        self._forget()
-
-    def _forget(self) -> None:
-        self._file = self._aside = self._writer = None
-        self._done = True
+        self._done, self._writer = True, None
+        self._place.discard()
 
 
 def _verbatim(value: object) -> str:

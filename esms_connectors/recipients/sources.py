@@ -24,6 +24,7 @@ from esms_connectors.gateway.redaction import database_words
 from esms_connectors.recipients.columns import fold, repeated
 from esms_connectors.recipients.delimited import RawRow, csv_rows, decoded_lines, reading, source_error
 from esms_connectors.recipients.phones import NarrowFloat
+from esms_connectors.recipients.places import check_path
 
 _TEXT, _LINES, _PARQUET = (".csv", ".tsv", ".txt"), (".jsonl", ".ndjson"), (".parquet", ".pq")
 _SAMPLE = 100  # mappings looked at to learn the names; any of them may lack some
@@ -111,7 +112,7 @@ def open_rows(
         return _open_sql(source)
     if not isinstance(source, str | os.PathLike):
         return _open_mappings(source)
-    path = os.fspath(source)
+    path = check_path(source, "source")
     name = _shown(path)
     suffixes = [suffix.lower() for suffix in PurePosixPath(name).suffixes]
     if suffixes[-1:] == [".gz"]:

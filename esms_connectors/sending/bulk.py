@@ -18,6 +18,7 @@ from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.ledger import Ledger, check_run_key
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel, Channel, ZnsChannel
+from esms_connectors.sending.empty import OnEmpty
 from esms_connectors.sending.run import Progress, Recipients, Run, campaign_of, wait_for_claims
 from esms_connectors.sending.summary import BulkIncompleteError, BulkSummary, Counters, ShardSummary
 
@@ -56,6 +57,7 @@ def send_zns_bulk(
     row_key: str = "phone",
     threads: int = DEFAULT_THREADS,
     at_least: float | None = 1.0,
+    on_empty: OnEmpty = "fail",
     progress: Progress | None = None,
 ) -> BulkSummary:
     """
@@ -71,6 +73,7 @@ def send_zns_bulk(
             run: the same rows under other keys would be sent again.
         threads: calls at a time.
         at_least: share of rows that must be accepted, from 0 to 1; None only reports, whatever happened.
+        on_empty: whether no row at all is nothing to do (skip) or an error (fail), whatever `at_least` says.
         progress: called about ten times a second at most, from the calling thread.
 
     Returns:
@@ -82,7 +85,7 @@ def send_zns_bulk(
         ConfigurationError: the ledger cannot be used.
     """
     channel = _zns_channel(client, template_id, oa_id, send_at, callback_url, sending_mode, template, chunk_size)
-    return Run(channel, recipients, ledger, run_key, campaign, threads, progress, row_key).go(at_least)
+    return Run(channel, recipients, ledger, run_key, campaign, threads, progress, row_key).go(at_least, on_empty)
 
 
 def send_zns_shard(
@@ -132,6 +135,7 @@ def send_sms_bulk(
     row_key: str = "phone",
     threads: int = DEFAULT_THREADS,
     at_least: float | None = 1.0,
+    on_empty: OnEmpty = "fail",
     progress: Progress | None = None,
 ) -> BulkSummary:
     """
@@ -152,7 +156,7 @@ def send_sms_bulk(
         channel = AdvertisingChannel(client, text, brandname, run_key, send_at, callback_url)
     else:
         channel = CareSmsChannel(client, text, brandname, send_at, callback_url)
-    return Run(channel, recipients, ledger, run_key, campaign, threads, progress, row_key).go(at_least)
+    return Run(channel, recipients, ledger, run_key, campaign, threads, progress, row_key).go(at_least, on_empty)
 
 
 def _zns_channel(

@@ -6,7 +6,7 @@ What `send_zns_bulk` is for checked rows this is for a file, a query or a list. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -19,10 +19,12 @@ from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import ZnsTemplate
-from esms_connectors.ledger import Ledger, check_run_key
-from esms_connectors.recipients import Columns, ReadReport, Recipient, RejectsFile, read_recipients
+from esms_connectors.ledger import Ledger, LedgerRow, SendState, check_run_key
+from esms_connectors.recipients import Check, Columns, ReadReport, Recipient, RejectsFile, read_recipients
 from esms_connectors.recipients.sources import Source, is_repeatable
 from esms_connectors.sending.bulk import DEFAULT_THREADS, BulkSummary, Counters, send_zns_bulk
+from esms_connectors.sending.channels import ZnsChannel
+from esms_connectors.sending.empty import OnEmpty, check_on_empty, refuse_empty
 from esms_connectors.sending.plan import Plan, plan_zns_bulk
 
 # Shares of whole rows are not exact: 0.98 of 50 may come out a little above 49.
@@ -53,6 +55,9 @@ class ZnsCampaign:
         at_least_of: all rows, those that cannot be sent included, or the sendable ones.
         out_of_reach: when so many rows cannot be sent that `at_least` is: refuse to send any, or send the others and
             fail at the end.
+        on_empty: a source without any row is nothing to do (skip), as on a quiet day of a schedule, or an error (fail).
+        conflicts: rows whose key was sent with another content or phone in this run: refuse to send any row, or skip
+            those. The plan counts them, and its rejects list them.
         price_vnd: of one message; None takes that of the last ZNS.
         The rest as in `read_recipients` and `send_zns_bulk`.
     """
@@ -76,6 +81,8 @@ class ZnsCampaign:
     at_least: float | None = 1.0
     at_least_of: Literal["all", "sendable"] = "all"
     out_of_reach: Literal["refuse", "send"] = "refuse"
+    on_empty: OnEmpty = "fail"
+    conflicts: Literal["refuse", "skip"] = "refuse"
     price_vnd: Decimal | None = None
     _template: ZnsTemplate | None = None
 
@@ -83,6 +90,9 @@ class ZnsCampaign:
         self.run_key = check_run_key(self.run_key)
         if self.at_least is not None and not 0 <= self.at_least <= 1:
             raise InvalidRequestError("at_least is a share from 0 to 1, such as 0.98, or None.", field="at_least")
+        check_on_empty(self.on_empty)
+        if self.conflicts not in ("refuse", "skip"):
+            raise InvalidRequestError(f"conflicts is refuse or skip, not {self.conflicts!r}.", field="conflicts")
         if not is_repeatable(self.source):
             raise InvalidRequestError(
                 "The rows are read twice, to be checked and to be sent: give a list, not an iterator.", field="source"
@@ -95,8 +105,14 @@ class ZnsCampaign:
             self._template = self.client.get_zns_template(self.template_id, self.oa_id)
         return self._template
 
-    def recipients(self, report: ReadReport | None = None, rejects: RejectsFile | None = None) -> Iterator[Recipient]:
-        """Read the source anew; checked rows."""
+    def recipients(
+        self,
+        report: ReadReport | None = None,
+        rejects: RejectsFile | None = None,
+        *,
+        check: Check | None = None,
+    ) -> Iterator[Recipient]:
+        """Read the source anew; checked rows, without those that conflict with the ledger."""
         return read_recipients(
             self.source,
             self.columns,
@@ -106,7 +122,17 @@ class ZnsCampaign:
             report=report,
             encoding=self.encoding,
             delimiter=self.delimiter,
+            check=check or self._against_ledger(),
         )
+
+    def _against_ledger(self) -> _AgainstLedger:
+        channel = ZnsChannel(self.client, self.template_id, self.oa_id, template=self.template)
+        self.ledger.check_run(self.run_key, channel.kind, {**channel.about(), "row_key": self._key_column})
+        return _AgainstLedger(self.ledger, self.run_key, channel.payload)
+
+    @property
+    def _key_column(self) -> str:
+        return self.columns.row_key or "phone"
 
     def plan(
         self,
@@ -118,21 +144,23 @@ class ZnsCampaign:
         Read and check every row, and say what sending would do. Sends nothing.
 
         Args:
+            rejects: gets the rows that cannot be sent, and those that were sent as something else before.
             watch: sees each recipient go by, so that nobody has to read the source for it once more.
 
         Raises:
-            InvalidRequestError: source, columns and template do not fit together; see also `time_to_send`.
+            InvalidRequestError: source, columns and template do not fit together, or the run key was used before with
+                another template, OA or key column; see also `time_to_send`.
             GatewayError, NotSentError, OutcomeUnknownError: template, balance or price could not be read.
         """
         send_at = time_to_send(self.send_at, self.ledger, self.run_key)
         report = ReadReport()
-        recipients = self.recipients(report, rejects)
+        known = self._against_ledger()
+        recipients = self.recipients(report, rejects, check=known)
         return plan_zns_bulk(
             self.client,
             recipients if watch is None else watch(recipients),
             report,
-            ledger=self.ledger,
-            run_key=self.run_key,
+            already_settled=lambda: known.settled,
             send_at=send_at,
             price_vnd=self.price_vnd,
             chunk_size=self.chunk_size,
@@ -143,11 +171,17 @@ class ZnsCampaign:
         Whether what `plan` has checked can be sent at all.
 
         Raises:
-            InvalidRequestError: nobody can be sent to, or so many rows cannot that `at_least` is out of reach.
+            InvalidRequestError: nobody can be sent to, so many rows cannot that `at_least` is out of reach, or rows
+                were sent as something else before.
         """
-        if plan.recipients == 0:
+        if plan.empty:
+            refuse_empty(self.on_empty)
+            return
+        if plan.report.conflicts and self.conflicts == "refuse":
+            raise InvalidRequestError(_conflict_words(self.run_key, plan.report), field="conflicts")
+        if plan.recipients == 0 and not plan.report.conflicts:
             raise InvalidRequestError(
-                f"No row of the source can be sent to: {_why_rejected(plan.report) or 'it has none'}.", field="source"
+                f"No row of the source can be sent to: {_why_rejected(plan.report)}.", field="source"
             )
         if self.out_of_reach == "refuse" and plan.recipients < self._wanted(plan) - _ROUNDING:
             raise InvalidRequestError(
@@ -170,8 +204,11 @@ class ZnsCampaign:
         readings: list[ReadReport] = []
 
         def read_again() -> Iterator[Recipient]:
+            if plan.empty:
+                return iter(())  # whatever came in since was not checked
             readings.append(ReadReport())
-            return self.recipients(readings[-1])
+            # Without a conflict in the plan there is none to skip; one that comes up meanwhile stops the run.
+            return self.recipients(readings[-1], check=None if plan.report.conflicts else _all_new)
 
         summary = send_zns_bulk(
             self.client,
@@ -186,10 +223,10 @@ class ZnsCampaign:
             sending_mode=self.sending_mode,
             template=self.template,
             chunk_size=self.chunk_size,
-            row_key=self.columns.row_key or "phone",
+            row_key=self._key_column,
             threads=self.threads,
-            # A share of all rows, turned into a share of those that can be sent.
-            at_least=None if self.at_least is None else min(1.0, self._wanted(plan) / plan.recipients),
+            at_least=self._share_of_recipients(plan),
+            on_empty="skip",  # judged above
             progress=progress,
         )
         if any(reading.accepted != plan.recipients for reading in readings):
@@ -204,6 +241,12 @@ class ZnsCampaign:
                 f"asks for: {plan.report.rejected} cannot be sent."
             )
         return summary
+
+    def _share_of_recipients(self, plan: Plan) -> float | None:
+        """A share of all rows, turned into a share of those that can be sent."""
+        if self.at_least is None:
+            return None
+        return min(1.0, self._wanted(plan) / plan.recipients) if plan.recipients else 0.0
 
     def _wanted(self, plan: Plan) -> float:
         """So many rows must be accepted."""
@@ -244,6 +287,37 @@ def summary_dict(summary: BulkSummary, plan: Plan) -> dict[str, Any]:
         "rows_that_cannot_be_sent": plan.report.rejected,
         "cost_vnd": None if cost is None else int(cost),
     }
+
+
+@dataclass(slots=True)
+class _AgainstLedger:
+    """Tells rows that were sent as something else in this run, and counts those that are settled."""
+
+    ledger: Ledger
+    run_key: str
+    payload: Callable[[Recipient], str]
+    settled: int = 0
+
+    def __call__(self, recipients: Sequence[Recipient]) -> list[str]:
+        rows = [LedgerRow(one.row_key, one.phone, self.payload(one), one.line) for one in recipients]
+        reasons = []
+        for state, difference in self.ledger.compare(self.run_key, rows):
+            reasons.append(f"was sent in this run with {difference} before" if difference else "")
+            self.settled += not difference and state in (SendState.ACCEPTED, SendState.REJECTED)
+        return reasons
+
+
+def _all_new(recipients: Sequence[Recipient]) -> list[str]:
+    return [""] * len(recipients)
+
+
+def _conflict_words(run_key: str, report: ReadReport) -> str:
+    shown = ", ".join(f"line {one.line} {one.text}" for one in report.first_conflicts[:3])
+    more = f" and {report.conflicts - 3} more" if report.conflicts > 3 else ""
+    return (
+        f"Of run {run_key!r} {shown}{more}. This call sent nothing: use a new run key, take these rows out "
+        "(the rejects list them), or skip them by conflicts=skip."
+    )
 
 
 def _rows(plan: Plan) -> int:

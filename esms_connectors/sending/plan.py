@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -34,7 +34,8 @@ class Plan:
     What a run would do.
 
     Attributes:
-        recipients: rows that would be sent to, those that are settled already included.
+        recipients: rows that would be sent to, those that are settled already included. Rows that were sent as other
+            content in the same run are none of them, see `report.conflicts`.
         already_settled: of these, rows that the ledger has as accepted or rejected; they would be skipped.
         chunks: calls to the gateway.
         segments, longest_segments: SMS only: segments of all messages, and of the longest.
@@ -59,6 +60,11 @@ class Plan:
     problems: list[str] = field(default_factory=list)
 
     @property
+    def empty(self) -> bool:
+        """Whether the source has no row at all, as on a day on which nothing happened."""
+        return self.report.rows == 0 and self.recipients == 0
+
+    @property
     def to_send(self) -> int:
         return self.recipients - self.already_settled
 
@@ -81,6 +87,7 @@ class Plan:
             "recipients": self.recipients,
             "already_settled": self.already_settled,
             "to_send": self.to_send,
+            "conflicts": self.report.conflicts,
             "chunks": self.chunks,
             "rows": self.report.as_dict(),
             "segments": self.segments,
@@ -103,6 +110,7 @@ def plan_zns_bulk(
     *,
     ledger: Ledger | None = None,
     run_key: str | None = None,
+    already_settled: Callable[[], int] | None = None,
     send_at: datetime | None = None,
     price_vnd: Decimal | None = None,
     chunk_size: int = SEND_ZNS_BULK.max_items or 500,
@@ -113,6 +121,7 @@ def plan_zns_bulk(
     Args:
         report: the one that the reading of `recipients` fills.
         ledger, run_key: count what is settled already.
+        already_settled: asked at the end instead, by those who have counted that while the rows went by.
         price_vnd: of one message; None takes that of the last ZNS in the sent data.
 
     Raises:
@@ -129,6 +138,8 @@ def plan_zns_bulk(
                 keys.clear()
     if keys and ledger is not None and run_key is not None:
         plan.already_settled += len(keys) - len(ledger.unsettled(run_key, keys))
+    if already_settled is not None:
+        plan.already_settled = already_settled()
     plan.chunks = -(-plan.to_send // chunk_size)
     _add_money(client, plan, price_vnd, SmsType.ZNS)
     _add_problems(plan, send_at)
@@ -186,6 +197,9 @@ def _add_money(client: EsmsClient, plan: Plan, price_vnd: Decimal | None, sms_ty
 
 
 def _add_problems(plan: Plan, send_at: datetime | None) -> None:
+    if plan.report.conflicts:
+        shown = "; ".join(f"line {one.line} {one.text}" for one in plan.report.first_conflicts[:3])
+        plan.problems.append(f"{plan.report.conflicts} rows were sent as something else in this run: {shown}")
     if plan.recipients == 0:
         plan.problems.append("there is nobody to send to")
     if plan.left_vnd is not None and plan.left_vnd < 0:

@@ -24,6 +24,7 @@ from esms_connectors.ledger import Claim, Ledger, LedgerError, LedgerRow, SendSt
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels import Channel, ChunkOutcome
 from esms_connectors.sending.chunks import cut_chunks, evened
+from esms_connectors.sending.empty import OnEmpty, check_on_empty, refuse_empty
 from esms_connectors.sending.lease import Lease
 from esms_connectors.sending.summary import BulkIncompleteError, BulkSummary, Counters
 
@@ -88,11 +89,14 @@ class Run:
     _told: float = 0.0
     _logged: float = 0.0
 
-    def go(self, at_least: float | None) -> BulkSummary:
+    def go(self, at_least: float | None, on_empty: OnEmpty) -> BulkSummary:
+        check_on_empty(on_empty)
         if at_least is not None and not 0 <= at_least <= 1:
             raise InvalidRequestError("at_least is a share from 0 to 1, or None.", field="at_least")
         started = time.monotonic()
         self.work()
+        if not self.counters.read:
+            refuse_empty(on_empty)
         summary = BulkSummary(
             run=self.ledger.summary(self.run_key),
             counters=self.counters,

@@ -249,18 +249,37 @@ def test_at_least_counts_the_rows_that_cannot_be_sent(run: Run, emulator: Emulat
     assert_one_clear_line(zns(run, customers, "--at-least", "1"), 1, "1200 of 1202")
 
 
-def test_other_content_after_new_rows_does_not_claim_that_nothing_was_sent(
-    run: Run, emulator: Emulator, customers: Path
+def test_a_changed_row_stops_the_others_or_is_skipped(
+    run: Run, emulator: Emulator, customers: Path, tmp_path: Path
 ) -> None:
-    """New rows went out before the changed one was met: the exit code is not that of untouched input."""
+    """Before anything is sent, though new rows stand before it; the plan counts it, the rejects have it."""
     assert zns(run, customers).returncode == 0
     lines = customers.read_text(encoding="utf-8-sig").splitlines()
     new = [f"0902{number:06d},Chị Mai,Gội đầu,KH,19/03/2025" for number in range(500)]
     lines[1:] = [*new, *(line.replace("Chị Hương 7,", "Chị Lan 7,") for line in lines[1:])]
     customers.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    done = zns(run, customers, "--threads", "1")
-    assert_one_clear_line(done, 3, "other content", "1700 accepted")
+    planned = json.loads(zns(run, customers, "--plan", "--json").stdout)
+    assert (planned["already_settled"], planned["conflicts"], planned["to_send"]) == (1199, 1, 500)
+    rejects = tmp_path / "rejects.csv"
+    refused = zns(run, customers, "--rejects", str(rejects))
+    assert_one_clear_line(refused, 2, "line 509", "other content", "This call sent nothing")
+    assert "Chị Lan 7," in rejects.read_text(encoding="utf-8-sig")
+    assert sum(emulator.deliveries_by_phone().values()) == 1200
+    done = zns(run, customers, "--conflicts", "skip")
+    assert done.returncode == 0, done.stderr
+    assert "1 rows were sent as something else" in done.stderr
     assert set(emulator.deliveries_by_phone().values()) == {1}
+    assert len(emulator.deliveries_by_phone()) == 1700
+
+
+def test_a_day_without_rows(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+    """An error unless it was expected."""
+    path = tmp_path / "quiet.csv"
+    path.write_text(HEADER + "\n", "utf-8")
+    assert_one_clear_line(zns(run, path), 2, "it has none", "on_empty=skip")
+    done = zns(run, path, "--on-empty", "skip")
+    assert (done.returncode, emulator.call_count("send_zns_bulk")) == (0, 0)
+    assert "0 accepted" in done.stdout
 
 
 @pytest.mark.parametrize("moment", ["01/02/2027", "12/2026", "10", "2026", "2020-01-01 08:00"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,10 +12,10 @@ import pendulum
 import pytest
 
 from esms_connectors import EsmsClient, InvalidRequestError
-from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, refuse_before
+from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, refuse_before
 from esms_connectors.ledger import Ledger, LedgerRow, SendState, Settlement
-from esms_connectors.recipients import Columns
-from esms_connectors.sending.bulk import BulkIncompleteError
+from esms_connectors.recipients import Columns, RejectsFile
+from esms_connectors.sending.bulk import BulkIncompleteError, BulkSummary, send_sms_bulk, send_zns_bulk
 from esms_connectors.sending.campaign import SourceChangedError, ZnsCampaign, summary_dict, time_to_send
 
 COLUMNS = Columns("phone", ("name", "service", "code", "date"))
@@ -32,8 +33,8 @@ def campaign(client: EsmsClient, tmp_path: Path) -> Iterator[Callable[..., ZnsCa
     with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
 
         def make(source: Any, **more: Any) -> ZnsCampaign:
-            given = {"ledger": ledger, "run_key": "march", "threads": 2, **more}
-            return ZnsCampaign(client, source, COLUMNS, DEMO_TEMPLATE_ID, DEMO_OA_ID, **given)
+            given = {"ledger": ledger, "run_key": "march", "threads": 2, "columns": COLUMNS, **more}
+            return ZnsCampaign(client, source, template_id=DEMO_TEMPLATE_ID, oa_id=DEMO_OA_ID, **given)
 
         yield make
 
@@ -133,8 +134,120 @@ def test_what_can_be_read_only_once_is_refused(campaign: Callable[..., ZnsCampai
         campaign(people(3), at_least=98)
 
 
-def test_nobody_to_send_to_is_an_error(campaign: Callable[..., ZnsCampaign]) -> None:
-    """An empty list is more often a mistake than a wish."""
-    empty = campaign([])
+@pytest.mark.parametrize("at_least", [1.0, 0.0, None])
+def test_a_list_without_rows(campaign: Callable[..., ZnsCampaign], gateway: Emulator, at_least: float | None) -> None:
+    """More often a mistake than a wish, so an error; nothing to do where the caller says so. `at_least` has no say."""
+    empty = campaign([], at_least=at_least)
     with pytest.raises(InvalidRequestError, match="it has none"):
         empty.send(empty.plan())
+    quiet = campaign([], at_least=at_least, on_empty="skip")
+    plan = quiet.plan()
+    summary = quiet.send(plan)
+    assert (plan.empty, summary.accepted, summary.complete) == (True, 0, True)
+    assert gateway.call_count("send_zns_bulk") == 0
+
+
+@pytest.mark.parametrize("at_least", [1.0, 0.0, None])
+def test_a_run_without_rows(client: EsmsClient, tmp_path: Path, at_least: float | None) -> None:
+    """The same rule one floor below, for rows that were checked elsewhere and for texts."""
+
+    def zns(ledger: Ledger, **more: Any) -> BulkSummary:
+        return send_zns_bulk(
+            client, [], DEMO_TEMPLATE_ID, DEMO_OA_ID, ledger=ledger, run_key="zns", at_least=at_least, **more
+        )
+
+    def sms(ledger: Ledger, **more: Any) -> BulkSummary:
+        return send_sms_bulk(client, list, "x", DEMO_BRANDNAME, ledger=ledger, run_key="sms", at_least=at_least, **more)
+
+    with Ledger.open(tmp_path / "empty.sqlite") as ledger:
+        for send in (zns, sms):
+            with pytest.raises(InvalidRequestError, match="it has none"):
+                send(ledger)
+            assert send(ledger, on_empty="skip").accepted == 0
+            with pytest.raises(InvalidRequestError, match="on_empty is skip or fail"):
+                send(ledger, on_empty="green")
+
+
+def test_rows_that_none_can_be_sent_are_no_empty_list(campaign: Callable[..., ZnsCampaign]) -> None:
+    """Somebody was to be told."""
+    bad = campaign([{**people(1)[0], "phone": "0283812345"}], on_empty="skip", at_least=0.0)
+    with pytest.raises(InvalidRequestError, match="landline"):
+        bad.send(bad.plan())
+
+
+def test_what_comes_in_after_an_empty_plan_waits(
+    campaign: Callable[..., ZnsCampaign], gateway: Emulator, tmp_path: Path
+) -> None:
+    """Nothing is sent that was not checked."""
+    path = tmp_path / "people.csv"
+    path.write_text("phone,name,service,code,date\n", "utf-8")
+    quiet = campaign(path, on_empty="skip")
+    plan = quiet.plan()
+    path.write_text("phone,name,service,code,date\n0901888484,A,B,C,D\n", "utf-8")
+    assert quiet.send(plan).accepted == 0
+    assert gateway.message_count == 0
+    assert quiet.send(quiet.plan()).accepted == 1
+
+
+def changed(rows: list[dict[str, str]], **changes: dict[str, str]) -> list[dict[str, str]]:
+    """`rows`, some of them (`_3`, counted from 0) with other cells."""
+    return [{**row, **changes.get(f"_{number}", {})} for number, row in enumerate(rows)]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"name": "Chị Khác"}, "line 3 was sent in this run with other content before"),
+        ({"phone": "0909999999"}, "line 3 was sent in this run with another phone before"),
+    ],
+)
+@pytest.mark.parametrize("new_first", [False, True])
+def test_a_changed_row_is_counted_by_the_plan(
+    campaign: Callable[..., ZnsCampaign], gateway: Emulator, tmp_path: Path, change: dict[str, str], words: str,
+    new_first: bool,
+) -> None:  # fmt: skip
+    """It names the line, and lists the row as it was read; nobody gets anything before that is settled."""
+    keyed = {"columns": Columns("phone", COLUMNS.params, row_key="code"), "chunk_size": 2}
+    first = campaign(people(5), **keyed)
+    first.send(first.plan())
+    rows = changed(people(8), _2=change)
+    if new_first:
+        rows = [rows[5], rows[6], *rows[:5], rows[7]]
+        words = words.replace("line 3", "line 5")
+    again = campaign(rows, **keyed)
+    with RejectsFile(tmp_path / "rejects.csv") as rejects:
+        plan = again.plan(rejects)
+    assert (plan.already_settled, plan.report.conflicts, plan.to_send) == (4, 1, 3)
+    assert (plan.as_dict()["conflicts"], plan.chunks) == (1, 2)
+    assert any(words in problem for problem in plan.problems)
+    [row] = csv.DictReader((tmp_path / "rejects.csv").read_text("utf-8-sig").splitlines())
+    assert (row["_reason"], row["code"]) == (words.partition(" ")[2].partition(" ")[2], "K2")
+    with pytest.raises(InvalidRequestError, match=words):
+        again.send(plan)
+    assert gateway.message_count == 5
+
+    skipping = campaign(rows, **keyed, conflicts="skip")
+    summary = skipping.send(skipping.plan())
+    assert summary.counters.accepted == 3
+    assert set(gateway.deliveries_by_phone().values()) == {1}
+    assert gateway.message_count == 8
+
+
+def test_only_changed_rows(campaign: Callable[..., ZnsCampaign], gateway: Emulator) -> None:
+    """Skipped, there is nothing left to do."""
+    first = campaign(people(3))
+    first.send(first.plan())
+    again = campaign(changed(people(3), _0={"name": "X"}, _1={"name": "X"}, _2={"name": "X"}), conflicts="skip")
+    assert again.send(again.plan()).counters.accepted == 0
+    assert gateway.message_count == 3
+
+
+@pytest.mark.parametrize("change", [{"columns": Columns("phone", COLUMNS.params, row_key="code")}])
+def test_a_run_key_of_another_campaign_is_told_by_the_plan(
+    campaign: Callable[..., ZnsCampaign], change: dict[str, Any]
+) -> None:
+    """What the send would refuse the plan refuses."""
+    first = campaign(people(3))
+    first.send(first.plan())
+    with pytest.raises(InvalidRequestError, match="used before with another row_key"):
+        campaign(people(3), **change).plan()

@@ -1,0 +1,194 @@
+"""Paths as people give them: of this machine, or an address that fsspec knows. What is neither is refused."""
+
+from __future__ import annotations
+
+import filecmp
+import importlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
+
+# What pathlib makes of an address: s3:/bucket/file. One letter is a drive of Windows.
+_BROKEN_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:/(?!/)")
+
+
+def check_path(path: str | os.PathLike[str], field: str) -> str:
+    """
+    The path or address as text.
+
+    Raises:
+        InvalidRequestError: none, or an address that lost a slash, as by `Path("s3://…")`: it would be a folder `s3:`.
+    """
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else ""
+    if not text.strip() or "\0" in text:
+        raise InvalidRequestError(f"{field} takes a path or an address, not {path!r}.", field=field)
+    if found := _BROKEN_ADDRESS.match(text):
+        raise InvalidRequestError(
+            f"{field}: an address begins with {found[0]}/, and pathlib takes one of its slashes away. "
+            "Give it as text, not as a Path.",
+            field=field,
+        )
+    return text
+
+
+class OutputFile:
+    """
+    A text file to be written, here or in a store. It is checked when it is named.
+
+    It is written aside, readable by its owner only because it holds phones, and takes its place when it is complete.
+
+    Args:
+        path: a path, or an address such as `s3://bucket/file.csv`; fsspec and the package of its scheme must be there.
+        field, what: the argument it was given as, and what it is, for errors.
+        filesystem: a file system of fsspec to use for an address, such as that of an Airflow connection.
+
+    Attributes:
+        local: the path on this machine, None for one in a store.
+        name: its last part, for people: an address may hold a password.
+
+    Raises:
+        InvalidRequestError: the path is none, names a folder or cannot be written; also raised by the methods.
+        ConfigurationError: the address needs a package, or cannot be used.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], field: str, what: str = "The file", filesystem: Any = None
+    ) -> None:
+        text = check_path(path, field)
+        self._field = field
+        self._what = what
+        self._filesystem: Any = filesystem
+        self._file: IO[str] | None = None
+        self._aside: Path | None = None
+        self.local: Path | None = Path(text).expanduser()
+        self.name = self.local.name
+        if "://" not in text:
+            return
+        self.name = urlsplit(text).path.rpartition("/")[2]
+        if not self.name:
+            raise InvalidRequestError(f"{field}: the address names no file.", field=field)
+        if filesystem is None:
+            self._filesystem, self._path = _file_system(text, field)
+        else:
+            self._path = filesystem._strip_protocol(text)
+        protocols = self._filesystem.protocol
+        is_local = "file" in ([protocols] if isinstance(protocols, str) else protocols)
+        self.local = Path(self._path) if is_local else None
+
+    def begin(self) -> IO[str]:
+        """The file aside: UTF-8 with a BOM, which is what Excel needs to read Vietnamese."""
+        if self.local is not None and self.local.is_dir():
+            raise InvalidRequestError(f"{self._what} {self.name} is a folder.", field=self._field)
+        with self._told("written"):
+            if self.local is not None:
+                self.local.parent.mkdir(parents=True, exist_ok=True)
+            # mkstemp makes it 0600.
+            handle, aside = tempfile.mkstemp(prefix=f".{self.name}.", dir=self.local and self.local.parent)
+        self._aside = Path(aside)
+        self._file = open(handle, "w", encoding="utf-8-sig", errors="backslashreplace", newline="")  # noqa: SIM115
+        return self._file
+
+    def finish(self, *, keep_old: bool = False) -> None:
+        """
+        Put what was written in its place.
+
+        Args:
+            keep_old: a file with other content that stands there becomes `NAME.old`; also where nothing was written.
+        """
+        try:
+            with self._told("written"):
+                if self._file is not None:
+                    self._file.close()
+                if self._aside is None or not keep_old or not self._same():
+                    if keep_old:
+                        self._move_away()
+                    if self._aside is not None:
+                        self._put(self._aside)
+        finally:
+            self.discard()
+
+    def discard(self) -> None:
+        """Remove what was written aside; the file in its place stays."""
+        if self._file is not None and self._aside is not None:
+            self._file.close()
+            self._aside.unlink(missing_ok=True)
+        self._file = self._aside = None
+
+    @contextmanager
+    def opened(self) -> Iterator[IO[str]]:
+        """The file as a `with` block: in its place after it, gone after an error."""
+        failure = ""
+        try:
+            yield self.begin()
+        except OSError as error:  # of the disk that it is written to aside
+            failure = error.strerror or type(error).__name__
+        else:
+            self.finish()
+        finally:
+            self.discard()
+        if failure:
+            raise InvalidRequestError(f"{self._what} {self.name} cannot be written: {failure}.", field=self._field)
+
+    def _same(self) -> bool:
+        assert self._aside is not None  # noqa: S101 - asked by finish only
+        if self.local is not None:
+            return self.local.exists() and filecmp.cmp(self._aside, self.local, shallow=False)
+        there = self._filesystem
+        return bool(there.exists(self._path)) and there.cat_file(self._path) == self._aside.read_bytes()
+
+    def _move_away(self) -> None:
+        if self.local is None:
+            if self._filesystem.exists(self._path):
+                self._filesystem.mv(self._path, self._path + ".old")
+        elif self.local.is_file():
+            os.replace(self.local, self.local.with_name(self.local.name + ".old"))
+
+    def _put(self, aside: Path) -> None:
+        if self.local is not None:
+            os.replace(aside, self.local)
+            return
+        with aside.open("rb") as made, self._filesystem.open(self._path, "wb") as there:
+            shutil.copyfileobj(made, there, 1 << 20)
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Errors of disks and stores as one line of ours: their texts hold addresses and signatures."""
+        failure = ""
+        try:
+            yield
+        except EsmsError:
+            raise
+        except OSError as error:
+            failure = (error.strerror if self.local is not None else None) or type(error).__name__
+        except Exception as error:
+            if self.local is not None:
+                raise  # nothing of a disk raises it
+            failure = type(error).__name__
+        if failure:
+            raise InvalidRequestError(f"{self._what} {self.name} cannot be {what}: {failure}.", field=self._field)
+
+
+def _file_system(address: str, field: str) -> tuple[Any, str]:
+    scheme = urlsplit(address).scheme
+    if "@" in urlsplit(address).netloc and ":" not in urlsplit(address).netloc:
+        raise InvalidRequestError(
+            f"{field}: {scheme}://connection@… is an address of Airflow, and this is not Airflow.", field=field
+        )
+    problem = ""
+    try:
+        found, path = importlib.import_module("fsspec.core").url_to_fs(address)  # which has no types
+    except ImportError as error:  # fsspec itself, or s3fs, gcsfs, adlfs: fsspec says which
+        problem = f"files on {scheme}:// need the extra [files], and a package for the scheme ({error.name or error})"
+    except Exception as error:  # noqa: BLE001 - each file system has errors of its own
+        problem = f"the address {scheme}://… cannot be used ({type(error).__name__})"
+    if problem:
+        raise ConfigurationError(f"{field}: {problem}.")
+    return found, str(path)
