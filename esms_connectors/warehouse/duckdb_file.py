@@ -11,6 +11,8 @@ import contextlib
 import errno
 import os
 import random
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -159,6 +161,7 @@ class DuckDbWarehouse(Warehouse):
     def _connect(self, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
         if not read_only:
             self._check_place()
+            self._create()
         deadline = time.monotonic() + self._wait_seconds
         pause = 0.02
         told = False
@@ -194,6 +197,35 @@ class DuckDbWarehouse(Warehouse):
             # Uneven, so that two who wait do not keep meeting.
             time.sleep(min(pause * random.uniform(0.5, 1.0), max(deadline - time.monotonic(), 0.001)))
             pause = min(pause * 1.5, 0.5)
+
+    def _create(self) -> None:
+        """
+        Make the file, for its owner only, unless it is there: aside, and put in its place once it is whole.
+
+        A file that a full disk had cut off would be no database for any load after it.
+        """
+        if self._path.exists():
+            return
+        failure: EsmsError | None = None
+        aside = ""
+        try:
+            aside = tempfile.mkdtemp(prefix=".esms-", dir=self._path.parent)
+            made = Path(aside, "new.duckdb")
+            with interrupts(), duckdb.connect(str(made)) as connection:
+                connection.execute("SET TimeZone = 'UTC'")
+                create_tables(connection)
+            made.chmod(0o600)
+            with contextlib.suppress(FileExistsError):  # another process was quicker
+                os.link(made, self._path)
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            is_full = any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EFBIG))
+            is_opening = isinstance(error, duckdb.IOException) and not is_full
+            failure = self._not_opened(str(error)) if is_opening else self._explained(error)
+        finally:
+            if aside:
+                shutil.rmtree(aside, ignore_errors=True)
+        if failure is not None:
+            raise failure
 
     def _check_place(self) -> None:
         if self._path.is_dir():

@@ -190,6 +190,11 @@ class FileStore:
 
     def _finish(self, name: str, commit: Mapping[str, Any]) -> None:
         folder = self.path(STAGING, name)
+        if not all(_is_inside(place, final) for place, final in commit["moves"]):
+            raise WarehouseError(
+                f"{STAGING}/{name}/{_COMMIT} in {self.name} names a file outside of the warehouse: nothing was moved. "
+                "It was not written by a load; remove that folder."
+            )
         with refusals(self.name, "cannot be written to"):
             for place, final in commit["moves"]:
                 if self.is_local:
@@ -280,6 +285,13 @@ class Transaction:
     def commit(self) -> None:
         """All is written: take it when the block ends."""
         self.is_committed = True
+
+
+def _is_inside(place: str, final: str) -> bool:
+    """Whether a move is one that a load may have decided on: from its own folder to a file of the tables."""
+    parts = final.split("/")
+    plain = not {"", ".", "..", STAGING} & set(parts) and "\\" not in final and ":" not in parts[0]
+    return place.isdecimal() and plain
 
 
 def _sync(path: Path) -> None:

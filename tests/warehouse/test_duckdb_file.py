@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -291,3 +293,29 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 def test_a_warehouse_names_its_file(path: Path) -> None:
     assert DuckDbWarehouse(path).name == str(path)
+
+
+def test_a_file_that_could_not_be_made_on_a_full_disk_blocks_no_later_load(
+    duckdb_target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever was written of it is gone, and the next load makes it anew."""
+    path = Path(duckdb_target.address.removeprefix("duckdb:///"))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        text = one_line(duckdb_target.warehouse.prepare, WarehouseError)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert "kept" in text
+    assert list(path.parent.iterdir()) == []
+    duckdb_target.warehouse.prepare()
+    assert merge(duckdb_target, [row(1)]) == MergeCounts(inserted=1)
+
+
+def test_the_file_is_for_its_owner_only(duckdb_target: Target) -> None:
+    path = Path(duckdb_target.address.removeprefix("duckdb:///"))
+    assert merge(duckdb_target, [row(1)]) == MergeCounts(inserted=1)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
