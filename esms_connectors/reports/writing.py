@@ -179,6 +179,7 @@ class _Folder:
         with refusals(str(final), "cannot be written"):
             self._local.mkdir(parents=True, exist_ok=True)
             try:
+                aside.touch(mode=0o600)  # it may hold phones
                 aside.write_bytes(content)
                 aside.replace(final)
             finally:

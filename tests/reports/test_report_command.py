@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import sqlite3
+import stat
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from esms_connectors import Credentials, EsmsClient
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, VirtualClock
 from esms_connectors.ledger import Ledger
 from esms_connectors.reports.tables import TABLES
+from esms_connectors.reports.writing import _Folder
 from esms_connectors.sent_data.windows import SentWindow
 from esms_connectors.warehouse import load_sent_messages, open_warehouse
 
@@ -253,3 +255,11 @@ def test_places_that_cannot_be_are_told_in_one_line(loaded: str, run: Run, tmp_p
 def test_without_a_day_it_is_yesterday(loaded: str, run: Run) -> None:
     yesterday = pendulum.yesterday("Asia/Ho_Chi_Minh").to_date_string()
     run("report", "--into", loaded).assert_one_clear_line(2, "Nothing was loaded into", f"--from {yesterday}")
+
+
+def test_a_report_is_its_owner_s_alone(tmp_path: Path) -> None:
+    """It may hold phones, and stays so when it is written again."""
+    folder = _Folder(str(tmp_path), {})
+    for content in (b"first", b"second"):
+        folder.put("report.html", content)
+        assert stat.S_IMODE((tmp_path / "report.html").stat().st_mode) == 0o600
