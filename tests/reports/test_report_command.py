@@ -257,6 +257,18 @@ def test_without_a_day_it_is_yesterday(loaded: str, run: Run) -> None:
     run("report", "--into", loaded).assert_one_clear_line(2, "Nothing was loaded into", f"--from {yesterday}")
 
 
+def test_a_day_without_messages_has_its_report(
+    run: Callable[..., Done], load: Callable[..., None], duckdb_address: str, tmp_path: Path
+) -> None:
+    """In every form: nothing was sent, and there is nothing to draw."""
+    load(duckdb_address, DAY, DAY.add(days=1))
+    targets = [part for suffix in SUFFIXES for part in ("--out", str(tmp_path / f"quiet.{suffix}"))]
+    done = run("report", "--from", "2024-05-14", "--into", duckdb_address, *targets)
+    assert done.code == 0, done.err
+    assert "Traceback" not in done.err
+    assert "<svg" not in (tmp_path / "quiet.html").read_text("utf-8").partition("<main")[2]
+
+
 def test_a_report_is_its_owner_s_alone(tmp_path: Path) -> None:
     """It may hold phones, and stays so when it is written again."""
     folder = _Folder(str(tmp_path), {})
