@@ -17,6 +17,8 @@ from postgres_server import PostgresServer
 from esms_connectors import Credentials, EsmsClient, RetryPolicy, Timeouts
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, EmulatorServer, VirtualClock
 from esms_connectors.gateway import redaction
+from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
+from esms_connectors.gateway.request_ids import IdFact
 
 NOON = pendulum.datetime(2024, 5, 15, 12, tz="Asia/Ho_Chi_Minh")
 QUICK = RetryPolicy(attempts=3, first_wait_seconds=0.001, max_wait_seconds=0.002, budget_seconds=20)
@@ -109,13 +111,14 @@ def server(gateway: Emulator) -> Iterator[EmulatorServer]:
 @pytest.fixture
 def make_client(request: pytest.FixtureRequest) -> Iterator[Callable[..., EsmsClient]]:
     """
-    Makes clients: of `server`, or of the base URL given first. Quick retries, short timeouts, noon in Vietnam.
+    Makes clients: of `server`, or of the base URL given first. Quick retries, short timeouts, noon in Vietnam; they
+    know that the gateway honours request ids, as after `esms check --probe-ids`, unless `ids_seen` is False.
 
     Any argument of `EsmsClient` may be given instead.
     """
     clients = []
 
-    def make(base_url: str | None = None, **settings: Any) -> EsmsClient:
+    def make(base_url: str | None = None, *, ids_seen: bool = True, **settings: Any) -> EsmsClient:
         if base_url is None:
             base_url = request.getfixturevalue("server").base_url
         settings.setdefault("credentials", Credentials(DEMO_API_KEY, DEMO_SECRET_KEY))
@@ -123,6 +126,8 @@ def make_client(request: pytest.FixtureRequest) -> Iterator[Callable[..., EsmsCl
         settings.setdefault("timeouts", Timeouts(connect_seconds=5, read_seconds=5, total_seconds=10))
         settings.setdefault("now", lambda: NOON)
         clients.append(EsmsClient(base_url=base_url, **settings))
+        if ids_seen:
+            clients[-1].request_ids.learn(SEND_ZNS_BULK, IdFact(True, NOON))
         return clients[-1]
 
     yield make

@@ -12,7 +12,10 @@ from esms_connectors.gateway.errors import (
     AuthenticationError,
     EsmsError,
     GatewayError,
+    InvalidRequestError,
 )
+from esms_connectors.ledger import Ledger
+from esms_connectors.sending.id_probe import probe_sms_ids, probe_zns_bulk_ids
 
 # The duplicate window is judged by this machine's clock, with a margin of five minutes.
 _TOLERATED_SKEW_SECONDS = 60
@@ -68,3 +71,44 @@ def _findings_of(error: EsmsError, base_url: str) -> list[Finding]:
         case AddressNotAllowedError():
             return [reached, Finding("address", False, str(error))]
     return [reached, Finding("account", False, str(error))]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeTarget:
+    """To whom, and as what, the probe of request ids is sent."""
+
+    phone: str | None
+    template_id: str | None
+    oa_id: str | None
+    params: tuple[str, ...]
+    brandname: str | None
+    text: str | None
+
+    def check(self, *, wanted: bool) -> None:
+        """
+        Raises:
+            InvalidRequestError: something is missing, or given without --probe-ids.
+        """
+        given = any((self.phone, self.template_id, self.oa_id, self.params, self.brandname, self.text))
+        if not wanted:
+            if given:
+                raise InvalidRequestError("--to and what is to be sent are for --probe-ids.", field="probe_ids")
+            return
+        if not self.phone:
+            raise InvalidRequestError("--probe-ids needs --to: a number of your own.", field="to")
+        zns, sms = bool(self.template_id and self.oa_id), bool(self.brandname and self.text)
+        if zns == sms:
+            raise InvalidRequestError(
+                "--probe-ids needs what to send: --template, --oa and a --param for each value, or --brandname and "
+                "--text.",
+                field="probe_ids",
+            )
+
+    def probe(self, client: EsmsClient, ledger: Ledger) -> Finding:
+        """Send it twice, and remember in `ledger` what came of it."""
+        phone = self.phone or ""
+        if self.template_id and self.oa_id:
+            found = probe_zns_bulk_ids(client, ledger, phone, self.template_id, self.oa_id, self.params)
+        else:
+            found = probe_sms_ids(client, ledger, phone, self.text or "", self.brandname or "")
+        return Finding("request ids", found.honoured, f"{found.endpoint}: {found.text}")

@@ -10,13 +10,20 @@ from rich.table import Table
 
 from esms_connectors import __version__
 from esms_connectors.cli import output
-from esms_connectors.cli.check import check_account
+from esms_connectors.cli.check import ProbeTarget, check_account
 from esms_connectors.cli.ledger import ledger_commands, reconcile_run, resend
 from esms_connectors.cli.output import EXIT_CODES, EsmsGroup, json_option, print_json
 from esms_connectors.cli.pulling import erase, pull, sql
 from esms_connectors.cli.reporting import report
 from esms_connectors.cli.sending import send_zns
-from esms_connectors.cli.settings import connection_options, need, open_client, read_send_time
+from esms_connectors.cli.settings import (
+    connection_options,
+    ledger_option,
+    need,
+    open_client,
+    open_ledger,
+    read_send_time,
+)
 from esms_connectors.gateway.codes import CODES
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.models import Submission
@@ -91,20 +98,50 @@ def balance(base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
 
 
 @esms.command()
+@click.option("--probe-ids", is_flag=True, help="Also send one message twice under one request id, to --to.")
+@click.option("--to", "phone", metavar="PHONE", help="A number of your own: it gets the message once, or twice.")
+@click.option("--template", "template_id", help="Probe bulk ZNS: id of the template.")
+@click.option("--oa", "oa_id", help="Probe bulk ZNS: id of the Zalo Official Account.")
+@click.option("--param", "params", multiple=True, metavar="VALUE", help="Probe bulk ZNS: a value; repeat it in order.")
+@click.option("--brandname", help="Probe customer-care SMS: the registered sender ID.")
+@click.option("--text", help="Probe customer-care SMS: the message.")
+@ledger_option
 @connection_options
 @json_option
-def check(base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
+def check(
+    probe_ids: bool,
+    phone: str | None,
+    template_id: str | None,
+    oa_id: str | None,
+    params: tuple[str, ...],
+    brandname: str | None,
+    text: str | None,
+    ledger_url: str | None,
+    base_url: str | None,
+    sandbox: bool | None,
+    as_json: bool,
+) -> None:
     """
     Try keys, connection, address list, balance and clock; say what is wrong and what to do. Sends nothing.
 
+    With --probe-ids it sends one message twice under one request id, to a number of your own, and the ledger remembers
+    whether the second was held back. Do this once for each account: only then are lost answers of a bulk ZNS repeated.
+
     \b
-    Example:
+    Examples:
       esms check
+      esms check --probe-ids --to 0901888484 --template 267247 --oa 4097311281936189049 \\
+          --param "Ms A" --param Haircut --param KH001 --param 19/03/2025
     """
+    target = ProbeTarget(phone, template_id, oa_id, params, brandname, text)
+    target.check(wanted=probe_ids)
     # No patience: somebody is looking at the screen.
     client = open_client(base_url, sandbox, retries=RetryPolicy(attempts=2, budget_seconds=20))
     with client:
         findings, error = check_account(client)
+        if probe_ids and error is None:
+            with open_ledger(ledger_url) as ledger:
+                findings.append(target.probe(client, ledger))
     wrong = any(finding.ok is False for finding in findings)
     if as_json:
         print_json({"ok": not wrong, "checks": [finding.as_dict() for finding in findings]})

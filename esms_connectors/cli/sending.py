@@ -63,6 +63,11 @@ from esms_connectors.sending.plan import Plan
     "--at", "send_at", metavar="TIME", help="When to send: '2026-11-21 08:30', 'tomorrow 08:30', +2h, in Vietnam."
 )
 @click.option("--callback-url", metavar="URL", help="Gets the delivery reports.")
+@click.option(
+    "--reconcile-before-repeat",
+    is_flag=True,
+    help="Look every row in doubt up before it is repeated, and never send one twice to test request ids.",
+)
 @click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True)
 @click.option("--chunk-size", type=click.IntRange(1, 500), default=500, show_default=True, help="Messages a call.")
 @click.option("--requests-per-second", type=float, help="At most so many calls a second.")
@@ -89,6 +94,7 @@ def send_zns(
     campaign: str | None,
     send_at: str | None,
     callback_url: str | None,
+    reconcile_before_repeat: bool,
     threads: int,
     chunk_size: int,
     requests_per_second: float | None,
@@ -134,6 +140,7 @@ def send_zns(
             send_at=when,
             callback_url=callback_url,
             chunk_size=chunk_size,
+            reconcile_before_repeat=reconcile_before_repeat,
             threads=threads,
             at_least=1.0 if at_least is None else at_least,
             at_least_of="sendable" if at_least is None else "all",

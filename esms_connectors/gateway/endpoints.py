@@ -133,7 +133,7 @@ SEND_ZNS_BULK = Endpoint(
     path="/MainService.svc/json/Send_zns_bulk_v4_post_json/",
     effect=Effect.SEND,
     # In `Data[]`, of which the service's own help page knows only Phone and Params.
-    request_ids=RequestIds.DOCUMENTED,
+    request_ids=RequestIds.UNCERTAIN,
     sandbox_field="Sandbox",
     max_items=500,
     source="esms-api/send-sms-api/send-personized-message-via-zalo",

@@ -355,6 +355,10 @@ class Ledger:
             with self._writing() as connection:
                 connection.execute(self._sql.settle, {"rows": records, "worker": worker, "now": self._now_ms()})
 
+    def give_back(self, claims: Iterable[Claim], *, worker: str) -> None:
+        """Claims that were not sent; those in doubt from before stay in doubt."""
+        self.settle([Settlement(claim.request_id, SendState.NOT_SENT) for claim in claims], worker=worker)
+
     def settle_found(self, settlements: Iterable[Settlement], *, looked_at: DateTime | None = None) -> int:
         """
         Settle rows that nobody claims any more, by what was found at the gateway. Gives how many changed.

@@ -55,6 +55,7 @@ def send_zns_bulk(
     template: ZnsTemplate | None = None,
     chunk_size: int = SEND_ZNS_BULK.max_items or 500,
     row_key: str = "phone",
+    reconcile_before_repeat: bool = False,
     threads: int = DEFAULT_THREADS,
     at_least: float | None = 1.0,
     on_empty: OnEmpty = "fail",
@@ -71,6 +72,8 @@ def send_zns_bulk(
         chunk_size: rows a call, at most 500.
         row_key: name of what tells the rows apart, such as the column of `Columns.row_key`. It cannot change within a
             run: the same rows under other keys would be sent again.
+        reconcile_before_repeat: a row in doubt goes out again only after it was looked up in the sent data and not
+            found, and only where it was seen that request ids are honoured; no row is sent twice to find that out.
         threads: calls at a time.
         at_least: share of rows that must be accepted, from 0 to 1; None only reports, whatever happened.
         on_empty: whether no row at all is nothing to do (skip) or an error (fail), whatever `at_least` says.
@@ -85,7 +88,8 @@ def send_zns_bulk(
         ConfigurationError: the ledger cannot be used.
     """
     channel = _zns_channel(client, template_id, oa_id, send_at, callback_url, sending_mode, template, chunk_size)
-    return Run(channel, recipients, ledger, run_key, campaign, threads, progress, row_key).go(at_least, on_empty)
+    run = Run(channel, recipients, ledger, run_key, campaign, threads, progress, row_key, reconcile_before_repeat)
+    return run.go(at_least, on_empty)
 
 
 def send_zns_shard(
@@ -103,6 +107,7 @@ def send_zns_shard(
     template: ZnsTemplate | None = None,
     chunk_size: int = SEND_ZNS_BULK.max_items or 500,
     row_key: str = "phone",
+    reconcile_before_repeat: bool = False,
     threads: int = 1,
 ) -> ShardSummary:
     """
@@ -115,7 +120,7 @@ def send_zns_shard(
         InvalidRequestError, ConfigurationError, LedgerError: as in `send_zns_bulk`; never for what the gateway does.
     """
     channel = _zns_channel(client, template_id, oa_id, send_at, callback_url, sending_mode, template, chunk_size)
-    run = Run(channel, recipients, ledger, run_key, campaign, threads, None, row_key)
+    run = Run(channel, recipients, ledger, run_key, campaign, threads, None, row_key, reconcile_before_repeat)
     run.work()
     return ShardSummary(run.counters, run.campaign or "", run.stopped_by)
 
@@ -133,6 +138,7 @@ def send_sms_bulk(
     send_at: datetime | None = None,
     callback_url: str | None = None,
     row_key: str = "phone",
+    reconcile_before_repeat: bool = False,
     threads: int = DEFAULT_THREADS,
     at_least: float | None = 1.0,
     on_empty: OnEmpty = "fail",
@@ -156,7 +162,8 @@ def send_sms_bulk(
         channel = AdvertisingChannel(client, text, brandname, run_key, send_at, callback_url)
     else:
         channel = CareSmsChannel(client, text, brandname, send_at, callback_url)
-    return Run(channel, recipients, ledger, run_key, campaign, threads, progress, row_key).go(at_least, on_empty)
+    run = Run(channel, recipients, ledger, run_key, campaign, threads, progress, row_key, reconcile_before_repeat)
+    return run.go(at_least, on_empty)
 
 
 def _zns_channel(

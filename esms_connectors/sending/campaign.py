@@ -77,6 +77,7 @@ class ZnsCampaign:
     callback_url: str | None = field(default=None, repr=False)
     sending_mode: int | None = None
     chunk_size: int = 500
+    reconcile_before_repeat: bool = False
     threads: int = DEFAULT_THREADS
     at_least: float | None = 1.0
     at_least_of: Literal["all", "sendable"] = "all"
@@ -224,6 +225,7 @@ class ZnsCampaign:
             template=self.template,
             chunk_size=self.chunk_size,
             row_key=self._key_column,
+            reconcile_before_repeat=self.reconcile_before_repeat,
             threads=self.threads,
             at_least=self._share_of_recipients(plan),
             on_empty="skip",  # judged above

@@ -14,7 +14,7 @@ import pendulum
 
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.codes import ERROR_BY_CODE
-from esms_connectors.gateway.endpoints import SEND_ADVERTISING_SMS, SEND_ZNS_BULK
+from esms_connectors.gateway.endpoints import SEND_ADVERTISING_SMS, SEND_CUSTOMER_CARE_SMS, SEND_ZNS_BULK, Endpoint
 from esms_connectors.gateway.errors import (
     AccountSetupError,
     AddressNotAllowedError,
@@ -69,6 +69,7 @@ class Channel(Protocol):
     """One kind of message within a run."""
 
     client: EsmsClient
+    endpoint: Endpoint
     kind: str
     chunk_size: int
     smallest_chunk: int
@@ -108,6 +109,7 @@ class ZnsChannel:
     template: ZnsTemplate | None = None
     chunk_size: int = SEND_ZNS_BULK.max_items or 500
     kind: str = "zns"
+    endpoint: Endpoint = SEND_ZNS_BULK
     frozen: bool = False
     smallest_chunk: int = 1
 
@@ -171,6 +173,7 @@ class CareSmsChannel:
     # Settled together; small, because after a crash all of them are in doubt.
     chunk_size: int = 20
     kind: str = "customer_care"
+    endpoint: Endpoint = SEND_CUSTOMER_CARE_SMS
     frozen: bool = False
     smallest_chunk: int = 1
 
@@ -222,6 +225,7 @@ class AdvertisingChannel:
     callback_url: str | None = None
     chunk_size: int = SEND_ADVERTISING_SMS.max_items or 5000
     kind: str = "advertising"
+    endpoint: Endpoint = SEND_ADVERTISING_SMS
     frozen: bool = True
     smallest_chunk: int = SEND_ADVERTISING_SMS.min_items
 

@@ -20,10 +20,11 @@ from esms_connectors.gateway.clock import Times
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError, NotSentError
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.request_ids import make_request_id
-from esms_connectors.ledger import Claim, Ledger, LedgerError, LedgerRow, SendState, Settlement, check_run_key
+from esms_connectors.ledger import Claim, Ledger, LedgerError, LedgerRow, SendState, check_run_key
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels import Channel, ChunkOutcome
 from esms_connectors.sending.chunks import cut_chunks, evened
+from esms_connectors.sending.doubt import Doubt
 from esms_connectors.sending.empty import OnEmpty, check_on_empty, refuse_empty
 from esms_connectors.sending.lease import Lease
 from esms_connectors.sending.summary import BulkIncompleteError, BulkSummary, Counters
@@ -80,11 +81,13 @@ class Run:
     threads: int
     progress: Progress | None
     row_key: str = "phone"
+    careful: bool = False
     worker: str = field(default_factory=lambda: uuid.uuid4().hex)
     counters: Counters = field(default_factory=Counters)
     stopped_by: EsmsError | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _lease: Lease = field(init=False)
+    _doubt: Doubt = field(init=False)
     _silent_chunks: int = 0
     _told: float = 0.0
     _logged: float = 0.0
@@ -110,6 +113,8 @@ class Run:
             logger.warning("run %s: %s", self.run_key, summary.elsewhere_words)
         if at_least is not None and (not summary.complete or summary.accepted_share < at_least):
             because = f" Stopped: {self.stopped_by}" if self.stopped_by else ""
+            if self._doubt.advice:
+                because += f" {self._doubt.advice}"
             if not summary.complete and not because and not self.counters.left + self.counters.not_tried:
                 because = (
                     " The open rows are none of this call's: another call under this run key has them, or left them."
@@ -130,6 +135,10 @@ class Run:
         about = {**self.channel.about(), "row_key": self.row_key, "campaign": campaign_of(self.run_key, self.campaign)}
         # The campaign of the first call stays: the messages already stand under it.
         self.campaign = self.ledger.begin_run(self.run_key, self.channel.kind, about)["campaign"]
+        if self.careful:
+            self.channel.client = self.channel.client.without_repeats()
+        self._doubt = Doubt(self.channel, self.ledger, self.run_key, careful=self.careful)
+        self._doubt.load()
         self._lease = Lease(self.channel.client, self.ledger, self.run_key, self.worker)
         try:
             with self._lease:
@@ -151,12 +160,15 @@ class Run:
         in doubt, and the lease of a dead one ends. Waiting for others takes two leases in all at most.
         """
         if not callable(self.recipients):
+            self._resolve_once()
             return
         lease = self.ledger.lease_seconds + 0.1
         look_every = _look_every(self.ledger)
         patience, pause, readings = 2 * lease, look_every, 0
         while (self.counters.busy or self.counters.unknown) and self.stopped_by is None:
             if readings >= _TRIED_AGAIN and (self.counters.unknown or patience < look_every):
+                return
+            if self.counters.unknown and not self._resolve_doubt() and not self.counters.busy:
                 return
             if self.counters.busy:
                 if patience == 2 * lease:
@@ -170,13 +182,29 @@ class Run:
                 )
                 # Rows may be taken anew by then, and a reading of a long list is not cheap.
                 pause *= 2
-            self.counters.busy = self.counters.unknown = self.counters.held = 0
-            self.counters.settled_before = self.counters.done = 0
-            # What this call has settled so far is found settled now.
-            self.counters.accepted_before = -self.counters.accepted
-            self.counters.rejected_before = -self.counters.rejected
-            self._read_and_send(first=False)
+            self._read_again()
             readings += 1
+
+    def _read_again(self) -> None:
+        self.counters.busy = self.counters.unknown = self.counters.held = 0
+        self.counters.settled_before = self.counters.done = 0
+        # What this call has settled so far is found settled now.
+        self.counters.accepted_before = -self.counters.accepted
+        self.counters.rejected_before = -self.counters.rejected
+        self._read_and_send(first=False)
+
+    def _resolve_once(self) -> None:
+        """Of a part of a run: rows in doubt that may not simply be repeated by the next call."""
+        if not self.counters.unknown or self.stopped_by is not None or self._doubt.repeats:
+            return
+        if self._resolve_doubt() and isinstance(self.recipients, Sequence):
+            self._read_again()
+
+    def _resolve_doubt(self) -> bool:
+        try:
+            return self._doubt.resolve(self.worker, self._send_claimed, self._lease.begin)
+        finally:
+            self._lease.end()
 
     def _read_and_send(self, *, first: bool) -> None:
         if not self.channel.client.clock.told and self.ledger.has_doubt(self.run_key):
@@ -257,8 +285,15 @@ class Run:
         chunk = make_request_id("chunk", *(row.row_key for row in rows)) if frozen else str(number)
         times = self._lease.begin()
         found = self.ledger.claim(
-            self.run_key, rows, worker=self.worker, chunk=chunk, frozen=frozen, repeat=times.told, times=times
+            self.run_key,
+            rows,
+            worker=self.worker,
+            chunk=chunk,
+            frozen=frozen,
+            repeat=times.told and self._doubt.repeats,
+            times=times,
         )
+        self._doubt.note(recipients[index] for index in found.doubtful)
         self._count(
             settled_before=found.settled,
             accepted_before=found.accepted,
@@ -271,20 +306,27 @@ class Run:
         if not found.claims:
             return
         if frozen and len(found.claims) < len(rows):
-            self._give_back(found.claims)
+            self.ledger.give_back(found.claims, worker=self.worker)
             self._count(busy=len(found.claims))
             return
         chosen = [recipients[claim.index] for claim in found.claims]
+        outcome = self._send_claimed(found.claims, chosen, times)
+        unknown = {one.request_id for one in outcome.settlements if one.state is SendState.UNKNOWN}
+        self._doubt.note(one for claim, one in zip(found.claims, chosen, strict=True) if claim.request_id in unknown)
+
+    def _send_claimed(self, claims: Sequence[Claim], recipients: Sequence[Recipient], times: Times) -> ChunkOutcome:
+        """Send what is claimed, settle and count it."""
         try:
             outcome = self.channel.send(
-                found.claims, chosen, self.campaign or "", lambda claims: self._lease.holds(claims, times)
+                claims, recipients, self.campaign or "", lambda claims: self._lease.holds(claims, times)
             )
         except (InvalidRequestError, ConfigurationError):
-            self._give_back(found.claims)
+            self.ledger.give_back(claims, worker=self.worker)
             raise
         if not times.told:
-            self._date(found.claims, outcome, times)
+            self._date(claims, outcome, times)
         self.ledger.settle(outcome.settlements, worker=self.worker)
+        self._doubt.save()
         states = [settlement.state.value for settlement in outcome.settlements]
         self._count(
             accepted=states.count("accepted"),
@@ -305,6 +347,7 @@ class Run:
                     f"{self._silent_chunks} calls in a row brought no answer; the gateway seems to be down. "
                     "Run the same command again later: it resumes."
                 )
+        return outcome
 
     def _date(self, claims: Sequence[Claim], outcome: ChunkOutcome, times: Times) -> None:
         """Rows in doubt will be judged by the gateway's time, also by other machines: they are dated by it now."""
@@ -313,10 +356,6 @@ class Run:
             client.learn_time()
         if client.clock.told:
             self.ledger.date(claims, client.clock.earliest(times.moment), worker=self.worker)
-
-    def _give_back(self, claims: Iterable[Claim]) -> None:
-        """Claims that were not sent; those in doubt from before stay in doubt."""
-        self.ledger.settle([Settlement(claim.request_id, SendState.NOT_SENT) for claim in claims], worker=self.worker)
 
     def _count(self, **more: int) -> None:
         with self._lock:

@@ -14,10 +14,23 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipExc
 from fsspec.implementations.memory import MemoryFileSystem
 from task_runs import Runs
 
+from esms_connectors import Credentials
 from esms_connectors.airflow.operators import ZnsBulkOperator
-from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, code, drop_after, refuse_before
+from esms_connectors.emulator import (
+    DEMO_API_KEY,
+    DEMO_OA_ID,
+    DEMO_SECRET_KEY,
+    DEMO_TEMPLATE_ID,
+    Emulator,
+    EmulatorServer,
+    code,
+    drop_after,
+    refuse_before,
+)
 from esms_connectors.gateway import machine_clock
+from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
 from esms_connectors.gateway.errors import EsmsError
+from esms_connectors.gateway.request_ids import IdFact
 from esms_connectors.ledger import Ledger
 
 COLUMNS = "customer_name,service,code,date"
@@ -43,9 +56,14 @@ def customers(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def send(connect: Callable[..., None], runs: Runs, ledger_url: str, customers: Path) -> Callable[..., Any]:
-    """Runs a fresh operator, as another try does."""
+def send(
+    connect: Callable[..., None], runs: Runs, ledger_url: str, customers: Path, server: EmulatorServer
+) -> Callable[..., Any]:
+    """Runs a fresh operator, as another try does; the account was tested once, as `esms check --probe-ids` does."""
     connect({"oa_id": DEMO_OA_ID})
+    with Ledger.open(ledger_url) as ledger:
+        account = Credentials(DEMO_API_KEY, DEMO_SECRET_KEY).account_at(server.base_url)
+        ledger.facts.learn(account, SEND_ZNS_BULK.name, IdFact(True, ledger.now()))
 
     def run(**arguments: Any) -> Any:
         given = {

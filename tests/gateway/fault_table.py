@@ -54,6 +54,8 @@ from esms_connectors.emulator import (
     refuse_taken,
     slow,
 )
+from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
+from esms_connectors.gateway.request_ids import IdFact
 
 PAGE = Path(__file__).parents[2] / "docs" / "fault-table.md"
 NOON = pendulum.datetime(2024, 5, 15, 12, tz="Asia/Ho_Chi_Minh")
@@ -65,7 +67,9 @@ READ_TIMEOUT_SECONDS, SLOW_SECONDS = 0.2, 0.5
 API_KEY = "CanaryApi+Key/1&2=\"3'4%5\\6"
 SECRET_KEY = "CanarySecret?Key;1&2#3'4%5\\\"6"
 
-FUNCTIONS = [*SENDS, "get_sms_sent_data", "get_send_status"]
+# The same call by a client that has not seen whether request ids are honoured.
+IDS_NOT_SEEN = "send_zns_bulk (ids not seen to be honoured)"
+FUNCTIONS = [*SENDS, IDS_NOT_SEEN, "get_sms_sent_data", "get_send_status"]
 
 # None: the port itself is closed.
 FAULTS: dict[str, Callable[[], Fault] | None] = {
@@ -166,6 +170,7 @@ class FaultBench:
     def run(self, fault: str, mode: str, function: str) -> Cell:
         """Make the sample call of `function` while `fault` strikes its first call, or all of them."""
         self.gateway.reset()
+        ids_seen, function = function != IDS_NOT_SEEN, function.partition(" ")[0]
         make_fault = FAULTS[fault]
         if make_fault is not None:
             self.gateway.faults.add(function, make_fault(), next_calls=1 if mode == "once" else None)
@@ -173,6 +178,8 @@ class FaultBench:
             self._store_known_message()
         before = self.gateway.message_count
         with everything_logged() as log, self._new_client(fault, mode) as client:
+            if ids_seen:
+                client.request_ids.learn(SEND_ZNS_BULK, IdFact(True, NOON))
             if make_fault is None:
                 self.server.refuse_connections()
             try:

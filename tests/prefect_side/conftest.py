@@ -61,6 +61,9 @@ from esms_connectors.emulator import (  # noqa: E402
     EmulatorServer,
     Progress,
 )
+from esms_connectors.gateway.credentials import Credentials  # noqa: E402
+from esms_connectors.gateway.endpoints import SEND_ZNS_BULK  # noqa: E402
+from esms_connectors.gateway.request_ids import IdFact  # noqa: E402
 from esms_connectors.ledger import Ledger  # noqa: E402
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, ZnsCampaign  # noqa: E402
 from esms_connectors.prefect.blocks import EsmsBlock  # noqa: E402
@@ -141,9 +144,15 @@ def credentials(prefect_server: str, server: EmulatorServer) -> EsmsCredentials:
 
 
 @pytest.fixture
-def ledger_block(prefect_server: str, tmp_path: Path) -> EsmsLedger:
-    """A saved block of an empty ledger whose leases are short."""
+def ledger_block(prefect_server: str, tmp_path: Path, server: EmulatorServer) -> EsmsLedger:
+    """
+    A saved block of an empty ledger whose leases are short; it knows that the gateway honours request ids, as after
+    `esms check --probe-ids`.
+    """
     block = EsmsLedger(url=f"sqlite:///{tmp_path / 'ledger.sqlite'}", lease_seconds=LEASE_SECONDS)
+    account = Credentials(DEMO_API_KEY, DEMO_SECRET_KEY).account_at(server.base_url)
+    with block.open() as ledger:
+        ledger.facts.learn(account, SEND_ZNS_BULK.name, IdFact(True, ledger.now()))
     block.save(f"test-{uuid.uuid4().hex[:12]}")
     return block
 

@@ -44,6 +44,7 @@ from esms_connectors.recipients import Recipient
 from esms_connectors.sending import bulk
 from esms_connectors.sending.bulk import BulkIncompleteError, BulkSummary, send_sms_bulk, send_zns_bulk
 from esms_connectors.sending.channels import AdvertisingChannel
+from esms_connectors.sending.id_probe import probe_zns_bulk_ids
 from esms_connectors.sending.reconcile import ReconcileResult, reconcile
 
 LEASE_SECONDS = 1.0
@@ -142,6 +143,15 @@ class Bench:
         settings.setdefault("phone_secret", self.phone_secret)
         made = kind(engine_for(self.ledger_url), now=self.now, **settings)
         return self._open.enter_context(made)
+
+    def prove_request_ids(self) -> None:
+        """As `esms check --probe-ids` does: one message twice under one id, and the ledger remembers the answer."""
+        values = ("Khách", "Cắt tóc", "M", "15/05/2024")
+        probe = probe_zns_bulk_ids(
+            self.client(), self.ledger(), phone_of(999_999), DEMO_TEMPLATE_ID, DEMO_OA_ID, values
+        )
+        assert probe.honoured
+        self.gateway.reset()
 
     @property
     def books(self) -> Ledger:
@@ -361,10 +371,14 @@ def open_bench(
     folder: Path,
     recipients: Sequence[Recipient] = (),
     config: EmulatorConfig | None = None,
+    *,
+    proven: bool = True,
 ) -> Iterator[Bench]:
     emulator = Emulator(config, clock=VirtualClock(NOON))
     with emulator.serve() as server:
         bench = Bench(emulator, server, ledger_url, factory, folder, recipients)
+        if proven:
+            bench.prove_request_ids()
         try:
             yield bench
         finally:

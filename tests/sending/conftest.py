@@ -46,8 +46,10 @@ def make_bench(senders: SenderFactory, tmp_path: Path) -> Iterator[Callable[...,
     """Makes benches: a gateway, a ledger at the URL given, and the people given."""
     with ExitStack() as stack:
 
-        def make(url: str, recipients: Sequence[Recipient] = (), config: EmulatorConfig | None = None) -> Bench:
-            return stack.enter_context(open_bench(url, senders, tmp_path, recipients, config))
+        def make(
+            url: str, recipients: Sequence[Recipient] = (), config: EmulatorConfig | None = None, *, proven: bool = True
+        ) -> Bench:
+            return stack.enter_context(open_bench(url, senders, tmp_path, recipients, config, proven=proven))
 
         yield make
 

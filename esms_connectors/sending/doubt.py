@@ -1,0 +1,152 @@
+"""
+What a run does about rows in doubt: messages that were sent, and that no answer accounts for.
+
+Where it is known that the gateway holds back a second request with the same id, they go out again under their ids.
+Where it is not, they are looked up in the sent data, and of what is not found one row is sent again as a probe: a 124
+proves that ids are honoured, which is remembered in the ledger. Any other answer settles that row alone, and the
+others stay in doubt.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.clock import Times
+from esms_connectors.gateway.errors import EsmsError
+from esms_connectors.gateway.redaction import get_logger
+from esms_connectors.gateway.request_ids import IdFact
+from esms_connectors.ledger import SMS_TYPES_OF_KIND, Claim, Ledger, LedgerError, LedgerRow
+from esms_connectors.recipients import Recipient
+from esms_connectors.sending.channels import Channel, ChunkOutcome
+from esms_connectors.sending.reconcile import reconcile
+
+logger = get_logger(__name__)
+
+# Rows in doubt that are kept in mind, one of which may become the probe.
+_MOST_CANDIDATES = 1000
+# A fact that is known is written down anew when it was seen so much later.
+_OLD = timedelta(days=1)
+
+# Send rows that are claimed, settle and count them.
+SendClaimed = Callable[[list[Claim], list[Recipient], Times], ChunkOutcome]
+
+
+class Doubt:
+    """
+    Args:
+        careful: every row in doubt is looked up before it is repeated, and no customer's row is a probe.
+    """
+
+    def __init__(self, channel: Channel, ledger: Ledger, run_key: str, *, careful: bool) -> None:
+        self._channel, self._ledger, self._run_key, self._careful = channel, ledger, run_key, careful
+        self._client: EsmsClient = channel.client
+        self._endpoint = channel.endpoint
+        self._saved: IdFact | None = None
+        self._looked_up = False
+        self._over = False
+        self._candidates: dict[str, Recipient] = {}
+        self._lock = threading.Lock()
+        self.advice = ""
+
+    def load(self) -> None:
+        """What is known of this account and function; another worker may have learned it meanwhile."""
+        known = self._ledger.facts.known(self._client.account, self._endpoint.name)
+        if known is not None:
+            self._saved = known
+            self._client.request_ids.learn(self._endpoint, known)
+
+    def save(self) -> None:
+        """Keep what the client has learned since."""
+        fact = self._client.request_ids.fact(self._endpoint)
+        with self._lock:
+            saved = self._saved
+            if fact is None or (
+                saved is not None and fact.honoured == saved.honoured and fact.seen_at - saved.seen_at < _OLD
+            ):
+                return
+            self._saved = fact
+        self._ledger.facts.learn(self._client.account, self._endpoint.name, fact)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether rows in doubt may go out again now, under their ids."""
+        return self._client.request_ids.honoured(self._endpoint) and (self._looked_up or not self._careful)
+
+    def note(self, recipients: Iterable[Recipient]) -> None:
+        """These are in doubt."""
+        with self._lock:
+            for recipient in recipients:
+                if len(self._candidates) < _MOST_CANDIDATES:
+                    self._candidates.setdefault(recipient.row_key, recipient)
+
+    def resolve(self, worker: str, send_claimed: SendClaimed, begin: Callable[[], Times]) -> bool:
+        """Look the rows in doubt up, and find out what is not known; whether reading again may settle more of them."""
+        self.load()
+        if self.repeats and not self._careful:
+            return True
+        if self._over:
+            return False
+        found = self._look_up()
+        self._looked_up = found is not None
+        if self.repeats:
+            return True
+        proven = found is not None and self._may_probe() and self._probe(worker, send_claimed, begin)
+        self._candidates.clear()
+        if not proven:
+            self._over = True
+            self._advise()
+        return proven or bool(found)
+
+    def _look_up(self) -> int | None:
+        """How many were found; None when they cannot be looked up, which proves nothing."""
+        if self._channel.kind not in SMS_TYPES_OF_KIND:
+            return None
+        try:
+            return reconcile(self._client, self._ledger, self._run_key).accepted
+        except LedgerError:
+            raise
+        except EsmsError as error:
+            logger.warning("run %s: rows in doubt could not be looked up: %s", self._run_key, error)
+            return None
+
+    def _may_probe(self) -> bool:
+        return not self._careful and not self._channel.frozen and self._client.request_ids.fact(self._endpoint) is None
+
+    def _probe(self, worker: str, send_claimed: SendClaimed, begin: Callable[[], Times]) -> bool:
+        """Send one row that is still in doubt once more, under its id; whether that proved that ids are honoured."""
+        self._client.learn_time()
+        for recipient in list(self._candidates.values()):
+            times = begin()
+            row = LedgerRow(recipient.row_key, recipient.phone, self._channel.payload(recipient), recipient.line)
+            found = self._ledger.claim(
+                self._run_key, [row], worker=worker, chunk="probe", repeat=times.told, times=times
+            )
+            if not found.claims:
+                continue
+            if not found.claims[0].in_doubt or not self._begin_probe():
+                self._ledger.give_back(found.claims, worker=worker)
+                if found.claims[0].in_doubt:
+                    return False
+                continue
+            outcome = send_claimed(list(found.claims), [recipient], times)
+            if all(settlement.state == "not_sent" and settlement.code is None for settlement in outcome.settlements):
+                # Nothing left this machine.
+                self._ledger.facts.abandon_probe(self._run_key, self._client.account, self._endpoint.name)
+            return self.repeats
+        return False
+
+    def _begin_probe(self) -> bool:
+        return self._ledger.facts.begin_probe(
+            self._run_key, self._client.account, self._endpoint.name, self._client.clock.latest()
+        )
+
+    def _advise(self) -> None:
+        self.advice = (
+            "Rows in doubt are not sent again, because nobody has seen that eSMS holds back a second "
+            f"{self._endpoint.name} with the same request id. Settle them with `esms reconcile`; "
+            "`esms check --probe-ids --to` a number of your own tests the account once, for all later runs."
+        )
+        logger.warning("run %s: %s", self._run_key, self.advice)
