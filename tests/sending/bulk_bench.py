@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import pendulum
+import sqlalchemy as sa
 from postgres_server import PostgresServer
 from sender_child import NOON, Job, Trap, TrappedLedger, now_since
 
@@ -152,6 +153,11 @@ class Bench:
         )
         assert probe.honoured
         self.gateway.reset()
+
+    def forget_request_ids(self) -> None:
+        """An account that was never tested."""
+        with self.books._engine.begin() as connection:
+            connection.execute(sa.text("DELETE FROM esms_gateway_facts"))
 
     @property
     def books(self) -> Ledger:

@@ -22,7 +22,7 @@ from bulk_bench import DATABASES, POSTGRESQL, SQLITE, Bench, SenderFactory, new_
 from postgres_server import PostgresServer
 from sender_child import AFTER_CLAIM, BEFORE_CLAIM, BEFORE_SETTLE
 
-from esms_connectors.emulator import cut_body, drop_after, drop_before, html, http_status, slow
+from esms_connectors.emulator import cut_body, drop_after, drop_before, html, http_status, refuse_taken, slow
 
 PAGE = Path(__file__).parents[2] / "docs" / "crash-matrix.md"
 
@@ -72,6 +72,15 @@ def _poor(bench: Bench, _function: str) -> None:
     bench.gateway.set_balance(300 * len(bench.recipients) // 2 + 100)
 
 
+def _ids_ignored(fault: object) -> Callable[[Bench, str], None]:
+    def set_up(bench: Bench, function: str) -> None:
+        bench.gateway.quirks.bulk_request_id_ignored = True
+        bench.forget_request_ids()
+        _fault(fault)(bench, function)
+
+    return set_up
+
+
 FAULTS: dict[str, Callable[[Bench, str], None]] = {
     "dropped, not processed": _fault(drop_before()),
     "dropped, processed (repeat answered 124, no SMSID)": _fault(drop_after()),
@@ -88,6 +97,8 @@ FAULTS: dict[str, Callable[[Bench, str], None]] = {
     "random rows missing from `detail`": _detail("random_rows_missing"),
     "`detail` without SMSID": _detail("without_smsid"),
     "balance used up half-way (103)": _poor,
+    "dropped, processed, request ids ignored and never tested": _ids_ignored(drop_after()),
+    "refused (99) after half was taken, request ids ignored and never tested": _ids_ignored(refuse_taken("99")),
 }
 NO_FAULT = "none"
 
