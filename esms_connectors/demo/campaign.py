@@ -35,7 +35,7 @@ from esms_connectors.gateway.credentials import Credentials
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
 from esms_connectors.gateway.errors import GatewayError
 from esms_connectors.gateway.models import SmsType
-from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.gateway.request_ids import IdFact, make_request_id
 from esms_connectors.gateway.states import DeliveryState
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.ledger import Ledger
@@ -147,6 +147,8 @@ def _send(
 
     with RejectsFile(result.rejects_file) as rejects:
         total = sum(1 for _ in read(result.report, rejects))
+    # As after `esms check --probe-ids`, which tests a real account once: only then is a lost answer repeated.
+    client.request_ids.learn(SEND_ZNS_BULK, IdFact(honoured=True, seen_at=clock.now))
     with Ledger.open(result.ledger, now=lambda: clock.now) as ledger:
         summary = send_zns_bulk(
             client,

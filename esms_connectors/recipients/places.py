@@ -86,12 +86,15 @@ class OutputFile:
     def begin(self) -> IO[str]:
         """The file aside: UTF-8 with a BOM, which is what Excel needs to read Vietnamese."""
         if self.local is not None and self.local.is_dir():
-            raise InvalidRequestError(f"{self._what} {self.name} is a folder.", field=self._field)
+            raise InvalidRequestError(f"{self._what} {self.local} is a folder.", field=self._field)
         with self._told("written"):
             if self.local is not None:
                 self.local.parent.mkdir(parents=True, exist_ok=True)
             # mkstemp makes it 0600.
-            handle, aside = tempfile.mkstemp(prefix=f".{self.name}.", dir=self.local and self.local.parent)
+            beside = self.local is not None and (self.local.is_file() or not self.local.exists())
+            handle, aside = tempfile.mkstemp(
+                prefix=f".{self.name}.", dir=self.local.parent if beside and self.local else None
+            )
         self._aside = Path(aside)
         self._file = open(handle, "w", encoding="utf-8-sig", errors="backslashreplace", newline="")  # noqa: SIM115
         return self._file
@@ -135,7 +138,14 @@ class OutputFile:
         finally:
             self.discard()
         if failure:
-            raise InvalidRequestError(f"{self._what} {self.name} cannot be written: {failure}.", field=self._field)
+            raise InvalidRequestError(
+                f"{self._what} {self.local or self.name} cannot be written: {failure}.", field=self._field
+            )
+
+    def _cannot_be(self, what: str, why: str) -> InvalidRequestError:
+        return InvalidRequestError(
+            f"{self._what} {self.local or self.name} cannot be {what}: {why}.", field=self._field
+        )
 
     def _same(self) -> bool:
         assert self._aside is not None  # noqa: S101 - asked by finish only
@@ -152,10 +162,12 @@ class OutputFile:
             os.replace(self.local, self.local.with_name(self.local.name + ".old"))
 
     def _put(self, aside: Path) -> None:
-        if self.local is not None:
+        if self.local is not None and (self.local.is_file() or not self.local.exists()):
             os.replace(aside, self.local)
             return
-        with aside.open("rb") as made, self._filesystem.open(self._path, "wb") as there:
+        # A device or a pipe is written to: a rename would put a file in its place.
+        target = self.local.open("wb") if self.local is not None else self._filesystem.open(self._path, "wb")
+        with aside.open("rb") as made, target as there:
             shutil.copyfileobj(made, there, 1 << 20)
 
     @contextmanager
@@ -173,7 +185,9 @@ class OutputFile:
                 raise  # nothing of a disk raises it
             failure = type(error).__name__
         if failure:
-            raise InvalidRequestError(f"{self._what} {self.name} cannot be {what}: {failure}.", field=self._field)
+            raise InvalidRequestError(
+                f"{self._what} {self.local or self.name} cannot be {what}: {failure}.", field=self._field
+            )
 
 
 def _file_system(address: str, field: str) -> tuple[Any, str]:

@@ -156,11 +156,11 @@ def test_a_person_is_erased_everywhere_though_nobody_reads_of_it(
 
 
 def test_an_export_that_cannot_be_written_is_one_line(run_into: RunInto, customers: Path, tmp_path: Path) -> None:
-    """Into a file on a full disk, into a folder that is not there, and to standard output."""
+    """Into a file on a full disk, into a folder that is a file, and to standard output."""
     assert run_into(*zns(customers)).returncode == 0
-    for path, why in (("/dev/full", "No space left on device"), (f"{tmp_path}/x/y.csv", "No such file or directory")):
+    for path, why in (("/dev/full", "No space left on device"), (f"{customers}/y.csv", "File exists")):
         done = run_into("ledger", "export", "march", "--output", path)
-        assert (done.returncode, done.stderr.strip()) == (2, f"esms: {path} cannot be written: {why}.")
+        assert (done.returncode, done.stderr.strip()) == (2, f"esms: The file {path} cannot be written: {why}.")
     done = run_into("ledger", "export", "march", out="/dev/full")
     assert (done.returncode, done.stderr.strip()) == (LOST, FULL)
 
