@@ -100,6 +100,28 @@ test-random: $(CORE)/.ready ## the tests that draw examples, with other and many
 	@$(CORE)/bin/pytest -n $(WORKERS) --hypothesis-profile=random --timeout=3600 tests $(NOT_CORE) \
 	  -m hypothesis $(ARGS)
 
+# No result may depend on time, zone, locale, user or order. `make test-clock ELSEWHERE="leap-day guest"` takes some of
+# the settings, `python tests/clock/elsewhere.py` names them.
+ELSEWHERE ?=
+CLOCK = $(CORE)/bin/python tests/clock/elsewhere.py
+
+.PHONY: test-clock
+test-clock: setup ## the core and all pages at other times, in other zones, as another user: an hour and more
+	$(say) "The core and the pages, elsewhere"
+	@$(CLOCK) $(ELSEWHERE) -- $(CORE)/bin/pytest -n $(WORKERS) tests $(NOT_CORE) $(ARGS) \
+	  -- $(AIRFLOW)/bin/pytest tests/airflow_side/test_documentation.py \
+	  -- $(PREFECT)/bin/pytest tests/prefect_side/test_documentation.py
+
+# What knows days and hours, the quick part of it: the pages, words, windows and leases, what is in doubt.
+TIMELY := tests/documentation/test_code_blocks.py $(addprefix tests/gateway/test_,times.py gateway_clock.py in_doubt.py) \
+  tests/emulator/test_emulator_plugin.py $(addprefix tests/cli/test_,commands.py sending.py pulling.py) tests/delivery \
+  tests/sending/test_bulk_in_doubt.py tests/sending/test_plan.py tests/loading/test_load_plan.py \
+  tests/loading/test_loading_follow_up.py tests/reports/test_report_command.py
+
+.PHONY: test-elsewhere
+test-elsewhere: $(CORE)/.ready ## what knows days and hours, in one setting (ELSEWHERE), or in that of the day
+	@$(CLOCK) $(or $(ELSEWHERE),of-the-day) -- $(CORE)/bin/pytest -n $(WORKERS) $(TIMELY) $(ARGS)
+
 # Each Python from 3.11 on that uv or pyenv has on this machine; `make PYTHON=... test` runs everything with one.
 .PHONY: test-pythons
 test-pythons: | $(filter .uv/bin/uv,$(UV)) ## the core with each Python that is installed, from 3.11 on

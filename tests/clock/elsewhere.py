@@ -4,7 +4,8 @@ Runs tests elsewhere: at another time, in another zone or locale, as another use
     python tests/clock/elsewhere.py [SETTING ...] -- COMMAND [-- COMMAND ...]
 
 Without a setting in all of them, one after the other; `of-the-day` is one of them, another one each day. Each command
-is one of pytest. A setting for which something is missing here (root, a C compiler, unshare) is left out with a line.
+is one of pytest; without any the settings are only named. A setting for which something is missing here (root, a C
+compiler, unshare) is left out with a line.
 
 The time of day is changed for everything that a command starts, databases too: `shifted_clock.c` is loaded into each
 program by an `/etc/ld.so.preload` that only a mount namespace of the command's own has.
@@ -18,6 +19,7 @@ import random
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -58,15 +60,13 @@ class Setting:
 
     def missing(self) -> str:
         """What it takes and this machine does not have; "" for nothing."""
-        needed = []
-        if (self.begins or self.as_guest) and os.geteuid() != 0:
-            needed.append("root")
-        if self.begins:
-            needed += [name for name in ("gcc", "unshare") if shutil.which(name) is None]
-            if not needed and _in_a_namespace("/etc", ["true"], check=False).returncode != 0:
-                needed.append("the right to mount")
-        if self.as_guest and not needed and not _guest_can_run(sys.executable):
-            needed.append("a Python that other users may run")
+        if not (self.begins or self.as_guest):
+            return ""
+        programs = ["unshare", "setpriv" if self.as_guest else "gcc"]
+        needed = [] if os.geteuid() == 0 else ["root"]
+        needed += [name for name in programs if shutil.which(name) is None]
+        if not needed and subprocess.run(_mounted([("/etc", "/etc")], ["true"]), capture_output=True).returncode != 0:
+            needed.append("the right to mount")
         return ", ".join(needed)
 
 
@@ -107,37 +107,29 @@ def chosen(names: Sequence[str], now: datetime) -> list[Setting]:
     return [setting for setting in every if not names or setting.name in names]
 
 
-# --- another time ----------------------------------------------------------------------------------------------------
+# --- a namespace of its own ------------------------------------------------------------------------------------------
 
 
-def _in_a_namespace(etc: str, command: Sequence[str], *, check: bool) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(_with_etc(etc, command), capture_output=True, check=check)
+def _mounted(mounts: Sequence[tuple[Path | str, Path | str]], command: Sequence[str]) -> list[str]:
+    """For the command and what it starts, the first folder of each pair stands in place of the second."""
+    script = 'while [ "$1" != -- ]; do mount --rbind "$1" "$2" || exit 1; shift 2; done; shift; exec "$@"'
+    pairs = [str(folder) for pair in mounts for folder in pair]
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", *pairs, "--", *command]
 
 
-def _with_etc(etc: str, command: Sequence[str]) -> list[str]:
-    """For the command and what it starts, this folder is /etc."""
-    bound = ["sh", "-c", 'mount --bind "$0" /etc && exec "$@"', etc]
-    return ["unshare", "--mount", "--propagation", "private", *bound, *command]
-
-
-def _etc_of(begins: datetime, folder: Path) -> str:
+def _etc_at(begins: datetime, box: Path) -> Path:
     """A copy of /etc that loads the shifted clock into every program."""
     now = datetime.now(UTC)
-    library = folder / "shifted_clock.so"
+    library, etc = box / "shifted_clock.so", box / "etc"
     seconds = (f"-DSHIFT={round((begins - now).total_seconds())}L", f"-DSINCE={round(now.timestamp()) - 5}L")
-    subprocess.run(
-        ["gcc", "-O2", "-shared", "-fPIC", *seconds, "-o", library, HERE / "shifted_clock.c", "-ldl"], check=True
-    )
-    etc = folder / "etc"
+    source = HERE / "shifted_clock.c"
+    subprocess.run(["gcc", "-O2", "-shared", "-fPIC", *seconds, "-o", library, source, "-ldl"], check=True)
     subprocess.run(["cp", "-a", "/etc", etc], check=True)
     (etc / "ld.so.preload").write_text(f"{library}\n", encoding="utf-8")
-    told = int(_in_a_namespace(str(etc), ["date", "+%s"], check=True).stdout)
-    if abs(told - begins.timestamp()) > 60:
-        raise SystemExit(f"It should be {begins}, and is {datetime.fromtimestamp(told, UTC)}: is date not dynamic?")
-    return str(etc)
-
-
-# --- another user ----------------------------------------------------------------------------------------------------
+    done = subprocess.run(_mounted([(etc, "/etc")], ["date", "+%s"]), capture_output=True, check=True)
+    if done.stderr or abs(int(done.stdout) - begins.timestamp()) > 60:
+        raise SystemExit(f"It should be {begins}, and date says {done.stdout!r}, {done.stderr!r}.")
+    return etc
 
 
 def _guest() -> pwd.struct_passwd:
@@ -145,23 +137,26 @@ def _guest() -> pwd.struct_passwd:
     return pwd.getpwnam("nobody")
 
 
-def _guest_can_run(program: str) -> bool:
-    done = subprocess.run([program, "-c", ""], user=_guest().pw_uid, capture_output=True, check=False, cwd="/")
-    return done.returncode == 0
+def _way_to(needed: Path, box: Path) -> list[tuple[Path, Path]]:
+    """What to mount so that others may go to a folder, where a folder above it is closed to them, as /root is."""
+    closed = [folder for folder in reversed(needed.parents) if not folder.stat().st_mode & stat.S_IXOTH]
+    if not closed:
+        return []
+    opened = box / "opened"
+    inside = opened / needed.relative_to(closed[0])
+    inside.mkdir(parents=True)
+    return [(needed, inside), (opened, closed[0])]
 
 
-def _home_of_guest(folder: Path) -> tuple[Path, dict[str, str]]:
+def _home_of_guest(box: Path) -> tuple[Path, dict[str, str]]:
     """Where the guest's copy of the project is, and the guest's environment."""
-    home = folder / "nhà của khách"
+    home = box / "nhà của khách"
     copy, temporary = home / "esms của tôi", home / "tạm"
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*_NOT_COPIED))
     (copy / ".venvs").symlink_to(ROOT / ".venvs")
     temporary.mkdir()
-    for place, folders, files in os.walk(home):
-        for name in ("", *folders, *files):
-            shutil.chown(os.path.join(place, name), _guest().pw_uid, _guest().pw_gid) if not os.path.islink(
-                os.path.join(place, name)
-            ) else None
+    for place in (home, *home.rglob("*")):
+        os.chown(place, _guest().pw_uid, _guest().pw_gid, follow_symlinks=False)
     places = {"HOME": home, "TMPDIR": temporary, "PYTEST_DEBUG_TEMPROOT": temporary, "PYTHONPATH": copy}
     return copy, {"USER": "nobody", "LOGNAME": "nobody", **{name: str(place) for name, place in places.items()}}
 
@@ -173,32 +168,34 @@ def _home_of_guest(folder: Path) -> tuple[Path, dict[str, str]]:
 def _world(setting: Setting) -> Iterator[Callable[[Sequence[str]], subprocess.Popen[bytes]]]:
     """What starts commands there."""
     environment = {**os.environ, **setting.environment}
-    options: dict[str, object] = {"cwd": ROOT}
+    folder, user, more = ROOT, [], []
+    mounts: list[tuple[Path | str, Path | str]] = []
     with tempfile.TemporaryDirectory(prefix="esms-elsewhere-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        etc = None if setting.begins is None else _etc_of(setting.begins, folder)
+        box = Path(name)
+        box.chmod(0o755)
+        if setting.begins is not None:
+            mounts.append((_etc_at(setting.begins, box), "/etc"))
         if setting.as_guest:
-            copy, places = _home_of_guest(folder)
+            folder, places = _home_of_guest(box)
             environment |= places
-            options = {"cwd": copy, "user": _guest().pw_uid, "group": _guest().pw_gid, "extra_groups": []}
-        if setting.in_background:
-            options |= {"preexec_fn": _ignore_interrupts, "start_new_session": True}
-        more = []
+            mounts += _way_to(Path(sys.base_prefix), box)
+            user = ["setpriv", f"--reuid={_guest().pw_uid}", f"--regid={_guest().pw_gid}", "--clear-groups"]
         if setting.shuffled:
             environment |= {"PYTHONPATH": str(HERE), "SHUFFLED_FILES_SEED": str(random.randrange(10_000))}
             more = ["-p", "shuffled_files"]
             print(f"The order is that of SHUFFLED_FILES_SEED={environment['SHUFFLED_FILES_SEED']}.", flush=True)
 
         def start(command: Sequence[str]) -> subprocess.Popen[bytes]:
-            whole = [str(Path(command[0]).absolute()), *command[1:], *more]
+            whole = [*user, str(Path(command[0]).absolute()), *command[1:], *more]
             return subprocess.Popen(
-                whole if etc is None else _with_etc(etc, whole),
+                _mounted(mounts, whole) if mounts or user else whole,
+                cwd=folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                **options,  # type: ignore[call-overload]
+                preexec_fn=_ignore_interrupts if setting.in_background else None,
+                start_new_session=setting.in_background,
             )
 
         yield start
@@ -233,6 +230,9 @@ def main(arguments: Sequence[str]) -> int:
     for word in arguments:
         groups.append([]) if word == "--" else groups[-1].append(word)
     names, *commands = groups
+    if not commands:
+        print("\n".join(setting.name for setting in chosen(names, datetime.now(UTC))))
+        return 0
     told, failed = [], False
     for setting in chosen(names, datetime.now(UTC)):
         missing = setting.missing()
