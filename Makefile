@@ -51,7 +51,7 @@ test: setup $(DOCS)/.ready ## everything: lint, types, documentation, core, Airf
 
 # --- parts of the demo -----------------------------------------------------------------------------------------------
 
-DEMO := $(CORE)/bin/esms demo
+DEMO := $(CORE)/bin/python -m demo
 
 .PHONY: demo-core
 demo-core: $(CORE)/.ready ## the demo with neither: bad rows, a lost answer, status changes
@@ -248,7 +248,7 @@ bench: $(CORE)/.ready $(BENCH)/.ready ## benchmarks; figures are ratios, absolut
 .PHONY: bench-airflow
 bench-airflow: $(AIRFLOW)/.ready ## what Airflow adds to a campaign, and a million recipients in shards
 	$(say) "Campaigns through Airflow"
-	@$(AIRFLOW)/bin/python benchmarks/airflow_operator.py --recipients 1000000 --shards 1 4 16 $(ARGS)
+	@PYTHONPATH=. $(AIRFLOW)/bin/python benchmarks/airflow_operator.py --recipients 1000000 --shards 1 4 16 $(ARGS)
 
 .PHONY: bench-report
 bench-report: $(CORE)/.ready ## a report over a million messages: seconds and memory

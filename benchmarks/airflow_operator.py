@@ -35,10 +35,10 @@ os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "True"
 
 import psycopg
 
+from demo.airflow_deployment import Deployment
+from demo.processes import free_port
 from esms_connectors import Credentials, EsmsClient
 from esms_connectors.airflow.operators import ZnsBulkOperator
-from esms_connectors.demo.airflow_deployment import Deployment
-from esms_connectors.demo.processes import free_port
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_OA_ID, DEMO_SECRET_KEY, DEMO_TEMPLATE_ID
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Columns

@@ -274,35 +274,10 @@ def emulator(port: int, seed: int, latency: float, populate: int) -> None:
     type=click.Path(file_okay=False),
     help="Folder for whatever it makes.",
 )
-@click.option(
-    "--airflow",
-    metavar="PYTHON",
-    type=click.Path(exists=True, dir_okay=False),
-    help="Send a campaign through Airflow: the Python of an environment with it.",
-)
-@click.option(
-    "--prefect",
-    metavar="PYTHON",
-    type=click.Path(exists=True, dir_okay=False),
-    help="Send a campaign through Prefect: the Python of an environment with it.",
-)
-@click.option("--recipients", default=5_000, show_default=True, type=click.IntRange(1, 1_000_000), help="Of each.")
-@click.option("--examples", default=".", type=click.Path(), help="Where dags_examples and flows_examples lie.")
-@click.option("--stay", is_flag=True, help="Leave Airflow, Prefect and the emulator running until Ctrl-C.")
 @json_option
-def demo(
-    folder: str,
-    airflow: str | None,
-    prefect: str | None,
-    recipients: int,
-    examples: str,
-    stay: bool,
-    as_json: bool,
-) -> None:
+def demo(folder: str, as_json: bool) -> None:
     """
     A whole campaign on this machine: a CSV of customers, sent to an emulator, waited for, loaded into DuckDB.
-
-    With --airflow or --prefect real servers of theirs do it, started and ended here.
 
     \b
     Example:
@@ -310,14 +285,6 @@ def demo(
     """
     need("msgspec", "emulator")
     need("duckdb", "duckdb")
-    if airflow or prefect:
-        need("babel", "reports")
-        from esms_connectors.cli.journey import show_journey
-
-        show_journey(folder, airflow, prefect, examples, recipients, stay=stay, as_json=as_json)
-        return
-    if stay:
-        raise InvalidRequestError("--stay is for --airflow and --prefect: nothing else is running.", field="stay")
     from esms_connectors.cli.demo import show_demo
 
     show_demo(folder, as_json=as_json)

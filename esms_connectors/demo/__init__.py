@@ -1,1 +1,1 @@
-"""The journey of one campaign against the emulator: what `make demo` and `esms demo` run."""
+"""One campaign against the emulator: what `esms demo` runs."""

@@ -3,8 +3,6 @@
 import csv
 import dataclasses
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -15,16 +13,13 @@ import duckdb
 import pendulum
 import pytest
 
-from esms_connectors.demo import airflow_deployment, campaign
+from esms_connectors.demo import campaign
 from esms_connectors.demo.campaign import CUSTOMERS_CSV
 from esms_connectors.demo.folder import claim_folder
-from esms_connectors.demo.journey import Journey
-from esms_connectors.demo.processes import Processes, wait_until
 from esms_connectors.emulator import Emulator, EmulatorConfig
 from esms_connectors.gateway.errors import ConfigurationError
 
 ESMS = Path(sys.executable).with_name("esms")
-ROOT = Path(__file__).parents[2]
 IN_USE = "wait for its end, or choose another --output."
 
 
@@ -144,62 +139,9 @@ def test_two_demos_do_not_share_a_folder(tmp_path: Path) -> None:
         (output / "esms.duckdb").write_bytes(b"of the first")
         done = esms_demo("--output", str(output))
         assert (done.returncode, done.stderr) == (2, f"esms: {output} is in use by another demo: {IN_USE}\n")
-        with pytest.raises(ConfigurationError, match="is in use"), Journey(output, ROOT, recipients=1, tell=print):
+        with pytest.raises(ConfigurationError, match="is in use"), claim_folder(output, []):
             pass
         assert (output / "esms.duckdb").read_bytes() == b"of the first"
         first.kill()
     with claim_folder(output, ["esms.duckdb"]):
         pass
-
-
-@pytest.mark.parametrize("option", ["--airflow", "--prefect"])
-@pytest.mark.parametrize(
-    ("program", "problem"),
-    [
-        ("/bin/true", "is no Python 3.11 or newer"),
-        ("/bin/echo", "is no Python 3.11 or newer"),
-        ("{file}", "is no Python 3.11 or newer"),
-        (sys.executable, "lacks {package}"),
-    ],
-)
-def test_a_program_that_is_no_python_with_the_orchestrator_is_one_line(
-    tmp_path: Path, option: str, program: str, problem: str
-) -> None:
-    """It says what is expected, before any server is started and any file is made."""
-    (tmp_path / "not-executable").write_text("")
-    program = program.format(file=tmp_path / "not-executable")
-    package = option.removeprefix("--")
-    done = esms_demo("--output", str(tmp_path / "out"), option, program, "--examples", str(ROOT))
-    [line] = done.stderr.splitlines()
-    assert done.returncode == 2
-    assert line.startswith(f"esms: {option} {program} {problem.format(package=package)}: give the Python of an env")
-    assert f"such as .venvs/{package}/bin/python" in line
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_migration_that_hangs_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A TimeoutError as from the other steps of a start, which the command line tells without a traceback."""
-    hangs = tmp_path / "python"
-    hangs.write_text("#!/bin/sh\nexec sleep 60\n")
-    hangs.chmod(0o755)
-    monkeypatch.setattr(airflow_deployment, "_COMMAND_SECONDS", 0.2)
-    deployment = airflow_deployment.Deployment(tmp_path, tmp_path, {}, python=str(hangs))
-    with pytest.raises(TimeoutError, match=r"^airflow db migrate: not within 0 s$") as raised:
-        deployment.start()
-    assert raised.value.__context__ is None
-    deployment.stop()
-
-
-def test_servers_end_also_when_ending_them_is_interrupted(tmp_path: Path) -> None:
-    """A second Ctrl-C, while a server takes its time, leaves none of them behind."""
-    processes = Processes(tmp_path, os.environ)
-    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
-    processes.start("deaf", [sys.executable, "-c", deaf])
-    wait_until("it is deaf", lambda: processes.log_of("deaf"), 20, 0.05)
-    signal.signal(signal.SIGALRM, signal.default_int_handler)
-    signal.setitimer(signal.ITIMER_REAL, 0.3)
-    group = next(iter(processes._running.values())).pid
-    with pytest.raises(KeyboardInterrupt):
-        processes.stop()
-    with pytest.raises(ProcessLookupError):
-        os.killpg(group, 0)

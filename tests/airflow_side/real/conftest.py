@@ -40,8 +40,8 @@ from scenario_world import (
     write_customers,
 )
 
-from esms_connectors.demo.airflow_deployment import Deployment
-from esms_connectors.demo.processes import wait_until
+from demo.airflow_deployment import Deployment
+from demo.processes import wait_until
 from esms_connectors.emulator import (
     DEMO_BRANDNAME,
     DEMO_OA_ID,

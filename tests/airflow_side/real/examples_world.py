@@ -11,7 +11,7 @@ import pendulum
 from databases import Database
 from scenario_world import API_KEY
 
-from esms_connectors.demo.airflow_deployment import Deployment
+from demo.airflow_deployment import Deployment
 from esms_connectors.emulator import Emulator
 
 FOLDER = Path(__file__).parents[3] / "dags_examples"

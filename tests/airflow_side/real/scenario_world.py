@@ -7,7 +7,7 @@ from pathlib import Path
 
 from databases import Database
 
-from esms_connectors.demo.airflow_deployment import Deployment
+from demo.airflow_deployment import Deployment
 from esms_connectors.emulator import Emulator
 
 # Whatever holds one of these after the runs has leaked.

@@ -32,7 +32,7 @@ from scenario_world import (
     World,
 )
 
-from esms_connectors.demo.processes import wait_until
+from demo.processes import wait_until
 
 pytestmark = pytest.mark.timeout(240)
 # The gateway has messages of the examples too.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import requests
 
-from .processes import Processes, free_port, wait_until
+from demo.processes import Processes, free_port, wait_until
 
 _UP_SECONDS = 90.0
 

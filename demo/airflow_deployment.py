@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from .processes import Processes, free_port, wait_until
+from demo.processes import Processes, free_port, wait_until
 
 _UP_SECONDS = 90.0
 _COMMAND_SECONDS = 110.0

@@ -21,6 +21,9 @@ from typing import Any
 import duckdb
 import pendulum
 
+from demo.airflow_deployment import Deployment
+from demo.prefect_server import PrefectServer
+from esms_connectors.demo.folder import claim_folder
 from esms_connectors.emulator import (
     DEMO_API_KEY,
     DEMO_BRANDNAME,
@@ -38,10 +41,7 @@ from esms_connectors.reports import make_report, write_report
 from esms_connectors.sending.bulk import campaign_of
 from esms_connectors.warehouse import open_warehouse
 
-from .airflow_deployment import Deployment
-from .folder import claim_folder
-from .prefect_server import PrefectServer
-
+_ROOT = Path(__file__).resolve().parents[1]
 _RUN_SECONDS = 150.0
 _NAMES = ("Nguyễn Thị Hương", "Trần Văn Đức", "Lê Hoàng Phương", "Phạm Thuỳ Dương", "Đặng Quốc Bảo", "Vũ Ngọc Ánh")
 _PREFIXES = ("090", "091", "098", "035", "079", "086", "092", "032", "084", "096")  # of several carriers
@@ -81,13 +81,11 @@ class Journey:
 
     Args:
         output: a folder for everything; what an earlier demo left there is replaced.
-        examples: the folder with `dags_examples` and `flows_examples`.
         tell: told of the progress.
     """
 
-    def __init__(self, output: Path, examples: Path, *, recipients: int, tell: Tell) -> None:
+    def __init__(self, output: Path, *, recipients: int, tell: Tell) -> None:
         self.output = output.resolve()
-        self._examples = examples.resolve()
         self._recipients = recipients
         self._tell = tell
         self._began = pendulum.now("Asia/Ho_Chi_Minh")
@@ -117,7 +115,7 @@ class Journey:
         """Send a campaign by the DAG `first_campaign`; gives the deployment, which goes on running."""
         home, dags = self.output / "airflow", self.output / "airflow" / "dags"
         dags.mkdir(parents=True)
-        shutil.copy(self._examples / "dags_examples" / "first_campaign.py", dags)
+        shutil.copy(_ROOT / "dags_examples" / "first_campaign.py", dags)
         esms = {
             "conn_type": "esms",
             "host": self.server.base_url,
@@ -161,7 +159,7 @@ class Journey:
         home.mkdir(parents=True)
         prefect = PrefectServer(home, python)
         self._ends.callback(prefect.stop)
-        flows = self._examples / "flows_examples"
+        flows = _ROOT / "flows_examples"
         with self._step("Prefect: server starts, blocks are saved"):
             prefect.start()
             prefect.run(str(flows / "blocks.py"), self.server.base_url, str(self.output))

@@ -1,4 +1,10 @@
-"""`esms demo --airflow … --prefect …`: the whole journey, shown to a person."""
+"""
+A whole campaign through a real Airflow, another through a real Prefect, and what came of them.
+
+    python -m demo [--airflow PYTHON] [--prefect PYTHON] [--output FOLDER] [--recipients N] [--stay] [--json]
+
+`make demo` calls it from the root of the project, with the interpreters of both environments.
+"""
 
 from __future__ import annotations
 
@@ -7,48 +13,57 @@ import signal
 import threading
 from pathlib import Path
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from esms_connectors.cli.output import print_json
-from esms_connectors.demo.interpreters import check_interpreter
-from esms_connectors.demo.journey import Journey, JourneyResult
+from demo.interpreters import check_interpreter
+from demo.journey import Journey, JourneyResult
+from esms_connectors.cli.output import EsmsGroup, json_option, print_json
 from esms_connectors.gateway.errors import ConfigurationError
 
 
+@click.group(
+    cls=EsmsGroup,
+    invoke_without_command=True,
+    subcommand_metavar="",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option(
+    "--output",
+    "folder",
+    default="demo-output",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for whatever it makes.",
+)
+@click.option("--airflow", metavar="PYTHON", help="The Python of an environment with Airflow.")
+@click.option("--prefect", metavar="PYTHON", help="The Python of an environment with Prefect.")
+@click.option("--recipients", default=5_000, show_default=True, type=click.IntRange(1, 1_000_000), help="Of each.")
+@click.option("--stay", is_flag=True, help="Leave Airflow, Prefect and the emulator running until Ctrl-C.")
+@json_option
 def show_journey(
-    folder: str, airflow: str | None, prefect: str | None, examples: str, recipients: int, *, stay: bool, as_json: bool
+    folder: Path, airflow: str | None, prefect: str | None, recipients: int, stay: bool, as_json: bool
 ) -> None:
     """
-    Run it, show how far it is and what came of it.
+    A campaign through a real Airflow, another through a real Prefect, and a report; nobody gets a message.
 
-    Raises:
-        ConfigurationError: the examples or the interpreters are not there, or a server did not do what it should.
+    Servers are started and ended here. The gateway is the emulator.
     """
-    for name in ("dags_examples", "flows_examples"):
-        if not (Path(examples) / name).is_dir():
-            raise ConfigurationError(f"There is no folder {name} in {examples}: say with --examples where it lies.")
+    if not (airflow or prefect):
+        raise click.UsageError("Give --airflow, --prefect or both. `esms demo` needs neither.")
     if airflow:
         airflow = check_interpreter("--airflow", airflow, "airflow")
     if prefect:
         prefect = check_interpreter("--prefect", prefect, "prefect")
     console = Console(stderr=as_json)
     console.print("The gateway is a stand-in on this machine: nobody gets a message.", highlight=False)
-    # SIGTERM ends the servers too, and Ctrl-C also where a shell that starts things in the background ignores it.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.default_int_handler)
-    # So does a terminal that is closed, unless nohup was asked to go on without it.
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, signal.default_int_handler)
-    addresses: dict[str, str] = {}
+    _let_signals_end_the_servers()
     failure: Exception | None = None
     try:
-        with (
-            _Bars(console) as bars,
-            Journey(Path(folder), Path(examples), recipients=recipients, tell=bars.tell) as journey,
-        ):
-            addresses["Emulator"] = journey.server.base_url
+        with _Bars(console) as bars, Journey(folder, recipients=recipients, tell=bars.tell) as journey:
+            addresses = {"Emulator": journey.server.base_url}
             if airflow:
                 addresses["Airflow"] = journey.run_airflow(airflow).url
             if prefect:
@@ -65,6 +80,15 @@ def show_journey(
         failure = error
     if failure is not None:
         raise ConfigurationError(f"The demo stopped: {failure}")
+
+
+def _let_signals_end_the_servers() -> None:
+    # SIGTERM ends the servers too, and Ctrl-C also where a shell that starts things in the background ignores it.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
+    # So does a terminal that is closed, unless nohup was asked to go on without it.
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 
 def _wait(console: Console, addresses: dict[str, str]) -> None:
@@ -131,3 +155,7 @@ def _print(console: Console, result: JourneyResult) -> None:
     for report in result.reports:
         console.print(f"Report: {report.as_uri()}", highlight=False, soft_wrap=True)
     console.print(f"Done in {result.seconds:.0f} s.", highlight=False)
+
+
+if __name__ == "__main__":
+    show_journey(prog_name="python -m demo")
