@@ -19,7 +19,7 @@ SENT_DATA = ("esms://rest.esms.vn", "sent-data")
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class DataTransfer:
     """
     What a task did.
 
@@ -34,7 +34,7 @@ class Moved:
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
-def operator_lineage(moved: Moved | None) -> Any:
+def operator_lineage(moved: DataTransfer | None) -> Any:
     """An `OperatorLineage`, or None: nothing was moved, or OpenLineage is not there."""
     if moved is None:
         return None

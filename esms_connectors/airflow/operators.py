@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
 
     from esms_connectors.airflow.connections import Settings
-    from esms_connectors.airflow.lineage import Moved
+    from esms_connectors.airflow.lineage import DataTransfer
     from esms_connectors.gateway.client import EsmsClient
     from esms_connectors.ledger import Ledger
 
@@ -216,7 +216,7 @@ class ZnsBulkOperator(_SendingOperator):
         "sql_parameters": "json",
     }
     operator_extra_links = (EsmsReportLink(),)
-    _moved: Moved | None = None
+    _transfer: DataTransfer | None = None
 
     def __init__(
         self,
@@ -290,14 +290,14 @@ class ZnsBulkOperator(_SendingOperator):
         """From the file to the sent data; see `esms_connectors.airflow.lineage`."""
         from esms_connectors.airflow.lineage import operator_lineage
 
-        return operator_lineage(self._moved)
+        return operator_lineage(self._transfer)
 
     def _send(self, context: Context) -> dict[str, Any]:
         from contextlib import ExitStack
 
         from esms_connectors.airflow.arguments import number, point_in_time, text, whole_number
         from esms_connectors.airflow.identity import generation_of, note_done, run_key_of
-        from esms_connectors.airflow.lineage import SENT_DATA, Moved, file_dataset
+        from esms_connectors.airflow.lineage import SENT_DATA, DataTransfer, file_dataset
         from esms_connectors.airflow.sources import opened_source, placed
         from esms_connectors.gateway.errors import ConfigurationError
         from esms_connectors.recipients import RejectsFile
@@ -351,7 +351,7 @@ class ZnsBulkOperator(_SendingOperator):
             if self.plan_only:
                 return {"run_key": campaign.run_key, **_plain(plan.as_dict())}
             result = summary_dict(campaign.send(plan), plan)
-        self._moved = Moved(file_dataset(self.recipients), SENT_DATA, result["accepted"])
+        self._transfer = DataTransfer(file_dataset(self.recipients), SENT_DATA, result["accepted"])
         note_done(context, generation, resend_on_clear=self.resend_on_clear)
         return result
 

@@ -11,7 +11,7 @@ from esms_connectors.airflow.arguments import text
 from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
 from esms_connectors.airflow.links import EsmsReportLink
-from esms_connectors.airflow.warehouses import opened_warehouse, span, store_connection, warehouse_address
+from esms_connectors.airflow.warehouse import opened_warehouse, span, store_connection, warehouse_address
 from esms_connectors.gateway.errors import InvalidRequestError
 
 if TYPE_CHECKING:

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
     from airflow.sdk.definitions.context import Context
 
-    from esms_connectors.delivery.polling import Awaited, DeliveryCounts, Goal, Patience, Verdict, Watch
+    from esms_connectors.delivery.polling import (
+        DeliveryCounts,
+        DeliveryGoal,
+        DeliveryPoller,
+        DeliveryTarget,
+        PollBackoff,
+        Verdict,
+    )
 
 # The trigger ends by itself at the deadline; this is for a triggerer that is gone.
 _GRACE = timedelta(minutes=15)
@@ -44,7 +51,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         max_failures: looks in a row that may bring no answer; the waits between them grow when deferred. With
             `mode="reschedule"` they are counted in the task state store (Airflow 3.3), before that not at all.
         sent_after, sent_before, sms_types: for many `message_ids`: when and as what they were sent; see
-            `esms_connectors.delivery.polling.awaited_by_id`.
+            `esms_connectors.delivery.polling.target_of_ids`.
         oa_id: for many `message_ids` of ZNS with a callback URL.
 
     Returns (XCom):
@@ -106,8 +113,8 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         self.ledger_conn_id = ledger_conn_id
         self.hide_arguments(ledger_url=ledger_url)
         self.deferrable = deferrable
-        self._watch: Watch | None = None
-        self._patience: Patience | None = None
+        self._poller: DeliveryPoller | None = None
+        self._backoff: PollBackoff | None = None
         self._ends: Any = None
 
     def execute(self, context: Context) -> Any:
@@ -127,18 +134,18 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
                 raise
         from esms_connectors.airflow.triggers import DeliveryStatusTrigger
 
-        watch, patience, goal = self._watch, self._patience, self._goal()
-        assert watch is not None and patience is not None  # noqa: S101, PT018 - _look made them
+        poller, backoff, goal = self._poller, self._backoff, self._goal()
+        assert poller is not None and backoff is not None  # noqa: S101, PT018 - _look made them
         self.log.info("%s; deferred until %s at the latest", counts, self._ends)
         self.defer(
             trigger=DeliveryStatusTrigger(
                 esms_conn_id=self.esms_conn_id,
-                awaited=watch.awaited.as_dict(),
+                target=poller.target.as_dict(),
                 deadline=self._ends.isoformat(),
                 final_share=goal.final_share,
                 delivered_share=goal.delivered_share,
                 poll_seconds=self.poke_interval,
-                max_failures=patience.max_failures,
+                max_failures=backoff.max_failures,
             ),
             method_name="execute_complete",
             # A plain timedelta: the supervisor's protocol does not know pendulum's.
@@ -175,35 +182,35 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
     def _look(self, context: Context) -> tuple[Verdict | None, DeliveryCounts]:
         """One look; None when it brought no answer and another one may."""
         from esms_connectors.airflow.arguments import whole_number
-        from esms_connectors.delivery.polling import Patience, Watch
+        from esms_connectors.delivery.polling import DeliveryPoller, PollBackoff
         from esms_connectors.gateway.errors import EsmsError
 
         goal = self._goal()
         if self._ends is None:
             self._ends = self._deadline(context)
         hook = EsmsHook(self.esms_conn_id)
-        if self._watch is None:
-            self._watch = Watch(self._awaited(hook, context))
-            self._patience = Patience(
+        if self._poller is None:
+            self._poller = DeliveryPoller(self._target(hook, context))
+            self._backoff = PollBackoff(
                 self.poke_interval, whole_number(self.max_failures, "max_failures"), self._failures_before(context)
             )
-        watch, patience = self._watch, self._patience
-        assert patience is not None  # noqa: S101 - made together with the watch
+        poller, backoff = self._poller, self._backoff
+        assert backoff is not None  # noqa: S101 - made together with the poller
         try:
             with hook.get_conn() as client:
-                counts = watch.look(client, now=_now())
+                counts = poller.look(client, now=_now())
         except EsmsError as error:
             try:
-                patience.after_failure(error)
+                backoff.after_failure(error)
             finally:
-                self._note_failures(context, patience.failures)
-            self.log.warning("no answer (%d of %d): %s", patience.failures, self.max_failures, error)
-            counts = watch.counts()
+                self._note_failures(context, backoff.failures)
+            self.log.warning("no answer (%d of %d): %s", backoff.failures, self.max_failures, error)
+            counts = poller.counts()
             overdue = goal.judge(counts, now=_now(), deadline=self._ends)
             return (overdue if overdue.value == "overdue" else None), counts
-        if patience.failures:
+        if backoff.failures:
             self._note_failures(context, 0)
-        patience.after_answer()
+        backoff.after_answer()
         return goal.judge(counts, now=_now(), deadline=self._ends), counts
 
     def _failures_before(self, context: Context) -> int:
@@ -220,19 +227,19 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         if store is not None:
             store.set(_FAILURES, {"try": _instance(context).try_number, "failures": failures})
 
-    def _goal(self) -> Goal:
+    def _goal(self) -> DeliveryGoal:
         from esms_connectors.airflow.arguments import number
-        from esms_connectors.delivery.polling import Goal
+        from esms_connectors.delivery.polling import DeliveryGoal
 
         delivered = None if self.delivered_share is None else number(self.delivered_share, "delivered_share")
-        return Goal(number(self.final_share, "final_share"), delivered)
+        return DeliveryGoal(number(self.final_share, "final_share"), delivered)
 
     def _deadline(self, context: Context) -> Any:
         return point_in_time(self.deadline, "deadline", context) or _now().add(seconds=int(self.timeout))
 
-    def _awaited(self, hook: EsmsHook, context: Context) -> Awaited:
+    def _target(self, hook: EsmsHook, context: Context) -> DeliveryTarget:
         from esms_connectors.airflow.arguments import sms_types, text
-        from esms_connectors.delivery.polling import FEW_IDS, awaited_by_id, awaited_of_run
+        from esms_connectors.delivery.polling import FEW_IDS, target_of_ids, target_of_run
         from esms_connectors.gateway.errors import InvalidRequestError
 
         run_key, ids = text(self.run_key, "run_key"), self.message_ids
@@ -252,10 +259,10 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         if run_key is not None:
             ledger_url = text(self.rendered("ledger_url", context), "ledger_url")
             with hook.open_ledger(self.ledger_conn_id or None, ledger_url, or_local_file=True) as ledger:
-                return awaited_of_run(ledger, run_key)
+                return target_of_run(ledger, run_key)
         if isinstance(ids, str):
             ids = (text(ids, "message_ids") or "").replace(",", " ").split()
-        return awaited_by_id(
+        return target_of_ids(
             list(ids or ()),
             sent_after=point_in_time(self.sent_after, "sent_after", context),
             sent_before=point_in_time(self.sent_before, "sent_before", context),

@@ -10,14 +10,14 @@ from airflow.sdk import Asset
 from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook, mask
 from esms_connectors.airflow.links import EsmsReportLink
-from esms_connectors.airflow.warehouses import export_span, opened_warehouse, warehouse_address
+from esms_connectors.airflow.warehouse import export_span, opened_warehouse, warehouse_address
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow.sdk.definitions.context import Context
 
-    from esms_connectors.airflow.lineage import Moved
+    from esms_connectors.airflow.lineage import DataTransfer
 
 SENT_MESSAGES = Asset(name="esms_sent_messages", uri="esms://rest.esms.vn/sent-data")
 """What the export updates, unless it is given `outlets` of its own."""
@@ -55,7 +55,7 @@ class SentMessagesToWarehouseOperator(EsmsTask):
     template_fields_renderers: ClassVar[dict[str, str]] = {"sms_types": "json"}
     operator_extra_links = (EsmsReportLink(),)
     ui_color = "#f6efdc"
-    _moved: Moved | None = None
+    _transfer: DataTransfer | None = None
 
     def __init__(
         self,
@@ -99,13 +99,13 @@ class SentMessagesToWarehouseOperator(EsmsTask):
         """From the sent data to the table; see `esms_connectors.airflow.lineage`."""
         from esms_connectors.airflow.lineage import operator_lineage
 
-        return operator_lineage(self._moved)
+        return operator_lineage(self._transfer)
 
     def _load(self, context: Context) -> dict[str, Any]:
         from datetime import timedelta
 
         from esms_connectors.airflow.arguments import number, sms_types, text, whole_number
-        from esms_connectors.airflow.lineage import SENT_DATA, Moved, warehouse_dataset
+        from esms_connectors.airflow.lineage import SENT_DATA, DataTransfer, warehouse_dataset
         from esms_connectors.gateway.errors import InvalidRequestError
         from esms_connectors.warehouse import PhoneForm, Privacy, load_planned, plan_load
 
@@ -146,7 +146,7 @@ class SentMessagesToWarehouseOperator(EsmsTask):
             self.log.info("%s: %s", warehouse.name, summary)
         from esms_connectors.warehouse.contract import COLUMNS, MESSAGES
 
-        self._moved = Moved(SENT_DATA, warehouse_dataset(address, MESSAGES), summary.rows, COLUMNS[MESSAGES])
+        self._transfer = DataTransfer(SENT_DATA, warehouse_dataset(address, MESSAGES), summary.rows, COLUMNS[MESSAGES])
         # In the zone that they were given in; earlier where days before were missing.
         begun, ended = start if start == plan.start else plan.start, end or plan.end
         result = {"start": (begun or plan.start).isoformat(), "end": ended.isoformat(), **summary.as_dict()}

@@ -28,7 +28,7 @@ class DeliveryStatusTrigger(BaseTrigger):
     Wait for messages on behalf of `DeliveryStatusSensor`.
 
     Args:
-        awaited: `esms_connectors.delivery.polling.Awaited.as_dict()`.
+        target: `esms_connectors.delivery.polling.DeliveryTarget.as_dict()`.
         deadline: absolute, ISO; a restart does not begin the wait anew.
         The rest as in the sensor.
 
@@ -37,7 +37,7 @@ class DeliveryStatusTrigger(BaseTrigger):
 
     def __init__(
         self,
-        awaited: Mapping[str, Any],
+        target: Mapping[str, Any],
         deadline: str,
         esms_conn_id: str = DEFAULT_CONN_ID,
         final_share: float = 1.0,
@@ -46,7 +46,7 @@ class DeliveryStatusTrigger(BaseTrigger):
         max_failures: int = 10,
     ) -> None:
         super().__init__()
-        self.awaited = dict(awaited)
+        self.target = dict(target)
         self.deadline = deadline
         self.esms_conn_id = esms_conn_id
         self.final_share = final_share
@@ -58,7 +58,7 @@ class DeliveryStatusTrigger(BaseTrigger):
         return (
             "esms_connectors.airflow.triggers.DeliveryStatusTrigger",
             {
-                "awaited": self.awaited,
+                "target": self.target,
                 "deadline": self.deadline,
                 "esms_conn_id": self.esms_conn_id,
                 "final_share": self.final_share,
@@ -78,23 +78,29 @@ class DeliveryStatusTrigger(BaseTrigger):
     async def _wait(self) -> dict[str, Any]:
         import pendulum
 
-        from esms_connectors.delivery.polling import Goal, Patience, Verdict, Watch, awaited_from_dict
+        from esms_connectors.delivery.polling import (
+            DeliveryGoal,
+            DeliveryPoller,
+            PollBackoff,
+            Verdict,
+            target_from_dict,
+        )
 
-        goal = Goal(self.final_share, self.delivered_share)
-        patience = Patience(max(self.poll_seconds, FIRST_WAIT_SECONDS), self.max_failures)
-        watch = Watch(awaited_from_dict(self.awaited))
+        goal = DeliveryGoal(self.final_share, self.delivered_share)
+        backoff = PollBackoff(max(self.poll_seconds, FIRST_WAIT_SECONDS), self.max_failures)
+        poller = DeliveryPoller(target_from_dict(self.target))
         deadline = pendulum.parse(self.deadline)
         client = await EsmsHook(self.esms_conn_id).aget_conn()
         try:
             while True:
                 try:
                     # In a thread: the client blocks, and one blocked trigger stalls every other one.
-                    counts = await asyncio.to_thread(watch.look, client)
-                    wait = patience.after_answer()
+                    counts = await asyncio.to_thread(poller.look, client)
+                    wait = backoff.after_answer()
                 except EsmsError as error:
-                    wait = patience.after_failure(error, chance=random.random())
-                    self.log.warning("no answer (%d of %d): %s", patience.failures, self.max_failures, error)
-                    counts = watch.counts()
+                    wait = backoff.after_failure(error, chance=random.random())
+                    self.log.warning("no answer (%d of %d): %s", backoff.failures, self.max_failures, error)
+                    counts = poller.counts()
                 now = pendulum.now("UTC")
                 verdict = goal.judge(counts, now=now, deadline=deadline)  # type: ignore[arg-type]
                 if verdict is not Verdict.WAIT:
@@ -159,10 +165,10 @@ class DeliveryReportsTrigger(BaseEventTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         import pendulum
 
-        from esms_connectors.delivery.polling import LONGEST_WAIT_SECONDS, Patience
+        from esms_connectors.delivery.polling import LONGEST_WAIT_SECONDS, PollBackoff
 
         # It watches for as long as it lives, so no number of failures ends it.
-        patience = Patience(max(self.poll_seconds, FIRST_WAIT_SECONDS), max_failures=1 << 30)
+        backoff = PollBackoff(max(self.poll_seconds, FIRST_WAIT_SECONDS), max_failures=1 << 30)
         cursor = await self._load() or pendulum.now("UTC").subtract(minutes=int(self.lookback_hours * 60))
         cursor = cursor.start_of("minute")
         while True:
@@ -178,10 +184,10 @@ class DeliveryReportsTrigger(BaseEventTrigger):
                         await self._save(cursor)
                 finally:
                     client.close()
-                wait = patience.after_answer()
+                wait = backoff.after_answer()
             except EsmsError as error:
                 self.log.warning("delivery reports cannot be read: %s", error)
-                wait = patience.after_failure(error) if error.retryable else LONGEST_WAIT_SECONDS
+                wait = backoff.after_failure(error) if error.retryable else LONGEST_WAIT_SECONDS
             await asyncio.sleep(wait)
 
     def _next(self, client: EsmsClient, cursor: DateTime) -> Settled | None:
@@ -189,9 +195,9 @@ class DeliveryReportsTrigger(BaseEventTrigger):
 
         import pendulum
 
-        from esms_connectors.delivery.closed_windows import settled_spans
+        from esms_connectors.delivery.closed_windows import closed_windows_of
 
-        spans = settled_spans(
+        spans = closed_windows_of(
             client,
             cursor,
             pendulum.now("UTC"),

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from esms_connectors.cli.output import json_option, print_json
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger
-from esms_connectors.cli.streams import while_heard
+from esms_connectors.cli.streams import until_closed
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone
 from esms_connectors.ledger import SendState
@@ -87,7 +87,7 @@ def _listing(name: str, states: tuple[SendState, ...], about: str) -> click.Comm
     def listing(run_key: str, ledger_url: str | None, as_json: bool) -> None:
         with open_ledger(ledger_url) as ledger:
             ledger.run_about(run_key)
-            for row in while_heard(ledger.rows(run_key, *states)):
+            for row in until_closed(ledger.rows(run_key, *states)):
                 row["phone"] = mask_phone(row["phone"])
                 row["row_key"] = mask_phone(row["row_key"])
                 if as_json:
@@ -122,7 +122,7 @@ def ledger_export(run_key: str, path: str | None, ledger_url: str | None) -> Non
     with open_ledger(ledger_url) as ledger:
         ledger.run_about(run_key)
         if path is None:
-            _write_rows(while_heard(ledger.rows(run_key)), sys.stdout)
+            _write_rows(until_closed(ledger.rows(run_key)), sys.stdout)
             return
         with OutputFile(path, "output").opened() as file:
             _write_rows(ledger.rows(run_key), file)

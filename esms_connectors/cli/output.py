@@ -32,7 +32,7 @@ Exit codes, for scripts:
   1  something on this machine failed
   2  wrong usage, keys or input; nothing was sent
   3  the gateway refused (see `esms explain CODE`), or a row did, after others were sent
-  4  not sent, not read or not loaded (no connection, no answer, does not add up); repeat later
+  4  not sent, not read or not loaded (no connection, no answer, row counts that do not match); repeat later
   5  outcome unknown: it may have been sent; repeat with the same --request-id only
   6  done (sent, loaded, …), but the output could not be written: a full disk, a closed pipe
 """

@@ -71,7 +71,7 @@ def patient_streams() -> Iterator[_Stream]:
         sys.stdout, sys.stderr = before
 
 
-def while_heard(rows: Iterable[T]) -> Iterator[T]:
+def until_closed(rows: Iterable[T]) -> Iterator[T]:
     """The same rows, until nobody reads what is printed of them."""
     for row in rows:
         stream = _raw_of(sys.stdout)

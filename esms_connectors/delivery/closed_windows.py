@@ -32,7 +32,7 @@ class Settled:
     counts: DeliveryCounts
 
 
-def settled_spans(
+def closed_windows_of(
     client: EsmsClient,
     since: DateTime,
     now: DateTime,

@@ -1,8 +1,8 @@
 """
 Are they there yet? Which messages to wait for, what to ask next, what is final, when to stop.
 
-    watch = Watch(awaited_of_run(ledger, run_key))
-    while (verdict := goal.judge(watch.look(client))) is Verdict.WAIT: ...
+    poller = DeliveryPoller(target_of_run(ledger, run_key))
+    while (verdict := goal.judge(poller.look(client))) is Verdict.WAIT: ...
 
 Nothing here sleeps or knows a framework, but for `wait_for_delivery`, which is the loop for a thread of one's own.
 Everything only reads, so whoever is restarted simply begins anew.
@@ -21,7 +21,7 @@ from typing import Any
 import pendulum
 from pendulum import DateTime
 
-from esms_connectors.delivery.target import Awaited, awaited_by_id, awaited_from_dict, awaited_of_run
+from esms_connectors.delivery.target import DeliveryTarget, target_from_dict, target_of_ids, target_of_run
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import (
     EsmsError,
@@ -33,20 +33,20 @@ from esms_connectors.gateway.models import SendStatus
 from esms_connectors.gateway.states import DeliveryState, state_of_row, state_of_totals
 
 __all__ = [
-    "Awaited",
     "DeliveryCounts",
+    "DeliveryGoal",
+    "DeliveryPoller",
+    "DeliveryTarget",
     "DeliveryTimeoutError",
-    "Goal",
-    "Patience",
-    "Question",
+    "PollBackoff",
+    "StatusQuery",
     "TooFewDeliveredError",
     "Verdict",
-    "Watch",
-    "awaited_by_id",
-    "awaited_from_dict",
-    "awaited_of_run",
     "check_verdict",
     "counts_from_dict",
+    "target_from_dict",
+    "target_of_ids",
+    "target_of_run",
     "wait_for_delivery",
 ]
 
@@ -131,12 +131,12 @@ class Verdict(enum.StrEnum):
 
     WAIT = "wait"
     REACHED = "reached"
-    MISSED = "missed"  # so many have failed that the share delivered cannot be reached any more
-    OVERDUE = "overdue"
+    UNREACHABLE = "unreachable"  # so many have failed that the share delivered cannot be reached any more
+    TIMED_OUT = "timed_out"
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
+class DeliveryGoal:
     """
     When waiting is over.
 
@@ -167,11 +167,11 @@ class Goal:
             if counts.delivered >= wanted:
                 return Verdict.REACHED
             if total - counts.failed < wanted:
-                return Verdict.MISSED
+                return Verdict.UNREACHABLE
         elif counts.final >= _least(self.final_share, total):
             return Verdict.REACHED
         if now is not None and deadline is not None and now >= deadline:
-            return Verdict.OVERDUE
+            return Verdict.TIMED_OUT
         return Verdict.WAIT
 
 
@@ -183,14 +183,14 @@ def _least(share: float, total: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class StatusQuestion:
+class StateQuery:
     """The totals of one id."""
 
     message_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class ReportsQuestion:
+class ReportsQuery:
     """The delivery reports of many ids of one OA."""
 
     message_ids: tuple[str, ...]
@@ -198,7 +198,7 @@ class ReportsQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class SentDataQuestion:
+class SentDataQuery:
     """The messages of one type in one piece of the window."""
 
     start: DateTime
@@ -206,35 +206,35 @@ class SentDataQuestion:
     sms_type: int
 
 
-Question = StatusQuestion | ReportsQuestion | SentDataQuestion
+StatusQuery = StateQuery | ReportsQuery | SentDataQuery
 
 
-class Watch:
+class DeliveryPoller:
     """
     What is known so far. `look` asks once for all that is open; what is final is not asked for again.
 
     One hundred bytes a message, so a million of them are a hundred megabytes.
     """
 
-    def __init__(self, awaited: Awaited) -> None:
-        self.awaited = awaited
+    def __init__(self, target: DeliveryTarget) -> None:
+        self.target = target
         self._by_id: dict[str, Counter[DeliveryState]] = {}
         self._rows: dict[int, DeliveryState] = {}
         self._failed: dict[str, None] = {}
-        self._wanted = frozenset(awaited.message_ids)
-        self._pieces = list(_pieces(awaited))
-        self._settled: set[SentDataQuestion] = set()
+        self._wanted = frozenset(target.message_ids)
+        self._pieces = list(_pieces(target))
+        self._settled: set[SentDataQuery] = set()
 
-    def questions(self) -> list[Question]:
+    def queries(self) -> list[StatusQuery]:
         """What to ask next: the cheapest that is enough."""
         ids = self._open_ids()
-        if self._pieces and (self.awaited.campaign is not None or len(ids) > FEW_IDS):
+        if self._pieces and (self.target.campaign is not None or len(ids) > FEW_IDS):
             left = [piece for piece in self._pieces if piece not in self._settled]
             # Everything was final, and still some are missing: they may have been listed late.
             return list(left or self._pieces)
-        if self.awaited.oa_id is not None and len(ids) > FEW_IDS:
-            return [ReportsQuestion(tuple(ids), self.awaited.oa_id)]
-        return [StatusQuestion(one) for one in ids]
+        if self.target.oa_id is not None and len(ids) > FEW_IDS:
+            return [ReportsQuery(tuple(ids), self.target.oa_id)]
+        return [StateQuery(one) for one in ids]
 
     def look(self, client: EsmsClient, *, now: DateTime | None = None) -> DeliveryCounts:
         """
@@ -244,18 +244,18 @@ class Watch:
             GatewayError, NotSentError, OutcomeUnknownError, IncompleteAnswerError: what was learnt before it stays.
         """
         now = now or pendulum.now("UTC")
-        for question in self.questions():
+        for question in self.queries():
             match question:
-                case StatusQuestion(message_id):
+                case StateQuery(message_id):
                     self._ask_status(client, message_id)
-                case ReportsQuestion(message_ids, oa_id):
+                case ReportsQuery(message_ids, oa_id):
                     found = client.get_callback_data(message_ids, oa_id)
                     for message_id, report in found.reports.items():
                         self._take_totals(message_id, report.totals)
                     # Without a callback URL a message never gets a report.
                     for message_id in found.missing[:FEW_IDS]:
                         self._ask_status(client, message_id)
-                case SentDataQuestion():
+                case SentDataQuery():
                     self._read(client, question, now)
         return self.counts()
 
@@ -265,14 +265,14 @@ class Watch:
         for counted in self._by_id.values():
             by_state.update(counted)
         # An id may stand for thousands of messages; nobody knows how many before the gateway has shown it.
-        expected = self.awaited.expected
+        expected = self.target.expected
         if self._by_id:
             expected = max(expected, by_state.total() + len(self._wanted) - len(self._by_id))
         return DeliveryCounts(expected, dict(by_state), tuple(self._failed)[:LISTED_FAILURES])
 
     def _open_ids(self) -> list[str]:
         final = {one for one, counted in self._by_id.items() if all(state.is_final for state in counted)}
-        return [one for one in self.awaited.message_ids if one not in final]
+        return [one for one in self.target.message_ids if one not in final]
 
     def _ask_status(self, client: EsmsClient, message_id: str) -> None:
         try:
@@ -291,8 +291,8 @@ class Watch:
         self._by_id[message_id] = +counted
         self._note(message_id, failed=bool(counted[DeliveryState.FAILED] or counted[DeliveryState.REJECTED]))
 
-    def _read(self, client: EsmsClient, piece: SentDataQuestion, now: DateTime) -> None:
-        campaign, all_final = self.awaited.campaign, True
+    def _read(self, client: EsmsClient, piece: SentDataQuery, now: DateTime) -> None:
+        campaign, all_final = self.target.campaign, True
         try:
             for message in client.get_sms_sent_data(piece.start, piece.end, piece.sms_type):
                 message_id = message.message_id
@@ -320,17 +320,17 @@ class Watch:
             self._failed[message_id] = None
 
 
-def _pieces(awaited: Awaited) -> Iterator[SentDataQuestion]:
+def _pieces(target: DeliveryTarget) -> Iterator[SentDataQuery]:
     """The window in pieces, so that what is final in one of them need not be read again."""
-    start, end = awaited.start, awaited.end
-    if start is None or end is None or not awaited.sms_types:
+    start, end = target.start, target.end
+    if start is None or end is None or not target.sms_types:
         return
     seconds = max(0.0, (end - start).total_seconds()) / _PIECES
     step = min(max(seconds, _SHORTEST_PIECE_SECONDS), _LONGEST_PIECE_SECONDS)
     while start < end:
         until = min(start.add(seconds=math.ceil(step)), end)
-        for sms_type in awaited.sms_types:
-            yield SentDataQuestion(start, until, sms_type)
+        for sms_type in target.sms_types:
+            yield SentDataQuery(start, until, sms_type)
         start = until
 
 
@@ -338,7 +338,7 @@ def _pieces(awaited: Awaited) -> Iterator[SentDataQuestion]:
 
 
 @dataclass(slots=True)
-class Patience:
+class PollBackoff:
     """
     How long until the next look, and how many failed ones in a row are borne.
 
@@ -394,14 +394,14 @@ class TooFewDeliveredError(EsmsError):
         self.counts = counts
 
 
-def check_verdict(verdict: Verdict, counts: DeliveryCounts, goal: Goal) -> DeliveryCounts:
+def check_verdict(verdict: Verdict, counts: DeliveryCounts, goal: DeliveryGoal) -> DeliveryCounts:
     """
     The counts, if the goal was reached.
 
     Raises:
         TooFewDeliveredError, DeliveryTimeoutError: it was not.
     """
-    if verdict is Verdict.MISSED:
+    if verdict is Verdict.UNREACHABLE:
         raise TooFewDeliveredError(
             f"At most {counts.total - counts.failed} of {counts.total} messages can still arrive, fewer than the "
             f"{goal.delivered_share:.0%} wanted: {counts}.",
@@ -419,11 +419,11 @@ def check_verdict(verdict: Verdict, counts: DeliveryCounts, goal: Goal) -> Deliv
 
 def wait_for_delivery(
     client: EsmsClient,
-    awaited: Awaited,
-    goal: Goal | None = None,
+    target: DeliveryTarget,
+    goal: DeliveryGoal | None = None,
     *,
     deadline: DateTime,
-    patience: Patience | None = None,
+    backoff: PollBackoff | None = None,
     progress: Callable[[DeliveryCounts], None] | None = None,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], DateTime] | None = None,
@@ -439,22 +439,22 @@ def wait_for_delivery(
         TooFewDeliveredError, DeliveryTimeoutError: the goal was not reached.
         GatewayError, NotSentError, OutcomeUnknownError: the gateway could not be read, again and again.
     """
-    goal, patience, watch = goal or Goal(), patience or Patience(), Watch(awaited)
+    goal, backoff, poller = goal or DeliveryGoal(), backoff or PollBackoff(), DeliveryPoller(target)
     clock = now or _now
     while True:
         try:
-            counts = watch.look(client, now=clock())
+            counts = poller.look(client, now=clock())
         except EsmsError as error:
             if clock() >= deadline:
-                return check_verdict(Verdict.OVERDUE, watch.counts(), goal)
-            wait = patience.after_failure(error)
+                return check_verdict(Verdict.TIMED_OUT, poller.counts(), goal)
+            wait = backoff.after_failure(error)
         else:
             if progress is not None:
                 progress(counts)
             verdict = goal.judge(counts, now=clock(), deadline=deadline)
             if verdict is not Verdict.WAIT:
                 return check_verdict(verdict, counts, goal)
-            wait = patience.after_answer()
+            wait = backoff.after_answer()
         sleep(max(0.0, min(wait, (deadline - clock()).total_seconds())))
 
 

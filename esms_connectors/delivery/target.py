@@ -22,7 +22,7 @@ _SLACK_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Awaited:
+class DeliveryTarget:
     """
     The messages to wait for: by id, or those of a campaign in a window. Small, and plain data by `as_dict`.
 
@@ -44,7 +44,7 @@ class Awaited:
     oa_id: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; `awaited_from_dict` reads it."""
+        """For JSON; `target_from_dict` reads it."""
         return {
             "expected": self.expected,
             "message_ids": list(self.message_ids),
@@ -56,10 +56,10 @@ class Awaited:
         }
 
 
-def awaited_from_dict(plain: Mapping[str, Any]) -> Awaited:
-    """What `Awaited.as_dict` gave."""
+def target_from_dict(plain: Mapping[str, Any]) -> DeliveryTarget:
+    """What `DeliveryTarget.as_dict` gave."""
     start, end = plain.get("start"), plain.get("end")
-    return Awaited(
+    return DeliveryTarget(
         expected=int(plain["expected"]),
         message_ids=tuple(plain.get("message_ids") or ()),
         campaign=plain.get("campaign"),
@@ -70,14 +70,14 @@ def awaited_from_dict(plain: Mapping[str, Any]) -> Awaited:
     )
 
 
-def awaited_by_id(
+def target_of_ids(
     message_ids: Sequence[str],
     *,
     sent_after: DateTime | None = None,
     sent_before: DateTime | None = None,
     sms_types: Sequence[int] = (),
     oa_id: str | None = None,
-) -> Awaited:
+) -> DeliveryTarget:
     """
     Wait for these ids.
 
@@ -108,7 +108,7 @@ def awaited_by_id(
     end = sent_before if sent_before is not None or sent_after is None else pendulum.now("UTC")
     if SmsType.ADVERTISING in sms_types:
         sms_types = ()
-    return Awaited(
+    return DeliveryTarget(
         expected=len(ids),
         message_ids=ids,
         start=sent_after,
@@ -118,7 +118,7 @@ def awaited_by_id(
     )
 
 
-def awaited_of_run(ledger: Ledger, run_key: str) -> Awaited:
+def target_of_run(ledger: Ledger, run_key: str) -> DeliveryTarget:
     """
     Wait for the messages of a run: accepted ones, and those in doubt, which may have been.
 
@@ -140,9 +140,9 @@ def awaited_of_run(ledger: Ledger, run_key: str) -> Awaited:
         # Advertising carries no campaign, but one id stands for thousands of messages.
         rows = ledger.rows(run_key, SendState.ACCEPTED)
         ids = dict.fromkeys(row["message_id"] for row in rows if row["message_id"])
-        return Awaited(expected=expected, message_ids=tuple(ids))
+        return DeliveryTarget(expected=expected, message_ids=tuple(ids))
     start, end = span
-    return Awaited(
+    return DeliveryTarget(
         expected=expected,
         campaign=about["campaign"],
         start=start.subtract(seconds=_SLACK_SECONDS),

@@ -133,7 +133,7 @@ class AccountState:
         self.brandnames = {brandname.name: brandname for brandname in account.brandnames}
         self.official_accounts = {oa.oa_id: oa for oa in account.official_accounts}
         self.templates = {template.template_id: template for template in account.templates}
-        # request id -> message number, or -(time in ms) when it was burnt by a refusal.
+        # request id -> message number, or -(time in ms) when it was consumed by a refusal.
         self.request_ids: dict[str, int] = {}
 
 

@@ -112,5 +112,5 @@ def _missing_part(run_key: str) -> str:
 
 
 def wire_id(request_id: str, generation: int) -> str:
-    """The id that travels: after a definite refusal another one, because the refused id may be burnt."""
+    """The id that travels: after a definite refusal another one, because the refused id may be consumed."""
     return request_id if generation == 0 else f"{request_id}-{generation}"

@@ -54,7 +54,7 @@ class Ledger:
     Args:
         engine: of SQLAlchemy 2, for SQLite or PostgreSQL.
         phone_secret: phones and row keys are stored as keyed hashes (HMAC) of it; None stores them plain.
-        lease_seconds: a claim of a worker that gives no sign of life for so long may be taken over.
+        lease_seconds: a claim of a worker that gives no heartbeat for so long may be taken over.
         now: this machine's clock, which leases go by; workers on several machines should agree on the time (NTP).
 
     Raises:
@@ -331,7 +331,7 @@ class Ledger:
         return self._now()
 
     def renew(self, run_key: str, worker: str) -> None:
-        """A sign of life: the claims of `worker` stay its own."""
+        """A heartbeat: the claims of `worker` stay its own."""
         lease_until = self._now_ms() + int(self.lease_seconds * 1000)
         with self._writing() as connection:
             connection.execute(self._sql.renew, {"run_key": run_key, "worker": worker, "lease_until": lease_until})
@@ -361,7 +361,7 @@ class Ledger:
 
     def settle_found(self, settlements: Iterable[Settlement], *, looked_at: DateTime | None = None) -> int:
         """
-        Settle rows that nobody claims any more, by what was found at the gateway. Gives how many changed.
+        Settle rows that nobody claims any more, by what was found at the gateway. Returns the number of rows changed.
 
         Args:
             looked_at: when the looking began; "not sent" is not concluded about rows that were touched since.
@@ -381,7 +381,7 @@ class Ledger:
         Let rows be sent again, whatever became of them: a person decided so, and the ledger keeps why.
 
         The next call of the run sends them, under a request id that was never used. Rows that a living worker is at are
-        left alone. Gives how many were released.
+        left alone. Returns the number of rows released.
         """
         if not reason.strip():
             raise InvalidRequestError("Say why: a second message to the same person needs a reason.", field="reason")

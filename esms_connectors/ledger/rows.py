@@ -49,7 +49,7 @@ class Claim:
     Attributes:
         index: its place in the list given to `claim`.
         request_id: its key in the ledger.
-        wire_id: the request id to send it under; differs from the key after a refusal, which may have burnt that.
+        wire_id: the request id to send it under; differs from the key after a refusal, which may have consumed that.
         in_doubt: an earlier attempt may have been accepted.
     """
 
@@ -132,7 +132,7 @@ class RunSummary:
     """
     A run as the ledger sees it: rows by state. `rejected_by_code` explains the rejected, `refused_by_code` the rows
     that were refused for the account's sake and may go again; `claimed_alive` are those of the claimed whose worker
-    has given a sign of life lately.
+    has given a heartbeat lately.
     """
 
     run_key: str

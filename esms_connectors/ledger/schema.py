@@ -158,7 +158,7 @@ def _in_window(witness_ms: str) -> dict[str, str]:
     }
 
 
-_BURNT = "given.duplicate = 1 AND esms_sends.code IS NOT NULL AND esms_sends.code NOT IN ('100', '124', '199')"
+_CONSUMED = "given.duplicate = 1 AND esms_sends.code IS NOT NULL AND esms_sends.code NOT IN ('100', '124', '199')"
 
 _DATABASE_MS = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
 
@@ -173,7 +173,7 @@ _ROWS_SQLITE = {
     "ids": "(SELECT value ->> 'request_id' FROM json_each(:rows))",
     "states": "(SELECT value FROM json_each(:states))",
     "in_order": "",
-    "burnt": _BURNT,
+    "consumed": _CONSUMED,
     "witness_ms": ":witness_ms",
     **_in_window(":witness_ms"),
     "own_in_order": "",
@@ -186,11 +186,11 @@ _ROWS_POSTGRES = {
         id_refused integer)""",
     "ids": "(SELECT request_id FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given(request_id text))",
     "states": "(SELECT jsonb_array_elements_text(CAST(:states AS jsonb)))",
-    "burnt": _BURNT,
+    "consumed": _CONSUMED,
     "witness_ms": _DATABASE_MS,
     **_in_window(_DATABASE_MS),
     # Whoever changes several rows locks them in the order of their ids, as the claim does, or two would lock each other
-    # out: the sign of life and a settlement of the same worker, for one.
+    # out: the heartbeat and a settlement of the same worker, for one.
     "in_order": """AND esms_sends.request_id IN (
         SELECT locked.request_id FROM esms_sends AS locked WHERE locked.request_id IN (
             SELECT request_id FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given(request_id text))
@@ -242,19 +242,19 @@ _LOOK = "SELECT request_id, state, payload_hash, phone FROM esms_sends WHERE req
 # but a 124 after a refusal under the same id is none, because the refusal may have used the id up.
 _SETTLE = """
 UPDATE esms_sends SET
-    state = CASE WHEN (given.state <> 'accepted' AND esms_sends.in_doubt = 1) OR ({burnt}) THEN 'unknown'
+    state = CASE WHEN (given.state <> 'accepted' AND esms_sends.in_doubt = 1) OR ({consumed}) THEN 'unknown'
         ELSE given.state END,
     code = CASE WHEN given.code IS NULL OR (given.code IN ('124', '199') AND esms_sends.code IS NOT NULL)
         THEN esms_sends.code ELSE given.code END,
     message_id = coalesce(given.message_id, esms_sends.message_id),
-    duplicate = CASE WHEN {burnt} THEN 0 ELSE given.duplicate END,
+    duplicate = CASE WHEN {consumed} THEN 0 ELSE given.duplicate END,
     id_refused = CASE WHEN given.id_refused = 1 THEN 1 ELSE esms_sends.id_refused END,
     reason = CASE WHEN given.state = 'not_sent' AND given.reason = '' THEN esms_sends.reason ELSE given.reason END,
     claimed_by = NULL, lease_until_ms = 0, updated_ms = :now
 FROM {settle}
 WHERE esms_sends.request_id = given.request_id {in_order} AND (
     (esms_sends.claimed_by = :worker AND esms_sends.state = 'claimed')
-    OR (given.state = 'accepted' AND esms_sends.state <> 'accepted' AND NOT ({burnt})))
+    OR (given.state = 'accepted' AND esms_sends.state <> 'accepted' AND NOT ({consumed})))
 """
 
 # "Not sent" is only concluded about rows that nobody touched since the looking began.

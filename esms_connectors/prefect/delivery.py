@@ -15,27 +15,27 @@ from prefect.logging import get_run_logger
 
 from esms_connectors.delivery.polling import (
     DeliveryCounts,
+    DeliveryGoal,
     DeliveryTimeoutError,
-    Goal,
-    Patience,
+    PollBackoff,
     TooFewDeliveredError,
-    awaited_by_id,
-    awaited_of_run,
+    target_of_ids,
+    target_of_run,
 )
 from esms_connectors.delivery.polling import wait_for_delivery as wait
 from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.prefect.artifacts import ProgressArtifact, artifact_key
 from esms_connectors.prefect.credentials import EsmsCredentials
 from esms_connectors.prefect.days import with_day
 from esms_connectors.prefect.ledger import EsmsLedger
-from esms_connectors.prefect.reporting import ProgressArtifact, artifact_key
-from esms_connectors.prefect.retries import core_says_repeat
-from esms_connectors.prefect.sharing import borrow_account, borrow_ledger
+from esms_connectors.prefect.pool import borrow_account, borrow_ledger
+from esms_connectors.prefect.retry import is_retryable
 
 _OPTIONS: dict[str, Any] = {
     "tags": {"esms"},
     "cache_policy": NO_CACHE,
     "result_serializer": "json",
-    "retry_condition_fn": core_says_repeat,
+    "retry_condition_fn": is_retryable,
 }
 
 
@@ -119,15 +119,15 @@ def _wait(
     if (run_key is None) == (message_ids is None):
         raise InvalidRequestError("Give either run_key or message_ids.", field="run_key")
     run_key = None if run_key is None else with_day(run_key)
-    goal = Goal(final_share=final_share, delivered_share=delivered_share)
+    goal = DeliveryGoal(final_share=final_share, delivered_share=delivered_share)
     with ExitStack() as stack:
         account = stack.enter_context(borrow_account(credentials, rate_limit))
         if run_key is not None:
-            awaited = awaited_of_run(stack.enter_context(borrow_ledger(ledger)), run_key)
+            target = target_of_run(stack.enter_context(borrow_ledger(ledger)), run_key)
         else:
-            awaited = awaited_by_id(message_ids or ())
+            target = target_of_ids(message_ids or ())
         name = artifact_key("esms-delivery", run_key or "messages")
-        bar = stack.enter_context(ProgressArtifact(name, "Messages that are final", awaited.expected))
+        bar = stack.enter_context(ProgressArtifact(name, "Messages that are final", target.expected))
         logger = get_run_logger()
 
         def tell(counts: DeliveryCounts) -> None:
@@ -137,10 +137,10 @@ def _wait(
         try:
             counts = wait(
                 account.client,
-                awaited,
+                target,
                 goal,
                 deadline=_started().add(seconds=timeout_seconds),
-                patience=Patience(poll_seconds=poll_seconds),
+                backoff=PollBackoff(poll_seconds=poll_seconds),
                 progress=tell,
             )
         except (DeliveryTimeoutError, TooFewDeliveredError) as error:

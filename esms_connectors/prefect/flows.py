@@ -28,6 +28,7 @@ from esms_connectors.gateway.redaction import redact
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.gateway.states import DeliveryState
 from esms_connectors.gateway.wire import VIETNAM
+from esms_connectors.prefect.artifacts import ProgressArtifact, artifact_key, show_plan, show_run
 from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.blocks import load_block
 from esms_connectors.prefect.campaign import ZnsCampaign, plain
@@ -36,11 +37,10 @@ from esms_connectors.prefect.delivery import wait_for_delivery
 from esms_connectors.prefect.dispatch import Dispatch
 from esms_connectors.prefect.loading import load_sent_messages, sent_messages_asset
 from esms_connectors.prefect.notification import EsmsNotification
-from esms_connectors.prefect.reporting import ProgressArtifact, artifact_key, show_plan, show_run
-from esms_connectors.prefect.retries import core_says_repeat
+from esms_connectors.prefect.pool import borrow_account, borrow_ledger
+from esms_connectors.prefect.retry import is_retryable
 from esms_connectors.prefect.runs import scheduled_time
 from esms_connectors.prefect.sending import APPROVED_PLANS, plan_zns_bulk
-from esms_connectors.prefect.sharing import borrow_account, borrow_ledger
 from esms_connectors.prefect.warehouse import EsmsWarehouse
 from esms_connectors.sending.alerts import AlertFailedError
 from esms_connectors.sending.bulk import BulkIncompleteError, BulkSummary, campaign_of
@@ -250,7 +250,7 @@ def notify_by_sms(body: str, subject: str | None = None, notification: str = "de
     persist_result=False,
     retries=3,
     retry_delay_seconds=[5, 30, 180],
-    retry_condition_fn=core_says_repeat,
+    retry_condition_fn=is_retryable,
 )
 def _notify(body: str, subject: str | None, notification: str, moment: float, *, again: bool) -> None:
     context = TaskRunContext.get()
@@ -388,7 +388,7 @@ def _plan_export(
 
 
 MOST_WINDOWS = 1500
-_LOADED = ("rows", "inserted", "changed", "unchanged", "went_back", "open_rows")
+_LOADED = ("rows", "inserted", "changed", "unchanged", "regressed", "open_rows")
 
 
 class ExportIncompleteError(EsmsError):

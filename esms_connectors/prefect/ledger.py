@@ -44,7 +44,7 @@ class EsmsLedger(EsmsBlock):
     lease_seconds: float = Field(
         default=LEASE_SECONDS,
         gt=0,
-        description="Rows of a worker that gives no sign of life for so long are taken over.",
+        description="Rows of a worker that gives no heartbeat for so long are taken over.",
     )
 
     def open(self) -> Ledger:

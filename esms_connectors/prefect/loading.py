@@ -14,11 +14,11 @@ from prefect.context import AssetContext, FlowRunContext, TaskRunContext
 from prefect.events import emit_event
 
 from esms_connectors.gateway.wire import VIETNAM
+from esms_connectors.prefect.artifacts import WINDOW_LOADED, ProgressArtifact, artifact_key
 from esms_connectors.prefect.blocks import load_block
 from esms_connectors.prefect.credentials import EsmsCredentials
-from esms_connectors.prefect.reporting import WINDOW_LOADED, ProgressArtifact, artifact_key
-from esms_connectors.prefect.retries import core_says_repeat
-from esms_connectors.prefect.sharing import borrow_account
+from esms_connectors.prefect.pool import borrow_account
+from esms_connectors.prefect.retry import is_retryable
 from esms_connectors.prefect.warehouse import EsmsWarehouse
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES
 
@@ -46,7 +46,7 @@ _OPTIONS: dict[str, Any] = {
     "cache_policy": CacheKeyFnPolicy(cache_key_fn=_window_of_this_run),
     "persist_result": True,
     "result_serializer": "json",
-    "retry_condition_fn": core_says_repeat,
+    "retry_condition_fn": is_retryable,
 }
 
 
@@ -76,10 +76,10 @@ def load_sent_messages(
         rate_limit: A global concurrency limit with slot decay, shared by all workers: one slot a request.
 
     Returns:
-        Counts: windows, rows, inserted, changed, unchanged, went_back, open_rows, states, seconds.
+        Counts: windows, rows, inserted, changed, unchanged, regressed, open_rows, states, seconds.
 
     Raises:
-        LoadIncompleteError: Windows that do not add up were left out; the others are loaded.
+        LoadIncompleteError: Windows that have row counts that do not match were left out; the others are loaded.
         WarehouseError, ConfigurationError: The warehouse or a block cannot be used.
         GatewayError, NotSentError, OutcomeUnknownError: The gateway could not be read.
 

@@ -7,12 +7,12 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.logging import get_run_logger
 
+from esms_connectors.prefect.artifacts import artifact_key
 from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.blocks import load_block
 from esms_connectors.prefect.days import first_day
 from esms_connectors.prefect.places import check_lasts, local_file
-from esms_connectors.prefect.reporting import artifact_key
-from esms_connectors.prefect.sharing import borrow_ledger
+from esms_connectors.prefect.pool import borrow_ledger
 from esms_connectors.prefect.warehouse import EsmsWarehouse
 
 

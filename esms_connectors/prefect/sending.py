@@ -33,9 +33,9 @@ from esms_connectors.prefect.campaign import (
 )
 from esms_connectors.prefect.credentials import EsmsCredentials
 from esms_connectors.prefect.ledger import EsmsLedger
-from esms_connectors.prefect.retries import core_says_repeat
+from esms_connectors.prefect.pool import borrow_account, borrow_ledger
+from esms_connectors.prefect.retry import is_retryable
 from esms_connectors.prefect.runs import root_run
-from esms_connectors.prefect.sharing import borrow_account, borrow_ledger
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending import bulk
 from esms_connectors.sending.bulk import BulkIncompleteError, Counters, ShardSummary
@@ -85,13 +85,13 @@ _SHARD_OPTIONS: dict[str, Any] = {
     "persist_result": True,
     "result_serializer": "json",
     "cache_result_in_memory": False,
-    "retry_condition_fn": core_says_repeat,
+    "retry_condition_fn": is_retryable,
 }
 _OPTIONS: dict[str, Any] = {
     "tags": {"esms"},
     "cache_policy": NO_CACHE,
     "result_serializer": "json",
-    "retry_condition_fn": core_says_repeat,
+    "retry_condition_fn": is_retryable,
 }
 
 

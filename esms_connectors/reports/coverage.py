@@ -16,7 +16,7 @@ class Coverage:
     """
     Attributes:
         windows: planned ones that touch the period; of a growing day only the last.
-        owed: those of them that were never loaded.
+        pending: those of them that were never loaded.
         unclosed: those that were read before they had ended, though they have by now.
         gaps: message type -> how much of the period no window was ever planned for, for types that are loaded at all.
         eve: message types that are loaded at all, but not the whole day before the first one of the period: a message
@@ -27,7 +27,7 @@ class Coverage:
     """
 
     windows: int
-    owed: int
+    pending: int
     unclosed: int
     gaps: dict[int, timedelta]
     eve: tuple[int, ...]
@@ -37,23 +37,23 @@ class Coverage:
 
     @property
     def loaded(self) -> int:
-        return self.windows - self.owed
+        return self.windows - self.pending
 
     @property
     def complete(self) -> bool:
-        return not (self.owed or self.unclosed or self.gaps)
+        return not (self.pending or self.unclosed or self.gaps)
 
     def notes(self) -> list[Note]:
         """What a reader must know: a report never looks complete when it is not."""
         notes = []
-        if self.owed:
-            notes.append(Note("owed", {"owed": self.owed, "windows": self.windows}, warning=True))
+        if self.pending:
+            notes.append(Note("pending", {"pending": self.pending, "windows": self.windows}, warning=True))
         if self.gaps:
             hours = -(-max(self.gaps.values()) // timedelta(hours=1))
             notes.append(Note("gaps", {"hours": hours, "types": _terms(sorted(self.gaps))}, warning=True))
         if self.unclosed:
             notes.append(Note("unclosed", {"windows": self.unclosed}, warning=True))
-        if not self.owed:
+        if not self.pending:
             notes.append(Note("loaded", {"windows": self.windows, "read_at": self.read_at}))
         if self.eve:
             notes.append(Note("eve", {"types": _terms(self.eve)}))
@@ -95,7 +95,7 @@ def coverage_of(loads: Iterable[WindowLoad], period: Period, now: datetime) -> C
         # The last windows of a day that grows; the next pull asks for them again anyway.
         unclosed = [load for load in unclosed if load.window.end < end]
     gaps = {
-        # A window that is planned and owed is told of as such, not as a gap.
+        # A window that is planned and pending is told of as such, not as a gap.
         sms_type: missing
         for sms_type, touching in by_type.items()
         if (missing := _not_covered(touching, period.start, end)) > timedelta(0)
@@ -107,7 +107,7 @@ def coverage_of(loads: Iterable[WindowLoad], period: Period, now: datetime) -> C
     )
     return Coverage(
         windows=len(counting),
-        owed=len(counting) - len(read),
+        pending=len(counting) - len(read),
         unclosed=len(unclosed),
         gaps=gaps,
         eve=tuple(eve),

@@ -39,7 +39,7 @@ _TYPE = "sms_type"
 _PREFIX = "CASE WHEN length(phone) = 10 THEN left(phone, 3) END"
 
 _WHOLE = f"""
-SELECT {_MEASURES}, count(*) FILTER (WHERE price_vnd IS NULL), count(*) FILTER (WHERE went_back_to IS NOT NULL)
+SELECT {_MEASURES}, count(*) FILTER (WHERE price_vnd IS NULL), count(*) FILTER (WHERE regressed_to IS NOT NULL)
 FROM {_MESSAGES}
 """
 
@@ -77,7 +77,7 @@ FROM (
         THEN CAST(floor(extract(epoch FROM coalesce(seen.at, first_seen_at) - sent_at)) AS integer) END AS seconds
     FROM {_MESSAGES} LEFT JOIN (
         SELECT row_key, min(observed_at) AS at FROM {HISTORY}
-        WHERE taken AND observed_at >= $start AND to_state IN ({_FINAL}) AND from_state NOT IN ({_FINAL})
+        WHERE applied AND observed_at >= $start AND to_state IN ({_FINAL}) AND from_state NOT IN ({_FINAL})
         GROUP BY row_key
     ) AS seen ON seen.row_key = message.row_key
     WHERE state IN ({_FINAL})

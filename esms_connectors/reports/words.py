@@ -223,9 +223,9 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "recovery.FIX_CALL": ("The call is built wrongly: fix it.", "Lệnh gọi sai: cần sửa."),
         "code.unknown": ("A code in no table of the gateway's", "Mã không có trong bảng mã của hệ thống"),
         # --- notes on the report ---
-        "note.owed": (
-            "Not loaded yet: {owed} of {windows} windows of this period, so messages are missing. Load: esms pull.",
-            "Còn {owed} trên {windows} cửa sổ dữ liệu của kỳ này chưa tải: số liệu còn thiếu. Hãy chạy esms pull.",
+        "note.pending": (
+            "Not loaded yet: {pending} of {windows} windows of this period, so messages are missing. Load: esms pull.",
+            "Còn {pending} trên {windows} cửa sổ dữ liệu của kỳ này chưa tải: số liệu còn thiếu. Hãy chạy esms pull.",
         ),
         "note.gaps": (
             "Never loaded: {hours} h of this period for {types}, so messages may be missing. Load: esms pull.",
@@ -254,7 +254,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "The period before was not loaded, or not as a whole: there is nothing to compare with.",
             "Kỳ trước chưa được tải hoặc tải chưa đủ: không có số liệu để so sánh.",
         ),
-        "note.went_back": (
+        "note.regressed": (
             (
                 "Shown by the gateway as not final again after they had been final: {messages} of the messages. They "
                 "are counted as they were."

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.reports.language import Language, get_language
 from esms_connectors.reports.model import Report
-from esms_connectors.warehouse.refusals import refusals
+from esms_connectors.warehouse.errors import refusals
 
 _Render = Callable[[Report, Language], bytes | dict[str, bytes]]
 

@@ -35,7 +35,7 @@ def cut_chunks(source: Iterable[Recipient], size: int) -> Iterator[list[Recipien
         refill()
 
 
-def evened(chunks: Iterable[list[Recipient]], smallest: int) -> Iterator[list[Recipient]]:
+def balance_last_chunk(chunks: Iterable[list[Recipient]], smallest: int) -> Iterator[list[Recipient]]:
     """The same rows; a last list that is too small shares with the one before."""
     before: list[Recipient] | None = None
     for chunk in chunks:

@@ -27,7 +27,7 @@ class Lease:
         self._clock, self._ledger, self._run_key, self._worker = client.clock, ledger, run_key, worker
         self._longest_call_seconds = client.longest_call_seconds
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._stay_alive, name="esms-lease", daemon=True)
+        self._thread = threading.Thread(target=self._heartbeat, name="esms-lease", daemon=True)
         self._renewed_at = self._clock.mark()
         self._slept_until: Moment | None = None
         # By thread: when its present call was begun, or last allowed to go on.
@@ -81,7 +81,7 @@ class Lease:
     def _fresh(self, moment: Moment) -> bool:
         return self._clock.seconds_since(moment) < self._ledger.lease_seconds / 2
 
-    def _stay_alive(self) -> None:
+    def _heartbeat(self) -> None:
         while not self._ended.wait(self._ledger.lease_seconds / 4):
             if self._hangs():
                 logger.warning("run %s: a call hangs; its rows are left to other workers", self._run_key)

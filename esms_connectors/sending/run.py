@@ -23,7 +23,7 @@ from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger import Claim, Ledger, LedgerError, LedgerRow, SendState, check_run_key
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels import Channel, ChunkOutcome
-from esms_connectors.sending.chunks import cut_chunks, evened
+from esms_connectors.sending.chunks import balance_last_chunk, cut_chunks
 from esms_connectors.sending.doubt import Doubt
 from esms_connectors.sending.empty import OnEmpty, check_on_empty, refuse_empty
 from esms_connectors.sending.lease import Lease
@@ -71,7 +71,7 @@ def _look_every(ledger: Ledger) -> float:
 
 @dataclass(slots=True)
 class Run:
-    """One call for one run: a reader (the calling thread), senders, and a sign of life for the claims."""
+    """One call for one run: a reader (the calling thread), senders, and a heartbeat for the claims."""
 
     channel: Channel
     recipients: Recipients
@@ -143,7 +143,7 @@ class Run:
         try:
             with self._lease:
                 self._read_and_send(first=True)
-                self._take_up_what_is_left()
+                self._retry_unsettled()
         except InvalidRequestError as error:
             if self.counters.accepted + self.counters.unknown:
                 # Nothing of this row was sent, but "invalid input, nothing was sent" must not be said once others were.
@@ -154,7 +154,7 @@ class Run:
             raise
         self._tell(always=True)
 
-    def _take_up_what_is_left(self) -> None:
+    def _retry_unsettled(self) -> None:
         """
         Read again: for rows without an answer, and for rows that another worker is at - it settles them or leaves them
         in doubt, and the lease of a dead one ends. Waiting for others takes two leases in all at most.
@@ -242,7 +242,9 @@ class Run:
         """Chunks in reading order, no phone twice in one: an answer names its rows by phone alone."""
         rows = self._counted(source) if first else source
         if self.channel.frozen:
-            yield from evened(cut_chunks(self._unsettled(rows), self.channel.chunk_size), self.channel.smallest_chunk)
+            yield from balance_last_chunk(
+                cut_chunks(self._unsettled(rows), self.channel.chunk_size), self.channel.smallest_chunk
+            )
         else:
             yield from cut_chunks(rows, self.channel.chunk_size)
 

@@ -65,7 +65,7 @@ class BulkSummary:
     def elsewhere(self) -> int:
         """
         Rows that another worker is at and that this call was not given: it settles them, and tells who called it. Rows
-        whose worker gives no sign of life are nobody's; those count here, whoever was given them.
+        whose worker gives no heartbeat are nobody's; those count here, whoever was given them.
         """
         return max(0, self.run.claimed_alive - self.counters.left)
 

@@ -4,7 +4,7 @@ A closed time window -> every row of it, proven complete.
 Pages are no snapshot: rows move between them while messages are created, and the gateway promises no order. What is
 relied on is only this: a row never leaves its window (creation times do not change), `CountTotal` counts the rows of
 the window, and one answer is consistent in itself. So a window is complete when one answer holds all that it counts, or
-when as many different rows were seen as the gateway counts *behind* the reading. What does not add up is read again in
+when as many different rows were seen as the gateway counts *behind* the reading. What does not match is read again in
 smaller windows, down to single answers, and after that it is an error, never a table with a hole.
 
 What is relied on is looked at as far as the answers tell. A count that falls says that rows leave; a full page is
@@ -56,14 +56,14 @@ logger = get_logger(__name__)
 # A window with more rows is read in parts: what was seen of a part is held in memory, about 100 bytes a row.
 _PART_ROWS = 200_000
 _MOST_PIECES = 64
-_PIECES = 8  # what does not add up is cut into so many and read again
+_PIECES = 8  # what does not match is cut into so many and read again
 _ROUNDS = 3  # so often, as long as rows are created while it is read
 _DEEPEST = 6  # 8 ** 6 pieces are single seconds of any window
 
 
 class IncompleteWindowError(EsmsError):
     """
-    A window does not add up, however small it was cut. Nothing of it should be kept; read it again later.
+    The row counts of a window do not match, however small it was cut. Keep nothing of it; read it again later.
 
     Attributes:
         whole: the window that is left out.

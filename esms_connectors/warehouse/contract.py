@@ -22,7 +22,7 @@ from esms_connectors.sent_data.windows import SentWindow
 
 MESSAGES, HISTORY, LOADS = "esms_sent_messages", "esms_status_history", "esms_loads"
 
-# The columns of a row as it comes to be merged, in order. `first_seen_at`, `changed_at` and `went_back_to` are the
+# The columns of a row as it comes to be merged, in order. `first_seen_at`, `changed_at` and `regressed_to` are the
 # warehouse's own.
 ROW_SCHEMA = pa.schema(
     [
@@ -57,7 +57,7 @@ COLUMNS = {
         "window_end": "end of that window, UTC",
         "first_seen_at": "when a load first saw the row, UTC",
         "changed_at": "when a load last saw it change, or flagged it, UTC; that of first_seen_at if never",
-        "went_back_to": "the state that the gateway showed last, where it was not final and ours is",
+        "regressed_to": "the state that the gateway showed last, where it was not final and ours is",
         "load_number": "number of the load that last saw it change, or flagged it",
     },
     HISTORY: {
@@ -69,7 +69,7 @@ COLUMNS = {
         "from_result": "SendResult before",
         "to_status": "SendStatus shown",
         "to_result": "SendResult shown",
-        "taken": "false where a final state would have gone back; the row then keeps its state and went_back_to is set",
+        "applied": "false where a final state would have gone back; the row keeps its state, regressed_to is set",
         "load_number": "number of the load that saw the change",
     },
     LOADS: {
@@ -78,9 +78,9 @@ COLUMNS = {
         "window_end": "creation time to, UTC",
         "planned_at": "when the pull that asked for the window began, UTC",
         "planned_number": "number of the load that asked for the window last; a later load has a higher one",
-        "read_number": "number of the load that this line tells of; empty, or below planned_number = owed",
+        "read_number": "number of the load that this line tells of; empty, or below planned_number = pending",
         "read_at": "when the reading of that load began, by the gateway's clock where it tells the time, UTC",
-        "loaded_at": "when the last load was committed, UTC; empty = owed",
+        "loaded_at": "when the last load was committed, UTC; empty = pending",
         "closed": "whether the window had ended, with some patience, before it was read, and nothing moved meanwhile",
         "counted_at": "when its rows were last counted again, UTC; where the count differed it was read again",
         "row_count": "different rows found by the last load",
@@ -88,7 +88,7 @@ COLUMNS = {
         "open_rows": "rows whose state, as the gateway showed it, was not final: the window is worth another reading",
         "inserted": "rows that were new",
         "changed": "rows that had changed",
-        "went_back": "rows that would have gone back from a final state, and were flagged instead",
+        "regressed": "rows that would have gone back from a final state, and were flagged instead",
         "digest": "a checksum over keys and statuses, whatever their order",
         "load_count": "how often the window was loaded",
         "privacy": "how phones and texts are kept; one warehouse keeps one way",
@@ -122,7 +122,7 @@ class WindowLoad:
     open_rows: int = 0
     inserted: int = 0
     changed: int = 0
-    went_back: int = 0
+    regressed: int = 0
     digest: str = ""
     load_count: int = 0
     counted_at: datetime | None = None
@@ -140,7 +140,7 @@ class MergeCounts:
     inserted: int = 0
     changed: int = 0
     unchanged: int = 0
-    went_back: int = 0
+    regressed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ class Warehouse(abc.ABC):
     @abc.abstractmethod
     def plan(self, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> int:
         """
-        Write the windows down as owed; whatever was loaded of them before stays as it is.
+        Write the windows down as pending; whatever was loaded of them before stays as it is.
 
         Returns:
             The number of this load: higher than that of any before, whatever the clocks of their machines say. It
@@ -207,12 +207,12 @@ class Warehouse(abc.ABC):
         Take one proven window: upsert its rows on `row_key`, add history lines, write the load. All or nothing.
 
         A row changes when anything but its window differs from what is stored; a history line is added when its
-        status does. A stored final state that would become not final is kept, flagged in `went_back_to` and noted in
+        status does. A stored final state that would become not final is kept, flagged in `regressed_to` and noted in
         the history once. Rows last changed or flagged by a load with a higher number are left alone, and so is what
         `esms_loads` says of that load.
 
         Args:
-            load: as read, with `read_number` and `read_at`; `inserted`, `changed`, `went_back`, `load_count` and
+            load: as read, with `read_number` and `read_at`; `inserted`, `changed`, `regressed`, `load_count` and
                 `loaded_at` are filled in here.
             rows: batches of `ROW_SCHEMA`, each key once. Read once, never held as a whole.
 

@@ -42,6 +42,8 @@ from esms_connectors.warehouse.contract import (
     WarehouseError,
     WindowLoad,
 )
+from esms_connectors.warehouse.errors import raise_without_context
+from esms_connectors.warehouse.locks import exclusive_lock
 from esms_connectors.warehouse.merge_database import insert, literal, merge_database, schema_of, scratch_folder, select
 from esms_connectors.warehouse.merge_sql import TYPES
 from esms_connectors.warehouse.merging import (
@@ -53,8 +55,6 @@ from esms_connectors.warehouse.merging import (
     read_load,
     utc,
 )
-from esms_connectors.warehouse.refusals import raise_alone
-from esms_connectors.warehouse.turns import turn
 
 if TYPE_CHECKING:
     import duckdb
@@ -171,7 +171,7 @@ class DltWarehouse(Warehouse):
             with self._refusals():
                 if connection.execute(f"SELECT 1 FROM {HISTORY} LIMIT 1").fetchall():  # noqa: S608 - our own names
                     self._send({HISTORY: select(connection, f"FROM {HISTORY}")})
-                if counts.inserted or counts.changed or counts.went_back:
+                if counts.inserted or counts.changed or counts.regressed:
                     self._send(
                         {MESSAGES: select(connection, f"FROM {MESSAGES} WHERE load_number = {load.read_number}")}
                     )
@@ -291,8 +291,8 @@ class DltWarehouse(Warehouse):
         lock_file = Path(tempfile.gettempdir(), f"esms-dlt-{user}-{here}.lock")
         # dlt is made for one pipeline at a time in a process.
         with (
-            turn("dlt", "any destination", None, self._wait_seconds),
-            turn(self.name, "any window", lock_file, self._wait_seconds),
+            exclusive_lock("dlt", "any destination", None, self._wait_seconds),
+            exclusive_lock(self.name, "any window", lock_file, self._wait_seconds),
         ):
             try:
                 yield
@@ -347,7 +347,7 @@ class DltWarehouse(Warehouse):
             raise
         except Exception as error:  # noqa: BLE001 - each driver has errors of its own
             problem = self._explained(error)
-        raise_alone(problem)
+        raise_without_context(problem)
 
     def _explained(self, error: BaseException) -> EsmsError:
         chain: list[BaseException] = []

@@ -28,6 +28,7 @@ from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.sent_data.reader import SentWindow
 from esms_connectors.warehouse.contract import MergeCounts, Person, Reader, Warehouse, WarehouseError, WindowLoad
+from esms_connectors.warehouse.errors import interrupts
 from esms_connectors.warehouse.merge_sql import READ_LOADS
 from esms_connectors.warehouse.merging import (
     SETTLE_IN,
@@ -40,7 +41,6 @@ from esms_connectors.warehouse.merging import (
     plan_windows,
     read_load,
 )
-from esms_connectors.warehouse.refusals import interrupts
 
 WAIT_SECONDS = 60.0
 MEMORY_LIMIT = "192MB"

@@ -25,8 +25,8 @@ from urllib.parse import urlsplit
 
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.warehouse.contract import WarehouseError
-from esms_connectors.warehouse.refusals import refusals
-from esms_connectors.warehouse.turns import turn
+from esms_connectors.warehouse.errors import refusals
+from esms_connectors.warehouse.locks import exclusive_lock
 
 STAGING = "_esms_staging"
 _COMMIT = "commit.json"
@@ -174,14 +174,14 @@ class FileStore:
                     _sync(begun.folder / place)
                 else:
                     self._fs.put_file(str(begun.folder / place), self.path(STAGING, begun.name, place))
-        with self.turn("commit"):
+        with self.exclusive_lock("commit"):
             self.put(f"{STAGING}/{begun.name}/{_COMMIT}", content)
             self._finish(begun.name, json.loads(content))
 
     def settle(self) -> None:
         """Make the moves that a writer who died had decided on."""
         if any(path.endswith(f"/{_COMMIT}") for path in self.find(STAGING)):
-            with self.turn("commit"):
+            with self.exclusive_lock("commit"):
                 for path in self.find(STAGING):
                     _, name, last = path.split("/", 2) if path.count("/") > 1 else ("", "", "")
                     content = self.read(path) if last == _COMMIT else None
@@ -232,7 +232,7 @@ class FileStore:
                 for path, about in files:
                     self._remove_if_abandoned(path, about)
                 continue
-            with contextlib.suppress(WarehouseError), self.turn(name.partition("~")[0], wait_seconds=0):
+            with contextlib.suppress(WarehouseError), self.exclusive_lock(name.partition("~")[0], wait_seconds=0):
                 shutil.rmtree(self.path(STAGING, name), ignore_errors=True)
 
     def _remove_if_abandoned(self, path: str, about: Mapping[str, Any]) -> None:
@@ -243,7 +243,7 @@ class FileStore:
     # --- turns -------------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def turn(self, key: str, wait_seconds: float | None = None) -> Iterator[None]:
+    def exclusive_lock(self, key: str, wait_seconds: float | None = None) -> Iterator[None]:
         """
         One at a time for each key: among the threads of this process, and on a local disk among all processes.
 
@@ -251,15 +251,15 @@ class FileStore:
             WarehouseError: it took too long.
         """
         lock_file = Path(self.path(STAGING, f"{key}.lock")) if self.is_local else None
-        with turn(self.name, key, lock_file, self._wait_seconds if wait_seconds is None else wait_seconds):
+        with exclusive_lock(self.name, key, lock_file, self._wait_seconds if wait_seconds is None else wait_seconds):
             yield
 
     @contextlib.contextmanager
-    def turns(self, keys: Iterable[str]) -> Iterator[None]:
+    def exclusive_locks(self, keys: Iterable[str]) -> Iterator[None]:
         """Several at once, always in the same order, so that two never wait for each other."""
         with contextlib.ExitStack() as stack:
             for key in sorted(set(keys)):
-                stack.enter_context(self.turn(key))
+                stack.enter_context(self.exclusive_lock(key))
             yield
 
 

@@ -48,6 +48,7 @@ from esms_connectors.warehouse.contract import (
     WarehouseError,
     WindowLoad,
 )
+from esms_connectors.warehouse.errors import refusals
 from esms_connectors.warehouse.file_formats import FORMATS, read_file, write_file
 from esms_connectors.warehouse.file_store import FileStore, Transaction
 from esms_connectors.warehouse.merge_database import insert, literal, merge_database, schema_of, scratch_folder, select
@@ -60,7 +61,6 @@ from esms_connectors.warehouse.merging import (
     number_after,
     read_load,
 )
-from esms_connectors.warehouse.refusals import refusals
 
 if TYPE_CHECKING:
     import duckdb
@@ -161,11 +161,11 @@ class FilesWarehouse(Warehouse):
                 yield from lines
 
     def plan(self, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> int:
-        owed = _by_partition(windows)
+        pending = _by_partition(windows)
         self._settle_settings(privacy)
         number = self._next_number(planned_at)
         self._change_loads(
-            owed,
+            pending,
             lambda session, some: note_planned(session, some, number=number, planned_at=planned_at, privacy=privacy),
         )
         return number
@@ -184,7 +184,7 @@ class FilesWarehouse(Warehouse):
 
             def change_day(partition: Partition) -> None:
                 path = self._path(LOADS, partition)
-                with self._store.turn(partition.key), merge_database(scratch) as connection:
+                with self._store.exclusive_lock(partition.key), merge_database(scratch) as connection:
                     self._store.settle()
                     version = self._store.version(path)
                     self._fill(connection, LOADS, partition, scratch)
@@ -203,17 +203,17 @@ class FilesWarehouse(Warehouse):
         neighbours = partition.neighbours(load.window)
         self._settle_settings(load.privacy)
         keys = [one.key for one in (partition, *neighbours)]
-        with self._store.turns(keys), scratch_folder() as scratch, merge_database(scratch) as connection:
+        with self._store.exclusive_locks(keys), scratch_folder() as scratch, merge_database(scratch) as connection:
             self._store.settle()
             versions = self._versions(partition)
             self._fill(connection, MESSAGES, partition, scratch)
             self._fill(connection, LOADS, partition, scratch)
-            edge = _Edge(self, connection, neighbours, load.window, scratch)
+            edge = _BoundaryRows(self, connection, neighbours, load.window, scratch)
             counts = merge_rows(connection, load, edge.watch(rows), loaded_at=datetime.now(UTC))
             with self._store.transaction(partition.key, scratch) as files:
                 for one in (partition, *edge.joined):
                     self._write_history(connection, one, files, scratch)
-                if counts.inserted or counts.changed or counts.went_back:
+                if counts.inserted or counts.changed or counts.regressed:
                     for one in (partition, *edge.joined):
                         kept = f"FROM {MESSAGES} WHERE {_in_partition(one)} ORDER BY row_key"
                         self._write(MESSAGES, files.replace(self._path(MESSAGES, one)), select(connection, kept))
@@ -229,7 +229,7 @@ class FilesWarehouse(Warehouse):
         removed = {MESSAGES: 0, HISTORY: 0}
         with scratch_folder() as scratch:
             for partition in sorted(self._partitions(MESSAGES)):
-                with self._store.turn(partition.key):
+                with self._store.exclusive_lock(partition.key):
                     self._store.settle()
                     for table, count in self._erase_day(partition, person, scratch).items():
                         removed[table] += count
@@ -244,7 +244,7 @@ class FilesWarehouse(Warehouse):
         """Write down on first use what files are kept here and how phones are, or see that it is so."""
         if self._kind is not None and privacy in (None, self._privacy):
             return
-        with self._store.turn("settings"):
+        with self._store.exclusive_lock("settings"):
             settings = self._read_settings()
             kept = settings.get("privacy")
             if None not in (privacy, kept) and privacy != kept:
@@ -259,7 +259,7 @@ class FilesWarehouse(Warehouse):
 
     def _next_number(self, planned_at: datetime) -> int:
         """The number of a load, kept for the one after it."""
-        with self._store.turn("settings"):
+        with self._store.exclusive_lock("settings"):
             settings = self._read_settings()
             number = number_after(settings.get("load_number"), planned_at)
             self._store.put(_SETTINGS, json.dumps({**settings, "load_number": number}).encode())
@@ -383,7 +383,7 @@ class FilesWarehouse(Warehouse):
             yield from pool.map(work, partitions)
 
 
-class _Edge:
+class _BoundaryRows:
     """
     The second that a window shares with the day before or after.
 

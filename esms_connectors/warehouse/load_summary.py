@@ -44,7 +44,7 @@ class LoadCounts:
 
     Attributes:
         windows, rows: loaded.
-        inserted, changed, unchanged, went_back: what became of the rows; see `MergeCounts`.
+        inserted, changed, unchanged, regressed: what became of the rows; see `MergeCounts`.
         open_rows: rows that are not final; their windows are worth another reading later.
         states: state -> rows.
     """
@@ -54,7 +54,7 @@ class LoadCounts:
     inserted: int = 0
     changed: int = 0
     unchanged: int = 0
-    went_back: int = 0
+    regressed: int = 0
     open_rows: int = 0
     states: Counter[str] = field(default_factory=Counter)
 
@@ -62,7 +62,7 @@ class LoadCounts:
         text = f"{self.rows:,} rows in {self.windows:,} windows: {self.inserted:,} new, {self.changed:,} changed"
         text += f", {self.unchanged:,} as they were"
         for count, what in (
-            (self.went_back, "would have gone back from a final state and are flagged"),
+            (self.regressed, "would have gone back from a final state and are flagged"),
             (self.open_rows, "not final yet"),
         ):
             text += f", {count:,} {what}" if count else ""
@@ -82,7 +82,7 @@ class LoadCounts:
         self.inserted += counts.inserted
         self.changed += counts.changed
         self.unchanged += counts.unchanged
-        self.went_back += counts.went_back
+        self.regressed += counts.regressed
         self.open_rows += reading.open_rows
         self.states.update(reading.states)
 
@@ -129,7 +129,7 @@ class LoadSummary(LoadCounts):
 
 class LoadIncompleteError(EsmsError):
     """
-    Some windows do not add up and were left out; all others are loaded. Load again later.
+    Windows whose row counts do not match were left out; all others are loaded. Load again later.
 
     Attributes:
         incomplete: an error for each window left out.

@@ -67,7 +67,7 @@ def load_sent_messages(
         now: the clock; it decides which windows are closed.
 
     Raises:
-        LoadIncompleteError: windows that do not add up were left out; the others are loaded.
+        LoadIncompleteError: windows whose row counts do not match were left out; the others are loaded.
         WarehouseError, ConfigurationError: the warehouse said no.
         GatewayError, NotSentError, OutcomeUnknownError: the gateway did; windows loaded so far stay.
     """
@@ -202,10 +202,10 @@ def load_windows(
         summary.skipped = len(done)
         if done:
             logger.info("an interrupted pull goes on: %d of %d windows are there", len(done), len(wanted))
-    owed = [window for window in wanted if window not in done]
-    if not owed:
+    pending = [window for window in wanted if window not in done]
+    if not pending:
         return summary
-    number = warehouse.plan(owed, planned_at=planned_at, privacy=privacy.fingerprint)
+    number = warehouse.plan(pending, planned_at=planned_at, privacy=privacy.fingerprint)
     incomplete: list[IncompleteWindowError] = []
 
     def tell(reading: WindowReading | None = None) -> None:
@@ -213,10 +213,10 @@ def load_windows(
             again, at_hand = summary.follow_up, reading.rows if reading else 0
             expected = max(at_hand, reading.rows_expected) if reading else 0
             done = summary.windows + again.windows + len(incomplete)
-            progress(LoadProgress(done, len(owed), summary.rows + again.rows + at_hand, at_hand, expected))
+            progress(LoadProgress(done, len(pending), summary.rows + again.rows + at_hand, at_hand, expected))
 
     tell()
-    with SentDataReader(client, owed, threads=threads, now=now) as reader:
+    with SentDataReader(client, pending, threads=threads, now=now) as reader:
         for reading in reader:
             with WindowSpool() as spool:
                 try:
@@ -241,7 +241,8 @@ def load_windows(
         failed = [error.whole for error in incomplete]
         warehouse.plan(failed, planned_at=_milliseconds(now()).add(seconds=1), privacy=privacy.fingerprint)
         raise LoadIncompleteError(
-            f"{len(incomplete)} of {len(owed)} windows do not add up and were left out, the others are loaded. "
+            f"{len(incomplete)} of {len(pending)} windows do not match their row counts and were left out, the "
+            "others are loaded. "
             f"{incomplete[0]}",
             incomplete=incomplete,
             summary=summary,

@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.warehouse.contract import COLUMNS, WarehouseError
+from esms_connectors.warehouse.errors import interrupts, raise_without_context
 from esms_connectors.warehouse.merging import SETTLE_IN, ArrowSource, create_tables, utc
-from esms_connectors.warehouse.refusals import interrupts, raise_alone
 
 if TYPE_CHECKING:
     import duckdb
@@ -66,7 +66,7 @@ def merge_database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     except duckdb.Error as error:
         problem = type(error).__name__
     if problem:
-        raise_alone(
+        raise_without_context(
             WarehouseError(
                 f"The merge in {tempfile.gettempdir()} failed ({problem}): is the disk full? Nothing of it was kept.",
                 retryable=True,

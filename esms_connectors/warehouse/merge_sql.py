@@ -35,7 +35,7 @@ TYPES = {
         "window_end": "timestamptz NOT NULL",
         "first_seen_at": "timestamptz NOT NULL",
         "changed_at": "timestamptz NOT NULL",
-        "went_back_to": "text",
+        "regressed_to": "text",
         "load_number": "bigint NOT NULL",
     },
     HISTORY: {
@@ -47,7 +47,7 @@ TYPES = {
         "from_result": "integer",
         "to_status": "integer",
         "to_result": "integer",
-        "taken": "boolean NOT NULL",
+        "applied": "boolean NOT NULL",
         "load_number": "bigint NOT NULL",
     },
     LOADS: {
@@ -66,7 +66,7 @@ TYPES = {
         "open_rows": "bigint NOT NULL",
         "inserted": "bigint NOT NULL",
         "changed": "bigint NOT NULL",
-        "went_back": "bigint NOT NULL",
+        "regressed": "bigint NOT NULL",
         "digest": "text NOT NULL",
         "load_count": "bigint NOT NULL",
         "privacy": "text NOT NULL",
@@ -115,10 +115,10 @@ SELECT chunk.row_key, CASE
         WHEN stored.row_key IS NULL THEN 'new'
         WHEN stored.load_number > $number THEN 'same'
         WHEN stored.state IN ({_FINAL}) AND chunk.state NOT IN ({_FINAL})
-            THEN CASE WHEN stored.went_back_to IS DISTINCT FROM chunk.state THEN 'back' ELSE 'same' END
-        WHEN stored.went_back_to IS NOT NULL OR {_differs(_COMPARED)} THEN 'changed'
+            THEN CASE WHEN stored.regressed_to IS DISTINCT FROM chunk.state THEN 'back' ELSE 'same' END
+        WHEN stored.regressed_to IS NOT NULL OR {_differs(_COMPARED)} THEN 'changed'
         ELSE 'same' END AS verdict,
-    stored.went_back_to IS NOT NULL OR {_differs(_STATUS)} AS noted,
+    stored.regressed_to IS NOT NULL OR {_differs(_STATUS)} AS noted,
     stored.state AS from_state, chunk.state AS to_state,
     stored.send_status AS from_status, stored.send_result AS from_result,
     chunk.send_status AS to_status, chunk.send_result AS to_result
@@ -129,7 +129,7 @@ COUNT_VERDICTS = "SELECT verdict, count(*) FROM esms_verdict GROUP BY verdict"
 
 NOTE = f"""
 INSERT INTO {HISTORY}
-    (row_key, observed_at, from_state, to_state, from_status, from_result, to_status, to_result, taken, load_number)
+    (row_key, observed_at, from_state, to_state, from_status, from_result, to_status, to_result, applied, load_number)
 SELECT row_key, $read_at, from_state, to_state, from_status, from_result, to_status, to_result, verdict = 'changed',
     $number
 FROM esms_verdict WHERE verdict = 'back' OR (verdict = 'changed' AND noted)
@@ -137,20 +137,20 @@ FROM esms_verdict WHERE verdict = 'back' OR (verdict = 'changed' AND noted)
 
 # `load_number` moves here as well: a load that is older than the flag must not take it away again.
 FLAG = f"""
-UPDATE {MESSAGES} AS stored SET went_back_to = verdict.to_state, changed_at = $read_at, load_number = $number
+UPDATE {MESSAGES} AS stored SET regressed_to = verdict.to_state, changed_at = $read_at, load_number = $number
 FROM esms_verdict AS verdict
 WHERE stored.row_key = verdict.row_key AND verdict.verdict = 'back' {{overlap}}
 """
 
 CHANGE = f"""
 UPDATE {MESSAGES} AS stored SET {", ".join(f"{name} = chunk.{name}" for name in _COMPARED)},
-    changed_at = $read_at, went_back_to = NULL, load_number = $number
+    changed_at = $read_at, regressed_to = NULL, load_number = $number
 FROM (SELECT * FROM esms_chunk WHERE row_key IN (SELECT row_key FROM esms_verdict WHERE verdict = 'changed')) AS chunk
 WHERE stored.row_key = chunk.row_key {{overlap}}
 """
 
 INSERT_ALL = f"""
-INSERT INTO {MESSAGES} ({", ".join(_ROW_COLUMNS)}, first_seen_at, changed_at, went_back_to, load_number)
+INSERT INTO {MESSAGES} ({", ".join(_ROW_COLUMNS)}, first_seen_at, changed_at, regressed_to, load_number)
 SELECT {", ".join(_ROW_COLUMNS)}, $read_at, $read_at, NULL, $number FROM esms_chunk
 """
 
@@ -178,7 +178,7 @@ WHERE {_THIS_LOAD}
 LOAD_RENEWED = f"""
 UPDATE {LOADS} SET read_number = $number, read_at = $read_at, closed = $closed, row_count = $row_count,
     count_total = $count_total, open_rows = $open_rows, inserted = $inserted, changed = $changed,
-    went_back = $went_back, digest = $digest, privacy = $privacy
+    regressed = $regressed, digest = $digest, privacy = $privacy
 WHERE {_THIS_LOAD} AND (read_number IS NULL OR read_number <= $number)
 """
 
@@ -196,7 +196,7 @@ COUNTED = f"UPDATE {LOADS} AS stored SET counted_at = $counted_at FROM esms_plan
 
 PLAN = f"""
 INSERT INTO {LOADS} (sms_type, window_start, window_end, planned_at, planned_number, closed, row_count, open_rows,
-    inserted, changed, went_back, digest, load_count, privacy)
+    inserted, changed, regressed, digest, load_count, privacy)
 SELECT DISTINCT sms_type, window_start, window_end, $planned_at, $number, false, 0, 0, 0, 0, 0, '', 0, $privacy
 FROM esms_planned AS planned WHERE NOT EXISTS (SELECT 1 FROM {LOADS} AS stored
     WHERE {_PLANNED_LINE})

@@ -138,7 +138,7 @@ def merge_window(
     _expect(found.total(), given, "merged")
     _expect(given, load.row_count, "handed over")
     counts = MergeCounts(
-        inserted=found["new"], changed=found["changed"], unchanged=found["same"], went_back=found["back"]
+        inserted=found["new"], changed=found["changed"], unchanged=found["same"], regressed=found["back"]
     )
     _write_load(session, load, counts, {**parameters, "loaded_at": utc(loaded_at)})
     return counts
@@ -146,7 +146,9 @@ def merge_window(
 
 def _expect(done: int, expected: int, what: str) -> None:
     if done != expected:
-        raise WarehouseError(f"The merge does not add up ({expected} rows, {done} {what}): nothing of it was kept.")
+        raise WarehouseError(
+            f"The row counts of the merge do not match ({expected} rows, {done} {what}): nothing of it was kept."
+        )
 
 
 def _write_load(session: Session, load: WindowLoad, counts: MergeCounts, parameters: Mapping[str, Any]) -> None:
@@ -159,7 +161,7 @@ def _write_load(session: Session, load: WindowLoad, counts: MergeCounts, paramet
         "open_rows": load.open_rows,
         "inserted": counts.inserted,
         "changed": counts.changed,
-        "went_back": counts.went_back,
+        "regressed": counts.regressed,
         "digest": load.digest,
         "privacy": load.privacy,
     }
@@ -186,7 +188,7 @@ def number_after(last: int | None, planned_at: datetime) -> int:
 def note_planned(
     session: Session, windows: Sequence[SentWindow], *, number: int, planned_at: datetime, privacy: str
 ) -> None:
-    """Write windows down as owed to a load. A plan never takes a later one back."""
+    """Write windows down as pending to a load. A plan never takes a later one back."""
     check_privacy(session, privacy)
     if windows:
         _stage_windows(session, windows)

@@ -148,7 +148,7 @@ def follow_up_windows(
     warehouse: Warehouse, *, max_age: timedelta = MAX_AGE, now: Clock = machine_clock.now
 ) -> list[SentWindow]:
     """
-    The windows worth another reading: owed, read before they had ended, or with rows that were not final.
+    The windows worth another reading: pending, read before they had ended, or with rows that were not final.
 
     Args:
         max_age: windows that ended longer ago are left alone, whatever they hold.

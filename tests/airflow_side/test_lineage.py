@@ -68,7 +68,7 @@ def send(connect: Callable[..., None], runs: Runs, ledger_url: str, tmp_path: Pa
 def test_a_campaign_leads_from_its_file_to_the_sent_data(send: Callable[..., Any], tmp_path: Path) -> None:
     """With the number of those who were accepted."""
     operator = send()
-    assert operator._moved.rows == 20
+    assert operator._transfer.rows == 20
     if (lineage := told(operator)) is not None:
         assert [(one.namespace, one.name) for one in lineage.inputs] == [("file", str(tmp_path / "customers.csv"))]
         [target] = lineage.outputs
@@ -79,7 +79,7 @@ def test_a_campaign_leads_from_its_file_to_the_sent_data(send: Callable[..., Any
 def test_a_list_of_people_has_no_dataset(send: Callable[..., Any]) -> None:
     """Where they came from is not known."""
     operator = send(as_list=True)
-    assert operator._moved.source is None
+    assert operator._transfer.source is None
     if (lineage := told(operator)) is not None:
         assert lineage.inputs == []
 
@@ -99,8 +99,8 @@ def test_an_export_leads_from_the_sent_data_to_its_table(
     gateway.populate(50, start=runs.interval[0].isoformat(), end=TODAY.isoformat(), sms_type=25)
     operator = SentMessagesToWarehouseOperator(task_id="load", warehouse=f"duckdb:///{tmp_path / 'w.duckdb'}")
     runs(operator)
-    assert operator._moved is not None
-    assert operator._moved.rows == 50
+    assert operator._transfer is not None
+    assert operator._transfer.rows == 50
     if (lineage := told(operator)) is not None:
         assert [(one.namespace, one.name) for one in lineage.inputs] == [SENT_DATA]
         [target] = lineage.outputs

@@ -58,7 +58,7 @@ def test_another_run_is_another_event(notifier: Callable[..., EsmsNotifier], gat
 
 
 def test_a_deadline_has_only_its_run(notifier: Callable[..., EsmsNotifier], gateway: Emulator) -> None:
-    """In the triggerer, where the context holds plain values and the notifier is awaited."""
+    """In the triggerer, where the context holds plain values and the notifier is target."""
     context = {"dag_run": {"dag_id": "nightly", "dag_run_id": "scheduled__1"}, "deadline": {"id": "1"}}
 
     async def tell() -> None:

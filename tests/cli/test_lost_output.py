@@ -12,7 +12,7 @@ import pendulum
 import pytest
 from running import ESMS
 
-from esms_connectors.cli.streams import patient_streams, while_heard
+from esms_connectors.cli.streams import patient_streams, until_closed
 from esms_connectors.emulator import (
     DEMO_API_KEY,
     DEMO_BRANDNAME,
@@ -178,7 +178,7 @@ def test_a_long_list_ends_where_its_reader_leaves(monkeypatch: pytest.MonkeyPatc
     with open(writer, "w") as pipe:
         monkeypatch.setattr("sys.stdout", pipe)
         with patient_streams() as output:
-            for number in while_heard(rows()):
+            for number in until_closed(rows()):
                 print(number)
         assert isinstance(output.failure, BrokenPipeError)
     assert len(drawn) < 10_000

@@ -20,18 +20,18 @@ from esms_connectors import (
     SmsType,
 )
 from esms_connectors.delivery.polling import (
+    DeliveryGoal,
+    DeliveryPoller,
     DeliveryTimeoutError,
-    Goal,
-    Patience,
-    ReportsQuestion,
-    SentDataQuestion,
-    StatusQuestion,
+    PollBackoff,
+    ReportsQuery,
+    SentDataQuery,
+    StateQuery,
     TooFewDeliveredError,
     Verdict,
-    Watch,
-    awaited_by_id,
-    awaited_from_dict,
-    awaited_of_run,
+    target_from_dict,
+    target_of_ids,
+    target_of_run,
     wait_for_delivery,
 )
 from esms_connectors.emulator import (
@@ -94,13 +94,13 @@ def test_a_run_is_awaited_by_its_campaign(
     """First none is final, then all are; other messages of the same hour do not count."""
     send_zns(client, ledger, 1200)
     send_zns(client, ledger, 100, "april")
-    watch = Watch(awaited_of_run(ledger, "march"))
-    before = watch.look(client, now=clock())
+    poller = DeliveryPoller(target_of_run(ledger, "march"))
+    before = poller.look(client, now=clock())
     gateway.advance(60)
-    after = watch.look(client, now=clock())
+    after = poller.look(client, now=clock())
     assert (before.total, before.final) == (1200, 0)
     assert (after.total, after.delivered, after.unseen) == (1200, 1200, 0)
-    assert [Goal().judge(before), Goal().judge(after)] == [Verdict.WAIT, Verdict.REACHED]
+    assert [DeliveryGoal().judge(before), DeliveryGoal().judge(after)] == [Verdict.WAIT, Verdict.REACHED]
 
 
 def test_rows_answered_124_are_awaited_too(
@@ -111,7 +111,7 @@ def test_rows_answered_124_are_awaited_too(
     send_zns(client, ledger, 600)
     assert ledger.summary("march").duplicates > 0
     gateway.advance(60)
-    assert Watch(awaited_of_run(ledger, "march")).look(client, now=clock()).delivered == 600
+    assert DeliveryPoller(target_of_run(ledger, "march")).look(client, now=clock()).delivered == 600
 
 
 def test_what_is_final_and_closed_is_not_read_again(
@@ -122,27 +122,27 @@ def test_what_is_final_and_closed_is_not_read_again(
     gateway.advance(7200)
     rows = people(1000)
     send_zns_bulk(client, lambda: rows, DEMO_TEMPLATE_ID, DEMO_OA_ID, ledger=ledger, run_key="march")
-    watch = Watch(awaited_of_run(ledger, "march"))
-    everything = len(watch.questions())
-    assert watch.look(client, now=clock()).final == 500
-    left = watch.questions()
+    poller = DeliveryPoller(target_of_run(ledger, "march"))
+    everything = len(poller.queries())
+    assert poller.look(client, now=clock()).final == 500
+    left = poller.queries()
     assert 0 < len(left) < everything / 2
-    assert all(isinstance(one, SentDataQuestion) and one.end > clock().subtract(hours=1) for one in left)
+    assert all(isinstance(one, SentDataQuery) and one.end > clock().subtract(hours=1) for one in left)
     gateway.advance(60)
-    assert Goal().judge(watch.look(client, now=clock())) is Verdict.REACHED
+    assert DeliveryGoal().judge(poller.look(client, now=clock())) is Verdict.REACHED
 
 
 def test_a_few_ids_are_asked_one_by_one_and_final_ones_not_again(gateway: Emulator, client: EsmsClient) -> None:
     """An id of the gateway's costs a call until it is final."""
     sent = [client.send_customer_care_sms(f"090100000{n}", "xin chao", DEMO_BRANDNAME).message_id for n in range(3)]
-    watch = Watch(awaited_by_id([one for one in sent if one]))
-    assert watch.look(client).final == 0
+    poller = DeliveryPoller(target_of_ids([one for one in sent if one]))
+    assert poller.look(client).final == 0
     gateway.set_status(sent[0] or "", 5, 1)
-    assert watch.look(client).final == 1
-    assert watch.questions() == [StatusQuestion(one) for one in sent[1:] if one]
+    assert poller.look(client).final == 1
+    assert poller.queries() == [StateQuery(one) for one in sent[1:] if one]
     gateway.advance(60)
-    assert watch.look(client).delivered == 3
-    assert watch.questions() == []
+    assert poller.look(client).delivered == 3
+    assert poller.queries() == []
 
 
 def test_many_ids_with_a_window_are_looked_up_in_the_sent_data(
@@ -151,11 +151,9 @@ def test_many_ids_with_a_window_are_looked_up_in_the_sent_data(
     """300 ids cost a page or two, not 300 calls."""
     send_zns(client, ledger, 300)
     ids = sorted(message.message_id for message in gateway.messages())
-    awaited = awaited_by_id(
-        ids, sent_after=NOON.subtract(minutes=5), sent_before=clock().add(minutes=5), sms_types=[25]
-    )
+    target = target_of_ids(ids, sent_after=NOON.subtract(minutes=5), sent_before=clock().add(minutes=5), sms_types=[25])
     gateway.advance(60)
-    assert Watch(awaited).look(client, now=clock()).delivered == 300
+    assert DeliveryPoller(target).look(client, now=clock()).delivered == 300
     assert gateway.call_count("get_sms_sent_data") <= 4
     assert gateway.call_count("get_send_status") == 0
 
@@ -164,9 +162,9 @@ def test_many_ids_of_an_oa_are_asked_for_by_report(gateway: Emulator, client: Es
     """200 ids a call; the few without a report are asked for by status."""
     send_zns(client, ledger, 250, callback_url="https://example.test/dlr")
     gateway.advance(60)
-    watch = Watch(awaited_by_id([message.message_id for message in gateway.messages()], oa_id=DEMO_OA_ID))
-    assert isinstance(watch.questions()[0], ReportsQuestion)
-    counts = watch.look(client)
+    poller = DeliveryPoller(target_of_ids([message.message_id for message in gateway.messages()], oa_id=DEMO_OA_ID))
+    assert isinstance(poller.queries()[0], ReportsQuery)
+    counts = poller.look(client)
     assert counts.delivered == 250
     assert gateway.call_count("get_callback_data") == 2
 
@@ -174,20 +172,20 @@ def test_many_ids_of_an_oa_are_asked_for_by_report(gateway: Emulator, client: Es
 def test_one_id_of_advertising_stands_for_its_whole_batch(
     gateway: Emulator, client: EsmsClient, ledger: Ledger, clock: Callable[[], DateTime]
 ) -> None:
-    """Forty people under one id; they are awaited as forty."""
+    """Forty people under one id; they are target as forty."""
     rows = [Recipient(f"0901{number:06d}", (), f"0901{number:06d}", number) for number in range(40)]
     send_sms_bulk(client, lambda: rows, "sale", DEMO_BRANDNAME, ledger=ledger, run_key="ads", advertising=True)
-    watch = Watch(awaited_of_run(ledger, "ads"))
-    assert (watch.look(client).total, watch.look(client).final) == (40, 0)
+    poller = DeliveryPoller(target_of_run(ledger, "ads"))
+    assert (poller.look(client).total, poller.look(client).final) == (40, 0)
     gateway.advance(60)
-    assert watch.look(client).delivered == 40
+    assert poller.look(client).delivered == 40
 
 
 def test_the_target_survives_json(client: EsmsClient, ledger: Ledger) -> None:
     """A trigger gets it as plain data."""
     send_zns(client, ledger, 3)
-    awaited = awaited_of_run(ledger, "march")
-    assert awaited_from_dict(json.loads(json.dumps(awaited.as_dict()))) == awaited
+    target = target_of_run(ledger, "march")
+    assert target_from_dict(json.loads(json.dumps(target.as_dict()))) == target
 
 
 @pytest.mark.parametrize("progress", [Progress(failed_share=1.0, rejected_share=0.0)])
@@ -200,8 +198,8 @@ def test_too_many_failures_end_the_wait_early(
     with pytest.raises(TooFewDeliveredError, match="95%") as error:
         wait_for_delivery(
             client,
-            awaited_of_run(ledger, "march"),
-            Goal(delivered_share=0.95),
+            target_of_run(ledger, "march"),
+            DeliveryGoal(delivered_share=0.95),
             deadline=clock().add(hours=1),
             now=clock,
         )
@@ -224,7 +222,7 @@ def test_the_deadline_is_absolute(
 
     with pytest.raises(DeliveryTimeoutError, match="0 of 30 final") as error:
         wait_for_delivery(
-            client, awaited_of_run(ledger, "march"), deadline=clock().add(seconds=150), sleep=sleep, now=clock
+            client, target_of_run(ledger, "march"), deadline=clock().add(seconds=150), sleep=sleep, now=clock
         )
     assert error.value.counts.of(DeliveryState.SENT) == 30
     assert slept == pytest.approx([60, 60, 30], abs=1)
@@ -243,7 +241,7 @@ def test_a_gateway_that_fails_for_a_while_is_borne(
         gateway.advance(seconds)
 
     counts = wait_for_delivery(
-        client, awaited_of_run(ledger, "march"), deadline=clock().add(hours=1), sleep=sleep, now=clock
+        client, target_of_run(ledger, "march"), deadline=clock().add(hours=1), sleep=sleep, now=clock
     )
     assert counts.delivered == 30
     assert slept == [60, 120, 240]
@@ -251,15 +249,15 @@ def test_a_gateway_that_fails_for_a_while_is_borne(
 
 def test_patience_ends_with_its_budget_and_at_once_for_what_will_not_go_away() -> None:
     """Two failures in a row are borne, the third is raised; wrong keys are raised at once."""
-    patience = Patience(poll_seconds=10, max_failures=3)
+    backoff = PollBackoff(poll_seconds=10, max_failures=3)
     lost = OutcomeUnknownError("no answer", retryable=True)
-    assert [patience.after_failure(lost), patience.after_failure(lost, chance=0.0)] == [10, 10]
+    assert [backoff.after_failure(lost), backoff.after_failure(lost, chance=0.0)] == [10, 10]
     with pytest.raises(OutcomeUnknownError):
-        patience.after_failure(lost)
+        backoff.after_failure(lost)
     with pytest.raises(AuthenticationError):
-        Patience().after_failure(AuthenticationError("wrong keys", code="101"))
-    patience.after_answer()
-    assert patience.after_failure(lost) == 10
+        PollBackoff().after_failure(AuthenticationError("wrong keys", code="101"))
+    backoff.after_answer()
+    assert backoff.after_failure(lost) == 10
 
 
 def test_wrong_keys_end_the_wait(
@@ -269,7 +267,7 @@ def test_wrong_keys_end_the_wait(
     send_zns(client, ledger, 3)
     stranger = make_client(credentials=Credentials("SOMEBODY0ELSES0KEY", "SOMEBODY0ELSES0SECRET"))
     with pytest.raises(AuthenticationError):
-        wait_for_delivery(stranger, awaited_of_run(ledger, "march"), deadline=clock().add(hours=1), now=clock)
+        wait_for_delivery(stranger, target_of_run(ledger, "march"), deadline=clock().add(hours=1), now=clock)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +278,7 @@ def test_wrong_keys_end_the_wait(
         (0.95, 94, 0, Verdict.WAIT),
         (0.95, 95, 0, Verdict.REACHED),
         (0.95, 0, 5, Verdict.WAIT),
-        (0.95, 0, 6, Verdict.MISSED),
+        (0.95, 0, 6, Verdict.UNREACHABLE),
     ],
 )
 def test_the_goal_is_exact_at_its_edge(share: float | None, delivered: int, failed: int, verdict: Verdict) -> None:
@@ -288,35 +286,35 @@ def test_the_goal_is_exact_at_its_edge(share: float | None, delivered: int, fail
     from esms_connectors.delivery.polling import DeliveryCounts
 
     counts = DeliveryCounts(100, {DeliveryState.DELIVERED: delivered, DeliveryState.FAILED: failed})
-    assert Goal(delivered_share=share).judge(counts) is verdict
+    assert DeliveryGoal(delivered_share=share).judge(counts) is verdict
 
 
 @pytest.mark.parametrize("ids", [[], [""], "F1E2D3C4", ["a"] * 1 + [None], [f"id-{n}" for n in range(5001)]])
 def test_ids_that_cannot_be_awaited_are_refused(ids: object) -> None:
     """None, an empty one (124 has none), one text, too many."""
     with pytest.raises(InvalidRequestError):
-        awaited_by_id(ids)  # type: ignore[arg-type]
+        target_of_ids(ids)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("share", [0, -1, 1.1, 95])
 def test_a_share_is_no_percentage(share: float) -> None:
     """95 is refused, 0.95 is meant."""
     with pytest.raises(InvalidRequestError, match=r"0\.95"):
-        Goal(delivered_share=share)
+        DeliveryGoal(delivered_share=share)
 
 
 def test_a_run_of_which_nothing_went_out_cannot_be_awaited(ledger: Ledger) -> None:
     """Neither an unknown run nor an empty one."""
     with pytest.raises(InvalidRequestError, match="no run"):
-        awaited_of_run(ledger, "never-begun")
+        target_of_run(ledger, "never-begun")
     ledger.begin_run("empty", "zns", {"campaign": "c"})
     with pytest.raises(InvalidRequestError, match="nothing to wait for"):
-        awaited_of_run(ledger, "empty")
+        target_of_run(ledger, "empty")
 
 
 def test_advertising_is_never_looked_up_by_row() -> None:
     """One of its ids stands for many rows: a listed one would not mean that all of them are there."""
-    awaited = awaited_by_id(
+    target = target_of_ids(
         [f"id-{n}" for n in range(50)], sent_after=NOON, sent_before=NOON.add(hours=1), sms_types=[SmsType.ADVERTISING]
     )
-    assert isinstance(Watch(awaited).questions()[0], StatusQuestion)
+    assert isinstance(DeliveryPoller(target).queries()[0], StateQuery)

@@ -96,7 +96,7 @@ def test_no_other_host_gets_the_keys(url: str) -> None:
 def test_redirects_are_not_followed(make_client: MakeClient, status: int, name: str) -> None:
     """The server that the redirect names sees no request, and the sender is asked once."""
     with RawServer(BALANCE) as elsewhere:
-        answer = http_answer("", status=f"{status} Moved", headers=[f"Location: {elsewhere.base_url}/x"])
+        answer = http_answer("", status=f"{status} DataTransfer", headers=[f"Location: {elsewhere.base_url}/x"])
         with RawServer(answer) as server:
             with pytest.raises(OutcomeUnknownError, match="redirect"):
                 {**SENDS, "get_balance": get_balance}[name](make_client(server.base_url))

@@ -25,7 +25,7 @@ def test_everything_at_once_and_the_table_equals_the_gateway(gateway: Emulator, 
     assert place.messages() == rows_at(gateway)
     assert first.inserted == len(rows_at(gateway)) == again.rows
     # What a page showed before its status changed, and nothing else, is caught up on.
-    assert (again.inserted, again.went_back) == (0, 0)
+    assert (again.inserted, again.regressed) == (0, 0)
     third = load(place, threads=4)
     assert (third.inserted, third.changed, third.unchanged) == (0, 0, len(rows_at(gateway)))
 
@@ -60,7 +60,7 @@ def test_loading_again_changes_what_changed_and_notes_it(gateway: Emulator, plac
         key = by_row_key[line["row_key"]]
         assert (line["from_status"], line["from_result"]) == before[key][3:5]
         assert (line["to_status"], line["to_result"]) == rows_at(gateway)[key][3:5]
-        assert line["taken"]
+        assert line["applied"]
 
 
 def test_all_types_and_every_row_of_the_shared_midnight(gateway: Emulator, place: Place, load: Load) -> None:

@@ -116,15 +116,15 @@ def test_going_back_is_kept_flagged_and_noted_and_then_over(gateway: Emulator, p
     gateway.set_status(message_id, *AT_OPERATOR)
     gateway.advance(minutes=5)
     summary = load(place)
-    assert (summary.went_back, summary.changed, summary.open_rows) == (1, 0, 1)
+    assert (summary.regressed, summary.changed, summary.open_rows) == (1, 0, 1)
     [row] = [row for row in place.read(MESSAGES) if row["message_id"] == message_id]
-    assert (row["state"], row["send_status"], row["went_back_to"]) == ("delivered", 5, "sent")
-    assert [(line["to_state"], line["taken"]) for line in place.read(HISTORY)] == [("sent", False)]
+    assert (row["state"], row["send_status"], row["regressed_to"]) == ("delivered", 5, "sent")
+    assert [(line["to_state"], line["applied"]) for line in place.read(HISTORY)] == [("sent", False)]
     gateway.set_status(message_id, *DELIVERED)
     gateway.advance(minutes=5)
     load(place)
     [row] = [row for row in place.read(MESSAGES) if row["message_id"] == message_id]
-    assert (row["state"], row["went_back_to"]) == ("delivered", None)
+    assert (row["state"], row["regressed_to"]) == ("delivered", None)
     assert [line["to_state"] for line in sorted(place.read(HISTORY), key=lambda line: line["observed_at"])] == [
         "sent",
         "delivered",
@@ -230,7 +230,7 @@ def test_a_code_for_an_empty_range_is_an_empty_table(gateway: Emulator, place: P
 
 
 def test_a_clock_set_back_between_two_pulls_hides_no_change(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
-    """What the later load saw is taken, whatever the clocks say."""
+    """What the later load saw is applied, whatever the clocks say."""
     gateway.quirks.date_header = "missing"
     message_id = gateway.insert_message(DAY.add(hours=1), send_status=7, send_result=2)
     late = gateway.clock.now.in_timezone("UTC").add(minutes=10)  # type: ignore[attr-defined]

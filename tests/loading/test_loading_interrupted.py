@@ -56,7 +56,7 @@ def test_killed_at_a_chosen_moment(
     assert again.json["skipped"] == len(there)
     assert again.json["inserted"] == ROWS - sum(line["row_count"] for line in there)
     assert pull.place.messages() == rows_at(two_days)
-    # Two pages and a count for each window that was owed.
+    # Two pages and a count for each window that was pending.
     assert calls(two_days) - before == 3 * (WINDOWS - len(there))
 
 

@@ -174,7 +174,7 @@ def test_a_load_that_was_planned_first_and_read_last_takes_nothing_back(
     tomorrow = gateway.clock.now.add(days=1).in_timezone("UTC")  # type: ignore[attr-defined]
     load(place, now=lambda: tomorrow)
     [row] = place.read(MESSAGES)
-    assert (row["state"], row["went_back_to"]) == ("delivered", None)
+    assert (row["state"], row["regressed_to"]) == ("delivered", None)
 
 
 def test_loads_that_were_forgotten_hide_no_later_status(gateway: Emulator, duckdb_only: Place, load: Load) -> None:

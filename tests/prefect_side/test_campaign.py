@@ -515,7 +515,7 @@ def test_the_event_of_a_run_that_was_stopped_does_not_call_it_complete(
     """Wrong keys stop it, and most rows were never tried: automations must hear of it all the same."""
     told: list[str] = []
     monkeypatch.setattr(
-        "esms_connectors.prefect.reporting.emit_event",
+        "esms_connectors.prefect.artifacts.emit_event",
         lambda _event, resource, payload: told.append(resource["esms.complete"]),
     )
     campaign = make_campaign(100, chunk_size=50)

@@ -17,8 +17,8 @@ from prefect.states import Scheduled
 
 from esms_connectors.emulator import Emulator
 from esms_connectors.prefect import EsmsCredentials, EsmsWarehouse, daily_sent_messages_export, sent_messages_report
+from esms_connectors.prefect.artifacts import artifact_key
 from esms_connectors.prefect.days import first_day
-from esms_connectors.prefect.reporting import artifact_key
 
 
 def test_yesterday_as_an_artifact_and_as_files(gateway: Emulator, credentials: EsmsCredentials, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from esms_connectors import InvalidRequestError
 from esms_connectors.emulator import Emulator, code, drop_after, http_status
 from esms_connectors.ledger import Ledger
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, asend_sms, send_sms
-from esms_connectors.prefect.retries import core_says_repeat
+from esms_connectors.prefect.retry import is_retryable
 from esms_connectors.sending.bulk import BulkIncompleteError
 
 
@@ -194,7 +194,7 @@ def test_errors_of_others_are_repeated_only_where_that_helps() -> None:
     state = State()
     for error, expected in ((ConnectionError("x"), True), (TypeError("x"), False), (None, False)):
         state.data = error
-        assert core_says_repeat(None, None, state) is expected
+        assert is_retryable(None, None, state) is expected
 
 
 def test_in_async_flows(gateway: Emulator, blocks: dict[str, Any]) -> None:

@@ -107,7 +107,7 @@ def empty_report() -> Report:
 
 
 INCOMPLETE = (
-    Note("owed", {"owed": 3, "windows": 744}, warning=True),
+    Note("pending", {"pending": 3, "windows": 744}, warning=True),
     Note("open", {"messages": 15_624}, warning=True),
 )
 

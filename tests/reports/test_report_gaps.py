@@ -44,7 +44,7 @@ def test_owed_windows_are_told(make_place: MakePlace, address: str) -> None:
     place.merge(day_window(), [row(1)], MONDAY.add(days=1))
     report = place.report(MONDAY, WEDNESDAY)
     assert not report.complete
-    assert [note.values for note in report.notes if note.name == "owed"] == [{"owed": 1, "windows": 2}]
+    assert [note.values for note in report.notes if note.name == "pending"] == [{"pending": 1, "windows": 2}]
     assert report.notes[0].warning
 
 
@@ -141,7 +141,7 @@ def test_rows_that_went_back_or_have_no_price_are_told(make_place: MakePlace, ad
     place.merge(day_window(), [row(1, WAITING), row(2, price_vnd=None)], MONDAY.add(days=2))
     report = place.report(MONDAY, MONDAY.add(days=1))
     assert {note.name: dict(note.values) for note in report.notes}.items() >= {
-        "went_back": {"messages": 1},
+        "regressed": {"messages": 1},
         "unpriced": {"messages": 1},
     }.items()
     assert report.tables["types"].rows[0][7] == Decimal(300)

@@ -29,7 +29,7 @@ def month() -> str:
 
 @pytest.fixture(scope="module")
 def incomplete_month() -> str:
-    """The same in Vietnamese, while windows are owed and messages open."""
+    """The same in Vietnamese, while windows are pending and messages open."""
     return render_html(sample_report(notes=INCOMPLETE), VIETNAMESE)
 
 

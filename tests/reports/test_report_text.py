@@ -86,7 +86,7 @@ def report() -> Report:
             if name in rows
         },
         notes=(
-            Note("owed", {"owed": 2, "windows": 14}, warning=True),
+            Note("pending", {"pending": 2, "windows": 14}, warning=True),
             Note("loaded", {"windows": 14, "read_at": datetime(2026, 11, 2, 23, 5, tzinfo=UTC)}),
         ),
     )

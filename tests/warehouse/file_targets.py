@@ -31,7 +31,7 @@ def type_of(column: str) -> str:
         return "TIMESTAMPTZ"
     if column in _TEXT or column.endswith(("state", "_to")):
         return "VARCHAR"
-    if column in ("taken", "closed"):
+    if column in ("applied", "closed"):
         return "BOOLEAN"
     return "DECIMAL(18,4)" if column == "price_vnd" else "BIGINT"
 

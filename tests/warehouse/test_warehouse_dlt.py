@@ -39,7 +39,7 @@ def test_a_load_that_breaks_off_between_two_steps_heals(dlt_target: Target, step
     assert dlt_target.loads()[0]["load_count"] == 1
     counts = merge(dlt_target, [row(1, SENT), row(2, PENDING)], minute=6)
     was_done = step == LOADS
-    assert counts == (MergeCounts(unchanged=2) if was_done else MergeCounts(changed=1, went_back=1))
+    assert counts == (MergeCounts(unchanged=2) if was_done else MergeCounts(changed=1, regressed=1))
     assert {key: stored["state"] for key, stored in dlt_target.messages().items()} == {
         key_of(1): "sent",
         key_of(2): "delivered",

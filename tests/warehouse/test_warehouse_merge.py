@@ -46,7 +46,7 @@ LATER = SentWindow(25, DAY.add(hours=6), DAY.add(hours=12))
 def test_new_rows_are_stored_as_they_came(target: Target) -> None:
     """Every column is there; the row was first seen, and last changed, when the reading began. No history line."""
     assert merge(target, [row(1), row(2, SENT)], minute=7) == MergeCounts(inserted=2)
-    own = {"first_seen_at": read_at(7), "changed_at": read_at(7), "went_back_to": None, "load_number": number_at(7)}
+    own = {"first_seen_at": read_at(7), "changed_at": read_at(7), "regressed_to": None, "load_number": number_at(7)}
     assert target.messages() == {key_of(1): row(1) | own, key_of(2): row(2, SENT) | own}
     assert target.history() == []
 
@@ -68,7 +68,7 @@ def test_a_status_that_changed_is_taken_and_noted(target: Target) -> None:
     assert target.messages()[key_of(1)] == row(1, SENT) | {
         "first_seen_at": read_at(0),
         "changed_at": read_at(5),
-        "went_back_to": None,
+        "regressed_to": None,
         "load_number": number_at(5),
     }
     assert target.history() == [
@@ -81,7 +81,7 @@ def test_a_status_that_changed_is_taken_and_noted(target: Target) -> None:
             "from_result": None,
             "to_status": 5,
             "to_result": 2,
-            "taken": True,
+            "applied": True,
             "load_number": number_at(5),
         }
     ]
@@ -109,7 +109,7 @@ def test_anything_else_that_changed_is_taken_without_a_history_line(target: Targ
     assert target.messages()[key_of(1)] == row(1, **change) | {
         "first_seen_at": read_at(0),
         "changed_at": read_at(5),
-        "went_back_to": None,
+        "regressed_to": None,
         "load_number": number_at(5),
     }
     assert target.history() == []
@@ -136,17 +136,17 @@ def test_a_change_of_the_raw_status_alone_is_noted(target: Target) -> None:
 def test_a_final_status_does_not_go_back(target: Target, final: Any, open_: Any) -> None:
     """It is kept, with everything else of the row, and flagged; the history tells of it once."""
     merge(target, [row(1, final)])
-    assert merge(target, [row(1, open_, content="anders")], minute=5) == MergeCounts(went_back=1)
+    assert merge(target, [row(1, open_, content="anders")], minute=5) == MergeCounts(regressed=1)
     assert merge(target, [row(1, open_, content="anders")], minute=6) == MergeCounts(unchanged=1)
     stored = target.messages()[key_of(1)]
     state = state_of_row(*open_).value
     assert stored == row(1, final) | {
         "first_seen_at": read_at(0),
         "changed_at": read_at(5),
-        "went_back_to": state,
+        "regressed_to": state,
         "load_number": number_at(5),
     }
-    assert [(line["to_state"], line["to_status"], line["taken"]) for line in target.history()] == [
+    assert [(line["to_state"], line["to_status"], line["applied"]) for line in target.history()] == [
         (state, open_[0], False)
     ]
 
@@ -155,9 +155,9 @@ def test_going_back_further_is_flagged_again(target: Target) -> None:
     """Another state that is not final replaces the flag and has a line of its own."""
     merge(target, [row(1)])
     merge(target, [row(1, SENT)], minute=5)
-    assert merge(target, [row(1, PENDING)], minute=6) == MergeCounts(went_back=1)
-    assert target.messages()[key_of(1)]["went_back_to"] == "pending"
-    assert [(line["to_state"], line["taken"]) for line in target.history()] == [("sent", False), ("pending", False)]
+    assert merge(target, [row(1, PENDING)], minute=6) == MergeCounts(regressed=1)
+    assert target.messages()[key_of(1)]["regressed_to"] == "pending"
+    assert [(line["to_state"], line["applied"]) for line in target.history()] == [("sent", False), ("pending", False)]
 
 
 @pytest.mark.parametrize("returned", [DELIVERED, FAILED], ids=["as it was", "as another"])
@@ -169,11 +169,11 @@ def test_a_return_from_going_back_takes_the_flag_away(target: Target, returned: 
     assert target.messages()[key_of(1)] == row(1, returned) | {
         "first_seen_at": read_at(0),
         "changed_at": read_at(6),
-        "went_back_to": None,
+        "regressed_to": None,
         "load_number": number_at(6),
     }
     last = target.history()[-1]
-    assert (last["from_state"], last["to_state"], last["taken"]) == ("delivered", state_of_row(*returned).value, True)
+    assert (last["from_state"], last["to_state"], last["applied"]) == ("delivered", state_of_row(*returned).value, True)
 
 
 def test_one_final_status_may_replace_another(target: Target) -> None:
@@ -194,11 +194,11 @@ def test_an_older_reading_changes_nothing_that_a_newer_one_changed(target: Targe
 
 
 def test_an_older_reading_does_not_take_a_flag_away(target: Target) -> None:
-    """`went_back_to` is what the gateway showed last, not what was loaded last."""
+    """`regressed_to` is what the gateway showed last, not what was loaded last."""
     merge(target, [row(1)], minute=0)
     merge(target, [row(1, SENT)], minute=9)
     assert merge(target, [row(1)], minute=5) == MergeCounts(unchanged=1)
-    assert target.messages()[key_of(1)]["went_back_to"] == "sent"
+    assert target.messages()[key_of(1)]["regressed_to"] == "sent"
 
 
 def test_an_older_reading_leaves_the_line_of_the_newer_one(target: Target) -> None:
@@ -238,16 +238,16 @@ def test_a_window_loaded_for_the_first_time_meets_rows_of_its_neighbour(target: 
     now_said = [row(1, FAILED, NEXT_WINDOW), row(2, SENT, NEXT_WINDOW), row(3, SENT, NEXT_WINDOW)]
     now_said += [row(5, SENT, NEXT_WINDOW)]
     counts = merge(target, now_said, window=NEXT_WINDOW, minute=5)
-    assert counts == MergeCounts(inserted=1, changed=1, unchanged=1, went_back=1)
-    stored = target.messages("state", "went_back_to")
-    assert {key: (one["state"], one["went_back_to"]) for key, one in stored.items()} == {
+    assert counts == MergeCounts(inserted=1, changed=1, unchanged=1, regressed=1)
+    stored = target.messages("state", "regressed_to")
+    assert {key: (one["state"], one["regressed_to"]) for key, one in stored.items()} == {
         key_of(1): ("failed", None),
         key_of(2): ("sent", None),
         key_of(3): ("delivered", "sent"),
         key_of(4): ("delivered", None),
         key_of(5): ("sent", None),
     }
-    assert [(line["to_state"], line["taken"]) for line in target.history()] == [("failed", True), ("sent", False)]
+    assert [(line["to_state"], line["applied"]) for line in target.history()] == [("failed", True), ("sent", False)]
 
 
 def test_windows_of_other_days_and_types_stay_as_they_are(target: Target) -> None:
@@ -293,7 +293,7 @@ def test_what_a_load_leaves_about_its_window(target: Target) -> None:
         "row_count": 4,
         "inserted": 1,
         "changed": 1,
-        "went_back": 1,
+        "regressed": 1,
         "load_count": 2,
         "privacy": PRIVACY,
         **said,
@@ -355,11 +355,11 @@ def test_the_order_of_loads_counts_and_not_their_clocks(target: Target) -> None:
     merge(target, [row(1, SENT), row(2)], minute=0)
     earlier = read_at(-1440)
     counts = merge(target, [row(1, DELIVERED), row(2, SENT)], minute=9, read_at=earlier)
-    assert counts == MergeCounts(changed=1, went_back=1)
+    assert counts == MergeCounts(changed=1, regressed=1)
     stored = target.messages()
-    assert (stored[key_of(1)]["state"], stored[key_of(2)]["went_back_to"]) == ("delivered", "sent")
+    assert (stored[key_of(1)]["state"], stored[key_of(2)]["regressed_to"]) == ("delivered", "sent")
     (load,) = target.loads()
-    assert (load["read_at"], load["changed"], load["went_back"]) == (earlier, 1, 1)
+    assert (load["read_at"], load["changed"], load["regressed"]) == (earlier, 1, 1)
     assert merge(target, [row(1, SENT)], minute=5, read_at=read_at(500)) == MergeCounts(unchanged=1)
     assert target.loads()[0]["read_at"] == earlier
 
@@ -477,7 +477,7 @@ class Model:
         self.history: list[Row] = []
 
     def merge(self, came: list[Row], minute: int) -> MergeCounts:
-        counts = dict.fromkeys(("inserted", "changed", "unchanged", "went_back"), 0)
+        counts = dict.fromkeys(("inserted", "changed", "unchanged", "regressed"), 0)
         for one in came:
             counts[self._take(one, minute)] += 1
         return MergeCounts(**counts)
@@ -486,28 +486,28 @@ class Model:
         now = read_at(minute)
         stored = self.rows.get(came["row_key"])
         if stored is None:
-            own = {"first_seen_at": now, "changed_at": now, "went_back_to": None, "load_number": number_at(minute)}
+            own = {"first_seen_at": now, "changed_at": now, "regressed_to": None, "load_number": number_at(minute)}
             self.rows[came["row_key"]] = came | own
             return "inserted"
         if stored["load_number"] > number_at(minute):
             return "unchanged"
         if DeliveryState(stored["state"]).is_final and not DeliveryState(came["state"]).is_final:
-            if stored["went_back_to"] == came["state"]:
+            if stored["regressed_to"] == came["state"]:
                 return "unchanged"
-            self._note(stored, came, minute, taken=False)
-            stored |= {"went_back_to": came["state"], "changed_at": now, "load_number": number_at(minute)}
-            return "went_back"
+            self._note(stored, came, minute, applied=False)
+            stored |= {"regressed_to": came["state"], "changed_at": now, "load_number": number_at(minute)}
+            return "regressed"
         fixed = ("window_start", "window_end")
         differing = {name for name in came if name not in fixed and came[name] != stored[name]}
-        if not differing and stored["went_back_to"] is None:
+        if not differing and stored["regressed_to"] is None:
             return "unchanged"
-        if stored["went_back_to"] or differing & {"send_status", "send_result", "status_text", "state"}:
-            self._note(stored, came, minute, taken=True)
-        stored |= {name: came[name] for name in differing} | {"changed_at": now, "went_back_to": None}
+        if stored["regressed_to"] or differing & {"send_status", "send_result", "status_text", "state"}:
+            self._note(stored, came, minute, applied=True)
+        stored |= {name: came[name] for name in differing} | {"changed_at": now, "regressed_to": None}
         stored["load_number"] = number_at(minute)
         return "changed"
 
-    def _note(self, stored: Row, came: Row, minute: int, *, taken: bool) -> None:
+    def _note(self, stored: Row, came: Row, minute: int, *, applied: bool) -> None:
         self.history.append(
             {
                 "row_key": came["row_key"],
@@ -518,7 +518,7 @@ class Model:
                 "from_result": stored["send_result"],
                 "to_status": came["send_status"],
                 "to_result": came["send_result"],
-                "taken": taken,
+                "applied": applied,
                 "load_number": number_at(minute),
             }
         )

@@ -47,7 +47,7 @@ def refusals(subject: str, did: str) -> Iterator[None]:
         problem = _refusal(subject, did, error)
     except Exception as error:  # noqa: BLE001 - each store has errors of its own SDK
         problem = WarehouseError(f"{subject} {did} ({type(error).__name__}).", retryable=True)
-    raise_alone(problem)
+    raise_without_context(problem)
 
 
 @contextlib.contextmanager
@@ -64,10 +64,10 @@ def interrupts() -> Iterator[None]:
     except Exception as error:
         if not _INTERRUPTED.search(str(error)):
             raise
-    raise_alone(KeyboardInterrupt())
+    raise_without_context(KeyboardInterrupt())
 
 
-def raise_alone(error: BaseException) -> NoReturn:
+def raise_without_context(error: BaseException) -> NoReturn:
     """Raise without what is being handled: a context manager is left while that still is."""
     try:
         raise error from None

@@ -23,12 +23,12 @@ _locks: dict[tuple[str, str], threading.Lock] = {}
 
 
 @contextlib.contextmanager
-def turn(name: str, key: str, lock_file: Path | None, wait_seconds: float) -> Iterator[None]:
+def exclusive_lock(name: str, key: str, lock_file: Path | None, wait_seconds: float) -> Iterator[None]:
     """
-    Hold the turn of `key` in the warehouse `name`.
+    Hold the exclusive lock of `key` in the warehouse `name`.
 
     Args:
-        lock_file: there only while somebody has the turn; the kernel frees it when its holder dies. Unused on Windows,
+        lock_file: there only while somebody holds it; the kernel frees it when its holder dies. Unused on Windows,
             and None where there is no disk to share.
 
     Raises:

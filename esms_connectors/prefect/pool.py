@@ -46,7 +46,7 @@ class _Entry(Generic[T]):
     opening: threading.Lock = field(default_factory=threading.Lock)
 
 
-class Shelf(Generic[T]):
+class Pool(Generic[T]):
     """Opens each thing once a key, lends it to any number of threads, and closes it some time after the last one."""
 
     def __init__(self, keep: int = _KEPT) -> None:
@@ -110,8 +110,8 @@ class Account:
         self.client.close()
 
 
-_accounts: Shelf[Account] = Shelf()
-_ledgers: Shelf[Ledger] = Shelf()
+_accounts: Pool[Account] = Pool()
+_ledgers: Pool[Ledger] = Pool()
 
 
 @contextmanager

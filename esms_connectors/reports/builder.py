@@ -82,7 +82,7 @@ def make_report(
                 f"Nothing was loaded into {warehouse.name} of {_in_words(period)}: load it first, with esms pull "
                 f"--from {period.start.astimezone(_ZONE):%Y-%m-%d}."
             )
-        return _Making(reader, period, made_at, coverage, counts).report(
+        return _ReportBuilder(reader, period, made_at, coverage, counts).report(
             before, coverage_of(loads, before, made_at), sources, with_phones=with_phones
         )
 
@@ -133,7 +133,7 @@ def _is_month(moment: datetime) -> bool:
     return (moment.day, moment.hour, moment.minute, moment.second, moment.microsecond) == (1, 0, 0, 0, 0)
 
 
-class _Making:
+class _ReportBuilder:
     """One report while it is made: the questions, and the tables that their answers become."""
 
     def __init__(
@@ -144,7 +144,7 @@ class _Making:
         self._now = now
         self._coverage = coverage
         self._counts = counts
-        self._whole, self._unpriced, self._went_back = measure_whole(reader, period)
+        self._whole, self._unpriced, self._regressed = measure_whole(reader, period)
 
     def report(
         self, before: Period, coverage_before: Coverage, sources: tuple[str, ...], *, with_phones: bool
@@ -207,8 +207,8 @@ class _Making:
             notes.append(Note("nothing"))
         if self._unpriced:
             notes.append(Note("unpriced", {"messages": self._unpriced}))
-        if self._went_back:
-            notes.append(Note("went_back", {"messages": self._went_back}))
+        if self._regressed:
+            notes.append(Note("regressed", {"messages": self._regressed}))
         if not comparable:
             notes.append(Note("before_incomplete"))
         yield from sorted(notes, key=lambda note: not note.warning)

@@ -7,7 +7,7 @@ from typing import Any
 from esms_connectors.gateway.errors import EsmsError
 
 
-def core_says_repeat(task: Any, task_run: Any, state: Any) -> bool:
+def is_retryable(task: Any, task_run: Any, state: Any) -> bool:
     """
     For `retry_condition_fn`: whether running the task again may do good. It can do no harm, the ledger sees to that.
 
