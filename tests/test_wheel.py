@@ -1,10 +1,13 @@
-"""What is published: one package, and nothing that only this repository runs."""
+"""What is published: one package, a page that reads well on an index, and nothing that only this repository runs."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import zipfile
+from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -23,9 +26,32 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     return zipfile.ZipFile(built)
 
 
+@pytest.fixture(scope="module")
+def metadata(wheel: zipfile.ZipFile) -> Message:
+    [name] = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+    return message_from_bytes(wheel.read(name))
+
+
 def test_it_holds_one_package_and_what_esms_demo_needs(wheel: zipfile.ZipFile) -> None:
     """The servers of `make demo`, the tests and the examples stay here."""
     tops = {name.split("/")[0] for name in wheel.namelist()}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"esms_connectors"}
     of_the_demo = {name.rpartition("/")[2] for name in wheel.namelist() if name.startswith("esms_connectors/demo/")}
     assert of_the_demo == {"__init__.py", "campaign.py", "folder.py", "customers.csv"}
+
+
+def test_its_page_leads_somewhere(metadata: Message) -> None:
+    """On a package index a link that is relative leads nowhere."""
+    page = metadata.get_payload()
+    links = re.findall(r"\]\(([^)]+)\)", str(page))
+    assert links
+    assert [link for link in links if not link.startswith("https://")] == []
+
+
+def test_it_says_who_made_it_and_where_it_lives(metadata: Message) -> None:
+    """Authors, licence, and the addresses an index shows beside the page."""
+    addresses = dict(address.split(", ", 1) for address in metadata.get_all("Project-URL", []))
+    assert set(addresses) >= {"Documentation", "Source", "Issues", "Changelog"}
+    assert all(address.startswith("https://") for address in addresses.values())
+    assert metadata["Author"]
+    assert metadata["License-Expression"] == "Apache-2.0"

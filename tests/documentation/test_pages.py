@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from markdown_it import MarkdownIt
 
 from esms_connectors.airflow.provider_info import get_provider_info
 
+with (ROOT / "pyproject.toml").open("rb") as _file:
+    SOURCE = tomllib.load(_file)["project"]["urls"]["Source"]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 
 DOCUMENTED = {
@@ -79,9 +82,10 @@ def test_links_lead_to_something_that_is_there(page: Path) -> None:
         if child.type == "link_open"
     ]
     for link in links:
-        if link.startswith(("https://", "http://")):
+        here = link.removeprefix(f"{SOURCE}/blob/main/")
+        if here.startswith(("https://", "http://")):
             continue
-        path, _, anchor = link.partition("#")
+        path, _, anchor = here.partition("#")
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), f"{link} leads nowhere"
         assert target.is_relative_to(ROOT), f"{link} leads out of the repository"
