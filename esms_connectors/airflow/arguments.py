@@ -7,6 +7,7 @@ A template gives text, whatever it was made from, and of a value that is missing
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -38,6 +39,16 @@ def text(value: Any, name: str) -> str | None:
             field=name,
         )
     return value
+
+
+def path(value: Any, name: str) -> str | None:
+    """A path or a URL as text, from text, a `Path` or an `ObjectStoragePath`; None and errors as in `text`."""
+    from airflow.sdk import ObjectStoragePath
+
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    # Of a connection in `conn_id` its text tells, too: s3://connection@bucket/key.
+    return text(str(value) if isinstance(value, ObjectStoragePath) else value, name)
 
 
 def whole_number(value: Any, name: str, least: int = 1) -> int:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
+    from airflow.sdk import ObjectStoragePath
     from airflow.sdk.definitions.context import Context
 
     from esms_connectors.airflow.connections import Settings
@@ -168,7 +169,7 @@ class ZnsBulkOperator(_SendingOperator):
 
     Args:
         recipients: path or URL of a CSV, JSONL or Parquet file (`s3://connection@bucket/key` takes that connection's
-            credentials), or a small list of rows, also from XCom. Rows are never shown.
+            credentials, as does an `ObjectStoragePath`), or a small list of rows, also from XCom. Rows are never shown.
         sql, sql_conn_id, sql_parameters: a SELECT instead; give it an ORDER BY and a fixed end.
         template_params: columns in the order of the template, variable -> column, or `name,code=ma_khach` as one text.
         template_id, oa_id: those of the connection if None.
@@ -178,6 +179,9 @@ class ZnsBulkOperator(_SendingOperator):
         on_empty: what a source without any row means: `skip` skips the task, `fail` fails it, whatever `at_least` says.
             None skips it in scheduled runs, where a day without rows is a quiet day, and fails it in those started by
             hand.
+        conflicts: rows that were sent with another content or phone in this run: `refuse` to send any row, or `skip`
+            those. The plan counts them, the rejects list them.
+        reconcile_before_repeat: look in the sent data for what may have left before it is sent again.
         dry_run: check and count only; the plan is the result.
         rejects_path: CSV for the rows that cannot be sent, to be repaired and sent; a path or a URL, as `recipients`.
         run_key: names the campaign; made of dag, run and task if None, so that mapped tasks are one campaign. Tasks
@@ -221,7 +225,7 @@ class ZnsBulkOperator(_SendingOperator):
     def __init__(
         self,
         *,
-        recipients: str | os.PathLike[str] | Sequence[Mapping[str, object]] | None = None,
+        recipients: str | os.PathLike[str] | ObjectStoragePath | Sequence[Mapping[str, object]] | None = None,
         sql: str | None = None,
         sql_conn_id: str | None = None,
         sql_parameters: Mapping[str, object] | None = None,
@@ -239,9 +243,11 @@ class ZnsBulkOperator(_SendingOperator):
         on_empty: Literal["skip", "fail"] | None = None,
         threads: int = 8,
         chunk_size: int = 500,
+        conflicts: Literal["refuse", "skip"] = "refuse",
+        reconcile_before_repeat: bool = False,
         price_vnd: Decimal | float | None = None,
         dry_run: bool = False,
-        rejects_path: str | None = None,
+        rejects_path: str | os.PathLike[str] | ObjectStoragePath | None = None,
         report_url: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -265,6 +271,8 @@ class ZnsBulkOperator(_SendingOperator):
         self.sending_mode = sending_mode
         self.at_least = at_least
         self.on_empty = None if on_empty is None else _one_of(on_empty, "on_empty", ("skip", "fail"))
+        self.conflicts = _one_of(conflicts, "conflicts", ("refuse", "skip"))
+        self.reconcile_before_repeat = reconcile_before_repeat
         self.threads = threads
         self.chunk_size = chunk_size
         self.price_vnd = price_vnd
@@ -295,12 +303,11 @@ class ZnsBulkOperator(_SendingOperator):
     def _send(self, context: Context) -> dict[str, Any]:
         from contextlib import ExitStack
 
-        from esms_connectors.airflow.arguments import number, point_in_time, text, whole_number
+        from esms_connectors.airflow.arguments import number, path, point_in_time, text, whole_number
         from esms_connectors.airflow.identity import generation_of, note_done, run_key_of
         from esms_connectors.airflow.lineage import SENT_DATA, DataTransfer, file_dataset
-        from esms_connectors.airflow.sources import opened_source, placed
+        from esms_connectors.airflow.sources import opened_source, rejects_file
         from esms_connectors.gateway.errors import ConfigurationError
-        from esms_connectors.recipients import RejectsFile
         from esms_connectors.sending.campaign import ZnsCampaign, summary_dict
 
         hook = EsmsHook(self.esms_conn_id)
@@ -310,8 +317,7 @@ class ZnsBulkOperator(_SendingOperator):
         if not template_id or not oa_id:
             raise ConfigurationError("Give template_id and oa_id, here or in the eSMS connection.")
         threads, chunk_size = whole_number(self.threads, "threads"), whole_number(self.chunk_size, "chunk_size")
-        rejects = str(self.rejects_path) if isinstance(self.rejects_path, os.PathLike) else self.rejects_path
-        rejects_path = text(rejects, "rejects_path")
+        rejects_path = path(self.rejects_path, "rejects_path")
         generation = generation_of(context, resend_on_clear=self.resend_on_clear)
         with ExitStack() as stack:
             source = stack.enter_context(
@@ -335,18 +341,21 @@ class ZnsBulkOperator(_SendingOperator):
                 chunk_size=chunk_size,
                 threads=threads,
                 at_least=None if self.at_least is None else number(self.at_least, "at_least"),
+                on_empty="skip" if self._skips_when_empty(context) else "fail",
+                conflicts="skip" if self.conflicts == "skip" else "refuse",
+                reconcile_before_repeat=self.reconcile_before_repeat,
                 price_vnd=_price(self.price_vnd),
             )
             with ExitStack() as files:
-                place = None if rejects_path is None else files.enter_context(placed(rejects_path, "rejects_path"))
-                plan = campaign.plan(None if place is None else files.enter_context(RejectsFile(place)))
+                rejects = None if rejects_path is None else rejects_file(rejects_path, self.recipients)
+                plan = campaign.plan(None if rejects is None else files.enter_context(rejects))
             self.log.info(
                 "%d rows: %d to send, %d settled before, %d cannot be sent",
                 plan.report.rows, plan.to_send, plan.already_settled, plan.report.rejected,
             )  # fmt: skip
             for problem in plan.problems:
                 self.log.warning("%s", problem)
-            if plan.report.rows == 0 and self._skips_when_empty(context):
+            if plan.empty and campaign.on_empty == "skip":
                 raise AirflowSkipException("The source has no row: there is nobody to send to.")
             if self.plan_only:
                 return {"run_key": campaign.run_key, **_plain(plan.as_dict())}

@@ -12,16 +12,23 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from esms_connectors.airflow.base import HiddenRows
-from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 
 if TYPE_CHECKING:
+    from esms_connectors.recipients import RejectsFile
     from esms_connectors.recipients.sources import Source
 
 
 def hide_rows(recipients: Any) -> Any:
-    """What is no reference becomes `HiddenRows`: a list, or what a task pushed."""
-    if recipients is None or isinstance(recipients, str | os.PathLike | HiddenRows):
+    """What is no reference becomes `HiddenRows`: a list, or what a task pushed. A reference becomes text."""
+    from airflow.sdk import ObjectStoragePath
+
+    from esms_connectors.airflow.arguments import path
+
+    if recipients is None or isinstance(recipients, HiddenRows):
         return recipients
+    if isinstance(recipients, str | os.PathLike | ObjectStoragePath):
+        return path(recipients, "recipients")
     if isinstance(recipients, Mapping):
         raise InvalidRequestError(
             "recipients takes a path, a URL, or a list of rows; this is one row.", field="recipients"
@@ -131,6 +138,52 @@ def _copied(url: str) -> Iterator[Source]:
         yield copy
 
 
+def rejects_file(target: str, source: object) -> RejectsFile:
+    """
+    The file of rejects, here or in a store; `s3://connection_id@bucket/key` takes the credentials of that connection.
+
+    Args:
+        source: what is read, which the rejects must not replace.
+
+    Raises:
+        InvalidRequestError: the store is not known, the URL names no file, or it is that of the source.
+        ConfigurationError: the store cannot be used.
+    """
+    from esms_connectors.recipients import RejectsFile
+
+    if "://" not in target:
+        return RejectsFile(target)
+    place = _stored(target, "rejects_path")
+    if isinstance(source, str) and "://" in source and _stored(source, "recipients") == place:
+        raise InvalidRequestError(
+            f"{place.name} is both the source and the rejects file; give the rejects another name.",
+            field="rejects_path",
+        )
+    failure = ""
+    try:
+        return RejectsFile(f"{place.protocol}://{place.path}", filesystem=place.fs)
+    except EsmsError:
+        raise
+    except Exception as error:  # noqa: BLE001 - every store has errors of its own; their texts may hold signatures
+        failure = f"rejects_path: {place.protocol}:// cannot be used ({type(error).__name__})."
+    raise ConfigurationError(failure)
+
+
+def _stored(url: str, name: str) -> Any:
+    """A URL as Airflow's `ObjectStoragePath`, which knows the connection."""
+    from airflow.sdk import ObjectStoragePath
+    from airflow.sdk.io import has_fs
+
+    scheme, _, rest = url.partition("://")
+    if not has_fs(scheme) or not rest.rpartition("/")[2]:
+        raise InvalidRequestError(
+            f"{name}: {scheme}:// is no store that this Airflow knows, or the URL names no file; its provider brings "
+            "it, such as apache-airflow-providers-amazon[s3fs].",
+            field=name,
+        )
+    return ObjectStoragePath(url)
+
+
 @contextmanager
 def placed(target: str | os.PathLike[str], name: str) -> Iterator[str]:
     """
@@ -144,24 +197,15 @@ def placed(target: str | os.PathLike[str], name: str) -> Iterator[str]:
     if "://" not in url:
         yield url
         return
-    scheme, _, rest = url.partition("://")
-    from airflow.sdk import ObjectStoragePath
-    from airflow.sdk.io import has_fs
-
-    if not has_fs(scheme) or not rest.rpartition("/")[2]:
-        raise InvalidRequestError(
-            f"{name}: {scheme}:// is no store that this Airflow knows, or the URL names no file; its provider brings "
-            "it, such as apache-airflow-providers-amazon[s3fs].",
-            field=name,
-        )
+    place = _stored(url, name)
     with tempfile.TemporaryDirectory(prefix="esms-") as folder:
-        yield str(Path(folder) / rest.rpartition("/")[2])
+        yield str(Path(folder) / place.name)
         failure = ""
         try:
             for file in sorted(Path(folder).iterdir()):
-                with file.open("rb") as local, (ObjectStoragePath(url).parent / file.name).open("wb") as remote:
+                with file.open("rb") as local, (place.parent / file.name).open("wb") as remote:
                     shutil.copyfileobj(local, remote, 1 << 20)
         except Exception as error:  # noqa: BLE001 - every store has errors of its own; their texts may hold signatures
-            failure = f"{name}: {rest.rpartition('/')[2]} cannot be written: {type(error).__name__}."
+            failure = f"{name}: {place.name} cannot be written: {type(error).__name__}."
         if failure:
             raise InvalidRequestError(failure, field=name)

@@ -86,6 +86,7 @@ def show_plan(plan: Mapping[str, Any], run_key: str) -> str:
         f"| rows read | {rows['rows']:,} |",
         f"| cannot be sent | {rows['rejected']:,} |",
         f"| repeat a phone | {rows['duplicates']:,} |",
+        f"| were sent as something else before | {plan['conflicts']:,} |",
         f"| recipients | {plan['recipients']:,} |",
         f"| settled already | {plan['already_settled']:,} |",
         f"| **to send** | **{plan['to_send']:,}** |",

@@ -24,8 +24,10 @@ from esms_connectors.ledger import Ledger, check_run_key
 from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.days import dated_run_key, with_day
 from esms_connectors.prefect.places import check_lasts, local_file
+from esms_connectors.prefect.runs import began_by_hand
 from esms_connectors.recipients import Columns, Recipient, RejectsFile, SqlQuery
 from esms_connectors.sending import campaign as core
+from esms_connectors.sending.empty import OnEmpty
 
 # Prefect servers drop task runs far beyond; a bigger campaign gets bigger shards.
 MAX_SHARDS = 1000
@@ -33,6 +35,7 @@ MAX_SHARDS = 1000
 # chunks a task would keep more rows in memory, and give a rerun less to pass over.
 _ENOUGH_SHARDS, _CHUNKS_OF_A_USUAL_SHARD = 100, 5
 _LARGEST_CHUNK = SEND_ZNS_BULK.max_items or 500
+_NAMES_A_USER = re.compile(r"[A-Za-z0-9+.-]+://[^/]*@")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
@@ -50,9 +53,14 @@ class ZnsCampaign(BaseModel):
         params: columns in the order of the template, or column by variable name.
         phone_column, key_column: of the phone, and of what tells rows apart, such as an order number.
         duplicates: rows with one phone: merge, or keep where there is a key.
-        rejects: CSV for the rows that cannot be sent.
+        rejects: CSV for the rows that cannot be sent; path or fsspec URL, as source.
         campaign: words for people, which come back in the sent data.
-        at_least: share of the recipients that must be accepted; None only reports.
+        at_least: share of all rows that must be accepted, those that cannot be sent included; None only reports.
+        on_empty: a source without any row: nothing to do (skip), or an error (fail). None skips it in runs that a
+            schedule or an automation began, where a day without rows is a quiet day, and fails it in others.
+        conflicts: rows that were sent with another content or phone under this run key: refuse to send any row, or skip
+            those. The plan counts them, the rejects list them.
+        reconcile_before_repeat: look in the sent data for what may have left before it is sent again.
         chunk_size: messages a call.
         price_vnd: of one message, for the plan; None takes that of the last ZNS.
         credentials, ledger: names of blocks; no ledger is the default one, a file on this machine.
@@ -85,6 +93,9 @@ class ZnsCampaign(BaseModel):
     credentials: str = "default"
     ledger: str | None = None
     rate_limit: str | None = None
+    on_empty: OnEmpty | None = None
+    conflicts: Literal["refuse", "skip"] = "refuse"
+    reconcile_before_repeat: bool = False
 
     @field_validator("template_id", "oa_id", mode="before")
     @classmethod
@@ -104,8 +115,10 @@ class ZnsCampaign(BaseModel):
     def _one_source(self) -> Self:
         if (self.source is None) == (self.query is None) or (self.query is None) != (self.database is None):
             raise ValueError("give either source, or query and database")
-        if self.source is not None and re.match(r"[A-Za-z0-9+.-]+://[^/]*@", self.source):
+        if self.source is not None and _NAMES_A_USER.match(self.source):
             raise ValueError("source holds a user or password: keep the URL in a Secret block, give query and database")
+        if self.rejects is not None and _NAMES_A_USER.match(self.rejects):
+            raise ValueError("rejects holds a user or password, which would be stored with the run")
         return self
 
     @field_serializer("source", "rejects", when_used="json")
@@ -115,9 +128,12 @@ class ZnsCampaign(BaseModel):
         return path if file is None else str(file.absolute())
 
     def of_this_run(self) -> Self:
-        """This campaign with the day of the run in place of `{day}`."""
+        """This campaign with the day of the run in place of `{day}`, and what a list without rows means in it."""
         texts = {name: getattr(self, name) for name in ("run_key", "source", "rejects", "campaign")}
-        dated: Self = self.model_copy(update={name: with_day(text) for name, text in texts.items() if text})
+        changes: dict[str, Any] = {name: with_day(text) for name, text in texts.items() if text}
+        if self.on_empty is None:
+            changes["on_empty"] = "fail" if began_by_hand() else "skip"
+        dated: Self = self.model_copy(update=changes)
         return dated
 
     @contextmanager
@@ -150,15 +166,15 @@ class ZnsCampaign(BaseModel):
                 sending_mode=self.sending_mode,
                 chunk_size=self.chunk_size,
                 at_least=self.at_least,
-                at_least_of="sendable",
+                on_empty=self.on_empty or "fail",
+                conflicts=self.conflicts,
+                reconcile_before_repeat=self.reconcile_before_repeat,
                 price_vnd=self.price_vnd,
             )
 
     def rejects_file(self) -> RejectsFile | None:
         if self.rejects is None:
             return None
-        if local_file(self.rejects) is None:
-            raise InvalidRequestError("rejects takes a path on the disk of the worker, no URL.", field="rejects")
         check_lasts(local_file(self.rejects), "The file of rejects")
         return RejectsFile(self.rejects)
 

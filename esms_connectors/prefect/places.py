@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from esms_connectors.gateway.errors import ConfigurationError
 
@@ -41,7 +42,9 @@ def check_stored(path: Path | None, what: str) -> None:
 
 
 def local_file(target: str) -> Path | None:
-    """The path that `target` names on this machine; None for a URL."""
+    """The path that `target` names on this machine; None for an object store or a server."""
+    if target.lower().startswith("file://"):
+        return Path(unquote(urlsplit(target).path))
     return None if "://" in target else Path(target)
 
 

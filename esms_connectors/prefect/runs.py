@@ -97,6 +97,29 @@ def scheduled_day() -> date:
     return scheduled_time().in_timezone(VIETNAM).date()
 
 
+def began_by_hand() -> bool:
+    """
+    Whether a person or a program began the outermost run, and no schedule and no automation of the server.
+
+    Raises:
+        RunNotReadError: the server could not be asked.
+    """
+    flow, task = FlowRunContext.get(), TaskRunContext.get()
+    if flow is not None and flow.flow_run is not None:
+        run = flow.flow_run
+    elif task is not None and task.task_run.flow_run_id is not None:
+        run = _flow_run(task.task_run.flow_run_id)
+    else:
+        return True
+    while not (by_server := _by_server(run)) and (parent := _parent(run)) is not None and parent.flow_run_id:
+        run = _flow_run(parent.flow_run_id)
+    return not by_server
+
+
+def _by_server(run: FlowRun) -> bool:
+    return run.auto_scheduled or (run.created_by is not None and run.created_by.type == "AUTOMATION")
+
+
 def _began_at_once(run: FlowRun) -> bool:
     if run.expected_start_time is None or run.created is None:
         return True

@@ -10,13 +10,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import pendulum
 from prefect import task
 from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging import get_run_logger
 
-from esms_connectors.gateway import machine_clock, wire
+from esms_connectors.gateway import wire
 from esms_connectors.gateway.arguments import check_callback_url, check_label
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.phones import normalise_phone
@@ -39,6 +38,7 @@ from esms_connectors.prefect.runs import root_run
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending import bulk
 from esms_connectors.sending.bulk import BulkIncompleteError, Counters, ShardSummary
+from esms_connectors.sending.campaign import time_to_send
 
 
 class ShardIncompleteError(EsmsError):
@@ -294,10 +294,7 @@ def _plan(campaign: ZnsCampaign, chunks_per_shard: int | None) -> dict[str, Any]
         cutter = Cutter(campaign.chunk_size)
         plan = opened.plan(rejects, watch=lambda rows: cutter.watch(in_template_order(rows, opened.template)))
         label, sandbox = account.block.account, account.client.sandbox
-    opened.check_reach(plan)
-    if campaign.send_at is not None and plan.already_settled == 0 and _is_over(campaign.send_at):
-        # Of a run that has begun the rest is sent at once; a new one has the wrong year, more likely than not.
-        raise InvalidRequestError("send_at lies in the past. Leave it out to send now.", field="send_at")
+        opened.check_reach(plan)
     chunks = cutter.names()
     size = chunks_per_shard or usual_chunks_per_shard(len(chunks))
     return {
@@ -307,12 +304,6 @@ def _plan(campaign: ZnsCampaign, chunks_per_shard: int | None) -> dict[str, Any]
         "account": label,
         "sandbox": sandbox,
     }
-
-
-def _is_over(moment: datetime) -> bool:
-    if moment.tzinfo is None:
-        raise InvalidRequestError("send_at needs a time with a zone, such as 2026-12-24T08:00+07:00.", field="send_at")
-    return pendulum.instance(moment) < machine_clock.now().subtract(minutes=5)
 
 
 @task(name="send-zns-bulk", **_SHARD_OPTIONS)
@@ -361,9 +352,10 @@ def _send_shard(shard: ZnsShard, campaign: ZnsCampaign) -> dict[str, Any]:
             ledger=ledger,
             run_key=campaign.run_key,
             campaign=campaign.campaign,
-            send_at=campaign.send_at,
+            send_at=time_to_send(campaign.send_at, ledger, campaign.run_key),
             callback_url=campaign.callback_url,
             sending_mode=campaign.sending_mode,
+            reconcile_before_repeat=campaign.reconcile_before_repeat,
             chunk_size=campaign.chunk_size,
             row_key=campaign.key_column or "phone",
         )

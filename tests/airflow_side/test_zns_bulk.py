@@ -6,11 +6,12 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import fsspec
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipException
+from airflow.sdk import ObjectStoragePath
 from fsspec.implementations.memory import MemoryFileSystem
 from task_runs import Runs
 
@@ -29,7 +30,7 @@ from esms_connectors.emulator import (
 )
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
-from esms_connectors.gateway.errors import EsmsError
+from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.request_ids import IdFact
 from esms_connectors.ledger import Ledger
 
@@ -235,14 +236,66 @@ def test_rows_that_cannot_be_sent_fail_the_task_before_the_first_message(
     assert everybody_once(gateway)
 
 
+class Lake(MemoryFileSystem):
+    """Airflow keeps the file system of a connection, so it is one for all tests."""
+
+    cachable = False
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+
+
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """An object store that Airflow opens by the connection `lake`; gives what is in it."""
-    kind = type("Store", (MemoryFileSystem,), {"store": {}, "pseudo_dirs": [""], "cachable": False})
-    monkeypatch.setattr("airflow.sdk.io.fs._register_filesystems", lambda: {"memory": lambda *_, **__: kind()})
-    fsspec.register_implementation("memory", kind, clobber=True)
-    yield kind.store  # type: ignore[attr-defined]
+    Lake.store.clear()
+    monkeypatch.setattr("airflow.sdk.io.fs._register_filesystems", lambda: {"memory": lambda *_, **__: Lake()})
+    fsspec.register_implementation("memory", Lake, clobber=True)
+    yield Lake.store
     fsspec.register_implementation("memory", MemoryFileSystem, clobber=True)
+
+
+@pytest.mark.parametrize("given", ["memory://lake@bucket/{}", ObjectStoragePath], ids=["url", "object"])
+def test_source_and_rejects_as_object_storage_paths(
+    send: Callable[..., Any], gateway: Emulator, store: dict[str, Any], customers: Path, given: Any
+) -> None:
+    """As text or as Airflow's own object; rejects that somebody has repaired are kept, and the source is no target."""
+
+    def path(name: str) -> Any:
+        return given.format(name) if isinstance(given, str) else given(f"memory://bucket/{name}", conn_id="lake")
+
+    def put(name: str, content: bytes) -> None:
+        with ObjectStoragePath(f"memory://lake@bucket/{name}").open("wb") as file:
+            file.write(content)
+
+    lines = customers.read_text(encoding="utf-8").splitlines()[:4]
+    put("list.csv", "\n".join([*lines, "0283812345,x,y,z,19/03/2025"]).encode())
+    put("rejects.csv", b"repaired by hand")
+    arguments = {"recipients": path("list.csv"), "at_least": 0.5}
+    assert send(rejects_path=path("rejects.csv"), **arguments)["accepted"] == 3
+    assert everybody_once(gateway, 3)
+    found = {name.rpartition("/")[2]: file.getvalue() for name, file in store.items()}
+    assert sorted(found) == ["list.csv", "rejects.csv", "rejects.csv.old"]
+    assert b"0283812345" in found["rejects.csv"]
+    assert found["rejects.csv.old"] == b"repaired by hand"
+    with pytest.raises(InvalidRequestError, match=r"list\.csv is both the source and the rejects file"):
+        send(rejects_path=path("list.csv"), run_key="another", **arguments)
+    assert gateway.message_count == 3
+
+
+def test_changed_rows_are_skipped_by_choice_and_listed(
+    send: Callable[..., Any], gateway: Emulator, tmp_path: Path
+) -> None:
+    """Those who got another content keep what they got; by default nobody is sent to, and the plan tells how many."""
+    send(recipients=[row(1), row(2)])
+    rows = [row(1), {**row(2), "customer_name": "Chị Lan"}, row(3)]
+    plan = send(recipients=rows, dry_run=True)
+    assert (plan["conflicts"], plan["to_send"], plan["already_settled"]) == (1, 1, 1)
+    with pytest.raises(InvalidRequestError, match="conflicts=skip"):
+        send(recipients=rows)
+    rejects = tmp_path / "rejects.csv"
+    assert send(recipients=rows, conflicts="skip", rejects_path=rejects)["sent_by_this_try"] == 1
+    assert gateway.deliveries_by_phone() == {f"090100000{number}": 1 for number in (1, 2, 3)}
+    assert "Chị Lan" in rejects.read_text(encoding="utf-8-sig")
 
 
 def test_the_rows_that_cannot_be_sent_go_to_an_object_store(
