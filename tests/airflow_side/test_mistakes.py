@@ -59,7 +59,7 @@ def load(ledger: str, **arguments: Any) -> SentMessagesToWarehouseOperator:
     ("make", "arguments", "fragment"),
     [
         # Values that a template did not find.
-        (bulk, {"recipients": MISSING}, "None is of no known kind"),
+        (bulk, {"recipients": MISSING}, "recipients is the word None"),
         (bulk, {"run_key": MISSING}, "run_key is the word None"),
         (bulk, {"ledger_url": MISSING}, "ledger_url is the word None"),
         (bulk, {"rejects_path": MISSING}, "rejects_path is the word None"),
