@@ -103,6 +103,26 @@ def confirm(client: EsmsClient, callbacks: Iterable[Callback]) -> Confirmed:
     Raises:
         GatewayError, NotSentError, OutcomeUnknownError: it could not be read. Asking again is safe.
     """
+    totals = _totals(client, callbacks)
+    by_state: Counter[DeliveryState] = Counter()
+    final, failed = [], []
+    for message_id, one in totals.items():
+        state = state_of_totals(one.send_status, one.receivers, one.succeeded, one.failed)
+        if not state.is_final:
+            continue
+        final.append(message_id)
+        if state is DeliveryState.REJECTED:
+            by_state[state] += max(1, one.receivers or 0)
+        else:
+            by_state[DeliveryState.DELIVERED] += one.succeeded or 0
+            by_state[DeliveryState.FAILED] += one.failed or 0
+        if state is not DeliveryState.DELIVERED:
+            failed.append(message_id)
+    return Confirmed(tuple(final), +by_state, tuple(failed))
+
+
+def _totals(client: EsmsClient, callbacks: Iterable[Callback]) -> dict[str, SendStatus]:
+    """Message id -> totals, of those that the gateway knows."""
     totals: dict[str, SendStatus] = {}
     of_oa: dict[str, list[str]] = {}
     singly: list[str] = []
@@ -130,21 +150,7 @@ def confirm(client: EsmsClient, callbacks: Iterable[Callback]) -> Confirmed:
             if _is_about_everything(error):
                 raise
             continue  # forged, too early, or too old
-    by_state: Counter[DeliveryState] = Counter()
-    final, failed = [], []
-    for message_id, one in totals.items():
-        state = state_of_totals(one.send_status, one.receivers, one.succeeded, one.failed)
-        if not state.is_final:
-            continue
-        final.append(message_id)
-        if state is DeliveryState.REJECTED:
-            by_state[state] += max(1, one.receivers or 0)
-        else:
-            by_state[DeliveryState.DELIVERED] += one.succeeded or 0
-            by_state[DeliveryState.FAILED] += one.failed or 0
-        if state is not DeliveryState.DELIVERED:
-            failed.append(message_id)
-    return Confirmed(tuple(final), +by_state, tuple(failed))
+    return totals
 
 
 def _is_about_everything(error: GatewayError) -> bool:

@@ -58,17 +58,14 @@ def get_sms_sent_data(state: State, call: Call) -> Any:
         random.Random(state.config.seed * 1_000_003 + page).shuffle(rows)
     if quirks.count_total == "exact" and not needs_respelling(quirks):
         return SentPage("100", total, rows)
-    answer: dict[str, Any] = {"CodeResult": "100", "CountTotal": total, "SentData": rows}
+    spelled: dict[str, Any] = {"string": str(total), "absurd": 2_147_483_647, "zero": 0, "page": len(rows)}
+    answer: dict[str, Any] = {
+        "CodeResult": "100",
+        "CountTotal": spelled.get(quirks.count_total, total),
+        "SentData": rows,
+    }
     if quirks.count_total == "missing":
         del answer["CountTotal"]
-    elif quirks.count_total == "string":
-        answer["CountTotal"] = str(total)
-    elif quirks.count_total == "absurd":
-        answer["CountTotal"] = 2_147_483_647
-    elif quirks.count_total == "zero":
-        answer["CountTotal"] = 0
-    elif quirks.count_total == "page":
-        answer["CountTotal"] = len(rows)
     return answer
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import email.utils
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -203,27 +203,37 @@ def is_connect_error(error: BaseException) -> bool:
 def why(error: BaseException, left: bool) -> str:
     """In our own words: theirs hold the URL."""
     links = list(_chain(error))
+    return _why_no_connection(links) or _why_no_answer(links, left)
 
-    def has(*kinds: type[BaseException]) -> bool:
-        return any(isinstance(link, kinds) for link in links)
 
+def _has(links: Iterable[BaseException], *kinds: type[BaseException]) -> bool:
+    return any(isinstance(link, kinds) for link in links)
+
+
+def _why_no_connection(links: Sequence[BaseException]) -> str | None:
+    """None where it was not for that."""
     for link in links:
         if isinstance(link, ssl.SSLCertVerificationError):
             return f"the TLS certificate was not accepted ({link.verify_message or 'not trusted'})"
-    if has(urllib3.exceptions.ProxyError):
+    if _has(links, urllib3.exceptions.ProxyError):
         return "the proxy could not be reached or refused"
-    if has(urllib3.exceptions.NameResolutionError):
+    if _has(links, urllib3.exceptions.NameResolutionError):
         return "the host name is not known; is the base URL right, is there a network?"
-    if has(ConnectionRefusedError):
+    if _has(links, ConnectionRefusedError):
         return "the connection was refused; is the base URL right, is a server running there?"
     # urllib3 makes NewConnectionError a kind of ConnectTimeoutError, though it says that there was no waiting.
-    if has(urllib3.exceptions.ConnectTimeoutError) and not has(urllib3.exceptions.NewConnectionError):
+    waited = _has(links, urllib3.exceptions.ConnectTimeoutError)
+    if waited and not _has(links, urllib3.exceptions.NewConnectionError):
         return "no connection in time; is the host reachable from here?"
-    if has(requests.Timeout, urllib3.exceptions.ReadTimeoutError, TimeoutError):
+    return None
+
+
+def _why_no_answer(links: Sequence[BaseException], left: bool) -> str:
+    if _has(links, requests.Timeout, urllib3.exceptions.ReadTimeoutError, TimeoutError):
         return "no answer in time"
-    if has(ssl.SSLError):
+    if _has(links, ssl.SSLError):
         return "the TLS connection broke" if left else "the TLS handshake failed"
-    if has(urllib3.exceptions.IncompleteRead, requests.exceptions.ChunkedEncodingError):
+    if _has(links, urllib3.exceptions.IncompleteRead, requests.exceptions.ChunkedEncodingError):
         return "the answer was cut off"
     return "the connection was dropped" if left else "the host could not be reached"
 

@@ -89,9 +89,6 @@ def _why_unaccounted(answer: Answer) -> tuple[str | None, str]:
 
 
 def _bulk_row(rows: Sequence[Fields], phone: str, request_id: str, answer: Answer) -> RecipientOutcome:
-    def unknown(reason: str, code: str | None = None, **more: Any) -> RecipientOutcome:
-        return RecipientOutcome(phone, request_id, Outcome.UNKNOWN, code=code, reason=redact(reason), **more)
-
     if len(rows) == 1 and rows[0].get("CodeResult") == "100" and rows[0].keys() <= _PLAIN_ROW:
         # What nearly every row is; the careful reading below takes five times as long.
         return RecipientOutcome(
@@ -101,6 +98,13 @@ def _bulk_row(rows: Sequence[Fields], phone: str, request_id: str, answer: Answe
             code="100",
             message_id=wire.not_echoed(wire.as_text(rows[0].get("SMSID")), (phone,)),
         )
+    return _odd_bulk_row(rows, phone, request_id, answer)
+
+
+def _odd_bulk_row(rows: Sequence[Fields], phone: str, request_id: str, answer: Answer) -> RecipientOutcome:
+    def unknown(reason: str, code: str | None = None, **more: Any) -> RecipientOutcome:
+        return RecipientOutcome(phone, request_id, Outcome.UNKNOWN, code=code, reason=redact(reason), **more)
+
     try:
         codes = {wire.read_code(row, _ROW_CODE_FIELDS) for row in rows}
     except wire.UnreadableAnswerError as error:

@@ -17,7 +17,7 @@ from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.sent_data.fetching import WindowReading, count_window
 from esms_connectors.sent_data.reader import IncompleteWindowError, SentDataReader
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow
-from esms_connectors.warehouse.contract import Warehouse, WindowLoad
+from esms_connectors.warehouse.contract import MergeCounts, Warehouse, WindowLoad
 from esms_connectors.warehouse.load_summary import LoadIncompleteError, LoadProgress, LoadSummary
 from esms_connectors.warehouse.planning import MAX_AGE, MOST_DAYS, Clock, LoadPlan, plan_load
 from esms_connectors.warehouse.privacy import Privacy
@@ -195,13 +195,10 @@ def load_windows(
     warehouse.prepare()
     wanted = list(dict.fromkeys(windows))
     planned_at = _milliseconds(now())
-    summary = LoadSummary()
     done: set[SentWindow] = set()
     if resume:
         planned_at, done = _interrupted(warehouse, wanted, planned_at)
-        summary.skipped = len(done)
-        if done:
-            logger.info("an interrupted pull goes on: %d of %d windows are there", len(done), len(wanted))
+    summary = LoadSummary(skipped=len(done))
     pending = [window for window in wanted if window not in done]
     if not pending:
         return summary
@@ -230,11 +227,7 @@ def load_windows(
                 counts = warehouse.merge(_load_of(reading, planned_at, number, privacy), spool)
             (summary.follow_up if reading.window in follow_up else summary).add(reading, counts)
             tell()
-            if reading.rows:
-                logger.info(
-                    "%s: %d rows, %d new, %d changed, %d not final",
-                    *(reading.window, reading.rows, counts.inserted, counts.changed, reading.open_rows),
-                )
+            _log(reading, counts)
     summary.seconds = time.monotonic() - began
     if incomplete:
         # Under a later date than the others: the next call must read all again, not only what failed here.
@@ -248,6 +241,14 @@ def load_windows(
             summary=summary,
         )
     return summary
+
+
+def _log(reading: WindowReading, counts: MergeCounts) -> None:
+    if reading.rows:
+        logger.info(
+            "%s: %d rows, %d new, %d changed, %d not final",
+            *(reading.window, reading.rows, counts.inserted, counts.changed, reading.open_rows),
+        )
 
 
 def _load_of(reading: WindowReading, planned_at: DateTime, number: int, privacy: Privacy) -> WindowLoad:
@@ -278,7 +279,10 @@ def _interrupted(
         return planned_at, set()
     latest = pendulum.instance(begun.planned_at)
     done = {load.window for load in loads if load.planned_at == latest and not load.is_owed}
-    return (latest, done) if done else (planned_at, set())
+    if not done:
+        return planned_at, done
+    logger.info("an interrupted pull goes on: %d of %d windows are there", len(done), len(wanted))
+    return latest, done
 
 
 def _milliseconds(moment: DateTime) -> DateTime:
