@@ -3,6 +3,7 @@
 import os
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -121,11 +122,7 @@ def zns_campaign(
             "The account is a sandbox: a campaign cannot be sent from it. Call plan_zns_bulk to check one.",
             field="sandbox",
         )
-    text = show_plan(plan["plan"], campaign.run_key)
-    for problem in plan["plan"]["problems"]:
-        logger.warning("%s", problem)
-    if not plan["plan"]["rows"]["rows"]:
-        logger.info("The source has no row: there is nobody to send to.")
+    text = _tell_of_plan(plan["plan"], campaign.run_key)
     if (
         approval != "none"
         and plan["plan"]["to_send"]
@@ -181,6 +178,15 @@ def zns_campaign(
         "shards": len(plan["shards"]),
         "shards_passed_over": dispatch.passed_over,
     }
+
+
+def _tell_of_plan(plan: Mapping[str, Any], run_key: str) -> str:
+    logger = get_run_logger()
+    for problem in plan["problems"]:
+        logger.warning("%s", problem)
+    if not plan["rows"]["rows"]:
+        logger.info("The source has no row: there is nobody to send to.")
+    return show_plan(plan, run_key)
 
 
 def _approved(approval: str, text: str, timeout_seconds: int, plan_name: str) -> bool:
