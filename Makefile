@@ -317,6 +317,6 @@ lock: | $(filter .uv/bin/uv,$(UV)) ## resolve anew and write locks/*.txt
 	  esac; \
 	  $(UV) export --quiet --frozen --no-emit-project --no-header --no-annotate --format requirements.txt \
 	    --no-default-groups --group build --group test --extra emulator --extra cli --extra ledger \
-	    --extra duckdb --extra postgres --extra files $$what --output-file locks/$$name.txt; \
+	    --extra duckdb --extra postgres --extra files --extra excel --extra mysql $$what --output-file locks/$$name.txt; \
 	done
 	@$(MAKE) --no-print-directory lock-docs

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import difflib
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.phones import read_phone
+from esms_connectors.recipients.headers import fold, odd_characters, shown
 
 _SHOWN = 30
 
@@ -111,26 +111,30 @@ class Columns:
         Raises:
             InvalidRequestError: some are missing; the message says which, what there is, and what may be meant.
         """
-        at = {fold(name): position for position, name in reversed(list(enumerate(names)))}
+        folded = [fold(name) for name in names]
+        at = {name: position for position, name in reversed(list(enumerate(folded)))}
+        for column in self.wanted:
+            if folded.count(fold(column)) > 1:
+                raise InvalidRequestError(
+                    f"{source} has the column {shown(column)} twice; rename one of the two.", field="source"
+                )
         missing = [column for column in self.wanted if fold(column) not in at]
         if not missing:
             return {column: at[fold(column)] for column in self.wanted}
         if any(looks_like_phone(name) for name in names):
             # People's data, not names of columns: say so without repeating them.
-            there = "Its first line holds a phone number: a header line with the names of the columns is needed."
+            there = (
+                "Its first line holds a phone number, so there is no header line: "
+                "a header line with the names of the columns is needed."
+            )
         else:
-            shown = ", ".join(name for name in names[:_SHOWN] if name)
-            there = f"It has: {shown or 'none'}{' and more' if len(names) > _SHOWN else ''}."
+            listed = ", ".join(shown(name) for name in names[:_SHOWN] if name)
+            there = f"It has: {listed or 'none'}{' and more' if len(names) > _SHOWN else ''}."
         what = ", ".join(column + _nearest(column, names) for column in missing)
         raise InvalidRequestError(
             f"{source} has no column {what}. {there}",
             field=missing[0],
         )
-
-
-def fold(name: str) -> str:
-    """A column name as it is compared: letters composed (macOS writes them apart), no blanks around, case kept."""
-    return unicodedata.normalize("NFC", name).strip()
 
 
 def repeated(names: Iterable[str]) -> str | None:
@@ -149,6 +153,10 @@ def looks_like_phone(text: str) -> bool:
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
-    by_fold = {one.casefold(): one for one in names}
-    near = difflib.get_close_matches(name.casefold(), by_fold, n=1, cutoff=0.5)
-    return f" (did you mean {by_fold[near[0]]}?)" if near and by_fold[near[0]] != name else ""
+    by_fold = {fold(one).casefold(): one for one in names}
+    near = difflib.get_close_matches(fold(name).casefold(), by_fold, n=1, cutoff=0.5)
+    if not near:
+        return ""
+    meant = by_fold[near[0]]
+    odd = odd_characters(meant)
+    return f" (did you mean {shown(meant)}{f', written with {odd}' if odd else ''}?)"

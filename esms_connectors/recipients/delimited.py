@@ -8,12 +8,13 @@ import io
 import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.recipients.columns import looks_like_phone, repeated
 from esms_connectors.recipients.damage import damage_of
+from esms_connectors.recipients.headers import LOOKED_AT, has_all
 from esms_connectors.recipients.phones import clean_phone
 
 # (line on which the row begins, or its number where there are no lines; cells; what is wrong with the row as a whole)
@@ -142,39 +143,69 @@ def _line_of_bad_byte(file: io.BufferedReader, encoding: str) -> int:
             return line
 
 
-def csv_rows(lines: Iterator[str], name: str, delimiter: str | None) -> tuple[tuple[str, ...], Iterator[RawRow]]:
+def csv_rows(
+    lines: Iterator[str],
+    name: str,
+    delimiter: str | None,
+    wanted: Sequence[str] | None = None,
+    header_row: int | None = None,
+) -> tuple[tuple[str, ...], Iterator[RawRow], list[str]]:
     """
-    The header of a CSV, and its rows: (line on which the row begins, cells, what is wrong with it).
+    The header of a CSV, its rows (line on which the row begins, cells, what is wrong with it), and what a reader should
+    know.
 
     Rows without any cell are left out. `strict`, because a stray quote would otherwise swallow rows in silence.
+
+    Args:
+        wanted: names of columns; the header is the first line that has them all, if there is one.
+        header_row: the line with the header, counted from 1.
 
     Raises:
         InvalidRequestError: no header, a name that stands twice, a quote that is never closed, or closed rows later.
     """
-    skipped = 0
-    first = next(lines, "")
-    if first[:4].casefold() == "sep=":  # Excel's own way to tell the delimiter
-        delimiter = delimiter or first.rstrip("\r\n")[4:5] or None
-        first, skipped = next(lines, ""), 1
-    while first and not first.strip():
-        first, skipped = next(lines, ""), skipped + 1
-    if not first:
+    begin = list(islice(lines, max(LOOKED_AT, header_row or 0)))
+    if begin:
+        begin[0] = begin[0].lstrip("\ufeff")  # programs that add a mark to a file that has one
+    start = 0
+    if begin and begin[0][:4].casefold() == "sep=":  # Excel's own way to tell the delimiter
+        delimiter = delimiter or begin[0].rstrip("\r\n")[4:5] or None
+        start = 1
+    if header_row is not None:
+        if header_row > len(begin) or not begin[header_row - 1].strip():
+            raise InvalidRequestError(f"{name} has no header in line {header_row}.", field="header_row")
+        start = header_row - 1
+    while start < len(begin) and not begin[start].strip():
+        start += 1
+    if start == len(begin):
         raise source_error(name, "is empty: not even a header line")
-    delimiter = delimiter or _sniff(first)
+    above = start
+    if wanted and header_row is None and not has_all(_record(begin[start:], delimiter), wanted):
+        places = range(start + 1, len(begin))
+        start = next((at for at in places if has_all(_record(begin[at:], delimiter), wanted)), start)
+    notes = [f"the names of the columns stand in line {start + 1}; what is above is a title"] if start > above else []
+    delimiter = delimiter or _sniff(begin[start])
     try:
-        reader = csv.reader(chain([first], lines), delimiter=delimiter, skipinitialspace=True, strict=True)
+        reader = csv.reader(chain(begin[start:], lines), delimiter=delimiter, skipinitialspace=True, strict=True)
     except (TypeError, ValueError):
         raise InvalidRequestError(f"delimiter must be one character, not {delimiter!r}.", field="delimiter") from None
     try:
         header = next(reader)
     except csv.Error as error:
-        raise _csv_error(error, name, skipped + 1, skipped + reader.line_num) from None
+        raise _csv_error(error, name, start + 1, start + reader.line_num) from None
     names = tuple(cell.strip() for cell in header)
-    if twice := repeated(names):
+    if wanted is None and (twice := repeated(names)):
         if any(map(looks_like_phone, names)):
             raise source_error(name, "has no header line with the names of the columns")
         raise source_error(name, f"has the column {twice} twice; rename one of the two")
-    return names, _checked_rows(reader, name, len(names), delimiter, skipped)
+    return names, _checked_rows(reader, name, len(names), delimiter, start), notes
+
+
+def _record(lines: Sequence[str], delimiter: str | None) -> list[str]:
+    """The row that begins with the first of the lines; empty where it is none."""
+    try:
+        return next(csv.reader(iter(lines), delimiter=delimiter or _sniff(lines[0]), skipinitialspace=True), [])
+    except (csv.Error, TypeError, ValueError):
+        return []
 
 
 def _checked_rows(reader: Any, name: str, width: int, delimiter: str, skipped: int) -> Iterator[RawRow]:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import NamedTuple, SupportsIndex
 
 from esms_connectors.gateway.phones import SEPARATORS, match_common_spelling, read_phone, why_no_phone
+from esms_connectors.recipients.cells import UnreadableCell
 
 # Old prefix -> new one; the seven digits behind it stayed. The change of September 2018.
 # fmt: off
@@ -129,6 +130,8 @@ def _digits(value: object) -> tuple[str, str]:
     """A cell that is no text as digits, or why it is none."""
     if value is None:
         return "", "it is empty"
+    if isinstance(value, UnreadableCell):
+        return "", f"it {value.reason}"
     if isinstance(value, float | Decimal):
         if value.is_nan() if isinstance(value, Decimal) else math.isnan(value):  # what pandas puts for nothing
             return "", "it is empty"

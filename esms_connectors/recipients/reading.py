@@ -5,8 +5,10 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from itertools import chain, islice
 from typing import Any, Literal, NamedTuple
 
@@ -16,6 +18,7 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.phones import match_common_spelling
 from esms_connectors.gateway.redaction import mask_phone, mask_phones
+from esms_connectors.recipients.cells import SheetDate, SheetDateTime, UnreadableCell
 from esms_connectors.recipients.columns import Columns
 from esms_connectors.recipients.damage import are_suspicious, plain_lines, value_damage
 from esms_connectors.recipients.delimited import ShortRow, holds_rows
@@ -85,6 +88,7 @@ class ReadReport:
         rejected_by: rows by (column, reason).
         first_rejects, first_conflicts, first_duplicates, first_migrated: the first hundred, to be shown: rows, rows,
             lines, and (line, old number, new number) with the numbers masked.
+        notes: what a person should know who reads the same file, such as rows that it hides.
     """
 
     rows: int = 0
@@ -100,6 +104,7 @@ class ReadReport:
     first_conflicts: list[RejectedRow] = field(default_factory=list)
     first_duplicates: list[int] = field(default_factory=list)
     first_migrated: list[tuple[int, str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; without a phone in full."""
@@ -122,6 +127,7 @@ class ReadReport:
             "first_conflicts": [{"line": one.line, "reason": one.text} for one in self.first_conflicts],
             "first_duplicates": list(self.first_duplicates),
             "first_migrated": [{"line": line, "old": old, "new": new} for line, old, new in self.first_migrated],
+            "notes": list(self.notes),
         }
 
 
@@ -142,6 +148,9 @@ def read_recipients(
     report: ReadReport | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
+    sheet: str | None = None,
+    header_row: int | None = None,
+    hidden_rows: Literal["refuse", "read"] = "refuse",
     check: Check | None = None,
 ) -> Iterator[Recipient]:
     """
@@ -161,7 +170,7 @@ def read_recipients(
         migrate_2018: turn 11-digit numbers of before 2018 into today's; False refuses them.
         rejects: gets the rows refused; the caller closes it.
         report: is filled while rows are read; a new one for each reading.
-        encoding, delimiter: of a text file, see `open_rows`.
+        encoding, delimiter, sheet, header_row, hidden_rows: of a file, see `open_rows`.
         check: asked about up to a thousand rows at a time that are right in themselves; a reason that is not empty
             makes one a conflict.
 
@@ -177,7 +186,17 @@ def read_recipients(
     if rejects is not None:
         rejects.check_source(source, columns.wanted)
     reader = _Reader(columns, template, duplicates == "keep", migrate_2018, rejects, report or ReadReport(), check)
-    return reader.read(source, encoding, delimiter)
+    opened = partial(
+        open_rows,
+        source,
+        columns=columns.wanted,
+        encoding=encoding,
+        delimiter=delimiter,
+        sheet=sheet,
+        header_row=header_row,
+        hidden_rows=hidden_rows,
+    )
+    return reader.read(opened)
 
 
 class _Places(NamedTuple):
@@ -218,9 +237,10 @@ class _Reader:
         self.times_kept: Counter[str] = Counter()
         self.narrow = False
 
-    def read(self, source: Source, encoding: str | None, delimiter: str | None) -> Iterator[Recipient]:
+    def read(self, opened: Callable[[], AbstractContextManager[Rows]]) -> Iterator[Recipient]:
         report = self.report
-        with open_rows(source, columns=self.columns.wanted, encoding=encoding, delimiter=delimiter) as rows:
+        with opened() as rows:
+            report.notes = rows.notes
             if not rows.names:
                 return  # a list without any row has no columns either
             read = self._right_rows(rows)
@@ -306,6 +326,8 @@ class _Reader:
 
     def _key(self, value: object) -> str:
         column = self.columns.row_key or ""
+        if isinstance(value, UnreadableCell):
+            raise _Rejected(column, value, value.reason)
         if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
             reason = "is empty" if value is None else f"is {type(value).__name__}, not text"
             raise _Rejected(column, value, reason, f"the row key {reason}")
@@ -381,6 +403,10 @@ class _Reader:
 
     def _param(self, column: str, value: object) -> str:
         """One value that is not plain text."""
+        if isinstance(value, UnreadableCell):
+            raise _Rejected(column, value, value.reason)
+        if isinstance(value, SheetDate | SheetDateTime):
+            return str(value)
         if value is None:
             if self.template is None:
                 raise _Rejected(

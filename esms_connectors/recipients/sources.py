@@ -15,24 +15,27 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import chain, islice
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from esms_connectors.databases.urls import check_database_url
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.gateway.redaction import database_words
-from esms_connectors.recipients.columns import fold, repeated
+from esms_connectors.recipients import workbooks
+from esms_connectors.recipients.columns import repeated
 from esms_connectors.recipients.delimited import RawRow, csv_rows, decoded_lines, reading, source_error
+from esms_connectors.recipients.headers import fold, shown
 from esms_connectors.recipients.phones import NarrowFloat
 from esms_connectors.recipients.places import check_path
 
 _TEXT, _LINES, _PARQUET = (".csv", ".tsv", ".txt"), (".jsonl", ".ndjson"), (".parquet", ".pq")
 _SAMPLE = 100  # mappings looked at to learn the names; any of them may lack some
 _BATCH = 8_192
+_LAST_HEADER_ROW = 1_000
 _POSTGRESQL_DOUBLE = 701  # the oid of double precision, as its drivers give it
 _FORMATS = {
-    b"PK\x03\x04": "an Excel workbook or another zip file. Save it as «CSV UTF-8»",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook. Save it as «CSV UTF-8»",
+    b"PK\x03\x04": "an Excel workbook or another zip file. A workbook is named .xlsx",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook. Name it .xls",
     b"PAR1": "a Parquet file. Name it .parquet",
 }
 
@@ -67,11 +70,13 @@ class Rows:
     Attributes:
         source: what to call it: a file name, never a URL with a password.
         names: its columns; of mappings all that the first hundred have.
+        notes: what a person should know who reads the same file, one line each; complete when the rows are read.
     """
 
     source: str
     names: tuple[str, ...]
     _rows: Iterator[RawRow] = field(repr=False)
+    notes: list[str] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[RawRow]:
         """
@@ -92,41 +97,55 @@ def open_rows(
     columns: Sequence[str] | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
+    sheet: str | None = None,
+    header_row: int | None = None,
+    hidden_rows: Literal["refuse", "read"] = "refuse",
 ) -> AbstractContextManager[Rows]:
     """
     Open `source` and read its column names; its rows are streamed.
 
     Args:
-        source: a path or an fsspec URL (.csv .tsv .txt .jsonl .ndjson, also gzipped, or .parquet), a `SqlQuery`, or an
-            iterable of mappings.
-        columns: those needed; Parquet then reads no others.
+        source: a path or an fsspec URL (.csv .tsv .txt .jsonl .ndjson, also gzipped; .parquet; .xlsx .xlsm, and with
+            the extra [excel] .xls .xlsb .ods), a `SqlQuery`, or an iterable of mappings.
+        columns: those needed; Parquet then reads no others, and title rows above a header are passed over.
         encoding: of a text file. None takes UTF-8, or UTF-16 where the file says so; Windows files may need
             `windows-1258`.
         delimiter: of a CSV. None takes the one of , ; tab | that the header has most.
+        sheet: of a workbook, by its name. None takes the one that has the columns.
+        header_row: where the names of the columns stand, counted from 1 as an editor or Excel does. None looks for it.
+        hidden_rows: of a workbook: they come with a problem, or are rows like the others.
 
     Raises:
         InvalidRequestError: the source cannot be read, here or at a later row; field `source`.
         ConfigurationError: an extra is missing.
     """
-    if isinstance(source, SqlQuery):
-        return _open_sql(source)
-    if not isinstance(source, str | os.PathLike):
-        return _open_mappings(source)
-    path = check_path(source, "source")
-    name = _shown(path)
+    if header_row is not None and not 1 <= header_row <= _LAST_HEADER_ROW:
+        raise InvalidRequestError(f"header_row is a row from 1 to {_LAST_HEADER_ROW}.", field="header_row")
+    path = check_path(source, "source") if isinstance(source, str | os.PathLike) else None
+    name = "The source" if path is None else _shown(path)
     suffixes = [suffix.lower() for suffix in PurePosixPath(name).suffixes]
     if suffixes[-1:] == [".gz"]:
         suffixes.pop()
-    suffix = suffixes[-1] if suffixes else ""
+    suffix = suffixes[-1] if suffixes and path is not None else ""
+    if path is not None and suffix in workbooks.SUFFIXES:
+        return _open_workbook(path, name, columns, sheet, header_row, hidden_rows)
+    if sheet is not None:
+        raise InvalidRequestError(f"{name} is no workbook and has no sheets.", field="sheet")
+    if path is not None and suffix in _TEXT:
+        delimiter = "\t" if suffix == ".tsv" and delimiter is None else delimiter
+        return _open_csv(path, name, encoding, delimiter, columns, header_row)
+    if header_row is not None:
+        raise InvalidRequestError(f"{name} has no header row: its columns have names.", field="header_row")
+    if isinstance(source, SqlQuery):
+        return _open_sql(source, columns)
+    if path is None:
+        return _open_mappings(source)  # type: ignore[arg-type]
     if suffix in _PARQUET:
         return _open_parquet(path, name, columns)
-    if suffix in _TEXT:
-        return _open_csv(path, name, encoding, "\t" if suffix == ".tsv" and delimiter is None else delimiter)
     if suffix in _LINES:
         return _open_json_lines(path, name, encoding)
-    if suffix.startswith(".xls"):
-        raise source_error(name, "is an Excel workbook. Save it as «CSV UTF-8» and give that")
-    raise source_error(name, f"is of no known kind; known are {' '.join((*_TEXT, *_LINES, *_PARQUET))}")
+    known = " ".join((*_TEXT, *_LINES, *_PARQUET, *workbooks.SUFFIXES))
+    raise source_error(name, f"is of no known kind; known are {known}")
 
 
 # --- bytes -----------------------------------------------------------------------------------------------------------
@@ -194,10 +213,40 @@ def _open_text(path: str, name: str, encoding: str | None, newline: str) -> Iter
 
 
 @contextmanager
-def _open_csv(path: str, name: str, encoding: str | None, delimiter: str | None) -> Iterator[Rows]:
+def _open_csv(
+    path: str,
+    name: str,
+    encoding: str | None,
+    delimiter: str | None,
+    columns: Sequence[str] | None,
+    header_row: int | None,
+) -> Iterator[Rows]:
     with _open_text(path, name, encoding, newline="") as lines:
-        names, rows = csv_rows(lines, name, delimiter)
-        yield Rows(name, names, rows)
+        names, rows, notes = csv_rows(lines, name, delimiter, columns, header_row)
+        yield Rows(name, names, rows, notes)
+
+
+@contextmanager
+def _open_workbook(
+    path: str,
+    name: str,
+    columns: Sequence[str] | None,
+    sheet: str | None,
+    header_row: int | None,
+    hidden_rows: Literal["refuse", "read"],
+) -> Iterator[Rows]:
+    if hidden_rows not in ("refuse", "read"):
+        raise InvalidRequestError(f"hidden_rows is refuse or read, not {hidden_rows!r}.", field="hidden_rows")
+    with contextlib.ExitStack() as stack:
+        with reading(name):
+            file = stack.enter_context(_open_raw(path, name))
+            workbook = workbooks.open_workbook(file, name)
+        stack.callback(workbook.close)
+        found = workbooks.read_sheet(
+            workbook, name, wanted=columns, sheet=sheet, header_row=header_row, hidden_rows=hidden_rows
+        )
+        _check_names(name, found.names, columns)
+        yield Rows(name, found.names, found.rows, found.notes)
 
 
 @contextmanager
@@ -271,7 +320,7 @@ def _open_parquet(path: str, name: str, columns: Sequence[str] | None) -> Iterat
             raise source_error(name, f"is no Parquet file that can be read ({type(error).__name__})") from None
         with opened:
             names = tuple(opened.schema_arrow.names)
-            _check_names(name, names)
+            _check_names(name, names, columns)
             if columns is not None:
                 wanted = {fold(column) for column in columns}
                 # With a column missing all names are shown; the caller will not go on to the rows.
@@ -313,7 +362,7 @@ def _values(column: Any, pyarrow: Any) -> list[object]:
 
 
 @contextmanager
-def _open_sql(source: SqlQuery) -> Iterator[Rows]:
+def _open_sql(source: SqlQuery, columns: Sequence[str] | None) -> Iterator[Rows]:
     sqlalchemy = require("sqlalchemy", "ledger", "Reading SQL")
     own = not hasattr(source.url, "connect")
     if isinstance(source.url, str):
@@ -330,7 +379,7 @@ def _open_sql(source: SqlQuery) -> Iterator[Rows]:
             if not result.returns_rows:
                 raise InvalidRequestError("The query gives no rows; one SELECT is needed.", field="source")
             names = tuple(result.keys())
-            _check_names("The query", names)
+            _check_names("The query", names, columns)
         except ImportError as error:
             raise ConfigurationError(
                 f"The database driver {error.name} is missing; for PostgreSQL: pip install 'esms-connectors[postgres]'."
@@ -376,9 +425,10 @@ def _engine(sqlalchemy: Any, url: Any) -> Any:
     )
 
 
-def _check_names(source: str, names: Sequence[str]) -> None:
-    if twice := repeated(names):
-        raise source_error(source, f"has the column {twice} twice; rename one of the two")
+def _check_names(source: str, names: Sequence[str], wanted: Sequence[str] | None) -> None:
+    """Of the columns that somebody wants, `Columns.locate` sees to it; a name that nobody asked for may stand twice."""
+    if wanted is None and (twice := repeated(names)):
+        raise source_error(source, f"has the column {shown(twice)} twice; rename one of the two")
 
 
 def _with_driver(url: Any) -> Any:

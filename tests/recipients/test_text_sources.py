@@ -179,7 +179,7 @@ def test_only_a_header(tmp_path: Path) -> None:
     [
         ("no-such.csv", "is not there"),
         ("folder.csv", "is a folder"),
-        ("list.xlsx", "Save it as"),
+        ("list.xlsx", "is not there"),
         ("list.pdf", "of no known kind"),
         ("list", "of no known kind"),
     ],

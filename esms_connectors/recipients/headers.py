@@ -1,0 +1,65 @@
+"""Names of columns as people and programs write them, and the row that has them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+# So many rows are looked at for the header: titles, logos and blank rows stand above it.
+LOOKED_AT = 50
+# What is shown as nothing, or as a blank: format characters, variation selectors, fillers.
+INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f\U000e0100-\U000e01ef"
+)
+_INVISIBLE = re.compile(f"[{INVISIBLE}\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
+
+
+def fold(name: str) -> str:
+    """
+    A column name as it is compared: letters composed (macOS writes them apart), without what nobody sees, one blank
+    where there are blanks and line breaks, none around it. Case is kept.
+    """
+    if name.isascii() and name.isprintable() and "  " not in name:
+        return name.strip()
+    return " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFC", name)).split())
+
+
+def shown(name: str) -> str:
+    """A name with what cannot be seen, or is easily taken for something else, written as U+XXXX."""
+    return "".join(f"<U+{ord(one):04X}>" if _is_hidden(one) else one for one in name)
+
+
+def odd_characters(name: str) -> str:
+    """The letters of a name that only look like Latin ones, as `U+0440, U+0435`."""
+    odd = dict.fromkeys(one for one in name if ord(one) > 0x7F and not _is_vietnamese(one))
+    return ", ".join(f"U+{ord(one):04X}" for one in odd)
+
+
+def find_header(rows: Sequence[Sequence[object]], wanted: Iterable[str] | None) -> int | None:
+    """
+    The position of the row that has all of the wanted names; where nobody knows them, or none has all, of the one that
+    looks most like a header. None where there is no row with anything in it.
+    """
+    folded = [[fold(cell) if isinstance(cell, str) else "" for cell in row] for row in rows]
+    names = {fold(name) for name in wanted or ()}
+    counts = [len(names.intersection(row)) for row in folded]
+    if any(counts):
+        return counts.index(max(counts))
+    filled = [sum(cell != "" for cell in row) for row in folded]
+    widest = max((sum(cell is not None and cell != "" for cell in row) for row in rows), default=0)
+    return next((at for at, count in enumerate(filled) if count and 2 * count > widest), None) if widest else None
+
+
+def has_all(row: Iterable[object], wanted: Iterable[str]) -> bool:
+    names = {fold(cell) for cell in row if isinstance(cell, str)}
+    return all(fold(name) in names for name in wanted)
+
+
+def _is_hidden(character: str) -> bool:
+    return bool(_INVISIBLE.match(character)) or (character.isspace() and character != " ")
+
+
+def _is_vietnamese(character: str) -> bool:
+    return character in "đĐ" or unicodedata.normalize("NFD", character)[0].isascii()

@@ -1,0 +1,240 @@
+"""
+Workbooks: XLSX (also XLSM) as a stream; XLS, XLSB and ODS through calamine, which holds the sheet in memory.
+
+Which sheet and which row has the names of the columns is found by the names that are wanted, or given.
+"""
+
+from __future__ import annotations
+
+import importlib
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import IO, Any, Literal, Protocol
+
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.recipients.cells import MergedRange, SheetInfo, SheetRow, sheet_value
+from esms_connectors.recipients.delimited import RawRow, source_error
+from esms_connectors.recipients.headers import LOOKED_AT, find_header, has_all, shown
+from esms_connectors.recipients.xlsx import WorkbookError, XlsxWorkbook
+
+SUFFIXES = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
+_ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+_HIDDEN = "is hidden in the sheet, by a filter or by hand: show it or delete it, or say hidden_rows='read'"
+
+
+class Workbook(Protocol):
+    sheets: list[SheetInfo]
+
+    def rows(self, sheet: str) -> Iterator[SheetRow]: ...
+
+    def merged(self, sheet: str) -> list[MergedRange]: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class SheetRows:
+    """
+    The rows of a sheet below its header.
+
+    Attributes:
+        notes: what a person should know who reads the same sheet, one line each; more come while rows are read.
+    """
+
+    names: tuple[str, ...]
+    rows: Iterator[RawRow]
+    notes: list[str] = field(default_factory=list)
+
+
+def open_workbook(file: IO[bytes], name: str) -> Workbook:
+    """
+    A workbook of any kind, by its content.
+
+    Raises:
+        InvalidRequestError: it cannot be read; ConfigurationError: the extra [excel] is missing.
+    """
+    head = file.read(4096)
+    file.seek(0)
+    if head[:4] not in (_ZIP, _OLE):
+        inside = "a web page" if head.lstrip()[:1] == b"<" else "no workbook"
+        raise source_error(
+            name, f"is {inside if head else 'empty'}, whatever its name says: open it in Excel and save it as .xlsx"
+        )
+    try:
+        if head.startswith(_ZIP) and not _needs_calamine(file):
+            return XlsxWorkbook(file)
+        return _CalamineWorkbook(file)
+    except WorkbookError as error:
+        raise source_error(name, str(error)) from None
+
+
+def read_sheet(
+    workbook: Workbook,
+    name: str,
+    *,
+    wanted: Sequence[str] | None,
+    sheet: str | None,
+    header_row: int | None,
+    hidden_rows: Literal["refuse", "read"],
+) -> SheetRows:
+    """
+    The rows of the sheet that has the wanted columns.
+
+    Raises:
+        InvalidRequestError: there is no such sheet, several have the columns, or it is empty; later, a damaged sheet.
+    """
+    try:
+        chosen = _choose(workbook, name, sheet, wanted, header_row)
+        rows = workbook.rows(chosen)
+        sample = list(islice(rows, LOOKED_AT if header_row is None else header_row))
+        if header_row is None:
+            at = find_header([row.cells for row in sample], wanted)
+        else:
+            at = next((at for at, row in enumerate(sample) if row.number == header_row), None)
+        if at is None:
+            where = f"sheet {chosen} " if len(workbook.sheets) > 1 else ""
+            raise source_error(name, f"has {where}empty" if header_row is None else f"has no row {header_row} {where}")
+        merged = workbook.merged(chosen)
+    except WorkbookError as error:
+        raise source_error(name, str(error)) from None
+    header = sample[at]
+    names = tuple("" if cell is None else str(cell).strip() for cell in header.cells)
+    while names and not names[-1]:
+        names = names[:-1]
+    found = SheetRows(names, iter(()))
+    if len(workbook.sheets) > 1 and sheet is None:
+        found.notes.append(f"read from sheet {shown(chosen)}")
+    if at and header_row is None:
+        found.notes.append(f"the names of the columns stand in row {header.number}; what is above is a title")
+    below = [one for one in merged if one.top > header.number and one.left < len(names)]
+    tall = [one for one in below if one.bottom > one.top]
+    if tall:
+        found.notes.append(f"{len(tall):,} merged cells: their value counts for each of their rows")
+    found.rows = _data_rows(chain(sample[at + 1 :], rows), len(names), tall, hidden_rows == "read", name, found.notes)
+    return found
+
+
+def _choose(
+    workbook: Workbook, name: str, sheet: str | None, wanted: Sequence[str] | None, header_row: int | None
+) -> str:
+    sheets = workbook.sheets
+    listed = ", ".join(shown(one.name) + (" (hidden)" if one.hidden else "") for one in sheets)
+    if sheet is not None:
+        exact = [one.name for one in sheets if one.name == sheet]
+        alike = [one.name for one in sheets if one.name.strip().casefold() == sheet.strip().casefold()]
+        if not (exact or alike):
+            raise InvalidRequestError(f"{name} has no sheet {sheet!r}. It has: {listed}.", field="sheet")
+        return (exact or alike)[0]
+    visible = [one.name for one in sheets if not one.hidden] or [one.name for one in sheets]
+    if len(visible) == 1 or not wanted:
+        return visible[0]
+    fitting = [one for one in visible if _fits(workbook, one, wanted, header_row)]
+    if len(fitting) > 1:
+        which = ", ".join(map(shown, fitting))
+        raise InvalidRequestError(f"{name} has these columns in the sheets {which}: say which one.", field="sheet")
+    return fitting[0] if fitting else visible[0]
+
+
+def _fits(workbook: Workbook, sheet: str, wanted: Sequence[str], header_row: int | None) -> bool:
+    rows = islice(workbook.rows(sheet), LOOKED_AT if header_row is None else header_row)
+    return any(has_all(row.cells, wanted) for row in rows if header_row in (None, row.number))
+
+
+def _data_rows(
+    rows: Iterator[SheetRow], width: int, merged: Sequence[MergedRange], read_hidden: bool, name: str, notes: list[str]
+) -> Iterator[RawRow]:
+    """Rows as wide as the header. Cells beside the table have no name, so nobody can ask for them."""
+    begins: dict[int, list[MergedRange]] = {}
+    for one in merged:
+        begins.setdefault(one.top, []).append(one)
+    running: list[tuple[MergedRange, object]] = []
+    hidden = 0
+    try:
+        for number, cells, is_hidden in rows:
+            row = cells[:width] if len(cells) >= width else [*cells, *[None] * (width - len(cells))]
+            running = [(one, value) for one, value in running if number <= one.bottom]
+            for one, value in running:
+                row[one.left] = value
+            running += [(one, row[one.left]) for one in begins.get(number, ())]
+            if is_hidden and any(cell is not None for cell in row):
+                hidden += 1
+                yield number, row, None if read_hidden else _HIDDEN
+            else:
+                yield number, row, None
+    except WorkbookError as error:
+        raise source_error(name, str(error)) from None
+    if hidden and read_hidden:
+        notes.append(f"{hidden:,} rows are hidden in the sheet and were read like the others")
+
+
+# --- through calamine ------------------------------------------------------------------------------------------------
+
+
+def _needs_calamine(file: IO[bytes]) -> bool:
+    try:
+        names = set(zipfile.ZipFile(file).namelist())
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return False  # and the reader of XLSX says what is wrong
+    finally:
+        file.seek(0)
+    return "mimetype" in names or "xl/workbook.bin" in names
+
+
+class _CalamineWorkbook:
+    """
+    Raises:
+        WorkbookError: it cannot be read, or is protected.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        try:
+            calamine: Any = importlib.import_module("python_calamine")
+        except ImportError:
+            raise ConfigurationError(
+                "Reading .xls, .xlsb and .ods needs python-calamine: pip install 'esms-connectors[excel]' "
+                "(.xlsx is read without it)."
+            ) from None
+        self._workbook: Any = _asked(lambda: calamine.load_workbook(file))
+        visible = calamine.SheetVisibleEnum.Visible
+        self.sheets = [
+            SheetInfo(one.name, one.visible != visible)
+            for one in self._workbook.sheets_metadata
+            if one.typ == calamine.SheetTypeEnum.WorkSheet
+        ]
+        if not self.sheets:
+            raise WorkbookError("has no worksheet")
+
+    def close(self) -> None:
+        self._workbook.close()
+
+    def merged(self, sheet: str) -> list[MergedRange]:
+        ranges = _asked(lambda: self._workbook.get_sheet_by_name(sheet).merged_cell_ranges) or []
+        return [MergedRange(top + 1, left, bottom + 1, right) for (top, left), (bottom, right) in ranges]
+
+    def rows(self, sheet: str) -> Iterator[SheetRow]:
+        found = _asked(lambda: self._workbook.get_sheet_by_name(sheet))
+        rows = _asked(found.iter_rows)
+        # Rows come from the first one on, cells from the first column that has something.
+        before = [None] * (found.start or (0, 0))[1]
+        number = 0
+        while (cells := _asked(lambda: next(rows, None))) is not None:
+            number += 1
+            yield SheetRow(number, [*before, *map(sheet_value, cells)], False)
+
+
+def _asked(ask: Any) -> Any:
+    """What calamine answers; its errors in our words, a panic of its parser too, which is no Exception."""
+    problem = ""
+    try:
+        return ask()
+    except BaseException as error:
+        kind = type(error).__name__
+        if kind == "PasswordError":
+            problem = "is protected by a password: save it without"
+        elif kind == "PanicException" or isinstance(error, Exception):
+            problem = f"is damaged ({kind})"
+        else:
+            raise
+    raise WorkbookError(problem)
