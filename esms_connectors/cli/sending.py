@@ -14,7 +14,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from esms_connectors.cli.output import json_option, print_json, vnd
-from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger, read_send_time
+from esms_connectors.cli.settings import (
+    connection_options,
+    ledger_option,
+    open_client,
+    open_ledger,
+    read_send_time,
+    source_options,
+)
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.ledger import check_run_key
 from esms_connectors.recipients import Columns, ReadReport, RejectsFile, SqlQuery
@@ -35,7 +42,7 @@ from esms_connectors.sending.plan import Plan
 @click.option(
     "--duplicates", type=click.Choice(["merge", "keep"]), help="Rows with one phone; default: merge, keep with a key."
 )
-@click.option("--encoding", help="Of a text file that is neither UTF-8 nor UTF-16, such as windows-1258.")
+@source_options
 @click.option("--rejects", "rejects_path", metavar="FILE", help="CSV for the rows that cannot be sent; a path or URL.")
 @click.option("--plan", "plan_only", is_flag=True, help="Say what would be sent and what it would cost. Sends nothing.")
 @click.option("--price", metavar="VND", help="Price of one message, for the plan.")
@@ -85,6 +92,10 @@ def send_zns(
     query: str | None,
     duplicates: Any,
     encoding: str | None,
+    delimiter: str | None,
+    sheet: str | None,
+    header_row: int | None,
+    hidden_rows: Any,
     rejects_path: str | None,
     plan_only: bool,
     price: str | None,
@@ -104,7 +115,7 @@ def send_zns(
     as_json: bool,
 ) -> None:
     """
-    Send a ZNS to each row of SOURCE, once: a CSV, JSONL or Parquet file, or a database URL with --query.
+    Send a ZNS to each row of SOURCE, once: a CSV, Excel, JSONL or Parquet file, or a database URL with --query.
 
     Every row is checked before the first message. Running the same command again is the resume, after Ctrl-C or a crash
     too: it skips what is settled and repeats nothing that might arrive twice. With ESMS_LEDGER_SECRET set the ledger
@@ -136,6 +147,10 @@ def send_zns(
             run_key=run_key,
             duplicates=duplicates,
             encoding=encoding,
+            delimiter=delimiter,
+            sheet=sheet,
+            header_row=header_row,
+            hidden_rows=hidden_rows,
             campaign=campaign,
             send_at=when,
             callback_url=callback_url,
@@ -217,6 +232,8 @@ def _print_rejects(console: Console, report: ReadReport, path: str | None) -> No
         console.print(
             f"{report.migrated:,} numbers had a prefix of before 2018 and were brought up to date", highlight=False
         )
+    for note in report.notes:
+        console.print(note, highlight=False, markup=False)
     if report.conflicts:
         console.print(
             f"{report.conflicts:,} rows were sent as something else in this run{f', see {path}' if path else ''}",
@@ -251,6 +268,8 @@ def _print_plan(console: Console, plan: Plan) -> None:
     table.add_row("balance", "" if plan.balance_vnd is None else vnd(plan.balance_vnd), "")
     table.add_row("left", "unknown" if plan.left_vnd is None else vnd(plan.left_vnd), "")
     console.print(table)
+    for note in plan.report.notes:
+        console.print(note, highlight=False, markup=False)
     for problem in plan.problems:
         console.print(f"[yellow]![/] {problem}", highlight=False)
     console.print("Nothing was sent.", highlight=False)

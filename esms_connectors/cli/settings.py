@@ -26,6 +26,32 @@ def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How a file of recipients is read."""
+    for option in reversed(
+        (
+            click.option("--encoding", help="Of a text file that is neither UTF-8 nor UTF-16, such as windows-1258."),
+            click.option("--delimiter", metavar="CHAR", help="Of a CSV; default: found by its header."),
+            click.option("--sheet", metavar="NAME", help="Of a workbook; default: the one that has the columns."),
+            click.option(
+                "--header-row",
+                type=click.IntRange(1, 1000),
+                metavar="N",
+                help="Row with the names of the columns, from 1; default: found by them.",
+            ),
+            click.option(
+                "--hidden-rows",
+                type=click.Choice(["refuse", "read"]),
+                default="refuse",
+                show_default=True,
+                help="Rows of a workbook that a filter hides: none is sent, or they are rows like the others.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 def open_client(base_url: str | None, sandbox: bool | None, **more: Any) -> EsmsClient:
     given = {name: value for name, value in (("base_url", base_url), ("sandbox", sandbox)) if value is not None}
     return EsmsClient.from_env(**given, **more)

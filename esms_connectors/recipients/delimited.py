@@ -164,25 +164,7 @@ def csv_rows(
         InvalidRequestError: no header, a name that stands twice, a quote that is never closed, or closed rows later.
     """
     begin = list(islice(lines, max(LOOKED_AT, header_row or 0)))
-    if begin:
-        begin[0] = begin[0].lstrip("\ufeff")  # programs that add a mark to a file that has one
-    start = 0
-    if begin and begin[0][:4].casefold() == "sep=":  # Excel's own way to tell the delimiter
-        delimiter = delimiter or begin[0].rstrip("\r\n")[4:5] or None
-        start = 1
-    if header_row is not None:
-        if header_row > len(begin) or not begin[header_row - 1].strip():
-            raise InvalidRequestError(f"{name} has no header in line {header_row}.", field="header_row")
-        start = header_row - 1
-    while start < len(begin) and not begin[start].strip():
-        start += 1
-    if start == len(begin):
-        raise source_error(name, "is empty: not even a header line")
-    above = start
-    if wanted and header_row is None and not has_all(_record(begin[start:], delimiter), wanted):
-        places = range(start + 1, len(begin))
-        start = next((at for at in places if has_all(_record(begin[at:], delimiter), wanted)), start)
-    notes = [f"the names of the columns stand in line {start + 1}; what is above is a title"] if start > above else []
+    start, delimiter, notes = _find_header(begin, name, delimiter, wanted, header_row)
     delimiter = delimiter or _sniff(begin[start])
     try:
         reader = csv.reader(chain(begin[start:], lines), delimiter=delimiter, skipinitialspace=True, strict=True)
@@ -198,6 +180,31 @@ def csv_rows(
             raise source_error(name, "has no header line with the names of the columns")
         raise source_error(name, f"has the column {twice} twice; rename one of the two")
     return names, _checked_rows(reader, name, len(names), delimiter, start), notes
+
+
+def _find_header(
+    begin: list[str], name: str, delimiter: str | None, wanted: Sequence[str] | None, header_row: int | None
+) -> tuple[int, str | None, list[str]]:
+    """The line with the header, counted from 0; the delimiter, if one was told; what a reader should know."""
+    start = 0
+    if begin:
+        begin[0] = begin[0].lstrip("\ufeff")  # programs that add a mark to a file that has one
+        if begin[0][:4].casefold() == "sep=":  # Excel's own way to tell the delimiter
+            delimiter = delimiter or begin[0].rstrip("\r\n")[4:5] or None
+            start = 1
+    if header_row is not None:
+        if header_row > len(begin) or not begin[header_row - 1].strip():
+            raise InvalidRequestError(f"{name} has no header in line {header_row}.", field="header_row")
+        return header_row - 1, delimiter, []
+    first = next((at for at in range(start, len(begin)) if begin[at].strip()), None)
+    if first is None:
+        raise source_error(name, "is empty: not even a header line")
+    found: int | None = first
+    if wanted:
+        found = next((at for at in range(first, len(begin)) if has_all(_record(begin[at:], delimiter), wanted)), None)
+    if found is None or found == first:
+        return first, delimiter, []
+    return found, delimiter, [f"the names of the columns stand in line {found + 1}; what is above is a title"]
 
 
 def _record(lines: Sequence[str], delimiter: str | None) -> list[str]:

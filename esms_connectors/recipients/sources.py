@@ -121,31 +121,38 @@ def open_rows(
     """
     if header_row is not None and not 1 <= header_row <= _LAST_HEADER_ROW:
         raise InvalidRequestError(f"header_row is a row from 1 to {_LAST_HEADER_ROW}.", field="header_row")
-    path = check_path(source, "source") if isinstance(source, str | os.PathLike) else None
-    name = "The source" if path is None else _shown(path)
+    if not isinstance(source, str | os.PathLike):
+        _check_layout("The source", sheet=sheet, header_row=header_row)
+        return _open_sql(source, columns) if isinstance(source, SqlQuery) else _open_mappings(source)
+    path = check_path(source, "source")
+    name = _shown(path)
+    suffix = _suffix(name)
+    if suffix in workbooks.SUFFIXES:
+        return _open_workbook(path, name, columns, sheet, header_row, hidden_rows)
+    if suffix in _TEXT:
+        _check_layout(name, sheet=sheet)
+        delimiter = "\t" if suffix == ".tsv" and delimiter is None else delimiter
+        return _open_csv(path, name, encoding, delimiter, columns, header_row)
+    if suffix not in (*_PARQUET, *_LINES):
+        known = " ".join((*_TEXT, *_LINES, *_PARQUET, *workbooks.SUFFIXES))
+        raise source_error(name, f"is of no known kind; known are {known}")
+    _check_layout(name, sheet=sheet, header_row=header_row)
+    return _open_parquet(path, name, columns) if suffix in _PARQUET else _open_json_lines(path, name, encoding)
+
+
+def _suffix(name: str) -> str:
     suffixes = [suffix.lower() for suffix in PurePosixPath(name).suffixes]
     if suffixes[-1:] == [".gz"]:
         suffixes.pop()
-    suffix = suffixes[-1] if suffixes and path is not None else ""
-    if path is not None and suffix in workbooks.SUFFIXES:
-        return _open_workbook(path, name, columns, sheet, header_row, hidden_rows)
+    return suffixes[-1] if suffixes else ""
+
+
+def _check_layout(name: str, *, sheet: str | None = None, header_row: int | None = None) -> None:
+    """Whether nobody asks for what this kind of source has not."""
     if sheet is not None:
         raise InvalidRequestError(f"{name} is no workbook and has no sheets.", field="sheet")
-    if path is not None and suffix in _TEXT:
-        delimiter = "\t" if suffix == ".tsv" and delimiter is None else delimiter
-        return _open_csv(path, name, encoding, delimiter, columns, header_row)
     if header_row is not None:
         raise InvalidRequestError(f"{name} has no header row: its columns have names.", field="header_row")
-    if isinstance(source, SqlQuery):
-        return _open_sql(source, columns)
-    if path is None:
-        return _open_mappings(source)  # type: ignore[arg-type]
-    if suffix in _PARQUET:
-        return _open_parquet(path, name, columns)
-    if suffix in _LINES:
-        return _open_json_lines(path, name, encoding)
-    known = " ".join((*_TEXT, *_LINES, *_PARQUET, *workbooks.SUFFIXES))
-    raise source_error(name, f"is of no known kind; known are {known}")
 
 
 # --- bytes -----------------------------------------------------------------------------------------------------------

@@ -179,33 +179,9 @@ class XlsxWorkbook:
 
     def _read_strings(self) -> _Strings:
         strings = _Strings()
-        pieces: list[str] = []
-        wanted = spoken = False
-
-        def start(tag: str, given: Attributes) -> None:
-            nonlocal wanted, spoken
-            if tag == "si":
-                pieces.clear()
-            elif tag == "rPh":  # how a text is pronounced
-                spoken = True
-            elif tag == "t":
-                wanted = not spoken
-
-        def end(tag: str) -> None:
-            nonlocal wanted, spoken
-            if tag == "si":
-                strings.add(_unescaped("".join(pieces)))
-            elif tag == "rPh":
-                spoken = False
-            elif tag == "t":
-                wanted = False
-
-        def text(content: str) -> None:
-            if wanted:
-                pieces.append(content)
-
+        reader = _StringsReader(strings)
         if self._strings_part:
-            self._parse(self._strings_part, start, end, text)
+            self._parse(self._strings_part, reader.start, reader.end, reader.text)
         strings.finish()
         return strings
 
@@ -234,6 +210,35 @@ class _Strings:
         if self._map is not None:
             self._map.close()
         self._file.close()
+
+
+class _StringsReader:
+    """Events of the XML with the texts -> texts."""
+
+    def __init__(self, strings: _Strings) -> None:
+        self._strings = strings
+        self._pieces: list[str] = []
+        self._wanted = self._spoken = False
+
+    def start(self, tag: str, given: Attributes) -> None:
+        if tag == "t":
+            self._wanted = not self._spoken
+        elif tag == "si":
+            self._pieces = []
+        elif tag == "rPh":  # how a text is pronounced
+            self._spoken = True
+
+    def end(self, tag: str) -> None:
+        if tag == "t":
+            self._wanted = False
+        elif tag == "si":
+            self._strings.add(_unescaped("".join(self._pieces)))
+        elif tag == "rPh":
+            self._spoken = False
+
+    def text(self, content: str) -> None:
+        if self._wanted:
+            self._pieces.append(content)
 
 
 class _SheetReader:

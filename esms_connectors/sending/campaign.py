@@ -72,6 +72,9 @@ class ZnsCampaign:
     duplicates: Literal["merge", "keep"] | None = None
     encoding: str | None = None
     delimiter: str | None = None
+    sheet: str | None = None
+    header_row: int | None = None
+    hidden_rows: Literal["refuse", "read"] = "refuse"
     campaign: str | None = None
     send_at: datetime | None = None
     callback_url: str | None = field(default=None, repr=False)
@@ -123,6 +126,9 @@ class ZnsCampaign:
             report=report,
             encoding=self.encoding,
             delimiter=self.delimiter,
+            sheet=self.sheet,
+            header_row=self.header_row,
+            hidden_rows=self.hidden_rows,
             check=check or self._against_ledger(),
         )
 
