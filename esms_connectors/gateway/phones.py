@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+from functools import lru_cache
 
-from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.characters import code_point, plain_ascii
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone
 
 # The nine digits behind the 0. Ranges: the national numbering plan as the phonenumbers library publishes it.
@@ -20,11 +23,14 @@ _HEADS = {
     if _MOBILE.fullmatch(head + "000000")
     for before in ("0", "84", "+84", "")
 }
-SEPARATORS = re.compile(r"[\s.\-()\u200b\u200e\u202a\u202c\ufeff]+")
+SEPARATORS = re.compile(r"[\s.\-()\u00b7\u2022]+")
+# Prefixes that the numbering plan got after this version: `055, 0599`, or a file with one a line.
+PREFIXES_VARIABLE = "ESMS_MOBILE_PREFIXES"
 # One point in bare digits: 9000000.01 or 901888484.0. People who part a number with a single point begin it with its 0
 # and do not leave one or two digits behind the point.
 _DECIMAL = re.compile(r"(?:[1-9]\d*|0)\.\d+|\d+\.\d{1,2}", re.ASCII)
 _DIGITS = re.compile(r"\d+", re.ASCII)
+_PREFIX = re.compile(r"0[1-9]\d{1,3}", re.ASCII)
 
 
 def normalise_phone(phone: str, *, row: int | None = None) -> str:
@@ -40,7 +46,7 @@ def normalise_phone(phone: str, *, row: int | None = None) -> str:
     number, reason = read_phone(phone)
     if number:
         return number
-    compact = SEPARATORS.sub("", phone) if isinstance(phone, str) else ""
+    compact = SEPARATORS.sub("", plain_ascii(phone)) if isinstance(phone, str) else ""
     shown = mask_phone(compact) if compact else "(empty)"
     where = "" if row is None else f" in row {row}"
     raise InvalidRequestError(
@@ -63,14 +69,49 @@ def read_phone(phone: object) -> tuple[str, str]:
         return "", "it is empty" if phone is None else f"it is {type(phone).__name__}, not text"
     if number := match_common_spelling(phone):
         return number, ""
+    phone = plain_ascii(phone)
     if reason := why_no_phone(phone):
         return "", reason
     compact = SEPARATORS.sub("", phone)
     digits = compact.removeprefix("+")
     if not _DIGITS.fullmatch(digits):
-        return "", "it holds something other than digits" if compact else "it is empty"
+        return "", f"it holds something other than digits{_first_odd(digits)}" if compact else "it is empty"
     subscriber = _subscriber(compact, digits)
-    return ("0" + subscriber, "") if _MOBILE.fullmatch(subscriber) else ("", _why_not(compact, digits))
+    if _MOBILE.fullmatch(subscriber) or _is_of_new_prefix(subscriber):
+        return "0" + subscriber, ""
+    return "", _why_not(compact, digits)
+
+
+def _first_odd(text: str) -> str:
+    """The first character that is none of what people type into such a cell, to be shown."""
+    odd = next((one for one in text if not (one.isascii() and one.isprintable()) and not one.isalpha()), "")
+    return f": {code_point(odd)}" if odd else ""
+
+
+def _is_of_new_prefix(subscriber: str) -> bool:
+    told = os.environ.get(PREFIXES_VARIABLE, "").strip()
+    return bool(told) and len(subscriber) == 9 and f"0{subscriber}".startswith(_read_prefixes(told))
+
+
+@lru_cache(maxsize=4)
+def _read_prefixes(told: str) -> tuple[str, ...]:
+    """
+    Raises:
+        ConfigurationError: the variable holds something else, or the file cannot be read.
+    """
+    prefixes = told.replace(",", " ").split()
+    if not all(map(_PREFIX.fullmatch, prefixes)):
+        try:
+            with open(told, encoding="utf-8-sig") as file:
+                prefixes = [line for text in file if (line := text.partition("#")[0].strip())]
+        except (OSError, ValueError):
+            prefixes = [""]
+    if wrong := [one for one in prefixes if not _PREFIX.fullmatch(one)]:
+        raise ConfigurationError(
+            f"{PREFIXES_VARIABLE} takes prefixes such as 055, 0599, or a file with one a line"
+            f"{f', not {wrong[0]!r}' if wrong[0] else f'; {told} is no file that can be read'}."
+        )
+    return tuple(prefixes)
 
 
 def _subscriber(compact: str, digits: str) -> str:

@@ -6,14 +6,11 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from esms_connectors.gateway.characters import CONTROL, INVISIBLE, code_point, is_hidden
+
 # So many rows are looked at for the header: titles, logos and blank rows stand above it.
 LOOKED_AT = 50
-# What is shown as nothing, or as a blank: format characters, variation selectors, fillers.
-INVISIBLE = (
-    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
-    "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f\U000e0100-\U000e01ef"
-)
-_INVISIBLE = re.compile(f"[{INVISIBLE}\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
+_INVISIBLE = re.compile(f"[{INVISIBLE}{CONTROL}]")
 
 
 def fold(name: str) -> str:
@@ -28,13 +25,13 @@ def fold(name: str) -> str:
 
 def shown(name: str) -> str:
     """A name with what cannot be seen, or is easily taken for something else, written as U+XXXX."""
-    return "".join(f"<U+{ord(one):04X}>" if _is_hidden(one) else one for one in name)
+    return "".join(f"<{code_point(one)}>" if is_hidden(one) else one for one in name)
 
 
 def odd_characters(name: str) -> str:
     """The letters of a name that only look like Latin ones, as `U+0440, U+0435`."""
     odd = dict.fromkeys(one for one in name if ord(one) > 0x7F and not _is_vietnamese(one))
-    return ", ".join(f"U+{ord(one):04X}" for one in odd)
+    return ", ".join(map(code_point, odd))
 
 
 def find_header(rows: Sequence[Sequence[object]], wanted: Iterable[str] | None) -> int | None:
@@ -55,10 +52,6 @@ def find_header(rows: Sequence[Sequence[object]], wanted: Iterable[str] | None) 
 def has_all(row: Iterable[object], wanted: Iterable[str]) -> bool:
     names = {fold(cell) for cell in row if isinstance(cell, str)}
     return all(fold(name) in names for name in wanted)
-
-
-def _is_hidden(character: str) -> bool:
-    return bool(_INVISIBLE.match(character)) or (character.isspace() and character != " ")
 
 
 def _is_vietnamese(character: str) -> bool:

@@ -6,10 +6,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from esms_connectors.gateway.characters import plain_ascii
 from esms_connectors.gateway.redaction import mask_phone
 from esms_connectors.recipients.phones import clean_phone
 
 _BETWEEN = re.compile(r"[,;|\n\r]+")
+_BETWEEN_IN_CELL = re.compile(r"[,;|/\\&\n\r]+|\s+-+\s+|\b(?:hoặc|hoac|và|va|or|and)\b", re.IGNORECASE)
+_LIKE_PHONE = re.compile(r"\+?(?:[\s.\-()]*\d){8,14}[\s.\-()]*", re.ASCII)
 # A JSON or Python list as text. A bracket alone is no sign of one: (0901) 888 484 is a number.
 _LIST_AS_TEXT = re.compile(r"""\s*(?:\[(?P<square>.*)\]|\((?P<round>\s*["'].*)\))\s*""", re.DOTALL)
 
@@ -46,6 +49,21 @@ def read_phone_list(phones: object) -> PhoneList:
             shown = mask_phone(str(entry)) if isinstance(entry, str | int | float) else type(entry).__name__
             problems.append(f"phone {position} ({shown}) is no Vietnamese mobile number: {reason}")
     return PhoneList(tuple(numbers), tuple(problems))
+
+
+def numbers_in_cell(cell: object) -> list[str]:
+    """
+    The mobile numbers of a cell that holds two or more whole numbers, each once; empty where it does not. Landlines
+    and numbers of other countries make a second number and are none that is given.
+    """
+    if not isinstance(cell, str):
+        return []
+    parts = [part.strip() for part in _BETWEEN_IN_CELL.split(plain_ascii(cell))]
+    numbers = [_split_at_blanks(part.split()) or [part] for part in parts if part]
+    entries = [one for some in numbers for one in some]
+    if len(entries) < 2 or not all(map(_LIKE_PHONE.fullmatch, entries)):
+        return []
+    return list(dict.fromkeys(number for one in entries if (number := clean_phone(one).number)))
 
 
 def _read_entry(entry: object) -> tuple[list[str], str]:

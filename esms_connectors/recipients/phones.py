@@ -9,6 +9,7 @@ import struct
 from decimal import Decimal
 from typing import NamedTuple, SupportsIndex
 
+from esms_connectors.gateway.characters import plain_ascii
 from esms_connectors.gateway.phones import SEPARATORS, match_common_spelling, read_phone, why_no_phone
 from esms_connectors.recipients.cells import UnreadableCell
 
@@ -30,6 +31,8 @@ _OLD_NUMBER = re.compile(r"(?:0|\+?84|0084|\+?840)?(1[0-9]{2})([0-9]{7})")
 # 9.01888E+08, or with the decimal comma of a Vietnamese Excel: digits are gone, and what is left looks like a number.
 _EXPONENT = re.compile(r"[+-]?\d+(?:[.,]\d*)?[eE][+-]?\d+")
 _POINT_ZERO = re.compile(r"(\+?\d+)[.,]0{1,2}")
+# Quotes that came along, and the sign behind the last entry of a list.
+_AROUND = " '\"‘’“”‚„«»‹›`´,;"
 _FORMULA_TEXT = re.compile(r'="([^"]*)"')
 _EXCEL = "Excel wrote it with an exponent and its last digits are lost: format the column as text and export it again"
 
@@ -95,23 +98,23 @@ def clean_phone(value: object, *, migrate_2018: bool = True, narrow: bool = Fals
     """
     The number in a cell, whatever a spreadsheet, a database or pandas made of it. Never raises.
 
-    Beyond what `normalise_phone` takes: whole numbers as int, float or Decimal, `901888484.0`, a leading apostrophe,
-    `="0901888484"`, and with `migrate_2018` the 11-digit numbers whose prefix was replaced in 2018. What came in a type
-    or spelling that loses digits is refused, whatever its digits are: they are those of a stranger.
+    Beyond what `normalise_phone` takes: whole numbers as int, float or Decimal, `901888484.0`, quotes around it, a
+    comma behind it, `="0901888484"`, and with `migrate_2018` the 11-digit numbers whose prefix was replaced in 2018.
+    What came in a type or spelling that loses digits is refused, whatever its digits are: they are those of a stranger.
 
     Args:
         narrow: the floats of this column, also as text, have only 32 bits.
     """
     if narrow and float_like(value) is not None:
         return CleanPhone("", _NARROW)
-    text, reason = (value.strip(), "") if isinstance(value, str) else _digits(value)
+    text, reason = (plain_ascii(value).strip(), "") if isinstance(value, str) else _digits(value)
     if reason:
         return CleanPhone("", reason)
     if number := match_common_spelling(text):
         return CleanPhone(number)
     if formula := _FORMULA_TEXT.fullmatch(text):
         text = formula[1].strip()
-    text = text.lstrip("'’").strip()
+    text = text.strip(_AROUND).strip()
     if _EXPONENT.fullmatch(text):
         return CleanPhone("", _EXCEL)
     if whole := _POINT_ZERO.fullmatch(text):

@@ -407,7 +407,7 @@ def test_gives_its_rows_without_knowing_columns(tmp_path: Path) -> None:
 def test_memory_does_not_grow_with_the_sheet(tmp_path: Path) -> None:
     """Rows are streamed, and texts lie in a file: what they take in memory is eight bytes each."""
     peaks = []
-    for count in (3_000, 9_000):
+    for count in (2_000, 5_000):
         rows = [["phone", "name"], *([f"09{number:08}", f"Nguyễn Thị Hương {number}"] for number in range(count))]
         path = made(tmp_path / f"{count}.xlsx", table(rows))
         tracemalloc.start()
@@ -415,4 +415,4 @@ def test_memory_does_not_grow_with_the_sheet(tmp_path: Path) -> None:
             assert sum(1 for _ in opened) == count
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[1] - peaks[0] < 400_000
+    assert peaks[1] - peaks[0] < 300_000
