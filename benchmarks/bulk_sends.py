@@ -26,8 +26,8 @@ import requests
 from esms_connectors import Credentials, EsmsClient
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_OA_ID, DEMO_SECRET_KEY, DEMO_TEMPLATE_ID
 from esms_connectors.ledger import Claim, Ledger
-from esms_connectors.recipients import Columns, Recipient, read_recipients
-from esms_connectors.sending.bulk import send_zns_bulk
+from esms_connectors.recipients import Columns, Recipient, Recipients, read_recipients
+from esms_connectors.sending.bulk import send_bulk
 from esms_connectors.sending.channels import ZnsChannel
 
 CHUNK = 500
@@ -63,11 +63,9 @@ def with_ledger(base_url: str, count: int, threads: int, folder: Path) -> float:
         Ledger.open(folder / f"{time.monotonic_ns()}.sqlite") as ledger,
     ):
         began = time.perf_counter()
-        summary = send_zns_bulk(
-            client,
-            lambda: recipients(count),
-            DEMO_TEMPLATE_ID,
-            DEMO_OA_ID,
+        summary = send_bulk(
+            ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID),
+            Recipients(lambda: recipients(count)),
             ledger=ledger,
             run_key=f"bench-{time.monotonic_ns()}",
             threads=threads,
@@ -158,11 +156,9 @@ def child(base_url: str, source: str, ledger_path: str) -> None:
     ):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         began = time.perf_counter()
-        summary = send_zns_bulk(
-            client,
-            lambda: read_recipients(source, columns),
-            DEMO_TEMPLATE_ID,
-            DEMO_OA_ID,
+        summary = send_bulk(
+            ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID),
+            read_recipients(source, columns),
             ledger=ledger,
             run_key="memory",
         )

@@ -105,7 +105,7 @@ def rates(folder: Path, count: int) -> None:
         ):
 
             def read(name: str = name, template: ZnsTemplate | None = template, key: str | None = key) -> None:
-                deque(read_recipients(folder / name, Columns(params=PARAMS, row_key=key), template=template), 0)
+                deque(read_recipients(folder / name, Columns(params=PARAMS, key_column=key), template=template), 0)
 
             print(f"  {name + ': ' + what:<46}{best_rate(read, count, 3) / 1e3:9.0f}")
 
@@ -121,7 +121,7 @@ def memory(path: Path, key: str | None) -> None:
         import pyarrow.compute
         import pyarrow.parquet  # noqa: F401 - its own 60 MB are no growth
     report, before = ReadReport(), peak_mb()
-    deque(read_recipients(path, Columns(params=PARAMS, row_key=key), template=TEMPLATE, report=report), 0)
+    deque(read_recipients(path, Columns(params=PARAMS, key_column=key), template=TEMPLATE, report=report), 0)
     print(f"{report.accepted:>12}{report.duplicates:>12}{peak_mb() - before:>12.1f}")
 
 

@@ -371,7 +371,7 @@ def _columns(template_params: Any, phone: str, key: str | None) -> Any:
 
     column_names(template_params, phone_column=phone, **({} if key is None else {"key_column": key}))
     if isinstance(template_params, str):
-        return Columns.parse(template_params, phone=phone, row_key=key)
+        return Columns.parse(template_params, phone=phone, key_column=key)
     return Columns(phone, template_params, key)
 
 

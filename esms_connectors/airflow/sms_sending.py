@@ -10,9 +10,10 @@ from esms_connectors.airflow.arguments import text as given_text
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.ledger import Ledger
-from esms_connectors.recipients import Recipient, read_phone_list
-from esms_connectors.sending.bulk import send_sms_bulk
+from esms_connectors.recipients import Recipient, Recipients, read_phone_list
+from esms_connectors.sending.bulk import send_bulk
 from esms_connectors.sending.campaign import time_to_send
+from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel
 from esms_connectors.sending.summary import BulkSummary
 
 LISTED_IDS = 1_000
@@ -62,17 +63,19 @@ def send(client: EsmsClient, message: SmsMessage, run_key: str, ledger: Ledger) 
     # In bulk, braces name a recipient's own values; here they are braces.
     text = message.text if message.advertising else message.text.replace("{", "{{").replace("}", "}}")
     try:
-        summary = send_sms_bulk(
-            client,
-            lambda: rows,
-            text,
-            message.brandname,
+        channel = AdvertisingChannel if message.advertising else CareSmsChannel
+        summary = send_bulk(
+            channel(
+                client,
+                text,
+                message.brandname,
+                send_at=time_to_send(message.send_at, ledger, run_key),
+                callback_url=message.callback_url,
+            ),
+            Recipients(rows, "message_key"),
             ledger=ledger,
             run_key=run_key,
-            advertising=message.advertising,
             campaign=message.campaign,
-            send_at=time_to_send(message.send_at, ledger, run_key),
-            callback_url=message.callback_url,
             threads=min(8, len(rows)),
         )
     except InvalidRequestError as error:

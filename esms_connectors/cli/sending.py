@@ -131,7 +131,7 @@ def send_zns(
     rows = SqlQuery(source, query) if query is not None else source
     if query is None and "://" in source and source.split("://")[0].startswith(("postgres", "sqlite", "mysql")):
         raise InvalidRequestError("A database needs --query with a SELECT.", field="query")
-    columns = Columns.parse(params, phone=phone_column, row_key=key_column)
+    columns = Columns.parse(params, phone=phone_column, key_column=key_column)
     when = None if send_at is None else read_send_time(send_at)
     console = Console(stderr=True)
     with ExitStack() as stack:

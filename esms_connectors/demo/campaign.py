@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -39,8 +39,9 @@ from esms_connectors.gateway.request_ids import IdFact, make_request_id
 from esms_connectors.gateway.states import DeliveryState
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.ledger import Ledger
-from esms_connectors.recipients import Columns, ReadReport, Recipient, RejectsFile, read_recipients
-from esms_connectors.sending.bulk import send_zns_bulk
+from esms_connectors.recipients import Columns, ReadReport, RejectsFile, read_recipients
+from esms_connectors.sending.bulk import send_bulk
+from esms_connectors.sending.channels import ZnsChannel
 from esms_connectors.warehouse import load_sent_messages
 from esms_connectors.warehouse.duckdb_file import DuckDbWarehouse
 
@@ -142,23 +143,19 @@ def _send(
     template = client.get_zns_template(DEMO_TEMPLATE_ID, DEMO_OA_ID)
     columns = Columns(params=[param.name for param in template.params])
 
-    def read(report: ReadReport, rejects: RejectsFile | None = None) -> Iterator[Recipient]:
-        return read_recipients(customers, columns, template=template, rejects=rejects, report=report)
-
     with RejectsFile(result.rejects_file) as rejects:
-        total = sum(1 for _ in read(result.report, rejects))
+        recipients = read_recipients(customers, columns, template=template, rejects=rejects, report=result.report)
+        total = sum(1 for _ in recipients)
     # As after `esms check --probe-ids`, which tests a real account once: only then is a lost answer repeated.
     client.request_ids.learn(SEND_ZNS_BULK, IdFact(honoured=True, seen_at=clock.now))
     with Ledger.open(result.ledger, now=lambda: clock.now) as ledger:
-        summary = send_zns_bulk(
-            client,
-            lambda: read(ReadReport()),
-            DEMO_TEMPLATE_ID,
-            DEMO_OA_ID,
+        # The reports stay available through get_callback_data only for messages with a callback URL.
+        channel = ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID, callback_url=callback_url)
+        summary = send_bulk(
+            channel,
+            recipients,
             ledger=ledger,
             run_key=campaign,
-            # The reports stay available through get_callback_data only for messages with a callback URL.
-            callback_url=callback_url,
             at_least=None,
             # Fewer than there are chunks: the first call, whose answer is lost, is then a full one.
             threads=4,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Under which types the messages of a channel are listed in the sent data; advertising is not there, it has no campaign.
 SMS_TYPES_OF_KIND = {
     "zns": (SmsType.ZNS, SmsType.ZNS_PRIORITY),
-    "customer_care": (SmsType.CUSTOMER_CARE,),
+    "sms": (SmsType.CUSTOMER_CARE,),
 }
 
 

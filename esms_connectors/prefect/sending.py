@@ -35,10 +35,11 @@ from esms_connectors.prefect.ledger import EsmsLedger
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
 from esms_connectors.prefect.retry import is_retryable
 from esms_connectors.prefect.runs import root_run
-from esms_connectors.recipients import Recipient
+from esms_connectors.recipients import Columns, Recipient, Recipients
 from esms_connectors.sending import bulk
 from esms_connectors.sending.bulk import BulkIncompleteError, Counters, ShardSummary
 from esms_connectors.sending.campaign import time_to_send
+from esms_connectors.sending.channels import CareSmsChannel, ZnsChannel
 
 
 class ShardIncompleteError(EsmsError):
@@ -213,18 +214,19 @@ def _send_sms(
         named = message_key or make_request_id("prefect-sms", _this_run(), phone, text, sender)
         run_key = f"sms/{account.block.account}/{named}"
         opened = stack.enter_context(borrow_ledger(ledger))
-        recipient = Recipient(phone, (), "sms", 1)
-        summary = bulk.send_sms_bulk(
-            account.client,
-            lambda: [recipient],
-            # Braces are no placeholders here.
-            text.replace("{", "{{").replace("}", "}}"),
-            sender,
+        summary = bulk.send_bulk(
+            CareSmsChannel(
+                account.client,
+                # Braces are no placeholders here.
+                text.replace("{", "{{").replace("}", "}}"),
+                sender,
+                send_at=send_at,
+                callback_url=callback_url,
+            ),
+            Recipients([Recipient(phone, (), "sms", 1)], "message_key"),
             ledger=opened,
             run_key=run_key,
             campaign=campaign,
-            send_at=send_at,
-            callback_url=callback_url,
             threads=1,
             at_least=None,
         )
@@ -344,20 +346,21 @@ def _send_shard(shard: ZnsShard, campaign: ZnsCampaign) -> dict[str, Any]:
         if account.stop.is_set():
             untried = ShardSummary(Counters(not_tried=len(shard.rows)), "", EsmsError("the run was told to end"))
             raise ShardIncompleteError(f"Shard {shard.number + 1} was not sent.", summary=untried)
-        summary = bulk.send_zns_shard(
-            account.client,
-            shard.rows,
-            campaign.template_id,
-            oa_id_of(campaign, account.block),
+        summary = bulk.send_shard(
+            ZnsChannel(
+                account.client,
+                campaign.template_id,
+                oa_id_of(campaign, account.block),
+                campaign.sending_mode,
+                send_at=time_to_send(campaign.send_at, ledger, campaign.run_key),
+                callback_url=campaign.callback_url,
+                chunk_size=campaign.chunk_size,
+            ),
+            Recipients(shard.rows, Columns(campaign.phone_column, (), campaign.key_column).key_name),
             ledger=ledger,
             run_key=campaign.run_key,
             campaign=campaign.campaign,
-            send_at=time_to_send(campaign.send_at, ledger, campaign.run_key),
-            callback_url=campaign.callback_url,
-            sending_mode=campaign.sending_mode,
             reconcile_before_repeat=campaign.reconcile_before_repeat,
-            chunk_size=campaign.chunk_size,
-            row_key=campaign.key_column or "phone",
         )
     told = _told(summary.counters)
     if not summary.complete:

@@ -5,12 +5,13 @@ Rows of a file, a query or a list -> clean recipients, one at a time.
 source, except by what `read_recipients` says.
 """
 
+from esms_connectors.recipients.checked import ReadReport, Recipient, Recipients
 from esms_connectors.recipients.columns import Columns
 from esms_connectors.recipients.delimited import holds_rows
 from esms_connectors.recipients.phone_lists import PhoneList, read_phone_list
 from esms_connectors.recipients.phones import CleanPhone, clean_phone
 from esms_connectors.recipients.places import OutputFile, check_path
-from esms_connectors.recipients.reading import Check, ReadReport, Recipient, read_recipients
+from esms_connectors.recipients.reading import Check, read_recipients
 from esms_connectors.recipients.rejects import RejectsFile
 from esms_connectors.recipients.sources import Rows, Source, SqlQuery, is_repeatable, open_rows
 
@@ -22,6 +23,7 @@ __all__ = [
     "PhoneList",
     "ReadReport",
     "Recipient",
+    "Recipients",
     "RejectsFile",
     "Rows",
     "Source",

@@ -13,6 +13,8 @@ from esms_connectors.gateway.phones import read_phone
 from esms_connectors.recipients.headers import fold, odd_characters, shown
 
 _SHOWN = 30
+# The key column of rows that are told apart by their phone.
+PHONE_KEY = "phone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +25,22 @@ class Columns:
     Attributes:
         phone: column of the number.
         params: columns of the values in the order of the template (bulk ZNS), or variable name -> column.
-        row_key: column of what tells the rows of one run apart, such as an order number; None takes the phone.
+        key_column: column of what tells the rows of one run apart, such as an order number; None takes the phone.
     """
 
     phone: str = "phone"
     params: Sequence[str] | Mapping[str, str] = ()
-    row_key: str | None = None
+    key_column: str | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.params, str):
             raise InvalidRequestError("params takes a list of columns; Columns.parse reads one text.", field="params")
+        if self.key_column is not None and fold(self.key_column) == fold(self.phone):
+            # As it is written in the source it would be another key than the number that is sent to.
+            object.__setattr__(self, "key_column", None)
 
     @classmethod
-    def parse(cls, params: str, *, phone: str = "phone", row_key: str | None = None) -> Columns:
+    def parse(cls, params: str, *, phone: str = "phone", key_column: str | None = None) -> Columns:
         """
         The form of the command line: `name,service,code` by position, `name,code=ma_khach` by name.
 
@@ -47,7 +52,7 @@ class Columns:
         if not all(items):
             raise InvalidRequestError(f"params has an empty name in {params!r}.", field="params")
         if not any("=" in item for item in items):
-            return cls(phone, tuple(items), row_key)
+            return cls(phone, tuple(items), key_column)
         named: dict[str, str] = {}
         for item in items:
             name, _, column = (part.strip() for part in item.partition("="))
@@ -56,7 +61,15 @@ class Columns:
                     f"params: {item!r} is no variable=column, or its name stands twice.", field="params"
                 )
             named[name] = column or name
-        return cls(phone, named, row_key)
+        return cls(phone, named, key_column)
+
+    @property
+    def key_name(self) -> str:
+        """What the rows are told apart by, as a run remembers it."""
+        if self.key_column is None:
+            return PHONE_KEY
+        # A column that is called like that and does not hold the phone is another key.
+        return f"column {self.key_column}" if fold(self.key_column) == PHONE_KEY else self.key_column
 
     @property
     def param_columns(self) -> tuple[str, ...]:
@@ -70,7 +83,7 @@ class Columns:
     @property
     def wanted(self) -> tuple[str, ...]:
         """Every column that is read, each once."""
-        key = () if self.row_key is None else (self.row_key,)
+        key = () if self.key_column is None else (self.key_column,)
         return tuple(dict.fromkeys((self.phone, *key, *self.param_columns)))
 
     def for_template(self, template: ZnsTemplate) -> Columns:
@@ -102,7 +115,7 @@ class Columns:
                 raise InvalidRequestError(
                     f"Template {template.template_id} needs {param.name}; say which column holds it.", field="params"
                 )
-        return Columns(self.phone, {name: self.params[name] for name in names if name in self.params}, self.row_key)
+        return Columns(self.phone, {name: self.params[name] for name in names if name in self.params}, self.key_column)
 
     def locate(self, names: Sequence[str], source: str) -> dict[str, int]:
         """

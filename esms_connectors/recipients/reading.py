@@ -6,7 +6,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from itertools import chain, islice
@@ -19,116 +18,22 @@ from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.phones import match_common_spelling
 from esms_connectors.gateway.redaction import mask_phone, mask_phones
 from esms_connectors.recipients.cells import SheetDate, SheetDateTime, UnreadableCell
+from esms_connectors.recipients.checked import LISTED, ReadReport, Recipient, Recipients, RejectedRow
 from esms_connectors.recipients.columns import Columns
 from esms_connectors.recipients.damage import are_suspicious, plain_lines, value_damage
 from esms_connectors.recipients.delimited import ShortRow, holds_rows
 from esms_connectors.recipients.phones import clean_phone, float_like, has_exponent, is_narrow
 from esms_connectors.recipients.rejects import RejectsFile
 from esms_connectors.recipients.seen import KeySet, PhoneSet
-from esms_connectors.recipients.sources import Rows, Source, open_rows
+from esms_connectors.recipients.sources import Rows, Source, is_repeatable, open_rows
 
-LISTED = 100
 MAX_KEY_LENGTH = 200
 _NO_LIMIT = 1 << 60
 _LOOKED_AT_FIRST = 100
 _CHECKED_AT_ONCE = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """
-    Somebody to send to.
-
-    Attributes:
-        phone: `0…`, ten digits.
-        template_params: values by position, or by name in the order of the template.
-        row_key: tells the rows of a run apart: the value of the row-key column, else the phone, with `#2`, `#3` … for
-            one that is kept several times.
-        line: where the row begins.
-    """
-
-    phone: str = field(repr=False)
-    template_params: tuple[str, ...] | Mapping[str, str] = field(repr=False)
-    row_key: str = field(repr=False)
-    line: int
-
-
 Check = Callable[[Sequence[Recipient]], Sequence[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedRow:
-    """
-    Why a row is no recipient.
-
-    Attributes:
-        column: the one at fault; empty when it is the row as a whole.
-        reason: to be counted; the same for all rows with this fault.
-        text: the reason in full; it quotes nothing of the row.
-    """
-
-    line: int
-    column: str
-    reason: str
-    text: str
-
-
-@dataclass(slots=True)
-class ReadReport:
-    """
-    What a reading came to; filled while it goes on. `rows` = accepted + rejected + conflicts + duplicates that were
-    merged.
-
-    Attributes:
-        blank: rows whose cells are all empty, as spreadsheets leave them; counted nowhere else.
-        respelled: accepted phones that were written otherwise than they are sent.
-        migrated: accepted phones with a prefix of before 2018.
-        duplicates: rows whose phone an earlier row has; dropped or kept as `read_recipients` was told.
-        conflicts: rows that `check` refused: sent in the same run before, as something else.
-        rejected_by: rows by (column, reason).
-        first_rejects, first_conflicts, first_duplicates, first_migrated: the first hundred, to be shown: rows, rows,
-            lines, and (line, old number, new number) with the numbers masked.
-        notes: what a person should know who reads the same file, such as rows that it hides.
-    """
-
-    rows: int = 0
-    blank: int = 0
-    accepted: int = 0
-    rejected: int = 0
-    conflicts: int = 0
-    duplicates: int = 0
-    respelled: int = 0
-    migrated: int = 0
-    rejected_by: Counter[tuple[str, str]] = field(default_factory=Counter)
-    first_rejects: list[RejectedRow] = field(default_factory=list)
-    first_conflicts: list[RejectedRow] = field(default_factory=list)
-    first_duplicates: list[int] = field(default_factory=list)
-    first_migrated: list[tuple[int, str, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON; without a phone in full."""
-        return {
-            "rows": self.rows,
-            "blank": self.blank,
-            "accepted": self.accepted,
-            "rejected": self.rejected,
-            "conflicts": self.conflicts,
-            "duplicates": self.duplicates,
-            "respelled": self.respelled,
-            "migrated": self.migrated,
-            "rejected_by": [
-                {"column": column, "reason": reason, "rows": rows}
-                for (column, reason), rows in self.rejected_by.most_common()
-            ],
-            "first_rejects": [
-                {"line": one.line, "column": one.column, "reason": one.text} for one in self.first_rejects
-            ],
-            "first_conflicts": [{"line": one.line, "reason": one.text} for one in self.first_conflicts],
-            "first_duplicates": list(self.first_duplicates),
-            "first_migrated": [{"line": line, "old": old, "new": new} for line, old, new in self.first_migrated],
-            "notes": list(self.notes),
-        }
 
 
 class _Rejected(Exception):  # noqa: N818 - it never leaves this module
@@ -152,9 +57,10 @@ def read_recipients(
     header_row: int | None = None,
     hidden_rows: Literal["refuse", "read"] = "refuse",
     check: Check | None = None,
-) -> Iterator[Recipient]:
+) -> Recipients:
     """
-    Yield the recipients of `source` in its order; a row that cannot be sent is reported and left out.
+    The recipients of `source` in its order, read when they are iterated over, anew each time; a row that cannot be sent
+    is reported and left out.
 
     Values lose the blanks around them and are composed (NFC), so that lengths are those that the customer sees; a
     number is written as it stands. Floats, booleans and dates are refused: nobody chose how they should read. Nothing
@@ -168,8 +74,8 @@ def read_recipients(
         template: every row is held against its rules; named values come out in its order.
         duplicates: what to do with a phone that an earlier row has: drop the row, or keep it under `phone#2`.
         migrate_2018: turn 11-digit numbers of before 2018 into today's; False refuses them.
-        rejects: gets the rows refused; the caller closes it.
-        report: is filled while rows are read; a new one for each reading.
+        rejects: gets the rows refused by the first reading; the caller closes it.
+        report: is filled by the first reading; each later one has its own, see `Recipients.report`.
         encoding, delimiter, sheet, header_row, hidden_rows: of a file, see `open_rows`.
         check: asked about up to a thousand rows at a time that are right in themselves; a reason that is not empty
             makes one a conflict.
@@ -185,7 +91,6 @@ def read_recipients(
         columns = columns.for_template(template)
     if rejects is not None:
         rejects.check_source(source, columns.wanted)
-    reader = _Reader(columns, template, duplicates == "keep", migrate_2018, rejects, report or ReadReport(), check)
     opened = partial(
         open_rows,
         source,
@@ -196,7 +101,15 @@ def read_recipients(
         header_row=header_row,
         hidden_rows=hidden_rows,
     )
-    return reader.read(opened)
+    first = [(rejects, report or ReadReport())]
+
+    def read() -> Iterator[Recipient]:
+        into, recipients.report = first.pop() if first else (None, ReadReport())
+        reader = _Reader(columns, template, duplicates == "keep", migrate_2018, into, recipients.report, check)
+        return reader.read(opened)
+
+    recipients = Recipients(read, columns.key_name, repeatable=is_repeatable(source))
+    return recipients
 
 
 class _Places(NamedTuple):
@@ -284,7 +197,7 @@ class _Reader:
 
     def _places(self, rows: Rows) -> _Places:
         at = self.columns.locate(rows.names, rows.source)
-        key = None if self.columns.row_key is None else at[self.columns.row_key]
+        key = None if self.columns.key_column is None else at[self.columns.key_column]
         params = [at[column] for column in self.param_columns]
         return _Places(at[self.columns.phone], params, key, self._shortest(at), len(rows.names))
 
@@ -325,7 +238,7 @@ class _Reader:
         return found.number, found.migrated
 
     def _key(self, value: object) -> str:
-        column = self.columns.row_key or ""
+        column = self.columns.key_column or ""
         if isinstance(value, UnreadableCell):
             raise _Rejected(column, value, value.reason)
         if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
@@ -357,8 +270,8 @@ class _Reader:
                 if rules[name].accepts_null or not rules[name].required
             )
             needed -= {*optional} - {self.columns.phone}
-        if self.columns.row_key is not None:
-            needed.add(self.columns.row_key)
+        if self.columns.key_column is not None:
+            needed.add(self.columns.key_column)
         return 1 + max(at[column] for column in needed)
 
     def _limits(self) -> list[tuple[int, int]]:

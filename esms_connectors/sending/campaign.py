@@ -1,12 +1,12 @@
 """
 One ZNS campaign from its source to its summary: every row is checked before the first message leaves.
 
-What `send_zns_bulk` is for checked rows this is for a file, a query or a list. Orchestrators run it as one task.
+What `send_bulk` is for checked rows this is for a file, a query or a list. Orchestrators run it as one task.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -20,9 +20,9 @@ from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.ledger import Ledger, LedgerRow, SendState, check_run_key
-from esms_connectors.recipients import Check, Columns, ReadReport, Recipient, RejectsFile, read_recipients
+from esms_connectors.recipients import Check, Columns, ReadReport, Recipient, Recipients, RejectsFile, read_recipients
 from esms_connectors.recipients.sources import Source, is_repeatable
-from esms_connectors.sending.bulk import DEFAULT_THREADS, BulkSummary, Counters, send_zns_bulk
+from esms_connectors.sending.bulk import DEFAULT_THREADS, BulkSummary, Counters, send_bulk
 from esms_connectors.sending.channels import ZnsChannel
 from esms_connectors.sending.empty import OnEmpty, check_on_empty, refuse_empty
 from esms_connectors.sending.plan import Plan, plan_zns_bulk
@@ -59,7 +59,7 @@ class ZnsCampaign:
         conflicts: rows whose key was sent with another content or phone in this run: refuse to send any row, or skip
             those. The plan counts them, and its rejects list them.
         price_vnd: of one message; None takes that of the last ZNS.
-        The rest as in `read_recipients` and `send_zns_bulk`.
+        The rest as in `read_recipients` and `send_bulk`.
     """
 
     client: EsmsClient
@@ -109,19 +109,25 @@ class ZnsCampaign:
             self._template = self.client.get_zns_template(self.template_id, self.oa_id)
         return self._template
 
+    def _channel(self, *, send_at: datetime | None = None) -> ZnsChannel:
+        return ZnsChannel(
+            self.client, self.template_id, self.oa_id, self.sending_mode, self.template,
+            send_at=send_at, callback_url=self.callback_url, chunk_size=self.chunk_size,
+        )  # fmt: skip
+
     def recipients(
         self,
         report: ReadReport | None = None,
         rejects: RejectsFile | None = None,
         *,
         check: Check | None = None,
-    ) -> Iterator[Recipient]:
-        """Read the source anew; checked rows, without those that conflict with the ledger."""
+    ) -> Recipients:
+        """The source, read anew; checked rows, without those that conflict with the ledger."""
         return read_recipients(
             self.source,
             self.columns,
             template=self.template,
-            duplicates=self.duplicates or ("merge" if self.columns.row_key is None else "keep"),
+            duplicates=self.duplicates or ("merge" if self.columns.key_column is None else "keep"),
             rejects=rejects,
             report=report,
             encoding=self.encoding,
@@ -133,19 +139,15 @@ class ZnsCampaign:
         )
 
     def _against_ledger(self) -> _AgainstLedger:
-        channel = ZnsChannel(self.client, self.template_id, self.oa_id, template=self.template)
-        self.ledger.check_run(self.run_key, channel.kind, {**channel.about(), "row_key": self._key_column})
+        channel = self._channel()
+        self.ledger.check_run(self.run_key, channel.kind, {**channel.about(), "key_column": self.columns.key_name})
         return _AgainstLedger(self.ledger, self.run_key, channel.payload)
-
-    @property
-    def _key_column(self) -> str:
-        return self.columns.row_key or "phone"
 
     def plan(
         self,
         rejects: RejectsFile | None = None,
         *,
-        watch: Callable[[Iterator[Recipient]], Iterator[Recipient]] | None = None,
+        watch: Callable[[Iterable[Recipient]], Iterable[Recipient]] | None = None,
     ) -> Plan:
         """
         Read and check every row, and say what sending would do. Sends nothing.
@@ -210,27 +212,19 @@ class ZnsCampaign:
         self.check_reach(plan)
         readings: list[ReadReport] = []
 
-        def read_again() -> Iterator[Recipient]:
+        def read_again() -> Iterable[Recipient]:
             if plan.empty:
-                return iter(())  # whatever came in since was not checked
+                return ()  # whatever came in since was not checked
             readings.append(ReadReport())
             # Without a conflict in the plan there is none to skip; one that comes up meanwhile stops the run.
             return self.recipients(readings[-1], check=None if plan.report.conflicts else _all_new)
 
-        summary = send_zns_bulk(
-            self.client,
-            read_again,
-            self.template_id,
-            self.oa_id,
+        summary = send_bulk(
+            self._channel(send_at=time_to_send(self.send_at, self.ledger, self.run_key)),
+            Recipients(read_again, self.columns.key_name),
             ledger=self.ledger,
             run_key=self.run_key,
             campaign=self.campaign,
-            send_at=time_to_send(self.send_at, self.ledger, self.run_key),
-            callback_url=self.callback_url,
-            sending_mode=self.sending_mode,
-            template=self.template,
-            chunk_size=self.chunk_size,
-            row_key=self._key_column,
             reconcile_before_repeat=self.reconcile_before_repeat,
             threads=self.threads,
             at_least=self._share_of_recipients(plan),

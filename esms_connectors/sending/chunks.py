@@ -8,7 +8,7 @@ from esms_connectors.recipients import Recipient
 
 
 def cut_chunks(source: Iterable[Recipient], size: int) -> Iterator[list[Recipient]]:
-    """Lists of `size` rows; a phone that stands in the list already waits for the next one."""
+    """Lists of `size` rows; a phone that is in the list already waits for the next one."""
     chunk: dict[str, Recipient] = {}
     later: list[Recipient] = []
 

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from esms_connectors.gateway.arguments import MAX_CAMPAIGN_LENGTH, check_campaign
@@ -21,7 +21,7 @@ from esms_connectors.gateway.errors import ConfigurationError, EsmsError, Invali
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger import Claim, Ledger, LedgerError, LedgerRow, SendState, check_run_key
-from esms_connectors.recipients import Recipient
+from esms_connectors.recipients import Recipient, Recipients
 from esms_connectors.sending.channels import Channel, ChunkOutcome
 from esms_connectors.sending.chunks import balance_last_chunk, cut_chunks
 from esms_connectors.sending.doubt import Doubt
@@ -31,15 +31,12 @@ from esms_connectors.sending.summary import BulkIncompleteError, BulkSummary, Co
 
 logger = get_logger(__name__)
 
-# A function that starts reading anew is better than an iterable: what another worker left behind is then taken up in a
-# second reading.
-Recipients = Callable[[], Iterable[Recipient]] | Iterable[Recipient]
 Progress = Callable[[Counters], None]
 
 _LOG_EVERY_SECONDS = 10.0
-_LOOK_EVERY_SECONDS = 1.0
-# Rows without an answer are tried so often more.
-_TRIED_AGAIN = 2
+_POLL_SECONDS = 1.0
+# Further readings for rows without an answer.
+_MORE_READINGS = 2
 
 
 def campaign_of(run_key: str, campaign: str | None) -> str:
@@ -53,7 +50,7 @@ def wait_for_claims(ledger: Ledger, run_key: str, *, least: float = 0.0, most: f
     """Sleep until the claims of this moment are settled or over; gives the seconds slept, `least` to `most`."""
     moment, waited = ledger.now(), 0.0
     while waited < most:
-        nap = min(_look_every(ledger), most - waited)
+        nap = min(_poll_seconds(ledger), most - waited)
         time.sleep(nap)
         waited += nap
         try:
@@ -65,8 +62,8 @@ def wait_for_claims(ledger: Ledger, run_key: str, *, least: float = 0.0, most: f
     return waited
 
 
-def _look_every(ledger: Ledger) -> float:
-    return min(_LOOK_EVERY_SECONDS, ledger.lease_seconds / 4)
+def _poll_seconds(ledger: Ledger) -> float:
+    return min(_POLL_SECONDS, ledger.lease_seconds / 4)
 
 
 @dataclass(slots=True)
@@ -80,8 +77,9 @@ class Run:
     campaign: str | None
     threads: int
     progress: Progress | None
-    row_key: str = "phone"
     careful: bool = False
+    # Whether it waits for the rows of other workers and reads again for them; whoever spreads a run does that itself.
+    rereads: bool = True
     worker: str = field(default_factory=lambda: uuid.uuid4().hex)
     counters: Counters = field(default_factory=Counters)
     stopped_by: EsmsError | None = None
@@ -89,15 +87,15 @@ class Run:
     _lease: Lease = field(init=False)
     _doubt: Doubt = field(init=False)
     _silent_chunks: int = 0
-    _told: float = 0.0
-    _logged: float = 0.0
+    _reported_at: float = 0.0
+    _logged_at: float = 0.0
 
-    def go(self, at_least: float | None, on_empty: OnEmpty) -> BulkSummary:
+    def run(self, at_least: float | None, on_empty: OnEmpty) -> BulkSummary:
         check_on_empty(on_empty)
         if at_least is not None and not 0 <= at_least <= 1:
             raise InvalidRequestError("at_least is a share from 0 to 1, or None.", field="at_least")
         started = time.monotonic()
-        self.work()
+        self.execute()
         if not self.counters.read:
             refuse_empty(on_empty)
         summary = BulkSummary(
@@ -122,7 +120,7 @@ class Run:
             raise BulkIncompleteError(f"Run {self.run_key}: {summary}.{because}", summary=summary)
         return summary
 
-    def work(self) -> None:
+    def execute(self) -> None:
         """Read and send; afterwards the counters say what this call did."""
         if self.threads < 1:
             raise InvalidRequestError("threads must be at least 1.", field="threads")
@@ -132,11 +130,15 @@ class Run:
                 "The sandbox stores nothing: the ledger would remember messages that never were. Use a plan instead.",
                 field="sandbox",
             )
-        about = {**self.channel.about(), "row_key": self.row_key, "campaign": campaign_of(self.run_key, self.campaign)}
+        about = {
+            **self.channel.about(),
+            "key_column": self.recipients.key_column,
+            "campaign": campaign_of(self.run_key, self.campaign),
+        }
         # The campaign of the first call stays: the messages already stand under it.
         self.campaign = self.ledger.begin_run(self.run_key, self.channel.kind, about)["campaign"]
         if self.careful:
-            self.channel.client = self.channel.client.without_repeats()
+            self.channel = replace(self.channel, client=self.channel.client.without_repeats())
         self._doubt = Doubt(self.channel, self.ledger, self.run_key, careful=self.careful)
         self._doubt.load()
         self._lease = Lease(self.channel.client, self.ledger, self.run_key, self.worker)
@@ -152,21 +154,21 @@ class Run:
                     f"{error} Other rows were: {self.ledger.summary(self.run_key).accepted} accepted so far.",
                 )
             raise
-        self._tell(always=True)
+        self._report_progress(always=True)
 
     def _retry_unsettled(self) -> None:
         """
         Read again: for rows without an answer, and for rows that another worker is at - it settles them or leaves them
         in doubt, and the lease of a dead one ends. Waiting for others takes two leases in all at most.
         """
-        if not callable(self.recipients):
-            self._resolve_once()
+        if not self.rereads or not self.recipients.repeatable:
+            self._resolve_unrepeatable()
             return
         lease = self.ledger.lease_seconds + 0.1
-        look_every = _look_every(self.ledger)
-        patience, pause, readings = 2 * lease, look_every, 0
+        poll_seconds = _poll_seconds(self.ledger)
+        patience, pause, readings = 2 * lease, poll_seconds, 0
         while (self.counters.busy or self.counters.unknown) and self.stopped_by is None:
-            if readings >= _TRIED_AGAIN and (self.counters.unknown or patience < look_every):
+            if readings >= _MORE_READINGS and (self.counters.unknown or patience < poll_seconds):
                 return
             if self.counters.unknown and not self._resolve_doubt() and not self.counters.busy:
                 return
@@ -193,11 +195,11 @@ class Run:
         self.counters.rejected_before = -self.counters.rejected
         self._read_and_send(first=False)
 
-    def _resolve_once(self) -> None:
+    def _resolve_unrepeatable(self) -> None:
         """Of a part of a run: rows in doubt that may not simply be repeated by the next call."""
         if not self.counters.unknown or self.stopped_by is not None or self._doubt.repeats:
             return
-        if self._resolve_doubt() and isinstance(self.recipients, Sequence):
+        if self._resolve_doubt() and self.recipients.repeatable:
             self._read_again()
 
     def _resolve_doubt(self) -> bool:
@@ -209,11 +211,10 @@ class Run:
     def _read_and_send(self, *, first: bool) -> None:
         if not self.channel.client.clock.told and self.ledger.has_doubt(self.run_key):
             self.channel.client.learn_time()
-        source = self.recipients() if callable(self.recipients) else self.recipients
         running: set[Future[None]] = set()
         with ThreadPoolExecutor(self.threads, thread_name_prefix="esms-send") as pool:
             try:
-                for number, chunk in enumerate(self._chunks(source, first=first)):
+                for number, chunk in enumerate(self._chunks(first=first)):
                     if self.stopped_by is not None:
                         if first:
                             self.counters.not_tried += len(chunk)
@@ -233,14 +234,14 @@ class Run:
 
     def _collect(self, running: set[Future[None]]) -> set[Future[None]]:
         done, left = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
-        self._tell()
+        self._report_progress()
         for future in done:
             future.result()
         return left
 
-    def _chunks(self, source: Iterable[Recipient], *, first: bool) -> Iterator[list[Recipient]]:
+    def _chunks(self, *, first: bool) -> Iterator[list[Recipient]]:
         """Chunks in reading order, no phone twice in one: an answer names its rows by phone alone."""
-        rows = self._counted(source) if first else source
+        rows = self._counted(self.recipients) if first else self.recipients
         if self.channel.frozen:
             yield from balance_last_chunk(
                 cut_chunks(self._unsettled(rows), self.channel.chunk_size), self.channel.smallest_chunk
@@ -364,11 +365,11 @@ class Run:
             for name, count in more.items():
                 setattr(self.counters, name, getattr(self.counters, name) + count)
 
-    def _tell(self, *, always: bool = False) -> None:
+    def _report_progress(self, *, always: bool = False) -> None:
         now = time.monotonic()
-        if self.progress is not None and (always or now - self._told >= 0.1):
-            self._told = now
+        if self.progress is not None and (always or now - self._reported_at >= 0.1):
+            self._reported_at = now
             self.progress(self.counters)
-        if now - self._logged >= _LOG_EVERY_SECONDS:
-            self._logged = now
+        if now - self._logged_at >= _LOG_EVERY_SECONDS:
+            self._logged_at = now
             logger.info("run %s: %d rows read, %d done", self.run_key, self.counters.read, self.counters.done)

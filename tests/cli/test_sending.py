@@ -250,7 +250,7 @@ def test_a_secret_keeps_phones_out_of_the_ledger(run: Run, emulator: Emulator, c
 def test_another_key_column_under_the_same_run_key_is_refused(run: Run, emulator: Emulator, customers: Path) -> None:
     """The same rows under other keys would be sent again."""
     assert zns(run, customers).returncode == 0
-    assert_one_clear_line(zns(run, customers, "--key-column", "code"), 2, "row_key")
+    assert_one_clear_line(zns(run, customers, "--key-column", "code"), 2, "another key_column")
     assert sum(emulator.deliveries_by_phone().values()) == 1200
 
 

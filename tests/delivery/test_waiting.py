@@ -47,7 +47,8 @@ from esms_connectors.emulator import (
 )
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Recipient
-from esms_connectors.sending.bulk import send_sms_bulk, send_zns_bulk
+from esms_connectors.sending.bulk import send_bulk
+from esms_connectors.sending.channels import AdvertisingChannel, ZnsChannel
 
 NOON = pendulum.datetime(2024, 5, 15, 12, tz="Asia/Ho_Chi_Minh")
 ALL_ARRIVE = Progress(failed_share=0.0, rejected_share=0.0)
@@ -85,7 +86,7 @@ def people(count: int) -> list[Recipient]:
 
 def send_zns(client: EsmsClient, ledger: Ledger, count: int, run_key: str = "march", **more: object) -> None:
     rows = people(count)
-    send_zns_bulk(client, lambda: rows, DEMO_TEMPLATE_ID, DEMO_OA_ID, ledger=ledger, run_key=run_key, **more)
+    send_bulk(ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID), rows, ledger=ledger, run_key=run_key, **more)
 
 
 def test_a_run_is_awaited_by_its_campaign(
@@ -121,7 +122,7 @@ def test_what_is_final_and_closed_is_not_read_again(
     send_zns(client, ledger, 500)
     gateway.advance(7200)
     rows = people(1000)
-    send_zns_bulk(client, lambda: rows, DEMO_TEMPLATE_ID, DEMO_OA_ID, ledger=ledger, run_key="march")
+    send_bulk(ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID), rows, ledger=ledger, run_key="march")
     poller = DeliveryPoller(target_of_run(ledger, "march"))
     everything = len(poller.queries())
     assert poller.look(client, now=clock()).final == 500
@@ -174,7 +175,7 @@ def test_one_id_of_advertising_stands_for_its_whole_batch(
 ) -> None:
     """Forty people under one id; they are target as forty."""
     rows = [Recipient(f"0901{number:06d}", (), f"0901{number:06d}", number) for number in range(40)]
-    send_sms_bulk(client, lambda: rows, "sale", DEMO_BRANDNAME, ledger=ledger, run_key="ads", advertising=True)
+    send_bulk(AdvertisingChannel(client, "sale", DEMO_BRANDNAME), rows, ledger=ledger, run_key="ads")
     poller = DeliveryPoller(target_of_run(ledger, "ads"))
     assert (poller.look(client).total, poller.look(client).final) == (40, 0)
     gateway.advance(60)

@@ -23,7 +23,7 @@ from prefect.flow_engine import run_flow
 from prefect.settings import get_current_settings
 from prefect.states import Scheduled
 
-from esms_connectors import ConfigurationError, EsmsClient, EsmsError, InvalidRequestError
+from esms_connectors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, EmulatorServer, code, http_status
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, ZnsCampaign, plan_zns_bulk, send_zns_bulk, zns_campaign
@@ -357,14 +357,14 @@ def test_a_task_that_dies_each_time_leaves_the_run_incomplete(
     at_least: float | None,
 ) -> None:
     """It never came to the ledger, so nothing is open there: the run is not complete for that."""
-    send = bulk.send_zns_shard
+    send = bulk.send_shard
 
-    def die_at_the_first(client: EsmsClient, rows: Any, *rest: Any, **more: Any) -> Any:
-        if rows[0].phone == phone_of(0):
+    def die_at_the_first(channel: Any, rows: Any, **more: Any) -> Any:
+        if next(iter(rows)).phone == phone_of(0):
             raise OSError("the disk is full")
-        return send(client, rows, *rest, **more)
+        return send(channel, rows, **more)
 
-    monkeypatch.setattr(bulk, "send_zns_shard", die_at_the_first)
+    monkeypatch.setattr(bulk, "send_shard", die_at_the_first)
     campaign = make_campaign(250, chunk_size=100, at_least=at_least)
     if at_least is None:
         told = zns_campaign(campaign)
@@ -372,7 +372,7 @@ def test_a_task_that_dies_each_time_leaves_the_run_incomplete(
     else:
         with pytest.raises(BulkIncompleteError, match="150 accepted, 100 not tried"):
             zns_campaign(campaign)
-    monkeypatch.setattr(bulk, "send_zns_shard", send)
+    monkeypatch.setattr(bulk, "send_shard", send)
     assert zns_campaign(campaign)["accepted"] == 250
     everybody_once(gateway, 250)
 

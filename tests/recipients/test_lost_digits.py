@@ -185,5 +185,5 @@ def test_keys_that_lost_digits(key: object) -> None:
     """Two orders would be one."""
     report = ReadReport()
     rows = [{"phone": "0901888484", "key": key}]
-    assert list(read_recipients(rows, Columns(row_key="key"), report=report)) == []
+    assert list(read_recipients(rows, Columns(key_column="key"), report=report)) == []
     assert report.rejected_by == {("key", "is a number with an exponent, whose last digits are lost"): 1}

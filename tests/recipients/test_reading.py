@@ -210,7 +210,7 @@ def test_the_same_phone_is_kept_on_demand() -> None:
 
 def test_keys_of_a_column() -> None:
     """They stand as they are, duplicates of the phone or not."""
-    people, _ = read(TWICE, Columns(row_key="key"), duplicates="keep")
+    people, _ = read(TWICE, Columns(key_column="key"), duplicates="keep")
 
     assert [one.row_key for one in people] == list("ABCDE")
 
@@ -232,7 +232,7 @@ def test_keys_that_tell_nothing_apart(key: object, reason: str) -> None:
     """A key that is missing, odd, or that of an earlier row is refused, even if that row was refused itself."""
     rows = [{"phone": "024", "key": "A"}, {"phone": "0901888484", "key": key}, {"phone": "0901888485", "key": 7}]
 
-    people, report = read(rows, Columns(row_key="key"))
+    people, report = read(rows, Columns(key_column="key"))
 
     assert [one.row_key for one in people] == ["7"]
     assert report.rejected_by["key", reason] == 1

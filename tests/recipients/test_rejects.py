@@ -13,7 +13,7 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import ZnsTemplate, ZnsTemplateParam
 from esms_connectors.recipients import Columns, ReadReport, RejectsFile, read_recipients
 
-COLUMNS = Columns(params=("name",), row_key="order")
+COLUMNS = Columns(params=("name",), key_column="order")
 SOURCE = """\
 order;phone;name;comment
 1;0901888484;An;=1+1

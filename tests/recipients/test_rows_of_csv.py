@@ -63,7 +63,7 @@ def test_a_row_that_is_short_and_wrong_says_that_it_is_short(path: Path) -> None
 
 def test_a_key_or_phone_is_never_left_out(path: Path) -> None:
     """They stand last."""
-    for columns in (Columns(row_key="code"), Columns(phone="code")):
+    for columns in (Columns(key_column="code"), Columns(phone="code")):
         people, report = read(path, "phone,name,code\n0901888484,Hà\n", columns)
         assert (people, report.rejected) == ([], 1)
 

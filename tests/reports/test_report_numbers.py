@@ -37,7 +37,8 @@ from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Recipient
 from esms_connectors.reports import Report
 from esms_connectors.reports.carriers import CARRIERS
-from esms_connectors.sending.bulk import send_zns_bulk
+from esms_connectors.sending.bulk import send_bulk
+from esms_connectors.sending.channels import ZnsChannel
 from esms_connectors.warehouse import PhoneForm, Privacy
 
 PHONES = ("0961", "0912", "0903", "0561", "0592", "0559", "0871", "0332", "0773", "0844")
@@ -217,17 +218,9 @@ def test_the_funnel_follows_the_campaigns_of_the_ledger(
         gateway.block_phone(one.phone)
     gateway.faults.add("send_zns_bulk", drop_after(), calls=lost_calls)
     with Ledger.open(url, now=lambda: gateway.clock.now) as ledger:  # type: ignore[attr-defined]
-        send_zns_bulk(
-            client,
-            planned,
-            DEMO_TEMPLATE_ID,
-            DEMO_OA_ID,
-            ledger=ledger,
-            run_key="tháng năm",
-            threads=1,
-            chunk_size=100,
-            at_least=None,
-        )
+        channel = ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID, chunk_size=100)
+        # An iterator, which is read once: what is in doubt stays so.
+        send_bulk(channel, iter(planned), ledger=ledger, run_key="tháng năm", threads=1, at_least=None)
         # Sent otherwise: not part of any plan.
         gateway.insert_message(today.add(hours=9), phone="0901888484", sms_type=25, campaign="khác")
         gateway.advance(hours=3)

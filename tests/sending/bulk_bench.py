@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import json
 import os
 import signal
@@ -15,7 +14,6 @@ import subprocess
 import sys
 import threading
 import time
-import unittest.mock
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -41,10 +39,9 @@ from esms_connectors.emulator import (
 )
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.ledger.engines import engine_for
-from esms_connectors.recipients import Recipient
-from esms_connectors.sending import bulk
-from esms_connectors.sending.bulk import BulkIncompleteError, BulkSummary, send_sms_bulk, send_zns_bulk
-from esms_connectors.sending.channels import AdvertisingChannel
+from esms_connectors.recipients import Recipient, Recipients
+from esms_connectors.sending.bulk import BulkIncompleteError, BulkSummary, send_bulk
+from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel, Channel, ZnsChannel
 from esms_connectors.sending.id_probe import probe_zns_bulk_ids
 from esms_connectors.sending.reconcile import ReconcileResult, reconcile
 
@@ -180,41 +177,27 @@ class Bench:
 
     def send(self, recipients: Any = None, *, client: EsmsClient | None = None, **settings: Any) -> BulkSummary:
         """Bulk ZNS in this process; the summary also of a run that did not come to its end."""
-        settings.setdefault("ledger", None)
-        settings["ledger"] = settings["ledger"] or self.ledger()
-        settings.setdefault("run_key", self.run_key)
-        settings.setdefault("threads", self.threads)
-        settings.setdefault("chunk_size", self.chunk_size)
-        source = self.recipients if recipients is None else recipients
-        try:
-            return send_zns_bulk(
-                client or self.client(),
-                source if callable(source) else lambda: source,
-                settings.pop("template_id", DEMO_TEMPLATE_ID),
-                settings.pop("oa_id", DEMO_OA_ID),
-                **settings,
-            )
-        except BulkIncompleteError as error:
-            return error.summary
-        finally:
-            self.look()
+        template_id, oa_id = settings.pop("template_id", DEMO_TEMPLATE_ID), settings.pop("oa_id", DEMO_OA_ID)
+        chunk_size = settings.pop("chunk_size", self.chunk_size)
+        channel = ZnsChannel(
+            client or self.client(), template_id, oa_id, chunk_size=chunk_size, **_of_channel(settings)
+        )
+        return self._send(channel, recipients, settings)
 
     def send_sms(self, recipients: Any = None, *, client: EsmsClient | None = None, **settings: Any) -> BulkSummary:
-        settings.setdefault("ledger", None)
-        settings["ledger"] = settings["ledger"] or self.ledger()
-        settings.setdefault("run_key", self.run_key)
-        settings.setdefault("threads", self.threads)
+        kind = AdvertisingChannel if settings.pop("advertising", False) else CareSmsChannel
+        # Small batches, so that a small run has many.
+        more = {"chunk_size": self.chunk_size} if kind is AdvertisingChannel else {}
+        text, brandname = settings.pop("text", TEXT), settings.pop("brandname", DEMO_BRANDNAME)
+        channel = kind(client or self.client(), text, brandname, **more, **_of_channel(settings))
+        return self._send(channel, recipients, settings)
+
+    def _send(self, channel: Channel, recipients: Any, settings: dict[str, Any]) -> BulkSummary:
         source = self.recipients if recipients is None else recipients
-        small = functools.partial(AdvertisingChannel, chunk_size=self.chunk_size)
+        rows = Recipients(source, settings.pop("key_column", "phone"))
+        settings["ledger"] = settings.get("ledger") or self.ledger()
         try:
-            with unittest.mock.patch.object(bulk, "AdvertisingChannel", small):
-                return send_sms_bulk(
-                    client or self.client(),
-                    source if callable(source) else lambda: source,
-                    settings.pop("text", TEXT),
-                    settings.pop("brandname", DEMO_BRANDNAME),
-                    **settings,
-                )
+            return send_bulk(channel, rows, **{"run_key": self.run_key, "threads": self.threads, **settings})
         except BulkIncompleteError as error:
             return error.summary
         finally:
@@ -296,6 +279,10 @@ class Bench:
         assert summary.total == len(self.recipients)
         assert summary.unsettled == 0
         assert summary.rejected_by_code == ({"99": len(self.blocked)} if self.blocked else {})
+
+
+def _of_channel(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: settings.pop(name) for name in ("send_at", "callback_url", "sending_mode") if name in settings}
 
 
 class Sender:

@@ -10,7 +10,6 @@ The second way forks: a fresh interpreter needs a second for its imports, and th
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import os
 import signal
@@ -30,10 +29,9 @@ from esms_connectors import Credentials, EsmsClient, RetryPolicy, Timeouts
 from esms_connectors.gateway import connection
 from esms_connectors.ledger import Ledger
 from esms_connectors.ledger.engines import engine_for
-from esms_connectors.recipients import Recipient
-from esms_connectors.sending import bulk
-from esms_connectors.sending.bulk import BulkIncompleteError, send_sms_bulk, send_zns_bulk
-from esms_connectors.sending.channels import AdvertisingChannel
+from esms_connectors.recipients import Recipient, Recipients
+from esms_connectors.sending.bulk import BulkIncompleteError, send_bulk
+from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel, Channel, ZnsChannel
 
 # Noon in Vietnam: near midnight a lost answer is, rightly, not repeated.
 NOON = pendulum.datetime(2024, 5, 15, 12, tz="Asia/Ho_Chi_Minh")
@@ -170,6 +168,16 @@ def recipients_of(people: list[list[Any]]) -> list[Recipient]:
     return [Recipient(phone, tuple(params), key, line) for phone, params, key, line in people]
 
 
+def channel_of(job: Job, client: EsmsClient) -> Channel:
+    match job.channel:
+        case "zns":
+            return ZnsChannel(client, job.template_id, job.oa_id, chunk_size=job.chunk_size)
+        case "customer_care":
+            return CareSmsChannel(client, job.text, job.brandname)
+    # Small batches, so that a small run has many.
+    return AdvertisingChannel(client, job.text, job.brandname, chunk_size=job.chunk_size)
+
+
 def run(job: Job) -> dict[str, Any]:
     now = now_since(job.began)
     rows = recipients_of(job.people)
@@ -199,16 +207,7 @@ def run(job: Job) -> dict[str, Any]:
     common: dict[str, Any] = {"ledger": ledger, "run_key": job.run_key, "threads": job.threads}
     with client, ledger:
         try:
-            if job.channel == "zns":
-                summary = send_zns_bulk(client, read, job.template_id, job.oa_id, chunk_size=job.chunk_size, **common)
-            else:
-                # Small batches, so that a small run has many.
-                bulk.AdvertisingChannel = functools.partial(  # type: ignore[assignment,misc]
-                    AdvertisingChannel, chunk_size=job.chunk_size
-                )
-                summary = send_sms_bulk(
-                    client, read, job.text, job.brandname, advertising=job.channel == "advertising", **common
-                )
+            summary = send_bulk(channel_of(job, client), Recipients(read), **common)
         except BulkIncompleteError as error:
             summary, raised = error.summary, type(error).__name__
         except BaseException as error:  # noqa: BLE001 - whatever ended it is what the test asks for

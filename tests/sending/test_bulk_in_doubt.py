@@ -28,7 +28,7 @@ def test_a_corrected_phone_is_another_row(ledger_url: str, make_bench: Callable[
         bench.gateway.set_balance(0)
     elif state == "rejected":
         bench.gateway.block_phone(rows[7].phone)
-    bench.send(row_key="order")
+    bench.send(key_column="order")
     bench.gateway.faults.clear()
     bench.gateway.set_balance(10**9)
     before = bench.look()
@@ -36,7 +36,7 @@ def test_a_corrected_phone_is_another_row(ledger_url: str, make_bench: Callable[
     corrected[7] = replace(rows[7], phone=phone_of(999))
     for _ in range(2):
         with pytest.raises(InvalidRequestError, match=r"line 7 .* another phone") as raised:
-            bench.send(corrected, row_key="order", threads=1)
+            bench.send(corrected, key_column="order", threads=1)
         assert (raised.value.field, raised.value.row) == ("phone", 7)
         assert bench.gateway.deliveries_by_phone() == before
         bench.reconcile()
@@ -46,13 +46,13 @@ def test_a_corrected_phone_is_another_row(ledger_url: str, make_bench: Callable[
 def test_an_erased_person_is_no_conflict(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """Whose phone was taken out of the ledger is still the same row: settled, and sent again only when released."""
     bench = make_bench(ledger_url, [replace(one, row_key=f"order-{one.line}") for one in people(20)])
-    bench.send(row_key="order")
+    bench.send(key_column="order")
     bench.books.erase(phone_of(3))
-    assert bench.send(row_key="order").complete
+    assert bench.send(key_column="order").complete
     assert bench.gateway.message_count == 20
     bench.books.release(bench.run_key, [bench.books.request_id(bench.run_key, "order-3")], "asked for")
     bench.recipients += [replace(bench.recipients[3], row_key="again")]
-    assert bench.send(bench.recipients[:20], row_key="order").complete
+    assert bench.send(bench.recipients[:20], key_column="order").complete
     assert bench.look()[phone_of(3)] == 2
 
 

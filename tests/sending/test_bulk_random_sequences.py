@@ -39,7 +39,8 @@ from esms_connectors.emulator import (
 from esms_connectors.gateway.request_ids import IdFact
 from esms_connectors.ledger.engines import engine_for
 from esms_connectors.sending import run
-from esms_connectors.sending.bulk import send_zns_bulk
+from esms_connectors.sending.bulk import send_bulk
+from esms_connectors.sending.channels import ZnsChannel
 from esms_connectors.sending.reconcile import reconcile
 
 pytestmark = [pytest.mark.slow, pytest.mark.hypothesis]
@@ -135,10 +136,8 @@ class Campaign(RuleBasedStateMachine):
         time = types.SimpleNamespace(monotonic=run.time.monotonic, sleep=lambda seconds: self.clock.advance(seconds))
         patience = unittest.mock.patch.object(run, "time", time)
         with patience, self.client() as client, contextlib.suppress(Killed):
-            send_zns_bulk(
-                client, lambda: rows, DEMO_TEMPLATE_ID, DEMO_OA_ID,
-                ledger=self.ledger, run_key=self.run_key, threads=threads, chunk_size=chunk, at_least=None,
-            )  # fmt: skip
+            channel = ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID, chunk_size=chunk)
+            send_bulk(channel, rows, ledger=self.ledger, run_key=self.run_key, threads=threads, at_least=None)
 
     @rule(settling=st.sampled_from([None, 1.0, 3600.0]))
     def look_up(self, settling: float | None) -> None:

@@ -33,7 +33,8 @@ from esms_connectors.emulator import (
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.ledger import Ledger, LedgerRow, SendState, Settlement
 from esms_connectors.recipients import Columns, Recipient, SqlQuery, read_recipients
-from esms_connectors.sending.bulk import BulkIncompleteError, send_zns_bulk
+from esms_connectors.sending.bulk import BulkIncompleteError, send_bulk
+from esms_connectors.sending.channels import ZnsChannel
 from esms_connectors.sending.reconcile import reconcile
 
 ZNS, CARE, ADVERTISING = "send_zns_bulk", "send_customer_care_sms", "send_advertising_sms"
@@ -348,10 +349,8 @@ def test_a_gateway_that_answers_nothing_stops_the_run(ledger_url: str, make_benc
 
 
 def _raw(bench: Bench, **settings: Any) -> Any:
-    return send_zns_bulk(
-        bench.client(), lambda: bench.recipients, DEMO_TEMPLATE_ID, DEMO_OA_ID,
-        ledger=bench.ledger(), run_key=bench.run_key, chunk_size=bench.chunk_size, **settings,
-    )  # fmt: skip
+    channel = ZnsChannel(bench.client(), DEMO_TEMPLATE_ID, DEMO_OA_ID, chunk_size=bench.chunk_size)
+    return send_bulk(channel, bench.recipients, ledger=bench.ledger(), run_key=bench.run_key, **settings)
 
 
 # --- the same phone twice ----------------------------------------------------------------------------------------
@@ -673,7 +672,7 @@ assert Quirks
 def test_the_readme_block_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The Python block of the README, as it stands there, sends the customers of the demo once each."""
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    [block] = [part.split("```")[0] for part in readme.split("```python")[1:] if "send_zns_bulk(" in part]
+    [block] = [part.split("```")[0] for part in readme.split("```python")[1:] if "send_bulk(" in part]
     customers = Path(__file__).parents[2] / "esms_connectors" / "demo" / "customers.csv"
     (tmp_path / "customers.csv").write_bytes(customers.read_bytes())
     monkeypatch.chdir(tmp_path)

@@ -20,7 +20,8 @@ from sender_child import AFTER_CLAIM, BEFORE_SETTLE
 
 from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID
 from esms_connectors.ledger import LedgerRow, SendState, Settlement
-from esms_connectors.sending.bulk import BulkIncompleteError, send_zns_bulk
+from esms_connectors.sending.bulk import BulkIncompleteError, send_bulk
+from esms_connectors.sending.channels import ZnsChannel
 
 
 @pytest.mark.parametrize("channel", ["zns", "customer_care", "advertising"])
@@ -73,9 +74,8 @@ def test_workers_with_rows_of_their_own_do_not_wait_for_each_other(
     other.start()
     try:
         assert claimed.wait(10)
-        summary = send_zns_bulk(
-            bench.client(), lambda: mine, DEMO_TEMPLATE_ID, DEMO_OA_ID, ledger=bench.ledger(), run_key=bench.run_key
-        )
+        channel = ZnsChannel(bench.client(), DEMO_TEMPLATE_ID, DEMO_OA_ID)
+        summary = send_bulk(channel, mine, ledger=bench.ledger(), run_key=bench.run_key)
         assert (summary.complete, summary.accepted_share) == (True, 1.0)
         assert (summary.run.accepted, summary.run.claimed, summary.elsewhere) == (300, 100, 100)
         assert "100 claimed by another worker" in str(summary)
@@ -110,11 +110,9 @@ def test_rows_that_a_dead_worker_left_are_told_by_whoever_comes_next(
     bench.books.claim(bench.run_key, theirs, worker="dead", chunk="c")
     bench.clock.move(bench.lease_seconds + 1)
     with pytest.raises(BulkIncompleteError, match=r"50 claimed by another worker.* none of this call's"):
-        send_zns_bulk(
-            bench.client(),
-            lambda: bench.recipients[:150],
-            DEMO_TEMPLATE_ID,
-            DEMO_OA_ID,
+        send_bulk(
+            ZnsChannel(bench.client(), DEMO_TEMPLATE_ID, DEMO_OA_ID),
+            bench.recipients[:150],
             ledger=bench.ledger(),
             run_key=bench.run_key,
         )

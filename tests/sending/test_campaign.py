@@ -14,9 +14,10 @@ import pytest
 from esms_connectors import EsmsClient, InvalidRequestError
 from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, refuse_before
 from esms_connectors.ledger import Ledger, LedgerRow, SendState, Settlement
-from esms_connectors.recipients import Columns, RejectsFile
-from esms_connectors.sending.bulk import BulkIncompleteError, BulkSummary, send_sms_bulk, send_zns_bulk
+from esms_connectors.recipients import Columns, Recipients, RejectsFile
+from esms_connectors.sending.bulk import BulkIncompleteError, BulkSummary, send_bulk
 from esms_connectors.sending.campaign import SourceChangedError, ZnsCampaign, summary_dict, time_to_send
+from esms_connectors.sending.channels import CareSmsChannel, ZnsChannel
 
 COLUMNS = Columns("phone", ("name", "service", "code", "date"))
 
@@ -152,12 +153,12 @@ def test_a_run_without_rows(client: EsmsClient, tmp_path: Path, at_least: float 
     """The same rule one floor below, for rows that were checked elsewhere and for texts."""
 
     def zns(ledger: Ledger, **more: Any) -> BulkSummary:
-        return send_zns_bulk(
-            client, [], DEMO_TEMPLATE_ID, DEMO_OA_ID, ledger=ledger, run_key="zns", at_least=at_least, **more
-        )
+        channel = ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID)
+        return send_bulk(channel, [], ledger=ledger, run_key="zns", at_least=at_least, **more)
 
     def sms(ledger: Ledger, **more: Any) -> BulkSummary:
-        return send_sms_bulk(client, list, "x", DEMO_BRANDNAME, ledger=ledger, run_key="sms", at_least=at_least, **more)
+        channel = CareSmsChannel(client, "x", DEMO_BRANDNAME)
+        return send_bulk(channel, Recipients(list), ledger=ledger, run_key="sms", at_least=at_least, **more)
 
     with Ledger.open(tmp_path / "empty.sqlite") as ledger:
         for send in (zns, sms):
@@ -207,7 +208,7 @@ def test_a_changed_row_is_counted_by_the_plan(
     new_first: bool,
 ) -> None:  # fmt: skip
     """It names the line, and lists the row as it was read; nobody gets anything before that is settled."""
-    keyed = {"columns": Columns("phone", COLUMNS.params, row_key="code"), "chunk_size": 2}
+    keyed = {"columns": Columns("phone", COLUMNS.params, key_column="code"), "chunk_size": 2}
     first = campaign(people(5), **keyed)
     first.send(first.plan())
     rows = changed(people(8), _2=change)
@@ -242,12 +243,12 @@ def test_only_changed_rows(campaign: Callable[..., ZnsCampaign], gateway: Emulat
     assert gateway.message_count == 3
 
 
-@pytest.mark.parametrize("change", [{"columns": Columns("phone", COLUMNS.params, row_key="code")}])
+@pytest.mark.parametrize("change", [{"columns": Columns("phone", COLUMNS.params, key_column="code")}])
 def test_a_run_key_of_another_campaign_is_told_by_the_plan(
     campaign: Callable[..., ZnsCampaign], change: dict[str, Any]
 ) -> None:
     """What the send would refuse the plan refuses."""
     first = campaign(people(3))
     first.send(first.plan())
-    with pytest.raises(InvalidRequestError, match="used before with another row_key"):
+    with pytest.raises(InvalidRequestError, match="used before with another key_column"):
         campaign(people(3), **change).plan()

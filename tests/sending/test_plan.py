@@ -47,7 +47,8 @@ def test_a_short_balance_is_told(gateway: Emulator, client: EsmsClient) -> None:
 
 def test_what_is_settled_is_not_counted_again(gateway: Emulator, client: EsmsClient, tmp_path: Path) -> None:
     """After a run the plan of the same run key is empty, and costs nothing."""
-    from esms_connectors.sending.bulk import send_zns_bulk
+    from esms_connectors.sending.bulk import send_bulk
+    from esms_connectors.sending.channels import ZnsChannel
 
     people = [
         Recipient(f"0901{number:06d}", ("Chị A", "Gội đầu", "KH1", "19/03/2025"), f"0901{number:06d}", number)
@@ -55,7 +56,7 @@ def test_what_is_settled_is_not_counted_again(gateway: Emulator, client: EsmsCli
     ]
     with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
         before = plan_zns_bulk(client, people, ReadReport(), ledger=ledger, run_key="r", price_vnd=Decimal(300))
-        send_zns_bulk(client, lambda: people, DEMO_TEMPLATE_ID, DEMO_OA_ID, ledger=ledger, run_key="r")
+        send_bulk(ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID), people, ledger=ledger, run_key="r")
         after = plan_zns_bulk(client, people, ReadReport(), ledger=ledger, run_key="r", price_vnd=Decimal(300))
     assert (before.to_send, before.cost_vnd, before.chunks) == (20, 6000, 1)
     assert (after.to_send, after.cost_vnd, after.chunks) == (0, 0, 0)

@@ -14,7 +14,8 @@ from esms_connectors.emulator import DEMO_BRANDNAME, Emulator
 from esms_connectors.gateway.sms_text import describe
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Recipient
-from esms_connectors.sending.bulk import send_sms_bulk
+from esms_connectors.sending.bulk import send_bulk
+from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel
 
 LONG = "Chào chị Hương, lịch hẹn gội đầu của chị lúc 9 giờ sáng mai ạ."
 APART = unicodedata.normalize("NFD", LONG)
@@ -26,9 +27,12 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         yield opened
 
 
-def send(client: EsmsClient, ledger: Ledger, text: str, params: Any = (), count: int = 1, **more: Any) -> None:
+def send(
+    client: EsmsClient, ledger: Ledger, text: str, params: Any = (), count: int = 1, *, advertising: bool = False
+) -> None:
     rows = [Recipient(f"09018884{n:02}", params, f"09018884{n:02}", n + 1) for n in range(count)]
-    send_sms_bulk(client, lambda: rows, text, DEMO_BRANDNAME, ledger=ledger, run_key="texts", **more)
+    channel = AdvertisingChannel if advertising else CareSmsChannel
+    send_bulk(channel(client, text, DEMO_BRANDNAME), rows, ledger=ledger, run_key="texts")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,161 @@
+"""What a reading brings: recipients, the report of it, and the value that both come in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.recipients.columns import PHONE_KEY
+
+LISTED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """
+    Somebody to send to.
+
+    Attributes:
+        phone: `0…`, ten digits.
+        template_params: values by position, or by name in the order of the template.
+        row_key: tells the rows of a run apart: the value of the key column, else the phone, with `#2`, `#3` … for
+            one that is kept several times.
+        line: where the row begins.
+    """
+
+    phone: str = field(repr=False)
+    template_params: tuple[str, ...] | Mapping[str, str] = field(repr=False)
+    row_key: str = field(repr=False)
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """
+    Why a row is no recipient.
+
+    Attributes:
+        column: the one at fault; empty when it is the row as a whole.
+        reason: to be counted; the same for all rows with this fault.
+        text: the reason in full; it quotes nothing of the row.
+    """
+
+    line: int
+    column: str
+    reason: str
+    text: str
+
+
+@dataclass(slots=True)
+class ReadReport:
+    """
+    What a reading came to; filled while it goes on. `rows` = accepted + rejected + conflicts + duplicates that were
+    merged.
+
+    Attributes:
+        blank: rows whose cells are all empty, as spreadsheets leave them; counted nowhere else.
+        respelled: accepted phones that were written otherwise than they are sent.
+        migrated: accepted phones with a prefix of before 2018.
+        duplicates: rows whose phone an earlier row has; dropped or kept as `read_recipients` was told.
+        conflicts: rows that `check` refused: sent in the same run before, as something else.
+        rejected_by: rows by (column, reason).
+        first_rejects, first_conflicts, first_duplicates, first_migrated: the first hundred, to be shown: rows, rows,
+            lines, and (line, old number, new number) with the numbers masked.
+        notes: what a person should know who reads the same file, such as rows that it hides.
+    """
+
+    rows: int = 0
+    blank: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    conflicts: int = 0
+    duplicates: int = 0
+    respelled: int = 0
+    migrated: int = 0
+    rejected_by: Counter[tuple[str, str]] = field(default_factory=Counter)
+    first_rejects: list[RejectedRow] = field(default_factory=list)
+    first_conflicts: list[RejectedRow] = field(default_factory=list)
+    first_duplicates: list[int] = field(default_factory=list)
+    first_migrated: list[tuple[int, str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; without a phone in full."""
+        return {
+            "rows": self.rows,
+            "blank": self.blank,
+            "accepted": self.accepted,
+            "rejected": self.rejected,
+            "conflicts": self.conflicts,
+            "duplicates": self.duplicates,
+            "respelled": self.respelled,
+            "migrated": self.migrated,
+            "rejected_by": [
+                {"column": column, "reason": reason, "rows": rows}
+                for (column, reason), rows in self.rejected_by.most_common()
+            ],
+            "first_rejects": [
+                {"line": one.line, "column": one.column, "reason": one.text} for one in self.first_rejects
+            ],
+            "first_conflicts": [{"line": one.line, "reason": one.text} for one in self.first_conflicts],
+            "first_duplicates": list(self.first_duplicates),
+            "first_migrated": [{"line": line, "old": old, "new": new} for line, old, new in self.first_migrated],
+            "notes": list(self.notes),
+        }
+
+
+class Recipients:
+    """
+    Checked rows, and what tells them apart. Iterating reads them, anew each time.
+
+    Args:
+        rows: a list, or a function that starts a reading. An iterator can be read once: what another worker left behind
+            is then not taken up in a second reading.
+        key_column: name of the column whose values are the `row_key` of the rows. A run remembers it, because the same
+            rows under other keys would be sent again.
+
+    Attributes:
+        report: of the reading that was begun last; None where the rows were checked elsewhere.
+    """
+
+    def __init__(
+        self,
+        rows: Iterable[Recipient] | Callable[[], Iterable[Recipient]],
+        key_column: str = PHONE_KEY,
+        *,
+        repeatable: bool | None = None,
+    ) -> None:
+        self._rows = rows
+        self.key_column = key_column
+        self.report: ReadReport | None = None
+        self.repeatable = (callable(rows) or iter(rows) is not rows) if repeatable is None else repeatable
+
+    @classmethod
+    def of(cls, rows: Recipients | Iterable[Recipient]) -> Recipients:
+        """`rows` as this value; a bare list has the phone for a key."""
+        return rows if isinstance(rows, Recipients) else cls(rows)
+
+    def __repr__(self) -> str:
+        return f"Recipients(key_column={self.key_column!r})"
+
+    def __iter__(self) -> Iterator[Recipient]:
+        """
+        Raises:
+            InvalidRequestError: a row has a key of its own, and no key column was named.
+        """
+        rows = self._rows() if callable(self._rows) else self._rows
+        return iter(rows) if self.key_column != PHONE_KEY else self._with_phones_as_keys(rows)
+
+    def _with_phones_as_keys(self, rows: Iterable[Recipient]) -> Iterator[Recipient]:
+        for one in rows:
+            if one.row_key != one.phone and not one.row_key.startswith(f"{one.phone}#"):
+                raise InvalidRequestError(
+                    f"The row in line {one.line} has a key of its own, which is not its phone: say of which column, "
+                    'as in Recipients(rows, key_column="code"). A run remembers it.',
+                    field="key_column",
+                    row=one.line,
+                )
+            yield one

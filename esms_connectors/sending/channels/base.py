@@ -1,0 +1,123 @@
+"""What a channel says of its messages, and what a run asks of it."""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar
+
+import pendulum
+
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.endpoints import Endpoint
+from esms_connectors.gateway.errors import GatewayError, InvalidRequestError
+from esms_connectors.gateway.models import SmsType, ZnsTemplate
+from esms_connectors.ledger import SMS_TYPES_OF_KIND, Claim, Settlement
+from esms_connectors.recipients import Recipient
+
+
+class MessageClass(enum.StrEnum):
+    """What kind of message it is to the law and to Zalo: which hours, lists and limits apply to it."""
+
+    CARE = "care"
+    TRANSACTION = "transaction"
+    ADVERTISING = "advertising"
+    PROMOTION = "promotion"
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkOutcome:
+    """
+    What came of a chunk.
+
+    Attributes:
+        settlements: one for each claim.
+        stop: the refusal that would meet every further row too.
+        answered: whether the gateway answered at all.
+        late: the rows that were not sent were not allowed to leave any more.
+    """
+
+    settlements: list[Settlement]
+    stop: GatewayError | None = None
+    answered: bool = True
+    late: bool = False
+
+
+# Whether claimed rows may leave now; asked with the connection ready, for each attempt of each call.
+MayLeave = Callable[[Sequence[Claim]], bool]
+
+
+@dataclass
+class Channel(ABC):
+    """
+    One kind of message: what it is, how a row becomes one, and how one chunk of claimed rows is sent.
+
+    A new channel is a subclass and a row in `CHANNELS`.
+
+    Attributes:
+        client: sends it.
+        send_at: when the gateway is to send it; None for now.
+        callback_url: gets the delivery reports.
+        chunk_size: rows that are claimed, sent and settled together.
+        kind: its name in `CHANNELS`, and in the ledger.
+        endpoint: the gateway's function.
+        largest_chunk, smallest_chunk: rows a chunk.
+        frozen: whether a chunk can only be repeated as a whole, with exactly the rows of its first try.
+    """
+
+    client: EsmsClient
+    send_at: datetime | None = field(default=None, kw_only=True)
+    callback_url: str | None = field(default=None, kw_only=True, repr=False)
+    chunk_size: int = field(default=1, kw_only=True)
+
+    kind: ClassVar[str]
+    endpoint: ClassVar[Endpoint]
+    largest_chunk: ClassVar[int]
+    smallest_chunk: ClassVar[int] = 1
+    frozen: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.chunk_size <= self.largest_chunk:
+            raise InvalidRequestError(f"chunk_size is 1 to {self.largest_chunk}.", field="chunk_size")
+
+    @property
+    @abstractmethod
+    def message_class(self) -> MessageClass:
+        """Which rules of the law and of Zalo apply."""
+
+    @property
+    def sms_types(self) -> tuple[SmsType, ...]:
+        """
+        Under which types its messages come back in the sent data with their campaign. None: they carry no campaign, and
+        rows in doubt cannot be looked up there.
+        """
+        return SMS_TYPES_OF_KIND.get(self.kind, ())
+
+    def about(self) -> dict[str, str]:
+        """What is the same for all rows of a run; a run key stands for one of it."""
+        # Until then a message may not be listed anywhere, so its absence proves nothing.
+        if self.send_at is None:
+            return {}
+        return {"send_at": pendulum.instance(self.send_at).in_timezone("UTC").to_iso8601_string()}
+
+    def row_rules(self) -> ZnsTemplate | None:
+        """The template that every row is held against, where the channel has one; asked for once."""
+        return None
+
+    @abstractmethod
+    def payload(self, recipient: Recipient) -> str:
+        """What this row would get, in one spelling; another one under the same run key is an error."""
+
+    @abstractmethod
+    def send(
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_leave: MayLeave
+    ) -> ChunkOutcome:
+        """
+        Send the claimed rows.
+
+        Raises:
+            InvalidRequestError: they cannot be sent as they are; never for what the gateway or the network do.
+        """

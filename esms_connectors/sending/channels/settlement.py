@@ -1,0 +1,120 @@
+"""Every answer of the gateway, and every lack of one, as a settlement for each row; all channels share these rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from esms_connectors.gateway.codes import ERROR_BY_CODE
+from esms_connectors.gateway.errors import (
+    AccountSetupError,
+    AddressNotAllowedError,
+    AuthenticationError,
+    DuplicateRequestError,
+    EsmsError,
+    GatewayError,
+    InvalidRequestError,
+    NotAllowedToLeaveError,
+    NotSentError,
+    OutcomeUnknownError,
+    RateLimitedError,
+    RecipientError,
+    RequestRefusedError,
+)
+from esms_connectors.gateway.models import Outcome, RecipientOutcome, Submission
+from esms_connectors.ledger import Claim, SendState, Settlement
+from esms_connectors.sending.channels.base import ChunkOutcome
+
+# Refusals of whoever calls, or none at all.
+_NOT_ABOUT_A_ROW = (AuthenticationError, AddressNotAllowedError, DuplicateRequestError)
+
+
+def whole_chunk(claims: Sequence[Claim], error: EsmsError) -> ChunkOutcome:
+    """The settlement of every row of a call that brought an error instead of rows."""
+    late = isinstance(error, NotAllowedToLeaveError)
+    code = _code_of(error)
+    match error:
+        case OutcomeUnknownError():
+            state, answered = SendState.UNKNOWN, code is not None
+        case NotSentError():
+            state, answered = SendState.NOT_SENT, late
+        case GatewayError() if not error.nothing_taken:
+            # Refused as a whole, which is no word about any row; or a 124 for many, of whom some went out before.
+            state, answered = SendState.UNKNOWN, True
+        case RecipientError() | RequestRefusedError() if len(claims) == 1:
+            state, answered = SendState.REJECTED, True
+        case _:
+            # The gateway said no to the call before it looked at any row; after a repair all may go again.
+            state, answered = SendState.NOT_SENT, True
+    reason = str(error)
+    # An id may stand beside a code; it is what the row can be looked up by.
+    message_id = error.message_id if isinstance(error, GatewayError) and len(claims) == 1 else None
+    refused = len(claims) == 1 and code is not None and not isinstance(error, _NOT_ABOUT_A_ROW)
+    settlements = [
+        Settlement(claim.request_id, state, code=code, message_id=message_id, reason=reason, id_refused=refused)
+        for claim in claims
+    ]
+    return ChunkOutcome(settlements, stops_run(error), answered, late)
+
+
+def stops_run(error: EsmsError | None) -> GatewayError | None:
+    """The refusal, if every further row would meet it too."""
+    if isinstance(error, GatewayError) and (error.stops_run or isinstance(error, AccountSetupError)):
+        return error
+    return None
+
+
+def _code_of(error: EsmsError) -> str | None:
+    match error:
+        case GatewayError(attempts=0):
+            # Never tried, because another call was refused: nothing was said about these rows.
+            return None
+        case GatewayError():
+            return error.code
+        case OutcomeUnknownError():
+            return error.refusal_code
+    return None
+
+
+def send_single(claim: Claim, send: Callable[[], Submission]) -> ChunkOutcome:
+    try:
+        sent = send()
+    except InvalidRequestError as error:
+        return ChunkOutcome([Settlement(claim.request_id, SendState.REJECTED, reason=str(error))])
+    except EsmsError as error:
+        return whole_chunk([claim], error)
+    return ChunkOutcome([settle_accepted(claim, sent)])
+
+
+def settle_accepted(claim: Claim, sent: Submission) -> Settlement:
+    return Settlement(
+        claim.request_id,
+        SendState.ACCEPTED,
+        code="124" if sent.duplicate else "100",
+        message_id=sent.message_id,
+        duplicate=sent.duplicate,
+    )
+
+
+def settle_row(claim: Claim, row: RecipientOutcome, *, others_accepted: bool) -> Settlement:
+    error = ERROR_BY_CODE.get(row.code or "", GatewayError)
+    match row.outcome:
+        case Outcome.ACCEPTED:
+            state = SendState.ACCEPTED
+        case Outcome.UNKNOWN:
+            state = SendState.UNKNOWN
+        case _ if error.stops_run or issubclass(error, RateLimitedError):
+            state = SendState.NOT_SENT
+        case _ if issubclass(error, AccountSetupError) and not others_accepted:
+            state = SendState.NOT_SENT
+        case _:
+            state = SendState.REJECTED
+    refused = row.refused and not issubclass(error, _NOT_ABOUT_A_ROW)
+    return Settlement(claim.request_id, state, row.code, row.message_id, row.duplicate, row.reason, refused)
+
+
+def stopping_refusal(code: str | None, *, others_accepted: bool) -> GatewayError | None:
+    """What every further row would meet too; a template that fits other rows of the call is not set up wrongly."""
+    error = ERROR_BY_CODE.get(code or "", GatewayError)
+    if code is None or not (error.stops_run or (issubclass(error, AccountSetupError) and not others_accepted)):
+        return None
+    return error(f"A row was refused with code {code}, which every further row would be too.", code=code)

@@ -1,0 +1,46 @@
+"""Channels whose messages go out one by one, each in a request of its own."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.models import Submission
+from esms_connectors.ledger import Claim, SendState, Settlement
+from esms_connectors.recipients import Recipient
+from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave
+from esms_connectors.sending.channels.settlement import send_single
+
+
+@dataclass
+class SingleChannel(Channel):
+    """A request for each row; a subclass says which."""
+
+    # Settled together; few, because after a crash all of them are in doubt.
+    chunk_size: int = field(default=20, kw_only=True)
+
+    largest_chunk: ClassVar[int] = 500
+
+    @abstractmethod
+    def submit(self, client: EsmsClient, recipient: Recipient, campaign: str, request_id: str) -> Submission:
+        """Send one message with `client`; errors as the client raises them."""
+
+    def send(
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_leave: MayLeave
+    ) -> ChunkOutcome:
+        settlements: list[Settlement] = []
+        for position, (claim, recipient) in enumerate(zip(claims, recipients, strict=True)):
+            outcome = self._send_one(claim, recipient, campaign, may_leave)
+            settlements += outcome.settlements
+            if outcome.stop is not None or not outcome.answered or outcome.late:
+                # The rest was not tried, and certainly not sent.
+                rest = [Settlement(untried.request_id, SendState.NOT_SENT) for untried in claims[position + 1 :]]
+                return replace(outcome, settlements=settlements + rest)
+        return ChunkOutcome(settlements)
+
+    def _send_one(self, claim: Claim, recipient: Recipient, campaign: str, may_leave: MayLeave) -> ChunkOutcome:
+        client = self.client.only_while(lambda: may_leave([claim]))
+        return send_single(claim, lambda: self.submit(client, recipient, campaign, claim.wire_id))

@@ -1,0 +1,114 @@
+"""SMS with a brandname: customer care one by one, advertising in frozen batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.endpoints import SEND_ADVERTISING_SMS, SEND_CUSTOMER_CARE_SMS, Endpoint
+from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
+from esms_connectors.gateway.models import Submission
+from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.ledger import Claim
+from esms_connectors.recipients import Recipient
+from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave, MessageClass
+from esms_connectors.sending.channels.settlement import settle_accepted, whole_chunk
+from esms_connectors.sending.channels.single import SingleChannel
+from esms_connectors.sending.texts import check_placeholders, fill_text, sms_text
+
+
+@dataclass
+class CareSmsChannel(SingleChannel):
+    """
+    Customer-care SMS: a request for each row.
+
+    Attributes:
+        text: may hold `{name}` for each named param of a recipient; must match a text registered for the brandname.
+        brandname: the sender.
+    """
+
+    text: str = field(repr=False)
+    brandname: str
+
+    kind: ClassVar[str] = "sms"
+    endpoint: ClassVar[Endpoint] = SEND_CUSTOMER_CARE_SMS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.text = sms_text(self.text)
+        check_placeholders(self.text)
+
+    @property
+    def message_class(self) -> MessageClass:
+        return MessageClass.CARE
+
+    def about(self) -> dict[str, str]:
+        return {"brandname": self.brandname, **super().about()}
+
+    def payload(self, recipient: Recipient) -> str:
+        return fill_text(self.text, recipient)
+
+    def submit(self, client: EsmsClient, recipient: Recipient, campaign: str, request_id: str) -> Submission:
+        return client.send_customer_care_sms(
+            recipient.phone,
+            fill_text(self.text, recipient),
+            self.brandname,
+            send_at=self.send_at,
+            campaign=campaign,
+            callback_url=self.callback_url,
+            request_id=request_id,
+        )
+
+
+@dataclass
+class AdvertisingChannel(Channel):
+    """
+    Advertising SMS: one text to 30 to 5000 numbers under one request id; a chunk is repeated whole or not at all. The
+    gateway reviews it, and lists it without a campaign: what is in doubt cannot be looked up.
+    """
+
+    text: str = field(repr=False)
+    brandname: str
+    chunk_size: int = field(default=SEND_ADVERTISING_SMS.max_items or 5000, kw_only=True)
+
+    kind: ClassVar[str] = "advertising"
+    endpoint: ClassVar[Endpoint] = SEND_ADVERTISING_SMS
+    largest_chunk: ClassVar[int] = SEND_ADVERTISING_SMS.max_items or 5000
+    smallest_chunk: ClassVar[int] = SEND_ADVERTISING_SMS.min_items
+    frozen: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.text = sms_text(self.text)
+
+    @property
+    def message_class(self) -> MessageClass:
+        return MessageClass.ADVERTISING
+
+    def about(self) -> dict[str, str]:
+        return {"brandname": self.brandname, **super().about()}
+
+    def payload(self, recipient: Recipient) -> str:
+        return self.text
+
+    def send(
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_leave: MayLeave
+    ) -> ChunkOutcome:
+        # Of the rows' own ids, which name the run: the same rows give the same id, other rows another.
+        request_id = make_request_id("chunk", *(claim.wire_id for claim in claims))
+        try:
+            sent = self.client.only_while(lambda: may_leave(claims)).send_advertising_sms(
+                [recipient.phone for recipient in recipients],
+                self.text,
+                self.brandname,
+                send_at=self.send_at,
+                callback_url=self.callback_url,
+                request_id=request_id,
+            )
+        except InvalidRequestError:
+            raise
+        except EsmsError as error:
+            return whole_chunk(claims, error)
+        return ChunkOutcome([settle_accepted(claim, sent) for claim in claims])

@@ -1,0 +1,99 @@
+"""Zalo notifications (ZNS) by template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from esms_connectors.gateway.endpoints import SEND_ZNS_BULK, Endpoint
+from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
+from esms_connectors.gateway.models import ZnsRecipient, ZnsTemplate
+from esms_connectors.ledger import Claim
+from esms_connectors.recipients import Recipient
+from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave, MessageClass
+from esms_connectors.sending.channels.settlement import settle_row, stopping_refusal, stops_run, whole_chunk
+
+_CLASS_OF_TAG = {"PROMOTION": MessageClass.PROMOTION, "CUSTOMER_CARE": MessageClass.CARE}
+
+
+@dataclass
+class ZnsChannel(Channel):
+    """
+    Bulk ZNS: at most 500 rows a call, each under its own request id.
+
+    Attributes:
+        template_id, oa_id: ids as text.
+        sending_mode: 1 default quota, 3 beyond it, as in `EsmsClient.send_zns_bulk`.
+        template: needed where values come by name; None lets `row_rules` ask for it.
+    """
+
+    template_id: str
+    oa_id: str
+    sending_mode: int | None = None
+    template: ZnsTemplate | None = field(default=None, repr=False)
+    chunk_size: int = field(default=SEND_ZNS_BULK.max_items or 500, kw_only=True)
+
+    kind: ClassVar[str] = "zns"
+    endpoint: ClassVar[Endpoint] = SEND_ZNS_BULK
+    largest_chunk: ClassVar[int] = SEND_ZNS_BULK.max_items or 500
+
+    @property
+    def message_class(self) -> MessageClass:
+        """As Zalo tags the template; a transaction where the tag is another one or not known."""
+        tag = (self.template.tag if self.template is not None else None) or ""
+        return _CLASS_OF_TAG.get(tag.upper(), MessageClass.TRANSACTION)
+
+    def about(self) -> dict[str, str]:
+        return {"template_id": self.template_id, "oa_id": self.oa_id, **super().about()}
+
+    def row_rules(self) -> ZnsTemplate:
+        if self.template is None:
+            self.template = self.client.get_zns_template(self.template_id, self.oa_id)
+        return self.template
+
+    def payload(self, recipient: Recipient) -> str:
+        # With its length before each value, so that no two lists of values are written alike.
+        return "".join([f"{len(value)}:{value}" for value in self._positional(recipient)])
+
+    def _positional(self, recipient: Recipient) -> tuple[str, ...]:
+        params = recipient.template_params
+        if isinstance(params, tuple):
+            return params
+        if self.template is None:
+            raise InvalidRequestError(
+                "Values by name need the template, which knows their order: give it, or values by position.",
+                field="template",
+            )
+        # A variable that nobody mapped is one that may be empty, or the row would have been rejected.
+        return tuple(params.get(param.name, "") for param in self.template.params)
+
+    def send(
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_leave: MayLeave
+    ) -> ChunkOutcome:
+        elements = [
+            ZnsRecipient(recipient.phone, self._positional(recipient), claim.wire_id)
+            for claim, recipient in zip(claims, recipients, strict=True)
+        ]
+        try:
+            bulk = self.client.only_while(lambda: may_leave(claims)).send_zns_bulk(
+                elements,
+                self.template_id,
+                self.oa_id,
+                send_at=self.send_at,
+                campaign=campaign,
+                callback_url=self.callback_url,
+                sending_mode=self.sending_mode,
+            )
+        except InvalidRequestError:
+            raise
+        except EsmsError as error:
+            return whole_chunk(claims, error)
+        others_accepted = bulk.accepted > 0
+        settlements = [
+            settle_row(claim, row, others_accepted=others_accepted)
+            for claim, row in zip(claims, bulk.rows, strict=True)
+        ]
+        refusals = (stopping_refusal(row.code, others_accepted=others_accepted) for row in bulk.rows if row.refused)
+        stop = next((refusal for refusal in refusals if refusal is not None), None)
+        return ChunkOutcome(settlements, stops_run(bulk.refusal) or stop)

@@ -1,0 +1,90 @@
+"""What tells the rows of a run apart is said once, by the rows themselves, and remembered with the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from esms_connectors import EsmsClient, InvalidRequestError
+from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
+from esms_connectors.ledger import Ledger
+from esms_connectors.recipients import Columns, Recipient, Recipients, read_recipients
+from esms_connectors.sending.bulk import send_bulk
+from esms_connectors.sending.channels import CHANNELS, ZnsChannel
+
+PARAMS = ("name", "service", "code", "date")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger.open(tmp_path / "ledger.sqlite") as opened:
+        yield opened
+
+
+@pytest.fixture
+def customers(tmp_path: Path) -> Path:
+    path = tmp_path / "customers.csv"
+    rows = [f"090188848{n},Chị {n},Gội,K{n},19/03/2025" for n in range(2)]
+    path.write_text("\n".join(("phone,name,service,code,date", *rows)), "utf-8")
+    return path
+
+
+def send(client: EsmsClient, ledger: Ledger, recipients: Recipients | list[Recipient]) -> int:
+    channel = ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID)
+    return send_bulk(channel, recipients, ledger=ledger, run_key="visits").counters.accepted
+
+
+@pytest.mark.parametrize(("first", "then"), [("code", None), (None, "code"), ("code", "name")])
+def test_another_key_column_under_a_run_key_is_refused(
+    client: EsmsClient, gateway: Emulator, ledger: Ledger, customers: Path, first: str | None, then: str | None
+) -> None:
+    """Nobody names the column a second time, so nobody can name another one: the run of before says which it was."""
+    keyed, otherwise = (Columns(params=PARAMS, key_column=key) for key in (first, then))
+    assert send(client, ledger, read_recipients(customers, keyed)) == 2
+    with pytest.raises(InvalidRequestError, match="another key_column"):
+        send(client, ledger, read_recipients(customers, otherwise))
+    assert send(client, ledger, read_recipients(customers, keyed)) == 0
+    assert set(gateway.deliveries_by_phone().values()) == {1}
+
+
+def test_a_bare_list_has_the_phone_for_a_key(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
+    """Rows with keys of their own say of which column; the run would remember the wrong one."""
+    rows = [Recipient(f"090188848{n}", ("A", "B", "C", "D"), f"K{n}", n + 1) for n in range(2)]
+    with pytest.raises(InvalidRequestError, match="line 1 has a key of its own"):
+        send(client, ledger, rows)
+    assert gateway.message_count == 0
+    with pytest.raises(InvalidRequestError, match="another key_column"):
+        send(client, ledger, Recipients(rows, "code"))
+    with Ledger.open(":memory:") as other:
+        assert send(client, other, Recipients(rows, "code")) == 2
+    again = [Recipient("0901888485", ("A", "B", "C", "E"), "0901888485#2", 2)]
+    assert send(client, ledger, again) == 1
+
+
+def test_the_phone_column_as_a_key_is_the_phone(
+    client: EsmsClient, gateway: Emulator, ledger: Ledger, customers: Path
+) -> None:
+    """However it is written in the source; a column that is only called like that is another key."""
+    assert send(client, ledger, read_recipients(customers, Columns(params=PARAMS))) == 2
+    customers.write_text(customers.read_text("utf-8").replace("\n0901", "\n+84 901"), "utf-8")
+    assert send(client, ledger, read_recipients(customers, Columns(params=PARAMS, key_column=" phone"))) == 0
+    assert Columns(phone="mobile", key_column="phone").key_name != Columns(phone="mobile").key_name
+    assert set(gateway.deliveries_by_phone().values()) == {1}
+
+
+def test_each_reading_has_a_report_of_its_own(customers: Path) -> None:
+    """The value is read as often as a run needs, and counts nothing twice."""
+    recipients = read_recipients(customers, Columns(params=PARAMS))
+    for _ in range(2):
+        assert len(list(recipients)) == 2
+        assert recipients.report is not None
+        assert recipients.report.rows == 2
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_a_channel_is_a_class_and_a_row(name: str) -> None:
+    """Its name is what the ledger calls its runs."""
+    assert CHANNELS[name].kind == name
+    assert 1 <= CHANNELS[name].smallest_chunk <= CHANNELS[name].largest_chunk
