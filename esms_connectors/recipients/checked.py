@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -131,7 +131,11 @@ class Recipients:
         self._rows = rows
         self.key_column = key_column
         self.report: ReadReport | None = None
-        self.repeatable = (callable(rows) or iter(rows) is not rows) if repeatable is None else repeatable
+        self.repeatable = not isinstance(rows, Iterator) if repeatable is None else repeatable
+        if isinstance(rows, Sequence) and key_column == PHONE_KEY:
+            # Before a run is registered under the wrong column.
+            for one in rows:
+                _check_phone_is_key(one)
 
     @classmethod
     def of(cls, rows: Recipients | Iterable[Recipient]) -> Recipients:
@@ -151,11 +155,15 @@ class Recipients:
 
     def _with_phones_as_keys(self, rows: Iterable[Recipient]) -> Iterator[Recipient]:
         for one in rows:
-            if one.row_key != one.phone and not one.row_key.startswith(f"{one.phone}#"):
-                raise InvalidRequestError(
-                    f"The row in line {one.line} has a key of its own, which is not its phone: say of which column, "
-                    'as in Recipients(rows, key_column="code"). A run remembers it.',
-                    field="key_column",
-                    row=one.line,
-                )
+            _check_phone_is_key(one)
             yield one
+
+
+def _check_phone_is_key(one: Recipient) -> None:
+    if one.row_key != one.phone and not one.row_key.startswith(f"{one.phone}#"):
+        raise InvalidRequestError(
+            f"The row in line {one.line} has a key of its own, which is not its phone: say of which column, as in "
+            'Recipients(rows, key_column="code"). A run remembers it.',
+            field="key_column",
+            row=one.line,
+        )

@@ -88,7 +88,7 @@ class Rows:
 
 def is_repeatable(source: Source) -> bool:
     """Whether `source` can be read twice. An iterator cannot: a second reading finds nothing and raises nothing."""
-    return isinstance(source, str | os.PathLike | SqlQuery) or iter(source) is not source
+    return not isinstance(source, Iterator)
 
 
 def open_rows(

@@ -86,7 +86,7 @@ def people(count: int) -> list[Recipient]:
 
 def send_zns(client: EsmsClient, ledger: Ledger, count: int, run_key: str = "march", **more: object) -> None:
     rows = people(count)
-    send_bulk(ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID), rows, ledger=ledger, run_key=run_key, **more)
+    send_bulk(ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID, **more), rows, ledger=ledger, run_key=run_key)
 
 
 def test_a_run_is_awaited_by_its_campaign(

@@ -231,7 +231,7 @@ def test_reading_may_stop_anywhere(tmp_path: Path) -> None:
     """A reader that loses interest leaves no open file behind; a warning of one would fail this test."""
     path = written(tmp_path, "phone,name\n" + "0901888484,An\n" * 50_000)
 
-    people = read_recipients(path, NAME)
+    people = iter(read_recipients(path, NAME))
     assert next(people).line == 2
     del people
     with open_rows(path) as rows:
