@@ -669,23 +669,6 @@ assert pendulum
 assert Quirks
 
 
-def test_the_readme_block_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The Python block of the README, as it stands there, sends the customers of the demo once each."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    [block] = [part.split("```")[0] for part in readme.split("```python")[1:] if "send_bulk(" in part]
-    customers = Path(__file__).parents[2] / "esms_connectors" / "demo" / "customers.csv"
-    (tmp_path / "customers.csv").write_bytes(customers.read_bytes())
-    monkeypatch.chdir(tmp_path)
-    gateway = Emulator()
-    with gateway.serve() as server:
-        monkeypatch.setenv("ESMS_API_KEY", DEMO_API_KEY)
-        monkeypatch.setenv("ESMS_SECRET_KEY", DEMO_SECRET_KEY)
-        monkeypatch.setenv("ESMS_BASE_URL", server.base_url)
-        exec(compile(block, "README.md", "exec"), {})
-    assert set(gateway.deliveries_by_phone().values()) == {1}
-    assert len(gateway.deliveries_by_phone()) == 2953
-
-
 def test_a_sandbox_client_cannot_send_a_run(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
     """The ledger would remember messages that never were, and the real run would skip them."""
     bench = make_bench(sqlite_url, people(40))
