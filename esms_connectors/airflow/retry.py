@@ -7,16 +7,14 @@ Airflow 3.3 asks a retry policy; before it, and for tasks without one, what cann
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
-from esms_connectors.gateway.errors import EsmsError, RateLimitedError
+from esms_connectors.gateway.errors import EsmsError, RateLimitedError, unexpected
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, RetryDecision, RetryPolicy
@@ -53,17 +51,8 @@ def airflow_errors(task: BaseOperator | None = None) -> Iterator[None]:
     except AirflowException:
         raise
     except Exception as error:  # noqa: BLE001 - whatever another library raises
-        failure = EsmsTaskError(_words_about(error))
+        failure = EsmsTaskError(str(unexpected(error)))
     raise failure from None
-
-
-def _words_about(error: Exception) -> str:
-    """One line about an error of another library; its own words may quote rows, or a part of a password."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = [f"{Path(one.filename).parent.name}/{Path(one.filename).name}, line {one.lineno}" for one in frames[-1:]]
-    return (
-        f"Unexpected {type(error).__name__} ({''.join(where)}). Its text is left out: it may quote rows or passwords."
-    )
 
 
 def _policy() -> RetryPolicy | None:

@@ -22,6 +22,7 @@ from esms_connectors.gateway.errors import (
     NotSentError,
     OutcomeUnknownError,
     RateLimitedError,
+    unexpected,
 )
 from esms_connectors.sending.bulk import BulkIncompleteError
 
@@ -118,9 +119,7 @@ class EsmsGroup(click.Group):
 
 
 def _unexpected(error: Exception) -> EsmsError:
-    said = (str(error).strip().splitlines() or [""])[0][:200]
-    about = f"{type(error).__name__}: {said}" if said else type(error).__name__
-    return EsmsError(f"something unexpected went wrong ({about}). ESMS_TRACEBACK=1 shows where; please report it.")
+    return EsmsError(f"{unexpected(error)} ESMS_TRACEBACK=1 shows it; please report it.")
 
 
 def _interrupted(by: Stop) -> int:

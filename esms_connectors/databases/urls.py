@@ -20,6 +20,8 @@ HINT = (
 _NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # host, host:port or [::1]:port, several with commas in between.
 _HOSTS = re.compile(r"(?:[^\[\]:@]*|\[[0-9A-Fa-f:.%]+\])(?::\d*)?", re.ASCII)
+# What pathlib makes of an address: s3:/bucket/file. One letter is a drive of Windows.
+LOST_SLASH = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:/(?!/)")
 _KEYWORDS = re.compile(r"(?:^|\s)(?:host|hostaddr|port|dbname|user|password|service|sslmode)\s*=", re.IGNORECASE)
 
 
@@ -31,9 +33,12 @@ def check_database_url(url: str, what: str) -> None:
         what: whose address it is, for the error: "The ledger's URL".
 
     Raises:
-        ConfigurationError: it can be read in two ways, or is libpq's `key=value` text. It is not quoted.
+        ConfigurationError: it can be read in two ways, is libpq's `key=value` text, or lost a slash and would be a file
+            or folder of this machine. It is not quoted.
     """
     if "://" not in url:
+        if LOST_SLASH.match(url):
+            raise ConfigurationError(f"{what} begins with {url.partition(':')[0]}:/, which lacks a slash: {HINT}.")
         if _KEYWORDS.search(url):
             raise ConfigurationError(f"{what} cannot be read: {HINT}.")
         return

@@ -7,6 +7,7 @@ EsmsError
 ├── NotSentError                  the request certainly never left: repeat freely
 │   └── NotAllowedToLeaveError    whoever sends lost the right to, at the last moment
 ├── OutcomeUnknownError           it left, no readable answer came: only the same request id may go again
+├── UnexpectedError               an error of another library, by its class and place only
 ├── IncompleteAnswerError         fewer rows came than the gateway announced: read again
 └── GatewayError                  the gateway answered with a code
     ├── AuthenticationError       101: wrong keys                               stops the run
@@ -24,6 +25,9 @@ EsmsError
 from __future__ import annotations
 
 import copyreg
+import os
+import traceback
+from pathlib import Path
 from typing import Any
 
 from esms_connectors.gateway.redaction import redact
@@ -46,6 +50,27 @@ class EsmsError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         # Keyword-only constructors do not survive pickling, and task runners pickle errors.
         return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
+
+
+class UnexpectedError(EsmsError):
+    """
+    An error of another library that no function expected, by its class and place: its own words may quote rows, or a
+    part of a password. `retryable` where it is one of the machine or the network.
+    """
+
+
+def unexpected(error: Exception) -> UnexpectedError:
+    """What adapters raise in place of an error that is none of ours; raise it where nothing is being handled."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = [f"{Path(one.filename).parent.name}/{Path(one.filename).name}, line {one.lineno}" for one in frames[-1:]]
+    known = error.strerror if isinstance(error, OSError) and error.errno is not None else None
+    said = f": {known}" if known is not None and known == os.strerror(getattr(error, "errno", 0)) else ""
+    found = UnexpectedError(
+        f"Unexpected {type(error).__name__}{said} ({''.join(where) or 'nowhere'}). Its text is left out: it may quote "
+        "rows or passwords."
+    )
+    found.retryable = isinstance(error, OSError)
+    return found
 
 
 class ConfigurationError(EsmsError):

@@ -1,16 +1,34 @@
 """
-How a block's method comes in two forms. Prefect's own collections use this private decorator; it is imported here only.
+How a task and a block's method come in two forms. For blocks Prefect's own collections use the private decorator that
+is imported here only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any
+import asyncio
+from collections.abc import Callable, Coroutine
+from functools import partial, wraps
+from typing import Any, ParamSpec, TypeVar
 
 from prefect._internal.compatibility.async_dispatch import async_dispatch
 
-__all__ = ["async_dispatch", "in_sync"]
+__all__ = ["async_dispatch", "async_twin", "in_sync"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def async_twin(function: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
+    """The same for async flows, with the same arguments: it runs in a thread, so it does not block the event loop."""
+
+    @wraps(function)
+    async def twin(*args: P.args, **kwargs: P.kwargs) -> R:
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    twin.__name__ = f"a{function.__name__}"
+    twin.__qualname__ = f"a{function.__qualname__}"
+    twin.__doc__ = f"`{function.__name__}` for async flows; it does not block the event loop."
+    return twin
 
 
 def in_sync(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -25,11 +24,12 @@ from esms_connectors.delivery.polling import (
 from esms_connectors.delivery.polling import wait_for_delivery as wait
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.prefect.artifacts import ProgressArtifact, artifact_key
+from esms_connectors.prefect.async_twins import async_twin
 from esms_connectors.prefect.credentials import EsmsCredentials
 from esms_connectors.prefect.days import with_day
 from esms_connectors.prefect.ledger import EsmsLedger
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
-from esms_connectors.prefect.retry import is_retryable
+from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 
 _OPTIONS: dict[str, Any] = {
     "tags": {"esms"},
@@ -40,6 +40,7 @@ _OPTIONS: dict[str, Any] = {
 
 
 @task(name="wait-for-delivery", **_OPTIONS)
+@errors_in_one_line
 def wait_for_delivery(
     run_key: str | None = None,
     *,
@@ -76,46 +77,6 @@ def wait_for_delivery(
         InvalidRequestError: There is nothing to wait for.
         GatewayError, NotSentError, OutcomeUnknownError: The gateway could not be read, again and again.
     """
-    return _wait(
-        run_key, message_ids, credentials, ledger, final_share, delivered_share, timeout_seconds, poll_seconds, fail,
-        rate_limit,
-    )  # fmt: skip
-
-
-@task(name="wait-for-delivery", **_OPTIONS)
-async def await_for_delivery(
-    run_key: str | None = None,
-    *,
-    message_ids: Sequence[str] | None = None,
-    credentials: str | EsmsCredentials = "default",
-    ledger: str | EsmsLedger | None = None,
-    final_share: float = 1.0,
-    delivered_share: float | None = None,
-    timeout_seconds: float = 3600,
-    poll_seconds: float = 60,
-    fail: bool = True,
-    rate_limit: str | None = None,
-) -> dict[str, Any]:
-    """`wait_for_delivery` for async flows; it does not block the event loop."""
-    return await asyncio.to_thread(
-        _wait,
-        run_key, message_ids, credentials, ledger, final_share, delivered_share, timeout_seconds, poll_seconds, fail,
-        rate_limit,
-    )  # fmt: skip
-
-
-def _wait(
-    run_key: str | None,
-    message_ids: Sequence[str] | None,
-    credentials: str | EsmsCredentials,
-    ledger: str | EsmsLedger | None,
-    final_share: float,
-    delivered_share: float | None,
-    timeout_seconds: float,
-    poll_seconds: float,
-    fail: bool,
-    rate_limit: str | None,
-) -> dict[str, Any]:
     if (run_key is None) == (message_ids is None):
         raise InvalidRequestError("Give either run_key or message_ids.", field="run_key")
     run_key = None if run_key is None else with_day(run_key)
@@ -148,6 +109,9 @@ def _wait(
                 raise
             return {**error.counts.as_dict(), "reached": False}
     return {**counts.as_dict(), "reached": True}
+
+
+await_for_delivery = task(name="wait-for-delivery", **_OPTIONS)(async_twin(wait_for_delivery.fn))
 
 
 def _started() -> pendulum.DateTime:

@@ -39,7 +39,7 @@ from esms_connectors.prefect.dispatch import Dispatch
 from esms_connectors.prefect.loading import load_sent_messages, sent_messages_asset
 from esms_connectors.prefect.notification import EsmsNotification
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
-from esms_connectors.prefect.retry import is_retryable
+from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.prefect.runs import scheduled_time
 from esms_connectors.prefect.sending import APPROVED_PLANS, plan_zns_bulk
 from esms_connectors.prefect.warehouse import EsmsWarehouse
@@ -77,6 +77,7 @@ class Approval(RunInput):
     persist_result=True,
     result_serializer="json",
 )
+@errors_in_one_line
 def zns_campaign(
     campaign: ZnsCampaign,
     approval: Literal["none", "pause", "suspend"] = "none",
@@ -232,6 +233,7 @@ _CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
 
 
 @flow(name="notify-by-sms", persist_result=False)
+@errors_in_one_line
 def notify_by_sms(body: str, subject: str | None = None, notification: str = "default") -> None:
     """
     Send a notification by SMS, for automations on servers without this package: let them run this deployment.
@@ -263,6 +265,7 @@ def notify_by_sms(body: str, subject: str | None = None, notification: str = "de
     retry_delay_seconds=[5, 30, 180],
     retry_condition_fn=is_retryable,
 )
+@errors_in_one_line
 def _notify(body: str, subject: str | None, notification: str, moment: float, *, again: bool) -> None:
     context = TaskRunContext.get()
     again = again or (context is not None and context.task_run.run_count > 1)
@@ -277,6 +280,7 @@ def _notify(body: str, subject: str | None, notification: str, moment: float, *,
 
 
 @flow(name="daily-sent-messages-export", persist_result=True, result_serializer="json")
+@errors_in_one_line
 def daily_sent_messages_export(
     day: date | None = None,
     days: int | None = None,
@@ -419,6 +423,7 @@ def _one_line(state: State[Any]) -> str:
 
 
 @flow(name="delivery-report", persist_result=True, result_serializer="json")
+@errors_in_one_line
 def delivery_report(
     run_key: str,
     credentials: str = "default",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -15,10 +14,11 @@ from prefect.events import emit_event
 
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.prefect.artifacts import WINDOW_LOADED, ProgressArtifact, artifact_key
+from esms_connectors.prefect.async_twins import async_twin
 from esms_connectors.prefect.blocks import load_block
 from esms_connectors.prefect.credentials import EsmsCredentials
 from esms_connectors.prefect.pool import borrow_account
-from esms_connectors.prefect.retry import is_retryable
+from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.prefect.warehouse import EsmsWarehouse
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES
 
@@ -51,6 +51,7 @@ _OPTIONS: dict[str, Any] = {
 
 
 @materialize(_ANY_ASSET, **_OPTIONS)
+@errors_in_one_line
 def load_sent_messages(
     start: datetime,
     end: datetime,
@@ -92,33 +93,6 @@ def load_sent_messages(
         load_sent_messages(yesterday, yesterday.add(days=1))
         ```
     """
-    return _load(start, end, sms_types, credentials, warehouse, threads, rate_limit)
-
-
-@materialize(_ANY_ASSET, **_OPTIONS)
-async def aload_sent_messages(
-    start: datetime,
-    end: datetime,
-    sms_types: Sequence[int] = ALL_SMS_TYPES,
-    *,
-    credentials: str | EsmsCredentials = "default",
-    warehouse: str | EsmsWarehouse = "default",
-    threads: int = 8,
-    rate_limit: str | None = None,
-) -> dict[str, Any]:
-    """`load_sent_messages` for async flows; it does not block the event loop."""
-    return await asyncio.to_thread(_load, start, end, sms_types, credentials, warehouse, threads, rate_limit)
-
-
-def _load(
-    start: datetime,
-    end: datetime,
-    sms_types: Sequence[int],
-    credentials: str | EsmsCredentials,
-    warehouse: str | EsmsWarehouse,
-    threads: int,
-    rate_limit: str | None,
-) -> dict[str, Any]:
     from esms_connectors.warehouse import load_sent_messages as load
 
     block = load_block(EsmsWarehouse, warehouse)
@@ -164,3 +138,6 @@ def _load(
         payload=about,
     )
     return told
+
+
+aload_sent_messages = materialize(_ANY_ASSET, **_OPTIONS)(async_twin(load_sent_messages.fn))

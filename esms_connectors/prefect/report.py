@@ -13,10 +13,12 @@ from esms_connectors.prefect.blocks import load_block
 from esms_connectors.prefect.days import first_day
 from esms_connectors.prefect.places import check_lasts, local_file
 from esms_connectors.prefect.pool import borrow_ledger
+from esms_connectors.prefect.retry import errors_in_one_line
 from esms_connectors.prefect.warehouse import EsmsWarehouse
 
 
 @flow(name="sent-messages-report", persist_result=True, result_serializer="json")
+@errors_in_one_line
 def sent_messages_report(
     day: date | None = None,
     days: int = 1,

@@ -1,10 +1,41 @@
-"""May a task be run again: what the core has decided, in Prefect's terms."""
+"""How tasks and flows fail: what Prefect gets to see, and may a task be run again."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
-from esms_connectors.gateway.errors import EsmsError
+from prefect.blocks.abstract import NotificationError
+from prefect.exceptions import PrefectException
+
+from esms_connectors.gateway.errors import EsmsError, unexpected
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def errors_in_one_line(function: Callable[P, R]) -> Callable[P, R]:
+    """
+    Around the function of each task and flow: Prefect writes tracebacks into logs, states and events, so an error of
+    another library goes there as one line without its own words. Ours, and those of Prefect, pass.
+    """
+
+    @wraps(function)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except EsmsError as error:
+            # Whatever it was made of stays out of the traceback.
+            error.__cause__, error.__suppress_context__ = None, True
+            raise
+        except (PrefectException, NotificationError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever another library raises
+            failure = unexpected(error)
+        raise failure
+
+    return guarded
 
 
 def is_retryable(task: Any, task_run: Any, state: Any) -> bool:

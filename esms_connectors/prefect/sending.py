@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -20,6 +19,7 @@ from esms_connectors.gateway.arguments import check_callback_url, check_label
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.prefect.async_twins import async_twin
 from esms_connectors.prefect.campaign import (
     Cutter,
     ZnsCampaign,
@@ -33,7 +33,7 @@ from esms_connectors.prefect.campaign import (
 from esms_connectors.prefect.credentials import EsmsCredentials
 from esms_connectors.prefect.ledger import EsmsLedger
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
-from esms_connectors.prefect.retry import is_retryable
+from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.prefect.runs import root_run
 from esms_connectors.recipients import Columns, Recipient, Recipients
 from esms_connectors.sending import bulk
@@ -100,6 +100,7 @@ _OPTIONS: dict[str, Any] = {
 
 
 @task(name="send-sms", **_OPTIONS)
+@errors_in_one_line
 def send_sms(
     phone: str,
     text: str,
@@ -146,44 +147,6 @@ def send_sms(
         send_sms("0901234567", "Don hang 17 da giao", message_key="order-17-delivered")
         ```
     """
-    return _send_sms(
-        phone, text, credentials, brandname, message_key, ledger, campaign, send_at, callback_url, rate_limit
-    )
-
-
-@task(name="send-sms", **_OPTIONS)
-async def asend_sms(
-    phone: str,
-    text: str,
-    *,
-    credentials: str | EsmsCredentials = "default",
-    brandname: str | None = None,
-    message_key: str | None = None,
-    ledger: str | EsmsLedger | None = None,
-    campaign: str | None = None,
-    send_at: datetime | None = None,
-    callback_url: str | None = None,
-    rate_limit: str | None = None,
-) -> dict[str, Any]:
-    """`send_sms` for async flows; it does not block the event loop."""
-    return await asyncio.to_thread(
-        _send_sms,
-        phone, text, credentials, brandname, message_key, ledger, campaign, send_at, callback_url, rate_limit,
-    )  # fmt: skip
-
-
-def _send_sms(
-    phone: str,
-    text: str,
-    credentials: str | EsmsCredentials,
-    brandname: str | None,
-    message_key: str | None,
-    ledger: str | EsmsLedger | None,
-    campaign: str | None,
-    send_at: datetime | None,
-    callback_url: str | None,
-    rate_limit: str | None,
-) -> dict[str, Any]:
     with borrow_account(credentials, rate_limit) as account, ExitStack() as stack:
         sender = brandname or account.block.brandname
         if not sender:
@@ -244,6 +207,9 @@ def _send_sms(
     }
 
 
+asend_sms = task(name="send-sms", **_OPTIONS)(async_twin(send_sms.fn))
+
+
 def _this_run() -> str:
     """What stays the same when a task, its flow or any run around them is retried."""
     run = root_run()
@@ -256,6 +222,7 @@ def _this_run() -> str:
 
 
 @task(name="plan-zns-bulk", **_OPTIONS)
+@errors_in_one_line
 def plan_zns_bulk(campaign: ZnsCampaign, *, chunks_per_shard: int | None = None) -> dict[str, Any]:
     """
     Check every row, freeze the shards, and say what sending would do and cost. Sends nothing.
@@ -273,16 +240,6 @@ def plan_zns_bulk(campaign: ZnsCampaign, *, chunks_per_shard: int | None = None)
         ConfigurationError: A block cannot be used, or an extra is missing.
         GatewayError, NotSentError, OutcomeUnknownError: Template, balance or price could not be read.
     """
-    return _plan(campaign, chunks_per_shard)
-
-
-@task(name="plan-zns-bulk", **_OPTIONS)
-async def aplan_zns_bulk(campaign: ZnsCampaign, *, chunks_per_shard: int | None = None) -> dict[str, Any]:
-    """`plan_zns_bulk` for async flows; it does not block the event loop."""
-    return await asyncio.to_thread(_plan, campaign, chunks_per_shard)
-
-
-def _plan(campaign: ZnsCampaign, chunks_per_shard: int | None) -> dict[str, Any]:
     if chunks_per_shard is not None and chunks_per_shard < 1:
         raise InvalidRequestError("chunks_per_shard is at least 1, or None.", field="chunks_per_shard")
     campaign = campaign.of_this_run()
@@ -308,7 +265,11 @@ def _plan(campaign: ZnsCampaign, chunks_per_shard: int | None) -> dict[str, Any]
     }
 
 
+aplan_zns_bulk = task(name="plan-zns-bulk", **_OPTIONS)(async_twin(plan_zns_bulk.fn))
+
+
 @task(name="send-zns-bulk", **_SHARD_OPTIONS)
+@errors_in_one_line
 def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> dict[str, Any]:
     """
     Send one shard of a campaign: each row at most once, whoever else is at it.
@@ -328,16 +289,6 @@ def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> dict[str, Any]:
         InvalidRequestError: A row was sent with other content before, or cannot be sent as it is.
         ConfigurationError: A block cannot be used.
     """
-    return _send_shard(shard, campaign)
-
-
-@task(name="send-zns-bulk", **_SHARD_OPTIONS)
-async def asend_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> dict[str, Any]:
-    """`send_zns_bulk` for async flows; it does not block the event loop."""
-    return await asyncio.to_thread(_send_shard, shard, campaign)
-
-
-def _send_shard(shard: ZnsShard, campaign: ZnsCampaign) -> dict[str, Any]:
     campaign = campaign.of_this_run()
     with (
         borrow_account(campaign.credentials, campaign.rate_limit) as account,
@@ -379,6 +330,9 @@ def _send_shard(shard: ZnsShard, campaign: ZnsCampaign) -> dict[str, Any]:
         "rejected": counters.rejected + counters.rejected_before,
         "settled_before": counters.settled_before,
     }
+
+
+asend_zns_bulk = task(name="send-zns-bulk", **_SHARD_OPTIONS)(async_twin(send_zns_bulk.fn))
 
 
 def _told(counters: Counters) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import filecmp
 import importlib
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,10 +13,8 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from esms_connectors.databases.urls import LOST_SLASH
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
-
-# What pathlib makes of an address: s3:/bucket/file. One letter is a drive of Windows.
-_BROKEN_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:/(?!/)")
 
 
 def check_path(path: str | os.PathLike[str], field: str) -> str:
@@ -30,7 +27,7 @@ def check_path(path: str | os.PathLike[str], field: str) -> str:
     text = os.fspath(path) if isinstance(path, str | os.PathLike) else ""
     if not text.strip() or "\0" in text:
         raise InvalidRequestError(f"{field} takes a path or an address, not {path!r}.", field=field)
-    if found := _BROKEN_ADDRESS.match(text):
+    if found := LOST_SLASH.match(text):
         raise InvalidRequestError(
             f"{field}: an address begins with {found[0]}/, and pathlib takes one of its slashes away. "
             "Give it as text, not as a Path.",
