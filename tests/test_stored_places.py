@@ -9,6 +9,7 @@ import pytest
 from esms_connectors import ConfigurationError
 from esms_connectors.ledger import Ledger
 from esms_connectors.ledger.places import absolute_ledger_url, ledger_file
+from esms_connectors.warehouse import open_warehouse
 from esms_connectors.warehouse.places import absolute_address, local_path
 
 
@@ -68,3 +69,13 @@ def test_a_warehouse_keeps_its_place(folder: Path, address: str, path: str | Non
     expected = address if expected is None else expected.format(folder=folder, quoted=quoted)
     assert absolute_address(address) == expected
     assert local_path(expected) == (None if path is None else folder / path)
+
+
+@pytest.mark.parametrize("address", ["s3:/bucket/rows", "postgresql:/me:hunter2@db/rows"])
+def test_an_address_that_lost_a_slash_makes_no_folder(folder: Path, address: str) -> None:
+    """As `Path` makes it of an address: it would be a folder called `s3:`, and gone with its machine."""
+    for opened in (Ledger.open, open_warehouse):
+        with pytest.raises(ConfigurationError, match="lacks a slash") as error:
+            opened(address)
+        assert "hunter2" not in str(error.value)
+    assert list(folder.iterdir()) == []
