@@ -114,7 +114,11 @@ class Told:
 
 
 @pytest.fixture
-def told(prefect_server: str, caplog: pytest.LogCaptureFixture) -> Told:
+def told(
+    prefect_server: str, caplog: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Told:
+    # What is taken for a path lands there.
+    monkeypatch.chdir(tmp_path)
     return Told(caplog)
 
 
