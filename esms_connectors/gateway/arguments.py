@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from esms_connectors.gateway import wire
@@ -14,6 +16,7 @@ from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.gateway.request_ids import check_request_id, random_request_id
 
 MAX_CAMPAIGN_LENGTH = 254
+_Choice = TypeVar("_Choice", str, int)
 
 
 def check_label(text: str, field: str) -> str:
@@ -56,6 +59,56 @@ def check_callback_url(url: str) -> str:
             field="callback_url",
         )
     return url
+
+
+def check_https_url(url: object, field: str) -> str:
+    """An absolute https address, as Zalo and Viber want it for pictures."""
+    if not isinstance(url, str):
+        raise InvalidRequestError(f"{field} must be text, not {type(url).__name__}.", field=field)
+    check_label(url, field)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme != "https" or not parts.hostname:
+        raise InvalidRequestError(f"{field} must be an https address.", field=field)
+    return url
+
+
+def check_choice(value: object, choices: Sequence[_Choice], field: str) -> _Choice:
+    """
+    One of `choices`.
+
+    Raises:
+        InvalidRequestError: naming them.
+    """
+    for choice in choices:
+        if not isinstance(value, bool) and value == choice:
+            return choice
+    named = ", ".join(f"{one.value} {one.name}" if isinstance(one, enum.IntEnum) else str(one) for one in choices)
+    raise InvalidRequestError(f"{field} must be one of: {named}.", field=field)
+
+
+def check_range(number: int, lowest: int, highest: int, field: str) -> int:
+    """A whole number within limits."""
+    if not isinstance(number, int) or isinstance(number, bool) or not lowest <= number <= highest:
+        raise InvalidRequestError(f"{field} is a whole number from {lowest} to {highest}.", field=field)
+    return number
+
+
+def check_page(offset: int, size: int, field: str) -> None:
+    """Where a page begins, and how long it is."""
+    check_range(offset, 0, 10**9, "offset")
+    check_range(size, 1, 10**6, field)
+
+
+def check_sending_mode(sending_mode: int, send_at: datetime | None) -> str:
+    """1, or 3, which cannot be scheduled."""
+    if sending_mode not in (1, 3):
+        raise InvalidRequestError("sending_mode is 1 (normal) or 3 (beyond the quota).", field="sending_mode")
+    if sending_mode == 3 and send_at is not None:
+        raise InvalidRequestError("sending_mode 3 cannot be scheduled: leave out send_at.", field="send_at")
+    return str(sending_mode)
 
 
 def check_sms_type(sms_type: SmsType | int) -> int:

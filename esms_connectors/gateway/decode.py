@@ -23,6 +23,7 @@ from esms_connectors.gateway.models import (
     ZnsTemplateParam,
 )
 from esms_connectors.gateway.phones import read_phone
+from esms_connectors.gateway.read_models import VoiceCallStatus, ZnsDeliveryStatus
 from esms_connectors.gateway.redaction import get_logger, redact
 from esms_connectors.gateway.wire import Fields, pick
 
@@ -273,4 +274,32 @@ def zns_template(answer: Fields, template_id: str) -> ZnsTemplate:
         daily_quota=wire.as_count(pick(template, "TemplateDailyQuota")),
         remaining_quota=wire.as_count(pick(template, "TemplateRemainingQuota")),
         preview_url=wire.as_text(pick(template, "PreviewUrl")),
+        has_quota=wire.as_flag(pick(template, "ApplyTemplateQuota")),
+        timeout=wire.as_count(pick(template, "Timeout")),
+    )
+
+
+def zns_delivery_status(answer: Fields) -> ZnsDeliveryStatus:
+    found = pick(answer, "Data")
+    if not isinstance(found, dict):
+        raise OutcomeUnknownError(
+            "get_zns_delivery_status was answered with a success code and without a status. Reading again is safe.",
+            retryable=True,
+            endpoint="get_zns_delivery_status",
+        )
+    return ZnsDeliveryStatus(
+        status=wire.as_number(pick(found, "status")),
+        message=wire.as_text(pick(found, "message")),
+        delivered_at=wire.as_epoch_time(pick(found, "delivery_time")),
+    )
+
+
+def voice_call_status(answer: Fields, message_id: str) -> VoiceCallStatus:
+    return VoiceCallStatus(
+        message_id=wire.as_text(pick(answer, "ReferenceId")) or message_id,
+        send_status=wire.as_number(pick(answer, "SendStatus")),
+        sent_result=wire.as_number(pick(answer, "SentResult")),
+        call_status=wire.as_text(pick(answer, "CallStatus")),
+        duration_seconds=wire.as_count(pick(answer, "CallDuration")),
+        key_pressed=wire.as_text(pick(answer, "Ivr")),
     )

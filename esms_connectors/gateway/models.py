@@ -283,7 +283,15 @@ class ZnsTemplateParam:
 
 @dataclass(frozen=True, slots=True)
 class ZnsTemplate:
-    """A registered ZNS template; `params` in the order in which a bulk send gives their values."""
+    """
+    A registered ZNS template; `params` in the order in which a bulk send gives their values.
+
+    Attributes:
+        status: ENABLE is the one that can be sent.
+        quality: HIGH, MEDIUM, LOW or UNDEFINED.
+        has_quota: whether the template has a quota of its own beside that of its OA.
+        timeout: Zalo's; the documentation names no unit.
+    """
 
     template_id: str
     name: str
@@ -294,3 +302,5 @@ class ZnsTemplate:
     daily_quota: int | None
     remaining_quota: int | None
     preview_url: str | None
+    has_quota: bool | None = None
+    timeout: int | None = None

@@ -13,11 +13,11 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import requests
 import urllib3.exceptions
@@ -304,19 +304,28 @@ class Transport:
         if self._throttle is not None:
             yield self._throttle
 
-    def _encode(self, endpoint: Endpoint, fields: Mapping[str, Any], phones: Sequence[str]) -> bytes | dict[str, str]:
+    def _encode(self, endpoint: Endpoint, fields: Mapping[str, Any], phones: Sequence[str]) -> _Encoded:
         # The keys get no name of their own here: error trackers show the local variables of every frame.
         keys = self._credentials
         try:
             match endpoint.request_format:
                 case RequestFormat.JSON:
-                    return wire.json_body({"ApiKey": keys.api_key, "SecretKey": keys.secret_key, **fields})
+                    return _Encoded(
+                        body=wire.json_body({"ApiKey": keys.api_key, "SecretKey": keys.secret_key, **fields})
+                    )
+                case RequestFormat.FORM:
+                    members = {**fields, "ApiKey": keys.api_key, "SecretKey": keys.secret_key}
+                    return _Encoded(body=urlencode(members).encode("ascii"))
                 case RequestFormat.XML:
                     wire.check_xml(fields)
                     elements = (("APIKEY", keys.api_key), ("SECRETKEY", keys.secret_key), *fields.items())
-                    return wire.xml_body(elements, phones)
+                    return _Encoded(body=wire.xml_body(elements, phones))
                 case RequestFormat.QUERY:
-                    return {**fields, "ApiKey": keys.api_key, "SecretKey": keys.secret_key}
+                    return _Encoded(query={**fields, "ApiKey": keys.api_key, "SecretKey": keys.secret_key})
+                case RequestFormat.PATH:
+                    return _Encoded(path=f"/{quote(keys.api_key, safe='')}/{quote(keys.secret_key, safe='')}")
+                case RequestFormat.INBOUND:
+                    raise InvalidRequestError(f"{endpoint.name} is called by the gateway, not here.", field="endpoint")
         except UnicodeEncodeError:
             pass
         raise InvalidRequestError("A text has half a character: it was cut inside an emoji.", field="content")
@@ -382,14 +391,30 @@ class Transport:
                 session.close()
 
 
-def _prepare(endpoint: Endpoint, url: str, body: bytes | dict[str, str]) -> requests.PreparedRequest:
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """A request with the keys in it, wherever its format has them."""
+
+    body: bytes | None = field(default=None, repr=False)
+    query: Mapping[str, str] | None = field(default=None, repr=False)
+    path: str = field(default="", repr=False)
+
+
+# The XML functions want text/plain; it names no charset, so the header does.
+_MEDIA_TYPES = {
+    RequestFormat.JSON: "application/json",
+    RequestFormat.FORM: "application/x-www-form-urlencoded",
+    RequestFormat.XML: "text/plain",
+}
+
+
+def _prepare(endpoint: Endpoint, url: str, encoded: _Encoded) -> requests.PreparedRequest:
     headers = {"Accept": "application/json", "User-Agent": "esms-connectors"}
-    if isinstance(body, dict):
-        return requests.Request(endpoint.method, url, params=body, headers=headers).prepare()
-    # The XML function wants text/plain; it names no charset, so the header does.
-    media_type = "text/plain" if endpoint.request_format is RequestFormat.XML else "application/json"
+    if encoded.body is None:
+        return requests.Request(endpoint.method, url + encoded.path, params=encoded.query, headers=headers).prepare()
+    media_type = endpoint.media_type or _MEDIA_TYPES[endpoint.request_format]
     headers["Content-Type"] = f"{media_type}; charset=utf-8"
-    return requests.Request(endpoint.method, url, data=body, headers=headers).prepare()
+    return requests.Request(endpoint.method, url, data=encoded.body, headers=headers).prepare()
 
 
 def _read(response: requests.Response) -> bytes:

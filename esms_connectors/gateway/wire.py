@@ -181,6 +181,17 @@ def as_time(value: object) -> DateTime | None:
         return None
 
 
+def as_epoch_time(value: object) -> DateTime | None:
+    """Milliseconds since 1970, as a number or as text."""
+    number = as_number(value)
+    if not isinstance(number, int):
+        return None
+    try:
+        return pendulum.from_timestamp(number / 1000, tz=VIETNAM)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
 def read_error_info(text: str | None) -> tuple[int | str | None, str]:
     """
     Zalo's own error number and words out of a report's `error_info`, which comes in three encodings, junk behind it.
@@ -212,22 +223,59 @@ def as_rows(value: object) -> list[Fields]:
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 
-def local_time(moment: datetime, field: str) -> str:
+def local_time(moment: datetime, field: str, pattern: str = "%Y-%m-%d %H:%M:%S") -> str:
     """
     `yyyy-MM-dd HH:mm:ss` in Vietnam, fractions of a second cut off.
+
+    Args:
+        pattern: of the functions that want another one.
 
     Raises:
         InvalidRequestError: `moment` has no zone, so nobody can say which instant it is.
     """
+    return _aware(moment, field).in_timezone(_VIETNAM_ZONE).strftime(pattern)
+
+
+def epoch_milliseconds(moment: datetime, field: str) -> int:
+    """
+    Milliseconds since 1970.
+
+    Raises:
+        InvalidRequestError: as in `local_time`.
+    """
+    return int(_aware(moment, field).timestamp() * 1000)
+
+
+def _aware(moment: datetime, field: str) -> DateTime:
     if not isinstance(moment, datetime) or moment.utcoffset() is None:
         raise InvalidRequestError(
             f"{field} needs a date and time with a zone, such as pendulum.now('{VIETNAM}').", field=field
         )
-    return pendulum.instance(moment).in_timezone(_VIETNAM_ZONE).strftime("%Y-%m-%d %H:%M:%S")
+    return pendulum.instance(moment)
 
 
 def flag(value: bool) -> str:
     return "1" if value else "0"
+
+
+def unicode_flag(content: str, is_unicode: bool | None) -> str:
+    """`IsUnicode`; None decides by the text: everything outside ASCII needs Unicode."""
+    return flag(not content.isascii() if is_unicode is None else check_bool(is_unicode, "is_unicode"))
+
+
+def check_bool(value: bool, field: str) -> bool:
+    """
+    Raises:
+        InvalidRequestError: a text such as "False", which is true.
+    """
+    if not isinstance(value, bool):
+        raise InvalidRequestError(f"{field} takes True or False.", field=field)
+    return value
+
+
+def given(**members: str | None) -> dict[str, str]:
+    """The members that have a value."""
+    return {name: text for name, text in members.items() if text is not None}
 
 
 def check_text(text: str, field: str, *, row: int | None = None) -> str:
@@ -315,6 +363,24 @@ def template_params(values: Iterable[object], *, row: int | None = None) -> list
         else template_param(value, "template_params", row=row)
         for value in values
     ]
+
+
+def named_params(values: Mapping[str, object]) -> dict[str, str]:
+    """
+    Template values by name, as texts.
+
+    Raises:
+        InvalidRequestError: as in `template_param`; also for what is no mapping.
+    """
+    if not isinstance(values, Mapping):
+        raise InvalidRequestError("template_params takes a value by variable name here.", field="template_params")
+    return {_param_name(name): template_param(value, name) for name, value in values.items()}
+
+
+def _param_name(name: object) -> str:
+    if not isinstance(name, str) or not name or name != name.strip() or not name.isprintable():
+        raise InvalidRequestError("template_params has a name that no variable has.", field="template_params")
+    return name
 
 
 def template_param(value: object, field: str, *, row: int | None = None) -> str:

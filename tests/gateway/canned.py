@@ -21,9 +21,11 @@ class Canned(BaseAdapter):
         super().__init__()
         self.body, self.status, self.headers = body, status, headers or {}
         self.calls = 0
+        self.requests: list[requests.PreparedRequest] = []
 
     def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
         self.calls += 1
+        self.requests.append(request)
         response = requests.Response()
         response.status_code = self.status
         response.headers.update(self.headers)

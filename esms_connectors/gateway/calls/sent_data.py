@@ -1,0 +1,134 @@
+"""The rows of all messages of a time range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from esms_connectors.gateway import decode, wire
+from esms_connectors.gateway import endpoints as catalogue
+from esms_connectors.gateway.answers import AnswerReader
+from esms_connectors.gateway.arguments import check_items, check_sms_type
+from esms_connectors.gateway.calls.base import Calls
+from esms_connectors.gateway.errors import IncompleteAnswerError, InvalidRequestError, MessageNotFoundError
+from esms_connectors.gateway.models import SentDataPage, SentMessage, SmsType
+
+
+class SentDataCalls(Calls):
+    """Sent data."""
+
+    def get_sms_sent_data_page(
+        self, start: datetime, end: datetime, sms_type: SmsType | int, *, page: int = 1, page_size: int = 500
+    ) -> SentDataPage:
+        """
+        One page of the messages of one type that were created from `start` to `end`.
+
+        Pages are no snapshot: rows move between them while messages are created. An empty range gives an empty page,
+        also when the gateway answers 105.
+
+        Args:
+            start, end: aware; the gateway is told Vietnamese local time in whole seconds. Whether the second of `end`
+                belongs to the range is not documented.
+            sms_type: exactly one; the gateway has no "all".
+            page: counted from 1.
+            page_size: 1 to 500.
+
+        Raises:
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there; reading again is safe.
+
+        Source: get-the-message-status (GetSmsSentData_V2).
+        """
+        answer = self.read_sent_data_page(start, end, sms_type, page=page, page_size=page_size)
+        return decode.sent_data_page(answer, page, page_size)
+
+    def read_sent_data_page(
+        self,
+        start: datetime,
+        end: datetime,
+        sms_type: SmsType | int,
+        *,
+        page: int = 1,
+        page_size: int = 500,
+        read: AnswerReader = wire.read_answer,
+    ) -> wire.Fields:
+        """
+        The members of one page as they came, for who reads them another way than into objects.
+
+        Args:
+            read: bytes of the body -> members; raises `wire.UnreadableAnswerError`.
+            start, end, sms_type, page, page_size, errors and source: as in `get_sms_sent_data_page`.
+        """
+        endpoint = catalogue.GET_SMS_SENT_DATA
+        if not isinstance(page, int) or not isinstance(page_size, int):
+            raise InvalidRequestError("page and page_size are whole numbers.", field="page")
+        if page < 1:
+            raise InvalidRequestError("page is counted from 1.", field="page")
+        check_items(page_size, endpoint, "page_size")
+        since, until = wire.local_time(start, "start"), wire.local_time(end, "end")
+        if since > until:
+            raise InvalidRequestError("start is later than end.", field="start")
+        fields = {
+            "SmsType": str(check_sms_type(sms_type)),
+            "From": since,
+            "To": until,
+            "Page": page,
+            "PageSize": page_size,
+        }
+        try:
+            return self._transport.call(endpoint, fields, read=read).fields
+        except MessageNotFoundError:
+            return {"CountTotal": 0}
+
+    def get_sms_sent_data(
+        self, start: datetime, end: datetime, sms_type: SmsType | int, *, page_size: int = 500
+    ) -> Iterator[SentMessage]:
+        """
+        Yield every message of one type that was created from `start` to `end`, page after page.
+
+        Use a closed window: rows change, and move between pages, while messages are in flight.
+        `esms_connectors.sent_data.reader` proves that a window is complete.
+
+        Args:
+            start, end, sms_type, page_size: as in `get_sms_sent_data_page`.
+
+        Yields:
+            One `SentMessage` a recipient; `price_vnd` is a Decimal, `sent_at` is aware.
+
+        Raises:
+            IncompleteAnswerError: fewer different rows came than any page announced, or rows came twice and no page
+                announced a number: the rows moved while they were read. Raised behind the last row.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there; reading again is safe.
+
+        Source: get-the-message-status (GetSmsSentData_V2), 500 rows a page at most.
+        """
+        # Hashes of the keys: rows that move give one row twice and another never, so only different rows count.
+        seen: set[int] = set()
+        rows, number, announced = 0, 1, None
+        while True:
+            page = self.get_sms_sent_data_page(start, end, sms_type, page=number, page_size=page_size)
+            yield from page.messages
+            known, total = len(seen), page.count_total
+            for place, message in enumerate(page.messages):
+                # Rows without an id cannot be told apart, so each of them counts.
+                nameless = (number, place) if message.message_id is None else None
+                seen.add(hash((message.message_id, message.phone, nameless)))
+            rows += page.rows_received
+            if total is not None:
+                announced = max(total, announced or 0)
+            # An empty page, or a gateway that gives the same page again and again.
+            if len(seen) == known:
+                break
+            # A full page may be followed by another, whatever CountTotal says; so may one that proves it wrong.
+            if total is not None and len(seen) <= total <= number * page_size and page.rows_received < page_size:
+                break
+            number += 1
+        received = len(seen)
+        expected = rows if announced is None or announced < received else announced
+        if received < expected:
+            raise IncompleteAnswerError(
+                f"get_sms_sent_data announced {expected} rows and gave {received} different ones: something changed "
+                "while pages were read. Read the window again.",
+                expected=expected,
+                received=received,
+                endpoint=catalogue.GET_SMS_SENT_DATA.name,
+            )
