@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -96,6 +97,8 @@ def send_zns(
     sheet: str | None,
     header_row: int | None,
     hidden_rows: Any,
+    two_phones: Any,
+    as_is: bool,
     rejects_path: str | None,
     plan_only: bool,
     price: str | None,
@@ -151,6 +154,8 @@ def send_zns(
             sheet=sheet,
             header_row=header_row,
             hidden_rows=hidden_rows,
+            two_phones=two_phones,
+            as_is=as_is,
             campaign=campaign,
             send_at=when,
             callback_url=callback_url,
@@ -243,7 +248,13 @@ def _print_rejects(console: Console, report: ReadReport, path: str | None) -> No
         return
     console.print(f"{report.rejected:,} rows cannot be sent{f', see {path}' if path else ''}:", highlight=False)
     for (column, reason), count in report.rejected_by.most_common(10):
-        console.print(f"  {count:,}  {column or 'row'}: {reason}", highlight=False)
+        console.print(f"  {count:,}  {_reason_line(report, column, reason)}", highlight=False, markup=False)
+
+
+def _reason_line(report: ReadReport, column: str, reason: str) -> str:
+    """A reason for the eye, with a word of a text that has it."""
+    sample = report.samples.get((column, reason))
+    return f"{column or 'row'}: {reason}{f', such as “{sample}”' if sample else ''}"
 
 
 def _print_plan(console: Console, plan: Plan) -> None:
@@ -254,8 +265,12 @@ def _print_plan(console: Console, plan: Plan) -> None:
     table.add_row("rows", f"{plan.report.rows:,}", "")
     table.add_row("rejected", f"{plan.report.rejected:,}", "")
     for (column, reason), count in plan.report.rejected_by.most_common(10):
-        table.add_row("", f"{count:,}", f"{column or 'row'}: {reason}")
+        table.add_row("", f"{count:,}", escape(_reason_line(plan.report, column, reason)))
+    for (column, reason), count in plan.report.sent_damaged.most_common(10):
+        table.add_row("sent as it is", f"{count:,}", escape(_reason_line(plan.report, column, reason)))
     table.add_row("duplicates", f"{plan.report.duplicates:,}", "")
+    if plan.report.further_phones:
+        table.add_row("further phones", f"{plan.report.further_phones:,}", "of cells with several")
     if plan.report.conflicts:
         table.add_row("conflicts", f"{plan.report.conflicts:,}", "sent as something else in this run")
     table.add_row("recipients", f"{plan.recipients:,}", "")

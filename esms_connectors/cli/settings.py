@@ -30,7 +30,10 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """How a file of recipients is read."""
     for option in reversed(
         (
-            click.option("--encoding", help="Of a text file that is neither UTF-8 nor UTF-16, such as windows-1258."),
+            click.option(
+                "--encoding",
+                help="Of a text file that is neither UTF-8 nor UTF-16, such as windows-1258; or tcvn3, vni.",
+            ),
             click.option("--delimiter", metavar="CHAR", help="Of a CSV; default: found by its header."),
             click.option("--sheet", metavar="NAME", help="Of a workbook; default: the one that has the columns."),
             click.option(
@@ -46,6 +49,14 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 show_default=True,
                 help="Rows of a workbook that a filter hides: none is sent, or they are rows like the others.",
             ),
+            click.option(
+                "--two-phones",
+                type=click.Choice(["refuse", "first", "both"]),
+                default="refuse",
+                show_default=True,
+                help="A cell with several numbers: refuse the row, or send to the first or to each of them.",
+            ),
+            click.option("--as-is", is_flag=True, help="Send damaged texts as they stand; the plan counts them."),
         )
     ):
         command = option(command)

@@ -65,6 +65,9 @@ class ReadReport:
         first_rejects, first_conflicts, first_duplicates, first_migrated: the first hundred, to be shown: rows, rows,
             lines, and (line, old number, new number) with the numbers masked.
         notes: what a person should know who reads the same file, such as rows that it hides.
+        sent_damaged: values that are damaged and are sent as they are, by (column, reason).
+        samples: a word of a damaged text for each (column, reason).
+        further_phones: recipients beyond the first of their row; not among `rows`.
     """
 
     rows: int = 0
@@ -81,6 +84,9 @@ class ReadReport:
     first_duplicates: list[int] = field(default_factory=list)
     first_migrated: list[tuple[int, str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    sent_damaged: Counter[tuple[str, str]] = field(default_factory=Counter)
+    samples: dict[tuple[str, str], str] = field(default_factory=dict)
+    further_phones: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; without a phone in full."""
@@ -94,9 +100,14 @@ class ReadReport:
             "respelled": self.respelled,
             "migrated": self.migrated,
             "rejected_by": [
-                {"column": column, "reason": reason, "rows": rows}
+                {"column": column, "reason": reason, "rows": rows, "sample": self.samples.get((column, reason))}
                 for (column, reason), rows in self.rejected_by.most_common()
             ],
+            "sent_damaged": [
+                {"column": column, "reason": reason, "values": values, "sample": self.samples.get((column, reason))}
+                for (column, reason), values in self.sent_damaged.most_common()
+            ],
+            "further_phones": self.further_phones,
             "first_rejects": [
                 {"line": one.line, "column": one.column, "reason": one.text} for one in self.first_rejects
             ],

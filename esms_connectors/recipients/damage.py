@@ -44,6 +44,8 @@ _UNFILLED = re.compile(r"\$?\{\{?[^{}]*\}?\}|\{%.*%\}|%\(\w+\)s|#\{[^{}]*\}")
 _SPREADSHEET_ERRORS = frozenset(
     ("#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!")
 )
+CONTROL_CHARACTER = "has a control character"
+_LONGEST_SAMPLE = 24
 _MISSING = frozenset(("nan", "NaN", "NAN", "None", "null", "NULL", "NaT", "<NA>", "undefined", "#N/A"))
 
 
@@ -82,6 +84,16 @@ def value_damage(text: str) -> str:
     if _UNFILLED.fullmatch(text):
         return "is a placeholder that nobody filled in"
     return damage_of(text)
+
+
+def sample_of(text: str, reason: str) -> str:
+    """The word of a damaged text that shows it, at most 24 characters; other words say nothing about it."""
+    found = next((found for known, found in _DAMAGES if known == reason), None)
+    words = text.split()
+    word = next((word for word in words if found is not None and found(word)), None)
+    if word is None:
+        word = next((word for word in words if is_suspicious(word)), words[0] if words else text)
+    return word if len(word) <= _LONGEST_SAMPLE else f"{word[: _LONGEST_SAMPLE - 1]}…"
 
 
 def plain_lines(text: str, *, one_line: bool) -> str:
@@ -161,7 +173,7 @@ _MISREADINGS = tuple(_misreadings())
 # The last two are none of a text that was written for others.
 _DAMAGES: tuple[tuple[str, Callable[[str], object]], ...] = (
     ("has UTF-8 that was read in another encoding", _is_mojibake),
-    ("has a control character", _CONTROL.search),
+    (CONTROL_CHARACTER, _CONTROL.search),
     ("has � where letters were lost", re.compile("[\ufff0-\uffff]").search),
     ("has a character of a font of its own", re.compile("[\ue000-\uf8ff]").search),
     ("is written in TCVN3 (.VnTime fonts), not in Unicode", _TCVN3.search),

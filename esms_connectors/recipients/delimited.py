@@ -15,6 +15,7 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.recipients.columns import looks_like_phone, repeated
 from esms_connectors.recipients.damage import damage_of
 from esms_connectors.recipients.headers import LOOKED_AT, has_all
+from esms_connectors.recipients.old_fonts import LATIN_1_BYTES, OLD_FONTS
 from esms_connectors.recipients.phones import clean_phone
 
 # (line on which the row begins, or its number where there are no lines; cells; what is wrong with the row as a whole)
@@ -70,9 +71,11 @@ def decoded_lines(
     Raises:
         InvalidRequestError: a byte that the encoding has not, or a NUL; with the line.
     """
-    encoding, skip = _encoding_of(file.peek(4)[:4], encoding)
+    # What is no UTF-8 are then the bytes of the old font.
+    errors = LATIN_1_BYTES if encoding in OLD_FONTS else "strict"
+    encoding, skip = _encoding_of(file.peek(4)[:4], None if encoding in OLD_FONTS else encoding)
     file.read(skip)
-    text = io.TextIOWrapper(file, encoding=encoding, newline=newline)
+    text = io.TextIOWrapper(file, encoding=encoding, errors=errors, newline=newline)
     try:
         with reading(name):
             for number, line in enumerate(text, 1):
@@ -97,10 +100,10 @@ def decoded_lines(
 
 
 def _advice(content: bytes) -> str:
-    """What to do about a text that is no UTF-8. Old Vietnamese fonts are no encoding that could be given."""
+    """What to do about a text that is no UTF-8."""
     old = damage_of(content.decode("cp1252", "replace").replace("\ufffd", ""))
     if "TCVN3" in old or "VNI" in old:
-        return f"It {old}: convert it first, for example with UniKey"
+        return f"It {old}: say encoding={'tcvn3' if 'TCVN3' in old else 'vni'} and it is converted"
     return "Save it as «CSV UTF-8», or say which encoding it has (often windows-1258)"
 
 

@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from itertools import chain, islice
 from typing import Any, Literal, NamedTuple
 
-from esms_connectors.gateway import wire
-from esms_connectors.gateway.arguments import check_template_params
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.phones import match_common_spelling
 from esms_connectors.gateway.redaction import mask_phone, mask_phones
-from esms_connectors.recipients.cells import SheetDate, SheetDateTime, UnreadableCell
+from esms_connectors.recipients.cells import UnreadableCell
 from esms_connectors.recipients.checked import LISTED, ReadReport, Recipient, Recipients, RejectedRow
 from esms_connectors.recipients.columns import Columns
-from esms_connectors.recipients.damage import are_suspicious, plain_lines, value_damage
-from esms_connectors.recipients.delimited import ShortRow, holds_rows
+from esms_connectors.recipients.delimited import ShortRow
+from esms_connectors.recipients.phone_lists import numbers_in_cell
 from esms_connectors.recipients.phones import clean_phone, float_like, has_exponent, is_narrow
 from esms_connectors.recipients.rejects import RejectsFile
 from esms_connectors.recipients.seen import KeySet, PhoneSet
 from esms_connectors.recipients.sources import Rows, Source, is_repeatable, open_rows
+from esms_connectors.recipients.values import RowRejected, ValueReader
 
 MAX_KEY_LENGTH = 200
-_NO_LIMIT = 1 << 60
 _LOOKED_AT_FIRST = 100
 _CHECKED_AT_ONCE = 1_000
 
 
 Check = Callable[[Sequence[Recipient]], Sequence[str]]
-
-
-class _Rejected(Exception):  # noqa: N818 - it never leaves this module
-    def __init__(self, column: str, value: object, reason: str, text: str = "") -> None:
-        super().__init__(reason)
-        self.column, self.value, self.reason, self.text = column, value, reason, text or reason
+TwoPhones = Literal["refuse", "first", "both"]
 
 
 def read_recipients(
@@ -56,6 +49,8 @@ def read_recipients(
     sheet: str | None = None,
     header_row: int | None = None,
     hidden_rows: Literal["refuse", "read"] = "refuse",
+    two_phones: TwoPhones = "refuse",
+    as_is: bool = False,
     check: Check | None = None,
 ) -> Recipients:
     """
@@ -77,6 +72,8 @@ def read_recipients(
         rejects: gets the rows refused by the first reading; the caller closes it.
         report: is filled by the first reading; each later one has its own, see `Recipients.report`.
         encoding, delimiter, sheet, header_row, hidden_rows: of a file, see `open_rows`.
+        two_phones: a cell that holds several numbers: refuse the row, send to the first, or to both (to each of them).
+        as_is: send damaged texts as they stand, and count them.
         check: asked about up to a thousand rows at a time that are right in themselves; a reason that is not empty
             makes one a conflict.
 
@@ -87,6 +84,8 @@ def read_recipients(
     """
     if duplicates not in ("merge", "keep"):
         raise InvalidRequestError(f"duplicates is merge or keep, not {duplicates!r}.", field="duplicates")
+    if two_phones not in ("refuse", "first", "both"):
+        raise InvalidRequestError(f"two_phones is refuse, first or both, not {two_phones!r}.", field="two_phones")
     if template is not None:
         columns = columns.for_template(template)
     if rejects is not None:
@@ -102,10 +101,11 @@ def read_recipients(
         hidden_rows=hidden_rows,
     )
     first = [(rejects, report or ReadReport())]
+    keep = duplicates == "keep"
 
     def read() -> Iterator[Recipient]:
         into, recipients.report = first.pop() if first else (None, ReadReport())
-        reader = _Reader(columns, template, duplicates == "keep", migrate_2018, into, recipients.report, check)
+        reader = _Reader(columns, template, keep, migrate_2018, into, recipients.report, check, two_phones, as_is)
         return reader.read(opened)
 
     recipients = Recipients(read, columns.key_name, repeatable=is_repeatable(source))
@@ -134,6 +134,8 @@ class _Reader:
         rejects: RejectsFile | None,
         report: ReadReport,
         check: Check | None,
+        two_phones: TwoPhones,
+        as_is: bool,
     ) -> None:
         self.check = check
         self.columns = columns
@@ -144,7 +146,9 @@ class _Reader:
         self.report = report
         self.param_columns = columns.param_columns
         self.param_names = columns.param_names
-        self.limits = self._limits()
+        self.two_phones = two_phones
+        self.further: list[str] = []
+        self.values = ValueReader(columns, template, as_is)
         self.phones = PhoneSet()
         self.keys = KeySet()
         self.times_kept: Counter[str] = Counter()
@@ -152,6 +156,7 @@ class _Reader:
 
     def read(self, opened: Callable[[], AbstractContextManager[Rows]]) -> Iterator[Recipient]:
         report = self.report
+        report.sent_damaged, report.samples = self.values.sent_damaged, self.values.samples
         with opened() as rows:
             report.notes = rows.notes
             if not rows.names:
@@ -179,11 +184,12 @@ class _Reader:
         self.narrow = _all_narrow(cells[places.phone] for _, cells, problem in begin if problem is None)
         for line, cells, problem in chain(begin, rows):
             report.rows += 1
+            self.further = []
             try:
                 recipient, duplicate = self._recipient(line, cells, problem, places)
-            except _Rejected as why:
+            except RowRejected as why:
                 # Of a row that is short and wrong it is most likely that a cell is missing before the end.
-                self._reject(line, cells, why if problem is None else _Rejected("", "", problem), rows.names)
+                self._reject(line, cells, why if problem is None else RowRejected("", "", problem), rows.names)
                 continue
             if duplicate:
                 report.duplicates += 1
@@ -194,6 +200,30 @@ class _Reader:
             if recipient.phone != cells[places.phone]:
                 report.respelled += 1
             yield recipient, cells
+            if self.further:
+                yield from self._further(recipient, cells, rows.names)
+        self._note_doubtful()
+
+    def _further(
+        self, first: Recipient, cells: Sequence[Any], names: Sequence[str]
+    ) -> Iterator[tuple[Recipient, Sequence[Any]]]:
+        """The others of a cell with several numbers, as recipients of their own."""
+        for number, phone in enumerate(self.further, 2):
+            duplicate = not self.phones.add(phone)
+            if duplicate and not self.keep:
+                continue
+            if self.columns.key_column is None:
+                key = self._next_key(phone) if duplicate else phone
+            elif not self.keys.add(key := f"{first.row_key}#{number}"):
+                why = RowRejected(self.columns.key_column, key, "is that of an earlier row", "the row key is taken")
+                self._reject(first.line, cells, why, names)
+                continue
+            self.report.further_phones += 1
+            yield replace(first, phone=phone, row_key=key), cells
+
+    def _note_doubtful(self) -> None:
+        for column, count in self.values.doubtful.items():
+            self.report.notes.append(f"{count:,} values of {column} do not look like the dates that Zalo takes")
 
     def _places(self, rows: Rows) -> _Places:
         at = self.columns.locate(rows.names, rows.source)
@@ -207,7 +237,7 @@ class _Reader:
         """The recipient of a row, and whether an earlier row has the same phone."""
         if problem is not None:
             if not isinstance(problem, ShortRow) or len(cells) < places.shortest:
-                raise _Rejected("", "", problem)
+                raise RowRejected("", "", problem)
             cells = [*cells, *[""] * (places.width - len(cells))]
         key = None if places.key is None else self._key(cells[places.key])
         cell = cells[places.phone]
@@ -215,7 +245,7 @@ class _Reader:
         migrated = False
         if phone is None:
             phone, migrated = self._phone(cell)
-        params = self._params(cells, places.params)
+        params = self.values.read(cells, places.params)
         duplicate = not self.phones.add(phone)
         if migrated and (self.keep or not duplicate):
             self._note_migrated(line, cell, phone)
@@ -233,29 +263,36 @@ class _Reader:
 
     def _phone(self, cell: object) -> tuple[str, bool]:
         found = clean_phone(cell, migrate_2018=self.migrate_2018, narrow=self.narrow)
-        if not found.number:
-            raise _Rejected(self.columns.phone, cell, found.reason, f"no Vietnamese mobile number: {found.reason}")
-        return found.number, found.migrated
+        if found.number:
+            return found.number, found.migrated
+        if numbers := numbers_in_cell(cell):
+            if self.two_phones == "refuse":
+                words = "holds several numbers: say whether the first or both get the message (two_phones)"
+                raise RowRejected(self.columns.phone, cell, "holds several numbers", words)
+            if self.two_phones == "both":
+                self.further = numbers[1:]
+            return numbers[0], False
+        raise RowRejected(self.columns.phone, cell, found.reason, f"no Vietnamese mobile number: {found.reason}")
 
     def _key(self, value: object) -> str:
         column = self.columns.key_column or ""
         if isinstance(value, UnreadableCell):
-            raise _Rejected(column, value, value.reason)
+            raise RowRejected(column, value, value.reason)
         if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
             reason = "is empty" if value is None else f"is {type(value).__name__}, not text"
-            raise _Rejected(column, value, reason, f"the row key {reason}")
+            raise RowRejected(column, value, reason, f"the row key {reason}")
         key = str(value).strip()
         if not key:
-            raise _Rejected(column, value, "is empty", "the row key is empty")
+            raise RowRejected(column, value, "is empty", "the row key is empty")
         if has_exponent(value):
             reason = "is a number with an exponent, whose last digits are lost"
-            raise _Rejected(column, value, reason, f"the row key {reason}")
+            raise RowRejected(column, value, reason, f"the row key {reason}")
         if len(key) > MAX_KEY_LENGTH or not key.isprintable():
             reason = f"is longer than {MAX_KEY_LENGTH} characters, or not printable"
-            raise _Rejected(column, value, reason, f"the row key {reason}")
+            raise RowRejected(column, value, reason, f"the row key {reason}")
         # Kept in mind even if the row is refused for something else: it may come back repaired.
         if not self.keys.add(key):
-            raise _Rejected(column, value, "is that of an earlier row", "the row key is that of an earlier row")
+            raise RowRejected(column, value, "is that of an earlier row", "the row key is that of an earlier row")
         return key
 
     def _shortest(self, at: Mapping[str, int]) -> int:
@@ -274,89 +311,7 @@ class _Reader:
             needed.add(self.columns.key_column)
         return 1 + max(at[column] for column in needed)
 
-    def _limits(self) -> list[tuple[int, int]]:
-        """Shortest and longest of each value, within which nothing more is to be asked."""
-        if self.template is None:
-            return []
-        rules = {param.name: param for param in self.template.params}
-        chosen = self.template.params if self.param_names is None else [rules[name] for name in self.param_names]
-        # An empty value is always looked at more closely: the rules for it are others.
-        return [
-            (max(rule.min_length or 0, 1), _NO_LIMIT if rule.max_length is None else rule.max_length) for rule in chosen
-        ]
-
-    def _params(self, cells: Sequence[Any], params_at: Sequence[int]) -> list[str]:
-        try:
-            params: list[str] = [cells[at].strip() for at in params_at]
-            joined = "".join(params)
-            if not joined.isascii():
-                joined.encode()
-                if not unicodedata.is_normalized("NFC", joined):
-                    params = [unicodedata.normalize("NFC", value) for value in params]
-        except (AttributeError, TypeError, UnicodeEncodeError):
-            params = [self._param(column, cells[at]) for column, at in zip(self.param_columns, params_at, strict=True)]
-        if are_suspicious(params):
-            params = [self._undamaged(column, value) for column, value in zip(self.param_columns, params, strict=True)]
-        if self.limits:
-            for (shortest, longest), value in zip(self.limits, params, strict=True):
-                if not shortest <= len(value) <= longest:
-                    self._check(params)
-                    break
-        return params
-
-    def _undamaged(self, column: str, value: str) -> str:
-        """A value without odd characters; line ends stay in an SMS, of a template's value they are blanks."""
-        lines = plain_lines(value, one_line=False)
-        if "\n" in lines and holds_rows(lines):
-            raise _Rejected(column, value, "has lines that look like rows of their own")
-        value = plain_lines(lines, one_line=True) if self.template is not None else lines
-        if reason := value_damage(value):
-            raise _Rejected(column, value, reason)
-        return value
-
-    def _param(self, column: str, value: object) -> str:
-        """One value that is not plain text."""
-        if isinstance(value, UnreadableCell):
-            raise _Rejected(column, value, value.reason)
-        if isinstance(value, SheetDate | SheetDateTime):
-            return str(value)
-        if value is None:
-            if self.template is None:
-                raise _Rejected(
-                    column,
-                    value,
-                    "is NULL",
-                    "is NULL. Give a text, or the template, which says whether it may be empty",
-                )
-            return ""
-        try:
-            return unicodedata.normalize("NFC", wire.template_param(value, column).strip())
-        except InvalidRequestError as error:
-            reason = "has half a character" if isinstance(value, str) else f"is {type(value).__name__}, not text"
-            raise _Rejected(column, value, reason, str(error)) from None
-
-    def _check(self, params: Sequence[str]) -> None:
-        """Hold the values against the template, in the words of the gateway client."""
-        assert self.template is not None  # noqa: S101 - only called with limits, which come from it
-        rules = self.template.params
-        values = list(params)
-        if self.param_names is not None:
-            named = dict(zip(self.param_names, params, strict=True))
-            values = [named.get(rule.name, "") for rule in rules]
-        try:
-            check_template_params(self.template, values)
-        except InvalidRequestError as error:
-            names = [rule.name for rule in rules]
-            at = names.index(error.field)
-            value, rule = values[at], rules[at]
-            shown = self.param_names.index(error.field) if self.param_names is not None else at
-            if not value:
-                reason = "is empty"
-            else:
-                reason = "is too short" if len(value) < (rule.min_length or 0) else "is too long"
-            raise _Rejected(self.param_columns[shown], value, reason, str(error)) from None
-
-    def _reject(self, line: int, cells: Sequence[object], why: _Rejected, names: Sequence[str]) -> None:
+    def _reject(self, line: int, cells: Sequence[object], why: RowRejected, names: Sequence[str]) -> None:
         report = self.report
         if cells and not any(cell is not None and str(cell).strip() for cell in cells):
             report.rows -= 1
@@ -364,6 +319,8 @@ class _Reader:
             return
         report.rejected += 1
         report.rejected_by[why.column, why.reason] += 1
+        if why.sample:
+            report.samples.setdefault((why.column, why.reason), why.sample)
         if len(report.first_rejects) < LISTED:
             report.first_rejects.append(RejectedRow(line, why.column, why.reason, why.text))
         if self.rejects is not None:

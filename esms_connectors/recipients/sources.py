@@ -25,6 +25,7 @@ from esms_connectors.recipients import workbooks
 from esms_connectors.recipients.columns import repeated
 from esms_connectors.recipients.delimited import RawRow, csv_rows, decoded_lines, reading, source_error
 from esms_connectors.recipients.headers import fold, shown
+from esms_connectors.recipients.old_fonts import OLD_FONTS, from_old_font
 from esms_connectors.recipients.phones import NarrowFloat
 from esms_connectors.recipients.places import check_path
 
@@ -109,7 +110,7 @@ def open_rows(
             the extra [excel] .xls .xlsb .ods), a `SqlQuery`, or an iterable of mappings.
         columns: those needed; Parquet then reads no others, and title rows above a header are passed over.
         encoding: of a text file. None takes UTF-8, or UTF-16 where the file says so; Windows files may need
-            `windows-1258`.
+            `windows-1258`. `tcvn3` and `vni` turn texts of these old fonts into Unicode, of any source.
         delimiter: of a CSV. None takes the one of , ; tab | that the header has most.
         sheet: of a workbook, by its name. None takes the one that has the columns.
         header_row: where the names of the columns stand, counted from 1 as an editor or Excel does. None looks for it.
@@ -119,6 +120,35 @@ def open_rows(
         InvalidRequestError: the source cannot be read, here or at a later row; field `source`.
         ConfigurationError: an extra is missing.
     """
+    if encoding is not None and encoding.casefold() in OLD_FONTS:
+        encoding = encoding.casefold()
+    opened = _opened(source, columns, encoding, delimiter, sheet, header_row, hidden_rows)
+    return _converted(opened, encoding, columns or ()) if encoding in OLD_FONTS else opened
+
+
+@contextmanager
+def _converted(opened: AbstractContextManager[Rows], font: str, wanted: Sequence[str]) -> Iterator[Rows]:
+    """Names and texts of an old font in Unicode; a name that is wanted as it stands is in Unicode already."""
+    known = {fold(name) for name in wanted}
+
+    def cell(value: object) -> object:
+        return from_old_font(value, font) if isinstance(value, str) else value
+
+    with opened as rows:
+        names = tuple(name if fold(name) in known else from_old_font(name, font) for name in rows.names)
+        read = ((number, [cell(one) for one in cells], problem) for number, cells, problem in rows)
+        yield Rows(rows.source, names, read, rows.notes)
+
+
+def _opened(
+    source: Source,
+    columns: Sequence[str] | None,
+    encoding: str | None,
+    delimiter: str | None,
+    sheet: str | None,
+    header_row: int | None,
+    hidden_rows: Literal["refuse", "read"],
+) -> AbstractContextManager[Rows]:
     if header_row is not None and not 1 <= header_row <= _LAST_HEADER_ROW:
         raise InvalidRequestError(f"header_row is a row from 1 to {_LAST_HEADER_ROW}.", field="header_row")
     if not isinstance(source, str | os.PathLike):

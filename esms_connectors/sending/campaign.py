@@ -75,6 +75,8 @@ class ZnsCampaign:
     sheet: str | None = None
     header_row: int | None = None
     hidden_rows: Literal["refuse", "read"] = "refuse"
+    two_phones: Literal["refuse", "first", "both"] = "refuse"
+    as_is: bool = False
     campaign: str | None = None
     send_at: datetime | None = None
     callback_url: str | None = field(default=None, repr=False)
@@ -135,6 +137,8 @@ class ZnsCampaign:
             sheet=self.sheet,
             header_row=self.header_row,
             hidden_rows=self.hidden_rows,
+            two_phones=self.two_phones,
+            as_is=self.as_is,
             check=check or self._against_ledger(),
         )
 
