@@ -71,6 +71,38 @@ def test_a_warehouse_keeps_its_place(folder: Path, address: str, path: str | Non
     assert local_path(expected) == (None if path is None else folder / path)
 
 
+@pytest.mark.parametrize(
+    ("destination", "setting", "path"),
+    [
+        ("duckdb", None, "esms_connectors.duckdb"),
+        ("duckdb", "duckdb:///rows.duckdb", "rows.duckdb"),
+        ("duckdb", "duckdb:////var/rows.duckdb", "/var/rows.duckdb"),
+        ("duckdb", "/var/rows.duckdb", "/var/rows.duckdb"),
+        ("duckdb", ":memory:", None),
+        ("sqlalchemy", "sqlite:////var/rows.sqlite", "/var/rows.sqlite"),
+        ("sqlalchemy", "mysql://me:hunter2@db/rows", None),
+        ("bigquery", None, None),
+        ("postgres", "postgresql://me:hunter2@db/rows", None),
+    ],
+)
+def test_a_file_behind_dlt_is_a_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, destination: str, setting: str | None, path: str | None
+) -> None:
+    """Its place stands in dlt's settings; without one it is a file in the working folder, as dlt makes it."""
+    if setting is not None:
+        monkeypatch.setenv(f"DESTINATION__{destination.upper()}__CREDENTIALS", setting)
+    address = f"dlt://{destination}?dataset=esms"
+    assert local_path(address) == (None if path is None else Path(path))
+    assert absolute_address(address) == address
+
+
+def test_dlt_makes_its_file_where_it_is_said_to_be(folder: Path) -> None:
+    """Without a setting."""
+    with open_warehouse("dlt://duckdb") as warehouse:
+        warehouse.prepare()
+    assert [one.name for one in folder.iterdir() if one.suffix == ".duckdb"] == [str(local_path("dlt://duckdb"))]
+
+
 @pytest.mark.parametrize("address", ["s3:/bucket/rows", "postgresql:/me:hunter2@db/rows"])
 def test_an_address_that_lost_a_slash_makes_no_folder(folder: Path, address: str) -> None:
     """As `Path` makes it of an address: it would be a folder called `s3:`, and gone with its machine."""

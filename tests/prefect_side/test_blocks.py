@@ -314,3 +314,20 @@ def test_a_file_in_the_folder_of_one_run_is_refused(
             open_default_ledger()
         assert list(Path(folder).iterdir()) == []
         monkeypatch.chdir("/")
+
+
+def test_a_file_warehouse_behind_dlt_is_refused_like_any_other(
+    prefect_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dlt makes it in the working folder of whoever loads, which a process worker deletes."""
+    block = EsmsWarehouse(url="dlt://duckdb?dataset=esms")
+    with TemporaryDirectory(suffix="prefect") as folder:
+        monkeypatch.chdir(folder)
+        for use in (block.open, lambda: block.save("never")):
+            with pytest.raises(ConfigurationError, match="which the worker deletes after the run"):
+                use()
+        monkeypatch.chdir("/")
+    name = f"behind-dlt-{uuid.uuid4().hex[:8]}"
+    block.save(name)
+    with pytest.raises(ConfigurationError, match=f"of block {name} is the relative path esms_connectors.duckdb"):
+        load_block(EsmsWarehouse, name).open()
