@@ -34,7 +34,7 @@ from esms_connectors.prefect import (
     wait_for_delivery,
     zns_campaign,
 )
-from esms_connectors.prefect.flows import ExportIncompleteError
+from esms_connectors.prefect.export import ExportIncompleteError
 
 VIETNAM = "Asia/Ho_Chi_Minh"
 QUICK = Progress(failed_share=0.0, rejected_share=0.0, queue_seconds=(0.1, 0.3), report_seconds=(0.1, 0.4))
@@ -267,6 +267,21 @@ def test_a_retry_passes_over_what_is_loaded(
     assert in_table(warehouse, "SELECT count(*) FROM esms_sent_messages") == [(100,)]
     reads = in_table(warehouse, "SELECT count(DISTINCT planned_at), count(*) FROM esms_loads")
     assert reads == [(3, 3)]
+
+
+def test_a_retry_counts_what_its_first_attempt_loaded(
+    gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two missed days one is loaded by the first attempt, the other by the second: the run is about both."""
+    gateway.populate(90, start=yesterday_at(0, days=3), end=yesterday_at(24))
+    blocks = {"credentials": name_of(credentials), "warehouse": name_of(warehouse), "sms_types": [2]}
+    daily_sent_messages_export(day=yesterday_at(0, days=3).date(), **blocks)
+    [(before,)] = in_table(warehouse, "SELECT count(*) FROM esms_sent_messages")
+    gateway.faults.add("get_sms_sent_data", http_status(503), every=1)
+    monkeypatch.setattr(load_sent_messages, "on_failure_hooks", [lambda *_: gateway.faults.clear()])
+    told = daily_sent_messages_export.with_options(retries=1, retry_delay_seconds=0.1)(**blocks)
+    assert (told["windows"], told["inserted"], told["days"]) == (2, 90 - before, 2)
+    assert in_table(warehouse, "SELECT count(*) FROM esms_sent_messages") == [(90,)]
 
 
 def test_windows_that_cannot_be_loaded_fail_the_export_in_one_line(

@@ -1,0 +1,204 @@
+"""The daily export: whatever was never loaded, and what was not final before, window after window."""
+
+from collections import Counter
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pendulum
+from pendulum import DateTime
+from prefect import flow, task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import CacheKeyFnPolicy
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.logging import get_run_logger
+
+from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
+from esms_connectors.gateway.wire import VIETNAM
+from esms_connectors.prefect.artifacts import ProgressArtifact, artifact_key
+from esms_connectors.prefect.async_twins import in_sync
+from esms_connectors.prefect.blocks import load_block
+from esms_connectors.prefect.campaign import plain
+from esms_connectors.prefect.days import first_day
+from esms_connectors.prefect.loading import load_sent_messages, sent_messages_asset
+from esms_connectors.prefect.pool import borrow_account
+from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
+from esms_connectors.prefect.runs import scheduled_time
+from esms_connectors.prefect.warehouse import EsmsWarehouse
+from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow, windows_between
+
+
+@flow(name="daily-sent-messages-export", persist_result=True, result_serializer="json")
+@errors_in_one_line
+def daily_sent_messages_export(
+    day: date | None = None,
+    days: int | None = None,
+    sms_types: list[int] | None = None,
+    credentials: str = "default",
+    warehouse: str = "default",
+    follow_up_days: int = 14,
+    threads: int = 8,
+    rate_limit: str | None = None,
+) -> dict[str, Any]:
+    """
+    Load the status rows of all days that ended and were not loaded yet, and read again what was not final before.
+
+    Each window is a task of its own; a retry of the flow passes over those that are loaded. Windows are loaded one
+    after the other, because a warehouse takes one writer at a time; their pages are read in parallel.
+
+    Args:
+        day: First day, in Vietnam. None, without `days`, takes whatever was never loaded up to the day that the run was
+            scheduled for, missed days included; into an empty warehouse the day before that.
+        days: How many days from `day`, or before the scheduled day; they are read again where they were loaded.
+        sms_types: The gateway's message types; None takes all.
+        credentials: Name of an `EsmsCredentials` block.
+        warehouse: Name of an `EsmsWarehouse` block.
+        follow_up_days: Windows of so many days before are read again while their rows are not final; 0 for none.
+        threads: Requests at a time.
+        rate_limit: A global concurrency limit with slot decay, shared by all workers.
+
+    Returns:
+        Counts of the days that the run is about; `follow_up`: of windows of other days that were read again.
+
+    Raises:
+        ExportIncompleteError: Windows could not be loaded; all others are.
+    """
+    types = tuple(sms_types) if sms_types else ALL_SMS_TYPES
+    plan = _plan_export(day, days, types, credentials, warehouse, follow_up_days, threads, rate_limit)
+    load = load_sent_messages.with_options(assets=[sent_messages_asset(plain(warehouse))])
+    total, again = Counter[str](), Counter[str]()
+    failures: list[str] = []
+    own, others = _windows_of(plan["windows"]), _windows_of(plan["follow_up"])
+    windows = [*((window, total) for window in own), *((window, again) for window in others)]
+    with ProgressArtifact(artifact_key("esms-export", warehouse), "Windows loaded", len(windows)) as bar:
+        for number, (window, counts) in enumerate(windows, start=1):
+            state = load(
+                window.start,
+                window.end,
+                [window.sms_type],
+                credentials=credentials,
+                warehouse=warehouse,
+                threads=threads,
+                rate_limit=rate_limit,
+                return_state=True,
+            )
+            if state.is_completed():
+                loaded = state.result()
+                counts.update({name: loaded[name] for name in _LOADED} | loaded["states"])
+            else:
+                failures.append(f"{window}: {_one_line(state)}")
+            bar.tell(number)
+    first, last = (_time(plan[name]).in_timezone(VIETNAM) for name in ("start", "end"))
+    in_sync(create_table_artifact)(
+        table=[*_counted(total), *_counted(again, "read again: ")],
+        key=artifact_key("esms-export-result", warehouse),
+        description=f"Status rows from {first.to_date_string()} to {last.to_date_string()} in Vietnam",
+    )
+    if failures:
+        raise ExportIncompleteError(
+            f"{len(failures)} of {len(windows)} windows could not be loaded; the others are. First: {failures[0]}"
+        )
+    return {
+        "windows": len(own),
+        "first_day": first.to_date_string(),
+        "days": (last - first).days,
+        **{name: total[name] for name in _LOADED},
+        **total,
+        "follow_up": {"windows": len(others), **{name: again[name] for name in _LOADED}, **again},
+    }
+
+
+def _counted(counts: Counter[str], prefix: str = "") -> list[dict[str, str | int]]:
+    names = (*_LOADED, *sorted(set(counts) - set(_LOADED))) if counts or not prefix else ()
+    return [{"what": f"{prefix}{name}", "count": counts[name]} for name in names]
+
+
+def _export_of_this_run(_context: TaskRunContext, _parameters: dict[str, Any]) -> str | None:
+    """A retry of the flow is about the windows of its first attempt: those that are loaded count, too."""
+    flow = FlowRunContext.get()
+    return None if flow is None or flow.flow_run is None else f"esms/exports/{flow.flow_run.id}"
+
+
+@task(
+    name="plan-export",
+    tags={"esms"},
+    cache_policy=CacheKeyFnPolicy(cache_key_fn=_export_of_this_run),
+    persist_result=True,
+    result_serializer="json",
+    retry_condition_fn=is_retryable,
+)
+@errors_in_one_line
+def _plan_export(
+    day: date | None,
+    days: int | None,
+    types: tuple[int, ...],
+    credentials: str,
+    warehouse: str,
+    follow_up_days: int,
+    threads: int,
+    rate_limit: str | None,
+) -> dict[str, Any]:
+    """Which windows a run loads for itself, and which of other days it reads again; the log says why."""
+    from esms_connectors.warehouse import plan_load, recount_windows
+
+    settings: dict[str, Any] = {"sms_types": types, "follow_up": follow_up_days > 0}
+    if follow_up_days:
+        settings["max_age"] = timedelta(days=follow_up_days)
+    span: list[SentWindow] | None = None
+    if day is not None or days is not None:
+        first = first_day(day, 1 if days is None else days)
+        last = first.add(days=days or 1)
+        span = list(windows_between(first, last, types, longest=_window_length(days or 1, len(types))))
+        if len(span) > MOST_WINDOWS:
+            raise InvalidRequestError(
+                f"{days} days are {len(span)} windows, {MOST_WINDOWS} at most make one run: ask for fewer days.",
+                field="days",
+            )
+        settings |= {"start": first, "end": last}
+    else:
+        settings["scheduled"] = scheduled_time()
+    block = load_block(EsmsWarehouse, warehouse)
+    with borrow_account(credentials, rate_limit) as account, block.open() as opened:
+        plan = plan_load(opened, **settings)
+        differing = recount_windows(account.client, opened, plan.recounts, privacy=block.privacy(), threads=threads)
+    for note in plan.notes:
+        get_run_logger().info("%s", note)
+    again = tuple(dict.fromkeys([*plan.follow_up, *differing]))
+    return {
+        "start": plan.start.isoformat(),
+        "end": plan.end.isoformat(),
+        "windows": [_as_json(window) for window in (plan.windows if span is None else span)],
+        "follow_up": [_as_json(window) for window in again],
+    }
+
+
+def _as_json(window: SentWindow) -> list[Any]:
+    return [int(window.sms_type), window.start.isoformat(), window.end.isoformat()]
+
+
+def _windows_of(planned: list[list[Any]]) -> list[SentWindow]:
+    return [SentWindow(sms_type, _time(start), _time(end)) for sms_type, start, end in planned]
+
+
+def _time(text: str) -> DateTime:
+    return pendulum.instance(datetime.fromisoformat(text)).in_timezone("UTC")
+
+
+MOST_WINDOWS = 1500
+_LOADED = ("rows", "inserted", "changed", "unchanged", "regressed", "open_rows")
+
+
+class ExportIncompleteError(EsmsError):
+    """Some windows are not in the warehouse. Running the export again loads them."""
+
+    retryable = True
+
+
+def _window_length(days: int, types: int) -> timedelta:
+    """A day, or up to the gateway's three for long spans, which would be too many tasks."""
+    return timedelta(days=min(3, max(1, -(-days * types // (MOST_WINDOWS // 2)))))
+
+
+def _one_line(state: State[Any]) -> str:
+    error = state.result(raise_on_failure=False)
+    return str(error) if isinstance(error, EsmsError) else type(error).__name__
