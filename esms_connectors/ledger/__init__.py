@@ -8,6 +8,7 @@ from esms_connectors.ledger.database import LedgerError
 from esms_connectors.ledger.keys import check_run_key, wire_id
 from esms_connectors.ledger.ledger import LEASE_SECONDS, Ledger
 from esms_connectors.ledger.rows import (
+    REFUSED_WHOLE,
     SMS_TYPES_OF_KIND,
     Claim,
     ClaimResult,
@@ -19,6 +20,7 @@ from esms_connectors.ledger.rows import (
 
 __all__ = [
     "LEASE_SECONDS",
+    "REFUSED_WHOLE",
     "SMS_TYPES_OF_KIND",
     "Claim",
     "ClaimResult",

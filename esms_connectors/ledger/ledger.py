@@ -31,6 +31,7 @@ from esms_connectors.ledger.dating import milliseconds, times_of, window_paramet
 from esms_connectors.ledger.facts import GatewayFacts
 from esms_connectors.ledger.keys import LedgerKeys, check_run_key, wire_id
 from esms_connectors.ledger.rows import (
+    REFUSED_WHOLE,
     Claim,
     ClaimResult,
     LedgerRow,
@@ -267,7 +268,11 @@ class Ledger:
             Claim(index_of[request_id], request_id, wire_id(request_id, generation), bool(in_doubt))
             for request_id, generation, in_doubt in claimed
         ]
-        return ClaimResult.of(claims, [(index_of[other.request_id], other.state) for other in others], repeat=repeat)
+        return ClaimResult.of(
+            claims,
+            [(index_of[other.request_id], other.state, other.in_doubt == REFUSED_WHOLE) for other in others],
+            repeat=repeat,
+        )
 
     def compare(self, run_key: str, rows: Sequence[LedgerRow]) -> list[tuple[SendState | None, str]]:
         """

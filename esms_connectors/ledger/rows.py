@@ -19,6 +19,9 @@ SMS_TYPES_OF_KIND = {
     "sms": (SmsType.CUSTOMER_CARE,),
 }
 
+# `in_doubt` of a row that no attempt of was ever lost: each was refused with its whole call.
+REFUSED_WHOLE = 2
+
 
 class SendState(enum.StrEnum):
     """What the ledger knows of a row."""
@@ -69,7 +72,7 @@ class ClaimResult:
         settled: accepted or rejected before; accepted: of these, the accepted.
         held: in doubt for too long.
         busy: another worker is at them, until its lease ends.
-        doubtful: places in the list given of those in doubt that were not given out.
+        doubtful: places in the list given of those in doubt that were not given out, and that no waiting brings back.
     """
 
     claims: tuple[Claim, ...]
@@ -80,17 +83,18 @@ class ClaimResult:
     accepted: int = 0
 
     @classmethod
-    def of(cls, claims: Iterable[Claim], others: Sequence[tuple[int, str]], *, repeat: bool) -> ClaimResult:
-        """Of the rows that were claimed, and of place and state of the `others`."""
-        states = [state for _, state in others]
-        doubtful = tuple(sorted(index for index, state in others if state == SendState.UNKNOWN))
+    def of(cls, claims: Iterable[Claim], others: Sequence[tuple[int, str, bool]], *, repeat: bool) -> ClaimResult:
+        """Of the rows that were claimed, and of place, state and "only refused with its whole call" of the `others`."""
+        states = [state for _, state, _ in others]
+        unknown = [(index, refused) for index, state, refused in others if state == SendState.UNKNOWN]
+        doubtful = tuple(sorted(index for index, refused in unknown if refused or not repeat))
         return cls(
             claims=tuple(sorted(claims, key=lambda claim: claim.index)),
             settled=states.count("accepted") + states.count("rejected"),
             held=states.count("held"),
             # In doubt, and still not given out: its chunk is another one, or another worker was quicker.
-            busy=states.count("claimed") + states.count("not_sent") + (len(doubtful) if repeat else 0),
-            doubtful=() if repeat else doubtful,
+            busy=states.count("claimed") + states.count("not_sent") + len(unknown) - len(doubtful),
+            doubtful=doubtful,
             accepted=states.count("accepted"),
         )
 
@@ -103,6 +107,7 @@ class Settlement:
     Attributes:
         reason: redacted, one line.
         id_refused: the gateway refused this very row, so its request id may be used up; a new one is due.
+        refused_whole: unknown only because its call was refused as a whole, and no attempt of it was lost.
     """
 
     request_id: str
@@ -112,6 +117,7 @@ class Settlement:
     duplicate: bool = False
     reason: str = ""
     id_refused: bool = False
+    refused_whole: bool = False
 
     def record(self) -> dict[str, str | int | None]:
         """As the ledger's statements take it."""
@@ -124,6 +130,7 @@ class Settlement:
             "duplicate": int(self.duplicate),
             "reason": _storable(self.reason, 300),
             "id_refused": int(self.id_refused),
+            "refused_whole": int(self.refused_whole),
         }
 
 

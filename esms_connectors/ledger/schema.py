@@ -39,7 +39,12 @@ sends = sa.Table(
     sa.Column("chunk", sa.String(50), nullable=False, comment="rows that were sent in one call"),
     sa.Column("state", sa.String(10), nullable=False),
     sa.Column("generation", sa.Integer, nullable=False, comment="goes up when the row is given a new id"),
-    sa.Column("in_doubt", sa.Integer, nullable=False, comment="1 when an earlier attempt may have been accepted"),
+    sa.Column(
+        "in_doubt",
+        sa.Integer,
+        nullable=False,
+        comment="an earlier attempt may have been accepted: 1, nobody said; 2, each was refused with its whole call",
+    ),
     sa.Column(
         "id_refused",
         sa.Integer,
@@ -169,7 +174,7 @@ _ROWS_SQLITE = {
         value ->> 'line' AS line FROM json_each(:rows)) AS given""",
     "settle": """(SELECT value ->> 'request_id' AS request_id, value ->> 'state' AS state, value ->> 'code' AS code,
         value ->> 'message_id' AS message_id, value ->> 'duplicate' AS duplicate, value ->> 'reason' AS reason,
-        value ->> 'id_refused' AS id_refused FROM json_each(:rows)) AS given""",
+        value ->> 'id_refused' AS id_refused, value ->> 'refused_whole' AS refused_whole FROM json_each(:rows)) AS given""",
     "ids": "(SELECT value ->> 'request_id' FROM json_each(:rows))",
     "states": "(SELECT value FROM json_each(:states))",
     "in_order": "",
@@ -183,7 +188,7 @@ _ROWS_POSTGRES = {
         request_id text, row_key text, phone text, payload_hash text, line bigint)""",
     "settle": """jsonb_to_recordset(CAST(:rows AS jsonb)) AS given(
         request_id text, state text, code text, message_id text, duplicate integer, reason text,
-        id_refused integer)""",
+        id_refused integer, refused_whole integer)""",
     "ids": "(SELECT request_id FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given(request_id text))",
     "states": "(SELECT jsonb_array_elements_text(CAST(:states AS jsonb)))",
     "consumed": _CONSUMED,
@@ -214,7 +219,8 @@ FROM {claim} WHERE true ORDER BY request_id
 ON CONFLICT (request_id) DO UPDATE SET
     state = 'claimed', claimed_by = excluded.claimed_by, lease_until_ms = excluded.lease_until_ms,
     chunk = excluded.chunk, line = excluded.line, phone = excluded.phone, updated_ms = excluded.updated_ms,
-    in_doubt = CASE old.state WHEN 'not_sent' THEN 0 ELSE 1 END,
+    in_doubt = CASE old.state WHEN 'not_sent' THEN 0 WHEN 'unknown' THEN CASE old.in_doubt WHEN 2 THEN 2 ELSE 1 END
+        ELSE 1 END,
     first_attempt_ms = CASE old.state WHEN 'not_sent' THEN excluded.first_attempt_ms ELSE old.first_attempt_ms END,
     witness = CASE old.state WHEN 'not_sent' THEN excluded.witness ELSE old.witness END,
     witness_ms = CASE old.state WHEN 'not_sent' THEN excluded.witness_ms ELSE old.witness_ms END,
@@ -229,26 +235,29 @@ RETURNING request_id, generation, in_doubt
 """
 
 # What is in doubt for too long is held; what a dead worker left and nobody may repeat now is in doubt like the rest.
+# What was only ever refused with its whole call is not held: a run looks it up and goes on with it by itself.
 _HOLD = """
 UPDATE esms_sends SET in_doubt = 1, state = CASE WHEN {in_window} THEN 'unknown' ELSE 'held' END
 WHERE request_id IN {ids} {in_order} AND (
-    (state = 'unknown' AND NOT {in_window})
+    (state = 'unknown' AND in_doubt <> 2 AND NOT {in_window})
     OR (state = 'claimed' AND lease_until_ms < :now AND (:repeat = 0 OR NOT {in_window})))
 """
 
-_LOOK = "SELECT request_id, state, payload_hash, phone FROM esms_sends WHERE request_id IN {ids}"
+_LOOK = "SELECT request_id, state, in_doubt, payload_hash, phone FROM esms_sends WHERE request_id IN {ids}"
 
 # `in_doubt` and not accepted: back to unknown, whatever was said of the repeat. Acceptance is proof, whoever brings it;
 # but a 124 after a refusal under the same id is none, because the refusal may have used the id up.
 _SETTLE = """
 UPDATE esms_sends SET
-    state = CASE WHEN (given.state <> 'accepted' AND esms_sends.in_doubt = 1) OR ({consumed}) THEN 'unknown'
+    state = CASE WHEN (given.state <> 'accepted' AND esms_sends.in_doubt <> 0) OR ({consumed}) THEN 'unknown'
         ELSE given.state END,
+    in_doubt = CASE WHEN given.refused_whole = 1 AND esms_sends.in_doubt <> 1 THEN 2
+        WHEN given.state = 'unknown' OR ({consumed}) THEN 1 ELSE esms_sends.in_doubt END,
     code = CASE WHEN given.code IS NULL OR (given.code IN ('124', '199') AND esms_sends.code IS NOT NULL)
         THEN esms_sends.code ELSE given.code END,
     message_id = coalesce(given.message_id, esms_sends.message_id),
     duplicate = CASE WHEN {consumed} THEN 0 ELSE given.duplicate END,
-    id_refused = CASE WHEN given.id_refused = 1 THEN 1 ELSE esms_sends.id_refused END,
+    id_refused = CASE WHEN given.id_refused = 1 OR ({consumed}) THEN 1 ELSE esms_sends.id_refused END,
     reason = CASE WHEN given.state = 'not_sent' AND given.reason = '' THEN esms_sends.reason ELSE given.reason END,
     claimed_by = NULL, lease_until_ms = 0, updated_ms = :now
 FROM {settle}
@@ -355,7 +364,7 @@ def statements_for(engine: Engine) -> Statements:
         ),
         rows_of=text("SELECT state, message_id, duplicate FROM esms_sends WHERE request_id IN {ids} ORDER BY line"),
         unresolved=text(
-            "SELECT request_id, phone, state, message_id, first_attempt_ms, updated_ms FROM esms_sends "
+            "SELECT request_id, phone, state, in_doubt, message_id, first_attempt_ms, updated_ms FROM esms_sends "
             "WHERE run_key = :run_key AND (state IN ('unknown', 'held') "
             "OR (state = 'claimed' AND lease_until_ms < :now) "
             "OR (state = 'accepted' AND message_id IS NULL)) ORDER BY line, request_id"

@@ -5,6 +5,9 @@ Where it is known that the gateway holds back a second request with the same id,
 Where it is not, they are looked up in the sent data, and of what is not found one row is sent again as a probe: a 124
 proves that ids are honoured, which is remembered in the ledger. Any other answer settles that row alone, and the
 others stay in doubt.
+
+What was refused with its whole call (balance used up, a number blocked) was most likely not taken, and can be shown not
+to have been: an hour later the sent data lists other rows of the run and not these. Then they go out by themselves.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from esms_connectors.gateway.request_ids import IdFact
 from esms_connectors.ledger import SMS_TYPES_OF_KIND, Claim, Ledger, LedgerError, LedgerRow
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels import Channel, ChunkOutcome
-from esms_connectors.sending.reconcile import reconcile
+from esms_connectors.sending.reconcile import settle_refused
 
 logger = get_logger(__name__)
 
@@ -46,9 +49,11 @@ class Doubt:
         self._endpoint = channel.endpoint
         self._saved: IdFact | None = None
         self._looked_up = False
+        self._needs_look_up = False
         self._over = False
         self._candidates: dict[str, Recipient] = {}
         self._lock = threading.Lock()
+        self._open_because = ""
         self.advice = ""
 
     def load(self) -> None:
@@ -75,42 +80,61 @@ class Doubt:
         """Whether rows in doubt may go out again now, under their ids."""
         return self._client.request_ids.honoured(self._endpoint) and (self._looked_up or not self._careful)
 
-    def note(self, recipients: Iterable[Recipient]) -> None:
-        """These are in doubt."""
+    @property
+    def waits_for_a_repeat(self) -> bool:
+        """Whether all that is in doubt goes out again when the rows are read again."""
+        return self.repeats and not self._needs_look_up
+
+    def note(self, recipients: Iterable[Recipient], *, not_repeatable: bool = False) -> None:
+        """
+        These are in doubt.
+
+        Args:
+            not_repeatable: although rows in doubt are repeated: it is too late for their request ids, or the call that
+                they were in is another one now.
+        """
         with self._lock:
             for recipient in recipients:
+                self._needs_look_up = self._needs_look_up or not_repeatable
                 if len(self._candidates) < _MOST_CANDIDATES:
                     self._candidates.setdefault(recipient.row_key, recipient)
 
     def resolve(self, worker: str, send_claimed: SendClaimed, begin: Callable[[], Times]) -> bool:
         """Look the rows in doubt up, and find out what is not known; whether reading again may settle more of them."""
         self.load()
-        if self.repeats and not self._careful:
+        if self.waits_for_a_repeat and not self._careful:
             return True
         if self._over:
             return False
-        found = self._look_up()
-        self._looked_up = found is not None
-        if self.repeats:
+        settled = self._look_up()
+        self._looked_up = settled is not None
+        if settled or self.waits_for_a_repeat:
             return True
-        proven = found is not None and self._may_probe() and self._probe(worker, send_claimed, begin)
+        if settled is not None and self._may_probe() and self._probe(worker, send_claimed, begin):
+            return True
         self._candidates.clear()
-        if not proven:
-            self._over = True
-            self._advise()
-        return proven or bool(found)
+        self._over = True
+        self._advise()
+        return False
 
     def _look_up(self) -> int | None:
-        """How many were found; None when they cannot be looked up, which proves nothing."""
+        """How many rows were settled; None when they cannot be looked up, which proves nothing."""
         if self._channel.kind not in SMS_TYPES_OF_KIND:
             return None
         try:
-            return reconcile(self._client, self._ledger, self._run_key).accepted
+            found = settle_refused(
+                self._client,
+                self._ledger,
+                self._run_key,
+                may_send_one=lambda: not self._careful and self._begin_probe(),
+            )
         except LedgerError:
             raise
         except EsmsError as error:
             logger.warning("run %s: rows in doubt could not be looked up: %s", self._run_key, error)
             return None
+        self._open_because = found.open_because
+        return found.accepted + found.not_sent
 
     def _may_probe(self) -> bool:
         return not self._careful and not self._channel.frozen and self._client.request_ids.fact(self._endpoint) is None
@@ -144,9 +168,13 @@ class Doubt:
         )
 
     def _advise(self) -> None:
-        self.advice = (
-            "Rows in doubt are not sent again, because nobody has seen that eSMS holds back a second "
-            f"{self._endpoint.name} with the same request id. Settle them with `esms reconcile`; "
-            "`esms check --probe-ids --to` a number of your own tests the account once, for all later runs."
-        )
-        logger.warning("run %s: %s", self._run_key, self.advice)
+        parts = [self._open_because] if self._open_because else []
+        if not self._client.request_ids.honoured(self._endpoint):
+            parts.append(
+                "Rows in doubt are not sent again, because nobody has seen that eSMS holds back a second "
+                f"{self._endpoint.name} with the same request id. Settle them with `esms reconcile`; "
+                "`esms check --probe-ids --to` a number of your own tests the account once, for all later runs."
+            )
+        self.advice = " ".join(parts)
+        if self.advice:
+            logger.warning("run %s: %s", self._run_key, self.advice)

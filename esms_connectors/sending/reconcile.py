@@ -5,6 +5,9 @@ Each run sends under a campaign of its own, and the gateway gives it back with e
 there was accepted. What is not found counts as not sent only where the gateway is seen to list this campaign, and only
 after a time that the caller gives, from the last attempt or the time that the message was scheduled for: the sent data
 may lag behind, for single rows too. Run it as often as you like; it only reads the gateway.
+
+A run does the same by itself for rows that were refused together with their whole call (balance used up, a number
+blocked): no answer about them was lost, and the gateway said no.
 """
 
 from __future__ import annotations
@@ -19,9 +22,19 @@ from pendulum import DateTime
 
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError, MessageNotFoundError
+from esms_connectors.gateway.models import SentMessage
 from esms_connectors.gateway.phones import read_phone
 from esms_connectors.gateway.redaction import get_logger
-from esms_connectors.ledger import SMS_TYPES_OF_KIND, Ledger, RunSummary, SendState, Settlement, check_run_key
+from esms_connectors.gateway.wire import VIETNAM
+from esms_connectors.ledger import (
+    REFUSED_WHOLE,
+    SMS_TYPES_OF_KIND,
+    Ledger,
+    RunSummary,
+    SendState,
+    Settlement,
+    check_run_key,
+)
 
 logger = get_logger(__name__)
 
@@ -33,6 +46,8 @@ _TICK = timedelta(seconds=3)
 _LONGEST_WINDOW_DAYS = 3
 # How far back the sent data goes is not documented; the gateway's other look-ups end after seven days.
 _LISTED_FOR = timedelta(days=7)
+# What was refused with its whole call, and is not listed so long after, was not taken.
+REFUSED_SETTLING = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +80,9 @@ class _Open:
     """A row to be looked up."""
 
     request_id: str
+    phone: str
     in_doubt: bool
+    refused_whole: bool
     last_attempt: DateTime
 
 
@@ -94,92 +111,200 @@ def reconcile(
     """
     if not_sent_after_seconds is not None and not_sent_after_seconds < 0:
         raise InvalidRequestError("not_sent_after_seconds must not be negative.", field="not_sent_after_seconds")
-    run_key = check_run_key(run_key)
-    about = ledger.run_about(run_key)
-    # With another secret no phone would be found, and everything in doubt would look as if it had not been sent.
-    ledger.check_phone_secret(run_key, about)
-    if about["kind"] not in SMS_TYPES_OF_KIND:
-        raise InvalidRequestError(
-            f"Run {run_key!r} is advertising: its messages carry no campaign and cannot be looked up. "
-            "Look at the campaign in the portal, then use `esms resend` or leave the rows held.",
-            field="run_key",
-        )
-    now = ledger.now()
-    waiting: dict[str, list[_Open]] = {}
-    looked_for, earliest = 0, None
-    found: list[Settlement] = []
-    for row in ledger.unresolved(run_key):
-        looked_for += 1
-        # Whichever clock says later: the one is the gateway's where it was known, the other this machine's.
-        last_attempt_ms = max(row["updated_ms"], row["first_attempt_ms"])
-        one = _Open(
-            row["request_id"], row["state"] != SendState.ACCEPTED, pendulum.from_timestamp(last_attempt_ms / 1000)
-        )
-        if one.in_doubt and row["message_id"] and _is_known(client, row["message_id"]):
-            found.append(
-                Settlement(one.request_id, SendState.ACCEPTED, message_id=row["message_id"], reason="found by id")
+    settling = None if not_sent_after_seconds is None else timedelta(seconds=not_sent_after_seconds)
+    return _LookUp(client, ledger, run_key, progress).settle(_Rule(settling))
+
+
+def settle_refused(
+    client: EsmsClient, ledger: Ledger, run_key: str, *, may_send_one: Callable[[], bool]
+) -> ReconcileResult:
+    """
+    `reconcile`, which also takes rows for not sent that were refused with their whole call, after `REFUSED_SETTLING`.
+
+    Args:
+        may_send_one: asked where the gateway lists nothing of the run, so that its silence proves nothing: whether one
+            of those rows may count as not sent all the same. Once it is sent, the gateway lists it, or does not.
+    """
+    return _LookUp(client, ledger, run_key, None).settle(_Rule(None, REFUSED_SETTLING, may_send_one))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """
+    What it means that the sent data does not have a row.
+
+    Attributes:
+        settling: after this time it was not sent; None: nothing.
+        refused_settling: the same of rows that were refused with their whole call.
+        may_send_one: see `settle_refused`.
+    """
+
+    settling: timedelta | None
+    refused_settling: timedelta | None = None
+    may_send_one: Callable[[], bool] | None = None
+
+    def settling_of(self, one: _Open) -> timedelta | None:
+        return self.refused_settling if one.refused_whole and self.settling is None else self.settling
+
+
+class _LookUp:
+    """One reconciliation of one run."""
+
+    def __init__(
+        self, client: EsmsClient, ledger: Ledger, run_key: str, progress: Callable[[int], None] | None
+    ) -> None:
+        self._client, self._ledger, self._progress = client, ledger, progress
+        self._run_key = check_run_key(run_key)
+        self._about = ledger.run_about(self._run_key)
+        # With another secret no phone would be found, and everything in doubt would look as if it had not been sent.
+        ledger.check_phone_secret(self._run_key, self._about)
+        if self._about["kind"] not in SMS_TYPES_OF_KIND:
+            raise InvalidRequestError(
+                f"Run {self._run_key!r} is advertising: its messages carry no campaign and cannot be looked up. "
+                "Look at the campaign in the portal, then use `esms resend` or leave the rows held.",
+                field="run_key",
             )
-            continue
-        waiting.setdefault(row["phone"], []).append(one)
-        earliest = min(earliest or row["first_attempt_ms"], row["first_attempt_ms"])
-    accepted, identified = len(found), 0
-    missing: list[_Open] = []
-    campaign_seen = False
-    if earliest is not None:
-        since = pendulum.from_timestamp(earliest / 1000).subtract(seconds=_SLACK_SECONDS)
-        known_ids = ledger.message_ids(run_key, list(waiting))
+        self._began = ledger.now()
+        self._looked_for = 0
+        self._found: list[Settlement] = []
+        self._missing: list[_Open] = []
+        self._campaign_seen = False
+        # Phones in doubt that are listed under whatever campaign.
+        self._listed: set[str] = set()
+
+    def settle(self, rule: _Rule) -> ReconcileResult:
+        """Look everything up, and only then conclude: a reading that breaks off must not have concluded anything."""
+        waiting, since = self._read_ledger()
+        by_id = len(self._found)
+        accepted, identified = self._match(waiting, since) if since is not None else (0, 0)
+        judged = self._judge(rule)
+        self._ledger.settle_found(self._found)
+        not_sent = self._ledger.settle_found(
+            [
+                Settlement(one.request_id, SendState.NOT_SENT, reason="not in the sent data after the settling time")
+                for one in judged.not_sent
+            ],
+            looked_at=self._began,
+        )
+        summary = self._ledger.summary(self._run_key)
+        result = ReconcileResult(
+            looked_for=self._looked_for,
+            accepted=by_id + accepted,
+            identified=identified,
+            not_sent=not_sent,
+            still_unknown=summary.unknown + summary.held + summary.claimed,
+            run=summary,
+            open_because=judged.open_because,
+        )
+        logger.info(
+            "reconcile %s: %d looked for, %d accepted, %d identified, %d not sent, %d still unknown",
+            self._run_key, self._looked_for, result.accepted, identified, not_sent, result.still_unknown,
+        )  # fmt: skip
+        if result.open_because:
+            logger.warning("reconcile %s: %s", self._run_key, result.open_because)
+        return result
+
+    def _read_ledger(self) -> tuple[dict[str, list[_Open]], DateTime | None]:
+        """Open rows by phone, and when the first of them was sent; those that are found by their id are settled."""
+        waiting: dict[str, list[_Open]] = {}
+        earliest: int | None = None
+        for row in self._ledger.unresolved(self._run_key):
+            self._looked_for += 1
+            # Whichever clock says later: the one is the gateway's where it was known, the other this machine's.
+            last_attempt_ms = max(row["updated_ms"], row["first_attempt_ms"])
+            one = _Open(
+                row["request_id"],
+                row["phone"],
+                row["state"] != SendState.ACCEPTED,
+                row["state"] == SendState.UNKNOWN and row["in_doubt"] == REFUSED_WHOLE,
+                pendulum.from_timestamp(last_attempt_ms / 1000),
+            )
+            if one.in_doubt and row["message_id"] and _is_known(self._client, row["message_id"]):
+                self._found.append(
+                    Settlement(one.request_id, SendState.ACCEPTED, message_id=row["message_id"], reason="found by id")
+                )
+                continue
+            waiting.setdefault(one.phone, []).append(one)
+            earliest = min(earliest or row["first_attempt_ms"], row["first_attempt_ms"])
+        return waiting, None if earliest is None else pendulum.from_timestamp(earliest / 1000)
+
+    def _match(self, waiting: Mapping[str, list[_Open]], first_sent: DateTime) -> tuple[int, int]:
+        """Match open rows with what the gateway lists; how many in doubt were found, and how many got their id."""
+        since = first_sent.subtract(seconds=_SLACK_SECONDS)
+        known_ids = self._ledger.message_ids(self._run_key, list(waiting))
         new_ids: dict[str, list[str]] = {}
         # Messages are listed by the gateway's clock: one that is behind here would end the window before they came.
-        client.learn_time()
-        until = max(now, client.clock.latest()).add(seconds=_SLACK_SECONDS)
-        for phone, message_id in _sent_under(client, about, since, until, progress):
-            campaign_seen = True
-            stored = ledger.hash_phone(phone)
-            if stored in waiting and message_id not in known_ids:
-                known_ids.add(message_id)
-                new_ids.setdefault(stored, []).append(message_id)
-        for stored, rows in waiting.items():
-            matched, absent = _matched(rows, new_ids.get(stored, []))
+        self._client.learn_time()
+        until = max(self._began, self._client.clock.latest()).add(seconds=_SLACK_SECONDS)
+        campaign = _folded(self._about["campaign"])
+        for message in self._sent_data(since, until):
+            number = read_phone(message.phone or "")[0]
+            if number is None or not message.message_id:
+                continue
+            phone = self._ledger.hash_phone(number)
+            if phone in waiting:
+                self._listed.add(phone)
+            if _folded(message.campaign) != campaign:
+                continue
+            self._campaign_seen = True
+            if phone in waiting and message.message_id not in known_ids:
+                known_ids.add(message.message_id)
+                new_ids.setdefault(phone, []).append(message.message_id)
+        accepted = identified = 0
+        for phone, rows in waiting.items():
+            matched, absent = _matched(rows, new_ids.get(phone, []))
             for one, message_id in matched:
-                found.append(
+                self._found.append(
                     Settlement(one.request_id, SendState.ACCEPTED, "100", message_id, reason="found in the sent data")
                 )
                 accepted += one.in_doubt
                 identified += not one.in_doubt
-            missing += absent
-    judged = _Judged([], "")
-    if missing and not_sent_after_seconds is not None:
-        settling = timedelta(seconds=not_sent_after_seconds)
+            self._missing += absent
+        return accepted, identified
+
+    def _sent_data(self, since: DateTime, until: DateTime) -> Iterator[SentMessage]:
+        """Every message of the run's types, in windows that the gateway is known to serve."""
+        read = 0
+        while since < until:
+            end = min(since.add(days=_LONGEST_WINDOW_DAYS), until)
+            for sms_type in SMS_TYPES_OF_KIND[self._about["kind"]]:
+                for message in self._client.get_sms_sent_data(since, end, sms_type):
+                    read += 1
+                    if self._progress is not None and read % 500 == 0:
+                        self._progress(read)
+                    yield message
+            since = end
+
+    def _judge(self, rule: _Rule) -> _Judged:
+        """What it means that the sent data does not have the missing rows."""
+        judged = [one for one in self._missing if rule.settling_of(one) is not None]
+        if not judged:
+            return _Judged([], "")
         # A machine whose clock is ahead must not shorten the settling time.
-        gateways = client.clock.latest()
-        is_ahead = (now - gateways).total_seconds() > _SLACK_SECONDS
-        judged = _judge(missing, about, gateways if is_ahead else now, settling, campaign_seen=campaign_seen)
-    # At the very end: a reading that broke off must not have concluded anything.
-    ledger.settle_found(found)
-    not_sent = ledger.settle_found(
-        [
-            Settlement(one.request_id, SendState.NOT_SENT, reason="not in the sent data after the settling time")
-            for one in judged.not_sent
-        ],
-        looked_at=now,
-    )
-    summary = ledger.summary(run_key)
-    result = ReconcileResult(
-        looked_for,
-        accepted,
-        identified,
-        not_sent,
-        summary.unknown + summary.held + summary.claimed,
-        summary,
-        judged.open_because,
-    )
-    logger.info(
-        "reconcile %s: %d looked for, %d accepted, %d identified, %d not sent, %d still unknown",
-        run_key, looked_for, accepted, identified, not_sent, result.still_unknown,
-    )  # fmt: skip
-    if result.open_because:
-        logger.warning("reconcile %s: %s", run_key, result.open_because)
-    return result
+        gateways = self._client.clock.latest()
+        now = gateways if (self._began - gateways).total_seconds() > _SLACK_SECONDS else self._began
+        scheduled = pendulum.parse(self._about["send_at"]) if self._about.get("send_at") else None
+
+        def due(one: _Open) -> DateTime:
+            settling = rule.settling_of(one) or timedelta()
+            return max(one.last_attempt, scheduled if isinstance(scheduled, DateTime) else one.last_attempt) + settling
+
+        due_rows = [one for one in judged if due(one) - _TICK <= now and now - one.last_attempt <= _LISTED_FOR]
+        if not self._campaign_seen:
+            return self._judge_unlisted(rule, judged, due_rows)
+        return _Judged(due_rows, _why_open(judged, now, due, self._about.get("send_at", "")))
+
+    def _judge_unlisted(self, rule: _Rule, judged: list[_Open], due_rows: list[_Open]) -> _Judged:
+        """Nothing of the run is listed: that proves nothing, but one row may be sent to see whether it will be."""
+        evidence = [one for one in due_rows if one.refused_whole and one.phone not in self._listed]
+        if evidence and rule.may_send_one is not None and rule.may_send_one():
+            return _Judged(evidence[:1], "")
+        return _Judged(
+            [],
+            f"{len(judged)} rows are not in the sent data, but no other row of the campaign "
+            f"{self._about['campaign']!r} is either, so that proves nothing: they stay in doubt. If the portal shows "
+            "that they were not sent, release them with `esms resend`.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,34 +315,29 @@ class _Judged:
     open_because: str
 
 
-def _judge(
-    missing: list[_Open], about: Mapping[str, str], now: DateTime, settling: timedelta, *, campaign_seen: bool
-) -> _Judged:
-    """What it means that the sent data does not have these rows."""
-    if not campaign_seen:
-        return _Judged(
-            [],
-            f"{len(missing)} rows are not in the sent data, but no other row of the campaign {about['campaign']!r} is "
-            "either, so that proves nothing: they stay in doubt. If the portal shows that they were not sent, "
-            "release them with `esms resend`.",
-        )
-    scheduled = pendulum.parse(about["send_at"]) if about.get("send_at") else None
-    if isinstance(scheduled, DateTime) and now < scheduled + settling:
-        return _Judged(
-            [],
-            f"{len(missing)} rows are not in the sent data, but the run is scheduled for {about['send_at']}: reconcile "
-            "again when the settling time behind that is over.",
-        )
-    old = [one for one in missing if now - one.last_attempt > _LISTED_FOR]
-    not_sent = [one for one in missing if settling - _TICK <= now - one.last_attempt <= _LISTED_FOR]
-    open_because = ""
+def _why_open(judged: list[_Open], now: DateTime, due: Callable[[_Open], DateTime], send_at: str) -> str:
+    """Of missing rows that may have been sent all the same; empty where they are only too young."""
+    old = [one for one in judged if now - one.last_attempt > _LISTED_FOR]
     if old:
-        open_because = (
+        return (
             f"{len(old)} rows are not in the sent data, but were sent more than {_LISTED_FOR.days} days ago, and it is "
             "not known how far back it goes: they stay in doubt. If the portal shows that they were not sent, release "
             "them with `esms resend`."
         )
-    return _Judged(not_sent, open_because)
+    early = [one for one in judged if due(one) - _TICK > now]
+    refused = [one for one in early if one.refused_whole]
+    if send_at and early:
+        return (
+            f"{len(early)} rows are not in the sent data, but the run is scheduled for {send_at}: reconcile "
+            "again when the settling time behind that is over."
+        )
+    if refused:
+        at = max(due(one) for one in refused).in_timezone(VIETNAM).format("HH:mm on D MMMM", locale="en")
+        return (
+            f"{len(refused)} rows were refused with their whole call and are not in the sent data: unless they turn up "
+            f"there, the same command sends them from {at} (Vietnam) on."
+        )
+    return ""
 
 
 def _matched(rows: list[_Open], ids: list[str]) -> tuple[list[tuple[_Open, str]], list[_Open]]:
@@ -244,28 +364,6 @@ def _is_known(client: EsmsClient, message_id: str) -> bool:
     except MessageNotFoundError:
         return False
     return True
-
-
-def _sent_under(
-    client: EsmsClient,
-    about: Mapping[str, str],
-    since: DateTime,
-    until: DateTime,
-    progress: Callable[[int], None] | None,
-) -> Iterator[tuple[str, str]]:
-    """(phone, message id) of every message of the run's campaign, in windows that the gateway is known to serve."""
-    read, campaign = 0, _folded(about["campaign"])
-    while since < until:
-        end = min(since.add(days=_LONGEST_WINDOW_DAYS), until)
-        for sms_type in SMS_TYPES_OF_KIND[about["kind"]]:
-            for message in client.get_sms_sent_data(since, end, sms_type):
-                read += 1
-                if progress is not None and read % 500 == 0:
-                    progress(read)
-                phone = read_phone(message.phone or "")[0]
-                if _folded(message.campaign) == campaign and phone and message.message_id:
-                    yield phone, message.message_id
-        since = end
 
 
 def _folded(campaign: str) -> str:

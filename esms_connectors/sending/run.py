@@ -197,7 +197,7 @@ class Run:
 
     def _resolve_unrepeatable(self) -> None:
         """Of a part of a run: rows in doubt that may not simply be repeated by the next call."""
-        if not self.counters.unknown or self.stopped_by is not None or self._doubt.repeats:
+        if not self.counters.unknown or self.stopped_by is not None or self._doubt.waits_for_a_repeat:
             return
         if self._resolve_doubt() and self.recipients.repeatable:
             self._read_again()
@@ -287,16 +287,17 @@ class Run:
         frozen = self.channel.frozen
         chunk = make_request_id("chunk", *(row.row_key for row in rows)) if frozen else str(number)
         times = self._lease.begin()
+        repeat = times.told and self._doubt.repeats
         found = self.ledger.claim(
             self.run_key,
             rows,
             worker=self.worker,
             chunk=chunk,
             frozen=frozen,
-            repeat=times.told and self._doubt.repeats,
+            repeat=repeat,
             times=times,
         )
-        self._doubt.note(recipients[index] for index in found.doubtful)
+        self._doubt.note((recipients[index] for index in found.doubtful), not_repeatable=repeat)
         self._count(
             settled_before=found.settled,
             accepted_before=found.accepted,

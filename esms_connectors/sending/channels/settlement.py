@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from esms_connectors.gateway.codes import ERROR_BY_CODE
+from esms_connectors.gateway.codes import CODES, ERROR_BY_CODE
 from esms_connectors.gateway.errors import (
     AccountSetupError,
     AddressNotAllowedError,
@@ -49,8 +49,9 @@ def whole_chunk(claims: Sequence[Claim], error: EsmsError) -> ChunkOutcome:
     # An id may stand beside a code; it is what the row can be looked up by.
     message_id = error.message_id if isinstance(error, GatewayError) and len(claims) == 1 else None
     refused = len(claims) == 1 and code is not None and not isinstance(error, _NOT_ABOUT_A_ROW)
+    whole = state is SendState.UNKNOWN and _refuses_all(error)
     settlements = [
-        Settlement(claim.request_id, state, code=code, message_id=message_id, reason=reason, id_refused=refused)
+        Settlement(claim.request_id, state, code, message_id, False, reason, refused, refused_whole=whole)
         for claim in claims
     ]
     return ChunkOutcome(settlements, stops_run(error), answered, late)
@@ -63,7 +64,7 @@ def stops_run(error: EsmsError | None) -> GatewayError | None:
     return None
 
 
-def _code_of(error: EsmsError) -> str | None:
+def _code_of(error: EsmsError | None) -> str | None:
     match error:
         case GatewayError(attempts=0):
             # Never tried, because another call was refused: nothing was said about these rows.
@@ -95,7 +96,10 @@ def settle_accepted(claim: Claim, sent: Submission) -> Settlement:
     )
 
 
-def settle_row(claim: Claim, row: RecipientOutcome, *, others_accepted: bool) -> Settlement:
+def settle_row(
+    claim: Claim, row: RecipientOutcome, refusal: EsmsError | None = None, *, others_accepted: bool
+) -> Settlement:
+    """The settlement of one row of an answer; `refusal` is what its call as a whole was refused with."""
     error = ERROR_BY_CODE.get(row.code or "", GatewayError)
     match row.outcome:
         case Outcome.ACCEPTED:
@@ -109,7 +113,32 @@ def settle_row(claim: Claim, row: RecipientOutcome, *, others_accepted: bool) ->
         case _:
             state = SendState.REJECTED
     refused = row.refused and not issubclass(error, _NOT_ABOUT_A_ROW)
-    return Settlement(claim.request_id, state, row.code, row.message_id, row.duplicate, row.reason, refused)
+    # Left out of an answer that refuses the call, and not refused itself.
+    whole = state is SendState.UNKNOWN and not row.refused and row.message_id is None and _refuses_all(refusal)
+    return Settlement(
+        claim.request_id,
+        state,
+        row.code,
+        row.message_id,
+        row.duplicate,
+        row.reason,
+        refused,
+        refused_whole=whole and row.code == _code_of(refusal),
+    )
+
+
+def _refuses_all(error: EsmsError | None) -> bool:
+    """
+    Whether it says no, in a word of the gateway's tables, to a call that no answer of is missing. That may still be no
+    word about any row, so they are in doubt, but they can be shown not to have been taken.
+    """
+    return (
+        isinstance(error, GatewayError)
+        and not isinstance(error, DuplicateRequestError)
+        and error.code in CODES
+        and error.message_id is None
+        and error.attempts > 0
+    )
 
 
 def stopping_refusal(code: str | None, *, others_accepted: bool) -> GatewayError | None:

@@ -91,7 +91,7 @@ class ZnsChannel(Channel):
             return whole_chunk(claims, error)
         others_accepted = bulk.accepted > 0
         settlements = [
-            settle_row(claim, row, others_accepted=others_accepted)
+            settle_row(claim, row, bulk.refusal, others_accepted=others_accepted)
             for claim, row in zip(claims, bulk.rows, strict=True)
         ]
         refusals = (stopping_refusal(row.code, others_accepted=others_accepted) for row in bulk.rows if row.refused)
