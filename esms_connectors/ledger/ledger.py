@@ -347,18 +347,20 @@ class Ledger:
         with self._reading() as connection:
             return connection.execute(self._sql.live_claims, parameters).first() is not None
 
-    def settle(self, settlements: Iterable[Settlement], *, worker: str) -> None:
+    def settle(self, settlements: Iterable[Settlement], *, worker: str) -> dict[str, SendState]:
         """
-        Write down what came of claimed rows.
+        Write down what came of claimed rows, and return what they are now, by request id.
 
         A row that was taken over by another worker meanwhile is only settled by proof of acceptance. A row in doubt
         that could not be sent, or was refused for the account's sake, stays unknown: that says nothing about its
         earlier attempt.
         """
         records = _records(settlements)
-        if records:
-            with self._writing() as connection:
-                connection.execute(self._sql.settle, {"rows": records, "worker": worker, "now": self._now_ms()})
+        if not records:
+            return {}
+        with self._writing() as connection:
+            settled = connection.execute(self._sql.settle, {"rows": records, "worker": worker, "now": self._now_ms()})
+            return {request_id: SendState(state) for request_id, state in settled}
 
     def give_back(self, claims: Iterable[Claim], *, worker: str) -> None:
         """Claims that were not sent; those in doubt from before stay in doubt."""

@@ -174,7 +174,8 @@ _ROWS_SQLITE = {
         value ->> 'line' AS line FROM json_each(:rows)) AS given""",
     "settle": """(SELECT value ->> 'request_id' AS request_id, value ->> 'state' AS state, value ->> 'code' AS code,
         value ->> 'message_id' AS message_id, value ->> 'duplicate' AS duplicate, value ->> 'reason' AS reason,
-        value ->> 'id_refused' AS id_refused, value ->> 'refused_whole' AS refused_whole FROM json_each(:rows)) AS given""",
+        value ->> 'id_refused' AS id_refused, value ->> 'refused_whole' AS refused_whole
+        FROM json_each(:rows)) AS given""",
     "ids": "(SELECT value ->> 'request_id' FROM json_each(:rows))",
     "states": "(SELECT value FROM json_each(:states))",
     "in_order": "",
@@ -257,13 +258,14 @@ UPDATE esms_sends SET
         THEN esms_sends.code ELSE given.code END,
     message_id = coalesce(given.message_id, esms_sends.message_id),
     duplicate = CASE WHEN {consumed} THEN 0 ELSE given.duplicate END,
-    id_refused = CASE WHEN given.id_refused = 1 OR ({consumed}) THEN 1 ELSE esms_sends.id_refused END,
+    id_refused = CASE WHEN given.id_refused = 1 THEN 1 ELSE esms_sends.id_refused END,
     reason = CASE WHEN given.state = 'not_sent' AND given.reason = '' THEN esms_sends.reason ELSE given.reason END,
     claimed_by = NULL, lease_until_ms = 0, updated_ms = :now
 FROM {settle}
 WHERE esms_sends.request_id = given.request_id {in_order} AND (
     (esms_sends.claimed_by = :worker AND esms_sends.state = 'claimed')
     OR (given.state = 'accepted' AND esms_sends.state <> 'accepted' AND NOT ({consumed})))
+RETURNING esms_sends.request_id, esms_sends.state
 """
 
 # "Not sent" is only concluded about rows that nobody touched since the looking began.

@@ -110,7 +110,7 @@ class Doubt:
         self._looked_up = settled is not None
         if settled or self.waits_for_a_repeat:
             return True
-        if settled is not None and self._may_probe() and self._probe(worker, send_claimed, begin):
+        if settled is not None and self._may_probe() and (self._probe(worker, send_claimed, begin) or self._look_up()):
             return True
         self._candidates.clear()
         self._over = True
@@ -126,7 +126,7 @@ class Doubt:
                 self._client,
                 self._ledger,
                 self._run_key,
-                may_send_one=lambda: not self._careful and self._begin_probe(),
+                may_send_one=None if self._careful else self._begin_probe,
             )
         except LedgerError:
             raise
@@ -142,6 +142,9 @@ class Doubt:
     def _probe(self, worker: str, send_claimed: SendClaimed, begin: Callable[[], Times]) -> bool:
         """Send one row that is still in doubt once more, under its id; whether that proved that ids are honoured."""
         self._client.learn_time()
+        # Asked before a row is claimed: that it was touched would put off what is concluded about it.
+        if not self._begin_probe():
+            return False
         for recipient in list(self._candidates.values()):
             times = begin()
             row = LedgerRow(recipient.row_key, recipient.phone, self._channel.payload(recipient), recipient.line)
@@ -150,22 +153,24 @@ class Doubt:
             )
             if not found.claims:
                 continue
-            if not found.claims[0].in_doubt or not self._begin_probe():
+            if not found.claims[0].in_doubt:
                 self._ledger.give_back(found.claims, worker=worker)
-                if found.claims[0].in_doubt:
-                    return False
                 continue
             outcome = send_claimed(list(found.claims), [recipient], times)
-            if all(settlement.state == "not_sent" and settlement.code is None for settlement in outcome.settlements):
-                # Nothing left this machine.
-                self._ledger.facts.abandon_probe(self._run_key, self._client.account, self._endpoint.name)
+            if all(settlement.state in ("not_sent", "rejected") for settlement in outcome.settlements):
+                # Nothing left this machine, or the gateway said no to this very row: nothing was learned or risked.
+                self._abandon_probe()
             return self.repeats
+        self._abandon_probe()
         return False
 
     def _begin_probe(self) -> bool:
         return self._ledger.facts.begin_probe(
             self._run_key, self._client.account, self._endpoint.name, self._client.clock.latest()
         )
+
+    def _abandon_probe(self) -> None:
+        self._ledger.facts.abandon_probe(self._run_key, self._client.account, self._endpoint.name)
 
     def _advise(self) -> None:
         parts = [self._open_because] if self._open_because else []

@@ -116,7 +116,7 @@ def reconcile(
 
 
 def settle_refused(
-    client: EsmsClient, ledger: Ledger, run_key: str, *, may_send_one: Callable[[], bool]
+    client: EsmsClient, ledger: Ledger, run_key: str, *, may_send_one: Callable[[], bool] | None
 ) -> ReconcileResult:
     """
     `reconcile`, which also takes rows for not sent that were refused with their whole call, after `REFUSED_SETTLING`.
@@ -290,14 +290,15 @@ class _LookUp:
             return max(one.last_attempt, scheduled if isinstance(scheduled, DateTime) else one.last_attempt) + settling
 
         due_rows = [one for one in judged if due(one) - _TICK <= now and now - one.last_attempt <= _LISTED_FOR]
-        if not self._campaign_seen:
-            return self._judge_unlisted(rule, judged, due_rows)
-        return _Judged(due_rows, _why_open(judged, now, due, self._about.get("send_at", "")))
+        why_open = _why_open(judged, now, due, self._about.get("send_at", ""))
+        if self._campaign_seen:
+            return _Judged(due_rows, why_open)
+        return self._judge_unlisted(rule, judged, due_rows) if due_rows or not why_open else _Judged([], why_open)
 
     def _judge_unlisted(self, rule: _Rule, judged: list[_Open], due_rows: list[_Open]) -> _Judged:
         """Nothing of the run is listed: that proves nothing, but one row may be sent to see whether it will be."""
         evidence = [one for one in due_rows if one.refused_whole and one.phone not in self._listed]
-        if evidence and rule.may_send_one is not None and rule.may_send_one():
+        if evidence and rule.may_send_one is not None and (rule.may_send_one() or self._nothing_was_taken()):
             return _Judged(evidence[:1], "")
         return _Judged(
             [],
@@ -305,6 +306,12 @@ class _LookUp:
             f"{self._about['campaign']!r} is either, so that proves nothing: they stay in doubt. If the portal shows "
             "that they were not sent, release them with `esms resend`.",
         )
+
+    def _nothing_was_taken(self) -> bool:
+        """Whether a row that was sent for evidence before was refused as well."""
+        summary = self._ledger.summary(self._run_key)
+        refused = sum(one.refused_whole for one in self._missing)
+        return summary.accepted == 0 and summary.unknown + summary.held + summary.claimed == refused
 
 
 @dataclass(frozen=True, slots=True)

@@ -315,8 +315,11 @@ class Run:
             return
         chosen = [recipients[claim.index] for claim in found.claims]
         outcome = self._send_claimed(found.claims, chosen, times)
-        unknown = {one.request_id for one in outcome.settlements if one.state is SendState.UNKNOWN}
-        self._doubt.note(one for claim, one in zip(found.claims, chosen, strict=True) if claim.request_id in unknown)
+        unknown = {one.request_id: one.code for one in outcome.settlements if one.state is SendState.UNKNOWN}
+        for claim, recipient in zip(found.claims, chosen, strict=True):
+            if claim.request_id in unknown:
+                # Whose id was seen before is not settled by another repeat either.
+                self._doubt.note([recipient], not_repeatable=unknown[claim.request_id] == "124")
 
     def _send_claimed(self, claims: Sequence[Claim], recipients: Sequence[Recipient], times: Times) -> ChunkOutcome:
         """Send what is claimed, settle and count it."""
@@ -329,7 +332,7 @@ class Run:
             raise
         if not times.told:
             self._date(claims, outcome, times)
-        self.ledger.settle(outcome.settlements, worker=self.worker)
+        outcome = self._settle(outcome)
         self._doubt.save()
         states = [settlement.state.value for settlement in outcome.settlements]
         self._count(
@@ -352,6 +355,17 @@ class Run:
                     "Run the same command again later: it resumes."
                 )
         return outcome
+
+    def _settle(self, outcome: ChunkOutcome) -> ChunkOutcome:
+        """The outcome as the ledger has it: what is said of a repeat does not settle a row in doubt."""
+        states = self.ledger.settle(outcome.settlements, worker=self.worker)
+        changed = [
+            one
+            if (state := states.get(one.request_id, one.state)) is one.state
+            else replace(one, state=state, duplicate=False)
+            for one in outcome.settlements
+        ]
+        return replace(outcome, settlements=changed)
 
     def _date(self, claims: Sequence[Claim], outcome: ChunkOutcome, times: Times) -> None:
         """Rows in doubt will be judged by the gateway's time, also by other machines: they are dated by it now."""

@@ -143,10 +143,10 @@ class TrappedLedger(Ledger):
         self.trap.pass_by(AFTER_CLAIM)
         return found
 
-    def settle(self, *args: Any, **named: Any) -> None:
+    def settle(self, *args: Any, **named: Any) -> Any:
         self.trap.pass_by(BEFORE_SETTLE)
         with self.quiet:
-            super().settle(*args, **named)
+            return super().settle(*args, **named)
 
 
 def _send_itself(ledger: TrappedLedger, number: int) -> None:

@@ -97,8 +97,9 @@ def test_a_call_refused_after_a_part_was_taken(
     bench.send(threads=1, at_least=None)
     states = Counter(bench.states().values())
     if detail == "none":
-        # Whoever was not taken got it by the repeat under the old id; a 124 after the refusal is no proof.
-        assert states <= Counter({"accepted": 25, "unknown": 50})
+        # Whoever was not taken got it by the repeat under the old id; a 124 after the refusal is no proof, but those
+        # rows are listed. 103 stops the run before that.
+        assert states == ({"unknown": 50} if refusal in ("103", "789") else {"accepted": 50})
     else:
         accepted = [row for row in bench.books.rows(bench.run_key, SendState.ACCEPTED) if row["code"] == "100"]
         assert all(row["message_id"] for row in accepted)
@@ -139,9 +140,8 @@ def test_a_single_message_refused_with_an_id(ledger_url: str, make_bench: Callab
     for _ in range(2):
         bench.send_sms()
         bench.look()
-    assert set(bench.states().values()) == {"unknown"}
-    bench.reconcile()
     bench.check_complete()
+    assert {row["reason"] for row in bench.books.rows(bench.run_key)} <= {"found by id", "found in the sent data"}
 
 
 @pytest.mark.parametrize("channel", [ZNS, CARE, ADVERTISING])

@@ -12,7 +12,7 @@ import types
 import unittest.mock
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pendulum
@@ -59,7 +59,7 @@ from esms_connectors.sending.resend import RowChoice, release_rows
 pytestmark = [pytest.mark.slow, pytest.mark.hypothesis]
 
 ROWS = 24
-EXAMPLES = {SQLITE: 60, POSTGRESQL: 15}
+EXAMPLES = {SQLITE: 45, POSTGRESQL: 12}
 ZNS, CARE = "send_zns_bulk", "send_customer_care_sms"
 OWN_PHONE = phone_of(999)
 VALUES = ("Khách", "Cắt tóc", "M", "15/05/2024")
@@ -275,28 +275,40 @@ class Campaign(RuleBasedStateMachine):
         keys = {self.ledger.request_id(self.run_key, one.row_key): one.phone for one in self.recipients}
         return {keys[row["request_id"]]: row["state"] for row in self.ledger.rows(self.run_key)}
 
+    def is_duplicate(self, phone: str) -> bool:
+        row_keys = [one.row_key for one in self.recipients if one.phone == phone]
+        return any(row["duplicate"] for row in self.ledger.rows_of(self.run_key, row_keys))
+
     @property
     def delivered(self) -> Counter[str]:
-        return Counter({phone: count for phone, count in self.gateway.deliveries_by_phone().items() if phone != OWN_PHONE})
+        found = Counter(self.gateway.deliveries_by_phone())
+        del found[OWN_PHONE]
+        return found
 
     def probes_of_customers(self) -> int:
+        """How many rows of this run were sent again to find out whether request ids are honoured."""
         with self.ledger._engine.connect() as connection:
-            return int(connection.execute(sa.text("SELECT count(*) FROM esms_id_probes WHERE run_key = :run"),
-                                          {"run": self.run_key}).scalar_one())
+            found = connection.execute(
+                sa.text("SELECT count(*) FROM esms_id_probes WHERE run_key = :run_key"), {"run_key": self.run_key}
+            )
+            return int(found.scalar_one())
 
     @invariant()
     def nobody_twice_and_the_ledger_is_right(self) -> None:
         if not hasattr(self, "resent"):
             return
         delivered = self.delivered
-        twice = {phone: count for phone, count in delivered.items() if count > 1 + self.resent[phone]}
-        if twice:
-            # One row of a run, sent again to find out.
-            assert self.ids_ignored and sum(twice.values()) - len(twice) - sum(self.resent[p] for p in twice) <= self.probes_of_customers(), twice
+        more = {
+            phone: count - 1 - self.resent[phone]
+            for phone, count in delivered.items()
+            if count > 1 + self.resent[phone]
+        }
+        assert sum(more.values()) <= (self.probes_of_customers() if self.ids_ignored else 0), more
         for phone, state in self.states().items():
             assert state in list(SendState)
             if state == "accepted":
-                assert delivered[phone] >= 1, phone
+                # The documented exception: an id that a refusal used up, whose answer was lost.
+                assert delivered[phone] >= 1 or (self.burns and self.is_duplicate(phone)), phone
             elif state in ("rejected", "not_sent"):
                 assert delivered[phone] <= self.resent[phone], phone
 
@@ -319,7 +331,7 @@ class Campaign(RuleBasedStateMachine):
             self.ledger.close()
 
     def check_everybody_is_accounted_for(self) -> None:
-        states, delivered = self.states(), self.delivered
+        states = self.states()
         for one in self.recipients:
             phone = one.phone
             if self.campaign_comes_back:
@@ -328,8 +340,6 @@ class Campaign(RuleBasedStateMachine):
                 assert states[phone] in ("accepted", "rejected", "unknown", "held"), phone
             if states[phone] == "rejected":
                 assert phone in self.blocked, phone
-            if states[phone] == "accepted":
-                assert delivered[phone] >= 1
 
 
 @pytest.mark.parametrize("database", DATABASES)

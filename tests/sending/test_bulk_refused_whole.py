@@ -1,0 +1,185 @@
+"""
+A call that was refused as a whole says nothing of its rows. What the sent data shows not to have been taken goes out
+again by the same command, without a person; everything else keeps its doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from bulk_bench import Bench, people
+
+from esms_connectors.emulator import code, drop_after, drop_before, refuse_taken
+from esms_connectors.sending.bulk import BulkIncompleteError, BulkSummary, send_zns_bulk
+
+ZNS = "send_zns_bulk"
+HOUR = 3600.0
+RICH = 10**9
+
+
+@pytest.fixture
+def bench(ledger_url: str, make_bench: Callable[..., Bench]) -> Bench:
+    """An account that was never tested, and one call's worth of people."""
+    return make_bench(ledger_url, people(100), proven=False)
+
+
+def refuse(bench: Bench, refusal: str = "103", *, share: float = 0.0) -> None:
+    """The first call, of which this share was taken."""
+    bench.gateway.faults.add(ZNS, refuse_taken(refusal, share) if share else code(refusal))
+    bench.send(threads=1)
+    assert bench.states() == {one.row_key: "unknown" for one in bench.recipients}
+    bench.gateway.faults.clear()
+
+
+def words_of(bench: Bench) -> str:
+    """What the same command says once more."""
+    with pytest.raises(BulkIncompleteError) as raised:
+        send_zns_bulk(
+            bench.client(), lambda: bench.recipients, "267247", "4097311281936189049",
+            ledger=bench.ledger(), run_key=bench.run_key, threads=1,
+        )  # fmt: skip
+    bench.look()
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("hours", [1.1, 10, 14, 30])
+@pytest.mark.parametrize("refusal", ["103", "99", "110"])
+def test_the_same_command_resumes_after_a_top_up(bench: Bench, refusal: str, hours: float) -> None:
+    """Nothing was taken, nothing of the run is listed: one row goes out, is listed, and the others follow at once."""
+    refuse(bench, refusal)
+    bench.clock.move(hours * HOUR)
+    assert bench.send(threads=1).complete
+    bench.check_complete()
+    # Where the refusal does not stop the run, it tries one row itself.
+    assert bench.gateway.call_count(ZNS) == (3 if refusal == "103" else 4)
+
+
+def test_before_an_hour_one_row_is_a_probe_and_the_line_says_when_the_rest_goes(bench: Bench) -> None:
+    refuse(bench)
+    said = words_of(bench)
+    assert "99 rows were refused with their whole call" in said
+    assert "the same command sends them from 13:0" in said
+    assert bench.look().total() == 1
+    bench.clock.move(0.5 * HOUR)
+    assert "the same command sends them from 13:0" in words_of(bench)
+    assert bench.look().total() == 1
+    bench.clock.move(0.6 * HOUR)
+    assert bench.send(threads=1).complete
+    bench.check_complete()
+
+
+def test_a_balance_that_ends_half_way(bench: Bench) -> None:
+    """Rows that were accepted are listed, so no other evidence is needed."""
+    bench.gateway.set_balance(300 * 40)
+    bench.send(threads=1, chunk_size=20)
+    bench.gateway.set_balance(RICH)
+    bench.clock.move(1.1 * HOUR)
+    assert bench.send(threads=1, chunk_size=20).complete
+    bench.check_complete()
+
+
+@pytest.mark.parametrize("hours", [0, 1.1, 14])
+def test_an_account_that_was_tested(ledger_url: str, make_bench: Callable[..., Bench], hours: float) -> None:
+    """On the same day under the same ids at once, behind midnight by the sent data."""
+    bench = make_bench(ledger_url, people(100))
+    refuse(bench)
+    bench.clock.move(hours * HOUR)
+    assert bench.send(threads=1).complete
+    bench.check_complete()
+
+
+@pytest.mark.parametrize("ids_ignored", [False, True])
+@pytest.mark.parametrize("listed_late", [0.0, 600.0])
+@pytest.mark.parametrize("hours", [0, 1.1, 14])
+def test_a_half_that_was_taken_is_found(
+    sqlite_url: str, make_bench: Callable[..., Bench], hours: float, listed_late: float, ids_ignored: bool
+) -> None:
+    """Whenever it is sent again: those who have it are found in the sent data, the others get it once."""
+    bench = make_bench(sqlite_url, people(100), proven=False)
+    bench.gateway.quirks.bulk_request_id_ignored = ids_ignored
+    bench.gateway.quirks.listed_late_share, bench.gateway.quirks.listed_late_seconds = 0.5, listed_late
+    refuse(bench, share=0.5)
+    bench.clock.move(hours * HOUR)
+    if hours or not listed_late or not ids_ignored:
+        bench.send(threads=1)
+        bench.clock.move(1.1 * HOUR)
+        assert bench.send(threads=1).complete
+        bench.check_complete()
+
+
+@pytest.mark.parametrize("echo", ["empty", "left out"])
+def test_a_campaign_that_is_not_given_back(bench: Bench, echo: str) -> None:
+    """One row is sent, nothing proves anything, and the rest stays in doubt with a line that says what to do."""
+    bench.gateway.quirks.bulk_request_id_ignored = True
+    if echo == "empty":
+        bench.gateway.quirks.campaign_echo = "empty"
+    else:
+        bench.gateway.quirks.missing_members = ("Campaign",)
+    refuse(bench, share=0.5)
+    for _ in range(3):
+        bench.clock.move(2 * HOUR)
+        said = words_of(bench)
+    assert "proves nothing" in said
+    assert "`esms resend`" in said
+    assert bench.look().total() == 51
+
+
+def test_a_row_that_is_listed_under_no_campaign_is_not_sent_for_evidence(bench: Bench) -> None:
+    """All were taken, and the campaign does not come back: nobody gets a second one, not even one row."""
+    bench.gateway.quirks.bulk_request_id_ignored = True
+    bench.gateway.quirks.campaign_echo = "empty"
+    bench.gateway.faults.add(ZNS, refuse_taken("103", 1.0))
+    bench.send(threads=1)
+    bench.gateway.faults.clear()
+    # The account is known to ignore ids, so no row is a probe of these either.
+    for _ in range(3):
+        bench.clock.move(2 * HOUR)
+        summary = bench.send(threads=1, reconcile_before_repeat=True)
+    assert summary.run.unknown == 100
+    assert bench.look().total() == 100
+
+
+def test_the_careful_send_no_row_for_evidence(bench: Bench) -> None:
+    refuse(bench)
+    bench.clock.move(2 * HOUR)
+    assert bench.send(threads=1, reconcile_before_repeat=True).run.unknown == 100
+    assert bench.gateway.message_count == 0
+
+
+def unknown_after(bench: Bench) -> BulkSummary:
+    """Two runs hours later, with rows of the campaign in the sent data."""
+    bench.recipients += people(10, first=500)
+    bench.send(bench.recipients[100:], threads=1)
+    for _ in range(2):
+        bench.clock.move(3 * HOUR)
+        summary = bench.send(threads=1)
+    bench.look()
+    return summary
+
+
+def test_a_lost_answer_is_no_refusal(bench: Bench) -> None:
+    """The gateway may have said anything, so only a person's settling time concludes that nothing was taken."""
+    bench.gateway.faults.add(ZNS, drop_before(), calls=[1])
+    bench.send(threads=1)
+    # One row of these is the probe.
+    assert unknown_after(bench).run.unknown == 99
+
+
+def test_a_refused_repeat_of_a_lost_call_is_lost(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+    """The repeat was refused as a whole, the first answer was lost: in doubt beyond any hour."""
+    bench = make_bench(ledger_url, people(100))
+    bench.gateway.faults.add(ZNS, drop_after(), calls=[1])
+    bench.gateway.faults.add(ZNS, code("99"), calls=[2])
+    bench.gateway.quirks.campaign_echo = "empty"
+    bench.send(threads=1)
+    bench.clock.move(14 * HOUR)
+    for _ in range(2):
+        assert bench.send(threads=1).run.held == 100
+    assert bench.look().total() == 100
+
+
+def test_a_code_that_stands_in_no_table_refuses_nothing(bench: Bench) -> None:
+    bench.gateway.faults.add(ZNS, code("555"), calls=[1])
+    bench.send(threads=1)
+    assert unknown_after(bench).run.unknown == 99
