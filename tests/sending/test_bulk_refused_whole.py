@@ -10,8 +10,9 @@ from collections.abc import Callable
 import pytest
 from bulk_bench import Bench, people
 
-from esms_connectors.emulator import code, drop_after, drop_before, refuse_taken
-from esms_connectors.sending.bulk import BulkIncompleteError, BulkSummary, send_zns_bulk
+from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, code, drop_after, drop_before, refuse_taken
+from esms_connectors.sending.bulk import BulkIncompleteError, BulkSummary, send_bulk
+from esms_connectors.sending.channels import ZnsChannel
 
 ZNS = "send_zns_bulk"
 HOUR = 3600.0
@@ -34,17 +35,14 @@ def refuse(bench: Bench, refusal: str = "103", *, share: float = 0.0) -> None:
 
 def words_of(bench: Bench) -> str:
     """What the same command says once more."""
+    channel = ZnsChannel(bench.client(), DEMO_TEMPLATE_ID, DEMO_OA_ID)
     with pytest.raises(BulkIncompleteError) as raised:
-        send_zns_bulk(
-            bench.client(), lambda: bench.recipients, "267247", "4097311281936189049",
-            ledger=bench.ledger(), run_key=bench.run_key, threads=1,
-        )  # fmt: skip
+        send_bulk(channel, bench.recipients, ledger=bench.ledger(), run_key=bench.run_key, threads=1)
     bench.look()
     return str(raised.value)
 
 
-@pytest.mark.parametrize("hours", [1.1, 10, 14, 30])
-@pytest.mark.parametrize("refusal", ["103", "99", "110"])
+@pytest.mark.parametrize(("refusal", "hours"), [("103", 1.1), ("103", 14), ("99", 10), ("110", 30)])
 def test_the_same_command_resumes_after_a_top_up(bench: Bench, refusal: str, hours: float) -> None:
     """Nothing was taken, nothing of the run is listed: one row goes out, is listed, and the others follow at once."""
     refuse(bench, refusal)
