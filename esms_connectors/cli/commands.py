@@ -10,6 +10,7 @@ from rich.table import Table
 
 from esms_connectors import __version__
 from esms_connectors.cli import output
+from esms_connectors.cli.call import call
 from esms_connectors.cli.check import ProbeTarget, check_account
 from esms_connectors.cli.ledger import ledger_commands, reconcile_run, resend
 from esms_connectors.cli.output import EXIT_CODES, EsmsGroup, json_option, print_json
@@ -290,5 +291,5 @@ def demo(folder: str, as_json: bool) -> None:
     show_demo(folder, as_json=as_json)
 
 
-for command in (send_zns, ledger_commands, reconcile_run, resend, pull, report, sql, erase):
+for command in (call, send_zns, ledger_commands, reconcile_run, resend, pull, report, sql, erase):
     esms.add_command(command)

@@ -6,11 +6,12 @@ import ast
 import re
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from documentation import commands_page, operations_page
 from documentation.code_blocks import PAGES as CODE_PAGES
 from documentation.code_blocks import ROOT, blocks_of
-from documentation.commands_page import PAGE, page
 from markdown_it import MarkdownIt
 
 from esms_connectors.airflow.provider_info import get_provider_info
@@ -61,9 +62,10 @@ def test_a_page_uses_public_names_only(page: Path) -> None:
             assert used <= DOCUMENTED, block.where
 
 
-def test_the_page_of_the_commands_is_what_they_say_of_themselves() -> None:
-    """`python tests/documentation/commands_page.py` writes it anew."""
-    assert PAGE.read_text(encoding="utf-8") == page()
+@pytest.mark.parametrize("written", [commands_page, operations_page], ids=["commands", "operations"])
+def test_a_generated_page_is_what_the_code_says_of_itself(written: ModuleType) -> None:
+    """`python tests/documentation/commands_page.py` writes it anew, `operations_page.py` the other."""
+    assert written.PAGE.read_text(encoding="utf-8") == written.page()
 
 
 def anchors_of(text: str) -> set[str]:
