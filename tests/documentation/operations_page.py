@@ -24,7 +24,8 @@ Each of the {count} can be reached under one name:
 | a terminal | `esms call get_oa_quota oa_id=4097311281936189049`; `esms call get_oa_quota --help` |
 
 *Repeated* says when a call whose answer was lost is made again. What costs money or leaves a mark never is, and wants
-`--yes` on a terminal. *Sandbox* is the gateway's spelling of the flag; what has none is refused by a client in sandbox mode.
+`--yes` on a terminal. *Sandbox* is the gateway's spelling of the flag; what has none, and does more than read, is
+refused by a client in sandbox mode.
 
 | operation | what it does | effect | repeated | sandbox |
 | --- | --- | --- | --- | --- |
