@@ -41,6 +41,34 @@ class EsmsHook(BaseHook):
     conn_type = CONN_TYPE
     hook_name = "eSMS.vn"
 
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Airflow 3.1 asks for the form here; newer ones read the same in the provider's metadata."""
+        from esms_connectors.airflow.provider_info import CONNECTION
+
+        behaviour = CONNECTION["ui-field-behaviour"]
+        return {name.replace("-", "_"): value for name, value in behaviour.items()}
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """The fields of the form, likewise. Airflow 3.1 knows no field for numbers with a point: they are texts."""
+        from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
+        from flask_babel import lazy_gettext
+        from wtforms import BooleanField, PasswordField, StringField
+
+        from esms_connectors.airflow.provider_info import CONNECTION
+
+        widgets: dict[str, Any] = {}
+        for name, field in CONNECTION["conn-fields"].items():
+            words: dict[str, Any] = {"label": lazy_gettext(field["label"]), "description": field["description"]}
+            if field["schema"]["type"][0] == "boolean":
+                widgets[name] = BooleanField(**words, default=field["schema"].get("default", False))
+            elif field["schema"].get("format") == "password":
+                widgets[name] = PasswordField(**words, widget=BS3PasswordFieldWidget())
+            else:
+                widgets[name] = StringField(**words, widget=BS3TextFieldWidget())
+        return widgets
+
     def __init__(self, esms_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.esms_conn_id = esms_conn_id

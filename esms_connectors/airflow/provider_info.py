@@ -11,7 +11,7 @@ def _field(label: str, description: str, kind: str = "string", **schema: Any) ->
     return {"label": label, "description": description, "schema": {"type": [kind, "null"], **schema}}
 
 
-_CONNECTION = {
+CONNECTION: dict[str, Any] = {
     "connection-type": "esms",
     "hook-class-name": "esms_connectors.airflow.hooks.EsmsHook",
     "hook-name": "eSMS.vn",
@@ -100,12 +100,22 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": _INTEGRATION,
                 "external-doc-url": "https://developers.esms.vn/",
+                "how-to-guide": [
+                    f"/docs/{page}.md"
+                    for page in ("start-airflow", "airflow", "how-to/campaign", "how-to/daily-export", "how-to/alerts")
+                ],
                 "tags": ["service"],
             }
         ],
-        "connection-types": [_CONNECTION],
+        "connection-types": [CONNECTION],
         "sensors": [{"integration-name": _INTEGRATION, "python-modules": ["esms_connectors.airflow.sensors"]}],
-        "operators": [{"integration-name": _INTEGRATION, "python-modules": ["esms_connectors.airflow.operators"]}],
+        "operators": [
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": ["esms_connectors.airflow.operators", "esms_connectors.airflow.reports"],
+            }
+        ],
+        "extra-links": ["esms_connectors.airflow.links.EsmsReportLink"],
         "triggers": [{"integration-name": _INTEGRATION, "python-modules": ["esms_connectors.airflow.triggers"]}],
         "transfers": [
             {

@@ -7,13 +7,16 @@ import subprocess
 import sys
 from importlib import resources
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import pytest
-from airflow.sdk import BaseHook, BaseNotifier
+from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+from airflow.sdk import BaseHook, BaseNotifier, BaseOperator
 from packaging.utils import canonicalize_name
 
 from esms_connectors.airflow.connections import Settings
+from esms_connectors.airflow.hooks import EsmsHook
 from esms_connectors.airflow.provider_info import get_provider_info
 
 
@@ -50,6 +53,56 @@ def test_every_class_and_module_named_is_there() -> None:
         assert issubclass(getattr(importlib.import_module(module), name), BaseNotifier)
     module, _, name = info["connection-types"][0]["hook-class-name"].rpartition(".")
     assert issubclass(getattr(importlib.import_module(module), name), BaseHook)
+
+
+def test_every_operator_and_every_link_of_one_is_registered() -> None:
+    """A module that has an operator, a sensor or a transfer and is not listed is in no reference and loads no link."""
+    info = get_provider_info()
+    listed = {one["python-module"] for one in info["transfers"]}
+    listed |= {module for part in ("operators", "sensors") for one in info[part] for module in one["python-modules"]}
+    links = set()
+    for file in (resources.files("esms_connectors.airflow")).iterdir():
+        if not file.name.endswith(".py") or file.name.startswith("_"):
+            continue
+        module = importlib.import_module(f"esms_connectors.airflow.{file.name.removesuffix('.py')}")
+        for name, kind in vars(module).items():
+            if isinstance(kind, type) and issubclass(kind, BaseOperator) and kind.__module__ == module.__name__:
+                assert module.__name__ in listed or name in ("EsmsTask",), name
+                links |= {f"{type(link).__module__}.{type(link).__name__}" for link in kind.operator_extra_links}
+    assert links == set(info["extra-links"])
+
+
+def test_how_to_guides_are_there() -> None:
+    """As the documentation has them."""
+    root = Path(__file__).parents[2]
+    for integration in get_provider_info()["integrations"]:
+        assert all((root / page.lstrip("/")).is_file() for page in integration["how-to-guide"])
+
+
+def test_the_form_of_airflow_3_1_is_that_of_the_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for as Airflow's API does it, with its stand-ins for the packages of the old UI."""
+    fields_of_ui = {
+        f"{kind}Field": getattr(HookMetaService, f"Mock{kind}Field") for kind in ("String", "Password", "Boolean")
+    }
+    widgets_of_ui = {f"BS3{kind}FieldWidget": HookMetaService.MockAnyWidget for kind in ("Text", "Password")}
+    for module, names in {
+        "wtforms": fields_of_ui,
+        "flask_babel": {"lazy_gettext": str},
+        "flask_appbuilder": {},
+        "flask_appbuilder.fieldwidgets": widgets_of_ui,
+    }.items():
+        monkeypatch.setitem(sys.modules, module, SimpleNamespace(**names))  # type: ignore[arg-type]
+    widgets = EsmsHook.get_connection_form_widgets()
+    fields = get_provider_info()["connection-types"][0]["conn-fields"]
+    assert list(widgets) == list(fields)
+    for name, field in fields.items():
+        hidden = field["schema"].get("format") == "password"
+        kind = "Password" if hidden else "Boolean" if name == "sandbox" else "String"
+        assert type(widgets[name]).__name__ == f"Mock{kind}Field", name
+        assert widgets[name].param.dump()["description"] == field["description"]
+    behaviour = EsmsHook.get_ui_field_behaviour()
+    jsonschema.validate(behaviour, schema("customized_form_field_behaviours.schema.json"))
+    assert behaviour["relabeling"]["login"] == "ApiKey"
 
 
 def test_the_form_has_a_field_for_every_setting() -> None:
