@@ -22,7 +22,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from esms_connectors.emulator.config import DEMO_API_KEY, DEMO_SECRET_KEY
+from esms_connectors.emulator.world import DEMO_API_KEY, DEMO_SECRET_KEY
 
 VIETNAM = timezone(timedelta(hours=7))
 PATH = "/MainService.svc/json/GetSmsSentData_V2"

@@ -11,11 +11,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from urllib.parse import quote, urlsplit
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
 
-from .config import SMS_TYPE_ADVERTISING, SMS_TYPE_CUSTOMER_CARE, SMS_TYPE_JOURNEY
+from .config import (
+    SMS_TYPE_ADVERTISING,
+    SMS_TYPE_CALL,
+    SMS_TYPE_CUSTOMER_CARE,
+    SMS_TYPE_FIXED_NUMBER,
+    SMS_TYPE_FOLLOWER,
+    SMS_TYPE_JOURNEY,
+    SMS_TYPE_VIBER,
+)
+from .records import ON_REVIEW, QUEUED, SENT, STATUS_REJECTED, Totals
 from .rules import network
-from .state import ON_REVIEW, QUEUED, SENT, STATUS_REJECTED, State, Totals
+from .state import State
+from .voice import call_outcome
 from .zns_reports import error_info_twice_encoded, error_info_twice_json, partner_id, zalo_user_id
 
 _KEPT_ATTEMPTS = 100_000
@@ -118,6 +129,8 @@ def callback_url(state: State, number: int) -> str:
     `?SMSID=` is appended as the samples show it, even when the CallbackUrl already has a query string.
     """
     submission = state.submission_of[number]
+    if submission.sms_type == SMS_TYPE_CALL:
+        return f"{submission.callback_url}?{urlencode(_call_parameters(state, number))}"
     first = submission.first
     numbers = range(first, first + submission.count) if submission.shared_id else range(number, number + 1)
     totals = state.totals(numbers)
@@ -135,20 +148,32 @@ def callback_url(state: State, number: int) -> str:
         ("RequestId", ""),
         ("TypeId", str(submission.sms_type)),
     ]
-    if submission.sms_type == SMS_TYPE_CUSTOMER_CARE:
-        parameters += [("telcoid", telcoid), ("phonenumber", row.Phone), ("switchsmsid", "")]
-    elif submission.sms_type == SMS_TYPE_JOURNEY:
+    if submission.sms_type in (SMS_TYPE_CUSTOMER_CARE, SMS_TYPE_FIXED_NUMBER):
+        parameters += [("telcoid", telcoid), ("phonenumber", row.Phone), ("switchsmsid", submission.switched_from)]
+    elif submission.sms_type == SMS_TYPE_VIBER:
+        parameters += [("telcoid", telcoid), ("phonenumber", row.Phone)]
+    elif submission.sms_type in (SMS_TYPE_JOURNEY, SMS_TYPE_FOLLOWER):
         # The samples hold a Zalo user id here, cut to 15 characters.
-        parameters += [("phonenumber", zalo_user_id(state, number)[:15]), ("partnerids", partner_id(state, number))]
+        user_id = row.Phone if submission.sms_type == SMS_TYPE_FOLLOWER else zalo_user_id(state, number)
+        parameters += [("phonenumber", user_id[:15]), ("partnerids", partner_id(state, number))]
     elif submission.sms_type != SMS_TYPE_ADVERTISING:
         parameters += [("telcoid", telcoid), ("phonenumber", row.Phone), ("partnerids", partner_id(state, number))]
     query = "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters)
-    if submission.sms_type == SMS_TYPE_JOURNEY:
+    if submission.sms_type in (SMS_TYPE_JOURNEY, SMS_TYPE_FOLLOWER):
         query += f"&error_info={error_info_twice_encoded(state, number)}&oaid={submission.oa_id}"
     elif submission.oa_id:
         query += f"&error_info={error_info_twice_json(state, number)}&oaid={submission.oa_id}"
         query += f"&tempid={submission.template_id}"
     return f"{submission.callback_url}?{query}"
+
+
+def _call_parameters(state: State, number: int) -> dict[str, Any]:
+    """What is told of a call: neither RequestId nor number, and another word for "nobody answered"."""
+    row, outcome = state.rows[number], call_outcome(state, number)
+    status = "NO ANSWER" if outcome["CallStatus"] == "NOANSWERED" else outcome["CallStatus"]
+    price = state.submission_of[number].price_vnd.quantize(Decimal("0.0001"))
+    own = {"ReferenceId": row.ReferenceId, "CallStatus": status, "Price": price, "CID": "02871002454"}
+    return {**outcome, **own}
 
 
 def _status(totals: Totals) -> int:

@@ -7,11 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
+from .accounts import AccountState
 from .rules import RefusedError, authorize
-from .state import AccountState, State
-from .wire import Request, query_members, text_member
+from .state import State
+from .wire import Request, form_members, query_members, text_member
 
 _Item = TypeVar("_Item")
+
+_NAMES = (
+    *("ApiKey", "SecretKey", "Phone", "Content", "Brandname", "SmsType", "IsUnicode", "Sandbox", "RequestId"),
+    *("SendDate", "campaignid", "CallbackUrl", "OAID", "TemplateId", "RefId", "ReferenceId", "OTTUrl", "OTTImgUrl"),
+    *("OTTLabel", "VariableListStr", "Voice", "Speed", "NumberForward", "MaxRepeat", "MaxRetry", "Ivr"),
+    *("TimeWaitToIvr", "WaitRetry", "TimeAlive", "NumCharOfCode", "Type", "message", "IsNumber", "Code"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,23 @@ def caller(state: State, call: Call, members: Mapping[str, Any]) -> AccountState
     """The account that a JSON body names, if its keys and address are right."""
     api_key, secret_key = text_member(members, "ApiKey"), text_member(members, "SecretKey")
     return authorize(state, api_key, secret_key, call.request.client_ip)
+
+
+def _spelled(members: Mapping[str, str]) -> dict[str, str]:
+    """Members whose names match in any letter case, under the spelling of the JSON pages."""
+    return {name: members[name.lower()] for name in _NAMES if name.lower() in members}
+
+
+def query_caller(state: State, call: Call) -> tuple[AccountState, dict[str, str]]:
+    """(account, members) of a request with everything in its query string."""
+    members = _spelled(query_members(call.request.query))
+    return caller(state, call, members), members
+
+
+def form_caller(state: State, call: Call) -> tuple[AccountState, dict[str, str]]:
+    """(account, members) of a form."""
+    members = _spelled(form_members(call.request.body))
+    return caller(state, call, members), members
 
 
 def sms_type_of(text: str, *supported: int) -> int:

@@ -1,186 +1,26 @@
-"""What the emulated gateway knows before the first call: accounts, senders, templates, and how it behaves.
+"""How the emulated gateway behaves: progress of messages, callbacks, deviations from its pages.
 
-Everything here is a frozen dataclass except `Quirks`, which tests change while the emulator runs.
-Money is `Decimal` VND, times are seconds, phone numbers are text.
+Everything here is a frozen dataclass except `Quirks`, which tests change while the emulator runs. Times are seconds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Literal
 
-DEMO_API_KEY = "EMULATOR0API0KEY0FOR0LOCAL0TESTS"
-"""ApiKey of the account in the ready-made world. Not a secret: no real gateway knows it."""
-
-DEMO_SECRET_KEY = "EMULATOR0SECRET0KEY0FOR0TESTS"  # noqa: S105
-"""SecretKey of the account in the ready-made world."""
-
-DEMO_BALANCE_VND = Decimal("1000000000")
-DEMO_BRANDNAME = "Baotrixemay"
-"""Sender name that takes any text, for customer care and for advertising."""
-
-DEMO_TEMPLATED_BRANDNAME = "TiemToc Demo"
-"""Customer-care sender name with registered texts: anything else is refused with 146."""
-
-DEMO_OA_ID = "4097311281936189049"
-DEMO_INACTIVE_OA_ID = "4097311281936189050"
-DEMO_TEMPLATE_ID = "267247"
-"""ZNS template with the parameters customer_name, service, code, date (in this order)."""
-
-DEMO_OTP_TEMPLATE_ID = "205644"
-DEMO_JOURNEY_TEMPLATE_ID = "311808"
-"""Journey template with the parameters customer_name, order_code, status (in this order)."""
+from .world import Account, default_account
 
 SMS_TYPE_ADVERTISING = 1
 SMS_TYPE_CUSTOMER_CARE = 2
+SMS_TYPE_FIXED_NUMBER = 8
+SMS_TYPE_VIBER = 23
 SMS_TYPE_PRIORITY_ZNS = 24
 SMS_TYPE_ZNS = 25
+SMS_TYPE_FOLLOWER = 26
 SMS_TYPE_JOURNEY = 27
 """Journey messages carry 27 in callbacks, but are listed under 25 by get_sms_sent_data."""
-
-
-@dataclass(frozen=True, slots=True)
-class Brandname:
-    """
-    A registered sender name.
-
-    Args:
-        name: as clients write it; compared exactly.
-        customer_care, advertising: which of the two message types may use it (104 otherwise).
-        templates: allowed customer-care texts, `{anything}` standing for a variable part; empty = any text.
-        price_vnd: per SMS segment.
-    """
-
-    name: str
-    customer_care: bool = True
-    advertising: bool = False
-    templates: tuple[str, ...] = ()
-    price_vnd: Decimal = Decimal("790")
-
-
-@dataclass(frozen=True, slots=True)
-class OfficialAccount:
-    """A Zalo OA. Inactive: 799. `beyond_quota`: may use SendingMode 3 (802 otherwise)."""
-
-    oa_id: str
-    active: bool = True
-    beyond_quota: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class TemplateParam:
-    """One variable of a ZNS template; lengths are in characters."""
-
-    name: str
-    required: bool = True
-    min_length: int = 0
-    max_length: int = 30
-    kind: str = "STRING"
-
-
-@dataclass(frozen=True, slots=True)
-class ZnsTemplate:
-    """
-    A ZNS template registered for one OA.
-
-    Args:
-        text: body with `<name>` where a parameter goes; rendered into `Content` of the sent rows.
-        tag: Zalo's tag; `OTP` makes the message a priority ZNS (type 24).
-        journey: only journey sends may use it (790 otherwise, and the other way round).
-    """
-
-    template_id: str
-    oa_id: str
-    name: str
-    params: tuple[TemplateParam, ...]
-    text: str
-    price_vnd: Decimal = Decimal("300")
-    tag: str = "POST_TRANSACTION"
-    journey: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """
-    One customer of the gateway.
-
-    Args:
-        allowed_ips: addresses that may call; None = any (the list is off). Others get 140.
-    """
-
-    api_key: str
-    secret_key: str
-    balance_vnd: Decimal
-    user_id: int
-    brandnames: tuple[Brandname, ...] = ()
-    official_accounts: tuple[OfficialAccount, ...] = ()
-    templates: tuple[ZnsTemplate, ...] = ()
-    allowed_ips: frozenset[str] | None = None
-
-    def __repr__(self) -> str:
-        return f"Account(user_id={self.user_id}, balance_vnd={self.balance_vnd})"
-
-
-def default_account() -> Account:
-    """The one account of the ready-made world, built from the `DEMO_*` constants."""
-    return Account(
-        api_key=DEMO_API_KEY,
-        secret_key=DEMO_SECRET_KEY,
-        balance_vnd=DEMO_BALANCE_VND,
-        user_id=80201,
-        brandnames=(
-            Brandname(DEMO_BRANDNAME, customer_care=True, advertising=True),
-            Brandname(
-                DEMO_TEMPLATED_BRANDNAME,
-                templates=(
-                    "{code} la ma xac thuc cua ban",
-                    "Cam on quy khach {name} da su dung dich vu cua chung toi. Chuc quy khach mot ngay tot lanh!",
-                ),
-                price_vnd=Decimal("345"),
-            ),
-            Brandname("QC-TiemToc", customer_care=False, advertising=True, price_vnd=Decimal("450")),
-        ),
-        official_accounts=(
-            OfficialAccount(DEMO_OA_ID),
-            OfficialAccount(DEMO_INACTIVE_OA_ID, active=False),
-        ),
-        templates=(
-            ZnsTemplate(
-                DEMO_TEMPLATE_ID,
-                DEMO_OA_ID,
-                "Xac nhan dich vu",
-                (
-                    TemplateParam("customer_name", max_length=30),
-                    TemplateParam("service", max_length=100),
-                    TemplateParam("code", max_length=30),
-                    TemplateParam("date", max_length=20, kind="DATE"),
-                ),
-                "Xin chào <customer_name>, dịch vụ <service> (mã <code>) đã được xác nhận ngày <date>.",
-            ),
-            ZnsTemplate(
-                DEMO_OTP_TEMPLATE_ID,
-                DEMO_OA_ID,
-                "Ma xac thuc",
-                (TemplateParam("otp", min_length=4, max_length=10),),
-                "<otp> là mã xác thực của bạn.",
-                tag="OTP",
-            ),
-            ZnsTemplate(
-                DEMO_JOURNEY_TEMPLATE_ID,
-                DEMO_OA_ID,
-                "Hanh trinh don hang",
-                (
-                    TemplateParam("customer_name", max_length=30),
-                    TemplateParam("order_code", max_length=30),
-                    TemplateParam("status", required=False, max_length=80),
-                ),
-                "Chào <customer_name>, đơn hàng <order_code>: <status>",
-                price_vnd=Decimal("550"),
-                journey=True,
-            ),
-        ),
-    )
+SMS_TYPE_CALL = 0
+"""Calls of the voice host have no type: sent data cannot list them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +115,30 @@ class Quirks:
     """REQUESTID of the XML send is in the newer documentation only."""
     duplicate_with_smsid: bool = False
     """124 brings the SMSID of the earlier message (the documented 124 does not)."""
+    request_id_scope: Literal["account", "endpoint"] = "account"
+    """Whether a request id blocks everywhere in the account, or at the address only where it was used."""
+    same_text_refused_seconds: float = 0.0
+    """An SMS with the same text to the same number is answered 124 for this long, whatever its request id."""
+    type_8_is: Literal["sms", "voice"] = "sms"
+    """What SmsType 8 makes of a message: the pages of the fixed-number SMS and the voice OTP call are the same."""
+    fallback_id: Literal["own", "same"] = "own"
+    """The SMSID of a multi-channel message's second try: its own (callbacks name the first), or the one answered."""
+    fallback_collides: bool = False
+    """A second try with the request id of the first is taken for a repeat: nobody gets it."""
+    user_id_as_phone: Literal["user_id", "cut", "empty"] = "user_id"
+    """What sent data shows as Phone of a message to a Zalo user id; `cut` keeps 15 characters, as callbacks do."""
+    quota_exceeded: Literal["failed", "refused", "ignored"] = "failed"
+    """ZNS beyond the daily quota of the OA or template: taken and failed, refused with `quota_code`, or delivered."""
+    quota_code: str = "-144"
+    night_zns: Literal["accepted", "refused", "failed", "held"] = "accepted"
+    """ZNS between 22:00 and 06:00: as by day, refused with -133, failed with -133, or held until 06:00."""
+    night_tags: tuple[str, ...] = ()
+    """Template tags that `night_zns` is about; none = all."""
+    is_unicode: Literal["ignored", "strips", "mangles", "refuses"] = "ignored"
+    """What IsUnicode 0 does to a text with diacritics: nothing, take them off, put `?`, or 110. Where it counts, a
+    plain text with IsUnicode 1 is charged as Unicode."""
+    time_zone_hours: float = 7.0
+    """The zone of From, To and SendDate, which no page states."""
     date_header: Literal["exact", "missing", "nonsense", "frozen"] = "exact"
     """The `Date` of each answer: the emulator's time, none, no date at all, or the time when it was made."""
     date_offset_seconds: float = 0.0

@@ -13,16 +13,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pendulum
 
+from .accounts import AccountState
 from .callbacks import CallbackAttempt, CallbackDesk
 from .calls import Call, refusal
-from .config import DEMO_API_KEY, EmulatorConfig, Quirks
+from .config import EmulatorConfig, Quirks
 from .faults import Fault, FaultScript
 from .handlers import HANDLERS
 from .message_source import insert_message, populate
 from .progress import Clock, RealClock, VirtualClock, moment_ms
+from .records import Message
+from .routing import route_of
 from .rules import MESSAGES, InvalidRequestError, RefusedError
-from .state import AccountState, Message, State
-from .wire import HTML_TYPE, ROUTES, Reply, Request, UnreadableRequestError, encode, spell, split_target, web_page
+from .state import State
+from .wire import HTML_TYPE, Reply, Request, UnreadableRequestError, encode, spell, split_target, web_page
+from .world import DEMO_API_KEY
 
 if TYPE_CHECKING:
     from .server import EmulatorServer
@@ -122,13 +126,13 @@ class Emulator:
 
     def _routed(self, request: Request, sleep: Sleep) -> Reply:
         request.path, request.query = split_target(request.path + (f"?{request.query}" if request.query else ""))
-        route = ROUTES.get(request.path)
+        route = route_of(request.path)
         if route is None:
             return Reply(404, web_page("Endpoint not found.", "The emulator has no such function."), HTML_TYPE)
-        method, function = route
-        if request.method != method:
-            return Reply(405, web_page("Method not allowed.", f"Use {method}."), HTML_TYPE, {"Allow": method})
-        return self._answer(function, request, sleep)
+        if request.method != route.method:
+            allowed = web_page("Method not allowed.", f"Use {route.method}.")
+            return Reply(405, allowed, HTML_TYPE, {"Allow": route.method})
+        return self._answer(route.choose(request, self.quirks), request, sleep)
 
     def _answer(self, function: str, request: Request, sleep: Sleep) -> Reply:
         with self.state.lock:
@@ -194,7 +198,7 @@ class Emulator:
                 call.code = refused.code
                 if self.config.refused_burns_request_id and call.burnable and refused.code not in _UNBURNING_CODES:
                     account, request_id = call.burnable
-                    self.state.burn(account, request_id, call.at_ms)
+                    self.state.burn(account, call.function, request_id, call.at_ms)
                 body = refusal(call, refused.code, refused.message, refused.extra)
             except InvalidRequestError:
                 return Reply(body=b'{"error":"Invalid request"}')

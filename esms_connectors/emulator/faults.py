@@ -190,6 +190,10 @@ FAULTS: Mapping[str, Callable[..., Fault]] = {
 """Fault makers by name, for the control endpoints."""
 
 
+SAME_REQUEST = frozenset({"send_fixed_number_sms", "make_voice_otp_call"})
+"""Functions that no request tells apart."""
+
+
 @dataclass(slots=True)
 class Rule:
     """One line of the script; `hits` counts the calls it has struck."""
@@ -204,9 +208,13 @@ class Rule:
     salt: int = 0
     hits: int = 0
 
+    def _is_about(self, function: str) -> bool:
+        # Two pages describe the same request, so a rule for one of them strikes both.
+        return self.function in ("*", function) or {self.function, function} == SAME_REQUEST
+
     def strikes(self, call: Call) -> bool:
         """Whether this rule applies to this call (numbers count from 1, per function)."""
-        if self.function not in ("*", call.function) or self.remaining == 0:
+        if not self._is_about(call.function) or self.remaining == 0:
             return False
         if self.calls is not None and call.number not in self.calls:
             return False

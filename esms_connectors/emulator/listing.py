@@ -6,9 +6,11 @@ import msgspec
 
 from .config import Quirks
 from .progress import DAY_MS, LOCAL_OFFSET_MS, local_day, mix
-from .state import SentRow, State
+from .records import SentRow
+from .state import State
 
 _END_OF_TIME_MS = 1 << 60
+_LONGEST_PHONE = 11
 
 
 def listed_page(
@@ -34,7 +36,9 @@ def listed_page(
             numbers.reverse()
         total = len(numbers)
         rows = [state.rows[number] for number in numbers[(page - 1) * page_size : page * page_size]]
-    return total, [_echoed(quirks, row) for row in rows] if quirks.campaign_echo != "exact" else rows
+    if quirks.campaign_echo != "exact" or quirks.user_id_as_phone != "user_id":
+        rows = [_echoed(quirks, row) for row in rows]
+    return total, rows
 
 
 def _span(quirks: Quirks, from_ms: int, to_ms: int) -> tuple[int, int]:
@@ -68,4 +72,7 @@ def _is_listed(state: State, number: int) -> bool:
 
 
 def _echoed(quirks: Quirks, row: SentRow) -> SentRow:
-    return msgspec.structs.replace(row, Campaign=row.Campaign.upper() if quirks.campaign_echo == "upper" else "")
+    campaigns = {"exact": row.Campaign, "upper": row.Campaign.upper(), "empty": ""}
+    phones = {"user_id": row.Phone, "cut": row.Phone[:15], "empty": ""}
+    phone = phones[quirks.user_id_as_phone] if len(row.Phone) > _LONGEST_PHONE else row.Phone
+    return msgspec.structs.replace(row, Campaign=campaigns[quirks.campaign_echo], Phone=phone)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .config import SMS_TYPE_JOURNEY, SMS_TYPE_PRIORITY_ZNS, SMS_TYPE_ZNS
+from .config import SMS_TYPE_CALL, SMS_TYPE_JOURNEY, SMS_TYPE_PRIORITY_ZNS, SMS_TYPE_ZNS
 from .progress import mix, unmix
 
 _ID = re.compile(r"[0-9a-f]{32}\d{0,3}")
@@ -25,12 +25,14 @@ class MessageIds:
         self._salt = mix((seed ^ 0x5E5A) & _MASK)
 
     def text(self, number: int, sms_type: int) -> str:
-        """The id of a message: 32 hex digits for SMS, UUID + 3 digits for ZNS, hex + 3 digits for journey ZNS."""
+        """The id of a message: hex (SMS), UUID + 3 digits (ZNS), UUID (calls), hex + 3 digits (journey ZNS)."""
         first = mix(number ^ self._salt)
         # The second half is for looks only, so a single multiplication has to do.
         digits = f"{first:016x}{(first ^ self._salt) * _ODD & _MASK:016x}"
         if sms_type == SMS_TYPE_JOURNEY:
             return digits + "250"
+        if sms_type == SMS_TYPE_CALL:
+            return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
         if sms_type in (SMS_TYPE_ZNS, SMS_TYPE_PRIORITY_ZNS):
             return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}264"
         return digits

@@ -6,10 +6,6 @@ from array import array
 from decimal import Decimal
 
 from .config import (
-    DEMO_API_KEY,
-    DEMO_BRANDNAME,
-    DEMO_OA_ID,
-    DEMO_TEMPLATE_ID,
     SMS_TYPE_ADVERTISING,
     SMS_TYPE_CUSTOMER_CARE,
     SMS_TYPE_JOURNEY,
@@ -17,7 +13,9 @@ from .config import (
     SMS_TYPE_ZNS,
 )
 from .progress import DAY_MS, LOCAL_OFFSET_MS, local_day, local_text
-from .state import AT_OPERATOR, SENT, Recipient, SentRow, State, Submission
+from .records import AT_OPERATOR, SENT, Recipient, SentRow, Submission
+from .state import State
+from .world import DEMO_API_KEY, DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID
 
 _ROWS_PER_SUBMISSION = 500
 _PREFIXES = ("090", "091", "097", "098", "086", "032", "035", "070", "081", "056")

@@ -112,9 +112,13 @@ def moment_ms(moment: pendulum.DateTime | str | int) -> int:
     return round(moment.timestamp() * 1000)
 
 
-def local_text_ms(text: str) -> int | None:
-    """Milliseconds of `yyyy-MM-dd HH:mm:ss` in Vietnamese time; None when it is not such a text."""
-    match = _LOCAL_TEXT.fullmatch(text)
+def local_text_ms(text: str, zone_hours: float = 7.0, *, slashes: bool = False) -> int | None:
+    """
+    Milliseconds of `yyyy-MM-dd HH:mm:ss` in a zone, Vietnam's by default; None when it is not such a text.
+
+    `slashes`: `yyyy/MM/dd` as well.
+    """
+    match = _LOCAL_TEXT.fullmatch(text.replace("/", "-") if slashes else text)
     if match is None:
         return None
     year, month, day, hour, minute, second = map(int, match.groups())
@@ -122,7 +126,7 @@ def local_text_ms(text: str) -> int | None:
         pendulum.naive(year, month, day, hour, minute, second)
     except ValueError:
         return None
-    return timegm((year, month, day, hour, minute, second)) * 1000 - LOCAL_OFFSET_MS
+    return timegm((year, month, day, hour, minute, second)) * 1000 - round(zone_hours * 3_600_000)
 
 
 def local_day(ms: int) -> int:

@@ -91,7 +91,7 @@ def esms_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningEmulator]:
 
     Clients, ledgers and tasks of this process live by its clock too, so that no hour of the day changes a test.
     """
-    from .config import DEMO_API_KEY, DEMO_SECRET_KEY
+    from .world import DEMO_API_KEY, DEMO_SECRET_KEY
 
     emulator = _new_emulator()
     with emulator.serve() as server:
@@ -107,7 +107,7 @@ def esms_emulator_in_process(monkeypatch: pytest.MonkeyPatch) -> InProcessEmulat
 
     Clients, ledgers and tasks of this process live by its clock too.
     """
-    from .config import DEMO_API_KEY, DEMO_SECRET_KEY
+    from .world import DEMO_API_KEY, DEMO_SECRET_KEY
 
     in_process = InProcessEmulator(_new_emulator(), "https://rest.esms.vn", DEMO_API_KEY, DEMO_SECRET_KEY)
     _point_at(in_process, monkeypatch)

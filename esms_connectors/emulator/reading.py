@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from .calls import Call, caller, sms_type_of
+from .accounts import AccountState
+from .calls import Call, caller, query_caller, sms_type_of
 from .listing import listed_page
-from .progress import local_text_ms
-from .rules import RefusedError, authorize, network
-from .state import AT_OPERATOR, RESULT_DELIVERED, SENT, AccountState, State
-from .wire import SentPage, json_members, needs_respelling, query_members, text_member, texts_member
+from .progress import local_day, local_text_ms
+from .records import AT_OPERATOR, RESULT_DELIVERED, SENT
+from .rules import RefusedError, network
+from .state import State
+from .wire import SentPage, json_members, needs_respelling, text_member, texts_member
 from .zns_reports import error_info_with_tail, partner_id
 
 MAX_PAGE_SIZE = 500
@@ -42,11 +44,11 @@ def get_sms_sent_data(state: State, call: Call) -> Any:
     members = json_members(call.request.body)
     account = caller(state, call, members)
     listed_type = sms_type_of(text_member(members, "SmsType"), *_LISTED_TYPES)
-    from_ms, to_ms = (local_text_ms(text_member(members, name)) for name in ("From", "To"))
+    quirks = state.config.quirks
+    from_ms, to_ms = (local_text_ms(text_member(members, name), quirks.time_zone_hours) for name in ("From", "To"))
     if from_ms is None or to_ms is None:
         raise RefusedError("110", "From or To is not valid")
     page, page_size = _positive(members, "Page"), _positive(members, "PageSize")
-    quirks = state.config.quirks
     if page_size > MAX_PAGE_SIZE:
         if quirks.page_size_over_limit == "refuse":
             raise RefusedError("110", "PageSize is over 500")
@@ -69,11 +71,6 @@ def get_sms_sent_data(state: State, call: Call) -> Any:
     return answer
 
 
-def _query_caller(state: State, call: Call) -> tuple[AccountState, dict[str, str]]:
-    query = query_members(call.request.query)
-    return authorize(state, query.get("apikey", ""), query.get("secretkey", ""), call.request.client_ip), query
-
-
 def _looked_up(state: State, account: AccountState, message_id: str) -> range:
     """The messages of an id: 105 when unknown, too young or older than 7 days."""
     numbers = state.numbers_of(message_id, account.account.api_key)
@@ -86,8 +83,8 @@ def _looked_up(state: State, account: AccountState, message_id: str) -> range:
 
 def get_send_status(state: State, call: Call) -> Any:
     """Totals of one SMSID; SendStatus is 1, 2 or 5, a rejected message shows as failed. Source: get-sms-by-smsid."""
-    account, query = _query_caller(state, call)
-    message_id = query.get("refid", "")
+    account, query = query_caller(state, call)
+    message_id = text_member(query, "RefId")
     totals = state.totals(_looked_up(state, account, message_id))
     return {
         "CodeResponse": "100",
@@ -103,8 +100,8 @@ def get_send_status(state: State, call: Call) -> Any:
 
 def get_sms_receiver_status(state: State, call: Call) -> Any:
     """Per-number outcome of one SMSID; "pending" cannot be told from "failed" here. Source: get-message-details."""
-    account, query = _query_caller(state, call)
-    rows = [state.rows[number] for number in _looked_up(state, account, query.get("refid", ""))]
+    account, query = query_caller(state, call)
+    rows = [state.rows[number] for number in _looked_up(state, account, text_member(query, "RefId"))]
     return {
         "CodeResult": "100",
         "ReceiverList": [
@@ -161,16 +158,19 @@ def get_callback_data(state: State, call: Call) -> Any:
 
 def get_zns_template(state: State, call: Call) -> Any:
     """One ZNS template; success is `Error: 0`. Source: get-zalo-template-details."""
-    account, query = _query_caller(state, call)
-    oa_id, template_id = query.get("oaid", ""), query.get("templateid", "")
+    account, query = query_caller(state, call)
+    oa_id, template_id = text_member(query, "OAID"), text_member(query, "TemplateId")
     if not oa_id or not template_id:
         raise RefusedError("791")
     template = account.templates.get(template_id)
     if template is None or template.oa_id != oa_id:
         raise RefusedError("789")
+    left = None
+    if template.daily_quota is not None:
+        left = account.left_of_template(template_id, local_day(call.at_ms))
     return {
         "Data": {
-            "ApplyTemplateQuota": False,
+            "ApplyTemplateQuota": template.daily_quota is not None,
             "ListParams": [
                 {
                     "AcceptNull": not param.required,
@@ -183,12 +183,12 @@ def get_zns_template(state: State, call: Call) -> Any:
                 for param in template.params
             ],
             "PreviewUrl": f"https://account.zalo.cloud/znspreview/{template_id}",
-            "Status": "ENABLE",
-            "TemplateDailyQuota": None,
-            "TemplateRemainingQuota": None,
+            "Status": template.status,
+            "TemplateDailyQuota": template.daily_quota,
+            "TemplateRemainingQuota": left,
             "TemplateId": int(template_id) if template_id.isdigit() else template_id,
             "TemplateName": template.name,
-            "TemplateQuality": "HIGH",
+            "TemplateQuality": template.quality,
             "TemplateTag": template.tag,
             "Timeout": 15000,
         },

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
-from .config import Brandname, ZnsTemplate
+from .accounts import AccountState
 from .progress import local_text_ms
-from .state import AccountState, State
-from .wire import text_member, texts_member
+from .state import State
+from .wire import text_member
+from .world import Brandname
 
 MAX_REQUEST_ID_LENGTH = 50
 MIN_ADVERTISING_PHONES, MAX_ADVERTISING_PHONES = 30, 5000
@@ -49,7 +51,11 @@ MESSAGES: Mapping[str, str] = {
     "140": "IP is not whitelisted",
     "146": "Sai template Brandname CSKH",
     "160": "Too many requests",
+    "106": "Record not found",
+    "171": "Code is not valid",
+    "199": "Request exist, processing",
     "204": "OAID is not exist",
+    "210": "Payload is not valid",
     "300": "SmsType is required",
     "687": "The request list exceeds 500 phone numbers",
     "789": "TemplateId is not config",
@@ -58,6 +64,7 @@ MESSAGES: Mapping[str, str] = {
     "799": "OAID is not active",
     "801": "SendingMode 3 can not be scheduled",
     "802": "OAID can not use SendingMode 3",
+    "851": "MessageId is missing",
 }
 
 
@@ -106,9 +113,38 @@ def network(phone: str) -> tuple[int, str]:
     return _NETWORK_OF_PREFIX.get(phone[1:3], (0, ""))
 
 
-def segments(content: str) -> int:
+def checked_user_id(text: str) -> str:
+    """A Zalo user id, which is a long number; 210 otherwise."""
+    if not (text.isascii() and text.isdigit() and 9 <= len(text) <= 24):
+        raise RefusedError("210")
+    return text
+
+
+def written(state: State, members: Mapping[str, Any]) -> tuple[str, int]:
+    """(text, SMS parts) of a send: an invalid request without a text, and what `Quirks.is_unicode` makes of it."""
+    content, flag = text_member(members, "Content"), text_member(members, "IsUnicode")
+    if not content:
+        raise InvalidRequestError
+    rule = state.config.quirks.is_unicode
+    if rule == "ignored" or ("IsUnicode" in members and members["IsUnicode"] == ""):
+        return content, segments(content)
+    if flag == "1":
+        return content, segments(content, unicode=True)
+    if not content.isascii():
+        if rule == "refuses":
+            raise RefusedError("110")
+        content = _plain(content) if rule == "strips" else content.encode("ascii", "replace").decode()
+    return content, segments(content)
+
+
+def _plain(content: str) -> str:
+    decomposed = unicodedata.normalize("NFD", content.replace("đ", "d").replace("Đ", "D"))
+    return "".join(character for character in decomposed if not unicodedata.combining(character))
+
+
+def segments(content: str, *, unicode: bool = False) -> int:
     """SMS parts of a text: 160/153 characters in the GSM alphabet, 70/67 otherwise."""
-    whole, part = (160, 153) if _GSM.issuperset(content) else (70, 67)
+    whole, part = (160, 153) if not unicode and _GSM.issuperset(content) else (70, 67)
     return 1 if len(content) <= whole else -(-len(content) // part)
 
 
@@ -124,7 +160,7 @@ def checked_request_id(state: State, account: AccountState, function: str, reque
         return None
     if len(request_id) > MAX_REQUEST_ID_LENGTH:
         raise InvalidRequestError
-    number = state.earlier(account, request_id, state.clock.now_ms())
+    number = state.earlier(account, function, request_id, state.clock.now_ms())
     if number is not None:
         if state.config.quirks.duplicate_with_smsid and number >= 0:
             extra["SMSID"] = state.rows[number].ReferenceId
@@ -134,11 +170,11 @@ def checked_request_id(state: State, account: AccountState, function: str, reque
     return request_id
 
 
-def checked_send_at(text: str) -> int:
+def checked_send_at(state: State, text: str, *, slashes: bool = False) -> int:
     """SendDate as epoch ms, 0 for now; an unreadable date is an invalid request."""
     if not text:
         return 0
-    send_at_ms = local_text_ms(text)
+    send_at_ms = local_text_ms(text, state.config.quirks.time_zone_hours, slashes=slashes)
     if send_at_ms is None:
         raise InvalidRequestError
     return send_at_ms
@@ -150,10 +186,23 @@ def check_balance(account: AccountState, cost_vnd: Decimal) -> None:
         raise RefusedError("103")
 
 
-def brandname_for(account: AccountState, name: str, *, advertising: bool) -> Brandname:
+def check_same_text(state: State, account: AccountState, phone: str, content: str, *, sandbox: bool) -> None:
+    """124 when `Quirks.same_text_refused_seconds` is set and this number got this text a moment ago."""
+    seconds = state.config.quirks.same_text_refused_seconds
+    if not seconds or sandbox:
+        return
+    now_ms = state.clock.now_ms()
+    if now_ms - account.texts.get((phone, content), now_ms - round(seconds * 1000)) < seconds * 1000:
+        raise RefusedError("124")
+    account.texts[phone, content] = now_ms
+
+
+def brandname_for(
+    account: AccountState, name: str, use: Literal["customer_care", "advertising", "viber"] = "customer_care"
+) -> Brandname:
     """The sender name: 104 when the account has none of that name for this kind of message."""
     brandname = account.brandnames.get(name)
-    if brandname is None or not (brandname.advertising if advertising else brandname.customer_care):
+    if brandname is None or not getattr(brandname, use):
         raise RefusedError("104")
     return brandname
 
@@ -168,63 +217,3 @@ def check_content(state: State, brandname: Brandname, content: str, sms_type: in
     """146 when the sender name has registered texts and this is none of them; the answer carries an SMSID."""
     if brandname.templates and not any(_template_pattern(text).fullmatch(content) for text in brandname.templates):
         raise RefusedError("146", SMSID=state.next_sandbox_id(sms_type))
-
-
-def zns_template_for(
-    state: State, account: AccountState, members: Mapping[str, Any], *, journey: bool = False
-) -> tuple[str, ZnsTemplate]:
-    """
-    (OA id, template) of a ZNS send.
-
-    791 when either is missing, 204 for an OA nobody has, 799 for one that is inactive or not this account's, 789 for a
-    template of another OA, 790 for a journey template in an ordinary send and the reverse, 801 / 802 for SendingMode 3.
-    """
-    oa_id, template_id = text_member(members, "OAID"), text_member(members, "TempID")
-    if not oa_id or not template_id:
-        raise RefusedError("791")
-    if not any(oa_id in other.official_accounts for other in state.accounts.values()):
-        raise RefusedError("204")
-    oa = account.official_accounts.get(oa_id)
-    if oa is None or not oa.active:
-        raise RefusedError("799")
-    template = account.templates.get(template_id)
-    if template is None or template.oa_id != oa_id:
-        raise RefusedError("789")
-    if template.journey != journey:
-        raise RefusedError("790")
-    if text_member(members, "SendingMode") == "3":
-        if text_member(members, "SendDate"):
-            raise RefusedError("801")
-        if not oa.beyond_quota:
-            raise RefusedError("802")
-    return oa_id, template
-
-
-def positional_values(members: Mapping[str, Any], template: ZnsTemplate, *, wrong_count: str) -> list[str]:
-    """`Params` in template order; `wrong_count` is the code for a missing list or a wrong number of values."""
-    values = texts_member(members, "Params")
-    if values is None or len(values) != len(template.params):
-        raise RefusedError(wrong_count)
-    return values
-
-
-def keyed_values(members: Mapping[str, Any], template: ZnsTemplate) -> list[str]:
-    """`TempData` ([{key, value}]) in template order; unknown keys are ignored, a missing list is 790."""
-    pairs = members.get("TempData")
-    if not isinstance(pairs, list) or not all(isinstance(pair, dict) for pair in pairs):
-        raise RefusedError("790")
-    values = {text_member(pair, "key"): text_member(pair, "value") for pair in pairs}
-    return [values.get(param.name, "") for param in template.params]
-
-
-def rendered(template: ZnsTemplate, values: Sequence[str]) -> str:
-    """The template's text with the values in place; 790 when a value breaks its parameter's rules."""
-    text = template.text
-    for param, value in zip(template.params, values, strict=True):
-        if not value:
-            if param.required:
-                raise RefusedError("790")
-        elif not param.min_length <= len(value) <= param.max_length:
-            raise RefusedError("790")
-        text = text.replace(f"<{param.name}>", value)
-    return text

@@ -15,11 +15,12 @@ from types import FrameType, TracebackType
 from typing import Any, cast
 
 from .callbacks import CallbackWorker
-from .config import DEMO_API_KEY, DEMO_SECRET_KEY, EmulatorConfig
+from .config import EmulatorConfig
 from .control import control_reply
 from .emulator import Emulator
 from .progress import RealClock, VirtualClock
 from .wire import Reply, Request
+from .world import DEMO_API_KEY, DEMO_SECRET_KEY
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 

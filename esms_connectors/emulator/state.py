@@ -9,168 +9,45 @@ from __future__ import annotations
 import heapq
 import threading
 from array import array
-from bisect import bisect_left, bisect_right
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import NamedTuple
 
-import msgspec
-
-from .config import SMS_TYPE_ADVERTISING, SMS_TYPE_JOURNEY, SMS_TYPE_ZNS, Account, EmulatorConfig
+from .accounts import AccountState
+from .config import SMS_TYPE_ADVERTISING, EmulatorConfig
 from .message_ids import MessageIds
 from .progress import DELIVERED, FAILED, REJECTED, Clock, Fates, Timeline, local_day
+from .records import (
+    AT_OPERATOR,
+    FIRST_PORTAL_ID,
+    ON_REVIEW,
+    QUEUED,
+    RESULT_DELIVERED,
+    RESULT_FAILED,
+    RESULT_UNKNOWN,
+    SENT,
+    STATUS_REJECTED,
+    Fallback,
+    Message,
+    Recipient,
+    SentRow,
+    Submission,
+    Totals,
+)
+from .time_index import TimeIndex
 
-ON_REVIEW, QUEUED, STATUS_REJECTED, SENT, AT_OPERATOR = 1, 2, 4, 5, 7
-RESULT_FAILED, RESULT_DELIVERED, RESULT_UNKNOWN = 0, 1, 2
-FIRST_PORTAL_ID = 29_028_845
-
-
-class SentRow(msgspec.Struct, gc=False):
-    """One row of get_sms_sent_data, in the spelling of its sample."""
-
-    Campaign: str
-    Content: str
-    Phone: str
-    ReferenceId: str
-    SellPrice: float
-    SendResult: int
-    SendStatus: int
-    SentTime: str
-    SmsId: int
-    SmsType: int
-
-
-class Submission(msgspec.Struct, gc=False):
-    """
-    What the messages of one accepted request share.
-
-    `shared_id`: all messages carry the id of the first (advertising, XML with several phones). Times in epoch ms;
-    `send_at_ms` 0 means at once.
-    """
-
-    number: int
-    function: str
-    api_key: str
-    sms_type: int
-    price_vnd: Decimal
-    created_ms: int
-    send_at_ms: int = 0
-    campaign: str = ""
-    brandname: str = ""
-    oa_id: str = ""
-    template_id: str = ""
-    order_id: str = ""
-    callback_url: str = ""
-    shared_id: bool = False
-    first: int = 0
-    count: int = 0
-    open: int = 0
-
-    @property
-    def listed_type(self) -> int:
-        """The type under which get_sms_sent_data lists these messages; 27 cannot be asked for."""
-        return SMS_TYPE_ZNS if self.sms_type == SMS_TYPE_JOURNEY else self.sms_type
-
-
-class Recipient(NamedTuple):
-    """One accepted element of a send."""
-
-    phone: str
-    content: str
-    request_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One stored message, as tests look at it. Times in epoch ms; `send_status`/`send_result` as in sent data."""
-
-    number: int
-    message_id: str
-    phone: str
-    content: str
-    function: str
-    sms_type: int
-    campaign: str
-    brandname: str
-    oa_id: str
-    template_id: str
-    request_id: str | None
-    created_ms: int
-    send_at_ms: int
-    send_status: int
-    send_result: int
-    price_vnd: Decimal
-    callback_url: str
-
-
-class Totals(NamedTuple):
-    """Counters over the messages of one id, as the by-SMSID calls and the callbacks report them."""
-
-    receivers: int
-    sent: int
-    succeeded: int
-    failed: int
-    on_review: int
-    queued: int
-    rejected: int
-    price_vnd: Decimal
-
-    @property
-    def is_final(self) -> bool:
-        """Whether every message has its last status."""
-        return self.succeeded + self.failed >= self.receivers
-
-
-class AccountState:
-    """An account with its balance and the request ids it has used."""
-
-    def __init__(self, account: Account) -> None:
-        self.account = account
-        self.balance_vnd = account.balance_vnd
-        self.allowed_ips = account.allowed_ips
-        self.brandnames = {brandname.name: brandname for brandname in account.brandnames}
-        self.official_accounts = {oa.oa_id: oa for oa in account.official_accounts}
-        self.templates = {template.template_id: template for template in account.templates}
-        # request id -> message number, or -(time in ms) when it was consumed by a refusal.
-        self.request_ids: dict[str, int] = {}
-
-
-class TimeIndex:
-    """Message numbers ordered by creation time; what a window lookup bisects."""
-
-    def __init__(self) -> None:
-        self.times = array("q")
-        self.numbers = array("q")
-
-    def add(self, created_ms: int, number: int) -> None:
-        """Insert one message; cheap at the end, still correct in the middle."""
-        if not self.times or created_ms >= self.times[-1]:
-            self.times.append(created_ms)
-            self.numbers.append(number)
-            return
-        at = bisect_right(self.times, created_ms)
-        self.times.insert(at, created_ms)
-        self.numbers.insert(at, number)
-
-    def extend(self, times: array[int], numbers: array[int]) -> None:
-        """Append many messages that are ordered among themselves."""
-        if not times:
-            return
-        at = bisect_right(self.times, times[0])
-        if at == bisect_right(self.times, times[-1]):
-            # They fit into one gap, as a day of its own does.
-            self.times[at:at] = times
-            self.numbers[at:at] = numbers
-            return
-        merged = sorted(zip((*self.times, *times), (*self.numbers, *numbers), strict=True))
-        self.times = array("q", (time for time, _ in merged))
-        self.numbers = array("q", (number for _, number in merged))
-
-    def window(self, from_ms: int, to_ms: int) -> tuple[int, int]:
-        """Positions [low, high) of the messages created in whole seconds from..to, both included."""
-        return bisect_left(self.times, from_ms), bisect_left(self.times, to_ms + 1000)
+# Functions at one address of the gateway; every other has its own.
+_SHARED_ADDRESS = {
+    "send_fixed_number_sms": "send_customer_care_sms",
+    "make_voice_otp_call": "send_customer_care_sms",
+    "send_zns_full_template": "send_customer_care_sms",
+    "send_fixed_number_sms_get": "send_customer_care_sms_get",
+    "send_viber_get": "send_customer_care_sms_get",
+    "send_zns_form": "send_customer_care_sms_form",
+    "send_zns_v4": "send_zns_journey",
+    "send_zalo_consulting_buttons": "send_zalo_consulting_photo",
+    "send_zalo_transaction": "send_zalo_consulting_photo",
+    "send_zalo_user_info_request": "send_zalo_consulting_photo",
+}
 
 
 class State:
@@ -192,6 +69,10 @@ class State:
         self.by_state: Counter[tuple[int, int]] = Counter()
         self.finished: deque[int] = deque()
         """Numbers of messages whose callback is due; taken by the callback worker."""
+        self.doomed: dict[int, tuple[int, str]] = {}
+        """Message number -> Zalo's (error, message), for messages that were taken and must fail."""
+        self.switched: dict[int, int] = {}
+        """Number of a multi-channel message that failed -> number of its second try under the same SMSID."""
         self.unlisted: set[int] = set()
         """Numbers of messages that get_sms_sent_data lists no more."""
         self.sandbox_count = 0
@@ -219,14 +100,14 @@ class State:
             submission.number = self._submission_count
             self._submission_count += 1
             account = self.accounts[submission.api_key]
-            account.balance_vnd -= submission.price_vnd * len(recipients)
+            account.charge(submission.price_vnd * len(recipients))
             index = self.index(submission.api_key, submission.listed_type)
             price, portal_id, sms_type = float(submission.price_vnd), self.portal_id(submission), submission.listed_type
             status = ON_REVIEW if submission.sms_type == SMS_TYPE_ADVERTISING else QUEUED
             sent_time = f"/Date({submission.created_ms}+0700)/"
             shared = self.ids.text(first, submission.sms_type)
             ids = [shared] if submission.shared_id else []
-            for number, (phone, content, own_request_id) in enumerate(recipients, first):
+            for number, (phone, content, own_request_id, doom) in enumerate(recipients, first):
                 message_id = shared
                 if not submission.shared_id:
                     message_id = self.ids.text(number, submission.sms_type)
@@ -250,11 +131,13 @@ class State:
                 self.request_id_of.append(own_request_id or request_id)
                 index.add(submission.created_ms, number)
                 if own_request_id:
-                    account.request_ids[own_request_id] = number
+                    account.request_ids[self.request_key(submission.function, own_request_id)] = number
+                if doom:
+                    self.doomed[number] = doom
                 next_ms = self.state_at(self.timeline(number), submission.created_ms)[2]
                 self.schedule(number, submission.created_ms if next_ms is None else next_ms)
             if request_id:
-                account.request_ids[request_id] = first
+                account.request_ids[self.request_key(submission.function, request_id)] = first
             self.by_state[status, RESULT_UNKNOWN] += len(recipients)
             self._forget_old_request_ids(account)
             return ids
@@ -282,17 +165,24 @@ class State:
 
     # -- request ids ----------------------------------------------------------------------------------------------
 
-    def earlier(self, account: AccountState, request_id: str, now_ms: int) -> int | None:
+    def request_key(self, function: str, request_id: str) -> str:
+        """What a request id blocks under: itself, or itself at the address of one function."""
+        if self.config.quirks.request_id_scope == "account":
+            return request_id
+        return f"{_SHARED_ADDRESS.get(function, function)} {request_id}"
+
+    def earlier(self, account: AccountState, function: str, request_id: str, now_ms: int) -> int | None:
         """What a RequestId was used for inside the window: a message number, -1 for a refusal, None for new."""
-        used = account.request_ids.get(request_id)
+        used = account.request_ids.get(self.request_key(function, request_id))
         if used is None or not self._blocks(used, now_ms):
             return None
         return max(used, -1)
 
-    def burn(self, account: AccountState, request_id: str, now_ms: int) -> None:
+    def burn(self, account: AccountState, function: str, request_id: str, now_ms: int) -> None:
         """Remember the id of a refused request."""
-        account.request_ids.pop(request_id, None)
-        account.request_ids[request_id] = -now_ms
+        key = self.request_key(function, request_id)
+        account.request_ids.pop(key, None)
+        account.request_ids[key] = -now_ms
 
     def _blocks(self, used: int, now_ms: int) -> bool:
         used_ms = self.created[used] if used >= 0 else -used
@@ -314,9 +204,13 @@ class State:
     def timeline(self, number: int) -> Timeline:
         """When this message changes; a pure function of the seed, its number and its creation."""
         submission = self.submission_of[number]
-        return self.fates.timeline(
+        line = self.fates.timeline(
             number, submission.first, submission.sms_type, self.created[number], submission.send_at_ms
         )
+        if number in self.doomed:
+            fails_ms = line.sent_ms + self.fates.of(number).report_ms
+            return line._replace(final_ms=fails_ms, outcome=FAILED)
+        return line
 
     def settle(self) -> None:
         """Bring every message up to the present. Costs only what has changed since the last time."""
@@ -363,8 +257,23 @@ class State:
         row.SendStatus, row.SendResult = status, result
         is_open = status not in (SENT, STATUS_REJECTED)
         submission.open += is_open - was_open
-        if was_open and not is_open and submission.callback_url:
-            self.finished.append(number)
+        if was_open and not is_open:
+            if submission.callback_url:
+                self.finished.append(number)
+            if submission.fallback is not None and result == RESULT_FAILED:
+                self._switch(number, submission.fallback)
+
+    def _switch(self, number: int, fallback: Fallback) -> None:
+        """The second try of a multi-channel message, made when the first has failed."""
+        submission, recipient = fallback
+        line = self.timeline(number)
+        submission.created_ms = self.clock.now_ms() if line.final_ms is None else line.final_ms
+        submission.switched_from = self.rows[number].ReferenceId
+        second = len(self.rows)
+        self.add(submission, [recipient])
+        if self.config.quirks.fallback_id == "same":
+            self.rows[second].ReferenceId = submission.switched_from
+            self.switched[number] = second
 
     def put_status(self, number: int, send_status: int, send_result: int) -> None:
         """Set a message's status by hand; its own progress ends there."""
@@ -384,6 +293,7 @@ class State:
             submission = self.submission_of[number]
             if self.rows[number].ReferenceId != message_id.strip() or api_key not in (None, submission.api_key):
                 return range(0)
+            number = self.switched.get(number, number)
             return range(number, number + submission.count) if submission.shared_id else range(number, number + 1)
 
     def totals(self, numbers: range) -> Totals:
@@ -423,6 +333,7 @@ class State:
             send_result=row.SendResult,
             price_vnd=submission.price_vnd,
             callback_url=submission.callback_url,
+            switched_from=submission.switched_from,
         )
 
     def messages(self) -> Iterator[Message]:

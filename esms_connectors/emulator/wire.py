@@ -18,26 +18,7 @@ from xml.etree import ElementTree
 import msgspec
 
 from .config import Quirks
-from .state import SentRow
-
-SERVICE = "/MainService.svc/json/"
-
-ROUTES: Mapping[str, tuple[str, str]] = {
-    SERVICE + "SendMultipleMessage_V4_post_json/": ("POST", "send_customer_care_sms"),
-    SERVICE + "SendMultipleMessage_V4/": ("POST", "send_customer_care_sms_xml"),
-    SERVICE + "SendMultipleSMSBrandname": ("POST", "send_customer_care_sms_xml"),
-    SERVICE + "SendMultipleSMSBrandname_json/": ("POST", "send_advertising_sms"),
-    SERVICE + "SendZaloMessage_V4_post_json/": ("POST", "send_zns_journey"),
-    SERVICE + "Send_zns_bulk_v4_post_json/": ("POST", "send_zns_bulk"),
-    SERVICE + "SendZaloMessage_V5_post/": ("POST", "send_zns"),
-    SERVICE + "GetSmsSentData_V2": ("POST", "get_sms_sent_data"),
-    SERVICE + "GetSendStatus": ("GET", "get_send_status"),
-    SERVICE + "GetSmsReceiverStatus_get": ("GET", "get_sms_receiver_status"),
-    SERVICE + "GetBalance_json": ("POST", "get_balance"),
-    "/ZaloCallback/GetCallback": ("POST", "get_callback_data"),
-    SERVICE + "GetZnsTemplateInfo": ("GET", "get_zns_template"),
-}
-"""Path -> (method, function). Trailing slashes count, as they do on the gateway."""
+from .records import SentRow
 
 JSON_TYPE = "application/json; charset=utf-8"
 HTML_TYPE = "text/html; charset=utf-8"
@@ -124,6 +105,22 @@ def query_members(query: str) -> dict[str, str]:
     for name, value in parse_qsl(query, keep_blank_values=True):
         members.setdefault(name.lower(), value)
     return members
+
+
+def form_members(body: bytes) -> dict[str, str]:
+    """
+    Form fields by lower-case name; a JSON object is taken as well.
+
+    Public clients post JSON to the form's address, and nothing says that it is refused.
+    """
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UnreadableRequestError("the body is not a form") from error
+    if text.lstrip().startswith("{"):
+        members = json_members(body)
+        return {name.lower(): text_member(members, name) for name in members}
+    return query_members(text)
 
 
 @dataclass(slots=True)

@@ -6,7 +6,8 @@ import json
 from urllib.parse import quote
 
 from .progress import local_text, mix
-from .state import RESULT_DELIVERED, RESULT_FAILED, State
+from .records import RESULT_DELIVERED, RESULT_FAILED
+from .state import State
 
 _REASONS = (
     (-114, "User is inactive, reject the message, outdated app or internal error"),
@@ -24,6 +25,8 @@ def reason(state: State, number: int) -> tuple[int, str]:
     """Zalo's (error, message) of a message: (0, Success) unless it failed."""
     if state.rows[number].SendResult != RESULT_FAILED:
         return 0, "Success"
+    if number in state.doomed:
+        return state.doomed[number]
     return _REASONS[state.fates.of(number).lot % len(_REASONS)]
 
 
