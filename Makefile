@@ -122,6 +122,10 @@ TIMELY := tests/documentation/test_code_blocks.py $(addprefix tests/gateway/test
 test-elsewhere: $(CORE)/.ready ## what knows days and hours, in one setting (ELSEWHERE), or in that of the day
 	@$(CLOCK) $(or $(ELSEWHERE),of-the-day) -- $(CORE)/bin/pytest -n $(WORKERS) $(TIMELY) $(ARGS)
 
+.PHONY: test-mysql
+test-mysql: $(CORE)/.ready ## recipients of a real MariaDB, where Debian's mariadb-server-core is installed
+	@$(CORE)/bin/pytest --mysql tests/recipients $(ARGS)
+
 # Each Python from 3.11 on that uv or pyenv has on this machine; `make PYTHON=... test` runs everything with one.
 .PHONY: test-pythons
 test-pythons: | $(filter .uv/bin/uv,$(UV)) ## the core with each Python that is installed, from 3.11 on
@@ -310,7 +314,7 @@ lock: | $(filter .uv/bin/uv,$(UV)) ## resolve anew and write locks/*.txt
 	@mkdir -p locks
 	@for name in core airflow prefect bench; do \
 	  case $$name in \
-	    core) what="--extra dlt --extra reports --group lint --group browser" ;; \
+	    core) what="--extra dlt --extra reports --group lint --group browser --group frames" ;; \
 	    bench) what="--extra dlt --group bench" ;; \
 	    prefect) what="--extra prefect --extra dask --extra reports --group prefect-test" ;; \
 	    *) what="--extra $$name --extra reports --group browser" ;; \

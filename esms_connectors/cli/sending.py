@@ -26,6 +26,7 @@ from esms_connectors.cli.settings import (
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.ledger import check_run_key
 from esms_connectors.recipients import Columns, ReadReport, RejectsFile, SqlQuery
+from esms_connectors.recipients.queries import is_database_address
 from esms_connectors.sending.bulk import BulkSummary, Counters
 from esms_connectors.sending.campaign import ZnsCampaign
 from esms_connectors.sending.plan import Plan
@@ -132,7 +133,7 @@ def send_zns(
     """
     run_key = check_run_key(run_key)
     rows = SqlQuery(source, query) if query is not None else source
-    if query is None and "://" in source and source.split("://")[0].startswith(("postgres", "sqlite", "mysql")):
+    if query is None and is_database_address(source):
         raise InvalidRequestError("A database needs --query with a SELECT.", field="query")
     columns = Columns.parse(params, phone=phone_column, key_column=key_column)
     when = None if send_at is None else read_send_time(send_at)

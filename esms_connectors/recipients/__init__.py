@@ -11,9 +11,11 @@ from esms_connectors.recipients.delimited import holds_rows
 from esms_connectors.recipients.phone_lists import PhoneList, read_phone_list
 from esms_connectors.recipients.phones import CleanPhone, clean_phone
 from esms_connectors.recipients.places import OutputFile, check_path
+from esms_connectors.recipients.queries import SqlQuery
 from esms_connectors.recipients.reading import Check, read_recipients
 from esms_connectors.recipients.rejects import RejectsFile
-from esms_connectors.recipients.sources import Rows, Source, SqlQuery, is_repeatable, open_rows
+from esms_connectors.recipients.rows import Rows
+from esms_connectors.recipients.sources import Source, is_repeatable, open_rows
 
 __all__ = [
     "Check",

@@ -22,8 +22,9 @@ from esms_connectors.recipients.delimited import ShortRow
 from esms_connectors.recipients.phone_lists import numbers_in_cell
 from esms_connectors.recipients.phones import clean_phone, float_like, has_exponent, is_narrow
 from esms_connectors.recipients.rejects import RejectsFile
+from esms_connectors.recipients.rows import Rows
 from esms_connectors.recipients.seen import KeySet, PhoneSet
-from esms_connectors.recipients.sources import Rows, Source, is_repeatable, open_rows
+from esms_connectors.recipients.sources import Source, is_repeatable, open_rows
 from esms_connectors.recipients.values import RowRejected, ValueReader
 
 MAX_KEY_LENGTH = 200

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import importlib
 import io
 import json
 import os
-import re
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import chain, islice
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
-from esms_connectors.databases.urls import check_database_url
-from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
-from esms_connectors.gateway.redaction import database_words
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.recipients import workbooks
-from esms_connectors.recipients.columns import repeated
 from esms_connectors.recipients.delimited import RawRow, csv_rows, decoded_lines, reading, source_error
-from esms_connectors.recipients.headers import fold, shown
+from esms_connectors.recipients.frames import batch_rows, is_frame, open_frame
+from esms_connectors.recipients.headers import fold
 from esms_connectors.recipients.old_fonts import OLD_FONTS, from_old_font
-from esms_connectors.recipients.phones import NarrowFloat
 from esms_connectors.recipients.places import check_path
+from esms_connectors.recipients.queries import SqlQuery, open_query
+from esms_connectors.recipients.rows import Rows, check_names, require
 
 _TEXT, _LINES, _PARQUET = (".csv", ".tsv", ".txt"), (".jsonl", ".ndjson"), (".parquet", ".pq")
 _SAMPLE = 100  # mappings looked at to learn the names; any of them may lack some
@@ -41,55 +37,18 @@ _FORMATS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class SqlQuery:
-    """
-    Rows of a query, streamed from the server.
+class ArrowStream(Protocol):
+    """A table in memory: of pandas, polars, Arrow, DuckDB."""
 
-    Two readings see two states of the table: add ORDER BY and, where rows may still come in, a condition that shuts
-    them out. Nothing is ever committed.
-
-    Attributes:
-        url: a SQLAlchemy URL such as `postgresql+psycopg://…`, or an Engine, which stays open.
-        query: one SELECT; values as `:name`.
-        parameters: the values.
-    """
-
-    url: Any = field(repr=False)
-    query: str = field(repr=False)
-    parameters: Mapping[str, object] = field(default_factory=dict, repr=False)
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
 
 
-Source = str | os.PathLike[str] | SqlQuery | Iterable[Mapping[str, object]]
-
-
-@dataclass(slots=True)
-class Rows:
-    """
-    The rows of an open source.
-
-    Attributes:
-        source: what to call it: a file name, never a URL with a password.
-        names: its columns; of mappings all that the first hundred have.
-        notes: what a person should know who reads the same file, one line each; complete when the rows are read.
-    """
-
-    source: str
-    names: tuple[str, ...]
-    _rows: Iterator[RawRow] = field(repr=False)
-    notes: list[str] = field(default_factory=list)
-
-    def __iter__(self) -> Iterator[RawRow]:
-        """
-        (line, cells, problem): the line on which the row begins, as an editor counts, or the number of the row where
-        there are no lines; the cells in the order of the names; what is wrong with the row as a whole, or None.
-        """
-        return self._rows
+Source = str | os.PathLike[str] | SqlQuery | Iterable[Mapping[str, object]] | ArrowStream
 
 
 def is_repeatable(source: Source) -> bool:
     """Whether `source` can be read twice. An iterator cannot: a second reading finds nothing and raises nothing."""
-    return not isinstance(source, Iterator)
+    return not isinstance(source, Iterator) and not hasattr(source, "read_next_batch")
 
 
 def open_rows(
@@ -107,7 +66,8 @@ def open_rows(
 
     Args:
         source: a path or an fsspec URL (.csv .tsv .txt .jsonl .ndjson, also gzipped; .parquet; .xlsx .xlsm, and with
-            the extra [excel] .xls .xlsb .ods), a `SqlQuery`, or an iterable of mappings.
+            the extra [excel] .xls .xlsb .ods), a `SqlQuery`, a frame of
+            pandas or polars, a table of Arrow, or an iterable of mappings.
         columns: those needed; Parquet then reads no others, and title rows above a header are passed over.
         encoding: of a text file. None takes UTF-8, or UTF-16 where the file says so; Windows files may need
             `windows-1258`. `tcvn3` and `vni` turn texts of these old fonts into Unicode, of any source.
@@ -153,7 +113,7 @@ def _opened(
         raise InvalidRequestError(f"header_row is a row from 1 to {_LAST_HEADER_ROW}.", field="header_row")
     if not isinstance(source, str | os.PathLike):
         _check_layout("The source", sheet=sheet, header_row=header_row)
-        return _open_sql(source, columns) if isinstance(source, SqlQuery) else _open_mappings(source)
+        return _open_object(source, columns)
     path = check_path(source, "source")
     name = _shown(path)
     suffix = _suffix(name)
@@ -168,6 +128,12 @@ def _opened(
         raise source_error(name, f"is of no known kind; known are {known}")
     _check_layout(name, sheet=sheet, header_row=header_row)
     return _open_parquet(path, name, columns) if suffix in _PARQUET else _open_json_lines(path, name, encoding)
+
+
+def _open_object(source: Any, columns: Sequence[str] | None) -> AbstractContextManager[Rows]:
+    if isinstance(source, SqlQuery):
+        return open_query(source, columns)
+    return open_frame(source, columns) if is_frame(source) else _open_mappings(source)
 
 
 def _suffix(name: str) -> str:
@@ -186,16 +152,6 @@ def _check_layout(name: str, *, sheet: str | None = None, header_row: int | None
 
 
 # --- bytes -----------------------------------------------------------------------------------------------------------
-
-
-def require(module: str, extra: str, purpose: str) -> Any:
-    """Import an optional module, or say which extra has it."""
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise ConfigurationError(
-            f"{purpose} needs {module.partition('.')[0]}: pip install 'esms-connectors[{extra}]'."
-        ) from None
 
 
 def _shown(path: str) -> str:
@@ -282,7 +238,7 @@ def _open_workbook(
         found = workbooks.read_sheet(
             workbook, name, wanted=columns, sheet=sheet, header_row=header_row, hidden_rows=hidden_rows
         )
-        _check_names(name, found.names, columns)
+        check_names(name, found.names, columns)
         yield Rows(name, found.names, found.rows, found.notes)
 
 
@@ -322,8 +278,7 @@ def _open_mappings(source: Iterable[Mapping[str, object]]) -> Iterator[Rows]:
             if not isinstance(one, Mapping):
                 raise source_error(
                     "The source",
-                    f"has {type(one).__name__} where a mapping of column to value is needed (row {number}); "
-                    "of a pandas frame give frame.to_dict('records')",
+                    f"has {type(one).__name__} where a mapping of column to value is needed (row {number})",
                 )
             yield number, one, None
 
@@ -357,117 +312,11 @@ def _open_parquet(path: str, name: str, columns: Sequence[str] | None) -> Iterat
             raise source_error(name, f"is no Parquet file that can be read ({type(error).__name__})") from None
         with opened:
             names = tuple(opened.schema_arrow.names)
-            _check_names(name, names, columns)
+            check_names(name, names, columns)
             if columns is not None:
                 wanted = {fold(column) for column in columns}
                 # With a column missing all names are shown; the caller will not go on to the rows.
                 if wanted <= {fold(one) for one in names}:
                     names = tuple(one for one in names if fold(one) in wanted)
-            yield Rows(name, names, _parquet_rows(opened, names, name, pyarrow))
-
-
-def _parquet_rows(opened: Any, names: Sequence[str], name: str, pyarrow: Any) -> Iterator[RawRow]:
-    number = 0
-    try:
-        for batch in opened.iter_batches(batch_size=_BATCH, columns=list(names), use_threads=False):
-            cells = zip(*(_values(batch.column(one), pyarrow) for one in names), strict=True)
-            for number, row in enumerate(cells, number + 1):  # noqa: B020 - counts on from batch to batch
-                yield number, row, None
-    except (pyarrow.ArrowException, OSError) as error:
-        raise source_error(name, f"is damaged after row {number} ({type(error).__name__})") from None
-
-
-def _values(column: Any, pyarrow: Any) -> list[object]:
-    """A column as Python values. Text goes through one big string: to_pylist takes eight times as long."""
-    types = pyarrow.types
-    if types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if types.is_large_string(column.type):
-        column = column.cast(pyarrow.string())
-    if types.is_string(column.type) and not column.null_count and len(column):
-        separator = "\x1f"
-        offsets = pyarrow.array([0, len(column)], pyarrow.int32())
-        whole = pyarrow.ListArray.from_arrays(offsets, column)
-        joined: str = pyarrow.compute.binary_join(whole, separator)[0].as_py()
-        parts: list[object] = list(joined.split(separator))
-        if len(parts) == len(column):
-            return parts
-    values: list[Any] = column.to_pylist()
-    if types.is_float32(column.type) or types.is_float16(column.type):
-        return [value if value is None else NarrowFloat(value) for value in values]
-    return values
-
-
-@contextmanager
-def _open_sql(source: SqlQuery, columns: Sequence[str] | None) -> Iterator[Rows]:
-    sqlalchemy = require("sqlalchemy", "ledger", "Reading SQL")
-    own = not hasattr(source.url, "connect")
-    if isinstance(source.url, str):
-        check_database_url(source.url, "The database URL")
-    with contextlib.ExitStack() as stack:
-        try:
-            engine = _engine(sqlalchemy, source.url) if own else source.url
-            if own:
-                stack.callback(engine.dispose)
-            connection = stack.enter_context(engine.connect())
-            # Server-side where the driver can: the rows never stand in memory all at once.
-            connection = connection.execution_options(stream_results=True, yield_per=_BATCH // 8)
-            result = connection.execute(sqlalchemy.text(source.query), dict(source.parameters))
-            if not result.returns_rows:
-                raise InvalidRequestError("The query gives no rows; one SELECT is needed.", field="source")
-            names = tuple(result.keys())
-            _check_names("The query", names, columns)
-        except ImportError as error:
-            raise ConfigurationError(
-                f"The database driver {error.name} is missing; for PostgreSQL: pip install 'esms-connectors[postgres]'."
-            ) from None
-        except EsmsError:
-            raise
-        except Exception as error:  # noqa: BLE001 - drivers raise what they like, and quote what they like
-            raise _sql_error(error) from None
-        yield Rows("The query", names, _sql_rows(result))
-
-
-def _sql_rows(result: Any) -> Iterator[RawRow]:
-    """Floats are taken for narrow ones, unless the driver says that a column is of double precision."""
-    described = getattr(result.cursor, "description", None) or ()
-    wide = {at for at, one in enumerate(described) if one[1] == _POSTGRESQL_DOUBLE}
-    try:
-        for number, row in enumerate(result, 1):
-            if any(cell.__class__ is float for cell in row):
-                yield number, _narrowed(row, wide), None
-            else:
-                yield number, row, None
-    except Exception as error:  # noqa: BLE001 - as above
-        raise _sql_error(error) from None
-
-
-def _narrowed(row: Sequence[object], wide: Container[int]) -> list[object]:
-    return [NarrowFloat(one) if isinstance(one, float) and at not in wide else one for at, one in enumerate(row)]
-
-
-def _sql_error(error: Any) -> InvalidRequestError:
-    return InvalidRequestError(f"The query failed: {database_words(error)}.", field="source")
-
-
-def _engine(sqlalchemy: Any, url: Any) -> Any:
-    try:
-        return sqlalchemy.create_engine(_with_driver(url))
-    except (ValueError, TypeError, sqlalchemy.exc.ArgumentError):
-        pass  # their words quote the URL
-    raise InvalidRequestError(
-        "The database URL is none that SQLAlchemy can use: it has the form dialect://user:password@host/database, and "
-        "in the password special characters are written %XX (@ is %40, : is %3A).",
-        field="source",
-    )
-
-
-def _check_names(source: str, names: Sequence[str], wanted: Sequence[str] | None) -> None:
-    """Of the columns that somebody wants, `Columns.locate` sees to it; a name that nobody asked for may stand twice."""
-    if wanted is None and (twice := repeated(names)):
-        raise source_error(source, f"has the column {shown(twice)} twice; rename one of the two")
-
-
-def _with_driver(url: Any) -> Any:
-    """`postgresql://` as the extra [postgres] serves it; SQLAlchemy 2.0 would look for another driver."""
-    return re.sub("^postgres(ql)?://", "postgresql+psycopg://", url) if isinstance(url, str) else url
+            batches = opened.iter_batches(batch_size=_BATCH, columns=list(names), use_threads=False)
+            yield Rows(name, names, batch_rows(batches, name, pyarrow))

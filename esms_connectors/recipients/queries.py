@@ -1,0 +1,208 @@
+"""Rows of a query: any database of SQLAlchemy's, and DuckDB files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from esms_connectors.databases.urls import check_database_url
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
+from esms_connectors.gateway.redaction import database_words
+from esms_connectors.recipients.delimited import RawRow, reading, source_error
+from esms_connectors.recipients.frames import batch_rows
+from esms_connectors.recipients.phones import NarrowFloat
+from esms_connectors.recipients.rows import Rows, check_names, require
+
+_BATCH = 8_192
+_NO_ROWS = "The query gives no rows; one SELECT is needed."
+# A parameter of ours; quoted texts and casts are passed over.
+_NAMED = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|::|:(?P<name>[A-Za-z_]\w*)")
+_POSTGRESQL_DOUBLE = 701  # the oid of double precision, as its drivers give it
+
+
+@dataclass(frozen=True, slots=True)
+class SqlQuery:
+    """
+    Rows of a query, streamed from the server.
+
+    Two readings see two states of the table: add ORDER BY and, where rows may still come in, a condition that shuts
+    them out. Nothing is ever committed.
+
+    Attributes:
+        url: a SQLAlchemy URL such as `postgresql+psycopg://…`, or an Engine, which stays open.
+        query: one SELECT; values as `:name`.
+        parameters: the values.
+    """
+
+    url: Any = field(repr=False)
+    query: str = field(repr=False)
+    parameters: Mapping[str, object] = field(default_factory=dict, repr=False)
+
+
+def is_database_address(text: str) -> bool:
+    """Whether it is the address of a database, from which a query is needed."""
+    scheme, sign, _ = text.partition("://")
+    return bool(sign) and scheme.partition("+")[0].lower() in {"sqlite", "duckdb", *_PACKAGES}
+
+
+def open_query(source: SqlQuery, columns: Sequence[str] | None) -> AbstractContextManager[Rows]:
+    """
+    Raises:
+        InvalidRequestError: the address or the query is wrong; ConfigurationError: an extra is missing.
+    """
+    if isinstance(source.url, str) and source.url.startswith("duckdb:"):
+        return _open_duckdb(source, columns)
+    return _open_sqlalchemy(source, columns)
+
+
+@contextmanager
+def _open_duckdb(source: SqlQuery, columns: Sequence[str] | None) -> Iterator[Rows]:
+    """A DuckDB file, opened to be read only; another process may read it meanwhile."""
+    duckdb = require("duckdb", "duckdb", "Reading DuckDB files")
+    pyarrow = require("pyarrow", "duckdb", "Reading DuckDB files")
+    require("pyarrow.compute", "duckdb", "Reading DuckDB files")
+    path = _duckdb_path(source.url)
+    try:
+        with contextlib.closing(duckdb.connect(path, read_only=True)) as connection:
+            query, parameters = _duckdb_query(source)
+            found = connection.sql(query, params=parameters)
+            if found is None:
+                raise InvalidRequestError(_NO_ROWS, field="source")
+            batches = found.to_arrow_reader(_BATCH)
+            names = tuple(batches.schema.names)
+            check_names("The query", names, columns)
+            yield Rows("The query", names, _told_by_database(batch_rows(batches, "The query", pyarrow), duckdb.Error))
+    except duckdb.Error as error:
+        raise _sql_error(error) from None
+
+
+def _duckdb_path(url: str) -> str:
+    path = unquote(url.removeprefix("duckdb:").removeprefix("//").removeprefix("/"))
+    if not path or path == ":memory:":
+        raise source_error("duckdb://", "names no file: give duckdb:///shop.duckdb, or duckdb:////folder/shop.duckdb")
+    with reading(os.path.basename(path)), open(path, "rb"):
+        return path
+
+
+def _duckdb_query(source: SqlQuery) -> tuple[str, dict[str, object]]:
+    """The query with the parameters as DuckDB writes them: `$name` for `:name`."""
+
+    def placed(match: re.Match[str]) -> str:
+        return f"${match['name']}" if match["name"] in source.parameters else match[0]
+
+    return _NAMED.sub(placed, source.query), dict(source.parameters)
+
+
+def _told_by_database(rows: Iterator[RawRow], error_class: type[Exception]) -> Iterator[RawRow]:
+    try:
+        yield from rows
+    except error_class as error:
+        raise _sql_error(error) from None
+
+
+@contextmanager
+def _open_sqlalchemy(source: SqlQuery, columns: Sequence[str] | None) -> Iterator[Rows]:
+    sqlalchemy = require("sqlalchemy", "ledger", "Reading SQL")
+    own = not hasattr(source.url, "connect")
+    if isinstance(source.url, str):
+        check_database_url(source.url, "The database URL")
+    with contextlib.ExitStack() as stack:
+        try:
+            engine = _engine(sqlalchemy, source.url) if own else source.url
+            if own:
+                stack.callback(engine.dispose)
+            connection = stack.enter_context(engine.connect())
+            # Server-side where the driver can: the rows never stand in memory all at once.
+            connection = connection.execution_options(stream_results=True, yield_per=_BATCH // 8)
+            result = connection.execute(sqlalchemy.text(source.query), dict(source.parameters))
+            if not result.returns_rows:
+                raise InvalidRequestError(_NO_ROWS, field="source")
+            names = tuple(result.keys())
+            check_names("The query", names, columns)
+        except ImportError as error:
+            raise _no_driver(source.url, error.name or "of this database") from None
+        except EsmsError:
+            raise
+        except Exception as error:  # noqa: BLE001 - drivers raise what they like, and quote what they like
+            raise _sql_error(error) from None
+        yield Rows("The query", names, _sql_rows(result))
+
+
+def _sql_rows(result: Any) -> Iterator[RawRow]:
+    """Floats are taken for narrow ones, unless the driver says that a column is of double precision."""
+    described = getattr(result.cursor, "description", None) or ()
+    wide = {at for at, one in enumerate(described) if one[1] == _POSTGRESQL_DOUBLE}
+    try:
+        for number, row in enumerate(result, 1):
+            if any(cell.__class__ is float for cell in row):
+                yield number, _narrowed(row, wide), None
+            else:
+                yield number, row, None
+    except Exception as error:  # noqa: BLE001 - as above
+        raise _sql_error(error) from None
+
+
+def _narrowed(row: Sequence[object], wide: Container[int]) -> list[object]:
+    return [NarrowFloat(one) if isinstance(one, float) and at not in wide else one for at, one in enumerate(row)]
+
+
+def _sql_error(error: Any) -> InvalidRequestError:
+    return InvalidRequestError(f"The query failed: {database_words(error)}.", field="source")
+
+
+# Dialect -> what to install for it.
+_PACKAGES = {
+    "postgresql": "'esms-connectors[postgres]'",
+    "postgres": "'esms-connectors[postgres]'",
+    "mysql": "'esms-connectors[mysql]'",
+    "mariadb": "'esms-connectors[mysql]'",
+    "mssql": "pyodbc, and Microsoft's ODBC driver",
+    "bigquery": "sqlalchemy-bigquery",
+    "snowflake": "snowflake-sqlalchemy",
+    "clickhouse": "clickhouse-connect",
+    "oracle": "oracledb",
+}
+
+
+def _no_driver(url: object, module: str) -> ConfigurationError:
+    scheme = url.partition("://")[0].partition("+")[0] if isinstance(url, str) else ""
+    package = _PACKAGES.get(scheme)
+    hint = f"for {scheme}:// pip install {package}" if package else "install it beside this package"
+    return ConfigurationError(f"The database driver {module} is missing: {hint}.")
+
+
+def _engine(sqlalchemy: Any, url: Any) -> Any:
+    try:
+        return sqlalchemy.create_engine(_with_driver(url))
+    except sqlalchemy.exc.NoSuchModuleError:
+        if isinstance(url, str) and is_database_address(url):
+            raise _no_driver(url, url.partition("://")[0]) from None
+    except (ValueError, TypeError, sqlalchemy.exc.ArgumentError):
+        pass  # their words quote the URL
+    raise InvalidRequestError(
+        "The database URL is none that SQLAlchemy can use: it has the form dialect://user:password@host/database, and "
+        "in the password special characters are written %XX (@ is %40, : is %3A).",
+        field="source",
+    )
+
+
+_DRIVERS = {
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+}
+
+
+def _with_driver(url: Any) -> Any:
+    """`postgresql://` and `mysql://` as our extras serve them; SQLAlchemy would look for other drivers."""
+    if not isinstance(url, str):
+        return url
+    scheme, sign, rest = url.partition("://")
+    return f"{_DRIVERS.get(scheme, scheme)}{sign}{rest}"
