@@ -14,11 +14,21 @@ from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.times import read_time
+from esms_connectors.gateway.transport import Timeouts
 from esms_connectors.ledger import Ledger
 
 
 def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
+        _client_option("--ca-bundle", "ca_bundle", "FILE", "Certificates (PEM) of your own CA.", "ESMS_CA_BUNDLE"),
+        _client_option("--proxy", "proxy", "URL", "An HTTP proxy; default: HTTPS_PROXY.", "ESMS_PROXY"),
+        _client_option(
+            "--timeout",
+            "timeout",
+            "SECONDS",
+            "Of one attempt, from connection to answer; 120.",
+            "ESMS_TIMEOUT",
+        ),
         click.option("--base-url", envvar="ESMS_BASE_URL", help="Scheme and host of the gateway.", metavar="URL"),
         click.option("--sandbox/--live", default=None, help="Check only, or send for real. Default: ESMS_SANDBOX."),
     ):
@@ -63,7 +73,36 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _client_option(name: str, argument: str, metavar: str, help_text: str, variable: str) -> Any:
+    """An option that commands need not hand on: `open_client` finds it."""
+
+    def remember(context: click.Context, _: click.Parameter, value: Any) -> None:
+        if value is not None:
+            context.find_root().meta[f"client.{argument}"] = value
+
+    return click.option(
+        name,
+        type=click.FloatRange(min=0, min_open=True) if argument == "timeout" else str,
+        metavar=metavar,
+        envvar=variable,
+        help=help_text,
+        callback=remember,
+        expose_value=False,
+    )
+
+
+def _client_settings() -> dict[str, Any]:
+    context = click.get_current_context(silent=True)
+    told = {} if context is None else context.find_root().meta
+    settings = {name: told[f"client.{name}"] for name in ("ca_bundle", "proxy") if f"client.{name}" in told}
+    if (seconds := told.get("client.timeout")) is not None:
+        usual = Timeouts()
+        settings["timeouts"] = Timeouts(min(usual.connect_seconds, seconds), min(usual.read_seconds, seconds), seconds)
+    return settings
+
+
 def open_client(base_url: str | None, sandbox: bool | None, **more: Any) -> EsmsClient:
+    more = {**_client_settings(), **more}
     given = {name: value for name, value in (("base_url", base_url), ("sandbox", sandbox)) if value is not None}
     return EsmsClient.from_env(**given, **more)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 from esms_connectors.gateway.endpoints import DEFAULT_BASE_URL, STATUS_BASE_URL, VOICE_BASE_URL, Endpoint
 from esms_connectors.gateway.errors import ConfigurationError
 
+_PORT_BEHIND_PATH = re.compile(r":\d+/?$")
 _GATEWAY_URLS = (DEFAULT_BASE_URL, STATUS_BASE_URL, VOICE_BASE_URL)
 
 
@@ -39,6 +41,10 @@ def check_base_url(base_url: str) -> str:
         raise ConfigurationError(f"The base URL needs a scheme and a host. {hint}")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigurationError(f"The base URL must hold no user, query or fragment. {hint}")
+    if _PORT_BEHIND_PATH.search(parts.path):
+        raise ConfigurationError(f"The base URL has its port behind the path: it belongs behind the host. {hint}")
+    if any(character.isspace() or not character.isprintable() for character in base_url.strip()):
+        raise ConfigurationError(f"The base URL has a blank in it. {hint}")
     if "mainservice.svc" in parts.path.lower():
         raise ConfigurationError(f"The base URL must end before /MainService.svc. {hint}")
     if parts.scheme == "http" and not is_loopback(host):

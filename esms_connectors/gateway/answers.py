@@ -85,6 +85,12 @@ AnswerReader = Callable[[bytes], Mapping[str, Any]]
 
 # The gateway knows who calls, and from where, before it looks at any message.
 _CODES_AT_THE_DOOR = frozenset({"101", "140"})
+# States of HTTP that a later attempt may not meet.
+_TRY_AGAIN = {
+    408: "the server did not wait for the whole request",
+    421: "the connection led to a server that is not in charge",
+    425: "the server does not want to risk a request that may be a repeat",
+}
 # The one refusal that is documented to bring the id of a message that was not taken.
 _CODE_WITH_MESSAGE_ID = "146"
 
@@ -120,6 +126,9 @@ def judge(
         if status == 429:
             # Not the gateway's own words: something in front of it, which may have passed the call on before.
             return FailedAttempt(Failure.LOST, "HTTP 429", retry_after_seconds=retry_after)
+        if status in _TRY_AGAIN:
+            # Not the gateway's own words either; what they say of the request proves nothing about its messages.
+            return FailedAttempt(Failure.LOST, f"HTTP {status}, {_TRY_AGAIN[status]}", retry_after_seconds=retry_after)
         reason = f"HTTP {status} with {error}"
         if "web page" in reason or status >= 400:
             reason += "; is the base URL right?"

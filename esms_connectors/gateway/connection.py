@@ -25,6 +25,8 @@ from esms_connectors.gateway.forks import tell_of_forks
 _PIECE_BYTES = 64 * 1024
 # The least patience of a read: what has arrived is taken also when the time is over.
 _LEAST_SECONDS = 0.001
+# So long behind the deadline what has arrived is still taken.
+_GRACE_SECONDS = 1.0
 
 
 class HeldBackError(Exception):
@@ -101,8 +103,10 @@ class _InTime(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        left = max(_LEAST_SECONDS, self._deadline - time.monotonic())
-        seconds = min(self._read_seconds, left)
+        left = self._deadline - time.monotonic()
+        if left < -_GRACE_SECONDS:
+            raise TimeoutError  # it goes on and on: an endless head, or 1xx after 1xx
+        seconds = min(self._read_seconds, max(_LEAST_SECONDS, left))
         self._sock.settimeout(None if seconds == float("inf") else seconds)
         count: int | None = self._stream.readinto(buffer)
         return count

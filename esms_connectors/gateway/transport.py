@@ -443,7 +443,10 @@ def _ca_bundle(ca_bundle: str | Path | None, environ: Mapping[str, str]) -> str 
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(**{"capath" if Path(chosen).is_dir() else "cafile": str(chosen)})
     except (OSError, ValueError):
-        raise ConfigurationError(f"The CA bundle {chosen} holds no certificates that can be read (PEM).") from None
+        raise ConfigurationError(
+            f"The CA bundle {chosen} holds no certificates that can be read. They stand in it as text (PEM), behind "
+            "BEGIN CERTIFICATE; a binary one (DER) is converted by openssl x509 -inform der."
+        ) from None
     return str(chosen)
 
 
@@ -460,15 +463,18 @@ def _proxies(base_url: str, proxy: str | None) -> dict[str, str]:
 
 
 def _check_proxy(url: str) -> None:
+    hint = "Give scheme, host and port, such as http://proxy.example:3128; in its password special characters are %XX."
+    scheme = url.partition("://")[0].strip().lower()
+    if scheme.startswith("socks"):
+        raise ConfigurationError(f"The proxy speaks {scheme}, which is not supported here. {hint}")
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
         urllib3.util.parse_url(url)
     except (ValueError, urllib3.exceptions.HTTPError):
         usable = False
-    # Its user and password travel in a header, which has no room for other characters.
-    if not usable or not url.isascii() or not url.isprintable() or " " in url:
-        raise ConfigurationError(
-            "The proxy needs a scheme and a host, such as http://proxy.example:3128; special characters in its "
-            "password are written %XX."
-        )
+    # Its user and password travel in a header, which has no room for other characters; and libraries part
+    # http://user:p@ss@host in two ways.
+    plain = url.isascii() and url.isprintable() and " " not in url and url.count("@") < 2
+    if not usable or not plain:
+        raise ConfigurationError(f"The proxy cannot be used. {hint}")
