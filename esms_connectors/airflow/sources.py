@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from esms_connectors.airflow.base import HiddenRows
+from esms_connectors.databases.scratch import scratch_folder
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 
 if TYPE_CHECKING:
@@ -112,8 +112,8 @@ def _copied(url: str) -> Iterator[Source]:
     parts = urlsplit(url)
     name = PurePosixPath(parts.path).name
     failure = ""
-    with tempfile.TemporaryDirectory(prefix="esms-") as folder:
-        copy = Path(folder) / (name or "source")
+    with scratch_folder() as folder:
+        copy = folder / (name or "source")
         try:
             from airflow.sdk import ObjectStoragePath
             from airflow.sdk.io import has_fs
@@ -198,11 +198,11 @@ def placed(target: str | os.PathLike[str], name: str) -> Iterator[str]:
         yield url
         return
     place = _stored(url, name)
-    with tempfile.TemporaryDirectory(prefix="esms-") as folder:
-        yield str(Path(folder) / place.name)
+    with scratch_folder() as folder:
+        yield str(folder / place.name)
         failure = ""
         try:
-            for file in sorted(Path(folder).iterdir()):
+            for file in sorted(folder.iterdir()):
                 with file.open("rb") as local, (place.parent / file.name).open("wb") as remote:
                     shutil.copyfileobj(local, remote, 1 << 20)
         except Exception as error:  # noqa: BLE001 - every store has errors of its own; their texts may hold signatures

@@ -18,7 +18,6 @@ import hashlib
 import importlib
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from esms_connectors.databases.scratch import scratch_folder
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 from esms_connectors.sent_data.columns import MONEY
 from esms_connectors.sent_data.windows import SentWindow
@@ -44,7 +44,7 @@ from esms_connectors.warehouse.contract import (
 )
 from esms_connectors.warehouse.errors import raise_without_context
 from esms_connectors.warehouse.locks import exclusive_lock
-from esms_connectors.warehouse.merge_database import insert, literal, merge_database, schema_of, scratch_folder, select
+from esms_connectors.warehouse.merge_database import insert, literal, merge_database, schema_of, select
 from esms_connectors.warehouse.merge_sql import TYPES
 from esms_connectors.warehouse.merging import (
     DuckDbSession,
@@ -104,7 +104,7 @@ class DltWarehouse(Warehouse):
         os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")  # its errors quote rows and statements
         self._destination_name, self._dataset = destination, dataset
         self._wait_seconds = wait_seconds
-        self._folder: Path | None = None
+        self._folders = contextlib.ExitStack()
         self._pipeline: Any = None
 
     # --- the contract ------------------------------------------------------------------------------------------------
@@ -303,12 +303,12 @@ class DltWarehouse(Warehouse):
     def _get_pipeline(self) -> Any:
         if self._pipeline is None:
             dlt = importlib.import_module("dlt")
-            self._folder = Path(tempfile.mkdtemp(prefix="esms-dlt-"))
+            folder = self._folders.enter_context(scratch_folder("esms-dlt-"))
             self._pipeline = dlt.pipeline(
                 _PIPELINE,
                 destination=self._destination_name,
                 dataset_name=self._dataset,
-                pipelines_dir=str(self._folder),
+                pipelines_dir=str(folder),
             )
             # Its state is of no use here: what is stored is asked for each time.
             self._pipeline.config.restore_from_destination = False
@@ -316,9 +316,7 @@ class DltWarehouse(Warehouse):
 
     def _forget_pipeline(self) -> None:
         self._pipeline = None
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+        self._folders.close()
 
     def _sql(self) -> Any:
         return self._get_pipeline().sql_client()

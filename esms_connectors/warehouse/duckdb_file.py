@@ -29,6 +29,7 @@ from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.sent_data.reader import SentWindow
 from esms_connectors.warehouse.contract import MergeCounts, Person, Reader, Warehouse, WarehouseError, WindowLoad
 from esms_connectors.warehouse.errors import interrupts
+from esms_connectors.warehouse.file_store import sync
 from esms_connectors.warehouse.merge_sql import READ_LOADS
 from esms_connectors.warehouse.merging import (
     SETTLE_IN,
@@ -105,7 +106,7 @@ class DuckDbWarehouse(Warehouse):
         )
 
     def erase(self, person: Person) -> dict[str, int]:
-        return self._in_session(lambda session: erase_person(session, person))
+        return self._in_session(lambda session: erase_person(session, person), rewritten=True)
 
     def ask(self, work: Callable[[Reader], _T]) -> _T:
         if not self._path.is_file():
@@ -129,15 +130,15 @@ class DuckDbWarehouse(Warehouse):
     def close(self) -> None:
         """Nothing is held between calls."""
 
-    def _in_session(self, work: Callable[[DuckDbSession], _T]) -> _T:
+    def _in_session(self, work: Callable[[DuckDbSession], _T], *, rewritten: bool = False) -> _T:
         def in_connection(connection: duckdb.DuckDBPyConnection) -> _T:
             with contextlib.closing(DuckDbSession(connection)) as session:
                 return work(session)
 
-        return self._in_transaction(in_connection)
+        return self._in_transaction(in_connection, rewritten=rewritten)
 
-    def _in_transaction(self, work: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
-        """Run `work` in a transaction of a file that has our tables."""
+    def _in_transaction(self, work: Callable[[duckdb.DuckDBPyConnection], _T], *, rewritten: bool = False) -> _T:
+        """Run `work` in a transaction of a file that has our tables; `rewritten`: and leave nothing of old rows."""
         failure: EsmsError
         with self._lock:
             connection = self._connect()
@@ -148,14 +149,14 @@ class DuckDbWarehouse(Warehouse):
                     create_tables(connection)
                     result = work(connection)
                     connection.commit()
+                    if rewritten:
+                        self._rewrite(connection)
                     return result
             except (duckdb.Error, pa.ArrowException, OSError) as error:
                 # What fails while a result streams out comes as Arrow's error, with DuckDB's words in it.
                 failure = self._explained(error)
             finally:
-                # Closing rolls back what was not committed. What was is in the file or its log, whatever happens here.
-                with contextlib.suppress(duckdb.Error):
-                    connection.close()
+                self._disconnect(connection)
         raise failure
 
     def _connect(self, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
@@ -166,11 +167,13 @@ class DuckDbWarehouse(Warehouse):
         pause = 0.02
         told = False
         while True:
+            before = self._inode()
             try:
-                return duckdb.connect(
+                connection = duckdb.connect(
                     str(self._path),
                     read_only=read_only,
                     config={
+                        "temp_directory": str(self._spill_folder),
                         "memory_limit": self._memory_limit,
                         # Rows are sets here, and keeping their order costs memory.
                         "preserve_insertion_order": "false",
@@ -179,6 +182,13 @@ class DuckDbWarehouse(Warehouse):
                         "autoload_known_extensions": "false",
                     },
                 )
+                if self._inode() == before:
+                    if not read_only:
+                        self._guard_files()
+                    return connection
+                # Whoever erased a person has just put a new file in its place.
+                connection.close()
+                continue
             except duckdb.Error as error:
                 words = str(error)
             held_here = _HELD_HERE in words
@@ -197,6 +207,60 @@ class DuckDbWarehouse(Warehouse):
             # Uneven, so that two who wait do not keep meeting.
             time.sleep(min(pause * random.uniform(0.5, 1.0), max(deadline - time.monotonic(), 0.001)))
             pause = min(pause * 1.5, 0.5)
+
+    def _inode(self) -> int:
+        try:
+            return self._path.stat().st_ino
+        except OSError:
+            return 0
+
+    @property
+    def _spill_folder(self) -> Path:
+        return self._path.with_name(f"{self._path.name}.tmp")
+
+    def _guard_files(self) -> None:
+        """
+        What DuckDB writes beside the file holds rows as well: it is for those only who may read the file. Nobody else
+        has the file open now, so what is there was left by a process that was killed.
+        """
+        mode = self._path.stat().st_mode & 0o666
+        shutil.rmtree(self._spill_folder, ignore_errors=True)
+        for left in self._path.parent.glob(f".esms-rewrite-{self._path.name}-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self._spill_folder.mkdir(mode=0o700)
+        log = self._path.with_name(f"{self._path.name}.wal")
+        with contextlib.suppress(OSError):
+            log.touch(mode=mode)
+            log.chmod(mode)
+
+    def _disconnect(self, connection: duckdb.DuckDBPyConnection) -> None:
+        # Closing rolls back what was not committed. What was is in the file or its log, whatever happens here.
+        with contextlib.suppress(duckdb.Error):
+            connection.close()
+        with contextlib.suppress(OSError):
+            self._spill_folder.rmdir()
+
+    def _rewrite(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """
+        Put a copy in the place of the file while it is still ours: what was deleted is only then gone from the disk.
+        """
+        aside = tempfile.mkdtemp(prefix=f".esms-rewrite-{self._path.name}-", dir=self._path.parent)
+        try:
+            fresh = Path(aside, "new.duckdb")
+            (name,) = connection.execute("SELECT current_database()").fetchall()[0]
+            quoted = '"' + str(name).replace('"', '""') + '"'
+            connection.execute("ATTACH '" + str(fresh).replace("'", "''") + "' AS esms_fresh")
+            connection.execute(f"COPY FROM DATABASE {quoted} TO esms_fresh")
+            connection.execute("DETACH esms_fresh")
+            fresh.chmod(self._path.stat().st_mode & 0o777)
+            sync(fresh)
+            # Its log must be gone before: it would be taken for that of the new file.
+            connection.execute("CHECKPOINT")
+            os.replace(fresh, self._path)
+            sync(self._path.parent)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
     def _create(self) -> None:
         """

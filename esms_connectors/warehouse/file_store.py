@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import shutil
+import stat
 import sys
 import time
 import uuid
@@ -41,12 +42,16 @@ class FileStore:
         url: a path or an fsspec URL, without our own parameters.
         storage_options: for the fsspec implementation, such as its keys.
         wait_seconds: how long to wait for another writer before giving up.
+        settings_file: below the root; whoever may read it may read every other file.
 
     Raises:
         ConfigurationError: no file system for such URLs.
     """
 
-    def __init__(self, url: str, storage_options: Mapping[str, Any], wait_seconds: float) -> None:
+    def __init__(
+        self, url: str, storage_options: Mapping[str, Any], wait_seconds: float, *, settings_file: str
+    ) -> None:
+        self.settings_file = settings_file
         fsspec = importlib.import_module("fsspec.core")  # which has no types
         scheme = urlsplit(url).scheme if "://" in url else "file"
         problem = ""
@@ -70,11 +75,34 @@ class FileStore:
 
     # --- single files ------------------------------------------------------------------------------------------------
 
+    @property
+    def _mode(self) -> int:
+        """
+        Of new files: what the settings file has. It is made for its owner only, like all that holds phones; whoever
+        shares the folder changes that one file, and the next loads follow.
+        """
+        try:
+            return stat.S_IMODE(os.stat(self.path(self.settings_file)).st_mode) & 0o666 | 0o600
+        except OSError:
+            return 0o600
+
+    def make_folder(self, folder: Path) -> None:
+        """A folder below the root and those above it; who may read the files may enter it."""
+        missing = []
+        while not folder.is_dir():
+            missing.append(folder)
+            folder = folder.parent
+        mode = self._mode
+        for one in reversed(missing):
+            with contextlib.suppress(FileExistsError):
+                one.mkdir(mode=0o700)
+                one.chmod(mode | (mode & 0o444) >> 2)
+
     def create_root(self) -> None:
         """Make the folder; on an object store there is nothing to make."""
         if self.is_local:
             with refusals(self.name, "cannot be made or used as a folder"):
-                os.makedirs(self.path(STAGING), exist_ok=True)
+                self.make_folder(Path(self.path(STAGING)))
 
     def find(self, folder: str) -> dict[str, dict[str, Any]]:
         """Path below the root -> what the store says of the file, for every file below `folder`."""
@@ -105,15 +133,17 @@ class FileStore:
             # In a folder that `sweep` looks after, and on the same disk.
             folder = final.parent if path.startswith(STAGING) else Path(self.path(STAGING))
             aside = folder / f"{_PUT}{uuid.uuid4().hex}"
-            aside.parent.mkdir(exist_ok=True)
-            final.parent.mkdir(parents=True, exist_ok=True)
+            self.make_folder(aside.parent)
+            self.make_folder(final.parent)
             try:
+                aside.touch(mode=0o600)
                 aside.write_bytes(content)
-                _sync(aside)
+                aside.chmod(self._mode)
+                sync(aside)
                 aside.replace(final)
             finally:
                 aside.unlink(missing_ok=True)
-            _sync(final.parent)
+            sync(final.parent)
 
     def version(self, path: str) -> str | None:
         """What changes whenever the file does; None if it is not there. On local disks locks do this work."""
@@ -154,7 +184,7 @@ class FileStore:
         name = f"{key}~{uuid.uuid4().hex}"
         local = Path(self.path(STAGING, name)) if self.is_local else scratch / name
         with refusals(self.name, "cannot be written to"):
-            local.mkdir(parents=True)
+            self.make_folder(local)
         begun = Transaction(name, local)
         try:
             yield begun
@@ -171,7 +201,7 @@ class FileStore:
         with refusals(self.name, "cannot be written to"):
             for place, _ in begun.moves:
                 if self.is_local:
-                    _sync(begun.folder / place)
+                    sync(begun.folder / place)
                 else:
                     self._fs.put_file(str(begun.folder / place), self.path(STAGING, begun.name, place))
         with self.exclusive_lock("commit"):
@@ -198,11 +228,12 @@ class FileStore:
         with refusals(self.name, "cannot be written to"):
             for place, final in commit["moves"]:
                 if self.is_local:
-                    Path(self.path(final)).parent.mkdir(parents=True, exist_ok=True)
+                    self.make_folder(Path(self.path(final)).parent)
                     # What is not there any more was moved before its writer died.
                     with contextlib.suppress(FileNotFoundError):
+                        os.chmod(f"{folder}/{place}", self._mode)
                         os.replace(f"{folder}/{place}", self.path(final))
-                    _sync(Path(self.path(final)).parent)
+                    sync(Path(self.path(final)).parent)
                 else:
                     with contextlib.suppress(FileNotFoundError):
                         self._fs.cp_file(f"{folder}/{place}", self.path(final))
@@ -280,7 +311,9 @@ class Transaction:
         """Where to write what becomes the file `final`."""
         place = f"{len(self.moves)}"
         self.moves.append((place, final))
-        return self.folder / place
+        written = self.folder / place
+        written.touch(mode=0o600)
+        return written
 
     def commit(self) -> None:
         """All is written: take it when the block ends."""
@@ -294,7 +327,7 @@ def _is_inside(place: str, final: str) -> bool:
     return place.isdecimal() and plain
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Through to the disk: a commit must survive a power cut, and the file before its new name."""
     if sys.platform == "win32" and path.is_dir():
         return

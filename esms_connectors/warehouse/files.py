@@ -35,6 +35,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from esms_connectors.databases.scratch import scratch_folder
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.sent_data.windows import SentWindow
@@ -51,7 +52,7 @@ from esms_connectors.warehouse.contract import (
 from esms_connectors.warehouse.errors import refusals
 from esms_connectors.warehouse.file_formats import FORMATS, read_file, write_file
 from esms_connectors.warehouse.file_store import FileStore, Transaction
-from esms_connectors.warehouse.merge_database import insert, literal, merge_database, schema_of, scratch_folder, select
+from esms_connectors.warehouse.merge_database import insert, literal, merge_database, schema_of, select
 from esms_connectors.warehouse.merging import (
     DuckDbSession,
     chunks_of,
@@ -134,7 +135,7 @@ class FilesWarehouse(Warehouse):
         self._asked = given.pop("format", None)
         if given or self._asked not in (None, *FORMATS):
             raise ConfigurationError(f"The address of a folder takes ?format={'|'.join(FORMATS)} and nothing else.")
-        self._store = FileStore(address, storage_options or {}, wait_seconds)
+        self._store = FileStore(address, storage_options or {}, wait_seconds, settings_file=_SETTINGS)
         self.name = self._store.name
         self._kind: str | None = None
         self._privacy: str | None = None

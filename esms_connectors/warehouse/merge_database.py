@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.warehouse.contract import COLUMNS, WarehouseError
 from esms_connectors.warehouse.errors import interrupts, raise_without_context
 from esms_connectors.warehouse.merging import SETTLE_IN, ArrowSource, create_tables, utc
@@ -31,21 +29,6 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 
 SELECT_ROWS = 10_000  # a batch; DuckDB's own choice, thirteen times as many, is memory beyond its limit
-
-
-@contextlib.contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """A temporary folder."""
-    try:
-        folder = Path(tempfile.mkdtemp(prefix="esms-"))
-    except OSError as error:
-        raise ConfigurationError(
-            f"No temporary folder can be made ({error.strerror}): set TMPDIR to another."
-        ) from None
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -33,10 +33,11 @@ from targets import (
     start_loader,
 )
 
+from esms_connectors.databases.scratch import scratch_folder
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 from esms_connectors.warehouse.contract import COLUMNS, HISTORY, LOADS, MESSAGES, TABLES, MergeCounts, WarehouseError
 from esms_connectors.warehouse.duckdb_file import DuckDbWarehouse
-from esms_connectors.warehouse.merge_database import merge_database, scratch_folder
+from esms_connectors.warehouse.merge_database import merge_database
 
 
 @pytest.fixture
@@ -271,7 +272,8 @@ def test_memory_stays_flat_however_large_the_window(tmp_path: Path) -> None:
 import resource, sys
 from targets import load_of, many
 from esms_connectors.warehouse.duckdb_file import DuckDbWarehouse
-from esms_connectors.warehouse.merge_database import merge_database, scratch_folder
+from esms_connectors.databases.scratch import scratch_folder
+from esms_connectors.warehouse.merge_database import merge_database
 count = int(sys.argv[2])
 DuckDbWarehouse(sys.argv[1]).merge(load_of(count), many(count))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)

@@ -1,0 +1,85 @@
+"""
+Temporary folders that may hold rows of people: for their owner only, and removed by the next process when the one that
+made them was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from esms_connectors.gateway.errors import ConfigurationError
+
+if sys.platform != "win32":
+    import fcntl
+
+_PREFIX = "esms-"
+_LOCK = ".esms-scratch.lock"
+
+_swept_in: set[str] = set()
+
+
+@contextlib.contextmanager
+def scratch_folder(prefix: str = _PREFIX) -> Iterator[Path]:
+    """
+    A temporary folder, removed at the end of the block; after kill -9 at the beginning of the next process's first.
+
+    Args:
+        prefix: of its name; begins with `esms-`.
+
+    Raises:
+        ConfigurationError: none can be made.
+    """
+    root = tempfile.gettempdir()
+    if root not in _swept_in:
+        _swept_in.add(root)
+        sweep(Path(root))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=prefix))
+        lock = _lock(folder)
+        inside = folder / "files"
+        inside.mkdir()
+    except OSError as error:
+        raise ConfigurationError(
+            f"No temporary folder can be made ({error.strerror}): set TMPDIR to another."
+        ) from None
+    try:
+        yield inside
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def sweep(root: Path) -> None:
+    """Remove what killed processes of this user left in the folder for temporary files."""
+    if sys.platform == "win32":
+        return
+    for folder in root.glob(f"{_PREFIX}*"):
+        lock = folder / _LOCK
+        with contextlib.suppress(OSError):
+            if folder.is_symlink() or lock.lstat().st_uid != os.getuid():
+                continue
+            descriptor = os.open(lock, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                # The kernel frees a lock when its holder dies, and not before.
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(descriptor)
+
+
+def _lock(folder: Path) -> int | None:
+    """Held as long as this process lives. It gets its name once it is held, so that nobody finds it free before."""
+    if sys.platform == "win32":
+        return None
+    unnamed = folder / f"{_LOCK}.new"
+    descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    unnamed.rename(folder / _LOCK)
+    return descriptor
