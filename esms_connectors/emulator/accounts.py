@@ -3,9 +3,40 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from decimal import Decimal
 
 from .world import Account
+
+
+@dataclass(slots=True)
+class OtpCode:
+    """A code that the gateway has made for a phone (`0...` form); it is good once, until `expires_ms`."""
+
+    phone: str
+    text: str
+    expires_ms: int
+    used: bool = False
+
+
+@dataclass(slots=True)
+class Registration:
+    """
+    A template or package that was asked for.
+
+    Args:
+        number: the ServicePreviewId. kind: the function that took it. details: the members that make it the same again.
+        what: for people. made: id of the ZNS template that comes of it.
+    """
+
+    number: int
+    kind: str
+    details: dict[str, str]
+    created_ms: int
+    reviewed_ms: int
+    what: str
+    made: str = ""
+    done: bool = False
 
 
 class AccountState:
@@ -26,6 +57,9 @@ class AccountState:
         """(OA id or template id, Vietnamese day) -> ZNS taken against its quota."""
         self.texts: dict[tuple[str, str], int] = {}
         """(phone, text) -> when it was last taken, epoch ms; kept only while the quirk needs it."""
+
+        self.codes: list[OtpCode] = []
+        self.registrations: list[Registration] = []
 
     def charge(self, amount_vnd: Decimal) -> None:
         """Take money off the account."""

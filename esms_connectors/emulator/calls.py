@@ -62,6 +62,9 @@ class Call:
     cut: Cut | None = None
 
 
+_WITH_FULL_STOP = frozenset({"get_sms_sent_data", "estimate_customer_care_sms", "list_oas"})
+"""Functions whose pages end the text of 101 in a full stop."""
+
 Handler = Callable[[State, Call], Any]
 
 
@@ -69,9 +72,9 @@ def refusal(call: Call, code: str, message: str, extra: Mapping[str, Any] | None
     """The answer of a refusal in the shape that this function's page shows."""
     extra = extra or {}
     function = call.function
-    if function == "get_balance":
+    if function in ("get_balance", "get_balance_by_path"):
         return {"Balance": 0, "CodeResponse": code, "ErrorMessage": message}
-    if function == "get_sms_sent_data":
+    if function in _WITH_FULL_STOP:
         return {"CodeResult": code, "ErrorMessage": f"{message}." if code == "101" else message}
     if function == "get_send_status":
         return {"CodeResponse": code, "SMSID": query_members(call.request.query).get("refid", "")}

@@ -157,6 +157,8 @@ class EmulatorConfig:
         lookup_delay_seconds: a message younger than this is still unknown (105) to the by-SMSID calls.
         lookup_days: older messages are unknown to them again.
         max_requests_per_second: None = no limit; above it `rate_limit_as` decides between code 160 and HTTP 429.
+        delivery_status_per_second: more calls of get_zns_delivery_status get 160 (documented: 30); None = any number.
+        registration_seconds: how long the review of a template or package takes.
     """
 
     seed: int = 2024
@@ -170,4 +172,6 @@ class EmulatorConfig:
     lookup_delay_seconds: float = 0.0
     lookup_days: float = 7.0
     max_requests_per_second: float | None = None
+    delivery_status_per_second: int | None = None
+    registration_seconds: float = 60.0
     rate_limit_as: Literal["code_160", "http_429"] = "code_160"

@@ -22,6 +22,7 @@ from .handlers import HANDLERS
 from .message_source import insert_message, populate
 from .progress import Clock, RealClock, VirtualClock, moment_ms
 from .records import Message
+from .registering import settle_registrations
 from .routing import route_of
 from .rules import MESSAGES, InvalidRequestError, RefusedError
 from .state import State
@@ -191,6 +192,8 @@ class Emulator:
         with self.state.lock:
             call.at_ms = self.clock.now_ms()
             self.state.settle()
+            for account in self.state.accounts.values():
+                settle_registrations(account, call.at_ms)
             try:
                 body = HANDLERS[call.function](self.state, call)
                 call.code = _code_of(body)

@@ -11,6 +11,20 @@ from collections.abc import Mapping
 
 from .calls import Handler
 from .channels import send_multi_channel, send_viber, send_viber_get
+from .directory import (
+    estimate_advertising_sms,
+    estimate_customer_care_sms,
+    estimate_zns,
+    get_oa_quality,
+    get_oa_quota,
+    get_zns_delivery_status,
+    list_brandnames,
+    list_customer_care_templates,
+    list_oa_followers,
+    list_oas,
+    list_zns_ratings,
+    list_zns_templates,
+)
 from .followers import (
     send_zalo_consulting_buttons,
     send_zalo_consulting_photo,
@@ -18,6 +32,8 @@ from .followers import (
     send_zalo_transaction,
     send_zalo_user_info_request,
 )
+from .older_reads import get_balance_by_path, get_sms_sent_data_v1
+from .otp import check_code, send_auto_otp_multi_channel, send_auto_otp_sms
 from .reading import (
     get_balance,
     get_callback_data,
@@ -26,6 +42,7 @@ from .reading import (
     get_sms_sent_data,
     get_zns_template,
 )
+from .registering import purchase_oa_package, register_sms_template, register_zns_template
 from .sending import (
     make_voice_otp_call,
     send_advertising_sms,
@@ -84,6 +101,26 @@ HANDLERS: Mapping[str, Handler] = {
         get_balance,
         get_callback_data,
         get_zns_template,
+        get_zns_delivery_status,
+        list_brandnames,
+        list_customer_care_templates,
+        list_oas,
+        list_zns_templates,
+        get_oa_quota,
+        get_oa_quality,
+        list_oa_followers,
+        list_zns_ratings,
+        estimate_customer_care_sms,
+        estimate_advertising_sms,
+        estimate_zns,
+        send_auto_otp_sms,
+        send_auto_otp_multi_channel,
+        check_code,
+        purchase_oa_package,
+        register_zns_template,
+        register_sms_template,
+        get_balance_by_path,
+        get_sms_sent_data_v1,
     )
 }
-"""Function name (as in the catalogue) -> handler."""
+"""Function name (as in the catalogue, and the two older reads) -> handler."""

@@ -19,7 +19,7 @@ from .zns_reports import error_info_with_tail, partner_id
 
 MAX_PAGE_SIZE = 500
 MAX_CALLBACK_IDS = 200
-_LISTED_TYPES = (1, 2, 8, 23, 24, 25, 26)
+LISTED_TYPES = (1, 2, 8, 23, 24, 25, 26)
 
 
 def get_balance(state: State, call: Call) -> Any:
@@ -43,7 +43,7 @@ def get_sms_sent_data(state: State, call: Call) -> Any:
     """
     members = json_members(call.request.body)
     account = caller(state, call, members)
-    listed_type = sms_type_of(text_member(members, "SmsType"), *_LISTED_TYPES)
+    listed_type = sms_type_of(text_member(members, "SmsType"), *LISTED_TYPES)
     quirks = state.config.quirks
     from_ms, to_ms = (local_text_ms(text_member(members, name), quirks.time_zone_hours) for name in ("From", "To"))
     if from_ms is None or to_ms is None:

@@ -136,15 +136,36 @@ _SERVICE_ROUTES: Mapping[str, Route] = {
     "GetSmsReceiverStatus_get": _one("GET", "get_sms_receiver_status"),
     "GetBalance_json": _one("POST", "get_balance"),
     "GetZnsTemplateInfo": _one("GET", "get_zns_template"),
+    "GetZaloMessageStatus": _one("POST", "get_zns_delivery_status"),
+    "GetTemplate": Route("POST", ("list_customer_care_templates", "list_zns_templates"), _by_template_kind),
+    "ZNS/GetListZOA": _one("POST", "list_oas"),
+    "ZNS/GetQuota": _one("POST", "get_oa_quota"),
+    "ZNS/GetQuality": _one("POST", "get_oa_quality"),
+    "ZNS/GetRating": _one("POST", "list_zns_ratings"),
+    "ZNS/GetFollowers": _one("POST", "list_oa_followers"),
+    "SummaryMultipleMessage_V4_get": _one("GET", "estimate_customer_care_sms"),
+    "SummaryMultipleSMSBrandname": _one("POST", "estimate_advertising_sms"),
+    "SummaryZaloMessage_V4_post_json": _one("POST", "estimate_zns"),
+    "SendMessageAutoGenCode_V4_get": _one("GET", "send_auto_otp_sms"),
+    "SendMessageAutoGenCode_V5": _one("POST", "send_auto_otp_multi_channel"),
+    "CheckCodeGen_V4_get": _one("GET", "check_code"),
+    "RegisOAPackageJson": _one("POST", "purchase_oa_package"),
+    "RegisZNSTemplateJson": _one("POST", "register_zns_template"),
+    "SubServicePreviewJson": _one("POST", "register_sms_template"),
+    "GetSmsSentData_V1": _one("POST", "get_sms_sent_data_v1"),
 }
 
 ROUTES: Mapping[str, Route] = {
     **{f"/mainservice.svc/json/{name.lower()}": route for name, route in _SERVICE_ROUTES.items()},
     "/zalocallback/getcallback": _one("POST", "get_callback_data"),
+    "/mainservice.svc/json/getlistbrandname/*": _one("GET", "list_brandnames"),
+    "/mainservice.svc/json/getbalance/*": _one("GET", "get_balance_by_path"),
 }
-"""Path in lower case without its last slash -> route."""
+"""Path in lower case without its last slash -> route; `*` stands for two segments that are the keys."""
 
 
 def route_of(path: str) -> Route | None:
     """The route of a request's path; None for an address that the gateway does not have."""
-    return ROUTES.get(path.lower().rstrip("/"))
+    plain = path.lower().rstrip("/")
+    head, *keys = plain.rsplit("/", 2)
+    return ROUTES.get(plain) or (ROUTES.get(f"{head}/*") if len(keys) == 2 else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from urllib.parse import quote
 
-from .progress import local_text, mix
+from .progress import local_text, mix, unmix
 from .records import RESULT_DELIVERED, RESULT_FAILED
 from .state import State
 
@@ -19,6 +19,16 @@ _REASONS = (
 def partner_id(state: State, number: int) -> str:
     """Zalo's id of the message, 16 hex digits."""
     return f"{mix(number + 0x5A10 ^ state.config.seed):016x}"
+
+
+def number_of_partner_id(state: State, text: str) -> int | None:
+    """The message that has this id of Zalo's; None when none has."""
+    try:
+        number = (unmix(int(text, 16)) ^ state.config.seed) - 0x5A10
+    except ValueError:
+        return None
+    known = 0 <= number < len(state.rows) and partner_id(state, number) == text
+    return number if known else None
 
 
 def reason(state: State, number: int) -> tuple[int, str]:
