@@ -108,7 +108,7 @@ class CallbackDesk:
                     if submission.open or submission.number in self._reported_batches:
                         continue
                     self._reported_batches.add(submission.number)
-                if self._rules.any_host or _is_loopback(submission.callback_url):
+                if self._rules.any_host or is_loopback(submission.callback_url):
                     heapq.heappush(self._jobs, (now_ms, number, 0))
                 else:
                     message_id = state.rows[number].ReferenceId
@@ -185,7 +185,8 @@ def _status(totals: Totals) -> int:
 
 
 @lru_cache(maxsize=1024)
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Whether an address is one of this machine."""
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:

@@ -18,13 +18,14 @@ from .callbacks import CallbackAttempt, CallbackDesk
 from .calls import Call, refusal
 from .config import EmulatorConfig, Quirks
 from .faults import Fault, FaultScript
-from .handlers import HANDLERS
+from .handlers import HANDLERS, OLDER_HANDLERS
 from .message_source import insert_message, populate
 from .progress import Clock, RealClock, VirtualClock, moment_ms
 from .records import Message
 from .registering import settle_registrations
 from .routing import route_of
 from .rules import MESSAGES, InvalidRequestError, RefusedError
+from .shortcode import ShortcodeReply, send_shortcode_message
 from .state import State
 from .wire import HTML_TYPE, Reply, Request, UnreadableRequestError, encode, spell, split_target, web_page
 from .world import DEMO_API_KEY
@@ -195,7 +196,8 @@ class Emulator:
             for account in self.state.accounts.values():
                 settle_registrations(account, call.at_ms)
             try:
-                body = HANDLERS[call.function](self.state, call)
+                handler = HANDLERS.get(call.function) or OLDER_HANDLERS[call.function]
+                body = handler(self.state, call)
                 call.code = _code_of(body)
             except RefusedError as refused:
                 call.code = refused.code
@@ -345,6 +347,20 @@ class Emulator:
         with self.state.lock:
             self.state.settle()
             return {state: count for state, count in self.state.by_state.items() if count}
+
+    def send_shortcode_message(self, url: str, phone: str, content: str, **details: str) -> ShortcodeReply:
+        """
+        Call a partner's server as the gateway does when a subscriber writes to a short code.
+
+        Args:
+            url: of the partner, e.g. `http://127.0.0.1:8000/receive_mo`; only loopback addresses are called.
+            phone: the subscriber, `0...` or `84...`.
+            details: `service_number` ("8041"), `partner_id` ("1"), `private_key` ("").
+
+        Raises:
+            ValueError: another host, or no such number.
+        """
+        return send_shortcode_message(self.state, url, phone, content, **details)
 
     def deliver_callbacks(self) -> list[CallbackAttempt]:
         """Make the callbacks that are due, in this thread. While serving, a worker does it by itself."""

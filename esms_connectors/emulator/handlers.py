@@ -119,8 +119,11 @@ HANDLERS: Mapping[str, Handler] = {
         purchase_oa_package,
         register_zns_template,
         register_sms_template,
-        get_balance_by_path,
-        get_sms_sent_data_v1,
     )
 }
-"""Function name (as in the catalogue, and the two older reads) -> handler."""
+"""Function name (as in the catalogue) -> handler."""
+
+OLDER_HANDLERS: Mapping[str, Handler] = {
+    handler.__name__: handler for handler in (get_balance_by_path, get_sms_sent_data_v1)
+}
+"""Reads that the catalogue no longer has and other people's clients still use."""

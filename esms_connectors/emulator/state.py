@@ -76,6 +76,7 @@ class State:
         self.unlisted: set[int] = set()
         """Numbers of messages that get_sms_sent_data lists no more."""
         self.sandbox_count = 0
+        self.shortcode_count = 0
         self.delivery_calls = (0, 0)
         """(second, calls of get_zns_delivery_status in it)."""
         self._submission_count = 0
