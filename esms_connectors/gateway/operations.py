@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from pendulum import DateTime
+
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.endpoints import ENDPOINTS, Effect, Endpoint, RequestIds
 from esms_connectors.gateway.errors import InvalidRequestError
@@ -133,16 +135,19 @@ def check_names(name: str, arguments: Mapping[str, Any]) -> Operation:
     return operation
 
 
-def read_arguments(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def read_arguments(name: str, arguments: Mapping[str, Any], *, now: DateTime | None = None) -> dict[str, Any]:
     """
     The arguments as the method takes them: texts of a command line, a template or JSON turned into their types.
+
+    Args:
+        now: what words such as `tomorrow 08:30` and `+2h` go by; default: the clock.
 
     Raises:
         InvalidRequestError: an argument is unknown, missing, or cannot be read.
     """
     operation = check_names(name, arguments)
     return {
-        one.name: from_plain(arguments[one.name], one.hint, one.name)
+        one.name: from_plain(arguments[one.name], one.hint, one.name, now=now)
         for one in operation.arguments
         if arguments.get(one.name) is not None
     }

@@ -12,6 +12,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from pendulum import DateTime
+
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.redaction import mask_keys, mask_phone
 from esms_connectors.gateway.times import read_time
@@ -19,12 +21,13 @@ from esms_connectors.gateway.times import read_time
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
-def from_plain(value: Any, hint: Any, name: str) -> Any:
+def from_plain(value: Any, hint: Any, name: str, *, now: DateTime | None = None) -> Any:
     """
     A value of the type `hint`.
 
     Args:
         name: of the argument, for the error.
+        now: what words for a time go by; default: the clock.
 
     Raises:
         InvalidRequestError: it cannot be read as one.
@@ -40,6 +43,8 @@ def from_plain(value: Any, hint: Any, name: str) -> Any:
             return _list(value, kind, name)
         if plain_kind is Mapping and (str not in kinds or not isinstance(value, str)):
             return _mapping(value, name)
+        if kind in (datetime, date):
+            return _time(value, name, now) if kind is datetime else _day(value, name, now)
         if (reader := _READERS.get(kind)) is not None and not (kind is int and len(kinds) > 1):
             return reader(value, name)
         if isinstance(kind, type) and issubclass(kind, enum.IntEnum):
@@ -171,23 +176,21 @@ def _whole_number(value: Any, name: str) -> int:
         raise _refuse(name, "a whole number") from None
 
 
-def _time(value: Any, name: str) -> datetime:
+def _time(value: Any, name: str, now: DateTime | None) -> datetime:
     if not isinstance(value, datetime | str):
         raise _refuse(name, "a time such as '2026-11-21 08:30'")
-    return read_time(value, name)
+    return read_time(value, name, now=now)
 
 
-def _day(value: Any, name: str) -> date:
+def _day(value: Any, name: str, now: DateTime | None) -> date:
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
-    return _time(value, name).date()
+    return _time(value, name, now).date()
 
 
 _READERS: Mapping[Any, Callable[[Any, str], Any]] = {
     str: _text,
     bool: _bool,
     int: _whole_number,
-    datetime: _time,
-    date: _day,
 }
 _WORDS = {bool: "true or false", int: "whole number", datetime: "time", date: "day"}

@@ -1,0 +1,168 @@
+"""One call of any function of the gateway, once: however often the task around it is tried again, cleared or killed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from pendulum import DateTime
+
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.endpoints import ENDPOINTS, Effect, Endpoint
+from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
+from esms_connectors.gateway.models import BulkSubmission, Submission
+from esms_connectors.gateway.operations import (
+    answer_of,
+    describe_operation,
+    operation_names,
+    read_arguments,
+    with_request_ids,
+)
+from esms_connectors.gateway.phones import normalise_phone
+from esms_connectors.gateway.plain_values import as_plain
+from esms_connectors.gateway.read_models import CodeCheck, Registration
+from esms_connectors.ledger import Claim, Ledger, SendState, Settlement
+from esms_connectors.recipients import Recipient, Recipients
+from esms_connectors.sending.bulk import BulkIncompleteError, send_bulk
+from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave, MessageClass
+from esms_connectors.sending.channels.settlement import whole_chunk
+
+_ROW_KEY = "operation"
+
+
+def call_once(
+    client: EsmsClient,
+    name: str,
+    arguments: Mapping[str, Any],
+    *,
+    ledger: Ledger | None,
+    run_key: str,
+    now: DateTime | None = None,
+    show_phones: bool = False,
+) -> dict[str, Any]:
+    """
+    Call the operation `name`; what sends or charges is claimed in the ledger before and settled after.
+
+    Args:
+        arguments: by name, plain values.
+        ledger: None for what only reads, and in the sandbox, where nothing is stored.
+        run_key: names this call: under the same one it is made once.
+        now: what words such as `tomorrow 08:30` go by.
+        show_phones: phones of the answer in full.
+
+    Returns:
+        The answer as JSON, and `called_by_this_try`: False where an earlier try had made the call; of the answer then
+        stands there what the ledger keeps.
+
+    Raises:
+        BulkIncompleteError: nobody knows what became of it, or it was refused; `retryable` says whether trying again
+            may settle it.
+        InvalidRequestError: an argument is unknown, missing, or cannot be sent, or another call was made under this
+            run key; nothing was sent.
+        GatewayError, NotSentError, OutcomeUnknownError: of what only reads.
+    """
+    typed = read_arguments(name, arguments, now=now)
+    if ENDPOINTS[name].effect is Effect.READ or client.sandbox:
+        answer = answer_of(getattr(client, name)(**typed), show_phones=show_phones)
+        return {**answer, "called_by_this_try": True}
+    if ledger is None:
+        raise InvalidRequestError(f"{name} needs a ledger: it must not happen twice.", field="ledger")
+    channel = _CHANNELS[name](client, typed)
+    rows = [Recipient(channel.phone, (), _ROW_KEY, 1)]
+    summary = send_bulk(
+        channel, Recipients(rows, _ROW_KEY), ledger=ledger, run_key=run_key, campaign=name, threads=1, at_least=None
+    )
+    row = next(ledger.rows(run_key), None)
+    if row is None or row["state"] != SendState.ACCEPTED:
+        why = (row or {}).get("reason") or ""
+        because = f"Stopped: {summary.stopped_by}" if summary.stopped_by else why
+        raise BulkIncompleteError(f"{name} under run key {run_key}: {summary}. {because}".strip(), summary=summary)
+    made = channel.result is not None
+    result = channel.result if made else channel.remembered(row)
+    return {**answer_of(result, show_phones=show_phones), "run_key": run_key, "called_by_this_try": made}
+
+
+@dataclass
+class OperationChannel(Channel):
+    """
+    One call as a row of a run.
+
+    Attributes:
+        arguments: as the method takes them.
+        result: what the method gave back; None where this try did not call.
+    """
+
+    arguments: dict[str, Any] = field(default_factory=dict, repr=False)
+    result: Any = field(default=None, init=False, repr=False)
+
+    kind: ClassVar[str] = "operation"
+    endpoint: ClassVar[Endpoint]
+    largest_chunk: ClassVar[int] = 1
+
+    @property
+    def message_class(self) -> MessageClass:
+        return MessageClass.ADVERTISING if "advertising" in self.endpoint.name else MessageClass.CARE
+
+    @property
+    def phone(self) -> str:
+        """Of the one recipient, where there is one."""
+        phone = self.arguments.get("phone")
+        return normalise_phone(phone) if isinstance(phone, str) else ""
+
+    def about(self) -> dict[str, str]:
+        return {"operation": self.endpoint.name}
+
+    def payload(self, recipient: Recipient) -> str:
+        return json.dumps(as_plain(self.arguments), sort_keys=True, ensure_ascii=False)
+
+    def send(
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_leave: MayLeave
+    ) -> ChunkOutcome:
+        claim = claims[0]
+        if claim.in_doubt and self.endpoint.effect is Effect.CHARGE:
+            doubt = "an earlier try may have made the call; what charges is never repeated: look it up at the gateway"
+            return ChunkOutcome([Settlement(claim.request_id, SendState.UNKNOWN, reason=doubt)])
+        client = self.client.only_while(lambda: may_leave([claim]))
+        arguments = dict(self.arguments)
+        if describe_operation(self.endpoint.name).takes_request_id:
+            arguments["request_id"] = arguments.get("request_id") or claim.wire_id
+        arguments = with_request_ids(self.endpoint.name, arguments, claim.wire_id)
+        try:
+            self.result = getattr(client, self.endpoint.name)(**arguments)
+        except InvalidRequestError as error:
+            return ChunkOutcome([Settlement(claim.request_id, SendState.REJECTED, reason=str(error))])
+        except EsmsError as error:
+            return whole_chunk([claim], error)
+        return ChunkOutcome([self._settlement(claim)])
+
+    def _settlement(self, claim: Claim) -> Settlement:
+        match self.result:
+            case Submission() as sent:
+                code = "124" if sent.duplicate else "100"
+                return Settlement(claim.request_id, SendState.ACCEPTED, code, sent.message_id, sent.duplicate)
+            case Registration() as taken:
+                return Settlement(claim.request_id, SendState.ACCEPTED, "100", taken.registration_id)
+            case CodeCheck() as checked:
+                return Settlement(claim.request_id, SendState.ACCEPTED, "100" if checked.valid else "171")
+            case BulkSubmission() as rows if rows.unknown:
+                reason = f"{rows.accepted} accepted, {rows.rejected} rejected, {rows.unknown} unknown"
+                return Settlement(claim.request_id, SendState.UNKNOWN, reason=reason)
+        return Settlement(claim.request_id, SendState.ACCEPTED, "100")
+
+    def remembered(self, row: Mapping[str, Any]) -> Any:
+        """The answer to a call that an earlier try made, as far as the ledger keeps it."""
+        name, message_id = self.endpoint.name, row["message_id"]
+        if name == "check_code":
+            return CodeCheck(valid=row["code"] == "100", attempts=0)
+        if self.endpoint.effect is Effect.CHARGE and not name.startswith("make_"):
+            return Registration(name, message_id, "an earlier try handed it in")
+        return Submission(name, row["request_id"], message_id, duplicate=bool(row["duplicate"]), attempts=0)
+
+
+_CHANNELS: Mapping[str, type[OperationChannel]] = {
+    name: type(f"{name}_channel", (OperationChannel,), {"endpoint": ENDPOINTS[name]})
+    for name in operation_names()
+    if ENDPOINTS[name].effect is not Effect.READ
+}
