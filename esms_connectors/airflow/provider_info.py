@@ -112,7 +112,11 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": _INTEGRATION,
-                "python-modules": ["esms_connectors.airflow.operators", "esms_connectors.airflow.reports"],
+                "python-modules": [
+                    "esms_connectors.airflow.operators",
+                    "esms_connectors.airflow.gateway_call",
+                    "esms_connectors.airflow.reports",
+                ],
             }
         ],
         "extra-links": ["esms_connectors.airflow.links.EsmsReportLink"],

@@ -14,6 +14,7 @@ from esms_connectors.prefect.flows import (
     notify_by_sms,
     zns_campaign,
 )
+from esms_connectors.prefect.gateway_call import acall_gateway, call_gateway, gateway_task
 from esms_connectors.prefect.ledger import EsmsLedger
 from esms_connectors.prefect.loading import aload_sent_messages, load_sent_messages
 from esms_connectors.prefect.notification import EsmsNotification
@@ -40,13 +41,16 @@ __all__ = [
     "ZnsCampaign",
     "ZnsShard",
     "__version__",
+    "acall_gateway",
     "aload_sent_messages",
     "aplan_zns_bulk",
     "asend_sms",
     "asend_zns_bulk",
     "await_for_delivery",
+    "call_gateway",
     "daily_sent_messages_export",
     "delivery_report",
+    "gateway_task",
     "load_sent_messages",
     "notify_by_sms",
     "plan_zns_bulk",

@@ -25,11 +25,12 @@ from esms_connectors.gateway.plain_values import as_plain
 from esms_connectors.gateway.read_models import CodeCheck, Registration
 from esms_connectors.ledger import Claim, Ledger, SendState, Settlement
 from esms_connectors.recipients import Recipient, Recipients
-from esms_connectors.sending.bulk import BulkIncompleteError, send_bulk
+from esms_connectors.sending.bulk import BulkIncompleteError, BulkSummary, send_bulk
 from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave, MessageClass
 from esms_connectors.sending.channels.settlement import whole_chunk
 
-_ROW_KEY = "operation"
+_KEY_COLUMN = "call_key"
+_ONLY_CALL = "call"
 
 
 def call_once(
@@ -39,6 +40,7 @@ def call_once(
     *,
     ledger: Ledger | None,
     run_key: str,
+    call_key: str | None = None,
     now: DateTime | None = None,
     show_phones: bool = False,
 ) -> dict[str, Any]:
@@ -48,7 +50,8 @@ def call_once(
     Args:
         arguments: by name, plain values.
         ledger: None for what only reads, and in the sandbox, where nothing is stored.
-        run_key: names this call: under the same one it is made once.
+        run_key, call_key: name this call: under the same ones it is made once. Without a call_key it is the recipient's
+            phone or Zalo user id, where there is one recipient.
         now: what words such as `tomorrow 08:30` go by.
         show_phones: phones of the answer in full.
 
@@ -70,11 +73,9 @@ def call_once(
     if ledger is None:
         raise InvalidRequestError(f"{name} needs a ledger: it must not happen twice.", field="ledger")
     channel = _CHANNELS[name](client, typed)
-    rows = [Recipient(channel.phone, (), _ROW_KEY, 1)]
-    summary = send_bulk(
-        channel, Recipients(rows, _ROW_KEY), ledger=ledger, run_key=run_key, campaign=name, threads=1, at_least=None
-    )
-    row = next(ledger.rows(run_key), None)
+    row_key = call_key or channel.phone or typed.get("zalo_user_id") or _ONLY_CALL
+    summary = _through_ledger(channel, Recipient(channel.phone, (), row_key, 1), ledger, run_key)
+    row = next((one for one in ledger.rows(run_key) if one["request_id"] == ledger.request_id(run_key, row_key)), None)
     if row is None or row["state"] != SendState.ACCEPTED:
         why = (row or {}).get("reason") or ""
         because = f"Stopped: {summary.stopped_by}" if summary.stopped_by else why
@@ -82,6 +83,27 @@ def call_once(
     made = channel.result is not None
     result = channel.result if made else channel.remembered(row)
     return {**answer_of(result, show_phones=show_phones), "run_key": run_key, "called_by_this_try": made}
+
+
+def _through_ledger(channel: OperationChannel, recipient: Recipient, ledger: Ledger, run_key: str) -> BulkSummary:
+    try:
+        return send_bulk(
+            channel,
+            Recipients([recipient], _KEY_COLUMN),
+            ledger=ledger,
+            run_key=run_key,
+            campaign=channel.endpoint.name,
+            threads=1,
+            at_least=None,
+        )
+    except InvalidRequestError as error:
+        if error.field != "row_key":
+            raise
+    raise InvalidRequestError(
+        "Another call was made before under this run key, so this one was not. If these are two calls, tell them apart "
+        "by call_key, such as an order number; if they are one, take what changes between tries out of its arguments.",
+        field="call_key",
+    )
 
 
 @dataclass

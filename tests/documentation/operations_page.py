@@ -21,6 +21,8 @@ Each of the {count} can be reached under one name:
 | --- | --- |
 | Python | `client.get_oa_quota("4097311281936189049")`, a typed answer |
 | Python, by name | `call_operation(client, "get_oa_quota", {{"oa_id": "4097311281936189049"}})`, plain values |
+| Airflow | `EsmsOperator(operation="get_oa_quota", arguments={{"oa_id": "4097311281936189049"}})` |
+| Prefect | `call_gateway("get_oa_quota", {{"oa_id": "4097311281936189049"}})` |
 | a terminal | `esms call get_oa_quota oa_id=4097311281936189049`; `esms call get_oa_quota --help` |
 
 *Repeated* says when a call whose answer was lost is made again. What costs money or leaves a mark never is, and wants

@@ -1,0 +1,122 @@
+"""An operator for every function of the gateway, by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from esms_connectors.airflow.base import EsmsTask
+from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
+
+if TYPE_CHECKING:
+    from airflow.sdk.definitions.context import Context
+    from airflow.sdk.definitions.mappedoperator import OperatorPartial
+
+
+class EsmsOperator(EsmsTask):
+    """
+    Call any function of the gateway: read a quota, send a Viber message, make a call, register a template.
+
+    What sends or charges goes through the ledger - `ledger_conn_id` or `ledger_url`, here, in the eSMS connection or as
+    `[esms] ledger_url` -, so that a retry, a crash or Clear never makes the call twice. A call whose answer was lost is
+    made again only where its request id surely holds a second one back, and never when it charges.
+
+    Args:
+        operation: a name such as `get_oa_quota`; `esms call --help` lists them. Not templated: it is checked, together
+            with the names of the arguments, when the DAG file is parsed.
+        arguments: by name, as plain values; templated where they stand in the DAG file, and never shown. What comes
+            from XCom is no template.
+        call_key: tells calls of one run apart where the recipient does not, such as an order number; for mapped tasks.
+        run_key: names the call; made of dag, run and task if None.
+        resend_on_clear: clearing the task after its success makes the call again.
+        show_phones: phones of the answer in full in XCom, where everybody may read them.
+
+    Returns (XCom):
+        The answer as JSON, without keys, phones masked; `called_by_this_try` is False where an earlier try had made the
+        call.
+
+    Raises:
+        InvalidRequestError: when the DAG is parsed: there is no such operation or argument, or one is missing.
+    """
+
+    ui_color = "#dff3e4"
+    template_fields: Sequence[str] = ("call_key", "run_key", "esms_conn_id", "ledger_conn_id")
+    hidden_arguments: ClassVar[Sequence[str]] = ("arguments", "ledger_url")
+
+    def __init__(
+        self,
+        *,
+        operation: str,
+        arguments: Mapping[str, Any] | None = None,
+        call_key: str | None = None,
+        esms_conn_id: str = DEFAULT_CONN_ID,
+        ledger_conn_id: str | None = None,
+        ledger_url: str | None = None,
+        run_key: str | None = None,
+        resend_on_clear: bool = False,
+        show_phones: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.operation = operation
+        self.call_key = call_key
+        self.esms_conn_id = esms_conn_id
+        self.ledger_conn_id = ledger_conn_id
+        self.run_key = run_key
+        self.resend_on_clear = resend_on_clear
+        self.show_phones = show_phones
+        arguments = {} if arguments is None else arguments
+        self.hide_arguments(arguments=arguments, ledger_url=ledger_url)
+        _check(operation, self._arguments)
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:  # type: ignore[override]
+        """For mapped tasks; an unknown operation is refused here, too."""
+        if isinstance(kwargs.get("operation"), str):
+            _check(kwargs["operation"], kwargs.get("arguments"))
+        return super().partial(**kwargs)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        with self.working():
+            return self._call(context)
+
+    def _call(self, context: Context) -> dict[str, Any]:
+        import pendulum
+
+        from esms_connectors.airflow.arguments import text
+        from esms_connectors.airflow.identity import generation_of, note_done, run_key_of
+        from esms_connectors.gateway.operations import describe_operation
+        from esms_connectors.sending.operations import call_once
+
+        hook = EsmsHook(self.esms_conn_id)
+        generation = generation_of(context, resend_on_clear=self.resend_on_clear)
+        due = getattr(context.get("dag_run"), "run_after", None)
+        about: dict[str, Any] = {
+            "run_key": run_key_of(context, self.run_key, generation),
+            "call_key": text(self.call_key, "call_key"),
+            # Words for a time mean the same on every try.
+            "now": None if due is None else pendulum.instance(due),
+            "show_phones": self.show_phones,
+        }
+        arguments = self.rendered("arguments", context)
+        with hook.get_conn() as client:
+            if describe_operation(self.operation).reads_only or client.sandbox:
+                result = call_once(client, self.operation, arguments, ledger=None, **about)
+            else:
+                ledger_url = text(self.rendered("ledger_url", context), "ledger_url")
+                with hook.open_ledger(self.ledger_conn_id or None, ledger_url, or_local_file=True) as ledger:
+                    result = call_once(client, self.operation, arguments, ledger=ledger, **about)
+        note_done(context, generation, resend_on_clear=self.resend_on_clear)
+        made = result["called_by_this_try"]
+        self.log.info("%s: %s", self.operation, "answered" if made else "an earlier try had made the call")
+        return result
+
+
+def _check(operation: str, arguments: Any) -> None:
+    """What can be told before any value is known; the values themselves may be templates or come from other tasks."""
+    from esms_connectors.gateway.operations import check_names, describe_operation
+
+    if isinstance(arguments, Mapping):
+        check_names(operation, arguments)
+    else:
+        describe_operation(operation)

@@ -1,0 +1,121 @@
+"""A task for every function of the gateway, by its name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import pendulum
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE
+
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.operations import check_names, describe_operation
+from esms_connectors.gateway.plain_values import as_plain
+from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.prefect.async_twins import async_twin
+from esms_connectors.prefect.credentials import EsmsCredentials
+from esms_connectors.prefect.ledger import EsmsLedger
+from esms_connectors.prefect.pool import borrow_account, borrow_ledger
+from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
+from esms_connectors.prefect.runs import root_run, scheduled_time
+from esms_connectors.sending.operations import call_once
+
+_OPTIONS: dict[str, Any] = {
+    "tags": {"esms"},
+    "cache_policy": NO_CACHE,
+    "result_serializer": "json",
+    "retry_condition_fn": is_retryable,
+}
+
+
+@task(name="call-gateway", **_OPTIONS)
+@errors_in_one_line
+def call_gateway(
+    operation: str,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    credentials: str | EsmsCredentials = "default",
+    call_key: str | None = None,
+    ledger: str | EsmsLedger | None = None,
+    show_phones: bool = False,
+    rate_limit: str | None = None,
+) -> dict[str, Any]:
+    """
+    Call any function of the gateway: read a quota, send a Viber message, make a call, register a template.
+
+    What sends or charges goes through the ledger: however often the task or its flow is retried, the call is made once.
+
+    Args:
+        operation: A name such as `get_oa_quota`; `esms call --help` lists them.
+        arguments: By name, as plain values.
+        credentials: Name of an `EsmsCredentials` block, or the block.
+        call_key: Names this call, such as an order number: it is then made once for ever. Without it, it is made once
+            a flow run, and two calls of a flow run are the same when operation and arguments are.
+        ledger: Name of an `EsmsLedger` block, or the block; None is a file on this machine. Give one when retries may
+            run elsewhere.
+        show_phones: Phones of the answer in full, where everybody may read them.
+        rate_limit: A global concurrency limit with slot decay.
+
+    Returns:
+        The answer as JSON, without keys, phones masked; `called_by_this_try` is False where an earlier try had made
+        the call.
+
+    Raises:
+        InvalidRequestError: No such operation or argument, one is missing, or cannot be sent; nothing was.
+        BulkIncompleteError: It was refused, or nobody knows; `retryable` says whether trying again may settle it.
+        GatewayError, NotSentError, OutcomeUnknownError: Of what only reads.
+        ConfigurationError: A block cannot be used.
+    """
+    arguments = arguments or {}
+    reads_only = check_names(operation, arguments).reads_only
+    with borrow_account(credentials, rate_limit) as account, ExitStack() as stack:
+        about: dict[str, Any] = {"now": pendulum.instance(scheduled_time()), "show_phones": show_phones}
+        if reads_only or account.client.sandbox:
+            return call_once(account.client, operation, arguments, ledger=None, run_key="reads", **about)
+        named = call_key or make_request_id("prefect-call", _this_run(), operation, _spelled(arguments))
+        run_key = f"call/{account.block.account}/{named}"
+        opened = stack.enter_context(borrow_ledger(ledger))
+        return call_once(account.client, operation, arguments, ledger=opened, run_key=run_key, **about)
+
+
+acall_gateway = task(name="call-gateway", **_OPTIONS)(async_twin(call_gateway.fn))
+
+
+def gateway_task(operation: str, *names: str, **options: Any) -> Task[..., dict[str, Any]]:
+    """
+    The task of one operation, made where the flow is built: a wrong name is told when its file is loaded.
+
+    Args:
+        operation: A name such as `send_viber`.
+        names: Of the arguments that will be given, to be checked now.
+        options: Of the task, such as `retries`.
+
+    Returns:
+        A task that takes the arguments by name, and those of `call_gateway` behind the star in `settings`.
+
+    Raises:
+        InvalidRequestError: No such operation or argument, or one that it needs is not among `names`.
+    """
+    described = check_names(operation, dict.fromkeys(names, "")) if names else describe_operation(operation)
+
+    def call(*, settings: Mapping[str, Any] | None = None, **arguments: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = call_gateway.fn(operation, arguments, **(settings or {}))
+        return answer
+
+    call.__name__, call.__doc__ = operation, described.description
+    made: Task[..., dict[str, Any]] = task(name=operation.replace("_", "-"), **{**_OPTIONS, **options})(call)
+    return made
+
+
+def _this_run() -> str:
+    run = root_run()
+    if run is None:
+        raise InvalidRequestError("Outside of a run the call needs a call_key.", field="call_key")
+    return run
+
+
+def _spelled(arguments: Mapping[str, Any]) -> str:
+    return json.dumps(as_plain(arguments), sort_keys=True, ensure_ascii=True)

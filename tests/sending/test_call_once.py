@@ -1,0 +1,114 @@
+"""One call through the ledger: made once, whatever happens around it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from esms_connectors import EsmsClient, InvalidRequestError
+from esms_connectors.emulator import (
+    DEMO_BRANDNAME,
+    DEMO_OA_ID,
+    DEMO_TEMPLATE_ID,
+    Emulator,
+    code,
+    drop_after,
+    drop_before,
+)
+from esms_connectors.gateway.endpoints import ENDPOINTS, Effect
+from esms_connectors.ledger import Ledger
+from esms_connectors.sending.bulk import BulkIncompleteError
+from esms_connectors.sending.operations import _CHANNELS, call_once
+
+PHONE = "0901888484"
+SMS = {"phone": PHONE, "content": "Xin chao", "brandname": DEMO_BRANDNAME}
+XML = {"phones": [PHONE], "content": "Xin chao", "brandname": DEMO_BRANDNAME}
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger.open(tmp_path / "ledger.sqlite") as opened:
+        yield opened
+
+
+def test_what_sends_or_charges_has_a_channel() -> None:
+    """And what only reads goes around the ledger."""
+    assert set(_CHANNELS) == {name for name, endpoint in ENDPOINTS.items() if endpoint.effect is not Effect.READ}
+
+
+def test_the_same_call_again_is_not_made(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
+    """Its answer is what the ledger keeps of it; a call to somebody else, or of another key, is another call."""
+    first = call_once(client, "send_customer_care_sms", SMS, ledger=ledger, run_key="r")
+    again = call_once(client, "send_customer_care_sms", SMS, ledger=ledger, run_key="r")
+    assert first["message_id"] == again["message_id"] is not None
+    assert (first["called_by_this_try"], again["called_by_this_try"]) == (True, False)
+    assert gateway.message_count == 1
+
+    call_once(client, "send_customer_care_sms", {**SMS, "phone": "0912345678"}, ledger=ledger, run_key="r")
+    call_once(client, "send_customer_care_sms", SMS, ledger=ledger, run_key="r", call_key="order-2")
+    assert gateway.message_count == 3
+
+
+def test_another_text_to_the_same_person_is_told(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
+    """Not sent as a second message."""
+    call_once(client, "send_customer_care_sms", SMS, ledger=ledger, run_key="r")
+    with pytest.raises(InvalidRequestError, match="call_key"):
+        call_once(client, "send_customer_care_sms", {**SMS, "content": "Khac"}, ledger=ledger, run_key="r")
+    assert gateway.message_count == 1
+
+
+def test_a_lost_answer_is_settled_under_the_same_id(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
+    """On the next try, where the function's request ids hold a second message back."""
+    gateway.faults.add("send_customer_care_sms", drop_after())
+    with pytest.raises(BulkIncompleteError) as caught:
+        call_once(client.without_repeats(), "send_customer_care_sms", SMS, ledger=ledger, run_key="r")
+    assert caught.value.summary.run.unknown + caught.value.summary.run.accepted == 1
+    gateway.faults.clear()
+    again = call_once(client, "send_customer_care_sms", SMS, ledger=ledger, run_key="r")
+    assert again["duplicate"] is True
+    assert gateway.message_count == 1
+
+
+@pytest.mark.parametrize("fault", [drop_after, drop_before])
+def test_without_a_sure_request_id_a_lost_answer_stays_unknown(
+    client: EsmsClient, gateway: Emulator, ledger: Ledger, fault: object
+) -> None:
+    """However often it is tried."""
+    gateway.faults.add("send_customer_care_sms_xml", fault(), next_calls=1)  # type: ignore[operator]
+    for _ in range(3):
+        with pytest.raises(BulkIncompleteError):
+            call_once(client, "send_customer_care_sms_xml", XML, ledger=ledger, run_key="r")
+    assert gateway.call_count("send_customer_care_sms_xml") == 1
+
+
+def test_a_refusal_names_the_code(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
+    """And what is put right goes out under the same run key."""
+    gateway.faults.add("send_customer_care_sms", code("103"), next_calls=1)
+    with pytest.raises(BulkIncompleteError, match="103"):
+        call_once(client, "send_customer_care_sms", SMS, ledger=ledger, run_key="r")
+    client.resume()
+    assert call_once(client, "send_customer_care_sms", SMS, ledger=ledger, run_key="r")["called_by_this_try"]
+    assert gateway.message_count == 1
+
+
+def test_reading_needs_no_ledger_and_sending_does(client: EsmsClient, gateway: Emulator) -> None:
+    """Nothing is called without one."""
+    told = call_once(client, "get_balance", {}, ledger=None, run_key="r")
+    assert float(told["balance_vnd"]) > 0
+    with pytest.raises(InvalidRequestError, match="ledger"):
+        call_once(client, "send_customer_care_sms", SMS, ledger=None, run_key="r")
+    assert gateway.message_count == 0
+
+
+def test_a_bulk_call_is_one_call(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
+    """Its rows get request ids of their own, and no phone stands in the answer in full."""
+    values = ["Nguyễn Văn A", "Bảo trì xe", "BT-1", "15/05/2024"]
+    rows = [{"phone": PHONE, "template_params": values}, {"phone": "0912345678", "template_params": values}]
+    bulk = {"recipients": rows, "template_id": DEMO_TEMPLATE_ID, "oa_id": DEMO_OA_ID}
+    for _ in range(2):
+        answer = call_once(client, "send_zns_bulk", bulk, ledger=ledger, run_key="r")
+    assert gateway.deliveries_by_phone() == {PHONE: 1, "0912345678": 1}
+    assert PHONE not in json.dumps(answer)
