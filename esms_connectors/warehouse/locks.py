@@ -16,6 +16,8 @@ from esms_connectors.warehouse.contract import WarehouseError
 if sys.platform != "win32":
     import fcntl
 
+# Not `filelock`: it leaves its files behind among the user's, and where the kernel has no locks it falls back to marks
+# that outlive a process which was killed.
 _LOOK_AGAIN_SECONDS = 0.02
 
 _locks_guard = threading.Lock()

@@ -194,6 +194,9 @@ class PostgresWarehouse(Warehouse):
         connection.execute(_SETTLE_IN, [_identifier(self._schema) if self._schema else None])
 
     # --- connections -------------------------------------------------------------------------------------------------
+    #
+    # Not `psycopg_pool`: it connects in threads, which a fork does not have, and says why a connection was refused only in
+    # its log, once a timeout is over.
 
     def _take(self) -> psycopg.Connection:
         while True:
