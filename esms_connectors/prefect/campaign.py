@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from pendulum import DateTime
 from prefect.blocks.core import Block
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
 
@@ -20,9 +21,10 @@ from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.gateway.times import read_time
 from esms_connectors.ledger import Ledger, check_run_key
 from esms_connectors.prefect.async_twins import in_sync
-from esms_connectors.prefect.days import dated_run_key, with_day
+from esms_connectors.prefect.days import dated_run_key, point_in_time, with_day
 from esms_connectors.prefect.places import check_lasts, local_file
 from esms_connectors.prefect.runs import began_by_hand
 from esms_connectors.recipients import Columns, Recipient, RejectsFile, SqlQuery
@@ -61,6 +63,8 @@ class ZnsCampaign(BaseModel):
         conflicts: rows that were sent with another content or phone under this run key: refuse to send any row, or skip
             those. The plan counts them, the rejects list them.
         reconcile_before_repeat: look in the sent data for what may have left before it is sent again.
+        send_at: aware time of sending, or words such as `tomorrow 08:30` and `+2h`: in Vietnam, from the time that the
+            run was scheduled for; None sends now.
         chunk_size: messages a call.
         price_vnd: of one message, for the plan; None takes that of the last ZNS.
         credentials, ledger: names of blocks; no ledger is the default one, a file on this machine.
@@ -84,7 +88,7 @@ class ZnsCampaign(BaseModel):
     delimiter: str | None = None
     rejects: str | None = None
     campaign: str | None = None
-    send_at: datetime | None = None
+    send_at: datetime | str | None = None
     callback_url: str | None = None
     sending_mode: int | None = None
     at_least: float | None = Field(default=1.0, ge=0, le=1)
@@ -111,6 +115,16 @@ class ZnsCampaign(BaseModel):
         except InvalidRequestError as error:
             raise ValueError(str(error)) from None
 
+    @field_validator("send_at")
+    @classmethod
+    def _send_at_is_a_time(cls, value: datetime | str | None) -> datetime | str | None:
+        try:
+            if value is not None:
+                read_time(value, "send_at", whole_days=False, needs_zone=True)
+        except InvalidRequestError as error:
+            raise ValueError(str(error)) from None
+        return value
+
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.source is None) == (self.query is None) or (self.query is None) != (self.database is None):
@@ -135,6 +149,10 @@ class ZnsCampaign(BaseModel):
             changes["on_empty"] = "fail" if began_by_hand() else "skip"
         dated: Self = self.model_copy(update=changes)
         return dated
+
+    def time_of_sending(self) -> DateTime | None:
+        """Words go by the time that the run was scheduled for."""
+        return None if self.send_at is None else point_in_time(self.send_at, "send_at", whole_days=False)
 
     @contextmanager
     def opened(self, client: EsmsClient, ledger: Ledger, oa_id: str) -> Iterator[core.ZnsCampaign]:
@@ -161,7 +179,7 @@ class ZnsCampaign(BaseModel):
                 encoding=self.encoding,
                 delimiter=self.delimiter,
                 campaign=self.campaign,
-                send_at=self.send_at,
+                send_at=self.time_of_sending(),
                 callback_url=self.callback_url,
                 sending_mode=self.sending_mode,
                 chunk_size=self.chunk_size,

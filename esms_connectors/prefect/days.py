@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 
 import pendulum
 from pendulum import DateTime
 
 from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.times import read_time
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.ledger import check_run_key
-from esms_connectors.prefect.runs import scheduled_day
+from esms_connectors.prefect.runs import scheduled_day, scheduled_time
 
 DAY = "{day}"
 
 
-def first_day(day: date | None, days: int) -> DateTime:
+def point_in_time(given: datetime | str, name: str, *, whole_days: bool = True) -> DateTime:
     """
-    Midnight in Vietnam, at which the first of `days` days begins: `day`, or so that the last of them is the one before
-    the run was scheduled. A run that begins late and one that is retried are about the same days.
+    A time with a zone, or words such as `yesterday`; those go by the time that the run was scheduled for, so a late run
+    and a retry mean the same.
 
     Raises:
-        InvalidRequestError: no days.
+        InvalidRequestError: no time, or one without a zone.
+    """
+    now = None if isinstance(given, datetime) else scheduled_time()
+    return read_time(given, name, now=now, whole_days=whole_days, needs_zone=True)
+
+
+def first_day(day: date | str | None, days: int) -> DateTime:
+    """
+    Midnight in Vietnam, at which the first of `days` days begins: `day`, in words too, or so that the last of them is
+    the one before the run was scheduled. A run that begins late and one that is retried are about the same days.
+
+    Raises:
+        InvalidRequestError: no days, or a day that cannot be understood.
     """
     if days < 1:
         raise InvalidRequestError("days is at least 1.", field="days")
+    if isinstance(day, str):
+        return read_time(day, "day", now=scheduled_time()).in_timezone(VIETNAM).start_of("day")
     first = day or scheduled_day()
     midnight = pendulum.datetime(first.year, first.month, first.day, tz=VIETNAM)
     return midnight if day is not None else midnight.subtract(days=days)

@@ -31,7 +31,7 @@ from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow, windows
 @flow(name="daily-sent-messages-export", persist_result=True, result_serializer="json")
 @errors_in_one_line
 def daily_sent_messages_export(
-    day: date | None = None,
+    day: date | str | None = None,
     days: int | None = None,
     sms_types: list[int] | None = None,
     credentials: str = "default",
@@ -47,8 +47,8 @@ def daily_sent_messages_export(
     after the other, because a warehouse takes one writer at a time; their pages are read in parallel.
 
     Args:
-        day: First day, in Vietnam. None, without `days`, takes whatever was never loaded up to the day that the run was
-            scheduled for, missed days included; into an empty warehouse the day before that.
+        day: First day, in Vietnam, also as `yesterday` or `-7d`. None, without `days`, takes whatever was never loaded
+            up to the day that the run was scheduled for, missed days included; into an empty warehouse the day before.
         days: How many days from `day`, or before the scheduled day; they are read again where they were loaded.
         sms_types: The gateway's message types; None takes all.
         credentials: Name of an `EsmsCredentials` block.
@@ -129,7 +129,7 @@ def _export_of_this_run(_context: TaskRunContext, _parameters: dict[str, Any]) -
 )
 @errors_in_one_line
 def _plan_export(
-    day: date | None,
+    day: date | str | None,
     days: int | None,
     types: tuple[int, ...],
     credentials: str,

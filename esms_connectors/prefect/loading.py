@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import pendulum
 from prefect.assets import add_asset_metadata, materialize
 from prefect.cache_policies import CacheKeyFnPolicy
 from prefect.context import AssetContext, FlowRunContext, TaskRunContext
 from prefect.events import emit_event
 
+from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.prefect.artifacts import WINDOW_LOADED, ProgressArtifact, artifact_key
 from esms_connectors.prefect.async_twins import async_twin
 from esms_connectors.prefect.blocks import load_block
 from esms_connectors.prefect.credentials import EsmsCredentials
+from esms_connectors.prefect.days import point_in_time
 from esms_connectors.prefect.pool import borrow_account
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.prefect.warehouse import EsmsWarehouse
@@ -36,13 +37,24 @@ def _window_of_this_run(_context: TaskRunContext, parameters: dict[str, Any]) ->
     if flow is None or flow.flow_run is None:
         return None
     types = "-".join(str(int(one)) for one in parameters["sms_types"])
-    span = "-".join(str(int(parameters[name].timestamp())) for name in ("start", "end"))
+    try:
+        span = "-".join(str(int(point_in_time(parameters[name], name).timestamp())) for name in ("start", "end"))
+    except InvalidRequestError:
+        return None  # the task says what is wrong
     return f"esms/windows/{flow.flow_run.id}/{types}/{span}"
+
+
+def _name(parameters: dict[str, Any]) -> str:
+    start, end = (
+        f"{one:%Y-%m-%d %H:%M %Z}" if isinstance(one, datetime) else one
+        for one in (parameters["start"], parameters["end"])
+    )
+    return f"{parameters['sms_types']} {start} to {end}"
 
 
 _OPTIONS: dict[str, Any] = {
     "tags": {"esms"},
-    "task_run_name": "{sms_types} {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M %Z}",
+    "task_run_name": _name,
     "cache_policy": CacheKeyFnPolicy(cache_key_fn=_window_of_this_run),
     "persist_result": True,
     "result_serializer": "json",
@@ -53,8 +65,8 @@ _OPTIONS: dict[str, Any] = {
 @materialize(_ANY_ASSET, **_OPTIONS)
 @errors_in_one_line
 def load_sent_messages(
-    start: datetime,
-    end: datetime,
+    start: datetime | str,
+    end: datetime | str,
     sms_types: Sequence[int] = ALL_SMS_TYPES,
     *,
     credentials: str | EsmsCredentials = "default",
@@ -68,8 +80,9 @@ def load_sent_messages(
     Windows are proven complete and committed one by one. Its asset is the table of the warehouse.
 
     Args:
-        start: Aware; the span begins with it.
-        end: Aware. A span that has not ended yet is loaded too, and is to be read again later.
+        start: Aware, or words such as `yesterday`, `-7d` and `-36h`: in Vietnam, from the time that the run was
+            scheduled for. The span begins with it.
+        end: Likewise, such as `today`. A span that has not ended yet is loaded too, and is to be read again later.
         sms_types: The gateway's message types, all by default.
         credentials: Name of an `EsmsCredentials` block, or the block.
         warehouse: Name of an `EsmsWarehouse` block, or the block.
@@ -86,15 +99,14 @@ def load_sent_messages(
 
     Example:
         ```python
-        import pendulum
         from esms_connectors.prefect import load_sent_messages
 
-        yesterday = pendulum.yesterday("Asia/Ho_Chi_Minh")
-        load_sent_messages(yesterday, yesterday.add(days=1))
+        load_sent_messages("yesterday", "today")
         ```
     """
     from esms_connectors.warehouse import load_sent_messages as load
 
+    start, end = point_in_time(start, "start"), point_in_time(end, "end")
     block = load_block(EsmsWarehouse, warehouse)
     name = block._block_document_name or "unnamed"
     privacy = block.privacy()
@@ -121,8 +133,8 @@ def load_sent_messages(
     told["states"] = dict(summary.states)
     about = {
         "sms_types": [int(one) for one in sms_types],
-        "start": pendulum.instance(start).in_timezone(VIETNAM).isoformat(),
-        "end": pendulum.instance(end).in_timezone(VIETNAM).isoformat(),
+        "start": start.in_timezone(VIETNAM).isoformat(),
+        "end": end.in_timezone(VIETNAM).isoformat(),
         **told,
     }
     assets = AssetContext.get()

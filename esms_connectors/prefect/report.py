@@ -20,7 +20,7 @@ from esms_connectors.prefect.warehouse import EsmsWarehouse
 @flow(name="sent-messages-report", persist_result=True, result_serializer="json")
 @errors_in_one_line
 def sent_messages_report(
-    day: date | None = None,
+    day: date | str | None = None,
     days: int = 1,
     targets: list[str] | None = None,
     warehouse: str = "default",
@@ -33,7 +33,7 @@ def sent_messages_report(
     What the warehouse lacks stands in the report, and in the log as a warning. No phone is in it.
 
     Args:
-        day: First day, in Vietnam; None takes the last day of all that have ended.
+        day: First day, in Vietnam, also as `yesterday` or `-7d`; None takes the last day of all that have ended.
         days: How many days.
         targets: Paths or URLs that end in .html, .xlsx, .md, .json, .csv or .parquet; none for the artifact alone.
         warehouse: Name of an `EsmsWarehouse` block.

@@ -31,6 +31,7 @@ from esms_connectors.prefect.campaign import (
     usual_chunks_per_shard,
 )
 from esms_connectors.prefect.credentials import EsmsCredentials
+from esms_connectors.prefect.days import point_in_time
 from esms_connectors.prefect.ledger import EsmsLedger
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
@@ -110,7 +111,7 @@ def send_sms(
     message_key: str | None = None,
     ledger: str | EsmsLedger | None = None,
     campaign: str | None = None,
-    send_at: datetime | None = None,
+    send_at: datetime | str | None = None,
     callback_url: str | None = None,
     rate_limit: str | None = None,
 ) -> dict[str, Any]:
@@ -127,7 +128,8 @@ def send_sms(
         ledger: Name of an `EsmsLedger` block, or the block; None is a file on this machine. Give one when retries may
             run elsewhere.
         campaign: Words that come back in the sent data.
-        send_at: Aware time of sending; None sends now.
+        send_at: Aware time of sending, or words such as `tomorrow 08:30` and `+2h`: in Vietnam, from the time that the
+            run was scheduled for. None sends now.
         callback_url: Gets the delivery report.
         rate_limit: A global concurrency limit with slot decay.
 
@@ -156,14 +158,13 @@ def send_sms(
         # Before anything is claimed: a mistake of the caller's must not stand in the ledger under the message's key.
         check_label(sender, "brandname")
         wire.check_text(text, "text")
-        if send_at is not None:
-            wire.local_time(send_at, "send_at")
+        when = None if send_at is None else point_in_time(send_at, "send_at", whole_days=False)
         if callback_url is not None:
             check_callback_url(callback_url)
         if account.client.sandbox:
             # Nothing is stored there, so the ledger must not remember it either.
             checked = account.client.send_customer_care_sms(
-                phone, text, sender, send_at=send_at, campaign=campaign, callback_url=callback_url
+                phone, text, sender, send_at=when, campaign=campaign, callback_url=callback_url
             )
             get_run_logger().info("sandbox: the message was checked, and not sent")
             return {
@@ -183,7 +184,7 @@ def send_sms(
                 # Braces are no placeholders here.
                 text.replace("{", "{{").replace("}", "}}"),
                 sender,
-                send_at=send_at,
+                send_at=when,
                 callback_url=callback_url,
             ),
             Recipients([Recipient(phone, (), "sms", 1)], "message_key"),
@@ -303,7 +304,7 @@ def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> dict[str, Any]:
                 campaign.template_id,
                 oa_id_of(campaign, account.block),
                 campaign.sending_mode,
-                send_at=time_to_send(campaign.send_at, ledger, campaign.run_key),
+                send_at=time_to_send(campaign.time_of_sending(), ledger, campaign.run_key),
                 callback_url=campaign.callback_url,
                 chunk_size=campaign.chunk_size,
             ),

@@ -7,14 +7,21 @@ from pathlib import Path
 
 import pytest
 from esms_processes import Esms
-from running import ESMS, Run
+from running import ESMS, NOON, Run
+from time_in_children import environment_in_time_of
 
-from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator
+from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, RealClock
 
 
 @pytest.fixture
-def emulator() -> Emulator:
-    return Emulator()
+def clock() -> RealClock:
+    """It is noon when a test begins."""
+    return RealClock(NOON)
+
+
+@pytest.fixture
+def emulator(clock: RealClock) -> Emulator:
+    return Emulator(clock=clock)
 
 
 @pytest.fixture
@@ -28,9 +35,9 @@ _OF_A_START = ("PYTHON", "LC_", "LANG")
 
 
 @pytest.fixture
-def run(esms: Esms, base_url: str, tmp_path: Path) -> Run:
+def run(esms: Esms, clock: RealClock, base_url: str, tmp_path: Path) -> Run:
     """
-    Run `esms ...`; keyword arguments change the environment, None takes a variable out.
+    Run `esms ...` in the emulator's time; keyword arguments change the environment, None takes a variable out.
 
     In a fork of a process that has imported everything already, or else as it is installed.
     """
@@ -42,7 +49,8 @@ def run(esms: Esms, base_url: str, tmp_path: Path) -> Run:
             **changes,
         }
         if not any(name.startswith(_OF_A_START) for name in changes):
-            done = esms.start(base_url, *arguments, environment=environment, stdin=stdin).finish()
+            now = clock.now.isoformat()
+            done = esms.start(base_url, *arguments, environment=environment, stdin=stdin, now=now).finish()
             return subprocess.CompletedProcess(arguments, done.code, done.out, done.err)
         environment = {
             "PATH": os.environ["PATH"],
@@ -50,6 +58,7 @@ def run(esms: Esms, base_url: str, tmp_path: Path) -> Run:
             "ESMS_SECRET_KEY": DEMO_SECRET_KEY,
             "ESMS_BASE_URL": base_url,
             "PYTHONWARNINGS": "error",
+            **environment_in_time_of(clock),
             **environment,
         }
         return subprocess.run(

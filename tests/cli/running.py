@@ -5,8 +5,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pendulum
+
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY
 
+# The time of the emulator, and of most that talk to it; it goes on from there.
+NOON = pendulum.datetime(2024, 5, 15, 12, tz="Asia/Ho_Chi_Minh")
 ESMS = Path(sys.executable).with_name("esms")
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -11,6 +11,7 @@ import duckdb
 import pendulum
 import pytest
 from running import ESMS
+from time_in_children import environment_in_time_of
 
 from esms_connectors.cli.streams import patient_streams, until_closed
 from esms_connectors.emulator import (
@@ -20,6 +21,7 @@ from esms_connectors.emulator import (
     DEMO_SECRET_KEY,
     DEMO_TEMPLATE_ID,
     Emulator,
+    RealClock,
 )
 from esms_connectors.ledger import Ledger
 
@@ -33,7 +35,7 @@ RunInto = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def run_into(base_url: str, tmp_path: Path) -> RunInto:
+def run_into(base_url: str, clock: RealClock, tmp_path: Path) -> RunInto:
     """Run `esms …` with its standard output, or its standard error, on a full disk or in a pipe that nobody reads."""
 
     def run(*arguments: str, out: str = "", err: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
@@ -45,6 +47,7 @@ def run_into(base_url: str, tmp_path: Path) -> RunInto:
             "ESMS_SECRET_KEY": DEMO_SECRET_KEY,
             "ESMS_BASE_URL": base_url,
             "PYTHONWARNINGS": "error",
+            **environment_in_time_of(clock),
             **changes,
         }
         places = {name: _open(place) for name, place in (("stdout", out), ("stderr", err))}

@@ -9,7 +9,7 @@ import duckdb
 import pendulum
 import pytest
 from postgres_server import PostgresServer
-from running import Run, assert_one_clear_line
+from running import NOON, Run, assert_one_clear_line
 
 from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, code
 
@@ -66,7 +66,7 @@ def test_pull_without_a_span_goes_on_where_the_pulls_before_ended(
     run: Run, emulator: Emulator, file: Path, into: str
 ) -> None:
     """The day that was missed, and again the day that has an open row; then nothing is left to do. Told in a line."""
-    today = pendulum.today("Asia/Ho_Chi_Minh")
+    today = NOON.start_of("day")
     emulator.populate(20, start=today.subtract(days=3), end=today.subtract(days=2, seconds=5))
     late = emulator.insert_message(today.subtract(days=2).add(hours=2), send_status=7, send_result=2)
     emulator.populate(30, start=today.subtract(days=1).add(seconds=5), end=today.subtract(seconds=5))
@@ -86,7 +86,7 @@ def test_pull_without_a_span_goes_on_where_the_pulls_before_ended(
 
 def test_what_is_only_followed_up(run: Run, emulator: Emulator, into: str) -> None:
     """--from and --follow-up as before; --no-follow-up loads what is missing alone."""
-    yesterday = pendulum.yesterday("Asia/Ho_Chi_Minh")
+    yesterday = NOON.start_of("day").subtract(days=1)
     emulator.insert_message(yesterday.subtract(hours=5), send_status=7, send_result=2)
     day = ("--from", yesterday.subtract(days=1).to_date_string(), "--to", yesterday.to_date_string())
     assert run("pull", *day, "--types", "2", "--into", into).returncode == 0
@@ -303,7 +303,7 @@ def test_erase_takes_one_person_out_of_ledger_and_warehouse(
     people.write_text("\n".join(["phone,customer_name,service,code,date", *lines]) + "\n", encoding="utf-8")
     zns = ("--template", DEMO_TEMPLATE_ID, "--oa", DEMO_OA_ID, "--run-key", "spring")
     assert run("send-zns", str(people), *zns, "--params", "customer_name,service,code,date").returncode == 0
-    today = pendulum.today("Asia/Ho_Chi_Minh").to_date_string()
+    today = NOON.to_date_string()
     assert run("pull", "--from", today, "--types", "25", "--into", str(file)).returncode == 0
     assert len(rows_in(file)) == 3
     ledger = tmp_path / "ledger.sqlite"

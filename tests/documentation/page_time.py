@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import pendulum
 import pytest
+from time_in_children import environment_in_time_of
 
 from esms_connectors.emulator import RealClock
 
@@ -27,8 +27,8 @@ class PageTime:
 
 def begin(monkeypatch: pytest.MonkeyPatch) -> PageTime:
     """For this process too, as long as the patch lasts."""
-    machine_time = pendulum.now
-    shift = (NOON - machine_time("UTC")).total_seconds()
+    clock = RealClock(NOON)
+    environment = environment_in_time_of(clock)
+    machine_time, shift = pendulum.now, float(environment["SHIFT_SECONDS"])
     monkeypatch.setattr(pendulum, "now", lambda tz=None: machine_time(tz).add(seconds=shift))
-    folder = Path(__file__).with_name("for_children")
-    return PageTime(RealClock(NOON), {"PYTHONPATH": str(folder), "PAGE_TIME_SHIFT_SECONDS": str(shift)})
+    return PageTime(clock, environment)

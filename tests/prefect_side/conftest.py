@@ -45,10 +45,14 @@ from collections.abc import Callable, Iterator  # noqa: E402
 from importlib.util import find_spec  # noqa: E402
 from typing import Any  # noqa: E402
 
+import pendulum  # noqa: E402
 import pytest  # noqa: E402
 import requests  # noqa: E402
+from prefect import Flow  # noqa: E402
 from prefect.client.orchestration import get_client  # noqa: E402
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey  # noqa: E402
+from prefect.flow_engine import run_flow  # noqa: E402
+from prefect.states import Scheduled  # noqa: E402
 
 from esms_connectors.emulator import (  # noqa: E402
     DEMO_API_KEY,
@@ -60,7 +64,9 @@ from esms_connectors.emulator import (  # noqa: E402
     EmulatorConfig,
     EmulatorServer,
     Progress,
+    RealClock,
 )
+from esms_connectors.gateway import machine_clock  # noqa: E402
 from esms_connectors.gateway.credentials import Credentials  # noqa: E402
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK  # noqa: E402
 from esms_connectors.gateway.request_ids import IdFact  # noqa: E402
@@ -116,10 +122,26 @@ def _is_healthy(url: str) -> bool:
         return False
 
 
+NOON = pendulum.datetime(2024, 5, 15, 12, tz="Asia/Ho_Chi_Minh")
+
+
 @pytest.fixture
-def gateway() -> Emulator:
-    """By the real clock, because flows in other processes know no other; all messages arrive, and soon."""
-    return Emulator(EmulatorConfig(progress=Progress(failed_share=0.0, rejected_share=0.0)))
+def noon(monkeypatch: pytest.MonkeyPatch) -> RealClock:
+    """It is noon for the gateway and for flows in this process. Prefect itself knows the machine's time only."""
+    clock = RealClock(NOON)
+    monkeypatch.setattr(machine_clock, "source", lambda: clock.now)
+    return clock
+
+
+@pytest.fixture
+def progress() -> Progress:
+    """All messages arrive, and soon."""
+    return Progress(failed_share=0.0, rejected_share=0.0)
+
+
+@pytest.fixture
+def gateway(noon: RealClock, progress: Progress) -> Emulator:
+    return Emulator(EmulatorConfig(progress=progress), noon)
 
 
 @pytest.fixture
@@ -173,6 +195,14 @@ def artifacts(key: str) -> list[Any]:
     with get_client(sync_client=True) as api:
         found: list[Any] = api.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])))
     return found
+
+
+def run_scheduled_for(moment: pendulum.DateTime, started_by: Flow[..., Any], **parameters: Any) -> Any:
+    """A run of a flow that a scheduler made, which begins only now: what it returns."""
+    stored = started_by.serialize_parameters(parameters)
+    with get_client(sync_client=True) as api:
+        run = api.create_flow_run(started_by, parameters=stored, state=Scheduled(scheduled_time=moment))
+    return run_flow(started_by, flow_run=run, parameters=parameters)
 
 
 def phone_of(number: int) -> str:

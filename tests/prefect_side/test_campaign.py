@@ -16,15 +16,14 @@ from typing import Any
 
 import pendulum
 import pytest
-from conftest import artifacts, name_of, phone_of
+from conftest import artifacts, name_of, phone_of, run_scheduled_for
 from prefect import flow
 from prefect.client.orchestration import get_client
-from prefect.flow_engine import run_flow
 from prefect.settings import get_current_settings
-from prefect.states import Scheduled
 
 from esms_connectors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, EmulatorServer, code, http_status
+from esms_connectors.gateway import machine_clock
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, ZnsCampaign, plan_zns_bulk, send_zns_bulk, zns_campaign
 from esms_connectors.prefect.campaign import usual_chunks_per_shard
@@ -37,7 +36,8 @@ CHILD = Path(__file__).with_name("campaign_child.py")
 
 
 def start(campaign: ZnsCampaign, tmp_path: Path, **settings: object) -> subprocess.Popen[str]:
-    command = [sys.executable, str(CHILD), campaign.model_dump_json(), json.dumps(settings)]
+    shift = (machine_clock.now() - machine_clock.machine_time()).total_seconds()
+    command = [sys.executable, str(CHILD), campaign.model_dump_json(), json.dumps(settings), str(shift)]
     with (tmp_path / "child.log").open("a") as log:
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
 
@@ -191,10 +191,7 @@ def test_a_flow_of_ones_own(gateway: Emulator, make_campaign: Callable[..., ZnsC
 def on_day(campaign: ZnsCampaign, day: str) -> dict[str, Any]:
     """The campaign's flow, as a scheduler made it for that evening."""
     evening = pendulum.parse(f"{day}T18:00", tz="Asia/Ho_Chi_Minh")
-    with get_client(sync_client=True) as api:
-        stored = zns_campaign.serialize_parameters({"campaign": campaign})
-        run = api.create_flow_run(zns_campaign, parameters=stored, state=Scheduled(scheduled_time=evening))
-    told: dict[str, Any] = run_flow(zns_campaign, flow_run=run, parameters={"campaign": campaign})
+    told: dict[str, Any] = run_scheduled_for(evening, zns_campaign, campaign=campaign)
     return told
 
 
@@ -219,6 +216,26 @@ def test_a_placeholder_that_nobody_fills_is_refused(run_key: str) -> None:
     """It would be one campaign for ever: the second evening would send nothing."""
     with pytest.raises(ValueError, match=r"run_key takes \{day\} and no other braces"):
         ZnsCampaign(run_key=run_key, source="a.csv", template_id="1")
+
+
+@pytest.mark.parametrize("send_at", ["2030-01-01T08:00", "tomorrow", "-1d", "soon", pendulum.naive(2030, 1, 1)])
+def test_a_time_of_sending_that_cannot_be_is_refused_where_the_campaign_is_made(send_at: object) -> None:
+    """It says what can be given."""
+    with pytest.raises(ValueError, match=r"is no time with a zone\. Give 2026-11-21T08:30:00\+07:00, 'tomorrow 08:30'"):
+        ZnsCampaign(run_key="evening", source="a.csv", template_id="1", send_at=send_at)  # type: ignore[arg-type]
+
+
+def test_a_time_of_sending_in_words_is_the_same_in_all_shards_and_tries(
+    gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
+) -> None:
+    """It goes by the time that the run was scheduled for, in Vietnam."""
+    campaign = make_campaign(700, send_at="today 20:30")
+    early = pendulum.datetime(2024, 5, 15, 23, 30, tz="UTC")
+    stored = zns_campaign.serialize_parameters({"campaign": campaign})
+    assert stored["campaign"]["send_at"] == "today 20:30"
+    assert run_scheduled_for(early, zns_campaign, campaign=campaign)["accepted"] == 700
+    times = {pendulum.from_timestamp(message.send_at_ms / 1000, "UTC") for message in gateway.messages()}
+    assert times == {pendulum.datetime(2024, 5, 16, 20, 30, tz="Asia/Ho_Chi_Minh")}
 
 
 def test_paths_are_absolute_where_a_campaign_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -572,7 +589,6 @@ def test_a_source_that_changes_after_the_plan_is_not_sent(
         ({"credentials": "nobody"}, "There is no block esms-credentials/nobody"),
         ({"ledger": "nobody"}, "There is no block esms-ledger/nobody"),
         ({"send_at": "2020-01-01T08:00+07:00"}, "lies in the past"),
-        ({"send_at": "2030-01-01T08:00"}, "send_at needs a time with a zone"),
         ({"source": None, "query": "select 1", "database": "secret/nobody"}, "The database block 'secret/nobody'"),
     ],
 )

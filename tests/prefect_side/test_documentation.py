@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import pendulum
 import pytest
 from documentation.code_blocks import ROOT, pages_for, runnable
 from documentation.consoles import Console, environment_of
@@ -28,10 +29,13 @@ from esms_connectors.prefect import EsmsCredentials, EsmsLedger, EsmsNotificatio
 
 @pytest.fixture
 def gateway() -> Emulator:
-    """Messages arrive at once; yesterday's are there."""
+    """Messages arrive at once; yesterday's are there, and for the case that midnight passes meanwhile today's."""
     soon = Progress(failed_share=0.0, rejected_share=0.0, queue_seconds=(0.0, 0.0), report_seconds=(0.0, 0.0))
     gateway = Emulator(EmulatorConfig(progress=soon))
-    gateway.populate(700)
+    today = pendulum.today("Asia/Ho_Chi_Minh")
+    for day in (today.subtract(days=1), today):
+        # The second in which one day ends belongs to the next one too.
+        gateway.populate(700, start=day.add(seconds=2), end=day.add(days=1))
     return gateway
 
 

@@ -13,13 +13,14 @@ from typing import Any
 import duckdb
 import pendulum
 import pytest
-from conftest import artifacts, name_of, phone_of
+from conftest import NOON, artifacts, name_of, phone_of, run_scheduled_for
 from prefect import flow
+from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 
 from esms_connectors import ConfigurationError, InvalidRequestError
 from esms_connectors.delivery.polling import DeliveryTimeoutError, TooFewDeliveredError
-from esms_connectors.emulator import DEMO_API_KEY, Emulator, EmulatorConfig, Progress, http_status
+from esms_connectors.emulator import DEMO_API_KEY, Emulator, Progress, http_status
 from esms_connectors.prefect import (
     EsmsCredentials,
     EsmsLedger,
@@ -36,18 +37,12 @@ from esms_connectors.prefect import (
 )
 from esms_connectors.prefect.export import ExportIncompleteError
 
-VIETNAM = "Asia/Ho_Chi_Minh"
 QUICK = Progress(failed_share=0.0, rejected_share=0.0, queue_seconds=(0.1, 0.3), report_seconds=(0.1, 0.4))
 
 
 @pytest.fixture
 def progress() -> Progress:
     return QUICK
-
-
-@pytest.fixture
-def gateway(progress: Progress) -> Emulator:
-    return Emulator(EmulatorConfig(progress=progress))
 
 
 @pytest.fixture
@@ -65,7 +60,7 @@ def in_table(warehouse: EsmsWarehouse, query: str) -> Any:
 
 
 def yesterday_at(hour: int, days: int = 1) -> pendulum.DateTime:
-    return pendulum.today(VIETNAM).subtract(days=days).add(hours=hour)
+    return NOON.start_of("day").subtract(days=days).add(hours=hour)
 
 
 # --- delivery --------------------------------------------------------------------------------------------------------
@@ -172,6 +167,29 @@ def test_a_window_is_loaded_and_loaded_again(
     assert asyncio.run(_load_async(credentials, warehouse))["unchanged"] == 1200
 
 
+def test_a_span_in_words_is_that_of_the_run(
+    gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse
+) -> None:
+    """Days of Vietnam, from when the run was scheduled for; half an hour ago that was another day in UTC."""
+    gateway.populate(1200, start=yesterday_at(0), end=yesterday_at(24))
+    seen: list[int] = []
+
+    @flow(retries=1)
+    def load(start: str, end: str) -> int:
+        blocks = {"credentials": name_of(credentials), "warehouse": name_of(warehouse)}
+        seen.append(load_sent_messages.with_options(cache_policy=NO_CACHE)(start, end, [2], **blocks)["rows"])
+        if len(seen) == 1:
+            raise RuntimeError("once")
+        return seen[-1]
+
+    early = NOON.start_of("day").add(hours=7, minutes=30)
+    assert run_scheduled_for(early, load, start="yesterday", end="today") == 1200
+    assert seen == [1200, 1200]
+    assert run_scheduled_for(early.add(hours=3), load, start="-22h", end="now") == 575
+    with pytest.raises(InvalidRequestError, match=r"^start 'soon' is no time with a zone"):
+        load("soon", "now")
+
+
 async def _load_async(credentials: EsmsCredentials, warehouse: EsmsWarehouse) -> dict[str, Any]:
     @flow
     async def load() -> dict[str, Any]:
@@ -186,7 +204,8 @@ def test_the_daily_export(gateway: Emulator, credentials: EsmsCredentials, wareh
     """A task for each type of yesterday, an asset with what was loaded, an event for each window."""
     gateway.populate(600, start=yesterday_at(0), end=yesterday_at(24))
     gateway.populate(600, start=yesterday_at(0), end=yesterday_at(24), sms_type=25)
-    told = daily_sent_messages_export(credentials=name_of(credentials), warehouse=name_of(warehouse), sms_types=[2, 25])
+    blocks = {"credentials": name_of(credentials), "warehouse": name_of(warehouse)}
+    told = run_scheduled_for(NOON, daily_sent_messages_export, sms_types=[2, 25], **blocks)
     assert (told["windows"], told["rows"], told["inserted"]) == (2, 1200, 1200)
     assert in_table(warehouse, "SELECT sms_type, count(*) FROM esms_sent_messages GROUP BY ALL ORDER BY ALL") == [
         (2, 600),
@@ -228,7 +247,7 @@ def test_rows_that_were_not_final_are_read_again(
     before = yesterday_at(0, days=2).date()
     assert daily_sent_messages_export(day=before, **blocks)["open_rows"] == 1
     gateway.set_status(waiting, 5, 1)
-    told = daily_sent_messages_export(**blocks)
+    told = run_scheduled_for(NOON, daily_sent_messages_export, **blocks)
     assert (told["windows"], told["rows"], told["changed"]) == (1, 0, 0)
     again = told["follow_up"]
     assert (again["windows"], again["changed"], again["open_rows"]) == (1, 1, 0)
@@ -242,10 +261,10 @@ def test_days_that_were_missed_are_loaded(
     gateway.populate(90, start=yesterday_at(0, days=3), end=yesterday_at(24))
     blocks = {"credentials": name_of(credentials), "warehouse": name_of(warehouse), "sms_types": [2]}
     daily_sent_messages_export(day=yesterday_at(0, days=3).date(), **blocks)
-    told = daily_sent_messages_export(**blocks)
+    told = run_scheduled_for(NOON, daily_sent_messages_export, **blocks)
     assert (told["windows"], told["first_day"], told["days"]) == (2, yesterday_at(0, days=2).to_date_string(), 2)
     assert in_table(warehouse, "SELECT count(*) FROM esms_sent_messages") == [(90,)]
-    assert daily_sent_messages_export(**blocks)["windows"] == 0
+    assert run_scheduled_for(NOON, daily_sent_messages_export, **blocks)["windows"] == 0
 
 
 def test_a_retry_passes_over_what_is_loaded(
@@ -262,7 +281,8 @@ def test_a_retry_passes_over_what_is_loaded(
 
     monkeypatch.setattr(load_sent_messages, "on_failure_hooks", [up_again])
     export = daily_sent_messages_export.with_options(retries=1, retry_delay_seconds=0.1)
-    told = export(days=3, sms_types=[2], credentials=name_of(credentials), warehouse=name_of(warehouse))
+    blocks = {"credentials": name_of(credentials), "warehouse": name_of(warehouse)}
+    told = export(day=yesterday_at(0, days=3).date(), days=3, sms_types=[2], **blocks)
     assert (told["rows"], len(calls)) == (100, 1)
     assert in_table(warehouse, "SELECT count(*) FROM esms_sent_messages") == [(100,)]
     reads = in_table(warehouse, "SELECT count(DISTINCT planned_at), count(*) FROM esms_loads")
@@ -290,7 +310,9 @@ def test_windows_that_cannot_be_loaded_fail_the_export_in_one_line(
     """It says how many, and the first reason."""
     gateway.faults.add("get_sms_sent_data", http_status(503), every=1)
     with pytest.raises(ExportIncompleteError, match="1 of 1 windows could not be loaded") as error:
-        daily_sent_messages_export(sms_types=[2], credentials=name_of(credentials), warehouse=name_of(warehouse))
+        daily_sent_messages_export(
+            day=yesterday_at(0).date(), sms_types=[2], credentials=name_of(credentials), warehouse=name_of(warehouse)
+        )
     assert "\n" not in str(error.value)
     assert DEMO_API_KEY not in str(error.value)
 
@@ -299,6 +321,7 @@ def test_windows_that_cannot_be_loaded_fail_the_export_in_one_line(
     ("settings", "words"),
     [
         ({"days": 0}, "days is at least 1"),
+        ({"day": "someday"}, "day 'someday' is no time. Give 2026-11-21, "),
         ({"days": 800}, "ask for fewer days"),
         ({"sms_types": [99]}, "sms_type must be one of"),
         ({"warehouse": "nobody"}, "There is no block esms-warehouse/nobody"),

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pendulum
 import pytest
-from conftest import artifacts, name_of
+from conftest import NOON, artifacts, name_of, run_scheduled_for
 from prefect import Flow, flow
-from prefect.client.orchestration import get_client
-from prefect.flow_engine import run_flow
-from prefect.states import Scheduled
 
 from esms_connectors.emulator import Emulator
 from esms_connectors.prefect import EsmsCredentials, EsmsWarehouse, daily_sent_messages_export, sent_messages_report
@@ -23,27 +19,25 @@ from esms_connectors.prefect.days import first_day
 
 def test_yesterday_as_an_artifact_and_as_files(gateway: Emulator, credentials: EsmsCredentials, tmp_path: Path) -> None:
     """The figures are the gateway's; neither the artifact nor the file has a phone."""
-    yesterday = pendulum.yesterday("Asia/Ho_Chi_Minh")
-    gateway.populate(300, start=yesterday, end=yesterday + timedelta(days=1), sms_type=2)
+    today = NOON.start_of("day")
+    gateway.populate(300, start=today.subtract(days=1), end=today, sms_type=2)
     warehouse = EsmsWarehouse(url=f"duckdb:///{tmp_path / 'rows.duckdb'}")
     warehouse.save(f"report-{uuid.uuid4().hex[:8]}")
-    daily_sent_messages_export(
-        credentials=name_of(credentials), warehouse=name_of(warehouse), sms_types=[2], follow_up_days=0
+    blocks = {"credentials": name_of(credentials), "warehouse": name_of(warehouse)}
+    run_scheduled_for(NOON, daily_sent_messages_export, sms_types=[2], follow_up_days=0, **blocks)
+    told = run_scheduled_for(
+        NOON,
+        sent_messages_report,
+        targets=[str(tmp_path / "r.html")],
+        warehouse=name_of(warehouse),
+        language="vi",
     )
-    told = sent_messages_report(targets=[str(tmp_path / "r.html")], warehouse=name_of(warehouse), language="vi")
     assert told["headline"]["messages"] == 300
     assert told["headline"]["delivered"] == gateway.counts_by_state()[5, 1]
     [artifact] = artifacts(artifact_key("esms-report", name_of(warehouse)))
     shown = artifact.data + (tmp_path / "r.html").read_text(encoding="utf-8")
     assert "300" in artifact.data
     assert not [message.phone for message in gateway.messages() if message.phone in shown]
-
-
-def run_scheduled_for(moment: pendulum.DateTime, started_by: Flow[..., Any]) -> Any:
-    """A run of a flow that a scheduler made, which begins only now: what it returns."""
-    with get_client(sync_client=True) as api:
-        run = api.create_flow_run(started_by, state=Scheduled(scheduled_time=moment))
-    return run_flow(started_by, flow_run=run)
 
 
 @flow
@@ -62,8 +56,23 @@ def test_a_late_run_is_about_the_day_before_the_one_it_was_scheduled_for(
     prefect_server: str, asks: Flow[..., Any], days_late: int
 ) -> None:
     """However late it begins, and also in a subflow, which begins when it is called."""
-    scheduled = pendulum.today("Asia/Ho_Chi_Minh").subtract(days=days_late).add(hours=5, minutes=30)
+    scheduled = NOON.start_of("day").subtract(days=days_late).add(hours=5, minutes=30)
     assert run_scheduled_for(scheduled, asks) == scheduled.start_of("day").subtract(days=1)
+
+
+@pytest.mark.parametrize(
+    ("day", "days", "first"),
+    [("yesterday", 1, 14), ("-7d", 7, 8), ("today", 1, 15), ("2024-05-01", 1, 1), (pendulum.date(2024, 5, 2), 1, 2)],
+)
+def test_a_day_may_be_a_word(prefect_server: str, day: Any, days: int, first: int) -> None:
+    """From the day that the run was scheduled for, in Vietnam."""
+
+    @flow
+    def asks() -> pendulum.DateTime:
+        return first_day(day, days)
+
+    expected = pendulum.datetime(2024, 5, first, tz="Asia/Ho_Chi_Minh")
+    assert run_scheduled_for(NOON.start_of("day").add(minutes=1), asks) == expected
 
 
 def test_a_retry_behind_midnight_is_about_the_same_day(prefect_server: str) -> None:
@@ -76,6 +85,6 @@ def test_a_retry_behind_midnight_is_about_the_same_day(prefect_server: str) -> N
         if len(seen) == 1:
             raise RuntimeError("once")
 
-    evening = pendulum.yesterday("Asia/Ho_Chi_Minh").add(hours=23, minutes=59)
+    evening = NOON.start_of("day").subtract(minutes=1)
     run_scheduled_for(evening, asks)
     assert seen == [evening.start_of("day").subtract(days=1)] * 2

@@ -234,7 +234,8 @@ def test_the_sandbox_sends_and_remembers_nothing(
         ({"rate_limit": "nobody"}, "does not exist"),
         ({"message_key": "x" * 300}, "run_key takes 1 to 200"),
         ({"text": " "}, "text is empty"),
-        ({"send_at": datetime(2030, 1, 1)}, "send_at needs a date and time with a zone"),
+        ({"send_at": datetime(2030, 1, 1)}, "is no time with a zone"),
+        ({"send_at": "soon"}, "send_at 'soon' is no time"),
         ({"callback_url": "nowhere"}, "callback_url"),
     ],
 )
