@@ -41,12 +41,13 @@ demo: setup ## a campaign through a real Airflow, another through a real Prefect
 	$(say) "Demo: Airflow, Prefect and the emulator on this machine"
 	@$(DEMO) --airflow $(AIRFLOW)/bin/python --prefect $(PREFECT)/bin/python $(ARGS)
 
-# Airflow, Prefect and the demo wait a good part of the time, which the core makes use of.
+# Airflow, Prefect and the demo wait a good part of the time, which the core makes use of. Beside the plain run what knows
+# days and hours is run in one more setting, another one each day.
 .PHONY: test
 test: setup $(DOCS)/.ready ## everything: lint, types, documentation, core, Airflow, Prefect, the demo
 	$(say) "Everything, several parts at a time; what each says goes into .build/tests"
 	@$(CORE)/bin/python tests/side_by_side.py $(again) $(MAKEOVERRIDES) \
-	  -- lint,docs,test-core test-prefect,test-airflow,test-demo
+	  -- test-prefect lint docs test-core test-airflow test-demo test-elsewhere
 	$(say) "All of it passed"
 
 # --- parts of the demo -----------------------------------------------------------------------------------------------

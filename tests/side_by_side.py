@@ -1,10 +1,10 @@
 """
 Runs the parts of `make test` beside each other, because some of them mostly wait.
 
-    python tests/side_by_side.py MAKE [NAME=VALUE ...] -- PART,PART,... PART,... ...
+    python tests/side_by_side.py MAKE [NAME=VALUE ...] -- PART ...
 
-Each group of parts runs one after the other, the groups at the same time. What a part says goes into a file; of parts
-that fail it is shown, with what to do. Exits with 1 when any of them failed.
+Two parts run at a time; the next in order begins when one of them ends, so give the long ones first. What a part says
+goes into a file; of parts that fail it is shown, with what to do. Exits with 1 when any of them failed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,9 @@ from types import FrameType
 
 LOGS = Path(".build", "tests")
 _PERCENT = re.compile(rb"\[ *([0-9]+%)\]")
+_CLOSING_LINE = re.compile(r"^=*\s*(.*?\b\d+ passed\b.*?)\s*=*$", re.MULTILINE)
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+_AT_A_TIME = 2
 _LINES_SHOWN = 150
 _TESTS_NAMED = 5
 _GRACE_SECONDS = 20.0
@@ -87,12 +90,12 @@ class Part:
 
 
 def main(arguments: Sequence[str]) -> int:
-    command, groups = arguments[: arguments.index("--")], arguments[arguments.index("--") + 1 :]
-    rows = [[Part(name, command) for name in group.split(",")] for group in groups]
-    parts = [part for row in rows for part in row]
+    command, names = arguments[: arguments.index("--")], arguments[arguments.index("--") + 1 :]
+    parts = [Part(name, command) for name in names]
+    waiting = deque(parts)
     LOGS.mkdir(parents=True, exist_ok=True)
     stopping = threading.Event()
-    threads = [threading.Thread(target=_run_row, args=(row, stopping)) for row in rows]
+    threads = [threading.Thread(target=_run, args=(waiting, stopping)) for _ in range(_AT_A_TIME)]
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -111,13 +114,26 @@ def main(arguments: Sequence[str]) -> int:
     return _tell(parts)
 
 
-def _run_row(row: Sequence[Part], stopping: threading.Event) -> None:
-    for part in row:
-        part.run(stopping)
-        if stopping.is_set():
+def _run(waiting: deque[Part], stopping: threading.Event) -> None:
+    while not stopping.is_set():
+        try:
+            part = waiting.popleft()
+        except IndexError:
             return
-        state = "passed" if part.code == 0 else f"FAILED, see {part.log}"
-        print(f"{_CLEAR}{part.name:<14} {_minutes(part.seconds)}  {state}", flush=True)
+        part.run(stopping)
+        if not stopping.is_set():
+            state = _closing_line(part) or "passed" if part.code == 0 else f"FAILED, see {part.log}"
+            print(f"{_CLEAR}{part.name:<14} {_minutes(part.seconds)}  {state}", flush=True)
+
+
+def _closing_line(part: Part) -> str:
+    """How many tests it ran, and of `test-elsewhere` where; "" of parts that run none."""
+    found = _CLOSING_LINE.findall(_said(part))
+    return found[-1] if found else ""
+
+
+def _said(part: Part) -> str:
+    return part.log.read_text(encoding="utf-8", errors="replace")
 
 
 def _watch(threads: Sequence[threading.Thread], parts: Sequence[Part]) -> None:
@@ -142,7 +158,7 @@ def _end(stopping: threading.Event, threads: Sequence[threading.Thread], parts: 
 def _tell(parts: Sequence[Part]) -> int:
     failed = [part for part in parts if part.code != 0]
     for part in failed:
-        lines = part.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = _said(part).splitlines()
         print(f"\n{'=' * 20} {part.name} failed; the end of {part.log}:\n")
         print("\n".join(lines[-_LINES_SHOWN:]))
     if failed:
@@ -153,7 +169,7 @@ def _tell(parts: Sequence[Part]) -> int:
 
 
 def _again(part: Part) -> str:
-    tests = list(dict.fromkeys(_FAILED.findall(part.log.read_text(encoding="utf-8", errors="replace"))))
+    tests = list(dict.fromkeys(_FAILED.findall(_said(part))))
     if not tests:
         return ""
     more = f" and {len(tests) - _TESTS_NAMED} more" if len(tests) > _TESTS_NAMED else ""

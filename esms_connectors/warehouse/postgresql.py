@@ -195,8 +195,8 @@ class PostgresWarehouse(Warehouse):
 
     # --- connections -------------------------------------------------------------------------------------------------
     #
-    # Not `psycopg_pool`: it connects in threads, which a fork does not have, and says why a connection was refused in its
-    # log only, once a timeout is over.
+    # Not `psycopg_pool`: it connects in threads, which a fork does not have, and tells in its log only why a connection
+    # was refused, once a timeout is over.
 
     def _take(self) -> psycopg.Connection:
         while True:
