@@ -186,7 +186,7 @@ test-prefect: $(CORE)/.ready $(PREFECT)/.ready ## the Prefect collection in its 
 	$(say) "Types of the Prefect collection"
 	@$(CORE)/bin/mypy --python-executable $(PREFECT)/bin/python -p esms_connectors.prefect
 	$(say) "Tests of the Prefect collection"
-	@$(PREFECT)/bin/pytest -n $(WORKERS) --dist loadfile tests/prefect_side $(ARGS)
+	@$(PREFECT)/bin/pytest -n $(WORKERS) --dist loadgroup tests/prefect_side $(ARGS)
 
 # Ray's wheel is as big as all the rest together, so it has an environment of its own.
 .PHONY: test-ray

@@ -1,8 +1,9 @@
 """
-One real Prefect server for the session, on loopback, with the collection installed; and gateways for each test.
+One real Prefect server, on loopback, with the collection installed; and gateways for each test.
 
-Prefect reads its settings from the environment when it is imported, and so do the processes that tests start: that is
-why they are set here, first of all.
+The workers of one run share the server, because it takes a processor's half a minute to start. Prefect reads its settings
+from the environment when it is imported, and so do the processes that tests start: that is why they are set here, first of
+all.
 """
 
 from __future__ import annotations
@@ -19,14 +20,17 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-_HOME = tempfile.TemporaryDirectory(prefix="esms-prefect-")
-_PORT = _free_port()
+if "SHARED_PREFECT_HOME" in os.environ:  # a worker, and the server is that of the run
+    _HOME, _PORT = os.environ["SHARED_PREFECT_HOME"], int(os.environ["SHARED_PREFECT_PORT"])
+else:
+    _FOLDER = tempfile.TemporaryDirectory(prefix="esms-prefect-")
+    _HOME, _PORT = _FOLDER.name, _free_port()
 os.environ.update(
     {
-        "PREFECT_HOME": _HOME.name,
+        "PREFECT_HOME": _HOME,
         "PREFECT_API_URL": f"http://127.0.0.1:{_PORT}/api",
-        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{_HOME.name}/prefect.db",
-        "PREFECT_LOCAL_STORAGE_PATH": f"{_HOME.name}/storage",
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{_HOME}/prefect.db",
+        "PREFECT_LOCAL_STORAGE_PATH": f"{_HOME}/storage",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "1",
         "PREFECT_SERVER_UI_ENABLED": "false",
@@ -80,30 +84,62 @@ LEASE_SECONDS = 2.0
 collect_ignore = [] if find_spec("prefect_ray") else ["test_ray.py"]
 
 
+# Pages and examples save blocks called `default`, and automations hear every event: one after the other.
+_ONE_AFTER_THE_OTHER = {"test_documentation", "test_deployments", "test_examples", "test_process_worker"}
+_UP_SECONDS = 240  # a processor may have other things to do
+_SERVER = pytest.StashKey[subprocess.Popen[bytes]]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Before there are workers: they find it in their environment, and wait for it to be up."""
+    if getattr(session.config.option, "numprocesses", None) and not session.config.option.collectonly:
+        os.environ |= {"SHARED_PREFECT_HOME": _HOME, "SHARED_PREFECT_PORT": str(_PORT)}
+        session.config.stash[_SERVER] = _start_server()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The workers have ended."""
+    if (server := session.config.stash.get(_SERVER, None)) is not None:
+        _end_server(server)
+
+
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[str]:
     """The URL of its API. It logs into a file in its home."""
-    log = Path(_HOME.name) / "server.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
+    own = None if "SHARED_PREFECT_HOME" in os.environ else _start_server()
+    try:
+        url = os.environ["PREFECT_API_URL"]
+        until = time.monotonic() + _UP_SECONDS
+        while not _is_healthy(url):
+            log = (Path(_HOME) / "server.log").read_text()[-2000:]
+            assert own is None or own.poll() is None, log
+            assert time.monotonic() < until, f"the Prefect server did not start within {_UP_SECONDS} s: {log}"
+            time.sleep(0.2)
+        yield url
+    finally:
+        _drain()
+        if own is not None:
+            _end_server(own)
+
+
+def _start_server() -> subprocess.Popen[bytes]:
+    with (Path(_HOME) / "server.log").open("w") as output:
+        return subprocess.Popen(
             [sys.executable, "-m", "prefect", "server", "start", "--port", str(_PORT), "--host", "127.0.0.1"],
             stdout=output,
             stderr=subprocess.STDOUT,
             # Not where the package lies: it must be found as an installed one.
-            cwd=_HOME.name,
+            cwd=_HOME,
         )
-        try:
-            url = os.environ["PREFECT_API_URL"]
-            until = time.monotonic() + 90
-            while not _is_healthy(url):
-                assert process.poll() is None, log.read_text()[-2000:]
-                assert time.monotonic() < until, "the Prefect server did not start within 90 s"
-                time.sleep(0.2)
-            yield url
-        finally:
-            _drain()
-            process.terminate()
-            process.wait(20)
+
+
+def _end_server(server: subprocess.Popen[bytes]) -> None:
+    server.terminate()
+    try:
+        server.wait(20)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
 
 
 def _drain() -> None:
@@ -245,10 +281,13 @@ def make_campaign(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Prefect leaves a connection to its server open for each flow; connections of ours must still be closed."""
+    """For `--dist loadgroup` the tests of a file stay together. No warning of a connection that Prefect leaves open."""
+    # One to its server for each flow; connections of ours must still be closed.
     theirs = pytest.mark.filterwarnings(
         rf"ignore:(?s).*raddr=\('127.0.0.1', {_PORT}\):pytest.PytestUnraisableExceptionWarning"
     )
     for item in items:
         if Path(__file__).parent in item.path.parents:
+            alone = item.path.stem in _ONE_AFTER_THE_OTHER
             item.add_marker(theirs)
+            item.add_marker(pytest.mark.xdist_group("one-after-the-other" if alone else item.path.stem))

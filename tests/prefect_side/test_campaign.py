@@ -19,6 +19,7 @@ import pytest
 from conftest import artifacts, name_of, phone_of, run_scheduled_for
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import get_current_settings
 
 from esms_connectors import ConfigurationError, EsmsError, InvalidRequestError
@@ -207,7 +208,11 @@ def test_a_campaign_of_every_evening(
     assert gateway.deliveries_by_phone() == {phone_of(0): 2, phone_of(1): 2, phone_of(2): 1}
     assert {run_key for run_key, _ in books.runs()} == {"evening-2024-05-15", "evening-2024-05-16"}
     with get_client(sync_client=True) as api:
-        names = {run.name for run in api.read_flow_runs() if run.parameters.get("campaign", {}).get("source") == source}
+        names = {
+            run.name
+            for run in api.read_flow_runs(sort=FlowRunSort.START_TIME_DESC)
+            if run.parameters.get("campaign", {}).get("source") == source
+        }
     assert names == {"zns-campaign evening-2024-05-15", "zns-campaign evening-2024-05-16"}
 
 
@@ -432,7 +437,7 @@ def _answer(approve: bool, run_key: str, seen: list[int], gateway: Emulator) -> 
     with get_client(sync_client=True) as api:
         until = time.monotonic() + 60
         while time.monotonic() < until:
-            for run in api.read_flow_runs():
+            for run in api.read_flow_runs(sort=FlowRunSort.START_TIME_DESC):
                 if run.name == f"zns-campaign {run_key}" and run.state is not None and run.state.is_paused():
                     seen.append(gateway.message_count)
                     api.resume_flow_run(run.id, run_input={"approve": approve})

@@ -62,7 +62,7 @@ def test_a_row_in_doubt_that_is_refused_later_stays_in_doubt(
     ledger_url: str, make_bench: Callable[..., Bench], channel: str, refusal: str
 ) -> None:
     """Taken, answer lost, refused by a later call: in doubt, never "rejected", so nobody sends the rejects again."""
-    bench = make_bench(ledger_url, people(20))
+    bench = make_bench(ledger_url, people(5))
     bench.attempts = 1
     send = bench.send if channel == ZNS else bench.send_sms
     bench.gateway.faults.add(channel, drop_after())
@@ -77,7 +77,7 @@ def test_a_row_in_doubt_that_is_refused_later_stays_in_doubt(
     for one in bench.recipients:
         # A refusal of the account stops a client.
         send([one], threads=1)
-    assert Counter(bench.states().values()) == {"unknown": 20}
+    assert Counter(bench.states().values()) == {"unknown": 5}
     assert list(bench.books.rows(bench.run_key, SendState.REJECTED)) == []
     bench.gateway.faults.clear()
     send()

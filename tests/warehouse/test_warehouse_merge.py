@@ -455,7 +455,9 @@ def test_a_key_that_comes_twice_is_never_two_rows(target: Target) -> None:
 
 def test_a_large_window_in_many_batches(large_target: Target) -> None:
     """300 000 rows, then a tenth of them changed: no row is lost on the way, which DuckDB 2.0.0 is able to do."""
-    count, tenth = 300_000, 30_000
+    # PostgreSQL has no row groups that could be mixed up.
+    count = 50_000 if large_target.address.startswith("postgresql") else 300_000
+    tenth = count // 10
     assert large_target.warehouse.merge(load_of(count), many(count)) == MergeCounts(inserted=count)
 
     def again() -> Iterator[pa.RecordBatch]:

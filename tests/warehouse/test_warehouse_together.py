@@ -74,13 +74,13 @@ def test_threads_that_load_windows_side_by_side(large_target: Target) -> None:
 def test_processes_that_load_one_window_at_once(shared_target: Target) -> None:
     """Two of them, each with a change that the other may bring first: every row once, every change once."""
     target = shared_target
-    target.warehouse.merge(load_of(20_000), many(20_000))
-    loaders = [start_loader(target, count=30_000, minute=5, status=DELIVERED) for _ in range(2)]
+    target.warehouse.merge(load_of(5_000), many(5_000))
+    loaders = [start_loader(target, count=8_000, minute=5, status=DELIVERED) for _ in range(2)]
     release(*loaders)
     assert [finish(loader, 90) for loader in loaders] == [(0, "done")] * 2
     assert {stored["state"] for stored in target.messages("state").values()} == {"delivered"}
-    assert len(target.read(MESSAGES, "row_key")) == 30_000
-    assert len(target.read(HISTORY, "row_key")) == 20_000
+    assert len(target.read(MESSAGES, "row_key")) == 8_000
+    assert len(target.read(HISTORY, "row_key")) == 5_000
     assert target.loads()[0]["load_count"] == 3
 
 
