@@ -1,9 +1,9 @@
 """
 One real Prefect server, on loopback, with the collection installed; and gateways for each test.
 
-The workers of one run share the server, because it takes a processor's half a minute to start. Prefect reads its settings
-from the environment when it is imported, and so do the processes that tests start: that is why they are set here, first of
-all.
+The workers of one run share the server, because it takes a processor's half a minute to start. Prefect reads its
+settings from the environment when it is imported, and so do the processes that tests start: that is why they are set
+here, first of all.
 """
 
 from __future__ import annotations
