@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from esms_connectors.airflow.lineage import DataTransfer
     from esms_connectors.gateway.client import EsmsClient
     from esms_connectors.ledger import Ledger
+    from esms_connectors.sending.plan import Plan
 
 
 class _SendingOperator(EsmsTask):
@@ -188,7 +189,7 @@ class ZnsBulkOperator(_SendingOperator):
             that use one run key send to nobody twice; those that run at the same time should have people of their own.
         report_url: where the link "eSMS report" of the task leads; the account at eSMS.vn if None.
         campaign, send_at, callback_url, sending_mode, duplicates, encoding, threads, chunk_size, price_vnd: as in
-            `esms_connectors.sending.campaign.ZnsCampaign`.
+            `esms_connectors.sending.campaign.Campaign`.
 
     Returns (XCom):
         Counts, cost, run key and campaign; with `dry_run` the plan.
@@ -308,7 +309,9 @@ class ZnsBulkOperator(_SendingOperator):
         from esms_connectors.airflow.lineage import SENT_DATA, DataTransfer, file_dataset
         from esms_connectors.airflow.sources import opened_source, rejects_file
         from esms_connectors.gateway.errors import ConfigurationError
-        from esms_connectors.sending.campaign import ZnsCampaign, summary_dict
+        from esms_connectors.sending.campaign import Campaign
+        from esms_connectors.sending.channels import ZnsChannel
+        from esms_connectors.sending.policy import read_price
 
         hook = EsmsHook(self.esms_conn_id)
         settings = hook.settings()
@@ -324,42 +327,50 @@ class ZnsBulkOperator(_SendingOperator):
                 opened_source(self.recipients, self.sql, self.sql_conn_id, self.sql_parameters)  # type: ignore[arg-type]
             )
             client: EsmsClient = stack.enter_context(hook.get_conn(max_connections=max(16, threads)))
-            campaign = ZnsCampaign(
-                client=client,
-                source=source,
-                columns=_columns(self.template_params, self.phone_column, self.key_column),
-                template_id=template_id,
-                oa_id=oa_id,
+            channel = ZnsChannel(
+                client,
+                template_id,
+                oa_id,
+                self.sending_mode,
+                send_at=point_in_time(self.send_at, "send_at", context, whole_days=False),
+                callback_url=self._callback_to_use(settings, context),
+                chunk_size=chunk_size,
+            )
+            campaign = Campaign(
+                channel,
+                source,
+                _columns(self.template_params, self.phone_column, self.key_column),
                 ledger=stack.enter_context(self._open_ledger(hook, context)),
                 run_key=run_key_of(context, self.run_key, generation),
                 duplicates=self.duplicates,
                 encoding=self.encoding,
                 campaign=text(self.campaign, "campaign") or f"{context['ti'].dag_id}.{context['ti'].task_id}",
-                send_at=point_in_time(self.send_at, "send_at", context, whole_days=False),
-                callback_url=self._callback_to_use(settings, context),
-                sending_mode=self.sending_mode,
-                chunk_size=chunk_size,
                 threads=threads,
                 at_least=None if self.at_least is None else number(self.at_least, "at_least"),
                 on_empty="skip" if self._skips_when_empty(context) else "fail",
                 conflicts="skip" if self.conflicts == "skip" else "refuse",
                 reconcile_before_repeat=self.reconcile_before_repeat,
-                price_vnd=_price(self.price_vnd),
+                price_vnd=read_price(self.price_vnd),
             )
-            with ExitStack() as files:
-                rejects = None if rejects_path is None else rejects_file(rejects_path, self.recipients)
-                plan = campaign.plan(None if rejects is None else files.enter_context(rejects))
-            self.log.info(
-                "%d rows: %d to send, %d settled before, %d cannot be sent",
-                plan.report.rows, plan.to_send, plan.already_settled, plan.report.rejected,
-            )  # fmt: skip
-            for problem in plan.problems:
-                self.log.warning("%s", problem)
-            if plan.empty and campaign.on_empty == "skip":
-                raise AirflowSkipException("The source has no row: there is nobody to send to.")
+            rejects = None
+            if rejects_path is not None:
+                rejects = stack.enter_context(rejects_file(rejects_path, self.recipients))
+
+            def tell(plan: Plan) -> None:
+                self.log.info(
+                    "%d rows: %d to send, %d settled before, %d cannot be sent",
+                    plan.report.rows, plan.to_send, plan.already_settled, plan.report.rejected,
+                )  # fmt: skip
+                for problem in plan.problems:
+                    self.log.warning("%s", problem)
+                if plan.empty and campaign.on_empty == "skip":
+                    raise AirflowSkipException("The source has no row: there is nobody to send to.")
+
             if self.plan_only:
-                return {"run_key": campaign.run_key, **_plain(plan.as_dict())}
-            result = summary_dict(campaign.send(plan), plan)
+                plan = campaign.plan(rejects)
+                tell(plan)
+                return plan.as_dict()
+            result = campaign.send(rejects=rejects, on_plan=tell).as_dict()
         self._transfer = DataTransfer(file_dataset(self.recipients), SENT_DATA, result["accepted"])
         note_done(context, generation, resend_on_clear=self.resend_on_clear)
         return result
@@ -373,29 +384,6 @@ def _columns(template_params: Any, phone: str, key: str | None) -> Any:
     if isinstance(template_params, str):
         return Columns.parse(template_params, phone=phone, key_column=key)
     return Columns(phone, template_params, key)
-
-
-def _price(value: Decimal | float | None) -> Decimal | None:
-    from decimal import Decimal, InvalidOperation
-
-    from esms_connectors.gateway.errors import InvalidRequestError
-
-    if value is None:
-        return None
-    try:
-        price = Decimal(str(value))
-    except InvalidOperation:
-        price = Decimal(-1)
-    if not price.is_finite() or price < 0:
-        raise InvalidRequestError("price_vnd is no amount of VND.", field="price_vnd")
-    return price
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Money as whole VND: an XCom is JSON."""
-    from decimal import Decimal
-
-    return {name: int(value) if isinstance(value, Decimal) else value for name, value in values.items()}
 
 
 def _one_of(value: str, name: str, known: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from esms_connectors.recipients import Recipient, Recipients, read_phone_list
 from esms_connectors.sending.bulk import send_bulk
 from esms_connectors.sending.campaign import time_to_send
 from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel
-from esms_connectors.sending.summary import BulkSummary
+from esms_connectors.sending.result import RunResult
 
 LISTED_IDS = 1_000
 
@@ -124,7 +124,7 @@ def _row_key(message: SmsMessage, phone: str) -> str:
     return phone if message.key is None else f"{phone} {message.key}"
 
 
-def _result(summary: BulkSummary, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _result(summary: RunResult, rows: list[dict[str, Any]]) -> dict[str, Any]:
     accepted = [row for row in rows if row["state"] == "accepted"]
     ids = dict.fromkeys(row["message_id"] for row in accepted if row["message_id"])
     return {

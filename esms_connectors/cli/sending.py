@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import asdict
-from decimal import Decimal, InvalidOperation
-from typing import Any
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, TextIO
 
 import click
 from rich.console import Console
@@ -20,16 +20,96 @@ from esms_connectors.cli.settings import (
     ledger_option,
     open_client,
     open_ledger,
-    read_send_time,
     source_options,
 )
+from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.times import read_time
 from esms_connectors.ledger import check_run_key
 from esms_connectors.recipients import Columns, ReadReport, RejectsFile, SqlQuery
 from esms_connectors.recipients.queries import is_database_address
-from esms_connectors.sending.bulk import BulkSummary, Counters
-from esms_connectors.sending.campaign import ZnsCampaign
-from esms_connectors.sending.plan import Plan
+from esms_connectors.sending.bulk import Counters
+from esms_connectors.sending.campaign import Campaign
+from esms_connectors.sending.channels import Channel, ZnsChannel
+from esms_connectors.sending.plan import Plan, check_plan
+from esms_connectors.sending.policy import DEFAULT_AT_LEAST, read_price
+
+# Options of every campaign, in the order of the help.
+_CAMPAIGN_OPTIONS = (
+    click.option(
+        "--run-key", required=True, help="Names this campaign. The same key resumes it and never sends twice."
+    ),
+    click.option("--phone-column", default="phone", show_default=True),
+    click.option("--key-column", help="Tells rows apart, such as an order number; default: the phone."),
+    click.option("--query", help="SELECT … when SOURCE is a database URL."),
+    click.option(
+        "--duplicates",
+        type=click.Choice(["merge", "keep"]),
+        help="Rows with one phone; default: merge, keep with a key.",
+    ),
+    source_options,
+    click.option(
+        "--rejects", "rejects_path", metavar="FILE", help="CSV for the rows that cannot be sent; a path or URL."
+    ),
+    click.option(
+        "--plan", "plan_only", is_flag=True, help="Say what would be sent and what it would cost. Sends nothing."
+    ),
+    click.option(
+        "--save-plan",
+        metavar="FILE",
+        type=click.Path(dir_okay=False, writable=True),
+        help="With --plan: keep it as JSON, to be approved.",
+    ),
+    click.option(
+        "--plan-file",
+        metavar="FILE",
+        type=click.File(encoding="utf-8-sig"),
+        help="Send only what this plan has; refuse if the rows, the template or the key column changed since.",
+    ),
+    click.option("--price", metavar="VND", help="Price of one message, of a segment for SMS."),
+    click.option(
+        "--at-least",
+        type=click.FloatRange(0, 1),
+        default=DEFAULT_AT_LEAST,
+        show_default=True,
+        help="Share of all rows to be accepted, those that cannot be sent included; out of reach, nothing is sent.",
+    ),
+    click.option(
+        "--conflicts",
+        type=click.Choice(["refuse", "skip"]),
+        default="refuse",
+        show_default=True,
+        help="Rows that were sent in this run with another content or phone: send nothing, or all but those.",
+    ),
+    click.option(
+        "--on-empty",
+        type=click.Choice(["fail", "skip"]),
+        default="fail",
+        show_default=True,
+        help="A source without rows is an error, or nothing to do, as in a schedule.",
+    ),
+    click.option("--campaign", help="Words that come back in the sent data."),
+    click.option(
+        "--at", "send_at", metavar="TIME", help="When to send: '2026-11-21 08:30', 'tomorrow 08:30', +2h, in Vietnam."
+    ),
+    click.option("--callback-url", metavar="URL", help="Gets the delivery reports."),
+    click.option(
+        "--reconcile-before-repeat",
+        is_flag=True,
+        help="Look every row in doubt up before it is repeated, and never send one twice to test request ids.",
+    ),
+    click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True),
+    click.option("--requests-per-second", type=float, help="At most so many calls a second."),
+    ledger_option,
+    connection_options,
+    json_option,
+)
+
+
+def campaign_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_CAMPAIGN_OPTIONS):
+        command = option(command)
+    return command
 
 
 @click.command("send-zns")
@@ -37,87 +117,9 @@ from esms_connectors.sending.plan import Plan
 @click.option("--template", "template_id", required=True, help="Id of the ZNS template.")
 @click.option("--oa", "oa_id", required=True, help="Id of the Zalo Official Account.")
 @click.option("--params", required=True, help="Columns in the order of the template: name,service or name=column,…")
-@click.option("--run-key", required=True, help="Names this campaign. The same key resumes it and never sends twice.")
-@click.option("--phone-column", default="phone", show_default=True)
-@click.option("--key-column", help="Tells rows apart, such as an order number; default: the phone.")
-@click.option("--query", help="SELECT … when SOURCE is a database URL.")
-@click.option(
-    "--duplicates", type=click.Choice(["merge", "keep"]), help="Rows with one phone; default: merge, keep with a key."
-)
-@source_options
-@click.option("--rejects", "rejects_path", metavar="FILE", help="CSV for the rows that cannot be sent; a path or URL.")
-@click.option("--plan", "plan_only", is_flag=True, help="Say what would be sent and what it would cost. Sends nothing.")
-@click.option("--price", metavar="VND", help="Price of one message, for the plan.")
-@click.option(
-    "--at-least",
-    type=click.FloatRange(0, 1),
-    help="Share of all rows to be accepted, those that cannot be sent included; default: every row that can be sent.",
-)
-@click.option(
-    "--conflicts",
-    type=click.Choice(["refuse", "skip"]),
-    default="refuse",
-    show_default=True,
-    help="Rows that were sent in this run with another content or phone: send nothing, or all but those.",
-)
-@click.option(
-    "--on-empty",
-    type=click.Choice(["fail", "skip"]),
-    default="fail",
-    show_default=True,
-    help="A source without rows is an error, or nothing to do, as in a schedule.",
-)
-@click.option("--campaign", help="Words that come back in the sent data.")
-@click.option(
-    "--at", "send_at", metavar="TIME", help="When to send: '2026-11-21 08:30', 'tomorrow 08:30', +2h, in Vietnam."
-)
-@click.option("--callback-url", metavar="URL", help="Gets the delivery reports.")
-@click.option(
-    "--reconcile-before-repeat",
-    is_flag=True,
-    help="Look every row in doubt up before it is repeated, and never send one twice to test request ids.",
-)
-@click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True)
 @click.option("--chunk-size", type=click.IntRange(1, 500), default=500, show_default=True, help="Messages a call.")
-@click.option("--requests-per-second", type=float, help="At most so many calls a second.")
-@ledger_option
-@connection_options
-@json_option
-def send_zns(
-    source: str,
-    template_id: str,
-    oa_id: str,
-    params: str,
-    run_key: str,
-    phone_column: str,
-    key_column: str | None,
-    query: str | None,
-    duplicates: Any,
-    encoding: str | None,
-    delimiter: str | None,
-    sheet: str | None,
-    header_row: int | None,
-    hidden_rows: Any,
-    two_phones: Any,
-    as_is: bool,
-    rejects_path: str | None,
-    plan_only: bool,
-    price: str | None,
-    at_least: float | None,
-    conflicts: Any,
-    on_empty: Any,
-    campaign: str | None,
-    send_at: str | None,
-    callback_url: str | None,
-    reconcile_before_repeat: bool,
-    threads: int,
-    chunk_size: int,
-    requests_per_second: float | None,
-    ledger_url: str | None,
-    base_url: str | None,
-    sandbox: bool | None,
-    as_json: bool,
-) -> None:
+@campaign_options
+def send_zns(source: str, template_id: str, oa_id: str, params: str, chunk_size: int, **options: Any) -> None:
     """
     Send a ZNS to each row of SOURCE, once: a CSV, Excel, JSONL or Parquet file, or a database URL with --query.
 
@@ -131,78 +133,131 @@ def send_zns(
           --params customer_name,service,code,date --run-key march-campaign --plan
       esms send-zns postgresql://db/crm --query "select phone, name from vip order by id" ...
     """
+    columns = Columns.parse(params, phone=options["phone_column"], key_column=options["key_column"])
+
+    def channel(client: EsmsClient, **more: Any) -> Channel:
+        return ZnsChannel(client, template_id, oa_id, chunk_size=chunk_size, **more)
+
+    run_campaign(source, columns, channel, **options)
+
+
+def run_campaign(
+    source: str,
+    columns: Columns,
+    channel_with: Callable[..., Channel],
+    *,
+    plan_only: bool,
+    save_plan: str | None,
+    plan_file: TextIO | None,
+    as_json: bool,
+    rejects_path: str | None,
+    **options: Any,
+) -> None:
+    """What the commands of all channels do: `channel_with` makes the channel with a client, send_at and callback."""
+    if save_plan is not None and not plan_only:
+        raise InvalidRequestError("--save-plan goes with --plan; --plan-file sends a saved plan.", field="plan")
+    approved = None if plan_file is None else _read_plan(plan_file)
+    console = Console(stderr=True)
+    with _opened_campaign(source, columns, channel_with, **options) as campaign, ExitStack() as files:
+        rejects = None if rejects_path is None else files.enter_context(RejectsFile(rejects_path))
+        if plan_only:
+            plan = campaign.plan(rejects)
+            if approved is not None:
+                check_plan(approved, plan)
+            _show_plan(plan, save_plan, as_json=as_json)
+            return
+        bar = files.enter_context(_bar(console))
+
+        def tell(plan: Plan) -> None:
+            _print_rejects(console, plan.report, rejects_path)
+            bar.start(plan.recipients)
+
+        with _flags_named():
+            result = campaign.send(approved, rejects=rejects, on_plan=tell, progress=bar.show)
+    if as_json:
+        print_json(result.as_dict())
+    else:
+        click.secho(str(result), fg="green")
+        click.echo(f"  campaign  {result.campaign}\n  took      {result.seconds:.1f} s")
+
+
+@contextmanager
+def _opened_campaign(
+    source: str,
+    columns: Columns,
+    channel_with: Callable[..., Channel],
+    *,
+    run_key: str,
+    query: str | None,
+    price: str | None,
+    send_at: str | None,
+    callback_url: str | None,
+    threads: int,
+    requests_per_second: float | None,
+    ledger_url: str | None,
+    base_url: str | None,
+    sandbox: bool | None,
+    phone_column: str,
+    key_column: str | None,
+    **policies: Any,
+) -> Iterator[Campaign]:
+    """`phone_column` and `key_column` are in `columns` already; the policies go on as they are."""
     run_key = check_run_key(run_key)
-    rows = SqlQuery(source, query) if query is not None else source
     if query is None and is_database_address(source):
         raise InvalidRequestError("A database needs --query with a SELECT.", field="query")
-    columns = Columns.parse(params, phone=phone_column, key_column=key_column)
-    when = None if send_at is None else read_send_time(send_at)
-    console = Console(stderr=True)
+    when = None if send_at is None else read_time(send_at, "--at", whole_days=False)
     with ExitStack() as stack:
-        run = ZnsCampaign(
-            client=stack.enter_context(
-                open_client(base_url, sandbox, throttle=requests_per_second, max_connections=threads)
-            ),
-            source=rows,
-            columns=columns,
-            template_id=template_id,
-            oa_id=oa_id,
+        client = stack.enter_context(
+            open_client(base_url, sandbox, throttle=requests_per_second, max_connections=threads)
+        )
+        yield Campaign(
+            channel_with(client, send_at=when, callback_url=callback_url),
+            SqlQuery(source, query) if query is not None else source,
+            columns,
             ledger=stack.enter_context(open_ledger(ledger_url)),
             run_key=run_key,
-            duplicates=duplicates,
-            encoding=encoding,
-            delimiter=delimiter,
-            sheet=sheet,
-            header_row=header_row,
-            hidden_rows=hidden_rows,
-            two_phones=two_phones,
-            as_is=as_is,
-            campaign=campaign,
-            send_at=when,
-            callback_url=callback_url,
-            chunk_size=chunk_size,
-            reconcile_before_repeat=reconcile_before_repeat,
             threads=threads,
-            at_least=1.0 if at_least is None else at_least,
-            at_least_of="sendable" if at_least is None else "all",
-            # Who types the command reads which rows were left out, and repairs them for the next one.
-            out_of_reach="send",
-            on_empty=on_empty,
-            conflicts=conflicts,
-            price_vnd=_price(price),
+            price_vnd=read_price(price, "--price"),
+            **policies,
         )
-        with ExitStack() as files:
-            plan = run.plan(None if rejects_path is None else files.enter_context(RejectsFile(rejects_path)))
-        if plan_only:
-            print_json(plan.as_dict()) if as_json else _print_plan(Console(), plan)
-            return
-        _print_rejects(console, plan.report, rejects_path)
-        with _bar(console, plan.recipients) as tell:
-            summary = run.send(plan, progress=tell)
-    if as_json:
-        print_json(_summary_dict(summary, plan.report))
-    else:
-        click.secho(str(summary), fg="green")
-        click.echo(f"  campaign  {summary.campaign}\n  took      {summary.seconds:.1f} s")
 
 
-def _price(text: str | None) -> Decimal | None:
-    if text is None:
-        return None
+@contextmanager
+def _flags_named() -> Iterator[None]:
+    """Of a time that is over: by the name of the option that gave it."""
     try:
-        price = Decimal(text)
-    except InvalidOperation:
-        price = Decimal(-1)
-    # Beyond that it is a slip of the finger, and arithmetic with it ends in an error.
-    if not price.is_finite() or not 0 <= price <= 10**9:
-        raise InvalidRequestError(f"--price {text!r} is no amount of VND.", field="price")
-    return price
+        yield
+    except InvalidRequestError as error:
+        if error.field == "send_at" and error.args:
+            error.args = (str(error.args[0]).replace("send_at ", "--at ", 1), *error.args[1:])
+        raise
+
+
+def _read_plan(file: TextIO) -> Mapping[str, Any]:
+    try:
+        plan = json.load(file)
+    except (ValueError, OSError):
+        plan = None
+    if not isinstance(plan, dict):
+        raise InvalidRequestError(f"--plan-file {file.name} is not a plan: --save-plan writes one.", field="plan_file")
+    return plan
+
+
+def _show_plan(plan: Plan, save_plan: str | None, *, as_json: bool) -> None:
+    if save_plan is not None:
+        text = json.dumps(plan.as_dict(), ensure_ascii=False, indent=2)
+        try:
+            Path(save_plan).write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            problem = f"The plan cannot be written to {save_plan}: {error.strerror}."
+            raise InvalidRequestError(problem, field="save_plan") from None
+    print_json(plan.as_dict()) if as_json else _print_plan(Console(), plan)
 
 
 class _bar:  # noqa: N801 - used as a function
     """A progress bar on a terminal; silent elsewhere, where the log has the counts."""
 
-    def __init__(self, console: Console, total: int) -> None:
+    def __init__(self, console: Console) -> None:
         self._bars = Progress(
             TextColumn("Sending"),
             BarColumn(),
@@ -213,16 +268,19 @@ class _bar:  # noqa: N801 - used as a function
             console=console,
             disable=not console.is_terminal,
         )
-        self._task = self._bars.add_task("send", total=total, more="")
+        self._task = self._bars.add_task("send", total=None, more="")
 
-    def __enter__(self) -> Callable[[Counters], None]:
-        self._bars.start()
-        return self._show
+    def __enter__(self) -> _bar:
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
-    def _show(self, counters: Counters) -> None:
+    def start(self, total: int) -> None:
+        self._bars.update(self._task, total=total)
+        self._bars.start()
+
+    def show(self, counters: Counters) -> None:
         more = ", ".join(
             f"{count} {name}"
             for name, count in (("rejected", counters.rejected), ("unknown", counters.unknown), ("held", counters.held))
@@ -288,15 +346,4 @@ def _print_plan(console: Console, plan: Plan) -> None:
         console.print(note, highlight=False, markup=False)
     for problem in plan.problems:
         console.print(f"[yellow]![/] {problem}", highlight=False)
-    console.print("Nothing was sent.", highlight=False)
-
-
-def _summary_dict(summary: BulkSummary, report: ReadReport) -> dict[str, Any]:
-    return {
-        "run": asdict(summary.run),
-        "this_call": asdict(summary.counters),
-        "rows": report.as_dict(),
-        "campaign": summary.campaign,
-        "complete": summary.complete,
-        "seconds": round(summary.seconds, 2),
-    }
+    console.print("Nothing was sent." + (" The account is a sandbox." if plan.sandbox else ""), highlight=False)

@@ -87,14 +87,19 @@ class SmsText:
     forced_by: tuple[ForcedUnicode, ...]
 
 
-def describe(text: str, *, is_unicode: bool = False) -> SmsText:
+def describe(text: str, *, is_unicode: bool = False, as_sent: bool = False) -> SmsText:
     """
     Alphabet and segments of `text`.
 
     Args:
         is_unicode: count it as Unicode even where GSM would do, as for a send with `IsUnicode` 1.
+        as_sent: as `EsmsClient` sends it, which asks for Unicode wherever a text is not plain ASCII, `à` included.
     """
-    strange = {character: None for character in text if character not in _GSM_BASIC and character not in _GSM_EXTENDED}
+    strange = {
+        character: None
+        for character in text
+        if (character not in _GSM_BASIC and character not in _GSM_EXTENDED) or (as_sent and character > "\x7f")
+    }
     encoding: Literal["gsm7", "ucs2"] = "ucs2" if strange or is_unicode else "gsm7"
     if encoding == "gsm7":
         double = sum(map(text.count, _GSM_EXTENDED))

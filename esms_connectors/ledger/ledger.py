@@ -518,6 +518,10 @@ class Ledger:
         """A phone as this ledger stores it."""
         return self._keys.stored(phone)
 
+    def digest(self, text: str) -> str:
+        """A hash of `text`, keyed where this ledger keeps phones as keyed hashes."""
+        return self._keys.hash(text)
+
     def _now_ms(self) -> int:
         return milliseconds(self._now())
 

@@ -29,7 +29,8 @@ from esms_connectors.prefect.places import check_lasts, local_file
 from esms_connectors.prefect.runs import began_by_hand
 from esms_connectors.recipients import Columns, Recipient, RejectsFile, SqlQuery
 from esms_connectors.sending import campaign as core
-from esms_connectors.sending.empty import OnEmpty
+from esms_connectors.sending.channels import ZnsChannel
+from esms_connectors.sending.policy import OnEmpty
 
 # Prefect servers drop task runs far beyond; a bigger campaign gets bigger shards.
 MAX_SHARDS = 1000
@@ -155,7 +156,7 @@ class ZnsCampaign(BaseModel):
         return None if self.send_at is None else point_in_time(self.send_at, "send_at", whole_days=False)
 
     @contextmanager
-    def opened(self, client: EsmsClient, ledger: Ledger, oa_id: str) -> Iterator[core.ZnsCampaign]:
+    def opened(self, client: EsmsClient, ledger: Ledger, oa_id: str) -> Iterator[core.Campaign]:
         """The campaign with all that is only named here: what plans it, and reads its source."""
         with ExitStack() as stack:
             source: str | SqlQuery
@@ -167,28 +168,33 @@ class ZnsCampaign(BaseModel):
                 if hasattr(database, "dispose"):
                     stack.callback(database.dispose)
                 source = SqlQuery(database, self.query or "")
-            yield core.ZnsCampaign(
-                client=client,
-                source=source,
-                columns=Columns(self.phone_column, self.params, self.key_column),
-                template_id=self.template_id,
-                oa_id=oa_id,
+            yield core.Campaign(
+                self.channel(client, oa_id),
+                source,
+                Columns(self.phone_column, self.params, self.key_column),
                 ledger=ledger,
                 run_key=self.run_key,
                 duplicates=self.duplicates,
                 encoding=self.encoding,
                 delimiter=self.delimiter,
                 campaign=self.campaign,
-                send_at=self.time_of_sending(),
-                callback_url=self.callback_url,
-                sending_mode=self.sending_mode,
-                chunk_size=self.chunk_size,
                 at_least=self.at_least,
                 on_empty=self.on_empty or "fail",
                 conflicts=self.conflicts,
                 reconcile_before_repeat=self.reconcile_before_repeat,
                 price_vnd=self.price_vnd,
             )
+
+    def channel(self, client: EsmsClient, oa_id: str) -> ZnsChannel:
+        return ZnsChannel(
+            client,
+            self.template_id,
+            oa_id,
+            self.sending_mode,
+            send_at=self.time_of_sending(),
+            callback_url=self.callback_url,
+            chunk_size=self.chunk_size,
+        )
 
     def rejects_file(self) -> RejectsFile | None:
         if self.rejects is None:
@@ -221,8 +227,11 @@ def _database(slug: str) -> Any:
     raise ConfigurationError(f"The database block {slug!r} {problem}.")
 
 
-def in_template_order(recipients: Iterable[Recipient], template: ZnsTemplate) -> Iterator[Recipient]:
+def in_template_order(recipients: Iterable[Recipient], template: ZnsTemplate | None) -> Iterator[Recipient]:
     """The values by position, so that a shard needs no template where it is sent."""
+    if template is None:
+        yield from recipients
+        return
     names = [param.name for param in template.params]
     for row in recipients:
         params = row.template_params

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,13 +37,13 @@ from esms_connectors.prefect.notification import EsmsNotification
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.prefect.sending import APPROVED_PLANS, plan_zns_bulk
+from esms_connectors.recipients import ReadReport
 from esms_connectors.sending.alerts import AlertFailedError
-from esms_connectors.sending.bulk import BulkIncompleteError, BulkSummary, campaign_of
+from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, campaign_of, finish_run
 
 DEFAULT_WORKERS = 8
 _ASK_EVERY_SECONDS = 3
 # Shares of whole rows are not exact: 0.98 of 50 may come out a little above 49.
-_ROUNDING = 1e-9
 
 
 class ApprovalTimeoutError(EsmsError):
@@ -134,40 +135,36 @@ def zns_campaign(
             dispatch.run()
             came_to_its_end = True
         finally:
-            summary = BulkSummary(
+            summary = RunResult(
                 run=ledger.summary(campaign.run_key),
                 counters=dispatch.counters(recipients),
                 campaign=campaign_of(campaign.run_key, campaign.campaign),
                 stopped_by=dispatch.stopped_by,
                 seconds=time.monotonic() - started,
+                channel=plan["plan"]["channel"],
+                report=ReadReport.from_dict(plan["plan"]["rows"]),
+                at_least=campaign.at_least,
+                price_vnd=None if plan["plan"]["price_vnd"] is None else Decimal(str(plan["plan"]["price_vnd"])),
+                ledger=ledger.name,
+                rejects=plan["plan"]["rejects"],
             )
             run = summary.run
             show_run(run, plan["account"], complete=came_to_its_end and summary.complete and not summary.elsewhere)
-    logger.info("run %s: %s", campaign.run_key, summary)
-    if summary.elsewhere:
-        logger.warning("run %s: %s", campaign.run_key, summary.elsewhere_words)
-    at_least = campaign.at_least
-    rows = recipients + plan["plan"]["rows"]["rejected"]
     lost = max(0, recipients - run.total - summary.counters.not_tried)
     if lost:
         problem = (
             f"Run {campaign.run_key}: {lost} recipients have receipts, but are not in the ledger: it is another one, "
             "or was lost. They were not sent again."
         )
-        if at_least is not None:
+        if campaign.at_least is not None:
             raise BulkIncompleteError(problem, summary=summary)
         logger.warning("%s", problem)
-    if at_least is not None and (not summary.complete or summary.accepted < at_least * rows - _ROUNDING):
-        because = f" Stopped: {summary.stopped_by}" if summary.stopped_by else ""
-        raise BulkIncompleteError(f"Run {campaign.run_key}: {summary}.{because}", summary=summary)
+    finish_run(summary)
     return {
         **summary.as_dict(),
         "account": plan["account"],
-        "recipients": recipients,
         "unsettled": summary.counters.left,
         "not_in_ledger": lost,
-        "complete": summary.complete,
-        "open_elsewhere": summary.elsewhere,
         "shards": len(plan["shards"]),
         "shards_passed_over": dispatch.passed_over,
     }

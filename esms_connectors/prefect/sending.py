@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from prefect import task
@@ -38,9 +37,9 @@ from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.prefect.runs import root_run
 from esms_connectors.recipients import Columns, Recipient, Recipients
 from esms_connectors.sending import bulk
-from esms_connectors.sending.bulk import BulkIncompleteError, Counters, ShardSummary
-from esms_connectors.sending.campaign import time_to_send
-from esms_connectors.sending.channels import CareSmsChannel, ZnsChannel
+from esms_connectors.sending.bulk import BulkIncompleteError, Counters, ShardResult
+from esms_connectors.sending.channels import CareSmsChannel
+from esms_connectors.sending.policy import time_to_send
 
 
 class ShardIncompleteError(EsmsError):
@@ -53,7 +52,7 @@ class ShardIncompleteError(EsmsError):
         answered: whether the gateway answered at all.
     """
 
-    def __init__(self, message: str, *, summary: ShardSummary) -> None:
+    def __init__(self, message: str, *, summary: ShardResult) -> None:
         super().__init__(message)
         counted = summary.counters
         self.counters: dict[str, int] = asdict(counted)
@@ -251,14 +250,14 @@ def plan_zns_bulk(campaign: ZnsCampaign, *, chunks_per_shard: int | None = None)
         rejects = campaign.rejects_file()
         if rejects is not None:
             stack.enter_context(rejects)
-        cutter = Cutter(campaign.chunk_size)
-        plan = opened.plan(rejects, watch=lambda rows: cutter.watch(in_template_order(rows, opened.template)))
+        cutter, template = Cutter(campaign.chunk_size), opened.channel.row_rules()
+        plan = opened.plan(rejects, watch=lambda rows: cutter.watch(in_template_order(rows, template)))
         label, sandbox = account.block.account, account.client.sandbox
         opened.check_reach(plan)
     chunks = cutter.names()
     size = chunks_per_shard or usual_chunks_per_shard(len(chunks))
     return {
-        "plan": {name: str(value) if isinstance(value, Decimal) else value for name, value in plan.as_dict().items()},
+        "plan": plan.as_dict(),
         "shards": shard_names(chunks, size),
         "chunks_per_shard": size,
         "account": label,
@@ -296,18 +295,11 @@ def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> dict[str, Any]:
         borrow_ledger(campaign.ledger) as ledger,
     ):
         if account.stop.is_set():
-            untried = ShardSummary(Counters(not_tried=len(shard.rows)), "", EsmsError("the run was told to end"))
+            untried = ShardResult(Counters(not_tried=len(shard.rows)), "", EsmsError("the run was told to end"))
             raise ShardIncompleteError(f"Shard {shard.number + 1} was not sent.", summary=untried)
+        channel = campaign.channel(account.client, oa_id_of(campaign, account.block))
         summary = bulk.send_shard(
-            ZnsChannel(
-                account.client,
-                campaign.template_id,
-                oa_id_of(campaign, account.block),
-                campaign.sending_mode,
-                send_at=time_to_send(campaign.time_of_sending(), ledger, campaign.run_key),
-                callback_url=campaign.callback_url,
-                chunk_size=campaign.chunk_size,
-            ),
+            replace(channel, send_at=time_to_send(channel.send_at, ledger, campaign.run_key)),
             Recipients(shard.rows, Columns(campaign.phone_column, (), campaign.key_column).key_name),
             ledger=ledger,
             run_key=campaign.run_key,
@@ -375,7 +367,7 @@ def read_shards(campaign: ZnsCampaign, plan: Mapping[str, Any]) -> Iterator[Iter
         borrow_ledger(campaign.ledger) as ledger,
         campaign.opened(account.client, ledger, oa_id_of(campaign, account.block)) as opened,
     ):
-        recipients = in_template_order(opened.recipients(), opened.template)
+        recipients = in_template_order(opened.recipients(), opened.channel.row_rules())
         yield cut_shards(recipients, plan["shards"], campaign, plan["account"], plan["chunks_per_shard"])
 
 

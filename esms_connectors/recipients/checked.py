@@ -11,6 +11,7 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.recipients.columns import PHONE_KEY
 
 LISTED = 100
+_COUNTS = ("rows", "blank", "accepted", "rejected", "conflicts", "duplicates", "respelled", "migrated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +89,35 @@ class ReadReport:
     samples: dict[tuple[str, str], str] = field(default_factory=dict)
     further_phones: int = 0
 
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> ReadReport:
+        """The report that `as_dict` told of."""
+        counts = {name: told[name] for name in _COUNTS}
+        return cls(
+            **counts,
+            rejected_by=Counter({(one["column"], one["reason"]): one["rows"] for one in told["rejected_by"]}),
+            first_rejects=[
+                RejectedRow(one["line"], one["column"], one["reason"], one["reason"]) for one in told["first_rejects"]
+            ],
+            first_conflicts=[
+                RejectedRow(one["line"], "", one["reason"], one["reason"]) for one in told["first_conflicts"]
+            ],
+            first_duplicates=list(told["first_duplicates"]),
+            first_migrated=[(one["line"], one["old"], one["new"]) for one in told["first_migrated"]],
+            notes=list(told["notes"]),
+            sent_damaged=Counter({(one["column"], one["reason"]): one["values"] for one in told["sent_damaged"]}),
+            samples={
+                (one["column"], one["reason"]): one["sample"]
+                for one in (*told["rejected_by"], *told["sent_damaged"])
+                if one["sample"]
+            },
+            further_phones=told["further_phones"],
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON; without a phone in full."""
         return {
-            "rows": self.rows,
-            "blank": self.blank,
-            "accepted": self.accepted,
-            "rejected": self.rejected,
-            "conflicts": self.conflicts,
-            "duplicates": self.duplicates,
-            "respelled": self.respelled,
-            "migrated": self.migrated,
+            **{name: getattr(self, name) for name in _COUNTS},
             "rejected_by": [
                 {"column": column, "reason": reason, "rows": rows, "sample": self.samples.get((column, reason))}
                 for (column, reason), rows in self.rejected_by.most_common()

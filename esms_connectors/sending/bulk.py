@@ -13,18 +13,19 @@ from collections.abc import Iterable
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Recipient, Recipients
 from esms_connectors.sending.channels import Channel
-from esms_connectors.sending.empty import OnEmpty
-from esms_connectors.sending.run import Progress, Run, campaign_of, wait_for_claims
-from esms_connectors.sending.summary import BulkIncompleteError, BulkSummary, Counters, ShardSummary
+from esms_connectors.sending.policy import DEFAULT_AT_LEAST, OnEmpty
+from esms_connectors.sending.result import BulkIncompleteError, Counters, Progress, RunResult, ShardResult, finish_run
+from esms_connectors.sending.run import Run, campaign_of, wait_for_claims
 
 __all__ = [
     "DEFAULT_THREADS",
     "BulkIncompleteError",
-    "BulkSummary",
     "Counters",
     "Progress",
-    "ShardSummary",
+    "RunResult",
+    "ShardResult",
     "campaign_of",
+    "finish_run",
     "send_bulk",
     "send_shard",
     "wait_for_claims",
@@ -40,12 +41,12 @@ def send_bulk(
     ledger: Ledger,
     run_key: str,
     campaign: str | None = None,
-    at_least: float | None = 1.0,
+    at_least: float | None = DEFAULT_AT_LEAST,
     on_empty: OnEmpty = "fail",
     reconcile_before_repeat: bool = False,
     threads: int = DEFAULT_THREADS,
     progress: Progress | None = None,
-) -> BulkSummary:
+) -> RunResult:
     """
     Send one message to each recipient, at most once per `run_key` and row.
 
@@ -54,8 +55,9 @@ def send_bulk(
         recipients: checked rows and their key column, as `read_recipients` gives them; a bare list has the phone for a
             key.
         run_key: names this campaign; the same key resumes it. 1 to 200 characters.
-        campaign: words for people; the gateway gets them with a mark of the run, see `BulkSummary.campaign`.
-        at_least: share of rows that must be accepted, from 0 to 1; None only reports, whatever happened.
+        campaign: words for people; the gateway gets them with a mark of the run, see `RunResult.campaign`.
+        at_least: share of all rows that must be accepted, from 0 to 1, those included that `read_recipients` refused;
+            None only reports, whatever happened.
         on_empty: whether no row at all is nothing to do (skip) or an error (fail), whatever `at_least` says.
         reconcile_before_repeat: a row in doubt goes out again only after it was looked up in the sent data and not
             found, and only where it was seen that request ids are honoured; no row is sent twice to find that out.
@@ -63,7 +65,7 @@ def send_bulk(
         progress: called about ten times a second at most, from the calling thread.
 
     Returns:
-        The summary of the run, all calls for it together.
+        What became of these rows, and of the whole run.
 
     Raises:
         BulkIncompleteError: fewer rows were accepted, or rows are not settled; with `at_least` None never.
@@ -83,7 +85,7 @@ def send_shard(
     campaign: str | None = None,
     reconcile_before_repeat: bool = False,
     threads: int = 1,
-) -> ShardSummary:
+) -> ShardResult:
     """
     Send a part of a run, for an orchestrator that spreads a run over many workers; arguments as in `send_bulk`.
 
@@ -98,4 +100,4 @@ def send_shard(
         rereads=False,
     )  # fmt: skip
     run.execute()
-    return ShardSummary(run.counters, run.campaign or "", run.stopped_by)
+    return ShardResult(run.counters, run.campaign or "", run.stopped_by)

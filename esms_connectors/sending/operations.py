@@ -25,7 +25,7 @@ from esms_connectors.gateway.plain_values import as_plain
 from esms_connectors.gateway.read_models import CodeCheck, Registration
 from esms_connectors.ledger import Claim, Ledger, SendState, Settlement
 from esms_connectors.recipients import Recipient, Recipients
-from esms_connectors.sending.bulk import BulkIncompleteError, BulkSummary, send_bulk
+from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, send_bulk
 from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave, MessageClass
 from esms_connectors.sending.channels.settlement import whole_chunk
 
@@ -85,7 +85,7 @@ def call_once(
     return {**answer_of(result, show_phones=show_phones), "run_key": run_key, "called_by_this_try": made}
 
 
-def _through_ledger(channel: OperationChannel, recipient: Recipient, ledger: Ledger, run_key: str) -> BulkSummary:
+def _through_ledger(channel: OperationChannel, recipient: Recipient, ledger: Ledger, run_key: str) -> RunResult:
     try:
         return send_bulk(
             channel,

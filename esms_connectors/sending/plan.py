@@ -4,65 +4,82 @@ Plan before apply: what a run would do, what it would cost, and what is wrong wi
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 import pendulum
 
 from esms_connectors.gateway import machine_clock
-from esms_connectors.gateway.client import EsmsClient
-from esms_connectors.gateway.endpoints import SEND_ADVERTISING_SMS, SEND_ZNS_BULK
-from esms_connectors.gateway.models import SmsType
-from esms_connectors.gateway.sms_text import describe
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.sms_text import SmsText
 from esms_connectors.gateway.wire import VIETNAM
-from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import ReadReport, Recipient
+from esms_connectors.sending.channels import Channel, MessageClass
+from esms_connectors.sending.result import money
 
 # Advertising may reach people from 7 to 22 o'clock only (Decree 91/2020, article 13); for the rest it is courtesy.
 QUIET_FROM_HOUR, QUIET_TO_HOUR = 22, 7
-_LOOKED_BACK_DAYS = 3
+_PRICES_OF_DAYS = 3
 
 
-@dataclass(slots=True)
+class PlanChangedError(InvalidRequestError):
+    """What would be sent is not what was planned. Nothing was sent: look at the new plan, and approve that one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """
     What a run would do.
 
     Attributes:
-        recipients: rows that would be sent to, those that are settled already included. Rows that were sent as other
-            content in the same run are none of them, see `report.conflicts`.
+        channel, run_key, about, key_column: what would be sent, under which key, and what tells the rows apart.
+        fingerprint: of the rows that would be sent to, whatever their order: another row, phone or text is another one.
+        report: of the reading; rows that were sent as other content in the same run are its `conflicts`.
+        recipients: rows that would be sent to, those that are settled already included.
         already_settled: of these, rows that the ledger has as accepted or rejected; they would be skipped.
         chunks: calls to the gateway.
         segments, longest_segments: SMS only: segments of all messages, and of the longest.
-        unicode_messages: SMS only: messages that a character outside GSM makes Unicode, with `forced_by` saying which.
+        unicode_messages: SMS only: messages that travel as Unicode, with `forced_by` saying which characters do it.
         price_vnd: of one message (one segment for SMS); `price_from` says where it comes from, None when unknown.
         cost_vnd, balance_vnd, left_vnd: estimate; None when the price is unknown.
+        sandbox: the account checks messages and sends none.
+        ledger, rejects: where they are; for people.
         problems: what would go wrong, one line each.
     """
 
-    kind: str
+    channel: str
+    run_key: str
+    about: Mapping[str, str]
+    key_column: str
+    fingerprint: str
+    report: ReadReport
     recipients: int = 0
     already_settled: int = 0
     chunks: int = 0
-    report: ReadReport = field(default_factory=ReadReport)
     segments: int = 0
     longest_segments: int = 0
     unicode_messages: int = 0
-    forced_by: Counter[str] = field(default_factory=Counter)
+    forced_by: Mapping[str, int] = field(default_factory=dict)
     price_vnd: Decimal | None = None
     price_from: str = ""
     balance_vnd: Decimal | None = None
-    problems: list[str] = field(default_factory=list)
+    sandbox: bool = False
+    ledger: str = ""
+    rejects: str | None = field(default=None, repr=False)
+    problems: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:
         """Whether the source has no row at all, as on a day on which nothing happened."""
         return self.report.rows == 0 and self.recipients == 0
+
+    @property
+    def rows(self) -> int:
+        """Rows of the source that somebody wants sent: those that cannot be are among them, those that repeat not."""
+        return self.recipients + self.report.rejected
 
     @property
     def to_send(self) -> int:
@@ -81,130 +98,187 @@ class Plan:
         return None if self.cost_vnd is None or self.balance_vnd is None else self.balance_vnd - self.cost_vnd
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; without a phone or text in full."""
+        """For JSON, the same for every front end; without a phone or text in full. `check_plan` takes it back."""
         return {
-            "kind": self.kind,
+            "channel": self.channel,
+            "run_key": self.run_key,
+            "about": dict(self.about),
+            "key_column": self.key_column,
+            "fingerprint": self.fingerprint,
+            "sandbox": self.sandbox,
+            "rows": self.report.as_dict(),
             "recipients": self.recipients,
             "already_settled": self.already_settled,
             "to_send": self.to_send,
             "conflicts": self.report.conflicts,
             "chunks": self.chunks,
-            "rows": self.report.as_dict(),
             "segments": self.segments,
             "longest_segments": self.longest_segments,
             "unicode_messages": self.unicode_messages,
             "forced_by": dict(self.forced_by),
-            "price_vnd": self.price_vnd,
+            "price_vnd": money(self.price_vnd),
             "price_from": self.price_from,
-            "cost_vnd": self.cost_vnd,
-            "balance_vnd": self.balance_vnd,
-            "left_vnd": self.left_vnd,
-            "problems": self.problems,
+            "cost_vnd": money(self.cost_vnd),
+            "balance_vnd": money(self.balance_vnd),
+            "left_vnd": money(self.left_vnd),
+            "problems": list(self.problems),
+            "ledger": self.ledger,
+            "rejects": self.rejects,
         }
 
 
-def plan_zns_bulk(
-    client: EsmsClient,
+def check_plan(approved: Plan | Mapping[str, Any], now: Plan) -> None:
+    """
+    Whether what would be sent now is what was planned.
+
+    Args:
+        approved: a plan, or its JSON.
+
+    Raises:
+        PlanChangedError: it is not; one line says what changed.
+        InvalidRequestError: it is no plan.
+    """
+    before: Mapping[str, Any] = approved.as_dict() if isinstance(approved, Plan) else approved
+    if not isinstance(before, Mapping) or not before.get("fingerprint"):
+        raise InvalidRequestError("This is not a plan: a plan is what --plan --json or plan() gives.", field="plan")
+    if before["fingerprint"] == now.fingerprint and not (changes := _changes(before, now.as_dict())):
+        return
+    changes = _changes(before, now.as_dict()) or [_changed_rows(before, now)]
+    raise PlanChangedError(
+        f"This is not what was planned: {'; '.join(changes)}. Nothing was sent: look at a new plan, and approve that.",
+        field="plan",
+    )
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs beside the rows, by name."""
+    flat = [
+        {**{name: plan.get(name) for name in ("channel", "run_key", "key_column")}, **(plan.get("about") or {})}
+        for plan in (before, now)
+    ]
+    names = dict.fromkeys((*flat[0], *flat[1]))
+    return [
+        f"{name} is {flat[1].get(name)!r} and was {flat[0].get(name)!r}"
+        for name in names
+        if flat[0].get(name) != flat[1].get(name)
+    ]
+
+
+def _changed_rows(before: Mapping[str, Any], now: Plan) -> str:
+    planned = before.get("recipients")
+    if planned != now.recipients:
+        return f"{now.recipients} rows would be sent to, the plan has {planned}"
+    return f"as many rows ({planned}), but other phones, keys, values or texts"
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What the texts of a run come to."""
+
+    recipients: int = 0
+    segments: int = 0
+    longest: int = 0
+    unicode_messages: int = 0
+    forced_by: Counter[str] = field(default_factory=Counter)
+
+    def add(self, text: SmsText | None) -> None:
+        self.recipients += 1
+        if text is None:
+            return
+        self.segments += text.segments
+        self.longest = max(self.longest, text.segments)
+        self.unicode_messages += text.encoding == "ucs2"
+        self.forced_by.update({forced.character: forced.count for forced in text.forced_by})
+
+
+def plan_bulk(
+    channel: Channel,
     recipients: Iterable[Recipient],
     report: ReadReport,
     *,
-    ledger: Ledger | None = None,
-    run_key: str | None = None,
-    already_settled: Callable[[], int] | None = None,
-    send_at: datetime | None = None,
+    run_key: str,
+    key_column: str,
+    known: Callable[[], tuple[int, str]],
+    ledger: str = "",
+    rejects: str | None = None,
     price_vnd: Decimal | None = None,
-    chunk_size: int = SEND_ZNS_BULK.max_items or 500,
 ) -> Plan:
     """
-    Read all recipients and say what sending a ZNS to each would do.
+    Read all recipients and say what sending to each would do.
 
     Args:
         report: the one that the reading of `recipients` fills.
-        ledger, run_key: count what is settled already.
-        already_settled: asked at the end instead, by those who have counted that while the rows went by.
-        price_vnd: of one message; None takes that of the last ZNS in the sent data.
+        known: asked at the end: how many of the rows are settled, and the fingerprint of all.
+        price_vnd: of one message or segment; None takes that of the last message of the kind in the sent data.
 
     Raises:
         GatewayError, NotSentError, OutcomeUnknownError: balance or price could not be read.
     """
-    plan = Plan("zns", report=report)
-    keys: list[str] = []
+    tally = _Tally()
     for recipient in recipients:
-        plan.recipients += 1
-        if ledger is not None and run_key is not None:
-            keys.append(recipient.row_key)
-            if len(keys) == 1000:
-                plan.already_settled += len(keys) - len(ledger.unsettled(run_key, keys))
-                keys.clear()
-    if keys and ledger is not None and run_key is not None:
-        plan.already_settled += len(keys) - len(ledger.unsettled(run_key, keys))
-    if already_settled is not None:
-        plan.already_settled = already_settled()
-    plan.chunks = -(-plan.to_send // chunk_size)
-    _add_money(client, plan, price_vnd, SmsType.ZNS)
-    _add_problems(plan, send_at)
-    return plan
+        tally.add(channel.text_of(recipient))
+    settled, fingerprint = known()
+    to_send = tally.recipients - settled
+    price_vnd, price_from = _price(channel, price_vnd)
+    about = {name: value for name, value in channel.about().items() if name != "send_at"}
+    plan = Plan(
+        channel=channel.kind,
+        run_key=run_key,
+        about=about,
+        key_column=key_column,
+        fingerprint=fingerprint,
+        report=report,
+        recipients=tally.recipients,
+        already_settled=settled,
+        chunks=channel.calls(to_send),
+        segments=tally.segments,
+        longest_segments=tally.longest,
+        unicode_messages=tally.unicode_messages,
+        forced_by=dict(tally.forced_by),
+        price_vnd=price_vnd,
+        price_from=price_from,
+        balance_vnd=channel.client.get_balance().balance_vnd,
+        sandbox=channel.client.sandbox,
+        ledger=ledger,
+        rejects=rejects,
+    )
+    return _with_problems(plan, channel)
 
 
-def plan_sms_bulk(
-    client: EsmsClient,
-    texts: Iterable[str],
-    report: ReadReport,
-    *,
-    advertising: bool = False,
-    send_at: datetime | None = None,
-    price_vnd: Decimal | None = None,
-) -> Plan:
-    """
-    Read all texts, one a recipient, and say what sending them would do.
-
-    Args:
-        texts: as they would be sent; for customer care with each recipient's own values.
-        price_vnd: of one segment; None takes that of the last SMS in the sent data.
-        The rest as in `plan_zns_bulk`.
-    """
-    plan = Plan("advertising" if advertising else "customer_care", report=report)
-    for text in texts:
-        described = describe(unicodedata.normalize("NFC", text))
-        plan.recipients += 1
-        plan.segments += described.segments
-        plan.longest_segments = max(plan.longest_segments, described.segments)
-        if described.forced_by:
-            plan.unicode_messages += 1
-            plan.forced_by.update({forced.character: forced.count for forced in described.forced_by})
-    largest = SEND_ADVERTISING_SMS.max_items or 5000
-    plan.chunks = -(-plan.recipients // largest) if advertising else plan.recipients
-    if advertising and 0 < plan.recipients < SEND_ADVERTISING_SMS.min_items:
-        plan.problems.append(f"advertising needs at least 30 numbers, there are {plan.recipients}")
-    _add_money(client, plan, price_vnd, SmsType.ADVERTISING if advertising else SmsType.CUSTOMER_CARE)
-    _add_problems(plan, send_at)
-    return plan
+def _price(channel: Channel, price_vnd: Decimal | None) -> tuple[Decimal | None, str]:
+    if price_vnd is not None:
+        return price_vnd, "given"
+    unknown = "unknown: give a price"
+    if channel.priced_as is None:
+        return None, unknown
+    now = machine_clock.now()
+    page = channel.client.get_sms_sent_data_page(
+        now.subtract(days=_PRICES_OF_DAYS), now, channel.priced_as, page_size=50
+    )
+    prices = [
+        (message.sent_at, message.price_vnd)
+        for message in page.messages
+        if message.sent_at is not None and message.price_vnd
+    ]
+    return (max(prices)[1], "the last message of this kind") if prices else (None, unknown)
 
 
-def _add_money(client: EsmsClient, plan: Plan, price_vnd: Decimal | None, sms_type: SmsType) -> None:
-    plan.balance_vnd = client.get_balance().balance_vnd
-    plan.price_vnd, plan.price_from = price_vnd, "given"
-    if price_vnd is None:
-        now = machine_clock.now()
-        page = client.get_sms_sent_data_page(now.subtract(days=_LOOKED_BACK_DAYS), now, sms_type, page_size=50)
-        prices = [
-            (message.sent_at, message.price_vnd)
-            for message in page.messages
-            if message.sent_at is not None and message.price_vnd
-        ]
-        plan.price_vnd = max(prices)[1] if prices else None
-        plan.price_from = "the last message of this kind" if prices else "unknown: give a price"
-
-
-def _add_problems(plan: Plan, send_at: datetime | None) -> None:
+def _with_problems(plan: Plan, channel: Channel) -> Plan:
+    problems = []
+    if plan.sandbox:
+        problems.append("the account is a sandbox: it checks messages, and a campaign cannot be sent from it")
     if plan.report.conflicts:
         shown = "; ".join(f"line {one.line} {one.text}" for one in plan.report.first_conflicts[:3])
-        plan.problems.append(f"{plan.report.conflicts} rows were sent as something else in this run: {shown}")
+        problems.append(f"{plan.report.conflicts} rows were sent as something else in this run: {shown}")
     if plan.recipients == 0:
-        plan.problems.append("there is nobody to send to")
+        problems.append("there is nobody to send to")
+    elif plan.recipients < channel.smallest_chunk:
+        problems.append(f"{plan.channel} needs at least {channel.smallest_chunk} numbers, there are {plan.recipients}")
     if plan.left_vnd is not None and plan.left_vnd < 0:
-        plan.problems.append(f"the balance is {-plan.left_vnd:,.0f} VND short; sends would stop with code 103")
-    when = (pendulum.instance(send_at) if send_at else machine_clock.now()).in_timezone(VIETNAM)
+        problems.append(f"the balance is {-plan.left_vnd:,.0f} VND short; sends would stop with code 103")
+    when = (pendulum.instance(channel.send_at) if channel.send_at else machine_clock.now()).in_timezone(VIETNAM)
     if when.hour >= QUIET_FROM_HOUR or when.hour < QUIET_TO_HOUR:
-        rule = "advertising is not allowed then" if plan.kind == "advertising" else "people sleep then"
-        plan.problems.append(f"it would arrive at {when.format('HH:mm')} in Vietnam: {rule}")
+        advertising = channel.message_class in (MessageClass.ADVERTISING, MessageClass.PROMOTION)
+        rule = "advertising is not allowed then" if advertising else "people sleep then"
+        problems.append(f"it would arrive at {when.format('HH:mm')} in Vietnam: {rule}")
+    return replace(plan, problems=tuple(problems))

@@ -10,9 +10,10 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from itertools import islice
 
 from esms_connectors.gateway.arguments import MAX_CAMPAIGN_LENGTH, check_campaign
@@ -21,17 +22,15 @@ from esms_connectors.gateway.errors import ConfigurationError, EsmsError, Invali
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger import Claim, Ledger, LedgerError, LedgerRow, SendState, check_run_key
-from esms_connectors.recipients import Recipient, Recipients
+from esms_connectors.recipients import ReadReport, Recipient, Recipients
 from esms_connectors.sending.channels import Channel, ChunkOutcome
 from esms_connectors.sending.chunks import balance_last_chunk, cut_chunks
 from esms_connectors.sending.doubt import Doubt
-from esms_connectors.sending.empty import OnEmpty, check_on_empty, refuse_empty
 from esms_connectors.sending.lease import Lease
-from esms_connectors.sending.summary import BulkIncompleteError, BulkSummary, Counters
+from esms_connectors.sending.policy import OnEmpty, check_at_least, check_on_empty, refuse_empty
+from esms_connectors.sending.result import Counters, Progress, RunResult, finish_run
 
 logger = get_logger(__name__)
-
-Progress = Callable[[Counters], None]
 
 _LOG_EVERY_SECONDS = 10.0
 _POLL_SECONDS = 1.0
@@ -83,6 +82,7 @@ class Run:
     worker: str = field(default_factory=lambda: uuid.uuid4().hex)
     counters: Counters = field(default_factory=Counters)
     stopped_by: EsmsError | None = None
+    first_report: ReadReport | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _lease: Lease = field(init=False)
     _doubt: Doubt = field(init=False)
@@ -90,35 +90,37 @@ class Run:
     _reported_at: float = 0.0
     _logged_at: float = 0.0
 
-    def run(self, at_least: float | None, on_empty: OnEmpty) -> BulkSummary:
+    def run(
+        self,
+        at_least: float | None,
+        on_empty: OnEmpty,
+        *,
+        price_vnd: Decimal | None = None,
+        report: ReadReport | None = None,
+        rejects: str | None = None,
+    ) -> RunResult:
+        """Execute, and judge what came of it; `report` is of the reading that checked the rows, if it was another."""
         check_on_empty(on_empty)
-        if at_least is not None and not 0 <= at_least <= 1:
-            raise InvalidRequestError("at_least is a share from 0 to 1, or None.", field="at_least")
+        check_at_least(at_least)
         started = time.monotonic()
         self.execute()
-        if not self.counters.read:
+        report = report or self.first_report
+        if not self.counters.read and not (report is not None and report.rejected):
             refuse_empty(on_empty)
-        summary = BulkSummary(
+        result = RunResult(
             run=self.ledger.summary(self.run_key),
             counters=self.counters,
             campaign=self.campaign or "",
             stopped_by=self.stopped_by,
             seconds=time.monotonic() - started,
+            channel=self.channel.kind,
+            report=report,
+            at_least=at_least,
+            price_vnd=price_vnd,
+            ledger=self.ledger.name,
+            rejects=rejects,
         )
-        logger.info("run %s: %s", self.run_key, summary)
-        if summary.elsewhere:
-            # A worker that died a moment ago looks alive until its lease ends, and may have nobody who tells of it.
-            logger.warning("run %s: %s", self.run_key, summary.elsewhere_words)
-        if at_least is not None and (not summary.complete or summary.accepted_share < at_least):
-            because = f" Stopped: {self.stopped_by}" if self.stopped_by else ""
-            if self._doubt.advice:
-                because += f" {self._doubt.advice}"
-            if not summary.complete and not because and not self.counters.left + self.counters.not_tried:
-                because = (
-                    " The open rows are none of this call's: another call under this run key has them, or left them."
-                )
-            raise BulkIncompleteError(f"Run {self.run_key}: {summary}.{because}", summary=summary)
-        return summary
+        return finish_run(result, advice=self._doubt.advice)
 
     def execute(self) -> None:
         """Read and send; afterwards the counters say what this call did."""
@@ -145,6 +147,7 @@ class Run:
         try:
             with self._lease:
                 self._read_and_send(first=True)
+                self.first_report = self.recipients.report
                 self._retry_unsettled()
         except InvalidRequestError as error:
             if self.counters.accepted + self.counters.unknown:

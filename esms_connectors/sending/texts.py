@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 
 from esms_connectors.gateway import wire
 from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.sms_text import SmsText, describe
 from esms_connectors.recipients import Recipient
 from esms_connectors.recipients.damage import message_damage, plain_lines
 
@@ -27,6 +29,12 @@ def sms_text(text: str) -> str:
     if reason := message_damage(text):
         raise InvalidRequestError(f"The text {reason}.", field="text")
     return text
+
+
+@lru_cache(maxsize=1024)
+def describe_as_sent(text: str) -> SmsText:
+    """Alphabet and segments of `text` as `EsmsClient` sends it."""
+    return describe(text, as_sent=True)
 
 
 def check_placeholders(text: str) -> None:

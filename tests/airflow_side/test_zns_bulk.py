@@ -232,7 +232,7 @@ def test_rows_that_cannot_be_sent_fail_the_task_before_the_first_message(
     assert "0283812345" not in str(error.value)
     assert list(gateway.messages()) == []
     assert "0283812345" in rejects.read_text(encoding="utf-8-sig")
-    assert send(at_least=0.99)["rows_that_cannot_be_sent"] == 1
+    assert send(at_least=0.99)["rows"]["rejected"] == 1
     assert everybody_once(gateway)
 
 

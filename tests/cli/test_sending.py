@@ -25,7 +25,8 @@ def customers(tmp_path: Path) -> Path:
 def zns(run: Run, source: object, *more: str, run_key: str = "march", **changes: str | None):
     return run(
         *("send-zns", str(source), "--template", DEMO_TEMPLATE_ID, "--oa", DEMO_OA_ID, "--run-key", run_key),
-        *("--params", HEADER.removeprefix("phone,"), *more),
+        # The list has two rows that cannot be sent.
+        *("--params", HEADER.removeprefix("phone,"), "--at-least", "0.99", *more),
         **changes,
     )
 
@@ -263,9 +264,39 @@ def test_run_keys_that_look_alike_are_one_run(run: Run, emulator: Emulator, cust
 
 
 def test_at_least_counts_the_rows_that_cannot_be_sent(run: Run, emulator: Emulator, customers: Path) -> None:
-    """Two of 1 202 rows are bad: enough for 0.99, not for all."""
+    """Two of 1 202 rows are bad: too many for all of them, which is what nobody said otherwise, enough for 0.99."""
+    assert_one_clear_line(zns(run, customers, "--at-least", "1"), 2, "2 of 1202 rows cannot be sent", "sent nothing")
+    assert emulator.message_count == 0
     assert zns(run, customers, "--at-least", "0.99").returncode == 0
-    assert_one_clear_line(zns(run, customers, "--at-least", "1"), 1, "1200 of 1202")
+
+
+def test_a_saved_plan_is_binding(run: Run, emulator: Emulator, customers: Path, tmp_path: Path) -> None:
+    """The list grows after the plan was approved: refused in a line that says so, and nothing is sent."""
+    saved = tmp_path / "plan.json"
+    assert zns(run, customers, "--plan", "--save-plan", str(saved)).returncode == 0
+    assert "0901" not in saved.read_text("utf-8")
+    text = customers.read_text("utf-8-sig")
+    customers.write_text(text + "0902000000,Chị Mai,Gội đầu,KH,19/03/2025\n", "utf-8")
+    refused = zns(run, customers, "--plan-file", str(saved))
+    assert_one_clear_line(refused, 2, "1201 rows would be sent to, the plan has 1200", "Nothing was sent")
+    assert emulator.message_count == 0
+    customers.write_text(text, "utf-8")
+    assert zns(run, customers, "--plan-file", str(saved)).returncode == 0
+    assert emulator.message_count == 1200
+    assert_one_clear_line(zns(run, customers, "--plan-file", str(customers)), 2, "is not a plan")
+
+
+def test_the_resume_of_a_run_whose_time_is_over(run: Run, emulator: Emulator, customers: Path) -> None:
+    """The same command with the same --at: a mistake where nothing was sent, else the rest goes out at once."""
+    past = ("--at", "2020-01-01 08:00")
+    assert_one_clear_line(zns(run, customers, *past), 2, "--at", "lies in the past")
+    assert emulator.message_count == 0
+    try_the_account(run)
+    emulator.faults.add("send_zns_bulk", code("103"), calls=[4])
+    assert zns(run, customers, "--threads", "1").returncode == 3
+    resumed = zns(run, customers, *past)
+    assert resumed.returncode == 0, resumed.stderr
+    assert len(customers_reached(emulator)) == 1200
 
 
 def test_a_changed_row_stops_the_others_or_is_skipped(

@@ -40,7 +40,7 @@ from esms_connectors.emulator import (
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.ledger.engines import engine_for
 from esms_connectors.recipients import Recipient, Recipients
-from esms_connectors.sending.bulk import BulkIncompleteError, BulkSummary, send_bulk
+from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, send_bulk
 from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel, Channel, ZnsChannel
 from esms_connectors.sending.id_probe import probe_zns_bulk_ids
 from esms_connectors.sending.reconcile import ReconcileResult, reconcile
@@ -175,7 +175,7 @@ class Bench:
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
-    def send(self, recipients: Any = None, *, client: EsmsClient | None = None, **settings: Any) -> BulkSummary:
+    def send(self, recipients: Any = None, *, client: EsmsClient | None = None, **settings: Any) -> RunResult:
         """Bulk ZNS in this process; the summary also of a run that did not come to its end."""
         template_id, oa_id = settings.pop("template_id", DEMO_TEMPLATE_ID), settings.pop("oa_id", DEMO_OA_ID)
         chunk_size = settings.pop("chunk_size", self.chunk_size)
@@ -184,7 +184,7 @@ class Bench:
         )
         return self._send(channel, recipients, settings)
 
-    def send_sms(self, recipients: Any = None, *, client: EsmsClient | None = None, **settings: Any) -> BulkSummary:
+    def send_sms(self, recipients: Any = None, *, client: EsmsClient | None = None, **settings: Any) -> RunResult:
         kind = AdvertisingChannel if settings.pop("advertising", False) else CareSmsChannel
         # Small batches, so that a small run has many.
         more = {"chunk_size": self.chunk_size} if kind is AdvertisingChannel else {}
@@ -192,7 +192,7 @@ class Bench:
         channel = kind(client or self.client(), text, brandname, **more, **_of_channel(settings))
         return self._send(channel, recipients, settings)
 
-    def _send(self, channel: Channel, recipients: Any, settings: dict[str, Any]) -> BulkSummary:
+    def _send(self, channel: Channel, recipients: Any, settings: dict[str, Any]) -> RunResult:
         source = self.recipients if recipients is None else recipients
         rows = Recipients(source, settings.pop("key_column", "phone"))
         settings["ledger"] = settings.get("ledger") or self.ledger()

@@ -11,7 +11,7 @@ import pytest
 from bulk_bench import Bench, people
 
 from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, code, drop_after, drop_before, refuse_taken
-from esms_connectors.sending.bulk import BulkIncompleteError, BulkSummary, send_bulk
+from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, send_bulk
 from esms_connectors.sending.channels import ZnsChannel
 
 ZNS = "send_zns_bulk"
@@ -145,7 +145,7 @@ def test_the_careful_send_no_row_for_evidence(bench: Bench) -> None:
     assert bench.gateway.message_count == 0
 
 
-def unknown_after(bench: Bench) -> BulkSummary:
+def unknown_after(bench: Bench) -> RunResult:
     """Two runs hours later, with rows of the campaign in the sent data."""
     bench.recipients += people(10, first=500)
     bench.send(bench.recipients[100:], threads=1)

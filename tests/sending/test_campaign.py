@@ -15,9 +15,10 @@ from esms_connectors import EsmsClient, InvalidRequestError
 from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, refuse_before
 from esms_connectors.ledger import Ledger, LedgerRow, SendState, Settlement
 from esms_connectors.recipients import Columns, Recipients, RejectsFile
-from esms_connectors.sending.bulk import BulkIncompleteError, BulkSummary, send_bulk
-from esms_connectors.sending.campaign import SourceChangedError, ZnsCampaign, summary_dict, time_to_send
+from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, send_bulk
+from esms_connectors.sending.campaign import Campaign, SourceChangedError, time_to_send
 from esms_connectors.sending.channels import CareSmsChannel, ZnsChannel
+from esms_connectors.sending.plan import PlanChangedError
 
 COLUMNS = Columns("phone", ("name", "service", "code", "date"))
 
@@ -30,22 +31,23 @@ def people(count: int, first: int = 0) -> list[dict[str, str]]:
 
 
 @pytest.fixture
-def campaign(client: EsmsClient, tmp_path: Path) -> Iterator[Callable[..., ZnsCampaign]]:
+def campaign(client: EsmsClient, tmp_path: Path) -> Iterator[Callable[..., Campaign]]:
     with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
 
-        def make(source: Any, **more: Any) -> ZnsCampaign:
-            given = {"ledger": ledger, "run_key": "march", "threads": 2, "columns": COLUMNS, **more}
-            return ZnsCampaign(client, source, template_id=DEMO_TEMPLATE_ID, oa_id=DEMO_OA_ID, **given)
+        def make(source: Any, *, columns: Columns = COLUMNS, chunk_size: int = 500, **more: Any) -> Campaign:
+            given = {"ledger": ledger, "run_key": "march", "threads": 2, **more}
+            channel = ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID, chunk_size=chunk_size)
+            return Campaign(channel, source, columns, **given)
 
         yield make
 
 
-def test_plan_then_send_then_nothing_is_left(campaign: Callable[..., ZnsCampaign], gateway: Emulator) -> None:
+def test_plan_then_send_then_nothing_is_left(campaign: Callable[..., Campaign], gateway: Emulator) -> None:
     """The plan sends nothing; sending twice is the resume; the summary is counts."""
     one = campaign(people(700), price_vnd=300)
     plan = one.plan()
     assert (plan.to_send, gateway.call_count("send_zns_bulk")) == (700, 0)
-    result = summary_dict(one.send(plan), plan)
+    result = one.send(plan).as_dict()
     assert (result["accepted"], result["cost_vnd"]) == (700, 210_000)
     assert "0901" not in json.dumps(result)
     again = campaign(people(700))
@@ -90,7 +92,7 @@ def test_a_time_that_is_over_is_a_mistake_only_where_nothing_went_out(
             time_to_send(now.naive(), ledger, "march")
 
 
-def test_a_share_that_is_out_of_reach_sends_nothing(campaign: Callable[..., ZnsCampaign], gateway: Emulator) -> None:
+def test_a_share_that_is_out_of_reach_sends_nothing(campaign: Callable[..., Campaign], gateway: Emulator) -> None:
     """One of ten rows cannot be sent: at_least 1 is refused before the first message, 0.9 is kept."""
     rows = [*people(9), {**people(1)[0], "phone": "0283812345"}]
     strict = campaign(rows)
@@ -101,21 +103,121 @@ def test_a_share_that_is_out_of_reach_sends_nothing(campaign: Callable[..., ZnsC
     assert lenient.send(lenient.plan()).run.accepted == 9
 
 
-def test_rows_that_come_or_go_between_the_readings_are_noticed(
-    campaign: Callable[..., ZnsCampaign], tmp_path: Path
+def test_rows_that_come_or_go_after_the_plan_are_noticed(
+    campaign: Callable[..., Campaign], gateway: Emulator, tmp_path: Path
 ) -> None:
-    """What is sent must be what was checked; the same call again is right."""
+    """What is sent must be what was planned: nothing is, and a new plan is right."""
     path = tmp_path / "people.jsonl"
     path.write_text("\n".join(map(json.dumps, people(5))), encoding="utf-8")
     one = campaign(path)
     plan = one.plan()
     path.write_text("\n".join(map(json.dumps, people(6))), encoding="utf-8")
-    with pytest.raises(SourceChangedError, match="5 rows were checked, 6"):
+    with pytest.raises(PlanChangedError, match="6 rows would be sent to, the plan has 5"):
         one.send(plan)
+    assert gateway.message_count == 0
     assert one.send(one.plan()).run.accepted == 6
 
 
-def test_a_gateway_that_is_down_is_worth_another_try(campaign: Callable[..., ZnsCampaign], gateway: Emulator) -> None:
+def test_rows_that_come_while_it_is_sent_are_noticed(campaign: Callable[..., Campaign], tmp_path: Path) -> None:
+    """Between the reading that checks and the one that sends: nobody is told twice, and the call fails."""
+    path = tmp_path / "people.jsonl"
+    path.write_text("\n".join(map(json.dumps, people(5))), encoding="utf-8")
+    one = campaign(path)
+    more = "\n".join(map(json.dumps, people(6)))
+    with pytest.raises(SourceChangedError, match="5 rows were checked, 6"):
+        one.send(on_plan=lambda _: path.write_text(more, "utf-8") and None)
+    assert one.send().run.accepted == 6
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"rows": 51}, "51 rows would be sent to, the plan has 50"),
+        ({"name": "Chị Khác"}, "as many rows .50., but other phones, keys, values or texts"),
+        ({"columns": Columns("phone", COLUMNS.params, key_column="code")}, "key_column is 'code' and was 'phone'"),
+        ({"run_key": "april"}, "run_key is 'april' and was 'march'"),
+    ],
+)
+def test_a_plan_is_binding(
+    campaign: Callable[..., Campaign], gateway: Emulator, change: dict[str, Any], words: str, as_json: bool
+) -> None:
+    """What was approved is sent, in whatever order it is read; anything else is refused before the first message."""
+    plan: Any = campaign(people(50)).plan()
+    plan = json.loads(json.dumps(plan.as_dict())) if as_json else plan
+    other = dict(change)
+    rows = people(other.pop("rows", 50))
+    rows[-1] |= {"name": other.pop("name", rows[-1]["name"])}
+    with pytest.raises(PlanChangedError, match=words):
+        campaign(rows, **other).send(plan)
+    assert gateway.message_count == 0
+    same = campaign(list(reversed(people(50))))
+    assert same.send(plan).accepted == 50
+    assert same.send(plan).accepted == 50, "the resume is of the same plan"
+    assert set(gateway.deliveries_by_phone().values()) == {1}
+
+
+def test_a_plan_of_another_template(client: EsmsClient, tmp_path: Path) -> None:
+    """It names what changed; and what is not a plan is none."""
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        channel = CareSmsChannel(client, "Chào {name}", DEMO_BRANDNAME)
+        columns = Columns(params={"name": "name"})
+        one = Campaign(channel, people(3), columns, ledger=ledger, run_key="march")
+        told = one.plan().as_dict() | {"about": {"brandname": "Other"}}
+        with pytest.raises(PlanChangedError, match="brandname is 'Baotrixemay' and was 'Other'"):
+            one.send(told)
+        with pytest.raises(InvalidRequestError, match="not a plan"):
+            one.send({"recipients": 3})
+
+
+@pytest.mark.parametrize(("bad", "at_least", "accepted"), [(99, 0.98, 0), (2, 0.98, 98), (3, 0.98, 0), (99, None, 1)])
+def test_at_least_is_of_all_rows(
+    campaign: Callable[..., Campaign], gateway: Emulator, bad: int, at_least: float | None, accepted: int
+) -> None:
+    """Rows that our check refuses count like those that the gateway refuses, and the result has them always."""
+    rows = people(100)
+    for row in rows[:bad]:
+        row["phone"] = "0283812345"
+    one = campaign(rows, at_least=at_least)
+    if accepted:
+        told = one.send().as_dict()
+        assert (told["accepted"], told["rows"]["rejected"], told["at_least"]) == (accepted, bad, at_least)
+        assert told["accepted_share"] == accepted / 100
+    else:
+        with pytest.raises(InvalidRequestError, match=f"{bad} of 100 rows cannot be sent"):
+            one.send()
+    assert gateway.message_count == accepted
+
+
+def test_rows_that_the_gateway_refuses_count_with_those_that_cannot_be_sent(
+    campaign: Callable[..., Campaign], gateway: Emulator
+) -> None:
+    """One of each kind of ten: 0.8 is kept, 0.9 is not; rows of other lists under the run key do not help."""
+    rows = people(10)
+    rows[0]["phone"] = "0283812345"
+    gateway.block_phone(rows[1]["phone"])
+    other = campaign(people(40, first=100))
+    assert other.send().accepted == 40
+    assert campaign(rows, at_least=0.8).send().accepted == 8
+    with pytest.raises(BulkIncompleteError, match=r"8 accepted.*fewer of 10 rows than at_least=0.9"):
+        campaign(rows, at_least=0.9).send()
+
+
+def test_a_result_keeps_this_call_and_the_run_apart(campaign: Callable[..., Campaign]) -> None:
+    """In the line as in the JSON; a list that was sent before says that nothing left now."""
+    first = campaign(people(40)).send()
+    assert str(first) == "40 accepted"
+    second = campaign(people(10, first=100)).send()
+    assert str(second) == "10 accepted; the run in all: 50 accepted"
+    again = campaign(people(10, first=100)).send()
+    assert str(again).startswith("10 accepted (0 now, 10 before)")
+    told = again.as_dict()
+    assert (told["accepted"], told["sent_by_this_try"], told["run"]["accepted"]) == (10, 0, 50)
+    assert told["ledger"].endswith("ledger.sqlite")
+    assert told["sandbox"] is False
+
+
+def test_a_gateway_that_is_down_is_worth_another_try(campaign: Callable[..., Campaign], gateway: Emulator) -> None:
     """The run stops itself, and says that waiting may help."""
     gateway.faults.add("send_zns_bulk", refuse_before(), next_calls=400)
     one = campaign(people(500), chunk_size=25)
@@ -127,7 +229,7 @@ def test_a_gateway_that_is_down_is_worth_another_try(campaign: Callable[..., Zns
     assert one.send(one.plan()).run.accepted == 500
 
 
-def test_what_can_be_read_only_once_is_refused(campaign: Callable[..., ZnsCampaign]) -> None:
+def test_what_can_be_read_only_once_is_refused(campaign: Callable[..., Campaign]) -> None:
     """It would be empty when it is sent."""
     with pytest.raises(InvalidRequestError, match="iterator"):
         campaign(iter(people(3)))
@@ -136,7 +238,7 @@ def test_what_can_be_read_only_once_is_refused(campaign: Callable[..., ZnsCampai
 
 
 @pytest.mark.parametrize("at_least", [1.0, 0.0, None])
-def test_a_list_without_rows(campaign: Callable[..., ZnsCampaign], gateway: Emulator, at_least: float | None) -> None:
+def test_a_list_without_rows(campaign: Callable[..., Campaign], gateway: Emulator, at_least: float | None) -> None:
     """More often a mistake than a wish, so an error; nothing to do where the caller says so. `at_least` has no say."""
     empty = campaign([], at_least=at_least)
     with pytest.raises(InvalidRequestError, match="it has none"):
@@ -152,11 +254,11 @@ def test_a_list_without_rows(campaign: Callable[..., ZnsCampaign], gateway: Emul
 def test_a_run_without_rows(client: EsmsClient, tmp_path: Path, at_least: float | None) -> None:
     """The same rule one floor below, for rows that were checked elsewhere and for texts."""
 
-    def zns(ledger: Ledger, **more: Any) -> BulkSummary:
+    def zns(ledger: Ledger, **more: Any) -> RunResult:
         channel = ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID)
         return send_bulk(channel, [], ledger=ledger, run_key="zns", at_least=at_least, **more)
 
-    def sms(ledger: Ledger, **more: Any) -> BulkSummary:
+    def sms(ledger: Ledger, **more: Any) -> RunResult:
         channel = CareSmsChannel(client, "x", DEMO_BRANDNAME)
         return send_bulk(channel, Recipients(list), ledger=ledger, run_key="sms", at_least=at_least, **more)
 
@@ -169,7 +271,7 @@ def test_a_run_without_rows(client: EsmsClient, tmp_path: Path, at_least: float 
                 send(ledger, on_empty="green")
 
 
-def test_rows_that_none_can_be_sent_are_no_empty_list(campaign: Callable[..., ZnsCampaign]) -> None:
+def test_rows_that_none_can_be_sent_are_no_empty_list(campaign: Callable[..., Campaign]) -> None:
     """Somebody was to be told."""
     bad = campaign([{**people(1)[0], "phone": "0283812345"}], on_empty="skip", at_least=0.0)
     with pytest.raises(InvalidRequestError, match="landline"):
@@ -177,16 +279,18 @@ def test_rows_that_none_can_be_sent_are_no_empty_list(campaign: Callable[..., Zn
 
 
 def test_what_comes_in_after_an_empty_plan_waits(
-    campaign: Callable[..., ZnsCampaign], gateway: Emulator, tmp_path: Path
+    campaign: Callable[..., Campaign], gateway: Emulator, tmp_path: Path
 ) -> None:
     """Nothing is sent that was not checked."""
     path = tmp_path / "people.csv"
     path.write_text("phone,name,service,code,date\n", "utf-8")
     quiet = campaign(path, on_empty="skip")
     plan = quiet.plan()
-    path.write_text("phone,name,service,code,date\n0901888484,A,B,C,D\n", "utf-8")
-    assert quiet.send(plan).accepted == 0
+    row = "phone,name,service,code,date\n0901888484,A,B,C,D\n"
+    assert quiet.send(plan, on_plan=lambda _: path.write_text(row, "utf-8") and None).accepted == 0
     assert gateway.message_count == 0
+    with pytest.raises(PlanChangedError):
+        quiet.send(plan)
     assert quiet.send(quiet.plan()).accepted == 1
 
 
@@ -204,7 +308,7 @@ def changed(rows: list[dict[str, str]], **changes: dict[str, str]) -> list[dict[
 )
 @pytest.mark.parametrize("new_first", [False, True])
 def test_a_changed_row_is_counted_by_the_plan(
-    campaign: Callable[..., ZnsCampaign], gateway: Emulator, tmp_path: Path, change: dict[str, str], words: str,
+    campaign: Callable[..., Campaign], gateway: Emulator, tmp_path: Path, change: dict[str, str], words: str,
     new_first: bool,
 ) -> None:  # fmt: skip
     """It names the line, and lists the row as it was read; nobody gets anything before that is settled."""
@@ -234,7 +338,7 @@ def test_a_changed_row_is_counted_by_the_plan(
     assert gateway.message_count == 8
 
 
-def test_only_changed_rows(campaign: Callable[..., ZnsCampaign], gateway: Emulator) -> None:
+def test_only_changed_rows(campaign: Callable[..., Campaign], gateway: Emulator) -> None:
     """Skipped, there is nothing left to do."""
     first = campaign(people(3))
     first.send(first.plan())
@@ -245,7 +349,7 @@ def test_only_changed_rows(campaign: Callable[..., ZnsCampaign], gateway: Emulat
 
 @pytest.mark.parametrize("change", [{"columns": Columns("phone", COLUMNS.params, key_column="code")}])
 def test_a_run_key_of_another_campaign_is_told_by_the_plan(
-    campaign: Callable[..., ZnsCampaign], change: dict[str, Any]
+    campaign: Callable[..., Campaign], change: dict[str, Any]
 ) -> None:
     """What the send would refuse the plan refuses."""
     first = campaign(people(3))

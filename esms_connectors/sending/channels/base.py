@@ -11,10 +11,12 @@ from typing import ClassVar
 
 import pendulum
 
+from esms_connectors.gateway.arguments import check_callback_url
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.endpoints import Endpoint
 from esms_connectors.gateway.errors import GatewayError, InvalidRequestError
 from esms_connectors.gateway.models import SmsType, ZnsTemplate
+from esms_connectors.gateway.sms_text import SmsText
 from esms_connectors.ledger import SMS_TYPES_OF_KIND, Claim, Settlement
 from esms_connectors.recipients import Recipient
 
@@ -66,6 +68,7 @@ class Channel(ABC):
         endpoint: the gateway's function.
         largest_chunk, smallest_chunk: rows a chunk.
         frozen: whether a chunk can only be repeated as a whole, with exactly the rows of its first try.
+        priced_as: the type whose messages in the sent data say what one costs; None where none does.
     """
 
     client: EsmsClient
@@ -78,8 +81,15 @@ class Channel(ABC):
     largest_chunk: ClassVar[int]
     smallest_chunk: ClassVar[int] = 1
     frozen: ClassVar[bool] = False
+    priced_as: ClassVar[SmsType | None] = None
 
     def __post_init__(self) -> None:
+        if self.send_at is not None and self.send_at.tzinfo is None:
+            raise InvalidRequestError(
+                "send_at needs a time with a zone, such as 2026-12-24T08:00+07:00.", field="send_at"
+            )
+        if self.callback_url is not None:
+            check_callback_url(self.callback_url)
         if not 1 <= self.chunk_size <= self.largest_chunk:
             raise InvalidRequestError(f"chunk_size is 1 to {self.largest_chunk}.", field="chunk_size")
 
@@ -106,6 +116,14 @@ class Channel(ABC):
     def row_rules(self) -> ZnsTemplate | None:
         """The template that every row is held against, where the channel has one; asked for once."""
         return None
+
+    def text_of(self, recipient: Recipient) -> SmsText | None:
+        """What the text of an SMS to this row comes to, as the gateway is told to send it; None for other messages."""
+        return None
+
+    def calls(self, rows: int) -> int:
+        """Calls of the gateway that so many rows take."""
+        return -(-rows // self.chunk_size)
 
     @abstractmethod
     def payload(self, recipient: Recipient) -> str:

@@ -24,6 +24,9 @@ class SingleChannel(Channel):
 
     largest_chunk: ClassVar[int] = 500
 
+    def calls(self, rows: int) -> int:
+        return rows
+
     @abstractmethod
     def submit(self, client: EsmsClient, recipient: Recipient, campaign: str, request_id: str) -> Submission:
         """Send one message with `client`; errors as the client raises them."""

@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from esms_connectors.gateway.arguments import check_label
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.endpoints import SEND_ADVERTISING_SMS, SEND_CUSTOMER_CARE_SMS, Endpoint
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
-from esms_connectors.gateway.models import Submission
+from esms_connectors.gateway.models import SmsType, Submission
 from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.gateway.sms_text import SmsText
 from esms_connectors.ledger import Claim
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave, MessageClass
 from esms_connectors.sending.channels.settlement import settle_accepted, whole_chunk
 from esms_connectors.sending.channels.single import SingleChannel
-from esms_connectors.sending.texts import check_placeholders, fill_text, sms_text
+from esms_connectors.sending.texts import check_placeholders, describe_as_sent, fill_text, sms_text
 
 
 @dataclass
@@ -34,9 +36,11 @@ class CareSmsChannel(SingleChannel):
 
     kind: ClassVar[str] = "sms"
     endpoint: ClassVar[Endpoint] = SEND_CUSTOMER_CARE_SMS
+    priced_as: ClassVar[SmsType] = SmsType.CUSTOMER_CARE
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_label(self.brandname, "brandname")
         self.text = sms_text(self.text)
         check_placeholders(self.text)
 
@@ -49,6 +53,9 @@ class CareSmsChannel(SingleChannel):
 
     def payload(self, recipient: Recipient) -> str:
         return fill_text(self.text, recipient)
+
+    def text_of(self, recipient: Recipient) -> SmsText:
+        return describe_as_sent(fill_text(self.text, recipient))
 
     def submit(self, client: EsmsClient, recipient: Recipient, campaign: str, request_id: str) -> Submission:
         return client.send_customer_care_sms(
@@ -75,12 +82,14 @@ class AdvertisingChannel(Channel):
 
     kind: ClassVar[str] = "advertising"
     endpoint: ClassVar[Endpoint] = SEND_ADVERTISING_SMS
+    priced_as: ClassVar[SmsType] = SmsType.ADVERTISING
     largest_chunk: ClassVar[int] = SEND_ADVERTISING_SMS.max_items or 5000
     smallest_chunk: ClassVar[int] = SEND_ADVERTISING_SMS.min_items
     frozen: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_label(self.brandname, "brandname")
         self.text = sms_text(self.text)
 
     @property
@@ -92,6 +101,9 @@ class AdvertisingChannel(Channel):
 
     def payload(self, recipient: Recipient) -> str:
         return self.text
+
+    def text_of(self, recipient: Recipient) -> SmsText:
+        return describe_as_sent(self.text)
 
     def send(
         self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_leave: MayLeave

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK, Endpoint
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
-from esms_connectors.gateway.models import ZnsRecipient, ZnsTemplate
+from esms_connectors.gateway.models import SmsType, ZnsRecipient, ZnsTemplate
 from esms_connectors.ledger import Claim
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave, MessageClass
@@ -36,6 +36,7 @@ class ZnsChannel(Channel):
 
     kind: ClassVar[str] = "zns"
     endpoint: ClassVar[Endpoint] = SEND_ZNS_BULK
+    priced_as: ClassVar[SmsType] = SmsType.ZNS
     largest_chunk: ClassVar[int] = SEND_ZNS_BULK.max_items or 500
 
     @property

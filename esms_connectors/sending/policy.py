@@ -1,0 +1,106 @@
+"""The rules of a send that every front end shares: one function each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+
+import pendulum
+from pendulum import DateTime
+
+from esms_connectors.gateway import machine_clock
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.ledger import Ledger
+
+OnEmpty = Literal["skip", "fail"]
+
+# Every row of the source can be sent, and every one is accepted: whoever is content with fewer says so.
+DEFAULT_AT_LEAST = 1.0
+# Shares of whole rows are not exact: 0.98 of 50 may come out a little above 49.
+_ROUNDING = 1e-9
+# A time of sending that has just passed is meant as "now": somebody read and typed it.
+SEND_AT_TOLERANCE = timedelta(minutes=5)
+
+
+def check_at_least(at_least: float | None) -> None:
+    """
+    `at_least` is the share of all rows of the source that must be accepted: those that our check refuses count, those
+    that repeat another row do not. None only reports.
+    """
+    if at_least is not None and not 0 <= at_least <= 1:
+        raise InvalidRequestError("at_least is a share from 0 to 1, such as 0.98, or None.", field="at_least")
+
+
+def is_enough(accepted: int, rows: int, at_least: float | None) -> bool:
+    """Whether so many of all `rows` are what `at_least` asks for."""
+    return at_least is None or accepted >= at_least * rows - _ROUNDING
+
+
+def read_price(value: Decimal | float | str | None, field: str = "price_vnd") -> Decimal | None:
+    """A price in VND; beyond a thousand million it is a slip of the finger."""
+    if value is None:
+        return None
+    try:
+        price = Decimal(str(value))
+    except InvalidOperation:
+        price = Decimal(-1)
+    if not price.is_finite() or not 0 <= price <= 10**9:
+        raise InvalidRequestError(f"{field} {value!r} is not an amount of VND.", field="price_vnd")
+    return price
+
+
+def check_on_empty(on_empty: str) -> None:
+    if on_empty not in ("skip", "fail"):
+        raise InvalidRequestError(f"on_empty is skip or fail, not {on_empty!r}.", field="on_empty")
+
+
+def on_empty_of(on_empty: OnEmpty | None, *, scheduled: bool) -> OnEmpty:
+    """
+    What a source without any row means where nobody said it: nothing to do in a run that a schedule started, where a
+    day without rows is a quiet day, and an error in one that a person started.
+    """
+    if on_empty is not None:
+        check_on_empty(on_empty)
+        return on_empty
+    return "skip" if scheduled else "fail"
+
+
+def refuse_empty(on_empty: OnEmpty) -> None:
+    """
+    Called where there is no row; whatever share `at_least` asks for, of nobody it says nothing.
+
+    Raises:
+        InvalidRequestError: `on_empty` is fail: a list that is empty by mistake must not pass for a campaign.
+    """
+    if on_empty == "fail":
+        raise InvalidRequestError(
+            "No row of the source can be sent to: it has none. Where a day without rows is right, say on_empty=skip.",
+            field="source",
+        )
+
+
+def time_to_send(
+    send_at: datetime | None, ledger: Ledger, run_key: str, *, now: Callable[[], DateTime] = machine_clock.now
+) -> datetime | None:
+    """
+    The time of sending; None where it is over and the rest of a run that has begun is to be sent at once.
+
+    Raises:
+        InvalidRequestError: it has no zone, or it is over and nothing of the run was sent yet: whoever begins a run
+            with such a time has the wrong day or year, more likely than not.
+    """
+    if send_at is None:
+        return None
+    if send_at.tzinfo is None:
+        raise InvalidRequestError("send_at needs a time with a zone, such as 2026-12-24T08:00+07:00.", field="send_at")
+    if pendulum.instance(send_at) >= now() - SEND_AT_TOLERANCE:
+        return send_at
+    if ledger.has_begun_to_send(run_key):
+        return None
+    raise InvalidRequestError(
+        f"send_at {send_at.isoformat()} lies in the past, and nothing of run {run_key!r} was sent before. Leave it out "
+        "to send now.",
+        field="send_at",
+    )

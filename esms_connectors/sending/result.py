@@ -1,0 +1,289 @@
+"""What a run came to: the counters of a call, its result, and the error when that is not enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from esms_connectors.gateway.errors import EsmsError
+from esms_connectors.gateway.redaction import get_logger
+from esms_connectors.ledger.rows import RunSummary
+from esms_connectors.recipients import ReadReport
+from esms_connectors.sending.policy import is_enough
+
+logger = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Counters:
+    """
+    Rows of this call, as it goes.
+
+    Attributes:
+        read: taken from the source in the first reading.
+        done: settled by this call, or found settled.
+        accepted, duplicates, rejected, unknown, not_sent: outcomes of this call.
+        settled_before, held, busy: found so in the ledger, in the last reading; busy rows are another worker's.
+        accepted_before, rejected_before: rows of this call that another call settled, such as an earlier try.
+        not_tried: read, and not tried because the run was stopped.
+    """
+
+    read: int = 0
+    done: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    unknown: int = 0
+    not_sent: int = 0
+    settled_before: int = 0
+    accepted_before: int = 0
+    rejected_before: int = 0
+    held: int = 0
+    busy: int = 0
+    not_tried: int = 0
+
+    @property
+    def left(self) -> int:
+        """Rows that this call was given and did not see settled; too many rather than too few."""
+        return self.unknown + self.not_sent + self.held + self.busy
+
+
+Progress = Callable[[Counters], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """
+    What became of the rows of one call, and apart from that of the whole run after it.
+
+    Attributes:
+        run: all rows under the run key by state, as the ledger has them: all calls and lists together.
+        counters: the rows of this call.
+        campaign: under which the messages stand in the sent data.
+        stopped_by: the refusal that stopped it, None when it came to its end.
+        channel: the kind of message.
+        report: of the reading that checked the rows; None where they were checked elsewhere.
+        at_least: the share of all rows that was asked for.
+        price_vnd: of one message, None where it is not known.
+        ledger, rejects: where they are; for people.
+        sandbox: nothing left: the account checks messages and sends none.
+    """
+
+    run: RunSummary
+    counters: Counters
+    campaign: str
+    stopped_by: EsmsError | None = None
+    seconds: float = 0.0
+    channel: str = ""
+    report: ReadReport | None = None
+    at_least: float | None = None
+    price_vnd: Decimal | None = None
+    ledger: str = ""
+    rejects: str | None = field(default=None, repr=False)
+    sandbox: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Rows of the source that somebody wants sent: those that cannot be are among them, those that repeat not."""
+        return self.counters.read + (0 if self.report is None else self.report.rejected)
+
+    @property
+    def accepted(self) -> int:
+        """Rows of this call that are accepted, whichever call sent them; other rows of the run do not count."""
+        return self.counters.accepted + self.counters.accepted_before
+
+    @property
+    def rejected(self) -> int:
+        """Rows of this call that the gateway refused for good, whichever call sent them."""
+        return self.counters.rejected + self.counters.rejected_before
+
+    @property
+    def accepted_share(self) -> float:
+        """Accepted rows among all `rows`; 1.0 for none."""
+        return self.accepted / self.rows if self.rows else 1.0
+
+    @property
+    def elsewhere(self) -> int:
+        """
+        Rows that another worker has and that this call was not given: it settles them, and tells who called it. Rows
+        whose worker gives no heartbeat are nobody's; those count here, whoever was given them.
+        """
+        return max(0, self.run.claimed_alive - self.counters.left)
+
+    @property
+    def elsewhere_words(self) -> str:
+        return (
+            f"{self.elsewhere} open rows are another worker's and none of this call's; look at the run again when it "
+            "is done, or if it died"
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row that no other worker answers for is settled, one way or the other."""
+        return self.run.unsettled == self.elsewhere and self.counters.not_tried == 0 and self.stopped_by is None
+
+    @property
+    def enough(self) -> bool:
+        """Whether it is what `at_least` asks for; with None always."""
+        return self.at_least is None or (self.complete and is_enough(self.accepted, self.rows, self.at_least))
+
+    def as_dict(self) -> dict[str, Any]:
+        """
+        For JSON, the same for every front end; nobody's number. A count for each thing that can happen to a row:
+        `rows` of the source as they were checked, then the recipients among them, and apart from both the whole `run`.
+        """
+        counters, run = self.counters, self.run
+        report = self.report or ReadReport(rows=counters.read, accepted=counters.read)
+        return {
+            "channel": self.channel,
+            "run_key": run.run_key,
+            "campaign": self.campaign,
+            "sandbox": self.sandbox,
+            "rows": report.as_dict(),
+            "recipients": counters.read,
+            "accepted": self.accepted,
+            "sent_by_this_try": counters.accepted,
+            "duplicates": counters.duplicates,
+            "rejected": self.rejected,
+            "unknown": counters.unknown,
+            "held": counters.held,
+            "not_sent": counters.not_sent,
+            "at_other_workers": counters.busy,
+            "not_tried": counters.not_tried,
+            "complete": self.complete,
+            "at_least": self.at_least,
+            "accepted_share": round(self.accepted_share, 6),
+            "stopped_by": None if self.stopped_by is None else str(self.stopped_by),
+            "price_vnd": money(self.price_vnd),
+            "cost_vnd": None if self.price_vnd is None else money(self.price_vnd * self.accepted),
+            "run": {
+                "total": run.total,
+                "accepted": run.accepted,
+                "duplicates": run.duplicates,
+                "rejected": run.rejected,
+                "rejected_by_code": dict(run.rejected_by_code),
+                "unknown": run.unknown,
+                "held": run.held,
+                "not_sent": run.not_sent,
+                "claimed": run.claimed,
+                "open_elsewhere": self.elsewhere,
+            },
+            "ledger": self.ledger,
+            "rejects": self.rejects,
+            "seconds": round(self.seconds, 2),
+        }
+
+    def __str__(self) -> str:
+        """One line: this call's rows, and the whole run where that has others."""
+        counters, run = self.counters, self.run
+        alone = run.total <= counters.read - counters.not_tried
+        words = self._accepted_words()
+        words += _rejected_words(self.rejected, run if run.rejected == self.rejected else None)
+        words += _counted(
+            unknown=counters.unknown,
+            held=counters.held,
+            not_sent=counters.not_sent,
+            claimed_by_another_worker=counters.busy,
+            not_tried=counters.not_tried,
+        )
+        if self.report is not None and self.report.rejected:
+            words.append(f"{self.report.rejected} rows that cannot be sent")
+        line = ("sandbox, nothing left: " if self.sandbox else "") + ", ".join(words)
+        return line if alone else f"{line}; the run in all: {run_words(run)}"
+
+    def _accepted_words(self) -> list[str]:
+        counters = self.counters
+        notes = []
+        if counters.accepted_before:
+            notes.append(f"{counters.accepted} now, {counters.accepted_before} before")
+        if counters.duplicates:
+            notes.append(f"{counters.duplicates} of them answered 124")
+        return [f"{self.accepted} accepted" + (f" ({'; '.join(notes)})" if notes else "")]
+
+
+def run_words(run: RunSummary) -> str:
+    """A whole run in one line."""
+    words = [f"{run.accepted} accepted" + (f" ({run.duplicates} of them answered 124)" if run.duplicates else "")]
+    words += _rejected_words(run.rejected, run)
+    words += _counted(unknown=run.unknown, held=run.held, not_sent=run.not_sent, claimed_by_another_worker=run.claimed)
+    return ", ".join(words)
+
+
+def _rejected_words(rejected: int, codes_of: RunSummary | None) -> list[str]:
+    if codes_of is None:
+        return [f"{rejected} rejected"] if rejected else []
+    return [
+        f"{count} rejected" + (f" with code {code}" if code else ", for they cannot be sent")
+        for code, count in sorted(codes_of.rejected_by_code.items())
+    ]
+
+
+def _counted(**counts: int) -> list[str]:
+    return [f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count]
+
+
+def money(value: Decimal | None) -> int | float | None:
+    """VND for JSON: a number, whole wherever it is."""
+    if value is None:
+        return None
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def finish_run(result: RunResult, *, advice: str = "") -> RunResult:
+    """
+    The end of every run: say what came of it, and whether that is enough.
+
+    Args:
+        advice: what to do about rows in doubt.
+
+    Raises:
+        BulkIncompleteError: fewer rows were accepted than `result.at_least` asks for, or rows are not settled.
+    """
+    run_key = result.run.run_key
+    logger.info("run %s: %s", run_key, result)
+    if result.elsewhere:
+        # A worker that died a moment ago looks alive until its lease ends, and may have nobody who tells of it.
+        logger.warning("run %s: %s", run_key, result.elsewhere_words)
+    if result.enough:
+        return result
+    because = f" Stopped: {result.stopped_by}" if result.stopped_by else ""
+    because += f" {advice}" if advice else ""
+    if not result.complete and not because and not result.counters.left + result.counters.not_tried:
+        because = " The open rows are none of this call's: another call under this run key has them, or left them."
+    if result.complete:
+        because += f" That is fewer of {result.rows} rows than at_least={result.at_least:g} asks for."
+    raise BulkIncompleteError(f"Run {run_key}: {result}.{because}", summary=result)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardResult:
+    """What a call for a part of a run did; attributes as in `RunResult`."""
+
+    counters: Counters
+    campaign: str
+    stopped_by: EsmsError | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row of this part is settled, one way or the other."""
+        return self.counters.left + self.counters.not_tried == 0 and self.stopped_by is None
+
+
+class BulkIncompleteError(EsmsError):
+    """
+    Fewer rows were accepted than the caller asked for, or some are not settled. The ledger has each of them.
+
+    Attributes:
+        summary: what happened. `retryable` says whether the same call again may settle more.
+    """
+
+    def __init__(self, message: str, *, summary: RunResult) -> None:
+        super().__init__(message)
+        self.summary = summary
+        run = summary.run
+        # A gateway that was down comes back; keys, balance and template do not by themselves.
+        self.retryable = (summary.stopped_by is None or summary.stopped_by.retryable) and bool(
+            run.unknown + run.not_sent + run.claimed + summary.counters.not_tried
+        )
