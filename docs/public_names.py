@@ -1,7 +1,7 @@
 """
 The directive `public-names`: what a module offers, from its signatures and docstrings, which are Markdown.
 
-    ```{public-names} esms_connectors.sending.bulk send_zns_bulk RunResult
+    ```{public-names} esms_connectors.sending.bulk send_bulk RunResult
     ```
 
 Without names it shows what stands in `__all__` of the module. The code is read by griffe and never imported, because no

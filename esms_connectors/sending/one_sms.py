@@ -1,0 +1,170 @@
+"""
+One SMS to one phone or to a few, each once, through the ledger: what operators, tasks and alerts that must not be told
+twice call. For a list of people with values of their own there is `Campaign`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.ledger import Ledger, RunSummary, check_run_key
+from esms_connectors.recipients import Recipient, Recipients, read_phone_list
+from esms_connectors.sending.bulk import Counters, RunResult, send_bulk
+from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel, Channel
+from esms_connectors.sending.policy import DEFAULT_AT_LEAST, time_to_send
+
+LISTED_IDS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class SmsMessage:
+    """
+    One text for one phone or a few.
+
+    Attributes:
+        phones: in any spelling of `read_phone_list`; each is sent to once.
+        text: as it is sent; braces are braces.
+        key: tells messages to one person apart within a run, such as an order number.
+        advertising: 30 numbers and more, under one id.
+        The rest as in the channels.
+
+    Raises:
+        InvalidRequestError: it cannot be sent as it is; told before anything is claimed.
+    """
+
+    phones: object = field(repr=False)
+    text: str = field(repr=False)
+    brandname: str
+    key: str | None = None
+    advertising: bool = False
+    send_at: datetime | None = None
+    campaign: str | None = None
+    callback_url: str | None = field(default=None, repr=False)
+
+    def numbers(self) -> tuple[str, ...]:
+        if isinstance(self.phones, dict) or self.phones is None:
+            raise InvalidRequestError("phones takes a number or a list of numbers.", field="phones")
+        found = read_phone_list(self.phones)
+        if found.problems:
+            raise InvalidRequestError(f"phones: {'; '.join(found.problems)}.", field="phones")
+        if not found.numbers:
+            raise InvalidRequestError("phones is empty: there is nobody to send to.", field="phones")
+        return found.numbers
+
+    def channel(self, client: EsmsClient, send_at: datetime | None) -> Channel:
+        if self.advertising:
+            return AdvertisingChannel(
+                client, self.text, self.brandname, send_at=send_at, callback_url=self.callback_url
+            )
+        # For many, braces name a recipient's own values.
+        text = self.text.replace("{", "{{").replace("}", "}}")
+        return CareSmsChannel(client, text, self.brandname, send_at=send_at, callback_url=self.callback_url)
+
+
+@dataclass(frozen=True, slots=True)
+class SmsResult:
+    """
+    What became of it.
+
+    Attributes:
+        message_ids: of the phones that it was accepted for, a thousand at most; the run key stands for all.
+        checked: in the sandbox, which sends nothing: messages that were checked.
+    """
+
+    result: RunResult
+    message_ids: tuple[str, ...] = ()
+    duplicates: int = 0
+    checked: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: `RunResult.as_dict`, the ids, and how many were only checked."""
+        more = {"message_ids": list(self.message_ids), "duplicates": self.duplicates, "checked": self.checked}
+        return {**self.result.as_dict(), **more}
+
+    def __str__(self) -> str:
+        """What left, and what had left before."""
+        if self.result.sandbox:
+            return f"sandbox: {self.checked} messages checked, none sent"
+        counters = self.result.counters
+        words = f"{counters.accepted} accepted now"
+        return words + (f", {counters.accepted_before} before, by an earlier try" if counters.accepted_before else "")
+
+
+def send_sms(
+    client: EsmsClient,
+    message: SmsMessage,
+    *,
+    ledger: Ledger | None,
+    run_key: str,
+    at_least: float | None = DEFAULT_AT_LEAST,
+) -> SmsResult:
+    """
+    Send it, at most once to each phone under one run key; in the sandbox, which stores nothing, check it only.
+
+    Args:
+        ledger: None only for a sandbox client.
+
+    Raises:
+        BulkIncompleteError: somebody was not sent to, or nobody knows; `retryable` says whether again may settle it.
+        InvalidRequestError: it cannot be sent as it is, or somebody was sent another text under this key before.
+    """
+    run_key = check_run_key(run_key)
+    numbers = message.numbers()
+    if client.sandbox:
+        return _check_only(client, message, numbers, run_key)
+    if ledger is None:
+        raise InvalidRequestError("A message that leaves needs a ledger, which remembers it.", field="ledger")
+    keys = [phone if message.key is None else f"{phone} {message.key}" for phone in numbers]
+    rows = [Recipient(phone, (), key, place) for place, (phone, key) in enumerate(zip(numbers, keys, strict=True))]
+    channel = message.channel(client, time_to_send(message.send_at, ledger, run_key))
+    try:
+        result = send_bulk(
+            channel,
+            Recipients(rows, "message_key"),
+            ledger=ledger,
+            run_key=run_key,
+            campaign=message.campaign,
+            threads=min(8, len(rows)),
+            at_least=at_least,
+        )
+    except InvalidRequestError as error:
+        if error.field != "row_key":
+            raise
+        problem = (
+            "Somebody was sent another text before, in the same run. It was not sent again. If these are two messages, "
+            "tell them apart by message_key, such as an order number; if they are one, take what changes between "
+            "tries, such as the time, out of the text."
+        )
+    else:
+        return _sent(result, [row for row in ledger.rows_of(run_key, keys) if row["state"] == "accepted"])
+    raise InvalidRequestError(problem, field="text")
+
+
+def _sent(result: RunResult, accepted: list[dict[str, Any]]) -> SmsResult:
+    ids = dict.fromkeys(row["message_id"] for row in accepted if row["message_id"])
+    return SmsResult(result, tuple(ids)[:LISTED_IDS], sum(bool(row["duplicate"]) for row in accepted))
+
+
+def _check_only(client: EsmsClient, message: SmsMessage, numbers: tuple[str, ...], run_key: str) -> SmsResult:
+    if message.advertising:
+        client.send_advertising_sms(numbers, message.text, message.brandname, send_at=message.send_at)
+        ids: tuple[str, ...] = ()
+    else:
+        ids = tuple(
+            sent.message_id
+            for phone in numbers
+            if (
+                sent := client.send_customer_care_sms(
+                    phone, message.text, message.brandname, send_at=message.send_at, campaign=message.campaign
+                )
+            ).message_id
+        )
+    kind = (AdvertisingChannel if message.advertising else CareSmsChannel).kind
+    result = RunResult(
+        RunSummary(run_key), Counters(read=len(numbers)), message.campaign or "", channel=kind, sandbox=True
+    )
+    return SmsResult(result, ids, checked=len(numbers))
