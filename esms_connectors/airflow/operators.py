@@ -126,10 +126,12 @@ class SendSmsOperator(_SendingOperator):
             return self._send(context)
 
     def _send(self, context: Context) -> dict[str, Any]:
-        from esms_connectors.airflow import sms_sending as sending
+        from contextlib import ExitStack
+
         from esms_connectors.airflow.arguments import point_in_time, text
         from esms_connectors.airflow.identity import generation_of, note_done, run_key_of
         from esms_connectors.gateway.errors import ConfigurationError
+        from esms_connectors.sending.one_sms import SmsMessage, send_sms
 
         hook = EsmsHook(self.esms_conn_id)
         settings = hook.settings()
@@ -137,9 +139,9 @@ class SendSmsOperator(_SendingOperator):
         if not brandname:
             raise ConfigurationError("Give brandname, here or in the eSMS connection: an SMS needs its sender.")
         generation = generation_of(context, resend_on_clear=self.resend_on_clear)
-        message = sending.SmsMessage(
-            phones=sending.checked_phones(self.rendered("phones", context)),
-            text=sending.checked_text(self.rendered("text", context)),
+        message = SmsMessage(
+            phones=self.rendered("phones", context),
+            text=_checked_text(self.rendered("text", context)),
             brandname=brandname,
             key=text(self.message_key, "message_key"),
             advertising=_one_of(self.sms_type, "sms_type", ("customer_care", "advertising")) == "advertising",
@@ -147,16 +149,15 @@ class SendSmsOperator(_SendingOperator):
             campaign=text(self.campaign, "campaign") or f"{context['ti'].dag_id}.{context['ti'].task_id}",
             callback_url=self._callback_to_use(settings, context),
         )
+        message.numbers()  # refused before the ledger is opened
         run_key = run_key_of(context, self.run_key, generation)
-        with hook.get_conn() as client:
-            if client.sandbox:
-                result = sending.check_only(client, message, run_key)
-            else:
-                with self._open_ledger(hook, context) as ledger:
-                    result = sending.send(client, message, run_key, ledger)
+        with ExitStack() as stack:
+            client = stack.enter_context(hook.get_conn())
+            ledger = None if client.sandbox else stack.enter_context(self._open_ledger(hook, context))
+            result = send_sms(client, message, ledger=ledger, run_key=run_key)
         note_done(context, generation, resend_on_clear=self.resend_on_clear)
-        self.log.info("%s", sending.words_of(result))
-        return result
+        self.log.info("%s", result)
+        return result.as_dict()
 
 
 class ZnsBulkOperator(_SendingOperator):
@@ -384,6 +385,16 @@ def _columns(template_params: Any, phone: str, key: str | None) -> Any:
     if isinstance(template_params, str):
         return Columns.parse(template_params, phone=phone, key_column=key)
     return Columns(phone, template_params, key)
+
+
+def _checked_text(value: object) -> str:
+    from esms_connectors.airflow.arguments import text
+    from esms_connectors.gateway.errors import InvalidRequestError
+
+    found = text(value, "text")
+    if found is None or not found.strip():
+        raise InvalidRequestError("text is empty.", field="text")
+    return found
 
 
 def _one_of(value: str, name: str, known: Sequence[str]) -> str:

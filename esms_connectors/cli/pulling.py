@@ -168,10 +168,9 @@ def _need_columns() -> None:
 
 
 def _privacy(phones: str, *, content: bool = True) -> Privacy:
-    from esms_connectors.warehouse import PhoneForm, Privacy
+    from esms_connectors.warehouse import Privacy
 
-    # From the environment only, like the keys.
-    return Privacy(PhoneForm(phones), os.environ.get("ESMS_PHONE_SECRET") or None, content)
+    return Privacy.from_env(phones, content=content)
 
 
 def _read_types(text: str | None) -> tuple[int, ...]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sqlite3
-from pathlib import Path
 from typing import Literal
 
 import click
@@ -14,7 +12,6 @@ from rich.console import Console
 from esms_connectors.cli.output import json_option, print_json
 from esms_connectors.cli.settings import need, open_ledger
 from esms_connectors.gateway import machine_clock
-from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.gateway.times import read_time
 
 
@@ -93,8 +90,8 @@ def report(
     with contextlib.ExitStack() as opened:
         ledger = None
         if ledger_url:
-            _check_ledger(ledger_url)
-            ledger = opened.enter_context(open_ledger(ledger_url))
+            # A report only reads: a slip in the address must not make a ledger there.
+            ledger = opened.enter_context(open_ledger(ledger_url, create=False))
         warehouse = opened.enter_context(open_warehouse(address))
         made = make_report(warehouse, start, end, ledger=ledger, with_phones=with_phones)
     written = [name for target in targets for name in write_report(made, target, language=language)]
@@ -110,48 +107,3 @@ def report(
             click.secho(words.note(note), fg="yellow", err=True)
     for name in written:
         click.echo(name)
-
-
-def _check_ledger(url: str) -> None:
-    """A report only reads. A slip in the address would make a ledger there, and a report where nothing was planned."""
-    need("sqlalchemy", "ledger")
-    import sqlalchemy as sa
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from esms_connectors.ledger.engines import engine_for
-    from esms_connectors.ledger.schema import version
-
-    path = _path_of(url)
-    if path is None:
-        try:
-            engine = engine_for(url)
-            found = sa.inspect(engine).has_table(version.name)
-            engine.dispose()
-        except SQLAlchemyError:
-            return  # opening it says on one line why
-        if not found:
-            raise ConfigurationError(
-                "There is no ledger in that database: give another address, or leave out --ledger."
-            )
-        return
-    if not path.is_file():
-        raise ConfigurationError(f"There is no ledger at {path}: give another path, or leave out --ledger.")
-    # Not by the ledger's engine, which switches a file to the journal that it needs. Without a journal beside it the
-    # file does not change at the moment, and must be said to: SQLite would leave an empty journal behind.
-    file = path.resolve()
-    how = "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "mode=ro&immutable=1"
-    try:
-        with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?{how}", uri=True)) as connection:
-            found = bool(connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", [version.name]).fetchall())
-    except sqlite3.Error:
-        found = False
-    if not found:
-        raise ConfigurationError(f"{path} is no ledger: give another path, or leave out --ledger.")
-
-
-def _path_of(url: str) -> Path | None:
-    """Of a ledger in a file."""
-    if "://" not in url:
-        return Path(url).expanduser()
-    scheme, _, path = url.partition(":///")
-    return Path(path.partition("?")[0]).expanduser() if scheme.split("+")[0] == "sqlite" else None

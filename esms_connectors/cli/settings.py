@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -116,9 +115,8 @@ ledger_option = click.option(
 )
 
 
-def open_ledger(url: str | None) -> Ledger:
-    # From the environment only, like the keys: with it, phones are stored as keyed hashes.
-    return Ledger.open(url, phone_secret=os.environ.get("ESMS_LEDGER_SECRET") or None)
+def open_ledger(url: str | None, *, create: bool = True) -> Ledger:
+    return Ledger.from_env(url, create=create)
 
 
 def read_send_time(text: str) -> datetime:

@@ -11,6 +11,7 @@ SQLite (one machine; a file in WAL mode) and PostgreSQL (workers on several mach
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -28,6 +29,7 @@ from esms_connectors.gateway.forks import tell_of_forks
 from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.ledger.database import guarded
 from esms_connectors.ledger.dating import milliseconds, times_of, window_parameters
+from esms_connectors.ledger.existing import check_is_ledger
 from esms_connectors.ledger.facts import GatewayFacts
 from esms_connectors.ledger.keys import LedgerKeys, check_run_key, wire_id
 from esms_connectors.ledger.rows import (
@@ -80,16 +82,31 @@ class Ledger:
         tell_of_forks(self)
 
     @classmethod
-    def open(cls, url: str | Path | None = None, **settings: Any) -> Ledger:
+    def open(cls, url: str | Path | None = None, *, create: bool = True, **settings: Any) -> Ledger:
         """
         Open, and create on first use.
 
         Args:
             url: `sqlite:///path`, a path, `postgresql://…`, or None for a file in the user's data folder.
+            create: False for those who only read, such as a report: no ledger is made where there is none.
             settings: arguments of the constructor.
+
+        Raises:
+            ConfigurationError: it cannot be used, or with `create=False` is not there.
         """
         _, engines = _schema()
+        if not create:
+            check_is_ledger(url)
         return cls(engines.engine_for(url), **settings)
+
+    @classmethod
+    def from_env(cls, url: str | Path | None = None, *, create: bool = True, **settings: Any) -> Ledger:
+        """
+        As `open`, with `ESMS_LEDGER` for a URL that is not given, and `ESMS_LEDGER_SECRET`, from the environment only:
+        with it, phones and row keys are stored as keyed hashes.
+        """
+        settings.setdefault("phone_secret", os.environ.get("ESMS_LEDGER_SECRET") or None)
+        return cls.open(url or os.environ.get("ESMS_LEDGER") or None, create=create, **settings)
 
     def close(self) -> None:
         self._engine.dispose()

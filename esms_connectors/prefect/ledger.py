@@ -77,4 +77,4 @@ def open_default_ledger() -> Ledger:
     """
     url = os.environ.get("ESMS_LEDGER") or None
     check_lasts(ledger_file(url), "The ledger")
-    return Ledger.open(url, phone_secret=os.environ.get("ESMS_LEDGER_SECRET") or None)
+    return Ledger.from_env(url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import hmac
+import os
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -48,6 +49,11 @@ class Privacy:
     phone: PhoneForm = PhoneForm.PLAIN
     secret: str | None = field(default=None, repr=False)
     content: bool = True
+
+    @classmethod
+    def from_env(cls, phone: PhoneForm | str = PhoneForm.PLAIN, *, content: bool = True) -> Privacy:
+        """With `ESMS_PHONE_SECRET`, from the environment only."""
+        return cls(PhoneForm(phone), os.environ.get("ESMS_PHONE_SECRET") or None, content)
 
     def __post_init__(self) -> None:
         if self.phone is not PhoneForm.PLAIN and not self.secret:

@@ -1,0 +1,53 @@
+"""Whether a ledger is there already, without making one: for those who only read."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.ledger.places import ledger_file
+
+
+def check_is_ledger(url: str | Path | None) -> None:
+    """
+    A slip in an address must not make an empty ledger there, and a report or a look where nothing was ever planned.
+
+    Raises:
+        ConfigurationError: there is no ledger.
+    """
+    import sqlalchemy as sa
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from esms_connectors.ledger.engines import engine_for
+    from esms_connectors.ledger.schema import version
+
+    path = ledger_file(url)
+    if path is not None:
+        _check_file(path, version.name)
+        return
+    try:
+        engine = engine_for(url)
+        found = sa.inspect(engine).has_table(version.name)
+        engine.dispose()
+    except SQLAlchemyError:
+        return  # opening it says on one line why
+    if not found:
+        raise ConfigurationError("There is no ledger in that database: give another address, or leave it out.")
+
+
+def _check_file(path: Path, table: str) -> None:
+    if not path.is_file():
+        raise ConfigurationError(f"There is no ledger at {path}: give another path, or leave it out.")
+    # Not by the ledger's engine, which switches a file to the journal that it needs. Without a journal beside it the
+    # file does not change at the moment, and must be said to: SQLite would leave an empty journal behind.
+    file = path.resolve()
+    how = "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "mode=ro&immutable=1"
+    try:
+        with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?{how}", uri=True)) as connection:
+            found = bool(connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", [table]).fetchall())
+    except sqlite3.Error:
+        found = False
+    if not found:
+        raise ConfigurationError(f"{path} is no ledger: give another path, or leave it out.")
