@@ -51,6 +51,11 @@ def is_repeatable(source: Source) -> bool:
     return not isinstance(source, Iterator) and not hasattr(source, "read_next_batch")
 
 
+def is_parquet(source: Source) -> bool:
+    """Whether only the columns that are named are read of it."""
+    return isinstance(source, str | os.PathLike) and _suffix(os.fspath(source)) in _PARQUET
+
+
 def open_rows(
     source: Source,
     *,

@@ -23,9 +23,10 @@ from esms_connectors.recipients import (
     Recipients,
     RejectsFile,
     is_repeatable,
+    open_rows,
     read_recipients,
 )
-from esms_connectors.recipients.sources import Source
+from esms_connectors.recipients.sources import Source, is_parquet
 from esms_connectors.sending.bulk import DEFAULT_THREADS, Progress, RunResult
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.plan import Plan, check_plan, plan_bulk
@@ -40,6 +41,7 @@ from esms_connectors.sending.policy import (
     time_to_send,
 )
 from esms_connectors.sending.run import Run
+from esms_connectors.sending.texts import columns_of
 
 __all__ = ["Campaign", "SourceChangedError", "time_to_send"]
 
@@ -96,6 +98,7 @@ class Campaign:
     on_empty: OnEmpty = field(default="fail", kw_only=True)
     conflicts: Literal["refuse", "skip"] = field(default="refuse", kw_only=True)
     price_vnd: Decimal | None = field(default=None, kw_only=True)
+    _placed: dict[str, str] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.run_key = check_run_key(self.run_key)
@@ -119,7 +122,7 @@ class Campaign:
         """The source, read anew; checked rows, without those that conflict with the ledger."""
         return read_recipients(
             self.source,
-            self.columns,
+            self._columns(),
             template=self.channel.row_rules(),
             duplicates=self.duplicates or ("merge" if self.columns.key_column is None else "keep"),
             rejects=rejects,
@@ -133,6 +136,32 @@ class Campaign:
             as_is=self.as_is,
             check=check or self._against_ledger(),
         )
+
+    def _columns(self) -> Columns:
+        """With the columns that the placeholders of a text stand for."""
+        names = self.channel.placeholders
+        if not names:
+            return self.columns
+        given = self.columns.params or {}
+        if not isinstance(given, Mapping):
+            raise InvalidRequestError("The params of a text go by name, as in name=column.", field="params")
+        if self._placed is None:
+            self._placed = columns_of(names, given, self._header)
+        return replace(self.columns, params=self._placed)
+
+    def _header(self) -> tuple[str, ...]:
+        """The names of the columns of the source."""
+        found = open_rows(
+            self.source,
+            columns=None if is_parquet(self.source) else replace(self.columns, params=()).wanted,
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+            sheet=self.sheet,
+            header_row=self.header_row,
+            hidden_rows=self.hidden_rows,
+        )
+        with found as rows:
+            return tuple(rows.names)
 
     def _against_ledger(self) -> _AgainstLedger:
         self.channel.row_rules()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from esms_connectors.gateway import wire
@@ -12,7 +12,9 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.sms_text import SmsText, describe
 from esms_connectors.recipients import Recipient
 from esms_connectors.recipients.damage import message_damage, plain_lines
+from esms_connectors.recipients.headers import fold
 
+_LISTED = 30
 _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
@@ -35,6 +37,47 @@ def sms_text(text: str) -> str:
 def describe_as_sent(text: str) -> SmsText:
     """Alphabet and segments of `text` as `EsmsClient` sends it."""
     return describe(text, as_sent=True)
+
+
+def placeholders(text: str) -> tuple[str, ...]:
+    """The names in braces, as they are written, each once."""
+    names = (match[1] for match in _BRACES.finditer(text) if match[1] is not None)
+    return tuple({fold(name).casefold(): name.strip() for name in reversed([*names])}.values())[::-1]
+
+
+def columns_of(names: Sequence[str], given: Mapping[str, str], header: Callable[[], Sequence[str]]) -> dict[str, str]:
+    """
+    The column of each placeholder: the one given, else that of the same name, with or without blanks, in any case.
+
+    Args:
+        header: the names of the source's columns; asked only where one is needed.
+
+    Raises:
+        InvalidRequestError: there is no such column, or two; or a column is given for what the text has not.
+    """
+    by_name = {fold(name).casefold(): column for name, column in given.items()}
+    found: dict[str, str] = {}
+    for name in names:
+        folded = fold(name).casefold()
+        found[name] = by_name.pop(folded) if folded in by_name else _column_named(name, header())
+    if by_name:
+        unused = next(name for name in given if fold(name).casefold() in by_name)
+        raise InvalidRequestError(
+            f"params gives a column for {unused}, and the text has no {{{unused}}}.", field="params"
+        )
+    return found
+
+
+def _column_named(name: str, header: Sequence[str]) -> str:
+    exact = [column for column in header if fold(column) == fold(name)]
+    alike = exact or [column for column in header if fold(column).casefold() == fold(name).casefold()]
+    if len(alike) == 1:
+        return alike[0]
+    listed = ", ".join(column for column in header[:_LISTED] if column)
+    problem = (
+        f"is more than one column: {', '.join(alike)}" if alike else f"is no column of the source. It has: {listed}"
+    )
+    raise InvalidRequestError(f"The text has {{{name}}}, which {problem}.", field="text")
 
 
 def check_placeholders(text: str) -> None:
@@ -62,12 +105,12 @@ def fill_text(text: str, recipient: Recipient) -> str:
         InvalidRequestError: the recipient has no such param, or a param stands in doubled braces.
     """
     params = recipient.template_params
-    named = {_fold(name): str(value) for name, value in params.items()} if isinstance(params, Mapping) else {}
+    named = {fold(name).casefold(): str(value) for name, value in params.items()} if isinstance(params, Mapping) else {}
 
     def value_of(match: re.Match[str]) -> str:
         if match[1] is None:
             return match[0][0]
-        name = _fold(match[1])
+        name = fold(match[1]).casefold()
         if name not in named:
             raise InvalidRequestError(
                 f"The text wants {{{match[1]}}}, line {recipient.line} has no such param.",
@@ -86,8 +129,4 @@ def fill_text(text: str, recipient: Recipient) -> str:
 
 
 def _doubled(name: str) -> re.Pattern[str]:
-    return re.compile(r"(?<!\{)\{\{\s*" + re.escape(name) + r"\s*\}\}(?!\})")
-
-
-def _fold(name: str) -> str:
-    return unicodedata.normalize("NFC", name).strip()
+    return re.compile(r"(?<!\{)\{\{\s*" + re.escape(name) + r"\s*\}\}(?!\})", re.IGNORECASE)

@@ -117,6 +117,15 @@ class Channel(ABC):
         """The template that every row is held against, where the channel has one; asked for once."""
         return None
 
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        """Names that a row's columns stand for in its text; see `texts.columns_of`."""
+        return ()
+
+    def rendered(self, recipient: Recipient) -> str | None:
+        """The text that this row gets, for a preview; None for messages without a text of their own."""
+        return None
+
     def text_of(self, recipient: Recipient) -> SmsText | None:
         """What the text of an SMS to this row comes to, as the gateway is told to send it; None for other messages."""
         return None

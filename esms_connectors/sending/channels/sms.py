@@ -12,13 +12,13 @@ from esms_connectors.gateway.endpoints import SEND_ADVERTISING_SMS, SEND_CUSTOME
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import SmsType, Submission
 from esms_connectors.gateway.request_ids import make_request_id
-from esms_connectors.gateway.sms_text import SmsText
+from esms_connectors.gateway.sms_text import SmsText, without_diacritics
 from esms_connectors.ledger import Claim
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave, MessageClass
 from esms_connectors.sending.channels.settlement import settle_accepted, whole_chunk
 from esms_connectors.sending.channels.single import SingleChannel
-from esms_connectors.sending.texts import check_placeholders, describe_as_sent, fill_text, sms_text
+from esms_connectors.sending.texts import check_placeholders, describe_as_sent, fill_text, placeholders, sms_text
 
 
 @dataclass
@@ -29,10 +29,12 @@ class CareSmsChannel(SingleChannel):
     Attributes:
         text: may hold `{name}` for each named param of a recipient; must match a text registered for the brandname.
         brandname: the sender.
+        plain: send without diacritics, which would make most texts dearer.
     """
 
     text: str = field(repr=False)
     brandname: str
+    plain: bool = field(default=False, kw_only=True)
 
     kind: ClassVar[str] = "sms"
     endpoint: ClassVar[Endpoint] = SEND_CUSTOMER_CARE_SMS
@@ -51,16 +53,24 @@ class CareSmsChannel(SingleChannel):
     def about(self) -> dict[str, str]:
         return {"brandname": self.brandname, **super().about()}
 
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        return placeholders(self.text)
+
+    def rendered(self, recipient: Recipient) -> str:
+        text = fill_text(self.text, recipient)
+        return without_diacritics(text) if self.plain else text
+
     def payload(self, recipient: Recipient) -> str:
-        return fill_text(self.text, recipient)
+        return self.rendered(recipient)
 
     def text_of(self, recipient: Recipient) -> SmsText:
-        return describe_as_sent(fill_text(self.text, recipient))
+        return describe_as_sent(self.rendered(recipient))
 
     def submit(self, client: EsmsClient, recipient: Recipient, campaign: str, request_id: str) -> Submission:
         return client.send_customer_care_sms(
             recipient.phone,
-            fill_text(self.text, recipient),
+            self.rendered(recipient),
             self.brandname,
             send_at=self.send_at,
             campaign=campaign,
@@ -78,6 +88,7 @@ class AdvertisingChannel(Channel):
 
     text: str = field(repr=False)
     brandname: str
+    plain: bool = field(default=False, kw_only=True)
     chunk_size: int = field(default=SEND_ADVERTISING_SMS.max_items or 5000, kw_only=True)
 
     kind: ClassVar[str] = "advertising"
@@ -91,10 +102,15 @@ class AdvertisingChannel(Channel):
         super().__post_init__()
         check_label(self.brandname, "brandname")
         self.text = sms_text(self.text)
+        if self.plain:
+            self.text = without_diacritics(self.text)
 
     @property
     def message_class(self) -> MessageClass:
         return MessageClass.ADVERTISING
+
+    def rendered(self, recipient: Recipient) -> str:
+        return self.text
 
     def about(self) -> dict[str, str]:
         return {"brandname": self.brandname, **super().about()}
