@@ -248,22 +248,66 @@ def _standard_input() -> str:
     show_default=True,
     help="Finished messages of yesterday to begin with.",
 )
-def emulator(port: int, seed: int, latency: float, populate: int) -> None:
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; it asks for no password.")
+@click.option(
+    "--virtual-clock",
+    metavar="TIME",
+    help="Stand still at this Vietnamese time until POST /_emulator/clock moves it.",
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="How it behaves; --list-settings shows all names."
+)
+@click.option("--list-settings", is_flag=True, help="Show every setting with its default, and stop.")
+def emulator(
+    port: int,
+    seed: int,
+    latency: float,
+    populate: int,
+    host: str,
+    virtual_clock: str | None,
+    settings: tuple[str, ...],
+    list_settings: bool,
+) -> None:
     """
     Run a stand-in gateway on this machine until Ctrl-C. Open its address in a browser to watch it.
 
     \b
-    Example:
+    Examples:
       esms emulator --port 8089
+      esms emulator --set failed_share=0.2 --set night_zns=refused --virtual-clock "2026-03-01 21:59:00"
     """
     need("msgspec", "emulator")
-    from esms_connectors.emulator import PortInUseError, run_server
+    from esms_connectors.emulator import PortInUseError, VirtualClock, run_server
+    from esms_connectors.emulator.settings import SettingError, configured, listed_settings
 
+    if list_settings:
+        click.echo("\n".join(listed_settings()))
+        return
     try:
-        run_server(port, seed=seed, latency_seconds=latency, populate=populate)
+        configured(settings)
+    except SettingError as error:
+        raise ConfigurationError(f"--set: {error}") from None
+    if virtual_clock is not None:
+        try:
+            VirtualClock(virtual_clock)
+        except ValueError:
+            wrong = f"--virtual-clock {virtual_clock!r} is no time. Write it like '2026-03-01 09:00:00'."
+            raise ConfigurationError(wrong) from None
+    try:
+        run_server(
+            port,
+            host,
+            seed=seed,
+            latency_seconds=latency,
+            populate=populate,
+            virtual_clock=virtual_clock,
+            settings=settings,
+        )
     except PortInUseError:
         taken = f"Port {port} is taken. Stop what listens there, or choose another with --port."
         raise ConfigurationError(taken) from None
+    except OSError as error:
+        raise ConfigurationError(f"Nothing can listen on {host}: {error.strerror}.") from None
 
 
 @esms.command()

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from .server import PortInUseError, run_server
+from .settings import listed_settings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -17,7 +18,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--latency", type=float, default=0.0, metavar="SECONDS", help="added to every answer")
     parser.add_argument("--populate", type=int, default=0, metavar="N", help="begin with N messages of yesterday")
     parser.add_argument("--virtual-clock", metavar="TIME", help="stand still at this Vietnamese time until moved")
+    parser.add_argument(
+        "--set", dest="settings", action="append", default=[], metavar="NAME=VALUE", help="see --list-settings"
+    )
+    parser.add_argument("--list-settings", action="store_true", help="show every setting, and stop")
     options = parser.parse_args(arguments)
+    if options.list_settings:
+        print("\n".join(listed_settings()))
+        return 0
     try:
         run_server(
             options.port,
@@ -26,10 +34,14 @@ def main(arguments: list[str] | None = None) -> int:
             latency_seconds=options.latency,
             populate=options.populate,
             virtual_clock=options.virtual_clock,
+            settings=options.settings,
         )
     except PortInUseError as error:
         print(error.strerror, file=sys.stderr)
         return 1
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
     return 0
 
 

@@ -100,8 +100,15 @@ class Quirks:
     """A message with a SendDate is listed from then on."""
     leaving_rows: int = 0
     """With each page behind the first, so many of the newest rows of its range leave the sent data for good."""
+    vanishing_share: float = 0.0
+    """This share of the rows, chosen by the seed, is listed for `vanishing_seconds` after its creation only."""
+    vanishing_seconds: float = 86_400.0
+    listed_by: Literal["created", "sent"] = "created"
+    """Which time From and To mean; with `sent` a row moves from the window of its creation to that of its sending."""
     retention_days: float | None = None
     """Rows that were created longer ago are listed no more."""
+    retention_as: Literal["nothing", "refused"] = "nothing"
+    """What a range that ends before that gets: an empty list, or code 105."""
     campaign_echo: Literal["exact", "upper", "empty"] = "exact"
     """How the campaign of a send comes back: as given, in capitals, or not at all."""
     bulk_detail: BulkDetail = "complete"

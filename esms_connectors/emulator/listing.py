@@ -7,6 +7,7 @@ import msgspec
 from .config import Quirks
 from .progress import DAY_MS, LOCAL_OFFSET_MS, local_day, mix
 from .records import SentRow
+from .rules import RefusedError
 from .state import State
 
 _END_OF_TIME_MS = 1 << 60
@@ -21,13 +22,20 @@ def listed_page(
     newest_first = quirks.page_order != "oldest_first"
     from_ms, to_ms = _span(quirks, from_ms, to_ms)
     if quirks.retention_days is not None:
-        from_ms = max(from_ms, state.clock.now_ms() - round(quirks.retention_days * DAY_MS))
+        oldest_ms = state.clock.now_ms() - round(quirks.retention_days * DAY_MS)
+        if to_ms < oldest_ms and quirks.retention_as == "refused":
+            raise RefusedError("105")
+        from_ms = max(from_ms, oldest_ms)
     if _lists_all(state):
         total, rows = state.page(api_key, listed_type, from_ms, to_ms, page, page_size, newest_first=newest_first)
     else:
         index = state.index(api_key, listed_type)
         low, high = index.window(from_ms, to_ms)
-        numbers = [number for number in index.numbers[low:high] if _is_listed(state, number)]
+        if quirks.listed_by == "sent":
+            inside = [number for number in index.numbers[:high] if from_ms <= _sent_ms(state, number) < to_ms + 1000]
+        else:
+            inside = list(index.numbers[low:high])
+        numbers = [number for number in inside if _is_listed(state, number)]
         if page > 1 and quirks.leaving_rows:
             gone = numbers[-quirks.leaving_rows :]
             state.unlisted.update(gone)
@@ -56,17 +64,30 @@ def _day_start_ms(day: int) -> int:
 def _lists_all(state: State) -> bool:
     quirks = state.config.quirks
     late = quirks.listed_late_share and quirks.listed_late_seconds
-    return not (late or quirks.listed_from_send_at or quirks.leaving_rows or state.unlisted)
+    moving = quirks.vanishing_share or quirks.listed_by != "created"
+    return not (late or moving or quirks.listed_from_send_at or quirks.leaving_rows or state.unlisted)
+
+
+def _sent_ms(state: State, number: int) -> int:
+    """What the row says itself: its creation until it has left for the operator."""
+    return int(state.rows[number].SentTime[6:-7])
+
+
+def _lot(state: State, number: int, salt: int) -> float:
+    """A share of this message that the seed decides, 0..1."""
+    return (mix(number * 3 + salt + state.config.seed) & 0xFFFFFF) / 0x1000000
 
 
 def _is_listed(state: State, number: int) -> bool:
     quirks = state.config.quirks
     if number in state.unlisted:
         return False
+    if _lot(state, number, 1) < quirks.vanishing_share:
+        return state.clock.now_ms() < state.created[number] + round(quirks.vanishing_seconds * 1000)
     listed_ms = state.created[number]
     if quirks.listed_from_send_at:
         listed_ms = max(listed_ms, state.submission_of[number].send_at_ms)
-    if (mix(number * 3 + state.config.seed) & 0xFFFFFF) / 0x1000000 < quirks.listed_late_share:
+    if _lot(state, number, 0) < quirks.listed_late_share:
         listed_ms += round(quirks.listed_late_seconds * 1000)
     return listed_ms <= state.clock.now_ms() or listed_ms == state.created[number]
 

@@ -10,15 +10,16 @@ import socket
 import struct
 import sys
 import threading
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import FrameType, TracebackType
 from typing import Any, cast
 
-from .callbacks import CallbackWorker
-from .config import EmulatorConfig
+from .callbacks import CallbackWorker, is_loopback
 from .control import control_reply
 from .emulator import Emulator
 from .progress import RealClock, VirtualClock
+from .settings import configured
 from .wire import Reply, Request
 from .world import DEMO_API_KEY, DEMO_SECRET_KEY
 
@@ -270,6 +271,7 @@ def run_server(
     latency_seconds: float = 0.0,
     populate: int = 0,
     virtual_clock: str | None = None,
+    settings: Sequence[str] = (),
     emulator: Emulator | None = None,
 ) -> None:
     """
@@ -279,13 +281,16 @@ def run_server(
         seed: of a new emulator; latency_seconds: added to every answer.
         populate: that many finished customer-care messages of yesterday to begin with.
         virtual_clock: ISO text (Vietnamese time) of a clock that moves only through the control endpoints.
+        settings: `name=value` of a new emulator, see `settings.configured`.
         emulator: serve this one instead of a new one.
 
     Raises:
         PortInUseError: when the port is taken.
+        SettingError: a setting that does not exist, or that cannot have this value.
+        ValueError: the virtual clock's time cannot be read.
     """
     clock = VirtualClock(virtual_clock) if virtual_clock else RealClock()
-    emulator = emulator or Emulator(EmulatorConfig(seed=seed), clock)
+    emulator = emulator or Emulator(configured(settings, seed=seed), clock)
     server = EmulatorServer(emulator, port=port, host=host, latency_seconds=latency_seconds)
     ended = threading.Event()
 
@@ -298,6 +303,8 @@ def run_server(
             if populate:
                 emulator.populate(populate)
             _say(f"eSMS emulator on {server.base_url} (seed {emulator.config.seed}); a live page is there too")
+            if not is_loopback(server.base_url):
+                _say("  whoever reaches this address can send, look and change: there is no password")
             _say(f"  export ESMS_BASE_URL={server.base_url}")
             _say(f"  export ESMS_API_KEY={DEMO_API_KEY}")
             _say(f"  export ESMS_SECRET_KEY={DEMO_SECRET_KEY}")

@@ -236,6 +236,7 @@ def environment() -> dict[str, str]:
 def test_as_a_process_of_its_own(ending):
     """It says where it listens, obeys the control endpoints, and ends cleanly when asked to."""
     command = [sys.executable, "-m", "esms_connectors.emulator", "--port", "0", "--populate", "5", "--seed", "7"]
+    command += ["--set", "balance_vnd=5", "--virtual-clock", "2024-05-15 09:00:00"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
     ) as process:
@@ -243,7 +244,8 @@ def test_as_a_process_of_its_own(ending):
         lines = [process.stdout.readline() for _ in range(4)]
         base_url = lines[1].strip().removeprefix("export ESMS_BASE_URL=")
         with EmulatorControl(base_url) as control:
-            assert control.state()["messages"] == 5
+            state = control.state()
+            assert (state["messages"], state["balance_vnd"], state["now"]) == (5, "5", "2024-05-15 09:00:00")
         second = subprocess.run(
             [*command[:3], "--port", base_url.rpartition(":")[2]],
             capture_output=True,
