@@ -15,11 +15,12 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pendulum
+from more_samples import MORE_SENDS, SEEN_AS, prepared
 from samples import READS, SENDS, call_sample
 
 from esms_connectors import (
@@ -33,7 +34,6 @@ from esms_connectors import (
     Timeouts,
 )
 from esms_connectors.emulator import (
-    Account,
     Emulator,
     EmulatorConfig,
     EmulatorServer,
@@ -54,7 +54,7 @@ from esms_connectors.emulator import (
     refuse_taken,
     slow,
 )
-from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
+from esms_connectors.gateway.endpoints import ENDPOINTS, SEND_ZNS_BULK, RequestIds
 from esms_connectors.gateway.request_ids import IdFact
 
 PAGE = Path(__file__).parents[2] / "docs" / "fault-table.md"
@@ -102,6 +102,15 @@ FAULTS: dict[str, Callable[[], Fault] | None] = {
     "HTTP 429 with Retry-After: 0, processed": lambda: rate_limit("http_429", retry_after=0, when="after"),
 }
 MODES = ("once", "always")
+# What the functions differ in: what was lost before and after it was taken, and what was refused.
+MORE_FAULTS = (
+    ("connection refused (port closed)", "always"),
+    ("connection dropped, nothing processed", "once"),
+    ("connection dropped, processed", "once"),
+    ("connection dropped, processed", "always"),
+    ("code 103 (balance)", "once"),
+    ("code 160 (rate)", "once"),
+)
 # Said of a refusal that does not prove that nothing was taken.
 IN_DOUBT = ", in doubt"
 
@@ -148,15 +157,7 @@ class FaultBench:
 
     def __init__(self) -> None:
         account = default_account()
-        canary = Account(
-            API_KEY,
-            SECRET_KEY,
-            account.balance_vnd,
-            account.user_id,
-            account.brandnames,
-            account.official_accounts,
-            account.templates,
-        )
+        canary = replace(account, api_key=API_KEY, secret_key=SECRET_KEY)
         self.gateway = Emulator(EmulatorConfig(accounts=(canary,)), VirtualClock(NOON))
         self.server: EmulatorServer = EmulatorServer(self.gateway)
 
@@ -171,9 +172,11 @@ class FaultBench:
         """Make the sample call of `function` while `fault` strikes its first call, or all of them."""
         self.gateway.reset()
         ids_seen, function = function != IDS_NOT_SEEN, function.partition(" ")[0]
-        make_fault = FAULTS[fault]
+        arguments = self._prepared(function)
+        make_fault, seen = FAULTS[fault], SEEN_AS.get(function, function)
+        before_calls = self.gateway.call_count(seen)
         if make_fault is not None:
-            self.gateway.faults.add(function, make_fault(), next_calls=1 if mode == "once" else None)
+            self.gateway.faults.add(seen, make_fault(), next_calls=1 if mode == "once" else None)
         if function in READS and function != "get_sms_sent_data":
             self._store_known_message()
         before = self.gateway.message_count
@@ -183,15 +186,22 @@ class FaultBench:
             if make_fault is None:
                 self.server.refuse_connections()
             try:
-                cell = self._call(client, function, log)
+                cell = self._call(client, function, arguments, log)
             finally:
                 self.server.accept_connections()
-        self._wait_for_late_calls(function)
+        self._wait_for_late_calls(seen)
         phones = self.gateway.deliveries_by_phone()
-        cell.calls = self.gateway.call_count(function)
+        cell.calls = self.gateway.call_count(seen) - before_calls
         cell.accepted = self.gateway.message_count - before
-        cell.per_phone = max(phones.values(), default=0) if function in SENDS else 0
+        cell.per_phone = max(phones.values(), default=0) if function in SENDS or function.startswith("send_") else 0
         return cell
+
+    def _prepared(self, function: str) -> dict[str, Any] | None:
+        """The arguments of a further function, with what must be there before."""
+        if function not in MORE_SENDS:
+            return None
+        with EsmsClient(Credentials(API_KEY, SECRET_KEY), self.server.base_url, now=lambda: NOON) as client:
+            return prepared(function, client, self.gateway)
 
     def _store_known_message(self) -> None:
         self.gateway.insert_message(self.gateway.clock.now_ms(), "0901888484", campaign="known", api_key=API_KEY)
@@ -206,12 +216,15 @@ class FaultBench:
             now=lambda: NOON,
         )
 
-    def _call(self, client: EsmsClient, function: str, log: io.StringIO) -> Cell:
+    def _call(self, client: EsmsClient, function: str, arguments: dict[str, Any] | None, log: io.StringIO) -> Cell:
         try:
-            result = call_sample(function, client, self.gateway)
+            if arguments is None:
+                result = call_sample(function, client, self.gateway)
+            else:
+                result = getattr(client, function)(**arguments)
         except EsmsError as error:
             shown = [*readings_of(error), log.getvalue(), repr(client)]
-            doubt = isinstance(error, GatewayError) and function in SENDS and not error.nothing_taken
+            doubt = isinstance(error, GatewayError) and function not in READS and not error.nothing_taken
             outcome = type(error).__name__ + (IN_DOUBT if doubt else "")
             return Cell(outcome, getattr(error, "attempts", 0), 0, 0, 0, shown)
         if isinstance(result, Submission):
@@ -221,7 +234,7 @@ class FaultBench:
             counts = (result.accepted, result.rejected, result.unknown)
             outcome = outcome if result.all_accepted else "{} accepted, {} rejected, {} unknown".format(*counts)
         else:
-            outcome = "read"
+            outcome = "read" if function in READS else "accepted"
         attempts = getattr(result, "attempts", 0)
         return Cell(outcome, attempts, 0, 0, 0, [repr(result), log.getvalue(), repr(client)])
 
@@ -275,6 +288,24 @@ def table_line(fault: str, mode: str, cells: dict[str, Any]) -> str:
     return f"| {fault} | {mode} | {' | '.join(str(cells[function]) for function in FUNCTIONS)} |"
 
 
+def more_line(function: str, cells: list[Cell]) -> str:
+    """One line of the second table."""
+    endpoint = ENDPOINTS[function]
+    ids = {RequestIds.NONE: "", RequestIds.UNCERTAIN: "not sure", RequestIds.DOCUMENTED: "yes"}[endpoint.request_ids]
+    return f"| `{function}` | {endpoint.effect.value} | {ids} | {' | '.join(map(str, cells))} |"
+
+
+def more_head() -> str:
+    """What stands above the second table."""
+    names = " | ".join(f"{fault}, {mode}" for fault, mode in MORE_FAULTS)
+    return (
+        "\n## Every other function that sends or charges\n\n"
+        "*Request ids*: whether the documentation says that a second request is held back. What charges is never "
+        "repeated once it may have been taken.\n\n"
+        f"| function | effect | request ids | {names} |\n|{' --- |' * (len(MORE_FAULTS) + 3)}\n"
+    )
+
+
 def page_head() -> str:
     """What stands above the lines."""
     names = " | ".join(f"`{function}`" for function in FUNCTIONS)
@@ -296,8 +327,10 @@ def main() -> None:
             table_line(fault, mode, {function: bench.run(fault, mode, function) for function in FUNCTIONS})
             for fault, mode in rows()
         ]
+        more = [more_line(name, [bench.run(fault, mode, name) for fault, mode in MORE_FAULTS]) for name in MORE_SENDS]
     PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page_head() + "\n".join(lines) + "\n", encoding="utf-8")
+    text = page_head() + "\n".join(lines) + "\n" + more_head() + "\n".join(more) + "\n"
+    PAGE.write_text(text, encoding="utf-8")
     print(f"wrote {PAGE} ({len(lines)} faults, {len(FUNCTIONS)} functions)")
 
 
