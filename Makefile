@@ -101,6 +101,17 @@ test-random: $(CORE)/.ready ## the tests that draw examples, with other and many
 	@$(CORE)/bin/pytest -n $(WORKERS) --hypothesis-profile=random --timeout=3600 tests $(NOT_CORE) \
 	  -m hypothesis $(ARGS)
 
+# Branches of the package that the core's tests run, children included; what nothing runs is listed by line.
+.PHONY: coverage
+coverage: .venvs/coverage/.ready ## branch coverage of the core, by file; `ARGS=--quick` by what needs no server
+	$(say) "Branch coverage of the core"
+	@.venvs/coverage/bin/pytest -n $(WORKERS) --cov=esms_connectors --cov-branch --cov-config=tests/coverage.ini \
+	  --cov-report=term-missing:skip-covered --timeout=600 tests $(NOT_CORE) $(ARGS)
+
+.venvs/coverage/.ready: locks/core.txt pyproject.toml | $(filter .uv/bin/uv,$(UV))
+	$(environment)
+	@$(UV) pip install --quiet --python $(@D) "coverage>=7.10" "pytest-cov>=7"
+
 # No result may depend on time, zone, locale, user or order. `make test-clock ELSEWHERE="leap-day guest"` takes some of
 # the settings, `python tests/clock/elsewhere.py` names them.
 ELSEWHERE ?=
