@@ -1,12 +1,13 @@
 """
 The ledger: what was sent, keyed by request id.
 
-`ledger.py` claims, settles and looks; `schema.py` has tables and SQL, `rows.py` the rows, `keys.py` their ids.
+`ledger.py` claims and settles, on `queries.py`, `runs.py` and `storage.py`; `schema.py` has tables and SQL, `rows.py`
+the rows, `keys.py` their ids.
 """
 
 from esms_connectors.ledger.database import LedgerError
 from esms_connectors.ledger.keys import check_run_key, wire_id
-from esms_connectors.ledger.ledger import LEASE_SECONDS, Ledger
+from esms_connectors.ledger.ledger import Ledger
 from esms_connectors.ledger.rows import (
     REFUSED_WHOLE,
     SMS_TYPES_OF_KIND,
@@ -17,6 +18,7 @@ from esms_connectors.ledger.rows import (
     SendState,
     Settlement,
 )
+from esms_connectors.ledger.storage import LEASE_SECONDS
 
 __all__ = [
     "LEASE_SECONDS",

@@ -157,8 +157,8 @@ class Doubt:
                 self._ledger.give_back(found.claims, worker=worker)
                 continue
             outcome = send_claimed(list(found.claims), [recipient], times)
-            if all(settlement.state in ("not_sent", "rejected") for settlement in outcome.settlements):
-                # Nothing left this machine, or the gateway said no to this very row: nothing was learned or risked.
+            if outcome.nothing_taken:
+                # Nothing was learned, and nothing risked.
                 self._abandon_probe()
             return self.repeats
         self._abandon_probe()

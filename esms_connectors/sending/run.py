@@ -368,7 +368,8 @@ class Run:
             else replace(one, state=state, duplicate=False)
             for one in outcome.settlements
         ]
-        return replace(outcome, settlements=changed)
+        nothing_taken = all(one.state in (SendState.NOT_SENT, SendState.REJECTED) for one in outcome.settlements)
+        return replace(outcome, settlements=changed, nothing_taken=nothing_taken)
 
     def _date(self, claims: Sequence[Claim], outcome: ChunkOutcome, times: Times) -> None:
         """Rows in doubt will be judged by the gateway's time, also by other machines: they are dated by it now."""

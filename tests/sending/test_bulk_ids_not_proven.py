@@ -12,6 +12,7 @@ from esms_connectors.emulator import (
     DEMO_BRANDNAME,
     DEMO_OA_ID,
     DEMO_TEMPLATE_ID,
+    code,
     drop_after,
     drop_before,
     http_status,
@@ -86,6 +87,21 @@ def test_a_probe_that_is_accepted_proves_nothing(
     bench.reconcile(not_sent_after_seconds=0)
     assert bench.send(threads=1).complete
     bench.check_complete()
+
+
+def test_a_probe_that_was_refused_is_made_again(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
+    """
+    The gateway said no to that very row: nothing was learned or risked, so the next call of the run asks again. For that
+    row the 124 is no proof, because the refusal may have used up its id.
+    """
+    bench = make_bench(sqlite_url, people(100), proven=False)
+    bench.gateway.quirks.missing_members = ("Campaign",)
+    bench.gateway.faults.add(ZNS, drop_after(), calls=[1])
+    bench.gateway.faults.add(ZNS, code("103"), calls=[2])
+    assert bench.send(threads=1).run.unknown == 100
+    summary = bench.send(threads=1)
+    assert (summary.run.accepted, summary.run.unknown) == (99, 1)
+    assert bench.look().total() == 100
 
 
 def test_a_look_up_that_fails_proves_nothing(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:

@@ -40,12 +40,14 @@ class ChunkOutcome:
         stop: the refusal that would meet every further row too.
         answered: whether the gateway answered at all.
         late: the rows that were not sent were not allowed to leave any more.
+        nothing_taken: nothing left, or each row was refused; a row in doubt from before keeps its doubt all the same.
     """
 
     settlements: list[Settlement]
     stop: GatewayError | None = None
     answered: bool = True
     late: bool = False
+    nothing_taken: bool = False
 
 
 # Whether claimed rows may leave now; asked with the connection ready, for each attempt of each call.

@@ -1,0 +1,146 @@
+"""The database of a ledger: opened, closed, forked, and asked within transactions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Self
+
+from pendulum import DateTime
+
+from esms_connectors.gateway import machine_clock
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.gateway.forks import tell_of_forks
+from esms_connectors.ledger.database import guarded
+from esms_connectors.ledger.dating import milliseconds
+from esms_connectors.ledger.existing import check_is_ledger
+from esms_connectors.ledger.facts import GatewayFacts
+from esms_connectors.ledger.keys import LedgerKeys
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+LEASE_SECONDS = 60.0
+
+
+class LedgerStorage:
+    """What `Ledger` is built on; arguments as there."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        phone_secret: str | None = None,
+        lease_seconds: float = LEASE_SECONDS,
+        now: Callable[[], DateTime] | None = None,
+    ) -> None:
+        ledger_schema, engines = _schema()
+        self._engine = engines.for_ledger(engine)
+        self._keys = LedgerKeys(phone_secret)
+        self.lease_seconds = lease_seconds
+        self._now = now or machine_clock.now
+        self._sql = ledger_schema.statements_for(self._engine)
+        ledger_schema.create_or_check(self._engine)
+        tell_of_forks(self)
+
+    @classmethod
+    def open(cls, url: str | Path | None = None, *, create: bool = True, **settings: Any) -> Self:
+        """
+        Open, and create on first use.
+
+        Args:
+            url: `sqlite:///path`, a path, `postgresql://…`, or None for a file in the user's data folder.
+            create: False for those who only read, such as a report: no ledger is made where there is none.
+            settings: arguments of the constructor.
+
+        Raises:
+            ConfigurationError: it cannot be used, or with `create=False` is not there.
+        """
+        _, engines = _schema()
+        if not create:
+            check_is_ledger(url)
+        return cls(engines.engine_for(url), **settings)
+
+    @classmethod
+    def from_env(cls, url: str | Path | None = None, *, create: bool = True, **settings: Any) -> Self:
+        """
+        As `open`, with `ESMS_LEDGER` for a URL that is not given, and `ESMS_LEDGER_SECRET`, from the environment only:
+        with it, phones and row keys are stored as keyed hashes.
+        """
+        settings.setdefault("phone_secret", os.environ.get("ESMS_LEDGER_SECRET") or None)
+        return cls.open(url or os.environ.get("ESMS_LEDGER") or None, create=create, **settings)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        # Not the URL: a password may also stand among its options.
+        return f"Ledger({self.name})"
+
+    def after_fork(self) -> None:
+        """In a forked process: new connections, because the present ones are the other process's."""
+        _, engines = _schema()
+        engines.forget_connections(self._engine)
+
+    @property
+    def facts(self) -> GatewayFacts:
+        """What was learned of gateways."""
+        return GatewayFacts(self._sql, self._reading, self._writing)
+
+    @property
+    def name(self) -> str:
+        """For people: where it is, without a password."""
+        url = self._engine.url
+        return str(url.database) if url.host is None else f"{url.get_backend_name()}://{url.host}/{url.database}"
+
+    def now(self) -> DateTime:
+        return self._now()
+
+    def hash_phone(self, phone: str) -> str:
+        """A phone as this ledger stores it."""
+        return self._keys.stored(phone)
+
+    def digest(self, text: str) -> str:
+        """A hash of `text`, keyed where this ledger keeps phones as keyed hashes."""
+        return self._keys.hash(text)
+
+    def check_phone_secret(self, run_key: str, about: Mapping[str, str]) -> None:
+        """
+        Whether phones can be compared with those of a run: with another secret none would ever be found.
+
+        Raises:
+            InvalidRequestError: the run was begun with another secret, or with none.
+        """
+        if about.get("phones") != self._keys.mark:
+            raise InvalidRequestError(
+                f"run {run_key!r} was begun with another secret for its phones, or with none. "
+                "Use the same; nothing was sent.",
+                field="phone_secret",
+            )
+
+    def _now_ms(self) -> int:
+        return milliseconds(self._now())
+
+    def _writing(self) -> AbstractContextManager[Connection]:
+        return guarded(self._engine.begin)
+
+    def _reading(self, **options: Any) -> AbstractContextManager[Connection]:
+        return guarded(lambda: self._engine.connect().execution_options(esms_reading=True, **options))
+
+
+def _schema() -> tuple[ModuleType, ModuleType]:
+    """Tables and SQL, and engines; loaded on first use, because they bring SQLAlchemy along."""
+    try:
+        from esms_connectors.ledger import engines, schema
+    except ImportError:
+        raise ConfigurationError("The ledger needs the extra [ledger]: pip install 'esms-connectors[ledger]'") from None
+    return schema, engines
