@@ -17,12 +17,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bulk_bench import DATABASES, POSTGRESQL, SQLITE, Bench, SenderFactory, new_ledger, open_bench, people
 from postgres_server import PostgresServer
 from sender_child import AFTER_CLAIM, BEFORE_CLAIM, BEFORE_SETTLE
 
-from esms_connectors.emulator import cut_body, drop_after, drop_before, html, http_status, refuse_taken, slow
+from esms_connectors.emulator import (
+    cut_body,
+    drop_after,
+    drop_before,
+    html,
+    http_status,
+    rate_limit,
+    refuse_taken,
+    slow,
+)
 
 PAGE = Path(__file__).parents[2] / "docs" / "crash-matrix.md"
 
@@ -36,6 +46,7 @@ FUNCTIONS = {
     "advertising": "send_advertising_sms",
 }
 ROWS = {"zns": 400, "customer care": 240, "advertising": 650}
+FEWER_ROWS = 200
 BLOCKED_EVERY = 97
 # Of the first attempts; what is lost, is lost twice as often as not before the call gives up.
 SHARE = 0.45
@@ -100,6 +111,42 @@ FAULTS: dict[str, Callable[[Bench, str], None]] = {
     "dropped, processed, request ids ignored and never tested": _ids_ignored(drop_after()),
     "refused (99) after half was taken, request ids ignored and never tested": _ids_ignored(refuse_taken("99")),
 }
+
+
+def _repeats_refused(bench: Bench, function: str) -> None:
+    bench.gateway.quirks.repeat_refused_with = "146"
+    _fault(drop_after())(bench, function)
+
+
+def _without_date(bench: Bench, function: str) -> None:
+    bench.gateway.quirks.date_header = "missing"
+    _fault(drop_after())(bench, function)
+
+
+def _listing(**quirks: Any) -> Callable[[Bench, str], None]:
+    """Ids ignored as well, so that only the sent data keeps anybody from a second message."""
+
+    def set_up(bench: Bench, function: str) -> None:
+        for name, value in quirks.items():
+            setattr(bench.gateway.quirks, name, value)
+        _ids_ignored(drop_after())(bench, function)
+
+    return set_up
+
+
+# Each with one database and one moment of a kill, in turn.
+MORE_FAULTS: dict[str, Callable[[Bench, str], None]] = {
+    "refused (103) after half was taken": _fault(refuse_taken("103")),
+    "refused (110) after half was taken, `detail` names those": _fault(refuse_taken("110", detail="taken")),
+    "refused (99) after half was taken, wrong TotalSuccess": _fault(refuse_taken("99", total_success="wrong")),
+    "HTTP 429 from something in front, processed": _fault(rate_limit("http_429", retry_after=0, when="after")),
+    "dropped, processed, the repeat refused with 146": _repeats_refused,
+    "dropped, processed, answers without Date": _without_date,
+    "dropped, processed, request ids ignored, campaigns in capitals": _listing(campaign_echo="upper"),
+    "dropped, processed, request ids ignored, windows by the day only": _listing(sent_data_span="days"),
+    "dropped, processed, request ids ignored, no CountTotal": _listing(count_total="missing"),
+}
+ALL_FAULTS = FAULTS | MORE_FAULTS
 NO_FAULT = "none"
 
 
@@ -112,6 +159,10 @@ class Combination:
     database: str
     threads: int
     fault: str
+
+    @property
+    def rows(self) -> int:
+        return ROWS[self.channel] if self.fault not in MORE_FAULTS else FEWER_ROWS
 
     def __str__(self) -> str:
         return f"{self.channel}, kill: {self.kill}, {self.database}, {self.threads} threads, fault: {self.fault}"
@@ -142,20 +193,25 @@ def combinations() -> list[Combination]:
                         THREADS[(place // 2 + other + 1) % 2], fault)
             for other in (0, 1)
         ]  # fmt: skip
+    for place, fault in enumerate(MORE_FAULTS):
+        chosen += [
+            Combination("zns", NEVER, DATABASES[place % 2], 8, fault),
+            Combination("zns", KILLS[place % 4], DATABASES[(place + 1) % 2], 8, fault),
+        ]
     return chosen
 
 
 def play(bench: Bench, combination: Combination) -> str:
     """Run it: until it is killed, then again and again until everybody is accounted for. Gives its line of the page."""
     channel, function = combination.channel, FUNCTIONS[combination.channel]
-    bench.recipients = people(ROWS[channel])
+    bench.recipients = people(combination.rows)
     bench.lease_seconds = 0.5
     bench.threads, bench.chunk_size = combination.threads, 80 if channel == "advertising" else 40
     if channel != "advertising":
         # One bad number makes the gateway refuse a whole batch of advertising.
         bench.block(BLOCKED_EVERY)
     if combination.fault != NO_FAULT:
-        FAULTS[combination.fault](bench, function)
+        ALL_FAULTS[combination.fault](bench, function)
     if combination.kill == NEVER:
         again(bench, channel)
     else:
@@ -244,7 +300,8 @@ every line again and fails when it comes out otherwise. The sender is a process 
 
 Which combinations run: every moment x database x threads without a fault, and for the other two kinds of message every
 moment x database with 8 threads; every fault x database without a kill; every fault with two of the four moments and
-both databases, threads alternating. Not the full product, which would have {product} lines.
+both databases, threads alternating; and each of some more faults once without a kill and once with one, on the two
+databases. Not the full product, which would have {product} lines.
 
 *most*: the most messages that any recipient ever got, looked at after the kill and after every run. *sent once*: valid
 recipients with exactly one message whose row says accepted. *blocked, sent*: messages to numbers that the gateway
@@ -256,7 +313,7 @@ refuses, and what the ledger says of these rows. *rows*: in the summary at the e
 
 
 def page_head() -> str:
-    product = len(FUNCTIONS) * (len(KILLS) + 1) * len(DATABASES) * len(THREADS) * (len(FAULTS) + 1)
+    product = len(FUNCTIONS) * (len(KILLS) + 1) * len(DATABASES) * len(THREADS) * (len(ALL_FAULTS) + 1)
     return HEAD.replace("{product}", str(product))
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 from bulk_bench import Bench
-from crash_matrix import BLOCKED_EVERY, FAULTS, KILLS, PAGE, ROWS, Combination, combinations, page_head, play
+from crash_matrix import BLOCKED_EVERY, FAULTS, KILLS, PAGE, Combination, combinations, page_head, play
 
 
 def wanted(combination: Combination) -> str:
     """The line that keeps the promise."""
-    rows = ROWS[combination.channel]
+    rows = combination.rows
     blocked = 0 if combination.channel == "advertising" else len(range(BLOCKED_EVERY // 2, rows, BLOCKED_EVERY))
     said = "not sent" if combination.fault.startswith("rejects") else "rejected" if blocked else "-"
     return (

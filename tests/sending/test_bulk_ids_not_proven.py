@@ -91,8 +91,8 @@ def test_a_probe_that_is_accepted_proves_nothing(
 
 def test_a_probe_that_was_refused_is_made_again(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
     """
-    The gateway said no to that very row: nothing was learned or risked, so the next call of the run asks again. For that
-    row the 124 is no proof, because the refusal may have used up its id.
+    The gateway said no to that very row: nothing was learned or risked, so the next call of the run asks again. For
+    that row the 124 is no proof, because the refusal may have used up its id.
     """
     bench = make_bench(sqlite_url, people(100), proven=False)
     bench.gateway.quirks.missing_members = ("Campaign",)

@@ -8,6 +8,7 @@ docs/promises.md assumes holds in all of them, and nothing else.
 from __future__ import annotations
 
 import contextlib
+import json
 import types
 import unittest.mock
 import uuid
@@ -117,6 +118,11 @@ CLOCKS: dict[str, tuple[dict[str, Any], float]] = {
 }
 
 
+def is_for_many(call: Any) -> bool:
+    """Whether a bulk call has more than one row."""
+    return len(json.loads(call.request.body)["Data"]) > 1
+
+
 class Killed(BaseException):
     """The process is gone, as far as the ledger and the gateway can tell."""
 
@@ -200,7 +206,7 @@ class Campaign(RuleBasedStateMachine):
     @rule(fault=st.sampled_from(sorted(FAULTS_FOR_MANY)), count=st.integers(1, 3))
     def refuse_a_part(self, fault: str, count: int) -> None:
         if self.channel == ZNS:
-            self.gateway.faults.add(ZNS, FAULTS_FOR_MANY[fault], next_calls=count)
+            self.gateway.faults.add(ZNS, FAULTS_FOR_MANY[fault], next_calls=count, predicate=is_for_many)
 
     @rule(detail=st.sampled_from(DETAILS), with_id=st.booleans())
     def answer_oddly(self, detail: Any, with_id: bool) -> None:
