@@ -34,7 +34,7 @@ from esms_connectors.prefect.delivery import wait_for_delivery
 from esms_connectors.prefect.dispatch import Dispatch
 from esms_connectors.prefect.export import daily_sent_messages_export as daily_sent_messages_export
 from esms_connectors.prefect.notification import EsmsNotification
-from esms_connectors.prefect.pool import borrow_account, borrow_ledger
+from esms_connectors.prefect.pool import borrow_account, borrow_ledger, runs_here
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.prefect.sending import APPROVED_PLANS, plan_zns_bulk
 from esms_connectors.recipients import ReadReport
@@ -103,6 +103,7 @@ def zns_campaign(
         if value < 1:
             raise InvalidRequestError(f"{name} is at least 1.", field=name)
     logger = get_run_logger()
+    runs_here()
     campaign = campaign.of_this_run()
     _warn_of_local_storage(campaign.ledger)
     started = time.monotonic()

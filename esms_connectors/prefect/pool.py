@@ -15,6 +15,7 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
+from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import rate_limit as take_slot
@@ -23,12 +24,16 @@ from prefect.exceptions import ObjectNotFound
 
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.ledger import Ledger
 from esms_connectors.prefect.blocks import load_block
 from esms_connectors.prefect.credentials import EsmsCredentials
 from esms_connectors.prefect.ledger import EsmsLedger, open_default_ledger
 
+logger = get_logger(__name__)
+
 _KEPT = 4
+_LOOK_SECONDS = 2.0
 
 
 class _Closable(Protocol):
@@ -102,11 +107,30 @@ class Account:
     block: EsmsCredentials
     client: EsmsClient
     stop: threading.Event
+    _closed: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.client = self.client.only_while(lambda: not self.stop.is_set())
 
+    def stop_with(self, flow_run_id: UUID) -> None:
+        """Set `stop` when that run is cancelled or over. Its own process is told by a signal; workers are not."""
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(self._watch, flow_run_id), name="esms-run", daemon=True).start()
+
+    def _watch(self, flow_run_id: UUID) -> None:
+        while not self._closed.wait(_LOOK_SECONDS):
+            try:
+                with get_client(sync_client=True) as api:
+                    state = api.read_flow_run(flow_run_id).state
+            except Exception as error:  # noqa: BLE001 - of httpx or the server, which is asked again
+                logger.debug("the flow run could not be read: %s", type(error).__name__)
+                continue
+            if state is not None and (state.is_cancelling() or state.is_final()):
+                self.stop.set()
+                return
+
     def close(self) -> None:
+        self._closed.set()
         self.client.close()
 
 
@@ -121,7 +145,11 @@ def borrow_account(credentials: str | EsmsCredentials, rate_limit: str | None = 
     def make() -> Account:
         block = load_block(EsmsCredentials, credentials)
         settings: dict[str, Any] = {} if rate_limit is None else {"throttle": GlobalRateLimit(rate_limit)}
-        return Account(block, block.get_client(**settings), threading.Event())
+        account = Account(block, block.get_client(**settings), threading.Event())
+        run = _run_elsewhere()
+        if run is not None:
+            account.stop_with(run)
+        return account
 
     with _accounts.borrow((_attempt(), _name(credentials), rate_limit or ""), make) as account:
         yield account
@@ -152,6 +180,23 @@ def _attempt() -> str:
     if task is not None:
         return f"task {task.task_run.flow_run_id or task.task_run.id} {task.task_run.run_count}"
     return "outside"
+
+
+def _run_elsewhere() -> UUID | None:
+    """The flow run that this task belongs to, where another process runs the flow, as with Dask and Ray."""
+    task = TaskRunContext.get()
+    run = None if task is None else task.task_run.flow_run_id
+    return None if run in _flows_here else run
+
+
+def runs_here() -> None:
+    """Called by a flow before its tasks: in this process, and so told by signals."""
+    flow = FlowRunContext.get()
+    if flow is not None and flow.flow_run is not None:
+        _flows_here.add(flow.flow_run.id)
+
+
+_flows_here: set[UUID] = set()
 
 
 class GlobalRateLimit:

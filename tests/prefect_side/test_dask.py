@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import cloudpickle
 from conftest import phone_of
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+from prefect.states import Cancelling
 from prefect_dask import DaskTaskRunner
 
-from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator
-from esms_connectors.prefect import EsmsCredentials, ZnsCampaign, plan_zns_bulk, send_zns_bulk, zns_campaign
+from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, EmulatorServer
+from esms_connectors.ledger import Ledger
+from esms_connectors.prefect import EsmsCredentials, EsmsLedger, ZnsCampaign, plan_zns_bulk, send_zns_bulk, zns_campaign
 from esms_connectors.prefect.sending import read_shards
+
+EXAMPLES = Path(__file__).parents[2] / "flows_examples"
 
 
 def test_two_processes_share_a_campaign(gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]) -> None:
@@ -24,6 +33,48 @@ def test_two_processes_share_a_campaign(gateway: Emulator, make_campaign: Callab
     assert gateway.deliveries_by_phone() == {phone_of(number): 1 for number in range(3000)}
     again = zns_campaign(campaign, chunks_per_shard=3)
     assert (again["shards_passed_over"], gateway.message_count) == (10, 3000)
+
+
+def test_a_cancelled_run_stops_on_its_workers(
+    gateway: Emulator, server: EmulatorServer, books: Ledger, make_campaign: Callable[..., ZnsCampaign]
+) -> None:
+    """They are other processes, so nobody sends them a signal. What left is settled, and all else is free."""
+    campaign = make_campaign(3000, chunk_size=20)
+    server.latency_seconds = 0.3
+    runner = DaskTaskRunner(cluster_kwargs={"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None})
+
+    def cancel(call: object) -> None:
+        """In the middle of the first tasks, each of which has twenty calls to make."""
+        if gateway.message_count >= 100 and not cancelled:
+            with get_client(sync_client=True) as api:
+                [run] = api.read_flow_runs(
+                    flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[f"zns-campaign {campaign.run_key}"]))
+                )
+                api.set_flow_run_state(run.id, Cancelling())
+            cancelled.append(gateway.message_count)
+
+    cancelled: list[int] = []
+    gateway.on_call("send_zns_bulk", cancel)
+    zns_campaign.with_options(task_runner=runner)(campaign, chunks_per_shard=20, return_state=True)
+    assert cancelled[0] <= gateway.message_count <= cancelled[0] + 600
+    run = books.summary(campaign.run_key)
+    assert (run.claimed, run.unknown, run.accepted) == (0, 0, gateway.message_count)
+
+
+def test_spread_over_dask(
+    gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], customers: Callable[[int], Path], tmp_path: Path
+) -> None:
+    """The example as it is printed."""
+    block = EsmsLedger(url=f"sqlite:///{tmp_path / 'example.sqlite'}")
+    block.save("default", overwrite=True)
+    EsmsCredentials.load(make_campaign(0, source="x").credentials).save("default", overwrite=True)
+    sys.path.insert(0, str(EXAMPLES))
+    try:
+        told = runpy.run_path(str(EXAMPLES / "spread_over_dask.py"))["spread"](str(customers(40)))
+    finally:
+        sys.path.remove(str(EXAMPLES))
+    assert told["accepted"] == 40
+    assert gateway.deliveries_by_phone() == {phone_of(number): 1 for number in range(40)}
 
 
 def test_what_is_handed_to_a_runner_holds_no_secret(
