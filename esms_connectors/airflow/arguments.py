@@ -138,3 +138,18 @@ def column_names(template_params: Any, **single: Any) -> None:
     for name, value in single.items():
         if not isinstance(value, str):
             raise InvalidRequestError(f"{name} is the name of a column, not {value!r}.", field=name)
+
+
+def checked_text(value: object) -> str:
+    """The text of an SMS; InvalidRequestError where there is none."""
+    found = text(value, "text")
+    if found is None or not found.strip():
+        raise InvalidRequestError("text is empty.", field="text")
+    return found
+
+
+def one_of(value: str, name: str, known: Sequence[str]) -> str:
+    """`value`, which is one of `known`; InvalidRequestError otherwise, when the DAG is parsed."""
+    if value not in known:
+        raise InvalidRequestError(f"{name} is {' or '.join(known)}, not {value!r}.", field=name)
+    return value

@@ -40,9 +40,9 @@ def run_key_of(context: Context, given: str | None = None, generation: int = 1) 
     from esms_connectors.ledger import check_run_key
 
     mark = "" if generation == 1 else f"#{generation}"
-    given = text(given, "run_key")
     if given is not None:
-        return check_run_key(given + mark)
+        # Empty is what a template made of a value that is missing, not a wish for the key of the task.
+        return check_run_key((text(given, "run_key") or "") + mark if given else "")
     ti: Any = context["ti"]
     parts = ["airflow", namespace(), ti.dag_id, ti.run_id, ti.task_id]
     key = "/".join(part for part in parts if part)

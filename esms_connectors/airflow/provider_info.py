@@ -113,9 +113,8 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": _INTEGRATION,
                 "python-modules": [
-                    "esms_connectors.airflow.operators",
-                    "esms_connectors.airflow.gateway_call",
-                    "esms_connectors.airflow.reports",
+                    f"esms_connectors.airflow.{module}"
+                    for module in ("operators", "campaigns", "gateway_call", "reports")
                 ],
             }
         ],

@@ -77,6 +77,7 @@ def zns_campaign(
     approval_timeout_seconds: int = 3600,
     chunks_per_shard: int | None = None,
     shards_at_a_time: int = 2 * DEFAULT_WORKERS,
+    plan: dict[str, Any] | None = None,
 ) -> Any:
     """
     Send a ZNS to each recipient, once: check every row, show the plan, ask if asked to, send, report.
@@ -91,6 +92,8 @@ def zns_campaign(
         approval_timeout_seconds: Without an answer until then the run fails, and nothing was sent.
         chunks_per_shard: Calls of one task; None takes 1, and from 100 000 recipients on a few.
         shards_at_a_time: Tasks handed out at a time; about twice the workers of the task runner.
+        plan: One that was approved, `plan_zns_bulk(campaign)["plan"]`: other rows, another message or another run key
+            are refused before the first message.
 
     Returns:
         What became of these recipients, `sent_by_this_try` of them now; `run`: of all rows under the run key.
@@ -111,26 +114,27 @@ def zns_campaign(
     options: dict[str, Any] = (
         {"cache_policy": NO_CACHE} if approval == "none" else {"cache_policy": APPROVED_PLANS, "persist_result": True}
     )
-    plan = plan_zns_bulk.with_options(**options)(campaign, chunks_per_shard=chunks_per_shard)
-    if plan["sandbox"]:
+    made = plan_zns_bulk.with_options(**options)(campaign, chunks_per_shard=chunks_per_shard, approved=plan)
+    checked = made["plan"]
+    if made["sandbox"]:
         raise InvalidRequestError(
             "The account is a sandbox: a campaign cannot be sent from it. Call plan_zns_bulk to check one.",
             field="sandbox",
         )
-    text = _tell_of_plan(plan["plan"], campaign.run_key)
+    text = _tell_of_plan(checked, campaign.run_key)
     if (
         approval != "none"
-        and plan["plan"]["to_send"]
-        and not _approved(approval, text, approval_timeout_seconds, make_request_id("approval", *plan["shards"])[:20])
+        and checked["to_send"]
+        and not _approved(approval, text, approval_timeout_seconds, make_request_id("approval", *made["shards"])[:20])
     ):
         return Cancelled(message="The plan was not approved; nothing was sent.")
-    recipients = plan["plan"]["recipients"]
+    recipients = checked["recipients"]
     with (
         borrow_account(campaign.credentials, campaign.rate_limit) as account,
         borrow_ledger(campaign.ledger) as ledger,
         ProgressArtifact(artifact_key("esms-progress", campaign.run_key), "Recipients settled", recipients) as bar,
     ):
-        dispatch = Dispatch(campaign, plan, ledger, window=shards_at_a_time, progress=bar.tell, stop=account.stop)
+        dispatch = Dispatch(campaign, made, ledger, window=shards_at_a_time, progress=bar.tell, stop=account.stop)
         came_to_its_end = False
         try:
             dispatch.run()
@@ -142,15 +146,15 @@ def zns_campaign(
                 campaign=campaign_of(campaign.run_key, campaign.campaign),
                 stopped_by=dispatch.stopped_by,
                 seconds=time.monotonic() - started,
-                channel=plan["plan"]["channel"],
-                report=ReadReport.from_dict(plan["plan"]["rows"]),
+                channel=checked["channel"],
+                report=ReadReport.from_dict(checked["rows"]),
                 at_least=campaign.at_least,
-                price_vnd=None if plan["plan"]["price_vnd"] is None else Decimal(str(plan["plan"]["price_vnd"])),
+                price_vnd=None if checked["price_vnd"] is None else Decimal(str(checked["price_vnd"])),
                 ledger=ledger.name,
-                rejects=plan["plan"]["rejects"],
+                rejects=checked["rejects"],
             )
             run = summary.run
-            show_run(run, plan["account"], complete=came_to_its_end and summary.complete and not summary.elsewhere)
+            show_run(run, made["account"], complete=came_to_its_end and summary.complete and not summary.elsewhere)
     lost = max(0, recipients - run.total - summary.counters.not_tried)
     if lost:
         problem = (
@@ -163,10 +167,10 @@ def zns_campaign(
     finish_run(summary)
     return {
         **summary.as_dict(),
-        "account": plan["account"],
+        "account": made["account"],
         "unsettled": summary.counters.left,
         "not_in_ledger": lost,
-        "shards": len(plan["shards"]),
+        "shards": len(made["shards"]),
         "shards_passed_over": dispatch.passed_over,
     }
 

@@ -39,6 +39,7 @@ from esms_connectors.recipients import Columns, Recipient, Recipients
 from esms_connectors.sending import bulk
 from esms_connectors.sending.bulk import BulkIncompleteError, Counters, ShardResult
 from esms_connectors.sending.channels import CareSmsChannel
+from esms_connectors.sending.plan import check_plan
 from esms_connectors.sending.policy import time_to_send
 
 
@@ -223,19 +224,23 @@ def _this_run() -> str:
 
 @task(name="plan-zns-bulk", **_OPTIONS)
 @errors_in_one_line
-def plan_zns_bulk(campaign: ZnsCampaign, *, chunks_per_shard: int | None = None) -> dict[str, Any]:
+def plan_zns_bulk(
+    campaign: ZnsCampaign, *, chunks_per_shard: int | None = None, approved: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """
     Check every row, freeze the shards, and say what sending would do and cost. Sends nothing.
 
     Args:
         campaign: What to send to whom.
         chunks_per_shard: Calls of one task; None takes 1, and from 100 000 recipients on a few.
+        approved: The plan that somebody has approved; another one is refused.
 
     Returns:
         `plan`: counts, cost, problems and reasons of rejected rows, nobody's number; `shards`: their names;
         `chunks_per_shard`; `account`; `sandbox`, from which nothing can be sent.
 
     Raises:
+        PlanChangedError: What would be sent is not what was approved.
         InvalidRequestError: Source, columns and template do not fit, or nobody can be sent to.
         ConfigurationError: A block cannot be used, or an extra is missing.
         GatewayError, NotSentError, OutcomeUnknownError: Template, balance or price could not be read.
@@ -253,6 +258,8 @@ def plan_zns_bulk(campaign: ZnsCampaign, *, chunks_per_shard: int | None = None)
         cutter, template = Cutter(campaign.chunk_size), opened.channel.row_rules()
         plan = opened.plan(rejects, watch=lambda rows: cutter.watch(in_template_order(rows, template)))
         label, sandbox = account.block.account, account.client.sandbox
+        if approved is not None:
+            check_plan(approved, plan)
         opened.check_reach(plan)
     chunks = cutter.names()
     size = chunks_per_shard or usual_chunks_per_shard(len(chunks))

@@ -1,0 +1,337 @@
+"""Operators that send a message to every row of a list. Again - retry, crash, Clear - never means twice."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow.providers.common.compat.sdk import AirflowSkipException
+
+from esms_connectors.airflow.arguments import one_of
+from esms_connectors.airflow.hooks import EsmsHook
+from esms_connectors.airflow.links import EsmsReportLink
+from esms_connectors.airflow.sending import SendingOperator
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+
+    from airflow.sdk import ObjectStoragePath
+    from airflow.sdk.definitions.context import Context
+
+    from esms_connectors.airflow.connections import Settings
+    from esms_connectors.airflow.lineage import DataTransfer
+    from esms_connectors.gateway.client import EsmsClient
+    from esms_connectors.sending.campaign import Campaign
+    from esms_connectors.sending.channels import Channel
+    from esms_connectors.sending.plan import Plan
+
+CHANNELS = ("zns", "sms", "advertising")
+
+
+class CampaignOperator(SendingOperator):
+    """
+    Send a message to every row of a file, a query or a list, each once; a retry goes on where the last try stopped.
+
+    Every row is checked before the first message. The ledger - `ledger_conn_id` or `ledger_url`, here, in the eSMS
+    connection or as `[esms] ledger_url` - is claimed before and settled after each call, so a worker that is killed
+    leaves at most the calls in flight in doubt, and those are resent under the same request ids. Clear after a failure
+    continues; Clear after success sends nothing unless `resend_on_clear`.
+
+    Args:
+        channel: `zns`; `sms`, a customer-care SMS with a text for each row; or `advertising`, one text for all.
+        recipients: path or URL of a CSV, Excel, JSONL or Parquet file (`s3://connection@bucket/key` takes that
+            connection's credentials, as does an `ObjectStoragePath`), or a small list of rows, also from XCom. Rows are
+            never shown.
+        sql, sql_conn_id, sql_parameters: a SELECT instead; give it an ORDER BY and a fixed end.
+        template_id, oa_id: ZNS: those of the connection if None.
+        template_params: ZNS: columns in the order of the template, variable -> column, or `name,code=ma_khach` as one
+            text. SMS: placeholder -> column, where the names differ.
+        text: SMS: `{customer_name}` stands for the value of that column; must match a registered template of the
+            brandname. Templated and never shown.
+        brandname: SMS: the sender; that of the connection if None.
+        phone_column, key_column: of the phone, and of what tells rows of one phone apart, such as an order number.
+        at_least: share of all rows that must be accepted, those that cannot be sent included, or the task fails; None
+            never fails it for rows.
+        on_empty: what a source without any row means: `skip` skips the task, `fail` fails it, whatever `at_least` says.
+            None skips it in scheduled runs, where a day without rows is a quiet day, and fails it in those started by
+            hand.
+        conflicts: rows that were sent with another content or phone in this run: `refuse` to send any row, or `skip`
+            those. The plan counts them, the rejects list them.
+        reconcile_before_repeat: look in the sent data for what may have left before it is sent again.
+        dry_run: check and count only; the plan is the result.
+        plan: one that was approved, such as `plan.output` of a task with `dry_run`: only what it has is sent, and other
+            rows, another message or another run key fail the task before the first message.
+        rejects_path: CSV for the rows that cannot be sent, to be repaired and sent; a path or a URL, as `recipients`.
+        run_key: names the campaign; made of dag, run and task if None, so that mapped tasks are one campaign. Tasks
+            that use one run key send to nobody twice; those that run at the same time should have people of their own.
+        report_url: where the link "eSMS report" of the task leads; the account at eSMS.vn if None.
+        campaign, send_at, sending_mode, duplicates, encoding, threads, chunk_size, price_vnd: as in
+            `esms_connectors.sending.campaign.Campaign` and its channels.
+
+    Returns (XCom):
+        Counts, cost, run key and campaign; with `dry_run` the plan.
+    """
+
+    template_fields: Sequence[str] = (
+        "recipients",
+        "sql",
+        "sql_conn_id",
+        "sql_parameters",
+        "template_id",
+        "oa_id",
+        "template_params",
+        "brandname",
+        "phone_column",
+        "key_column",
+        "send_at",
+        "campaign",
+        "plan",
+        "rejects_path",
+        "report_url",
+        "run_key",
+        "esms_conn_id",
+        "ledger_conn_id",
+    )
+    hidden_arguments: ClassVar[Sequence[str]] = ("text", "callback_url", "ledger_url")
+    template_ext: Sequence[str] = (".sql",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "sql": "sql",
+        "template_params": "json",
+        "sql_parameters": "json",
+        "plan": "json",
+    }
+    operator_extra_links = (EsmsReportLink(),)
+    _transfer: DataTransfer | None = None
+
+    def __init__(
+        self,
+        *,
+        channel: Literal["zns", "sms", "advertising"],
+        recipients: str | os.PathLike[str] | ObjectStoragePath | Sequence[Mapping[str, object]] | None = None,
+        sql: str | None = None,
+        sql_conn_id: str | None = None,
+        sql_parameters: Mapping[str, object] | None = None,
+        template_id: str | None = None,
+        oa_id: str | None = None,
+        template_params: str | Sequence[str] | Mapping[str, str] = (),
+        text: str | None = None,
+        brandname: str | None = None,
+        phone_column: str = "phone",
+        key_column: str | None = None,
+        duplicates: Literal["merge", "keep"] | None = None,
+        encoding: str | None = None,
+        campaign: str | None = None,
+        send_at: datetime | str | None = None,
+        sending_mode: int | None = None,
+        at_least: float | None = 1.0,
+        on_empty: Literal["skip", "fail"] | None = None,
+        threads: int = 8,
+        chunk_size: int | None = None,
+        conflicts: Literal["refuse", "skip"] = "refuse",
+        reconcile_before_repeat: bool = False,
+        price_vnd: Decimal | float | None = None,
+        dry_run: bool = False,
+        plan: Mapping[str, Any] | None = None,
+        rejects_path: str | os.PathLike[str] | ObjectStoragePath | None = None,
+        report_url: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        from esms_connectors.airflow.sources import hide_rows
+
+        self.channel = one_of(channel, "channel", CHANNELS)
+        # A list in the DAG's own code is hidden at once; one that a task pushes, when it is rendered.
+        self.recipients = hide_rows(recipients) if isinstance(recipients, list | tuple) else recipients
+        self.sql = sql
+        self.sql_conn_id = sql_conn_id
+        self.sql_parameters = sql_parameters
+        self.template_id = template_id
+        self.oa_id = oa_id
+        self.template_params = template_params
+        self.brandname = brandname
+        self.phone_column = phone_column
+        self.key_column = key_column
+        self.duplicates = duplicates
+        self.encoding = encoding
+        self.campaign = campaign
+        self.send_at = send_at
+        self.sending_mode = sending_mode
+        self.at_least = at_least
+        self.on_empty = None if on_empty is None else one_of(on_empty, "on_empty", ("skip", "fail"))
+        self.conflicts = one_of(conflicts, "conflicts", ("refuse", "skip"))
+        self.reconcile_before_repeat = reconcile_before_repeat
+        self.threads = threads
+        self.chunk_size = chunk_size
+        self.price_vnd = price_vnd
+        self.plan_only = dry_run  # `dry_run` is a method of every operator
+        self.plan = plan
+        self.rejects_path = rejects_path
+        self.report_url = report_url
+        self.hide_arguments(text=text)
+
+    def after_rendering(self) -> None:
+        from esms_connectors.airflow.sources import hide_rows
+
+        self.recipients = hide_rows(self.recipients)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        with self.working():
+            return self._send(context)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """From the file to the sent data; see `esms_connectors.airflow.lineage`."""
+        from esms_connectors.airflow.lineage import operator_lineage
+
+        return operator_lineage(self._transfer)
+
+    def _send(self, context: Context) -> dict[str, Any]:
+        from contextlib import ExitStack
+
+        from esms_connectors.airflow.arguments import path
+        from esms_connectors.airflow.identity import generation_of, note_done, run_key_of
+        from esms_connectors.airflow.lineage import SENT_DATA, DataTransfer, file_dataset
+        from esms_connectors.airflow.sources import opened_source, rejects_file
+
+        hook = EsmsHook(self.esms_conn_id)
+        rejects_path = path(self.rejects_path, "rejects_path")
+        approved = _plan_of(self.plan)
+        generation = generation_of(context, resend_on_clear=self.resend_on_clear)
+        with ExitStack() as stack:
+            source = stack.enter_context(
+                opened_source(self.recipients, self.sql, self.sql_conn_id, self.sql_parameters)  # type: ignore[arg-type]
+            )
+            campaign = self._campaign_of(context, hook, stack, source, run_key_of(context, self.run_key, generation))
+            rejects = None
+            if rejects_path is not None:
+                rejects = stack.enter_context(rejects_file(rejects_path, self.recipients))
+
+            def tell(plan: Plan) -> None:
+                self.log.info(
+                    "%d rows: %d to send, %d settled before, %d cannot be sent",
+                    plan.report.rows, plan.to_send, plan.already_settled, plan.report.rejected,
+                )  # fmt: skip
+                for problem in plan.problems:
+                    self.log.warning("%s", problem)
+                if plan.empty and campaign.on_empty == "skip":
+                    raise AirflowSkipException("The source has no row: there is nobody to send to.")
+
+            if self.plan_only:
+                plan = campaign.plan(rejects)
+                tell(plan)
+                return plan.as_dict()
+            result = campaign.send(approved, rejects=rejects, on_plan=tell).as_dict()
+        self._transfer = DataTransfer(file_dataset(self.recipients), SENT_DATA, result["accepted"])
+        note_done(context, generation, resend_on_clear=self.resend_on_clear)
+        return result
+
+    def _campaign_of(self, context: Context, hook: EsmsHook, stack: Any, source: Any, run_key: str) -> Campaign:
+        from esms_connectors.airflow.arguments import number, point_in_time, text, whole_number
+        from esms_connectors.sending.campaign import Campaign
+        from esms_connectors.sending.policy import on_empty_of, read_price
+
+        settings = hook.settings()
+        threads = whole_number(self.threads, "threads")
+        client: EsmsClient = stack.enter_context(hook.get_conn(max_connections=max(16, threads)))
+        more: dict[str, Any] = {
+            "send_at": point_in_time(self.send_at, "send_at", context, whole_days=False),
+            "callback_url": self._callback_to_use(settings, context),
+        }
+        if self.chunk_size is not None:
+            more["chunk_size"] = whole_number(self.chunk_size, "chunk_size")
+        run_type = getattr(context.get("dag_run"), "run_type", None)
+        return Campaign(
+            self._channel_of(client, settings, context, more),
+            source,
+            _columns(self.template_params, self.phone_column, self.key_column, by_name=self.channel != "zns"),
+            ledger=stack.enter_context(self._open_ledger(hook, context)),
+            run_key=run_key,
+            duplicates=self.duplicates,
+            encoding=self.encoding,
+            campaign=text(self.campaign, "campaign") or f"{context['ti'].dag_id}.{context['ti'].task_id}",
+            threads=threads,
+            at_least=None if self.at_least is None else number(self.at_least, "at_least"),
+            on_empty=on_empty_of(
+                self.on_empty,  # type: ignore[arg-type]
+                scheduled=getattr(run_type, "value", run_type) not in (None, "manual"),
+            ),
+            conflicts="skip" if self.conflicts == "skip" else "refuse",
+            reconcile_before_repeat=self.reconcile_before_repeat,
+            price_vnd=read_price(self.price_vnd),
+        )
+
+    def _channel_of(self, client: EsmsClient, settings: Settings, context: Context, more: dict[str, Any]) -> Channel:
+        from esms_connectors.airflow.arguments import checked_text, text
+        from esms_connectors.gateway.errors import ConfigurationError
+        from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel, ZnsChannel
+
+        if self.channel == "zns":
+            template_id = text(self.template_id, "template_id") or settings.template_id
+            oa_id = text(self.oa_id, "oa_id") or settings.oa_id
+            if not template_id or not oa_id:
+                raise ConfigurationError("Give template_id and oa_id, here or in the eSMS connection.")
+            return ZnsChannel(client, template_id, oa_id, self.sending_mode, **more)
+        brandname = text(self.brandname, "brandname") or settings.brandname
+        if not brandname:
+            raise ConfigurationError("Give brandname, here or in the eSMS connection: an SMS needs its sender.")
+        kind = CareSmsChannel if self.channel == "sms" else AdvertisingChannel
+        return kind(client, checked_text(self.rendered("text", context)), brandname, **more)
+
+
+class ZnsBulkOperator(CampaignOperator):
+    """
+    Send a ZNS to every row of a file, a query or a list, each once; a retry goes on where the last try stopped.
+
+    Args:
+        As in `CampaignOperator`: `template_id`, `oa_id`, `template_params`, and whom and how.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(channel="zns", **kwargs)
+
+
+class SmsBulkOperator(CampaignOperator):
+    """
+    Send a customer-care SMS to every row of a file, a query or a list, each once, with values of the row in the text.
+
+    Args:
+        As in `CampaignOperator`: `text`, `brandname`, and whom and how.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(channel="sms", **kwargs)
+
+
+def _columns(template_params: Any, phone: str, key: str | None, *, by_name: bool) -> Any:
+    from esms_connectors.airflow.arguments import column_names
+    from esms_connectors.recipients import Columns
+
+    column_names(template_params, phone_column=phone, **({} if key is None else {"key_column": key}))
+    if isinstance(template_params, str):
+        found = Columns.parse(template_params, phone=phone, key_column=key)
+        template_params = found.params
+    if by_name and not isinstance(template_params, Mapping):
+        # Placeholders go by name, whatever their order in the text.
+        template_params = {name: name for name in template_params}
+    return Columns(phone, template_params, key)
+
+
+def _plan_of(given: Any) -> Mapping[str, Any] | None:
+    """The plan as another task gave it, or as its JSON, which a template makes of it."""
+    import json
+
+    from esms_connectors.airflow.arguments import text
+    from esms_connectors.gateway.errors import InvalidRequestError
+
+    if given is None or isinstance(given, Mapping):
+        return given
+    try:
+        plan = json.loads(text(given, "plan") or "null")
+    except ValueError:
+        plan = False
+    if plan is not None and not isinstance(plan, Mapping):
+        raise InvalidRequestError(
+            "plan takes what a task with dry_run=True returned, such as plan=plan.output.", field="plan"
+        )
+    return plan

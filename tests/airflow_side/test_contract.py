@@ -1,0 +1,63 @@
+"""The campaigns of `tests/contract` through the operator of Airflow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipException
+from contract.cases import CASES, OA_ID, PARAMS, TEMPLATE_ID, Answer, Case, Order, World, check
+from task_runs import Runs
+
+from esms_connectors import EsmsError
+from esms_connectors.airflow.operators import ZnsBulkOperator
+from esms_connectors.emulator import Emulator, EmulatorServer
+from esms_connectors.gateway import machine_clock
+from esms_connectors.sending.bulk import BulkIncompleteError
+
+
+@pytest.fixture
+def world(gateway: Emulator, server: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.chdir(tmp_path)
+    found = World(server, tmp_path, machine_clock.now())
+    found.prepare()
+    return found
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_airflow(case: Case, world: World, connect: Callable[..., None], runs: Runs) -> None:
+    """Tasks do what the table says."""
+
+    def operator(world: World, order: Order) -> Answer:
+        connect({"oa_id": OA_ID, "sandbox": order.sandbox})
+        more: dict[str, Any] = {"plan": world.plan} if order.plan else {}
+        task = ZnsBulkOperator(
+            task_id="send",
+            recipients=world.source(order),
+            template_id=TEMPLATE_ID,
+            template_params=PARAMS,
+            ledger_url=order.ledger or world.ledger,
+            run_key=order.run_key,
+            send_at=None if order.send_at is None else world.now + timedelta(hours=order.send_at),
+            at_least=order.at_least,
+            on_empty=order.on_empty,
+            conflicts=order.conflicts,
+            rejects_path=world.rejects if order.rejects else None,
+            dry_run=order.dry_run,
+            **more,
+        )
+        try:
+            result = runs(task)
+        except AirflowSkipException as skip:
+            return Answer("skipped", str(skip))
+        except BulkIncompleteError as error:
+            return Answer("incomplete", str(error))
+        except (EsmsError, AirflowException) as error:
+            return Answer("refused", str(error))
+        return Answer("planned" if order.dry_run else "sent", result=json.loads(json.dumps(result)))
+
+    check(case, world, operator)

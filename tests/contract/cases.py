@@ -1,0 +1,360 @@
+"""
+One campaign through every front end: the same decision, the same messages at the gateway, the same JSON.
+
+A front end joins by one function, `Front`, which turns an `Order` into its own call and what comes back into an
+`Answer`. The right values stand in `CASES`, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from esms_connectors.emulator import (
+    DEMO_API_KEY,
+    DEMO_OA_ID,
+    DEMO_SECRET_KEY,
+    DEMO_TEMPLATE_ID,
+    Emulator,
+    EmulatorServer,
+    code,
+    refuse_before,
+)
+from esms_connectors.gateway.credentials import Credentials
+from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
+from esms_connectors.gateway.request_ids import IdFact
+from esms_connectors.ledger import Ledger
+
+PARAMS = "customer_name,service,code,date"
+OA_ID, TEMPLATE_ID = DEMO_OA_ID, DEMO_TEMPLATE_ID
+LANDLINE = "0283812345"
+
+# What an `Answer.result` of sending has, whoever sent it.
+RESULT_KEYS = frozenset(
+    [
+        "channel",
+        "run_key",
+        "campaign",
+        "sandbox",
+        "rows",
+        "recipients",
+        "accepted",
+        "sent_by_this_try",
+        "duplicates",
+        "rejected",
+        "unknown",
+        "held",
+        "not_sent",
+        "at_other_workers",
+        "not_tried",
+        "complete",
+        "at_least",
+        "accepted_share",
+        "stopped_by",
+        "price_vnd",
+        "cost_vnd",
+        "run",
+        "ledger",
+        "rejects",
+        "seconds",
+    ]
+)
+PLAN_KEYS = frozenset(
+    [
+        "channel",
+        "run_key",
+        "about",
+        "key_column",
+        "fingerprint",
+        "sandbox",
+        "rows",
+        "recipients",
+        "already_settled",
+        "to_send",
+        "conflicts",
+        "chunks",
+        "segments",
+        "longest_segments",
+        "unicode_messages",
+        "forced_by",
+        "price_vnd",
+        "price_from",
+        "cost_vnd",
+        "balance_vnd",
+        "left_vnd",
+        "problems",
+        "ledger",
+        "rejects",
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Order:
+    """
+    What is asked of a front end, which stands for the same in each.
+
+    Attributes:
+        people: who stands in the list, a number each; a text is a phone that cannot be sent to.
+        service: what they are told; another one is another content.
+        send_at: hours from now.
+        plan: with the plan that the step before has made.
+    """
+
+    people: tuple[int | str, ...] = (1, 2, 3)
+    service: str = "Gội đầu"
+    run_key: str = "evening"
+    send_at: float | None = None
+    at_least: float | None = 1.0
+    on_empty: str | None = "fail"
+    conflicts: str = "refuse"
+    rejects: bool = False
+    dry_run: bool = False
+    plan: bool = False
+    sandbox: bool = False
+    ledger: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """
+    Attributes:
+        decision: sent, planned, skipped (nothing to do), refused (this call sent nothing), or incomplete.
+        words: of the error, one line.
+        result: as JSON has it.
+    """
+
+    decision: str
+    words: str = ""
+    result: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """An order, what must come of it, and what happens to the gateway before it."""
+
+    order: Order
+    decision: str
+    words: str = ""
+    counts: Mapping[str, Any] = field(default_factory=dict)
+    before: Callable[[Emulator], object] | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    steps: tuple[Step, ...]
+    reached: tuple[int, ...]
+    rejects: tuple[str, ...] = ()
+
+
+@dataclass
+class World:
+    """A gateway, a folder and a ledger that knows that request ids are honoured."""
+
+    server: EmulatorServer
+    folder: Path
+    now: datetime
+    plan: Mapping[str, Any] | None = None
+
+    @property
+    def gateway(self) -> Emulator:
+        return self.server.emulator
+
+    @property
+    def ledger(self) -> str:
+        return f"sqlite:///{self.folder / 'ledger.sqlite'}"
+
+    @property
+    def rejects(self) -> Path:
+        return self.folder / "rejects.csv"
+
+    def prepare(self) -> None:
+        account = Credentials(DEMO_API_KEY, DEMO_SECRET_KEY).account_at(self.server.base_url)
+        with Ledger.open(self.ledger) as ledger:
+            ledger.facts.learn(account, SEND_ZNS_BULK.name, IdFact(True, ledger.now()))
+
+    def source(self, order: Order) -> str:
+        path = self.folder / "customers.csv"
+        rows = [
+            f"{phone_of(one) if isinstance(one, int) else one},Khách {one},{order.service},M{one},15/05/2024"
+            for one in order.people
+        ]
+        path.write_text("\n".join([f"phone,{PARAMS}", *rows]) + "\n", encoding="utf-8")
+        return str(path)
+
+
+Front = Callable[[World, Order], Answer]
+
+
+def phone_of(number: int) -> str:
+    return f"090{1_000_000 + number:07d}"
+
+
+def check(case: Case, world: World, front: Front) -> None:
+    """Each step: decision, words of an error, counts; in the end the messages at the gateway and the rejects."""
+    for step in case.steps:
+        if step.before is not None:
+            step.before(world.gateway)
+        answer = front(world, step.order)
+        assert (answer.decision, "\n" in answer.words.strip()) == (step.decision, False), answer
+        assert step.words in answer.words, answer
+        if answer.result is not None:
+            keys = PLAN_KEYS if answer.decision == "planned" else RESULT_KEYS
+            assert frozenset(answer.result) == keys
+            assert answer.result["run_key"] == step.order.run_key
+            assert answer.result["ledger"] == str(world.folder / "ledger.sqlite")
+            assert answer.result["rejects"] == (str(world.rejects) if step.order.rejects else None)
+            found = {**answer.result, **answer.result["rows"], "rows": answer.result["rows"]["rows"]}
+            assert {name: found[name] for name in step.counts} == step.counts
+        if answer.decision == "planned":
+            world.plan = answer.result
+    assert world.gateway.deliveries_by_phone() == {phone_of(one): 1 for one in case.reached}
+    listed = world.rejects.read_text(encoding="utf-8-sig").splitlines()[1:] if world.rejects.exists() else []
+    assert [line.split(",")[0] for line in listed] == list(case.rejects)
+
+
+def _all(count: int, **more: Any) -> dict[str, Any]:
+    return {"rows": count, "recipients": count, "accepted": count, "sent_by_this_try": count, "complete": True, **more}
+
+
+def _down(gateway: Emulator) -> None:
+    gateway.faults.add("send_zns_bulk", refuse_before(), every=1)
+
+
+def _no_money(gateway: Emulator) -> None:
+    gateway.faults.add("send_zns_bulk", code("103"), every=1)
+
+
+def _up(gateway: Emulator) -> None:
+    gateway.faults.clear()
+
+
+TEN = (*range(1, 10), LANDLINE)
+
+CASES = (
+    Case("a list", (Step(Order(), "sent", counts=_all(3, rejected=0, unknown=0, at_least=1.0)),), (1, 2, 3)),
+    Case(
+        "again is the resume",
+        (
+            Step(Order(people=(1, 2)), "sent", counts=_all(2)),
+            Step(
+                Order(),
+                "sent",
+                counts={"recipients": 3, "accepted": 3, "sent_by_this_try": 1, "complete": True},
+            ),
+        ),
+        (1, 2, 3),
+    ),
+    Case("a time that is over", (Step(Order(send_at=-1), "refused", "lies in the past"),), ()),
+    Case("a time to come", (Step(Order(send_at=2), "sent", counts=_all(3)),), (1, 2, 3)),
+    Case(
+        "a time that is over when a try comes again",
+        (
+            Step(Order(people=(1, 2)), "sent", counts=_all(2)),
+            Step(Order(send_at=-1), "sent", counts={"accepted": 3, "sent_by_this_try": 1}),
+        ),
+        (1, 2, 3),
+    ),
+    Case(
+        "at_least is of all rows, and out of reach",
+        (Step(Order(people=TEN, at_least=0.95), "refused", "1 of 10 rows cannot be sent"),),
+        (),
+    ),
+    Case(
+        "at_least just within reach",
+        (
+            Step(
+                Order(people=TEN, at_least=0.9),
+                "sent",
+                counts={"rows": 10, "recipients": 9, "accepted": 9, "accepted_share": 0.9},
+            ),
+        ),
+        tuple(range(1, 10)),
+    ),
+    Case("at_least of all", (Step(Order(people=TEN), "refused", "at_least"),), ()),
+    Case(
+        "no at_least, and the rows that cannot be sent are listed",
+        (Step(Order(people=TEN, at_least=None, rejects=True), "sent", counts={"recipients": 9, "accepted": 9}),),
+        tuple(range(1, 10)),
+        ("11",),
+    ),
+    Case("a list without rows", (Step(Order(people=()), "refused", "on_empty"),), ()),
+    Case("a list without rows by choice", (Step(Order(people=(), on_empty="skip"), "skipped"),), ()),
+    Case("nobody can be sent to", (Step(Order(people=(LANDLINE,), at_least=0), "refused", "No row"),), ()),
+    Case(
+        "rows that were sent as something else",
+        (
+            Step(Order(people=(1, 2)), "sent", counts=_all(2)),
+            Step(Order(service="Cắt tóc"), "refused", "conflicts"),
+            Step(
+                Order(service="Cắt tóc", conflicts="skip", rejects=True),
+                "sent",
+                counts={"rows": 3, "conflicts": 2, "recipients": 1, "accepted": 1, "sent_by_this_try": 1},
+            ),
+        ),
+        (1, 2, 3),
+        ("2", "3"),
+    ),
+    Case(
+        "a plan sends nothing, and what it has is sent",
+        (
+            Step(
+                Order(dry_run=True),
+                "planned",
+                counts={"rows": 3, "recipients": 3, "to_send": 3, "already_settled": 0, "conflicts": 0, "chunks": 1},
+            ),
+            Step(Order(plan=True), "sent", counts=_all(3)),
+        ),
+        (1, 2, 3),
+    ),
+    Case(
+        "more rows than the approved plan has",
+        (
+            Step(Order(people=(1,), dry_run=True), "planned", counts={"to_send": 1}),
+            Step(Order(plan=True), "refused", "not what was planned"),
+        ),
+        (),
+    ),
+    Case(
+        "as many rows as the approved plan has, with other words",
+        (
+            Step(Order(dry_run=True), "planned", counts={"to_send": 3}),
+            Step(Order(plan=True, service="Cắt tóc"), "refused", "not what was planned"),
+        ),
+        (),
+    ),
+    *(
+        Case(f"a ledger whose address has a slip: {ledger}", (Step(Order(ledger=ledger), "refused", "ledger"),), ())
+        for ledger in ("postgresql://me:p@ss:w0rd@127.0.0.1:1/l", "sqlite:/ledger.sqlite")
+    ),
+    *(
+        Case(f"a bad run key: {run_key[:12]!r}", (Step(Order(run_key=run_key), "refused", "run"),), ())
+        for run_key in ("", " ", "evening ", "None", "visits-None", "visits-", "visits--1", "a" * 201, "two\nlines")
+    ),
+    Case("a sandbox", (Step(Order(sandbox=True), "refused", "sandbox"),), ()),
+    Case(
+        "a plan in the sandbox",
+        (Step(Order(sandbox=True, dry_run=True), "planned", counts={"sandbox": True, "to_send": 3}),),
+        (),
+    ),
+    Case(
+        "no connection, and again",
+        (
+            Step(Order(), "incomplete", before=_down),
+            Step(Order(), "sent", counts=_all(3), before=_up),
+        ),
+        (1, 2, 3),
+    ),
+    Case(
+        "no money, and again after a top-up",
+        (
+            Step(Order(), "incomplete", "103", before=_no_money),
+            Step(Order(), "sent", counts=_all(3), before=_up),
+        ),
+        (1, 2, 3),
+    ),
+)

@@ -1,0 +1,112 @@
+"""The campaigns of `cases` through the core, and through `esms`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pendulum
+import pytest
+from contract.cases import CASES, OA_ID, PARAMS, TEMPLATE_ID, Answer, Case, Front, Order, World, check
+from esms_processes import Esms
+
+from esms_connectors import Credentials, EsmsClient, EsmsError
+from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, EmulatorServer
+from esms_connectors.ledger import Ledger
+from esms_connectors.recipients import Columns, RejectsFile
+from esms_connectors.sending.bulk import BulkIncompleteError
+from esms_connectors.sending.campaign import Campaign
+from esms_connectors.sending.channels import ZnsChannel
+
+
+@pytest.fixture
+def gateway() -> Emulator:
+    """By the real clock, because `esms` knows no other."""
+    return Emulator()
+
+
+@pytest.fixture
+def world(server: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.chdir(tmp_path)
+    found = World(server, tmp_path, pendulum.now("UTC"))
+    found.prepare()
+    return found
+
+
+def core(world: World, order: Order) -> Answer:
+    rejects = RejectsFile(world.rejects) if order.rejects else None
+    credentials = Credentials(DEMO_API_KEY, DEMO_SECRET_KEY)
+    send_at = None if order.send_at is None else world.now + timedelta(hours=order.send_at)
+    try:
+        with (
+            EsmsClient(credentials, base_url=world.server.base_url, sandbox=order.sandbox) as client,
+            Ledger.open(order.ledger or world.ledger) as ledger,
+        ):
+            campaign = Campaign(
+                ZnsChannel(client, TEMPLATE_ID, OA_ID, send_at=send_at),
+                world.source(order),
+                Columns.parse(PARAMS),
+                ledger=ledger,
+                run_key=order.run_key,
+                at_least=order.at_least,
+                on_empty=order.on_empty,  # type: ignore[arg-type]
+                conflicts=order.conflicts,  # type: ignore[arg-type]
+            )
+            if order.dry_run:
+                return Answer("planned", result=campaign.plan(rejects).as_dict())
+            result = campaign.send(world.plan if order.plan else None, rejects=rejects).as_dict()
+    except BulkIncompleteError as error:
+        return Answer("incomplete", str(error))
+    except EsmsError as error:
+        return Answer("refused", str(error))
+    return Answer("sent" if result["rows"]["rows"] else "skipped", result=result)
+
+
+@pytest.fixture
+def cli(esms: Esms) -> Front:
+    def call(world: World, order: Order) -> Answer:
+        flags: dict[str, Any] = {
+            "--template": TEMPLATE_ID,
+            "--oa": OA_ID,
+            "--params": PARAMS,
+            "--run-key": order.run_key,
+            "--ledger": order.ledger or world.ledger,
+            "--on-empty": order.on_empty,
+            "--conflicts": order.conflicts,
+            "--at-least": 0 if order.at_least is None else order.at_least,
+        }
+        if order.send_at is not None:
+            flags["--at"] = (world.now + timedelta(hours=order.send_at)).isoformat()
+        if order.rejects:
+            flags["--rejects"] = world.rejects
+        if order.plan:
+            file = world.folder / "plan.json"
+            file.write_text(json.dumps(world.plan), encoding="utf-8")
+            flags["--plan-file"] = file
+        words = [f"{name}={value}" for name, value in flags.items()]
+        words += ["--plan"] if order.dry_run else []
+        words += ["--sandbox"] if order.sandbox else []
+        done = esms.start(world.server.base_url, "send-zns", world.source(order), *words, "--json").finish()
+        if done.code == 0:
+            decision = "planned" if order.dry_run else "sent" if done.json["rows"]["rows"] else "skipped"
+            return Answer(decision, result=done.json)
+        assert "Traceback" not in done.err
+        said = (done.json["message"] if done.out else done.err).strip().replace("--on-empty", "on_empty")
+        return Answer("refused" if done.code == 2 else "incomplete", said)
+
+    return call
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_core(case: Case, world: World) -> None:
+    """The values in the table are right."""
+    check(case, world, core)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_cli(case: Case, world: World, cli: Callable[[World, Order], Answer]) -> None:
+    """The command line does the same."""
+    check(case, world, cli)

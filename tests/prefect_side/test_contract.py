@@ -1,0 +1,72 @@
+"""The campaigns of `tests/contract` through the flow of Prefect."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import timedelta
+from pathlib import Path
+
+import pendulum
+import pytest
+from conftest import name_of
+from contract.cases import CASES, OA_ID, PARAMS, TEMPLATE_ID, Answer, Case, Order, World, check
+from prefect import flow
+
+from esms_connectors import EsmsError
+from esms_connectors.emulator import EmulatorServer
+from esms_connectors.prefect import EsmsCredentials, EsmsLedger, ZnsCampaign, plan_zns_bulk, zns_campaign
+from esms_connectors.sending.bulk import BulkIncompleteError
+
+# What the flow tells beside what every front end tells.
+MORE = {"account", "unsettled", "shards", "shards_passed_over", "not_in_ledger"}
+
+
+@pytest.fixture
+def world(server: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.chdir(tmp_path)
+    found = World(server, tmp_path, pendulum.now("UTC"))
+    found.prepare()
+    return found
+
+
+def prefect(world: World, order: Order, credentials: EsmsCredentials) -> Answer:
+    name = name_of(credentials)
+    if order.sandbox:
+        name = f"sandbox-{uuid.uuid4().hex[:8]}"
+        credentials.model_copy(update={"sandbox": True}).save(name)
+    ledger = f"contract-{uuid.uuid4().hex[:8]}"
+    try:
+        EsmsLedger(url=order.ledger or world.ledger).save(ledger)
+        campaign = ZnsCampaign(
+            run_key=order.run_key,
+            source=world.source(order),
+            template_id=TEMPLATE_ID,
+            oa_id=OA_ID,
+            params=PARAMS.split(","),
+            send_at=None if order.send_at is None else world.now + timedelta(hours=order.send_at),
+            at_least=order.at_least,
+            on_empty=order.on_empty,
+            conflicts=order.conflicts,
+            rejects=str(world.rejects) if order.rejects else None,
+            credentials=name,
+            ledger=ledger,
+        )
+        if order.dry_run:
+            return Answer("planned", result=flow(lambda: plan_zns_bulk(campaign)["plan"], name="plan")())
+        result = zns_campaign(campaign, plan=world.plan if order.plan else None)
+    except BulkIncompleteError as error:
+        return Answer("incomplete", str(error))
+    except EsmsError as error:
+        return Answer("refused", str(error))
+    except ValueError as error:
+        # Refused by the form already: what pydantic says has lines of its own.
+        return Answer("refused", str(error).replace("\n", " "))
+    result = {key: value for key, value in json.loads(json.dumps(result)).items() if key not in MORE}
+    return Answer("sent" if result["rows"]["rows"] else "skipped", result=result)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_prefect(case: Case, world: World, credentials: EsmsCredentials) -> None:
+    """Flows do what the table says."""
+    check(case, world, lambda world, order: prefect(world, order, credentials))
