@@ -1,0 +1,75 @@
+"""SmsBulkOperator and CampaignOperator: a text for each row, by the same rules as a ZNS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from task_runs import Runs
+
+from esms_connectors.airflow.operators import CampaignOperator, SmsBulkOperator, ZnsBulkOperator
+from esms_connectors.emulator import DEMO_BRANDNAME, Emulator
+from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
+
+ROWS = [{"phone": f"090100000{number}", "Tên khách": f"Chị Lan {number}", "code": f"M{number}"} for number in range(3)]
+TEXT = "Xin chào {Tên khách}, mã {code}"
+
+
+@pytest.fixture
+def send(connect: Callable[..., None], runs: Runs, ledger_url: str) -> Callable[..., Any]:
+    """Runs a fresh operator, as another try does."""
+    connect({"brandname": DEMO_BRANDNAME})
+
+    def run(**arguments: Any) -> Any:
+        given = {"recipients": ROWS, "text": TEXT, "ledger_url": ledger_url, "threads": 2, **arguments}
+        return runs(SmsBulkOperator(task_id="send", **given))
+
+    return run
+
+
+def test_each_row_gets_its_own_text_once(send: Callable[..., Any], gateway: Emulator) -> None:
+    """Placeholders are columns; the second try sends nothing; the result has counts only."""
+    result = send()
+    assert (result["channel"], result["accepted"], result["sent_by_this_try"]) == ("sms", 3, 3)
+    assert sorted(message.content for message in gateway.messages()) == [
+        f"Xin chào Chị Lan {number}, mã M{number}" for number in range(3)
+    ]
+    assert send()["sent_by_this_try"] == 0
+    assert gateway.deliveries_by_phone() == {row["phone"]: 1 for row in ROWS}
+    assert "090100000" not in json.dumps(result)
+
+
+def test_placeholders_of_other_columns(send: Callable[..., Any], gateway: Emulator) -> None:
+    """By `template_params`, and a placeholder that is no column sends nothing."""
+    with pytest.raises(EsmsError, match="name"):
+        send(text="Chao {name}", run_key="a")
+    assert gateway.message_count == 0
+    send(text="Chao {name}", template_params={"name": "Tên khách"}, run_key="a")
+    assert gateway.message_count == 3
+
+
+def test_another_text_under_the_same_key_is_refused(send: Callable[..., Any], gateway: Emulator) -> None:
+    """As with a ZNS."""
+    send(run_key="a")
+    with pytest.raises(InvalidRequestError, match="conflicts"):
+        send(run_key="a", text="Chao {code}")
+    assert gateway.message_count == 3
+
+
+def test_the_channel_is_an_argument(runs: Runs, connect: Callable[..., None], ledger_url: str) -> None:
+    """Of which the operators of one channel are short forms; one that is none is told when the DAG is parsed."""
+    connect({"brandname": DEMO_BRANDNAME})
+    given = {"recipients": ROWS, "text": TEXT, "ledger_url": ledger_url, "task_id": "send"}
+    assert runs(CampaignOperator(channel="sms", dry_run=True, **given))["recipients"] == 3
+    with pytest.raises(InvalidRequestError, match="channel is zns or sms or advertising"):
+        CampaignOperator(channel="fax", **given)
+    assert issubclass(ZnsBulkOperator, CampaignOperator)
+
+
+def test_the_text_is_shown_nowhere(connect: Callable[..., None]) -> None:
+    """It is no template field, although it is templated."""
+    assert "text" not in SmsBulkOperator.template_fields
+    task = SmsBulkOperator(task_id="send", recipients=ROWS, text=TEXT)
+    assert TEXT not in str(vars(task).get("recipients")) + repr(task)
