@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pendulum
 import pytest
-from conftest import name_of
 from contract.cases import CASES, OA_ID, PARAMS, TEMPLATE_ID, Answer, Case, Order, World, check
 from prefect import flow
 
@@ -31,10 +30,9 @@ def world(server: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def prefect(world: World, order: Order, credentials: EsmsCredentials) -> Answer:
-    name = name_of(credentials)
-    if order.sandbox:
-        name = f"sandbox-{uuid.uuid4().hex[:8]}"
-        credentials.model_copy(update={"sandbox": True}).save(name)
+    # Receipts are kept by account and run key, and the table has one run key.
+    name = f"contract-{uuid.uuid4().hex[:8]}"
+    credentials.model_copy(update={"sandbox": order.sandbox, "account": world.folder.name.strip("_")[:50]}).save(name)
     ledger = f"contract-{uuid.uuid4().hex[:8]}"
     try:
         EsmsLedger(url=order.ledger or world.ledger).save(ledger)
