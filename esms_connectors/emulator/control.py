@@ -15,6 +15,8 @@ Control endpoints, for tests and people in another process. JSON in and out; tim
     DELETE /_emulator/faults              ?function=...: all rules, or those of one function
     POST   /_emulator/quirks              {quirk: value, ...}
     POST   /_emulator/clock               {seconds}: moves a virtual clock
+    POST   /_emulator/template            {template_id, status, quality, daily_quota, ...}
+    POST   /_emulator/official-account    {oa_id, active, daily_quota, quality, ...}
     POST   /_emulator/balance             {balance_vnd}
     POST   /_emulator/reset               forget messages, calls and faults
 
@@ -23,7 +25,6 @@ A refused request is HTTP 400 with `{"error": text}`. There is no password: bind
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cache
@@ -34,10 +35,10 @@ from urllib.parse import urlsplit
 import msgspec
 import requests
 
-from .config import Quirks
 from .emulator import Emulator
 from .faults import fault_from_options
-from .progress import VirtualClock, local_text
+from .progress import VirtualClock, local_day, local_text
+from .settings import quirk_value
 from .wire import HTML_TYPE, Reply, Request, encode, query_members
 
 PREFIX = "/_emulator/"
@@ -76,6 +77,21 @@ def state_summary(emulator: Emulator) -> dict[str, Any]:
                 for (function, code), count in sorted(emulator.codes.items())
             ],
             "fault_rules": len(emulator.faults.rules),
+            "official_accounts": [
+                {
+                    "oa_id": oa.oa_id,
+                    "daily_quota": oa.daily_quota,
+                    "left_today": account.left_of_oa(oa.oa_id, local_day(now_ms)),
+                }
+                for account in state.accounts.values()
+                for oa in account.official_accounts.values()
+                if oa.active
+            ],
+            "registrations": [
+                {"number": mark.number, "what": mark.what, "done": now_ms >= mark.reviewed_ms}
+                for account in state.accounts.values()
+                for mark in account.registrations[-_NEWEST:]
+            ],
             "callbacks_waiting": emulator.callbacks.waiting,
             "callback_attempts": emulator.callbacks.tried,
             "newest": [_masked_message(emulator, number) for number in newest],
@@ -176,17 +192,28 @@ def _clear_faults(emulator: Emulator, members: Members) -> Any:
 
 
 def _set_quirks(emulator: Emulator, members: Members) -> Any:
-    names = {field.name for field in dataclasses.fields(Quirks)}
-    if unknown := set(members) - names:
-        raise ValueError(f"no such quirk: {', '.join(sorted(unknown))}; there are {', '.join(sorted(names))}")
-    for name, value in members.items():
-        setattr(emulator.quirks, name, tuple(value) if isinstance(value, list) else value)
+    # All are read before one is set, so that a wrong one changes nothing.
+    values = {name: quirk_value(name, value) for name, value in members.items()}
+    for name, value in values.items():
+        setattr(emulator.quirks, name, value)
     return emulator.quirks
 
 
 def _advance(emulator: Emulator, members: Members) -> Any:
     emulator.advance(float(members["seconds"]))
     return {"now_ms": emulator.clock.now_ms()}
+
+
+def _change_template(emulator: Emulator, members: Members) -> Any:
+    changes = dict(members)
+    emulator.change_template(str(changes.pop("template_id")), **changes)
+    return {}
+
+
+def _change_official_account(emulator: Emulator, members: Members) -> Any:
+    changes = dict(members)
+    emulator.change_official_account(str(changes.pop("oa_id")), **changes)
+    return {}
 
 
 def _set_balance(emulator: Emulator, members: Members) -> Any:
@@ -213,6 +240,8 @@ _ACTIONS: Mapping[tuple[str, str], Callable[[Emulator, Members], Any]] = {
     ("DELETE", "faults"): _clear_faults,
     ("POST", "quirks"): _set_quirks,
     ("POST", "clock"): _advance,
+    ("POST", "template"): _change_template,
+    ("POST", "official-account"): _change_official_account,
     ("POST", "balance"): _set_balance,
     ("POST", "reset"): _reset,
 }
@@ -325,6 +354,14 @@ class EmulatorControl:
     def advance(self, seconds: float) -> None:
         """Move a virtual clock forward."""
         self._call("POST", "clock", {"seconds": seconds})
+
+    def change_template(self, template_id: str, **changes: Any) -> None:
+        """Change a ZNS template of the demo account, e.g. `status="DISABLE"`."""
+        self._call("POST", "template", {"template_id": template_id, **changes})
+
+    def change_official_account(self, oa_id: str, **changes: Any) -> None:
+        """Change an OA of the demo account, e.g. `daily_quota=10`."""
+        self._call("POST", "official-account", {"oa_id": oa_id, **changes})
 
     def set_balance(self, balance_vnd: Decimal | int) -> None:
         """Put this much money on the demo account."""

@@ -6,7 +6,7 @@ import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Literal
@@ -258,6 +258,22 @@ class Emulator:
         """Answer 99 for this number (in its `0...` form) from now on."""
         with self.state.lock:
             self.state.blocked_phones.add(phone)
+
+    def change_template(self, template_id: str, api_key: str = DEMO_API_KEY, **changes: Any) -> None:
+        """Change a ZNS template from now on: `status`, `quality`, `daily_quota`, `params` ... (see `ZnsTemplate`)."""
+        with self.state.lock:
+            templates = self.account(api_key).templates
+            if template_id not in templates:
+                raise KeyError(f"no template {template_id!r}")
+            templates[template_id] = replace(templates[template_id], **changes)
+
+    def change_official_account(self, oa_id: str, api_key: str = DEMO_API_KEY, **changes: Any) -> None:
+        """Change an OA from now on: `active`, `daily_quota`, `quality` ... (see `OfficialAccount`)."""
+        with self.state.lock:
+            accounts = self.account(api_key).official_accounts
+            if oa_id not in accounts:
+                raise KeyError(f"no OA {oa_id!r}")
+            accounts[oa_id] = replace(accounts[oa_id], **changes)
 
     def advance(self, seconds: float = 0.0, *, minutes: float = 0.0, hours: float = 0.0, days: float = 0.0) -> None:
         """Move a `VirtualClock` forward; messages progress accordingly."""

@@ -130,6 +130,20 @@ def _changed(account: Account, name: str, value: str, known: Iterable[str]) -> A
     return dataclasses.replace(account, **changes)
 
 
+def quirk_value(name: str, value: Any) -> Any:
+    """
+    A value for one quirk, as JSON or as text.
+
+    Raises:
+        SettingError: an unknown quirk, or a value that it does not take.
+    """
+    kinds = {setting.name: setting.kind for setting in settings() if setting.group == "quirks"}
+    if name not in kinds:
+        raise SettingError(f"no such quirk: {name}; there are {', '.join(sorted(kinds))}")
+    text = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else _text(value)
+    return _value(name, kinds[name], text)
+
+
 def _unknown(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(known), n=1)
     hint = f" Did you mean {near[0]!r}?" if near else " --list-settings shows all."

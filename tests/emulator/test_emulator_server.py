@@ -21,6 +21,8 @@ from gateway_caller import ALL_DELIVERED, Caller, element, phones
 
 import esms_connectors.emulator as emulator_package
 from esms_connectors.emulator import (
+    DEMO_OA_ID,
+    DEMO_TEMPLATE_ID,
     HANDLERS,
     Emulator,
     EmulatorConfig,
@@ -201,6 +203,10 @@ def test_control_from_another_process(socket_caller, control):
     socket_caller.zns()
     control.advance(60)
     assert control.messages(offset=11)[0]["send_status"] == 5
+    control.change_official_account(DEMO_OA_ID, daily_quota=1)
+    assert control.state()["official_accounts"] == [{"oa_id": DEMO_OA_ID, "daily_quota": 1, "left_today": 0}]
+    control.change_template(DEMO_TEMPLATE_ID, status="DISABLE")
+    assert socket_caller.zns()["CodeResult"] == "790"
     control.set_balance(0)
     assert socket_caller.care()["CodeResult"] == "103"
     assert control.calls(limit=1)[0]["code"] == "103"
@@ -217,6 +223,11 @@ def test_control_refuses_in_words(server, control):
         control.add_fault("get_everything", "drop_after")
     with pytest.raises(ValueError, match="no such quirk"):
         control.set_quirks(nonsense=True)
+    with pytest.raises(ValueError, match="night_zns=never: it takes accepted"):
+        control.set_quirks(padded_ids=True, night_zns="never")
+    assert not server.emulator.quirks.padded_ids
+    with pytest.raises(ValueError, match="no template"):
+        control.change_template("1", status="DISABLE")
     with pytest.raises(ValueError, match="no message"):
         control.set_status("unknown", 5, 1)
     with requests.Session() as session:
