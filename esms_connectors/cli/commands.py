@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from esms_connectors import __version__
@@ -13,7 +12,7 @@ from esms_connectors.cli import output
 from esms_connectors.cli.call import call
 from esms_connectors.cli.check import ProbeTarget, check_account
 from esms_connectors.cli.ledger import ledger_commands, reconcile_run, resend
-from esms_connectors.cli.output import EXIT_CODES, EsmsGroup, json_option, print_json
+from esms_connectors.cli.output import EXIT_CODES, EsmsGroup, json_option, print_json, print_table
 from esms_connectors.cli.pulling import erase, pull, sql
 from esms_connectors.cli.reporting import report
 from esms_connectors.cli.sending import send_zns
@@ -151,7 +150,7 @@ def check(
         for finding in findings:
             sign = {True: "[green]ok[/]", False: "[red]wrong[/]", None: "[dim]-[/]"}[finding.ok]
             table.add_row(sign, finding.name, finding.text)
-        Console().print(table)
+        print_table(table)
     if error is not None:
         raise SystemExit(output.exit_code_of(error))
     if wrong:

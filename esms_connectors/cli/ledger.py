@@ -11,10 +11,9 @@ from typing import IO, Any
 
 import click
 import pendulum
-from rich.console import Console
 from rich.table import Table
 
-from esms_connectors.cli.output import json_option, print_json
+from esms_connectors.cli.output import csv_option, json_option, print_json, print_separated, print_table
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger
 from esms_connectors.cli.streams import until_closed
 from esms_connectors.gateway.errors import InvalidRequestError
@@ -32,8 +31,9 @@ def ledger_commands() -> None:
 
 @ledger_commands.command("runs")
 @ledger_option
+@csv_option
 @json_option
-def ledger_runs(ledger_url: str | None, as_json: bool) -> None:
+def ledger_runs(ledger_url: str | None, as_csv: bool, as_json: bool) -> None:
     """
     All runs, newest first.
 
@@ -45,6 +45,9 @@ def ledger_runs(ledger_url: str | None, as_json: bool) -> None:
         runs = ledger.runs()
     if as_json:
         print_json([{"run_key": run_key, "began": began.isoformat()} for run_key, began in runs])
+        return
+    if as_csv:
+        print_separated(("run_key", "began"), [(key, began.isoformat()) for key, began in runs], csv=True)
         return
     for run_key, began in runs:
         click.echo(f"{began.in_timezone('Asia/Ho_Chi_Minh').format('YYYY-MM-DD HH:mm')}  {run_key}")
@@ -75,21 +78,31 @@ def ledger_show(run_key: str, ledger_url: str | None, as_json: bool) -> None:
                 name.replace("_", " "),
                 ", ".join(f"{key}: {n}" for key, n in count.items()) if isinstance(count, dict) else f"{count:,}",
             )
-    Console().print(table)
+    print_table(table)
     click.echo(f"campaign  {about['campaign']}")
+
+
+_LISTED = ("line", "row_key", "phone", "state", "code", "reason")
+
+
+def _masked(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "phone": mask_phone(row["phone"]), "row_key": mask_phone(row["row_key"])}
 
 
 def _listing(name: str, states: tuple[SendState, ...], about: str) -> click.Command:
     @ledger_commands.command(name, help=f"{about}\n\n\b\nExample:\n  esms ledger {name} march-campaign")
     @click.argument("run_key")
     @ledger_option
+    @csv_option
     @json_option
-    def listing(run_key: str, ledger_url: str | None, as_json: bool) -> None:
+    def listing(run_key: str, ledger_url: str | None, as_csv: bool, as_json: bool) -> None:
         with open_ledger(ledger_url) as ledger:
             ledger.run_about(run_key)
-            for row in until_closed(ledger.rows(run_key, *states)):
-                row["phone"] = mask_phone(row["phone"])
-                row["row_key"] = mask_phone(row["row_key"])
+            masked = (_masked(row) for row in ledger.rows(run_key, *states))
+            if as_csv:
+                print_separated(_LISTED, ([row[name] for name in _LISTED] for row in masked), csv=True)
+                return
+            for row in until_closed(masked):
                 if as_json:
                     print_json(row)
                 else:

@@ -6,13 +6,17 @@ import errno
 import json
 import os
 import sys
+from collections.abc import Iterable, Sequence
+from csv import writer as csv_writer
 from dataclasses import asdict
 from typing import Any, NoReturn
 
 import click
+from rich.console import Console
+from rich.table import Table
 
 from esms_connectors.cli.signals import Stop
-from esms_connectors.cli.streams import patient_streams
+from esms_connectors.cli.streams import patient_streams, until_closed
 from esms_connectors.gateway.endpoints import ENDPOINTS, Effect
 from esms_connectors.gateway.errors import (
     ConfigurationError,
@@ -38,6 +42,7 @@ Exit codes, for scripts:
   6  done (sent, loaded, …), but the output could not be written: a full disk, a closed pipe
 """
 _OUTPUT_LOST = 6
+_TSV = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r"}
 
 
 def exit_code_of(error: EsmsError) -> int:
@@ -166,6 +171,37 @@ def remember_json(context: click.Context, parameter: click.Parameter, value: boo
 json_option = click.option(
     "--json", "as_json", is_flag=True, callback=remember_json, help="One JSON object for machines."
 )
+
+
+csv_option = click.option("--csv", "as_csv", is_flag=True, help="CSV with a header line, for spreadsheets.")
+
+
+def printable(text: str) -> str:
+    """A stored text must not move the cursor, set colours or the title of a terminal."""
+    return "".join(one if one.isprintable() or one in "\n\t" else f"\\x{ord(one):02x}" for one in text)
+
+
+def print_separated(names: Sequence[str], rows: Iterable[Sequence[Any]], *, csv: bool) -> None:
+    """
+    Complete values with a header line: as CSV, or parted by tabs, where tabs, line ends and backslashes of a value are
+    written as `\\t`, `\\n`, `\\\\`.
+    """
+    if not names:
+        return
+    if csv:
+        writer = csv_writer(sys.stdout, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows(until_closed(rows))
+        return
+    for row in (names, *until_closed(rows)):
+        click.echo("\t".join("" if value is None else printable(str(value).translate(_TSV)) for value in row))
+
+
+def print_table(table: Table) -> None:
+    """A table; in a pipe nothing of it is cut or folded."""
+    console = Console()
+    width = None if console.is_terminal else 100_000
+    console.print(table, width=width, crop=False, no_wrap=True, overflow="ignore")
 
 
 def vnd(amount: Any) -> str:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import pendulum
@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from esms_connectors.cli.output import json_option, print_json
+from esms_connectors.cli.output import csv_option, json_option, print_json, print_separated, print_table, printable
 from esms_connectors.cli.settings import (
     connection_options,
     ledger_option,
@@ -26,7 +26,7 @@ from esms_connectors.cli.settings import (
     open_ledger,
 )
 from esms_connectors.gateway import machine_clock
-from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
+from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.redaction import mask_phone
 from esms_connectors.gateway.times import read_time
@@ -229,61 +229,33 @@ class _Bar:
 @click.argument("query")
 @into_option
 @click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Rows shown at most.")
+@csv_option
 @json_option
-def sql(query: str, address: str, limit: int, as_json: bool) -> None:
+def sql(query: str, address: str, limit: int, as_csv: bool, as_json: bool) -> None:
     """
-    Run a query on a DuckDB file that was pulled into. Nothing can be changed by it.
+    Run a query on what was pulled: a DuckDB file, PostgreSQL, a folder of files. Nothing can be changed by it.
+
+    On a terminal the rows are a table; in a pipe, tab-separated and complete.
 
     \b
-    Example:
+    Examples:
       esms sql "select state, count(*) from esms_sent_messages group by all" --into duckdb:///esms.duckdb
+      esms sql "select * from esms_sent_messages" --into "./sent-data?format=csv" --csv > messages.csv
     """
-    need("duckdb", "duckdb")
-    import duckdb
+    from esms_connectors.warehouse.asking import ask_warehouse
 
-    from esms_connectors.warehouse.opening import duckdb_path
-
-    path = duckdb_path(address)
-    if path is None:
-        raise InvalidRequestError("esms sql reads DuckDB files only: give --into duckdb:///esms.duckdb.", field="into")
-    if not os.path.isfile(path):
-        raise ConfigurationError(f"There is no file {path}. Pull into it first: esms pull --into duckdb:///{path} …")
-    failure: EsmsError | None = None
-    try:
-        # Read-only is the file; without access to others no statement can write or load code either.
-        with duckdb.connect(path, read_only=True, config={"enable_external_access": "false"}) as connection:
-            connection.execute("SET TimeZone = 'Asia/Ho_Chi_Minh'")
-            connection.execute("SET lock_configuration = true")
-            found: Any = connection.execute(query)  # None for no statement at all
-            names = [column[0] for column in found.description or ()] if found else []
-            rows = found.fetchmany(limit) if names else []
-    except duckdb.DataError as error:
-        # Its words quote the value, which may be a text or a phone.
-        about = f"A value of the rows does not fit the query ({type(error).__name__})."
-        failure = InvalidRequestError(about, field="query")
-    except duckdb.Error as error:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        failure = InvalidRequestError(f"DuckDB says: {said}", field="query")
-        if "lock on file" in said or "used by another process" in said:
-            failure = EsmsError(f"{path} is being written to at the moment: ask again.")
-            failure.retryable = True
-    if failure is not None:
-        raise failure
+    names, rows = ask_warehouse(address, query, limit)
     if as_json:
         print_json([dict(zip(names, row, strict=True)) for row in rows])
         return
+    if as_csv or not sys.stdout.isatty():
+        print_separated(names, rows, csv=as_csv)
+        return
     # As they are: a text such as "[OTP] 1234" is no mark-up.
-    table = Table(*(escape(_printable(name)) for name in names), box=None, pad_edge=False)
+    table = Table(*(escape(printable(name)) for name in names), box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*(Text("" if value is None else _printable(str(value))) for value in row))
-    console = Console()
-    # In a pipe nothing is cut or folded.
-    console.print(table, width=None if console.is_terminal else 100_000, crop=False, no_wrap=True, overflow="ignore")
-
-
-def _printable(text: str) -> str:
-    """A stored text must not move the cursor, set colours or the title of a terminal."""
-    return "".join(one if one.isprintable() or one in "\n\t" else f"\\x{ord(one):02x}" for one in text)
+        table.add_row(*(Text("" if value is None else printable(str(value))) for value in row))
+    print_table(table)
 
 
 @click.command("erase")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from esms_connectors.cli.output import json_option, print_json, vnd
+from esms_connectors.cli.output import json_option, print_json, print_table, vnd
 from esms_connectors.cli.settings import (
     connection_options,
     ledger_option,
@@ -26,7 +26,7 @@ from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.times import read_time
 from esms_connectors.ledger import check_run_key
-from esms_connectors.recipients import Columns, ReadReport, RejectsFile, SqlQuery
+from esms_connectors.recipients import Columns, ReadReport, Recipient, RejectsFile, SqlQuery
 from esms_connectors.recipients.queries import is_database_address
 from esms_connectors.sending.bulk import Counters
 from esms_connectors.sending.campaign import Campaign
@@ -160,8 +160,9 @@ def run_campaign(
     console = Console(stderr=True)
     with _opened_campaign(source, columns, channel_with, **options) as campaign, ExitStack() as files:
         rejects = None if rejects_path is None else files.enter_context(RejectsFile(rejects_path))
+        watch = files.enter_context(_checking(console))
         if plan_only:
-            plan = campaign.plan(rejects)
+            plan = campaign.plan(rejects, watch=watch)
             if approved is not None:
                 check_plan(approved, plan)
             _show_plan(plan, save_plan, as_json=as_json)
@@ -173,7 +174,7 @@ def run_campaign(
             bar.start(plan.recipients)
 
         with _flags_named():
-            result = campaign.send(approved, rejects=rejects, on_plan=tell, progress=bar.show)
+            result = campaign.send(approved, rejects=rejects, watch=watch, on_plan=tell, progress=bar.show)
     if as_json:
         print_json(result.as_dict())
     else:
@@ -251,7 +252,30 @@ def _show_plan(plan: Plan, save_plan: str | None, *, as_json: bool) -> None:
         except OSError as error:
             problem = f"The plan cannot be written to {save_plan}: {error.strerror}."
             raise InvalidRequestError(problem, field="save_plan") from None
-    print_json(plan.as_dict()) if as_json else _print_plan(Console(), plan)
+    print_json(plan.as_dict()) if as_json else _print_plan(Console(soft_wrap=True), plan)
+
+
+@contextmanager
+def _checking(console: Console) -> Iterator[Callable[[Iterable[Recipient]], Iterable[Recipient]]]:
+    """On a terminal, how many rows were found right so far: a long list is checked before anything is sent."""
+    columns = (TextColumn("Checking"), TextColumn("{task.completed:,.0f} rows"), TimeElapsedColumn())
+    bars = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+
+    def watch(recipients: Iterable[Recipient]) -> Iterator[Recipient]:
+        task = bars.add_task("check", total=None)
+        bars.start()
+        try:
+            for number, recipient in enumerate(recipients, 1):
+                if number % 1_000 == 0:
+                    bars.update(task, completed=number)
+                yield recipient
+        finally:
+            bars.stop()
+
+    try:
+        yield watch
+    finally:
+        bars.stop()
 
 
 class _bar:  # noqa: N801 - used as a function
@@ -341,7 +365,7 @@ def _print_plan(console: Console, plan: Plan) -> None:
     table.add_row("cost", "unknown" if plan.cost_vnd is None else vnd(plan.cost_vnd), "estimate")
     table.add_row("balance", "" if plan.balance_vnd is None else vnd(plan.balance_vnd), "")
     table.add_row("left", "unknown" if plan.left_vnd is None else vnd(plan.left_vnd), "")
-    console.print(table)
+    print_table(table)
     for note in plan.report.notes:
         console.print(note, highlight=False, markup=False)
     for problem in plan.problems:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import click
 
+from esms_connectors.databases.extras import need as need
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.client import EsmsClient
-from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.times import read_time
 from esms_connectors.gateway.transport import Timeouts
 from esms_connectors.ledger import Ledger
@@ -125,9 +125,3 @@ def read_send_time(text: str) -> datetime:
     if moment < machine_clock.now().subtract(minutes=5):
         raise InvalidRequestError(f"--at {text!r} lies in the past. Leave it out to send now.", field="at")
     return moment
-
-
-def need(module: str, extra: str) -> None:
-    """One line that names the extra, instead of an ImportError."""
-    if importlib.util.find_spec(module) is None:
-        raise ConfigurationError(f"This needs the extra [{extra}]: pip install 'esms-connectors[{extra}]'")

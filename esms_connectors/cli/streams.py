@@ -7,6 +7,7 @@ half-way, because nobody can read of it. So what cannot be written is dropped, a
 
 from __future__ import annotations
 
+import codecs
 import errno
 import io
 import os
@@ -19,6 +20,20 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 T = TypeVar("T")
+
+
+_ESCAPED = "esms-escaped"
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    pairs = zip(units[::2], units[1::2], strict=True)
+    return "".join(f"\\u{high:02x}{low:02x}" for high, low in pairs), error.end
+
+
+codecs.register_error(_ESCAPED, _escaped)
 
 
 class _Stream(io.RawIOBase):
@@ -93,7 +108,8 @@ def _text_over(stream: _Stream, like: TextIO | None) -> TextIO:
     return io.TextIOWrapper(
         buffer,
         encoding=like.encoding,
-        errors=like.errors,
+        # Text that the encoding has not must not end a command: it is written as \\uXXXX, in JSON too.
+        errors=_ESCAPED if like.errors == "strict" else like.errors,
         line_buffering=like.line_buffering,
         write_through=like.write_through,
     )

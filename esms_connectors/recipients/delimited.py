@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import os
 import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -40,13 +41,20 @@ def source_error(source: str, what: str) -> InvalidRequestError:
     return InvalidRequestError(f"{source} {what}.", field="source")
 
 
+def _looked_in(path: object) -> str:
+    """Where a file of this machine was looked for; an address may hold a password."""
+    if not isinstance(path, str) or "://" in path or not os.path.dirname(os.path.abspath(path)):
+        return ""
+    return f": it was looked for in {os.path.dirname(os.path.abspath(path))}"
+
+
 @contextmanager
 def reading(source: str) -> Iterator[None]:
     """Turns what the system says about opening and reading `source` into our words."""
     try:
         yield
-    except FileNotFoundError:
-        raise source_error(source, "is not there") from None
+    except FileNotFoundError as error:
+        raise source_error(source, f"is not there{_looked_in(error.filename)}") from None
     except IsADirectoryError:
         raise source_error(source, "is a folder, not a file") from None
     except (EOFError, zlib.error) as error:

@@ -227,6 +227,7 @@ class Campaign:
         plan: Plan | Mapping[str, Any] | None = None,
         *,
         rejects: RejectsFile | None = None,
+        watch: Watch | None = None,
         on_plan: Callable[[Plan], None] | None = None,
         progress: Progress | None = None,
     ) -> RunResult:
@@ -235,7 +236,7 @@ class Campaign:
 
         Args:
             plan: one that was approved, or its JSON: only what it has is sent.
-            rejects: as in `plan`; it is closed before the first message.
+            rejects, watch: as in `plan`; the rejects are closed before the first message.
             on_plan: told what the rows came to, before the first message.
             progress: as in `send_bulk`.
 
@@ -245,7 +246,7 @@ class Campaign:
             BulkIncompleteError: fewer rows were accepted than `at_least`, or rows are not settled.
             SourceChangedError: the second reading brought other rows than the first.
         """
-        checked = self.plan(rejects)
+        checked = self.plan(rejects, watch=watch)
         if rejects is not None:
             rejects.close()
         if on_plan is not None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from esms_connectors.databases.extras import need
 from esms_connectors.databases.urls import check_database_url
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.warehouse.contract import Warehouse
@@ -62,6 +62,6 @@ def duckdb_path(address: str) -> str | None:
 
 
 def _need(module: str, extra: str) -> None:
-    for name in (module, "pyarrow", "msgspec"):
-        if importlib.util.find_spec(name) is None:
-            raise ConfigurationError(f"This needs the extra [{extra}]: pip install 'esms-connectors[{extra}]'")
+    for name in ("pyarrow", "msgspec"):
+        need(name, extra)
+    need(module, extra)

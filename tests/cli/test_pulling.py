@@ -279,7 +279,9 @@ def test_sql_that_cannot_be_is_one_line_and_changes_nothing(
 def test_sql_without_a_file_or_a_query(run: Run, into: str, tmp_path: Path) -> None:
     make_places(tmp_path)
     assert_one_clear_line(run("sql", "select 1", "--into", into), 2, "There is no file")
-    assert_one_clear_line(run("sql", "select 1", "--into", "postgresql://x/y"), 2, "DuckDB files only")
+    assert_one_clear_line(run("sql", "select 1", "--into", "postgresql://x.invalid/y"), 4, "cannot be reached")
+    assert_one_clear_line(run("sql", "select 1", "--into", "s3://bucket/x"), 2, "folders of this machine, not s3://")
+    assert_one_clear_line(run("sql", "select 1", "--into", f"{tmp_path}/none"), 2, "There is no folder")
     assert_one_clear_line(run("sql", "select 1", "--into", f"{tmp_path}/text.duckdb"), 2, "not a valid DuckDB")
     assert not Path(into.removeprefix("duckdb:///")).exists()
 
@@ -289,6 +291,56 @@ def test_sql_while_somebody_writes(run: Run, pulled: str, file: Path) -> None:
     assert run("sql", " ", "--into", pulled).returncode == 0
     with duckdb.connect(str(file)):
         assert_one_clear_line(run("sql", "select 1", "--into", pulled), 4, "being written to")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
+def test_sql_reads_folders_of_files(run: Run, emulator: Emulator, tmp_path: Path, kind: str) -> None:
+    """The tables by their names; complete values with tabs between them in a pipe, CSV for spreadsheets."""
+    fill(emulator)
+    into = f"{tmp_path / 'sent'}?format={kind}"
+    assert run("pull", *SPAN, "--into", into).returncode == 0
+
+    query = "select content, send_status from esms_sent_messages where content like '%Hương%'"
+    done = run("sql", query, "--into", into)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "content\tsend_status\n[OTP] Mã của chị Hương: 1234 [/b]\t5\n"
+    assert run("sql", query, "--into", into, "--csv").stdout == done.stdout.replace("\t", ",")
+    assert_one_clear_line(run("sql", f"copy esms_loads to '{tmp_path}/x.csv'", "--into", into), 2, "disabled")
+
+
+def test_sql_reads_postgresql(run: Run, emulator: Emulator, postgres: PostgresServer) -> None:
+    """As it is, and nothing can be changed."""
+    fill(emulator)
+    into = postgres.uri
+    assert run("pull", *SPAN, "--into", into).returncode == 0
+
+    query = "select content from esms_sent_messages where phone = '0901888484' and content like '%Hương%'"
+    done = run("sql", query, "--into", into)
+    assert (done.returncode, done.stdout) == (0, "content\n[OTP] Mã của chị Hương: 1234 [/b]\n"), done.stderr
+    assert_one_clear_line(run("sql", "delete from esms_sent_messages", "--into", into), 2, "read-only")
+    assert_one_clear_line(run("sql", "commit; drop table esms_loads", "--into", into), 2, "PostgreSQL says")
+    bad = run("sql", "select content::int from esms_sent_messages", "--into", into)
+    assert_one_clear_line(bad, 2, "PostgreSQL says")
+    assert "Mã của" not in bad.stderr
+    assert run("sql", "select count(*) from esms_loads", "--into", into).returncode == 0
+
+
+def test_sql_gives_values_whole_in_a_pipe(run: Run, pulled: str) -> None:
+    """Nothing is cut, padded or folded; what would part a value is escaped, nothing is an empty field."""
+    query = "select repeat('x', 5000) a, 'b' || chr(9) || 'c' || chr(10) || 'd\\e' b, null c"
+    assert run("sql", query, "--into", pulled).stdout == f"a\tb\tc\n{'x' * 5000}\tb\\tc\\nd\\\\e\t\n"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
+def test_any_encoding_of_the_output(run: Run, pulled: str, encoding: str) -> None:
+    """What it has not is written as \\uXXXX; JSON stays JSON."""
+    query = "select 'Hương 😀' as a"
+    done = run("sql", query, "--into", pulled, PYTHONIOENCODING=encoding, LC_ALL="C.UTF-8", PYTHONUTF8="0")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "a\nH\\u01b0\\u01a1ng \\ud83d\\ude00\n"
+    done = run("sql", query, "--into", pulled, "--json", PYTHONIOENCODING=encoding, PYTHONUTF8="0")
+    assert json.loads(done.stdout) == [{"a": "Hương 😀"}]
+    assert run("balance", PYTHONIOENCODING=encoding, PYTHONUTF8="0").returncode == 0
 
 
 # --- erase -----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,147 @@
+"""A query on a warehouse, read only: DuckDB and PostgreSQL as they are, folders of files as tables of their names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from esms_connectors.databases.extras import need
+from esms_connectors.databases.urls import check_database_url
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
+from esms_connectors.gateway.redaction import database_words
+from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES
+from esms_connectors.warehouse.opening import duckdb_path
+
+_VIETNAM = "Asia/Ho_Chi_Minh"
+_FORMATS = {"parquet": "read_parquet", "csv": "read_csv", "jsonl": "read_json"}
+
+
+class Found(NamedTuple):
+    """The names of the columns and the rows; both empty for no statement at all."""
+
+    names: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+
+def ask_warehouse(address: str, query: str, limit: int) -> Found:
+    """
+    At most `limit` rows of a query. Nothing can be changed by it; times are those of Vietnam.
+
+    Args:
+        address: as in `open_warehouse`; of files only a folder of this machine.
+
+    Raises:
+        InvalidRequestError: the query cannot be run; its error is told without values of rows.
+        ConfigurationError: nothing is there, or an extra is missing.
+        EsmsError: the database is being written to, or cannot be reached; worth another try.
+    """
+    path = duckdb_path(address)
+    if path is not None:
+        if not os.path.isfile(path):
+            raise ConfigurationError(
+                f"There is no file {path}. Pull into it first: esms pull --into duckdb:///{path} …"
+            )
+        return _ask_duckdb(path, query, limit)
+    if address.partition("://")[0].partition("+")[0] in ("postgres", "postgresql") and "://" in address:
+        return _ask_postgresql(address, query, limit)
+    return _ask_files(address, query, limit)
+
+
+def _ask_duckdb(path: str, query: str, limit: int) -> Found:
+    need("duckdb", "duckdb")
+    import duckdb
+
+    # Read-only is the file; without access to others no statement can write or load code either.
+    settings: dict[str, Any] = {"enable_external_access": "false"}
+    with _told_by_duckdb(path), duckdb.connect(path, read_only=True, config=settings) as connection:
+        return _fetch(connection, query, limit)
+
+
+def _ask_files(address: str, query: str, limit: int) -> Found:
+    """Each table as DuckDB reads its files."""
+    need("duckdb", "files")
+    import duckdb
+
+    place, _, settings = address.partition("?")
+    folder = Path(urlsplit(place).path if place.startswith("file://") else place).expanduser()
+    if "://" in place and not place.startswith("file://"):
+        raise InvalidRequestError(
+            f"esms sql reads DuckDB files, PostgreSQL and folders of this machine, not {place.partition('://')[0]}://.",
+            field="into",
+        )
+    if not folder.is_dir():
+        raise ConfigurationError(f"There is no folder {folder.absolute()}. Pull into it first.")
+    kind = next((part.partition("=")[2] for part in settings.split("&") if part.startswith("format=")), "parquet")
+    if kind not in _FORMATS:
+        raise InvalidRequestError(f"format is parquet, csv or jsonl, not {kind!r}.", field="into")
+    with _told_by_duckdb(str(folder)), duckdb.connect() as connection:
+        for table in (MESSAGES, HISTORY, LOADS):
+            files = [str(one) for one in sorted((folder / table).glob(f"day=*/type=*/*.{kind}*"))]
+            if files:
+                listed = ", ".join("'" + one.replace("'", "''") + "'" for one in files)
+                connection.execute(f"CREATE TABLE {table} AS FROM {_FORMATS[kind]}([{listed}], union_by_name = true)")
+        connection.execute("SET enable_external_access = false")
+        return _fetch(connection, query, limit)
+
+
+def _fetch(connection: Any, query: str, limit: int) -> Found:
+    connection.execute(f"SET TimeZone = '{_VIETNAM}'")
+    connection.execute("SET lock_configuration = true")
+    found: Any = connection.execute(query)  # None for no statement at all
+    names = [column[0] for column in found.description or ()] if found else []
+    return Found(names, found.fetchmany(limit) if names else [])
+
+
+@contextmanager
+def _told_by_duckdb(path: str) -> Iterator[None]:
+    import duckdb
+
+    failure: EsmsError | None = None
+    try:
+        yield
+    except duckdb.DataError as error:
+        # Its words quote the value, which may be a text or a phone.
+        about = f"A value of the rows does not fit the query ({type(error).__name__})."
+        failure = InvalidRequestError(about, field="query")
+    except duckdb.Error as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        failure = InvalidRequestError(f"DuckDB says: {said}", field="query")
+        if "lock on file" in said or "used by another process" in said:
+            failure = EsmsError(f"{path} is being written to at the moment: ask again.")
+            failure.retryable = True
+    if failure is not None:
+        raise failure
+
+
+def _ask_postgresql(address: str, query: str, limit: int) -> Found:
+    need("psycopg", "postgres")
+    import psycopg
+
+    check_database_url(address, "The warehouse's URL")
+    plain = f"postgresql://{address.partition('://')[2]}"
+    failure: EsmsError
+    try:
+        connection = psycopg.connect(
+            plain, options=f"-c timezone={_VIETNAM} -c default_transaction_read_only=on", connect_timeout=30
+        )
+    except psycopg.Error as error:
+        failure = EsmsError(f"PostgreSQL cannot be reached: {database_words(error)}.")
+        failure.retryable = True
+    else:
+        with connection:
+            try:
+                connection.read_only = True
+                with connection.cursor() as cursor:
+                    # Prepared, it is one statement: a second one could end the transaction that only reads.
+                    cursor.execute(query.encode(), prepare=True)
+                    names = [column.name for column in cursor.description or ()]
+                    return Found(names, cursor.fetchmany(limit) if names else [])
+            except psycopg.Error as error:
+                failure = InvalidRequestError(f"PostgreSQL says: {database_words(error)}.", field="query")
+            finally:
+                connection.rollback()
+    raise failure
