@@ -269,8 +269,9 @@ class State:
     def _switch(self, number: int, fallback: Fallback) -> None:
         """The second try of a multi-channel message, made when the first has failed."""
         submission, recipient = fallback
-        line = self.timeline(number)
-        submission.created_ms = self.clock.now_ms() if line.final_ms is None else line.final_ms
+        # A status set by hand may come before the message's own end.
+        now_ms, final_ms = self.clock.now_ms(), self.timeline(number).final_ms
+        submission.created_ms = now_ms if final_ms is None else min(now_ms, final_ms)
         submission.switched_from = self.rows[number].ReferenceId
         second = len(self.rows)
         self.add(submission, [recipient])

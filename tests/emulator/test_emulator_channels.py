@@ -177,6 +177,17 @@ def test_the_second_try_may_come_under_the_same_id(make_caller):
     assert caller.status(answer["SMSID"])["SendSuccess"] == 1
 
 
+def test_a_first_try_that_fails_by_hand_is_followed_at_once(caller):
+    """The SMS is made now, not when Zalo would have ended by itself."""
+    answer = zalo_then_sms(caller)
+    caller.emulator.set_status(answer["SMSID"], 5, 0)
+    now = caller.emulator.clock.now_ms()
+    assert [(message.sms_type, message.created_ms <= now) for message in caller.emulator.messages()] == [
+        (25, True),
+        (2, True),
+    ]
+
+
 def test_the_second_try_may_collide_with_its_own_request_id(make_caller):
     """The switch: with one request id for both channels nobody gets the SMS."""
     caller = failing_zalo(make_caller)
