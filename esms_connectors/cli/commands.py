@@ -10,6 +10,7 @@ from rich.table import Table
 from esms_connectors import __version__
 from esms_connectors.cli import output
 from esms_connectors.cli.call import call
+from esms_connectors.cli.channels import SmsCommand, send
 from esms_connectors.cli.check import ProbeTarget, check_account
 from esms_connectors.cli.ledger import ledger_commands, reconcile_run, resend
 from esms_connectors.cli.output import EXIT_CODES, EsmsGroup, json_option, print_json, print_table
@@ -157,7 +158,7 @@ def check(
         raise SystemExit(1)
 
 
-@esms.command("send-sms")
+@esms.command("send-sms", cls=SmsCommand)
 @click.option("--to", "phones", multiple=True, required=True, metavar="PHONE", help="Recipient; repeat it for more.")
 @click.option("--text", required=True, help="The message; - reads it from standard input.")
 @click.option("--brandname", required=True, help="The registered sender ID.")
@@ -184,7 +185,8 @@ def send_sms(
     as_json: bool,
 ) -> None:
     """
-    Send one SMS: customer care to one number, or advertising to many.
+    Send one SMS: customer care to one number, or advertising to many. With a SOURCE first it is `esms send sms SOURCE`:
+    a message to each row of a list.
 
     \b
     Examples:
@@ -334,5 +336,5 @@ def demo(folder: str, as_json: bool) -> None:
     show_demo(folder, as_json=as_json)
 
 
-for command in (call, send_zns, ledger_commands, reconcile_run, resend, pull, report, sql, erase):
+for command in (call, send, send_zns, ledger_commands, reconcile_run, resend, pull, report, sql, erase):
     esms.add_command(command)

@@ -340,26 +340,37 @@ def _reason_line(report: ReadReport, column: str, reason: str) -> str:
     return f"{column or 'row'}: {reason}{f', such as “{sample}”' if sample else ''}"
 
 
-def _print_plan(console: Console, plan: Plan) -> None:
+def _plan_rows(report: ReadReport) -> Table:
+    """What the rows of the source came to."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column()
     table.add_column(justify="right")
     table.add_column(style="dim")
-    table.add_row("rows", f"{plan.report.rows:,}", "")
-    table.add_row("rejected", f"{plan.report.rejected:,}", "")
-    for (column, reason), count in plan.report.rejected_by.most_common(10):
-        table.add_row("", f"{count:,}", escape(_reason_line(plan.report, column, reason)))
-    for (column, reason), count in plan.report.sent_damaged.most_common(10):
-        table.add_row("sent as it is", f"{count:,}", escape(_reason_line(plan.report, column, reason)))
-    table.add_row("duplicates", f"{plan.report.duplicates:,}", "")
-    if plan.report.further_phones:
-        table.add_row("further phones", f"{plan.report.further_phones:,}", "of cells with several")
-    if plan.report.conflicts:
-        table.add_row("conflicts", f"{plan.report.conflicts:,}", "sent as something else in this run")
+    table.add_row("rows", f"{report.rows:,}", "")
+    table.add_row("rejected", f"{report.rejected:,}", "")
+    for (column, reason), count in report.rejected_by.most_common(10):
+        table.add_row("", f"{count:,}", escape(_reason_line(report, column, reason)))
+    for (column, reason), count in report.sent_damaged.most_common(10):
+        table.add_row("sent as it is", f"{count:,}", escape(_reason_line(report, column, reason)))
+    table.add_row("duplicates", f"{report.duplicates:,}", "")
+    if report.further_phones:
+        table.add_row("further phones", f"{report.further_phones:,}", "of cells with several")
+    if report.conflicts:
+        table.add_row("conflicts", f"{report.conflicts:,}", "sent as something else in this run")
+    return table
+
+
+def _print_plan(console: Console, plan: Plan) -> None:
+    table = _plan_rows(plan.report)
     table.add_row("recipients", f"{plan.recipients:,}", "")
     if plan.already_settled:
         table.add_row("already settled", f"{plan.already_settled:,}", "skipped")
     table.add_row("to send", f"{plan.to_send:,}", f"in {plan.chunks:,} calls")
+    if plan.segments:
+        table.add_row("segments", f"{plan.segments:,}", f"the longest message has {plan.longest_segments}")
+    if plan.unicode_messages:
+        forced = " ".join(sorted(plan.forced_by, key=lambda one: -plan.forced_by[one])[:20])
+        table.add_row("as Unicode", f"{plan.unicode_messages:,}", escape(f"for {forced}; --plain sends without"))
     price = "unknown" if plan.price_vnd is None else vnd(plan.price_vnd)
     table.add_row("price of one", price, plan.price_from)
     table.add_row("cost", "unknown" if plan.cost_vnd is None else vnd(plan.cost_vnd), "estimate")
@@ -368,6 +379,9 @@ def _print_plan(console: Console, plan: Plan) -> None:
     print_table(table)
     for note in plan.report.notes:
         console.print(note, highlight=False, markup=False)
+    for preview in plan.previews:
+        head = f"{preview.what}, line {preview.line}, {preview.segments} segments: "
+        console.print(head + preview.text, highlight=False, markup=False, soft_wrap=True)
     for problem in plan.problems:
         console.print(f"[yellow]![/] {problem}", highlight=False)
     console.print("Nothing was sent." + (" The account is a sandbox." if plan.sandbox else ""), highlight=False)

@@ -30,6 +30,16 @@ class PlanChangedError(InvalidRequestError):
 
 
 @dataclass(frozen=True, slots=True)
+class Preview:
+    """A message as it would arrive; for the eyes of whoever plans it, and in no JSON."""
+
+    what: str
+    line: int
+    segments: int
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """
     What a run would do.
@@ -45,6 +55,7 @@ class Plan:
         unicode_messages: SMS only: messages that travel as Unicode, with `forced_by` saying which characters do it.
         price_vnd: of one message (one segment for SMS); `price_from` says where it comes from, None when unknown.
         cost_vnd, balance_vnd, left_vnd: estimate; None when the price is unknown.
+        previews: SMS only: the first message, the longest and the one of most segments; in no JSON.
         sandbox: the account checks messages and sends none.
         ledger, rejects: where they are; for people.
         problems: what would go wrong, one line each.
@@ -66,6 +77,7 @@ class Plan:
     price_vnd: Decimal | None = None
     price_from: str = ""
     balance_vnd: Decimal | None = None
+    previews: tuple[Preview, ...] = field(default=(), repr=False)
     sandbox: bool = False
     ledger: str = ""
     rejects: str | None = field(default=None, repr=False)
@@ -180,15 +192,36 @@ class _Tally:
     longest: int = 0
     unicode_messages: int = 0
     forced_by: Counter[str] = field(default_factory=Counter)
+    _first: Preview | None = None
+    _longest: Preview | None = None
+    _dearest: Preview | None = None
 
-    def add(self, text: SmsText | None) -> None:
+    def add(self, channel: Channel, recipient: Recipient) -> None:
         self.recipients += 1
+        text = channel.text_of(recipient)
         if text is None:
             return
+        self._preview(channel, recipient, text)
         self.segments += text.segments
         self.longest = max(self.longest, text.segments)
         self.unicode_messages += text.encoding == "ucs2"
         self.forced_by.update({forced.character: forced.count for forced in text.forced_by})
+
+    def _preview(self, channel: Channel, recipient: Recipient, text: SmsText) -> None:
+        def shown(what: str) -> Preview:
+            return Preview(what, recipient.line, text.segments, channel.rendered(recipient) or "")
+
+        if self._first is None:
+            self._first = shown("first")
+        if self._longest is None or text.characters > len(self._longest.text):
+            self._longest = shown("longest")
+        if self._dearest is None or text.segments > self._dearest.segments:
+            self._dearest = shown("most segments")
+
+    def previews(self) -> tuple[Preview, ...]:
+        """Each message once."""
+        found = (self._first, self._longest, self._dearest)
+        return tuple({one.line: one for one in reversed(found) if one is not None}.values())[::-1]
 
 
 def plan_bulk(
@@ -216,7 +249,7 @@ def plan_bulk(
     """
     tally = _Tally()
     for recipient in recipients:
-        tally.add(channel.text_of(recipient))
+        tally.add(channel, recipient)
     settled, fingerprint = known()
     to_send = tally.recipients - settled
     price_vnd, price_from = _price(channel, price_vnd)
@@ -238,6 +271,7 @@ def plan_bulk(
         price_vnd=price_vnd,
         price_from=price_from,
         balance_vnd=channel.client.get_balance().balance_vnd,
+        previews=tally.previews(),
         sandbox=channel.client.sandbox,
         ledger=ledger,
         rejects=rejects,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from running import Run, assert_one_clear_line
 
-from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, code, drop_after
+from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, code, drop_after
 
 HEADER = "phone,customer_name,service,code,date"
 
@@ -339,3 +339,41 @@ def test_a_time_that_could_be_read_in_two_ways_is_refused(
     """ISO only, and not in the past."""
     assert_one_clear_line(zns(run, customers, "--at", moment), 2, "--at")
     assert list(emulator.messages()) == []
+
+
+def sms(run: Run, source: object, *more: str, text: str = "Chào {CUSTOMER_name}, mã {code}"):
+    given = ("--run-key", "march", "--brandname", DEMO_BRANDNAME, "--text", text, "--at-least", "0.99")
+    return run("send", "sms", str(source), *given, *more)
+
+
+def test_an_sms_to_each_row(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+    """Plan, send, resume and ledger as of a ZNS; the plan shows a message and what makes it dear."""
+    path = tmp_path / "people.csv"
+    rows = [f"09018884{n},Chị Hương {n},KH{n}" for n in range(10, 40)]
+    path.write_text("\n".join(("phone,customer_name,code", *rows)), "utf-8")
+    plan = sms(run, path, "--plan")
+    assert "Chào Chị Hương 10, mã KH10" in plan.stdout, plan.stderr
+    assert "as Unicode" in plan.stdout
+    planned = json.loads(sms(run, path, "--plan", "--json").stdout)
+    assert (planned["channel"], planned["segments"], emulator.message_count) == ("sms", 30, 0)
+    assert "Hương" not in json.dumps(planned, ensure_ascii=False)
+    done = json.loads(sms(run, path, "--json").stdout)
+    assert (done["channel"], done["accepted"], done["sent_by_this_try"]) == ("sms", 30, 30)
+    assert json.loads(sms(run, path, "--json").stdout)["sent_by_this_try"] == 0
+    assert set(emulator.deliveries_by_phone().values()) == {1}
+    assert_one_clear_line(sms(run, path, text="Chao {ten}"), 2, "no column of the source")
+    assert_one_clear_line(sms(run, path, text="Chao {code"), 2, "belongs to no")
+
+
+def test_the_short_form_takes_a_list_too(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+    """`send-sms SOURCE` is `send sms SOURCE`, plain on request; advertising is one text for all."""
+    path = tmp_path / "people.csv"
+    path.write_text("\n".join(("phone,ten", *(f"09018884{n},Hà {n}" for n in range(10, 45)))), "utf-8")
+    given = ("--brandname", DEMO_BRANDNAME, "--text", "Chào {ten}")
+    done = run("send-sms", str(path), *given, "--run-key", "short", "--plain")
+    assert done.returncode == 0, done.stderr
+    assert "Chao Ha 10" in {message.content for message in emulator.messages()}
+    given = ("--brandname", DEMO_BRANDNAME, "--text", "Khuyen mai")
+    done = run("send", "advertising", str(path), *given, "--run-key", "sale")
+    assert done.returncode == 0, done.stderr
+    assert set(emulator.deliveries_by_phone().values()) == {2}
