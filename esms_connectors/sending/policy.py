@@ -47,7 +47,7 @@ def read_price(value: Decimal | float | str | None, field: str = "price_vnd") ->
     except InvalidOperation:
         price = Decimal(-1)
     if not price.is_finite() or not 0 <= price <= 10**9:
-        raise InvalidRequestError(f"{field} {value!r} is not an amount of VND.", field="price_vnd")
+        raise InvalidRequestError(f"{field} {value!r} is no amount of VND.", field="price_vnd")
     return price
 
 
