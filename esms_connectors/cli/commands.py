@@ -13,6 +13,7 @@ from esms_connectors.cli.call import call
 from esms_connectors.cli.channels import SmsCommand, send
 from esms_connectors.cli.check import ProbeTarget, check_account
 from esms_connectors.cli.ledger import ledger_commands, reconcile_run, resend
+from esms_connectors.cli.looking import LOOKING
 from esms_connectors.cli.output import EXIT_CODES, EsmsGroup, json_option, print_json, print_table
 from esms_connectors.cli.pulling import erase, pull, sql
 from esms_connectors.cli.reporting import report
@@ -336,5 +337,5 @@ def demo(folder: str, as_json: bool) -> None:
     show_demo(folder, as_json=as_json)
 
 
-for command in (call, send, send_zns, ledger_commands, reconcile_run, resend, pull, report, sql, erase):
+for command in (call, *LOOKING, send, send_zns, ledger_commands, reconcile_run, resend, pull, report, sql, erase):
     esms.add_command(command)

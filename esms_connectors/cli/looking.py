@@ -1,0 +1,340 @@
+"""What is there, and what became of it: brandnames, templates, Zalo accounts, single messages, runs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import click
+
+from esms_connectors.cli.call import show_answer
+from esms_connectors.cli.output import json_option, print_json
+from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger
+from esms_connectors.delivery.polling import DeliveryGoal, DeliveryPoller, PollBackoff, wait_for_delivery
+from esms_connectors.delivery.target import target_of_run
+from esms_connectors.gateway import machine_clock
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.errors import InvalidRequestError, MessageNotFoundError
+from esms_connectors.gateway.models import SmsType
+from esms_connectors.gateway.operations import answer_of
+from esms_connectors.gateway.phones import normalise_phone
+from esms_connectors.gateway.states import state_of_row, state_of_totals
+from esms_connectors.gateway.times import read_time
+
+_PHONE = re.compile(r"\+?[\d .()-]{9,20}")
+_LISTED = [kind for kind in SmsType if kind is not SmsType.ZNS_JOURNEY]
+oa_option = click.option("--oa", "oa_id", required=True, help="Id of the Zalo Official Account.")
+
+
+def _show(answer: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(answer)
+    else:
+        show_answer(answer)
+
+
+@click.command()
+@connection_options
+@json_option
+def brandnames(base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
+    """
+    The registered sender IDs, each with the kind of message it is for: 1 advertising, 2 customer care, 23 Viber.
+
+    \b
+    Example:
+      esms brandnames
+    """
+    with open_client(base_url, sandbox) as client:
+        _show(answer_of(client.list_brandnames()), as_json)
+
+
+@click.command()
+@click.option("--oa", "oa_id", help="ZNS templates of this Zalo Official Account.")
+@click.option("--priority", is_flag=True, help="The priority (OTP) templates of the OA.")
+@click.option("--brandname", help="Texts that are registered for this sender ID.")
+@connection_options
+@json_option
+def templates(
+    oa_id: str | None,
+    priority: bool,
+    brandname: str | None,
+    base_url: str | None,
+    sandbox: bool | None,
+    as_json: bool,
+) -> None:
+    """
+    The templates of a Zalo Official Account, or the SMS texts of a brandname.
+
+    \b
+    Examples:
+      esms templates --oa 4097311281936189049
+      esms templates --brandname MyBrand --json
+    """
+    if (oa_id is None) == (brandname is None):
+        raise InvalidRequestError("Give --oa for ZNS templates, or --brandname for SMS texts.", field="oa")
+    with open_client(base_url, sandbox) as client:
+        if oa_id is not None:
+            kind = SmsType.ZNS_PRIORITY if priority else SmsType.ZNS
+            _show(answer_of(client.list_zns_templates(oa_id, sms_type=kind)), as_json)
+        else:
+            _show(answer_of(client.list_customer_care_templates(brandname or "")), as_json)
+
+
+@click.command()
+@click.argument("template_id")
+@oa_option
+@connection_options
+@json_option
+def template(template_id: str, oa_id: str, base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
+    """
+    One ZNS template: its variables and their limits, status, quality and quota.
+
+    \b
+    Example:
+      esms template 267247 --oa 4097311281936189049
+    """
+    with open_client(base_url, sandbox) as client:
+        _show(answer_of(client.get_zns_template(template_id, oa_id)), as_json)
+
+
+@click.group("oa", invoke_without_command=True)
+@connection_options
+@json_option
+@click.pass_context
+def official_accounts(context: click.Context, base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
+    """
+    The Zalo Official Accounts that are connected; quota, quality and ratings of one.
+
+    \b
+    Examples:
+      esms oa
+      esms oa quota --oa 4097311281936189049
+    """
+    if context.invoked_subcommand is None:
+        with open_client(base_url, sandbox) as client:
+            _show(answer_of(client.list_oas()), as_json)
+
+
+@official_accounts.command("quota")
+@oa_option
+@connection_options
+@json_option
+def oa_quota(oa_id: str, base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
+    """
+    ZNS that it may send a day, and those left today.
+
+    \b
+    Example:
+      esms oa quota --oa 4097311281936189049
+    """
+    with open_client(base_url, sandbox) as client:
+        _show(answer_of(client.get_oa_quota(oa_id)), as_json)
+
+
+@official_accounts.command("quality")
+@oa_option
+@connection_options
+@json_option
+def oa_quality(oa_id: str, base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
+    """
+    HIGH, MEDIUM, LOW or UNDEFINED, which moves its quota.
+
+    \b
+    Example:
+      esms oa quality --oa 4097311281936189049
+    """
+    with open_client(base_url, sandbox) as client:
+        _show(answer_of(client.get_oa_quality(oa_id)), as_json)
+
+
+@official_accounts.command("ratings")
+@oa_option
+@click.option("--template", "template_id", required=True, help="Id of the template.")
+@click.option("--from", "start", default="-7d", show_default=True, metavar="TIME", help="First day, in Vietnam.")
+@click.option("--to", "end", default="now", show_default=True, metavar="TIME", help="Until then.")
+@connection_options
+@json_option
+def oa_ratings(
+    oa_id: str, template_id: str, start: str, end: str, base_url: str | None, sandbox: bool | None, as_json: bool
+) -> None:
+    """
+    What customers said of a template; the first 50.
+
+    \b
+    Example:
+      esms oa ratings --oa 4097311281936189049 --template 267247 --from -30d
+    """
+    since, until = read_time(start, "--from"), read_time(end, "--to")
+    with open_client(base_url, sandbox) as client:
+        _show(answer_of(client.list_zns_ratings(oa_id, template_id, since, until)), as_json)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageStory:
+    """
+    What one source says of a message.
+
+    Attributes:
+        source: the function of the gateway that was asked.
+        state: in words; see docs/gateway.md.
+        price_vnd: None where the source names none.
+    """
+
+    source: str
+    message_id: str | None
+    phone: str | None
+    sms_type: int | str | None
+    state: str
+    price_vnd: Any
+    sent_at: datetime | None
+    campaign: str | None
+
+
+@click.command()
+@click.argument("id_or_phone")
+@click.option("--from", "start", default="-2d", show_default=True, metavar="TIME", help="For a phone: created since.")
+@click.option("--to", "end", default="now", show_default=True, metavar="TIME", help="For a phone: created until.")
+@click.option("--show-phones", is_flag=True, help="Phones in full.")
+@connection_options
+@json_option
+def message(
+    id_or_phone: str,
+    start: str,
+    end: str,
+    show_phones: bool,
+    base_url: str | None,
+    sandbox: bool | None,
+    as_json: bool,
+) -> None:
+    """
+    What became of a message, by its id, or of the messages to a phone: state, when, price.
+
+    \b
+    Examples:
+      esms message 0aac72e0-ba9b-4348-8530-d18d105778db18
+      esms message 0901888484 --from -7d
+    """
+    since, until = read_time(start, "--from"), read_time(end, "--to")
+    with open_client(base_url, sandbox) as client:
+        if _PHONE.fullmatch(id_or_phone.strip()):
+            found = _to_phone(client, normalise_phone(id_or_phone.strip()), since, until)
+        else:
+            found = _by_id(client, id_or_phone)
+    _show(answer_of(found, show_phones=show_phones), as_json)
+
+
+def _by_id(client: EsmsClient, message_id: str) -> list[MessageStory]:
+    totals = client.get_send_status(message_id)
+    state = state_of_totals(totals.send_status, totals.receivers, totals.succeeded, totals.failed)
+    stories = [
+        MessageStory("get_send_status", message_id, None, None, state.value, totals.price_vnd, None, None),
+    ]
+    try:
+        receivers = client.get_sms_receiver_status(message_id)
+    except MessageNotFoundError:
+        return stories
+    for one in receivers:
+        # A receiver has no third state: before the totals are final, a failure may be a message that still waits.
+        told = state.value if not state.is_final else "delivered" if one.sent_result else "failed"
+        story = MessageStory("get_sms_receiver_status", message_id, one.phone, None, told, None, None, None)
+        stories.append(story)
+    return stories
+
+
+def _to_phone(client: EsmsClient, phone: str, since: datetime, until: datetime) -> list[MessageStory]:
+    return [
+        MessageStory(
+            source="get_sms_sent_data",
+            message_id=row.message_id,
+            phone=row.phone,
+            sms_type=row.sms_type,
+            state=state_of_row(row.send_status, row.send_result).value,
+            price_vnd=row.price_vnd,
+            sent_at=row.sent_at,
+            campaign=row.campaign,
+        )
+        for kind in _LISTED
+        for row in client.get_sms_sent_data(since, until, kind)
+        if row.phone is not None and row.phone[-9:] == phone[-9:]
+    ]
+
+
+@click.command()
+@click.argument("run_key")
+@ledger_option
+@connection_options
+@json_option
+def status(run_key: str, ledger_url: str | None, base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
+    """
+    How many messages of a run have arrived by now.
+
+    \b
+    Example:
+      esms status march-campaign
+    """
+    with open_ledger(ledger_url, create=False) as ledger:
+        target = target_of_run(ledger, run_key)
+    with open_client(base_url, sandbox) as client:
+        counts = DeliveryPoller(target).look(client, now=machine_clock.now())
+    if as_json:
+        print_json(counts.as_dict())
+    else:
+        click.echo(str(counts))
+
+
+@click.command()
+@click.argument("run_key")
+@click.option("--delivered", type=click.FloatRange(0, 1), help="Share that must have arrived; default: any outcome.")
+@click.option(
+    "--final",
+    "final_share",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    help="Share that must be final.",
+)
+@click.option("--minutes", type=click.FloatRange(min=0), default=60.0, show_default=True, help="At most so long.")
+@click.option("--poll-seconds", type=click.FloatRange(min=0.05), default=30.0, show_default=True, help="Between looks.")
+@ledger_option
+@connection_options
+@json_option
+def wait(
+    run_key: str,
+    delivered: float | None,
+    final_share: float,
+    minutes: float,
+    poll_seconds: float,
+    ledger_url: str | None,
+    base_url: str | None,
+    sandbox: bool | None,
+    as_json: bool,
+) -> None:
+    """
+    Wait until the messages of a run are final, or so many have arrived; fails when the time is over, or it cannot be.
+
+    \b
+    Example:
+      esms wait march-campaign --delivered 0.9 --minutes 120
+    """
+    goal = DeliveryGoal(final_share=final_share, delivered_share=delivered)
+    with open_ledger(ledger_url, create=False) as ledger:
+        target = target_of_run(ledger, run_key)
+    with open_client(base_url, sandbox) as client:
+        counts = wait_for_delivery(
+            client,
+            target,
+            goal,
+            deadline=machine_clock.now().add(seconds=round(minutes * 60)),
+            backoff=PollBackoff(poll_seconds=poll_seconds),
+            progress=None if as_json else lambda now: click.echo(str(now), err=True),
+            now=machine_clock.now,
+        )
+    if as_json:
+        print_json(counts.as_dict())
+    else:
+        click.echo(str(counts))
+
+
+LOOKING = (brandnames, templates, template, official_accounts, message, status, wait)

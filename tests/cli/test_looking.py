@@ -1,0 +1,80 @@
+"""Commands that look: names, templates, accounts, single messages, runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import NOON, Run
+
+from esms_connectors.emulator import (
+    DEMO_BRANDNAME,
+    DEMO_OA_ID,
+    DEMO_TEMPLATE_ID,
+    Emulator,
+    EmulatorConfig,
+    Progress,
+    VirtualClock,
+)
+
+PHONE = "0901888484"
+_AT_ONCE = Progress(0.0, 0.0, review_seconds=(0.0, 0.0), queue_seconds=(0.0, 0.0), report_seconds=(0.0, 0.0))
+
+
+def told(run: Run, *arguments: str) -> Any:
+    done = run(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_names_templates_and_accounts(run: Run) -> None:
+    """As the account has them."""
+    assert DEMO_BRANDNAME in {row["name"] for row in told(run, "brandnames")["rows"]}
+    assert DEMO_TEMPLATE_ID in {row["template_id"] for row in told(run, "templates", "--oa", DEMO_OA_ID)["rows"]}
+    assert told(run, "template", DEMO_TEMPLATE_ID, "--oa", DEMO_OA_ID)["status"] == "ENABLE"
+    assert DEMO_OA_ID in {row["oa_id"] for row in told(run, "oa")["rows"]}
+    quota = told(run, "oa", "quota", "--oa", DEMO_OA_ID)
+    assert quota["remaining"] <= quota["daily"]
+    assert told(run, "oa", "quality", "--oa", DEMO_OA_ID)["current"]
+    assert told(run, "templates", "--brandname", DEMO_BRANDNAME)["count"] >= 0
+    assert run("oa", "quota").returncode == 2
+    assert run("templates").returncode == 2
+
+
+def test_what_became_of_a_message(run: Run, emulator: Emulator) -> None:
+    """By its id from the status calls, by phone from the sent data; phones are masked unless asked for."""
+    message_id = emulator.insert_message(None, PHONE, campaign="known", send_status=5, send_result=1)
+    by_id = told(run, "message", message_id)["rows"]
+    assert [(row["source"], row["state"]) for row in by_id] == [
+        ("get_send_status", "delivered"),
+        ("get_sms_receiver_status", "delivered"),
+    ]
+    (by_phone,) = told(run, "message", "84901888484", "--show-phones")["rows"]
+    assert (by_phone["message_id"], by_phone["phone"], by_phone["campaign"]) == (message_id, PHONE, "known")
+    assert PHONE not in run("message", PHONE).stdout
+    assert run("message", "no-such-id").returncode == 3
+
+
+class TestRuns:
+    """Of a ledger."""
+
+    @pytest.fixture
+    def emulator(self) -> Emulator:
+        """Everything is delivered at once, at the hour at which the commands run."""
+        return Emulator(EmulatorConfig(progress=_AT_ONCE), VirtualClock(NOON))
+
+    def test_status_and_wait(self, run: Run, tmp_path: Path) -> None:
+        """How many have arrived, now and in the end."""
+        source = tmp_path / "customers.csv"
+        source.write_text("phone,customer_name,service,code,date\n0901000001,Lan,Goi,K,19/03/2025\n", encoding="utf-8")
+        sent = run(
+            *("send-zns", str(source), "--template", DEMO_TEMPLATE_ID, "--oa", DEMO_OA_ID, "--run-key", "march"),
+            *("--params", "customer_name,service,code,date"),
+        )
+        assert sent.returncode == 0, sent.stderr
+        waited = told(run, "wait", "march", "--delivered", "1", "--poll-seconds", "0.1", "--minutes", "0.1")
+        assert (waited["expected"], waited["delivered"], waited["final"]) == (1, 1, 1)
+        assert told(run, "status", "march") == waited
+        assert run("status", "no-such-run").returncode == 2
