@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from esms_connectors.cli.output import EXIT_CODES, json_option, print_json
+from esms_connectors.cli.output import EXIT_CODES, json_option, print_json, printable
 from esms_connectors.cli.settings import connection_options, open_client
 from esms_connectors.gateway.endpoints import Effect
 from esms_connectors.gateway.errors import InvalidRequestError
@@ -169,4 +169,4 @@ def show_answer(answer: Mapping[str, Any]) -> None:
     width = max(map(len, answer), default=0)
     for name, value in answer.items():
         shown = json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
-        click.echo(f"{name:<{width}}  {'-' if shown is None else shown}")
+        click.echo(printable(f"{name:<{width}}  {'-' if shown is None else shown}"))

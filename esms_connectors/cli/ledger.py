@@ -13,7 +13,7 @@ import click
 import pendulum
 from rich.table import Table
 
-from esms_connectors.cli.output import csv_option, json_option, print_json, print_separated, print_table
+from esms_connectors.cli.output import csv_option, json_option, print_json, print_separated, print_table, printable
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger
 from esms_connectors.cli.streams import until_closed
 from esms_connectors.gateway.errors import InvalidRequestError
@@ -108,7 +108,7 @@ def _listing(name: str, states: tuple[SendState, ...], about: str) -> click.Comm
                 else:
                     click.echo(
                         f"line {row['line']}  {row['phone']}  {row['state']}  {row['code'] or '-'}  "
-                        f"{row['reason'] or ''}"
+                        f"{printable(row['reason'] or '')}"
                     )
 
     return listing

@@ -276,6 +276,17 @@ def test_sql_that_cannot_be_is_one_line_and_changes_nothing(
     assert set(tmp_path.rglob("*")) == files
 
 
+def test_a_stored_text_does_not_move_the_cursor(run: Run, emulator: Emulator, into: str) -> None:
+    """Neither colours, title, C1 codes nor text that runs backwards reach a terminal, from sql or a call."""
+    content = "\x1b[31mred\x1b]0;title\x07 \x9b2J \u202eback\r"
+    emulator.insert_message(DAY.add(hours=1), phone="0901888484", content=content, send_status=5, send_result=1)
+    assert run("pull", *SPAN, "--into", into).returncode == 0
+    shown = run("sql", 'SELECT content AS "\x1b[1mtext" FROM esms_sent_messages', "--into", into).stdout
+    shown += run("call", "get_sms_sent_data", "start=2024-05-14", "end=2024-05-15", "sms_type=2").stdout
+    assert shown.count("\\x1b[31mred") >= 1
+    assert not set(shown) & set("\x1b\x07\x9b\u202e\r")
+
+
 def test_sql_without_a_file_or_a_query(run: Run, into: str, tmp_path: Path) -> None:
     make_places(tmp_path)
     assert_one_clear_line(run("sql", "select 1", "--into", into), 2, "There is no file")
