@@ -32,6 +32,7 @@ from esms_connectors.recipients.cells import (
 )
 
 _PIECE = 1 << 16
+_MOST_COLUMNS = 16_384  # of the format; a row is as long as its last address says
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _MERGED = re.compile(rb"""<(?:\w+:)?mergeCell\s[^>]*?ref=["']([A-Z]+)(\d+):([A-Z]+)(\d+)["']""")
 _NO_VALUE = UnreadableCell("is a formula that was never calculated: open the file in Excel and save it")
@@ -96,7 +97,10 @@ class XlsxWorkbook:
         found, tail = [], b""
         for piece in self._pieces(self._parts[sheet]):
             content = tail + piece
-            found += [_range(match) for match in _MERGED.finditer(content)]
+            try:
+                found += [_range(match) for match in _MERGED.finditer(content)]
+            except ValueError:
+                raise WorkbookError("is damaged: it merges cells that no sheet has") from None
             tail = content[content.rfind(b"<") :]
         return found
 
@@ -327,8 +331,10 @@ class _SheetReader:
 def _column(letters: str) -> int:
     """AB -> 27."""
     number = 0
-    for letter in letters:
+    for letter in letters[:4]:
         number = number * 26 + ord(letter) - 64
+    if not 1 <= number <= _MOST_COLUMNS:
+        raise ValueError(letters)
     return number - 1
 
 
