@@ -133,7 +133,7 @@ class XlsxWorkbook:
     def _feed(self, parser: Any, piece: bytes, *, final: bool = False) -> None:
         try:
             parser.Parse(piece, final)
-        except (expat.ExpatError, ValueError, IndexError, OverflowError) as error:
+        except (expat.ExpatError, ValueError, LookupError, OverflowError) as error:
             raise WorkbookError(f"is damaged ({type(error).__name__})") from None
 
     def _parse(
@@ -184,9 +184,13 @@ class XlsxWorkbook:
     def _read_strings(self) -> _Strings:
         strings = _Strings()
         reader = _StringsReader(strings)
-        if self._strings_part:
-            self._parse(self._strings_part, reader.start, reader.end, reader.text)
-        strings.finish()
+        try:
+            if self._strings_part:
+                self._parse(self._strings_part, reader.start, reader.end, reader.text)
+            strings.finish()
+        except BaseException:
+            strings.close()
+            raise
         return strings
 
 

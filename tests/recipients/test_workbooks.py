@@ -347,6 +347,7 @@ def test_what_other_programs_write(tmp_path: Path) -> None:
         (lambda content: content.replace(b't="s"><v>0</v>', b't="s"><v>99</v>'), "is damaged"),
         (lambda content: content.replace(b't="s"><v>0</v>', b't="s"><v>x</v>'), "is damaged"),
         (lambda content: content.replace(b'r="B2"', b'r="ZZZZZZZ2"'), "is damaged"),
+        (lambda content: content.replace(b"UTF-8", b"UTF-b"), "is damaged"),
         (lambda _: b"", "is damaged"),
     ],
 )
