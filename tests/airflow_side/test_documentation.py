@@ -32,7 +32,7 @@ from esms_connectors.emulator import (
 )
 
 # Airflow is started once for all DAGs, by whichever test comes first.
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(300)
 
 BLOCKS = [block for page in pages_for("airflow") for block in runnable(page, "airflow")]
 DAGS = [block for block in BLOCKS if "with DAG(" in block.text and "def test_" not in block.text]
@@ -119,7 +119,7 @@ def told(folder: Path, environment: dict[str, str]) -> dict[str, Any]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=280,
         check=False,
     )
     lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
