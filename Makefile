@@ -87,7 +87,7 @@ lint: $(CORE)/.ready ## ruff, mypy --strict, import directions
 .PHONY: test-core
 test-core: $(CORE)/.ready ## the core, with neither framework installed
 	$(say) "Tests of the core, with neither framework installed"
-	@$(CORE)/bin/pytest -n $(WORKERS) tests $(NOT_CORE) $(ARGS)
+	@$(CORE)/bin/pytest -n $(WORKERS) --dist worksteal tests $(NOT_CORE) $(ARGS)
 
 .PHONY: test-quick
 test-quick: $(CORE)/.ready ## what needs no server and no process of its own: a minute
