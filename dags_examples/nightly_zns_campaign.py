@@ -50,7 +50,8 @@ with DAG(
         "{{ ti.xcom_pull('plan')['problems'] | join('; ') }}",
         response_timeout=timedelta(hours=2),
     )
-    send = ZnsBulkOperator(task_id="send", at_least=0.98, **campaign)
+    # Other rows than were approved are refused before the first message.
+    send = ZnsBulkOperator(task_id="send", at_least=0.98, plan=plan.output, **campaign)
     wait = DeliveryStatusSensor(
         task_id="wait", sent=send.output, delivered_share=0.95, timeout=6 * 3600, deferrable=True
     )

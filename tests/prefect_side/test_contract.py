@@ -7,13 +7,13 @@ import uuid
 from datetime import timedelta
 from pathlib import Path
 
-import pendulum
 import pytest
 from contract.cases import CASES, OA_ID, PARAMS, TEMPLATE_ID, Answer, Case, Order, World, check
 from prefect import flow
 
 from esms_connectors import EsmsError
 from esms_connectors.emulator import EmulatorServer
+from esms_connectors.gateway import machine_clock
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, ZnsCampaign, plan_zns_bulk, zns_campaign
 from esms_connectors.sending.bulk import BulkIncompleteError
 
@@ -24,7 +24,7 @@ MORE = {"account", "unsettled", "shards", "shards_passed_over", "not_in_ledger"}
 @pytest.fixture
 def world(server: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.chdir(tmp_path)
-    found = World(server, tmp_path, pendulum.now("UTC"))
+    found = World(server, tmp_path, machine_clock.now())
     found.prepare()
     return found
 
