@@ -64,7 +64,7 @@ class CampaignOperator(SendingOperator):
         plan: one that was approved, such as `plan.output` of a task with `dry_run`: only what it has is sent, and other
             rows, another message or another run key fail the task before the first message.
         rejects_path: CSV for the rows that cannot be sent, to be repaired and sent; a path or a URL, as `recipients`.
-        run_key: names the campaign; made of dag, run and task if None, so that mapped tasks are one campaign. Tasks
+        run_key: names the campaign; that of `plan`, or made of dag, run and task, if None. Mapped tasks are one; tasks
             that use one run key send to nobody twice; those that run at the same time should have people of their own.
         report_url: where the link "eSMS report" of the task leads; the account at eSMS.vn if None.
         campaign, send_at, sending_mode, duplicates, encoding, threads, chunk_size, price_vnd: as in
@@ -197,12 +197,14 @@ class CampaignOperator(SendingOperator):
         hook = EsmsHook(self.esms_conn_id)
         rejects_path = path(self.rejects_path, "rejects_path")
         approved = _plan_of(self.plan)
+        # Of a plan by another task: its own key would name another campaign.
+        run_key = self.run_key if approved is None or self.run_key is not None else approved.get("run_key")
         generation = generation_of(context, resend_on_clear=self.resend_on_clear)
         with ExitStack() as stack:
             source = stack.enter_context(
                 opened_source(self.recipients, self.sql, self.sql_conn_id, self.sql_parameters)  # type: ignore[arg-type]
             )
-            campaign = self._campaign_of(context, hook, stack, source, run_key_of(context, self.run_key, generation))
+            campaign = self._campaign_of(context, hook, stack, source, run_key_of(context, run_key, generation))
             rejects = None
             if rejects_path is not None:
                 rejects = stack.enter_context(rejects_file(rejects_path, self.recipients))

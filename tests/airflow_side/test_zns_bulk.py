@@ -202,6 +202,17 @@ def test_a_list_is_a_source_and_is_not_shown(send: Callable[..., Any], gateway: 
     assert "0901" not in json.dumps(shown)
 
 
+def test_a_plan_of_another_task_names_the_run(send: Callable[..., Any], gateway: Emulator, runs: Runs) -> None:
+    """Without a run key of its own, whoever sends a plan sends that campaign; as JSON the plan is the same."""
+    plan = send(dry_run=True)
+    runs.instance.task_id = "approved"
+    assert send(plan=plan)["run_key"] == plan["run_key"]
+    assert send(plan=json.dumps(plan))["sent_by_this_try"] == 0
+    assert everybody_once(gateway)
+    with pytest.raises(InvalidRequestError, match="dry_run=True"):
+        send(plan="approved")
+
+
 def test_tasks_with_one_run_key_never_share_a_person(
     send: Callable[..., Any], gateway: Emulator, runs: Runs, customers: Path
 ) -> None:
