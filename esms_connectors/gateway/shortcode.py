@@ -15,6 +15,12 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.read_models import ShortcodeMessage
 from esms_connectors.gateway.wire import VIETNAM
 
+__all__ = [
+    "read_shortcode_message",
+    "shortcode_answer",
+    "sign",
+]
+
 _PARAMETERS = ("sender", "content", "serviceNumber", "keyword", "sign", "cpid", "smsid", "receiverTime")
 
 
