@@ -14,7 +14,7 @@ from esms_connectors.prefect import zns_campaign
 
 
 def spread(source: str, scheduler: str | None = None, run_key: str = "dask-campaign") -> dict[str, object]:
-    cluster = {"n_workers": 2, "threads_per_worker": 2, "dashboard_address": None}
+    cluster = {"n_workers": 2, "threads_per_worker": 2, "dashboard_address": ":0"}
     runner = DaskTaskRunner(address=scheduler) if scheduler else DaskTaskRunner(cluster_kwargs=cluster)
     # A task of Dask's costs a tenth of a second, so each one sends several chunks.
     return zns_campaign.with_options(task_runner=runner)(

@@ -26,7 +26,7 @@ def test_two_processes_share_a_campaign(gateway: Emulator, make_campaign: Callab
     """Everybody once, in one task a shard; running it again on threads costs no call."""
     campaign = make_campaign(3000, chunk_size=100)
     runner = DaskTaskRunner(
-        cluster_kwargs={"n_workers": 2, "threads_per_worker": 2, "processes": True, "dashboard_address": None}
+        cluster_kwargs={"n_workers": 2, "threads_per_worker": 2, "processes": True, "dashboard_address": ":0"}
     )
     told = zns_campaign.with_options(task_runner=runner)(campaign, chunks_per_shard=3)
     assert (told["accepted"], told["shards"]) == (3000, 10)
@@ -41,7 +41,7 @@ def test_a_cancelled_run_stops_on_its_workers(
     """They are other processes, so nobody sends them a signal. What left is settled, and all else is free."""
     campaign = make_campaign(3000, chunk_size=20)
     server.latency_seconds = 0.3
-    runner = DaskTaskRunner(cluster_kwargs={"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None})
+    runner = DaskTaskRunner(cluster_kwargs={"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"})
 
     def cancel(call: object) -> None:
         """In the middle of the first tasks, each of which has twenty calls to make."""
