@@ -144,6 +144,7 @@ def work(
         sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
         return 1
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command is over, and this is not of it
         gc.collect()  # as at the end of an interpreter: what was left open is told of
     return 0
 
