@@ -85,7 +85,7 @@ collect_ignore = [] if find_spec("prefect_ray") else ["test_ray.py"]
 
 
 # Pages and examples save blocks called `default`, and automations hear every event: one after the other.
-_ONE_AFTER_THE_OTHER = {"test_documentation", "test_deployments", "test_examples", "test_process_worker"}
+_ONE_AFTER_THE_OTHER = {"test_dask", "test_documentation", "test_deployments", "test_examples", "test_process_worker"}
 _UP_SECONDS = 240  # a processor may have other things to do
 _SERVER = pytest.StashKey[subprocess.Popen[bytes]]()
 
@@ -280,6 +280,7 @@ def make_campaign(
     return make
 
 
+@pytest.hookimpl(tryfirst=True)  # before the plugin of the workers reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """For `--dist loadgroup` the tests of a file stay together. No warning of a connection that Prefect leaves open."""
     # One to its server for each flow; connections of ours must still be closed.
