@@ -12,8 +12,8 @@ import pytest
 MODULES = ["operators", "sensors", "triggers", "notifications", "transfers", "hooks", "retry", "callbacks"]
 MOST_MILLISECONDS, MOST_MODULES, TRIES = 25, 20, 6
 
-# A DAG file's own imports come first, and once: each module is imported in a fork, which has them. The base of triggers is
-# Airflow's, and every triggerer has it.
+# A DAG file's own imports come first, and once: each module is imported in a fork, which has them. The base of
+# triggers is Airflow's, and every triggerer has it.
 _PROGRAM = """
 import gc, importlib, json, os, sys, time
 import airflow.sdk, airflow.triggers.base
