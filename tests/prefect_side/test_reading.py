@@ -299,7 +299,8 @@ def test_a_retry_counts_what_its_first_attempt_loaded(
     [(before,)] = in_table(warehouse, "SELECT count(*) FROM esms_sent_messages")
     gateway.faults.add("get_sms_sent_data", http_status(503), every=1)
     monkeypatch.setattr(load_sent_messages, "on_failure_hooks", [lambda *_: gateway.faults.clear()])
-    told = daily_sent_messages_export.with_options(retries=1, retry_delay_seconds=0.1)(**blocks)
+    retried = daily_sent_messages_export.with_options(retries=1, retry_delay_seconds=0.1)
+    told = run_scheduled_for(NOON, retried, **blocks)
     assert (told["windows"], told["inserted"], told["days"]) == (2, 90 - before, 2)
     assert in_table(warehouse, "SELECT count(*) FROM esms_sent_messages") == [(90,)]
 
