@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -19,8 +20,10 @@ from requests import Session
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError
 
 from esms_connectors.gateway.forks import tell_of_forks
+from esms_connectors.gateway.name_resolution import resolve
 
 _PIECE_BYTES = 64 * 1024
 # The least patience of a read: what has arrived is taken also when the time is over.
@@ -137,6 +140,8 @@ class _Marking:
 
     sock: Any
     timeout: Any
+    port: int
+    _dns_host: str
     # http.client prints whole requests, keys included, when somebody sets its global debug level.
     debuglevel = 0
 
@@ -153,6 +158,32 @@ class _Marking:
             DEPARTURE.seconds_left()
         finally:
             DEPARTURE.connecting = False
+
+    def _new_conn(self) -> socket.socket:
+        """urllib3's own for one address after the other: it resolves the name and tries them all without an end."""
+        host: str = self._dns_host
+        try:
+            addresses = resolve(host.strip("[]"), self.port, self._seconds_to_connect())
+        except TimeoutError:
+            raise ConnectTimeoutError(self, "name resolution") from None
+        except (OSError, UnicodeError):
+            raise NameResolutionError(host, self, socket.gaierror()) from None  # type: ignore[arg-type]
+        failed: Exception = NameResolutionError(host, self, socket.gaierror())  # type: ignore[arg-type]
+        usual = self.timeout
+        for address in addresses:
+            try:
+                self._dns_host, self.timeout = address, self._seconds_to_connect()
+                return super()._new_conn()  # type: ignore[misc, no-any-return]
+            except (HTTPError, TimeoutError) as error:
+                failed = error
+            finally:
+                # The name stays what the certificate is checked against.
+                self._dns_host, self.timeout = host, usual
+        raise failed
+
+    def _seconds_to_connect(self) -> float:
+        left = DEPARTURE.seconds_left()
+        return min(self.timeout, left) if isinstance(self.timeout, int | float) else left
 
     def request(self, *args: Any, **settings: Any) -> None:
         """Head and body leave together, or nothing does: there is one last moment to ask, not two."""

@@ -224,7 +224,7 @@ class Transport:
 
     @property
     def longest_call_seconds(self) -> float:
-        """No call lasts longer, unless a resolver, a throttle or an adapter hangs."""
+        """No call lasts longer, unless a throttle or an adapter hangs."""
         total, budget = self._timeouts.total_seconds, self._retries.budget_seconds
         return self._retries.attempts * (total + max(total, budget)) + budget
 
