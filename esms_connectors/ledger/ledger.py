@@ -193,7 +193,8 @@ class Ledger(LedgerQueries):
     def erase(self, phone: str) -> dict[str, int]:
         """
         Take a person out of the settled rows. The rows themselves stay, without the phone: they are what keeps the same
-        run from sending again. Rows in doubt are left as they are, because only the phone can settle them.
+        run from sending again. Rows in doubt are left as they are, because only the phone can settle them. In SQLite no
+        byte of it stays in the files either; PostgreSQL keeps old versions of rows until it vacuums.
 
         Args:
             phone: in any spelling.
@@ -209,8 +210,9 @@ class Ledger(LedgerQueries):
             self.check_phone_secret(run_key, self.run_about(run_key))
         stored = {"phone": self.hash_phone(number)}
         with self._writing() as connection:
-            erased = connection.execute(self._sql.erase, stored).rowcount
+            erased = connection.execute(self._sql.erase, {**stored, "international": f"84{number[1:]}"}).rowcount
             unsettled = connection.execute(self._sql.not_erased, stored).scalar_one()
+        self._empty_journal()
         return {"erased": erased, "unsettled": unsettled}
 
 

@@ -378,7 +378,8 @@ def statements_for(engine: Engine) -> Statements:
         runs=text("SELECT run_key, began_ms FROM esms_runs ORDER BY began_ms DESC, run_key"),
         erase=text(
             "UPDATE esms_sends SET phone = 'erased', "
-            "row_key = CASE WHEN row_key = phone THEN 'erased' ELSE row_key END "
+            # Keys of one-off messages begin with the phone, keys of the caller's may have it in any spelling.
+            "row_key = replace(replace(row_key, :phone, 'erased'), :international, 'erased') "
             "WHERE phone = :phone AND state IN ('accepted', 'rejected')"
         ),
         not_erased=text("SELECT count(*) FROM esms_sends WHERE phone = :phone"),

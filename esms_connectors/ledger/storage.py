@@ -14,6 +14,7 @@ from pendulum import DateTime
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.forks import tell_of_forks
+from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.ledger.database import guarded
 from esms_connectors.ledger.dating import milliseconds
 from esms_connectors.ledger.existing import check_is_ledger
@@ -23,7 +24,11 @@ from esms_connectors.ledger.keys import LedgerKeys
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+logger = get_logger(__name__)
+
 LEASE_SECONDS = 60.0
+# For readers of an old state, which keep the journal of a SQLite file from being emptied.
+_JOURNAL_SECONDS = 5.0
 
 
 class LedgerStorage:
@@ -125,6 +130,22 @@ class LedgerStorage:
                 f"run {run_key!r} was begun with another secret for its phones, or with none. "
                 "Use the same; nothing was sent.",
                 field="phone_secret",
+            )
+
+    def _empty_journal(self) -> None:
+        """Old versions of rows stand in the journal of a SQLite file until it is emptied."""
+        if self._engine.dialect.name != "sqlite":
+            return
+        with guarded(lambda: self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")) as connection:
+            usual = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(_JOURNAL_SECONDS * 1000)}")
+            busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one()
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {usual}")
+        if busy:
+            logger.warning(
+                "%s: another process is reading, so what was erased stays in the journal beside the file until the "
+                "last of them closes it",
+                self.name,
             )
 
     def _now_ms(self) -> int:
