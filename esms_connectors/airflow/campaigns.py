@@ -27,7 +27,21 @@ if TYPE_CHECKING:
     from esms_connectors.sending.channels import Channel
     from esms_connectors.sending.plan import Plan
 
-CHANNELS = ("zns", "sms", "advertising")
+# As `esms_connectors.sending.channels.CHANNELS`, which would cost too much when a DAG is parsed.
+CHANNELS = (
+    "zns",
+    "zns-name",
+    "zns-journey",
+    "sms",
+    "advertising",
+    "fixed-number",
+    "viber",
+    "multi-channel",
+    "zalo-text",
+    "zalo-transaction",
+    "voice-otp",
+    "call",
+)
 
 
 class CampaignOperator(SendingOperator):
@@ -40,17 +54,21 @@ class CampaignOperator(SendingOperator):
     continues; Clear after success sends nothing unless `resend_on_clear`.
 
     Args:
-        channel: `zns`; `sms`, a customer-care SMS with a text for each row; or `advertising`, one text for all.
+        channel: `zns`, `zns-name`, `zns-journey`; `sms`, a customer-care SMS with a text for each row; `advertising`,
+            one text for all; `fixed-number`, `viber`, `multi-channel`, `zalo-text`, `zalo-transaction`, `voice-otp`,
+            `call`. Of Zalo messages `phone_column` holds the Zalo user id.
         recipients: path or URL of a CSV, Excel, JSONL or Parquet file (`s3://connection@bucket/key` takes that
             connection's credentials, as does an `ObjectStoragePath`), or a small list of rows, also from XCom. Rows are
             never shown.
         sql, sql_conn_id, sql_parameters: a SELECT instead; give it an ORDER BY and a fixed end.
-        template_id, oa_id: ZNS: those of the connection if None.
+        template_id, oa_id: of a ZNS or a call; those of the connection if None.
         template_params: ZNS: columns in the order of the template, variable -> column, or `name,code=ma_khach` as one
-            text. SMS: placeholder -> column, where the names differ.
-        text: SMS: `{customer_name}` stands for the value of that column; must match a registered template of the
-            brandname. Templated and never shown.
-        brandname: SMS: the sender; that of the connection if None.
+            text. Texts: placeholder -> column, where the names differ.
+        text: `{customer_name}` stands for the value of that column; of an SMS it must match a registered template of
+            the brandname. Templated and never shown.
+        brandname: the sender; that of the connection if None.
+        channel_options: what else the channel takes, such as `{"plain": True}` or `{"voice": "female"}`: attributes of
+            its class in `esms_connectors.sending.channels`.
         phone_column, key_column: of the phone, and of what tells rows of one phone apart, such as an order number.
         at_least: share of all rows that must be accepted, those that cannot be sent included, or the task fails; None
             never fails it for rows.
@@ -83,6 +101,7 @@ class CampaignOperator(SendingOperator):
         "oa_id",
         "template_params",
         "brandname",
+        "channel_options",
         "phone_column",
         "key_column",
         "send_at",
@@ -99,6 +118,7 @@ class CampaignOperator(SendingOperator):
     template_fields_renderers: ClassVar[dict[str, str]] = {
         "sql": "sql",
         "template_params": "json",
+        "channel_options": "json",
         "sql_parameters": "json",
         "plan": "json",
     }
@@ -108,7 +128,7 @@ class CampaignOperator(SendingOperator):
     def __init__(
         self,
         *,
-        channel: Literal["zns", "sms", "advertising"],
+        channel: str,
         recipients: str | os.PathLike[str] | ObjectStoragePath | Sequence[Mapping[str, object]] | None = None,
         sql: str | None = None,
         sql_conn_id: str | None = None,
@@ -118,6 +138,7 @@ class CampaignOperator(SendingOperator):
         template_params: str | Sequence[str] | Mapping[str, str] = (),
         text: str | None = None,
         brandname: str | None = None,
+        channel_options: Mapping[str, Any] | None = None,
         phone_column: str = "phone",
         key_column: str | None = None,
         duplicates: Literal["merge", "keep"] | None = None,
@@ -151,6 +172,7 @@ class CampaignOperator(SendingOperator):
         self.oa_id = oa_id
         self.template_params = template_params
         self.brandname = brandname
+        self.channel_options = channel_options
         self.phone_column = phone_column
         self.key_column = key_column
         self.duplicates = duplicates
@@ -243,10 +265,11 @@ class CampaignOperator(SendingOperator):
         if self.chunk_size is not None:
             more["chunk_size"] = whole_number(self.chunk_size, "chunk_size")
         run_type = getattr(context.get("dag_run"), "run_type", None)
+        channel = self._channel_of(client, settings, context, more)
         return Campaign(
-            self._channel_of(client, settings, context, more),
+            channel,
             source,
-            _columns(self.template_params, self.phone_column, self.key_column, by_name=self.channel != "zns"),
+            _columns(self.template_params, self.phone_column, self.key_column, by_name=not channel.by_position),
             ledger=stack.enter_context(self._open_ledger(hook, context)),
             run_key=run_key,
             duplicates=self.duplicates,
@@ -265,20 +288,39 @@ class CampaignOperator(SendingOperator):
 
     def _channel_of(self, client: EsmsClient, settings: Settings, context: Context, more: dict[str, Any]) -> Channel:
         from esms_connectors.airflow.arguments import checked_text, text
-        from esms_connectors.gateway.errors import ConfigurationError
-        from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel, ZnsChannel
+        from esms_connectors.sending.channels import make_channel
 
-        if self.channel == "zns":
-            template_id = text(self.template_id, "template_id") or settings.template_id
-            oa_id = text(self.oa_id, "oa_id") or settings.oa_id
-            if not template_id or not oa_id:
-                raise ConfigurationError("Give template_id and oa_id, here or in the eSMS connection.")
-            return ZnsChannel(client, template_id, oa_id, self.sending_mode, **more)
-        brandname = text(self.brandname, "brandname") or settings.brandname
-        if not brandname:
-            raise ConfigurationError("Give brandname, here or in the eSMS connection: an SMS needs its sender.")
-        kind = CareSmsChannel if self.channel == "sms" else AdvertisingChannel
-        return kind(client, checked_text(self.rendered("text", context)), brandname, **more)
+        given = {
+            "template_id": text(self.template_id, "template_id"),
+            "oa_id": text(self.oa_id, "oa_id"),
+            "brandname": text(self.brandname, "brandname"),
+            "sending_mode": self.sending_mode,
+            **(self.channel_options or {}),
+            **more,
+        }
+        if self._text is not None:
+            given["text"] = checked_text(self.rendered("text", context))
+        return make_channel(self.channel, client, with_defaults(self.channel, given, settings))
+
+
+def with_defaults(channel: str, given: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """
+    Options of a channel, with the ids and the sender of the connection for those that are not given.
+
+    Raises:
+        ConfigurationError: one that is needed stands in neither.
+    """
+    from esms_connectors.gateway.errors import ConfigurationError
+    from esms_connectors.sending.channels.making import takes
+
+    usual = {"template_id": settings.template_id, "oa_id": settings.oa_id, "brandname": settings.brandname}
+    if channel == "call":
+        # A script, and no ZNS.
+        del usual["template_id"]
+    wanted = {name: given.get(name) or value for name, value in usual.items() if takes(channel, name)}
+    if missing := [name for name, value in wanted.items() if not value]:
+        raise ConfigurationError(f"Give {' and '.join(missing)}, here or in the eSMS connection: {channel} needs it.")
+    return {**given, **wanted}
 
 
 class ZnsBulkOperator(CampaignOperator):

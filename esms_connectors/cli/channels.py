@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
 
 from esms_connectors.cli.sending import campaign_options, run_campaign, send_zns
 from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.recipients import Columns
-from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel, Channel
+from esms_connectors.sending.channels import Channel, make_channel
+
+_PLACEHOLDERS = (
+    "`{column}` in the text stands for the row's value, in any case, with blanks and accents; `{{` and `}}` are braces."
+)
+_NOT_LOOKED_UP = "Its messages come back without a campaign, so rows in doubt cannot be looked up."
 
 
 @click.group("send")
@@ -20,55 +27,167 @@ def send() -> None:
 
 send.add_command(send_zns, "zns")
 
-
-def _sms_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option("--plain", is_flag=True, help="Without diacritics, which make most texts dearer."),
-        click.option("--brandname", required=True, help="The registered sender ID."),
-        click.option("--text", required=True, help="The message."),
-        click.argument("source"),
-    ):
-        command = option(command)
-    return command
-
-
-@send.command("sms")
-@click.option("--params", help="Other columns for placeholders: name=column,…; default: the columns of their names.")
-@_sms_options
-@campaign_options
-def send_care_sms(source: str, text: str, brandname: str, plain: bool, params: str | None, **options: Any) -> None:
-    """
-    Send a customer-care SMS to each row of SOURCE, once. `{column}` in the text stands for the row's value, in any
-    case, with blanks and accents; `{{` and `}}` are braces.
-
-    \b
-    Example:
-      esms send sms customers.xlsx --brandname MyBrand --run-key march --phone-column "Số điện thoại" \\
-          --text "Chào {Tên khách hàng}, lịch hẹn của bạn lúc {giờ hẹn}." --plan
-    """
-    phone, key = options["phone_column"], options["key_column"]
-    given = Columns.parse(params, phone=phone, key_column=key) if params else Columns(phone, (), key)
-
-    def channel(client: EsmsClient, **more: Any) -> Channel:
-        return CareSmsChannel(client, text, brandname, plain=plain, **more)
-
-    run_campaign(source, given, channel, **options)
+_OPTIONS: dict[str, Callable[[Any], Any]] = {
+    "text": click.option("--text", required=True, help="The message."),
+    "brandname": click.option("--brandname", required=True, help="The registered sender ID."),
+    "plain": click.option("--plain", is_flag=True, help="Without diacritics, which make most texts dearer."),
+    "named": click.option(
+        "--params", help="Other columns for placeholders: name=column,…; default: the columns of their names."
+    ),
+    "values": click.option(
+        "--params", required=True, help="Columns in the order of the template: name,service or name=column,…"
+    ),
+    "columns": click.option("--params", default="", help="Columns of the values, in the order of the script: name,sum"),
+    "template_id": click.option("--template", "template_id", required=True, help="Id of the ZNS template."),
+    "script_id": click.option("--template", "template_id", required=True, help="Id of the script, from the portal."),
+    "oa_id": click.option("--oa", "oa_id", required=True, help="Id of the Zalo Official Account."),
+    "sending_mode": click.option(
+        "--sending-mode", type=click.Choice(["1", "3"]), help="3: beyond the quota of the OA, if it is listed for it."
+    ),
+    "image_url": click.option("--image-url", metavar="URL", help="A picture, https."),
+    "button_url": click.option("--button-url", metavar="URL", help="Where the button leads."),
+    "button_label": click.option("--button-label", help="What stands on the button."),
+    "buttons": click.option("--buttons", metavar="JSON", help="A list of objects with title, type and payload."),
+    "template_type": click.option("--template-type", required=True, help="Such as transaction_order."),
+    "elements": click.option(
+        "--elements", metavar="JSON", required=True, help="A list of banner, header, text and table; may hold {column}."
+    ),
+    "language": click.option("--language", type=click.Choice(["VI", "EN"])),
+    "voice": click.option("--voice", type=click.Choice(["male", "female", "hatieumai", "ngoclam"])),
+    "speed": click.option("--speed", type=click.IntRange(-3, 3), help="-3 very slow to 3 very fast."),
+}
+# What goes by another name in a channel, or says which columns hold values.
+_COLUMNS = ("named", "values", "columns")
 
 
-@send.command("advertising")
-@_sms_options
-@campaign_options
-def send_advertising(source: str, text: str, brandname: str, plain: bool, **options: Any) -> None:
-    """
-    Send an advertising SMS, one text, to each row of SOURCE, once: 30 numbers and more, reviewed by eSMS before it goes
-    out. Its messages come back without a campaign, so rows in doubt cannot be looked up.
-    """
-    columns = Columns(options["phone_column"], (), options["key_column"])
+def _read(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of the command line as a channel takes them."""
+    read = dict(options)
+    for name in ("buttons", "elements"):
+        if read.get(name) is not None:
+            read[name] = _json_list(read[name], name)
+    if read.get("sending_mode") is not None:
+        read["sending_mode"] = int(read["sending_mode"])
+    return read
 
-    def channel(client: EsmsClient, **more: Any) -> Channel:
-        return AdvertisingChannel(client, text, brandname, plain=plain, **more)
 
-    run_campaign(source, columns, channel, **options)
+def _json_list(text: str, name: str) -> list[Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, list):
+        raise InvalidRequestError(f"--{name} takes a JSON list.", field=name)
+    return found
+
+
+def _channel_command(kind: str, names: tuple[str, ...], about: str, example: str) -> click.Command:
+    own = [name.replace("script_id", "template_id") for name in names if name not in _COLUMNS]
+
+    def command(source: str, params: str | None = None, **options: Any) -> None:
+        given = _read({name: options.pop(name) for name in own})
+        columns = _columns(params, options["phone_column"], options["key_column"])
+
+        def channel(client: EsmsClient, **more: Any) -> Channel:
+            return make_channel(kind, client, {**given, **more})
+
+        run_campaign(source, columns, channel, **options)
+
+    command.__doc__ = f"{about}\n\n\b\nExample:\n  {example}"
+    made: Callable[..., Any] = campaign_options(command)
+    for name in reversed(names):
+        made = _OPTIONS[name](made)
+    return send.command(kind)(click.argument("source")(made))
+
+
+def _columns(params: str | None, phone: str, key: str | None) -> Columns:
+    return Columns.parse(params, phone=phone, key_column=key) if params else Columns(phone, (), key)
+
+
+_ZNS = ("template_id", "oa_id", "values")
+_BUTTON = ("image_url", "button_url", "button_label")
+
+send_care_sms = _channel_command(
+    "sms",
+    ("text", "brandname", "plain", "named"),
+    f"Send a customer-care SMS to each row of SOURCE, once. {_PLACEHOLDERS}",
+    'esms send sms customers.xlsx --brandname MyBrand --run-key march --phone-column "Số điện thoại" \\\n'
+    '      --text "Chào {Tên khách hàng}, lịch hẹn của bạn lúc {giờ hẹn}." --plan',
+)
+_channel_command(
+    "advertising",
+    ("text", "brandname", "plain"),
+    "Send an advertising SMS, one text, to each row of SOURCE, once: 30 numbers and more, reviewed by eSMS before it "
+    f"goes out. {_NOT_LOOKED_UP}",
+    'esms send advertising customers.csv --brandname MyBrand --text "Giam gia 10%" --run-key march',
+)
+_channel_command(
+    "zns-name",
+    (*_ZNS, "sending_mode"),
+    "Send a ZNS to each row of SOURCE, once, a request for each: its request id is documented to be honoured, which "
+    "that of the bulk is not.",
+    "esms send zns-name customers.csv --template 267247 --oa 4097311281936189049 \\\n"
+    "      --params customer_name,service,code,date --run-key march",
+)
+_channel_command(
+    "zns-journey",
+    _ZNS,
+    f"Send a ZNS of a journey to each row of SOURCE, once; --key-column holds the id of the order. {_NOT_LOOKED_UP}",
+    "esms send zns-journey orders.csv --template 311808 --oa 4097311281936189049 --key-column order_id \\\n"
+    "      --params customer_name,order_id,status --run-key march-shipped",
+)
+_channel_command(
+    "fixed-number",
+    ("text", "plain", "named"),
+    f"Send an SMS from a shared number to each row of SOURCE, once. {_PLACEHOLDERS}",
+    'esms send fixed-number customers.csv --text "Chao {customer_name}" --run-key march',
+)
+_channel_command(
+    "viber",
+    ("text", "brandname", "plain", *_BUTTON, "named"),
+    f"Send a Viber message to each row of SOURCE, once. {_PLACEHOLDERS} {_NOT_LOOKED_UP}",
+    'esms send viber customers.csv --brandname MyBrand --text "Chao {customer_name}" --run-key march',
+)
+_channel_command(
+    "multi-channel",
+    (*_ZNS, "text", "brandname", "plain", "sending_mode"),
+    "Send a ZNS to each row of SOURCE, once, and let the gateway send an SMS where Zalo cannot be reached. `{name}` in "
+    f"the text stands for that variable of the template. {_NOT_LOOKED_UP}",
+    "esms send multi-channel customers.csv --template 267247 --oa 4097311281936189049 \\\n"
+    "      --params customer_name,service,code,date --brandname MyBrand \\\n"
+    '      --text "Chao {customer_name}, lich hen {date}" --run-key march',
+)
+_channel_command(
+    "zalo-text",
+    ("text", "oa_id", "plain", "image_url", "buttons", "named"),
+    "Send a consulting message to each Zalo user of SOURCE, once; --phone-column holds the Zalo user id. "
+    f"{_PLACEHOLDERS} {_NOT_LOOKED_UP}",
+    "esms send zalo-text followers.csv --oa 4097311281936189049 --phone-column user_id \\\n"
+    '      --text "Chao {name}" --run-key march',
+)
+_channel_command(
+    "zalo-transaction",
+    ("oa_id", "template_type", "elements", "buttons", "language", "named"),
+    "Send a card about a transaction to each Zalo user of SOURCE, once; --phone-column holds the Zalo user id. "
+    f"{_NOT_LOOKED_UP}",
+    "esms send zalo-transaction followers.csv --oa 4097311281936189049 --phone-column user_id \\\n"
+    "      --template-type transaction_order --run-key march \\\n"
+    """      --elements '[{"type": "header", "content": "Don {order}"}]'""",
+)
+_channel_command(
+    "voice-otp",
+    ("text", "plain", "named"),
+    "Call each number of SOURCE, once, and read out a text with a code. A call is never repeated for a lost answer. "
+    "The request is that of the fixed number: try it with a number of your own first.",
+    'esms send voice-otp codes.csv --text "Ma cua ban la {code}" --run-key login-codes',
+)
+_channel_command(
+    "call",
+    ("script_id", "columns", "voice", "speed"),
+    "Call each number of SOURCE, once, and speak a registered script. A call is never repeated for a lost answer. "
+    f"{_NOT_LOOKED_UP}",
+    "esms send call debtors.csv --template 20458 --params name,sum --run-key march-reminder",
+)
 
 
 class SmsCommand(click.Command):

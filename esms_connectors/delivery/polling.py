@@ -276,6 +276,11 @@ class DeliveryPoller:
 
     def _ask_status(self, client: EsmsClient, message_id: str) -> None:
         try:
+            if self.target.voice:
+                call = client.get_voice_call_status(message_id)
+                self._by_id[message_id] = Counter({(state := state_of_row(call.send_status, call.sent_result)): 1})
+                self._note(message_id, failed=state is DeliveryState.FAILED)
+                return
             self._take_totals(message_id, client.get_send_status(message_id))
         except MessageNotFoundError:
             return  # too early, or older than 7 days: it stays unseen

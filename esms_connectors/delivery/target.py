@@ -33,6 +33,7 @@ class DeliveryTarget:
         start, end: when they were created, with some slack; None where only ids are known.
         sms_types: the lists of the sent data that they stand in.
         oa_id: of ZNS that were sent with a callback URL: their reports are then asked for, 200 ids a call.
+        voice: calls from a script or a recording, which another function knows.
     """
 
     expected: int
@@ -42,6 +43,7 @@ class DeliveryTarget:
     end: DateTime | None = None
     sms_types: tuple[int, ...] = ()
     oa_id: str | None = None
+    voice: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; `target_from_dict` reads it."""
@@ -53,6 +55,7 @@ class DeliveryTarget:
             "end": None if self.end is None else self.end.isoformat(),
             "sms_types": list(self.sms_types),
             "oa_id": self.oa_id,
+            "voice": self.voice,
         }
 
 
@@ -67,6 +70,7 @@ def target_from_dict(plain: Mapping[str, Any]) -> DeliveryTarget:
         end=None if end is None else _moment(end),
         sms_types=tuple(int(one) for one in plain.get("sms_types") or ()),
         oa_id=plain.get("oa_id"),
+        voice=bool(plain.get("voice")),
     )
 
 
@@ -137,10 +141,10 @@ def target_of_run(ledger: Ledger, run_key: str) -> DeliveryTarget:
             f"Run {run_key!r} has no message that went out: nothing to wait for.", field="run_key"
         )
     if about["kind"] not in SMS_TYPES_OF_KIND:
-        # Advertising carries no campaign, but one id stands for thousands of messages.
+        # Without a campaign by id; of advertising one id stands for thousands of messages.
         rows = ledger.rows(run_key, SendState.ACCEPTED)
         ids = dict.fromkeys(row["message_id"] for row in rows if row["message_id"])
-        return DeliveryTarget(expected=expected, message_ids=tuple(ids))
+        return DeliveryTarget(expected=expected, message_ids=tuple(ids), voice=about["kind"] == "call")
     start, end = span
     return DeliveryTarget(
         expected=expected,

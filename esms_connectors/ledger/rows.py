@@ -13,10 +13,15 @@ from esms_connectors.gateway.models import SmsType
 if TYPE_CHECKING:
     from sqlalchemy import Row
 
-# Under which types the messages of a channel are listed in the sent data; advertising is not there, it has no campaign.
+# Under which types the messages of a channel are listed in the sent data with their campaign. Not there: what carries
+# no campaign (advertising, Viber, follower messages of Zalo, calls from a script), what is listed under a type that
+# cannot be asked for (journeys), and multi-channel, whose SMS carries none.
 SMS_TYPES_OF_KIND = {
     "zns": (SmsType.ZNS, SmsType.ZNS_PRIORITY),
+    "zns-name": (SmsType.ZNS, SmsType.ZNS_PRIORITY),
     "sms": (SmsType.CUSTOMER_CARE,),
+    "fixed-number": (SmsType.FIXED_NUMBER,),
+    "voice-otp": (SmsType.FIXED_NUMBER,),
 }
 
 # `in_doubt` of a row that no attempt of was ever lost: each was refused with its whole call.

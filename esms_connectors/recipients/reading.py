@@ -28,6 +28,8 @@ from esms_connectors.recipients.sources import Source, is_repeatable, open_rows
 from esms_connectors.recipients.values import RowRejected, ValueReader
 
 MAX_KEY_LENGTH = 200
+# Of Zalo, as the ledger has room for it.
+MAX_USER_ID_LENGTH = 64
 _LOOKED_AT_FIRST = 100
 _CHECKED_AT_ONCE = 1_000
 
@@ -52,6 +54,7 @@ def read_recipients(
     hidden_rows: Literal["refuse", "read"] = "refuse",
     two_phones: TwoPhones = "refuse",
     as_is: bool = False,
+    zalo_users: bool = False,
     check: Check | None = None,
 ) -> Recipients:
     """
@@ -75,6 +78,7 @@ def read_recipients(
         encoding, delimiter, sheet, header_row, hidden_rows: of a file, see `open_rows`.
         two_phones: a cell that holds several numbers: refuse the row, send to the first, or to both (to each of them).
         as_is: send damaged texts as they stand, and count them.
+        zalo_users: the column of the phone holds Zalo user ids.
         check: asked about up to a thousand rows at a time that are right in themselves; a reason that is not empty
             makes one a conflict.
 
@@ -107,6 +111,8 @@ def read_recipients(
     def read() -> Iterator[Recipient]:
         into, recipients.report = first.pop() if first else (None, ReadReport())
         reader = _Reader(columns, template, keep, migrate_2018, into, recipients.report, check, two_phones, as_is)
+        if zalo_users:
+            reader.read_zalo_users()
         return reader.read(opened)
 
     recipients = Recipients(read, columns.key_name, repeatable=is_repeatable(source))
@@ -150,10 +156,15 @@ class _Reader:
         self.two_phones = two_phones
         self.further: list[str] = []
         self.values = ValueReader(columns, template, as_is)
-        self.phones = PhoneSet()
+        self.zalo_users = False
+        self.phones: PhoneSet | KeySet = PhoneSet()
         self.keys = KeySet()
         self.times_kept: Counter[str] = Counter()
         self.narrow = False
+
+    def read_zalo_users(self) -> None:
+        """Zalo user ids in place of phones."""
+        self.zalo_users, self.phones = True, KeySet()
 
     def read(self, opened: Callable[[], AbstractContextManager[Rows]]) -> Iterator[Recipient]:
         report = self.report
@@ -242,7 +253,7 @@ class _Reader:
             cells = [*cells, *[""] * (places.width - len(cells))]
         key = None if places.key is None else self._key(cells[places.key])
         cell = cells[places.phone]
-        phone = match_common_spelling(cell) if cell.__class__ is str else None
+        phone = match_common_spelling(cell) if cell.__class__ is str and not self.zalo_users else None
         migrated = False
         if phone is None:
             phone, migrated = self._phone(cell)
@@ -263,6 +274,8 @@ class _Reader:
         return f"{phone}#{self.times_kept[phone] + 1}"
 
     def _phone(self, cell: object) -> tuple[str, bool]:
+        if self.zalo_users:
+            return self._text_key(self.columns.phone, cell, "Zalo user id", MAX_USER_ID_LENGTH), False
         found = clean_phone(cell, migrate_2018=self.migrate_2018, narrow=self.narrow)
         if found.number:
             return found.number, found.migrated
@@ -277,23 +290,29 @@ class _Reader:
 
     def _key(self, value: object) -> str:
         column = self.columns.key_column or ""
+        key = self._text_key(column, value, "row key", MAX_KEY_LENGTH)
+        # Kept in mind even if the row is refused for something else: it may come back repaired.
+        if not self.keys.add(key):
+            raise RowRejected(column, value, "is that of an earlier row", "the row key is that of an earlier row")
+        return key
+
+    @staticmethod
+    def _text_key(column: str, value: object, what: str, longest: int) -> str:
+        """An id as text, whatever type its cell has; `what` it is, for people."""
         if isinstance(value, UnreadableCell):
             raise RowRejected(column, value, value.reason)
         if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
             reason = "is empty" if value is None else f"is {type(value).__name__}, not text"
-            raise RowRejected(column, value, reason, f"the row key {reason}")
+            raise RowRejected(column, value, reason, f"the {what} {reason}")
         key = str(value).strip()
         if not key:
-            raise RowRejected(column, value, "is empty", "the row key is empty")
+            raise RowRejected(column, value, "is empty", f"the {what} is empty")
         if has_exponent(value):
             reason = "is a number with an exponent, whose last digits are lost"
-            raise RowRejected(column, value, reason, f"the row key {reason}")
-        if len(key) > MAX_KEY_LENGTH or not key.isprintable():
-            reason = f"is longer than {MAX_KEY_LENGTH} characters, or not printable"
-            raise RowRejected(column, value, reason, f"the row key {reason}")
-        # Kept in mind even if the row is refused for something else: it may come back repaired.
-        if not self.keys.add(key):
-            raise RowRejected(column, value, "is that of an earlier row", "the row key is that of an earlier row")
+            raise RowRejected(column, value, reason, f"the {what} {reason}")
+        if len(key) > longest or not key.isprintable():
+            reason = f"is longer than {longest} characters, or not printable"
+            raise RowRejected(column, value, reason, f"the {what} {reason}")
         return key
 
     def _shortest(self, at: Mapping[str, int]) -> int:

@@ -107,6 +107,10 @@ class Campaign:
         self.price_vnd = read_price(self.price_vnd)
         if self.conflicts not in ("refuse", "skip"):
             raise InvalidRequestError(f"conflicts is refuse or skip, not {self.conflicts!r}.", field="conflicts")
+        if self.channel.key_is and self.columns.key_column is None:
+            raise InvalidRequestError(
+                f"{self.channel.kind} needs a key column: it holds {self.channel.key_is}.", field="key_column"
+            )
         if not is_repeatable(self.source):
             raise InvalidRequestError(
                 "The rows are read twice, to be checked and to be sent: give a list, not an iterator.", field="source"
@@ -134,6 +138,7 @@ class Campaign:
             hidden_rows=self.hidden_rows,
             two_phones=self.two_phones,
             as_is=self.as_is,
+            zalo_users=self.channel.addressed_by == "zalo_user_id",
             check=check or self._against_ledger(),
         )
 

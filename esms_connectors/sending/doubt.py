@@ -18,6 +18,7 @@ from datetime import timedelta
 
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.clock import Times
+from esms_connectors.gateway.endpoints import Effect
 from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.request_ids import IdFact
@@ -77,7 +78,9 @@ class Doubt:
 
     @property
     def repeats(self) -> bool:
-        """Whether rows in doubt may go out again now, under their ids."""
+        """Whether rows in doubt may go out again now, under their ids; what charges never may."""
+        if self._endpoint.effect is not Effect.SEND:
+            return False
         return self._client.request_ids.honoured(self._endpoint) and (self._looked_up or not self._careful)
 
     @property
@@ -117,6 +120,11 @@ class Doubt:
         self._advise()
         return False
 
+    @property
+    def _sends_evidence(self) -> bool:
+        """Whether a row in doubt may go out again only to learn something of the gateway."""
+        return not self._careful and self._endpoint.effect is Effect.SEND
+
     def _look_up(self) -> int | None:
         """How many rows were settled; None when they cannot be looked up, which proves nothing."""
         if self._channel.kind not in SMS_TYPES_OF_KIND:
@@ -126,7 +134,7 @@ class Doubt:
                 self._client,
                 self._ledger,
                 self._run_key,
-                may_send_one=None if self._careful else self._begin_probe,
+                may_send_one=self._begin_probe if self._sends_evidence else None,
             )
         except LedgerError:
             raise
@@ -137,7 +145,9 @@ class Doubt:
         return found.accepted + found.not_sent
 
     def _may_probe(self) -> bool:
-        return not self._careful and not self._channel.frozen and self._client.request_ids.fact(self._endpoint) is None
+        return (
+            self._sends_evidence and not self._channel.frozen and self._client.request_ids.fact(self._endpoint) is None
+        )
 
     def _probe(self, worker: str, send_claimed: SendClaimed, begin: Callable[[], Times]) -> bool:
         """Send one row that is still in doubt once more, under its id; whether that proved that ids are honoured."""
@@ -174,7 +184,12 @@ class Doubt:
 
     def _advise(self) -> None:
         parts = [self._open_because] if self._open_because else []
-        if not self._client.request_ids.honoured(self._endpoint):
+        if self._endpoint.effect is not Effect.SEND:
+            parts.append(
+                f"{self._channel.kind} in doubt are not repeated: a phone that rings twice cannot be taken back. "
+                "Settle them with `esms reconcile`, or look at the portal and use `esms resend`."
+            )
+        elif not self._client.request_ids.honoured(self._endpoint):
             parts.append(
                 "Rows in doubt are not sent again, because nobody has seen that eSMS holds back a second "
                 f"{self._endpoint.name} with the same request id. Settle them with `esms reconcile`; "

@@ -105,7 +105,7 @@ def reconcile(
         progress: called with the number of rows read.
 
     Raises:
-        InvalidRequestError: no such run, or one of advertising, whose messages carry no campaign.
+        InvalidRequestError: no such run, or one of a channel whose messages come back without a campaign.
         IncompleteAnswerError: the gateway's data changed while it was read; nothing was concluded. Run it again.
         GatewayError, NotSentError, OutcomeUnknownError: the gateway could not be read; nothing was concluded.
     """
@@ -158,10 +158,10 @@ class _LookUp:
         self._about = ledger.run_about(self._run_key)
         # With another secret no phone would be found, and everything in doubt would look as if it had not been sent.
         ledger.check_phone_secret(self._run_key, self._about)
-        if self._about["kind"] not in SMS_TYPES_OF_KIND:
+        if (kind := self._about["kind"]) not in SMS_TYPES_OF_KIND:
             raise InvalidRequestError(
-                f"Run {self._run_key!r} is advertising: its messages carry no campaign and cannot be looked up. "
-                "Look at the campaign in the portal, then use `esms resend` or leave the rows held.",
+                f"Run {self._run_key!r} is {kind}: its messages come back without a campaign and cannot be looked up. "
+                "Look at them in the portal, then use `esms resend` or leave the rows held.",
                 field="run_key",
             )
         self._began = ledger.now()

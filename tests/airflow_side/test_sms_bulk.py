@@ -9,12 +9,21 @@ from typing import Any
 import pytest
 from task_runs import Runs
 
+from esms_connectors.airflow import campaigns
 from esms_connectors.airflow.operators import CampaignOperator, SmsBulkOperator, ZnsBulkOperator
-from esms_connectors.emulator import DEMO_BRANDNAME, Emulator
+from esms_connectors.emulator import (
+    DEMO_BRANDNAME,
+    DEMO_CALL_TEMPLATE_ID,
+    DEMO_OA_ID,
+    DEMO_TEMPLATE_ID,
+    Emulator,
+)
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
+from esms_connectors.sending.channels import CHANNELS
 
 ROWS = [{"phone": f"090100000{number}", "Tên khách": f"Chị Lan {number}", "code": f"M{number}"} for number in range(3)]
 TEXT = "Xin chào {Tên khách}, mã {code}"
+VALUES = {"customer_name": "name", "service": "name", "date": "date"}
 
 
 @pytest.fixture
@@ -63,7 +72,7 @@ def test_the_channel_is_an_argument(runs: Runs, connect: Callable[..., None], le
     connect({"brandname": DEMO_BRANDNAME})
     given = {"recipients": ROWS, "text": TEXT, "ledger_url": ledger_url, "task_id": "send"}
     assert runs(CampaignOperator(channel="sms", dry_run=True, **given))["recipients"] == 3
-    with pytest.raises(InvalidRequestError, match="channel is zns or sms or advertising"):
+    with pytest.raises(InvalidRequestError, match="channel is zns or zns-name or"):
         CampaignOperator(channel="fax", **given)
     assert issubclass(ZnsBulkOperator, CampaignOperator)
 
@@ -73,3 +82,40 @@ def test_the_text_is_shown_nowhere(connect: Callable[..., None]) -> None:
     assert "text" not in SmsBulkOperator.template_fields
     task = SmsBulkOperator(task_id="send", recipients=ROWS, text=TEXT)
     assert TEXT not in str(vars(task).get("recipients")) + repr(task)
+
+
+def test_the_channels_are_those_of_the_core() -> None:
+    """A list of its own keeps parsing cheap."""
+    assert tuple(CHANNELS) == campaigns.CHANNELS
+
+
+@pytest.mark.parametrize(
+    ("channel", "given"),
+    [
+        ("zns-name", {"template_id": DEMO_TEMPLATE_ID, "template_params": {"code": "code", **VALUES}}),
+        ("viber", {"text": "Chao {code}"}),
+        ("zalo-text", {"text": "Chao {code}"}),
+        ("fixed-number", {"text": "Chao {code}", "channel_options": {"plain": True}}),
+        ("call", {"template_id": DEMO_CALL_TEMPLATE_ID, "template_params": ["code", "code"]}),
+    ],
+)
+def test_any_channel_sends_each_row_once(
+    connect: Callable[..., None], runs: Runs, ledger_url: str, gateway: Emulator, channel: str, given: dict[str, Any]
+) -> None:
+    """With the ids of the connection; the second try sends nothing."""
+    connect({"brandname": DEMO_BRANDNAME, "oa_id": DEMO_OA_ID})
+    rows = [{**row, "name": "Lan", "date": "15/05/2024"} for row in ROWS]
+    for sent in (3, 0):
+        task = CampaignOperator(task_id="send", channel=channel, recipients=rows, ledger_url=ledger_url, **given)
+        assert runs(task)["sent_by_this_try"] == sent
+    assert set(gateway.deliveries_by_phone().values()) == {1}
+
+
+def test_what_no_channel_has_is_told(connect: Callable[..., None], runs: Runs, ledger_url: str) -> None:
+    """With what it takes, or what is missing and where it could stand."""
+    connect({})
+    given = {"recipients": ROWS, "ledger_url": ledger_url, "task_id": "send"}
+    with pytest.raises(EsmsError, match="sms takes no oa_id"):
+        runs(CampaignOperator(channel="sms", text="x", brandname=DEMO_BRANDNAME, oa_id="1", **given))
+    with pytest.raises(EsmsError, match="Give brandname, here or in the eSMS connection"):
+        runs(CampaignOperator(channel="sms", text="x", **given))

@@ -6,11 +6,31 @@ To add one: a subclass of `Channel` (of `SingleChannel` where each message has a
 """
 
 from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MessageClass
-from esms_connectors.sending.channels.sms import AdvertisingChannel, CareSmsChannel
+from esms_connectors.sending.channels.making import CHANNELS, make_channel, read_channel
+from esms_connectors.sending.channels.sms import AdvertisingChannel, CareSmsChannel, FixedNumberChannel
+from esms_connectors.sending.channels.viber import ViberChannel
+from esms_connectors.sending.channels.voice import CallChannel, VoiceOtpChannel
+from esms_connectors.sending.channels.zalo import ZaloTextChannel, ZaloTransactionChannel
 from esms_connectors.sending.channels.zns import ZnsChannel
+from esms_connectors.sending.channels.zns_single import MultiChannelChannel, ZnsByNameChannel, ZnsJourneyChannel
 
-__all__ = ["CHANNELS", "AdvertisingChannel", "CareSmsChannel", "Channel", "ChunkOutcome", "MessageClass", "ZnsChannel"]
-
-CHANNELS: dict[str, type[Channel]] = {
-    channel.kind: channel for channel in (ZnsChannel, CareSmsChannel, AdvertisingChannel)
-}
+__all__ = [
+    "CHANNELS",
+    "AdvertisingChannel",
+    "CallChannel",
+    "CareSmsChannel",
+    "Channel",
+    "ChunkOutcome",
+    "FixedNumberChannel",
+    "MessageClass",
+    "MultiChannelChannel",
+    "ViberChannel",
+    "VoiceOtpChannel",
+    "ZaloTextChannel",
+    "ZaloTransactionChannel",
+    "ZnsByNameChannel",
+    "ZnsChannel",
+    "ZnsJourneyChannel",
+    "make_channel",
+    "read_channel",
+]

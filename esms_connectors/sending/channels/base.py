@@ -71,6 +71,10 @@ class Channel(ABC):
         largest_chunk, smallest_chunk: rows a chunk.
         frozen: whether a chunk can only be repeated as a whole, with exactly the rows of its first try.
         priced_as: the type whose messages in the sent data say what one costs; None where none does.
+        schedulable: whether the gateway sends it later, at `send_at`.
+        addressed_by: what names a recipient: phone, or zalo_user_id.
+        key_is: what the key column stands for where the channel needs one.
+        by_position: whether values of a row may go by the order of a template; else they go by name.
     """
 
     client: EsmsClient
@@ -84,11 +88,19 @@ class Channel(ABC):
     smallest_chunk: ClassVar[int] = 1
     frozen: ClassVar[bool] = False
     priced_as: ClassVar[SmsType | None] = None
+    schedulable: ClassVar[bool] = True
+    addressed_by: ClassVar[str] = "phone"
+    key_is: ClassVar[str] = ""
+    by_position: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.send_at is not None and self.send_at.tzinfo is None:
             raise InvalidRequestError(
                 "send_at needs a time with a zone, such as 2026-12-24T08:00+07:00.", field="send_at"
+            )
+        if self.send_at is not None and not self.schedulable:
+            raise InvalidRequestError(
+                f"{self.kind} cannot be scheduled: the gateway has no time of sending for it.", field="send_at"
             )
         if self.callback_url is not None:
             check_callback_url(self.callback_url)

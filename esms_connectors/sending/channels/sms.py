@@ -1,4 +1,4 @@
-"""SMS with a brandname: customer care one by one, advertising in frozen batches."""
+"""SMS: customer care and from a fixed number one by one, advertising in frozen batches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from typing import ClassVar
 
 from esms_connectors.gateway.arguments import check_label
 from esms_connectors.gateway.client import EsmsClient
-from esms_connectors.gateway.endpoints import SEND_ADVERTISING_SMS, SEND_CUSTOMER_CARE_SMS, Endpoint
+from esms_connectors.gateway.endpoints import (
+    SEND_ADVERTISING_SMS,
+    SEND_CUSTOMER_CARE_SMS,
+    SEND_FIXED_NUMBER_SMS,
+    Endpoint,
+)
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import SmsType, Submission
 from esms_connectors.gateway.request_ids import make_request_id
@@ -17,24 +22,22 @@ from esms_connectors.ledger import Claim
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave, MessageClass
 from esms_connectors.sending.channels.settlement import settle_accepted, whole_chunk
-from esms_connectors.sending.channels.single import SingleChannel
-from esms_connectors.sending.texts import check_placeholders, describe_as_sent, fill_text, placeholders, sms_text
+from esms_connectors.sending.channels.text import SmsChannel
+from esms_connectors.sending.texts import describe_as_sent, sms_text
 
 
 @dataclass
-class CareSmsChannel(SingleChannel):
+class CareSmsChannel(SmsChannel):
     """
     Customer-care SMS: a request for each row.
 
     Attributes:
-        text: may hold `{name}` for each named param of a recipient; must match a text registered for the brandname.
+        text: must match a text registered for the brandname.
         brandname: the sender.
         plain: send without diacritics, which would make most texts dearer.
     """
 
-    text: str = field(repr=False)
     brandname: str
-    plain: bool = field(default=False, kw_only=True)
 
     kind: ClassVar[str] = "sms"
     endpoint: ClassVar[Endpoint] = SEND_CUSTOMER_CARE_SMS
@@ -43,35 +46,34 @@ class CareSmsChannel(SingleChannel):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_label(self.brandname, "brandname")
-        self.text = sms_text(self.text)
-        check_placeholders(self.text)
-
-    @property
-    def message_class(self) -> MessageClass:
-        return MessageClass.CARE
 
     def about(self) -> dict[str, str]:
         return {"brandname": self.brandname, **super().about()}
-
-    @property
-    def placeholders(self) -> tuple[str, ...]:
-        return placeholders(self.text)
-
-    def rendered(self, recipient: Recipient) -> str:
-        text = fill_text(self.text, recipient)
-        return without_diacritics(text) if self.plain else text
-
-    def payload(self, recipient: Recipient) -> str:
-        return self.rendered(recipient)
-
-    def text_of(self, recipient: Recipient) -> SmsText:
-        return describe_as_sent(self.rendered(recipient))
 
     def submit(self, client: EsmsClient, recipient: Recipient, campaign: str, request_id: str) -> Submission:
         return client.send_customer_care_sms(
             recipient.phone,
             self.rendered(recipient),
             self.brandname,
+            send_at=self.send_at,
+            campaign=campaign,
+            callback_url=self.callback_url,
+            request_id=request_id,
+        )
+
+
+@dataclass
+class FixedNumberChannel(SmsChannel):
+    """SMS from a number that many senders share, without a brandname: a request for each row."""
+
+    kind: ClassVar[str] = "fixed-number"
+    endpoint: ClassVar[Endpoint] = SEND_FIXED_NUMBER_SMS
+    priced_as: ClassVar[SmsType] = SmsType.FIXED_NUMBER
+
+    def submit(self, client: EsmsClient, recipient: Recipient, campaign: str, request_id: str) -> Submission:
+        return client.send_fixed_number_sms(
+            recipient.phone,
+            self.rendered(recipient),
             send_at=self.send_at,
             campaign=campaign,
             callback_url=self.callback_url,

@@ -18,26 +18,20 @@ _CLASS_OF_TAG = {"PROMOTION": MessageClass.PROMOTION, "CUSTOMER_CARE": MessageCl
 
 
 @dataclass
-class ZnsChannel(Channel):
+class TemplateChannel(Channel):
     """
-    Bulk ZNS: at most 500 rows a call, each under its own request id.
+    What all messages after a template of an Official Account share.
 
     Attributes:
         template_id, oa_id: ids as text.
-        sending_mode: 1 default quota, 3 beyond it, as in `EsmsClient.send_zns_bulk`.
         template: needed where values come by name; None lets `row_rules` ask for it.
     """
 
     template_id: str
     oa_id: str
-    sending_mode: int | None = None
-    template: ZnsTemplate | None = field(default=None, repr=False)
-    chunk_size: int = field(default=SEND_ZNS_BULK.max_items or 500, kw_only=True)
+    template: ZnsTemplate | None = field(default=None, repr=False, kw_only=True)
 
-    kind: ClassVar[str] = "zns"
-    endpoint: ClassVar[Endpoint] = SEND_ZNS_BULK
-    priced_as: ClassVar[SmsType] = SmsType.ZNS
-    largest_chunk: ClassVar[int] = SEND_ZNS_BULK.max_items or 500
+    by_position: ClassVar[bool] = True
 
     @property
     def message_class(self) -> MessageClass:
@@ -54,10 +48,10 @@ class ZnsChannel(Channel):
         return self.template
 
     def payload(self, recipient: Recipient) -> str:
-        # With its length before each value, so that no two lists of values are written alike.
-        return "".join([f"{len(value)}:{value}" for value in self._positional(recipient)])
+        return spelled(self.positional(recipient))
 
-    def _positional(self, recipient: Recipient) -> tuple[str, ...]:
+    def positional(self, recipient: Recipient) -> tuple[str, ...]:
+        """The values in the order of the template."""
         params = recipient.template_params
         if isinstance(params, tuple):
             return params
@@ -69,11 +63,39 @@ class ZnsChannel(Channel):
         # A variable that nobody mapped is one that may be empty, or the row would have been rejected.
         return tuple(params.get(param.name, "") for param in self.template.params)
 
+    def named(self, recipient: Recipient) -> dict[str, str]:
+        """The values by the name of their variable."""
+        names = [param.name for param in self.row_rules().params]
+        return dict(zip(names, self.positional(recipient), strict=True))
+
+
+def spelled(values: Sequence[str]) -> str:
+    """With its length before each value, so that no two lists of values are written alike."""
+    return "".join([f"{len(value)}:{value}" for value in values])
+
+
+@dataclass
+class ZnsChannel(TemplateChannel):
+    """
+    Bulk ZNS: at most 500 rows a call, each under its own request id.
+
+    Attributes:
+        sending_mode: 1 default quota, 3 beyond it, as in `EsmsClient.send_zns_bulk`.
+    """
+
+    sending_mode: int | None = None
+    chunk_size: int = field(default=SEND_ZNS_BULK.max_items or 500, kw_only=True)
+
+    kind: ClassVar[str] = "zns"
+    endpoint: ClassVar[Endpoint] = SEND_ZNS_BULK
+    priced_as: ClassVar[SmsType] = SmsType.ZNS
+    largest_chunk: ClassVar[int] = SEND_ZNS_BULK.max_items or 500
+
     def send(
         self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_leave: MayLeave
     ) -> ChunkOutcome:
         elements = [
-            ZnsRecipient(recipient.phone, self._positional(recipient), claim.wire_id)
+            ZnsRecipient(recipient.phone, self.positional(recipient), claim.wire_id)
             for claim, recipient in zip(claims, recipients, strict=True)
         ]
         try:

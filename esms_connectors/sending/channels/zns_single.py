@@ -1,0 +1,147 @@
+"""ZNS one by one: with values by name, of a journey, and with an SMS behind it by the gateway itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+from esms_connectors.gateway.arguments import check_label
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.endpoints import SEND_MULTI_CHANNEL, SEND_ZNS, SEND_ZNS_JOURNEY, Endpoint
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.models import SmsType, Submission, ZnsTemplate
+from esms_connectors.gateway.sms_text import SmsText, without_diacritics
+from esms_connectors.recipients import Recipient
+from esms_connectors.recipients.headers import fold
+from esms_connectors.sending.channels.single import SingleChannel
+from esms_connectors.sending.channels.zns import TemplateChannel, spelled
+from esms_connectors.sending.texts import check_placeholders, describe_as_sent, fill_text, placeholders, sms_text
+
+
+@dataclass
+class ZnsByNameChannel(SingleChannel, TemplateChannel):
+    """
+    ZNS with values by the name of their variable: a request for each row. Its request id is documented to be honoured.
+
+    Attributes:
+        sending_mode: as in `EsmsClient.send_zns`.
+    """
+
+    sending_mode: int | None = field(default=None, kw_only=True)
+
+    kind: ClassVar[str] = "zns-name"
+    endpoint: ClassVar[Endpoint] = SEND_ZNS
+    priced_as: ClassVar[SmsType] = SmsType.ZNS
+
+    def submit(self, client: EsmsClient, recipient: Recipient, campaign: str, request_id: str) -> Submission:
+        return client.send_zns(
+            recipient.phone,
+            self.template_id,
+            self.oa_id,
+            self.named(recipient),
+            send_at=self.send_at,
+            campaign=campaign,
+            callback_url=self.callback_url,
+            request_id=request_id,
+            sending_mode=self.sending_mode,
+        )
+
+
+@dataclass
+class ZnsJourneyChannel(SingleChannel, TemplateChannel):
+    """
+    ZNS of a journey, a priced chain of messages about one order: the key column is the id of the order.
+
+    The gateway lists them under a type that the sent data cannot be asked for, so what is in doubt cannot be looked up.
+    """
+
+    kind: ClassVar[str] = "zns-journey"
+    endpoint: ClassVar[Endpoint] = SEND_ZNS_JOURNEY
+    schedulable: ClassVar[bool] = False
+    key_is: ClassVar[str] = "the id of the order"
+
+    def submit(self, client: EsmsClient, recipient: Recipient, campaign: str, request_id: str) -> Submission:
+        return client.send_zns_journey(
+            recipient.phone,
+            self.template_id,
+            self.oa_id,
+            self.positional(recipient),
+            recipient.row_key,
+            campaign=campaign,
+            callback_url=self.callback_url,
+            request_id=request_id,
+        )
+
+
+@dataclass
+class MultiChannelChannel(SingleChannel, TemplateChannel):
+    """
+    A ZNS, and an SMS where the gateway cannot reach Zalo: one request for each row.
+
+    Only the ZNS carries a campaign, and whether its row stays when the SMS goes out is not documented: what is in doubt
+    cannot be looked up. Request ids are not documented to be honoured, so a lost answer stays unknown.
+
+    Attributes:
+        text: of the SMS; `{name}` stands for the value of that variable of the template.
+        brandname: the sender of the SMS.
+        plain: the SMS without diacritics.
+        sending_mode: of the ZNS.
+    """
+
+    text: str = field(repr=False)
+    brandname: str
+    plain: bool = field(default=False, kw_only=True)
+    sending_mode: int | None = field(default=None, kw_only=True)
+    # After a crash all of a chunk stay in doubt, for good.
+    chunk_size: int = field(default=1, kw_only=True)
+
+    kind: ClassVar[str] = "multi-channel"
+    endpoint: ClassVar[Endpoint] = SEND_MULTI_CHANNEL
+    priced_as: ClassVar[SmsType] = SmsType.ZNS
+    schedulable: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_label(self.brandname, "brandname")
+        self.text = sms_text(self.text)
+        check_placeholders(self.text)
+
+    def about(self) -> dict[str, str]:
+        return {"brandname": self.brandname, **super().about()}
+
+    def row_rules(self) -> ZnsTemplate:
+        template = super().row_rules()
+        known = {fold(param.name).casefold() for param in template.params}
+        for name in placeholders(self.text):
+            if fold(name).casefold() not in known:
+                listed = ", ".join(param.name for param in template.params)
+                raise InvalidRequestError(
+                    f"The text has {{{name}}}, which is no variable of template {template.template_id}. It has: "
+                    f"{listed}.",
+                    field="text",
+                )
+        return template
+
+    def rendered(self, recipient: Recipient) -> str:
+        text = fill_text(self.text, replace(recipient, template_params=self.named(recipient)))
+        return without_diacritics(text) if self.plain else text
+
+    def payload(self, recipient: Recipient) -> str:
+        return spelled((*self.positional(recipient), self.rendered(recipient)))
+
+    def text_of(self, recipient: Recipient) -> SmsText:
+        return describe_as_sent(self.rendered(recipient))
+
+    def submit(self, client: EsmsClient, recipient: Recipient, campaign: str, request_id: str) -> Submission:
+        return client.send_multi_channel(
+            recipient.phone,
+            self.template_id,
+            self.oa_id,
+            self.positional(recipient),
+            self.rendered(recipient),
+            self.brandname,
+            campaign=campaign,
+            sending_mode=self.sending_mode,
+            callback_url=self.callback_url,
+            request_id=request_id,
+        )
