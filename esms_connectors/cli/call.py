@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
-from esms_connectors.cli.output import EXIT_CODES, json_option, print_json, printable
+from esms_connectors.cli.output import EXIT_CODES, json_option, print_json
 from esms_connectors.cli.settings import connection_options, open_client
+from esms_connectors.cli.terminal import echo
 from esms_connectors.gateway.endpoints import Effect
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.operations import (
@@ -162,11 +163,11 @@ def show_answer(answer: Mapping[str, Any]) -> None:
     if set(answer) == {"rows", "count"} and isinstance(rows, list):
         for number, row in enumerate(rows):
             if number:
-                click.echo()
+                echo()
             show_answer(row if isinstance(row, Mapping) else {"": row})
-        click.echo(f"{len(rows)} rows" if len(rows) != 1 else "1 row")
+        echo(f"{len(rows)} rows" if len(rows) != 1 else "1 row")
         return
     width = max(map(len, answer), default=0)
     for name, value in answer.items():
         shown = json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
-        click.echo(printable(f"{name:<{width}}  {'-' if shown is None else shown}"))
+        echo(f"{name:<{width}}  {'-' if shown is None else shown}")

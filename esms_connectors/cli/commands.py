@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from esms_connectors import __version__
@@ -26,6 +27,7 @@ from esms_connectors.cli.settings import (
     open_ledger,
     read_send_time,
 )
+from esms_connectors.cli.terminal import echo
 from esms_connectors.gateway.codes import CODES
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.models import Submission
@@ -73,11 +75,11 @@ def explain(code: str, as_json: bool) -> None:
             }
         )
         return
-    click.secho(f"{known.code}  {known.english}", bold=True)
-    click.echo(f"     {known.vietnamese}")
-    click.echo(f"  applies to   {known.applies_to}")
-    click.echo(f"  what to do   {known.recovery.value}")
-    click.echo(f"  raised as    {known.error.__name__ if known.error else 'nothing: this is success'}")
+    echo(f"{known.code}  {known.english}", bold=True)
+    echo(f"     {known.vietnamese}")
+    echo(f"  applies to   {known.applies_to}")
+    echo(f"  what to do   {known.recovery.value}")
+    echo(f"  raised as    {known.error.__name__ if known.error else 'nothing: this is success'}")
 
 
 @esms.command()
@@ -96,7 +98,7 @@ def balance(base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
     if as_json:
         print_json({"balance_vnd": account.balance_vnd, "user_id": account.user_id})
     else:
-        click.echo(output.vnd(account.balance_vnd))
+        echo(output.vnd(account.balance_vnd))
 
 
 @esms.command()
@@ -151,7 +153,7 @@ def check(
         table = Table(box=None, show_header=False, pad_edge=False)
         for finding in findings:
             sign = {True: "[green]ok[/]", False: "[red]wrong[/]", None: "[dim]-[/]"}[finding.ok]
-            table.add_row(sign, finding.name, finding.text)
+            table.add_row(sign, finding.name, escape(finding.text))
         print_table(table)
     if error is not None:
         raise SystemExit(output.exit_code_of(error))
@@ -225,8 +227,8 @@ def send_sms(
     what = "checked in the sandbox, not sent" if sent.sandbox else "accepted (which is not yet delivered)"
     if sent.duplicate:
         what = "already accepted earlier under this request id; not sent again"
-    click.secho(what, fg="green")
-    click.echo(f"  message id  {sent.message_id or 'none given'}\n  request id  {sent.request_id}")
+    echo(what, fg="green")
+    echo(f"  message id  {sent.message_id or 'none given'}\n  request id  {sent.request_id}")
 
 
 def _standard_input() -> str:
@@ -283,7 +285,7 @@ def emulator(
     from esms_connectors.emulator.settings import SettingError, configured, listed_settings
 
     if list_settings:
-        click.echo("\n".join(listed_settings()))
+        echo("\n".join(listed_settings()))
         return
     try:
         configured(settings)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from esms_connectors.cli.output import print_json, vnd
+from esms_connectors.cli.terminal import Console
 from esms_connectors.demo.campaign import DemoResult, run_demo
 from esms_connectors.gateway.codes import explain
 from esms_connectors.gateway.errors import ConfigurationError

@@ -11,11 +11,13 @@ from typing import IO, Any
 
 import click
 import pendulum
+from rich.markup import escape
 from rich.table import Table
 
-from esms_connectors.cli.output import csv_option, json_option, print_json, print_separated, print_table, printable
+from esms_connectors.cli.output import csv_option, json_option, print_json, print_separated, print_table
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger
 from esms_connectors.cli.streams import until_closed
+from esms_connectors.cli.terminal import echo
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone
 from esms_connectors.ledger import SendState
@@ -50,7 +52,7 @@ def ledger_runs(ledger_url: str | None, as_csv: bool, as_json: bool) -> None:
         print_separated(("run_key", "began"), [(key, began.isoformat()) for key, began in runs], csv=True)
         return
     for run_key, began in runs:
-        click.echo(f"{began.in_timezone('Asia/Ho_Chi_Minh').format('YYYY-MM-DD HH:mm')}  {run_key}")
+        echo(f"{began.in_timezone('Asia/Ho_Chi_Minh').format('YYYY-MM-DD HH:mm')}  {run_key}")
 
 
 @ledger_commands.command("show")
@@ -74,12 +76,10 @@ def ledger_show(run_key: str, ledger_url: str | None, as_json: bool) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, count in asdict(summary).items():
         if count and not isinstance(count, str):
-            table.add_row(
-                name.replace("_", " "),
-                ", ".join(f"{key}: {n}" for key, n in count.items()) if isinstance(count, dict) else f"{count:,}",
-            )
+            by_code = ", ".join(f"{key}: {n}" for key, n in count.items()) if isinstance(count, dict) else ""
+            table.add_row(name.replace("_", " "), escape(by_code) or f"{count:,}")
     print_table(table)
-    click.echo(f"campaign  {about['campaign']}")
+    echo(f"campaign  {about['campaign']}")
 
 
 _LISTED = ("line", "row_key", "phone", "state", "code", "reason")
@@ -106,9 +106,9 @@ def _listing(name: str, states: tuple[SendState, ...], about: str) -> click.Comm
                 if as_json:
                     print_json(row)
                 else:
-                    click.echo(
+                    echo(
                         f"line {row['line']}  {row['phone']}  {row['state']}  {row['code'] or '-'}  "
-                        f"{printable(row['reason'] or '')}"
+                        f"{row['reason'] or ''}"
                     )
 
     return listing
@@ -186,14 +186,14 @@ def reconcile_run(
     if as_json:
         print_json({**asdict(result), "run": asdict(result.run)})
         return
-    click.echo(
+    echo(
         f"{result.looked_for} looked for: {result.accepted} had been accepted, {result.identified} got their "
         f"message id, {result.not_sent} were not sent, {result.still_unknown} are still unknown"
     )
     if result.not_sent:
-        click.echo("Run the same send command again to send those.")
+        echo("Run the same send command again to send those.")
     if result.open_because:
-        click.echo(result.open_because)
+        echo(result.open_because)
 
 
 @click.command()
@@ -234,14 +234,14 @@ def resend(
     if as_json:
         print_json({"released": done.released, "of_these_accepted": done.accepted})
         return
-    click.echo(
+    echo(
         f"{done.released} rows will be sent again by the next send command of this run, "
         f"{done.accepted} of them were accepted before"
     )
     for shown in done.rows:
-        click.echo(f"  {shown}")
+        echo(f"  {shown}")
     if done.released > len(done.rows):
-        click.echo(f"  and {done.released - len(done.rows):,} more")
+        echo(f"  and {done.released - len(done.rows):,} more")
 
 
 def _choice(rows: str, phones: tuple[str, ...], keys: tuple[str, ...]) -> RowChoice:

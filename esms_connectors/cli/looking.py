@@ -12,6 +12,7 @@ import click
 from esms_connectors.cli.call import show_answer
 from esms_connectors.cli.output import json_option, print_json
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger
+from esms_connectors.cli.terminal import echo
 from esms_connectors.delivery.polling import DeliveryGoal, DeliveryPoller, PollBackoff, wait_for_delivery
 from esms_connectors.delivery.target import target_of_run
 from esms_connectors.gateway import machine_clock
@@ -281,7 +282,7 @@ def status(run_key: str, ledger_url: str | None, base_url: str | None, sandbox: 
     if as_json:
         print_json(counts.as_dict())
     else:
-        click.echo(str(counts))
+        echo(str(counts))
 
 
 @click.command()
@@ -328,13 +329,13 @@ def wait(
             goal,
             deadline=machine_clock.now().add(seconds=round(minutes * 60)),
             backoff=PollBackoff(poll_seconds=poll_seconds),
-            progress=None if as_json else lambda now: click.echo(str(now), err=True),
+            progress=None if as_json else lambda now: echo(str(now), err=True),
             now=machine_clock.now,
         )
     if as_json:
         print_json(counts.as_dict())
     else:
-        click.echo(str(counts))
+        echo(str(counts))
 
 
 LOOKING = (brandnames, templates, template, official_accounts, message, status, wait)

@@ -12,11 +12,11 @@ from dataclasses import asdict
 from typing import Any, NoReturn
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from esms_connectors.cli.signals import Stop
 from esms_connectors.cli.streams import patient_streams, until_closed
+from esms_connectors.cli.terminal import Console, echo, printable
 from esms_connectors.gateway.endpoints import ENDPOINTS, Effect
 from esms_connectors.gateway.errors import (
     ConfigurationError,
@@ -128,13 +128,13 @@ def _unexpected(error: Exception) -> EsmsError:
 
 
 def _interrupted(by: Stop) -> int:
-    click.echo(f"\nesms: {by.words}. What was done stays done; the same command resumes.", err=True)
+    echo(f"\nesms: {by.words}. What was done stays done; the same command resumes.", err=True)
     return by.exit_code
 
 
 def _tell_of_lost_output(failure: OSError, *, done: bool) -> None:
     about = f"the output could not be written: {failure.strerror}"
-    click.secho(f"esms: {'done, but ' if done else ''}{about}.", fg="red", err=True)
+    echo(f"esms: {'done, but ' if done else ''}{about}.", fg="red", err=True)
 
 
 def _fail(error: EsmsError) -> NoReturn:
@@ -152,15 +152,19 @@ def _fail(error: EsmsError) -> NoReturn:
             about["loaded"] = error.summary.as_dict()
         print_json(about)
     else:
-        click.secho(f"esms: {error}", fg="red", err=True)
+        echo(f"esms: {error}", fg="red", err=True)
         request_id = getattr(error, "request_id", None)
         if isinstance(error, OutcomeUnknownError) and request_id:
-            click.echo(f"Request id: {request_id}", err=True)
+            echo(f"Request id: {request_id}", err=True)
     raise SystemExit(exit_code_of(error))
 
 
 def print_json(value: object) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, default=str))
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    if not text.isprintable():
+        # JSON leaves some control characters of terminals as they are (U+009B); outside of texts there are none.
+        text = "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)
+    echo(text)
 
 
 def remember_json(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
@@ -176,11 +180,6 @@ json_option = click.option(
 csv_option = click.option("--csv", "as_csv", is_flag=True, help="CSV with a header line, for spreadsheets.")
 
 
-def printable(text: str) -> str:
-    """A stored text must not move the cursor, set colours or the title of a terminal."""
-    return "".join(one if one.isprintable() or one in "\n\t" else f"\\x{ord(one):02x}" for one in text)
-
-
 def print_separated(names: Sequence[str], rows: Iterable[Sequence[Any]], *, csv: bool) -> None:
     """
     Complete values with a header line: as CSV, or parted by tabs, where tabs, line ends and backslashes of a value are
@@ -194,7 +193,7 @@ def print_separated(names: Sequence[str], rows: Iterable[Sequence[Any]], *, csv:
         writer.writerows(until_closed(rows))
         return
     for row in (names, *until_closed(rows)):
-        click.echo("\t".join("" if value is None else printable(str(value).translate(_TSV)) for value in row))
+        echo("\t".join("" if value is None else printable(str(value).translate(_TSV)) for value in row))
 
 
 def print_table(table: Table) -> None:

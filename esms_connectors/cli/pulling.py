@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 import pendulum
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from esms_connectors.cli.output import csv_option, json_option, print_json, print_separated, print_table, printable
+from esms_connectors.cli.output import csv_option, json_option, print_json, print_separated, print_table
 from esms_connectors.cli.settings import (
     connection_options,
     ledger_option,
@@ -25,6 +24,7 @@ from esms_connectors.cli.settings import (
     open_client,
     open_ledger,
 )
+from esms_connectors.cli.terminal import Console, echo, printable
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import SmsType
@@ -143,7 +143,7 @@ def pull(
         )
         if not as_json:
             for note in plan.notes:
-                click.echo(note)
+                echo(note)
         with _Bar(console) as tell:
             summary = load_planned(
                 client, warehouse, plan, privacy=privacy, threads=threads, resume=not again, progress=tell
@@ -156,10 +156,10 @@ def pull(
 
 
 def _print_summary(summary: LoadSummary, name: str) -> None:
-    click.secho(str(summary), fg="green")
+    echo(str(summary), fg="green")
     for state, rows in summary.states.most_common():
-        click.echo(f"  {state:<13}{rows:>12,}")
-    click.echo(f"  into         {name}\n  took         {summary.seconds:.1f} s")
+        echo(f"  {state:<13}{rows:>12,}")
+    echo(f"  into         {name}\n  took         {summary.seconds:.1f} s")
 
 
 def _need_columns() -> None:
@@ -293,7 +293,7 @@ def erase(
         """At once: the next place may fail, and what was done must be known."""
         removed[place] = counts
         if not as_json:
-            click.echo(f"{place}: " + ", ".join(f"{count:,} {what}" for what, count in counts.items()))
+            echo(f"{place}: " + ", ".join(f"{count:,} {what}" for what, count in counts.items()))
 
     if addresses:
         _need_columns()
@@ -309,6 +309,4 @@ def erase(
         print_json(removed)
         return
     if removed["ledger"]["unsettled"]:
-        click.secho(
-            "Rows in doubt keep the phone until `esms reconcile` has settled them; then erase again.", fg="yellow"
-        )
+        echo("Rows in doubt keep the phone until `esms reconcile` has settled them; then erase again.", fg="yellow")

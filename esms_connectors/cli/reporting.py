@@ -7,10 +7,10 @@ import json
 from typing import Literal
 
 import click
-from rich.console import Console
 
 from esms_connectors.cli.output import json_option, print_json
 from esms_connectors.cli.settings import need, open_ledger
+from esms_connectors.cli.terminal import Console, echo
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.times import read_time
 
@@ -104,6 +104,6 @@ def report(
         return
     for note in made.notes:
         if note.warning:
-            click.secho(words.note(note), fg="yellow", err=True)
+            echo(words.note(note), fg="yellow", err=True)
     for name in written:
-        click.echo(name)
+        echo(name)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -22,6 +21,7 @@ from esms_connectors.cli.settings import (
     open_ledger,
     source_options,
 )
+from esms_connectors.cli.terminal import Console, echo
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.times import read_time
@@ -178,8 +178,8 @@ def run_campaign(
     if as_json:
         print_json(result.as_dict())
     else:
-        click.secho(str(result), fg="green")
-        click.echo(f"  campaign  {result.campaign}\n  took      {result.seconds:.1f} s")
+        echo(str(result), fg="green")
+        echo(f"  campaign  {result.campaign}\n  took      {result.seconds:.1f} s")
 
 
 @contextmanager
@@ -326,10 +326,13 @@ def _print_rejects(console: Console, report: ReadReport, path: str | None) -> No
         console.print(
             f"{report.conflicts:,} rows were sent as something else in this run{f', see {path}' if path else ''}",
             highlight=False,
+            markup=False,
         )
     if not report.rejected:
         return
-    console.print(f"{report.rejected:,} rows cannot be sent{f', see {path}' if path else ''}:", highlight=False)
+    console.print(
+        f"{report.rejected:,} rows cannot be sent{f', see {path}' if path else ''}:", highlight=False, markup=False
+    )
     for (column, reason), count in report.rejected_by.most_common(10):
         console.print(f"  {count:,}  {_reason_line(report, column, reason)}", highlight=False, markup=False)
 
@@ -383,5 +386,5 @@ def _print_plan(console: Console, plan: Plan) -> None:
         head = f"{preview.what}, line {preview.line}, {preview.segments} segments: "
         console.print(head + preview.text, highlight=False, markup=False, soft_wrap=True)
     for problem in plan.problems:
-        console.print(f"[yellow]![/] {problem}", highlight=False)
+        console.print(f"[yellow]![/] {escape(problem)}", highlight=False)
     console.print("Nothing was sent." + (" The account is a sandbox." if plan.sandbox else ""), highlight=False)

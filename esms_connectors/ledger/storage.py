@@ -88,8 +88,8 @@ class LedgerStorage:
         self.close()
 
     def __repr__(self) -> str:
-        # Not the URL: a password may also stand among its options.
-        return f"Ledger({self.name})"
+        # Not the URL: a password may also stand among its options. One that is half made is shown by error trackers.
+        return f"Ledger({self.name if hasattr(self, '_engine') else '?'})"
 
     def after_fork(self) -> None:
         """In a forked process: new connections, because the present ones are the other process's."""

@@ -82,7 +82,7 @@ class DuckDbWarehouse(Warehouse):
             self._lock = _locks.setdefault(self._path.resolve(), threading.Lock())
 
     def __repr__(self) -> str:
-        return f"DuckDbWarehouse({self.name!r})"
+        return f"DuckDbWarehouse({getattr(self, 'name', '?')!r})"
 
     def prepare(self) -> None:
         self._in_transaction(lambda connection: None)

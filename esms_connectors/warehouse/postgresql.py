@@ -111,7 +111,7 @@ class PostgresWarehouse(Warehouse):
         self._idle, self._guard = [], threading.Lock()
 
     def __repr__(self) -> str:
-        return f"PostgresWarehouse({self.name!r})"
+        return f"PostgresWarehouse({getattr(self, 'name', '?')!r})"
 
     def prepare(self) -> None:
         def work(session: _PostgresSession) -> None:

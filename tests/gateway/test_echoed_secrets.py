@@ -18,6 +18,9 @@ from esms_connectors import Credentials, EsmsClient, EsmsError
 from esms_connectors.databases.urls import check_database_url
 from esms_connectors.emulator import DEMO_SECRET_KEY
 from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.ledger import Ledger
+from esms_connectors.warehouse.duckdb_file import DuckDbWarehouse
+from esms_connectors.warehouse.postgresql import PostgresWarehouse
 
 MakeClient = Callable[..., EsmsClient]
 ECHOES = (DEMO_SECRET_KEY, f"id-{DEMO_SECRET_KEY}", PHONE, f"{PHONE}-1", "84" + PHONE[1:])
@@ -76,9 +79,10 @@ def test_a_mistyped_key_stands_in_no_frame(make: Callable[[str], object]) -> Non
         assert key not in repr(frame.f_locals)
 
 
-def test_a_client_that_is_half_made_can_be_shown() -> None:
+@pytest.mark.parametrize("kind", [EsmsClient, Credentials, Ledger, DuckDbWarehouse, PostgresWarehouse])
+def test_what_is_half_made_can_be_shown(kind: type) -> None:
     """Its constructor failed, and somebody prints the frame."""
-    assert "EsmsClient" in repr(EsmsClient.__new__(EsmsClient))
+    assert repr(kind.__new__(kind)).startswith(kind.__name__)
 
 
 def refusal(call: Callable[[], Any]) -> str | None:

@@ -1,0 +1,38 @@
+"""
+The only way out for text: a stored or foreign text must not move the cursor, set colours or the title of a terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import click
+import rich.console
+from rich.console import ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+
+def printable(text: str) -> str:
+    """Control characters as `\\x1b`; line ends and tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one in "\n\t" else _escaped(one) for one in text)
+
+
+def _escaped(one: str) -> str:
+    number = ord(one)
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def echo(text: object = "", *, err: bool = False, **style: Any) -> None:
+    """One text and a line end; `style` as in `click.style`."""
+    click.secho(printable(str(text)), err=err, **style)
+
+
+class Console(rich.console.Console):
+    """Of rich, whose own control codes (colours, progress bars) are the only ones that come out."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
