@@ -1,0 +1,104 @@
+"""How often a phone was written to, over all runs of a ledger: messages that count for a cap."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from pendulum import DateTime
+
+from esms_connectors.ledger.dating import milliseconds
+from esms_connectors.ledger.guard_store import GuardDatabase
+
+
+class Contacts:
+    """
+    Messages of capped classes, by row: each counts from before it is claimed until it was refused for good.
+
+    Raises (every method): LedgerError.
+    """
+
+    def __init__(self, database: GuardDatabase) -> None:
+        self._database = database
+
+    def reserve(
+        self,
+        run_key: str,
+        rows: Sequence[tuple[str, str]],
+        message_class: str,
+        *,
+        most: int,
+        hours: int,
+        arrives: DateTime,
+    ) -> set[int]:
+        """
+        Count one message more for each row whose phone has room for it, never more than `most` in `hours` before or
+        after it, whoever else counts at the same time. Counting a row again changes nothing but its time.
+
+        Args:
+            rows: row key and phone of each, no phone twice.
+
+        Returns:
+            Places in the list given of the rows that found no room.
+        """
+        keys = self._database.keys
+        ids = keys.request_ids(run_key, [row_key for row_key, _ in rows])
+        records = [
+            {"request_id": request_id, "phone": keys.stored(phone)}
+            for request_id, (_, phone) in zip(ids, rows, strict=True)
+        ]
+        given = self._database.given(request_id="text", phone="text")
+        statement = sa.text(
+            # Names of columns only; the values are parameters.
+            "INSERT INTO esms_contacts (request_id, phone, message_class, arrives_ms) "  # noqa: S608
+            f"SELECT request_id, phone, :class, :arrives FROM {given} WHERE (SELECT count(*) FROM esms_contacts AS "
+            "other WHERE other.phone = given.phone AND other.message_class = :class "
+            "AND other.arrives_ms > :arrives - :span AND other.arrives_ms < :arrives + :span "
+            "AND other.request_id <> given.request_id) < :most "
+            "ON CONFLICT (request_id) DO UPDATE SET arrives_ms = excluded.arrives_ms RETURNING request_id"
+        )
+        parameters = {
+            "rows": json.dumps(records),
+            "class": message_class,
+            "arrives": milliseconds(arrives),
+            "span": hours * 3_600_000,
+            "most": most,
+        }
+        with self._database.writing() as connection:
+            # Two that count the same phones at once would each find room for the last message.
+            self._database.take_turn(connection, "contacts")
+            with_room = set(connection.execute(statement, parameters).scalars())
+        return {place for place, request_id in enumerate(ids) if request_id not in with_room}
+
+    def full(self, phones: Sequence[str], message_class: str, *, most: int, hours: int, arrives: DateTime) -> int:
+        """How many of these phones have no room for one more; counts nothing."""
+        given = self._database.given(phone="text")
+        statement = sa.text(
+            f"SELECT count(*) FROM {given} WHERE (SELECT count(*) FROM esms_contacts AS other "  # noqa: S608
+            "WHERE other.phone = given.phone AND other.message_class = :class AND other.arrives_ms > :arrives - :span "
+            "AND other.arrives_ms < :arrives + :span) >= :most"
+        )
+        parameters = {
+            "rows": self._database.phones(phones),
+            "class": message_class,
+            "arrives": milliseconds(arrives),
+            "span": hours * 3_600_000,
+            "most": most,
+        }
+        with self._database.reading() as connection:
+            return int(connection.execute(statement, parameters).scalar_one())
+
+    def release(self, request_ids: Sequence[str]) -> None:
+        """These were refused for good: nobody got them."""
+        given = self._database.given(request_id="text")
+        statement = sa.text(f"DELETE FROM esms_contacts WHERE request_id IN (SELECT request_id FROM {given})")  # noqa: S608
+        with self._database.writing() as connection:
+            connection.execute(statement, {"rows": json.dumps([{"request_id": one} for one in request_ids])})
+
+    def forget_before(self, moment: DateTime) -> int:
+        """Drop what can no longer count; how many."""
+        with self._database.writing() as connection:
+            return connection.execute(
+                sa.text("DELETE FROM esms_contacts WHERE arrives_ms < :before"), {"before": milliseconds(moment)}
+            ).rowcount

@@ -1,0 +1,172 @@
+"""Stop marks: of a run, of an account, of everything; every worker sees them at its next chunk. And overrides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+import sqlalchemy as sa
+from pendulum import DateTime
+
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.ledger.guard_store import GuardDatabase
+from esms_connectors.ledger.keys import check_run_key
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+RUN, ACCOUNT, ALL = "run", "account", "all"
+# How long one look at an account is good for, so that hundreds of retries do not each ask the gateway.
+LOOK_SECONDS = 60
+_COLUMNS = "scope, key, at_ms, reason, who, code, balance_vnd, looked_ms"
+
+
+@dataclass(frozen=True, slots=True)
+class StopMark:
+    """
+    Why nothing is sent.
+
+    Attributes:
+        scope: run, account or all; key: the run key, or the account's hash.
+        who: who set it; code: of the gateway, for an account that it refused.
+        balance_vnd: of an account without money: a balance that was not enough before.
+    """
+
+    scope: str
+    key: str
+    at: DateTime
+    reason: str
+    who: str
+    code: str | None = None
+    balance_vnd: int | None = None
+
+
+class Stops:
+    """
+    The marks of one ledger. What was lifted stays on record.
+
+    Raises (every method): LedgerError.
+    """
+
+    def __init__(self, database: GuardDatabase) -> None:
+        self._database = database
+
+    def mark_run(self, run_key: str, *, reason: str, who: str) -> bool:
+        """Stop a run, also one that has not begun; False where it is stopped already."""
+        return self._mark(RUN, check_run_key(run_key), _checked(reason), who)
+
+    def mark_all(self, *, reason: str, who: str) -> bool:
+        """Stop every run of this ledger; False where they are already."""
+        return self._mark(ALL, "", _checked(reason), who)
+
+    def mark_account(self, account: str, *, code: str, reason: str) -> bool:
+        """The gateway refuses an account as a whole; False where that is known."""
+        return self._mark(ACCOUNT, account, reason, "the gateway", code)
+
+    def _mark(self, scope: str, key: str, reason: str, who: str, code: str | None = None) -> bool:
+        # A balance that a check found good, and that was refused again, is not enough.
+        statement = sa.text(
+            "INSERT INTO esms_stops (scope, key, at_ms, reason, who, code, balance_vnd, looked_ms) "
+            "SELECT CAST(:scope AS text), CAST(:key AS text), :now, CAST(:reason AS text), CAST(:who AS text), "
+            "CAST(:code AS text), (SELECT max(balance_vnd) FROM esms_stops WHERE scope = :scope AND key = :key "
+            "AND code = :code), 0 "
+            "WHERE NOT EXISTS (SELECT 1 FROM esms_stops WHERE scope = :scope AND key = :key AND lifted_ms IS NULL) "
+            "ON CONFLICT (scope, key, at_ms) DO NOTHING"
+        )
+        values = {
+            "scope": scope, "key": key, "reason": reason[:300], "who": who[:100], "code": code,
+            "now": self._database.now_ms(),
+        }  # fmt: skip
+        with self._database.writing() as connection:
+            self._database.take_turn(connection, "stops")
+            return connection.execute(statement, values).rowcount == 1
+
+    def in_force(self, run_key: str, account: str) -> StopMark | None:
+        """The mark that holds this run back, None for none: a person's before the gateway's."""
+        statement = sa.text(
+            f"SELECT {_COLUMNS} FROM esms_stops WHERE lifted_ms IS NULL AND (scope = 'all' "  # noqa: S608
+            "OR (scope = 'run' AND key = :run_key) OR (scope = 'account' AND key = :account)) ORDER BY scope DESC"
+        )
+        with self._database.reading() as connection:
+            found = connection.execute(statement, {"run_key": run_key, "account": account}).first()
+        return None if found is None else _mark_of(found)
+
+    def marks(self) -> list[StopMark]:
+        """All marks in force, the oldest first."""
+        statement = sa.text(f"SELECT {_COLUMNS} FROM esms_stops WHERE lifted_ms IS NULL ORDER BY at_ms, key")  # noqa: S608
+        with self._database.reading() as connection:
+            return [_mark_of(row) for row in connection.execute(statement)]
+
+    def lift_run(self, run_key: str, *, who: str) -> bool:
+        return self._lift(RUN, check_run_key(run_key), who)
+
+    def lift_all(self, *, who: str) -> bool:
+        return self._lift(ALL, "", who)
+
+    def lift_account(self, account: str, *, who: str, balance_vnd: Decimal | None = None) -> bool:
+        """The account is right again; whether it was marked. `balance_vnd`: what it has now."""
+        return self._lift(ACCOUNT, account, who, balance_vnd)
+
+    def _lift(self, scope: str, key: str, who: str, balance_vnd: Decimal | None = None) -> bool:
+        statement = sa.text(
+            "UPDATE esms_stops SET lifted_ms = :now, lifted_by = :who, balance_vnd = coalesce(:balance, balance_vnd) "
+            "WHERE scope = :scope AND key = :key AND lifted_ms IS NULL"
+        )
+        values = {
+            "scope": scope, "key": key, "who": who[:100], "now": self._database.now_ms(),
+            "balance": None if balance_vnd is None else int(balance_vnd),
+        }  # fmt: skip
+        with self._database.writing() as connection:
+            return connection.execute(statement, values).rowcount > 0
+
+    def may_look(self, account: str) -> bool:
+        """Whether this caller may ask the gateway if the account is right again: one does, every `LOOK_SECONDS`."""
+        statement = sa.text(
+            "UPDATE esms_stops SET looked_ms = :now WHERE scope = 'account' AND key = :account "
+            "AND lifted_ms IS NULL AND looked_ms <= :now - :pause"
+        )
+        values = {"account": account, "now": self._database.now_ms(), "pause": LOOK_SECONDS * 1000}
+        with self._database.writing() as connection:
+            return connection.execute(statement, values).rowcount > 0
+
+
+class Overrides:
+    """Rules that somebody set aside for a run: who, when, why. Raises (every method): LedgerError."""
+
+    def __init__(self, database: GuardDatabase) -> None:
+        self._database = database
+
+    def record(self, run_key: str, rule: str, *, who: str, reason: str) -> None:
+        """InvalidRequestError: no reason."""
+        statement = sa.text(
+            "INSERT INTO esms_overrides (run_key, rule, at_ms, who, reason) "
+            "VALUES (:run_key, :rule, :now, :who, :reason) ON CONFLICT DO NOTHING"
+        )
+        values = {
+            "run_key": check_run_key(run_key), "rule": rule, "who": who[:100], "reason": _checked(reason)[:300],
+            "now": self._database.now_ms(),
+        }  # fmt: skip
+        with self._database.writing() as connection:
+            connection.execute(statement, values)
+
+    def of_run(self, run_key: str) -> list[dict[str, Any]]:
+        """`rule`, `at_ms`, `who`, `reason`, in order."""
+        statement = sa.text(
+            "SELECT rule, at_ms, who, reason FROM esms_overrides WHERE run_key = :run_key ORDER BY at_ms, rule"
+        )
+        with self._database.reading() as connection:
+            return [dict(row) for row in connection.execute(statement, {"run_key": run_key}).mappings()]
+
+
+def _mark_of(row: Row[Any]) -> StopMark:
+    return StopMark(
+        row.scope, row.key, pendulum.from_timestamp(row.at_ms / 1000), row.reason, row.who, row.code, row.balance_vnd
+    )
+
+
+def _checked(reason: str) -> str:
+    if not reason.strip():
+        raise InvalidRequestError("Say why; the ledger keeps it.", field="reason")
+    return reason.strip()

@@ -1,0 +1,126 @@
+"""Phones that get no advertising: people who refused, the Do-Not-Call list, dead numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import pendulum
+import sqlalchemy as sa
+
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.gateway.phones import normalise_phone
+from esms_connectors.ledger.dating import milliseconds
+from esms_connectors.ledger.guard_store import GuardDatabase
+
+_BATCH = 1000
+
+
+class Suppression:
+    """
+    The list of one ledger. Phones stand in it as in the ledger: plain, or hashed with its secret.
+
+    Raises (every method): LedgerError.
+    """
+
+    def __init__(self, database: GuardDatabase) -> None:
+        self._database = database
+
+    def add(
+        self, phones: Iterable[str], *, reason: str, source: str = "by hand", expires: datetime | None = None
+    ) -> int:
+        """
+        Put phones on the list, in any spelling; of one that is on it, reason and expiry become these.
+
+        Returns:
+            How many were not on it before.
+
+        Raises:
+            InvalidRequestError: no reason, an expiry that is over, or no Vietnamese mobile number; those before it in
+                the list given may be on it already.
+        """
+        if not reason.strip():
+            raise InvalidRequestError("Say why the phone is suppressed.", field="reason")
+        now = self._database.now_ms()
+        expires_ms = None if expires is None else milliseconds(pendulum.instance(expires))
+        if expires_ms is not None and expires_ms <= now:
+            raise InvalidRequestError("expires lies in the past: the entry would never count.", field="expires")
+        self._check_secret()
+        statement = sa.text(
+            # Names of columns only; the values are parameters.
+            "INSERT INTO esms_suppressed (phone, phones, reason, source, added_ms, expires_ms) "  # noqa: S608
+            f"SELECT phone, :mark, :reason, :source, :now, :expires FROM {self._database.given(phone='text')} "
+            "WHERE true ORDER BY phone ON CONFLICT (phone) DO UPDATE SET reason = excluded.reason, "
+            "source = excluded.source, expires_ms = excluded.expires_ms"
+        )
+        parameters = {
+            "mark": self._database.keys.mark,
+            "reason": reason.strip()[:300],
+            "source": source[:100],
+            "now": now,
+            "expires": expires_ms,
+        }
+        added, numbers = 0, (normalise_phone(phone) for phone in phones)
+        while batch := list(dict.fromkeys(islice(numbers, _BATCH))):
+            rows = self._database.phones(batch)
+            with self._database.writing() as connection:
+                known = connection.execute(self._known(), {"rows": rows}).scalar_one()
+                connection.execute(statement, {**parameters, "rows": rows})
+            added += len(batch) - known
+        return added
+
+    def _known(self) -> sa.TextClause:
+        given = self._database.given(phone="text")
+        return sa.text(f"SELECT count(*) FROM esms_suppressed WHERE phone IN (SELECT phone FROM {given})")  # noqa: S608
+
+    def remove(self, phones: Iterable[str]) -> int:
+        """Take phones off the list, in any spelling; how many were on it. InvalidRequestError: no mobile number."""
+        rows = self._database.phones([normalise_phone(phone) for phone in phones])
+        given = self._database.given(phone="text")
+        statement = sa.text(f"DELETE FROM esms_suppressed WHERE phone IN (SELECT phone FROM {given})")  # noqa: S608
+        with self._database.writing() as connection:
+            return connection.execute(statement, {"rows": rows}).rowcount
+
+    def found(self, phones: Sequence[str]) -> dict[int, str]:
+        """Which of these phones, in the form that is sent, are on the list now: place in the list given -> reason."""
+        stored = [self._database.keys.stored(phone) for phone in phones]
+        given = self._database.given(phone="text")
+        statement = sa.text(
+            "SELECT phone, reason FROM esms_suppressed "  # noqa: S608
+            f"WHERE phone IN (SELECT phone FROM {given}) AND (expires_ms IS NULL OR expires_ms > :now)"
+        )
+        parameters = {"rows": json.dumps([{"phone": one} for one in stored]), "now": self._database.now_ms()}
+        with self._database.reading() as connection:
+            reasons = {row.phone: row.reason for row in connection.execute(statement, parameters)}
+        return {place: reasons[one] for place, one in enumerate(stored) if one in reasons}
+
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """All entries, streamed, in the order in which they were added; phones as they are stored."""
+        statement = sa.text(
+            "SELECT phone, reason, source, added_ms, expires_ms FROM esms_suppressed ORDER BY added_ms, phone"
+        )
+        with self._database.reading(yield_per=1000) as connection:
+            for row in connection.execute(statement).mappings():
+                yield dict(row)
+
+    def check(self) -> None:
+        """
+        Whether the list can be asked at all.
+
+        Raises:
+            ConfigurationError: its phones were hashed with another secret, or with none: none would ever be found.
+        """
+        self._check_secret()
+
+    def _check_secret(self) -> None:
+        statement = sa.text("SELECT min(phones) AS low, max(phones) AS high FROM esms_suppressed")
+        with self._database.reading() as connection:
+            marks = connection.execute(statement).one()
+        if any(mark not in (None, self._database.keys.mark) for mark in marks):
+            raise ConfigurationError(
+                "The suppression list was made with another secret for its phones, or with none: nobody on it would be "
+                "found. Use the same secret; nothing was sent."
+            )

@@ -1,0 +1,278 @@
+"""
+What of the guard is in force, and where that comes from: one value for the command line, Airflow and Prefect.
+
+A settings file is TOML with a table `[guard]`; its names are those of `GuardSettings`. An Airflow connection has the same
+names in an object `guard` of its extra, a Prefect block in its field `guard`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, Final
+
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.sending.channels import MessageClass
+from esms_connectors.sending.guard.hours import HoursPolicy, OpenHours
+from esms_connectors.sending.guard.rules import RuleName
+from esms_connectors.sending.guard.text import OPT_OUT_WORDS
+
+SETTINGS_FILE_VARIABLE = "ESMS_SETTINGS"
+DEFAULT = "default"
+_MOST_VND = Decimal(10) ** 12
+
+
+@dataclass(frozen=True, slots=True)
+class GuardSettings:
+    """
+    The rules as they are in force.
+
+    Attributes:
+        advertising_hours, promotion_hours, transaction_hours, care_hours: what becomes of a message of this class
+            outside its hours: refuse, reschedule, defer or allow.
+        advertising_open, promotion_open, transaction_open, care_open: its hours in Vietnam, such as 07:00-22:00.
+        spread_minutes: rescheduled calls are spread over so many minutes from the opening on.
+        label, opt_out: whether an advertising text without a label, or without a way to refuse, is refused.
+        opt_out_words: each says how to refuse; compared without case and diacritics.
+        max_segments: of an SMS.
+        advertising_cap, promotion_cap, transaction_cap, care_cap: messages of this class to a phone in `cap_hours`;
+            None for any number.
+        suppress_care: whether the suppression list also holds back care and transaction messages.
+        max_cost_vnd: of a run; max_cost_month_vnd: of all runs of a ledger in a month of Vietnam. None for no limit.
+        low_balance: warn or refuse where the balance does not cover what the run needs.
+        per_hour: messages of a run in an hour, at most; None for as many as can be sent.
+    """
+
+    advertising_hours: HoursPolicy = HoursPolicy.REFUSE
+    advertising_open: OpenHours = OpenHours(7 * 60, 22 * 60)
+    promotion_hours: HoursPolicy = HoursPolicy.REFUSE
+    promotion_open: OpenHours = OpenHours(6 * 60, 22 * 60)
+    transaction_hours: HoursPolicy = HoursPolicy.ALLOW
+    transaction_open: OpenHours = OpenHours(6 * 60, 22 * 60)
+    care_hours: HoursPolicy = HoursPolicy.ALLOW
+    care_open: OpenHours = OpenHours(7 * 60, 22 * 60)
+    spread_minutes: int = 60
+    label: bool = True
+    opt_out: bool = True
+    opt_out_words: tuple[str, ...] = OPT_OUT_WORDS
+    max_segments: int = 5
+    advertising_cap: int | None = 3
+    promotion_cap: int | None = None
+    transaction_cap: int | None = None
+    care_cap: int | None = None
+    cap_hours: int = 24
+    suppress_care: bool = False
+    max_cost_vnd: Decimal | None = None
+    max_cost_month_vnd: Decimal | None = None
+    low_balance: str = "warn"
+    per_hour: int | None = None
+
+    def hours_policy(self, message_class: MessageClass) -> HoursPolicy:
+        policy: HoursPolicy = getattr(self, f"{message_class.value}_hours")
+        return policy
+
+    def open_hours(self, message_class: MessageClass) -> OpenHours:
+        hours: OpenHours = getattr(self, f"{message_class.value}_open")
+        return hours
+
+    def cap(self, message_class: MessageClass) -> int | None:
+        most: int | None = getattr(self, f"{message_class.value}_cap")
+        return most
+
+    def suppresses(self, message_class: MessageClass) -> bool:
+        return self.suppress_care or message_class in (MessageClass.ADVERTISING, MessageClass.PROMOTION)
+
+    @property
+    def has_budget(self) -> bool:
+        return self.max_cost_vnd is not None or self.max_cost_month_vnd is not None
+
+    def changed(self, given: Mapping[str, object]) -> GuardSettings:
+        """
+        These settings with some of them others, given as text, numbers or values; None leaves one as it is.
+
+        Raises:
+            InvalidRequestError: an unknown name, or a value that cannot be used.
+        """
+        chosen = {name: value for name, value in given.items() if value is not None}
+        if unknown := sorted(set(chosen) - set(_READERS)):
+            raise InvalidRequestError(
+                f"The guard has no setting {unknown[0]!r}; known are {', '.join(_READERS)}.", field=unknown[0]
+            )
+        return replace(self, **{name: _READERS[name](name, value) for name, value in chosen.items()})
+
+    def without(self, rules: frozenset[RuleName]) -> GuardSettings:
+        """With these rules out of force, as somebody decided on record."""
+        open_all = {name: HoursPolicy.ALLOW for name in _OF_HOURS} if RuleName.HOURS in rules else {}
+        texts = {rule.value: False for rule in (RuleName.LABEL, RuleName.OPT_OUT) if rule in rules}
+        more: dict[str, Any] = {**open_all, **texts}
+        if RuleName.SEGMENTS in rules:
+            more["max_segments"] = 10**6
+        if RuleName.FREQUENCY in rules:
+            more |= dict.fromkeys(_OF_CAP)
+        if RuleName.BUDGET in rules:
+            more |= {"max_cost_vnd": None, "max_cost_month_vnd": None}
+        if RuleName.BALANCE in rules:
+            more["low_balance"] = "warn"
+        if RuleName.PACE in rules:
+            more["per_hour"] = None
+        return replace(self, **more)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: plain values, by name."""
+        return {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
+
+
+def _plain(value: object) -> object:
+    match value:
+        case OpenHours() | HoursPolicy():
+            return str(value)
+        case Decimal():
+            return int(value)
+        case tuple():
+            return list(value)
+    return value
+
+
+def _policy(name: str, value: object) -> HoursPolicy:
+    try:
+        return HoursPolicy(str(value).strip().lower())
+    except ValueError:
+        known = ", ".join(HoursPolicy)
+        raise InvalidRequestError(f"{name} is one of {known}, not {value!r}.", field=name) from None
+
+
+def _flag(name: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    found = words.get(str(value).strip().lower())
+    if found is None:
+        raise InvalidRequestError(f"{name} is true or false, not {value!r}.", field=name)
+    return found
+
+
+def _whole(name: str, value: object) -> int:
+    text = str(value).strip()
+    # A flag is a number to Python, and a slip of the pen here.
+    if isinstance(value, bool) or not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= 10**9:
+        raise InvalidRequestError(f"{name} is a whole number of at least 1, not {value!r}.", field=name)
+    return int(text)
+
+
+def _whole_or_any(name: str, value: object) -> int | None:
+    return None if str(value).strip().lower() == "any" else _whole(name, value)
+
+
+def _money(name: str, value: object) -> Decimal:
+    try:
+        amount = Decimal("NaN") if isinstance(value, bool) else Decimal(str(value).strip())
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or not 0 <= amount <= _MOST_VND:
+        raise InvalidRequestError(f"{name} is an amount of VND, not {value!r}.", field=name)
+    return amount
+
+
+def _words(name: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str) and one.strip() for one in value):
+        raise InvalidRequestError(f"{name} is a list of words.", field=name)
+    return tuple(one.strip() for one in value)
+
+
+def _balance(name: str, value: object) -> str:
+    if value not in ("warn", "refuse"):
+        raise InvalidRequestError(f"{name} is warn or refuse, not {value!r}.", field=name)
+    return str(value)
+
+
+def _hours(name: str, value: object) -> OpenHours:
+    return value if isinstance(value, OpenHours) else OpenHours.parse(value, field=name)
+
+
+_CLASSES: Final = tuple(one.value for one in MessageClass)
+_OF_HOURS: Final = tuple(f"{one}_hours" for one in _CLASSES)
+_OF_CAP: Final = tuple(f"{one}_cap" for one in _CLASSES)
+_READERS: Final[Mapping[str, Callable[[str, object], Any]]] = {
+    **dict.fromkeys(_OF_HOURS, _policy),
+    **dict.fromkeys((f"{one}_open" for one in _CLASSES), _hours),
+    **dict.fromkeys(_OF_CAP, _whole_or_any),
+    "spread_minutes": _whole,
+    "label": _flag,
+    "opt_out": _flag,
+    "opt_out_words": _words,
+    "max_segments": _whole,
+    "cap_hours": _whole,
+    "suppress_care": _flag,
+    "max_cost_vnd": _money,
+    "max_cost_month_vnd": _money,
+    "low_balance": _balance,
+    "per_hour": _whole,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GuardInForce:
+    """
+    The settings, and for each by name where it comes from: default, a file, a connection, an argument.
+    """
+
+    settings: GuardSettings
+    origins: Mapping[str, str]
+
+    def and_of(self, given: Mapping[str, object], origin: str) -> GuardInForce:
+        """
+        With some of them others, which come from there.
+
+        Raises:
+            ConfigurationError: a value cannot be used; the line names where it stands.
+        """
+        try:
+            settings = self.settings.changed(given)
+        except InvalidRequestError as error:
+            raise ConfigurationError(f"{origin}: {error}") from None
+        named = {name: origin for name, value in given.items() if value is not None}
+        return GuardInForce(settings, {**self.origins, **named})
+
+
+def settings_file(path: str | os.PathLike[str] | None = None) -> Path:
+    """The settings file: the one given, that of ESMS_SETTINGS, or the one in the user's folder for settings."""
+    named = path if path is not None else os.environ.get(SETTINGS_FILE_VARIABLE)
+    if named:
+        return Path(named).expanduser()
+    try:
+        import platformdirs
+    except ImportError:
+        # Of the extra [ledger]: without it there is no folder, and what stands in a file must be named.
+        return Path("esms-connectors.toml")
+    return platformdirs.user_config_path("esms-connectors") / "settings.toml"
+
+
+def load_guard(path: str | os.PathLike[str] | None = None) -> GuardInForce:
+    """
+    What is in force on this machine: the defaults, and over them the table `[guard]` of the settings file.
+
+    Raises:
+        ConfigurationError: a file that was named is not there, cannot be read, or has what the guard does not know.
+    """
+    in_force = GuardInForce(GuardSettings(), {one.name: DEFAULT for one in fields(GuardSettings)})
+    file = settings_file(path)
+    named = path is not None or bool(os.environ.get(SETTINGS_FILE_VARIABLE))
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8-sig")).get("guard", {})
+    except FileNotFoundError:
+        if named:
+            raise ConfigurationError(f"The settings file {file} is not there.") from None
+        return in_force
+    except OSError as error:
+        raise ConfigurationError(f"The settings file {file} cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"The settings file {file} is no TOML: {error}.") from None
+    if not isinstance(table, Mapping):
+        raise ConfigurationError(f"{file}: guard is a table, [guard].")
+    return in_force.and_of(table, str(file))
