@@ -10,6 +10,7 @@ from esms_connectors.ledger.keys import check_run_key, wire_id
 from esms_connectors.ledger.ledger import Ledger
 from esms_connectors.ledger.rows import (
     REFUSED_WHOLE,
+    RULE_CODE,
     SMS_TYPES_OF_KIND,
     Claim,
     ClaimResult,
@@ -17,12 +18,14 @@ from esms_connectors.ledger.rows import (
     RunSummary,
     SendState,
     Settlement,
+    rule_of,
 )
 from esms_connectors.ledger.storage import LEASE_SECONDS
 
 __all__ = [
     "LEASE_SECONDS",
     "REFUSED_WHOLE",
+    "RULE_CODE",
     "SMS_TYPES_OF_KIND",
     "Claim",
     "ClaimResult",
@@ -33,5 +36,6 @@ __all__ = [
     "SendState",
     "Settlement",
     "check_run_key",
+    "rule_of",
     "wire_id",
 ]

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from pendulum import DateTime
 
 from esms_connectors.ledger.dating import milliseconds
-from esms_connectors.ledger.guard_store import GuardDatabase
+from esms_connectors.ledger.guard_database import GuardDatabase
 
 
 class Contacts:

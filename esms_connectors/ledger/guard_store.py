@@ -2,102 +2,46 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
-from esms_connectors.ledger.dating import milliseconds
-from esms_connectors.ledger.keys import LedgerKeys, check_run_key
+from esms_connectors.ledger.contacts import Contacts
+from esms_connectors.ledger.guard_database import GuardDatabase
+from esms_connectors.ledger.spend import Spend
+from esms_connectors.ledger.stops import Overrides, Stops
+from esms_connectors.ledger.suppression import Suppression
 
 if TYPE_CHECKING:
-    from pendulum import DateTime
-    from sqlalchemy import Connection
-
     from esms_connectors.ledger.rows import LedgerRow
 
-# Codes of the ledger's own on rows that no call was made for: the guard left them out, or nothing else did.
-RULE_CODE = "rule:"
 
-_TYPES = {"text": "text", "int": "bigint"}
+@dataclass(frozen=True, slots=True)
+class GuardStore:
+    """One part for each table of the guard."""
 
+    _database: GuardDatabase
 
-class GuardDatabase:
-    """Connections of one ledger, its spelling of phones, and JSON lists as rows of a statement in either database."""
+    @property
+    def suppression(self) -> Suppression:
+        return Suppression(self._database)
 
-    def __init__(
-        self,
-        dialect: str,
-        keys: LedgerKeys,
-        reading: Callable[..., AbstractContextManager[Connection]],
-        writing: Callable[[], AbstractContextManager[Connection]],
-        now: Callable[[], DateTime],
-    ) -> None:
-        self.postgresql = dialect == "postgresql"
-        self.keys, self.reading, self.writing, self._now = keys, reading, writing, now
+    @property
+    def contacts(self) -> Contacts:
+        return Contacts(self._database)
 
-    def now_ms(self) -> int:
-        return milliseconds(self._now())
+    @property
+    def spend(self) -> Spend:
+        return Spend(self._database)
 
-    def given(self, **columns: str) -> str:
-        """A FROM clause `given` whose rows are the objects of the JSON list `:rows`; columns by name: text or int."""
-        if self.postgresql:
-            typed = ", ".join(f"{name} {_TYPES[kind]}" for name, kind in columns.items())
-            return f"jsonb_to_recordset(CAST(:rows AS jsonb)) AS given({typed})"
-        picked = ", ".join(f"value ->> '{name}' AS {name}" for name in columns)
-        return f"(SELECT {picked} FROM json_each(:rows)) AS given"
+    @property
+    def stops(self) -> Stops:
+        return Stops(self._database)
 
-    def phones(self, phones: Iterable[str]) -> str:
-        """Phones as the JSON list of a statement, as they are stored."""
-        return json.dumps([{"phone": self.keys.stored(phone)} for phone in phones])
-
-    def take_turn(self, connection: Connection, name: str) -> None:
-        """Until the end of the transaction no other one passes here; a file of SQLite has one writer anyway."""
-        if self.postgresql:
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"esms-{name}"})
-        else:
-            # What is read next must be what the write goes by; the driver would begin at the first write only.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+    @property
+    def overrides(self) -> Overrides:
+        return Overrides(self._database)
 
     def skip(self, run_key: str, rows: Sequence[LedgerRow], rule: str, reason: str) -> set[int]:
-        """
-        Settle rows that a rule leaves out, in one statement: new ones, and those that were certainly not taken.
-
-        Returns:
-            Places in the list given of the rows that are settled so; the others were settled before, are another
-            worker's or in doubt.
-        """
-        records = self.keys.records(check_run_key(run_key), rows)
-        places = {record["request_id"]: place for place, record in enumerate(records)}
-        columns = {"request_id": "text", "row_key": "text", "phone": "text", "payload_hash": "text", "line": "int"}
-        statement = sa.text(
-            # Names of columns only; the values are parameters.
-            "INSERT INTO esms_sends AS old (request_id, run_key, row_key, line, phone, payload_hash, chunk, state, "  # noqa: S608
-            "generation, in_doubt, id_refused, duplicate, code, reason, lease_until_ms, first_attempt_ms, updated_ms) "
-            "SELECT request_id, :run_key, row_key, line, phone, payload_hash, 'skipped', 'rejected', 0, 0, 0, 0, "
-            f":code, :reason, 0, :now, :now FROM {self.given(**columns)} WHERE true ORDER BY request_id "
-            "ON CONFLICT (request_id) DO UPDATE SET state = 'rejected', code = excluded.code, "
-            "reason = excluded.reason, updated_ms = excluded.updated_ms WHERE old.state = 'not_sent' "
-            "AND old.in_doubt = 0 AND old.payload_hash = excluded.payload_hash AND old.phone = excluded.phone "
-            "RETURNING request_id"
-        )
-        parameters = {
-            "rows": json.dumps(records),
-            "run_key": run_key,
-            "code": f"{RULE_CODE}{rule}",
-            "reason": reason[:300],
-            "now": self.now_ms(),
-        }
-        with self.writing() as connection:
-            return {places[request_id] for request_id in connection.execute(statement, parameters).scalars()}
-
-
-def rule_of(code: str | None) -> str | None:
-    """The rule that left a row out, by the code that the ledger has of it; None for another code."""
-    return code.removeprefix(RULE_CODE) if code is not None and code.startswith(RULE_CODE) else None
-
-
-def sums(rows: Iterable[Any]) -> int:
-    return sum(int(row) for row in rows)
+        """See `GuardDatabase.skip`."""
+        return self._database.skip(run_key, rows, rule, reason)

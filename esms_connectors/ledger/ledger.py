@@ -30,6 +30,7 @@ from esms_connectors.ledger.rows import (
     SendState,
     Settlement,
     check_same,
+    rule_of,
 )
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class Ledger(LedgerQueries):
             claims,
             [(index_of[other.request_id], other.state, other.in_doubt == REFUSED_WHOLE) for other in others],
             repeat=repeat,
+            skipped=sum(other.state == SendState.REJECTED and rule_of(other.code) is not None for other in others),
         )
 
     def _look_at_others(

@@ -11,7 +11,7 @@ import pendulum
 from pendulum import DateTime
 
 from esms_connectors.ledger.dating import milliseconds
-from esms_connectors.ledger.rows import LedgerRow, RunSummary, SendState, difference
+from esms_connectors.ledger.rows import LedgerRow, RunSummary, SendState, difference, rule_of
 from esms_connectors.ledger.runs import LedgerRuns
 
 
@@ -41,7 +41,7 @@ class LedgerQueries(LedgerRuns):
         return [position for position, one in enumerate(ids) if one in left]
 
     def rows_of(self, run_key: str, row_keys: Sequence[str]) -> list[dict[str, Any]]:
-        """`state`, `message_id` and `duplicate` of these rows, as far as they are there."""
+        """`state`, `code`, `message_id` and `duplicate` of these rows, as far as they are there."""
         ids = self._keys.request_ids(run_key, row_keys)
         with self._reading() as connection:
             found = connection.execute(self._sql.rows_of, {"rows": json.dumps([{"request_id": one} for one in ids])})
@@ -71,10 +71,14 @@ class LedgerQueries(LedgerRuns):
         counts: dict[str, int] = {}
         rejected: dict[str, int] = {}
         refused: dict[str, int] = {}
+        skipped: dict[str, int] = {}
         duplicates = alive = 0
         with self._reading() as connection:
             parameters = {"run_key": run_key, "now": self._now_ms()}
             for state, code, duplicate, count, leased in connection.execute(self._sql.summary, parameters):
+                if state == SendState.REJECTED and (rule := rule_of(code)) is not None:
+                    skipped[rule] = skipped.get(rule, 0) + count
+                    continue
                 counts[state] = counts.get(state, 0) + count
                 alive += int(leased)
                 duplicates += count if duplicate else 0
@@ -94,6 +98,7 @@ class LedgerQueries(LedgerRuns):
             rejected_by_code=rejected,
             refused_by_code=refused,
             claimed_alive=alive,
+            skipped_by_rule=skipped,
         )
 
     def span(self, run_key: str) -> tuple[DateTime, DateTime] | None:

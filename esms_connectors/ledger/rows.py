@@ -24,6 +24,9 @@ SMS_TYPES_OF_KIND = {
     "voice-otp": (SmsType.FIXED_NUMBER,),
 }
 
+# What the codes of rows begin with that no call was made for: a rule of the guard left them out, and its name follows.
+RULE_CODE = "rule:"
+
 # `in_doubt` of a row that no attempt of was ever lost: each was refused with its whole call.
 REFUSED_WHOLE = 2
 
@@ -74,7 +77,7 @@ class ClaimResult:
 
     Attributes:
         claims: ours now, in the order given.
-        settled: accepted or rejected before; accepted: of these, the accepted.
+        settled: accepted or rejected before; accepted, skipped: of these, the accepted, and those that a rule left out.
         held: in doubt for too long.
         busy: another worker is at them, until its lease ends.
         doubtful: places in the list given of those in doubt that were not given out, and that no waiting brings back.
@@ -86,9 +89,12 @@ class ClaimResult:
     busy: int = 0
     doubtful: tuple[int, ...] = ()
     accepted: int = 0
+    skipped: int = 0
 
     @classmethod
-    def of(cls, claims: Iterable[Claim], others: Sequence[tuple[int, str, bool]], *, repeat: bool) -> ClaimResult:
+    def of(
+        cls, claims: Iterable[Claim], others: Sequence[tuple[int, str, bool]], *, repeat: bool, skipped: int = 0
+    ) -> ClaimResult:
         """Of the rows that were claimed, and of place, state and "only refused with its whole call" of the `others`."""
         states = [state for _, state, _ in others]
         unknown = [(index, refused) for index, state, refused in others if state == SendState.UNKNOWN]
@@ -101,6 +107,7 @@ class ClaimResult:
             busy=states.count("claimed") + states.count("not_sent") + len(unknown) - len(doubtful),
             doubtful=doubtful,
             accepted=states.count("accepted"),
+            skipped=skipped,
         )
 
 
@@ -158,6 +165,12 @@ class RunSummary:
     rejected_by_code: Mapping[str, int] = field(default_factory=dict)
     refused_by_code: Mapping[str, int] = field(default_factory=dict)
     claimed_alive: int = 0
+    # By rule of the guard; rows that it left out are none of the rejected, nor of the total.
+    skipped_by_rule: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def skipped(self) -> int:
+        return sum(self.skipped_by_rule.values())
 
     @property
     def total(self) -> int:
@@ -189,6 +202,11 @@ def check_same(run_key: str, row: LedgerRow, given: Mapping[str, Any], known: Ro
             field="phone" if what == "another phone" else "row_key",
             row=row.line,
         )
+
+
+def rule_of(code: str | None) -> str | None:
+    """The rule that left a row out, by its code; None for another code."""
+    return code.removeprefix(RULE_CODE) if code is not None and code.startswith(RULE_CODE) else None
 
 
 def _storable(text: str | None, length: int) -> str | None:

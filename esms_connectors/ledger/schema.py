@@ -18,6 +18,7 @@ from sqlalchemy.sql.elements import TextClause
 
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.gateway.redaction import database_words
+from esms_connectors.ledger import guard_tables
 
 SCHEMA_VERSION = 2
 
@@ -244,7 +245,7 @@ WHERE request_id IN {ids} {in_order} AND (
     OR (state = 'claimed' AND lease_until_ms < :now AND (:repeat = 0 OR NOT {in_window})))
 """
 
-_LOOK = "SELECT request_id, state, in_doubt, payload_hash, phone FROM esms_sends WHERE request_id IN {ids}"
+_LOOK = "SELECT request_id, state, in_doubt, code, payload_hash, phone FROM esms_sends WHERE request_id IN {ids}"
 
 # `in_doubt` and not accepted: back to unknown, whatever was said of the repeat. Acceptance is proof, whoever brings it;
 # but a 124 after a refusal under the same id is none, because the refusal may have used the id up.
@@ -364,7 +365,9 @@ def statements_for(engine: Engine) -> Statements:
             "first_attempt_ms, updated_ms, lease_until_ms FROM esms_sends "
             "WHERE run_key = :run_key AND state IN {states} ORDER BY line, request_id"
         ),
-        rows_of=text("SELECT state, message_id, duplicate FROM esms_sends WHERE request_id IN {ids} ORDER BY line"),
+        rows_of=text(
+            "SELECT state, code, message_id, duplicate FROM esms_sends WHERE request_id IN {ids} ORDER BY line"
+        ),
         unresolved=text(
             "SELECT request_id, phone, state, in_doubt, message_id, first_attempt_ms, updated_ms FROM esms_sends "
             "WHERE run_key = :run_key AND (state IN ('unknown', 'held') "
@@ -429,6 +432,7 @@ def create_or_check(engine: Engine) -> None:
             else:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             metadata.create_all(connection)
+            guard_tables.metadata.create_all(connection)
             connection.execute(
                 sa.text("INSERT INTO esms_ledger_version (one, version) VALUES (1, :version) ON CONFLICT DO NOTHING"),
                 {"version": SCHEMA_VERSION},

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from pendulum import DateTime
 
 from esms_connectors.gateway.wire import VIETNAM
-from esms_connectors.ledger.guard_store import GuardDatabase
+from esms_connectors.ledger.guard_database import GuardDatabase
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

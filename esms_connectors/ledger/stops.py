@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pendulum import DateTime
 
 from esms_connectors.gateway.errors import InvalidRequestError
-from esms_connectors.ledger.guard_store import GuardDatabase
+from esms_connectors.ledger.guard_database import GuardDatabase
 from esms_connectors.ledger.keys import check_run_key
 
 if TYPE_CHECKING:

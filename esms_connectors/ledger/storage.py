@@ -24,6 +24,8 @@ from esms_connectors.ledger.keys import LedgerKeys
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+    from esms_connectors.ledger.guard_store import GuardStore
+
 logger = get_logger(__name__)
 
 LEASE_SECONDS = 60.0
@@ -100,6 +102,14 @@ class LedgerStorage:
     def facts(self) -> GatewayFacts:
         """What was learned of gateways."""
         return GatewayFacts(self._sql, self._reading, self._writing)
+
+    @property
+    def guard(self) -> GuardStore:
+        """Suppressed phones, caps, charges, stop marks, overrides."""
+        from esms_connectors.ledger.guard_database import GuardDatabase
+        from esms_connectors.ledger.guard_store import GuardStore
+
+        return GuardStore(GuardDatabase(self._engine.dialect.name, self._keys, self._reading, self._writing, self._now))
 
     @property
     def name(self) -> str:

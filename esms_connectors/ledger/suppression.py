@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.ledger.dating import milliseconds
-from esms_connectors.ledger.guard_store import GuardDatabase
+from esms_connectors.ledger.guard_database import GuardDatabase
 
 _BATCH = 1000
 

@@ -9,10 +9,12 @@ is safe, what is new is sent. Two processes may run the same run key at once.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Recipient, Recipients
 from esms_connectors.sending.channels import Channel
+from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.sending.policy import DEFAULT_AT_LEAST, OnEmpty
 from esms_connectors.sending.result import BulkIncompleteError, Counters, Progress, RunResult, ShardResult, finish_run
 from esms_connectors.sending.run import Run, campaign_of, wait_for_claims
@@ -46,6 +48,8 @@ def send_bulk(
     reconcile_before_repeat: bool = False,
     threads: int = DEFAULT_THREADS,
     progress: Progress | None = None,
+    guard: GuardSettings | None = None,
+    price_vnd: Decimal | None = None,
 ) -> RunResult:
     """
     Send one message to each recipient, at most once per `run_key` and row.
@@ -63,6 +67,8 @@ def send_bulk(
             found, and only where it was seen that request ids are honoured; no row is sent twice to find that out.
         threads: calls at a time.
         progress: called about ten times a second at most, from the calling thread.
+        guard: the rules in force, see `esms_connectors.sending.guard`; None for the defaults.
+        price_vnd: of a message, of a segment for SMS; needed where a budget is in force.
 
     Returns:
         What became of these rows, and of the whole run.
@@ -72,8 +78,11 @@ def send_bulk(
         InvalidRequestError: a row cannot be sent as it is, or was sent with another phone or other content before.
         ConfigurationError: the ledger cannot be used.
     """
-    run = Run(channel, Recipients.of(recipients), ledger, run_key, campaign, threads, progress, reconcile_before_repeat)
-    return run.run(at_least, on_empty)
+    run = Run(
+        channel, Recipients.of(recipients), ledger, run_key, campaign, threads, progress, reconcile_before_repeat,
+        guard=guard or GuardSettings(), price_vnd=price_vnd,
+    )  # fmt: skip
+    return run.run(at_least, on_empty, price_vnd=price_vnd)
 
 
 def send_shard(
@@ -85,6 +94,8 @@ def send_shard(
     campaign: str | None = None,
     reconcile_before_repeat: bool = False,
     threads: int = 1,
+    guard: GuardSettings | None = None,
+    price_vnd: Decimal | None = None,
 ) -> ShardResult:
     """
     Send a part of a run, for an orchestrator that spreads a run over many workers; arguments as in `send_bulk`.
@@ -97,7 +108,7 @@ def send_shard(
     """
     run = Run(
         channel, Recipients.of(recipients), ledger, run_key, campaign, threads, None, reconcile_before_repeat,
-        rereads=False,
+        rereads=False, guard=guard or GuardSettings(), price_vnd=price_vnd,
     )  # fmt: skip
     run.execute()
     return ShardResult(run.counters, run.campaign or "", run.stopped_by)

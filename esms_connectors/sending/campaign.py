@@ -29,6 +29,8 @@ from esms_connectors.recipients import (
 from esms_connectors.recipients.sources import Source, is_parquet
 from esms_connectors.sending.bulk import DEFAULT_THREADS, Progress, RunResult
 from esms_connectors.sending.channels import Channel
+from esms_connectors.sending.guard import GuardSettings
+from esms_connectors.sending.guard.before import problems, refusals
 from esms_connectors.sending.plan import Plan, check_plan, plan_bulk
 from esms_connectors.sending.policy import (
     DEFAULT_AT_LEAST,
@@ -74,6 +76,7 @@ class Campaign:
         conflicts: rows whose key was sent with another content or phone in this run: refuse to send any row, or skip
             those. The plan counts them, and its rejects list them.
         price_vnd: of one message, or of a segment of an SMS; None takes that of the last message of the kind.
+        guard: the rules in force, see `esms_connectors.sending.guard`.
         duplicates: rows with one phone: merge, or keep; None merges unless there is a key column.
         The rest as in `read_recipients` and `send_bulk`.
     """
@@ -98,6 +101,7 @@ class Campaign:
     on_empty: OnEmpty = field(default="fail", kw_only=True)
     conflicts: Literal["refuse", "skip"] = field(default="refuse", kw_only=True)
     price_vnd: Decimal | None = field(default=None, kw_only=True)
+    guard: GuardSettings = field(default_factory=GuardSettings, kw_only=True)
     _placed: dict[str, str] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -192,7 +196,7 @@ class Campaign:
         report = ReadReport()
         known = self._against_ledger()
         recipients: Iterable[Recipient] = self.recipients(report, rejects, check=known)
-        return plan_bulk(
+        plan = plan_bulk(
             self.channel,
             recipients if watch is None else watch(recipients),
             report,
@@ -203,6 +207,7 @@ class Campaign:
             rejects=None if rejects is None else rejects.path,
             price_vnd=self.price_vnd,
         )
+        return replace(plan, problems=(*plan.problems, *problems(self.guard, self.channel, self.ledger, plan)))
 
     def check_reach(self, plan: Plan) -> None:
         """
@@ -216,6 +221,8 @@ class Campaign:
         if plan.empty:
             refuse_empty(self.on_empty)
             return
+        for refusal in refusals(self.guard, self.channel, plan.longest_segments):
+            raise refusal
         if report.conflicts and self.conflicts == "refuse":
             raise InvalidRequestError(_conflict_words(self.run_key, report), field="conflicts")
         if plan.recipients == 0 and not report.conflicts:
@@ -282,6 +289,8 @@ class Campaign:
             self.threads,
             progress,
             self.reconcile_before_repeat,
+            guard=self.guard,
+            price_vnd=plan.price_vnd,
         )
         result = run.run(
             self.at_least,

@@ -27,6 +27,7 @@ class Counters:
         accepted, duplicates, rejected, unknown, not_sent: outcomes of this call.
         settled_before, held, busy: found so in the ledger, in the last reading; busy rows are another worker's.
         accepted_before, rejected_before: rows of this call that another call settled, such as an earlier try.
+        skipped: rows that a rule of the guard left out; skipped_before: found left out.
         not_tried: read, and not tried because the run was stopped.
     """
 
@@ -43,6 +44,8 @@ class Counters:
     held: int = 0
     busy: int = 0
     not_tried: int = 0
+    skipped: int = 0
+    skipped_before: int = 0
 
     @property
     def left(self) -> int:
@@ -100,9 +103,15 @@ class RunResult:
         return self.counters.rejected + self.counters.rejected_before
 
     @property
+    def skipped(self) -> int:
+        """Rows of this call that a rule of the guard left out, whichever call met it: nobody waits for them."""
+        return self.counters.skipped + self.counters.skipped_before
+
+    @property
     def accepted_share(self) -> float:
-        """Accepted rows among all `rows`; 1.0 for none."""
-        return self.accepted / self.rows if self.rows else 1.0
+        """Accepted rows among all `rows` that no rule left out; 1.0 for none."""
+        wanted = self.rows - self.skipped
+        return self.accepted / wanted if wanted else 1.0
 
     @property
     def elsewhere(self) -> int:
@@ -127,7 +136,9 @@ class RunResult:
     @property
     def enough(self) -> bool:
         """Whether it is what `at_least` asks for; with None always."""
-        return self.at_least is None or (self.complete and is_enough(self.accepted, self.rows, self.at_least))
+        return self.at_least is None or (
+            self.complete and is_enough(self.accepted, self.rows - self.skipped, self.at_least)
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """
@@ -147,6 +158,8 @@ class RunResult:
             "sent_by_this_try": counters.accepted,
             "duplicates": counters.duplicates,
             "rejected": self.rejected,
+            "skipped": self.skipped,
+            "skipped_by_rule": dict(run.skipped_by_rule),
             "unknown": counters.unknown,
             "held": counters.held,
             "not_sent": counters.not_sent,
@@ -182,6 +195,7 @@ class RunResult:
         words = self._accepted_words()
         words += _rejected_words(self.rejected, run if run.rejected == self.rejected else None)
         words += _counted(
+            skipped_by_a_rule=self.skipped,
             unknown=counters.unknown,
             held=counters.held,
             not_sent=counters.not_sent,
@@ -207,6 +221,7 @@ def run_words(run: RunSummary) -> str:
     """A whole run in one line."""
     words = [f"{run.accepted} accepted" + (f" ({run.duplicates} of them answered 124)" if run.duplicates else "")]
     words += _rejected_words(run.rejected, run)
+    words += [f"{count} skipped by the rule {rule}" for rule, count in sorted(run.skipped_by_rule.items())]
     words += _counted(unknown=run.unknown, held=run.held, not_sent=run.not_sent, claimed_by_another_worker=run.claimed)
     return ", ".join(words)
 

@@ -21,11 +21,13 @@ from esms_connectors.gateway.clock import Times
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError, NotSentError
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.request_ids import make_request_id
-from esms_connectors.ledger import Claim, Ledger, LedgerError, LedgerRow, SendState, check_run_key
+from esms_connectors.ledger import Claim, Ledger, LedgerError, LedgerRow, SendState, Settlement, check_run_key, rule_of
 from esms_connectors.recipients import ReadReport, Recipient, Recipients
 from esms_connectors.sending.channels import Channel, ChunkOutcome
 from esms_connectors.sending.chunks import balance_last_chunk, cut_chunks
 from esms_connectors.sending.doubt import Doubt
+from esms_connectors.sending.guard import GuardSettings, GuardStopError
+from esms_connectors.sending.guard.watch import Watch
 from esms_connectors.sending.lease import Lease
 from esms_connectors.sending.policy import OnEmpty, check_at_least, check_on_empty, refuse_empty
 from esms_connectors.sending.result import Counters, Progress, RunResult, finish_run
@@ -79,6 +81,8 @@ class Run:
     careful: bool = False
     # Whether it waits for the rows of other workers and reads again for them; whoever spreads a run does that itself.
     rereads: bool = True
+    guard: GuardSettings = field(default_factory=GuardSettings)
+    price_vnd: Decimal | None = None
     worker: str = field(default_factory=lambda: uuid.uuid4().hex)
     counters: Counters = field(default_factory=Counters)
     stopped_by: EsmsError | None = None
@@ -86,6 +90,7 @@ class Run:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _lease: Lease = field(init=False)
     _doubt: Doubt = field(init=False)
+    _watch: Watch = field(init=False)
     _silent_chunks: int = 0
     _reported_at: float = 0.0
     _logged_at: float = 0.0
@@ -132,6 +137,10 @@ class Run:
                 "The sandbox stores nothing: the ledger would remember messages that never were. Use a plan instead.",
                 field="sandbox",
             )
+        if self.careful:
+            self.channel = replace(self.channel, client=self.channel.client.without_repeats())
+        self._watch = Watch(self.guard, self.channel, self.ledger, self.run_key, self.price_vnd)
+        self._watch.begin()
         about = {
             **self.channel.about(),
             "key_column": self.recipients.key_column,
@@ -139,8 +148,6 @@ class Run:
         }
         # The campaign of the first call stays: the messages already stand under it.
         self.campaign = self.ledger.begin_run(self.run_key, self.channel.kind, about)["campaign"]
-        if self.careful:
-            self.channel = replace(self.channel, client=self.channel.client.without_repeats())
         self._doubt = Doubt(self.channel, self.ledger, self.run_key, careful=self.careful)
         self._doubt.load()
         self._lease = Lease(self.channel.client, self.ledger, self.run_key, self.worker)
@@ -196,6 +203,7 @@ class Run:
         # What this call has settled so far is found settled now.
         self.counters.accepted_before = -self.counters.accepted
         self.counters.rejected_before = -self.counters.rejected
+        self.counters.skipped_before = -self.counters.skipped
         self._read_and_send(first=False)
 
     def _resolve_unrepeatable(self) -> None:
@@ -207,7 +215,7 @@ class Run:
 
     def _resolve_doubt(self) -> bool:
         try:
-            return self._doubt.resolve(self.worker, self._send_claimed, self._lease.begin)
+            return self._doubt.resolve(self.worker, self._send_in_doubt, self._lease.begin)
         finally:
             self._lease.end()
 
@@ -263,14 +271,26 @@ class Run:
         while batch := list(islice(rows, 1000)):
             left = self.ledger.unsettled(self.run_key, [recipient.row_key for recipient in batch])
             settled = {recipient.row_key for recipient in batch} - {batch[position].row_key for position in left}
-            accepted = sum(row["state"] == "accepted" for row in self.ledger.rows_of(self.run_key, [*settled]))
+            found = self.ledger.rows_of(self.run_key, [*settled])
+            accepted = sum(row["state"] == "accepted" for row in found)
+            skipped = sum(rule_of(row["code"]) is not None for row in found)
             self._count(
                 settled_before=len(settled),
                 accepted_before=accepted,
-                rejected_before=len(settled) - accepted,
+                rejected_before=len(settled) - accepted - skipped,
+                skipped_before=skipped,
                 done=len(settled),
             )
-            yield from (batch[position] for position in left)
+            for chunk in cut_chunks((batch[position] for position in left), len(left) or 1):
+                yield from self._not_skipped(chunk)
+
+    def _not_skipped(self, recipients: list[Recipient]) -> list[Recipient]:
+        """Without those that a rule leaves out, before rows are put into calls that must stay as they are."""
+        if self.stopped_by is not None:
+            return recipients
+        skipped = self._watch.skip(recipients)
+        self._count(skipped=skipped.settled, done=skipped.settled, held=len(skipped.left))
+        return [recipients[place] for place in skipped.kept]
 
     def _handle(self, number: int, recipients: list[Recipient]) -> None:
         """Claim, send, settle one chunk."""
@@ -283,6 +303,46 @@ class Run:
         if self.stopped_by is not None:
             self._count(not_tried=len(recipients))
             return
+        allowed = recipients
+        try:
+            channel = self._watch.look(number)
+            allowed = self._allowed(recipients)
+            self._watch.charge(allowed)
+        except GuardStopError as stop:
+            self._stop(stop)
+            self._count(not_tried=len(allowed))
+            return
+        if len(allowed) < len(recipients) and self.channel.frozen:
+            # What is left is put into calls anew, so that a repeat of a call has the rows of its first try.
+            self._count(busy=len(allowed))
+        elif allowed:
+            self._send_allowed(number, allowed, channel)
+
+    def _allowed(self, recipients: list[Recipient]) -> list[Recipient]:
+        """Without those that a rule leaves out; what is known of these is counted."""
+        skipped = self._watch.skip(recipients)
+        self._count(skipped=skipped.settled, done=skipped.settled)
+        if skipped.left:
+            self._count_held_back([recipients[place] for place in skipped.left])
+        return [recipients[place] for place in skipped.kept]
+
+    def _count_held_back(self, recipients: Sequence[Recipient]) -> None:
+        """Rows that a rule holds back and that the ledger knows already: none is sent, whatever became of them."""
+        for state, code in self._watch.states(recipients):
+            if state == SendState.ACCEPTED:
+                self._count(settled_before=1, accepted_before=1, done=1)
+            elif state == SendState.REJECTED:
+                name = "rejected_before" if rule_of(code) is None else "skipped_before"
+                self._count(settled_before=1, done=1, **{name: 1})
+            else:
+                # In doubt, or another worker's: a repeat may reach them, so only a look at the sent data settles them.
+                self._count(held=1)
+
+    def _stop(self, by: EsmsError) -> None:
+        with self._lock:
+            self.stopped_by = self.stopped_by or by
+
+    def _send_allowed(self, number: int, recipients: list[Recipient], channel: Channel) -> None:
         rows = [
             LedgerRow(recipient.row_key, recipient.phone, self.channel.payload(recipient), recipient.line)
             for recipient in recipients
@@ -304,7 +364,8 @@ class Run:
         self._count(
             settled_before=found.settled,
             accepted_before=found.accepted,
-            rejected_before=found.settled - found.accepted,
+            rejected_before=found.settled - found.accepted - found.skipped,
+            skipped_before=found.skipped,
             held=found.held,
             busy=found.busy,
             unknown=len(found.doubtful),
@@ -317,18 +378,35 @@ class Run:
             self._count(busy=len(found.claims))
             return
         chosen = [recipients[claim.index] for claim in found.claims]
-        outcome = self._send_claimed(found.claims, chosen, times)
+        outcome = self._send_claimed(found.claims, chosen, times, channel)
         unknown = {one.request_id: one.code for one in outcome.settlements if one.state is SendState.UNKNOWN}
         for claim, recipient in zip(found.claims, chosen, strict=True):
             if claim.request_id in unknown:
                 # Whose id was seen before is not settled by another repeat either.
                 self._doubt.note([recipient], not_repeatable=unknown[claim.request_id] == "124")
 
-    def _send_claimed(self, claims: Sequence[Claim], recipients: Sequence[Recipient], times: Times) -> ChunkOutcome:
+    def _send_in_doubt(self, claims: list[Claim], recipients: list[Recipient], times: Times) -> ChunkOutcome:
+        """As a chunk of its own, which the rules may hold back like any other."""
+        try:
+            channel = self._watch.look(0)
+        except GuardStopError as stop:
+            self._stop(stop)
+            channel = None
+        if channel is None or self._watch.skip(recipients).left:
+            self.ledger.give_back(claims, worker=self.worker)
+            return ChunkOutcome([Settlement(claim.request_id, SendState.NOT_SENT) for claim in claims])
+        return self._send_claimed(claims, recipients, times, channel)
+
+    def _send_claimed(
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], times: Times, channel: Channel
+    ) -> ChunkOutcome:
         """Send what is claimed, settle and count it."""
         try:
-            outcome = self.channel.send(
-                claims, recipients, self.campaign or "", lambda claims: self._lease.holds(claims, times)
+            outcome = channel.send(
+                claims,
+                recipients,
+                self.campaign or "",
+                lambda claims: self._watch.may_leave(channel) and self._lease.holds(claims, times),
             )
         except (InvalidRequestError, ConfigurationError):
             self.ledger.give_back(claims, worker=self.worker)
@@ -336,6 +414,7 @@ class Run:
         if not times.told:
             self._date(claims, outcome, times)
         outcome = self._settle(outcome)
+        self._watch.settled(outcome.settlements)
         self._doubt.save()
         states = [settlement.state.value for settlement in outcome.settlements]
         self._count(
@@ -357,6 +436,8 @@ class Run:
                     f"{self._silent_chunks} calls in a row brought no answer; the gateway seems to be down. "
                     "Run the same command again later: it resumes."
                 )
+        if outcome.stop is not None:
+            self._watch.refused(outcome.stop)
         return outcome
 
     def _settle(self, outcome: ChunkOutcome) -> ChunkOutcome:

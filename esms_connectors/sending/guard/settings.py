@@ -1,8 +1,8 @@
 """
 What of the guard is in force, and where that comes from: one value for the command line, Airflow and Prefect.
 
-A settings file is TOML with a table `[guard]`; its names are those of `GuardSettings`. An Airflow connection has the same
-names in an object `guard` of its extra, a Prefect block in its field `guard`.
+A settings file is TOML with a table `[guard]`; its names are those of `GuardSettings`. An Airflow connection has the
+same names in an object `guard` of its extra, a Prefect block in its field `guard`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from esms_connectors.sending.guard.text import OPT_OUT_WORDS
 
 SETTINGS_FILE_VARIABLE = "ESMS_SETTINGS"
 DEFAULT = "default"
+_FROM_SIX, _FROM_SEVEN = OpenHours(6 * 60, 22 * 60), OpenHours(7 * 60, 22 * 60)
 _MOST_VND = Decimal(10) ** 12
 
 
@@ -48,13 +49,13 @@ class GuardSettings:
     """
 
     advertising_hours: HoursPolicy = HoursPolicy.REFUSE
-    advertising_open: OpenHours = OpenHours(7 * 60, 22 * 60)
+    advertising_open: OpenHours = _FROM_SEVEN
     promotion_hours: HoursPolicy = HoursPolicy.REFUSE
-    promotion_open: OpenHours = OpenHours(6 * 60, 22 * 60)
+    promotion_open: OpenHours = _FROM_SIX
     transaction_hours: HoursPolicy = HoursPolicy.ALLOW
-    transaction_open: OpenHours = OpenHours(6 * 60, 22 * 60)
+    transaction_open: OpenHours = _FROM_SIX
     care_hours: HoursPolicy = HoursPolicy.ALLOW
-    care_open: OpenHours = OpenHours(7 * 60, 22 * 60)
+    care_open: OpenHours = _FROM_SEVEN
     spread_minutes: int = 60
     label: bool = True
     opt_out: bool = True
@@ -106,7 +107,7 @@ class GuardSettings:
 
     def without(self, rules: frozenset[RuleName]) -> GuardSettings:
         """With these rules out of force, as somebody decided on record."""
-        open_all = {name: HoursPolicy.ALLOW for name in _OF_HOURS} if RuleName.HOURS in rules else {}
+        open_all = dict.fromkeys(_OF_HOURS, HoursPolicy.ALLOW) if RuleName.HOURS in rules else {}
         texts = {rule.value: False for rule in (RuleName.LABEL, RuleName.OPT_OUT) if rule in rules}
         more: dict[str, Any] = {**open_all, **texts}
         if RuleName.SEGMENTS in rules:

@@ -1,0 +1,293 @@
+"""The guard of one run: asked before each chunk is claimed, and once more when its call leaves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pendulum
+from pendulum import DateTime
+
+from esms_connectors.gateway.errors import (
+    AddressNotAllowedError,
+    AuthenticationError,
+    BalanceError,
+    EsmsError,
+    GatewayError,
+    InvalidRequestError,
+)
+from esms_connectors.gateway.redaction import get_logger
+from esms_connectors.ledger import Ledger, LedgerRow, SendState, Settlement
+from esms_connectors.recipients import Recipient
+from esms_connectors.sending.channels import Channel
+from esms_connectors.sending.guard.hours import HoursPolicy
+from esms_connectors.sending.guard.rules import RULES, GuardRefusalError, GuardStopError, RuleName, told
+from esms_connectors.sending.guard.settings import GuardSettings
+
+if TYPE_CHECKING:
+    from esms_connectors.ledger.stops import StopMark
+
+logger = get_logger(__name__)
+
+# To wait for another run that asks whether an account is right again.
+_ANSWER_SECONDS = 2.0
+# Refusals that every run of the account would meet.
+_OF_ACCOUNT = (AuthenticationError, AddressNotAllowedError, BalanceError)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """
+    What the rules left out of a list of rows.
+
+    Attributes:
+        kept: places of the rows that no rule holds back.
+        settled: how many are settled as skipped now.
+        left: places of those that a rule holds back and that could not be settled so: settled before, another worker's,
+            or in doubt.
+    """
+
+    kept: list[int]
+    settled: int
+    left: list[int]
+
+
+class Watch:
+    """
+    Args:
+        price_vnd: of a message, of a segment for SMS; needed where a budget is in force.
+
+    Raises:
+        InvalidRequestError: a budget without a price.
+    """
+
+    def __init__(
+        self, settings: GuardSettings, channel: Channel, ledger: Ledger, run_key: str, price_vnd: Decimal | None
+    ) -> None:
+        self._settings, self._channel, self._ledger, self._run_key = settings, channel, ledger, run_key
+        self._store = ledger.guard
+        self._class = channel.message_class
+        self._policy = settings.hours_policy(self._class)
+        self._hours = settings.open_hours(self._class)
+        self._cap = settings.cap(self._class)
+        self._suppresses = settings.suppresses(self._class)
+        self._price = price_vnd
+        self._noted: DateTime | None = None
+        if settings.has_budget and price_vnd is None:
+            raise InvalidRequestError(
+                "A budget needs the price of a message: give price_vnd, no message of this kind tells it.",
+                field="price_vnd",
+            )
+
+    # --- before anything ---------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """
+        Whether a call for this run may begin.
+
+        Raises:
+            GuardRefusalError: it would arrive outside its hours, and the policy is to refuse that.
+            ConfigurationError: the suppression list cannot be asked.
+        """
+        if self._suppresses:
+            self._store.suppression.check()
+        self._look_at_account()
+        if self._policy is HoursPolicy.REFUSE and not self._hours.contain(self._arrives()):
+            raise GuardRefusalError(RuleName.HOURS, *self._closed_words(), field="send_at")
+
+    def _arrives(self) -> DateTime:
+        now = self._ledger.now()
+        if self._channel.send_at is None:
+            return now
+        return max(now, pendulum.instance(self._channel.send_at))
+
+    def _closed_words(self) -> tuple[str, str]:
+        shown = self._arrives().in_timezone("Asia/Ho_Chi_Minh").format("HH:mm")
+        return (
+            f"A message of class {self._class.value} would arrive at {shown} in Vietnam, its hours are {self._hours}",
+            f"Tin loại {self._class.value} sẽ đến lúc {shown}, ngoài khung giờ {self._hours}",
+        )
+
+    # --- before a chunk ----------------------------------------------------------------------------------------------
+
+    def look(self, number: int) -> Channel:
+        """
+        The channel to send this chunk by: as it is, or with a time of sending in its hours.
+
+        Raises:
+            GuardStopError: somebody stopped the run, its account was refused, or it is outside its hours.
+        """
+        self._check_stops()
+        arrives = self._arrives()
+        if self._policy is HoursPolicy.ALLOW or self._hours.contain(arrives):
+            return self._channel
+        if self._policy is HoursPolicy.RESCHEDULE:
+            return self._rescheduled(arrives, number)
+        raise self._closed()
+
+    def _closed(self) -> GuardStopError:
+        until = self._hours.next_open(self._arrives()).to_iso8601_string()
+        return GuardStopError(
+            RuleName.HOURS, *self._closed_words(), until=until if self._policy is HoursPolicy.DEFER else None
+        )
+
+    def _rescheduled(self, arrives: DateTime, number: int) -> Channel:
+        channel = replace(self._channel, send_at=self._hours.spread(arrives, number, self._settings.spread_minutes))
+        latest = self._hours.spread(arrives, self._settings.spread_minutes - 1, self._settings.spread_minutes)
+        if self._noted is None or latest > self._noted:
+            # Until then a message may be listed nowhere; whoever looks rows in doubt up must know.
+            about = self._ledger.run_about(self._run_key)
+            noted = {name: value for name, value in about.items() if name not in ("kind", "phones")}
+            self._ledger.begin_run(self._run_key, channel.kind, {**noted, **replace(channel, send_at=latest).about()})
+            self._noted = latest
+        return channel
+
+    def may_leave(self, channel: Channel) -> bool:
+        """Whether a call may leave now that was allowed when its chunk was claimed: it may have waited past the end."""
+        if self._policy is HoursPolicy.ALLOW or channel is not self._channel:
+            return True
+        return self._hours.contain(self._arrives())
+
+    def _check_stops(self) -> None:
+        mark = self._mark()
+        if mark is None:
+            return
+        when = mark.at.in_timezone("Asia/Ho_Chi_Minh").format("YYYY-MM-DD HH:mm")
+        what = {"run": f"Run {self._run_key}", "all": "Everything", "account": "The account"}[mark.scope]
+        raise GuardStopError(
+            RuleName.STOP,
+            f"{what} was stopped by {mark.who} at {when}: {mark.reason}",
+            f"Đã bị dừng bởi {mark.who} lúc {when}: {mark.reason}",
+        )
+
+    def _mark(self) -> StopMark | None:
+        return self._store.stops.in_force(self._run_key, self._channel.client.account)
+
+    def _look_at_account(self) -> None:
+        """
+        Lift the mark of an account that is right again. The gateway is asked once a minute for all runs together; those
+        that begin meanwhile wait a moment for the answer.
+        """
+        mark = self._mark()
+        if mark is None or mark.scope != "account":
+            return
+        stops, account = self._store.stops, mark.key
+        if not stops.may_look(account):
+            until = time.monotonic() + _ANSWER_SECONDS
+            while self._mark() == mark and time.monotonic() < until:
+                time.sleep(_ANSWER_SECONDS / 10)
+            return
+        try:
+            balance = self._channel.client.get_balance().balance_vnd
+        except EsmsError as error:
+            logger.warning("run %s: the account is still refused: %s", self._run_key, error)
+            return
+        short_of_money = mark.code == "103"
+        if not short_of_money or balance > (mark.balance_vnd or 0):
+            stops.lift_account(account, who="a look at the balance", balance_vnd=balance if short_of_money else None)
+
+    # --- the rows of a chunk -----------------------------------------------------------------------------------------
+
+    def skip(self, recipients: Sequence[Recipient]) -> Skipped:
+        """Settle the rows that a rule leaves out; no phone twice in `recipients`."""
+        held: dict[int, tuple[RuleName, str]] = {}
+        if self._suppresses:
+            for place, reason in self._store.suppression.found([one.phone for one in recipients]).items():
+                held[place] = RuleName.SUPPRESSION, reason
+        if self._cap is not None:
+            others = [place for place in range(len(recipients)) if place not in held]
+            full = self._store.contacts.reserve(
+                self._run_key,
+                [(recipients[place].row_key, recipients[place].phone) for place in others],
+                self._class.value,
+                most=self._cap,
+                hours=self._settings.cap_hours,
+                arrives=self._latest_arrival(),
+            )
+            why = f"{self._cap} in {self._settings.cap_hours} h"
+            held |= {others[index]: (RuleName.FREQUENCY, why) for index in full}
+        if not held:
+            return Skipped(list(range(len(recipients))), 0, [])
+        settled = self._settle_skipped(recipients, held)
+        return Skipped(
+            [place for place in range(len(recipients)) if place not in held],
+            len(settled),
+            [place for place in sorted(held) if place not in settled],
+        )
+
+    def _latest_arrival(self) -> DateTime:
+        arrives = self._arrives()
+        return self._hours.next_open(arrives) if self._policy is HoursPolicy.RESCHEDULE else arrives
+
+    def _settle_skipped(self, recipients: Sequence[Recipient], held: dict[int, tuple[RuleName, str]]) -> set[int]:
+        settled: set[int] = set()
+        for why in dict.fromkeys(held.values()):
+            places = [place for place, one in held.items() if one == why]
+            rows = [self._row(recipients[place]) for place in places]
+            rule, detail = why
+            told_why = f"{RULES[rule].english} / {RULES[rule].vietnamese} ({detail})"
+            found = self._store.skip(self._run_key, rows, rule.value, told_why)
+            settled |= {places[index] for index in found}
+        return settled
+
+    def _row(self, recipient: Recipient) -> LedgerRow:
+        return LedgerRow(recipient.row_key, recipient.phone, self._channel.payload(recipient), recipient.line)
+
+    def states(self, recipients: Sequence[Recipient]) -> list[tuple[str, str | None]]:
+        """State and code that the ledger has of these rows, as far as it knows them."""
+        found = self._ledger.rows_of(self._run_key, [one.row_key for one in recipients])
+        return [(row["state"], row["code"]) for row in found]
+
+    def charge(self, recipients: Sequence[Recipient]) -> None:
+        """
+        Charge rows that are about to be claimed.
+
+        Raises:
+            GuardStopError: they would exceed the budget of the run or of the month; none of them is charged.
+        """
+        if not self._settings.has_budget or self._price is None:
+            return
+        most_run, most_month = self._settings.max_cost_vnd, self._settings.max_cost_month_vnd
+        costs = {one.row_key: self._price * self._units(one) for one in recipients}
+        spent = self._store.spend.charge(
+            self._run_key, costs, self._ledger.now(), most_run=most_run, most_month=most_month
+        )
+        if spent.allowed:
+            return
+        shown = f"{spent.asked_vnd:,} VND more; run {spent.run_vnd:,} of {_money(most_run)}"
+        shown += f", month {spent.month_vnd:,} of {_money(most_month)}"
+        raise GuardStopError(
+            RuleName.BUDGET,
+            f"Run {self._run_key} stops before the call that would exceed the budget: {shown}",
+            f"Lần chạy {self._run_key} dừng trước khi vượt ngân sách: {shown}",
+        )
+
+    def _units(self, recipient: Recipient) -> int:
+        text = self._channel.text_of(recipient)
+        return 1 if text is None else text.segments
+
+    # --- after a call ------------------------------------------------------------------------------------------------
+
+    def settled(self, settlements: Iterable[Settlement]) -> None:
+        """Rows that were refused for good cost nothing and count for no cap."""
+        refused = [one.request_id for one in settlements if one.state is SendState.REJECTED]
+        if not refused:
+            return
+        if self._cap is not None:
+            self._store.contacts.release(refused)
+        if self._settings.has_budget:
+            self._store.spend.release(refused)
+
+    def refused(self, error: GatewayError) -> None:
+        """A refusal that every run of the account would meet stops them all."""
+        if isinstance(error, _OF_ACCOUNT):
+            reason = f"{error.code}: the gateway refuses the account"
+            if self._store.stops.mark_account(self._channel.client.account, code=error.code or "", reason=reason):
+                logger.warning("run %s: %s", self._run_key, told(RuleName.STOP, reason, "Tài khoản bị từ chối"))
+
+
+def _money(most: Decimal | None) -> str:
+    return "any" if most is None else f"{most:,.0f}"
