@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from esms_connectors.cli.output import vnd
+from esms_connectors.cli.settings import open_ledger
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import (
     AddressNotAllowedError,
     AuthenticationError,
+    ConfigurationError,
     EsmsError,
     GatewayError,
     InvalidRequestError,
@@ -71,6 +74,12 @@ def _findings_of(error: EsmsError, base_url: str) -> list[Finding]:
         case AddressNotAllowedError():
             return [reached, Finding("address", False, str(error))]
     return [reached, Finding("account", False, str(error))]
+
+
+def lift_account_stop(account: str, ledger_url: str | None) -> None:
+    """The account is right: runs that its refusal stopped may go on. Nothing to do where there is no ledger."""
+    with contextlib.suppress(ConfigurationError), open_ledger(ledger_url, create=False) as ledger:
+        ledger.guard.stops.lift_account(account, who="esms check")
 
 
 @dataclass(frozen=True, slots=True)

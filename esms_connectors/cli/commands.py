@@ -12,7 +12,8 @@ from esms_connectors import __version__
 from esms_connectors.cli import output
 from esms_connectors.cli.call import call
 from esms_connectors.cli.channels import SmsCommand, send
-from esms_connectors.cli.check import ProbeTarget, check_account
+from esms_connectors.cli.check import ProbeTarget, check_account, lift_account_stop
+from esms_connectors.cli.guard import guard, resume, stop, suppress
 from esms_connectors.cli.ledger import ledger_commands, reconcile_run, resend
 from esms_connectors.cli.looking import LOOKING
 from esms_connectors.cli.output import EXIT_CODES, EsmsGroup, json_option, print_json, print_table
@@ -147,6 +148,8 @@ def check(
             with open_ledger(ledger_url) as ledger:
                 findings.append(target.probe(client, ledger))
     wrong = any(finding.ok is False for finding in findings)
+    if not wrong:
+        lift_account_stop(client.account, ledger_url)
     if as_json:
         print_json({"ok": not wrong, "checks": [finding.as_dict() for finding in findings]})
     else:
@@ -339,5 +342,7 @@ def demo(folder: str, as_json: bool) -> None:
     show_demo(folder, as_json=as_json)
 
 
-for command in (call, *LOOKING, send, send_zns, ledger_commands, reconcile_run, resend, pull, report, sql, erase):
+_GUARD = (stop, resume, suppress, guard)
+_SENDING = (send, send_zns, ledger_commands, reconcile_run, resend)
+for command in (call, *LOOKING, *_SENDING, *_GUARD, pull, report, sql, erase):
     esms.add_command(command)

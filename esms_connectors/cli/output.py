@@ -29,6 +29,7 @@ from esms_connectors.gateway.errors import (
     unexpected,
 )
 from esms_connectors.sending.bulk import BulkIncompleteError
+from esms_connectors.sending.guard import GuardStopError
 
 EXIT_CODES = """
 \b
@@ -40,6 +41,7 @@ Exit codes, for scripts:
   4  not sent, not read or not loaded (no connection, no answer, row counts that do not match); repeat later
   5  outcome unknown: it may have been sent; repeat with the same --request-id only
   6  done (sent, loaded, …), but the output could not be written: a full disk, a closed pipe
+  7  stopped by a rule of the guard (a stop mark, hours, a budget); the same command goes on once it may
 """
 _OUTPUT_LOST = 6
 _TSV = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r"}
@@ -47,6 +49,8 @@ _TSV = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r"}
 
 def exit_code_of(error: EsmsError) -> int:
     match error:
+        case BulkIncompleteError() if isinstance(error.summary.stopped_by, GuardStopError):
+            return 7
         case BulkIncompleteError():
             run, stopped = error.summary.run, error.summary.stopped_by
             if isinstance(stopped, GatewayError) and stopped.stops_run:

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from esms_connectors.cli.guard import guard_of
 from esms_connectors.cli.output import json_option, print_json, print_table, vnd
 from esms_connectors.cli.settings import (
     connection_options,
@@ -31,6 +32,7 @@ from esms_connectors.recipients.queries import is_database_address
 from esms_connectors.sending.bulk import Counters
 from esms_connectors.sending.campaign import Campaign
 from esms_connectors.sending.channels import Channel, ZnsChannel
+from esms_connectors.sending.guard import HoursPolicy, RuleName
 from esms_connectors.sending.plan import Plan, check_plan
 from esms_connectors.sending.policy import DEFAULT_AT_LEAST, read_price
 
@@ -88,6 +90,16 @@ _CAMPAIGN_OPTIONS = (
         show_default=True,
         help="A source without rows is an error, or nothing to do, as in a schedule.",
     ),
+    click.option("--max-cost", metavar="VND", help="Stop before the call that would make the run cost more."),
+    click.option(
+        "--hours",
+        type=click.Choice([*HoursPolicy]),
+        help="Outside the hours of this kind of message: refuse, reschedule, defer the rest, or allow.",
+    ),
+    click.option(
+        "--override", "overridden", multiple=True, type=click.Choice([*RuleName]), help="Set a rule aside; repeatable."
+    ),
+    click.option("--override-reason", metavar="WHY", help="Why; the ledger keeps it, with your name."),
     click.option("--campaign", help="Words that come back in the sent data."),
     click.option(
         "--at", "send_at", metavar="TIME", help="When to send: '2026-11-21 08:30', 'tomorrow 08:30', +2h, in Vietnam."
@@ -200,6 +212,10 @@ def _opened_campaign(
     sandbox: bool | None,
     phone_column: str,
     key_column: str | None,
+    max_cost: str | None,
+    hours: str | None,
+    overridden: tuple[str, ...],
+    override_reason: str | None,
     **policies: Any,
 ) -> Iterator[Campaign]:
     """`phone_column` and `key_column` are in `columns` already; the policies go on as they are."""
@@ -211,14 +227,18 @@ def _opened_campaign(
         client = stack.enter_context(
             open_client(base_url, sandbox, throttle=requests_per_second, max_connections=threads)
         )
+        channel = channel_with(client, send_at=when, callback_url=callback_url)
+        ledger = stack.enter_context(open_ledger(ledger_url))
+        rules = guard_of(channel, ledger, run_key, max_cost, hours, overridden, override_reason)
         yield Campaign(
-            channel_with(client, send_at=when, callback_url=callback_url),
+            channel,
             SqlQuery(source, query) if query is not None else source,
             columns,
-            ledger=stack.enter_context(open_ledger(ledger_url)),
+            ledger=ledger,
             run_key=run_key,
             threads=threads,
             price_vnd=read_price(price, "--price"),
+            guard=rules,
             **policies,
         )
 

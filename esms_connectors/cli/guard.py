@@ -1,0 +1,268 @@
+"""`esms stop`, `esms resume`, `esms suppress …`, `esms guard show`: what holds messages back, and who said so."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+
+import click
+import pendulum
+from rich.console import Console
+from rich.table import Table
+
+from esms_connectors.cli.output import json_option, print_json
+from esms_connectors.cli.settings import ledger_option, open_ledger
+from esms_connectors.cli.streams import until_closed
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.redaction import mask_phone
+from esms_connectors.gateway.times import read_time
+from esms_connectors.ledger import Ledger
+from esms_connectors.recipients import Columns, SqlQuery, read_recipients
+from esms_connectors.sending.channels import Channel
+from esms_connectors.sending.guard import RULES, GuardSettings, RuleName, load_guard
+
+who_option = click.option("--who", help="Your name, for the record; default: the user of this machine.")
+
+
+def _who(given: str | None) -> str:
+    try:
+        return given or getpass.getuser()
+    except (OSError, KeyError):  # no such user, as in a container
+        return "unknown"
+
+
+def guard_of(
+    channel: Channel,
+    ledger: Ledger,
+    run_key: str,
+    max_cost: str | None,
+    hours: str | None,
+    overridden: tuple[str, ...],
+    reason: str | None,
+) -> GuardSettings:
+    """
+    What is in force for a send command: the settings file, its options, and overrides, which are put on record.
+
+    Raises:
+        InvalidRequestError, ConfigurationError: a value cannot be used, or an override has no reason.
+    """
+    if bool(overridden) != bool(reason and reason.strip()):
+        raise InvalidRequestError("--override and --override-reason go together.", field="override")
+    given = {"max_cost_vnd": max_cost, f"{channel.message_class.value}_hours": hours}
+    settings = load_guard().settings.changed(given)
+    for rule in overridden:
+        ledger.guard.overrides.record(run_key, rule, who=_who(None), reason=reason or "")
+    return settings.without(frozenset(RuleName(rule) for rule in overridden))
+
+
+def _one_run_or_all(run_key: str | None, every: bool) -> None:
+    if (run_key is None) != every:
+        raise InvalidRequestError("Give a run key, or --all.", field="run_key")
+
+
+@click.command()
+@click.argument("run_key", required=False)
+@click.option("--all", "every", is_flag=True, help="Every run of this ledger.")
+@click.option("--reason", required=True, help="Why; the ledger keeps it.")
+@who_option
+@ledger_option
+@json_option
+def stop(run_key: str | None, every: bool, reason: str, who: str | None, ledger_url: str | None, as_json: bool) -> None:
+    """
+    Stop a run, wherever its workers are: each stops before its next call. `esms resume` lets it go on.
+
+    \b
+    Examples:
+      esms stop march-campaign --reason "the price in the text is wrong"
+      esms stop --all --reason "the brandname is suspended"
+    """
+    _one_run_or_all(run_key, every)
+    with open_ledger(ledger_url) as ledger:
+        stops = ledger.guard.stops
+        if run_key is None:
+            new = stops.mark_all(reason=reason, who=_who(who))
+        else:
+            new = stops.mark_run(run_key, reason=reason, who=_who(who))
+    if as_json:
+        print_json({"stopped": run_key if run_key is not None else "all", "new": new})
+    else:
+        click.echo("stopped: workers stop before their next call" if new else "it was stopped already")
+
+
+@click.command()
+@click.argument("run_key", required=False)
+@click.option("--all", "every", is_flag=True, help="Take back `esms stop --all`; runs stopped by name stay stopped.")
+@who_option
+@ledger_option
+@json_option
+def resume(run_key: str | None, every: bool, who: str | None, ledger_url: str | None, as_json: bool) -> None:
+    """
+    Take a stop back. The same send command as before then goes on.
+
+    \b
+    Example:
+      esms resume march-campaign
+    """
+    _one_run_or_all(run_key, every)
+    with open_ledger(ledger_url) as ledger:
+        stops = ledger.guard.stops
+        lifted = stops.lift_all(who=_who(who)) if run_key is None else stops.lift_run(run_key, who=_who(who))
+        left = [mark for mark in stops.marks() if mark.scope != "run" or mark.key == run_key]
+    if as_json:
+        print_json({"lifted": lifted, "still_stopped_by": [mark.reason for mark in left]})
+        return
+    click.echo("it may go on: run the same send command again" if lifted else "it was not stopped")
+    for mark in left:
+        click.echo(f"  still stopped: {mark.reason} ({mark.who})")
+
+
+@click.group("suppress")
+def suppress() -> None:
+    """Phones that get no advertising: people who refused, the Do-Not-Call list."""
+
+
+_expires = click.option("--expires", metavar="TIME", help="Until when, such as 2027-01-31; default: for ever.")
+
+
+@suppress.command("add")
+@click.argument("phones", nargs=-1, required=True)
+@click.option("--reason", required=True, help="Why, such as: refused by SMS.")
+@_expires
+@ledger_option
+@json_option
+def suppress_add(
+    phones: tuple[str, ...], reason: str, expires: str | None, ledger_url: str | None, as_json: bool
+) -> None:
+    """
+    Put PHONES on the list.
+
+    \b
+    Example:
+      esms suppress add 0901888484 --reason "refused by SMS"
+    """
+    until = None if expires is None else read_time(expires, "--expires")
+    with open_ledger(ledger_url) as ledger:
+        added = ledger.guard.suppression.add(phones, reason=reason, expires=until)
+    print_json({"added": added}) if as_json else click.echo(f"{added} added, {len(phones) - added} were on it")
+
+
+@suppress.command("import")
+@click.argument("source")
+@click.option("--phone-column", default="phone", show_default=True)
+@click.option("--query", help="SELECT … when SOURCE is a database URL.")
+@click.option("--reason", required=True, help="Why, such as: Do-Not-Call list of November.")
+@_expires
+@ledger_option
+@json_option
+def suppress_import(
+    source: str,
+    phone_column: str,
+    query: str | None,
+    reason: str,
+    expires: str | None,
+    ledger_url: str | None,
+    as_json: bool,
+) -> None:
+    """
+    Put the phones of a file or a query on the list: the Do-Not-Call file, people who opted out.
+
+    \b
+    Example:
+      esms suppress import dnc.csv --reason "Do-Not-Call list"
+    """
+    until = None if expires is None else read_time(expires, "--expires")
+    rows = read_recipients(
+        SqlQuery(source, query) if query is not None else source, Columns(phone_column, ()), duplicates="merge"
+    )
+    counts = {"read": 0}
+
+    def phones() -> Iterator[str]:
+        for recipient in rows:
+            counts["read"] += 1
+            yield recipient.phone
+
+    with open_ledger(ledger_url) as ledger:
+        added = ledger.guard.suppression.add(phones(), reason=reason, source=f"import: {phone_column}", expires=until)
+    refused = 0 if rows.report is None else rows.report.rejected
+    if as_json:
+        print_json({"added": added, "phones": counts["read"], "rows_that_are_no_phone": refused})
+        return
+    click.echo(f"{added} added, {counts['read'] - added} were on it, {refused} rows have no phone that can be sent to")
+
+
+@suppress.command("list")
+@ledger_option
+@json_option
+def suppress_list(ledger_url: str | None, as_json: bool) -> None:
+    """
+    All entries, phones masked (with ESMS_LEDGER_SECRET as the hashes that are kept).
+
+    \b
+    Example:
+      esms suppress list
+    """
+    with open_ledger(ledger_url) as ledger:
+        for entry in until_closed(ledger.guard.suppression.entries()):
+            shown = {
+                "phone": mask_phone(entry["phone"]),
+                "reason": entry["reason"],
+                "source": entry["source"],
+                "added_at": pendulum.from_timestamp(entry["added_ms"] / 1000).isoformat(),
+                "expires_at": None
+                if entry["expires_ms"] is None
+                else pendulum.from_timestamp(entry["expires_ms"] / 1000).isoformat(),
+            }
+            print_json(shown) if as_json else click.echo(f"{shown['phone']}  {shown['reason']}")
+
+
+@suppress.command("remove")
+@click.argument("phones", nargs=-1, required=True)
+@ledger_option
+@json_option
+def suppress_remove(phones: tuple[str, ...], ledger_url: str | None, as_json: bool) -> None:
+    """
+    Take PHONES off the list. Rows of a run that were skipped stay skipped: a new run reaches them.
+
+    \b
+    Example:
+      esms suppress remove 0901888484
+    """
+    with open_ledger(ledger_url) as ledger:
+        removed = ledger.guard.suppression.remove(phones)
+    print_json({"removed": removed}) if as_json else click.echo(f"{removed} removed")
+
+
+@click.group("guard")
+def guard() -> None:
+    """The rules that hold messages back."""
+
+
+@guard.command("show")
+@click.option("--settings", "path", metavar="FILE", help="A settings file; default: ESMS_SETTINGS, or your own.")
+@json_option
+def guard_show(path: str | None, as_json: bool) -> None:
+    """
+    What is in force and where it comes from: the defaults, or the table [guard] of a settings file.
+
+    \b
+    Example:
+      esms guard show
+    """
+    in_force = load_guard(path)
+    settings = in_force.settings.as_dict()
+    if as_json:
+        print_json(
+            {
+                "settings": settings,
+                "from": dict(in_force.origins),
+                "rules": {rule.name.value: rule.source for rule in RULES.values()},
+            }
+        )
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in settings.items():
+        shown = ", ".join(value) if isinstance(value, list) else "any" if value is None else str(value)
+        table.add_row(name, shown, in_force.origins[name])
+    Console().print(table)
+    for rule in RULES.values():
+        click.echo(f"{rule.name.value}: {rule.english} ({rule.source})")
