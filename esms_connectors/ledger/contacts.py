@@ -11,6 +11,13 @@ from pendulum import DateTime
 from esms_connectors.ledger.dating import milliseconds
 from esms_connectors.ledger.guard_database import GuardDatabase
 
+# Messages of the same class to the phone of `given`, in the hours before and after.
+_OTHERS = (
+    "esms_contacts AS other WHERE other.phone = given.phone AND other.message_class = CAST(:class AS text) "
+    "AND other.arrives_ms > CAST(:arrives AS bigint) - CAST(:span AS bigint) "
+    "AND other.arrives_ms < CAST(:arrives AS bigint) + CAST(:span AS bigint)"
+)
+
 
 class Contacts:
     """
@@ -52,10 +59,11 @@ class Contacts:
         statement = sa.text(
             # Names of columns only; the values are parameters.
             "INSERT INTO esms_contacts (request_id, phone, message_class, arrives_ms) "  # noqa: S608
-            f"SELECT request_id, phone, :class, :arrives FROM {given} WHERE (SELECT count(*) FROM esms_contacts AS "
-            "other WHERE other.phone = given.phone AND other.message_class = :class "
-            "AND other.arrives_ms > :arrives - :span AND other.arrives_ms < :arrives + :span "
-            "AND other.request_id <> given.request_id) < :most "
+            f"SELECT request_id, phone, CAST(:class AS text), CAST(:arrives AS bigint) FROM {given} "
+            f"WHERE (SELECT count(*) FROM {_OTHERS} AND other.request_id <> given.request_id) < :most "
+            # Another worker may have been told meanwhile that nobody gets it.
+            "AND NOT EXISTS (SELECT 1 FROM esms_sends WHERE esms_sends.request_id = given.request_id "
+            "AND esms_sends.state = 'rejected') "
             "ON CONFLICT (request_id) DO UPDATE SET arrives_ms = excluded.arrives_ms RETURNING request_id"
         )
         parameters = {
@@ -71,34 +79,9 @@ class Contacts:
             with_room = set(connection.execute(statement, parameters).scalars())
         return {place for place, request_id in enumerate(ids) if request_id not in with_room}
 
-    def full(self, phones: Sequence[str], message_class: str, *, most: int, hours: int, arrives: DateTime) -> int:
-        """How many of these phones have no room for one more; counts nothing."""
-        given = self._database.given(phone="text")
-        statement = sa.text(
-            f"SELECT count(*) FROM {given} WHERE (SELECT count(*) FROM esms_contacts AS other "  # noqa: S608
-            "WHERE other.phone = given.phone AND other.message_class = :class AND other.arrives_ms > :arrives - :span "
-            "AND other.arrives_ms < :arrives + :span) >= :most"
-        )
-        parameters = {
-            "rows": self._database.phones(phones),
-            "class": message_class,
-            "arrives": milliseconds(arrives),
-            "span": hours * 3_600_000,
-            "most": most,
-        }
-        with self._database.reading() as connection:
-            return int(connection.execute(statement, parameters).scalar_one())
-
     def release(self, request_ids: Sequence[str]) -> None:
         """These were refused for good: nobody got them."""
         given = self._database.given(request_id="text")
         statement = sa.text(f"DELETE FROM esms_contacts WHERE request_id IN (SELECT request_id FROM {given})")  # noqa: S608
         with self._database.writing() as connection:
             connection.execute(statement, {"rows": json.dumps([{"request_id": one} for one in request_ids])})
-
-    def forget_before(self, moment: DateTime) -> int:
-        """Drop what can no longer count; how many."""
-        with self._database.writing() as connection:
-            return connection.execute(
-                sa.text("DELETE FROM esms_contacts WHERE arrives_ms < :before"), {"before": milliseconds(moment)}
-            ).rowcount

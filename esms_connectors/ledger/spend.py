@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
+# Another worker may have been told meanwhile that a row is refused for good.
+_NOT_REFUSED = (
+    " AND NOT EXISTS (SELECT 1 FROM esms_sends WHERE esms_sends.request_id = given.request_id "
+    "AND esms_sends.state = 'rejected')"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Spent:
     """
@@ -69,10 +76,11 @@ class Spend:
         new = sa.text(
             f"SELECT coalesce(sum(given.vnd), 0) FROM {given} "  # noqa: S608
             "WHERE NOT EXISTS (SELECT 1 FROM esms_charges WHERE esms_charges.request_id = given.request_id)"
+            f"{_NOT_REFUSED}"
         )
         insert = sa.text(
             "INSERT INTO esms_charges (request_id, run_key, month, vnd) "  # noqa: S608
-            f"SELECT request_id, :run_key, :month, vnd FROM {given} WHERE true ORDER BY request_id "
+            f"SELECT request_id, :run_key, :month, vnd FROM {given} WHERE true{_NOT_REFUSED} ORDER BY request_id "
             "ON CONFLICT (request_id) DO NOTHING"
         )
         parameters = {"rows": json.dumps(records), "run_key": run_key, "month": month}

@@ -306,17 +306,28 @@ class Run:
         allowed = recipients
         try:
             channel = self._watch.look(number)
-            allowed = self._allowed(recipients)
+            settled, open_rows = self._by_state(recipients)
+            allowed = self._allowed(open_rows)
             self._watch.charge(allowed)
         except GuardStopError as stop:
             self._stop(stop)
             self._count(not_tried=len(allowed))
             return
-        if len(allowed) < len(recipients) and self.channel.frozen:
+        if len(allowed) < len(open_rows) and self.channel.frozen:
             # What is left is put into calls anew, so that a repeat of a call has the rows of its first try.
             self._count(busy=len(allowed))
-        elif allowed:
-            self._send_allowed(number, allowed, channel)
+        elif allowed or settled:
+            self._send_allowed(number, settled + allowed, channel)
+
+    def _by_state(self, recipients: list[Recipient]) -> tuple[list[Recipient], list[Recipient]]:
+        """The rows that are settled, which no rule is asked about again, and the others."""
+        if not self._watch.asks or self.channel.frozen:
+            return [], recipients
+        left = set(self.ledger.unsettled(self.run_key, [one.row_key for one in recipients]))
+        parted: tuple[list[Recipient], list[Recipient]] = ([], [])
+        for place, one in enumerate(recipients):
+            parted[place in left].append(one)
+        return parted
 
     def _allowed(self, recipients: list[Recipient]) -> list[Recipient]:
         """Without those that a rule leaves out; what is known of these is counted."""

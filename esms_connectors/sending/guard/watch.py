@@ -82,6 +82,11 @@ class Watch:
                 field="price_vnd",
             )
 
+    @property
+    def asks(self) -> bool:
+        """Whether any rule looks at single rows."""
+        return self._suppresses or self._cap is not None or self._settings.has_budget
+
     # --- before anything ---------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
