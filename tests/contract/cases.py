@@ -45,6 +45,8 @@ RESULT_KEYS = frozenset(
         "sent_by_this_try",
         "duplicates",
         "rejected",
+        "skipped",
+        "skipped_by_rule",
         "unknown",
         "held",
         "not_sent",
