@@ -59,7 +59,6 @@ stops = sa.Table(
     sa.Column("reason", sa.String(300), nullable=False),
     sa.Column("who", sa.String(100), nullable=False),
     sa.Column("code", sa.String(20), comment="the gateway's, of an account that it refused"),
-    sa.Column("balance_vnd", sa.BigInteger, comment="that was not enough the time before"),
     sa.Column("looked_ms", sa.BigInteger, nullable=False, comment="when somebody last asked whether it may be lifted"),
     sa.Column("lifted_ms", sa.BigInteger),
     sa.Column("lifted_by", sa.String(100)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pendulum
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 RUN, ACCOUNT, ALL = "run", "account", "all"
 # How long one look at an account is good for, so that hundreds of retries do not each ask the gateway.
 LOOK_SECONDS = 60
-_COLUMNS = "scope, key, at_ms, reason, who, code, balance_vnd, looked_ms"
+_COLUMNS = "scope, key, at_ms, reason, who, code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,6 @@ class StopMark:
     Attributes:
         scope: run, account or all; key: the run key, or the account's hash.
         who: who set it; code: of the gateway, for an account that it refused.
-        balance_vnd: of an account without money: a balance that was not enough before.
     """
 
     scope: str
@@ -40,7 +38,6 @@ class StopMark:
     reason: str
     who: str
     code: str | None = None
-    balance_vnd: int | None = None
 
 
 class Stops:
@@ -66,12 +63,10 @@ class Stops:
         return self._mark(ACCOUNT, account, reason, "the gateway", code)
 
     def _mark(self, scope: str, key: str, reason: str, who: str, code: str | None = None) -> bool:
-        # A balance that a check found good, and that was refused again, is not enough.
         statement = sa.text(
-            "INSERT INTO esms_stops (scope, key, at_ms, reason, who, code, balance_vnd, looked_ms) "
+            "INSERT INTO esms_stops (scope, key, at_ms, reason, who, code, looked_ms) "
             "SELECT CAST(:scope AS text), CAST(:key AS text), :now, CAST(:reason AS text), CAST(:who AS text), "
-            "CAST(:code AS text), (SELECT max(balance_vnd) FROM esms_stops WHERE scope = :scope AND key = :key "
-            "AND code = :code), 0 "
+            "CAST(:code AS text), 0 "
             "WHERE NOT EXISTS (SELECT 1 FROM esms_stops WHERE scope = :scope AND key = :key AND lifted_ms IS NULL) "
             "ON CONFLICT (scope, key, at_ms) DO NOTHING"
         )
@@ -105,19 +100,16 @@ class Stops:
     def lift_all(self, *, who: str) -> bool:
         return self._lift(ALL, "", who)
 
-    def lift_account(self, account: str, *, who: str, balance_vnd: Decimal | None = None) -> bool:
-        """The account is right again; whether it was marked. `balance_vnd`: what it has now."""
-        return self._lift(ACCOUNT, account, who, balance_vnd)
+    def lift_account(self, account: str, *, who: str) -> bool:
+        """The account is right again; whether it was marked."""
+        return self._lift(ACCOUNT, account, who)
 
-    def _lift(self, scope: str, key: str, who: str, balance_vnd: Decimal | None = None) -> bool:
+    def _lift(self, scope: str, key: str, who: str) -> bool:
         statement = sa.text(
-            "UPDATE esms_stops SET lifted_ms = :now, lifted_by = :who, balance_vnd = coalesce(:balance, balance_vnd) "
+            "UPDATE esms_stops SET lifted_ms = :now, lifted_by = :who "
             "WHERE scope = :scope AND key = :key AND lifted_ms IS NULL"
         )
-        values = {
-            "scope": scope, "key": key, "who": who[:100], "now": self._database.now_ms(),
-            "balance": None if balance_vnd is None else int(balance_vnd),
-        }  # fmt: skip
+        values = {"scope": scope, "key": key, "who": who[:100], "now": self._database.now_ms()}
         with self._database.writing() as connection:
             return connection.execute(statement, values).rowcount > 0
 
@@ -125,7 +117,8 @@ class Stops:
         """Whether this caller may ask the gateway if the account is right again: one does, every `LOOK_SECONDS`."""
         statement = sa.text(
             "UPDATE esms_stops SET looked_ms = :now WHERE scope = 'account' AND key = :account "
-            "AND lifted_ms IS NULL AND looked_ms <= :now - :pause"
+            # A time to come is that of a machine whose clock was wrong.
+            "AND lifted_ms IS NULL AND (looked_ms <= :now - :pause OR looked_ms > :now)"
         )
         values = {"account": account, "now": self._database.now_ms(), "pause": LOOK_SECONDS * 1000}
         with self._database.writing() as connection:
@@ -161,9 +154,7 @@ class Overrides:
 
 
 def _mark_of(row: Row[Any]) -> StopMark:
-    return StopMark(
-        row.scope, row.key, pendulum.from_timestamp(row.at_ms / 1000), row.reason, row.who, row.code, row.balance_vnd
-    )
+    return StopMark(row.scope, row.key, pendulum.from_timestamp(row.at_ms / 1000), row.reason, row.who, row.code)
 
 
 def _checked(reason: str) -> str:

@@ -79,6 +79,7 @@ class Dispatch:
             duplicates=self._duplicates,
             accepted_before=accepted - self._sent,
             rejected=total["rejected"] + total["rejected_before"],
+            skipped=total["skipped"] + total["skipped_before"],
             unknown=total["unknown"],
             not_sent=total["not_sent"],
             held=total["held"],
@@ -165,7 +166,7 @@ class Dispatch:
             )
 
     def _take_counts(self, shard: ZnsShard, told: Mapping[str, Any], *, passed_over: bool) -> None:
-        self._settled[shard.number] = {name: told[name] for name in ("accepted", "rejected")}
+        self._settled[shard.number] = {name: told.get(name, 0) for name in ("accepted", "rejected", "skipped")}
         self.passed_over += passed_over
         if not passed_over:
             self._sent += told["sent_by_this_try"]

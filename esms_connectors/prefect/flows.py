@@ -40,6 +40,7 @@ from esms_connectors.prefect.sending import APPROVED_PLANS, plan_zns_bulk
 from esms_connectors.recipients import ReadReport
 from esms_connectors.sending.alerts import AlertFailedError
 from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, campaign_of, finish_run
+from esms_connectors.sending.guard.account import look_at_account
 
 DEFAULT_WORKERS = 8
 _ASK_EVERY_SECONDS = 3
@@ -134,6 +135,7 @@ def zns_campaign(
         borrow_ledger(campaign.ledger) as ledger,
         ProgressArtifact(artifact_key("esms-progress", campaign.run_key), "Recipients settled", recipients) as bar,
     ):
+        look_at_account(ledger, account.client, campaign.run_key)
         dispatch = Dispatch(campaign, made, ledger, window=shards_at_a_time, progress=bar.tell, stop=account.stop)
         came_to_its_end = False
         try:

@@ -328,6 +328,7 @@ def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> dict[str, Any]:
         "sent_by_this_try": counters.accepted,
         "duplicates": counters.duplicates,
         "rejected": counters.rejected + counters.rejected_before,
+        "skipped": counters.skipped + counters.skipped_before,
         "settled_before": counters.settled_before,
     }
 
@@ -339,6 +340,7 @@ def _told(counters: Counters) -> str:
     names = {
         "accepted": "accepted",
         "rejected": "rejected",
+        "skipped": "skipped by a rule",
         "settled_before": "settled before",
         "unknown": "unknown",
         "not_sent": "not sent",

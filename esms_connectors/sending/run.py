@@ -140,7 +140,7 @@ class Run:
         if self.careful:
             self.channel = replace(self.channel, client=self.channel.client.without_repeats())
         self._watch = Watch(self.guard, self.channel, self.ledger, self.run_key, self.price_vnd)
-        self._watch.begin()
+        self._watch.begin(looks=self.rereads)
         about = {
             **self.channel.about(),
             "key_column": self.recipients.key_column,

@@ -373,7 +373,7 @@ def test_the_short_form_takes_a_list_too(run: Run, emulator: Emulator, tmp_path:
     done = run("send-sms", str(path), *given, "--run-key", "short", "--plain")
     assert done.returncode == 0, done.stderr
     assert "Chao Ha 10" in {message.content for message in emulator.messages()}
-    given = ("--brandname", DEMO_BRANDNAME, "--text", "Khuyen mai")
+    given = ("--brandname", DEMO_BRANDNAME, "--text", "[QC] Khuyen mai. Tu choi: soan TC gui 1234")
     done = run("send", "advertising", str(path), *given, "--run-key", "sale")
     assert done.returncode == 0, done.stderr
     assert set(emulator.deliveries_by_phone().values()) == {2}

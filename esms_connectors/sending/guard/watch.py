@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -15,7 +14,6 @@ from esms_connectors.gateway.errors import (
     AddressNotAllowedError,
     AuthenticationError,
     BalanceError,
-    EsmsError,
     GatewayError,
     InvalidRequestError,
 )
@@ -23,6 +21,7 @@ from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.ledger import Ledger, LedgerRow, SendState, Settlement
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels import Channel
+from esms_connectors.sending.guard.account import look_at_account
 from esms_connectors.sending.guard.hours import HoursPolicy
 from esms_connectors.sending.guard.rules import RULES, GuardRefusalError, GuardStopError, RuleName, told
 from esms_connectors.sending.guard.settings import GuardSettings
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-# To wait for another run that asks whether an account is right again.
-_ANSWER_SECONDS = 2.0
 # Refusals that every run of the account would meet.
 _OF_ACCOUNT = (AuthenticationError, AddressNotAllowedError, BalanceError)
 
@@ -89,9 +86,12 @@ class Watch:
 
     # --- before anything ---------------------------------------------------------------------------------------------
 
-    def begin(self) -> None:
+    def begin(self, *, looks: bool) -> None:
         """
         Whether a call for this run may begin.
+
+        Args:
+            looks: whether to look if an account that was refused is right again; not for a part of a run.
 
         Raises:
             GuardRefusalError: it would arrive outside its hours, and the policy is to refuse that.
@@ -99,7 +99,8 @@ class Watch:
         """
         if self._suppresses:
             self._store.suppression.check()
-        self._look_at_account()
+        if looks:
+            look_at_account(self._ledger, self._channel.client, self._run_key, self._price)
         if self._policy is HoursPolicy.REFUSE and not self._hours.contain(self._arrives()):
             raise GuardRefusalError(RuleName.HOURS, *self._closed_words(), field="send_at")
 
@@ -170,29 +171,6 @@ class Watch:
 
     def _mark(self) -> StopMark | None:
         return self._store.stops.in_force(self._run_key, self._channel.client.account)
-
-    def _look_at_account(self) -> None:
-        """
-        Lift the mark of an account that is right again. The gateway is asked once a minute for all runs together; those
-        that begin meanwhile wait a moment for the answer.
-        """
-        mark = self._mark()
-        if mark is None or mark.scope != "account":
-            return
-        stops, account = self._store.stops, mark.key
-        if not stops.may_look(account):
-            until = time.monotonic() + _ANSWER_SECONDS
-            while self._mark() == mark and time.monotonic() < until:
-                time.sleep(_ANSWER_SECONDS / 10)
-            return
-        try:
-            balance = self._channel.client.get_balance().balance_vnd
-        except EsmsError as error:
-            logger.warning("run %s: the account is still refused: %s", self._run_key, error)
-            return
-        short_of_money = mark.code == "103"
-        if not short_of_money or balance > (mark.balance_vnd or 0):
-            stops.lift_account(account, who="a look at the balance", balance_vnd=balance if short_of_money else None)
 
     # --- the rows of a chunk -----------------------------------------------------------------------------------------
 
