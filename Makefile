@@ -192,13 +192,13 @@ test-matrix: $(MATRIX:%=.venvs/airflow-%/.ready) ## with older Airflows (MATRIX)
 	  --editable ".[ledger,duckdb,emulator]"
 	@touch $@
 
-# One worker: pages and examples save blocks called `default`, and the server has one of each name.
+# Two workers: each has a server of its own, which takes a processor ten seconds to start.
 .PHONY: test-prefect
 test-prefect: $(CORE)/.ready $(PREFECT)/.ready ## the Prefect collection in its environment
 	$(say) "Types of the Prefect collection"
 	@$(CORE)/bin/mypy --python-executable $(PREFECT)/bin/python -p esms_connectors.prefect
 	$(say) "Tests of the Prefect collection"
-	@$(PREFECT)/bin/pytest -n 1 tests/prefect_side $(ARGS)
+	@$(PREFECT)/bin/pytest -n 2 --dist worksteal tests/prefect_side $(ARGS)
 
 # Ray's wheel is as big as all the rest together, so it has an environment of its own.
 .PHONY: test-ray

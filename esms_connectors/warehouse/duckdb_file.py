@@ -117,8 +117,8 @@ class DuckDbWarehouse(Warehouse):
             try:
                 with interrupts():
                     connection.execute(SETTLE_IN)
-                    connection.begin()
                     if has_tables(connection):
+                        connection.begin()
                         return work(DuckDbSession(connection))
                 failure = ConfigurationError(f"Nothing was ever loaded into {self.name}: is the path right?")
             except (duckdb.Error, pa.ArrowException, OSError) as error:
@@ -145,8 +145,9 @@ class DuckDbWarehouse(Warehouse):
             try:
                 with interrupts():
                     connection.execute(SETTLE_IN)
+                    if not has_tables(connection):
+                        create_tables(connection)
                     connection.begin()
-                    create_tables(connection)
                     result = work(connection)
                     connection.commit()
                     if rewritten:

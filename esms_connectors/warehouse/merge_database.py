@@ -41,10 +41,7 @@ def merge_database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         path = tempfile.mktemp(".duckdb", "merge-", folder)  # noqa: S306 - the folder is ours
         with interrupts(), duckdb.connect(path, config=_CONFIG) as connection:
             connection.execute(SETTLE_IN)
-            # At once: a commit goes through to the disk, and there are fifty statements.
-            connection.begin()
-            create_tables(connection)
-            connection.commit()
+            create_tables(connection, comments=False)
             yield connection
     except duckdb.Error as error:
         problem = type(error).__name__
@@ -64,7 +61,7 @@ def schema_of(table: str) -> pa.Schema:
 
     with interrupts(), duckdb.connect(config=_CONFIG) as connection:
         connection.execute(SETTLE_IN)
-        create_tables(connection)
+        create_tables(connection, comments=False)
         columns = pa.RecordBatchReader.from_stream(connection.table(table)).schema
     return pa.schema([field.with_metadata({"comment": COLUMNS[table][field.name]}) for field in columns])
 

@@ -216,10 +216,12 @@ KEYS = f"SELECT row_key, message_id FROM {MESSAGES}"
 READ_LOADS = f"SELECT {', '.join(TYPES[LOADS])} FROM {LOADS} ORDER BY sms_type, window_start, window_end"
 
 
-def table_statements(constraints: Mapping[str, str]) -> Iterator[str]:
+def table_statements(constraints: Mapping[str, str], *, comments: bool = True) -> Iterator[str]:
     """What creates the tables and says what is in them. `constraints`: what a table gets beyond its columns."""
     for table in COLUMNS:
         yield f"CREATE TABLE {table} ({_columns_of(table)}{constraints.get(table, '')})"
+        if not comments:
+            continue
         yield f"COMMENT ON TABLE {table} IS {_quoted(TABLES[table])}"
         for column, holds in COLUMNS[table].items():
             yield f"COMMENT ON COLUMN {table}.{column} IS {_quoted(holds)}"

@@ -1,7 +1,7 @@
 """
-One real Prefect server, on loopback, with the collection installed; and gateways for each test.
+A real Prefect server of each worker, on loopback, with the collection installed; and gateways for each test.
 
-The workers of one run share the server, because it takes a processor's half a minute to start. Prefect reads its
+Each has its own, because pages and examples save blocks called `default`, of which a server has one. Prefect reads its
 settings from the environment when it is imported, and so do the processes that tests start: that is why they are set
 here, first of all.
 """
@@ -20,16 +20,15 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-if "SHARED_PREFECT_HOME" in os.environ:  # a worker, and the server is that of the run
-    _HOME, _PORT = os.environ["SHARED_PREFECT_HOME"], int(os.environ["SHARED_PREFECT_PORT"])
-else:
-    _FOLDER = tempfile.TemporaryDirectory(prefix="esms-prefect-")
-    _HOME, _PORT = _FOLDER.name, _free_port()
+_FOLDER = tempfile.TemporaryDirectory(prefix="esms-prefect-")
+_HOME, _PORT = _FOLDER.name, _free_port()
 os.environ.update(
     {
         "PREFECT_HOME": _HOME,
         "PREFECT_API_URL": f"http://127.0.0.1:{_PORT}/api",
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{_HOME}/prefect.db",
+        # Each of Prefect's many clients reads all authorities; the server speaks without TLS, so one is as good.
+        "PREFECT_API_SSL_CERT_FILE": str(Path(__file__).parents[1] / "gateway" / "tls" / "server.crt"),
         "PREFECT_LOCAL_STORAGE_PATH": f"{_HOME}/storage",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "1",
@@ -84,42 +83,25 @@ LEASE_SECONDS = 2.0
 collect_ignore = [] if find_spec("prefect_ray") else ["test_ray.py"]
 
 
-# Pages and examples save blocks called `default`, and automations hear every event: one after the other.
-_ONE_AFTER_THE_OTHER = {"test_dask", "test_documentation", "test_deployments", "test_examples", "test_process_worker"}
 _UP_SECONDS = 240  # a processor may have other things to do
-_SERVER = pytest.StashKey[subprocess.Popen[bytes]]()
-
-
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Before there are workers: they find it in their environment, and wait for it to be up."""
-    if getattr(session.config.option, "numprocesses", None) and not session.config.option.collectonly:
-        os.environ |= {"SHARED_PREFECT_HOME": _HOME, "SHARED_PREFECT_PORT": str(_PORT)}
-        session.config.stash[_SERVER] = _start_server()
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """The workers have ended."""
-    if (server := session.config.stash.get(_SERVER, None)) is not None:
-        _end_server(server)
 
 
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[str]:
     """The URL of its API. It logs into a file in its home."""
-    own = None if "SHARED_PREFECT_HOME" in os.environ else _start_server()
+    server = _start_server()
     try:
         url = os.environ["PREFECT_API_URL"]
         until = time.monotonic() + _UP_SECONDS
         while not _is_healthy(url):
             log = (Path(_HOME) / "server.log").read_text()[-2000:]
-            assert own is None or own.poll() is None, log
+            assert server.poll() is None, log
             assert time.monotonic() < until, f"the Prefect server did not start within {_UP_SECONDS} s: {log}"
             time.sleep(0.2)
         yield url
     finally:
         _drain()
-        if own is not None:
-            _end_server(own)
+        _end_server(server)
 
 
 def _start_server() -> subprocess.Popen[bytes]:
@@ -280,15 +262,11 @@ def make_campaign(
     return make
 
 
-@pytest.hookimpl(tryfirst=True)  # before the plugin of the workers reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `--dist loadgroup` the tests of a file stay together. No warning of a connection that Prefect leaves open."""
-    # One to its server for each flow; connections of ours must still be closed.
+    """No warning of a connection that Prefect leaves open: one to its server for each flow. Ours must be closed."""
     theirs = pytest.mark.filterwarnings(
         rf"ignore:(?s).*raddr=\('127.0.0.1', {_PORT}\):pytest.PytestUnraisableExceptionWarning"
     )
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            alone = item.path.stem in _ONE_AFTER_THE_OTHER
             item.add_marker(theirs)
-            item.add_marker(pytest.mark.xdist_group("one-after-the-other" if alone else item.path.stem))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cloudpickle
+import pytest
 from conftest import phone_of
+from distributed import LocalCluster
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.states import Cancelling
@@ -22,26 +24,37 @@ from esms_connectors.prefect.sending import read_shards
 EXAMPLES = Path(__file__).parents[2] / "flows_examples"
 
 
-def test_two_processes_share_a_campaign(gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]) -> None:
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[LocalCluster]:
+    """Two processes, and each imports all of Prefect: once for all tests."""
+    with LocalCluster(n_workers=2, threads_per_worker=2, processes=True, dashboard_address=":0") as cluster:
+        yield cluster
+
+
+def test_two_processes_share_a_campaign(
+    gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], cluster: LocalCluster
+) -> None:
     """Everybody once, in one task a shard; running it again on threads costs no call."""
-    campaign = make_campaign(3000, chunk_size=100)
-    runner = DaskTaskRunner(
-        cluster_kwargs={"n_workers": 2, "threads_per_worker": 2, "processes": True, "dashboard_address": ":0"}
-    )
+    campaign = make_campaign(900, chunk_size=30)
+    runner = DaskTaskRunner(address=cluster.scheduler_address)
     told = zns_campaign.with_options(task_runner=runner)(campaign, chunks_per_shard=3)
-    assert (told["accepted"], told["shards"]) == (3000, 10)
-    assert gateway.deliveries_by_phone() == {phone_of(number): 1 for number in range(3000)}
+    assert (told["accepted"], told["shards"]) == (900, 10)
+    assert gateway.deliveries_by_phone() == {phone_of(number): 1 for number in range(900)}
     again = zns_campaign(campaign, chunks_per_shard=3)
-    assert (again["shards_passed_over"], gateway.message_count) == (10, 3000)
+    assert (again["shards_passed_over"], gateway.message_count) == (10, 900)
 
 
 def test_a_cancelled_run_stops_on_its_workers(
-    gateway: Emulator, server: EmulatorServer, books: Ledger, make_campaign: Callable[..., ZnsCampaign]
+    gateway: Emulator,
+    server: EmulatorServer,
+    books: Ledger,
+    make_campaign: Callable[..., ZnsCampaign],
+    cluster: LocalCluster,
 ) -> None:
     """They are other processes, so nobody sends them a signal. What left is settled, and all else is free."""
     campaign = make_campaign(3000, chunk_size=20)
-    server.latency_seconds = 0.3
-    runner = DaskTaskRunner(cluster_kwargs={"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"})
+    server.latency_seconds = 0.6
+    runner = DaskTaskRunner(address=cluster.scheduler_address)
 
     def cancel(call: object) -> None:
         """In the middle of the first tasks, each of which has twenty calls to make."""
