@@ -189,6 +189,13 @@ class Doubt:
                 f"{self._channel.kind} in doubt are not repeated: a phone that rings twice cannot be taken back. "
                 "Settle them with `esms reconcile`, or look at the portal and use `esms resend`."
             )
+        elif self._channel.kind not in SMS_TYPES_OF_KIND:
+            batches = "A batch is repeated only as it was, on the same day, and these rows stand in others. "
+            parts.append(
+                f"{batches if self._channel.frozen else ''}{self._channel.kind} in doubt cannot be looked up in the sent "
+                "data. Where the portal shows that it was not sent, release it: "
+                f"`esms resend {self._run_key} --rows unknown --reason …`."
+            )
         elif not self._client.request_ids.honoured(self._endpoint):
             parts.append(
                 "Rows in doubt are not sent again, because nobody has seen that eSMS holds back a second "

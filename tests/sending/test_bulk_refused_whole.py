@@ -8,11 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from bulk_bench import Bench, people
+from bulk_bench import TEXT, Bench, people
 
-from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, code, drop_after, drop_before, refuse_taken
+from esms_connectors.emulator import (
+    DEMO_BRANDNAME,
+    DEMO_OA_ID,
+    DEMO_TEMPLATE_ID,
+    code,
+    drop_after,
+    drop_before,
+    refuse_taken,
+)
+from esms_connectors.ledger import SendState
 from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, send_bulk
-from esms_connectors.sending.channels import ZnsChannel
+from esms_connectors.sending.channels import AdvertisingChannel, ZnsChannel
+from esms_connectors.sending.resend import RowChoice, release_rows
 
 ZNS = "send_zns_bulk"
 HOUR = 3600.0
@@ -181,3 +191,28 @@ def test_a_code_that_stands_in_no_table_refuses_nothing(bench: Bench) -> None:
     bench.gateway.faults.add(ZNS, code("555"), calls=[1])
     bench.send(threads=1)
     assert unknown_after(bench).run.unknown == 99
+
+
+def test_advertising_that_was_refused_and_then_changed_is_a_person_s_decision(
+    ledger_url: str, make_bench: Callable[..., Bench]
+) -> None:
+    """
+    One number of the batch is refused, and with it the batch, of which a part may have been taken. As it was, it is
+    repeated under its id; without that number it is another batch. Nothing lists which of them has the message, so the
+    run says what to do, and does it after `resend`.
+    """
+    bench = make_bench(ledger_url, people(80))
+    bench.chunk_size = 80
+    bench.block(80)
+    bench.send_sms(advertising=True)
+    assert set(bench.states().values()) == {"unknown"}
+    repaired = [one for one in bench.recipients if one.phone not in bench.blocked]
+    channel = AdvertisingChannel(bench.client(), TEXT, DEMO_BRANDNAME, chunk_size=80)
+    with pytest.raises(BulkIncompleteError, match=f"esms resend {bench.run_key} --rows unknown"):
+        send_bulk(channel, repaired, ledger=bench.ledger(), run_key=bench.run_key)
+    assert bench.gateway.message_count == 0
+
+    choice = RowChoice(states=(SendState.UNKNOWN,))
+    release_rows(bench.ledger(), bench.run_key, choice, reason="the portal shows none of them")
+    assert bench.send_sms(repaired, advertising=True).run.accepted == 79
+    assert len(bench.look()) == 79
