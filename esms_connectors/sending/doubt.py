@@ -192,8 +192,8 @@ class Doubt:
         elif self._channel.kind not in SMS_TYPES_OF_KIND:
             batches = "A batch is repeated only as it was, on the same day, and these rows stand in others. "
             parts.append(
-                f"{batches if self._channel.frozen else ''}{self._channel.kind} in doubt cannot be looked up in the sent "
-                "data. Where the portal shows that it was not sent, release it: "
+                f"{batches if self._channel.frozen else ''}{self._channel.kind} in doubt cannot be looked up in the "
+                "sent data. Where the portal shows that it was not sent, release it: "
                 f"`esms resend {self._run_key} --rows unknown --reason …`."
             )
         elif not self._client.request_ids.honoured(self._endpoint):

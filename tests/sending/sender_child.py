@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import resource
 import signal
 import sys
 import threading
@@ -51,6 +52,7 @@ class Job:
         began: epoch seconds that count as noon, the same for all processes of a test.
         moment, nth, signal: when the moment comes for the nth time, this process sends itself this signal.
         result: file for what came of it.
+        largest_file_bytes: no file grows beyond, as on a disk that is full; 0: any.
     """
 
     base_url: str
@@ -76,6 +78,7 @@ class Job:
     nth: int = 1
     signal: int = int(signal.SIGKILL)
     slow_reader_seconds: float = 0.0
+    largest_file_bytes: int = 0
 
 
 class Trap:
@@ -188,6 +191,8 @@ def run(job: Job) -> dict[str, Any]:
                 time.sleep(job.slow_reader_seconds)
             yield one
 
+    if job.largest_file_bytes:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job.largest_file_bytes, resource.RLIM_INFINITY))
     ledger = TrappedLedger(
         engine_for(job.ledger_url),
         lease_seconds=job.lease_seconds,
@@ -211,6 +216,8 @@ def run(job: Job) -> dict[str, Any]:
         except BulkIncompleteError as error:
             summary, raised = error.summary, type(error).__name__
         except BaseException as error:  # noqa: BLE001 - whatever ended it is what the test asks for
+            if job.largest_file_bytes:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             return {"raised": type(error).__name__, "text": str(error)}
         else:
             raised = ""

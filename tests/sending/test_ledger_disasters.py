@@ -1,0 +1,113 @@
+"""A ledger whose disk is full, whose server is killed during a run, that is older than it was, or one of two."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from bulk_bench import Bench, new_ledger, people
+from postgres_server import PostgresServer
+from sender_child import AFTER_CLAIM, BEFORE_CLAIM, BEFORE_SETTLE
+
+from esms_connectors.emulator import drop_after
+from esms_connectors.ledger.database import LedgerError
+
+pytestmark = pytest.mark.slow
+
+CARE = "send_customer_care_sms"
+
+
+def finish(bench: Bench) -> None:
+    """The same call until nothing is open: after a lease of whoever ended in the middle."""
+    for _ in range(4):
+        if bench.send().complete:
+            break
+    bench.check_complete()
+
+
+# Where the journal of the file may not grow any more: at the start, at a claim, at a settlement.
+@pytest.mark.parametrize("kilobytes", [30, 120, 121, 130, 170, 250])
+def test_a_disk_that_is_full_stops_the_run_and_loses_nothing(
+    sqlite_url: str, make_bench: Callable[..., Bench], kilobytes: int
+) -> None:
+    """One line, no message without a claim; with room again the same call goes on where it was."""
+    bench = make_bench(sqlite_url, people(300))
+    bench.chunk_size, bench.threads = 20, 3
+    bench.books.close()
+    result = bench.start(largest_file_bytes=kilobytes * 1024).result
+    assert result["raised"] in ("LedgerError", "ConfigurationError"), result
+    assert "\n" not in result["text"]
+    taken = bench.look()
+    assert len(taken) < 300
+    assert {one for one in taken if one not in {row["phone"] for row in bench.books.rows(bench.run_key)}} == set()
+    finish(bench)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    """One of these tests' own: it is killed."""
+    running = PostgresServer()
+    yield running
+    running.close()
+
+
+@pytest.mark.parametrize("moment", [BEFORE_CLAIM, AFTER_CLAIM, BEFORE_SETTLE])
+@pytest.mark.parametrize("fault", ["none", "answers lost"])
+def test_a_database_that_is_killed_and_comes_back(
+    server: PostgresServer, make_bench: Callable[..., Bench], moment: str, fault: str
+) -> None:
+    """Every connection is gone, the server recovers: rows under way are in doubt, and the same call settles them."""
+    bench = make_bench(new_ledger(server)[0], people(300))
+    bench.chunk_size, bench.threads = 20, 3
+    if fault == "answers lost":
+        bench.gateway.faults.add("send_zns_bulk", drop_after(), every=4)
+
+    def kill() -> None:
+        with psycopg.connect(server.uri) as connection:
+            os.kill(connection.info.backend_pid, signal.SIGKILL)
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            try:
+                server.execute("SELECT 1")
+            except psycopg.OperationalError:
+                time.sleep(0.02)
+            else:
+                return
+
+    ended: list[str] = []
+    try:
+        bench.send(ledger=bench.trapped_ledger(moment, 4, kill))
+    except LedgerError as error:
+        ended.append(str(error))
+    assert all("\n" not in text and "postgres" not in text for text in ended)
+    bench.look()
+    bench.gateway.faults.clear()
+    finish(bench)
+
+
+@pytest.mark.parametrize("what", ["an older copy", "another ledger"])
+def test_on_the_same_day_the_gateway_remembers_what_a_ledger_does_not(
+    sqlite_url: str, make_bench: Callable[..., Bench], tmp_path: Path, what: str
+) -> None:
+    """Ids are made of run key and row alone, so both ledgers send under the same ones, and a 124 comes back."""
+    bench = make_bench(sqlite_url, people(60))
+    bench.send_sms(people(20))
+    copy = tmp_path / "copy.sqlite"
+    if what == "an older copy":
+        with sqlite3.connect(tmp_path / "ledger.sqlite") as ledger, sqlite3.connect(copy) as backup:
+            ledger.backup(backup)
+    bench.send_sms()
+    assert Counter(bench.look().values()) == {1: 60}
+
+    bench.ledger_url, bench._looking = f"sqlite:///{copy}", None
+    result = bench.send_sms()
+    assert result.complete
+    assert result.run.duplicates == (40 if what == "an older copy" else 60)
+    assert Counter(bench.look().values()) == {1: 60}
