@@ -23,6 +23,7 @@ from esms_connectors.gateway.operations import answer_of
 from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.gateway.states import state_of_row, state_of_totals
 from esms_connectors.gateway.times import read_time
+from esms_connectors.sending.template_lock import TemplateLock
 
 _PHONE = re.compile(r"\+?[\d .()-]{9,20}")
 _LISTED = [kind for kind in SmsType if kind is not SmsType.ZNS_JOURNEY]
@@ -86,18 +87,25 @@ def templates(
 @click.command()
 @click.argument("template_id")
 @oa_option
+@click.option("--save", metavar="FILE", help="Also keep it as JSON, for --template-file of a send.")
 @connection_options
 @json_option
-def template(template_id: str, oa_id: str, base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
+def template(
+    template_id: str, oa_id: str, save: str | None, base_url: str | None, sandbox: bool | None, as_json: bool
+) -> None:
     """
     One ZNS template: its variables and their limits, status, quality and quota.
 
     \b
-    Example:
+    Examples:
       esms template 267247 --oa 4097311281936189049
+      esms template 267247 --oa 4097311281936189049 --save template-267247.json
     """
     with open_client(base_url, sandbox) as client:
-        _show(answer_of(client.get_zns_template(template_id, oa_id)), as_json)
+        found = client.get_zns_template(template_id, oa_id)
+    if save is not None:
+        TemplateLock(found, oa_id).write(save)
+    _show(answer_of(found), as_json)
 
 
 @click.group("oa", invoke_without_command=True)

@@ -36,7 +36,7 @@ EXIT_CODES = """
 Exit codes, for scripts:
   0  done
   1  something on this machine failed
-  2  wrong usage, keys or input; nothing was sent
+  2  wrong usage, keys or input, or a plan that is not good; nothing was sent
   3  the gateway refused (see `esms explain CODE`), or a row did, after others were sent
   4  not sent, not read or not loaded (no connection, no answer, row counts that do not match); repeat later
   5  outcome unknown: it may have been sent; repeat with the same --request-id only
@@ -44,6 +44,7 @@ Exit codes, for scripts:
   7  stopped by a rule of the guard (a stop mark, hours, a budget); the same command goes on once it may
 """
 _OUTPUT_LOST = 6
+NOT_GOOD = 2
 _TSV = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r"}
 
 

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from esms_connectors.cli.guard import guard_of
-from esms_connectors.cli.output import json_option, print_json, print_table, vnd
+from esms_connectors.cli.output import NOT_GOOD, json_option, print_json, print_table, vnd
 from esms_connectors.cli.settings import (
     connection_options,
     ledger_option,
@@ -35,6 +35,7 @@ from esms_connectors.sending.channels import Channel, ZnsChannel
 from esms_connectors.sending.guard import HoursPolicy, RuleName
 from esms_connectors.sending.plan import Plan, check_plan
 from esms_connectors.sending.policy import DEFAULT_AT_LEAST, read_price
+from esms_connectors.sending.template_lock import read_template_file
 
 # Options of every campaign, in the order of the help.
 _CAMPAIGN_OPTIONS = (
@@ -129,9 +130,23 @@ def campaign_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--template", "template_id", required=True, help="Id of the ZNS template.")
 @click.option("--oa", "oa_id", required=True, help="Id of the Zalo Official Account.")
 @click.option("--params", required=True, help="Columns in the order of the template: name,service or name=column,…")
+@click.option(
+    "--template-file",
+    metavar="FILE",
+    help="The template as `esms template ID --save FILE` wrote it: where the gateway does not tell it, and to refuse "
+    "one that changed since.",
+)
 @click.option("--chunk-size", type=click.IntRange(1, 500), default=500, show_default=True, help="Messages a call.")
 @campaign_options
-def send_zns(source: str, template_id: str, oa_id: str, params: str, chunk_size: int, **options: Any) -> None:
+def send_zns(
+    source: str,
+    template_id: str,
+    oa_id: str,
+    params: str,
+    template_file: str | None,
+    chunk_size: int,
+    **options: Any,
+) -> None:
     """
     Send a ZNS to each row of SOURCE, once: a CSV, Excel, JSONL or Parquet file, or a database URL with --query.
 
@@ -146,9 +161,10 @@ def send_zns(source: str, template_id: str, oa_id: str, params: str, chunk_size:
       esms send-zns postgresql://db/crm --query "select phone, name from vip order by id" ...
     """
     columns = Columns.parse(params, phone=options["phone_column"], key_column=options["key_column"])
+    lock = None if template_file is None else read_template_file(template_file)
 
     def channel(client: EsmsClient, **more: Any) -> Channel:
-        return ZnsChannel(client, template_id, oa_id, chunk_size=chunk_size, **more)
+        return ZnsChannel(client, template_id, oa_id, lock=lock, chunk_size=chunk_size, **more)
 
     run_campaign(source, columns, channel, **options)
 
@@ -178,6 +194,8 @@ def run_campaign(
             if approved is not None:
                 check_plan(approved, plan)
             _show_plan(plan, save_plan, as_json=as_json)
+            if not plan.good:
+                raise SystemExit(NOT_GOOD)
             return
         bar = files.enter_context(_bar(console))
 
@@ -407,4 +425,6 @@ def _print_plan(console: Console, plan: Plan) -> None:
         console.print(head + preview.text, highlight=False, markup=False, soft_wrap=True)
     for problem in plan.problems:
         console.print(f"[yellow]![/] {escape(problem)}", highlight=False)
+    if not plan.good:
+        console.print("[red]This plan is not good.[/]", highlight=False)
     console.print("Nothing was sent." + (" The account is a sandbox." if plan.sandbox else ""), highlight=False)

@@ -214,8 +214,8 @@ class Campaign:
         Whether what `plan` has checked can be sent at all.
 
         Raises:
-            InvalidRequestError: nobody can be sent to, so many rows cannot that `at_least` is out of reach, or rows
-                were sent as something else before.
+            InvalidRequestError: nobody can be sent to, so many rows cannot that `at_least` is out of reach, rows were
+                sent as something else before, or the template is not enabled.
         """
         report = plan.report
         if plan.empty:
@@ -223,6 +223,8 @@ class Campaign:
             return
         for refusal in refusals(self.guard, self.channel, plan.longest_segments):
             raise refusal
+        if plan.to_send:
+            self.channel.check_sendable()
         if report.conflicts and self.conflicts == "refuse":
             raise InvalidRequestError(_conflict_words(self.run_key, report), field="conflicts")
         if plan.recipients == 0 and not report.conflicts:

@@ -5,7 +5,7 @@ Plan before apply: what a run would do, what it would cost, and what is wrong wi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import pendulum
 
 from esms_connectors.gateway import machine_clock
-from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.sms_text import SmsText
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.recipients import ReadReport, Recipient
@@ -23,6 +23,8 @@ from esms_connectors.sending.result import money
 # Advertising may reach people from 7 to 22 o'clock only (Decree 91/2020, article 13); for the rest it is courtesy.
 QUIET_FROM_HOUR, QUIET_TO_HOUR = 22, 7
 _PRICES_OF_DAYS = 3
+# Whom the gateway is asked the price for: networks have prices of their own.
+_PRICED_RECIPIENTS = 100
 
 
 class PlanChangedError(InvalidRequestError):
@@ -59,6 +61,8 @@ class Plan:
         sandbox: the account checks messages and sends none.
         ledger, rejects: where they are; for people.
         problems: what would go wrong, one line each.
+        good: none of them keeps messages from being taken, or is against the law; that the account is a sandbox, or
+            that people sleep, is only told.
     """
 
     channel: str
@@ -82,6 +86,7 @@ class Plan:
     ledger: str = ""
     rejects: str | None = field(default=None, repr=False)
     problems: tuple[str, ...] = ()
+    good: bool = True
 
     @property
     def empty(self) -> bool:
@@ -133,6 +138,7 @@ class Plan:
             "cost_vnd": money(self.cost_vnd),
             "balance_vnd": money(self.balance_vnd),
             "left_vnd": money(self.left_vnd),
+            "good": self.good,
             "problems": list(self.problems),
             "ledger": self.ledger,
             "rejects": self.rejects,
@@ -192,12 +198,15 @@ class _Tally:
     longest: int = 0
     unicode_messages: int = 0
     forced_by: Counter[str] = field(default_factory=Counter)
+    priced: list[Recipient] = field(default_factory=list)
     _first: Preview | None = None
     _longest: Preview | None = None
     _dearest: Preview | None = None
 
     def add(self, channel: Channel, recipient: Recipient) -> None:
         self.recipients += 1
+        if self.recipients <= _PRICED_RECIPIENTS:
+            self.priced.append(recipient)
         text = channel.text_of(recipient)
         if text is None:
             return
@@ -242,7 +251,8 @@ def plan_bulk(
     Args:
         report: the one that the reading of `recipients` fills.
         known: asked at the end: how many of the rows are settled, and the fingerprint of all.
-        price_vnd: of one message or segment; None takes that of the last message of the kind in the sent data.
+        price_vnd: of one message or segment; None asks the gateway for its estimate, and takes that of the last message
+            of the kind in the sent data where it has none.
 
     Raises:
         GatewayError, NotSentError, OutcomeUnknownError: balance or price could not be read.
@@ -252,7 +262,9 @@ def plan_bulk(
         tally.add(channel, recipient)
     settled, fingerprint = known()
     to_send = tally.recipients - settled
-    price_vnd, price_from = _price(channel, price_vnd)
+    price_vnd, price_from = _price(channel, tally.priced, price_vnd)
+    view = channel.account_view(to_send)
+    report.notes += view.notes
     about = {name: value for name, value in channel.about().items() if name != "send_at"}
     plan = Plan(
         channel=channel.kind,
@@ -276,15 +288,24 @@ def plan_bulk(
         ledger=ledger,
         rejects=rejects,
     )
-    return _with_problems(plan, channel)
+    return _with_problems(plan, channel, view.problems)
 
 
-def _price(channel: Channel, price_vnd: Decimal | None) -> tuple[Decimal | None, str]:
+def _price(channel: Channel, recipients: Sequence[Recipient], price_vnd: Decimal | None) -> tuple[Decimal | None, str]:
     if price_vnd is not None:
         return price_vnd, "given"
-    unknown = "unknown: give a price"
+    why_none = ""
+    if recipients:
+        try:
+            price_vnd = channel.estimate(recipients)
+        except EsmsError as error:
+            if getattr(error, "stops_run", False):
+                raise
+            why_none = f"; no estimate: {error}"
+        if price_vnd is not None:
+            return price_vnd, "the gateway's estimate"
     if channel.priced_as is None:
-        return None, unknown
+        return None, f"unknown: give a price{why_none}"
     now = machine_clock.now()
     page = channel.client.get_sms_sent_data_page(
         now.subtract(days=_PRICES_OF_DAYS), now, channel.priced_as, page_size=50
@@ -294,25 +315,29 @@ def _price(channel: Channel, price_vnd: Decimal | None) -> tuple[Decimal | None,
         for message in page.messages
         if message.sent_at is not None and message.price_vnd
     ]
-    return (max(prices)[1], "the last message of this kind") if prices else (None, unknown)
+    if not prices:
+        return None, f"unknown: give a price{why_none}"
+    return max(prices)[1], f"the last message of this kind{why_none}"
 
 
-def _with_problems(plan: Plan, channel: Channel) -> Plan:
-    problems = []
+def _with_problems(plan: Plan, channel: Channel, told: Sequence[str]) -> Plan:
+    problems, advice = list(told), []
     if plan.sandbox:
-        problems.append("the account is a sandbox: it checks messages, and a campaign cannot be sent from it")
+        advice.append("the account is a sandbox: it checks messages, and a campaign cannot be sent from it")
     if plan.report.conflicts:
         shown = "; ".join(f"line {one.line} {one.text}" for one in plan.report.first_conflicts[:3])
         problems.append(f"{plan.report.conflicts} rows were sent as something else in this run: {shown}")
     if plan.recipients == 0:
-        problems.append("there is nobody to send to")
+        (advice if plan.empty else problems).append("there is nobody to send to")
     elif plan.recipients < channel.smallest_chunk:
         problems.append(f"{plan.channel} needs at least {channel.smallest_chunk} numbers, there are {plan.recipients}")
     if plan.left_vnd is not None and plan.left_vnd < 0:
         problems.append(f"the balance is {-plan.left_vnd:,.0f} VND short; sends would stop with code 103")
     when = (pendulum.instance(channel.send_at) if channel.send_at else machine_clock.now()).in_timezone(VIETNAM)
     if when.hour >= QUIET_FROM_HOUR or when.hour < QUIET_TO_HOUR:
-        advertising = channel.message_class in (MessageClass.ADVERTISING, MessageClass.PROMOTION)
-        rule = "advertising is not allowed then" if advertising else "people sleep then"
-        problems.append(f"it would arrive at {when.format('HH:mm')} in Vietnam: {rule}")
-    return replace(plan, problems=tuple(problems))
+        at = f"it would arrive at {when.format('HH:mm')} in Vietnam"
+        if channel.message_class in (MessageClass.ADVERTISING, MessageClass.PROMOTION):
+            problems.append(f"{at}: advertising is not allowed then")
+        else:
+            advice.append(f"{at}: people sleep then")
+    return replace(plan, problems=(*problems, *advice), good=not problems)

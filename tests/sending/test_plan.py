@@ -10,7 +10,7 @@ import pendulum
 import pytest
 
 from esms_connectors import EsmsClient
-from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
+from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, code
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Columns
 from esms_connectors.sending.campaign import Campaign
@@ -82,8 +82,10 @@ def test_what_is_settled_is_not_counted_again(gateway: Emulator, client: EsmsCli
 
 @pytest.mark.parametrize("known", [True, False])
 def test_the_last_known_price_is_used_and_named(make_client: MakeClient, ledger: Ledger, known: bool) -> None:
-    """Without a price the last message of the kind tells it; without any message it is unknown, not zero."""
-    with Emulator().serve() as server:
+    """Without a price and an estimate the last message of the kind tells it; without any it is unknown, not zero."""
+    gateway = Emulator()
+    gateway.faults.add("estimate_customer_care_sms", code("99"), every=1)
+    with gateway.serve() as server:
         client = make_client(server.base_url)
         if known:
             client.send_customer_care_sms("0901888484", "Xin chao", "Baotrixemay")
@@ -91,6 +93,7 @@ def test_the_last_known_price_is_used_and_named(make_client: MakeClient, ledger:
     assert (plan.price_vnd is not None) == known
     assert ("last message" in plan.price_from) == known
     assert (plan.cost_vnd is not None) == known
+    assert "no estimate" in plan.price_from
 
 
 def test_a_sandbox_is_named(gateway: Emulator, make_client: MakeClient, ledger: Ledger) -> None:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import ClassVar
 
 import pendulum
@@ -48,6 +49,25 @@ class ChunkOutcome:
     answered: bool = True
     late: bool = False
     nothing_taken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """
+    What the gateway says of a sender.
+
+    Attributes:
+        problems: what would go wrong, one line each.
+        notes: what could not be found out, one line each.
+    """
+
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def price_of_one(total_vnd: Decimal, units: int) -> Decimal | None:
+    """Of one of several; None for nothing, which is no price but one that the gateway does not know."""
+    return (total_vnd / units).quantize(Decimal("0.01")) if total_vnd > 0 else None
 
 
 # Whether claimed rows may leave now; asked with the connection ready, for each attempt of each call.
@@ -130,6 +150,30 @@ class Channel(ABC):
     def row_rules(self) -> ZnsTemplate | None:
         """The template that every row is held against, where the channel has one; asked for once."""
         return None
+
+    def check_sendable(self) -> None:  # noqa: B027 - most channels have nothing to say here
+        """
+        Whether the gateway takes messages of this kind at all, as far as it is known; asks nothing.
+
+        Raises:
+            InvalidRequestError: it would refuse every row.
+        """
+
+    def estimate(self, recipients: Sequence[Recipient]) -> Decimal | None:
+        """
+        What the gateway says that one message, or one segment of an SMS, costs; None where it does not say.
+
+        Args:
+            recipients: some of those to send to, one at least.
+
+        Raises:
+            GatewayError, NotSentError, OutcomeUnknownError: as the client raises them.
+        """
+        return None
+
+    def account_view(self, to_send: int) -> AccountView:
+        """What the gateway says of the sender and of its limits, for so many messages; asked each time."""
+        return AccountView()
 
     @property
     def placeholders(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import ClassVar
 
 from esms_connectors.gateway.arguments import check_label
@@ -20,7 +21,7 @@ from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.gateway.sms_text import SmsText, without_diacritics
 from esms_connectors.ledger import Claim
 from esms_connectors.recipients import Recipient
-from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave, MessageClass
+from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave, MessageClass, price_of_one
 from esms_connectors.sending.channels.settlement import settle_accepted, whole_chunk
 from esms_connectors.sending.channels.text import SmsChannel
 from esms_connectors.sending.texts import describe_as_sent, sms_text
@@ -49,6 +50,11 @@ class CareSmsChannel(SmsChannel):
 
     def about(self) -> dict[str, str]:
         return {"brandname": self.brandname, **super().about()}
+
+    def estimate(self, recipients: Sequence[Recipient]) -> Decimal | None:
+        text = self.rendered(recipients[0])
+        price = self.client.estimate_customer_care_sms(recipients[0].phone, text, self.brandname).price_vnd
+        return price_of_one(price, describe_as_sent(text).segments)
 
     def submit(self, client: EsmsClient, recipient: Recipient, campaign: str, request_id: str) -> Submission:
         return client.send_customer_care_sms(
@@ -122,6 +128,12 @@ class AdvertisingChannel(Channel):
 
     def text_of(self, recipient: Recipient) -> SmsText:
         return describe_as_sent(self.text)
+
+    def estimate(self, recipients: Sequence[Recipient]) -> Decimal | None:
+        phones = [recipient.phone for recipient in recipients]
+        found = self.client.estimate_advertising_sms(phones, self.text, self.brandname)
+        # Of numbers that can be reached; networks have prices of their own, so it is the mean of these.
+        return price_of_one(found.price_vnd, (found.receivers or len(phones)) * describe_as_sent(self.text).segments)
 
     def send(
         self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_leave: MayLeave

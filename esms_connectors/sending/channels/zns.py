@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import ClassVar
 
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK, Endpoint
@@ -11,9 +12,20 @@ from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import SmsType, ZnsRecipient, ZnsTemplate
 from esms_connectors.ledger import Claim
 from esms_connectors.recipients import Recipient
-from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave, MessageClass
+from esms_connectors.sending.channels.base import (
+    AccountView,
+    Channel,
+    ChunkOutcome,
+    MayLeave,
+    MessageClass,
+    price_of_one,
+)
 from esms_connectors.sending.channels.settlement import settle_row, stopping_refusal, stops_run, whole_chunk
+from esms_connectors.sending.channels.zns_account import zns_view
+from esms_connectors.sending.template_lock import TemplateLock, load_template, read_template_file
 
+# Zalo's words for a template that it does not send.
+_NOT_SENDABLE = ("DISABLE", "DISABLED", "REJECT", "REJECTED", "DELETE", "DELETED", "PENDING_REVIEW")
 _CLASS_OF_TAG = {"PROMOTION": MessageClass.PROMOTION, "CUSTOMER_CARE": MessageClass.CARE}
 
 
@@ -25,13 +37,26 @@ class TemplateChannel(Channel):
     Attributes:
         template_id, oa_id: ids as text.
         template: needed where values come by name; None lets `row_rules` ask for it.
+        template_file: the template as `esms template ID --save FILE` wrote it; it stands in where the gateway does not
+            tell the template, and one that changed since is refused.
+        names_needed: whether it cannot be sent by anybody who does not know the names of the variables.
     """
 
     template_id: str
     oa_id: str
     template: ZnsTemplate | None = field(default=None, repr=False, kw_only=True)
+    template_file: str | None = field(default=None, repr=False, kw_only=True)
+    _lock: TemplateLock | None = field(default=None, init=False, repr=False)
+    # Why the gateway did not tell the template; None before it was asked.
+    _untold: str | None = field(default=None, init=False, repr=False)
 
     by_position: ClassVar[bool] = True
+    names_needed: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.template_file is not None:
+            self._lock = read_template_file(self.template_file)
 
     @property
     def message_class(self) -> MessageClass:
@@ -42,10 +67,29 @@ class TemplateChannel(Channel):
     def about(self) -> dict[str, str]:
         return {"template_id": self.template_id, "oa_id": self.oa_id, **super().about()}
 
-    def row_rules(self) -> ZnsTemplate:
-        if self.template is None:
-            self.template = self.client.get_zns_template(self.template_id, self.oa_id)
+    def row_rules(self) -> ZnsTemplate | None:
+        if self.template is None and self._untold is None:
+            self.template, self._untold = load_template(self.client, self.template_id, self.oa_id, self._lock)
+        if self.template is None and self.names_needed:
+            raise self._names_missing()
         return self.template
+
+    def check_sendable(self) -> None:
+        # Spellings that nobody documented may be good ones: those are told in the plan, and sent.
+        if self.template is not None and (self.template.status or "").upper() in _NOT_SENDABLE:
+            raise InvalidRequestError(
+                f"Template {self.template_id} is {self.template.status}, not ENABLE, and every message would be "
+                "refused. This call sent nothing: have it enabled, or take another template.",
+                field="template_id",
+            )
+
+    def estimate(self, recipients: Sequence[Recipient]) -> Decimal | None:
+        one = recipients[0]
+        found = self.client.estimate_zns(one.phone, self.template_id, self.oa_id, self.positional(one))
+        return price_of_one(found.price_vnd, 1)
+
+    def account_view(self, to_send: int) -> AccountView:
+        return zns_view(self.client, self, self._untold, to_send)
 
     def payload(self, recipient: Recipient) -> str:
         return spelled(self.positional(recipient))
@@ -56,16 +100,18 @@ class TemplateChannel(Channel):
         if isinstance(params, tuple):
             return params
         if self.template is None:
-            raise InvalidRequestError(
-                "Values by name need the template, which knows their order: give it, or values by position.",
-                field="template",
-            )
+            raise self._names_missing()
         # A variable that nobody mapped is one that may be empty, or the row would have been rejected.
         return tuple(params.get(param.name, "") for param in self.template.params)
 
+    def _names_missing(self) -> InvalidRequestError:
+        words = "Values by name need the template, which knows their order: give it, a template file, or values by "
+        return InvalidRequestError(f"{self._untold or ''} {words}position.".strip(), field="template")
+
     def named(self, recipient: Recipient) -> dict[str, str]:
         """The values by the name of their variable."""
-        names = [param.name for param in self.row_rules().params]
+        template = self.row_rules()
+        names = [] if template is None else [param.name for param in template.params]
         return dict(zip(names, self.positional(recipient), strict=True))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import ClassVar
 
 from esms_connectors.gateway.arguments import check_label
@@ -28,6 +30,8 @@ class ZnsByNameChannel(SingleChannel, TemplateChannel):
     """
 
     sending_mode: int | None = field(default=None, kw_only=True)
+
+    names_needed: ClassVar[bool] = True
 
     kind: ClassVar[str] = "zns-name"
     endpoint: ClassVar[Endpoint] = SEND_ZNS
@@ -95,6 +99,8 @@ class MultiChannelChannel(SingleChannel, TemplateChannel):
     # After a crash all of a chunk stay in doubt, for good.
     chunk_size: int = field(default=1, kw_only=True)
 
+    names_needed: ClassVar[bool] = True
+
     kind: ClassVar[str] = "multi-channel"
     endpoint: ClassVar[Endpoint] = SEND_MULTI_CHANNEL
     priced_as: ClassVar[SmsType] = SmsType.ZNS
@@ -109,11 +115,11 @@ class MultiChannelChannel(SingleChannel, TemplateChannel):
     def about(self) -> dict[str, str]:
         return {"brandname": self.brandname, **super().about()}
 
-    def row_rules(self) -> ZnsTemplate:
+    def row_rules(self) -> ZnsTemplate | None:
         template = super().row_rules()
-        known = {fold(param.name).casefold() for param in template.params}
+        known = set() if template is None else {fold(param.name).casefold() for param in template.params}
         for name in placeholders(self.text):
-            if fold(name).casefold() not in known:
+            if template is not None and fold(name).casefold() not in known:
                 listed = ", ".join(param.name for param in template.params)
                 raise InvalidRequestError(
                     f"The text has {{{name}}}, which is no variable of template {template.template_id}. It has: "
@@ -121,6 +127,9 @@ class MultiChannelChannel(SingleChannel, TemplateChannel):
                     field="text",
                 )
         return template
+
+    def estimate(self, recipients: Sequence[Recipient]) -> Decimal | None:
+        return None  # a ZNS or an SMS: nobody knows beforehand which
 
     def rendered(self, recipient: Recipient) -> str:
         text = fill_text(self.text, replace(recipient, template_params=self.named(recipient)))
