@@ -85,7 +85,14 @@ class CampaignOperator(SendingOperator):
         run_key: names the campaign; that of `plan`, or made of dag, run and task, if None. Mapped tasks are one; tasks
             that use one run key send to nobody twice; those that run at the same time should have people of their own.
         report_url: where the link "eSMS report" of the task leads; the account at eSMS.vn if None.
-        campaign, send_at, sending_mode, duplicates, encoding, threads, chunk_size, price_vnd: as in
+        template_file: ZNS: the template as `esms template ID --save FILE` wrote it; it stands in where the gateway does
+            not tell the template, and a template that changed since fails the task.
+        sheet, header_row: of a workbook, and of any file with lines above its header, counted from 1; found if None.
+        delimiter, encoding: of a CSV; found if None. Encoding `tcvn3` and `vni` convert texts of old fonts.
+        hidden_rows: rows of a workbook that a filter hides: `refuse` the file, or `read` them.
+        two_phones: a cell with several numbers: `refuse` the row, or send to the `first` or to `both`.
+        as_is: send damaged texts as they stand.
+        campaign, send_at, sending_mode, duplicates, threads, chunk_size, price_vnd: as in
             `esms_connectors.sending.campaign.Campaign` and its channels.
 
     Returns (XCom):
@@ -109,6 +116,8 @@ class CampaignOperator(SendingOperator):
         "plan",
         "rejects_path",
         "report_url",
+        "sheet",
+        "template_file",
         "run_key",
         "esms_conn_id",
         "ledger_conn_id",
@@ -143,6 +152,13 @@ class CampaignOperator(SendingOperator):
         key_column: str | None = None,
         duplicates: Literal["merge", "keep"] | None = None,
         encoding: str | None = None,
+        delimiter: str | None = None,
+        sheet: str | None = None,
+        header_row: int | None = None,
+        hidden_rows: Literal["refuse", "read"] = "refuse",
+        two_phones: Literal["refuse", "first", "both"] = "refuse",
+        as_is: bool = False,
+        template_file: str | os.PathLike[str] | None = None,
         campaign: str | None = None,
         send_at: datetime | str | None = None,
         sending_mode: int | None = None,
@@ -177,6 +193,13 @@ class CampaignOperator(SendingOperator):
         self.key_column = key_column
         self.duplicates = duplicates
         self.encoding = encoding
+        self.delimiter = delimiter
+        self.sheet = sheet
+        self.header_row = header_row
+        self.hidden_rows = one_of(hidden_rows, "hidden_rows", ("refuse", "read"))
+        self.two_phones = one_of(two_phones, "two_phones", ("refuse", "first", "both"))
+        self.as_is = as_is
+        self.template_file = template_file
         self.campaign = campaign
         self.send_at = send_at
         self.sending_mode = sending_mode
@@ -236,7 +259,7 @@ class CampaignOperator(SendingOperator):
                     "%d rows: %d to send, %d settled before, %d cannot be sent",
                     plan.report.rows, plan.to_send, plan.already_settled, plan.report.rejected,
                 )  # fmt: skip
-                for problem in plan.problems:
+                for problem in (*plan.report.notes, *plan.problems):
                     self.log.warning("%s", problem)
                 if plan.empty and campaign.on_empty == "skip":
                     raise AirflowSkipException("The source has no row: there is nobody to send to.")
@@ -274,6 +297,12 @@ class CampaignOperator(SendingOperator):
             run_key=run_key,
             duplicates=self.duplicates,
             encoding=self.encoding,
+            delimiter=self.delimiter,
+            sheet=text(self.sheet, "sheet"),
+            header_row=None if self.header_row is None else whole_number(self.header_row, "header_row"),
+            hidden_rows=self.hidden_rows,  # type: ignore[arg-type]
+            two_phones=self.two_phones,  # type: ignore[arg-type]
+            as_is=self.as_is,
             campaign=text(self.campaign, "campaign") or f"{context['ti'].dag_id}.{context['ti'].task_id}",
             threads=threads,
             at_least=None if self.at_least is None else number(self.at_least, "at_least"),
@@ -287,7 +316,7 @@ class CampaignOperator(SendingOperator):
         )
 
     def _channel_of(self, client: EsmsClient, settings: Settings, context: Context, more: dict[str, Any]) -> Channel:
-        from esms_connectors.airflow.arguments import checked_text, text
+        from esms_connectors.airflow.arguments import checked_text, path, text
         from esms_connectors.sending.channels import make_channel
 
         given = {
@@ -295,6 +324,7 @@ class CampaignOperator(SendingOperator):
             "oa_id": text(self.oa_id, "oa_id"),
             "brandname": text(self.brandname, "brandname"),
             "sending_mode": self.sending_mode,
+            "template_file": path(self.template_file, "template_file"),
             **(self.channel_options or {}),
             **more,
         }

@@ -44,6 +44,7 @@ class Settings:
         callback_token: secret part of `callback_url`, which has {token} in its place.
         ledger_secret: phones are stored in the ledger as keyed hashes of it.
         alert_phones: whom `EsmsNotifier` tells, with commas.
+        ca_bundle: file of the certificates (PEM) of your own CA, on every worker.
     """
 
     api_key: str = field(repr=False)
@@ -63,6 +64,7 @@ class Settings:
     ledger_secret: str | None = field(default=None, repr=False)
     proxy: str | None = field(default=None, repr=False)
     alert_phones: str | None = field(default=None, repr=False)
+    ca_bundle: str | None = None
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -192,14 +194,12 @@ def client_from_settings(settings: Settings, **more: Any) -> EsmsClient:
     from esms_connectors.gateway.credentials import Credentials
     from esms_connectors.gateway.transport import Timeouts
 
-    defaults = Timeouts()
-    connect = settings.connect_timeout_seconds or defaults.connect_seconds
-    read = settings.read_timeout_seconds or defaults.read_seconds
     arguments: dict[str, Any] = {
         "sandbox": settings.sandbox,
-        "timeouts": Timeouts(connect, read, max(defaults.total_seconds, connect + read)),
+        "timeouts": Timeouts.of(settings.connect_timeout_seconds, settings.read_timeout_seconds),
         "throttle": settings.requests_per_second,
         "proxy": settings.proxy,
+        "ca_bundle": settings.ca_bundle,
     }
     if settings.base_url is not None:
         arguments["base_url"] = settings.base_url

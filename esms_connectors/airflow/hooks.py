@@ -110,7 +110,11 @@ class EsmsHook(BaseHook):
         return client_from_settings(await self.asettings(), **settings)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask for the balance, which tries keys and address; and look at what alerts need. Never sends."""
+        """
+        Ask for the balance, which tries keys and address; look at the brandname, OA and template that the connection
+        names, and at what alerts need. Never sends.
+        """
+        from esms_connectors.sending.account_check import check_senders
         from esms_connectors.sending.alerts import check_alert
 
         try:
@@ -120,9 +124,15 @@ class EsmsHook(BaseHook):
             with self.get_conn() as client:
                 balance = client.get_balance()
                 where = f"sandbox of {client.base_url}" if client.sandbox else client.base_url
+                findings = check_senders(
+                    client, brandname=settings.brandname, oa_id=settings.oa_id, template_id=settings.template_id
+                )
         except EsmsError as error:
             return False, str(error)
-        return True, f"Connected to {where}; the balance is {balance.balance_vnd:,.0f} VND."
+        if wrong_ones := [f"{one.name}: {one.text}" for one in findings if one.ok is False]:
+            return False, f"Connected to {where}, but {'; '.join(wrong_ones)}"
+        told = "".join(f" {one.name}: {one.text}." for one in findings)
+        return True, f"Connected to {where}; the balance is {balance.balance_vnd:,.0f} VND.{told}"
 
     def open_ledger(
         self, ledger_conn_id: str | None = None, ledger_url: str | None = None, *, or_local_file: bool = False

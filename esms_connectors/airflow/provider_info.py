@@ -41,6 +41,7 @@ CONNECTION: dict[str, Any] = {
             "Ledger secret", "Phones stand in the ledger as keyed hashes of it.", format="password"
         ),
         "proxy": _field("Proxy", "URL of an HTTP proxy; the environment's if empty.", format="password"),
+        "ca_bundle": _field("CA bundle", "Certificates (PEM) of your own CA: a file on every worker."),
         "alert_phones": _field("Phones for alerts", "With commas; whom EsmsNotifier tells."),
     },
 }

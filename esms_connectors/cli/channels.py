@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from esms_connectors.cli.sending import campaign_options, run_campaign, send_zns
+from esms_connectors.cli.sending import campaign_options, run_campaign, send_zns, template_file_option
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.recipients import Columns
@@ -39,6 +39,7 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
     ),
     "columns": click.option("--params", default="", help="Columns of the values, in the order of the script: name,sum"),
     "template_id": click.option("--template", "template_id", required=True, help="Id of the ZNS template."),
+    "template_file": template_file_option,
     "script_id": click.option("--template", "template_id", required=True, help="Id of the script, from the portal."),
     "oa_id": click.option("--oa", "oa_id", required=True, help="Id of the Zalo Official Account."),
     "sending_mode": click.option(
@@ -104,7 +105,7 @@ def _columns(params: str | None, phone: str, key: str | None) -> Columns:
     return Columns.parse(params, phone=phone, key_column=key) if params else Columns(phone, (), key)
 
 
-_ZNS = ("template_id", "oa_id", "values")
+_ZNS = ("template_id", "oa_id", "values", "template_file")
 _BUTTON = ("image_url", "button_url", "button_label")
 
 send_care_sms = _channel_command(

@@ -12,7 +12,7 @@ from esms_connectors import __version__
 from esms_connectors.cli import output
 from esms_connectors.cli.call import call
 from esms_connectors.cli.channels import SmsCommand, send
-from esms_connectors.cli.check import ProbeTarget, check_account, lift_account_stop
+from esms_connectors.cli.check import ProbeTarget, lift_account_stop
 from esms_connectors.cli.guard import guard, resume, stop, suppress
 from esms_connectors.cli.ledger import ledger_commands, reconcile_run, resend
 from esms_connectors.cli.looking import LOOKING
@@ -34,6 +34,7 @@ from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestErr
 from esms_connectors.gateway.models import Submission
 from esms_connectors.gateway.request_ids import random_request_id
 from esms_connectors.gateway.retry import RetryPolicy
+from esms_connectors.sending.account_check import check_account, check_senders
 from esms_connectors.sending.texts import sms_text
 
 
@@ -105,10 +106,10 @@ def balance(base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
 @esms.command()
 @click.option("--probe-ids", is_flag=True, help="Also send one message twice under one request id, to --to.")
 @click.option("--to", "phone", metavar="PHONE", help="A number of your own: it gets the message once, or twice.")
-@click.option("--template", "template_id", help="Probe bulk ZNS: id of the template.")
-@click.option("--oa", "oa_id", help="Probe bulk ZNS: id of the Zalo Official Account.")
+@click.option("--template", "template_id", help="A ZNS template to look at, and to probe with; needs its --oa.")
+@click.option("--oa", "oa_id", help="A Zalo Official Account to look at: quota and quality too.")
 @click.option("--param", "params", multiple=True, metavar="VALUE", help="Probe bulk ZNS: a value; repeat it in order.")
-@click.option("--brandname", help="Probe customer-care SMS: the registered sender ID.")
+@click.option("--brandname", help="A sender ID to look at, and to probe customer-care SMS with.")
 @click.option("--text", help="Probe customer-care SMS: the message.")
 @ledger_option
 @connection_options
@@ -127,7 +128,8 @@ def check(
     as_json: bool,
 ) -> None:
     """
-    Try keys, connection, address list, balance and clock; say what is wrong and what to do. Sends nothing.
+    Try keys, connection, address list, balance and clock, and the brandname, OA and template that are named; say what
+    is wrong and what to do. Sends nothing.
 
     With --probe-ids it sends one message twice under one request id, to a number of your own, and the ledger remembers
     whether the second was held back. Do this once for each account: only then are lost answers of a bulk ZNS repeated.
@@ -135,6 +137,7 @@ def check(
     \b
     Examples:
       esms check
+      esms check --brandname MyBrand --oa 4097311281936189049 --template 267247
       esms check --probe-ids --to 0901888484 --template 267247 --oa 4097311281936189049 \\
           --param "Ms A" --param Haircut --param KH001 --param 19/03/2025
     """
@@ -144,6 +147,8 @@ def check(
     client = open_client(base_url, sandbox, retries=RetryPolicy(attempts=2, budget_seconds=20))
     with client:
         findings, error = check_account(client)
+        if error is None:
+            findings += check_senders(client, brandname=brandname, oa_id=oa_id, template_id=template_id)
         if probe_ids and error is None:
             with open_ledger(ledger_url) as ledger:
                 findings.append(target.probe(client, ledger))

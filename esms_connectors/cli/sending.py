@@ -35,7 +35,6 @@ from esms_connectors.sending.channels import Channel, ZnsChannel
 from esms_connectors.sending.guard import HoursPolicy, RuleName
 from esms_connectors.sending.plan import Plan, check_plan
 from esms_connectors.sending.policy import DEFAULT_AT_LEAST, read_price
-from esms_connectors.sending.template_lock import read_template_file
 
 # Options of every campaign, in the order of the help.
 _CAMPAIGN_OPTIONS = (
@@ -119,6 +118,14 @@ _CAMPAIGN_OPTIONS = (
 )
 
 
+template_file_option = click.option(
+    "--template-file",
+    metavar="FILE",
+    help="The template as `esms template ID --save FILE` wrote it: where the gateway does not tell it, and to refuse "
+    "one that changed since.",
+)
+
+
 def campaign_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_CAMPAIGN_OPTIONS):
         command = option(command)
@@ -130,12 +137,7 @@ def campaign_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--template", "template_id", required=True, help="Id of the ZNS template.")
 @click.option("--oa", "oa_id", required=True, help="Id of the Zalo Official Account.")
 @click.option("--params", required=True, help="Columns in the order of the template: name,service or name=column,…")
-@click.option(
-    "--template-file",
-    metavar="FILE",
-    help="The template as `esms template ID --save FILE` wrote it: where the gateway does not tell it, and to refuse "
-    "one that changed since.",
-)
+@template_file_option
 @click.option("--chunk-size", type=click.IntRange(1, 500), default=500, show_default=True, help="Messages a call.")
 @campaign_options
 def send_zns(
@@ -161,10 +163,9 @@ def send_zns(
       esms send-zns postgresql://db/crm --query "select phone, name from vip order by id" ...
     """
     columns = Columns.parse(params, phone=options["phone_column"], key_column=options["key_column"])
-    lock = None if template_file is None else read_template_file(template_file)
 
     def channel(client: EsmsClient, **more: Any) -> Channel:
-        return ZnsChannel(client, template_id, oa_id, lock=lock, chunk_size=chunk_size, **more)
+        return ZnsChannel(client, template_id, oa_id, template_file=template_file, chunk_size=chunk_size, **more)
 
     run_campaign(source, columns, channel, **options)
 

@@ -67,6 +67,13 @@ class Timeouts:
         if min(self.connect_seconds, self.read_seconds, self.total_seconds) <= 0:
             raise ConfigurationError("Timeouts must be more than 0 seconds.")
 
+    @classmethod
+    def of(cls, connect_seconds: float | None, read_seconds: float | None) -> Timeouts:
+        """Those that are given, the usual ones for the rest; an attempt as a whole has room for both."""
+        usual = cls()
+        connect, read = connect_seconds or usual.connect_seconds, read_seconds or usual.read_seconds
+        return cls(connect, read, max(usual.total_seconds, connect + read))
+
 
 class RunStop:
     """

@@ -91,10 +91,11 @@ def show_plan(plan: Mapping[str, Any], run_key: str) -> str:
         f"| settled already | {plan['already_settled']:,} |",
         f"| **to send** | **{plan['to_send']:,}** |",
         f"| calls | {plan['chunks']:,} |",
+        f"| good | {'yes' if plan['good'] else '**no**'} |",
         *(f"| {words} | {money[name]} |" for name, words in _MONEY.items()),
     ]
     for title, items in (
-        ("Look at this first", [str(problem) for problem in plan["problems"]]),
+        ("Look at this first", [str(problem) for problem in (*plan["problems"], *rows["notes"])]),
         (
             "Rows that cannot be sent",
             [f"{one['rows']:,} × {one['column'] or 'row'}: {one['reason']}" for one in rows["rejected_by"][:20]],

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
@@ -70,6 +71,13 @@ class ZnsCampaign(BaseModel):
         price_vnd: of one message, for the plan; None takes that of the last ZNS.
         credentials, ledger: names of blocks; no ledger is the default one, a file on this machine.
         rate_limit: a global concurrency limit with slot decay, shared by all workers: one slot a request.
+        encoding, delimiter: of a CSV; None finds them. Encoding `tcvn3` and `vni` convert texts of old fonts.
+        sheet, header_row: of a workbook, and of a file with lines above its header, counted from 1; None finds them.
+        hidden_rows: rows of a workbook that a filter hides: refuse the file, or read them.
+        two_phones: a cell with several numbers: refuse the row, or send to the first or to both.
+        as_is: send damaged texts as they stand.
+        template_file: the template as `esms template ID --save FILE` wrote it; it stands in where the gateway does not
+            tell the template, and a template that changed since is refused.
     """
 
     # Refused values may be phones, or a URL with a password.
@@ -101,6 +109,12 @@ class ZnsCampaign(BaseModel):
     on_empty: OnEmpty | None = None
     conflicts: Literal["refuse", "skip"] = "refuse"
     reconcile_before_repeat: bool = False
+    sheet: str | None = None
+    header_row: int | None = Field(default=None, ge=1)
+    hidden_rows: Literal["refuse", "read"] = "refuse"
+    two_phones: Literal["refuse", "first", "both"] = "refuse"
+    as_is: bool = False
+    template_file: str | None = None
 
     @field_validator("template_id", "oa_id", mode="before")
     @classmethod
@@ -136,7 +150,7 @@ class ZnsCampaign(BaseModel):
             raise ValueError("rejects holds a user or password, which would be stored with the run")
         return self
 
-    @field_serializer("source", "rejects", when_used="json")
+    @field_serializer("source", "rejects", "template_file", when_used="json")
     def _absolute(self, path: str | None) -> str | None:
         """As deployments and the server store it: a worker runs in another folder."""
         file = None if path is None else local_file(path)
@@ -169,7 +183,7 @@ class ZnsCampaign(BaseModel):
                     stack.callback(database.dispose)
                 source = SqlQuery(database, self.query or "")
             yield core.Campaign(
-                self.channel(client, oa_id),
+                replace(self.channel(client, oa_id), template_file=self.template_file),
                 source,
                 Columns(self.phone_column, self.params, self.key_column),
                 ledger=ledger,
@@ -177,6 +191,11 @@ class ZnsCampaign(BaseModel):
                 duplicates=self.duplicates,
                 encoding=self.encoding,
                 delimiter=self.delimiter,
+                sheet=self.sheet,
+                header_row=self.header_row,
+                hidden_rows=self.hidden_rows,
+                two_phones=self.two_phones,
+                as_is=self.as_is,
                 campaign=self.campaign,
                 at_least=self.at_least,
                 on_empty=self.on_empty or "fail",

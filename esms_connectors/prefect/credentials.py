@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 from prefect.blocks.abstract import CredentialsBlock
@@ -10,7 +12,11 @@ from pydantic import Field, SecretStr, field_validator
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.credentials import Credentials
 from esms_connectors.gateway.endpoints import DEFAULT_BASE_URL
+from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.gateway.transport import Timeouts
+from esms_connectors.prefect.async_twins import async_dispatch
 from esms_connectors.prefect.blocks import EsmsBlock
+from esms_connectors.sending.account_check import check_account, check_senders
 
 
 class EsmsCredentials(CredentialsBlock, EsmsBlock):
@@ -26,6 +32,10 @@ class EsmsCredentials(CredentialsBlock, EsmsBlock):
         brandname: sender of SMS where a task names none.
         oa_id: Zalo Official Account where a task names none.
         requests_per_second: limit of each process; for one limit of all workers see `rate_limit` of the tasks.
+        template_id: ZNS template that `check` looks at.
+        proxy: URL of an HTTP proxy; the environment's if None.
+        ca_bundle: certificates of your own CA, a PEM file on every worker.
+        connect_timeout_seconds, read_timeout_seconds: 10 and 60 if None.
 
     Example:
         ```python
@@ -61,11 +71,25 @@ class EsmsCredentials(CredentialsBlock, EsmsBlock):
         default=None, gt=0, description="At most so many requests a second from each process."
     )
 
-    @field_validator("oa_id", mode="before")
+    template_id: str | None = Field(default=None, description="ZNS template that check looks at, of the OA above.")
+    proxy: SecretStr | None = Field(default=None, description="URL of an HTTP proxy; the environment's if empty.")
+    ca_bundle: str | None = Field(
+        default=None, description="Certificates (PEM) of your own CA: a file on every worker, by an absolute path."
+    )
+    connect_timeout_seconds: float | None = Field(default=None, gt=0, description="10 if empty.")
+    read_timeout_seconds: float | None = Field(default=None, gt=0, description="60 if empty.")
+
+    @field_validator("oa_id", "template_id", mode="before")
     @classmethod
     def _oa_id_is_text(cls, value: object) -> object:
         # 19 digits, which the UI's form and YAML may hand over as a number.
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    def _check_before_saving(self) -> None:
+        if self.ca_bundle is not None:
+            self.ca_bundle = str(Path(self.ca_bundle).absolute())
+        # The file of certificates may be on the workers only.
+        self.get_client(ca_bundle=None).close()
 
     def get_client(self, **settings: Any) -> EsmsClient:
         """
@@ -80,4 +104,45 @@ class EsmsCredentials(CredentialsBlock, EsmsBlock):
         settings.setdefault("base_url", self.base_url)
         settings.setdefault("sandbox", self.sandbox)
         settings.setdefault("throttle", self.requests_per_second)
+        settings.setdefault("ca_bundle", self.ca_bundle)
+        settings.setdefault("proxy", None if self.proxy is None else self.proxy.get_secret_value())
+        settings.setdefault("timeouts", Timeouts.of(self.connect_timeout_seconds, self.read_timeout_seconds))
         return EsmsClient(Credentials(self.api_key.get_secret_value(), self.secret_key.get_secret_value()), **settings)
+
+    async def acheck(self) -> list[dict[str, Any]]:
+        """
+        Try keys, connection, address list, balance and clock, and look at the brandname, OA and template of the block.
+        Sends nothing.
+
+        Returns:
+            `check`, `ok` (None where it could not be told) and `text` of each finding.
+
+        Raises:
+            ConfigurationError: something is wrong; one line says what.
+        """
+        return await asyncio.to_thread(self._check)
+
+    @async_dispatch(acheck)
+    def check(self) -> list[dict[str, Any]]:
+        """
+        Try keys, connection, address list, balance and clock, and look at the brandname, OA and template of the block.
+        Sends nothing. It is `acheck` where a loop runs.
+
+        Returns:
+            `check`, `ok` (None where it could not be told) and `text` of each finding.
+
+        Raises:
+            ConfigurationError: something is wrong; one line says what.
+        """
+        return self._check()
+
+    def _check(self) -> list[dict[str, Any]]:
+        with self.get_client() as client:
+            findings, error = check_account(client)
+            if error is None:
+                findings += check_senders(
+                    client, brandname=self.brandname, oa_id=self.oa_id, template_id=self.template_id
+                )
+        if wrong := [f"{one.name}: {one.text}" for one in findings if one.ok is False]:
+            raise ConfigurationError("; ".join(wrong))
+        return [one.as_dict() for one in findings]

@@ -179,7 +179,7 @@ def zns_campaign(
 
 def _tell_of_plan(plan: Mapping[str, Any], run_key: str) -> str:
     logger = get_run_logger()
-    for problem in plan["problems"]:
+    for problem in (*plan["rows"]["notes"], *plan["problems"]):
         logger.warning("%s", problem)
     if not plan["rows"]["rows"]:
         logger.info("The source has no row: there is nobody to send to.")

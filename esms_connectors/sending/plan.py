@@ -61,8 +61,8 @@ class Plan:
         sandbox: the account checks messages and sends none.
         ledger, rejects: where they are; for people.
         problems: what would go wrong, one line each.
-        good: none of them keeps messages from being taken, or is against the law; that the account is a sandbox, or
-            that people sleep, is only told.
+        good: none of them keeps messages from being taken, or is against the law. That the account is a sandbox, that
+            people sleep, that rows were sent as something else is told, and does not make it worse.
     """
 
     channel: str
@@ -326,7 +326,8 @@ def _with_problems(plan: Plan, channel: Channel, told: Sequence[str]) -> Plan:
         advice.append("the account is a sandbox: it checks messages, and a campaign cannot be sent from it")
     if plan.report.conflicts:
         shown = "; ".join(f"line {one.line} {one.text}" for one in plan.report.first_conflicts[:3])
-        problems.append(f"{plan.report.conflicts} rows were sent as something else in this run: {shown}")
+        # Whoever sends says what becomes of these.
+        advice.append(f"{plan.report.conflicts} rows were sent as something else in this run: {shown}")
     if plan.recipients == 0:
         (advice if plan.empty else problems).append("there is nobody to send to")
     elif plan.recipients < channel.smallest_chunk:

@@ -14,7 +14,15 @@ from airflow.sdk import BaseHook
 from esms_connectors import ConfigurationError
 from esms_connectors.airflow.connections import Settings, client_from_settings, database_url, settings_of
 from esms_connectors.airflow.hooks import EsmsHook
-from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, code
+from esms_connectors.emulator import (
+    DEMO_API_KEY,
+    DEMO_BRANDNAME,
+    DEMO_OA_ID,
+    DEMO_SECRET_KEY,
+    DEMO_TEMPLATE_ID,
+    Emulator,
+    code,
+)
 
 KEY, SECRET = "CANARY0API0KEY0OF0THIS0TEST", "CANARY0SECRET0OF0THIS0TEST"
 
@@ -173,6 +181,32 @@ def test_the_key_may_stand_in_the_extra(connect: Callable[..., None]) -> None:
     """Airflow shows a login; the extra `api_key` it hides."""
     connect({"api_key": DEMO_API_KEY}, login=None)
     assert EsmsHook().test_connection()[0] is True
+
+
+@pytest.mark.parametrize(
+    ("extra", "works", "fragment"),
+    [
+        ({"brandname": DEMO_BRANDNAME, "oa_id": DEMO_OA_ID, "template_id": DEMO_TEMPLATE_ID}, True, "ENABLE"),
+        ({"brandname": "Nobody"}, False, "Nobody is not registered"),
+        ({"oa_id": "1"}, False, "1 is not connected"),
+        ({"oa_id": DEMO_OA_ID, "template_id": "999"}, False, "789"),
+    ],
+)
+def test_the_senders_of_a_connection_are_looked_at(
+    connect: Callable[..., None], gateway: Emulator, extra: dict[str, Any], works: bool, fragment: str
+) -> None:
+    """Brandname, OA and template, as the account has them; nothing is sent."""
+    connect(extra)
+    found, text = EsmsHook().test_connection()
+    assert (found, fragment in text, "\n" in text) == (works, True, False), text
+    assert gateway.message_count == 0
+
+
+def test_a_ca_bundle_that_is_not_there_is_told(connect: Callable[..., None]) -> None:
+    """Before anything is asked."""
+    connect({"ca_bundle": "/no/such.pem"})
+    works, text = EsmsHook().test_connection()
+    assert (works, "/no/such.pem" in text) == (False, True)
 
 
 @pytest.mark.parametrize(("gateway_code", "fragment"), [("101", "101"), ("140", "140")])

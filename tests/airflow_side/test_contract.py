@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipException
 from contract.cases import CASES, OA_ID, PARAMS, TEMPLATE_ID, Answer, Case, Order, World, check
+from contract.lists import LISTS, ListCase, check_reached
 from task_runs import Runs
 
 from esms_connectors import EsmsError
@@ -61,3 +62,20 @@ def test_airflow(case: Case, world: World, connect: Callable[..., None], runs: R
         return Answer("planned" if order.dry_run else "sent", result=json.loads(json.dumps(result)))
 
     check(case, world, operator)
+
+
+@pytest.mark.parametrize("case", LISTS, ids=[case.name for case in LISTS])
+def test_lists_by_airflow(case: ListCase, world: World, connect: Callable[..., None], runs: Runs) -> None:
+    """The arguments of the core, under the same names."""
+    connect({"oa_id": OA_ID})
+    task = ZnsBulkOperator(
+        task_id="send",
+        recipients=str(case.make(world.folder)),
+        template_id=TEMPLATE_ID,
+        template_params=PARAMS,
+        ledger_url=world.ledger,
+        run_key="r",
+        **case.arguments,
+    )
+    runs(task)
+    check_reached(case, world.gateway)

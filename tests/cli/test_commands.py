@@ -207,6 +207,29 @@ def test_check_says_what_is_wrong_and_what_to_do(
     assert word in wrong["text"]
 
 
+@pytest.mark.parametrize(
+    ("options", "check", "ok", "word"),
+    [
+        (("--brandname", DEMO_BRANDNAME), "brandname", True, "customer care"),
+        (("--brandname", DEMO_BRANDNAME.lower()), "brandname", False, "write it like that"),
+        (("--brandname", "Nobody"), "brandname", False, "is not registered"),
+        (("--oa", DEMO_OA_ID), "OA quota", True, "left today"),
+        (("--oa", "1"), "OA", False, "is not connected"),
+        (("--oa", DEMO_OA_ID, "--template", DEMO_TEMPLATE_ID), "template", True, "ENABLE"),
+        (("--oa", DEMO_OA_ID, "--template", "999"), "template", False, "789"),
+        (("--template", DEMO_TEMPLATE_ID), "template", None, "give its OA"),
+    ],
+)
+def test_check_looks_at_the_senders_that_are_named(
+    run: Run, options: tuple[str, ...], check: str, ok: bool | None, word: str
+) -> None:
+    """As the account has them; nothing is sent."""
+    done = run("check", "--json", *options)
+    found = {finding["check"]: finding for finding in json.loads(done.stdout)["checks"]}
+    assert (found[check]["ok"], word in found[check]["text"]) == (ok, True), found
+    assert done.returncode == (1 if ok is False else 0)
+
+
 def test_balance_in_dong(run: Run) -> None:
     """People read dong with points, machines get a number."""
     assert run("balance").stdout.strip().endswith(" đ")

@@ -17,6 +17,7 @@ from esms_connectors.emulator import (
     EmulatorConfig,
     Progress,
     VirtualClock,
+    html,
 )
 
 PHONE = "0901888484"
@@ -41,6 +42,43 @@ def test_names_templates_and_accounts(run: Run) -> None:
     assert told(run, "templates", "--brandname", DEMO_BRANDNAME)["count"] >= 0
     assert run("oa", "quota").returncode == 2
     assert run("templates").returncode == 2
+
+
+def test_a_template_is_saved_and_held_against(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+    """`--save`, then `--template-file`: sent by name where the function fails, refused where the template changed."""
+    lock, source = tmp_path / "lock.json", tmp_path / "customers.csv"
+    assert told(run, "template", DEMO_TEMPLATE_ID, "--oa", DEMO_OA_ID, "--save", str(lock))["status"] == "ENABLE"
+    source.write_text("phone,n,s,c,d\n0901000001,Lan,Goi,K,19/03/2025\n", encoding="utf-8")
+    words = [
+        *("send-zns", str(source), "--template", DEMO_TEMPLATE_ID, "--oa", DEMO_OA_ID, "--run-key", "march"),
+        *("--params", "customer_name=n,service=s,code=c,date=d", "--template-file", str(lock)),
+    ]
+    emulator.faults.add("get_zns_template", html(), every=1)
+    sent = run(*words)
+    assert sent.returncode == 0, sent.stderr
+    assert sent.stderr.count("did not tell template") == 1
+    emulator.faults.clear()
+    emulator.change_template(DEMO_TEMPLATE_ID, name="Another")
+    refused = run(*words)
+    assert (refused.returncode, "changed since" in refused.stderr) == (2, True)
+    assert refused.stderr.count("\n") == 1
+    assert emulator.message_count == 1
+    assert run("template", DEMO_TEMPLATE_ID, "--oa", DEMO_OA_ID, "--save", str(tmp_path / "no" / "f")).returncode == 2
+
+
+def test_a_plan_that_is_not_good_ends_with_2(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+    """For scripts that plan before they send."""
+    source = tmp_path / "customers.csv"
+    source.write_text("phone,n,s,c,d\n0901000001,Lan,Goi,K,19/03/2025\n", encoding="utf-8")
+    words = [
+        *("send-zns", str(source), "--template", DEMO_TEMPLATE_ID, "--oa", DEMO_OA_ID, "--run-key", "march"),
+        *("--params", "n,s,c,d", "--plan"),
+    ]
+    assert run(*words).returncode == 0
+    emulator.change_template(DEMO_TEMPLATE_ID, quality="LOW")
+    planned = run(*words)
+    assert (planned.returncode, "of LOW quality" in planned.stdout) == (2, True)
+    assert "This plan is not good." in planned.stdout
 
 
 def test_what_became_of_a_message(run: Run, emulator: Emulator) -> None:

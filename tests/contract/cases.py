@@ -87,6 +87,7 @@ PLAN_KEYS = frozenset(
         "cost_vnd",
         "balance_vnd",
         "left_vnd",
+        "good",
         "problems",
         "ledger",
         "rejects",
@@ -231,6 +232,18 @@ def _no_money(gateway: Emulator) -> None:
     gateway.faults.add("send_zns_bulk", code("103"), every=1)
 
 
+def _disabled(gateway: Emulator) -> None:
+    gateway.change_template(TEMPLATE_ID, status="DISABLE")
+
+
+def _little_quota(gateway: Emulator) -> None:
+    gateway.change_official_account(OA_ID, daily_quota=2)
+
+
+def _no_template(gateway: Emulator) -> None:
+    gateway.faults.add("get_zns_template", code("99"), every=1)
+
+
 def _up(gateway: Emulator) -> None:
     gateway.faults.clear()
 
@@ -342,6 +355,25 @@ CASES = (
         "a plan in the sandbox",
         (Step(Order(sandbox=True, dry_run=True), "planned", counts={"sandbox": True, "to_send": 3}),),
         (),
+    ),
+    Case(
+        "a template that is not enabled",
+        (
+            Step(Order(dry_run=True), "planned", counts={"to_send": 3, "good": True, "price_vnd": 300}),
+            Step(Order(dry_run=True), "planned", counts={"to_send": 3, "good": False}, before=_disabled),
+            Step(Order(), "refused", "is DISABLE, not ENABLE"),
+        ),
+        (),
+    ),
+    Case(
+        "more rows than the OA may send today",
+        (Step(Order(dry_run=True), "planned", counts={"to_send": 3, "good": False}, before=_little_quota),),
+        (),
+    ),
+    Case(
+        "columns by position, and no template to hold them against",
+        (Step(Order(), "sent", counts=_all(3), before=_no_template),),
+        (1, 2, 3),
     ),
     Case(
         "no connection, and again",

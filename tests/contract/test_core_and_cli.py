@@ -11,6 +11,7 @@ from typing import Any
 import pendulum
 import pytest
 from contract.cases import CASES, OA_ID, PARAMS, TEMPLATE_ID, Answer, Case, Front, Order, World, check
+from contract.lists import LISTS, ListCase, check_reached
 from esms_processes import Esms
 
 from esms_connectors import Credentials, EsmsClient, EsmsError
@@ -94,6 +95,8 @@ def cli(esms: Esms) -> Front:
             decision = "planned" if order.dry_run else "sent" if done.json["rows"]["rows"] else "skipped"
             return Answer(decision, result=done.json)
         assert "Traceback" not in done.err
+        if order.dry_run and done.code == 2 and done.json.get("good") is False:
+            return Answer("planned", result=done.json)
         said = (done.json["message"] if done.out else done.err).strip().replace("--on-empty", "on_empty")
         return Answer("refused" if done.code == 2 else "incomplete", said)
 
@@ -110,3 +113,26 @@ def test_core(case: Case, world: World) -> None:
 def test_cli(case: Case, world: World, cli: Callable[[World, Order], Answer]) -> None:
     """The command line does the same."""
     check(case, world, cli)
+
+
+@pytest.mark.parametrize("case", LISTS, ids=[case.name for case in LISTS])
+def test_lists_by_cli(case: ListCase, world: World, esms: Esms) -> None:
+    """The arguments of the core, as options."""
+    flags = {"--template": TEMPLATE_ID, "--oa": OA_ID, "--params": PARAMS, "--run-key": "r", "--ledger": world.ledger}
+    words = [f"{name}={value}" for name, value in flags.items()]
+    for name, value in case.arguments.items():
+        words.append(f"--{name.replace('_', '-')}" + ("" if value is True else f"={value}"))
+    done = esms.start(world.server.base_url, "send-zns", str(case.make(world.folder)), *words).finish()
+    assert done.code == 0, done.err
+    check_reached(case, world.gateway)
+
+
+@pytest.mark.parametrize("case", LISTS, ids=[case.name for case in LISTS])
+def test_lists_by_core(case: ListCase, world: World) -> None:
+    """With the arguments the people are reached."""
+    path = case.make(world.folder)
+    credentials = Credentials(DEMO_API_KEY, DEMO_SECRET_KEY)
+    with EsmsClient(credentials, base_url=world.server.base_url) as client, Ledger.open(world.ledger) as ledger:
+        channel = ZnsChannel(client, TEMPLATE_ID, OA_ID)
+        Campaign(channel, path, Columns.parse(PARAMS), ledger=ledger, run_key="r", **case.arguments).send()
+    check_reached(case, world.gateway)

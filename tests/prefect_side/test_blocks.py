@@ -29,8 +29,15 @@ from prefect.testing import standard_test_suites
 from prefect.testing.standard_test_suites import BlockStandardTestSuite
 from pydantic import ValidationError
 
-from esms_connectors import ConfigurationError, EsmsClient
-from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY
+from esms_connectors import ConfigurationError, EsmsClient, NotSentError
+from esms_connectors.emulator import (
+    DEMO_API_KEY,
+    DEMO_BRANDNAME,
+    DEMO_OA_ID,
+    DEMO_SECRET_KEY,
+    DEMO_TEMPLATE_ID,
+    Emulator,
+)
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, EsmsNotification, EsmsWarehouse
 from esms_connectors.prefect.blocks import DOCUMENTATION_URL, LOGO_URL, load_block
 from esms_connectors.prefect.ledger import open_default_ledger
@@ -100,7 +107,8 @@ def _noting(asked: list[object], resolve: Callable[..., Any]) -> Callable[..., A
         (
             EsmsCredentials,
             "esms-credentials",
-            "account api_key secret_key base_url sandbox brandname oa_id requests_per_second",
+            """account api_key secret_key base_url sandbox brandname oa_id requests_per_second template_id proxy
+            ca_bundle connect_timeout_seconds read_timeout_seconds""",
         ),
         (EsmsLedger, "esms-ledger", "url phone_secret lease_seconds"),
         (EsmsWarehouse, "esms-warehouse", "url phones phone_secret content"),
@@ -167,6 +175,30 @@ def test_a_client_of_the_block(credentials: EsmsCredentials) -> None:
     with loaded.get_client() as client:
         assert isinstance(client, EsmsClient)
         assert client.get_balance().balance_vnd > 0
+
+
+def test_a_block_is_checked(credentials: EsmsCredentials, gateway: Emulator) -> None:
+    """Keys, and the senders that it names: all findings, or one line of what is wrong. Nothing is sent."""
+    named = {"brandname": DEMO_BRANDNAME, "oa_id": DEMO_OA_ID, "template_id": DEMO_TEMPLATE_ID}
+    found = {one["check"]: one["ok"] for one in credentials.model_copy(update=named).check()}
+    assert {"keys", "brandname", "OA", "OA quota", "template"} <= {name for name, ok in found.items() if ok}
+    with pytest.raises(ConfigurationError, match=r"^brandname: Nobody is not registered.*template: .*789.*$"):
+        credentials.model_copy(update={**named, "brandname": "Nobody", "template_id": "999"}).check()
+    assert gateway.message_count == 0
+
+
+def test_the_network_of_a_block_reaches_the_client(prefect_server: str, tmp_path: Path) -> None:
+    """Proxy, CA bundle and timeouts; what cannot be used is told when it is saved, and the proxy's password nowhere."""
+    keys = {"account": "a", "api_key": "k" * 9, "secret_key": "s" * 9}
+    with pytest.raises(ConfigurationError, match="missing"):
+        EsmsCredentials(**keys, ca_bundle=str(tmp_path / "missing.pem")).get_client()
+    with pytest.raises(ConfigurationError, match="proxy"):
+        EsmsCredentials(**keys, proxy="nonsense").save(f"network-{uuid.uuid4().hex[:8]}")
+    block = EsmsCredentials(**keys, proxy="http://u:PASSWORD1234@127.0.0.1:9", read_timeout_seconds=7)
+    assert "PASSWORD1234" not in repr(block)
+    with block.get_client() as client, pytest.raises(NotSentError) as refused:
+        client.without_repeats().get_balance()
+    assert ("127.0.0.1:9" in str(refused.value), "PASSWORD1234" in str(refused.value)) == (True, False)
 
 
 def test_ids_stay_text() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from contract.cases import CASES, OA_ID, PARAMS, TEMPLATE_ID, Answer, Case, Order, World, check
+from contract.lists import LISTS, ListCase, check_reached
 from prefect import flow
 
 from esms_connectors import EsmsError
@@ -68,3 +69,23 @@ def prefect(world: World, order: Order, credentials: EsmsCredentials) -> Answer:
 def test_prefect(case: Case, world: World, credentials: EsmsCredentials) -> None:
     """Flows do what the table says."""
     check(case, world, lambda world, order: prefect(world, order, credentials))
+
+
+@pytest.mark.parametrize("case", LISTS, ids=[case.name for case in LISTS])
+def test_lists_by_prefect(case: ListCase, world: World, credentials: EsmsCredentials) -> None:
+    """The arguments of the core, under the same names."""
+    name = f"lists-{uuid.uuid4().hex[:8]}"
+    credentials.model_copy(update={"account": world.folder.name.strip("_")[:50]}).save(name)
+    EsmsLedger(url=world.ledger).save(name)
+    campaign = ZnsCampaign(
+        run_key="r",
+        source=str(case.make(world.folder)),
+        template_id=TEMPLATE_ID,
+        oa_id=OA_ID,
+        params=PARAMS.split(","),
+        credentials=name,
+        ledger=name,
+        **case.arguments,
+    )
+    zns_campaign(campaign)
+    check_reached(case, world.gateway)

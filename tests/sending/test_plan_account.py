@@ -160,10 +160,10 @@ def test_a_template_file_stands_in(
     gateway: Emulator, client: EsmsClient, campaign: Callable[..., Campaign], tmp_path: Path
 ) -> None:
     """It has the order of the values and their limits: by name all are sent, and what is too long is rejected."""
-    lock = saved(client, tmp_path)
+    file = saved(client, tmp_path)
     gateway.faults.add("get_zns_template", html(), every=1)
     rows = [*ROWS, {**ROWS[0], "phone": "0912000000", "customer_name": "x" * 31}]
-    run = campaign(zns(client, lock=lock), NAMED, rows)
+    run = campaign(zns(client, template_file=file), NAMED, rows)
     run.at_least = 0.5
     result = run.send()
     assert (result.accepted, result.report.rejected) == (40, 1)
@@ -171,11 +171,11 @@ def test_a_template_file_stands_in(
     assert "Ms 0" in next(gateway.messages()).content
 
 
-def saved(client: EsmsClient, folder: Path) -> TemplateLock:
+def saved(client: EsmsClient, folder: Path) -> str:
     """The template as `esms template --save` keeps it."""
     path = folder / "lock.json"
     TemplateLock(client.get_zns_template(DEMO_TEMPLATE_ID, DEMO_OA_ID), DEMO_OA_ID).write(path)
-    return read_template_file(path)
+    return str(path)
 
 
 PARAMS = tuple(TemplateParam(name) for name in NAMED)
@@ -200,19 +200,19 @@ def test_a_template_that_changed_is_refused(
     words: str,
 ) -> None:
     """Other variables, other limits, another tag: nothing is sent; a worse quality is no other template."""
-    lock = saved(client, tmp_path)
+    file = saved(client, tmp_path)
     gateway.change_template(DEMO_TEMPLATE_ID, quality="LOW")
-    assert campaign(zns(client, lock=lock), NAMED).plan().recipients == 40
+    assert campaign(zns(client, template_file=file), NAMED).plan().recipients == 40
     gateway.change_template(DEMO_TEMPLATE_ID, **change)
     with pytest.raises(TemplateChangedError, match=words):
-        campaign(zns(client, lock=lock), NAMED).send()
+        campaign(zns(client, template_file=file), NAMED).send()
     assert gateway.message_count == 0
 
 
 def test_a_file_of_another_template_is_refused(client: EsmsClient, tmp_path: Path) -> None:
     """By its ids, whatever the gateway says."""
     with pytest.raises(InvalidRequestError, match="holds template 267247"):
-        ZnsChannel(client, "999", DEMO_OA_ID, lock=saved(client, tmp_path)).row_rules()
+        ZnsChannel(client, "999", DEMO_OA_ID, template_file=saved(client, tmp_path)).row_rules()
 
 
 @pytest.mark.parametrize(
