@@ -62,7 +62,7 @@ def test_the_estimate_of_an_sms_is_of_a_segment(
     client: EsmsClient, campaign: Callable[..., Campaign], advertising: bool
 ) -> None:
     """A text of two segments: the price is that of one, the cost that of all; and it is what is charged."""
-    text = "Khuyen mai " + "a" * 200
+    text = "[QC] Khuyen mai " + "a" * 200 + " TC: soan TC gui 1234"
     kind = AdvertisingChannel if advertising else CareSmsChannel
     run = campaign(kind(client, text, DEMO_BRANDNAME, send_at=TOMORROW_NINE))
     plan = run.plan()
