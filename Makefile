@@ -17,6 +17,7 @@ AIRFLOW := .venvs/airflow
 PREFECT := .venvs/prefect
 BENCH := .venvs/bench
 DOCS := .venvs/docs
+DBT := .venvs/dbt
 NOT_CORE := $(addprefix --ignore=tests/,airflow_side prefect_side demo)
 
 # No Python is ever downloaded, and the environments are ours alone, whatever the shell has set for others.
@@ -44,10 +45,10 @@ demo: setup ## a campaign through a real Airflow, another through a real Prefect
 # Airflow, Prefect and the demo wait a good part of the time, which the core makes use of. Beside the plain run what knows
 # days and hours is run in one more setting, another one each day.
 .PHONY: test
-test: setup $(DOCS)/.ready ## everything: lint, types, documentation, core, Airflow, Prefect, the demo
+test: setup $(DOCS)/.ready $(DBT)/.ready ## everything: lint, types, documentation, core, Airflow, Prefect, the demo
 	$(say) "Everything, several parts at a time; what each says goes into .build/tests"
 	@$(CORE)/bin/python tests/side_by_side.py $(again) $(MAKEOVERRIDES) \
-	  -- test-prefect lint docs test-core test-airflow test-demo test-elsewhere
+	  -- test-prefect lint docs test-core test-airflow test-demo test-elsewhere test-dbt
 	$(say) "All of it passed"
 
 # --- parts of the demo -----------------------------------------------------------------------------------------------
@@ -137,6 +138,23 @@ test-elsewhere: $(CORE)/.ready ## what knows days and hours, in one setting (ELS
 .PHONY: test-mysql
 test-mysql: $(CORE)/.ready ## recipients of a real MariaDB, where Debian's mariadb-server-core is installed
 	@$(CORE)/bin/pytest --mysql tests/recipients $(ARGS)
+
+# dbt pins what the core does not, so it has an environment of its own.
+.PHONY: test-dbt
+test-dbt: $(CORE)/.ready $(DBT)/.ready ## the dbt package, built by dbt on DuckDB and PostgreSQL
+	$(say) "The dbt package, built by dbt"
+	@$(CORE)/bin/pytest --dbt $(DBT)/bin/dbt tests/warehouse/test_marts.py $(ARGS)
+
+.PHONY: lock-dbt
+lock-dbt: | $(filter .uv/bin/uv,$(UV)) ## resolve anew and write locks/dbt.txt; dbt 1.12 fetches a part from outside the index
+	@printf 'dbt-core>=1.11,<1.12\ndbt-duckdb>=1.11,<1.12\ndbt-postgres>=1.10\n' | $(UV) pip compile --quiet --upgrade \
+	  --generate-hashes --no-header --no-annotate --universal --python-version 3.11 - --output-file locks/dbt.txt
+
+$(DBT)/.ready: locks/dbt.txt | $(filter .uv/bin/uv,$(UV))
+	$(say) "Setting up $(@D) (first time, or the lock changed)"
+	@$(UV) venv --quiet --clear --python $(PYTHON) $(@D)
+	@$(UV) pip sync --quiet --python $(@D) --require-hashes $<
+	@touch $@
 
 # Each Python from 3.11 on that uv or pyenv has on this machine; `make PYTHON=... test` runs everything with one.
 .PHONY: test-pythons

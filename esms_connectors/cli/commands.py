@@ -29,6 +29,7 @@ from esms_connectors.cli.settings import (
     read_send_time,
 )
 from esms_connectors.cli.terminal import echo
+from esms_connectors.cli.warehouse import coverage, marts
 from esms_connectors.gateway.codes import CODES
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.models import Submission
@@ -349,5 +350,6 @@ def demo(folder: str, as_json: bool) -> None:
 
 _GUARD = (stop, resume, suppress, guard)
 _SENDING = (send, send_zns, ledger_commands, reconcile_run, resend)
-for command in (call, *LOOKING, *_SENDING, *_GUARD, pull, report, sql, erase):
+_SENT_DATA = (pull, report, sql, coverage, marts, erase)
+for command in (call, *LOOKING, *_SENDING, *_GUARD, *_SENT_DATA):
     esms.add_command(command)

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import pendulum
@@ -35,13 +35,14 @@ from esms_connectors.sent_data.windows import ALL_SMS_TYPES
 if TYPE_CHECKING:
     from esms_connectors.warehouse import LoadProgress, LoadSummary, Privacy
 
-into_option = click.option(
-    "--into",
-    "address",
-    envvar="ESMS_WAREHOUSE",
-    required=True,
-    metavar="URL",
-    help="duckdb:///file.duckdb, postgresql://…, a folder, s3://bucket/prefix?format=parquet, dlt://…",
+INTO: dict[str, Any] = {
+    "envvar": "ESMS_WAREHOUSE",
+    "metavar": "URL",
+    "help": "duckdb:///file.duckdb, postgresql://…, a folder, s3://bucket/prefix?format=parquet, dlt://…",
+}
+into_option = click.option("--into", "address", required=True, **INTO)
+types_option = click.option(
+    "--types", metavar="LIST", help="Message types such as 2,25 or zns,customer_care; default: all."
 )
 phones_option = click.option(
     "--phones",
@@ -67,7 +68,7 @@ phones_option = click.option(
     help="Created until, likewise; a day is its midnight. Default: now, or without --from the last midnight.",
 )
 @into_option
-@click.option("--types", metavar="LIST", help="Message types such as 2,25 or zns,customer_care; default: all.")
+@types_option
 @click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True)
 @click.option(
     "--most-days",
@@ -122,11 +123,11 @@ def pull(
     end = None if end_text is None else read_time(end_text, "--to", now=now)
     if start is not None and start >= (end or now):
         raise InvalidRequestError(f"--from {start_text!r} is not earlier than --to: the span is empty.", field="from")
-    sms_types = _read_types(types)
-    _need_columns()
+    sms_types = read_types(types)
+    need_columns()
     from esms_connectors.warehouse import load_planned, open_warehouse, plan_load
 
-    privacy = _privacy(phones, content=not no_content)
+    privacy = phone_privacy(phones, content=not no_content)
     console = Console(stderr=True)
     with (
         open_client(base_url, sandbox, max_connections=threads + 1) as client,
@@ -162,18 +163,18 @@ def _print_summary(summary: LoadSummary, name: str) -> None:
     echo(f"  into         {name}\n  took         {summary.seconds:.1f} s")
 
 
-def _need_columns() -> None:
+def need_columns() -> None:
     for module in ("pyarrow", "msgspec"):
         need(module, "duckdb")
 
 
-def _privacy(phones: str, *, content: bool = True) -> Privacy:
+def phone_privacy(phones: str, *, content: bool = True) -> Privacy:
     from esms_connectors.warehouse import Privacy
 
     return Privacy.from_env(phones, content=content)
 
 
-def _read_types(text: str | None) -> tuple[int, ...]:
+def read_types(text: str | None) -> tuple[int, ...]:
     if text is None:
         return ALL_SMS_TYPES
     by_name = {one.name.casefold(): one.value for one in SmsType if one.value in ALL_SMS_TYPES}
@@ -296,10 +297,10 @@ def erase(
             echo(f"{place}: " + ", ".join(f"{count:,} {what}" for what, count in counts.items()))
 
     if addresses:
-        _need_columns()
+        need_columns()
         from esms_connectors.warehouse import erase_phone, open_warehouse
 
-        privacy = _privacy(phones)
+        privacy = phone_privacy(phones)
         for address in addresses:
             with open_warehouse(address) as warehouse:
                 note(warehouse.name, erase_phone(warehouse, number, privacy))

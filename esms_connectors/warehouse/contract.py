@@ -8,7 +8,7 @@ change, `esms_loads` one line a window with what the last load of it found.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
@@ -234,6 +234,20 @@ class Warehouse(abc.ABC):
         """
         raise ConfigurationError(
             f"{self.name} cannot be asked: reports are made from a DuckDB file or PostgreSQL. Load the same days there."
+        )
+
+    def create_views(self, views: Mapping[str, str]) -> None:
+        """
+        Create views, or replace those of the same names, all or none.
+
+        Args:
+            views: name -> query, each after those that it reads.
+
+        Raises:
+            ConfigurationError: it has no views, or a name is taken by something that is no view.
+        """
+        raise ConfigurationError(
+            f"{self.name} has no views: they are made in a DuckDB file or PostgreSQL. Load the same days there."
         )
 
     @abc.abstractmethod

@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -28,7 +28,7 @@ from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.sent_data.reader import SentWindow
 from esms_connectors.warehouse.contract import MergeCounts, Person, Reader, Warehouse, WarehouseError, WindowLoad
-from esms_connectors.warehouse.errors import interrupts
+from esms_connectors.warehouse.errors import interrupts, name_is_free
 from esms_connectors.warehouse.file_store import sync
 from esms_connectors.warehouse.merge_sql import READ_LOADS
 from esms_connectors.warehouse.merging import (
@@ -107,6 +107,14 @@ class DuckDbWarehouse(Warehouse):
 
     def erase(self, person: Person) -> dict[str, int]:
         return self._in_session(lambda session: erase_person(session, person), rewritten=True)
+
+    def create_views(self, views: Mapping[str, str]) -> None:
+        def work(connection: duckdb.DuckDBPyConnection) -> None:
+            for name, query in views.items():
+                with name_is_free(self.name, name, duckdb.CatalogException):
+                    connection.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
+
+        self._in_transaction(work)
 
     def ask(self, work: Callable[[Reader], _T]) -> _T:
         if not self._path.is_file():

@@ -32,6 +32,22 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextlib.contextmanager
+def name_is_free(warehouse: str, name: str, *errors: type[Exception]) -> Iterator[None]:
+    """
+    Raises:
+        ConfigurationError: the database said, by one of `errors`, that the name of a view is taken.
+    """
+    try:
+        yield
+        return
+    except errors:
+        pass
+    raise ConfigurationError(
+        f"{warehouse}: {name} is there already and is no view of these columns: drop or rename it, then try again."
+    )
+
+
+@contextlib.contextmanager
 def refusals(subject: str, did: str) -> Iterator[None]:
     """
     Raises:

@@ -6,10 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
+from datetime import timedelta
 
 from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.sent_data.reader import IncompleteWindowError, WindowReading
 from esms_connectors.warehouse.contract import MergeCounts
+
+# How long the gateway lists rows is documented nowhere. Within this time an empty window is taken for what it says.
+KEPT_FOR = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,10 @@ class LoadCounts:
         windows, rows: loaded.
         inserted, changed, unchanged, regressed: what became of the rows; see `MergeCounts`.
         open_rows: rows that are not final; their windows are worth another reading later.
+        shrunk_windows, unlisted_rows: windows that list fewer rows than when they were loaded before, and how many; the
+            gateway may not keep them any longer. The warehouse keeps them as they were.
+        old_windows_without_rows: windows that ended more than `KEPT_FOR` before they were read and list nothing: either
+            nothing was sent, or the gateway no longer has the rows, which it documents nowhere.
         states: state -> rows.
     """
 
@@ -56,6 +64,9 @@ class LoadCounts:
     unchanged: int = 0
     regressed: int = 0
     open_rows: int = 0
+    shrunk_windows: int = 0
+    unlisted_rows: int = 0
+    old_windows_without_rows: int = 0
     states: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
@@ -66,6 +77,11 @@ class LoadCounts:
             (self.open_rows, "not final yet"),
         ):
             text += f", {count:,} {what}" if count else ""
+        if self.shrunk_windows:
+            text += f"; {self.shrunk_windows:,} windows list {self.unlisted_rows:,} rows fewer than when loaded before"
+        if self.old_windows_without_rows:
+            text += f"; {self.old_windows_without_rows:,} windows of more than {KEPT_FOR.days} days ago list nothing: "
+            text += "the gateway may no longer have their rows"
         return text
 
     def as_dict(self) -> dict[str, object]:
@@ -75,8 +91,12 @@ class LoadCounts:
             "states": dict(self.states)
         }
 
-    def add(self, reading: WindowReading, counts: MergeCounts) -> None:
-        """Count a window that was loaded."""
+    def add(self, reading: WindowReading, counts: MergeCounts, *, loaded_before: int = 0) -> None:
+        """Count a window that was loaded; `loaded_before`: rows that an earlier load of it had listed."""
+        self.shrunk_windows += reading.rows < loaded_before
+        self.unlisted_rows += max(0, loaded_before - reading.rows)
+        if not reading.rows and reading.read_at is not None:
+            self.old_windows_without_rows += reading.window.end < reading.read_at - KEPT_FOR
         self.windows += 1
         self.rows += reading.rows
         self.inserted += counts.inserted

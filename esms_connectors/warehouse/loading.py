@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pendulum
@@ -14,10 +13,11 @@ from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.redaction import get_logger
-from esms_connectors.sent_data.fetching import WindowReading, count_window
+from esms_connectors.sent_data.fetching import WindowReading
 from esms_connectors.sent_data.reader import IncompleteWindowError, SentDataReader
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow
 from esms_connectors.warehouse.contract import MergeCounts, Warehouse, WindowLoad
+from esms_connectors.warehouse.coverage import compare_windows
 from esms_connectors.warehouse.load_summary import LoadIncompleteError, LoadProgress, LoadSummary
 from esms_connectors.warehouse.planning import MAX_AGE, MOST_DAYS, Clock, LoadPlan, plan_load
 from esms_connectors.warehouse.privacy import Privacy
@@ -148,28 +148,12 @@ def recount_windows(
     """
     if not windows:
         return []
-    privacy = privacy or Privacy()
-    asked = set(windows)
-    loads = {load.window: load for load in warehouse.loads() if load.window in asked}
-    with ThreadPoolExecutor(threads, thread_name_prefix="esms-recount") as pool:
-        try:
-            counts = dict(zip(windows, pool.map(lambda window: count_window(client, window), windows), strict=True))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-    def is_as_loaded(window: SentWindow) -> bool:
-        load, count = loads.get(window), counts[window]
-        if load is None or count.rows != (load.row_count if load.count_total is None else load.count_total):
-            return False
-        return count.digest is None or privacy.digest(count.digest) == load.digest
-
-    same = [window for window in windows if is_as_loaded(window)]
-    warehouse.note_counted(same, counted_at=_milliseconds(now()))
-    differing = [window for window in windows if window not in set(same)]
-    for window in differing:
-        logger.info("%s: %d rows now; reading it again", window, counts[window].rows)
-    return differing
+    found = compare_windows(client, warehouse, windows, privacy=privacy, threads=threads)
+    differing = {one.window for one in found}
+    warehouse.note_counted([one for one in windows if one not in differing], counted_at=_milliseconds(now()))
+    for one in found:
+        logger.info("%s; reading it again", one)
+    return [window for window in windows if window in differing]
 
 
 def load_windows(
@@ -202,6 +186,7 @@ def load_windows(
     pending = [window for window in wanted if window not in done]
     if not pending:
         return summary
+    before = {load.window: load.row_count for load in warehouse.loads() if load.row_count}
     number = warehouse.plan(pending, planned_at=planned_at, privacy=privacy.fingerprint)
     incomplete: list[IncompleteWindowError] = []
 
@@ -225,9 +210,10 @@ def load_windows(
                     incomplete.append(error)
                     continue
                 counts = warehouse.merge(_load_of(reading, planned_at, number, privacy), spool)
-            (summary.follow_up if reading.window in follow_up else summary).add(reading, counts)
+            counted = summary.follow_up if reading.window in follow_up else summary
+            counted.add(reading, counts, loaded_before=before.get(reading.window, 0))
             tell()
-            _log(reading, counts)
+            _log(reading, counts, before.get(reading.window, 0))
     summary.seconds = time.monotonic() - began
     if incomplete:
         # Under a later date than the others: the next call must read all again, not only what failed here.
@@ -243,7 +229,12 @@ def load_windows(
     return summary
 
 
-def _log(reading: WindowReading, counts: MergeCounts) -> None:
+def _log(reading: WindowReading, counts: MergeCounts, before: int) -> None:
+    if reading.rows < before:
+        logger.warning(
+            "%s: %d rows were listed before, %d are now; the others stay in the warehouse as they were.",
+            *(reading.window, before, reading.rows),
+        )
     if reading.rows:
         logger.info(
             "%s: %d rows, %d new, %d changed, %d not final",

@@ -107,8 +107,8 @@ def plan_load(
                 windows, first = (*before.windows, *windows), before.start
                 notes += before.notes
     else:
-        last = _midnight_before(scheduled or present) if end is None else check_moment(end, "end")
-        missing = [_missing_spans(loads, sms_type, last, present) for sms_type in types]
+        last = last_midnight(scheduled or present) if end is None else check_moment(end, "end")
+        missing = [missing_spans(loads, sms_type, last, present) for sms_type in types]
         oldest = last.subtract(days=most_days)
         windows = tuple(
             window
@@ -159,17 +159,17 @@ def follow_up_windows(
     return sorted(load.window for load in loads if _reason_to_read(load, present))
 
 
-def _is_closed(load: WindowLoad, present: DateTime) -> bool:
+def is_closed(load: WindowLoad, present: DateTime) -> bool:
     """Read to its end. A reading from the future was dated by a clock that was ahead, and proves no end."""
     return load.closed and not load.is_owed and load.read_at is not None and load.read_at <= present
 
 
-def _missing_spans(
+def missing_spans(
     loads: Sequence[WindowLoad], sms_type: int, end: DateTime, present: DateTime
 ) -> list[tuple[DateTime, DateTime]]:
     """What no closed window covers, from the first window that anybody asked for; the last day where nobody did."""
     windows = sorted(
-        (load.window.start, load.window.end, _is_closed(load, present))
+        (load.window.start, load.window.end, is_closed(load, present))
         for load in loads
         if load.window.sms_type == sms_type
     )
@@ -177,8 +177,8 @@ def _missing_spans(
         return [(end.in_timezone(VIETNAM).subtract(microseconds=1).start_of("day").in_timezone("UTC"), end)]
     missing = []
     reached = windows[0][0]
-    for begin, until, is_closed in windows:
-        if not is_closed:
+    for begin, until, closed in windows:
+        if not closed:
             continue
         if reached < min(begin, end):
             missing.append((reached, min(begin, end)))
@@ -191,13 +191,26 @@ def _missing_spans(
 def _worth_a_look(loads: Sequence[WindowLoad], present: DateTime, max_age: timedelta) -> list[WindowLoad]:
     """Those that have begun, not too long ago, and that no other one stands for."""
     recent = [load for load in loads if load.window.end >= present - max_age and load.window.start < present]
-    return [load for load in recent if not any(_stands_for(other, load) for other in recent)]
+    return without_stood_for(recent)
+
+
+def without_stood_for(loads: Sequence[WindowLoad]) -> list[WindowLoad]:
+    """Those whose rows are in no bigger window that was read later."""
+    kept: list[WindowLoad] = []
+    reaching: list[WindowLoad] = []  # windows of the type that began before, and have not ended
+    for load in sorted(loads, key=lambda one: (one.window.sms_type, one.window.start, -one.window.end.timestamp())):
+        window = load.window
+        reaching = [one for one in reaching if one.window.sms_type == window.sms_type and one.window.end > window.start]
+        if not any(_stands_for(other, load) for other in reaching):
+            kept.append(load)
+        reaching.append(load)
+    return kept
 
 
 def _reason_to_read(load: WindowLoad, present: DateTime) -> str:
     if load.is_owed:
         return "asked for and not read"
-    if not _is_closed(load, present):
+    if not is_closed(load, present):
         return "read before they had ended"
     return "with rows not final" if load.open_rows else ""
 
@@ -223,7 +236,8 @@ def _lies_in(inner: SentWindow, outer: SentWindow) -> bool:
     return inner.sms_type == outer.sms_type and outer.start <= inner.start and inner.end <= outer.end
 
 
-def _midnight_before(moment: datetime) -> DateTime:
+def last_midnight(moment: datetime) -> DateTime:
+    """The last one in Vietnam, not after `moment`."""
     return check_moment(moment, "scheduled").in_timezone(VIETNAM).start_of("day").in_timezone("UTC")
 
 

@@ -36,6 +36,7 @@ from esms_connectors.warehouse.contract import (
     WarehouseError,
     WindowLoad,
 )
+from esms_connectors.warehouse.errors import name_is_free
 from esms_connectors.warehouse.merge_sql import CHUNK, READ_LOADS, Staged, find_missing_tables, table_statements
 from esms_connectors.warehouse.merging import erase_person, merge_window, note_counted, plan_windows, read_load
 
@@ -151,6 +152,17 @@ class PostgresWarehouse(Warehouse):
 
     def erase(self, person: Person) -> dict[str, int]:
         return self._in_transaction(lambda session: erase_person(session, person))
+
+    def create_views(self, views: Mapping[str, str]) -> None:
+        # Replaced rather than dropped: who was granted a view keeps it.
+        def work(session: _PostgresSession) -> None:
+            for name, query in views.items():
+                with name_is_free(
+                    self.name, name, psycopg.errors.WrongObjectType, psycopg.errors.InvalidTableDefinition
+                ):
+                    session.change(f"CREATE OR REPLACE VIEW {name} AS {query}")
+
+        self._in_transaction(work)
 
     def ask(self, work: Callable[[Reader], _T]) -> _T:
         connection = self._take()

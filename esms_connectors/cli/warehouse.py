@@ -1,0 +1,176 @@
+"""`esms marts`, `esms coverage`: views for analysts, and what of the sent data is in a warehouse."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+from pendulum import DateTime
+from rich.table import Table
+
+from esms_connectors.cli.output import json_option, print_json, print_table
+from esms_connectors.cli.pulling import (
+    INTO,
+    into_option,
+    need_columns,
+    phone_privacy,
+    phones_option,
+    read_types,
+    types_option,
+)
+from esms_connectors.cli.settings import connection_options, open_client
+from esms_connectors.gateway.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from esms_connectors.warehouse.coverage import TypeCoverage, WindowDifference
+
+_NOT_COMPLETE = 4
+_MOST_SHOWN = 20
+
+
+@click.command("marts")
+@click.option("--into", "address", **INTO)
+@click.option("--copy-dbt", metavar="FOLDER", help="Instead, copy the same models as a dbt package into a new folder.")
+@json_option
+def marts(address: str | None, copy_dbt: str | None, as_json: bool) -> None:
+    """
+    Create views for analysts on what was pulled: daily delivery, costs by month, times, failures, a month's statement.
+
+    A query on a view sees what the last pull brought. The same command brings the views up to date after an upgrade.
+
+    \b
+    Examples:
+      esms marts --into duckdb:///esms.duckdb
+      esms marts --copy-dbt ./dbt_esms
+    """
+    need_columns()
+    from esms_connectors.warehouse import open_warehouse
+    from esms_connectors.warehouse.marts import copy_dbt_package, create_marts
+
+    if copy_dbt is not None:
+        copied = str(copy_dbt_package(copy_dbt))
+        print_json({"copied_to": copied}) if as_json else click.echo(f"The dbt package esms is in {copied}")
+        return
+    if not address:
+        raise InvalidRequestError("Give --into, where the rows were pulled to, or set ESMS_WAREHOUSE.", field="into")
+    with open_warehouse(address) as warehouse:
+        names, place = create_marts(warehouse), warehouse.name
+    if as_json:
+        print_json({"views": names, "into": place})
+        return
+    click.echo("\n".join([f"Views in {place}:", *(f"  {name}" for name in names)]))
+
+
+@click.command("coverage")
+@into_option
+@types_option
+@click.option("--compare", is_flag=True, help="Also count at the gateway what it lists today: one call a window.")
+@click.option(
+    "--days", type=click.IntRange(min=1), default=31, show_default=True, help="With --compare: windows so far back."
+)
+@click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True)
+@phones_option
+@connection_options
+@json_option
+def coverage(
+    address: str,
+    types: str | None,
+    compare: bool,
+    days: int,
+    threads: int,
+    phones: str,
+    base_url: str | None,
+    sandbox: bool | None,
+    as_json: bool,
+) -> None:
+    """
+    Which windows are loaded, owed, or were never loaded; with --compare, where the gateway lists other rows today.
+
+    Ends with 4 where something is missing or differs, so that a schedule can watch it.
+
+    \b
+    Examples:
+      esms coverage --into duckdb:///esms.duckdb
+      esms coverage --into postgresql://etl@db/warehouse --compare --days 7
+    """
+    sms_types = read_types(types)
+    need_columns()
+    from esms_connectors.warehouse import open_warehouse
+    from esms_connectors.warehouse.coverage import compare_windows, coverage_by_type, recent_windows
+
+    differing: list[WindowDifference] = []
+    compared = 0
+    with open_warehouse(address) as warehouse:
+        found, place = coverage_by_type(warehouse, sms_types=sms_types), warehouse.name
+        if compare:
+            windows = recent_windows(warehouse, days, sms_types=sms_types)
+            compared = len(windows)
+            with open_client(base_url, sandbox, max_connections=threads + 1) as client:
+                differing = compare_windows(client, warehouse, windows, privacy=phone_privacy(phones), threads=threads)
+    if as_json:
+        print_json(_as_json(found, differing, compared if compare else None, place))
+    else:
+        _show(found, differing, compared if compare else None)
+    if differing or not all(one.complete for one in found):
+        sys.exit(_NOT_COMPLETE)
+
+
+def _as_json(
+    found: list[TypeCoverage], differing: list[WindowDifference], compared: int | None, place: str
+) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "into": place,
+        "types": [
+            {
+                "sms_type": one.sms_type,
+                "first": one.first,
+                "windows": one.windows,
+                "rows": one.rows,
+                "owed": one.owed,
+                "not_closed": one.not_closed,
+                "open_windows": one.open_windows,
+                "missing": [{"from": start, "to": end} for start, end in one.missing],
+                "complete": one.complete,
+            }
+            for one in found
+        ],
+    }
+    if compared is not None:
+        told["compared"] = compared
+        told["differing"] = [
+            {
+                "sms_type": int(one.window.sms_type),
+                "from": one.window.start,
+                "to": one.window.end,
+                "loaded": one.loaded,
+                "listed": one.listed,
+            }
+            for one in differing
+        ]
+    return told
+
+
+def _show(found: list[TypeCoverage], differing: list[WindowDifference], compared: int | None) -> None:
+    table = Table("type", "since", "windows", "rows", "owed", "not closed", "with open rows", "missing", box=None)
+    never = [one.sms_type for one in found if one.first is None]
+    for one in found:
+        if one.first is not None:
+            counts = (one.windows, one.rows, one.owed, one.not_closed, one.open_windows, len(one.missing))
+            table.add_row(str(one.sms_type), _time(one.first), *(f"{count:,}" for count in counts))
+    print_table(table)
+    if never:
+        click.echo(f"never loaded: type {', '.join(map(str, never))}")
+    gaps = [(one.sms_type, *span) for one in found for span in one.missing]
+    for sms_type, start, end in gaps[:_MOST_SHOWN]:
+        click.secho(f"missing: type {sms_type}, {_time(start)} to {_time(end)} in Vietnam", fg="yellow")
+    for one_window in differing[:_MOST_SHOWN]:
+        click.secho(f"differs: {one_window}", fg="yellow")
+    if more := max(0, len(gaps) - _MOST_SHOWN) + max(0, len(differing) - _MOST_SHOWN):
+        click.echo(f"and {more:,} more; --json shows all")
+    if compared is not None:
+        click.echo(f"{compared:,} windows counted at the gateway, {len(differing):,} of them differ")
+
+
+def _time(moment: DateTime) -> str:
+    return moment.in_timezone("Asia/Ho_Chi_Minh").format("YYYY-MM-DD HH:mm")

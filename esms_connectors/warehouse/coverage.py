@@ -1,0 +1,164 @@
+"""Is all of it there? What loads left in `esms_loads`, and, on request, what the gateway lists today beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pendulum import DateTime
+
+from esms_connectors.gateway import machine_clock
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.models import SmsType
+from esms_connectors.sent_data.fetching import count_window
+from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow
+from esms_connectors.warehouse.contract import Warehouse, WindowLoad
+from esms_connectors.warehouse.planning import Clock, is_closed, last_midnight, missing_spans, without_stood_for
+from esms_connectors.warehouse.privacy import Privacy
+
+__all__ = ["TypeCoverage", "WindowDifference", "compare_windows", "coverage_by_type", "recent_windows"]
+
+
+@dataclass(frozen=True, slots=True)
+class TypeCoverage:
+    """
+    What of one message type is in a warehouse, up to the last midnight in Vietnam.
+
+    Attributes:
+        sms_type: the type.
+        first: start of the first window that anybody asked for, UTC; None for a type that was never loaded.
+        windows, rows: loaded, and the rows that were listed in them; a window that a bigger one holds is left out.
+        owed: asked for, and not read since.
+        not_closed: read before they had ended, or while rows moved.
+        open_windows: with rows that were not final.
+        missing: spans since `first` that no closed window covers, UTC.
+    """
+
+    sms_type: int
+    first: DateTime | None
+    windows: int
+    rows: int
+    owed: int
+    not_closed: int
+    open_windows: int
+    missing: tuple[tuple[DateTime, DateTime], ...]
+
+    @property
+    def complete(self) -> bool:
+        """Nothing is owed or missing since the first window; rows that are not final may still change."""
+        return not (self.owed or self.not_closed or self.missing)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowDifference:
+    """A window that lists other rows than were loaded: `loaded` of them, and `listed` today."""
+
+    window: SentWindow
+    loaded: int
+    listed: int
+
+    def __str__(self) -> str:
+        if self.listed == self.loaded:
+            return f"{self.window}: {self.loaded:,} rows, some of them changed"
+        return f"{self.window}: {self.loaded:,} rows loaded, {self.listed:,} listed today"
+
+
+def coverage_by_type(
+    warehouse: Warehouse,
+    *,
+    sms_types: Iterable[SmsType | int] = ALL_SMS_TYPES,
+    end: datetime | None = None,
+    now: Clock = machine_clock.now,
+) -> list[TypeCoverage]:
+    """
+    Args:
+        end: until when, aware; the last midnight in Vietnam if None.
+
+    Raises:
+        WarehouseError, ConfigurationError: the warehouse cannot be used.
+    """
+    warehouse.prepare()
+    present = now().in_timezone("UTC")
+    last = last_midnight(present) if end is None else last_midnight(end)
+    by_type: dict[int, list[WindowLoad]] = {int(sms_type): [] for sms_type in sms_types}
+    for load in warehouse.loads():
+        if load.window.sms_type in by_type:
+            by_type[load.window.sms_type].append(load)
+    return [_coverage_of(sms_type, loads, last, present) for sms_type, loads in by_type.items()]
+
+
+def _coverage_of(sms_type: int, all_loads: Sequence[WindowLoad], last: DateTime, present: DateTime) -> TypeCoverage:
+    loads = without_stood_for([load for load in all_loads if load.window.start < last])
+    ended = [load for load in loads if load.read_at is not None and load.window.end <= present]
+    return TypeCoverage(
+        sms_type,
+        first=min((load.window.start for load in loads), default=None),
+        windows=sum(load.read_at is not None for load in loads),
+        rows=sum(load.row_count for load in loads),
+        owed=sum(load.is_owed for load in loads),
+        not_closed=sum(not load.is_owed and not is_closed(load, present) for load in ended),
+        open_windows=sum(load.open_rows > 0 for load in loads),
+        missing=tuple(missing_spans(loads, sms_type, last, present)) if loads else (),
+    )
+
+
+def recent_windows(
+    warehouse: Warehouse,
+    days: int,
+    *,
+    sms_types: Iterable[SmsType | int] = ALL_SMS_TYPES,
+    now: Clock = machine_clock.now,
+) -> list[SentWindow]:
+    """Loaded windows that ended in the last so many days, without those that a bigger one holds."""
+    types = {int(sms_type) for sms_type in sms_types}
+    since = now() - timedelta(days=days)
+    loads = [load for load in warehouse.loads() if load.window.end >= since and load.window.sms_type in types]
+    return sorted(load.window for load in without_stood_for(loads) if load.read_at is not None and not load.is_owed)
+
+
+def compare_windows(
+    client: EsmsClient,
+    warehouse: Warehouse,
+    windows: Sequence[SentWindow],
+    *,
+    privacy: Privacy | None = None,
+    threads: int = 8,
+    progress: Callable[[int], object] | None = None,
+) -> list[WindowDifference]:
+    """
+    Count the rows of loaded windows again, one call each; where one answer holds them all, compare these as well.
+
+    Args:
+        privacy: how the warehouse keeps phones.
+        progress: called with the windows counted so far.
+
+    Returns:
+        The windows that list something else than was loaded.
+
+    Raises:
+        GatewayError, NotSentError, OutcomeUnknownError: the gateway said no.
+        WarehouseError, ConfigurationError: the warehouse did.
+    """
+    privacy = privacy or Privacy()
+    asked = set(windows)
+    loads = {load.window: load for load in warehouse.loads() if load.window in asked}
+    differing = []
+    with ThreadPoolExecutor(threads, thread_name_prefix="esms-recount") as pool:
+        try:
+            counts = pool.map(lambda window: count_window(client, window), windows)
+            for number, (window, count) in enumerate(zip(windows, counts, strict=True), start=1):
+                load = loads.get(window)
+                loaded = 0 if load is None else load.row_count if load.count_total is None else load.count_total
+                same = load is not None and count.rows == loaded
+                if same and load is not None and count.digest is not None:
+                    same = privacy.digest(count.digest) == load.digest
+                if not same:
+                    differing.append(WindowDifference(window, loaded, count.rows))
+                if progress is not None:
+                    progress(number)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return differing

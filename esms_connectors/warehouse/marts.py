@@ -1,0 +1,75 @@
+"""
+Views for analysts on the tables that loads fill: daily delivery, costs by month, times, failures, a statement.
+
+The SQL is that of the dbt package `dbt_esms`, whose models are made into views as they stand, in DuckDB and PostgreSQL
+alike.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping
+from functools import cache
+from graphlib import TopologicalSorter
+from importlib.resources import as_file, files
+from pathlib import Path
+from types import MappingProxyType
+
+from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.warehouse.contract import Warehouse
+
+__all__ = ["copy_dbt_package", "create_marts", "mart_views"]
+
+_PACKAGE = files("esms_connectors") / "dbt_esms"
+_SOURCE = re.compile(r"\{\{\s*source\('esms', '(\w+)'\)\s*\}\}")
+_REF = re.compile(r"\{\{\s*ref\('(\w+)'\)\s*\}\}")
+
+
+@cache
+def mart_views() -> Mapping[str, str]:
+    """View -> its query, each after those that it reads."""
+    texts = {
+        model.name.removesuffix(".sql"): model.read_text("utf-8")
+        for model in (_PACKAGE / "models").iterdir()
+        if model.name.endswith(".sql")
+    }
+    order = TopologicalSorter({name: _REF.findall(text) for name, text in sorted(texts.items())}).static_order()
+    return MappingProxyType({name: _REF.sub(r"\1", _SOURCE.sub(r"\1", texts[name])) for name in order})
+
+
+def create_marts(warehouse: Warehouse) -> tuple[str, ...]:
+    """
+    Create the views, or bring them up to date; all of them or none.
+
+    Returns:
+        Their names.
+
+    Raises:
+        ConfigurationError: the warehouse has no views, or something else has such a name.
+        WarehouseError: the database cannot be reached, or refused.
+    """
+    views = mart_views()
+    warehouse.create_views(views)
+    return tuple(views)
+
+
+def copy_dbt_package(folder: str | Path) -> Path:
+    """
+    Copy the dbt package into a folder that is not there yet, and give its path.
+
+    Raises:
+        ConfigurationError: the folder is there, or cannot be written.
+    """
+    place = Path(folder).expanduser().absolute()
+    if place.exists():
+        raise ConfigurationError(f"{place} is there already: give another folder, or move it away.")
+    problem = ""
+    try:
+        with as_file(_PACKAGE) as package:
+            shutil.copytree(package, place)
+    except OSError as error:
+        problem = error.strerror or type(error).__name__
+    if problem:
+        raise ConfigurationError(f"{place} cannot be written ({problem}).")
+    return place
