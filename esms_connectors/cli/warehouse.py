@@ -20,6 +20,7 @@ from esms_connectors.cli.pulling import (
     types_option,
 )
 from esms_connectors.cli.settings import connection_options, open_client
+from esms_connectors.cli.terminal import echo
 from esms_connectors.gateway.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def marts(address: str | None, copy_dbt: str | None, as_json: bool) -> None:
 
     if copy_dbt is not None:
         copied = str(copy_dbt_package(copy_dbt))
-        print_json({"copied_to": copied}) if as_json else click.echo(f"The dbt package esms is in {copied}")
+        print_json({"copied_to": copied}) if as_json else echo(f"The dbt package esms is in {copied}")
         return
     if not address:
         raise InvalidRequestError("Give --into, where the rows were pulled to, or set ESMS_WAREHOUSE.", field="into")
@@ -59,7 +60,7 @@ def marts(address: str | None, copy_dbt: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"views": names, "into": place})
         return
-    click.echo("\n".join([f"Views in {place}:", *(f"  {name}" for name in names)]))
+    echo("\n".join([f"Views in {place}:", *(f"  {name}" for name in names)]))
 
 
 @click.command("coverage")
@@ -160,16 +161,16 @@ def _show(found: list[TypeCoverage], differing: list[WindowDifference], compared
             table.add_row(str(one.sms_type), _time(one.first), *(f"{count:,}" for count in counts))
     print_table(table)
     if never:
-        click.echo(f"never loaded: type {', '.join(map(str, never))}")
+        echo(f"never loaded: type {', '.join(map(str, never))}")
     gaps = [(one.sms_type, *span) for one in found for span in one.missing]
     for sms_type, start, end in gaps[:_MOST_SHOWN]:
-        click.secho(f"missing: type {sms_type}, {_time(start)} to {_time(end)} in Vietnam", fg="yellow")
+        echo(f"missing: type {sms_type}, {_time(start)} to {_time(end)} in Vietnam", fg="yellow")
     for one_window in differing[:_MOST_SHOWN]:
-        click.secho(f"differs: {one_window}", fg="yellow")
+        echo(f"differs: {one_window}", fg="yellow")
     if more := max(0, len(gaps) - _MOST_SHOWN) + max(0, len(differing) - _MOST_SHOWN):
-        click.echo(f"and {more:,} more; --json shows all")
+        echo(f"and {more:,} more; --json shows all")
     if compared is not None:
-        click.echo(f"{compared:,} windows counted at the gateway, {len(differing):,} of them differ")
+        echo(f"{compared:,} windows counted at the gateway, {len(differing):,} of them differ")
 
 
 def _time(moment: DateTime) -> str:
