@@ -30,6 +30,7 @@ from esms_connectors.gateway.errors import (
 )
 from esms_connectors.sending.bulk import BulkIncompleteError
 from esms_connectors.sending.guard import GuardStopError
+from esms_connectors.sending.steps.result import JourneyIncompleteError
 
 EXIT_CODES = """
 \b
@@ -50,14 +51,10 @@ _TSV = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r"}
 
 def exit_code_of(error: EsmsError) -> int:
     match error:
-        case BulkIncompleteError() if isinstance(error.summary.stopped_by, GuardStopError):
-            return 7
         case BulkIncompleteError():
-            run, stopped = error.summary.run, error.summary.stopped_by
-            if isinstance(stopped, GatewayError) and stopped.stops_run:
-                # The account itself was refused: rows in doubt are settled by the same command once it is put right.
-                return 3
-            return 5 if run.unknown + run.held + run.claimed else (4 if error.retryable else 3)
+            return _exit_code_of_run(error)
+        case JourneyIncompleteError():
+            return 5 if error.result.people.get("in_doubt") else (4 if error.retryable else 3)
         case InvalidRequestError() if error.others_sent:
             return 3
         case ConfigurationError() | InvalidRequestError():
@@ -72,6 +69,16 @@ def exit_code_of(error: EsmsError) -> int:
         case GatewayError():
             return 3
     return 4 if error.retryable else 1
+
+
+def _exit_code_of_run(error: BulkIncompleteError) -> int:
+    run, stopped = error.summary.run, error.summary.stopped_by
+    if isinstance(stopped, GuardStopError):
+        return 7
+    if isinstance(stopped, GatewayError) and stopped.stops_run:
+        # The account itself was refused: rows in doubt are settled by the same command once it is put right.
+        return 3
+    return 5 if run.unknown + run.held + run.claimed else (4 if error.retryable else 3)
 
 
 class EsmsGroup(click.Group):

@@ -106,6 +106,8 @@ class Message:
     callback_url: str
     switched_from: str = ""
     """SMSID of the first try, for the second of a multi-channel message."""
+    delivered_ms: int | None = None
+    """When it reaches its phone, also where that is still to come; None for never."""
 
 
 class Totals(NamedTuple):

@@ -81,7 +81,7 @@ class State:
         """(second, calls of get_zns_delivery_status in it)."""
         self._submission_count = 0
         self._due: list[tuple[int, int]] = []
-        self._pinned: set[int] = set()
+        self._pinned: dict[int, int] = {}
 
     # -- accepting ------------------------------------------------------------------------------------------------
 
@@ -283,7 +283,7 @@ class State:
         """Set a message's status by hand; its own progress ends there."""
         with self.lock:
             self.settle()
-            self._pinned.add(number)
+            self._pinned[number] = self.clock.now_ms()
             self._put(number, send_status, send_result)
 
     # -- reading --------------------------------------------------------------------------------------------------
@@ -316,6 +316,13 @@ class State:
             price_vnd=self.submission_of[numbers[0]].price_vnd * len(numbers),
         )
 
+    def _delivered_ms(self, number: int) -> int | None:
+        if (pinned_ms := self._pinned.get(number)) is not None:
+            row = self.rows[number]
+            return pinned_ms if (row.SendStatus, row.SendResult) == (SENT, RESULT_DELIVERED) else None
+        line = self.timeline(number)
+        return line.final_ms if line.outcome == DELIVERED else None
+
     def message(self, number: int) -> Message:
         """One message as it is now."""
         row, submission = self.rows[number], self.submission_of[number]
@@ -338,6 +345,7 @@ class State:
             price_vnd=submission.price_vnd,
             callback_url=submission.callback_url,
             switched_from=submission.switched_from,
+            delivered_ms=self._delivered_ms(number),
         )
 
     def messages(self) -> Iterator[Message]:

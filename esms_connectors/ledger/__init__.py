@@ -6,6 +6,7 @@ the rows, `keys.py` their ids.
 """
 
 from esms_connectors.ledger.database import LedgerError
+from esms_connectors.ledger.journeys import StepLink, step_run_key
 from esms_connectors.ledger.keys import check_run_key, wire_id
 from esms_connectors.ledger.ledger import Ledger
 from esms_connectors.ledger.rows import (
@@ -35,7 +36,9 @@ __all__ = [
     "RunSummary",
     "SendState",
     "Settlement",
+    "StepLink",
     "check_run_key",
     "rule_of",
+    "step_run_key",
     "wire_id",
 ]

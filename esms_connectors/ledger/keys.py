@@ -43,12 +43,17 @@ class LedgerKeys:
 
     def request_ids(self, run_key: str, row_keys: Iterable[str]) -> list[str]:
         """The keys of rows: run and row, never the content, so that a changed row is noticed and not sent again."""
+        return self.request_ids_of_stored(run_key, map(self.stored, row_keys))
+
+    @staticmethod
+    def request_ids_of_stored(run_key: str, stored_keys: Iterable[str]) -> list[str]:
+        """The same, of row keys as they stand in the ledger."""
         # What all rows share is hashed once: this is the hot path of a million rows.
         run = hashlib.sha256(make_request_id("bulk", run_key).encode())
         ids = []
-        for row_key in row_keys:
+        for stored in stored_keys:
             one = run.copy()
-            one.update(self.stored(row_key).encode())
+            one.update(stored.encode())
             ids.append(one.hexdigest()[:40])
         return ids
 

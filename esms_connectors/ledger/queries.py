@@ -40,6 +40,12 @@ class LedgerQueries(LedgerRuns):
             left = {row.request_id for row in connection.execute(self._sql.unsettled, {"rows": rows})}
         return [position for position, one in enumerate(ids) if one in left]
 
+    def request_ids(self, run_key: str, row_keys: Sequence[str], *, stored: bool = False) -> list[str]:
+        """The keys of rows in a run; `stored`: the row keys are as the ledger has them."""
+        if stored:
+            return self._keys.request_ids_of_stored(run_key, row_keys)
+        return self._keys.request_ids(run_key, row_keys)
+
     def rows_of(self, run_key: str, row_keys: Sequence[str]) -> list[dict[str, Any]]:
         """`state`, `code`, `message_id` and `duplicate` of these rows, as far as they are there."""
         ids = self._keys.request_ids(run_key, row_keys)

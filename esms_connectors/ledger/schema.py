@@ -19,6 +19,7 @@ from sqlalchemy.sql.elements import TextClause
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.gateway.redaction import database_words
 from esms_connectors.ledger import guard_tables
+from esms_connectors.ledger.journeys import add_journey_tables
 
 SCHEMA_VERSION = 2
 
@@ -110,6 +111,9 @@ version = sa.Table(
     sa.Column("one", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("version", sa.Integer, nullable=False),
 )
+
+
+add_journey_tables(metadata)
 
 
 @dataclass(frozen=True, slots=True)

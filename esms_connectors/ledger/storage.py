@@ -19,6 +19,7 @@ from esms_connectors.ledger.database import guarded
 from esms_connectors.ledger.dating import milliseconds
 from esms_connectors.ledger.existing import check_is_ledger
 from esms_connectors.ledger.facts import GatewayFacts
+from esms_connectors.ledger.journeys import Journeys
 from esms_connectors.ledger.keys import LedgerKeys
 
 if TYPE_CHECKING:
@@ -110,6 +111,11 @@ class LedgerStorage:
         from esms_connectors.ledger.guard_store import GuardStore
 
         return GuardStore(GuardDatabase(self._engine.dialect.name, self._keys, self._reading, self._writing, self._now))
+
+    @property
+    def journeys(self) -> Journeys:
+        """Which runs are steps of one journey."""
+        return Journeys(self._reading, self._writing)
 
     @property
     def name(self) -> str:

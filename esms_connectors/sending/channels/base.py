@@ -94,6 +94,7 @@ class Channel(ABC):
         schedulable: whether the gateway sends it later, at `send_at`.
         addressed_by: what names a recipient: phone, or zalo_user_id.
         key_is: what the key column stands for where the channel needs one.
+        tells_who: whether the gateway tells of each message whether it was delivered.
         by_position: whether values of a row may go by the order of a template; else they go by name.
     """
 
@@ -111,6 +112,7 @@ class Channel(ABC):
     schedulable: ClassVar[bool] = True
     addressed_by: ClassVar[str] = "phone"
     key_is: ClassVar[str] = ""
+    tells_who: ClassVar[bool] = True
     by_position: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

@@ -105,6 +105,8 @@ class AdvertisingChannel(Channel):
     largest_chunk: ClassVar[int] = SEND_ADVERTISING_SMS.max_items or 5000
     smallest_chunk: ClassVar[int] = SEND_ADVERTISING_SMS.min_items
     frozen: ClassVar[bool] = True
+    # Of a batch it tells totals.
+    tells_who: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -105,6 +105,8 @@ class MultiChannelChannel(SingleChannel, TemplateChannel):
     endpoint: ClassVar[Endpoint] = SEND_MULTI_CHANNEL
     priced_as: ClassVar[SmsType] = SmsType.ZNS
     schedulable: ClassVar[bool] = False
+    # The answered id is that of the first try; under which the SMS goes out is not told.
+    tells_who: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,0 +1,163 @@
+"""
+Steps that hang together: which runs are the steps of one journey, and why a person was handed on to the next one.
+
+A journey goes by the run key of its first step. Its tables only link and explain: that nobody gets a step twice is held
+by the rows of each step's own run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from esms_connectors.gateway.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, MetaData
+
+_REMEMBERED_AT_ONCE = 1000
+_HAND_ON_SQLITE = """
+INSERT INTO esms_handed_on (request_id, reason, step_run_key, at_ms)
+SELECT value ->> 'request_id', value ->> 'reason', :step_run_key, :at FROM json_each(:rows) WHERE true
+ON CONFLICT DO NOTHING"""
+_HAND_ON_POSTGRES = """
+INSERT INTO esms_handed_on (request_id, reason, step_run_key, at_ms)
+SELECT request_id, reason, CAST(:step_run_key AS text), CAST(:at AS bigint)
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given(request_id text, reason text)
+ON CONFLICT DO NOTHING"""
+
+
+def add_journey_tables(metadata: MetaData) -> None:
+    """The tables; made with the others of a ledger, and missing ones with the first look of this version."""
+    import sqlalchemy as sa
+
+    sa.Table(
+        "esms_journeys",
+        metadata,
+        sa.Column("run_key", sa.String(200), primary_key=True, comment="of the first step"),
+        sa.Column("step", sa.Integer, primary_key=True, comment="1 for the first"),
+        sa.Column("step_run_key", sa.String(200), nullable=False, unique=True),
+        sa.Column("channel", sa.String(40), nullable=False),
+        sa.Column("after_ms", sa.BigInteger, nullable=False, comment="how long the step before has; 0 for the first"),
+    )
+    sa.Table(
+        "esms_handed_on",
+        metadata,
+        sa.Column("request_id", sa.String(50), primary_key=True, comment="of the row in the next step"),
+        sa.Column("step_run_key", sa.String(200), nullable=False, index=True),
+        sa.Column("reason", sa.String(100), nullable=False),
+        sa.Column("at_ms", sa.BigInteger, nullable=False),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StepLink:
+    """
+    One step of a journey.
+
+    Attributes:
+        step: 1 for the first.
+        run_key: of the step.
+        after_seconds: how long the step before has to be delivered; 0 for the first.
+    """
+
+    step: int
+    run_key: str
+    channel: str
+    after_seconds: float
+
+
+def step_run_key(run_key: str, step: int) -> str:
+    """The run key of a step of the journey `run_key`."""
+    return run_key if step == 1 else f"{run_key}#{step}"
+
+
+class Journeys:
+    """The journeys of one ledger. Raises (every method): LedgerError."""
+
+    def __init__(
+        self,
+        reading: Callable[..., AbstractContextManager[Connection]],
+        writing: Callable[[], AbstractContextManager[Connection]],
+    ) -> None:
+        self._reading, self._writing = reading, writing
+
+    def steps_of(self, run_key: str) -> tuple[StepLink, ...]:
+        """The steps of the journey that `run_key` begins, in their order; none for a run that stands alone."""
+        import sqlalchemy as sa
+
+        with self._reading() as connection:
+            found = connection.execute(
+                sa.text(
+                    "SELECT step, step_run_key, channel, after_ms FROM esms_journeys "
+                    "WHERE run_key = :run_key ORDER BY step"
+                ),
+                {"run_key": run_key},
+            ).fetchall()
+        return tuple(StepLink(step, key, channel, after_ms / 1000) for step, key, channel, after_ms in found)
+
+    def register(self, run_key: str, steps: Sequence[StepLink]) -> None:
+        """
+        Remember the steps of a journey. How long a step has may change from call to call, and steps may be added.
+
+        Raises:
+            InvalidRequestError: a step was of another channel before.
+        """
+        import sqlalchemy as sa
+
+        for known, step in zip(self.steps_of(run_key), steps, strict=False):
+            if known.channel != step.channel:
+                raise InvalidRequestError(
+                    f"Step {step.step} of run {run_key!r} was {known.channel} before and is {step.channel} now. Use a "
+                    "new run key for another chain; nothing was sent by this call.",
+                    field="run_key",
+                )
+        statement = sa.text(
+            "INSERT INTO esms_journeys (run_key, step, step_run_key, channel, after_ms) "
+            "VALUES (:run_key, :step, :step_run_key, :channel, :after_ms) "
+            "ON CONFLICT (run_key, step) DO UPDATE SET after_ms = excluded.after_ms"
+        )
+        with self._writing() as connection:
+            for step in steps:
+                values = {
+                    "run_key": run_key,
+                    "step": step.step,
+                    "step_run_key": step.run_key,
+                    "channel": step.channel,
+                    "after_ms": round(step.after_seconds * 1000),
+                }
+                connection.execute(statement, values)
+
+    def hand_on(self, step_run_key: str, reasons: Mapping[str, str], at_ms: int) -> None:
+        """
+        Write down why people get a step, before it is sent to them.
+
+        Args:
+            reasons: by request id in that step. The first reason stays.
+        """
+        import sqlalchemy as sa
+
+        statement = sa.text(_HAND_ON_SQLITE if self._is_sqlite() else _HAND_ON_POSTGRES)
+        rows = [{"request_id": key, "reason": reason[:100]} for key, reason in sorted(reasons.items())]
+        for first in range(0, len(rows), _REMEMBERED_AT_ONCE):
+            part = json.dumps(rows[first : first + _REMEMBERED_AT_ONCE])
+            with self._writing() as connection:
+                connection.execute(statement, {"step_run_key": step_run_key, "rows": part, "at": at_ms})
+
+    def reasons(self, step_run_key: str) -> dict[str, str]:
+        """Why each person was handed on to a step, by request id in it."""
+        import sqlalchemy as sa
+
+        with self._reading() as connection:
+            found = connection.execute(
+                sa.text("SELECT request_id, reason FROM esms_handed_on WHERE step_run_key = :step_run_key"),
+                {"step_run_key": step_run_key},
+            )
+            return {row.request_id: row.reason for row in found}
+
+    def _is_sqlite(self) -> bool:
+        with self._reading() as connection:
+            return connection.dialect.name == "sqlite"

@@ -1,0 +1,27 @@
+"""
+A chain of messages: who is not reached by one gets the next, once. Fallback, and the ladder of an alert.
+
+`journey.py` sends the steps and says what became of each person, `looking.py` says what is known of the messages of one
+step, `undelivered.py` gives those who were not reached as a source, `ladder.py` goes from one phone to the next.
+"""
+
+from esms_connectors.sending.steps.journey import Journey, JourneyIncompleteError, JourneyResult, Step, StepResult
+from esms_connectors.sending.steps.ladder import alert_ladder
+from esms_connectors.sending.steps.looking import Finding, StepView, look_at_step
+from esms_connectors.sending.steps.spans import read_span, span_words
+from esms_connectors.sending.steps.undelivered import undelivered
+
+__all__ = [
+    "Finding",
+    "Journey",
+    "JourneyIncompleteError",
+    "JourneyResult",
+    "Step",
+    "StepResult",
+    "StepView",
+    "alert_ladder",
+    "look_at_step",
+    "read_span",
+    "span_words",
+    "undelivered",
+]

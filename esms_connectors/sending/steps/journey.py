@@ -1,0 +1,365 @@
+"""
+Steps one after the other: whoever is not reached by one gets the next, once.
+
+Each step is a run of its own, `key`, `key#2`, `key#3`, so that it is claimed, resumed and held back like any other:
+that nobody gets a step twice does not depend on anything here. What is decided here is who is due. It is decided anew
+at each look, from what the gateway says, and a decision that was not acted upon is forgotten: after a crash, whoever
+was delivered to meanwhile gets nothing more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.redaction import get_logger
+from esms_connectors.ledger import SendState, StepLink, check_run_key, step_run_key
+from esms_connectors.recipients import Columns, Recipient, Recipients, RejectsFile
+from esms_connectors.recipients.sources import Source
+from esms_connectors.sending.bulk import BulkIncompleteError, Progress, RunResult, send_bulk
+from esms_connectors.sending.campaign import Campaign
+from esms_connectors.sending.channels import Channel
+from esms_connectors.sending.plan import Plan
+from esms_connectors.sending.policy import is_enough
+from esms_connectors.sending.reconcile import REFUSED_SETTLING
+from esms_connectors.sending.steps.looking import Seen, StepView, look_at_step
+from esms_connectors.sending.steps.people import People
+from esms_connectors.sending.steps.result import JourneyIncompleteError, JourneyResult, StepResult
+from esms_connectors.sending.steps.spans import read_span
+
+__all__ = ["Journey", "JourneyIncompleteError", "JourneyResult", "Step", "StepResult"]
+
+logger = get_logger(__name__)
+
+POLL_SECONDS = 30.0
+_BATCH = 1000
+# What is in doubt can be judged an hour behind its last attempt; a little later it has been.
+_PATIENCE = REFUSED_SETTLING + timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """
+    What those get whom the step before did not reach.
+
+    Attributes:
+        channel: any but advertising, which goes to 30 numbers and more at once.
+        after: how long the step before has to be delivered: `15m`, `2h`, a timedelta or seconds.
+        columns: where they differ from those of the campaign, such as another column with a phone.
+        source: other people, by the same row keys, as the ladder of an alert has; None takes the campaign's.
+    """
+
+    channel: Channel
+    after: str | timedelta | float
+    columns: Columns | None = None
+    source: Source | None = field(default=None, repr=False)
+
+
+@dataclass(slots=True)
+class Journey:
+    """
+    A campaign, and what those get whom it does not reach.
+
+    Attributes:
+        first: the first step; its run key names the journey, and its `at_least` counts people who were sent to by any
+            step.
+        steps: those that follow; none is the campaign alone.
+        settling: how long a row in doubt must be missing in the sent data to count as not sent, as in `reconcile`.
+        patience: how long behind the last deadline to wait for what is in doubt.
+        poll_seconds: between looks at the gateway.
+
+    Raises:
+        InvalidRequestError: a channel that cannot be a step there, or people whom the steps would not know again.
+    """
+
+    first: Campaign
+    steps: Sequence[Step]
+    settling: timedelta = field(default=REFUSED_SETTLING, kw_only=True)
+    patience: timedelta = field(default=_PATIENCE, kw_only=True)
+    poll_seconds: float = field(default=POLL_SECONDS, kw_only=True)
+    _campaigns: list[Campaign] = field(init=False, repr=False)
+    _afters: list[timedelta] = field(init=False, repr=False)
+    _people: People = field(init=False, repr=False)
+    _seen: list[Mapping[str, Seen]] = field(init=False, repr=False)
+    _prices: dict[str, Decimal | None] = field(default_factory=dict, init=False, repr=False)
+    _sent_first: RunResult | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_run_key(step_run_key(self.first.run_key, len(self.steps) + 1))
+        self._afters = [read_span(step.after, "after") for step in self.steps]
+        self._campaigns = [self.first, *(self._campaign_of(step, number) for number, step in enumerate(self.steps, 2))]
+        self._check_channels()
+        self._people = People(self.first.ledger, [campaign.run_key for campaign in self._campaigns], self._afters)
+        self._seen = [{}] * len(self._campaigns)
+
+    def _campaign_of(self, step: Step, number: int) -> Campaign:
+        columns = step.columns or Columns(self.first.columns.phone, (), self.first.columns.key_column)
+        if columns.phone != self.first.columns.phone and columns.key_column is None:
+            raise InvalidRequestError(
+                "Steps that reach people by different columns need a key column, which tells who is who.",
+                field="key_column",
+            )
+        return replace(
+            self.first,
+            channel=step.channel,
+            columns=columns,
+            run_key=step_run_key(self.first.run_key, number),
+            source=self.first.source if step.source is None else step.source,
+            price_vnd=None,
+        )
+
+    def _check_channels(self) -> None:
+        for number, campaign in enumerate(self._campaigns, 1):
+            channel = campaign.channel
+            if channel.frozen and number > 1:
+                raise InvalidRequestError(
+                    f"{channel.kind} goes to {channel.smallest_chunk} numbers and more at once, so it is no step "
+                    "behind another one.",
+                    field="channel",
+                )
+            if not channel.tells_who and number < len(self._campaigns):
+                raise InvalidRequestError(
+                    f"The gateway does not tell which messages of {channel.kind} were delivered, so nothing can follow "
+                    "it.",
+                    field="channel",
+                )
+
+    @property
+    def _links(self) -> list[StepLink]:
+        spans = [timedelta(), *self._afters]
+        return [
+            StepLink(number, campaign.run_key, campaign.channel.kind, span.total_seconds())
+            for number, (campaign, span) in enumerate(zip(self._campaigns, spans, strict=True), 1)
+        ]
+
+    # --- plan and send -----------------------------------------------------------------------------------------------
+
+    def plan(self, rejects: RejectsFile | None = None, **more: Any) -> tuple[Plan, ...]:
+        """
+        The plan of each step, as if everybody came to it; the first is the one that binds. Sends nothing.
+
+        Args:
+            rejects: gets the rows that the first step cannot be sent to.
+            more: as in `Campaign.plan`.
+        """
+        return (self.first.plan(rejects, **more), *(campaign.plan() for campaign in self._campaigns[1:]))
+
+    def run(
+        self,
+        plan: Plan | Mapping[str, Any] | None = None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        told: Callable[[JourneyResult], None] | None = None,
+        **more: Any,
+    ) -> JourneyResult:
+        """
+        Send the first step, wait, and send the others to those who are due; again is the resume.
+
+        Args:
+            plan: as in `Campaign.send`, of the first step.
+            told: after each look.
+            more: `rejects`, `watch`, `on_plan`, `progress` of `Campaign.send`.
+
+        Raises:
+            As `start` and `finish`.
+        """
+        self.start(plan, **more)
+        while True:
+            result, pause = self.advance()
+            if told is not None:
+                told(result)
+            if pause is None:
+                return self.finish(result)
+            sleep(pause)
+
+    def start(
+        self,
+        plan: Plan | Mapping[str, Any] | None = None,
+        *,
+        progress: Progress | None = None,
+        on_plan: Callable[[Plan], None] | None = None,
+        **more: Any,
+    ) -> RunResult:
+        """
+        Check every row for every step, and send the first one.
+
+        Raises:
+            BulkIncompleteError: the first step was stopped; nothing is lost, and the same call goes on.
+            The rest as `Campaign.send`.
+        """
+
+        def tell(planned: Plan) -> None:
+            if on_plan is not None:
+                on_plan(planned)
+            if not planned.empty:
+                self._check_later_steps()
+
+        # Kept by the first call that sends, so that whoever looks finds the chain.
+        if plan is None or not self.first.channel.client.sandbox:
+            self.first.ledger.journeys.register(self.first.run_key, self._links)
+        try:
+            sent = self.first.send(plan, progress=progress, on_plan=tell, **more)
+        except BulkIncompleteError as error:
+            if error.summary.stopped_by is not None:
+                raise
+            # Who was refused gets the next step, and who is in doubt is looked up.
+            sent = error.summary
+        self._sent_first = sent
+        return sent
+
+    def _check_later_steps(self) -> None:
+        """Mistakes in a later step are told before the first message, not in the middle of the night."""
+        for campaign in self._campaigns[1:]:
+            checked = campaign.plan()
+            self._prices[campaign.run_key] = checked.price_vnd
+            if checked.report.conflicts:
+                raise InvalidRequestError(
+                    f"{checked.report.conflicts} rows of {campaign.run_key!r} were sent with other content before. Use "
+                    "a new run key; this call sent nothing.",
+                    field="conflicts",
+                )
+            if checked.report.rejected:
+                logger.warning(
+                    "run %s: %d rows cannot get the step %s", campaign.run_key, checked.report.rejected, checked.channel
+                )
+
+    def advance(self) -> tuple[JourneyResult, float | None]:
+        """
+        Look at all steps once, and send to those who are due.
+
+        Returns:
+            How far it is, and the seconds until it is worth looking again: None when nothing more is to come, or what
+            is left cannot be waited for.
+
+        Raises:
+            BulkIncompleteError: a step was stopped, such as by an empty balance.
+            GatewayError, NotSentError, OutcomeUnknownError: the gateway could not be read.
+        """
+        first = self._sent_first
+        if first is None:
+            raise InvalidRequestError("The first step was not sent: call start.", field="steps")
+        if first.sandbox:
+            return self._result({"sent": first.accepted}), None
+        self._look(0)
+        if any(row.state is SendState.NOT_SENT for row in self._people.rows(0)):
+            self._resend_first()
+        for index in range(1, len(self._campaigns)):
+            self._send_due(index)
+        result = self._result(self._people.counts())
+        logger.info("run %s: %s", self.first.run_key, result)
+        return result, self._people.pause(self.poll_seconds, self.patience)
+
+    def _result(self, people: Mapping[str, int]) -> JourneyResult:
+        first = self._sent_first
+        assert first is not None  # noqa: S101 - advance has seen it
+        return JourneyResult(first, self._people.results(self._links), dict(people))
+
+    def finish(self, result: JourneyResult) -> JourneyResult:
+        """
+        The end: whether that is enough.
+
+        Raises:
+            JourneyIncompleteError: people are in doubt, or fewer were sent to than the `at_least` of the campaign.
+        """
+        at_least = self.first.at_least
+        if at_least is None:
+            return result
+        if not result.complete:
+            raise JourneyIncompleteError(
+                f"Run {result.run_key}: {result}. Whoever is in doubt got no further step: run the same command again, "
+                "it looks them up and goes on.",
+                result=result,
+            )
+        reached = sum(result.people.get(name, 0) for name in ("delivered", "sent"))
+        if not is_enough(reached, result.first.rows, at_least):
+            raise JourneyIncompleteError(
+                f"Run {result.run_key}: {result}. {reached} of {result.first.rows} rows were sent to, fewer than "
+                f"at_least={at_least:g} asks for.",
+                result=result,
+            )
+        return result
+
+    # --- one step ----------------------------------------------------------------------------------------------------
+
+    def _look(self, index: int) -> StepView | None:
+        campaign = self._campaigns[index]
+        try:
+            view = look_at_step(
+                campaign.channel.client,
+                campaign.ledger,
+                campaign.run_key,
+                known=self._seen[index],
+                settling=self.settling,
+            )
+        except InvalidRequestError as error:
+            if error.field != "run_key" or index == 0:
+                raise
+            view = None  # nobody came to it yet
+        self._people.views[index] = view
+        if view is not None:
+            self._seen[index] = view.seen
+        return view
+
+    def _resend_first(self) -> None:
+        """Rows that a look-up has shown not to have been sent."""
+        try:
+            self._sent_first = self.first.send()
+        except BulkIncompleteError as error:
+            if error.summary.stopped_by is not None:
+                raise
+            self._sent_first = error.summary
+        self._look(0)
+
+    def _send_due(self, index: int) -> None:
+        """Send step `index` to whoever the step before did not reach, and go on with what is open in it."""
+        view = self._look(index)
+        due = self._people.due(index)
+        open_ids = {
+            row.request_id
+            for row in (() if view is None else view.rows.values())
+            # What was never taken is due only if it still is.
+            if row.state not in (SendState.ACCEPTED, SendState.REJECTED, SendState.NOT_SENT)
+        }
+        if not due and not open_ids:
+            return
+        campaign = self._campaigns[index]
+        campaign.ledger.journeys.hand_on(campaign.run_key, due, round(campaign.ledger.now().timestamp() * 1000))
+        self._send(campaign, {*due, *open_ids})
+        self._look(index)
+
+    def _send(self, campaign: Campaign, chosen: set[str]) -> None:
+        def read() -> Iterator[Recipient]:
+            rows = iter(campaign.recipients())
+            while batch := list(islice(rows, _BATCH)):
+                ids = campaign.ledger.request_ids(campaign.run_key, [row.row_key for row in batch])
+                yield from (row for row, one in zip(batch, ids, strict=True) if one in chosen)
+
+        result = send_bulk(
+            campaign.channel,
+            Recipients(read, campaign.columns.key_name),
+            ledger=campaign.ledger,
+            run_key=campaign.run_key,
+            campaign=campaign.campaign,
+            at_least=None,
+            on_empty="skip",
+            reconcile_before_repeat=campaign.reconcile_before_repeat,
+            threads=campaign.threads,
+            guard=campaign.guard,
+            price_vnd=self._prices.get(campaign.run_key),
+        )
+        if result.counters.read < len(chosen):
+            logger.warning(
+                "run %s: %d people who are due are not in the source any more, or cannot get this step",
+                campaign.run_key, len(chosen) - result.counters.read,
+            )  # fmt: skip
+        if result.stopped_by is not None:
+            raise BulkIncompleteError(
+                f"Run {campaign.run_key}: {result}. Stopped: {result.stopped_by}. The same command goes on.",
+                summary=result,
+            )

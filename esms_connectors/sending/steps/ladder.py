@@ -1,0 +1,63 @@
+"""The ladder of an alert: the first phone is told, and the next one where that is not delivered in time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.redaction import get_logger
+from esms_connectors.ledger import Ledger
+from esms_connectors.recipients import Columns
+from esms_connectors.sending.alerts import MAX_SEGMENTS, alert_text, check_alert
+from esms_connectors.sending.campaign import Campaign
+from esms_connectors.sending.channels import CareSmsChannel
+from esms_connectors.sending.steps.journey import Journey, Step
+
+logger = get_logger(__name__)
+
+_ALERT = "alert"
+_COLUMNS = Columns(key_column="key")
+
+
+def alert_ladder(
+    client: EsmsClient,
+    ledger: Ledger,
+    phones: object,
+    text: object,
+    brandname: str | None,
+    *,
+    run_key: str,
+    after: str | timedelta | float = "5m",
+    poll_seconds: float = 10.0,
+    max_segments: int = MAX_SEGMENTS,
+    plain_text: bool = True,
+) -> Journey:
+    """
+    An alert that goes from one phone to the next until a message is delivered: `.run()` sends it, and the same again
+    goes on. A number that is none is passed over, and a text that cannot be made is replaced, as in `send_alert`.
+
+    Args:
+        phones: in the order in which they are told, in any spelling of `read_phone_list`.
+        run_key: names the alert; the same one tells nobody twice.
+        after: how long each has before the next is told.
+
+    Returns:
+        The chain.
+
+    Raises:
+        InvalidRequestError: no phone is given, or none that is one.
+        ConfigurationError: no brandname is given.
+    """
+    listed = check_alert(phones, brandname)
+    message = alert_text(text, f"Alert {run_key}", max_segments=max_segments, plain_text=plain_text)
+    # Braces are no placeholders here.
+    channel = CareSmsChannel(client, message.replace("{", "{{").replace("}", "}}"), brandname or "")
+    sources = [[{"phone": phone, "key": _ALERT}] for phone in listed.numbers]
+    if not sources:
+        raise InvalidRequestError(f"Nobody can be told: {'; '.join(listed.problems)}.", field="phones")
+    for problem in listed.problems:
+        logger.warning("alert %s: %s", run_key, problem)
+    first = Campaign(channel, sources[0], _COLUMNS, ledger=ledger, run_key=run_key, threads=1)
+    steps = [Step(channel, after, _COLUMNS, source) for source in sources[1:]]
+    return Journey(first, steps, poll_seconds=poll_seconds)

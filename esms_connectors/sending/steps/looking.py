@@ -1,0 +1,277 @@
+"""
+What is known of each message of one step, and whether its person may be handed on to the next.
+
+Only the gateway's own word hands somebody on: it refused the message, says that it failed, or shows it, read at or
+after the deadline, as not delivered. What is in doubt, and what the gateway does not show, is nobody's failure: it
+waits until there is evidence.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+
+import pendulum
+from pendulum import DateTime
+
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.errors import IncompleteAnswerError, MessageNotFoundError
+from esms_connectors.gateway.states import DeliveryState, state_of_row, state_of_totals
+from esms_connectors.ledger import SMS_TYPES_OF_KIND, Ledger, SendState
+from esms_connectors.sending.reconcile import REFUSED_SETTLING, reconcile
+from esms_connectors.sending.steps.spans import span_words
+
+_SLACK = timedelta(minutes=5)
+_LONGEST_WINDOW_DAYS = 3
+_DOUBT = (SendState.UNKNOWN, SendState.HELD, SendState.CLAIMED)
+_ERASED = "erased"
+
+
+class Finding(enum.StrEnum):
+    """What is known of one person in one step."""
+
+    DELIVERED = "delivered"
+    REFUSED = "refused"  # by the gateway, for good
+    FAILED = "failed"
+    UNDELIVERED = "undelivered"  # shown by the gateway as not delivered, at or after the deadline
+    WAITING = "waiting"  # accepted; the deadline is still to come
+    UNSEEN = "unseen"  # accepted; the gateway does not say how it stands
+    IN_DOUBT = "in_doubt"  # nobody knows whether it was accepted
+    UNSENT = "unsent"  # certainly not taken: its own step sends it
+
+    @property
+    def hands_on(self) -> bool:
+        """Whether the next step is due."""
+        return self in (Finding.REFUSED, Finding.FAILED, Finding.UNDELIVERED)
+
+
+OPEN = (Finding.WAITING, Finding.IN_DOUBT, Finding.UNSEEN, Finding.UNSENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the gateway shows of a message; `price_vnd` and `sent_at` where it tells them."""
+
+    state: DeliveryState
+    price_vnd: Decimal | None = None
+    sent_at: DateTime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """
+    A row of the ledger, as far as it matters here.
+
+    Attributes:
+        row_key: as it is stored.
+        phone: as it is stored.
+    """
+
+    request_id: str
+    row_key: str = field(repr=False)
+    phone: str = field(repr=False)
+    state: SendState
+    code: str | None
+    message_id: str | None
+    first_attempt_ms: int
+    line: int
+    reason: str = ""
+    alive: bool = False
+
+    @property
+    def erased(self) -> bool:
+        return self.phone == _ERASED
+
+
+@dataclass(slots=True)
+class StepView:
+    """
+    One look at a step.
+
+    Attributes:
+        run_key, kind: of the step.
+        read_at: the gateway's time before the look, so that whatever is shown was so then or later.
+        rows: by request id.
+        seen: what the gateway shows, by message id.
+        send_at: what the messages are scheduled for.
+    """
+
+    run_key: str
+    kind: str
+    read_at: DateTime
+    rows: dict[str, StepRow]
+    seen: dict[str, Seen] = field(default_factory=dict)
+    send_at: DateTime | None = None
+
+    def deadline_of(self, row: StepRow, after: timedelta) -> DateTime:
+        """Until when this row has to be delivered: `after` its first attempt, or the time that it is scheduled for."""
+        began = pendulum.from_timestamp(row.first_attempt_ms / 1000)
+        return (began if self.send_at is None else max(began, self.send_at)) + after
+
+    def finding(self, row: StepRow, after: timedelta | None) -> Finding:
+        """What is known of a row; `after`: how long it has, None for the last step."""
+        match row.state:
+            case SendState.REJECTED:
+                return Finding.REFUSED
+            case SendState.NOT_SENT:
+                return Finding.UNSENT
+            case SendState.ACCEPTED:
+                return self._of_accepted(row, after)
+        return Finding.IN_DOUBT
+
+    def _of_accepted(self, row: StepRow, after: timedelta | None) -> Finding:
+        seen = self.seen.get(row.message_id or "")
+        if seen is not None and seen.state is DeliveryState.DELIVERED:
+            return Finding.DELIVERED
+        if seen is not None and seen.state.is_final:
+            return Finding.FAILED
+        if after is None or self.deadline_of(row, after) > self.read_at:
+            return Finding.WAITING
+        if seen is None or seen.state is DeliveryState.UNDOCUMENTED:
+            return Finding.UNSEEN
+        return Finding.UNDELIVERED
+
+    def reason(self, row: StepRow, finding: Finding, after: timedelta) -> str:
+        """Why the person is handed on."""
+        if finding is Finding.REFUSED:
+            return f"refused with code {row.code}" if row.code else "cannot be sent on this channel"
+        if finding is Finding.FAILED:
+            return "failed"
+        return f"not delivered within {span_words(after)}"
+
+    def counts(self) -> Counter[DeliveryState]:
+        """Accepted rows by what the gateway shows of them."""
+        return Counter(
+            seen.state
+            for row in self.rows.values()
+            if row.state is SendState.ACCEPTED and (seen := self.seen.get(row.message_id or "")) is not None
+        )
+
+
+def look_at_step(
+    client: EsmsClient,
+    ledger: Ledger,
+    run_key: str,
+    *,
+    known: Mapping[str, Seen] | None = None,
+    settling: timedelta = REFUSED_SETTLING,
+) -> StepView:
+    """
+    Look at every message of a run.
+
+    Args:
+        known: what an earlier look saw; what was delivered is not asked for again.
+        settling: a row in doubt that the gateway does not list so long after its last attempt was not sent, by the
+            rules of `reconcile`.
+
+    Raises:
+        InvalidRequestError: no such run.
+        GatewayError, NotSentError, OutcomeUnknownError: the gateway could not be read.
+    """
+    about = ledger.run_about(run_key)
+    kind = about["kind"]
+    _settle_doubt(client, ledger, run_key, kind, settling)
+    # An answer of now tells the gateway's time, however long this machine slept since the last one.
+    client.get_balance()
+    read_at = client.clock.earliest() if client.clock.confirmed else ledger.now()
+    rows = {row.request_id: row for row in _rows(ledger, run_key)}
+    send_at = pendulum.parse(about["send_at"]) if about.get("send_at") else None
+    view = StepView(
+        run_key,
+        kind,
+        read_at,
+        rows,
+        # Anything else may have changed since, and must have been read behind the deadline to count.
+        {key: seen for key, seen in (known or {}).items() if seen.state is DeliveryState.DELIVERED},
+        send_at if isinstance(send_at, DateTime) else None,
+    )
+    _look(client, ledger, view)
+    return view
+
+
+def _rows(ledger: Ledger, run_key: str) -> Iterator[StepRow]:
+    now_ms = ledger.now().timestamp() * 1000
+    for row in ledger.rows(run_key):
+        yield StepRow(
+            row["request_id"],
+            row["row_key"],
+            row["phone"],
+            SendState(row["state"]),
+            row["code"],
+            row["message_id"],
+            row["first_attempt_ms"],
+            row["line"] or 0,
+            row["reason"] or "",
+            row["state"] == SendState.CLAIMED and row["lease_until_ms"] >= now_ms,
+        )
+
+
+def _settle_doubt(client: EsmsClient, ledger: Ledger, run_key: str, kind: str, settling: timedelta) -> None:
+    """Rows in doubt are looked up, and rows that were answered 124 get their message id."""
+    if kind not in SMS_TYPES_OF_KIND or next(ledger.unresolved(run_key), None) is None:
+        return
+    try:
+        reconcile(client, ledger, run_key, not_sent_after_seconds=settling.total_seconds())
+    except IncompleteAnswerError:
+        return  # others send while it is read; the next look asks again
+
+
+def _look(client: EsmsClient, ledger: Ledger, view: StepView) -> None:
+    wanted = {
+        row.message_id
+        for row in view.rows.values()
+        if row.state is SendState.ACCEPTED and row.message_id and not _is_delivered(view, row.message_id)
+    }
+    if not wanted:
+        return
+    asked = set(wanted)
+    if view.kind in SMS_TYPES_OF_KIND:
+        asked -= _look_in_sent_data(client, ledger, view, wanted)
+    for message_id in sorted(asked):
+        _ask(client, view, message_id)
+
+
+def _is_delivered(view: StepView, message_id: str) -> bool:
+    seen = view.seen.get(message_id)
+    return seen is not None and seen.state is DeliveryState.DELIVERED
+
+
+def _look_in_sent_data(client: EsmsClient, ledger: Ledger, view: StepView, wanted: set[str]) -> set[str]:
+    """Which of them were found."""
+    found: set[str] = set()
+    span = ledger.span(view.run_key)
+    if span is None:
+        return found  # nothing went out
+    start, end = span[0] - _SLACK, max(span[1], view.read_at) + _SLACK
+    if view.send_at is not None:
+        end = max(end, view.send_at + _SLACK)
+    try:
+        while start < end:
+            until = min(start.add(days=_LONGEST_WINDOW_DAYS), end)
+            for sms_type in SMS_TYPES_OF_KIND[view.kind]:
+                for message in client.get_sms_sent_data(start, until, sms_type):
+                    if message.message_id in wanted:
+                        state = state_of_row(message.send_status, message.send_result)
+                        view.seen[message.message_id] = Seen(state, message.price_vnd, message.sent_at)
+                        found.add(message.message_id)
+            start = until
+    except IncompleteAnswerError:
+        pass  # others send while it is read: what was seen is true, the rest is asked for by id
+    return found
+
+
+def _ask(client: EsmsClient, view: StepView, message_id: str) -> None:
+    try:
+        if view.kind == "call":
+            call = client.get_voice_call_status(message_id)
+            view.seen[message_id] = Seen(state_of_row(call.send_status, call.sent_result))
+            return
+        totals = client.get_send_status(message_id)
+    except MessageNotFoundError:
+        return  # too early, too late, or not listed yet: it proves nothing
+    state = state_of_totals(totals.send_status, totals.receivers, totals.succeeded, totals.failed)
+    view.seen[message_id] = Seen(state, totals.price_vnd)

@@ -1,0 +1,129 @@
+"""Where each person stands in a chain of steps, by the last look at each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from pendulum import DateTime
+
+from esms_connectors.ledger import Ledger, SendState, StepLink
+from esms_connectors.sending.steps.looking import OPEN, Finding, StepRow, StepView
+from esms_connectors.sending.steps.result import StepResult, person_of
+
+
+@dataclass(slots=True)
+class People:
+    """
+    Attributes:
+        run_keys: of the steps.
+        afters: how long each step but the last one has.
+        views: the last look at each step; None where nobody came to it yet.
+    """
+
+    ledger: Ledger
+    run_keys: Sequence[str]
+    afters: Sequence[timedelta]
+    views: list[StepView | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.views = [None] * len(self.run_keys)
+
+    def rows(self, index: int) -> Iterable[StepRow]:
+        view = self.views[index]
+        return () if view is None else view.rows.values()
+
+    def next_ids(self, index: int, rows: Sequence[StepRow]) -> list[str]:
+        """Their request ids in step `index`."""
+        return self.ledger.request_ids(self.run_keys[index], [row.row_key for row in rows], stored=True)
+
+    def row_after(self, index: int, row: StepRow) -> StepRow | None:
+        """The row of the next step, if the person came to it."""
+        if index + 1 >= len(self.run_keys) or row.erased or (view := self.views[index + 1]) is None:
+            return None
+        found = view.rows.get(self.next_ids(index + 1, [row])[0])
+        return None if found is None or found.state is SendState.NOT_SENT else found
+
+    def due(self, index: int) -> dict[str, str]:
+        """Of those who are to be handed on to step `index` and were not yet: the reason, by request id in that step."""
+        before, view = self.views[index - 1], self.views[index]
+        if before is None:
+            return {}
+        after, reached = self.afters[index - 1], self.reached(index)
+        found = {row.request_id: before.finding(row, after) for row in before.rows.values() if not row.erased}
+        failed = (before.rows[key] for key, finding in found.items() if finding.hands_on)
+        # A late delivery of an earlier step ends the chain as well.
+        rows = [row for row in failed if row.row_key not in reached]
+        due = {}
+        for row, next_id in zip(rows, self.next_ids(index, rows), strict=True):
+            known = None if view is None else view.rows.get(next_id)
+            if known is None or known.state is SendState.NOT_SENT:
+                due[next_id] = before.reason(row, found[row.request_id], after)
+        return due
+
+    def reached(self, steps: int | None = None) -> set[str]:
+        """Row keys, as they are stored, of people to whom one of the first so many steps was delivered."""
+        return {
+            row.row_key
+            for view in self.views[:steps]
+            if view is not None
+            for row in view.rows.values()
+            if not row.erased and view.finding(row, None) is Finding.DELIVERED
+        }
+
+    def counts(self) -> Counter[str]:
+        """People by where they stand, see `PEOPLE`."""
+        people: Counter[str] = Counter()
+        for after, finding, _ in self._open_or_not():
+            people[person_of(finding, last=after is None)] += 1
+        return people
+
+    def _open_or_not(self) -> Iterator[tuple[timedelta | None, Finding, DateTime]]:
+        """Each person by the last step that they got: how long it has, what is known of it, and its deadline."""
+        reached = self.reached()
+        for row in self.rows(0):
+            index, present = 0, row
+            while (following := self.row_after(index, present)) is not None:
+                index, present = index + 1, following
+            if (view := self.views[index]) is None:
+                continue
+            after = self.afters[index] if index < len(self.afters) else None
+            finding = Finding.DELIVERED if row.row_key in reached else view.finding(present, after)
+            yield after, finding, view.deadline_of(present, after or timedelta())
+
+    def pause(self, poll_seconds: float, patience: timedelta) -> float | None:
+        """Seconds until it is worth looking again; None where nothing is open, or was for too long."""
+        deadlines = [
+            (finding, deadline)
+            for after, finding, deadline in self._open_or_not()
+            if finding in OPEN and not (finding is Finding.WAITING and after is None)
+        ]
+        if not deadlines:
+            return None
+        now = max(view.read_at for view in self.views if view is not None)
+        if now >= max(deadline for _, deadline in deadlines) + patience:
+            return None
+        nearest = min((one for finding, one in deadlines if finding is Finding.WAITING and one > now), default=None)
+        pause = poll_seconds if nearest is None else min(poll_seconds, (nearest - now).total_seconds())
+        return max(pause, 0.05)
+
+    def results(self, links: Sequence[StepLink]) -> tuple[StepResult, ...]:
+        return tuple(self._result(link) for link in links)
+
+    def _result(self, link: StepLink) -> StepResult:
+        view = self.views[link.step - 1]
+        delivered = [row for row in self.rows(link.step - 1) if view and view.finding(row, None) is Finding.DELIVERED]
+        reasons: Mapping[str, str] = self.ledger.journeys.reasons(link.run_key) if link.step > 1 else {}
+        came = {row.request_id for row in self.rows(link.step - 1) if row.state is not SendState.NOT_SENT}
+        return StepResult(
+            link.step,
+            link.channel,
+            self.ledger.summary(link.run_key),
+            link.after_seconds,
+            len(came),
+            Counter(reason for one, reason in sorted(reasons.items()) if one in came),
+            len(delivered),
+            sum(self.row_after(link.step - 1, row) is not None for row in delivered),
+        )

@@ -1,0 +1,257 @@
+"""Who is not reached by one step gets the next, once: by the gateway's own record of deliveries over time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from journeys import AT_ONCE, NEVER, Chain, minutes, opened_chain
+
+from esms_connectors import InvalidRequestError
+from esms_connectors.emulator import Progress, Quirks, code, drop_after
+from esms_connectors.gateway import machine_clock
+from esms_connectors.sending.bulk import BulkIncompleteError
+from esms_connectors.sending.channels import make_channel
+from esms_connectors.sending.steps import Journey, JourneyIncompleteError, Step, undelivered
+
+ZNS, SMS = "send_zns_bulk", "send_customer_care_sms"
+
+
+@pytest.fixture
+def chain(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Chain]]:
+    """Makes chains on SQLite; the machine's clock is the gateway's."""
+    with ExitStack() as stack:
+
+        def make(*given: Any, **more: Any) -> Chain:
+            made = stack.enter_context(opened_chain(sqlite_url, *given, **more))
+            monkeypatch.setattr(machine_clock, "source", made.now)
+            return made
+
+        yield make
+
+
+def test_who_is_delivered_to_gets_nothing_more(chain: Callable[..., Chain]) -> None:
+    """And the run ends as soon as everybody is, not at the deadline."""
+    world = chain()
+    result = world.run()
+    assert [world.functions(place) for place in range(4)] == [[ZNS]] * 4
+    assert result.people == {"delivered": 4}
+    assert result.complete
+    assert (world.now() - world.ledger().runs()[0][1]).total_seconds() < minutes(5)
+
+
+def test_refused_failed_and_undelivered_get_the_sms_once(chain: Callable[..., Chain]) -> None:
+    """With the reason of each; who was delivered to does not; all of it in the result."""
+    world = chain()
+    world.gateway.block_phone(world.phone(0))
+    journey = world.journey()
+    journey.start()
+    world.gateway.set_status(world.got(1)[0].message_id, 5, 0)
+    world.hold(2)
+    # The block of the number is over by then: it was of Zalo.
+    world.gateway.state.blocked_phones.clear()
+    result = world.run(journey)
+    assert [world.functions(place) for place in range(4)] == [[SMS], [ZNS, SMS], [ZNS, SMS], [ZNS]]
+    assert result.steps[1].reasons == {
+        "refused with code 99": 1,
+        "failed": 1,
+        "not delivered within 15 minutes": 1,
+    }
+    # Two of the SMS were sent at once, and have arrived by the end.
+    assert result.people == {"delivered": 3, "sent": 1}
+    assert (result.complete, result.as_dict()["chain_complete"]) == (True, True)
+    world.check()
+    assert world.run().people["delivered"] >= 1
+    assert world.gateway.message_count == 6
+
+
+def test_a_late_delivery_is_counted(chain: Callable[..., Chain]) -> None:
+    """Delivered after the fallback was sent: nothing is undone, and the report says so."""
+    world = chain()
+    journey = world.journey()
+    journey.start()
+    world.hold(0)
+    result = world.run(journey)
+    assert result.steps[0].late == 0
+    world.gateway.set_status(world.got(0)[0].message_id, 5, 1)
+    again = world.run()
+    assert (again.steps[0].delivered, again.steps[0].late, again.people) == (4, 1, {"delivered": 4})
+    assert world.functions(0) == [ZNS, SMS]
+
+
+@pytest.mark.parametrize("kinds", [("zns", "viber", "sms"), ("sms", "fixed-number", "call")])
+def test_a_chain_of_three_steps(chain: Callable[..., Chain], kinds: tuple[str, ...]) -> None:
+    """Each step has a deadline of its own."""
+    world = chain(NEVER, kinds=kinds, afters=("15m", "10m"), people=2)
+    world.run()
+    world.check()
+    for place in range(2):
+        first, second, third = world.got(place)
+        assert minutes(15) <= (second.created_ms - first.created_ms) / 1000 < minutes(17)
+        assert minutes(10) <= (third.created_ms - second.created_ms) / 1000 < minutes(12)
+
+
+def test_the_first_deadline_behind_a_scheduled_time(chain: Callable[..., Chain]) -> None:
+    """It counts from the time of sending, not from that of the call."""
+    world = chain(NEVER, people=1)
+    journey = world.journey(options={"send_at": world.now().add(hours=2)})
+    world.run(journey)
+    first, second = world.got(0)
+    assert second.created_ms - first.send_at_ms >= minutes(15) * 1000
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_row_in_doubt_is_not_a_row_that_failed(chain: Callable[..., Chain], taken: bool) -> None:
+    """
+    A lost answer at the deadline: where the message was taken, it counts by its delivery; where it was not, the person
+    is told by the first step once the sent data shows that it has none. Never by the deadline alone.
+    """
+    world = chain(people=3, knows_ids=False)
+    if taken:
+        world.gateway.faults.add(ZNS, drop_after(), every=1)
+    else:
+        from esms_connectors.emulator import drop_before
+
+        world.gateway.faults.add(ZNS, drop_before(), every=1)
+    journey = world.journey()
+    journey.start()
+    world.gateway.faults.clear()
+    if taken:
+        assert world.run(journey).people == {"delivered": 3}
+    else:
+        # Nothing of the campaign is listed: that proves nothing, so nobody gets anything.
+        with pytest.raises(JourneyIncompleteError, match="in doubt"):
+            world.run(journey)
+    assert {one.function for one in world.gateway.messages()} <= {ZNS}
+    world.check()
+
+
+def test_what_the_gateway_does_not_show_is_nobodys_failure(chain: Callable[..., Chain]) -> None:
+    """A message that is accepted and listed nowhere: delivered or not, nobody knows, so nothing follows."""
+    world = chain(AT_ONCE, people=2)
+    journey = world.journey()
+    journey.start()
+    world.gateway.faults.add("get_sms_sent_data", code("105"), every=1)
+    world.gateway.faults.add("get_send_status", code("105"), every=1)
+    with pytest.raises(JourneyIncompleteError, match="2 unseen"):
+        world.run(journey)
+    world.gateway.faults.clear()
+    assert world.run().people == {"delivered": 2}
+    assert world.gateway.message_count == 2
+
+
+def test_a_step_that_is_stopped_goes_on_later(chain: Callable[..., Chain]) -> None:
+    """No money for the SMS: the same call sends the rest after the top-up, and whoever was reached since gets none."""
+    world = chain(people=3)
+    journey = world.journey()
+    journey.start()
+    for place in range(3):
+        world.hold(place)
+    world.gateway.faults.add(SMS, code("103"), every=1)
+    with pytest.raises(BulkIncompleteError, match="103"):
+        world.run(journey)
+    world.gateway.faults.clear()
+    world.gateway.set_status(world.got(0)[0].message_id, 5, 1)
+    result = world.run()
+    assert [len(world.got(place)) for place in range(3)] == [1, 2, 2]
+    assert result.people == {"delivered": 1, "sent": 2}
+
+
+def test_two_workers_send_each_step_once(chain: Callable[..., Chain]) -> None:
+    """Both look, both find the same people due."""
+    world = chain(NEVER)
+    one, two = world.journey(), world.journey()
+    one.start()
+    two.start()
+    world.gateway.advance(minutes=16)
+    one.advance()
+    two.advance()
+    assert [world.functions(place) for place in range(4)] == [[ZNS, SMS]] * 4
+
+
+def test_who_is_delivered_to_between_decision_and_sending_gets_nothing(chain: Callable[..., Chain]) -> None:
+    """A decision that was not acted upon is forgotten."""
+    world = chain(NEVER, people=1)
+    journey = world.journey()
+    journey.start()
+    world.gateway.advance(minutes=16)
+    due_before_the_crash = {world.ledger().request_id("evening#2", world.phone(0)): "not delivered"}
+    world.ledger().journeys.hand_on("evening#2", due_before_the_crash, 0)
+    world.gateway.set_status(world.got(0)[0].message_id, 5, 1)
+    assert world.run().people == {"delivered": 1}
+    assert world.functions(0) == [ZNS]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "words"),
+    [
+        (("zns", "advertising"), "no step behind another"),
+        (("multi-channel", "sms"), "nothing can follow"),
+    ],
+)
+def test_what_cannot_be_a_step(chain: Callable[..., Chain], kinds: tuple[str, ...], words: str) -> None:
+    """It is told when the chain is made."""
+    from esms_connectors.emulator import DEMO_BRANDNAME
+
+    world = chain(kinds=(kinds[0], "sms"))
+    journey = world.journey
+    if kinds[1] == "advertising":
+        first = world.journey().first
+        step = Step(make_channel("advertising", world.client(), {"text": "x", "brandname": DEMO_BRANDNAME}), "15m")
+        with pytest.raises(InvalidRequestError, match=words):
+            Journey(first, [step])
+        return
+    with pytest.raises(InvalidRequestError, match=words):
+        journey()
+
+
+@pytest.mark.parametrize("after", ["15", "", "soon", "-5m", 0, True, "8d", "0s"])
+def test_a_span_that_is_none(chain: Callable[..., Chain], after: Any) -> None:
+    """One line, before anything is sent."""
+    world = chain(afters=(after,))
+    with pytest.raises(InvalidRequestError, match="after"):
+        world.journey()
+
+
+def test_a_mistake_in_the_last_step_is_told_before_the_first_message(chain: Callable[..., Chain]) -> None:
+    """A placeholder that is no column."""
+    world = chain()
+    journey = world.journey()
+    step = Step(make_channel("sms", world.client(), {"text": "Chao {ten}", "brandname": "Baotrixemay"}), "15m")
+    with pytest.raises(InvalidRequestError, match="ten"):
+        Journey(journey.first, [step]).run()
+    assert world.gateway.message_count == 0
+
+
+def test_undelivered_is_a_source(chain: Callable[..., Chain]) -> None:
+    """Of any campaign: those whom a run did not reach, with the reason; nobody in doubt."""
+    world = chain()
+    journey = world.journey()
+    journey.first.send()
+    world.gateway.advance(minutes=1)
+    world.gateway.set_status(world.got(0)[0].message_id, 5, 0)
+    world.hold(1)
+    client, ledger = world.client(), world.ledger()
+    rows = undelivered(client, ledger, "evening")
+    assert [(row["phone"], row["reason"]) for row in rows] == [
+        (world.phone(0), "failed"),
+        (world.phone(1), "not delivered"),
+    ]
+    assert len(undelivered(client, ledger, "evening", after="15m")) == 1
+    world.gateway.advance(minutes=15)
+    assert undelivered(client, ledger, "evening", after="15m")[1]["reason"] == "not delivered within 15 minutes"
+
+
+def test_rows_that_are_listed_late(chain: Callable[..., Chain]) -> None:
+    """Ten minutes late in the sent data: asked for by id meanwhile."""
+    world = chain(
+        Progress(0, 0, never_final_share=0.5, queue_seconds=(0.1, 0.1), report_seconds=(0.1, 0.1)),
+        Quirks(listed_late_share=0.5, listed_late_seconds=1800),
+        people=12,
+    )
+    result = world.run()
+    assert result.complete
+    world.check()
+    assert 0 < result.steps[1].handed_on < 12
