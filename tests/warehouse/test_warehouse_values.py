@@ -1,14 +1,19 @@
-"""Values come back exactly as they went in, whatever they are."""
+"""
+Values come back exactly as they went in, whatever they are.
+
+All of them are in one window, which is loaded four times: through dlt a load takes a second of a processor.
+"""
 
 from __future__ import annotations
 
 import unicodedata
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 import pyarrow as pa
-from targets import Target, key_of, load_of, merge, row
+from targets import Row, Target, key_of, load_of, merge, row
 
 from esms_connectors.warehouse.contract import MESSAGES, ROW_SCHEMA, MergeCounts
 
@@ -48,55 +53,7 @@ TEXTS = [
 ]
 
 
-def test_texts_come_back_as_they_went_in(target: Target) -> None:
-    """In each text column; a second load of the same finds nothing changed."""
-    columns = ["message_id", "phone", "campaign", "content", "status_text", "portal_id"]
-    rows = [row(number, **dict.fromkeys(columns, text)) for number, text in enumerate(TEXTS)]
-    assert merge(target, rows) == MergeCounts(inserted=len(TEXTS))
-    stored = target.messages()
-    for number, text in enumerate(TEXTS):
-        assert [stored[key_of(number)][column] for column in columns] == [text] * len(columns)
-    assert merge(target, rows, minute=5) == MergeCounts(unchanged=len(TEXTS))
-
-
-def test_keys_come_back_as_they_went_in(target: Target) -> None:
-    """Any text may be a key, and meets itself again. (An empty one, too.)"""
-    rows = [row(number, row_key=text) for number, text in enumerate(TEXTS)]
-    merge(target, rows)
-    assert set(target.messages()) == set(TEXTS)
-    assert merge(target, rows, minute=5) == MergeCounts(unchanged=len(TEXTS))
-
-
-def test_the_empty_text_is_not_null(target: Target) -> None:
-    """NULL, empty and back are changes, each of which is seen."""
-    merge(target, [row(1, content=None), row(2, content="")])
-    assert [target.messages()[key_of(number)]["content"] for number in (1, 2)] == [None, ""]
-    assert merge(target, [row(1, content=""), row(2, content=None)], minute=5) == MergeCounts(changed=2)
-    assert [target.messages()[key_of(number)]["content"] for number in (1, 2)] == ["", None]
-
-
-def test_a_row_of_nothing_but_nulls(target: Target) -> None:
-    """Key, state and window are all that a row must have."""
-    needed = ("row_key", "state", "window_start", "window_end")
-    empty: dict[str, Any] = {name: None for name in ROW_SCHEMA.names if name not in needed}
-    merge(target, [row(1, **empty)])
-    stored = target.messages()[key_of(1)]
-    assert {name: stored[name] for name in empty} == empty
-    assert merge(target, [row(1, **empty)], minute=5) == MergeCounts(unchanged=1)
-
-
 PRICES = ["0.0000", "-12.5000", "99999999999999.9999", "-99999999999999.9999", "0.0001"]
-
-
-def test_prices_are_exact(target: Target) -> None:
-    rows = [row(number, price_vnd=Decimal(price)) for number, price in enumerate(PRICES)]
-    merge(target, rows)
-    stored = target.messages()
-    for number, price in enumerate(PRICES):
-        assert isinstance(stored[key_of(number)]["price_vnd"], Decimal)
-        assert stored[key_of(number)]["price_vnd"] == Decimal(price)
-    assert merge(target, rows, minute=5) == MergeCounts(unchanged=len(PRICES))
-
 
 MOMENTS = [
     datetime(1, 1, 1, tzinfo=UTC),
@@ -106,60 +63,110 @@ MOMENTS = [
     datetime(2026, 11, 2, 23, 59, 59, 999_000, tzinfo=UTC),
     datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC),
 ]
-
-
-def test_times_are_exact_to_the_millisecond(target: Target) -> None:
-    """From the first year to the last that Python knows."""
-    rows = [row(number, sent_at=moment) for number, moment in enumerate(MOMENTS)]
-    merge(target, rows)
-    assert merge(target, rows, minute=5) == MergeCounts(unchanged=len(MOMENTS))
-    step = timedelta(milliseconds=1)
-    later = [moment - step if moment.year > 1 else moment + step for moment in MOMENTS]
-    counts = merge(target, [row(number, sent_at=moment) for number, moment in enumerate(later)], minute=6)
-    assert counts == MergeCounts(changed=len(MOMENTS))
-    # Not every reader can name the first and the last day in another zone, so those two are left out of the reading.
-    merge(target, [row(number, sent_at=MOMENTS[1]) for number in (0, len(MOMENTS) - 1)], minute=7)
-    stored = target.messages()
-    for number, moment in enumerate(later):
-        if 1 < moment.year < 9999:
-            assert stored[key_of(number)]["sent_at"] == moment
-
+# From the first year to the last that Python knows, and each a millisecond away from what it was.
+LATER = [
+    moment - timedelta(milliseconds=1) if moment.year > 1 else moment + timedelta(milliseconds=1) for moment in MOMENTS
+]
 
 NUMBERS = [-(2**31), -1, 0, 2**31 - 1]
 
+TEXT_COLUMNS = ["message_id", "phone", "campaign", "content", "status_text", "portal_id"]
+# Key, state and window are all that a row must have.
+NEEDED = ("row_key", "state", "window_start", "window_end")
+NOTHING: Row = {name: None for name in ROW_SCHEMA.names if name not in NEEDED}
 
-def test_statuses_in_no_table_are_kept_as_they_came(target: Target) -> None:
-    merge(target, [row(place, (number, number), status_text=f"{number}/?") for place, number in enumerate(NUMBERS)])
-    messages = target.messages()
-    for place, number in enumerate(NUMBERS):
-        stored = messages[key_of(place)]
-        found = (stored["send_status"], stored["send_result"], stored["status_text"])
-        assert found == (number, number, f"{number}/?")
+_numbers = count(1)
+# What each row has of its own, by its number.
+IN_TEXT_COLUMNS = {next(_numbers): text for text in TEXTS}
+WITH_PRICE = {next(_numbers): Decimal(price) for price in PRICES}
+AT_MOMENT = {next(_numbers): moment for moment in MOMENTS}
+WITH_STATUS = {next(_numbers): number for number in NUMBERS}
+NULL, EMPTY, BARE, HALF, NUL = (next(_numbers) for _ in range(5))
 
 
-def test_nul_bytes_and_half_characters_do_not_break_a_load(target: Target) -> None:
-    """No database takes them all: they become the replacement character, and the rest of the row is there."""
-    broken = pa.Array.from_buffers(
+def rows() -> list[Row]:
+    return [
+        *(row(0, row_key=text) for text in TEXTS),
+        *(row(number, **dict.fromkeys(TEXT_COLUMNS, text)) for number, text in IN_TEXT_COLUMNS.items()),
+        *(row(number, price_vnd=price) for number, price in WITH_PRICE.items()),
+        *(row(number, sent_at=moment) for number, moment in AT_MOMENT.items()),
+        *(row(number, (status, status), status_text=f"{status}/?") for number, status in WITH_STATUS.items()),
+        row(NULL, content=None),
+        row(EMPTY, content=""),
+        row(BARE, **NOTHING),
+    ]
+
+
+def broken() -> pa.RecordBatch:
+    """Half a character, a NUL and a byte that is none: no database takes them all."""
+    content = pa.Array.from_buffers(
         pa.string(),
         2,
         [None, pa.array([0, 5, 10], pa.int32()).buffers()[1], pa.py_buffer(b"a\xed\xa0\x80b" + b"c\0d\xffe")],
     )
-    whole = pa.RecordBatch.from_pylist([row(1), row(2)], schema=ROW_SCHEMA)
-    batch = whole.set_column(ROW_SCHEMA.get_field_index("content"), ROW_SCHEMA.field("content"), broken)
-    for minute in range(2):
-        target.warehouse.merge(load_of(2, minute), [batch])
+    whole = pa.RecordBatch.from_pylist([row(HALF), row(NUL)], schema=ROW_SCHEMA)
+    return whole.set_column(ROW_SCHEMA.get_field_index("content"), ROW_SCHEMA.field("content"), content)
+
+
+def load(target: Target, minute: int) -> MergeCounts:
+    """All rows, in batches of any size: empty ones, single rows, slices of larger ones."""
+    whole = pa.RecordBatch.from_pylist(rows(), schema=ROW_SCHEMA)
+    parts = [whole.slice(0, 0), whole.slice(0, 1), whole.slice(1, 6), whole.slice(7, 0), whole.slice(7), broken()]
+    return target.warehouse.merge(load_of(whole.num_rows + 2, minute), parts)
+
+
+def test_values_come_back_as_they_went_in(target: Target) -> None:
+    """A second load of the same finds nothing changed, and a third one the smallest changes."""
+    everything = len(rows()) + 2
+    assert load(target, 0) == MergeCounts(inserted=everything)
+    # Not every reader can name the first and the last day in another zone: times are read at the end.
+    stored = target.messages(*(name for name in ROW_SCHEMA.names if name not in ("row_key", "sent_at")))
+    check_texts(stored)
+    check_nulls(stored)
+    check_numbers(stored)
+    check_what_no_database_takes(stored)
+    assert len(target.read(MESSAGES, "row_key")) == everything
+
+    assert load(target, 5) == MergeCounts(unchanged=everything)
+
+    changes = [row(number, sent_at=moment) for number, moment in zip(AT_MOMENT, LATER, strict=True)]
+    changes += [row(NULL, content=""), row(EMPTY, content=None)]
+    assert merge(target, changes, minute=6) == MergeCounts(changed=len(LATER) + 2)
+    first, *_, last = AT_MOMENT
+    merge(target, [row(number, sent_at=MOMENTS[1]) for number in (first, last)], minute=7)
     stored = target.messages()
-    assert stored[key_of(1)]["content"] == "a\ufffd\ufffd\ufffdb"
-    assert stored[key_of(2)]["content"] == "c\ufffdd\ufffde"
-    assert stored[key_of(2)]["campaign"] == row(2)["campaign"]
+    assert [stored[key_of(number)]["content"] for number in (NULL, EMPTY)] == ["", None]
+    for number, moment in list(zip(AT_MOMENT, LATER, strict=True))[1:-1]:
+        assert stored[key_of(number)]["sent_at"] == moment
+    assert stored[key_of(BARE)]["sent_at"] is None
 
 
-def test_batches_of_any_size_are_taken(target: Target) -> None:
-    """Empty ones, single rows, slices of larger ones."""
-    whole = pa.RecordBatch.from_pylist([row(number) for number in range(10)], schema=ROW_SCHEMA)
-    parts = [whole.slice(0, 0), whole.slice(0, 1), whole.slice(1, 6), whole.slice(7, 0), whole.slice(7)]
-    assert target.warehouse.merge(load_of(10), parts) == MergeCounts(inserted=10)
-    assert {key: stored["content"] for key, stored in target.messages().items()} == {
-        key_of(number): row(number)["content"] for number in range(10)
-    }
-    assert len(target.read(MESSAGES)) == 10
+def check_texts(stored: dict[str, Row]) -> None:
+    """In each text column; and any text may be a key. (An empty one, too.)"""
+    for number, text in IN_TEXT_COLUMNS.items():
+        assert [stored[key_of(number)][column] for column in TEXT_COLUMNS] == [text] * len(TEXT_COLUMNS)
+    assert set(TEXTS) <= set(stored)
+
+
+def check_nulls(stored: dict[str, Row]) -> None:
+    """The empty text is not NULL."""
+    assert [stored[key_of(number)]["content"] for number in (NULL, EMPTY)] == [None, ""]
+    read: dict[str, Any] = {name: stored[key_of(BARE)][name] for name in NOTHING if name != "sent_at"}
+    assert set(read.values()) == {None}
+
+
+def check_numbers(stored: dict[str, Row]) -> None:
+    """Prices are exact, and statuses in no table are kept as they came."""
+    for number, price in WITH_PRICE.items():
+        assert isinstance(stored[key_of(number)]["price_vnd"], Decimal)
+        assert stored[key_of(number)]["price_vnd"] == price
+    for number, status in WITH_STATUS.items():
+        found = [stored[key_of(number)][name] for name in ("send_status", "send_result", "status_text")]
+        assert found == [status, status, f"{status}/?"]
+
+
+def check_what_no_database_takes(stored: dict[str, Row]) -> None:
+    """It becomes the replacement character, and the rest of the row is there."""
+    assert stored[key_of(HALF)]["content"] == "a\ufffd\ufffd\ufffdb"
+    assert stored[key_of(NUL)]["content"] == "c\ufffdd\ufffde"
+    assert stored[key_of(NUL)]["campaign"] == row(NUL)["campaign"]
