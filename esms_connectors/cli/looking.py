@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import click
+import pendulum
+from click.core import ParameterSource
 
 from esms_connectors.cli.call import show_answer
 from esms_connectors.cli.output import json_option, print_json
@@ -17,12 +20,13 @@ from esms_connectors.delivery.polling import DeliveryGoal, DeliveryPoller, PollB
 from esms_connectors.delivery.target import target_of_run
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.client import EsmsClient
-from esms_connectors.gateway.errors import InvalidRequestError, MessageNotFoundError
-from esms_connectors.gateway.models import SmsType
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError, MessageNotFoundError
+from esms_connectors.gateway.models import DeliveryReport, SmsType
 from esms_connectors.gateway.operations import answer_of
 from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.gateway.states import state_of_row, state_of_totals
 from esms_connectors.gateway.times import read_time
+from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.sending.template_lock import TemplateLock
 
 _PHONE = re.compile(r"\+?[\d .()-]{9,20}")
@@ -186,7 +190,7 @@ class MessageStory:
     What one source says of a message.
 
     Attributes:
-        source: the function of the gateway that was asked.
+        source: the function of the gateway that was asked, or the ledger and its run.
         state: in words; see docs/gateway.md.
         price_vnd: None where the source names none.
     """
@@ -205,20 +209,25 @@ class MessageStory:
 @click.argument("id_or_phone")
 @click.option("--from", "start", default="-2d", show_default=True, metavar="TIME", help="For a phone: created since.")
 @click.option("--to", "end", default="now", show_default=True, metavar="TIME", help="For a phone: created until.")
+@click.option("--oa", "oa_id", help="For an id of a ZNS: its delivery report too, with Zalo's own reason.")
 @click.option("--show-phones", is_flag=True, help="Phones in full.")
+@ledger_option
 @connection_options
 @json_option
 def message(
     id_or_phone: str,
     start: str,
     end: str,
+    oa_id: str | None,
     show_phones: bool,
+    ledger_url: str | None,
     base_url: str | None,
     sandbox: bool | None,
     as_json: bool,
 ) -> None:
     """
-    What became of a message, by its id, or of the messages to a phone: state, when, price.
+    What became of a message, by its id, or of the messages to a phone: state, when, price. The ledger is asked, if
+    there is one, then the gateway: by id its status calls, by phone its sent data.
 
     \b
     Examples:
@@ -226,20 +235,69 @@ def message(
       esms message 0901888484 --from -7d
     """
     since, until = read_time(start, "--from"), read_time(end, "--to")
+    wanted = id_or_phone.strip()
+    phone = normalise_phone(wanted) if _PHONE.fullmatch(wanted) else None
+    found = _in_ledger(ledger_url, wanted, phone)
+    ids = list(dict.fromkeys(one.message_id for one in found if one.message_id)) or [wanted]
     with open_client(base_url, sandbox) as client:
-        if _PHONE.fullmatch(id_or_phone.strip()):
-            found = _to_phone(client, normalise_phone(id_or_phone.strip()), since, until)
+        if phone is not None:
+            found += _to_phone(client, phone, since, until)
+        elif found and not any(one.message_id for one in found):
+            pass  # the gateway knows messages by its own ids, and this one never got one
         else:
-            found = _by_id(client, id_or_phone)
+            found += [story for message_id in ids for story in _by_id(client, message_id, oa_id)]
     _show(answer_of(found, show_phones=show_phones), as_json)
 
 
-def _by_id(client: EsmsClient, message_id: str) -> list[MessageStory]:
+def _in_ledger(url: str | None, wanted: str, phone: str | None) -> list[MessageStory]:
+    """What the ledger remembers; nothing where there is none, unless one was named."""
+    try:
+        with open_ledger(url, create=False) as ledger:
+            rows = ledger.find(phone=phone) if phone is not None else ledger.find(message_id=wanted)
+    except ConfigurationError:
+        told = click.get_current_context().get_parameter_source("ledger_url")
+        if told is ParameterSource.COMMANDLINE:
+            raise
+        return []
+    return [
+        MessageStory(
+            source=f"ledger, run {row['run_key']}",
+            message_id=row["message_id"],
+            phone=phone or (row["phone"] if _PHONE.fullmatch(row["phone"]) else None),
+            sms_type=None,
+            state=row["state"] if row["state"] == "accepted" else _with_reason(row),
+            price_vnd=None,
+            sent_at=pendulum.from_timestamp(row["first_attempt_ms"] / 1000, tz=VIETNAM),
+            campaign=None,
+        )
+        for row in rows
+    ]
+
+
+def _with_reason(row: Mapping[str, Any]) -> str:
+    why = " ".join(str(row[name]) for name in ("code", "reason") if row[name])
+    return f"{row['state']} ({why})" if why else str(row["state"])
+
+
+def _of_report(message_id: str, report: DeliveryReport) -> MessageStory:
+    totals = report.totals
+    state = state_of_totals(totals.send_status, totals.receivers, totals.succeeded, totals.failed).value
+    why = f" ({report.error_number} {report.error_text})" if report.error_number else ""
+    return MessageStory(
+        "get_callback_data", message_id, report.phone, report.sms_type, state + why, totals.price_vnd, None, None
+    )
+
+
+def _by_id(client: EsmsClient, message_id: str, oa_id: str | None) -> list[MessageStory]:
     totals = client.get_send_status(message_id)
     state = state_of_totals(totals.send_status, totals.receivers, totals.succeeded, totals.failed)
     stories = [
         MessageStory("get_send_status", message_id, None, None, state.value, totals.price_vnd, None, None),
     ]
+    if oa_id is not None:
+        stories += [
+            _of_report(message_id, report) for report in client.get_callback_data([message_id], oa_id).reports.values()
+        ]
     try:
         receivers = client.get_sms_receiver_status(message_id)
     except MessageNotFoundError:

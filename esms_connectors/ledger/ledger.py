@@ -192,6 +192,23 @@ class Ledger(LedgerQueries):
             connection.execute(self._sql.release, parameters)
         return recorded
 
+    def find(
+        self, *, message_id: str | None = None, phone: str | None = None, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """
+        Rows of any run by the gateway's message id or our request id, or by their phone; the newest first.
+
+        Args:
+            phone: in any spelling.
+
+        Raises:
+            InvalidRequestError: no Vietnamese mobile number.
+        """
+        stored = None if phone is None else self.hash_phone(normalise_phone(phone))
+        asked = {"message_id": message_id, "phone": stored, "limit": limit}
+        with self._reading() as connection:
+            return [dict(row) for row in connection.execute(self._sql.found, asked).mappings()]
+
     def erase(self, phone: str) -> dict[str, int]:
         """
         Take a person out of the settled rows. The rows themselves stay, without the phone: they are what keeps the same

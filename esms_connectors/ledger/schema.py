@@ -144,6 +144,7 @@ class Statements:
     rows_of: TextClause
     unresolved: TextClause
     message_ids: TextClause
+    found: TextClause
     runs: TextClause
     erase: TextClause
     not_erased: TextClause
@@ -381,6 +382,11 @@ def statements_for(engine: Engine) -> Statements:
         message_ids=text(
             "SELECT message_id FROM esms_sends "
             "WHERE run_key = :run_key AND message_id IS NOT NULL AND phone IN {states}"
+        ),
+        found=text(
+            "SELECT run_key, request_id, phone, state, code, message_id, reason, first_attempt_ms FROM esms_sends "
+            "WHERE message_id = :message_id OR request_id = :message_id OR phone = :phone "
+            "ORDER BY first_attempt_ms DESC, request_id LIMIT :limit"
         ),
         runs=text("SELECT run_key, began_ms FROM esms_runs ORDER BY began_ms DESC, run_key"),
         erase=text(

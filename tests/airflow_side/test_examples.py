@@ -13,9 +13,9 @@ FOLDER = Path(__file__).parents[2] / "dags_examples"
 EXAMPLES = sorted(file.stem for file in FOLDER.glob("*.py"))
 
 
-def test_there_are_six() -> None:
-    """The shortest one, alert, campaign, export, many workers, asset-driven."""
-    assert len(EXAMPLES) == 6
+def test_there_are_seven() -> None:
+    """The shortest one, alert, campaign, export, many workers, asset-driven, any function."""
+    assert len(EXAMPLES) == 7
 
 
 @pytest.fixture(scope="module")

@@ -98,6 +98,36 @@ def test_what_became_of_a_message(run: Run, emulator: Emulator) -> None:
 class TestRuns:
     """Of a ledger."""
 
+    @pytest.mark.parametrize("secret", [None, "a-secret-of-the-ledger"])
+    def test_what_the_ledger_knows_of_a_message(
+        self, run: Run, emulator: Emulator, tmp_path: Path, secret: str | None
+    ) -> None:
+        """By phone, by message id and by request id; one that was refused has no id, and its code."""
+        more = {} if secret is None else {"ESMS_LEDGER_SECRET": secret}
+        source, ledger = tmp_path / "customers.csv", str(tmp_path / "ledger.sqlite")
+        lines = ["phone,n,s,c,d", "0901000001,Lan,Goi,K,19/03/2025", "0901000002,Mai,Goi,K,19/03/2025"]
+        source.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        emulator.block_phone("0901000002")
+        url = ["--callback-url", "https://shop.example.test/dlr"]
+        words = ["--template", DEMO_TEMPLATE_ID, "--oa", DEMO_OA_ID, "--run-key", "march", "--ledger", ledger]
+        run("send-zns", str(source), *words, *url, "--params", "n,s,c,d", "--at-least", "0", **more)
+
+        def asked(wanted: str, *extra: str) -> list[tuple[str, str]]:
+            done = run("message", wanted, "--ledger", ledger, "--show-phones", "--json", *extra, **more)
+            assert done.returncode == 0, done.stderr
+            found = json.loads(done.stdout)["rows"]
+            rows.extend(found)
+            return [(row["source"], row["state"]) for row in found]
+
+        rows: list[Any] = []
+        assert asked("0901000001")[0] == ("ledger, run march", "accepted")
+        message_id = rows[0]["message_id"]
+        by_id = dict(asked(message_id, "--oa", DEMO_OA_ID))
+        assert by_id.keys() >= {"ledger, run march", "get_send_status", "get_callback_data"}
+        ((source_of, state),) = asked("0901000002")
+        assert (source_of, state.startswith("rejected (")) == ("ledger, run march", True)
+        assert run("message", "0901000001", "--ledger", str(tmp_path / "none.sqlite")).returncode == 2
+
     @pytest.fixture
     def emulator(self) -> Emulator:
         """Everything is delivered at once, at the hour at which the commands run."""

@@ -236,6 +236,10 @@ def _disabled(gateway: Emulator) -> None:
     gateway.change_template(TEMPLATE_ID, status="DISABLE")
 
 
+def _low_quality(gateway: Emulator) -> None:
+    gateway.change_template(TEMPLATE_ID, quality="LOW")
+
+
 def _little_quota(gateway: Emulator) -> None:
     gateway.change_official_account(OA_ID, daily_quota=2)
 
@@ -357,11 +361,11 @@ CASES = (
         (),
     ),
     Case(
-        "a template that is not enabled",
+        "a template of low quality, and one that is not enabled",
         (
             Step(Order(dry_run=True), "planned", counts={"to_send": 3, "good": True, "price_vnd": 300}),
-            Step(Order(dry_run=True), "planned", counts={"to_send": 3, "good": False}, before=_disabled),
-            Step(Order(), "refused", "is DISABLE, not ENABLE"),
+            Step(Order(dry_run=True), "planned", counts={"to_send": 3, "good": False}, before=_low_quality),
+            Step(Order(), "refused", "is DISABLE, not ENABLE", before=_disabled),
         ),
         (),
     ),

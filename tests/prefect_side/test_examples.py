@@ -90,6 +90,16 @@ def test_failure_alert(served: Served) -> None:
     assert all(text.endswith(": Failed, attempt 1") for text in told)
 
 
+def test_any_function_is_called_by_its_name(served: Served) -> None:
+    """Enough is left, or the flow fails."""
+    for needed, code in (("10", 0), ("100000000", 1)):
+        done = subprocess.run(
+            [sys.executable, str(EXAMPLES / "watch_quota.py"), needed], capture_output=True, text=True, timeout=200
+        )
+        assert done.returncode == code, done.stderr[-2000:]
+    assert served.gateway.call_count("get_oa_quota") >= 2
+
+
 def test_the_automations_can_be_created(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """And read back."""
     monkeypatch.syspath_prepend(str(EXAMPLES))

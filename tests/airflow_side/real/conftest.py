@@ -192,6 +192,7 @@ def examples(world: World, databases: dict[str, Database], disasters: dict[str, 
         "first_campaign": airflow.trigger(
             "first_campaign", conf={"customers": str(world.folder / "first.csv"), "run_key": "march"}
         ),
+        "watch_quota": airflow.trigger("watch_quota", conf={"needed": 10}),
     }
 
     def first_run(dag_id: str) -> dict[str, str] | None:

@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parents[3] / "dags_examples"
 VISITS, REPORTED, FAILED, EXPORTED = 40, 30, 3, 25
 EARLIER, FIRST = 10, 15
 CAMPAIGNS = ("nightly_zns_campaign", "campaign_on_many_workers", "first_campaign")
-TRIGGERED = ("alert_by_sms", "campaign_on_many_workers", "first_campaign")
+TRIGGERED = ("alert_by_sms", "campaign_on_many_workers", "first_campaign", "watch_quota")
 
 # The examples are not touched; what a deployment may set for all of its DAGs makes them quick.
 _POLICY = """

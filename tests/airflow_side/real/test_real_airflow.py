@@ -124,9 +124,17 @@ def test_delivery_reports_start_a_run(world: World, examples: Examples) -> None:
     assert [key for (key,) in cursors if key.startswith("esms_reports_")]
 
 
+def test_any_function_is_called_by_its_name(world: World, examples: Examples) -> None:
+    """The quota, asked by the operator, is what the next task decides on."""
+    run = examples.runs["watch_quota"]
+    assert world.airflow.wait_for_run("watch_quota", run, 200) == "success"
+    quota = world.airflow.result("watch_quota", run, "quota")
+    assert quota["remaining"] == world.airflow.result("watch_quota", run, "enough") > 10
+
+
 def test_no_example_is_left_out() -> None:
     """Each file in dags_examples has a test here."""
-    known = {*CAMPAIGNS, "alert_by_sms", "daily_export", "react_to_delivery"}
+    known = {*CAMPAIGNS, "alert_by_sms", "daily_export", "react_to_delivery", "watch_quota"}
     assert {file.stem for file in FOLDER.glob("*.py")} == known
 
 
