@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow.providers.common.compat.sdk import AirflowSkipException
+from airflow.providers.common.compat.sdk import AirflowSkipException, conf
 
 from esms_connectors.airflow.arguments import one_of
 from esms_connectors.airflow.hooks import EsmsHook
@@ -79,6 +79,11 @@ class CampaignOperator(SendingOperator):
             those. The plan counts them, the rejects list them.
         reconcile_before_repeat: look in the sent data for what may have left before it is sent again.
         dry_run: check and count only; the plan is the result.
+        fallback: what those get whom this does not reach - refused, failed, or not delivered in time - once, one step
+            after the other: `[{"channel": "sms", "text": "…", "after": "15m"}]`, with options of each channel, `params`
+            and `phone_column`. Whoever is in doubt gets nothing further. Templated and never shown.
+        poll_seconds: between looks while a fallback is waited for.
+        deferrable: wait for it without a worker slot.
         plan: one that was approved, such as `plan.output` of a task with `dry_run`: only what it has is sent, and other
             rows, another message or another run key fail the task before the first message.
         rejects_path: CSV for the rows that cannot be sent, to be repaired and sent; a path or a URL, as `recipients`.
@@ -122,7 +127,7 @@ class CampaignOperator(SendingOperator):
         "esms_conn_id",
         "ledger_conn_id",
     )
-    hidden_arguments: ClassVar[Sequence[str]] = ("text", "callback_url", "ledger_url")
+    hidden_arguments: ClassVar[Sequence[str]] = ("text", "callback_url", "ledger_url", "fallback")
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {
         "sql": "sql",
@@ -170,6 +175,9 @@ class CampaignOperator(SendingOperator):
         reconcile_before_repeat: bool = False,
         price_vnd: Decimal | float | None = None,
         dry_run: bool = False,
+        fallback: Sequence[Mapping[str, Any]] | None = None,
+        poll_seconds: float = 60.0,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         plan: Mapping[str, Any] | None = None,
         rejects_path: str | os.PathLike[str] | ObjectStoragePath | None = None,
         report_url: str | None = None,
@@ -214,7 +222,11 @@ class CampaignOperator(SendingOperator):
         self.plan = plan
         self.rejects_path = rejects_path
         self.report_url = report_url
-        self.hide_arguments(text=text)
+        self.poll_seconds = poll_seconds
+        self.deferrable = deferrable
+        for step in fallback if isinstance(fallback, list | tuple) else ():
+            one_of(step.get("channel", ""), "channel of a fallback", CHANNELS)
+        self.hide_arguments(text=text, fallback=fallback)
 
     def after_rendering(self) -> None:
         from esms_connectors.airflow.sources import hide_rows
@@ -223,7 +235,29 @@ class CampaignOperator(SendingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         with self.working():
-            return self._send(context)
+            result, pause = self._send(context)
+        if pause is not None:
+            self._defer_for(pause)
+        return result
+
+    def execute_again(self, context: Context, event: object = None) -> dict[str, Any]:
+        """Behind a deferral: what is settled is passed over, and whoever is due is sent to."""
+        return self.execute(context)
+
+    def _defer_for(self, seconds: float) -> None:
+        from datetime import timedelta
+
+        from esms_connectors.airflow.triggers import LookAgainTrigger
+        from esms_connectors.gateway import machine_clock
+
+        moment = machine_clock.now().add(seconds=round(seconds))
+        self.log.info("deferred until %s", moment)
+        # A triggerer that is gone must not hold the task for ever.
+        self.defer(
+            trigger=LookAgainTrigger(moment.isoformat()),
+            method_name="execute_again",
+            timeout=timedelta(seconds=seconds + 900),
+        )
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """From the file to the sent data; see `esms_connectors.airflow.lineage`."""
@@ -231,7 +265,8 @@ class CampaignOperator(SendingOperator):
 
         return operator_lineage(self._transfer)
 
-    def _send(self, context: Context) -> dict[str, Any]:
+    def _send(self, context: Context) -> tuple[dict[str, Any], float | None]:
+        """The result, and the seconds to be deferred for where a fallback is still to come."""
         from contextlib import ExitStack
 
         from esms_connectors.airflow.arguments import path
@@ -267,11 +302,30 @@ class CampaignOperator(SendingOperator):
             if self.plan_only:
                 plan = campaign.plan(rejects)
                 tell(plan)
-                return plan.as_dict()
-            result = campaign.send(approved, rejects=rejects, on_plan=tell).as_dict()
+                return plan.as_dict(), None
+            journey = self._journey_of(context, campaign, hook.settings())
+            if journey is None:
+                result = campaign.send(approved, rejects=rejects, on_plan=tell).as_dict()
+            elif self.deferrable:
+                journey.start(approved, rejects=rejects, on_plan=tell)
+                found, pause = journey.advance()
+                if pause is not None:
+                    return {}, pause
+                result = journey.finish(found).as_dict()
+            else:
+                result = journey.run(approved, rejects=rejects, on_plan=tell).as_dict()
         self._transfer = DataTransfer(file_dataset(self.recipients), SENT_DATA, result["accepted"])
         note_done(context, generation, resend_on_clear=self.resend_on_clear)
-        return result
+        return result, None
+
+    def _journey_of(self, context: Context, campaign: Campaign, settings: Settings) -> Any:
+        from esms_connectors.sending.steps import Journey, read_step
+
+        if not (given := self.rendered("fallback", context)):
+            return None
+        defaults = {"brandname": settings.brandname, "oa_id": settings.oa_id}
+        steps = [read_step(one, campaign, defaults) for one in given]
+        return Journey(campaign, steps, poll_seconds=float(self.poll_seconds))
 
     def _campaign_of(self, context: Context, hook: EsmsHook, stack: Any, source: Any, run_key: str) -> Campaign:
         from esms_connectors.airflow.arguments import number, point_in_time, text, whole_number

@@ -111,6 +111,31 @@ class DeliveryStatusTrigger(BaseTrigger):
             client.close()
 
 
+class LookAgainTrigger(BaseTrigger):
+    """
+    Fires when it is worth looking again at a campaign with a fallback.
+
+    Args:
+        moment: absolute, ISO; a restart does not begin the wait anew.
+    """
+
+    def __init__(self, moment: str) -> None:
+        super().__init__()
+        self.moment = moment
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return ("esms_connectors.airflow.triggers.LookAgainTrigger", {"moment": self.moment})
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        import pendulum
+
+        from esms_connectors.gateway import machine_clock
+
+        left = (pendulum.parse(self.moment) - machine_clock.now()).total_seconds()  # type: ignore[operator]
+        await asyncio.sleep(max(FIRST_WAIT_SECONDS, left))
+        yield TriggerEvent({"moment": self.moment})
+
+
 class DeliveryReportsTrigger(BaseEventTrigger):
     """
     For an `AssetWatcher`: fires for each quarter of an hour whose messages have all come to their end.

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import click
 
-from esms_connectors.cli.sending import campaign_options, run_campaign, send_zns, template_file_option
+from esms_connectors.cli.channel_options import CHANNEL_OPTIONS, COLUMN_OPTIONS, columns_from, read_options
+from esms_connectors.cli.sending import campaign_options, run_campaign, send_zns
+from esms_connectors.cli.steps import CampaignCommand
 from esms_connectors.gateway.client import EsmsClient
-from esms_connectors.gateway.errors import InvalidRequestError
-from esms_connectors.recipients import Columns
 from esms_connectors.sending.channels import Channel, make_channel
 
 _PLACEHOLDERS = (
@@ -27,67 +26,13 @@ def send() -> None:
 
 send.add_command(send_zns, "zns")
 
-_OPTIONS: dict[str, Callable[[Any], Any]] = {
-    "text": click.option("--text", required=True, help="The message."),
-    "brandname": click.option("--brandname", required=True, help="The registered sender ID."),
-    "plain": click.option("--plain", is_flag=True, help="Without diacritics, which make most texts dearer."),
-    "named": click.option(
-        "--params", help="Other columns for placeholders: name=column,…; default: the columns of their names."
-    ),
-    "values": click.option(
-        "--params", required=True, help="Columns in the order of the template: name,service or name=column,…"
-    ),
-    "columns": click.option("--params", default="", help="Columns of the values, in the order of the script: name,sum"),
-    "template_id": click.option("--template", "template_id", required=True, help="Id of the ZNS template."),
-    "template_file": template_file_option,
-    "script_id": click.option("--template", "template_id", required=True, help="Id of the script, from the portal."),
-    "oa_id": click.option("--oa", "oa_id", required=True, help="Id of the Zalo Official Account."),
-    "sending_mode": click.option(
-        "--sending-mode", type=click.Choice(["1", "3"]), help="3: beyond the quota of the OA, if it is listed for it."
-    ),
-    "image_url": click.option("--image-url", metavar="URL", help="A picture, https."),
-    "button_url": click.option("--button-url", metavar="URL", help="Where the button leads."),
-    "button_label": click.option("--button-label", help="What stands on the button."),
-    "buttons": click.option("--buttons", metavar="JSON", help="A list of objects with title, type and payload."),
-    "template_type": click.option("--template-type", required=True, help="Such as transaction_order."),
-    "elements": click.option(
-        "--elements", metavar="JSON", required=True, help="A list of banner, header, text and table; may hold {column}."
-    ),
-    "language": click.option("--language", type=click.Choice(["VI", "EN"])),
-    "voice": click.option("--voice", type=click.Choice(["male", "female", "hatieumai", "ngoclam"])),
-    "speed": click.option("--speed", type=click.IntRange(-3, 3), help="-3 very slow to 3 very fast."),
-}
-# What goes by another name in a channel, or says which columns hold values.
-_COLUMNS = ("named", "values", "columns")
-
-
-def _read(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of the command line as a channel takes them."""
-    read = dict(options)
-    for name in ("buttons", "elements"):
-        if read.get(name) is not None:
-            read[name] = _json_list(read[name], name)
-    if read.get("sending_mode") is not None:
-        read["sending_mode"] = int(read["sending_mode"])
-    return read
-
-
-def _json_list(text: str, name: str) -> list[Any]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
-    if not isinstance(found, list):
-        raise InvalidRequestError(f"--{name} takes a JSON list.", field=name)
-    return found
-
 
 def _channel_command(kind: str, names: tuple[str, ...], about: str, example: str) -> click.Command:
-    own = [name.replace("script_id", "template_id") for name in names if name not in _COLUMNS]
+    own = [name.replace("script_id", "template_id") for name in names if name not in COLUMN_OPTIONS]
 
     def command(source: str, params: str | None = None, **options: Any) -> None:
-        given = _read({name: options.pop(name) for name in own})
-        columns = _columns(params, options["phone_column"], options["key_column"])
+        given = read_options({name: options.pop(name) for name in own})
+        columns = columns_from(params, options["phone_column"], options["key_column"])
 
         def channel(client: EsmsClient, **more: Any) -> Channel:
             return make_channel(kind, client, {**given, **more})
@@ -97,12 +42,8 @@ def _channel_command(kind: str, names: tuple[str, ...], about: str, example: str
     command.__doc__ = f"{about}\n\n\b\nExample:\n  {example}"
     made: Callable[..., Any] = campaign_options(command)
     for name in reversed(names):
-        made = _OPTIONS[name](made)
-    return send.command(kind)(click.argument("source")(made))
-
-
-def _columns(params: str | None, phone: str, key: str | None) -> Columns:
-    return Columns.parse(params, phone=phone, key_column=key) if params else Columns(phone, (), key)
+        made = CHANNEL_OPTIONS[name](made)
+    return send.command(kind, cls=CampaignCommand)(click.argument("source")(made))
 
 
 _ZNS = ("template_id", "oa_id", "values", "template_file")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from esms_connectors.cli.channel_options import template_file_option
 from esms_connectors.cli.guard import guard_of
 from esms_connectors.cli.output import NOT_GOOD, json_option, print_json, print_table, vnd
 from esms_connectors.cli.settings import (
@@ -22,6 +23,7 @@ from esms_connectors.cli.settings import (
     open_ledger,
     source_options,
 )
+from esms_connectors.cli.steps import CampaignCommand, else_option, journey_of
 from esms_connectors.cli.terminal import Console, echo
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
@@ -35,6 +37,7 @@ from esms_connectors.sending.channels import Channel, ZnsChannel
 from esms_connectors.sending.guard import HoursPolicy, RuleName
 from esms_connectors.sending.plan import Plan, check_plan
 from esms_connectors.sending.policy import DEFAULT_AT_LEAST, read_price
+from esms_connectors.sending.steps import JourneyResult
 
 # Options of every campaign, in the order of the help.
 _CAMPAIGN_OPTIONS = (
@@ -100,6 +103,7 @@ _CAMPAIGN_OPTIONS = (
         "--override", "overridden", multiple=True, type=click.Choice([*RuleName]), help="Set a rule aside; repeatable."
     ),
     click.option("--override-reason", metavar="WHY", help="Why; the ledger keeps it, with your name."),
+    else_option,
     click.option("--campaign", help="Words that come back in the sent data."),
     click.option(
         "--at", "send_at", metavar="TIME", help="When to send: '2026-11-21 08:30', 'tomorrow 08:30', +2h, in Vietnam."
@@ -118,21 +122,13 @@ _CAMPAIGN_OPTIONS = (
 )
 
 
-template_file_option = click.option(
-    "--template-file",
-    metavar="FILE",
-    help="The template as `esms template ID --save FILE` wrote it: where the gateway does not tell it, and to refuse "
-    "one that changed since.",
-)
-
-
 def campaign_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_CAMPAIGN_OPTIONS):
         command = option(command)
     return command
 
 
-@click.command("send-zns")
+@click.command("send-zns", cls=CampaignCommand)
 @click.argument("source")
 @click.option("--template", "template_id", required=True, help="Id of the ZNS template.")
 @click.option("--oa", "oa_id", required=True, help="Id of the Zalo Official Account.")
@@ -190,11 +186,13 @@ def run_campaign(
     with _opened_campaign(source, columns, channel_with, **options) as campaign, ExitStack() as files:
         rejects = None if rejects_path is None else files.enter_context(RejectsFile(rejects_path))
         watch = files.enter_context(_checking(console))
+        journey = journey_of(campaign)
         if plan_only:
-            plan = campaign.plan(rejects, watch=watch)
+            planned = campaign.plan(rejects, watch=watch) if journey is None else journey.plan(rejects, watch=watch)
+            plan, *later = (planned,) if isinstance(planned, Plan) else planned
             if approved is not None:
                 check_plan(approved, plan)
-            _show_plan(plan, save_plan, as_json=as_json)
+            _show_plan(plan, save_plan, later, as_json=as_json)
             if not plan.good:
                 raise SystemExit(NOT_GOOD)
             return
@@ -204,8 +202,12 @@ def run_campaign(
             _print_rejects(console, plan.report, rejects_path)
             bar.start(plan.recipients)
 
+        how: dict[str, Any] = {"rejects": rejects, "watch": watch, "on_plan": tell, "progress": bar.show}
         with _flags_named():
-            result = campaign.send(approved, rejects=rejects, watch=watch, on_plan=tell, progress=bar.show)
+            if journey is not None:
+                _print_chain(journey.run(approved, told=_Told(bar), **how), as_json=as_json)
+                return
+            result = campaign.send(approved, **how)
     if as_json:
         print_json(result.as_dict())
     else:
@@ -283,15 +285,46 @@ def _read_plan(file: TextIO) -> Mapping[str, Any]:
     return plan
 
 
-def _show_plan(plan: Plan, save_plan: str | None, *, as_json: bool) -> None:
+class _Told:
+    """How far a chain is, once each time that something has changed."""
+
+    def __init__(self, bar: _bar) -> None:
+        self._bar, self._last = bar, ""
+
+    def __call__(self, result: JourneyResult) -> None:
+        self._bar.stop()
+        if (words := str(result)) != self._last:
+            self._last = words
+            echo(words, err=True)
+
+
+def _print_chain(result: JourneyResult, *, as_json: bool) -> None:
+    if as_json:
+        print_json(result.as_dict())
+        return
+    echo(result.people_words, fg="green")
+    for step in result.steps:
+        echo(f"  {step}")
+
+
+def _show_plan(plan: Plan, save_plan: str | None, later: Sequence[Plan], *, as_json: bool) -> None:
+    chain = {"steps": [one.as_dict() for one in later]} if later else {}
     if save_plan is not None:
-        text = json.dumps(plan.as_dict(), ensure_ascii=False, indent=2)
+        text = json.dumps({**plan.as_dict(), **chain}, ensure_ascii=False, indent=2)
         try:
             Path(save_plan).write_text(text + "\n", encoding="utf-8")
         except OSError as error:
             problem = f"The plan cannot be written to {save_plan}: {error.strerror}."
             raise InvalidRequestError(problem, field="save_plan") from None
-    print_json(plan.as_dict()) if as_json else _print_plan(Console(soft_wrap=True), plan)
+    if as_json:
+        print_json({**plan.as_dict(), **chain})
+        return
+    for number, one in enumerate(later, 2):
+        cost = "unknown" if one.cost_vnd is None else vnd(one.cost_vnd)
+        echo(f"step {number}  {one.channel} to {one.recipients:,} people at most, {cost}")
+        for problem in one.problems:
+            echo(f"! step {number}: {problem}")
+    _print_plan(Console(soft_wrap=True), plan)
 
 
 @contextmanager
@@ -337,6 +370,9 @@ class _bar:  # noqa: N801 - used as a function
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def stop(self) -> None:
         self._bars.stop()
 
     def start(self, total: int) -> None:

@@ -6,6 +6,7 @@ The Prefect collection: blocks, tasks and flows. Prefect imports this module on 
 
 from esms_connectors import __version__
 from esms_connectors.prefect.campaign import ZnsCampaign, ZnsShard
+from esms_connectors.prefect.chains import ChannelCampaign, asend_campaign, campaign, send_campaign, tell_by_ladder
 from esms_connectors.prefect.credentials import EsmsCredentials
 from esms_connectors.prefect.delivery import await_for_delivery, wait_for_delivery
 from esms_connectors.prefect.flows import (
@@ -33,6 +34,7 @@ from esms_connectors.prefect.warehouse import EsmsWarehouse
 
 # Prefect takes the version of the block schemas from here.
 __all__ = [
+    "ChannelCampaign",
     "EsmsCredentials",
     "EsmsLedger",
     "EsmsNotification",
@@ -44,10 +46,12 @@ __all__ = [
     "acall_gateway",
     "aload_sent_messages",
     "aplan_zns_bulk",
+    "asend_campaign",
     "asend_sms",
     "asend_zns_bulk",
     "await_for_delivery",
     "call_gateway",
+    "campaign",
     "daily_sent_messages_export",
     "delivery_report",
     "gateway_task",
@@ -55,9 +59,11 @@ __all__ = [
     "notify_by_sms",
     "plan_zns_bulk",
     "read_shards",
+    "send_campaign",
     "send_sms",
     "send_zns_bulk",
     "sent_messages_report",
+    "tell_by_ladder",
     "wait_for_delivery",
     "zns_campaign",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -30,7 +31,8 @@ from esms_connectors.prefect.places import check_lasts, local_file
 from esms_connectors.prefect.runs import began_by_hand
 from esms_connectors.recipients import Columns, Recipient, RejectsFile, SqlQuery
 from esms_connectors.sending import campaign as core
-from esms_connectors.sending.channels import ZnsChannel
+from esms_connectors.sending.channels import Channel, ZnsChannel
+from esms_connectors.sending.channels.making import takes
 from esms_connectors.sending.policy import OnEmpty
 
 # Prefect servers drop task runs far beyond; a bigger campaign gets bigger shards.
@@ -43,42 +45,8 @@ _NAMES_A_USER = re.compile(r"[A-Za-z0-9+.-]+://[^/]*@")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
-class ZnsCampaign(BaseModel):
-    """
-    What a bulk ZNS sends to whom. Plain data without secrets: accounts, ledgers and databases are named, not held.
-
-    Attributes:
-        run_key: names this campaign; the same key resumes it and never sends twice. `{day}` in it is the day in Vietnam
-            that the run was scheduled for, such as 2026-12-24; so it is in source, rejects and campaign.
-        source: path or fsspec URL of a CSV, JSONL or Parquet file.
-        query, database: in its place, one SELECT, and the block of the database: `secret/name` (its SQLAlchemy URL) or
-            `sqlalchemy-connector/name`. Give it an ORDER BY and a fixed end: it is read twice.
-        template_id, oa_id: ids as text; no oa_id takes that of the credentials.
-        params: columns in the order of the template, or column by variable name.
-        phone_column, key_column: of the phone, and of what tells rows apart, such as an order number.
-        duplicates: rows with one phone: merge, or keep where there is a key.
-        rejects: CSV for the rows that cannot be sent; path or fsspec URL, as source.
-        campaign: words for people, which come back in the sent data.
-        at_least: share of all rows that must be accepted, those that cannot be sent included; None only reports.
-        on_empty: a source without any row: nothing to do (skip), or an error (fail). None skips it in runs that a
-            schedule or an automation began, where a day without rows is a quiet day, and fails it in others.
-        conflicts: rows that were sent with another content or phone under this run key: refuse to send any row, or skip
-            those. The plan counts them, the rejects list them.
-        reconcile_before_repeat: look in the sent data for what may have left before it is sent again.
-        send_at: aware time of sending, or words such as `tomorrow 08:30` and `+2h`: in Vietnam, from the time that the
-            run was scheduled for; None sends now.
-        chunk_size: messages a call.
-        price_vnd: of one message, for the plan; None takes that of the last ZNS.
-        credentials, ledger: names of blocks; no ledger is the default one, a file on this machine.
-        rate_limit: a global concurrency limit with slot decay, shared by all workers: one slot a request.
-        encoding, delimiter: of a CSV; None finds them. Encoding `tcvn3` and `vni` convert texts of old fonts.
-        sheet, header_row: of a workbook, and of a file with lines above its header, counted from 1; None finds them.
-        hidden_rows: rows of a workbook that a filter hides: refuse the file, or read them.
-        two_phones: a cell with several numbers: refuse the row, or send to the first or to both.
-        as_is: send damaged texts as they stand.
-        template_file: the template as `esms template ID --save FILE` wrote it; it stands in where the gateway does not
-            tell the template, and a template that changed since is refused.
-    """
+class CampaignForm(BaseModel):
+    """What all campaigns share: whom, under which key, and by which rules. Attributes as in `ZnsCampaign`."""
 
     # Refused values may be phones, or a URL with a password.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -87,7 +55,6 @@ class ZnsCampaign(BaseModel):
     source: str | None = None
     query: str | None = None
     database: str | None = None
-    template_id: str
     oa_id: str | None = None
     params: list[str] | dict[str, str] = Field(default_factory=list)
     phone_column: str = "phone"
@@ -99,9 +66,7 @@ class ZnsCampaign(BaseModel):
     campaign: str | None = None
     send_at: datetime | str | None = None
     callback_url: str | None = None
-    sending_mode: int | None = None
     at_least: float | None = Field(default=1.0, ge=0, le=1)
-    chunk_size: int = Field(default=_LARGEST_CHUNK, ge=1, le=_LARGEST_CHUNK)
     price_vnd: Decimal | None = Field(default=None, ge=0, allow_inf_nan=False)
     credentials: str = "default"
     ledger: str | None = None
@@ -116,7 +81,7 @@ class ZnsCampaign(BaseModel):
     as_is: bool = False
     template_file: str | None = None
 
-    @field_validator("template_id", "oa_id", mode="before")
+    @field_validator("oa_id", mode="before")
     @classmethod
     def _ids_are_text(cls, value: object) -> object:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -170,8 +135,13 @@ class ZnsCampaign(BaseModel):
         return None if self.send_at is None else point_in_time(self.send_at, "send_at", whole_days=False)
 
     @contextmanager
-    def opened(self, client: EsmsClient, ledger: Ledger, oa_id: str) -> Iterator[core.Campaign]:
+    def opened(self, client: EsmsClient, ledger: Ledger, oa_id: str | None) -> Iterator[core.Campaign]:
         """The campaign with all that is only named here: what plans it, and reads its source."""
+        channel = self.channel_with(client, oa_id)
+        if self.template_file is not None:
+            if not takes(channel.kind, "template_file"):
+                raise InvalidRequestError(f"{channel.kind} has no template_file.", field="template_file")
+            channel = replace(channel, template_file=self.template_file)  # type: ignore[call-arg]
         with ExitStack() as stack:
             source: str | SqlQuery
             if self.source is not None:
@@ -183,7 +153,7 @@ class ZnsCampaign(BaseModel):
                     stack.callback(database.dispose)
                 source = SqlQuery(database, self.query or "")
             yield core.Campaign(
-                replace(self.channel(client, oa_id), template_file=self.template_file),
+                channel,
                 source,
                 Columns(self.phone_column, self.params, self.key_column),
                 ledger=ledger,
@@ -204,22 +174,73 @@ class ZnsCampaign(BaseModel):
                 price_vnd=self.price_vnd,
             )
 
-    def channel(self, client: EsmsClient, oa_id: str) -> ZnsChannel:
-        return ZnsChannel(
-            client,
-            self.template_id,
-            oa_id,
-            self.sending_mode,
-            send_at=self.time_of_sending(),
-            callback_url=self.callback_url,
-            chunk_size=self.chunk_size,
-        )
+    @abstractmethod
+    def channel_with(self, client: EsmsClient, oa_id: str | None) -> Channel:
+        """The channel, with the client that sends."""
 
     def rejects_file(self) -> RejectsFile | None:
         if self.rejects is None:
             return None
         check_lasts(local_file(self.rejects), "The file of rejects")
         return RejectsFile(self.rejects)
+
+
+class ZnsCampaign(CampaignForm):
+    """
+    What a bulk ZNS sends to whom. Plain data without secrets: accounts, ledgers and databases are named, not held.
+
+    Attributes:
+        run_key: names this campaign; the same key resumes it and never sends twice. `{day}` in it is the day in Vietnam
+            that the run was scheduled for, such as 2026-12-24; so it is in source, rejects and campaign.
+        source: path or fsspec URL of a CSV, JSONL or Parquet file.
+        query, database: in its place, one SELECT, and the block of the database: `secret/name` (its SQLAlchemy URL) or
+            `sqlalchemy-connector/name`. Give it an ORDER BY and a fixed end: it is read twice.
+        template_id, oa_id: ids as text; no oa_id takes that of the credentials.
+        params: columns in the order of the template, or column by variable name.
+        phone_column, key_column: of the phone, and of what tells rows apart, such as an order number.
+        duplicates: rows with one phone: merge, or keep where there is a key.
+        rejects: CSV for the rows that cannot be sent; path or fsspec URL, as source.
+        campaign: words for people, which come back in the sent data.
+        at_least: share of all rows that must be accepted, those that cannot be sent included; None only reports.
+        on_empty: a source without any row: nothing to do (skip), or an error (fail). None skips it in runs that a
+            schedule or an automation began, where a day without rows is a quiet day, and fails it in others.
+        conflicts: rows that were sent with another content or phone under this run key: refuse to send any row, or skip
+            those. The plan counts them, the rejects list them.
+        reconcile_before_repeat: look in the sent data for what may have left before it is sent again.
+        send_at: aware time of sending, or words such as `tomorrow 08:30` and `+2h`: in Vietnam, from the time that the
+            run was scheduled for; None sends now.
+        chunk_size: messages a call.
+        price_vnd: of one message, for the plan; None takes that of the last ZNS.
+        credentials, ledger: names of blocks; no ledger is the default one, a file on this machine.
+        rate_limit: a global concurrency limit with slot decay, shared by all workers: one slot a request.
+        encoding, delimiter: of a CSV; None finds them. Encoding `tcvn3` and `vni` convert texts of old fonts.
+        sheet, header_row: of a workbook, and of a file with lines above its header, counted from 1; None finds them.
+        hidden_rows: rows of a workbook that a filter hides: refuse the file, or read them.
+        two_phones: a cell with several numbers: refuse the row, or send to the first or to both.
+        as_is: send damaged texts as they stand.
+        template_file: the template as `esms template ID --save FILE` wrote it; it stands in where the gateway does not
+            tell the template, and a template that changed since is refused.
+    """
+
+    template_id: str
+    sending_mode: int | None = None
+    chunk_size: int = Field(default=_LARGEST_CHUNK, ge=1, le=_LARGEST_CHUNK)
+
+    @field_validator("template_id", mode="before")
+    @classmethod
+    def _template_id_is_text(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    def channel_with(self, client: EsmsClient, oa_id: str | None) -> ZnsChannel:
+        return ZnsChannel(
+            client,
+            self.template_id,
+            oa_id or "",
+            self.sending_mode,
+            send_at=self.time_of_sending(),
+            callback_url=self.callback_url,
+            chunk_size=self.chunk_size,
+        )
 
 
 def _check_found(source: str) -> None:

@@ -304,7 +304,7 @@ def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> dict[str, Any]:
         if account.stop.is_set():
             untried = ShardResult(Counters(not_tried=len(shard.rows)), "", EsmsError("the run was told to end"))
             raise ShardIncompleteError(f"Shard {shard.number + 1} was not sent.", summary=untried)
-        channel = campaign.channel(account.client, oa_id_of(campaign, account.block))
+        channel = campaign.channel_with(account.client, oa_id_of(campaign, account.block))
         summary = bulk.send_shard(
             replace(channel, send_at=time_to_send(channel.send_at, ledger, campaign.run_key)),
             Recipients(shard.rows, Columns(campaign.phone_column, (), campaign.key_column).key_name),

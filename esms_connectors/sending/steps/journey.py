@@ -277,9 +277,10 @@ class Journey:
                 result=result,
             )
         reached = sum(result.people.get(name, 0) for name in ("delivered", "sent"))
-        if not is_enough(reached, result.first.rows, at_least):
+        wanted = result.first.rows - result.people.get("skipped", 0)
+        if not is_enough(reached, wanted, at_least):
             raise JourneyIncompleteError(
-                f"Run {result.run_key}: {result}. {reached} of {result.first.rows} rows were sent to, fewer than "
+                f"Run {result.run_key}: {result}. {reached} of {wanted} rows were sent to, fewer than "
                 f"at_least={at_least:g} asks for.",
                 result=result,
             )

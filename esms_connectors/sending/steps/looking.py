@@ -21,7 +21,7 @@ from pendulum import DateTime
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import IncompleteAnswerError, MessageNotFoundError
 from esms_connectors.gateway.states import DeliveryState, state_of_row, state_of_totals
-from esms_connectors.ledger import SMS_TYPES_OF_KIND, Ledger, SendState
+from esms_connectors.ledger import SMS_TYPES_OF_KIND, Ledger, SendState, rule_of
 from esms_connectors.sending.reconcile import REFUSED_SETTLING, reconcile
 from esms_connectors.sending.steps.spans import span_words
 
@@ -40,6 +40,7 @@ class Finding(enum.StrEnum):
     UNDELIVERED = "undelivered"  # shown by the gateway as not delivered, at or after the deadline
     WAITING = "waiting"  # accepted; the deadline is still to come
     UNSEEN = "unseen"  # accepted; the gateway does not say how it stands
+    SKIPPED = "skipped"  # a rule of the guard left the person out, and does so in every step
     IN_DOUBT = "in_doubt"  # nobody knows whether it was accepted
     UNSENT = "unsent"  # certainly not taken: its own step sends it
 
@@ -116,7 +117,7 @@ class StepView:
         """What is known of a row; `after`: how long it has, None for the last step."""
         match row.state:
             case SendState.REJECTED:
-                return Finding.REFUSED
+                return Finding.REFUSED if rule_of(row.code) is None else Finding.SKIPPED
             case SendState.NOT_SENT:
                 return Finding.UNSENT
             case SendState.ACCEPTED:

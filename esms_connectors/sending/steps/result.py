@@ -13,7 +13,7 @@ from esms_connectors.sending.steps.looking import Finding
 
 # Where somebody stands in the end, in the order of the report; `sent` is the last step, accepted and not known to be
 # delivered.
-PEOPLE = ("delivered", "sent", "waiting", "not_reached", "in_doubt", "unseen", "unsent")
+PEOPLE = ("delivered", "sent", "waiting", "not_reached", "skipped", "in_doubt", "unseen", "unsent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +103,14 @@ class JourneyResult:
             "chain_complete": self.complete,
         }
 
+    @property
+    def people_words(self) -> str:
+        """People by where they stand, for people."""
+        shown = (f"{count} {name.replace('_', ' ')}" for name in PEOPLE if (count := self.people.get(name, 0)))
+        return ", ".join(shown) or "nobody"
+
     def __str__(self) -> str:
-        shown = ", ".join(f"{count} {name.replace('_', ' ')}" for name in PEOPLE if (count := self.people.get(name, 0)))
-        return "; ".join((shown or "nobody", *map(str, self.steps)))
+        return "; ".join((self.people_words, *map(str, self.steps)))
 
 
 class JourneyIncompleteError(EsmsError):
@@ -125,7 +130,7 @@ class JourneyIncompleteError(EsmsError):
 def person_of(finding: Finding, *, last: bool) -> str:
     """Where somebody stands whose present step has come to `finding`."""
     match finding:
-        case Finding.DELIVERED | Finding.IN_DOUBT | Finding.UNSEEN | Finding.UNSENT:
+        case Finding.SKIPPED | Finding.DELIVERED | Finding.IN_DOUBT | Finding.UNSEEN | Finding.UNSENT:
             return finding.value
         case Finding.REFUSED | Finding.FAILED if last:
             return "not_reached"

@@ -1,0 +1,92 @@
+"""`--else CHANNEL … --after 15m`: what those get whom the step before did not reach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from esms_connectors.cli.channel_options import CHANNEL_OPTIONS, read_options
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.sending.campaign import Campaign
+from esms_connectors.sending.channels import read_channel
+from esms_connectors.sending.steps import Journey, read_step
+
+_ELSE = "--else"
+_META = "esms.steps"
+# `--params` and `--template` stand for each channel's own.
+_LEFT_OUT = ("values", "columns", "script_id")
+
+else_option = click.option(
+    _ELSE,
+    metavar="CHANNEL",
+    expose_value=False,
+    help="Who is refused, failed or not delivered to within --after gets this channel, once; its options follow it: "
+    "--else sms --text … --after 15m. May be repeated; each counts from the one before.",
+)
+
+
+def _step_command() -> click.Command:
+    def nothing() -> None:
+        """Only its options are read."""
+
+    for name, option in CHANNEL_OPTIONS.items():
+        if name not in _LEFT_OUT:
+            option(nothing)
+    click.option("--after", help="How long the step before has: 15m, 2h.")(nothing)
+    click.option("--phone-column")(nothing)
+    params: list[click.Parameter] = nothing.__click_params__  # type: ignore[attr-defined]
+    for one in params:
+        one.required = False
+    return click.Command(_ELSE, params=params, add_help_option=False)
+
+
+_STEP = _step_command()
+
+
+class CampaignCommand(click.Command):
+    """A command that sends, and takes steps behind `--else`."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        args, chunks = _cut(args)
+        steps = []
+        for chunk in chunks:
+            step, left = _read_step(chunk)
+            steps.append(step)
+            # Options of the campaign may stand anywhere.
+            args += left
+        context = super().make_context(info_name, args, parent, **extra)
+        context.meta[_META] = steps
+        return context
+
+
+def _cut(args: list[str]) -> tuple[list[str], list[list[str]]]:
+    """What stands before the first `--else`, and behind each."""
+    chunks: list[list[str]] = [[]]
+    for one in args:
+        if one == _ELSE:
+            chunks.append([])
+        elif one.startswith(f"{_ELSE}="):
+            chunks.append([one.removeprefix(f"{_ELSE}=")])
+        else:
+            chunks[-1].append(one)
+    return chunks[0], chunks[1:]
+
+
+def _read_step(chunk: list[str]) -> tuple[dict[str, Any], list[str]]:
+    if not chunk or chunk[0].startswith("-"):
+        raise InvalidRequestError("--else needs a channel, such as --else sms.", field="else")
+    channel = read_channel(chunk[0]).kind
+    parsed = _STEP.make_context(_ELSE, chunk[1:], ignore_unknown_options=True, allow_extra_args=True)
+    options = read_options(parsed.params)
+    if not options["after"]:
+        raise InvalidRequestError(f"--else {channel} needs --after, such as --after 15m.", field="after")
+    return {**options, "channel": channel, "plain": options["plain"] or None}, parsed.args
+
+
+def journey_of(campaign: Campaign) -> Journey | None:
+    """The chain that the command line asks for; None where it has no `--else`."""
+    given: list[dict[str, Any]] = click.get_current_context().meta.get(_META) or []
+    return Journey(campaign, [read_step(one, campaign) for one in given]) if given else None

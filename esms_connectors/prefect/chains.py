@@ -1,0 +1,219 @@
+"""A campaign on any channel, and what those get whom it does not reach."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+from pydantic import Field, field_validator
+
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
+from esms_connectors.prefect.artifacts import show_run
+from esms_connectors.prefect.async_twins import async_twin
+from esms_connectors.prefect.campaign import CampaignForm
+from esms_connectors.prefect.credentials import EsmsCredentials
+from esms_connectors.prefect.ledger import EsmsLedger
+from esms_connectors.prefect.pool import borrow_account, borrow_ledger
+from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
+from esms_connectors.prefect.sending import _this_run
+from esms_connectors.sending.campaign import Campaign
+from esms_connectors.sending.channels import Channel, make_channel, read_channel
+from esms_connectors.sending.channels.making import takes
+from esms_connectors.sending.plan import Plan
+from esms_connectors.sending.steps import Journey, alert_ladder, check_step, read_step
+
+_OPTIONS: dict[str, Any] = {
+    "tags": {"esms"},
+    "cache_policy": NO_CACHE,
+    "result_serializer": "json",
+    "retry_condition_fn": is_retryable,
+}
+
+
+class ChannelCampaign(CampaignForm):
+    """
+    What is sent to whom on any channel. Plain data without secrets.
+
+    Attributes:
+        channel: a name of `esms_connectors.sending.channels.CHANNELS`, such as `sms` or `zns`.
+        options: of the channel: `text`, `template_id`, `brandname`, `plain`, …; `brandname` and `oa_id` are those of
+            the credentials where they are not given.
+        fallback: what those get whom this does not reach, once, one step after the other:
+            `[{"channel": "sms", "text": "…", "after": "15m"}]`, with options of each channel, `params` and
+            `phone_column`.
+        poll_seconds: between looks while a fallback is waited for.
+        The rest as in `ZnsCampaign`.
+    """
+
+    channel: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    fallback: list[dict[str, Any]] = Field(default_factory=list)
+    poll_seconds: float = Field(default=60.0, gt=0)
+
+    @field_validator("channel")
+    @classmethod
+    def _channel_is_one(cls, value: str) -> str:
+        try:
+            return read_channel(value).kind
+        except InvalidRequestError as error:
+            raise ValueError(str(error)) from None
+
+    @field_validator("fallback")
+    @classmethod
+    def _steps_are_some(cls, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        try:
+            for step in value:
+                check_step(step)
+        except InvalidRequestError as error:
+            raise ValueError(str(error)) from None
+        return value
+
+    def channel_with(self, client: EsmsClient, oa_id: str | None) -> Channel:
+        given = {"send_at": self.time_of_sending(), "callback_url": self.callback_url, **self.options}
+        if takes(self.channel, "oa_id"):
+            given.setdefault("oa_id", oa_id)
+        return make_channel(self.channel, client, given)
+
+    def with_defaults(self, block: EsmsCredentials) -> ChannelCampaign:
+        """With the sender of the credentials where the channel needs one."""
+        if takes(self.channel, "brandname") and not self.options.get("brandname"):
+            named: ChannelCampaign = self.model_copy(update={"options": {**self.options, "brandname": block.brandname}})
+            return named
+        return self
+
+
+@task(name="send-campaign", **_OPTIONS)
+@errors_in_one_line
+def send_campaign(campaign: ChannelCampaign, *, plan: dict[str, Any] | None = None) -> dict[str, Any]:
+    """
+    Send a message to each row on any channel, once, and what follows it: retries, reruns and two runs at once are safe.
+
+    Args:
+        campaign: What to send to whom.
+        plan: One that was approved; another one is refused before the first message.
+
+    Returns:
+        What became of these recipients; with a fallback also of each step and person.
+
+    Raises:
+        BulkIncompleteError: Fewer were accepted than `at_least`, or rows are not settled.
+        JourneyIncompleteError: Of some people nobody knows whether a step reached them.
+        InvalidRequestError: Source, columns and channel do not fit; nothing was sent.
+        ConfigurationError: A block cannot be used.
+    """
+    campaign = campaign.of_this_run()
+    logger = get_run_logger()
+
+    def tell(checked: Plan) -> None:
+        for problem in checked.problems:
+            logger.warning("%s", problem)
+
+    with ExitStack() as stack:
+        account = stack.enter_context(borrow_account(campaign.credentials, campaign.rate_limit))
+        ledger = stack.enter_context(borrow_ledger(campaign.ledger))
+        block = account.block
+        oa_id = campaign.oa_id or block.oa_id
+        opened = stack.enter_context(campaign.with_defaults(block).opened(account.client, ledger, oa_id))
+        rejects = campaign.rejects_file()
+        if rejects is not None:
+            stack.enter_context(rejects)
+
+        def sleep(seconds: float) -> None:
+            if account.stop.wait(seconds):
+                raise EsmsError("The run was told to end; the same again goes on.")
+
+        try:
+            return _run(campaign, opened, {"brandname": block.brandname, "oa_id": oa_id}, plan, rejects, tell, sleep)
+        finally:
+            run = ledger.summary(campaign.run_key)
+            if run.total:
+                show_run(run, block.account, complete=run.unsettled == 0)
+
+
+def _run(
+    campaign: ChannelCampaign,
+    opened: Campaign,
+    defaults: dict[str, str | None],
+    plan: dict[str, Any] | None,
+    rejects: Any,
+    tell: Any,
+    sleep: Any,
+) -> dict[str, Any]:
+    if not campaign.fallback:
+        return opened.send(plan, rejects=rejects, on_plan=tell).as_dict()
+    steps = [read_step(one, opened, defaults) for one in campaign.fallback]
+    journey = Journey(opened, steps, poll_seconds=campaign.poll_seconds)
+    return journey.run(plan, rejects=rejects, on_plan=tell, sleep=sleep).as_dict()
+
+
+asend_campaign = task(name="send-campaign", **_OPTIONS)(async_twin(send_campaign.fn))
+
+
+@flow(name="campaign", persist_result=True, result_serializer="json")
+@errors_in_one_line
+def campaign(campaign: ChannelCampaign, plan: dict[str, Any] | None = None) -> Any:
+    """
+    Send a message to each row on any channel, once, and to whom it does not reach the next one.
+
+    Args:
+        campaign: What to send to whom; names of blocks, no secrets.
+        plan: One that was approved; other rows or another message are refused before the first message.
+
+    Returns:
+        As `send_campaign`.
+    """
+    return send_campaign(campaign, plan=plan)
+
+
+@task(name="tell-by-ladder", **_OPTIONS)
+@errors_in_one_line
+def tell_by_ladder(
+    phones: list[str],
+    text: str,
+    *,
+    after: str = "5m",
+    brandname: str | None = None,
+    alert_key: str | None = None,
+    credentials: str | EsmsCredentials = "default",
+    ledger: str | EsmsLedger | None = None,
+    poll_seconds: float = 10,
+) -> dict[str, Any]:
+    """
+    An alert for people on call: the first phone is told, and the next one where that is not delivered in time.
+
+    Args:
+        phones: In the order in which they are told.
+        text: What to say.
+        after: How long each has: `5m`, `90s`.
+        brandname: Sender; None takes that of the credentials.
+        alert_key: Names the alert: under it nobody is told twice. Without it that is so within a flow run.
+        credentials, ledger: Names of blocks, or the blocks.
+        poll_seconds: Between looks.
+
+    Returns:
+        What became of each step.
+
+    Raises:
+        JourneyIncompleteError: Nobody knows whether a message left; nobody further was told.
+    """
+    with borrow_account(credentials) as account, borrow_ledger(ledger) as opened:
+
+        def sleep(seconds: float) -> None:
+            if account.stop.wait(seconds):
+                raise EsmsError("The run was told to end; the same again goes on.")
+
+        journey = alert_ladder(
+            account.client,
+            opened,
+            phones,
+            text,
+            brandname or account.block.brandname,
+            run_key=f"alert/{alert_key or _this_run()}",
+            after=after,
+            poll_seconds=poll_seconds,
+        )
+        return journey.run(sleep=sleep).as_dict()

@@ -1,0 +1,96 @@
+"""The flow `campaign`: any channel, and what those get whom it does not reach; the ladder of an alert."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import name_of
+from prefect import flow
+
+from esms_connectors.emulator import DEMO_TEMPLATE_ID, Emulator, Progress
+from esms_connectors.prefect import ChannelCampaign, EsmsCredentials, EsmsLedger, campaign, tell_by_ladder
+
+VALUES = ["customer_name", "service", "code", "date"]
+
+
+@pytest.fixture
+def progress() -> Progress:
+    """What is sent stays on its way."""
+    return Progress(0, 0, never_final_share=1, queue_seconds=(0.1, 0.1), report_seconds=(0.1, 0.1))
+
+
+@pytest.fixture
+def ordered(
+    credentials: EsmsCredentials, ledger_block: EsmsLedger, customers: Callable[[int], Path]
+) -> Callable[..., ChannelCampaign]:
+    """A campaign to three customers."""
+
+    def make(**fields: Any) -> ChannelCampaign:
+        given = {"run_key": "evening", "credentials": name_of(credentials), "ledger": name_of(ledger_block)}
+        return ChannelCampaign(**{"source": str(customers(3)), **given, **fields})
+
+    return make
+
+
+def test_zns_else_sms_each_once(ordered: Callable[..., ChannelCampaign], gateway: Emulator) -> None:
+    """Whom the ZNS does not reach in time gets the SMS; another run of the flow sends nothing."""
+    asked = ordered(
+        channel="zns",
+        options={"template_id": DEMO_TEMPLATE_ID},
+        params=VALUES,
+        fallback=[{"channel": "sms", "text": "Chao {customer_name}", "after": "1s"}],
+        poll_seconds=1,
+    )
+    told = campaign(asked)
+    assert [step["accepted"] for step in told["steps"]] == [3, 3]
+    assert (told["people"]["sent"], told["chain_complete"]) == (3, True)
+    assert campaign(asked)["sent_by_this_try"] == 0
+    assert set(gateway.deliveries_by_phone().values()) == {2}
+
+
+@pytest.mark.parametrize(
+    ("channel", "options", "params"),
+    [("sms", {"text": "Chao {customer_name}"}, []), ("zns-name", {"template_id": DEMO_TEMPLATE_ID}, VALUES)],
+)
+def test_any_channel(
+    ordered: Callable[..., ChannelCampaign], gateway: Emulator, channel: str, options: dict[str, Any], params: Any
+) -> None:
+    """With the sender of the credentials."""
+    told = campaign(ordered(channel=channel, options=options, params={one: one for one in params}))
+    assert (told["channel"], told["accepted"]) == (channel, 3)
+    assert gateway.message_count == 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"channel": "fax"}, "no channel 'fax'"),
+        ({"channel": "sms", "fallback": [{"channel": "sms", "text": "x"}]}, "needs after"),
+    ],
+)
+def test_a_mistake_is_told_when_the_form_is_filled(
+    ordered: Callable[..., ChannelCampaign], fields: dict[str, Any], words: str
+) -> None:
+    """Before any run."""
+    with pytest.raises(ValueError, match=words):
+        ordered(**fields)
+
+
+def test_a_ladder_tells_one_after_the_other(
+    credentials: EsmsCredentials, ledger_block: EsmsLedger, gateway: Emulator
+) -> None:
+    """In their order, and again under the same key nobody."""
+
+    @flow
+    def alert() -> Any:
+        phones = ["0901 000 001", "0901000002"]
+        return tell_by_ladder(
+            phones, "Het cho {}", after="1s", alert_key="disk", credentials=credentials, ledger=ledger_block
+        )
+
+    for _ in range(2):
+        assert [step["accepted"] for step in alert()["steps"]] == [1, 1]
+    assert [message.phone for message in gateway.messages()] == ["0901000001", "0901000002"]
