@@ -16,6 +16,7 @@ from esms_connectors.cli.check import ProbeTarget, lift_account_stop
 from esms_connectors.cli.guard import guard, resume, stop, suppress
 from esms_connectors.cli.ledger import ledger_commands, reconcile_run, resend
 from esms_connectors.cli.looking import LOOKING
+from esms_connectors.cli.outcomes import outcomes
 from esms_connectors.cli.output import EXIT_CODES, EsmsGroup, json_option, print_json, print_table
 from esms_connectors.cli.pulling import erase, pull, sql
 from esms_connectors.cli.reporting import report
@@ -349,7 +350,7 @@ def demo(folder: str, as_json: bool) -> None:
 
 
 _GUARD = (stop, resume, suppress, guard)
-_SENDING = (send, send_zns, ledger_commands, reconcile_run, resend)
+_SENDING = (send, send_zns, ledger_commands, reconcile_run, resend, outcomes)
 _SENT_DATA = (pull, report, sql, coverage, marts, erase)
 for command in (call, *LOOKING, *_SENDING, *_GUARD, *_SENT_DATA):
     esms.add_command(command)

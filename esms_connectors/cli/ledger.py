@@ -200,7 +200,8 @@ def reconcile_run(
 @click.argument("run_key")
 @click.option("--phone", "phones", multiple=True, metavar="PHONE", help="Whose row; repeat it for more.")
 @click.option("--key", "keys", multiple=True, metavar="KEY", help="The row with this key; repeat it for more.")
-@click.option("--rows", help="Lines (12,15-20), request ids of `ledger export`, or: held, unknown.")
+@click.option("--rows", help="Lines (12,15-20), request ids of `ledger export`, or: held, unknown, rejected.")
+@click.option("--code", help="With --rows rejected: only those that the gateway refused with this code.")
 @click.option("--even-accepted", is_flag=True, help="Also rows that were accepted: those people get it twice.")
 @click.option("--reason", required=True, help="Why; the ledger keeps it.")
 @ledger_option
@@ -210,6 +211,7 @@ def resend(
     phones: tuple[str, ...],
     keys: tuple[str, ...],
     rows: str | None,
+    code: str | None,
     even_accepted: bool,
     reason: str,
     ledger_url: str | None,
@@ -225,10 +227,13 @@ def resend(
     Examples:
       esms resend march-campaign --phone 0901888484 --reason "she says that nothing came"
       esms resend march-campaign --rows held --reason "the portal shows none of them"
+      esms resend march-campaign --rows rejected --code 146 --reason "the text is registered now"
     """
     if not (phones or keys or rows):
         raise InvalidRequestError("Say which rows: --phone, --key or --rows.", field="rows")
-    choice = _choice(rows or "", phones, keys)
+    if code is not None and rows != SendState.REJECTED.value:
+        raise InvalidRequestError("--code goes with --rows rejected.", field="code")
+    choice = _choice(rows or "", phones, keys, code)
     with open_ledger(ledger_url) as ledger:
         done = release_rows(ledger, run_key, choice, reason=reason, even_accepted=even_accepted)
     if as_json:
@@ -244,9 +249,9 @@ def resend(
         echo(f"  and {done.released - len(done.rows):,} more")
 
 
-def _choice(rows: str, phones: tuple[str, ...], keys: tuple[str, ...]) -> RowChoice:
-    if rows in (SendState.HELD.value, SendState.UNKNOWN.value):
-        return RowChoice(phones, keys, states=(SendState(rows),))
+def _choice(rows: str, phones: tuple[str, ...], keys: tuple[str, ...], code: str | None) -> RowChoice:
+    if rows in (SendState.HELD.value, SendState.UNKNOWN.value, SendState.REJECTED.value):
+        return RowChoice(phones, keys, states=(SendState(rows),), code=code)
     spans: list[range] = []
     ids: list[str] = []
     for part in filter(None, (part.strip() for part in rows.split(","))):

@@ -209,6 +209,18 @@ class Ledger(LedgerQueries):
         with self._reading() as connection:
             return [dict(row) for row in connection.execute(self._sql.found, asked).mappings()]
 
+    def forget_content(self, run_key: str, request_ids: Sequence[str]) -> None:
+        """Rows that were never taken, and are released, may be sent with other content than before."""
+        import sqlalchemy as sa
+
+        statement = sa.text(
+            "UPDATE esms_sends SET payload_hash = '' WHERE run_key = :run_key AND request_id = :request_id "
+            "AND state = 'not_sent'"
+        )
+        with self._writing() as connection:
+            for request_id in request_ids:
+                connection.execute(statement, {"run_key": run_key, "request_id": request_id})
+
     def erase(self, phone: str) -> dict[str, int]:
         """
         Take a person out of the settled rows. The rows themselves stay, without the phone: they are what keeps the same

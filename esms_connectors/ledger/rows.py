@@ -183,7 +183,8 @@ class RunSummary:
 
 def difference(given: Mapping[str, Any], known: Row[Any]) -> str:
     """How a row differs from what its key stood for before, one phone and one content; empty where it does not."""
-    if known.payload_hash != given["payload_hash"]:
+    # Empty for a row that was refused and may come back repaired.
+    if known.payload_hash not in (given["payload_hash"], ""):
         return "other content"
     return "another phone" if known.phone not in (given["phone"], "erased") else ""
 

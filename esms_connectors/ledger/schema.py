@@ -225,7 +225,8 @@ SELECT request_id, :run_key, row_key, line, phone, payload_hash, :chunk, 'claime
 FROM {claim} WHERE true ORDER BY request_id
 ON CONFLICT (request_id) DO UPDATE SET
     state = 'claimed', claimed_by = excluded.claimed_by, lease_until_ms = excluded.lease_until_ms,
-    chunk = excluded.chunk, line = excluded.line, phone = excluded.phone, updated_ms = excluded.updated_ms,
+    chunk = excluded.chunk, payload_hash = excluded.payload_hash, line = excluded.line,
+    phone = excluded.phone, updated_ms = excluded.updated_ms,
     in_doubt = CASE old.state WHEN 'not_sent' THEN 0 WHEN 'unknown' THEN CASE old.in_doubt WHEN 2 THEN 2 ELSE 1 END
         ELSE 1 END,
     first_attempt_ms = CASE old.state WHEN 'not_sent' THEN excluded.first_attempt_ms ELSE old.first_attempt_ms END,
@@ -234,7 +235,7 @@ ON CONFLICT (request_id) DO UPDATE SET
     generation = old.generation + CASE old.state WHEN 'not_sent' THEN old.id_refused ELSE 0 END,
     code = CASE WHEN old.state = 'not_sent' AND old.id_refused = 1 THEN NULL ELSE old.code END,
     id_refused = CASE old.state WHEN 'not_sent' THEN 0 ELSE old.id_refused END
-WHERE old.payload_hash = excluded.payload_hash AND old.phone IN (excluded.phone, 'erased') AND (
+WHERE old.payload_hash IN (excluded.payload_hash, '') AND old.phone IN (excluded.phone, 'erased') AND (
     old.state = 'not_sent'
     OR (:repeat = 1 AND {old_in_window} AND (:any_chunk = 1 OR old.chunk = excluded.chunk) AND (
         old.state = 'unknown' OR (old.state = 'claimed' AND old.lease_until_ms < :now))))

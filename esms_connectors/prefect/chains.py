@@ -1,9 +1,7 @@
 """A campaign on any channel, and what those get whom it does not reach."""
 
-from __future__ import annotations
-
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Self
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
@@ -78,10 +76,10 @@ class ChannelCampaign(CampaignForm):
             given.setdefault("oa_id", oa_id)
         return make_channel(self.channel, client, given)
 
-    def with_defaults(self, block: EsmsCredentials) -> ChannelCampaign:
+    def with_defaults(self, block: EsmsCredentials) -> Self:
         """With the sender of the credentials where the channel needs one."""
         if takes(self.channel, "brandname") and not self.options.get("brandname"):
-            named: ChannelCampaign = self.model_copy(update={"options": {**self.options, "brandname": block.brandname}})
+            named: Self = self.model_copy(update={"options": {**self.options, "brandname": block.brandname}})
             return named
         return self
 

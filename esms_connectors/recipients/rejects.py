@@ -47,6 +47,14 @@ class RejectsFile:
         self._writer: Any = None
         self._kept: list[int] = []
         self._done = False
+        self._filesystem = filesystem
+        self._keep_old = True
+
+    def again(self) -> RejectsFile:
+        """A new one, which takes the place of what this one has written."""
+        other = RejectsFile(self.path, filesystem=self._filesystem)
+        other._keep_old = self.count == 0
+        return other
 
     def __enter__(self) -> RejectsFile:
         return self
@@ -112,7 +120,7 @@ class RejectsFile:
         """Put the file in its place; without a reject, only move away what an earlier run left there."""
         if not self._done:
             self._done, self._writer = True, None
-            self._place.finish(keep_old=True)
+            self._place.finish(keep_old=self._keep_old)
 
     def discard(self) -> None:
         """Remove what was written aside; a file at `path` stays."""

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
-from esms_connectors.ledger import Ledger, LedgerRow, SendState, check_run_key
+from esms_connectors.ledger import Ledger, LedgerRow, SendState, check_run_key, rule_of
 from esms_connectors.recipients import (
     Check,
     Columns,
@@ -250,7 +250,8 @@ class Campaign:
 
         Args:
             plan: one that was approved, or its JSON: only what it has is sent.
-            rejects, watch: as in `plan`; the rejects are closed before the first message.
+            rejects, watch: as in `plan`; the rejects are closed before the first message, and written anew at the end
+                where the gateway refused rows.
             on_plan: told what the rows came to, before the first message.
             progress: as in `send_bulk`.
 
@@ -268,7 +269,20 @@ class Campaign:
         if plan is not None:
             check_plan(plan, checked)
         self.check_reach(checked)
-        return self._send_checked(checked, progress)
+        try:
+            return self._send_checked(checked, progress)
+        finally:
+            if rejects is not None:
+                self._list_refused(rejects)
+
+    def _list_refused(self, rejects: RejectsFile) -> None:
+        """Add the rows that the gateway has refused to those that cannot be sent, with its reasons."""
+        refused = _Refused(self)
+        if not refused.reasons:
+            return
+        with rejects.again() as file:
+            for _ in self.recipients(ReadReport(), file, check=refused):
+                pass
 
     def _send_checked(self, plan: Plan, progress: Progress | None) -> RunResult:
         readings: list[_Fingerprint] = []
@@ -307,6 +321,22 @@ class Campaign:
                 "were there to be sent, or others. Give the query an ORDER BY and a fixed end, and run again."
             )
         return result
+
+
+class _Refused:
+    """Tells the rows of a run that the gateway has refused."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self._ledger, self._run_key = campaign.ledger, campaign.run_key
+        self.reasons = {
+            row["request_id"]: f"was refused by the gateway with code {row['code']}: {row['reason']}"
+            for row in self._ledger.rows(self._run_key, SendState.REJECTED)
+            if row["code"] and rule_of(row["code"]) is None
+        }
+
+    def __call__(self, recipients: Sequence[Recipient]) -> list[str]:
+        ids = self._ledger.request_ids(self._run_key, [one.row_key for one in recipients])
+        return [self.reasons.get(one, "") for one in ids]
 
 
 class _Fingerprint:

@@ -9,7 +9,7 @@ from typing import Any
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.gateway.redaction import mask_phone
-from esms_connectors.ledger import Ledger, SendState
+from esms_connectors.ledger import Ledger, SendState, rule_of
 
 _LISTED = 5
 
@@ -25,7 +25,8 @@ class RowChoice:
         request_ids: as `esms ledger export` shows them.
         lines: spans of lines of the source. Refused for a run that was fed from more than one: line 2 of a repaired
             rejects file is somebody else than line 2 of the list.
-        states: held or unknown: all rows in that state.
+        states: held, unknown, or rejected: all rows in that state; of the rejected those that the gateway refused.
+        code: of these, only rows that were refused with it.
     """
 
     phones: Sequence[str] = field(default=(), repr=False)
@@ -33,6 +34,7 @@ class RowChoice:
     request_ids: Sequence[str] = ()
     lines: Sequence[range] = ()
     states: Sequence[SendState] = ()
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ def release_rows(
             field="rows",
         )
     released = ledger.release(run_key, [row["request_id"] for row in chosen], reason)
+    # The gateway has not taken them, so that they may come back repaired.
+    ledger.forget_content(run_key, [row["request_id"] for row in chosen if row["state"] == SendState.REJECTED])
     return Released(released, accepted, tuple(_shown(row) for row in chosen[:_LISTED]))
 
 
@@ -87,13 +91,20 @@ def _chosen(ledger: Ledger, run_key: str, choice: RowChoice) -> list[dict[str, A
             if row[name] in wanted:
                 _only(found[name], row, name)
                 by_name = True
-        if lines.has(row["line"]) or by_name or row["state"] in choice.states:
+        if lines.has(row["line"]) or by_name or _is_meant(row, choice):
             chosen[row["request_id"]] = row
     lines.check()
     _check_found("phone", phones, found["phone"])
     _check_found("row key", keys, found["row_key"])
     _check_found("request id", dict.fromkeys(ids, ""), found["request_id"])
     return list(chosen.values())
+
+
+def _is_meant(row: Mapping[str, Any], choice: RowChoice) -> bool:
+    """By its state: rows that a rule of the guard left out were refused by nobody."""
+    if row["state"] not in choice.states or rule_of(row["code"]) is not None:
+        return False
+    return choice.code is None or row["code"] == choice.code
 
 
 def _only(found: dict[str, dict[str, Any]], row: dict[str, Any], name: str) -> None:

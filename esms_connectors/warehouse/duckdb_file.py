@@ -42,6 +42,7 @@ from esms_connectors.warehouse.merging import (
     plan_windows,
     read_load,
 )
+from esms_connectors.warehouse.outcomes import CREATE_OUTCOMES, forget_outcomes, insert_outcomes
 
 WAIT_SECONDS = 60.0
 MEMORY_LIMIT = "192MB"
@@ -113,6 +114,15 @@ class DuckDbWarehouse(Warehouse):
             for name, query in views.items():
                 with name_is_free(self.name, name, duckdb.CatalogException):
                     connection.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
+
+        self._in_transaction(work)
+
+    def put_outcomes(self, journey: str, rows: Sequence[tuple[object, ...]]) -> None:
+        def work(connection: duckdb.DuckDBPyConnection) -> None:
+            connection.execute(CREATE_OUTCOMES)
+            connection.execute(forget_outcomes("?"), [journey])
+            if rows:
+                connection.executemany(insert_outcomes("?"), [list(row) for row in rows])
 
         self._in_transaction(work)
 

@@ -39,6 +39,7 @@ from esms_connectors.warehouse.contract import (
 from esms_connectors.warehouse.errors import name_is_free
 from esms_connectors.warehouse.merge_sql import CHUNK, READ_LOADS, Staged, find_missing_tables, table_statements
 from esms_connectors.warehouse.merging import erase_person, merge_window, note_counted, plan_windows, read_load
+from esms_connectors.warehouse.outcomes import CREATE_OUTCOMES, forget_outcomes, insert_outcomes
 
 FETCH_ROWS = COPY_ROWS = 5_000
 
@@ -163,6 +164,9 @@ class PostgresWarehouse(Warehouse):
                     session.change(f"CREATE OR REPLACE VIEW {name} AS {query}")
 
         self._in_transaction(work)
+
+    def put_outcomes(self, journey: str, rows: Sequence[tuple[object, ...]]) -> None:
+        self._in_transaction(lambda session: session.put_outcomes(journey, rows))
 
     def ask(self, work: Callable[[Reader], _T]) -> _T:
         connection = self._take()
@@ -315,6 +319,12 @@ class _PostgresSession:
 
     def change(self, statement: str, **parameters: object) -> int:
         return self._connection.execute(*_named(statement, parameters)).rowcount
+
+    def put_outcomes(self, journey: str, rows: Sequence[tuple[object, ...]]) -> None:
+        self._connection.execute(CREATE_OUTCOMES.encode())
+        self._connection.execute(forget_outcomes("%s").encode(), [journey])
+        with self._connection.cursor() as cursor:
+            cursor.executemany(insert_outcomes("%s").encode(), rows)
 
     def read(self, statement: str, **parameters: object) -> Generator[tuple[Any, ...], None, None]:
         with self._connection.cursor(name="esms_read") as cursor:

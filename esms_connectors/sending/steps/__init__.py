@@ -8,21 +8,25 @@ step, `undelivered.py` gives those who were not reached as a source, `ladder.py`
 from esms_connectors.sending.steps.journey import Journey, JourneyIncompleteError, JourneyResult, Step, StepResult
 from esms_connectors.sending.steps.ladder import alert_ladder
 from esms_connectors.sending.steps.looking import Finding, StepView, look_at_step
+from esms_connectors.sending.steps.outcomes import OUTCOME_COLUMNS, Outcome, outcomes_of
 from esms_connectors.sending.steps.plain import check_step, read_step
 from esms_connectors.sending.steps.spans import read_span, span_words
 from esms_connectors.sending.steps.undelivered import undelivered
 
 __all__ = [
+    "OUTCOME_COLUMNS",
     "Finding",
     "Journey",
     "JourneyIncompleteError",
     "JourneyResult",
+    "Outcome",
     "Step",
     "StepResult",
     "StepView",
     "alert_ladder",
     "check_step",
     "look_at_step",
+    "outcomes_of",
     "read_span",
     "read_step",
     "span_words",

@@ -1,0 +1,74 @@
+"""`esms outcomes RUN_KEY`: what became of each row, by the caller's own key."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import astuple
+from datetime import datetime
+
+import click
+
+from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger
+from esms_connectors.cli.terminal import echo
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.recipients import OutputFile
+from esms_connectors.recipients.columns import PHONE_KEY
+from esms_connectors.sending.steps import OUTCOME_COLUMNS, Outcome, outcomes_of
+
+
+@click.command()
+@click.argument("run_key")
+@click.option("--out", "path", metavar="FILE", help="CSV file, a path or URL.")
+@click.option("--into", "warehouse", metavar="WAREHOUSE", help="DuckDB file or PostgreSQL: the table esms_outcomes.")
+@ledger_option
+@connection_options
+def outcomes(
+    run_key: str,
+    path: str | None,
+    warehouse: str | None,
+    ledger_url: str | None,
+    base_url: str | None,
+    sandbox: bool | None,
+) -> None:
+    """
+    What became of each row of a run and of the steps behind it: accepted, state, when, price, by your own key, so that
+    a campaign joins back to the customers.
+
+    \b
+    Examples:
+      esms outcomes march-campaign --out results.csv
+      esms outcomes march-campaign --into duckdb:///esms.duckdb
+    """
+    if path is None and warehouse is None:
+        raise InvalidRequestError("Say where to: --out FILE, --into WAREHOUSE, or both.", field="out")
+    with open_ledger(ledger_url, create=False) as ledger, open_client(base_url, sandbox) as client:
+        about = ledger.run_about(run_key)
+        if warehouse is not None and about.get("key_column") == PHONE_KEY:
+            raise InvalidRequestError(
+                f"The rows of run {run_key!r} are told apart by their phone, which no table gets unasked. Give the "
+                "campaign a key column, or write a CSV with --out.",
+                field="into",
+            )
+        found = list(outcomes_of(client, ledger, run_key))
+    if path is not None:
+        _write(path, found)
+    if warehouse is not None:
+        from esms_connectors.warehouse import open_warehouse
+
+        with open_warehouse(warehouse) as opened:
+            opened.put_outcomes(run_key, [astuple(one) for one in found])
+    echo(f"{len(found):,} rows, {sum(one.accepted for one in found):,} accepted")
+
+
+def _write(path: str, found: list[Outcome]) -> None:
+    with OutputFile(path, "out").opened() as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(OUTCOME_COLUMNS)
+        for one in found:
+            writer.writerow([_plain(value) for value in astuple(one)])
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return "" if value is None else value

@@ -1,0 +1,93 @@
+"""What became of each row of a run, and of the steps behind it, by the caller's own key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+
+import pendulum
+from pendulum import DateTime
+
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.ledger import Ledger, SendState, StepLink, rule_of
+from esms_connectors.sending.steps.looking import StepRow, StepView, look_at_step
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """
+    One row in one step.
+
+    Attributes:
+        journey, run_key, step: the run that was asked for, and the step of it; a run that stands alone is its step 1.
+        row_key: as the ledger keeps it: the key column, or the phone where there is none.
+        accepted: whether the gateway took it.
+        state: of an accepted message what the gateway shows (pending, sent, delivered, failed, rejected, undocumented),
+            or unseen; of the others what the ledger knows (rejected, skipped, unknown, held, claimed, not_sent).
+        code, reason: the gateway's, of what was refused.
+        sent_at: the first attempt, or what the gateway tells; UTC.
+        price_vnd: where the gateway tells it.
+    """
+
+    journey: str
+    run_key: str
+    step: int
+    row_key: str = field(repr=False)
+    channel: str
+    accepted: bool
+    state: str
+    code: str | None
+    reason: str
+    message_id: str | None
+    sent_at: DateTime
+    price_vnd: Decimal | None
+
+
+OUTCOME_COLUMNS = tuple(one.name for one in fields(Outcome))
+
+
+def outcomes_of(client: EsmsClient, ledger: Ledger, run_key: str) -> Iterator[Outcome]:
+    """
+    Look at every message of a run and of its further steps, now.
+
+    Raises:
+        InvalidRequestError: no such run.
+        GatewayError, NotSentError, OutcomeUnknownError: the gateway could not be read.
+    """
+    kind = ledger.run_about(run_key)["kind"]
+    for link in ledger.journeys.steps_of(run_key) or (StepLink(1, run_key, kind, 0.0),):
+        try:
+            view = look_at_step(client, ledger, link.run_key)
+        except InvalidRequestError:
+            if link.step == 1:
+                raise
+            continue  # nobody came to it
+        for row in sorted(view.rows.values(), key=lambda row: (row.line, row.request_id)):
+            yield _outcome(run_key, link, view, row)
+
+
+def _outcome(journey: str, link: StepLink, view: StepView, row: StepRow) -> Outcome:
+    accepted = row.state is SendState.ACCEPTED
+    seen = view.seen.get(row.message_id or "") if accepted else None
+    state = row.state.value
+    if accepted:
+        state = "unseen" if seen is None else seen.state.value
+    elif rule_of(row.code) is not None:
+        state = "skipped"
+    began = pendulum.from_timestamp(row.first_attempt_ms / 1000)
+    return Outcome(
+        journey,
+        link.run_key,
+        link.step,
+        row.row_key,
+        link.channel,
+        accepted,
+        state,
+        None if accepted else row.code,
+        "" if accepted else row.reason,
+        row.message_id,
+        (seen.sent_at if seen is not None else None) or began,
+        None if seen is None else seen.price_vnd,
+    )
