@@ -42,8 +42,8 @@ def test_outcomes_by_the_callers_own_key(run: Run, emulator: Emulator, orders: P
     assert (refused["state"], refused["code"]) == ("rejected", "146")
     assert all(row["price_vnd"] and row["sent_at"] for row in found.values() if row["accepted"] == "True")
     asked = run(
-        *("sql", str(tmp_path / "w.duckdb"), "--csv"),
-        "SELECT count(*), count(*) FILTER (accepted), count(DISTINCT row_key) FROM esms_outcomes",
+        *("sql", "SELECT count(*), count(*) FILTER (accepted), count(DISTINCT row_key) FROM esms_outcomes"),
+        *("--into", str(tmp_path / "w.duckdb"), "--csv"),
     )
     assert asked.stdout.splitlines()[1] == "3,2,3", asked.stderr
 
