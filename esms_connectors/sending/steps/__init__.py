@@ -5,11 +5,12 @@ A chain of messages: who is not reached by one gets the next, once. Fallback, an
 step, `undelivered.py` gives those who were not reached as a source, `ladder.py` goes from one phone to the next.
 """
 
-from esms_connectors.sending.steps.journey import Journey, JourneyIncompleteError, JourneyResult, Step, StepResult
+from esms_connectors.sending.steps.journey import Journey, Step
 from esms_connectors.sending.steps.ladder import alert_ladder
 from esms_connectors.sending.steps.looking import Finding, StepView, look_at_step
 from esms_connectors.sending.steps.outcomes import OUTCOME_COLUMNS, Outcome, outcomes_of
 from esms_connectors.sending.steps.plain import check_step, read_step
+from esms_connectors.sending.steps.result import JourneyIncompleteError, JourneyResult, StepResult
 from esms_connectors.sending.steps.spans import read_span, span_words
 from esms_connectors.sending.steps.undelivered import undelivered
 

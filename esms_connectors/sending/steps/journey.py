@@ -30,10 +30,8 @@ from esms_connectors.sending.policy import is_enough
 from esms_connectors.sending.reconcile import REFUSED_SETTLING
 from esms_connectors.sending.steps.looking import Seen, StepView, look_at_step
 from esms_connectors.sending.steps.people import People
-from esms_connectors.sending.steps.result import JourneyIncompleteError, JourneyResult, StepResult
+from esms_connectors.sending.steps.result import JourneyIncompleteError, JourneyResult
 from esms_connectors.sending.steps.spans import read_span
-
-__all__ = ["Journey", "JourneyIncompleteError", "JourneyResult", "Step", "StepResult"]
 
 logger = get_logger(__name__)
 
