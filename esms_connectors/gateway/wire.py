@@ -22,13 +22,13 @@ from pendulum import DateTime
 
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_keys
+from esms_connectors.gateway.spellings import milliseconds_of, price_of
 
 # Zone-less times on the wire are Vietnamese local time: never stated, but the +0700 of SentTime implies it.
 VIETNAM = "Asia/Ho_Chi_Minh"
 # As long as somebody holds it pendulum finds it again by its name; otherwise it reads the zone's file each time.
 _VIETNAM_ZONE = pendulum.timezone(VIETNAM)
 
-_DATE = re.compile(r"\\?/Date\((-?\d{1,16})(?:[+-]\d{4})?\)\\?/")
 _C0_NAMES = [
     *("NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "TAB", "LF", "VT", "FF", "CR", "SO", "SI"),
     *("DLE", "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US"),
@@ -147,15 +147,9 @@ def as_count(value: object) -> int | None:
 
 
 def as_price(value: object) -> Decimal | None:
-    """Money in VND as a finite Decimal, else None."""
+    """Money in VND as a finite Decimal, in any spelling that means one amount only; else None."""
     text = as_text(value)
-    if text is None:
-        return None
-    try:
-        price = Decimal(text)
-    except InvalidOperation:
-        return None
-    return price if price.is_finite() else None
+    return None if text is None else price_of(text)
 
 
 def as_flag(value: object) -> bool | None:
@@ -170,15 +164,16 @@ def as_flag(value: object) -> bool | None:
     return None
 
 
+def as_milliseconds(value: object) -> int | None:
+    """Since 1970 in UTC, of `/Date(1705484048995+0700)/` and any other spelling that means one time only; else None."""
+    text = as_text(value)
+    return None if text is None else milliseconds_of(text)
+
+
 def as_time(value: object) -> DateTime | None:
-    """`/Date(1705484048995+0700)/`: milliseconds since 1970 in UTC; the offset only says how to show them."""
-    match = _DATE.fullmatch(as_text(value) or "")
-    if match is None:
-        return None
-    try:
-        return pendulum.from_timestamp(int(match[1]) / 1000, tz=VIETNAM)
-    except (ValueError, OverflowError, OSError):
-        return None
+    """A time, spelled as in `as_milliseconds`, in Vietnam."""
+    found = as_milliseconds(value)
+    return None if found is None else pendulum.from_timestamp(found / 1000, tz=VIETNAM)
 
 
 def as_epoch_time(value: object) -> DateTime | None:

@@ -64,11 +64,12 @@ UNNAMED = "unnamed-"
 _Value = str | int | float | None
 _MAX_INT32 = 2**31 - 1
 _EXACT_FLOAT = 1e11  # up to here a double holds four decimals exactly
-_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 and 9999, which databases can hold
-_DATE = re.compile(r"\\?/Date\((-?\d{1,18})(?:[+-]\d{4})?\)\\?/", re.ASCII)
 _USUAL_DATES, _USUAL_LENGTH = re.compile(r"(?:/Date\(\d{13}\+0700\)/)*", re.ASCII), len("/Date(1700000000000+0700)/")
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 _TOO_MUCH, _SMALLEST = Decimal(10) ** 14, Decimal("0.0001")  # what MONEY can hold
+_LONGEST_UNREAD = 100
+# The usual masking takes dates for numbers.
+_PHONE = re.compile(r"(?<!\d)(?:\+?84|0)\d{9}(?!\d)")
 _FINAL = frozenset(state.value for state in DeliveryState if state.is_final)
 
 
@@ -123,6 +124,12 @@ def states_of(batch: pa.RecordBatch) -> Counter[str]:
     """State -> rows."""
     counted = pc.value_counts(batch.column("state"))
     return Counter(dict(zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True)))
+
+
+def unread_of(batch: pa.RecordBatch) -> int:
+    """Rows with a value that could not be read; `status_text` has how it is spelled."""
+    texts = batch.column("status_text")
+    return len(texts) - int(texts.null_count)
 
 
 def open_rows_of(states: Mapping[str, int]) -> int:
@@ -207,11 +214,15 @@ class PageReader:
         rows, self._rows, self._body = self._rows, (), b""
         message_ids, unnamed = _message_ids(rows, has_nul=has_nul)
         phones = _phones([row.Phone for row in rows])
-        sms_type, _ = _integers([row.SmsType for row in rows])
+        sms_type, odd_type = _integers([row.SmsType for row in rows])
         send_status, odd_status = _integers([row.SendStatus for row in rows])
         send_result, odd_result = _integers([row.SendResult for row in rows])
         statuses = list(zip(send_status.to_pylist(), send_result.to_pylist(), strict=True))
-        status_text = _status_text(statuses, odd_status, odd_result)
+        price_vnd, odd_price = _prices(prices)
+        sent_at, odd_time = _times([row.SentTime for row in rows])
+        status_text = _with_unread(
+            _status_text(statuses, odd_status, odd_result), sms_type=odd_type, price_vnd=odd_price, sent_at=odd_time
+        )
         batch = pa.RecordBatch.from_arrays(
             [
                 pa.array(message_ids, pa.string()),
@@ -219,12 +230,12 @@ class PageReader:
                 sms_type,
                 _texts([row.Campaign for row in rows], has_nul=has_nul),
                 _texts([row.Content for row in rows], has_nul=has_nul),
-                _prices(prices),
+                price_vnd,
                 send_status,
                 send_result,
                 status_text,
                 pa.array([_STATES[pair] for pair in statuses], pa.string()),
-                _times([row.SentTime for row in rows]),
+                sent_at,
                 _portal_ids([row.SmsId for row in rows]),
             ],
             schema=_PAGE_SCHEMA,
@@ -363,32 +374,48 @@ def _texts(values: list[Any], *, has_nul: bool) -> pa.Array:
     )
 
 
-def _prices(values: list[Any]) -> pa.Array:
+def _with_unread(status_text: pa.Array, **odd: list[str | None] | None) -> pa.Array:
+    """What was written in other columns and could not be read behind it, as `sent_at=...`: it is not lost."""
+    if not any(odd.values()):
+        return status_text
+    texts = [[text] if text is not None else [] for text in status_text.to_pylist()]
+    for name, spelled in odd.items():
+        for place, text in enumerate(spelled or ()):
+            if text is not None:
+                texts[place].append(f"{name}={_PHONE.sub('***', text)[:_LONGEST_UNREAD]}")
+    return pa.array(["; ".join(parts) or None for parts in texts], pa.string())
+
+
+def _unread(values: list[Any], read: Sequence[object]) -> list[str | None] | None:
+    """How those are spelled that are there and could not be read; None for none."""
+    odd = [
+        None if one is not None or value is None or not str(value).strip() else _storable(str(value))
+        for value, one in zip(values, read, strict=True)
+    ]
+    return odd if any(text is not None for text in odd) else None
+
+
+def _prices(values: list[Any]) -> tuple[pa.Array, list[str | None] | None]:
+    """The prices, and how the others were spelled; None for no others."""
     try:
-        return pa.array(values, pa.float64()).cast(MONEY)
+        return pa.array(values, pa.float64()).cast(MONEY), None
     except _ODD:
         pass
-    prices = [wire.as_price(_exact(value)) for value in values]
-    return pa.array(
-        [None if price is None or abs(price) >= _TOO_MUCH else price.quantize(_SMALLEST) for price in prices], MONEY
-    )
+    found = [wire.as_price(_exact(value)) for value in values]
+    prices = [None if price is None or abs(price) >= _TOO_MUCH else price.quantize(_SMALLEST) for price in found]
+    return pa.array(prices, MONEY), _unread(values, prices)
 
 
-def _times(values: list[Any]) -> pa.Array:
+def _times(values: list[Any]) -> tuple[pa.Array, list[str | None] | None]:
+    """Milliseconds since 1970 in UTC, and how the others were spelled; None for no others."""
     try:
         # What nearly every page looks like: thirteen digits, the zone of Vietnam.
         if _USUAL_DATES.fullmatch("".join(values)) and set(map(len, values)) <= {_USUAL_LENGTH}:
-            return pa.array([int(value[6:19]) for value in values], TIME)
+            return pa.array([int(value[6:19]) for value in values], TIME), None
     except _ODD:
         pass
-    return pa.array([_milliseconds(value) for value in values], pa.int64()).cast(TIME)
-
-
-def _milliseconds(value: object) -> int | None:
-    """Since 1970 in UTC; the offset behind them only says how to show them."""
-    match = _DATE.fullmatch(wire.as_text(value) or "")
-    moment = int(match[1]) if match else None
-    return moment if moment is not None and _FIRST_MS <= moment <= _LAST_MS else None
+    moments = [wire.as_milliseconds(_exact(value)) for value in values]
+    return pa.array(moments, pa.int64()).cast(TIME), _unread(values, moments)
 
 
 def _portal_ids(values: list[Any]) -> pa.Array:

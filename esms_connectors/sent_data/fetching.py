@@ -14,7 +14,7 @@ import pyarrow as pa
 from pendulum import DateTime
 
 from esms_connectors.gateway.client import EsmsClient
-from esms_connectors.sent_data.columns import PageReader, SentColumns, checksum, open_rows_of, states_of
+from esms_connectors.sent_data.columns import PageReader, SentColumns, checksum, open_rows_of, states_of, unread_of
 from esms_connectors.sent_data.windows import SentWindow
 
 PAGE_SIZE = 500
@@ -34,6 +34,7 @@ class WindowReading:
         count_total: rows as the gateway counted them last; None where it counts those of a page only.
         rows_expected: rows that the gateway announced for the parts begun so far.
         states: state -> rows.
+        unread: rows with a value that is spelled in a way that could not be read.
         is_settled: nothing was created in it, and nothing left it, while it was read, as far as the counts tell.
     """
 
@@ -44,6 +45,7 @@ class WindowReading:
         self.count_total: int | None = None
         self.rows_expected = 0
         self.states: Counter[str] = Counter()
+        self.unread = 0
         self.is_settled = True
         self._checksum = 0
         self._batches = batches
@@ -65,6 +67,7 @@ class WindowReading:
         """Count rows that are given out."""
         self.rows += batch.num_rows
         self.states.update(states_of(batch))
+        self.unread += unread_of(batch)
         self._checksum += checksum(batch, keys)
 
 

@@ -49,7 +49,7 @@ COLUMNS = {
         "price_vnd": "price of the message in VND, exact",
         "send_status": "the gateway's SendStatus",
         "send_result": "the gateway's SendResult",
-        "status_text": "what the gateway wrote as status/result where one of them was no whole number",
+        "status_text": "what the gateway wrote where it could not be read: status/result, or price_vnd=… and the like",
         "state": "pending, sent, delivered, failed, rejected or undocumented",
         "sent_at": "when the gateway says it was sent, UTC",
         "portal_id": "the gateway's SmsId; shared by rows, no key",

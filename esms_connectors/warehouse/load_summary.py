@@ -54,6 +54,7 @@ class LoadCounts:
             gateway may not keep them any longer. The warehouse keeps them as they were.
         old_windows_without_rows: windows that ended more than `KEPT_FOR` before they were read and list nothing: either
             nothing was sent, or the gateway no longer has the rows, which it documents nowhere.
+        unread: rows with a status, type, price or time in a spelling that could not be read; `status_text` keeps it.
         states: state -> rows.
     """
 
@@ -67,6 +68,7 @@ class LoadCounts:
     shrunk_windows: int = 0
     unlisted_rows: int = 0
     old_windows_without_rows: int = 0
+    unread: int = 0
     states: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
@@ -75,6 +77,7 @@ class LoadCounts:
         for count, what in (
             (self.regressed, "would have gone back from a final state and are flagged"),
             (self.open_rows, "not final yet"),
+            (self.unread, "with a value in a spelling that could not be read, kept in status_text"),
         ):
             text += f", {count:,} {what}" if count else ""
         if self.shrunk_windows:
@@ -104,6 +107,7 @@ class LoadCounts:
         self.unchanged += counts.unchanged
         self.regressed += counts.regressed
         self.open_rows += reading.open_rows
+        self.unread += reading.unread
         self.states.update(reading.states)
 
 

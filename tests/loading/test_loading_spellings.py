@@ -1,0 +1,45 @@
+"""A load of rows whose values are spelled otherwise: read where certain, kept as text and counted where not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pendulum
+
+from esms_connectors import EsmsClient
+from esms_connectors.emulator import Emulator
+from esms_connectors.warehouse import load_sent_messages, open_warehouse
+
+DAY = pendulum.datetime(2024, 5, 14, tz="Asia/Ho_Chi_Minh")
+
+
+def test_no_value_is_lost_in_silence(gateway: Emulator, make_client: Callable[..., EsmsClient], tmp_path: Path) -> None:
+    """What is certain stands in its column; what is not in `status_text`, and the summary counts the rows."""
+    gateway.populate(5, start=DAY, end=DAY.add(days=1), sms_type=2)
+    rows: list[Any] = list(gateway.state.rows)
+    for number, (price, time) in enumerate(
+        [("1,250.5", "2024-05-14 08:00:00"), ("1,250", "03/04/2024 08:00"), (300, "lúc 0901000001")]
+    ):
+        rows[number].SellPrice, rows[number].SentTime = price, time
+    place = f"duckdb:///{tmp_path / 'w.duckdb'}"
+    with gateway.serve() as server, make_client(server.base_url) as client, open_warehouse(place) as warehouse:
+        summary = load_sent_messages(client, warehouse, DAY, DAY.add(days=1), sms_types=[2])
+    assert (summary.rows, summary.unread) == (5, 2)
+    assert summary.as_dict()["unread"] == 2
+    assert "2 with a value in a spelling that could not be read" in str(summary)
+    with duckdb.connect(str(tmp_path / "w.duckdb"), read_only=True) as found:
+        stored = found.execute(
+            "SELECT message_id, price_vnd::double, sent_at AT TIME ZONE 'Asia/Ho_Chi_Minh', status_text "
+            "FROM esms_sent_messages"
+        ).fetchall()
+    told = {message_id: rest for message_id, *rest in stored}
+    first, second, third = (told[row.ReferenceId] for row in rows[:3])
+    assert (first[0], str(first[1]), first[2]) == (1250.5, "2024-05-14 08:00:00", None)
+    assert second == [None, None, "price_vnd=1,250; sent_at=03/04/2024 08:00"]
+    assert (third[0], third[1]) == (300, None)
+    assert third[2].startswith("sent_at=lúc ")
+    assert "0901000001" not in third[2]
+    assert [told[row.ReferenceId][2] for row in rows[3:]] == [None, None]
