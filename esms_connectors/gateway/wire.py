@@ -171,8 +171,8 @@ def as_milliseconds(value: object) -> int | None:
 
 
 def as_time(value: object) -> DateTime | None:
-    """A time, spelled as in `as_milliseconds`, in Vietnam."""
-    found = as_milliseconds(value)
+    """A time, written as a text as in `as_milliseconds`, in Vietnam."""
+    found = as_milliseconds(value) if isinstance(value, str) else None
     return None if found is None else pendulum.from_timestamp(found / 1000, tz=VIETNAM)
 
 
