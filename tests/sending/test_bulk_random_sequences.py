@@ -99,6 +99,18 @@ LISTINGS: dict[str, dict[str, Any]] = {
     "spelled oddly": {"numbers_as_strings": True, "table_spelling": True, "padded_ids": True, "unknown_members": True},
     "without a count": {"count_total": "missing", "page_order": "shuffled"},
     "with a count of the page": {"count_total": "page"},
+    "with a count as text, 105 for nothing": {"count_total": "string", "empty_range_is_105": True},
+    "by the time of sending": {"listed_by": "sent", "escaped_dates": True},
+    "for eight days": {"retention_days": 8.0, "retention_as": "refused"},
+    "some rows for eight days": {"vanishing_share": 0.4, "vanishing_seconds": 8 * 86_400.0},
+}
+# What else a message may meet that is none of the channel's business.
+RULES: dict[str, dict[str, Any]] = {
+    "as documented": {},
+    "ids by address": {"request_id_scope": "endpoint"},
+    "the same text is held back for a while": {"same_text_refused_seconds": 300.0},
+    "ZNS at night fails": {"night_zns": "failed"},
+    "ZNS at night waits for the morning": {"night_zns": "held"},
 }
 ECHOES: dict[str, dict[str, Any]] = {
     "as given": {},
@@ -142,6 +154,8 @@ class Campaign(RuleBasedStateMachine):
         echo=st.sampled_from(sorted(ECHOES)),
         clocks=st.sampled_from(sorted(CLOCKS)),
         repeat_refused_with=st.sampled_from(["", "", "99", "146", "108"]),
+        rules=st.sampled_from(sorted(RULES)),
+        looked_up_late=st.booleans(),
     )
     def begin(
         self,
@@ -154,11 +168,18 @@ class Campaign(RuleBasedStateMachine):
         echo: str,
         clocks: str,
         repeat_refused_with: str,
+        rules: str,
+        looked_up_late: bool,
     ) -> None:
         self.clock = VirtualClock(NOON.add(hours=hours, minutes=50))
-        self.gateway = Emulator(EmulatorConfig(duplicate_window=window, refused_burns_request_id=burns), self.clock)
+        delay = 1800.0 if looked_up_late else 0.0
+        config = EmulatorConfig(
+            duplicate_window=window, refused_burns_request_id=burns, lookup_delay_seconds=delay, lookup_days=3.0
+        )
+        self.gateway = Emulator(config, self.clock)
         quirks, self.offset_seconds = CLOCKS[clocks]
-        self.set_quirks(**LISTINGS[listing], **ECHOES[echo], **quirks, repeat_refused_with=repeat_refused_with)
+        self.set_quirks(**LISTINGS[listing], **ECHOES[echo], **RULES[rules], **quirks)
+        self.set_quirks(repeat_refused_with=repeat_refused_with)
         self.burns, self.campaign_comes_back = burns, echo in ("as given", "in capitals")
         self.channel, self.ids_ignored = channel, ids == "ignored"
         if self.ids_ignored:
