@@ -135,7 +135,12 @@ class EsmsHook(BaseHook):
         return True, f"Connected to {where}; the balance is {balance.balance_vnd:,.0f} VND.{told}"
 
     def open_ledger(
-        self, ledger_conn_id: str | None = None, ledger_url: str | None = None, *, or_local_file: bool = False
+        self,
+        ledger_conn_id: str | None = None,
+        ledger_url: str | None = None,
+        *,
+        or_local_file: bool = False,
+        create: bool = True,
     ) -> Ledger:
         """
         The ledger by what is given, else by the connection, else by the option `[esms] ledger_url`.
@@ -143,9 +148,10 @@ class EsmsHook(BaseHook):
         Args:
             or_local_file: where none of them says where, and tasks run on the scheduler's machine, take
                 `esms-ledger.sqlite` in Airflow's home.
+            create: False for who only reads: a slip in an address must not make an empty ledger.
 
         Raises:
-            ConfigurationError: nothing says where; it cannot be opened.
+            ConfigurationError: nothing says where; it cannot be opened, or with `create=False` is not there.
         """
         from esms_connectors.ledger import Ledger
 
@@ -168,7 +174,7 @@ class EsmsHook(BaseHook):
                 "ledger_url, here, in the eSMS connection or as [esms] ledger_url. It must outlive the worker."
             )
         mask(ledger_url)
-        return Ledger.open(ledger_url, phone_secret=settings.ledger_secret)
+        return Ledger.open(ledger_url, create=create, phone_secret=settings.ledger_secret)
 
 
 def executor_is_local() -> bool:

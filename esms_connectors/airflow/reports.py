@@ -102,7 +102,8 @@ class SentMessagesReportOperator(EsmsTask):
         with ExitStack() as opened:
             ledger = None
             if self.with_ledger or self.ledger_conn_id:
-                ledger = opened.enter_context(EsmsHook(self.esms_conn_id).open_ledger(self.ledger_conn_id or None))
+                hook = EsmsHook(self.esms_conn_id)
+                ledger = opened.enter_context(hook.open_ledger(self.ledger_conn_id or None, create=False))
             report = make_report(opened.enter_context(opened_warehouse(address)), start, end, ledger=ledger)
         files = []
         for target in targets:

@@ -258,7 +258,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
             run_key, ids = (None, listed) if listed and complete else (str(self.sent["run_key"]), None)
         if run_key is not None:
             ledger_url = text(self.rendered("ledger_url", context), "ledger_url")
-            with hook.open_ledger(self.ledger_conn_id or None, ledger_url, or_local_file=True) as ledger:
+            with hook.open_ledger(self.ledger_conn_id or None, ledger_url, or_local_file=True, create=False) as ledger:
                 return target_of_run(ledger, run_key)
         if isinstance(ids, str):
             ids = (text(ids, "message_ids") or "").replace(",", " ").split()

@@ -47,7 +47,7 @@ class LedgerQueries(LedgerRuns):
         return self._keys.request_ids(run_key, row_keys)
 
     def rows_of(self, run_key: str, row_keys: Sequence[str]) -> list[dict[str, Any]]:
-        """`state`, `code`, `message_id` and `duplicate` of these rows, as far as they are there."""
+        """`state`, `code`, `message_id`, `duplicate` and `reason` of these rows, as far as they are there."""
         ids = self._keys.request_ids(run_key, row_keys)
         with self._reading() as connection:
             found = connection.execute(self._sql.rows_of, {"rows": json.dumps([{"request_id": one} for one in ids])})

@@ -372,7 +372,7 @@ def statements_for(engine: Engine) -> Statements:
             "WHERE run_key = :run_key AND state IN {states} ORDER BY line, request_id"
         ),
         rows_of=text(
-            "SELECT state, code, message_id, duplicate FROM esms_sends WHERE request_id IN {ids} ORDER BY line"
+            "SELECT state, code, message_id, duplicate, reason FROM esms_sends WHERE request_id IN {ids} ORDER BY line"
         ),
         unresolved=text(
             "SELECT request_id, phone, state, in_doubt, message_id, first_attempt_ms, updated_ms FROM esms_sends "

@@ -84,7 +84,7 @@ def wait_for_delivery(
     with ExitStack() as stack:
         account = stack.enter_context(borrow_account(credentials, rate_limit))
         if run_key is not None:
-            target = target_of_run(stack.enter_context(borrow_ledger(ledger)), run_key)
+            target = target_of_run(stack.enter_context(borrow_ledger(ledger, create=False)), run_key)
         else:
             target = target_of_ids(message_ids or ())
         name = artifact_key("esms-delivery", run_key or "messages")

@@ -11,11 +11,12 @@ from typing import Any
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 
-from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError, NotSentError
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.prefect.campaign import ZnsCampaign, ZnsShard
 from esms_connectors.prefect.sending import ShardIncompleteError, read_shards, send_zns_bulk
 from esms_connectors.sending.bulk import Counters, wait_for_claims
+from esms_connectors.sending.policy import SilenceBreaker
 
 _OPEN = (SendState.CLAIMED, SendState.UNKNOWN, SendState.HELD, SendState.NOT_SENT)
 _READINGS = 3
@@ -54,7 +55,7 @@ class Dispatch:
         self._settled: dict[int, dict[str, int]] = {}
         self._sent = self._duplicates = 0
         self._rows_done = 0
-        self._silent = 0
+        self._silence = SilenceBreaker(window, "shards", "campaign")
         self.stopped_by: EsmsError | None = None
         self.not_tried = 0
         self.passed_over = 0
@@ -142,7 +143,7 @@ class Dispatch:
         state = future.state
         if state.is_completed():
             self._left.pop(shard.number, None)
-            self._silent = 0
+            self._silence.note(answered=True)
             self._rows_done += len(shard.rows)
             self._take_counts(shard, future.result(), passed_over=state.name == "Cached")
             self._progress(self._rows_done)
@@ -157,13 +158,8 @@ class Dispatch:
             raise error
         if isinstance(error, ShardIncompleteError) and error.stops_run:
             self.stopped_by = self.stopped_by or error
-        self._silent = 0 if getattr(error, "answered", False) else self._silent + 1
-        if self._silent > self._window + 2 and self.stopped_by is None:
-            # Going on would put the whole list in doubt.
-            self.stopped_by = NotSentError(
-                f"{self._silent} shards in a row brought no answer; the gateway seems to be down. "
-                "Run the same campaign again later: it resumes."
-            )
+        silence = self._silence.note(answered=getattr(error, "answered", False))
+        self.stopped_by = self.stopped_by or silence
 
     def _take_counts(self, shard: ZnsShard, told: Mapping[str, Any], *, passed_over: bool) -> None:
         self._settled[shard.number] = {name: told.get(name, 0) for name in ("accepted", "rejected", "skipped")}

@@ -309,7 +309,7 @@ def delivery_report(
         poll_seconds=poll_seconds,
         fail=False,
     )
-    with borrow_ledger(ledger) as opened:
+    with borrow_ledger(ledger, create=False) as opened:
         run = opened.summary(run_key)
     counts = {name: told[name] for name in (*(state.value for state in DeliveryState), "unseen")}
     table = [{"state": name, "messages": count} for name, count in counts.items() if count]

@@ -47,12 +47,16 @@ class EsmsLedger(EsmsBlock):
         description="Rows of a worker that gives no heartbeat for so long are taken over.",
     )
 
-    def open(self) -> Ledger:
+    def open(self, *, create: bool = True) -> Ledger:
         """
         The ledger, created on first use; close it, or use it as a context manager.
 
+        Args:
+            create: False for who only reads, such as a report: none is made where there is none.
+
         Raises:
-            ConfigurationError: it cannot be reached, needs an extra, or is a file that would not last.
+            ConfigurationError: it cannot be reached, needs an extra, is a file that would not last, or with
+                `create=False` is not there.
         """
         url = self.url.get_secret_value()
         file = ledger_file(url)
@@ -60,7 +64,7 @@ class EsmsLedger(EsmsBlock):
             check_stored(file, f"The ledger of block {self._block_document_name}")
         check_lasts(file, "The ledger")
         secret = self.phone_secret.get_secret_value() if self.phone_secret else None
-        return Ledger.open(url, phone_secret=secret or None, lease_seconds=self.lease_seconds)
+        return Ledger.open(url, create=create, phone_secret=secret or None, lease_seconds=self.lease_seconds)
 
     def _check_before_saving(self) -> None:
         url = absolute_ledger_url(self.url.get_secret_value())
@@ -68,7 +72,7 @@ class EsmsLedger(EsmsBlock):
         self.url = SecretStr(url)
 
 
-def open_default_ledger() -> Ledger:
+def open_default_ledger(*, create: bool = True) -> Ledger:
     """
     Where no block is named: the ledger that `esms` on the command line uses, a file on this machine.
 
@@ -77,4 +81,4 @@ def open_default_ledger() -> Ledger:
     """
     url = os.environ.get("ESMS_LEDGER") or None
     check_lasts(ledger_file(url), "The ledger")
-    return Ledger.from_env(url)
+    return Ledger.from_env(url, create=create)

@@ -156,11 +156,13 @@ def borrow_account(credentials: str | EsmsCredentials, rate_limit: str | None = 
 
 
 @contextmanager
-def borrow_ledger(ledger: str | EsmsLedger | None) -> Iterator[Ledger]:
-    """The ledger of a block, or the default one, shared likewise."""
+def borrow_ledger(ledger: str | EsmsLedger | None, *, create: bool = True) -> Iterator[Ledger]:
+    """The ledger of a block, or the default one, shared likewise; with `create=False` it must be there."""
 
     def make() -> Ledger:
-        return open_default_ledger() if ledger is None else load_block(EsmsLedger, ledger).open()
+        if ledger is None:
+            return open_default_ledger(create=create)
+        return load_block(EsmsLedger, ledger).open(create=create)
 
     with _ledgers.borrow((_attempt(), _name(ledger)), make) as opened:
         yield opened

@@ -58,7 +58,7 @@ def sent_messages_report(
         if ledger is None:
             report = make_report(opened, start, end)
         else:
-            with borrow_ledger(ledger) as of_campaigns:
+            with borrow_ledger(ledger, create=False) as of_campaigns:
                 report = make_report(opened, start, end, ledger=of_campaigns)
     files = [file for target in targets or () for file in write_report(report, target, language=language)]
     in_sync(create_markdown_artifact)(

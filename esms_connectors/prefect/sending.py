@@ -13,10 +13,7 @@ from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging import get_run_logger
 
-from esms_connectors.gateway import wire
-from esms_connectors.gateway.arguments import check_callback_url, check_label
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
-from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.prefect.async_twins import async_twin
 from esms_connectors.prefect.campaign import (
@@ -35,10 +32,9 @@ from esms_connectors.prefect.ledger import EsmsLedger
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.prefect.runs import root_run
-from esms_connectors.recipients import Columns, Recipient, Recipients
-from esms_connectors.sending import bulk
-from esms_connectors.sending.bulk import BulkIncompleteError, Counters, ShardResult
-from esms_connectors.sending.channels import CareSmsChannel
+from esms_connectors.recipients import Columns, Recipients
+from esms_connectors.sending import bulk, one_sms
+from esms_connectors.sending.bulk import Counters, ShardResult
 from esms_connectors.sending.plan import check_plan
 from esms_connectors.sending.policy import time_to_send
 
@@ -134,8 +130,9 @@ def send_sms(
         rate_limit: A global concurrency limit with slot decay.
 
     Returns:
-        `state`: accepted, or checked in the sandbox, which sends nothing; `sent_by_this_try`: 0 where an earlier run or
-        try had sent it; `message_id` (None after a lost answer), `duplicate`, `sandbox`, `run_key` to wait for it with.
+        The counts of every result of sending, and of the one message `state`: accepted, or checked in the sandbox,
+        which sends nothing; `sent_by_this_try`: 0 where an earlier run or try had sent it; `message_id` (None after a
+        lost answer), `duplicate`, `sandbox`, `run_key` to wait for it with.
 
     Raises:
         BulkIncompleteError: It was rejected, or nobody knows; `retryable` says whether trying again may settle it.
@@ -155,56 +152,34 @@ def send_sms(
             raise InvalidRequestError(
                 "No brandname: give one, or put one into the credentials block.", field="brandname"
             )
-        # Before anything is claimed: a mistake of the caller's must not stand in the ledger under the message's key.
-        check_label(sender, "brandname")
-        wire.check_text(text, "text")
-        when = None if send_at is None else point_in_time(send_at, "send_at", whole_days=False)
-        if callback_url is not None:
-            check_callback_url(callback_url)
-        if account.client.sandbox:
-            # Nothing is stored there, so the ledger must not remember it either.
-            checked = account.client.send_customer_care_sms(
-                phone, text, sender, send_at=when, campaign=campaign, callback_url=callback_url
-            )
-            get_run_logger().info("sandbox: the message was checked, and not sent")
-            return {
-                "state": "checked",
-                "sent_by_this_try": 0,
-                "message_id": checked.message_id,
-                "duplicate": False,
-                "sandbox": True,
-            }
-        phone = normalise_phone(phone)
-        named = message_key or make_request_id("prefect-sms", _this_run(), phone, text, sender)
-        run_key = f"sms/{account.block.account}/{named}"
-        opened = stack.enter_context(borrow_ledger(ledger))
-        summary = bulk.send_bulk(
-            CareSmsChannel(
-                account.client,
-                # Braces are no placeholders here.
-                text.replace("{", "{{").replace("}", "}}"),
-                sender,
-                send_at=when,
-                callback_url=callback_url,
-            ),
-            Recipients([Recipient(phone, (), "sms", 1)], "message_key"),
-            ledger=opened,
-            run_key=run_key,
+        message = one_sms.SmsMessage(
+            phone,
+            text,
+            sender,
+            row_key="sms",
+            send_at=None if send_at is None else point_in_time(send_at, "send_at", whole_days=False),
             campaign=campaign,
-            threads=1,
-            at_least=None,
+            callback_url=callback_url,
         )
-        row = next(opened.rows(run_key), None)
-    if row is None or not summary.run.accepted:
-        why = f"Stopped: {summary.stopped_by}" if summary.stopped_by else (row or {}).get("reason") or ""
-        raise BulkIncompleteError(f"Run {run_key}: {summary}. {why}".strip(), summary=summary)
+        (number,) = message.numbers()
+        sandbox = account.client.sandbox
+        # Nothing is stored in a sandbox, so nothing can be repeated there.
+        named = message_key or (
+            "sandbox" if sandbox else make_request_id("prefect-sms", _this_run(), number, text, sender)
+        )
+        told = one_sms.send_sms(
+            account.client,
+            message,
+            ledger=None if sandbox else stack.enter_context(borrow_ledger(ledger)),
+            run_key=f"sms/{account.block.account}/{named}",
+        )
+    if sandbox:
+        get_run_logger().info("%s", told)
     return {
-        "state": row["state"],
-        "sent_by_this_try": summary.counters.accepted,
-        "message_id": row["message_id"],
-        "duplicate": bool(summary.run.duplicates),
-        "run_key": run_key,
-        "sandbox": False,
+        **told.as_dict(),
+        "state": "checked" if sandbox else "accepted",
+        "message_id": next(iter(told.message_ids), None),
+        "duplicate": bool(told.duplicates),
     }
 
 

@@ -13,7 +13,7 @@ from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.ledger import Ledger, RunSummary, check_run_key
 from esms_connectors.recipients import Recipient, Recipients, read_phone_list
-from esms_connectors.sending.bulk import Counters, RunResult, send_bulk
+from esms_connectors.sending.bulk import BulkIncompleteError, Counters, RunResult, send_bulk
 from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel, Channel
 from esms_connectors.sending.policy import DEFAULT_AT_LEAST, time_to_send
 
@@ -29,6 +29,8 @@ class SmsMessage:
         phones: in any spelling of `read_phone_list`; each is sent to once.
         text: as it is sent; braces are braces.
         key: tells messages to one person apart within a run, such as an order number.
+        row_key: names the message whoever it goes to, for one phone: under it another phone is refused, as is another
+            text.
         advertising: 30 numbers and more, under one id.
         The rest as in the channels.
 
@@ -40,6 +42,7 @@ class SmsMessage:
     text: str = field(repr=False)
     brandname: str
     key: str | None = None
+    row_key: str | None = None
     advertising: bool = False
     send_at: datetime | None = None
     campaign: str | None = None
@@ -53,7 +56,15 @@ class SmsMessage:
             raise InvalidRequestError(f"phones: {'; '.join(found.problems)}.", field="phones")
         if not found.numbers:
             raise InvalidRequestError("phones is empty: there is nobody to send to.", field="phones")
+        if self.row_key is not None and len(found.numbers) > 1:
+            raise InvalidRequestError("phones takes one number here: the message has one key.", field="phones")
         return found.numbers
+
+    def row_keys(self, numbers: tuple[str, ...]) -> list[str]:
+        """Of the rows of these phones in the ledger."""
+        if self.row_key is not None:
+            return [self.row_key]
+        return [phone if self.key is None else f"{phone} {self.key}" for phone in numbers]
 
     def channel(self, client: EsmsClient, send_at: datetime | None) -> Channel:
         if self.advertising:
@@ -118,7 +129,7 @@ def send_sms(
         return _check_only(client, message, numbers, run_key)
     if ledger is None:
         raise InvalidRequestError("A message that leaves needs a ledger, which remembers it.", field="ledger")
-    keys = [phone if message.key is None else f"{phone} {message.key}" for phone in numbers]
+    keys = message.row_keys(numbers)
     rows = [Recipient(phone, (), key, place) for place, (phone, key) in enumerate(zip(numbers, keys, strict=True))]
     channel = message.channel(client, time_to_send(message.send_at, ledger, run_key))
     try:
@@ -131,6 +142,14 @@ def send_sms(
             threads=min(8, len(rows)),
             at_least=at_least,
         )
+    except BulkIncompleteError as error:
+        if len(keys) == 1:
+            # What the gateway said of the one message is what somebody wants to read.
+            said = [row["reason"] for row in ledger.rows_of(run_key, keys) if row["reason"]]
+            error.args = tuple(f"{error} {reason}" if reason not in str(error) else str(error) for reason in said) or (
+                str(error),
+            )
+        raise
     except InvalidRequestError as error:
         if error.field != "row_key":
             raise
@@ -159,7 +178,12 @@ def _check_only(client: EsmsClient, message: SmsMessage, numbers: tuple[str, ...
             for phone in numbers
             if (
                 sent := client.send_customer_care_sms(
-                    phone, message.text, message.brandname, send_at=message.send_at, campaign=message.campaign
+                    phone,
+                    message.text,
+                    message.brandname,
+                    send_at=message.send_at,
+                    campaign=message.campaign,
+                    callback_url=message.callback_url,
                 )
             ).message_id
         )

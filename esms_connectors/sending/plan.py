@@ -265,7 +265,7 @@ def plan_bulk(
     price_vnd, price_from = _price(channel, tally.priced, price_vnd)
     view = channel.account_view(to_send)
     report.notes += view.notes
-    about = {name: value for name, value in channel.about().items() if name != "send_at"}
+    about = channel.about()
     plan = Plan(
         channel=channel.kind,
         run_key=run_key,

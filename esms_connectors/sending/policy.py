@@ -11,7 +11,7 @@ import pendulum
 from pendulum import DateTime
 
 from esms_connectors.gateway import machine_clock
-from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.errors import InvalidRequestError, NotSentError
 from esms_connectors.ledger import Ledger
 
 OnEmpty = Literal["skip", "fail"]
@@ -78,6 +78,30 @@ def refuse_empty(on_empty: OnEmpty) -> None:
         raise InvalidRequestError(
             "No row of the source can be sent to: it has none. Where a day without rows is right, say on_empty=skip.",
             field="source",
+        )
+
+
+class SilenceBreaker:
+    """
+    Stops a run when call after call brings no answer: going on would put the whole list in doubt.
+
+    Args:
+        at_a_time: calls or shards under way at a time; they may all be lost together.
+        what: calls or shards, for the message; again: what to run later.
+    """
+
+    def __init__(self, at_a_time: int, what: str = "calls", again: str = "command") -> None:
+        self._patience, self._what, self._again = at_a_time + 2, what, again
+        self._silent = 0
+
+    def note(self, *, answered: bool) -> NotSentError | None:
+        """What came of one; the error to stop with, once too many in a row said nothing."""
+        self._silent = 0 if answered else self._silent + 1
+        if self._silent <= self._patience:
+            return None
+        return NotSentError(
+            f"{self._silent} {self._what} in a row brought no answer; the gateway seems to be down. "
+            f"Run the same {self._again} again later: it resumes."
         )
 
 

@@ -18,7 +18,7 @@ from itertools import islice
 
 from esms_connectors.gateway.arguments import MAX_CAMPAIGN_LENGTH, check_campaign
 from esms_connectors.gateway.clock import Times
-from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError, NotSentError
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger import Claim, Ledger, LedgerError, LedgerRow, SendState, Settlement, check_run_key, rule_of
@@ -29,7 +29,7 @@ from esms_connectors.sending.doubt import Doubt
 from esms_connectors.sending.guard import GuardSettings, GuardStopError
 from esms_connectors.sending.guard.watch import Watch
 from esms_connectors.sending.lease import Lease
-from esms_connectors.sending.policy import OnEmpty, check_at_least, check_on_empty, refuse_empty
+from esms_connectors.sending.policy import OnEmpty, SilenceBreaker, check_at_least, check_on_empty, refuse_empty
 from esms_connectors.sending.result import Counters, Progress, RunResult, finish_run
 
 logger = get_logger(__name__)
@@ -90,8 +90,8 @@ class Run:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _lease: Lease = field(init=False)
     _doubt: Doubt = field(init=False)
+    _silence: SilenceBreaker = field(init=False)
     _watch: Watch = field(init=False)
-    _silent_chunks: int = 0
     _reported_at: float = 0.0
     _logged_at: float = 0.0
 
@@ -148,6 +148,7 @@ class Run:
         }
         # The campaign of the first call stays: the messages already stand under it.
         self.campaign = self.ledger.begin_run(self.run_key, self.channel.kind, about)["campaign"]
+        self._silence = SilenceBreaker(self.threads)
         self._doubt = Doubt(self.channel, self.ledger, self.run_key, careful=self.careful)
         self._doubt.load()
         self._lease = Lease(self.channel.client, self.ledger, self.run_key, self.worker)
@@ -438,15 +439,8 @@ class Run:
             done=states.count("accepted") + states.count("rejected"),
         )
         with self._lock:
-            self._silent_chunks = 0 if outcome.answered else self._silent_chunks + 1
-            if outcome.stop is not None:
-                self.stopped_by = self.stopped_by or outcome.stop
-            elif self._silent_chunks > self.threads + 2:
-                # Going on would put the whole list in doubt.
-                self.stopped_by = self.stopped_by or NotSentError(
-                    f"{self._silent_chunks} calls in a row brought no answer; the gateway seems to be down. "
-                    "Run the same command again later: it resumes."
-                )
+            silence = self._silence.note(answered=outcome.answered)
+            self.stopped_by = self.stopped_by or outcome.stop or silence
         if outcome.stop is not None:
             self._watch.refused(outcome.stop)
         return outcome

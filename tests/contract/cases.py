@@ -346,6 +346,16 @@ CASES = (
         ),
         (),
     ),
+    Case(
+        "another time of sending than the approved plan has",
+        (
+            Step(Order(send_at=2, dry_run=True), "planned", counts={"to_send": 3}),
+            Step(Order(send_at=5, plan=True), "refused", "send_at is"),
+            Step(Order(plan=True), "refused", "send_at is None and was"),
+            Step(Order(send_at=2, plan=True), "sent", counts=_all(3)),
+        ),
+        (1, 2, 3),
+    ),
     *(
         Case(f"a ledger whose address has a slip: {ledger}", (Step(Order(ledger=ledger), "refused", "ledger"),), ())
         for ledger in ("postgresql://me:p@ss:w0rd@127.0.0.1:1/l", "sqlite:/ledger.sqlite")
