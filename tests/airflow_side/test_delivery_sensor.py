@@ -334,7 +334,7 @@ def test_a_few_sms_are_awaited_by_id_without_any_ledger(
         ({}, "one of"),
         ({"run_key": "a", "message_ids": ["b"]}, "one of"),
         ({"message_ids": []}, "no message id"),
-        ({"run_key": "never-begun"}, "no run"),
+        ({"run_key": "never-begun"}, "There is no ledger at"),
         ({"sent": {"accepted": 1}}, "send.output"),
         ({"message_ids": ["x"], "delivered_share": 95}, "0.95"),
         ({"message_ids": ["x"], "deadline": "someday"}, "deadline"),

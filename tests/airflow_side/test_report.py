@@ -14,7 +14,8 @@ from task_runs import Runs
 from esms_connectors.airflow.reports import SentMessagesReportOperator
 from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator
 from esms_connectors.emulator import Emulator
-from esms_connectors.gateway.errors import EsmsError
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError
+from esms_connectors.ledger import Ledger
 
 # A Vietnamese day that has ended.
 END = datetime(2024, 5, 14, 17, tzinfo=UTC)
@@ -61,10 +62,15 @@ def test_it_writes_the_report_where_people_look(
 def test_the_ledger_of_the_connection_says_what_was_planned(
     warehouse: str, connect: Callable[..., None], runs: Runs, tmp_path: Path, ledger_url: str
 ) -> None:
-    """`with_ledger` opens it; the funnel then begins with the plan."""
+    """`with_ledger` opens it; the funnel then begins with the plan. A slip in its address makes no ledger there."""
     connect({"ledger_url": ledger_url})
     target = str(tmp_path / "report.json")
-    runs(SentMessagesReportOperator(task_id="report", warehouse=warehouse, targets=target, with_ledger=True))
+    report = SentMessagesReportOperator(task_id="report", warehouse=warehouse, targets=target, with_ledger=True)
+    with pytest.raises(ConfigurationError, match="There is no ledger at"):
+        runs(report)
+    assert not list(tmp_path.glob("*ledger*"))
+    Ledger.open(ledger_url).close()
+    runs(report)
     assert len(json.loads(Path(target).read_text(encoding="utf-8"))["sources"]) == 2
 
 
