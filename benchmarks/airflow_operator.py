@@ -79,7 +79,7 @@ for shards in {shards}:
         ZnsBulkOperator.partial(
             task_id="send", template_id="{template}", oa_id="{oa}", template_params={columns}, threads={threads},
             ledger_conn_id="ledger", pre_execute=before, post_execute=after,
-        ).expand(recipients=files)
+        ).expand(source=files)
 
 with DAG("waiting", schedule=None):
     # Ids that the gateway never shows: all of them wait until their deadline.
@@ -151,7 +151,7 @@ def by_operator(source: Path, ledger_file: Path, threads: int) -> int:
     instance = SimpleNamespace(dag_id="bench", task_id="send", run_id="bench", map_index=-1, try_number=1)
     operator = ZnsBulkOperator(
         task_id="send",
-        recipients=str(source),
+        source=str(source),
         template_id=DEMO_TEMPLATE_ID,
         oa_id=DEMO_OA_ID,
         template_params=COLUMNS,

@@ -27,7 +27,7 @@ with DAG(
 ):
     send = ZnsBulkOperator(
         task_id="send",
-        recipients="{{ params.customers }}",
+        source="{{ params.customers }}",
         template_params=["customer_name", "service", "code", "date"],
         run_key="{{ params.run_key }}",
         campaign="{{ params.run_key }}",  # under which reports show it

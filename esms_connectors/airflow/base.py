@@ -258,7 +258,7 @@ _ADDRESSES = ("ledger_url", "warehouse")
 
 def _names(partial: OperatorPartial) -> set[str]:
     # A list of rows is a template field that hides itself.
-    return {*getattr(partial.operator_class, "hidden_arguments", ()), "recipients"}
+    return {*getattr(partial.operator_class, "hidden_arguments", ()), "source"}
 
 
 def _hidden(partial: OperatorPartial, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -266,7 +266,7 @@ def _hidden(partial: OperatorPartial, given: Mapping[str, Any]) -> dict[str, Any
     return {
         name: hide(value)
         for name, value in given.items()
-        if name in _names(partial) and not (name == "recipients" and not isinstance(value, list | tuple))
+        if name in _names(partial) and not (name == "source" and not isinstance(value, list | tuple))
     }
 
 

@@ -57,7 +57,7 @@ class CampaignOperator(SendingOperator):
         channel: `zns`, `zns-name`, `zns-journey`; `sms`, a customer-care SMS with a text for each row; `advertising`,
             one text for all; `fixed-number`, `viber`, `multi-channel`, `zalo-text`, `zalo-transaction`, `voice-otp`,
             `call`. Of Zalo messages `phone_column` holds the Zalo user id.
-        recipients: path or URL of a CSV, Excel, JSONL or Parquet file (`s3://connection@bucket/key` takes that
+        source: path or URL of a CSV, Excel, JSONL or Parquet file (`s3://connection@bucket/key` takes that
             connection's credentials, as does an `ObjectStoragePath`), or a small list of rows, also from XCom. Rows are
             never shown.
         sql, sql_conn_id, sql_parameters: a SELECT instead; give it an ORDER BY and a fixed end.
@@ -86,7 +86,7 @@ class CampaignOperator(SendingOperator):
         deferrable: wait for it without a worker slot.
         plan: one that was approved, such as `plan.output` of a task with `dry_run`: only what it has is sent, and other
             rows, another message or another run key fail the task before the first message.
-        rejects_path: CSV for the rows that cannot be sent, to be repaired and sent; a path or a URL, as `recipients`.
+        rejects: CSV for the rows that cannot be sent, to be repaired and sent; a path or a URL, as `source`.
         run_key: names the campaign; that of `plan`, or made of dag, run and task, if None. Mapped tasks are one; tasks
             that use one run key send to nobody twice; those that run at the same time should have people of their own.
         report_url: where the link "eSMS report" of the task leads; the account at eSMS.vn if None.
@@ -105,7 +105,7 @@ class CampaignOperator(SendingOperator):
     """
 
     template_fields: Sequence[str] = (
-        "recipients",
+        "source",
         "sql",
         "sql_conn_id",
         "sql_parameters",
@@ -119,7 +119,7 @@ class CampaignOperator(SendingOperator):
         "send_at",
         "campaign",
         "plan",
-        "rejects_path",
+        "rejects",
         "report_url",
         "sheet",
         "template_file",
@@ -143,7 +143,7 @@ class CampaignOperator(SendingOperator):
         self,
         *,
         channel: str,
-        recipients: str | os.PathLike[str] | ObjectStoragePath | Sequence[Mapping[str, object]] | None = None,
+        source: str | os.PathLike[str] | ObjectStoragePath | Sequence[Mapping[str, object]] | None = None,
         sql: str | None = None,
         sql_conn_id: str | None = None,
         sql_parameters: Mapping[str, object] | None = None,
@@ -179,7 +179,7 @@ class CampaignOperator(SendingOperator):
         poll_seconds: float = 60.0,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         plan: Mapping[str, Any] | None = None,
-        rejects_path: str | os.PathLike[str] | ObjectStoragePath | None = None,
+        rejects: str | os.PathLike[str] | ObjectStoragePath | None = None,
         report_url: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -188,7 +188,7 @@ class CampaignOperator(SendingOperator):
 
         self.channel = one_of(channel, "channel", CHANNELS)
         # A list in the DAG's own code is hidden at once; one that a task pushes, when it is rendered.
-        self.recipients = hide_rows(recipients) if isinstance(recipients, list | tuple) else recipients
+        self.source = hide_rows(source) if isinstance(source, list | tuple) else source
         self.sql = sql
         self.sql_conn_id = sql_conn_id
         self.sql_parameters = sql_parameters
@@ -220,7 +220,7 @@ class CampaignOperator(SendingOperator):
         self.price_vnd = price_vnd
         self.plan_only = dry_run  # `dry_run` is a method of every operator
         self.plan = plan
-        self.rejects_path = rejects_path
+        self.rejects = rejects
         self.report_url = report_url
         self.poll_seconds = poll_seconds
         self.deferrable = deferrable
@@ -231,7 +231,7 @@ class CampaignOperator(SendingOperator):
     def after_rendering(self) -> None:
         from esms_connectors.airflow.sources import hide_rows
 
-        self.recipients = hide_rows(self.recipients)
+        self.source = hide_rows(self.source)
 
     def execute(self, context: Context) -> dict[str, Any]:
         with self.working():
@@ -275,19 +275,19 @@ class CampaignOperator(SendingOperator):
         from esms_connectors.airflow.sources import opened_source, rejects_file
 
         hook = EsmsHook(self.esms_conn_id)
-        rejects_path = path(self.rejects_path, "rejects_path")
+        rejects_path = path(self.rejects, "rejects")
         approved = _plan_of(self.plan)
         # Of a plan by another task: its own key would name another campaign.
         run_key = self.run_key if approved is None or self.run_key is not None else approved.get("run_key")
         generation = generation_of(context, resend_on_clear=self.resend_on_clear)
         with ExitStack() as stack:
             source = stack.enter_context(
-                opened_source(self.recipients, self.sql, self.sql_conn_id, self.sql_parameters)  # type: ignore[arg-type]
+                opened_source(self.source, self.sql, self.sql_conn_id, self.sql_parameters)  # type: ignore[arg-type]
             )
             campaign = self._campaign_of(context, hook, stack, source, run_key_of(context, run_key, generation))
             rejects = None
             if rejects_path is not None:
-                rejects = stack.enter_context(rejects_file(rejects_path, self.recipients))
+                rejects = stack.enter_context(rejects_file(rejects_path, self.source))
 
             def tell(plan: Plan) -> None:
                 self.log.info(
@@ -314,7 +314,7 @@ class CampaignOperator(SendingOperator):
                 result = journey.finish(found).as_dict()
             else:
                 result = journey.run(approved, rejects=rejects, on_plan=tell).as_dict()
-        self._transfer = DataTransfer(file_dataset(self.recipients), SENT_DATA, result["accepted"])
+        self._transfer = DataTransfer(file_dataset(self.source), SENT_DATA, result["accepted"])
         note_done(context, generation, resend_on_clear=self.resend_on_clear)
         return result, None
 

@@ -19,27 +19,25 @@ if TYPE_CHECKING:
     from esms_connectors.recipients.sources import Source
 
 
-def hide_rows(recipients: Any) -> Any:
+def hide_rows(given: Any) -> Any:
     """What is no reference becomes `HiddenRows`: a list, or what a task pushed. A reference becomes text."""
     from airflow.sdk import ObjectStoragePath
 
     from esms_connectors.airflow.arguments import path
 
-    if recipients is None or isinstance(recipients, HiddenRows):
-        return recipients
-    if isinstance(recipients, str | os.PathLike | ObjectStoragePath):
-        return path(recipients, "recipients")
-    if isinstance(recipients, Mapping):
-        raise InvalidRequestError(
-            "recipients takes a path, a URL, or a list of rows; this is one row.", field="recipients"
-        )
+    if given is None or isinstance(given, HiddenRows):
+        return given
+    if isinstance(given, str | os.PathLike | ObjectStoragePath):
+        return path(given, "source")
+    if isinstance(given, Mapping):
+        raise InvalidRequestError("source takes a path, a URL, or a list of rows; this is one row.", field="source")
     # A lazy sequence of mapped results is read once, here.
-    rows: list[Any] = list(recipients) if isinstance(recipients, Iterable) else [None]
+    rows: list[Any] = list(given) if isinstance(given, Iterable) else [None]
     if not all(isinstance(row, Mapping) for row in rows):
         raise InvalidRequestError(
-            "recipients takes a path, a URL, or a list of rows, each a value by column. Of several files map the "
+            "source takes a path, a URL, or a list of rows, each a value by column. Of several files map the "
             "operator over them.",
-            field="recipients",
+            field="source",
         )
     return HiddenRows([dict(row) for row in rows])
 
@@ -59,7 +57,7 @@ def opened_source(
         ConfigurationError: a connection cannot be used.
     """
     if (recipients is None) == (sql is None):
-        raise InvalidRequestError("Give recipients (a path, URL or list), or sql with sql_conn_id.", field="recipients")
+        raise InvalidRequestError("Give source (a path, URL or list), or sql with sql_conn_id.", field="source")
     if sql is not None:
         if not sql_conn_id:
             raise InvalidRequestError("sql needs sql_conn_id, the connection of the database.", field="sql_conn_id")
@@ -134,7 +132,7 @@ def _copied(url: str) -> Iterator[Source]:
         except Exception as error:  # noqa: BLE001 - every store has errors of its own; their texts may hold signatures
             failure = f"{name} cannot be read: {type(error).__name__}"
         if failure:
-            raise InvalidRequestError(f"recipients: {failure}.", field="recipients")
+            raise InvalidRequestError(f"source: {failure}.", field="source")
         yield copy
 
 
@@ -153,11 +151,11 @@ def rejects_file(target: str, source: object) -> RejectsFile:
 
     if "://" not in target:
         return RejectsFile(target)
-    place = _stored(target, "rejects_path")
-    if isinstance(source, str) and "://" in source and _stored(source, "recipients") == place:
+    place = _stored(target, "rejects")
+    if isinstance(source, str) and "://" in source and _stored(source, "source") == place:
         raise InvalidRequestError(
             f"{place.name} is both the source and the rejects file; give the rejects another name.",
-            field="rejects_path",
+            field="rejects",
         )
     failure = ""
     try:
@@ -165,7 +163,7 @@ def rejects_file(target: str, source: object) -> RejectsFile:
     except EsmsError:
         raise
     except Exception as error:  # noqa: BLE001 - every store has errors of its own; their texts may hold signatures
-        failure = f"rejects_path: {place.protocol}:// cannot be used ({type(error).__name__})."
+        failure = f"rejects: {place.protocol}:// cannot be used ({type(error).__name__})."
     raise ConfigurationError(failure)
 
 

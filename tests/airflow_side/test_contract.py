@@ -38,7 +38,7 @@ def test_airflow(case: Case, world: World, connect: Callable[..., None], runs: R
         more: dict[str, Any] = {"plan": world.plan} if order.plan else {}
         task = ZnsBulkOperator(
             task_id="send",
-            recipients=world.source(order),
+            source=world.source(order),
             template_id=TEMPLATE_ID,
             template_params=PARAMS,
             ledger_url=order.ledger or world.ledger,
@@ -47,7 +47,7 @@ def test_airflow(case: Case, world: World, connect: Callable[..., None], runs: R
             at_least=order.at_least,
             on_empty=order.on_empty,
             conflicts=order.conflicts,
-            rejects_path=world.rejects if order.rejects else None,
+            rejects=world.rejects if order.rejects else None,
             dry_run=order.dry_run,
             **more,
         )
@@ -70,7 +70,7 @@ def test_lists_by_airflow(case: ListCase, world: World, connect: Callable[..., N
     connect({"oa_id": OA_ID})
     task = ZnsBulkOperator(
         task_id="send",
-        recipients=str(case.make(world.folder)),
+        source=str(case.make(world.folder)),
         template_id=TEMPLATE_ID,
         template_params=PARAMS,
         ledger_url=world.ledger,

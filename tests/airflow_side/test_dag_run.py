@@ -38,7 +38,7 @@ with DAG("whole", schedule=None, start_date=pendulum.datetime(2024, 1, 1), catch
     )
     zns = ZnsBulkOperator(
         task_id="zns",
-        recipients=folder + "/customers.csv",
+        source=folder + "/customers.csv",
         template_id=DEMO_TEMPLATE_ID,
         oa_id=DEMO_OA_ID,
         template_params="customer_name,service,code,date",

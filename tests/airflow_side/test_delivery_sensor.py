@@ -67,7 +67,7 @@ def sent(connect: Callable[..., None], ledger_url: str) -> Callable[..., dict[st
             for n in range(count)
         ]
         operator = ZnsBulkOperator(
-            task_id="send", recipients=rows, template_params="a,b,c,d", template_id=DEMO_TEMPLATE_ID, oa_id=DEMO_OA_ID
+            task_id="send", source=rows, template_params="a,b,c,d", template_id=DEMO_TEMPLATE_ID, oa_id=DEMO_OA_ID
         )
         return dict(Runs()(operator))
 

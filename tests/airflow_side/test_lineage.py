@@ -54,7 +54,7 @@ def send(connect: Callable[..., None], runs: Runs, ledger_url: str, tmp_path: Pa
     def run(*, as_list: bool = False, **arguments: Any) -> ZnsBulkOperator:
         operator = ZnsBulkOperator(
             task_id="send",
-            recipients=rows if as_list else str(tmp_path / "customers.csv"),
+            source=rows if as_list else str(tmp_path / "customers.csv"),
             template_params=columns[1:],
             ledger_url=ledger_url,
             **arguments,

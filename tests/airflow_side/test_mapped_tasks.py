@@ -55,7 +55,7 @@ def sms_by_rows(rows: Any) -> Any:
 
 
 def zns_by_rows(rows: Any) -> Any:
-    return ZnsBulkOperator.partial(task_id="send", template_params=COLUMNS).expand(recipients=rows)
+    return ZnsBulkOperator.partial(task_id="send", template_params=COLUMNS).expand(source=rows)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_texts_that_come_from_data_are_sent_as_they_are(gateway: Emulator, nativ
 def test_no_argument_that_comes_from_data_is_rendered(gateway: Emulator) -> None:
     """Airflow itself would, with `expand_kwargs`: campaign, keys and rows too."""
     name = "{{ conn.esms_default.password }}"
-    row = {"recipients": [customer(1, "Chi {{ 7*7 }}")], "campaign": name, "run_key": f"a {name}"}
+    row = {"source": [customer(1, "Chi {{ 7*7 }}")], "campaign": name, "run_key": f"a {name}"}
     mapped = dag_of(lambda rows: ZnsBulkOperator.partial(task_id="send", template_params=COLUMNS).expand_kwargs(rows))
     [outcome] = Runs().mapped(mapped, {"rows": [row]}, 1)
     [message] = gateway.messages()
@@ -173,12 +173,12 @@ def secretive_dag() -> DAG:
         SendSmsOperator.partial(task_id="m2", text="Noi dung rieng").expand(phones=["0901000002", ["0901000003"]])
         SendSmsOperator.partial(task_id="m3").expand_kwargs([{"phones": "0901000004", "text": "Noi dung rieng"}])
         SendSmsOperator(task_id="p1", phones=["0901000005"], text="Noi dung rieng", ledger_url=URL, callback_url=URL)
-        ZnsBulkOperator.partial(task_id="z1", recipients=people, template_params=["a"]).expand(run_key=["a", "b"])
-        ZnsBulkOperator.partial(task_id="z2", template_params=["a"]).expand(recipients=[people, people])
+        ZnsBulkOperator.partial(task_id="z1", source=people, template_params=["a"]).expand(run_key=["a", "b"])
+        ZnsBulkOperator.partial(task_id="z2", template_params=["a"]).expand(source=[people, people])
         ZnsBulkOperator(
             task_id="z3",
             template_params=["a"],
-            recipients=people,
+            source=people,
             on_failure_callback=EsmsNotifier(phones="0901000009", text="Noi dung rieng"),
         )
         DeliveryStatusSensor.partial(task_id="s1", ledger_url=URL).expand(run_key=["a", "b"])

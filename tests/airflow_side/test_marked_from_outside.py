@@ -66,7 +66,7 @@ def people(count: int = ROWS) -> list[dict[str, str]]:
 
 def zns() -> Any:
     return ZnsBulkOperator(
-        task_id="send", recipients=people(), template_params="customer_name,service,code,date", chunk_size=20, threads=2
+        task_id="send", source=people(), template_params="customer_name,service,code,date", chunk_size=20, threads=2
     )
 
 

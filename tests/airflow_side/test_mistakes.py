@@ -38,7 +38,7 @@ def connections(connect: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -
 
 
 def bulk(ledger: str, **arguments: Any) -> ZnsBulkOperator:
-    source = {} if "sql" in arguments else {"recipients": people(0, 3)}
+    source = {} if "sql" in arguments else {"source": people(0, 3)}
     columns = "customer_name,service,code,date"
     return ZnsBulkOperator(task_id="send", **{"template_params": columns, "ledger_url": ledger, **source, **arguments})
 
@@ -59,10 +59,10 @@ def load(ledger: str, **arguments: Any) -> SentMessagesToWarehouseOperator:
     ("make", "arguments", "fragment"),
     [
         # Values that a template did not find.
-        (bulk, {"recipients": MISSING}, "recipients is the word None"),
+        (bulk, {"source": MISSING}, "source is the word None"),
         (bulk, {"run_key": MISSING}, "run_key is the word None"),
         (bulk, {"ledger_url": MISSING}, "ledger_url is the word None"),
-        (bulk, {"rejects_path": MISSING}, "rejects_path is the word None"),
+        (bulk, {"rejects": MISSING}, "rejects is the word None"),
         (bulk, {"campaign": MISSING}, "campaign is the word None"),
         (bulk, {"ledger_url": "{{ a.b.c }}"}, "template of ledger_url fails"),
         (sms, {"text": MISSING}, "text is the word None"),
@@ -82,7 +82,7 @@ def load(ledger: str, **arguments: Any) -> SentMessagesToWarehouseOperator:
         (bulk, {"ledger_url": None, "ledger_conn_id": "shop"}, "type 'http'"),
         (bulk, {"esms_conn_id": "shop"}, "type 'http'"),
         (load, {"warehouse": None, "warehouse_conn_id": "shop"}, "type 'http'"),
-        (bulk, {"recipients": "s3://bucket/key.csv"}, "its provider brings it"),
+        (bulk, {"source": "s3://bucket/key.csv"}, "its provider brings it"),
         # Values of another type.
         (bulk, {"run_key": 5.5}, "run_key must be text"),
         (bulk, {"campaign": True}, "campaign must be text"),
@@ -95,7 +95,7 @@ def load(ledger: str, **arguments: Any) -> SentMessagesToWarehouseOperator:
         (bulk, {"template_params": 5}, "names of columns"),
         (bulk, {"template_params": [1, 2, 3, 4]}, "names of columns"),
         (bulk, {"phone_column": None}, "phone_column is the name of a column"),
-        (bulk, {"recipients": 5}, "recipients takes"),
+        (bulk, {"source": 5}, "source takes"),
         (sms, {"text": [1]}, "text must be text"),
         (sms, {"run_key": True}, "run_key must be text"),
         (wait, {"message_ids": ["a"], "final_share": "all"}, "final_share 'all' is no number"),
@@ -165,7 +165,7 @@ def test_mapped_tasks_with_one_run_key_at_the_same_time_reach_nobody_twice(
         runs = Runs(store=StateStore(), instance=Instance(map_index=index))
         for _ in range(5):
             try:
-                outcomes.append(runs(bulk(ledger_url, recipients=people(index * 300, 900), run_key="march", threads=2)))
+                outcomes.append(runs(bulk(ledger_url, source=people(index * 300, 900), run_key="march", threads=2)))
                 return
             except EsmsError as error:
                 outcomes.append(error)

@@ -46,7 +46,7 @@ def test_ids_and_keys_that_look_like_numbers_are_taken(gateway: Emulator, runs: 
     rows = tmp_path / "a.csv"
     rows.write_text("phone,customer_name,service,code,date\n0901000001,A,B,C,19/03/2025\n", encoding="utf-8")
     given = {
-        "recipients": str(rows),
+        "source": str(rows),
         "template_params": "customer_name,service,code,date",
         "template_id": f"{{{{ '{DEMO_TEMPLATE_ID}' }}}}",
         "oa_id": f"{{{{ '{DEMO_OA_ID}' }}}}",

@@ -32,7 +32,7 @@ def send(connect: Callable[..., None], runs: Runs, ledger_url: str) -> Callable[
     connect({"brandname": DEMO_BRANDNAME})
 
     def run(**arguments: Any) -> Any:
-        given = {"recipients": ROWS, "text": TEXT, "ledger_url": ledger_url, "threads": 2, **arguments}
+        given = {"source": ROWS, "text": TEXT, "ledger_url": ledger_url, "threads": 2, **arguments}
         return runs(SmsBulkOperator(task_id="send", **given))
 
     return run
@@ -70,7 +70,7 @@ def test_another_text_under_the_same_key_is_refused(send: Callable[..., Any], ga
 def test_the_channel_is_an_argument(runs: Runs, connect: Callable[..., None], ledger_url: str) -> None:
     """Of which the operators of one channel are short forms; one that is none is told when the DAG is parsed."""
     connect({"brandname": DEMO_BRANDNAME})
-    given = {"recipients": ROWS, "text": TEXT, "ledger_url": ledger_url, "task_id": "send"}
+    given = {"source": ROWS, "text": TEXT, "ledger_url": ledger_url, "task_id": "send"}
     assert runs(CampaignOperator(channel="sms", dry_run=True, **given))["recipients"] == 3
     with pytest.raises(InvalidRequestError, match="channel is zns or zns-name or"):
         CampaignOperator(channel="fax", **given)
@@ -80,8 +80,8 @@ def test_the_channel_is_an_argument(runs: Runs, connect: Callable[..., None], le
 def test_the_text_is_shown_nowhere(connect: Callable[..., None]) -> None:
     """It is no template field, although it is templated."""
     assert "text" not in SmsBulkOperator.template_fields
-    task = SmsBulkOperator(task_id="send", recipients=ROWS, text=TEXT)
-    assert TEXT not in str(vars(task).get("recipients")) + repr(task)
+    task = SmsBulkOperator(task_id="send", source=ROWS, text=TEXT)
+    assert TEXT not in str(vars(task).get("source")) + repr(task)
 
 
 def test_the_channels_are_those_of_the_core() -> None:
@@ -106,7 +106,7 @@ def test_any_channel_sends_each_row_once(
     connect({"brandname": DEMO_BRANDNAME, "oa_id": DEMO_OA_ID})
     rows = [{**row, "name": "Lan", "date": "15/05/2024"} for row in ROWS]
     for sent in (3, 0):
-        task = CampaignOperator(task_id="send", channel=channel, recipients=rows, ledger_url=ledger_url, **given)
+        task = CampaignOperator(task_id="send", channel=channel, source=rows, ledger_url=ledger_url, **given)
         assert runs(task)["sent_by_this_try"] == sent
     assert set(gateway.deliveries_by_phone().values()) == {1}
 
@@ -114,7 +114,7 @@ def test_any_channel_sends_each_row_once(
 def test_what_no_channel_has_is_told(connect: Callable[..., None], runs: Runs, ledger_url: str) -> None:
     """With what it takes, or what is missing and where it could stand."""
     connect({})
-    given = {"recipients": ROWS, "ledger_url": ledger_url, "task_id": "send"}
+    given = {"source": ROWS, "ledger_url": ledger_url, "task_id": "send"}
     with pytest.raises(EsmsError, match="sms takes no oa_id"):
         runs(CampaignOperator(channel="sms", text="x", brandname=DEMO_BRANDNAME, oa_id="1", **given))
     with pytest.raises(EsmsError, match="Give brandname, here or in the eSMS connection"):

@@ -72,7 +72,7 @@ def send(
             "template_params": COLUMNS,
             "ledger_url": ledger_url,
             "threads": 2,
-            **({} if "sql" in arguments else {"recipients": str(customers)}),
+            **({} if "sql" in arguments else {"source": str(customers)}),
             **arguments,
         }
         operator = ZnsBulkOperator(task_id="send", **given)
@@ -189,16 +189,16 @@ def test_a_query_is_a_source(
 
 def test_a_url_of_an_object_store_is_a_source(send: Callable[..., Any], gateway: Emulator, customers: Path) -> None:
     """Copied first, so that what is sent is what was checked."""
-    assert send(recipients=f"file://{customers}")["accepted"] == ROWS
+    assert send(source=f"file://{customers}")["accepted"] == ROWS
     assert everybody_once(gateway)
 
 
 def test_a_list_is_a_source_and_is_not_shown(send: Callable[..., Any], gateway: Emulator) -> None:
     """Rendered fields stand in Airflow's database: of a list they say how long it is."""
-    send(recipients=[row(number) for number in range(7)])
+    send(source=[row(number) for number in range(7)])
     assert everybody_once(gateway, 7)
     shown = {name: str(getattr(send.operator, name)) for name in ZnsBulkOperator.template_fields}  # type: ignore[attr-defined]
-    assert shown["recipients"] == "<7 rows>"
+    assert shown["source"] == "<7 rows>"
     assert "0901" not in json.dumps(shown)
 
 
@@ -227,7 +227,7 @@ def test_named_params_and_a_key_column(send: Callable[..., Any], gateway: Emulat
     """One phone with two orders gets two messages."""
     rows = [{**row(1), "code": "KH1"}, {**row(1), "code": "KH2"}]
     named = {name: name for name in COLUMNS.split(",")}
-    assert send(recipients=rows, template_params=named, key_column="code")["accepted"] == 2
+    assert send(source=rows, template_params=named, key_column="code")["accepted"] == 2
     assert gateway.deliveries_by_phone() == {"0901000001": 2}
 
 
@@ -238,7 +238,7 @@ def test_rows_that_cannot_be_sent_fail_the_task_before_the_first_message(
     customers.write_text(customers.read_text(encoding="utf-8") + "0283812345,x,y,z,19/03/2025\n", encoding="utf-8")
     rejects = tmp_path / "rejects.csv"
     with pytest.raises(EsmsError, match="1 of 1201") as error:
-        send(rejects_path=str(rejects))
+        send(rejects=str(rejects))
     assert not error.value.retryable
     assert "0283812345" not in str(error.value)
     assert list(gateway.messages()) == []
@@ -281,15 +281,15 @@ def test_source_and_rejects_as_object_storage_paths(
     lines = customers.read_text(encoding="utf-8").splitlines()[:4]
     put("list.csv", "\n".join([*lines, "0283812345,x,y,z,19/03/2025"]).encode())
     put("rejects.csv", b"repaired by hand")
-    arguments = {"recipients": path("list.csv"), "at_least": 0.5}
-    assert send(rejects_path=path("rejects.csv"), **arguments)["accepted"] == 3
+    arguments = {"source": path("list.csv"), "at_least": 0.5}
+    assert send(rejects=path("rejects.csv"), **arguments)["accepted"] == 3
     assert everybody_once(gateway, 3)
     found = {name.rpartition("/")[2]: file.getvalue() for name, file in store.items()}
     assert sorted(found) == ["list.csv", "rejects.csv", "rejects.csv.old"]
     assert b"0283812345" in found["rejects.csv"]
     assert found["rejects.csv.old"] == b"repaired by hand"
     with pytest.raises(InvalidRequestError, match=r"list\.csv is both the source and the rejects file"):
-        send(rejects_path=path("list.csv"), run_key="another", **arguments)
+        send(rejects=path("list.csv"), run_key="another", **arguments)
     assert gateway.message_count == 3
 
 
@@ -297,14 +297,14 @@ def test_changed_rows_are_skipped_by_choice_and_listed(
     send: Callable[..., Any], gateway: Emulator, tmp_path: Path
 ) -> None:
     """Those who got another content keep what they got; by default nobody is sent to, and the plan tells how many."""
-    send(recipients=[row(1), row(2)])
+    send(source=[row(1), row(2)])
     rows = [row(1), {**row(2), "customer_name": "Chị Lan"}, row(3)]
-    plan = send(recipients=rows, dry_run=True)
+    plan = send(source=rows, dry_run=True)
     assert (plan["conflicts"], plan["to_send"], plan["already_settled"]) == (1, 1, 1)
     with pytest.raises(InvalidRequestError, match="conflicts=skip"):
-        send(recipients=rows)
+        send(source=rows)
     rejects = tmp_path / "rejects.csv"
-    assert send(recipients=rows, conflicts="skip", rejects_path=rejects)["sent_by_this_try"] == 1
+    assert send(source=rows, conflicts="skip", rejects=rejects)["sent_by_this_try"] == 1
     assert gateway.deliveries_by_phone() == {f"090100000{number}": 1 for number in (1, 2, 3)}
     assert "Chị Lan" in rejects.read_text(encoding="utf-8-sig")
 
@@ -315,12 +315,12 @@ def test_the_rows_that_cannot_be_sent_go_to_an_object_store(
     """And not into a folder that is called `memory:`; a store that nobody knows is told before the first message."""
     monkeypatch.chdir(tmp_path)
     rows = [row(1), {**row(2), "phone": "0283812345"}]
-    assert send(recipients=rows, at_least=0.5, rejects_path="memory://lake@bucket/rejects.csv")["accepted"] == 1
+    assert send(source=rows, at_least=0.5, rejects="memory://lake@bucket/rejects.csv")["accepted"] == 1
     [(path, file)] = store.items()
     assert path.endswith("bucket/rejects.csv")
     assert b"0283812345" in file.getvalue()
-    with pytest.raises(EsmsError, match="rejects_path"):
-        send(recipients=rows, at_least=0.5, rejects_path="s3://lake@bucket/rejects.csv", run_key="another")
+    with pytest.raises(EsmsError, match="rejects"):
+        send(source=rows, at_least=0.5, rejects="s3://lake@bucket/rejects.csv", run_key="another")
     assert gateway.deliveries_by_phone() == {"0901000001": 1}
     assert not [one for one in tmp_path.iterdir() if ":" in one.name]
 
@@ -342,7 +342,7 @@ def test_a_day_without_rows(
 ) -> None:
     """A quiet day of a schedule skips the task and what hangs on it; whoever starts a run by hand meant some rows."""
     runs.run_type = run_type
-    arguments = {"recipients": [], "on_empty": on_empty, "at_least": at_least, "dry_run": dry_run}
+    arguments = {"source": [], "on_empty": on_empty, "at_least": at_least, "dry_run": dry_run}
     if skips:
         with pytest.raises(AirflowSkipException):
             send(**arguments)
@@ -402,15 +402,15 @@ def test_the_ledger_may_be_a_connection_and_keep_no_phone(
     ("arguments", "fragment"),
     [
         ({"ledger_url": "mysql://u:PASSWORD1234@h/d"}, "ledger"),
-        ({"recipients": None}, "recipients"),
-        ({"sql": "SELECT 1", "recipients": "x.csv"}, "recipients"),
+        ({"source": None}, "source"),
+        ({"sql": "SELECT 1", "source": "x.csv"}, "source"),
         ({"sql": "SELECT 1"}, "sql_conn_id"),
         ({"sql": "SELECT 1", "sql_conn_id": "nowhere"}, "nowhere"),
-        ({"recipients": "nowhere.csv"}, "nowhere.csv"),
-        ({"recipients": "s3://bucket/nowhere.csv"}, "nowhere.csv|s3"),
-        ({"recipients": []}, "No row"),
-        ({"recipients": {"phone": "0901000001"}}, "one row"),
-        ({"recipients": ["a.csv", "b.csv"]}, "map the operator"),
+        ({"source": "nowhere.csv"}, "nowhere.csv"),
+        ({"source": "s3://bucket/nowhere.csv"}, "nowhere.csv|s3"),
+        ({"source": []}, "No row"),
+        ({"source": {"phone": "0901000001"}}, "one row"),
+        ({"source": ["a.csv", "b.csv"]}, "map the operator"),
         ({"template_params": "customer_name,service"}, "4 params"),
         ({"template_params": "customer_name,service,code,datum"}, "date"),
         ({"template_id": "999"}, "789"),

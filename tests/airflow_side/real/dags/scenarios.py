@@ -37,7 +37,7 @@ with DAG("send_sms", schedule=None, template_searchpath=str(FOLDER)):
 with DAG("zns_bulk", schedule=None, default_args={"retries": 3, "retry_delay": timedelta(seconds=1)}):
     ZnsBulkOperator(
         task_id="send",
-        recipients=str(FOLDER / "customers.csv"),
+        source=str(FOLDER / "customers.csv"),
         template_id=DEMO_TEMPLATE_ID,
         oa_id=DEMO_OA_ID,
         template_params=COLUMNS,
@@ -48,7 +48,7 @@ with DAG("zns_bulk", schedule=None, default_args={"retries": 3, "retry_delay": t
 with DAG("wait_deferred", schedule=None):
     send = ZnsBulkOperator(
         task_id="send",
-        recipients=str(FOLDER / "few.csv"),
+        source=str(FOLDER / "few.csv"),
         template_id=DEMO_TEMPLATE_ID,
         oa_id=DEMO_OA_ID,
         template_params=COLUMNS,
