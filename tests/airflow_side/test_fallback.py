@@ -25,7 +25,7 @@ def task(connect: Callable[..., None], ledger_url: str) -> Callable[..., Any]:
     connect({"brandname": DEMO_BRANDNAME, "oa_id": DEMO_OA_ID, "template_id": DEMO_TEMPLATE_ID})
 
     def make(**more: Any) -> Any:
-        given = {"recipients": ROWS, "template_params": list(VALUES), "ledger_url": ledger_url, "deferrable": True}
+        given = {"source": ROWS, "template_params": list(VALUES), "ledger_url": ledger_url, "deferrable": True}
         return ZnsBulkOperator(task_id="send", **{**given, "fallback": [SMS], **more})
 
     return make
