@@ -19,6 +19,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.csv
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
 
 from esms_connectors.databases.postgresql import connection_settings, transaction_settings
 from esms_connectors.databases.urls import HINT, check_database_url
@@ -327,9 +328,15 @@ class _PostgresSession:
             cursor.executemany(insert_outcomes("%s").encode(), rows)
 
     def read(self, statement: str, **parameters: object) -> Generator[tuple[Any, ...], None, None]:
-        with self._connection.cursor(name="esms_read") as cursor:
-            cursor.itersize = FETCH_ROWS
-            yield from cursor.execute(*_named(statement, parameters))
+        # Not by a cursor of psycopg: when Ctrl-C comes before its `with`, it complains of having been left open.
+        text, values = _named(statement, parameters)
+        self._connection.execute(b"DECLARE esms_read NO SCROLL CURSOR FOR " + text, values)
+        try:
+            while rows := self._connection.execute(f"FETCH {FETCH_ROWS} FROM esms_read".encode()).fetchall():
+                yield from rows
+        finally:
+            if self._connection.info.transaction_status == TransactionStatus.INTRANS:
+                self._connection.execute(b"CLOSE esms_read")
 
     def stage(self, table: Staged, rows: pa.Table) -> int:
         self._empty(table)
