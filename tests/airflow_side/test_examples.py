@@ -13,9 +13,9 @@ FOLDER = Path(__file__).parents[2] / "dags_examples"
 EXAMPLES = sorted(file.stem for file in FOLDER.glob("*.py"))
 
 
-def test_there_are_seven() -> None:
-    """The shortest one, alert, campaign, export, many workers, asset-driven, any function."""
-    assert len(EXAMPLES) == 7
+def test_there_are_eight() -> None:
+    """The shortest one, alert, campaign, export, many workers, asset-driven, any function, a fallback."""
+    assert len(EXAMPLES) == 8
 
 
 @pytest.fixture(scope="module")

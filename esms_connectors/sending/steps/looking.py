@@ -213,7 +213,8 @@ def _rows(ledger: Ledger, run_key: str) -> Iterator[StepRow]:
 
 def _settle_doubt(client: EsmsClient, ledger: Ledger, run_key: str, kind: str, settling: timedelta) -> None:
     """Rows in doubt are looked up, and rows that were answered 124 get their message id."""
-    if kind not in SMS_TYPES_OF_KIND or next(ledger.unresolved(run_key), None) is None:
+    # Counted to their end: a cursor of PostgreSQL that is left half way stays open.
+    if kind not in SMS_TYPES_OF_KIND or not sum(1 for _ in ledger.unresolved(run_key)):
         return
     try:
         reconcile(client, ledger, run_key, not_sent_after_seconds=settling.total_seconds())
