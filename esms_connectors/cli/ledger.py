@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import IO, Any
@@ -24,6 +25,7 @@ from esms_connectors.ledger import SendState
 from esms_connectors.recipients import OutputFile
 from esms_connectors.sending.reconcile import reconcile
 from esms_connectors.sending.resend import RowChoice, release_rows
+from esms_connectors.sending.result import run_words
 
 
 @click.group("ledger")
@@ -70,8 +72,14 @@ def ledger_show(run_key: str, ledger_url: str | None, as_json: bool) -> None:
     with open_ledger(ledger_url) as ledger:
         about = ledger.run_about(run_key)
         summary = ledger.summary(run_key)
+        steps = [(link, ledger.summary(link.run_key)) for link in ledger.journeys.steps_of(run_key)]
+        why = [Counter(ledger.journeys.reasons(link.run_key).values()) for link, _ in steps]
     if as_json:
-        print_json({"about": about, **asdict(summary)})
+        chain = [
+            {"step": link.step, "channel": link.channel, **asdict(run), "handed_on": dict(reasons)}
+            for (link, run), reasons in zip(steps, why, strict=True)
+        ]
+        print_json({"about": about, **asdict(summary), **({"steps": chain} if chain else {})})
         return
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, count in asdict(summary).items():
@@ -80,6 +88,9 @@ def ledger_show(run_key: str, ledger_url: str | None, as_json: bool) -> None:
             table.add_row(name.replace("_", " "), escape(by_code) or f"{count:,}")
     print_table(table)
     echo(f"campaign  {about['campaign']}")
+    for (link, run), reasons in zip(steps, why, strict=True):
+        because = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        echo(f"step {link.step}  {link.channel}, {link.run_key}: {run_words(run)}{f' ({because})' if because else ''}")
 
 
 _LISTED = ("line", "row_key", "phone", "state", "code", "reason")

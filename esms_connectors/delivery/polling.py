@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import pendulum
 from pendulum import DateTime
@@ -38,6 +38,7 @@ __all__ = [
     "DeliveryPoller",
     "DeliveryTarget",
     "DeliveryTimeoutError",
+    "Looks",
     "PollBackoff",
     "StatusQuery",
     "TooFewDeliveredError",
@@ -207,6 +208,16 @@ class SentDataQuery:
 
 
 StatusQuery = StateQuery | ReportsQuery | SentDataQuery
+
+
+class Looks(Protocol):
+    """What a wait asks: once for all that is open."""
+
+    def look(self, client: EsmsClient, *, now: DateTime | None = None) -> DeliveryCounts:
+        """Ask, and count."""
+
+    def counts(self) -> DeliveryCounts:
+        """What the last looks came to."""
 
 
 class DeliveryPoller:
@@ -424,7 +435,7 @@ def check_verdict(verdict: Verdict, counts: DeliveryCounts, goal: DeliveryGoal) 
 
 def wait_for_delivery(
     client: EsmsClient,
-    target: DeliveryTarget,
+    target: DeliveryTarget | Looks,
     goal: DeliveryGoal | None = None,
     *,
     deadline: DateTime,
@@ -437,6 +448,7 @@ def wait_for_delivery(
     Look until the goal is reached.
 
     Args:
+        target: what to wait for, or something else that can be looked at, such as a chain of steps.
         deadline: absolute, so that a restart does not begin the wait anew.
         progress: called after each look.
 
@@ -444,7 +456,8 @@ def wait_for_delivery(
         TooFewDeliveredError, DeliveryTimeoutError: the goal was not reached.
         GatewayError, NotSentError, OutcomeUnknownError: the gateway could not be read, again and again.
     """
-    goal, backoff, poller = goal or DeliveryGoal(), backoff or PollBackoff(), DeliveryPoller(target)
+    goal, backoff = goal or DeliveryGoal(), backoff or PollBackoff()
+    poller: Looks = DeliveryPoller(target) if isinstance(target, DeliveryTarget) else target
     clock = now or _now
     while True:
         try:

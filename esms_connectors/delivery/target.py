@@ -133,6 +133,10 @@ def target_of_run(ledger: Ledger, run_key: str) -> DeliveryTarget:
     """
     run_key = check_run_key(run_key)
     about = ledger.run_about(run_key)
+    if about.get("sandbox"):
+        raise InvalidRequestError(
+            f"Run {run_key!r} is of a sandbox: nothing left, so there is nothing to wait for.", field="run_key"
+        )
     summary = ledger.summary(run_key)
     expected = summary.accepted + summary.unknown + summary.held + summary.claimed
     span = ledger.span(run_key)

@@ -41,6 +41,7 @@ from esms_connectors.recipients import ReadReport
 from esms_connectors.sending.alerts import AlertFailedError
 from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, campaign_of, finish_run
 from esms_connectors.sending.guard.account import look_at_account
+from esms_connectors.sending.policy import sandbox_run_key
 
 DEFAULT_WORKERS = 8
 _ASK_EVERY_SECONDS = 3
@@ -118,10 +119,8 @@ def zns_campaign(
     made = plan_zns_bulk.with_options(**options)(campaign, chunks_per_shard=chunks_per_shard, approved=plan)
     checked = made["plan"]
     if made["sandbox"]:
-        raise InvalidRequestError(
-            "The account is a sandbox: a campaign cannot be sent from it. Call plan_zns_bulk to check one.",
-            field="sandbox",
-        )
+        # Receipts and ledger must not be those of the real run.
+        campaign = campaign.model_copy(update={"run_key": sandbox_run_key(campaign.run_key)})
     text = _tell_of_plan(checked, campaign.run_key)
     if (
         approval != "none"
@@ -154,6 +153,7 @@ def zns_campaign(
                 price_vnd=None if checked["price_vnd"] is None else Decimal(str(checked["price_vnd"])),
                 ledger=ledger.name,
                 rejects=checked["rejects"],
+                sandbox=made["sandbox"],
             )
             run = summary.run
             show_run(run, made["account"], complete=came_to_its_end and summary.complete and not summary.elsewhere)

@@ -323,7 +323,7 @@ def _price(channel: Channel, recipients: Sequence[Recipient], price_vnd: Decimal
 def _with_problems(plan: Plan, channel: Channel, told: Sequence[str]) -> Plan:
     problems, advice = list(told), []
     if plan.sandbox:
-        advice.append("the account is a sandbox: it checks messages, and a campaign cannot be sent from it")
+        advice.append("the account is a sandbox: it checks messages, sends none, and marks the run in the ledger")
     if plan.report.conflicts:
         shown = "; ".join(f"line {one.line} {one.text}" for one in plan.report.first_conflicts[:3])
         # Whoever sends says what becomes of these.

@@ -24,6 +24,14 @@ _ROUNDING = 1e-9
 SEND_AT_TOLERANCE = timedelta(minutes=5)
 
 
+_SANDBOX = "sandbox/"
+
+
+def sandbox_run_key(run_key: str) -> str:
+    """Under which a run of a sandbox account stands in the ledger: its messages never were."""
+    return run_key if run_key.startswith(_SANDBOX) else f"{_SANDBOX}{run_key}"
+
+
 def check_at_least(at_least: float | None) -> None:
     """
     `at_least` is the share of all rows of the source that must be accepted: those that our check refuses count, those

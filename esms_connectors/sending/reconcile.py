@@ -158,6 +158,10 @@ class _LookUp:
         self._about = ledger.run_about(self._run_key)
         # With another secret no phone would be found, and everything in doubt would look as if it had not been sent.
         ledger.check_phone_secret(self._run_key, self._about)
+        if self._about.get("sandbox"):
+            raise InvalidRequestError(
+                f"Run {self._run_key!r} is of a sandbox: nothing left, so there is nothing to look up.", field="run_key"
+            )
         if (kind := self._about["kind"]) not in SMS_TYPES_OF_KIND:
             raise InvalidRequestError(
                 f"Run {self._run_key!r} is {kind}: its messages come back without a campaign and cannot be looked up. "

@@ -443,11 +443,12 @@ def test_without_a_ledger_and_on_other_machines_it_is_refused(
     assert list(gateway.messages()) == []
 
 
-def test_a_sandbox_connection_is_refused(
+def test_a_sandbox_connection_sends_nothing(
     send: Callable[..., Any], connect: Callable[..., None], gateway: Emulator
 ) -> None:
-    """The ledger would remember messages that never were."""
+    """It is checked as a whole, and marked as what it is."""
     connect({"oa_id": DEMO_OA_ID, "sandbox": True})
-    with pytest.raises(EsmsError, match="sandbox"):
-        send()
-    assert gateway.call_count("send_zns_bulk") == 0
+    result = send()
+    assert result["sandbox"] is True
+    assert result["run_key"].startswith("sandbox/")
+    assert gateway.message_count == 0

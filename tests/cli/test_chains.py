@@ -57,6 +57,11 @@ def test_a_chain_sends_each_step_once_and_again_goes_on(run: Run, emulator: Emul
     assert again.returncode == 0, again.stderr
     assert "3 sent" in again.stdout
     assert set(emulator.deliveries_by_phone().values()) == {2}
+    # One person is one, whichever step they came to.
+    status = json.loads(run("status", "evening", "--json").stdout)
+    assert (status["expected"], status["sent"]) == (3, 3)
+    shown = run("ledger", "show", "evening").stdout
+    assert "step 2  sms, evening#2: 3 accepted (3 not delivered within 1 seconds)" in shown
 
 
 def test_the_plan_of_a_chain_sends_nothing(run: Run, emulator: Emulator, customers: Path) -> None:

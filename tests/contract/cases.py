@@ -208,7 +208,8 @@ def check(case: Case, world: World, front: Front) -> None:
         if answer.result is not None:
             keys = PLAN_KEYS if answer.decision == "planned" else RESULT_KEYS
             assert frozenset(answer.result) == keys
-            assert answer.result["run_key"] == step.order.run_key
+            marked = step.order.sandbox and answer.decision == "sent"
+            assert answer.result["run_key"] == ("sandbox/" if marked else "") + step.order.run_key
             assert answer.result["ledger"] == str(world.folder / "ledger.sqlite")
             assert answer.result["rejects"] == (str(world.rejects) if step.order.rejects else None)
             found = {**answer.result, **answer.result["rows"], "rows": answer.result["rows"]["rows"]}
@@ -364,7 +365,14 @@ CASES = (
         Case(f"a bad run key: {run_key[:12]!r}", (Step(Order(run_key=run_key), "refused", "run"),), ())
         for run_key in ("", " ", "evening ", "None", "visits-None", "visits-", "visits--1", "a" * 201, "two\nlines")
     ),
-    Case("a sandbox", (Step(Order(sandbox=True), "refused", "sandbox"),), ()),
+    Case(
+        "a sandbox runs the whole campaign, and the real one after it reaches everybody",
+        (
+            Step(Order(sandbox=True), "sent", counts=_all(3, sandbox=True)),
+            Step(Order(), "sent", counts=_all(3, sandbox=False)),
+        ),
+        (1, 2, 3),
+    ),
     Case(
         "a plan in the sandbox",
         (Step(Order(sandbox=True, dry_run=True), "planned", counts={"sandbox": True, "to_send": 3}),),

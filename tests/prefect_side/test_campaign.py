@@ -120,18 +120,21 @@ def test_a_result_counts_its_own_rows_apart_from_those_of_the_run(
     assert [(one["run"]["accepted"], one["run"]["rejected"]) for one in told] == [(299, 1), (499, 1), (499, 1)]
 
 
-def test_a_sandbox_is_told_before_anybody_is_asked(
+def test_a_sandbox_sends_nothing(
     gateway: Emulator, credentials: EsmsCredentials, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
-    """It can be planned, and the plan says so; a campaign from it is refused in one line."""
+    """It is planned and checked as a whole, and marked as what it is; the real run then reaches everybody."""
     credentials.sandbox = True
     credentials.save(name_of(credentials), overwrite=True)
     campaign = make_campaign(3)
     assert plan_zns_bulk(campaign)["sandbox"] is True
-    with pytest.raises(InvalidRequestError, match="The account is a sandbox") as error:
-        zns_campaign(campaign, approval="pause")
-    assert "\n" not in str(error.value)
+    told = zns_campaign(campaign)
+    assert (told["sandbox"], told["run_key"], told["accepted"]) == (True, f"sandbox/{campaign.run_key}", 3)
     assert gateway.message_count == 0
+    credentials.sandbox = False
+    credentials.save(name_of(credentials), overwrite=True)
+    assert zns_campaign(campaign)["accepted"] == 3
+    everybody_once(gateway, 3)
 
 
 def test_many_chunks_make_no_more_tasks_than_prefect_bears(

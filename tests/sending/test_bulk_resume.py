@@ -16,6 +16,7 @@ from postgres_server import PostgresServer
 from sender_child import NOON
 
 from esms_connectors import Credentials, EsmsClient
+from esms_connectors.delivery.polling import target_of_run
 from esms_connectors.emulator import (
     DEMO_API_KEY,
     DEMO_OA_ID,
@@ -669,11 +670,18 @@ assert pendulum
 assert Quirks
 
 
-def test_a_sandbox_client_cannot_send_a_run(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
-    """The ledger would remember messages that never were, and the real run would skip them."""
+def test_a_sandbox_client_runs_apart(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
+    """The ledger has it marked, under a key of its own, so that the real run skips nobody; nothing waits for it."""
     bench = make_bench(sqlite_url, people(40))
-    with pytest.raises(InvalidRequestError, match="sandbox"):
-        bench.send(client=bench.client(sandbox=True))
+    checked = bench.send(client=bench.client(sandbox=True))
+    assert (checked.sandbox, checked.accepted, bench.gateway.message_count) == (True, 40, 0)
+    about = bench.books.run_about(f"sandbox/{bench.run_key}")
+    assert about["sandbox"] == "yes"
+    for look in (lambda: target_of_run(bench.books, checked.run.run_key), lambda: bench.reconcile()):
+        bench.run_key, real = checked.run.run_key, bench.run_key
+        with pytest.raises(InvalidRequestError, match="is of a sandbox"):
+            look()
+        bench.run_key = real
     assert bench.send().complete
     bench.check_complete()
 

@@ -72,6 +72,11 @@ class GuardSettings:
     low_balance: str = "warn"
     per_hour: int | None = None
 
+    def uncounted(self) -> GuardSettings:
+        """Without the rules that count messages or money: those of a sandbox never leave."""
+        caps: dict[str, Any] = dict.fromkeys(("advertising_cap", "promotion_cap", "transaction_cap", "care_cap"))
+        return replace(self, **caps, max_cost_vnd=None, max_cost_month_vnd=None)
+
     def hours_policy(self, message_class: MessageClass) -> HoursPolicy:
         policy: HoursPolicy = getattr(self, f"{message_class.value}_hours")
         return policy

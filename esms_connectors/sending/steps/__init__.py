@@ -13,6 +13,7 @@ from esms_connectors.sending.steps.plain import check_step, read_step
 from esms_connectors.sending.steps.result import JourneyIncompleteError, JourneyResult, StepResult
 from esms_connectors.sending.steps.spans import read_span, span_words
 from esms_connectors.sending.steps.undelivered import undelivered
+from esms_connectors.sending.steps.whole import people_of
 
 __all__ = [
     "OUTCOME_COLUMNS",
@@ -28,6 +29,7 @@ __all__ = [
     "check_step",
     "look_at_step",
     "outcomes_of",
+    "people_of",
     "read_span",
     "read_step",
     "span_words",

@@ -199,7 +199,7 @@ class Journey:
                 self._check_later_steps()
 
         # Kept by the first call that sends, so that whoever looks finds the chain.
-        if plan is None or not self.first.channel.client.sandbox:
+        if not self.first.channel.client.sandbox:
             self.first.ledger.journeys.register(self.first.run_key, self._links)
         try:
             sent = self.first.send(plan, progress=progress, on_plan=tell, **more)

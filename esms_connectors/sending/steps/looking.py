@@ -175,6 +175,9 @@ def look_at_step(
     """
     about = ledger.run_about(run_key)
     kind = about["kind"]
+    if about.get("sandbox"):
+        # Nothing left, so nothing is shown.
+        return StepView(run_key, kind, ledger.now(), {row.request_id: row for row in _rows(ledger, run_key)})
     _settle_doubt(client, ledger, run_key, kind, settling)
     # An answer of now tells the gateway's time, however long this machine slept since the last one.
     client.get_balance()

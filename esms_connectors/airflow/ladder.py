@@ -1,0 +1,75 @@
+"""An alert for people on call: the first phone is told, and the next where that is not delivered in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from esms_connectors.airflow.hooks import EsmsHook
+from esms_connectors.airflow.sending import SendingOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk.definitions.context import Context
+
+
+class AlertLadderOperator(SendingOperator):
+    """
+    Tell one phone after the other by SMS until a message is delivered, each once however often the task is tried.
+
+    Args:
+        phones: in the order in which they are told. Templated and never shown.
+        text: what to say. Templated and never shown.
+        after: how long each has before the next is told: `5m`, `90s`.
+        brandname: the sender; that of the connection if None.
+        poll_seconds: between looks.
+
+    Returns (XCom):
+        What became of each step; nobody's number.
+    """
+
+    template_fields: Sequence[str] = ("after", "brandname", "run_key", "esms_conn_id", "ledger_conn_id")
+    hidden_arguments: ClassVar[Sequence[str]] = ("phones", "text", "callback_url", "ledger_url")
+
+    def __init__(
+        self,
+        *,
+        phones: str | Sequence[str],
+        text: str,
+        after: str = "5m",
+        brandname: str | None = None,
+        poll_seconds: float = 10.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.after = after
+        self.brandname = brandname
+        self.poll_seconds = poll_seconds
+        self.hide_arguments(phones=phones, text=text)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        with self.working():
+            return self._tell(context)
+
+    def _tell(self, context: Context) -> dict[str, Any]:
+        from contextlib import ExitStack
+
+        from esms_connectors.airflow.arguments import checked_text
+        from esms_connectors.airflow.identity import generation_of, note_done, run_key_of
+        from esms_connectors.sending.steps import alert_ladder
+
+        hook = EsmsHook(self.esms_conn_id)
+        generation = generation_of(context, resend_on_clear=self.resend_on_clear)
+        with ExitStack() as stack:
+            journey = alert_ladder(
+                stack.enter_context(hook.get_conn()),
+                stack.enter_context(self._open_ledger(hook, context)),
+                self.rendered("phones", context),
+                checked_text(self.rendered("text", context)),
+                self.brandname or hook.settings().brandname,
+                run_key=run_key_of(context, self.run_key, generation),
+                after=self.after,
+                poll_seconds=self.poll_seconds,
+            )
+            told = journey.run().as_dict()
+        note_done(context, generation, resend_on_clear=self.resend_on_clear)
+        return told
