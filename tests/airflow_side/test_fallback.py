@@ -9,7 +9,7 @@ import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 from task_runs import Runs
 
-from esms_connectors.airflow.operators import ZnsBulkOperator
+from esms_connectors.airflow.operators import AlertLadderOperator, ZnsBulkOperator
 from esms_connectors.airflow.triggers import LookAgainTrigger
 from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
 from esms_connectors.gateway.errors import InvalidRequestError
@@ -53,6 +53,29 @@ def test_who_is_not_delivered_to_gets_the_sms_once(task: Callable[..., Any], gat
     # Another try of a task that is done.
     assert runs(task())["steps"][1]["accepted"] == 2
     assert gateway.message_count == 5
+
+
+def test_a_ladder_tells_one_after_the_other_until_one_is_delivered(
+    connect: Callable[..., None], ledger_url: str, gateway: Emulator, runs: Runs
+) -> None:
+    """In their order; whose message fails is not waited for; another try tells nobody."""
+    connect({"brandname": DEMO_BRANDNAME})
+    told = 0
+
+    def report(call: Any) -> None:
+        nonlocal told
+        for message in list(gateway.messages())[told:]:
+            told += 1
+            gateway.set_status(message.message_id, 5, int(told == 2))
+
+    gateway.on_call("get_balance", report)
+    for _ in range(2):
+        task = AlertLadderOperator(
+            task_id="alert", phones=["0901 000 001", "0901000002", "0901000003"], text="Het cho", ledger_url=ledger_url
+        )
+        steps = runs(task)["steps"]
+        assert [step["accepted"] for step in steps] == [1, 1, 0]
+    assert [message.phone for message in gateway.messages()] == ["0901000001", "0901000002"]
 
 
 def test_a_fallback_that_is_none_is_told_when_the_dag_is_parsed(task: Callable[..., Any]) -> None:

@@ -10,11 +10,12 @@ import pytest
 from journeys import AT_ONCE, NEVER, Chain, minutes, opened_chain
 
 from esms_connectors import InvalidRequestError
-from esms_connectors.emulator import Progress, Quirks, code, drop_after
+from esms_connectors.emulator import DEMO_BRANDNAME, Progress, Quirks, code, drop_after
 from esms_connectors.gateway import machine_clock
 from esms_connectors.sending.bulk import BulkIncompleteError
 from esms_connectors.sending.channels import make_channel
-from esms_connectors.sending.steps import Journey, JourneyIncompleteError, Step, undelivered
+from esms_connectors.sending.guard import GuardSettings
+from esms_connectors.sending.steps import Journey, JourneyIncompleteError, Step, alert_ladder, undelivered
 
 ZNS, SMS = "send_zns_bulk", "send_customer_care_sms"
 
@@ -193,8 +194,6 @@ def test_who_is_delivered_to_between_decision_and_sending_gets_nothing(chain: Ca
 )
 def test_what_cannot_be_a_step(chain: Callable[..., Chain], kinds: tuple[str, ...], words: str) -> None:
     """It is told when the chain is made."""
-    from esms_connectors.emulator import DEMO_BRANDNAME
-
     world = chain(kinds=(kinds[0], "sms"))
     journey = world.journey
     if kinds[1] == "advertising":
@@ -255,3 +254,33 @@ def test_rows_that_are_listed_late(chain: Callable[..., Chain]) -> None:
     assert result.complete
     world.check()
     assert 0 < result.steps[1].handed_on < 12
+
+
+def test_a_ladder_stops_at_whoever_is_delivered_to(chain: Callable[..., Chain]) -> None:
+    """The first never gets it, the second does; the third is not woken; a number that is none is passed over."""
+    world = chain(NEVER)
+
+    def ladder() -> Journey:
+        phones = ["0901000001", "khong so", "0901000002", "0901000003"]
+        return alert_ladder(
+            world.client(), world.ledger(), phones, "Het cho {}", DEMO_BRANDNAME, run_key="alert", after="5m"
+        )
+
+    journey = ladder()
+    journey.start()
+    world.gateway.advance(minutes=6)
+    journey.advance()
+    world.gateway.set_status([*world.gateway.messages()][-1].message_id, 5, 1)
+    assert world.run(journey).people == {"delivered": 1}
+    assert world.run(ladder()).people == {"delivered": 1}
+    assert [message.phone for message in world.gateway.messages()] == ["0901000001", "0901000002"]
+
+
+def test_whom_a_rule_leaves_out_gets_no_step(chain: Callable[..., Chain]) -> None:
+    """A person on the suppression list is not reached by the fallback either, and nobody waits for them."""
+    world = chain(NEVER, people=2)
+    ledger = world.ledger()
+    journey = world.journey(ledger, guard=GuardSettings(suppress_care=True))
+    ledger.guard.suppression.add([world.phone(0)], reason="stop")
+    assert world.run(journey).people == {"skipped": 1, "sent": 1}
+    assert world.functions(0) == []
