@@ -7,6 +7,12 @@ A front end joins by one function, `Front`, which turns an `Order` into its own 
 
 from __future__ import annotations
 
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -137,13 +143,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Step:
-    """An order, what must come of it, and what happens to the gateway before it."""
+    """An order, what must come of it, and what happens to the gateway before it; or a run of it that is killed."""
 
     order: Order
     decision: str
     words: str = ""
     counts: Mapping[str, Any] = field(default_factory=dict)
     before: Callable[[Emulator], object] | None = None
+    killed_at: int = 0
 
 
 @dataclass(frozen=True)
@@ -202,6 +209,8 @@ def check(case: Case, world: World, front: Front) -> None:
     for step in case.steps:
         if step.before is not None:
             step.before(world.gateway)
+        if step.killed_at:
+            kill_at(world, step.order, step.killed_at)
         answer = front(world, step.order)
         assert (answer.decision, "\n" in answer.words.strip()) == (step.decision, False), answer
         assert step.words in answer.words, answer
@@ -219,6 +228,42 @@ def check(case: Case, world: World, front: Front) -> None:
     assert world.gateway.deliveries_by_phone() == {phone_of(one): 1 for one in case.reached}
     listed = world.rejects.read_text(encoding="utf-8-sig").splitlines()[1:] if world.rejects.exists() else []
     assert [line.split(",")[0] for line in listed] == list(case.rejects)
+
+
+def kill_at(world: World, order: Order, nth: int) -> None:
+    """
+    `esms` in a process of its own, one row a call, killed (SIGKILL) when its nth message was taken and not answered;
+    and the time until its claim is over has passed.
+    """
+    words = {"--template": TEMPLATE_ID, "--oa": OA_ID, "--params": PARAMS, "--run-key": order.run_key}
+    words |= {"--ledger": world.ledger, "--chunk-size": "1", "--threads": "1"}
+    environment = {"ESMS_API_KEY": DEMO_API_KEY, "ESMS_SECRET_KEY": DEMO_SECRET_KEY, "HOME": str(world.folder)}
+    environment |= {"ESMS_BASE_URL": world.server.base_url, "PATH": os.environ["PATH"]}
+    program = "from esms_connectors.cli.commands import esms; esms()"
+    arguments = [one for pair in words.items() for one in pair]
+    known = threading.Event()
+    pids: list[int] = []
+    taken: list[object] = []
+
+    def strike(call: object) -> None:
+        taken.append(call)
+        if len(taken) == nth:
+            known.wait(10)
+            os.kill(pids[0], signal.SIGKILL)
+
+    world.gateway.on_call(SEND_ZNS_BULK.name, strike, when="after")
+    with subprocess.Popen(
+        [sys.executable, "-c", program, "send-zns", world.source(order), *arguments],
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        stderr=subprocess.PIPE,
+    ) as process:
+        pids.append(process.pid)
+        known.set()
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL, said.decode()
+    with sqlite3.connect(world.folder / "ledger.sqlite") as ledger:
+        ledger.execute("UPDATE esms_sends SET lease_until_ms = 1 WHERE state = 'claimed'")
 
 
 def _all(count: int, **more: Any) -> dict[str, Any]:
@@ -396,6 +441,18 @@ CASES = (
         "columns by position, and no template to hold them against",
         (Step(Order(), "sent", counts=_all(3), before=_no_template),),
         (1, 2, 3),
+    ),
+    Case(
+        "killed in the middle, and again",
+        (
+            Step(
+                Order(people=(1, 2, 3, 4, 5)),
+                "sent",
+                counts={"accepted": 5, "sent_by_this_try": 3, "complete": True},
+                killed_at=3,
+            ),
+        ),
+        (1, 2, 3, 4, 5),
     ),
     Case(
         "no connection, and again",

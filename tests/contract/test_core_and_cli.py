@@ -10,14 +10,16 @@ from typing import Any
 
 import pendulum
 import pytest
+from contract.alerts import PEOPLE, SPELLINGS, TEXT
 from contract.cases import CASES, OA_ID, PARAMS, TEMPLATE_ID, Answer, Case, Front, Order, World, check
 from contract.lists import LISTS, ListCase, check_reached
 from esms_processes import Esms
 
 from esms_connectors import Credentials, EsmsClient, EsmsError
-from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, EmulatorServer
+from esms_connectors.emulator import DEMO_API_KEY, DEMO_BRANDNAME, DEMO_SECRET_KEY, Emulator, EmulatorServer
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Columns, RejectsFile
+from esms_connectors.sending.alerts import AlertEvent, send_alert
 from esms_connectors.sending.bulk import BulkIncompleteError
 from esms_connectors.sending.campaign import Campaign
 from esms_connectors.sending.channels import ZnsChannel
@@ -136,3 +138,13 @@ def test_lists_by_core(case: ListCase, world: World) -> None:
         channel = ZnsChannel(client, TEMPLATE_ID, OA_ID)
         Campaign(channel, path, Columns.parse(PARAMS), ledger=ledger, run_key="r", **case.arguments).send()
     check_reached(case, world.gateway)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_alerts_by_core(spelling: str, world: World) -> None:
+    """Two people, one message each."""
+    with EsmsClient(Credentials(DEMO_API_KEY, DEMO_SECRET_KEY), base_url=world.server.base_url) as client:
+        event = AlertEvent(("nightly", "run 1"), "failed")
+        result = send_alert(client, spelling, TEXT, DEMO_BRANDNAME, event=event, fallback=TEXT)
+    assert (result.sent, result.problems) == (2, ())
+    assert world.gateway.deliveries_by_phone() == dict.fromkeys(PEOPLE, 1)

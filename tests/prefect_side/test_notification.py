@@ -10,6 +10,7 @@ from typing import Any
 
 import pendulum
 import pytest
+from contract.alerts import PEOPLE, SPELLINGS
 from prefect import flow
 from prefect.blocks.abstract import NotificationError
 
@@ -48,6 +49,15 @@ def test_a_number_in_two_spellings_gets_one(
         block.notify("x")
     assert "is no Vietnamese mobile number" in error.value.log
     assert gateway.deliveries_by_phone() == {PHONE: 1, OTHER_PHONE: 1}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_phones_may_be_spelt_in_any_way(
+    gateway: Emulator, make_notification: Callable[..., EsmsNotification], spelling: str
+) -> None:
+    """As in the core and in Airflow."""
+    make_notification(phones=spelling).notify("x")
+    assert gateway.deliveries_by_phone() == dict.fromkeys(PEOPLE, 1)
 
 
 def test_each_phone_gets_one(gateway: Emulator, make_notification: Callable[..., EsmsNotification]) -> None:
