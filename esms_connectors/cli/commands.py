@@ -36,6 +36,7 @@ from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestErr
 from esms_connectors.gateway.models import Submission
 from esms_connectors.gateway.request_ids import random_request_id
 from esms_connectors.gateway.retry import RetryPolicy
+from esms_connectors.gateway.wire import vnd
 from esms_connectors.sending.account_check import check_account, check_senders
 from esms_connectors.sending.texts import sms_text
 
@@ -102,7 +103,7 @@ def balance(base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
     if as_json:
         print_json({"balance_vnd": account.balance_vnd, "user_id": account.user_id})
     else:
-        echo(output.vnd(account.balance_vnd))
+        echo(vnd(account.balance_vnd))
 
 
 @esms.command()

@@ -213,8 +213,3 @@ def print_table(table: Table) -> None:
     console = Console()
     width = None if console.is_terminal else 100_000
     console.print(table, width=width, crop=False, no_wrap=True, overflow="ignore")
-
-
-def vnd(amount: Any) -> str:
-    """Money as people in Vietnam write it: 1.234.567 đ."""
-    return f"{amount:,.0f}".replace(",", ".") + " đ"

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from esms_connectors.cli.channel_options import template_file_option
 from esms_connectors.cli.guard import guard_of
-from esms_connectors.cli.output import NOT_GOOD, json_option, print_json, print_table, vnd
+from esms_connectors.cli.output import NOT_GOOD, json_option, print_json, print_table
 from esms_connectors.cli.settings import (
     connection_options,
     ledger_option,
@@ -28,6 +28,7 @@ from esms_connectors.cli.terminal import Console, echo
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.times import read_time
+from esms_connectors.gateway.wire import vnd
 from esms_connectors.ledger import check_run_key
 from esms_connectors.recipients import Columns, ReadReport, Recipient, RejectsFile, SqlQuery
 from esms_connectors.recipients.queries import is_database_address

@@ -415,3 +415,8 @@ def not_echoed(message_id: str | None, phones: Sequence[str] = ()) -> str | None
         return None
     digits = re.sub(r"\D", "", message_id)
     return None if any(phone.lstrip("0")[-9:] in digits for phone in phones) else message_id
+
+
+def vnd(amount: float | Decimal) -> str:
+    """Money as people in Vietnam write it: 1.234.567 đ."""
+    return f"{amount:,.0f}".replace(",", ".") + " đ"

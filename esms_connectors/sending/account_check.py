@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from esms_connectors.gateway import machine_clock
+from esms_connectors.gateway import machine_clock, wire
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import AddressNotAllowedError, AuthenticationError, EsmsError, GatewayError
 from esms_connectors.gateway.models import ZnsTemplate
@@ -47,7 +47,7 @@ def check_account(client: EsmsClient) -> tuple[list[Finding], EsmsError | None]:
     findings.append(Finding("connection", True, client.base_url))
     findings.append(Finding("keys", True, f"accepted, account {balance.user_id or 'unknown'}"))
     findings.append(Finding("address", True, "this machine's address may call the gateway"))
-    money = f"{balance.balance_vnd:,.0f} VND"
+    money = wire.vnd(balance.balance_vnd)
     if balance.balance_vnd > 0:
         findings.append(Finding("balance", True, money))
     else:
