@@ -7,6 +7,9 @@ Which sheet and which row has the names of the columns is found by the names tha
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -182,6 +185,51 @@ def _needs_calamine(file: IO[bytes]) -> bool:
     return "mimetype" in names or "xl/workbook.bin" in names
 
 
+# Of damaged files calamine may read for ever, or take the process with it, and nothing in this process can stop it.
+_READ_ALL = """
+import io, os, sys
+os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+import python_calamine
+workbook = python_calamine.load_workbook(io.BytesIO(sys.stdin.buffer.read()))
+for name in workbook.sheet_names:
+    sheet = workbook.get_sheet_by_name(name)
+    sheet.merged_cell_ranges
+    for row in sheet.iter_rows():
+        pass
+"""
+# A million rows take some twenty.
+_LONGEST_SECONDS = 180.0
+
+
+def _check_that_reading_ends(file: IO[bytes]) -> None:
+    """
+    Read all of it once in a process of its own.
+
+    Raises:
+        WorkbookError: that process did not come to its end; what it said is said again by the reading here.
+    """
+    if not sys.executable:
+        return
+    content = file.read()
+    file.seek(0)
+    paths = os.pathsep.join(path for path in sys.path if path)
+    try:
+        done = subprocess.run(  # noqa: S603 - a program of ours
+            [sys.executable, "-P", "-c", _READ_ALL],
+            input=content,
+            env={**os.environ, "PYTHONPATH": paths},
+            stdout=subprocess.DEVNULL,
+            timeout=_LONGEST_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise WorkbookError(f"is damaged: reading it did not end within {_LONGEST_SECONDS:.0f} s") from None
+    except OSError:
+        return  # no further process can be had; what is right is read without one
+    if done.returncode < 0:
+        raise WorkbookError("is damaged: reading it ended the process that did it")
+
+
 class _CalamineWorkbook:
     """
     Raises:
@@ -196,6 +244,7 @@ class _CalamineWorkbook:
                 "Reading .xls, .xlsb and .ods needs python-calamine: pip install 'esms-connectors[excel]' "
                 "(.xlsx is read without it)."
             ) from None
+        _check_that_reading_ends(file)
         self._workbook: Any = _asked(lambda: calamine.load_workbook(file))
         visible = calamine.SheetVisibleEnum.Visible
         self.sheets = [

@@ -17,7 +17,15 @@ import pytest
 import xlsxwriter
 
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
-from esms_connectors.recipients import Columns, ReadReport, Recipient, RejectsFile, open_rows, read_recipients
+from esms_connectors.recipients import (
+    Columns,
+    ReadReport,
+    Recipient,
+    RejectsFile,
+    open_rows,
+    read_recipients,
+    workbooks,
+)
 
 NAME = Columns(params=("name",))
 HERE = Path(__file__).parent / "workbooks"
@@ -418,3 +426,9 @@ def test_memory_does_not_grow_with_the_sheet(tmp_path: Path) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] - peaks[0] < 300_000
+
+
+def test_a_damaged_file_that_is_read_for_ever_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its reader does not come back, and nothing in this process could stop it."""
+    monkeypatch.setattr(workbooks, "_LONGEST_SECONDS", 2.0)
+    assert "reading it did not end within 2 s" in refusal(HERE / "never_ends.xls")
