@@ -176,7 +176,7 @@ def csv_rows(
     """
     begin = list(islice(lines, max(LOOKED_AT, header_row or 0)))
     start, delimiter, notes = _find_header(begin, name, delimiter, wanted, header_row)
-    delimiter = delimiter or _sniff(begin[start])
+    delimiter = delimiter or _sniff(begin[start:])
     try:
         reader = csv.reader(chain(begin[start:], lines), delimiter=delimiter, skipinitialspace=True, strict=True)
     except (TypeError, ValueError):
@@ -221,7 +221,7 @@ def _find_header(
 def _record(lines: Sequence[str], delimiter: str | None) -> list[str]:
     """The row that begins with the first of the lines; empty where it is none."""
     try:
-        return next(csv.reader(iter(lines), delimiter=delimiter or _sniff(lines[0]), skipinitialspace=True), [])
+        return next(csv.reader(iter(lines), delimiter=delimiter or _sniff(lines), skipinitialspace=True), [])
     except (csv.Error, TypeError, ValueError):
         return []
 
@@ -285,8 +285,13 @@ def _csv_error(error: csv.Error, name: str, begun: int, line: int) -> InvalidReq
     return source_error(name, f"has a quote in line {line} that is neither doubled nor at the end of its cell")
 
 
-def _sniff(header: str) -> str:
-    """The delimiter that stands most often outside quotes; a comma for a single column."""
+def _sniff(lines: Sequence[str]) -> str:
+    """The delimiter that stands most often outside quotes in the first row; a comma for a single column."""
+    header = lines[0]
+    for line in lines[1:]:
+        if header.count('"') % 2 == 0:
+            break
+        header += line  # the name of a column goes on in the next line
     outside = "".join(header.split('"')[::2])
     best = max(_DELIMITERS, key=outside.count)
     return best if best in outside else ","

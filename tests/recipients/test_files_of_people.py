@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 import xlsxwriter
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 
 from esms_connectors import Credentials, EsmsClient
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_OA_ID, DEMO_SECRET_KEY, DEMO_TEMPLATE_ID, Emulator
@@ -32,7 +33,7 @@ HEADER = ("Số điện thoại", "Tên khách hàng", "Dịch vụ", "Mã", "Ng
 COLUMNS = Columns(HEADER[0], HEADER[1:])
 NAMES = ("Nguyễn Thị Hương", "Đặng Văn Ước", "TRẦN QUỲNH", "An", "Anh Ba, Chị Tư", 'Quán "Ngon"', "Bé Ti; Bé Na")
 
-around = st.sampled_from(["", "", " ", "\u00a0", "\u200b", "\ufeff", "\u202f", "\u2060", "\t"])
+around = st.sampled_from(["", "", " ", "\u00a0", "\u200b", "\ufeff", "\u202f", "\u2060"])
 form = st.sampled_from(["NFC", "NFC", "NFD"])
 
 
@@ -124,6 +125,7 @@ def check(found: dict[str, str], meant: list[Person]) -> None:
             assert part in text, (part, text)
 
 
+@settings(max_examples=examples(15))
 @given(
     people(),
     header(),
@@ -156,6 +158,7 @@ def test_text_files(
     check(reached("khách.csv", text.getvalue().encode(encoding)), meant)
 
 
+@settings(max_examples=examples(15))
 @given(people(), header(), st.integers(0, 2), st.integers(0, 2), st.booleans(), st.booleans())
 def test_workbooks(
     reached: Callable[[str, bytes], dict[str, str]],

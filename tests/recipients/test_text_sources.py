@@ -292,3 +292,15 @@ def test_json_that_is_no_json_lines(tmp_path: Path) -> None:
     assert "is empty" in refusal(written(tmp_path, "", "a.jsonl"))
     assert "no object with columns" in refusal(written(tmp_path, "what\nis this\n", "a.jsonl"))
     assert "no column name. It has: phone" in refusal(written(tmp_path, '{"phone": "0901888484"}', "a.jsonl"))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("titles", [0, 1])
+def test_a_line_break_in_the_first_name(tmp_path: Path, delimiter: str, titles: int) -> None:
+    """Excel writes the name of a wrapped heading so; the delimiter stands in the lines behind it only."""
+    path = tmp_path / "list.csv"
+    title = f"DANH SÁCH{delimiter}\r\n" * titles
+    row = delimiter.join(["0901888484", "An"])
+    path.write_bytes(f'{title}"Số\nđiện thoại"{delimiter}"Tên\nkhách"\r\n{row}\r\n'.encode())
+    people = list(read_recipients(path, Columns("Số điện thoại", ("Tên khách",))))
+    assert [(one.phone, one.template_params) for one in people] == [("0901888484", ("An",))]
