@@ -7,6 +7,7 @@ send: front ends build one, call `plan` and `send`, and translate what comes bac
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,7 +28,7 @@ from esms_connectors.recipients import (
     read_recipients,
 )
 from esms_connectors.recipients.sources import Source, is_parquet
-from esms_connectors.sending.bulk import DEFAULT_THREADS, Progress, RunResult
+from esms_connectors.sending.bulk import DEFAULT_THREADS, BulkIncompleteError, Progress, RunResult
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.sending.guard.before import problems, refusals
@@ -270,10 +271,16 @@ class Campaign:
             check_plan(plan, checked)
         self.check_reach(checked)
         try:
-            return self._send_checked(checked, progress)
-        finally:
+            result = self._send_checked(checked, progress)
+        except BulkIncompleteError:
             if rejects is not None:
-                self._list_refused(rejects)
+                # What became of the run is what must be told, also where the source cannot be read once more.
+                with contextlib.suppress(EsmsError):
+                    self._list_refused(rejects)
+            raise
+        if rejects is not None:
+            self._list_refused(rejects)
+        return result
 
     def _list_refused(self, rejects: RejectsFile) -> None:
         """Add the rows that the gateway has refused to those that cannot be sent, with its reasons."""
