@@ -7,11 +7,13 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from channel_samples import SAMPLES, VALUES
 from journeys import AT_ONCE, NEVER, Chain, minutes, opened_chain
 
 from esms_connectors import InvalidRequestError
 from esms_connectors.emulator import DEMO_BRANDNAME, Progress, Quirks, code, drop_after
 from esms_connectors.gateway import machine_clock
+from esms_connectors.recipients import Columns
 from esms_connectors.sending.bulk import BulkIncompleteError
 from esms_connectors.sending.channels import make_channel
 from esms_connectors.sending.guard import GuardSettings
@@ -284,3 +286,29 @@ def test_whom_a_rule_leaves_out_gets_no_step(chain: Callable[..., Chain]) -> Non
     ledger.guard.suppression.add([world.phone(0)], reason="stop")
     assert world.run(journey).people == {"skipped": 1, "sent": 1}
     assert world.functions(0) == []
+
+
+def test_who_cannot_get_the_next_step_is_not_waited_for(chain: Callable[..., Chain]) -> None:
+    """A number of the second column that is none: told in the log; the first step was their last, and the run ends."""
+    world = chain(NEVER, people=2)
+    rows = [
+        {**row, "parent": phone} for row, phone in zip(SAMPLES["zns"].rows(2), ("02838", "0908000001"), strict=True)
+    ]
+    columns = Columns(params=VALUES, key_column="code")
+    journey = world.journey(source=rows, columns=columns)
+    step = Step(journey.steps[0].channel, "15m", Columns("parent", {"customer_name": "customer_name"}, "code"))
+    journey.first.at_least = 0.5
+    result = world.run(Journey(journey.first, [step]))
+    assert result.people == {"sent": 2}
+    assert [message.function for message in world.gateway.messages()] == [ZNS, ZNS, SMS]
+
+
+def test_calls_that_share_a_run_see_to_their_own_people(chain: Callable[..., Chain]) -> None:
+    """As mapped tasks do: each sends the fallback to its own rows, and counts those."""
+    world = chain(NEVER)
+    rows = SAMPLES["zns"].rows(4)
+    parts = [world.journey(source=rows[:1]), world.journey(source=rows[1:])]
+    for part in parts:
+        part.start()
+    assert [world.run(part).people for part in parts] == [{"sent": 1}, {"sent": 3}]
+    assert [world.functions(place) for place in range(4)] == [[ZNS, SMS]] * 4

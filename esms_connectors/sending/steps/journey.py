@@ -10,7 +10,7 @@ was delivered to meanwhile gets nothing more.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -23,7 +23,7 @@ from esms_connectors.ledger import SendState, StepLink, check_run_key, step_run_
 from esms_connectors.recipients import Columns, Recipient, Recipients, RejectsFile
 from esms_connectors.recipients.sources import Source
 from esms_connectors.sending.bulk import BulkIncompleteError, Progress, RunResult, send_bulk
-from esms_connectors.sending.campaign import Campaign
+from esms_connectors.sending.campaign import Campaign, Watch
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.plan import Plan
 from esms_connectors.sending.policy import is_enough
@@ -182,6 +182,7 @@ class Journey:
         *,
         progress: Progress | None = None,
         on_plan: Callable[[Plan], None] | None = None,
+        watch: Watch | None = None,
         **more: Any,
     ) -> RunResult:
         """
@@ -199,10 +200,11 @@ class Journey:
                 self._check_later_steps()
 
         # Kept by the first call that sends, so that whoever looks finds the chain.
+        self._people.own.clear()
         if not self.first.channel.client.sandbox:
             self.first.ledger.journeys.register(self.first.run_key, self._links)
         try:
-            sent = self.first.send(plan, progress=progress, on_plan=tell, **more)
+            sent = self.first.send(plan, progress=progress, on_plan=tell, watch=self._noting(watch), **more)
         except BulkIncompleteError as error:
             if error.summary.stopped_by is not None:
                 raise
@@ -210,6 +212,18 @@ class Journey:
             sent = error.summary
         self._sent_first = sent
         return sent
+
+    def _noting(self, watch: Watch | None) -> Watch:
+        """Notes whose rows these are: a run may have others, of mapped tasks for one, and each call sees to its own."""
+
+        def see(recipients: Iterable[Recipient]) -> Iterator[Recipient]:
+            rows = iter(recipients if watch is None else watch(recipients))
+            while batch := list(islice(rows, _BATCH)):
+                keys = [row.row_key for row in batch]
+                self._people.own.update(self.first.ledger.request_ids(self.first.run_key, keys))
+                yield from batch
+
+        return see
 
     def _check_later_steps(self) -> None:
         """Mistakes in a later step are told before the first message, not in the middle of the night."""
@@ -300,7 +314,7 @@ class Journey:
             if error.field != "run_key" or index == 0:
                 raise
             view = None  # nobody came to it yet
-        self._people.views[index] = view
+        self._people.take(index, view)
         if view is not None:
             self._seen[index] = view.seen
         return view
@@ -333,10 +347,13 @@ class Journey:
         self._look(index)
 
     def _send(self, campaign: Campaign, chosen: set[str]) -> None:
+        found: set[str] = set()
+
         def read() -> Iterator[Recipient]:
             rows = iter(campaign.recipients())
             while batch := list(islice(rows, _BATCH)):
                 ids = campaign.ledger.request_ids(campaign.run_key, [row.row_key for row in batch])
+                found.update(ids)
                 yield from (row for row, one in zip(batch, ids, strict=True) if one in chosen)
 
         result = send_bulk(
@@ -352,11 +369,9 @@ class Journey:
             guard=campaign.guard,
             price_vnd=self._prices.get(campaign.run_key),
         )
-        if result.counters.read < len(chosen):
-            logger.warning(
-                "run %s: %d people who are due are not in the source any more, or cannot get this step",
-                campaign.run_key, len(chosen) - result.counters.read,
-            )  # fmt: skip
+        if missing := chosen - found:
+            self._people.unreachable |= missing
+            logger.warning("run %s: %d people who are due cannot get this step", campaign.run_key, len(missing))
         if result.stopped_by is not None:
             raise BulkIncompleteError(
                 f"Run {campaign.run_key}: {result}. Stopped: {result.stopped_by}. The same command goes on.",

@@ -21,15 +21,26 @@ class People:
         run_keys: of the steps.
         afters: how long each step but the last one has.
         views: the last look at each step; None where nobody came to it yet.
+        own: request ids in the first step of those whom this is about; all of the run where there are none.
+        unreachable: request ids in a further step of those who cannot get it.
     """
 
     ledger: Ledger
     run_keys: Sequence[str]
     afters: Sequence[timedelta]
     views: list[StepView | None] = field(init=False)
+    own: set[str] = field(default_factory=set, init=False, repr=False)
+    unreachable: set[str] = field(default_factory=set, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.views = [None] * len(self.run_keys)
+
+    def take(self, index: int, view: StepView | None) -> None:
+        """A new look at a step; of the rows those of other calls are left out."""
+        if view is not None and self.own:
+            ids = self.own if index == 0 else set(self.next_ids(index, [row for row in self.rows(0) if not row.erased]))
+            view.rows = {key: row for key, row in view.rows.items() if key in ids}
+        self.views[index] = view
 
     def rows(self, index: int) -> Iterable[StepRow]:
         view = self.views[index]
@@ -59,6 +70,8 @@ class People:
         due = {}
         for row, next_id in zip(rows, self.next_ids(index, rows), strict=True):
             known = None if view is None else view.rows.get(next_id)
+            if next_id in self.unreachable:
+                continue
             if known is None or known.state is SendState.NOT_SENT:
                 due[next_id] = before.reason(row, found[row.request_id], after)
         return due
@@ -90,6 +103,8 @@ class People:
             if (view := self.views[index]) is None:
                 continue
             after = self.afters[index] if index < len(self.afters) else None
+            if after is not None and not present.erased and self.next_ids(index + 1, [present])[0] in self.unreachable:
+                after = None  # nothing can follow
             finding = Finding.DELIVERED if row.row_key in reached else view.finding(present, after)
             yield after, finding, view.deadline_of(present, after or timedelta())
 
