@@ -56,6 +56,8 @@ def opened_source(
         InvalidRequestError: none or two sources are given, or the file is not there.
         ConfigurationError: a connection cannot be used.
     """
+    from esms_connectors.recipients.google_sheets import is_google_sheet
+
     if (recipients is None) == (sql is None):
         raise InvalidRequestError("Give source (a path, URL or list), or sql with sql_conn_id.", field="source")
     if sql is not None:
@@ -65,6 +67,8 @@ def opened_source(
             yield query
     elif isinstance(recipients, HiddenRows):
         yield list(recipients.value)
+    elif isinstance(recipients, str) and is_google_sheet(recipients):
+        yield recipients
     elif isinstance(recipients, str | os.PathLike) and "://" in str(recipients):
         with _copied(str(recipients)) as path:
             yield path

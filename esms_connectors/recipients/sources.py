@@ -19,6 +19,8 @@ from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestErr
 from esms_connectors.recipients import workbooks
 from esms_connectors.recipients.delimited import RawRow, csv_rows, decoded_lines, reading, source_error
 from esms_connectors.recipients.frames import batch_rows, is_frame, open_frame
+from esms_connectors.recipients.google_sheets import NAME as GOOGLE_SHEET
+from esms_connectors.recipients.google_sheets import downloaded, is_google_sheet
 from esms_connectors.recipients.headers import fold
 from esms_connectors.recipients.old_fonts import OLD_FONTS, from_old_font
 from esms_connectors.recipients.places import check_path
@@ -71,8 +73,8 @@ def open_rows(
 
     Args:
         source: a path or an fsspec URL (.csv .tsv .txt .jsonl .ndjson, also gzipped; .parquet; .xlsx .xlsm, and with
-            the extra [excel] .xls .xlsb .ods), a `SqlQuery`, a frame of
-            pandas or polars, a table of Arrow, or an iterable of mappings.
+            the extra [excel] .xls .xlsb .ods), the link of a Google Sheet that whoever has it may read, a `SqlQuery`, a
+            frame of pandas or polars, a table of Arrow, or an iterable of mappings.
         columns: those needed; Parquet then reads no others, and title rows above a header are passed over.
         encoding: of a text file. None takes UTF-8, or UTF-16 where the file says so; Windows files may need
             `windows-1258`. `tcvn3` and `vni` turn texts of these old fonts into Unicode, of any source.
@@ -120,6 +122,8 @@ def _opened(
         _check_layout("The source", sheet=sheet, header_row=header_row)
         return _open_object(source, columns)
     path = check_path(source, "source")
+    if is_google_sheet(path):
+        return _open_google_sheet(path, columns, delimiter, sheet, header_row, hidden_rows)
     name = _shown(path)
     suffix = _suffix(name)
     if suffix in workbooks.SUFFIXES:
@@ -133,6 +137,25 @@ def _opened(
         raise source_error(name, f"is of no known kind; known are {known}")
     _check_layout(name, sheet=sheet, header_row=header_row)
     return _open_parquet(path, name, columns) if suffix in _PARQUET else _open_json_lines(path, name, encoding)
+
+
+@contextmanager
+def _open_google_sheet(
+    link: str,
+    columns: Sequence[str] | None,
+    delimiter: str | None,
+    sheet: str | None,
+    header_row: int | None,
+    hidden_rows: Literal["refuse", "read"],
+) -> Iterator[Rows]:
+    with downloaded(link, sheet) as path:
+        opened = (
+            _open_csv(str(path), GOOGLE_SHEET, None, delimiter, columns, header_row)
+            if path.suffix == ".csv"
+            else _open_workbook(str(path), GOOGLE_SHEET, columns, sheet, header_row, hidden_rows)
+        )
+        with opened as rows:
+            yield rows
 
 
 def _open_object(source: Any, columns: Sequence[str] | None) -> AbstractContextManager[Rows]:
