@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import click
 import pendulum
-from rich.console import Console
 from rich.table import Table
 
 from esms_connectors.cli.output import json_option, print_json
 from esms_connectors.cli.settings import ledger_option, open_ledger
 from esms_connectors.cli.streams import until_closed
+from esms_connectors.cli.terminal import Console, echo
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone
 from esms_connectors.gateway.times import read_time
@@ -86,7 +86,7 @@ def stop(run_key: str | None, every: bool, reason: str, who: str | None, ledger_
     if as_json:
         print_json({"stopped": run_key if run_key is not None else "all", "new": new})
     else:
-        click.echo("stopped: workers stop before their next call" if new else "it was stopped already")
+        echo("stopped: workers stop before their next call" if new else "it was stopped already")
 
 
 @click.command()
@@ -111,9 +111,9 @@ def resume(run_key: str | None, every: bool, who: str | None, ledger_url: str | 
     if as_json:
         print_json({"lifted": lifted, "still_stopped_by": [mark.reason for mark in left]})
         return
-    click.echo("it may go on: run the same send command again" if lifted else "it was not stopped")
+    echo("it may go on: run the same send command again" if lifted else "it was not stopped")
     for mark in left:
-        click.echo(f"  still stopped: {mark.reason} ({mark.who})")
+        echo(f"  still stopped: {mark.reason} ({mark.who})")
 
 
 @click.group("suppress")
@@ -143,7 +143,7 @@ def suppress_add(
     until = None if expires is None else read_time(expires, "--expires")
     with open_ledger(ledger_url) as ledger:
         added = ledger.guard.suppression.add(phones, reason=reason, expires=until)
-    print_json({"added": added}) if as_json else click.echo(f"{added} added, {len(phones) - added} were on it")
+    print_json({"added": added}) if as_json else echo(f"{added} added, {len(phones) - added} were on it")
 
 
 @suppress.command("import")
@@ -187,7 +187,7 @@ def suppress_import(
     if as_json:
         print_json({"added": added, "phones": counts["read"], "rows_that_are_no_phone": refused})
         return
-    click.echo(f"{added} added, {counts['read'] - added} were on it, {refused} rows have no phone that can be sent to")
+    echo(f"{added} added, {counts['read'] - added} were on it, {refused} rows have no phone that can be sent to")
 
 
 @suppress.command("list")
@@ -212,7 +212,7 @@ def suppress_list(ledger_url: str | None, as_json: bool) -> None:
                 if entry["expires_ms"] is None
                 else pendulum.from_timestamp(entry["expires_ms"] / 1000).isoformat(),
             }
-            print_json(shown) if as_json else click.echo(f"{shown['phone']}  {shown['reason']}")
+            print_json(shown) if as_json else echo(f"{shown['phone']}  {shown['reason']}")
 
 
 @suppress.command("remove")
@@ -229,7 +229,7 @@ def suppress_remove(phones: tuple[str, ...], ledger_url: str | None, as_json: bo
     """
     with open_ledger(ledger_url) as ledger:
         removed = ledger.guard.suppression.remove(phones)
-    print_json({"removed": removed}) if as_json else click.echo(f"{removed} removed")
+    print_json({"removed": removed}) if as_json else echo(f"{removed} removed")
 
 
 @click.group("guard")
@@ -265,4 +265,4 @@ def guard_show(path: str | None, as_json: bool) -> None:
         table.add_row(name, shown, in_force.origins[name])
     Console().print(table)
     for rule in RULES.values():
-        click.echo(f"{rule.name.value}: {rule.english} ({rule.source})")
+        echo(f"{rule.name.value}: {rule.english} ({rule.source})")
