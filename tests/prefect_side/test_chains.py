@@ -94,3 +94,29 @@ def test_a_ladder_tells_one_after_the_other(
     for _ in range(2):
         assert [step["accepted"] for step in alert()["steps"]] == [1, 1]
     assert [message.phone for message in gateway.messages()] == ["0901000001", "0901000002"]
+
+
+def test_the_example_does_what_its_first_line_says(
+    credentials: EsmsCredentials,
+    ledger_block: EsmsLedger,
+    gateway: Emulator,
+    customers: Callable[[int], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A ZNS to each, an SMS to whom it does not reach, once; with the blocks that it names."""
+    credentials.save("default", overwrite=True)
+    ledger_block.save("default", overwrite=True)
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "flows_examples"))
+    from zns_else_sms import zns_else_sms  # type: ignore[import-not-found]
+
+    def fate(call: Any) -> None:
+        """The first ZNS fails, all else arrives."""
+        for number, message in enumerate(list(gateway.messages())):
+            gateway.set_status(message.message_id, 5, int(number > 0))
+
+    gateway.on_call("get_balance", fate)
+    for _ in range(2):
+        told = zns_else_sms(str(customers(3)), "march")
+        assert [step["accepted"] for step in told["steps"]] == [3, 1]
+        assert told["steps"][1]["reasons"] == {"failed": 1}
+    assert gateway.message_count == 4

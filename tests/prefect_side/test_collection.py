@@ -20,6 +20,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "sent_messages_report": {"day": "2024-05-15", "language": "vi"},
     "delivery_report": {"run_key": "r"},
     "notify_by_sms": {"body": "x"},
+    "campaign": {"campaign": {"channel": "sms", "options": {"text": "x"}, "run_key": "r", "source": "a.csv"}},
 }
 
 
