@@ -414,9 +414,11 @@ def _print_rejects(console: Console, report: ReadReport, path: str | None) -> No
 
 
 def _reason_line(report: ReadReport, column: str, reason: str) -> str:
-    """A reason for the eye, with a word of a text that has it."""
+    """A reason for the eye, with a word of a text that has it, and what converts it."""
+    told = next((one.text for one in report.first_rejects if one.text.startswith(f"{reason}; encoding=")), reason)
     sample = report.samples.get((column, reason))
-    return f"{column or 'row'}: {reason}{f', such as “{sample}”' if sample else ''}"
+    words = told.replace("; encoding=", "; --encoding ")
+    return f"{column or 'row'}: {words}{f', such as “{sample}”' if sample else ''}"
 
 
 def _plan_rows(report: ReadReport) -> Table:
