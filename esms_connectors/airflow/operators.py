@@ -10,7 +10,6 @@ from esms_connectors.airflow.campaigns import CampaignOperator as CampaignOperat
 from esms_connectors.airflow.campaigns import SmsBulkOperator as SmsBulkOperator
 from esms_connectors.airflow.campaigns import ZnsBulkOperator as ZnsBulkOperator
 from esms_connectors.airflow.hooks import EsmsHook
-from esms_connectors.airflow.ladder import AlertLadderOperator as AlertLadderOperator
 from esms_connectors.airflow.sending import SendingOperator
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 from task_runs import Runs
 
-from esms_connectors.airflow.operators import AlertLadderOperator, ZnsBulkOperator
+from esms_connectors.airflow.ladder import AlertLadderOperator
+from esms_connectors.airflow.operators import ZnsBulkOperator
 from esms_connectors.airflow.triggers import LookAgainTrigger
 from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
 from esms_connectors.gateway.errors import InvalidRequestError
