@@ -15,7 +15,7 @@ _SUSPICIOUS = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\ue000-\uf8ff\ufff0-\uffff"
     "?#%&=_{\\\\¡-¿×÷ÄÅÆÇËÎÏÑÖØÛÜÞßäåæçëîïñöøûüþÿ€‚ƒ„†‡ˆ‰Š‹Œ˜™š›œŸ√∫∆]"
 )
-_SUSPICIOUS_PAIR = re.compile("[aeAE][âêáàéèùúăơÂÊÁÀÉÈÙÚ]")
+_SUSPICIOUS_PAIR = re.compile("[aeAE][âêáàéèùúăơÂÊÁÀÉÈÙÚ]|[a-z][À-ÖØ-ÞĂĐƠƯ][a-z]")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _LINE_ENDS = re.compile("\r\n|[\r\n\v\f\x85\u2028\u2029]")
 

@@ -75,6 +75,7 @@ def test_question_marks_for_letters(text: str, encoding: str) -> None:
         ("Nguy\ufffdn Ch\ufffd", "has � where letters were lost"),
         ("???", "has ? where letters were lost"),
         ("NguyÔn V¨n Hïng", "is written in TCVN3 (.VnTime fonts), not in Unicode"),
+        ("NguyÔn", "is written in TCVN3 (.VnTime fonts), not in Unicode"),
         ("Géi ®Çu", "is written in TCVN3 (.VnTime fonts), not in Unicode"),
         ("Hµ", "is written in TCVN3 (.VnTime fonts), not in Unicode"),
         ("TrÇn", "is written in TCVN3 (.VnTime fonts), not in Unicode"),
