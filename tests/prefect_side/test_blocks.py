@@ -277,10 +277,10 @@ def test_load_is_a_coroutine_where_a_loop_runs(credentials: EsmsCredentials) -> 
 def test_the_schema_on_the_server_marks_what_is_secret() -> None:
     """So that the server encrypts and the UI hides it, nested fields too."""
     secret = {kind: set(json.loads(json.dumps(kind.model_json_schema()))["secret_fields"]) for kind in BLOCKS}
-    assert secret[EsmsCredentials] == {"api_key", "secret_key"}
+    assert secret[EsmsCredentials] == {"api_key", "secret_key", "proxy"}
     assert secret[EsmsLedger] == {"url", "phone_secret"}
     assert secret[EsmsWarehouse] == {"url", "phone_secret"}
-    assert secret[EsmsNotification] == {"credentials.api_key", "credentials.secret_key", "phones"}
+    assert secret[EsmsNotification] == {*(f"credentials.{name}" for name in secret[EsmsCredentials]), "phones"}
 
 
 FILES: list[tuple[type[EsmsLedger | EsmsWarehouse], str]] = [
