@@ -5,7 +5,7 @@ The Prefect collection: blocks, tasks and flows. Prefect imports this module on 
 """
 
 from esms_connectors import __version__
-from esms_connectors.prefect.campaign import ZnsCampaign, ZnsShard
+from esms_connectors.prefect.campaigns import ZnsCampaign, ZnsShard
 from esms_connectors.prefect.chains import ChannelCampaign, asend_campaign, campaign, send_campaign, tell_by_ladder
 from esms_connectors.prefect.credentials import EsmsCredentials
 from esms_connectors.prefect.delivery import await_for_delivery, wait_for_delivery

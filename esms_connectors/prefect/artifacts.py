@@ -20,7 +20,7 @@ from esms_connectors.gateway.redaction import get_logger, redact
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger import RunSummary
 from esms_connectors.prefect.async_twins import in_sync
-from esms_connectors.prefect.campaign import plain
+from esms_connectors.prefect.campaigns import plain
 
 logger = get_logger(__name__)
 

@@ -12,7 +12,7 @@ from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.prefect.artifacts import show_run
 from esms_connectors.prefect.async_twins import async_twin
-from esms_connectors.prefect.campaign import CampaignForm
+from esms_connectors.prefect.campaigns import CampaignForm
 from esms_connectors.prefect.credentials import EsmsCredentials
 from esms_connectors.prefect.ledger import EsmsLedger
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger

@@ -13,7 +13,7 @@ from prefect.logging import get_run_logger
 
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.ledger import Ledger, SendState
-from esms_connectors.prefect.campaign import ZnsCampaign, ZnsShard
+from esms_connectors.prefect.campaigns import ZnsCampaign, ZnsShard
 from esms_connectors.prefect.sending import ShardIncompleteError, read_shards, send_zns_bulk
 from esms_connectors.sending.bulk import Counters, wait_for_claims
 from esms_connectors.sending.policy import SilenceBreaker

@@ -18,7 +18,7 @@ from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.prefect.artifacts import ProgressArtifact, artifact_key
 from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.blocks import load_block
-from esms_connectors.prefect.campaign import plain
+from esms_connectors.prefect.campaigns import plain
 from esms_connectors.prefect.days import first_day
 from esms_connectors.prefect.loading import load_sent_messages, sent_messages_asset
 from esms_connectors.prefect.pool import borrow_account

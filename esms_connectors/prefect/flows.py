@@ -28,7 +28,7 @@ from esms_connectors.gateway.states import DeliveryState
 from esms_connectors.prefect.artifacts import ProgressArtifact, artifact_key, show_plan, show_run
 from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.blocks import load_block
-from esms_connectors.prefect.campaign import ZnsCampaign
+from esms_connectors.prefect.campaigns import ZnsCampaign
 from esms_connectors.prefect.days import with_day
 from esms_connectors.prefect.delivery import wait_for_delivery
 from esms_connectors.prefect.dispatch import Dispatch

@@ -16,7 +16,7 @@ from prefect.logging import get_run_logger
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.prefect.async_twins import async_twin
-from esms_connectors.prefect.campaign import (
+from esms_connectors.prefect.campaigns import (
     Cutter,
     ZnsCampaign,
     ZnsShard,

@@ -27,7 +27,7 @@ from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, Em
 from esms_connectors.gateway import machine_clock
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, ZnsCampaign, plan_zns_bulk, send_zns_bulk, zns_campaign
-from esms_connectors.prefect.campaign import usual_chunks_per_shard
+from esms_connectors.prefect.campaigns import usual_chunks_per_shard
 from esms_connectors.prefect.flows import Approval, ApprovalTimeoutError
 from esms_connectors.prefect.sending import read_shards
 from esms_connectors.sending import bulk
@@ -141,7 +141,7 @@ def test_many_chunks_make_no_more_tasks_than_prefect_bears(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beyond the limit each task has several calls."""
-    monkeypatch.setattr("esms_connectors.prefect.campaign.MAX_SHARDS", 4)
+    monkeypatch.setattr("esms_connectors.prefect.campaigns.MAX_SHARDS", 4)
     told = zns_campaign(make_campaign(1000, chunk_size=100))
     assert told["shards"] == 4
     assert gateway.call_count("send_zns_bulk") == 10

@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
@@ -31,6 +32,12 @@ def test_prefect_finds_the_collection() -> None:
     collection = load_prefect_collections()["esms_connectors"]
     assert not isinstance(collection, Exception)
     assert collection.__version__ == __version__
+
+
+def test_no_name_of_the_collection_hides_a_module() -> None:
+    """Where a flow has the name of a module, whoever names the module gets the flow."""
+    folder = Path(esms_connectors.prefect.__file__).parent
+    assert [name for name in esms_connectors.prefect.__all__ if (folder / f"{name}.py").exists()] == []
 
 
 def test_the_collection_imports_no_airflow() -> None:
