@@ -97,11 +97,16 @@ _CAMPAIGN_OPTIONS = (
     click.option("--max-cost", metavar="VND", help="Stop before the call that would make the run cost more."),
     click.option(
         "--hours",
-        type=click.Choice([*HoursPolicy]),
+        type=click.Choice([one.value for one in HoursPolicy]),
         help="Outside the hours of this kind of message: refuse, reschedule, defer the rest, or allow.",
     ),
     click.option(
-        "--override", "overridden", multiple=True, type=click.Choice([*RuleName]), help="Set a rule aside; repeatable."
+        "--override",
+        "overridden",
+        multiple=True,
+        # What somebody stopped goes on with `esms resume`.
+        type=click.Choice([one.value for one in RuleName if one is not RuleName.STOP]),
+        help="Set a rule aside; repeatable.",
     ),
     click.option("--override-reason", metavar="WHY", help="Why; the ledger keeps it, with your name."),
     else_option,

@@ -377,3 +377,29 @@ def test_the_short_form_takes_a_list_too(run: Run, emulator: Emulator, tmp_path:
     done = run("send", "advertising", str(path), *given, "--run-key", "sale")
     assert done.returncode == 0, done.stderr
     assert set(emulator.deliveries_by_phone().values()) == {2}
+
+
+def test_rules_are_set_by_the_words_of_the_pages(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+    """Policies and rules in lower case, as everywhere; what is refused goes out where it is overridden, on record."""
+    path = tmp_path / "people.csv"
+    path.write_text("\n".join(("phone", *(f"09018884{n}" for n in range(10, 45)))), "utf-8")
+    given = (
+        "send",
+        "advertising",
+        str(path),
+        "--brandname",
+        DEMO_BRANDNAME,
+        "--text",
+        "Khuyen mai",
+        "--run-key",
+        "sale",
+    )
+    assert_one_clear_line(run(*given, "--hours", "defer"), 2, "[QC]")
+    rules = ("--override", "label", "--override", "opt_out")
+    assert_one_clear_line(run(*given, *rules), 2, "--override and --override-reason go together")
+    assert emulator.deliveries_by_phone() == {}
+    done = run(*given, *rules, "--hours", "defer", "--override-reason", "agreed with everybody on the list")
+    assert done.returncode == 0, done.stderr
+    assert set(emulator.deliveries_by_phone().values()) == {1}
+    unknown = run(*given, "--override", "stop", "--override-reason", "x")
+    assert (unknown.returncode, "is not one of" in unknown.stderr) == (2, True)

@@ -44,8 +44,6 @@ class GuardSettings:
             None for any number.
         suppress_care: whether the suppression list also holds back care and transaction messages.
         max_cost_vnd: of a run; max_cost_month_vnd: of all runs of a ledger in a month of Vietnam. None for no limit.
-        low_balance: warn or refuse where the balance does not cover what the run needs.
-        per_hour: messages of a run in an hour, at most; None for as many as can be sent.
     """
 
     advertising_hours: HoursPolicy = HoursPolicy.REFUSE
@@ -69,8 +67,6 @@ class GuardSettings:
     suppress_care: bool = False
     max_cost_vnd: Decimal | None = None
     max_cost_month_vnd: Decimal | None = None
-    low_balance: str = "warn"
-    per_hour: int | None = None
 
     def uncounted(self) -> GuardSettings:
         """Without the rules that count messages or money: those of a sandbox never leave."""
@@ -121,10 +117,6 @@ class GuardSettings:
             more |= dict.fromkeys(_OF_CAP)
         if RuleName.BUDGET in rules:
             more |= {"max_cost_vnd": None, "max_cost_month_vnd": None}
-        if RuleName.BALANCE in rules:
-            more["low_balance"] = "warn"
-        if RuleName.PACE in rules:
-            more["per_hour"] = None
         return replace(self, **more)
 
     def as_dict(self) -> dict[str, Any]:
@@ -191,12 +183,6 @@ def _words(name: str, value: object) -> tuple[str, ...]:
     return tuple(one.strip() for one in value)
 
 
-def _balance(name: str, value: object) -> str:
-    if value not in ("warn", "refuse"):
-        raise InvalidRequestError(f"{name} is warn or refuse, not {value!r}.", field=name)
-    return str(value)
-
-
 def _hours(name: str, value: object) -> OpenHours:
     return value if isinstance(value, OpenHours) else OpenHours.parse(value, field=name)
 
@@ -217,8 +203,6 @@ _READERS: Final[Mapping[str, Callable[[str, object], Any]]] = {
     "suppress_care": _flag,
     "max_cost_vnd": _money,
     "max_cost_month_vnd": _money,
-    "low_balance": _balance,
-    "per_hour": _whole,
 }
 
 
