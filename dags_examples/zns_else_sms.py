@@ -17,7 +17,8 @@ from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator
 with DAG("zns_else_sms", schedule="0 9 * * *", start_date=pendulum.datetime(2026, 11, 1, tz="Asia/Ho_Chi_Minh")):
     send = ZnsBulkOperator(
         task_id="send",
-        sql="SELECT phone, customer_name, service, code, date FROM visits WHERE day = '{{ ds }}' ORDER BY code",
+        sql="SELECT phone, customer_name, service, code, to_char(visited_on, 'DD/MM/YYYY') AS date FROM visits "
+        "WHERE visited_on = DATE '{{ ds }}' ORDER BY code",
         sql_conn_id="crm",
         template_params=["customer_name", "service", "code", "date"],
         run_key="morning-{{ ds }}",
@@ -26,6 +27,8 @@ with DAG("zns_else_sms", schedule="0 9 * * *", start_date=pendulum.datetime(2026
     )
     html = "{{ var.value.esms_reports }}/{{ ds }}.html"
     window = {"warehouse_conn_id": "warehouse", "start": "-24h", "end": "+24h"}
-    load = SentMessagesToWarehouseOperator(task_id="load", sms_types=[2, 24, 25], **window)
+    load = SentMessagesToWarehouseOperator(
+        task_id="load", sms_types=[2, 24, 25], phone="hashed", content=False, **window
+    )
     report = SentMessagesReportOperator(task_id="report", targets=html, **window)
     send >> load >> report

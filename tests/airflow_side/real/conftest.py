@@ -16,6 +16,7 @@ from databases import Database
 from examples_world import (
     CAMPAIGNS,
     FIRST,
+    SCHEDULED,
     TRIGGERED,
     VISITS,
     Examples,
@@ -183,7 +184,7 @@ def examples(world: World, databases: dict[str, Database], disasters: dict[str, 
     """The examples, unpaused after the disasters; the plan is approved, and what the campaigns sent arrives."""
     airflow = world.airflow
     airflow.call("POST", "/api/v2/pools", json={"name": "esms", "slots": 2})
-    for dag_id in (*TRIGGERED, "nightly_zns_campaign", "daily_export"):
+    for dag_id in (*TRIGGERED, *SCHEDULED):
         airflow.wait_until_known(dag_id)
         airflow.call("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False})
     runs = {
@@ -201,7 +202,8 @@ def examples(world: World, databases: dict[str, Database], disasters: dict[str, 
 
     nightly = wait_until("the nightly run", lambda: first_run("nightly_zns_campaign"), 60)
     runs["nightly_zns_campaign"] = nightly["dag_run_id"]
-    runs["daily_export"] = wait_until("the export", lambda: first_run("daily_export"), 60)["dag_run_id"]
+    for dag_id in ("daily_export", "zns_else_sms"):
+        runs[dag_id] = wait_until(f"a run of {dag_id}", lambda: first_run(dag_id), 60)["dag_run_id"]  # noqa: B023
     waiting, asked, approved = set(CAMPAIGNS), None, False
 
     def moved_on() -> bool:

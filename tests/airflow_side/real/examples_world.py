@@ -18,6 +18,7 @@ FOLDER = Path(__file__).parents[3] / "dags_examples"
 VISITS, REPORTED, FAILED, EXPORTED = 40, 30, 3, 25
 EARLIER, FIRST = 10, 15
 CAMPAIGNS = ("nightly_zns_campaign", "campaign_on_many_workers", "first_campaign")
+SCHEDULED = ("daily_export", "nightly_zns_campaign", "zns_else_sms")
 TRIGGERED = ("alert_by_sms", "campaign_on_many_workers", "first_campaign", "watch_quota")
 
 # The examples are not touched; what a deployment may set for all of its DAGs makes them quick.
@@ -41,6 +42,8 @@ def task_policy(task):
     if (task.dag_id, task.task_id) == ("first_campaign", "load"):
         # It keeps phones as they are, and the warehouse of the others keeps them hashed.
         task.warehouse_conn_id = "warehouse_first"
+    if (task.dag_id, task.task_id) == ("zns_else_sms", "send"):
+        task.poll_seconds = 2
     if task.is_mapped and issubclass(task.operator_class, BaseSensorOperator):
         task.partial_kwargs["poke_interval"] = 5
     elif isinstance(task, BaseSensorOperator):
@@ -67,7 +70,7 @@ def put_into(home: Path, dags: Path) -> None:
     for file in FOLDER.glob("*.py"):
         shutil.copy(file, dags)
     (home / "config").mkdir(parents=True)
-    paused = {*TRIGGERED, "daily_export", "nightly_zns_campaign"}
+    paused = {*TRIGGERED, *SCHEDULED}
     # Two runs at most are caught up with, and one at least.
     start = vietnamese_now().subtract(days=1).to_date_string()
     settings = _POLICY.format(paused=paused, start=start)
@@ -116,8 +119,16 @@ def approve(airflow: Deployment, dag_id: str, run: str) -> Any:
     return airflow.call("GET", path)
 
 
+def fails_by_zns(phone: str) -> bool:
+    """Some of those whom the chain of the examples needs its SMS for."""
+    return phone.endswith("7")
+
+
 def let_arrive(gateway: Emulator) -> None:
-    """What the campaigns of the examples sent reaches its people."""
+    """What the campaigns of the examples sent reaches its people, but for some by ZNS in the chain."""
     for message in gateway.messages():
         if message.phone.startswith("0904") and message.send_status != 5:
-            gateway.set_status(message.message_id, 5, 1)
+            fails = (
+                message.campaign.startswith("zns_else_sms") and message.sms_type != 2 and fails_by_zns(message.phone)
+            )
+            gateway.set_status(message.message_id, 5, 0 if fails else 1)

@@ -1,7 +1,7 @@
 """
 Real Airflow against the emulator, which counts: nobody twice, nobody missed, and nothing secret anywhere.
 
-The scenarios run at the same time; each test waits for its own, so those that take longest stand last. The six examples
+The scenarios run at the same time; each test waits for its own, so those that take longest stand last. The examples
 run as they stand: only a policy of the deployment makes their waits between tries and looks short. All in one file,
 because there is one deployment, and pytest shares out files among its workers.
 """
@@ -18,7 +18,19 @@ import duckdb
 import pytest
 from browser import Form, missing
 from databases import Database
-from examples_world import CAMPAIGNS, EARLIER, EXPORTED, FAILED, FIRST, FOLDER, REPORTED, VISITS, Examples
+from examples_world import (
+    CAMPAIGNS,
+    EARLIER,
+    EXPORTED,
+    FAILED,
+    FIRST,
+    FOLDER,
+    REPORTED,
+    VISITS,
+    Examples,
+    fails_by_zns,
+    let_arrive,
+)
 from scenario_world import (
     ALERTED,
     API_KEY,
@@ -33,6 +45,7 @@ from scenario_world import (
 )
 
 from demo.processes import wait_until
+from esms_connectors.emulator import DEMO_BRANDNAME
 
 pytestmark = pytest.mark.timeout(240)
 # The gateway has messages of the examples too.
@@ -132,9 +145,27 @@ def test_any_function_is_called_by_its_name(world: World, examples: Examples) ->
     assert quota["remaining"] == world.airflow.result("watch_quota", run, "enough") > 10
 
 
+def test_whom_the_zns_does_not_reach_gets_an_sms(world: World, examples: Examples) -> None:
+    """Everybody of its day gets the ZNS, those for whom it fails the SMS as well, once; then the report."""
+    run = examples.runs["zns_else_sms"]
+
+    def ended() -> str | None:
+        let_arrive(world.gateway)
+        state: str = world.airflow.call("GET", f"/api/v2/dags/zns_else_sms/dagRuns/{run}")["state"]
+        return state if state in ("success", "failed") else None
+
+    assert wait_until("the chain", ended, 150, 0.5) == "success"
+    reached = people(world, "zns_else_sms")
+    assert len(reached) == VISITS
+    assert reached == Counter({phone: 2 if fails_by_zns(phone) else 1 for phone in reached})
+    assert 2 in reached.values()
+    (page,) = world.airflow.result("zns_else_sms", run, "report")["files"]
+    assert not [phone for phone in reached if phone in Path(page).read_text(encoding="utf-8")]
+
+
 def test_no_example_is_left_out() -> None:
     """Each file in dags_examples has a test here."""
-    known = {*CAMPAIGNS, "alert_by_sms", "daily_export", "react_to_delivery", "watch_quota"}
+    known = {*CAMPAIGNS, "alert_by_sms", "daily_export", "react_to_delivery", "watch_quota", "zns_else_sms"}
     assert {file.stem for file in FOLDER.glob("*.py")} == known
 
 
@@ -218,15 +249,17 @@ def test_a_person_fills_the_form_in_a_browser(world: World) -> None:
         form.add("shop", {"Base URL": host, "Port": port, "SecretKey": SECRET_KEY})
         form.extra({"api_key": API_KEY, "brandname": "Shop", "requests_per_second": "20"}, switch="Sandbox")
         form.save("shop")
-        assert "sandbox" in form.test("shop")
-        form.edit("shop", {"brandname": "Shop2"})
+        # A sender that the account does not have is told of, by name.
+        told = form.test("shop")
+        assert ("sandbox" in told, "brandname: Shop is not registered" in told) == (True, True)
+        form.edit("shop", {"brandname": DEMO_BRANDNAME})
         assert "the balance is" in form.test("shop")
         seen = form.seen()
     assert [key for key in (API_KEY, SECRET_KEY) if key in seen] == []
     stored = world.airflow.call("GET", "/api/v2/connections/shop")
     extra = {name: value for name, value in json.loads(stored["extra"]).items() if value is not None}
     assert (stored["host"], stored["port"], stored["login"], stored["password"]) == (host, int(port), None, "***")
-    assert extra == {"api_key": "***", "brandname": "Shop2", "requests_per_second": 20, "sandbox": True}
+    assert extra == {"api_key": "***", "brandname": DEMO_BRANDNAME, "requests_per_second": 20, "sandbox": True}
 
 
 def test_a_report_that_is_pushed_starts_a_run(world: World, called_back: dict[str, str]) -> None:
