@@ -232,10 +232,15 @@ def test_other_content_under_the_same_key_is_refused(run: Run, emulator: Emulato
     assert sum(emulator.deliveries_by_phone().values()) == 1200
 
 
-def test_a_sandbox_run_is_refused(run: Run, emulator: Emulator, customers: Path) -> None:
-    """The ledger would remember messages that never were."""
-    assert_one_clear_line(zns(run, customers, ESMS_SANDBOX="1"), 2, "sandbox")
-    assert emulator.call_count("send_zns_bulk") == 0
+def test_a_sandbox_run_is_told_apart_and_keeps_nobody_from_the_real_one(
+    run: Run, emulator: Emulator, customers: Path
+) -> None:
+    """Checked by the gateway, delivered to nobody, and under a run key of its own in the ledger."""
+    checked = json.loads(zns(run, customers, "--json", ESMS_SANDBOX="1").stdout)
+    assert (checked["sandbox"], checked["run_key"]) == (True, "sandbox/march")
+    assert emulator.deliveries_by_phone() == {}
+    assert zns(run, customers).returncode == 0
+    assert sum(emulator.deliveries_by_phone().values()) == 1200
 
 
 def test_a_secret_keeps_phones_out_of_the_ledger(run: Run, emulator: Emulator, customers: Path, tmp_path: Path) -> None:

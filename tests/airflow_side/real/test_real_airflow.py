@@ -28,8 +28,10 @@ from examples_world import (
     REPORTED,
     VISITS,
     Examples,
+    approve,
     fails_by_zns,
     let_arrive,
+    vietnamese_now,
 )
 from scenario_world import (
     ALERTED,
@@ -161,6 +163,34 @@ def test_whom_the_zns_does_not_reach_gets_an_sms(world: World, examples: Example
     assert 2 in reached.values()
     (page,) = world.airflow.result("zns_else_sms", run, "report")["files"]
     assert not [phone for phone in reached if phone in Path(page).read_text(encoding="utf-8")]
+
+
+def test_examples_of_a_schedule_are_about_another_day_the_next_time(world: World, examples: Examples) -> None:
+    """A second logical date: its own people, each once more than by the first day's run, which is not sent again."""
+    before = {campaign: people(world, campaign) for campaign in ("nightly_zns_campaign", "zns_else_sms")}
+    day = vietnamese_now().subtract(days=9).to_date_string()
+    dags = tuple(before)
+    runs = {dag_id: world.airflow.trigger(dag_id, logical_date=f"{day}T08:00:00+07:00") for dag_id in dags}
+    approved: list[Any] = []
+
+    def ended() -> dict[str, str] | None:
+        let_arrive(world.gateway)
+        run = runs["nightly_zns_campaign"]
+        if not approved and world.airflow.states("nightly_zns_campaign", run)["approve"] == "awaiting_input":
+            approved.append(approve(world.airflow, "nightly_zns_campaign", run))
+        found = {
+            dag_id: world.airflow.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run}")["state"]
+            for dag_id, run in runs.items()
+        }
+        return found if set(found.values()) <= {"success", "failed"} else None
+
+    assert wait_until("the runs of the other day", ended, 180, 1.0) == dict.fromkeys(dags, "success")
+    assert f"Send {EARLIER} ZNS?" in approved[0]["subject"]
+    visited = {phone for (phone,) in examples.crm.rows(f"SELECT phone FROM visits WHERE visited_on = DATE '{day}'")}
+    assert len(visited) == EARLIER
+    nightly, chain = (people(world, campaign) - before[campaign] for campaign in before)
+    assert nightly == Counter(visited)
+    assert chain == Counter({phone: 2 if fails_by_zns(phone) else 1 for phone in visited})
 
 
 def test_no_example_is_left_out() -> None:
