@@ -183,6 +183,13 @@ def credentials(prefect_server: str, server: EmulatorServer) -> EsmsCredentials:
     return block
 
 
+def save_as(block: EsmsBlock, name: str) -> None:
+    """Under another name. A block that was saved before would overwrite its first document, whatever the name."""
+    other = block.model_copy()
+    other._block_document_id = None
+    other.save(name, overwrite=True)
+
+
 @pytest.fixture
 def ledger_block(prefect_server: str, tmp_path: Path, server: EmulatorServer) -> EsmsLedger:
     """

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import name_of
+from conftest import name_of, save_as
 from prefect import flow
 
 from esms_connectors.emulator import DEMO_TEMPLATE_ID, Emulator, Progress
@@ -104,8 +104,8 @@ def test_the_example_does_what_its_first_line_says(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A ZNS to each, an SMS to whom it does not reach, once; with the blocks that it names."""
-    credentials.save("default", overwrite=True)
-    ledger_block.save("default", overwrite=True)
+    save_as(credentials, "default")
+    save_as(ledger_block, "default")
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "flows_examples"))
     from zns_else_sms import zns_else_sms  # type: ignore[import-not-found]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cloudpickle
 import pytest
-from conftest import phone_of
+from conftest import phone_of, save_as
 from distributed import LocalCluster
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
@@ -80,7 +80,7 @@ def test_spread_over_dask(
     """The example as it is printed."""
     block = EsmsLedger(url=f"sqlite:///{tmp_path / 'example.sqlite'}")
     block.save("default", overwrite=True)
-    EsmsCredentials.load(make_campaign(0, source="x").credentials).save("default", overwrite=True)
+    save_as(EsmsCredentials.load(make_campaign(0, source="x").credentials), "default")
     sys.path.insert(0, str(EXAMPLES))
     try:
         told = runpy.run_path(str(EXAMPLES / "spread_over_dask.py"))["spread"](str(customers(40)))
