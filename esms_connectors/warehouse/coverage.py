@@ -11,6 +11,7 @@ from pendulum import DateTime
 
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.sent_data.fetching import count_window
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow
@@ -139,11 +140,13 @@ def compare_windows(
 
     Raises:
         GatewayError, NotSentError, OutcomeUnknownError: the gateway said no.
-        WarehouseError, ConfigurationError: the warehouse did.
+        WarehouseError, ConfigurationError: the warehouse did, or keeps phones another way than `privacy`.
     """
     privacy = privacy or Privacy()
     asked = set(windows)
     loads = {load.window: load for load in warehouse.loads() if load.window in asked}
+    for known in loads.values():
+        _check_phones(known, privacy)
     differing = []
     with ThreadPoolExecutor(threads, thread_name_prefix="esms-recount") as pool:
         try:
@@ -162,3 +165,12 @@ def compare_windows(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return differing
+
+
+def _check_phones(load: WindowLoad, privacy: Privacy) -> None:
+    """Checksums of rows whose phones are kept another way would all differ."""
+    kept, given = (text.partition(" ")[0] for text in (load.privacy, privacy.fingerprint))
+    if kept != given:
+        raise ConfigurationError(
+            f"The warehouse keeps phones as {kept!r}, this comparison as {given!r}: give the same way and secret."
+        )
