@@ -25,24 +25,18 @@ _HOME = {
     "normalise_phone": "gateway.phones",
     "mask_phone": "gateway.redaction",
     "explain": "gateway.codes",
-    "CODES": "gateway.codes",
     **dict.fromkeys(
         (
             "Balance",
             "BulkSubmission",
-            "CallbackData",
             "DeliveryReport",
             "Outcome",
-            "ReceiverStatus",
-            "RecipientOutcome",
             "SendStatus",
-            "SentDataPage",
             "SentMessage",
             "SmsType",
             "Submission",
             "ZnsRecipient",
             "ZnsTemplate",
-            "ZnsTemplateParam",
         ),
         "gateway.models",
     ),
@@ -69,12 +63,12 @@ _HOME = {
         ),
         "gateway.errors",
     ),
-    **dict.fromkeys(("DeliveryState", "state_of_row", "state_of_totals"), "gateway.states"),
+    **dict.fromkeys(("DeliveryState", "state_of_row"), "gateway.states"),
 }
 
 if TYPE_CHECKING:
     from esms_connectors.gateway.client import EsmsClient
-    from esms_connectors.gateway.codes import CODES, explain
+    from esms_connectors.gateway.codes import explain
     from esms_connectors.gateway.credentials import Credentials
     from esms_connectors.gateway.errors import (
         AccountSetupError,
@@ -99,30 +93,24 @@ if TYPE_CHECKING:
     from esms_connectors.gateway.models import (
         Balance,
         BulkSubmission,
-        CallbackData,
         DeliveryReport,
         Outcome,
-        ReceiverStatus,
-        RecipientOutcome,
         SendStatus,
-        SentDataPage,
         SentMessage,
         SmsType,
         Submission,
         ZnsRecipient,
         ZnsTemplate,
-        ZnsTemplateParam,
     )
     from esms_connectors.gateway.phones import normalise_phone
     from esms_connectors.gateway.redaction import mask_phone
     from esms_connectors.gateway.request_ids import make_request_id
     from esms_connectors.gateway.retry import NO_RETRIES, RetryPolicy
-    from esms_connectors.gateway.states import DeliveryState, state_of_row, state_of_totals
+    from esms_connectors.gateway.states import DeliveryState, state_of_row
     from esms_connectors.gateway.throttle import PyrateThrottle, Throttle
     from esms_connectors.gateway.transport import Timeouts
 
 __all__ = [
-    "CODES",
     "NO_RETRIES",
     "AccountSetupError",
     "AddressNotAllowedError",
@@ -130,7 +118,6 @@ __all__ = [
     "Balance",
     "BalanceError",
     "BulkSubmission",
-    "CallbackData",
     "ConfigurationError",
     "Credentials",
     "DeliveryReport",
@@ -147,13 +134,10 @@ __all__ = [
     "OutcomeUnknownError",
     "PyrateThrottle",
     "RateLimitedError",
-    "ReceiverStatus",
     "RecipientError",
-    "RecipientOutcome",
     "RequestRefusedError",
     "RetryPolicy",
     "SendStatus",
-    "SentDataPage",
     "SentMessage",
     "SmsType",
     "Submission",
@@ -163,14 +147,12 @@ __all__ = [
     "UnlistedSendCodeError",
     "ZnsRecipient",
     "ZnsTemplate",
-    "ZnsTemplateParam",
     "__version__",
     "explain",
     "make_request_id",
     "mask_phone",
     "normalise_phone",
     "state_of_row",
-    "state_of_totals",
 ]
 
 

@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from documentation.reference import PUBLIC, SHOWN
 
 import esms_connectors
 
 FRAMEWORKS = {"airflow", "prefect"}
 EXTRAS = {"duckdb", "click", "rich", "msgspec", "pyarrow", "sqlalchemy", "psycopg", "jinja2", "pyrate_limiter"}
+
+ADAPTERS = ("esms_connectors.airflow", "esms_connectors.prefect")
+CORE = {module: names for module, names in PUBLIC.items() if not module.startswith(ADAPTERS)}
+
+
+def test_the_core_promises_little() -> None:
+    """Each public name is a promise; plumbing is none. A new name replaces another one, or has a reason."""
+    assert sum(map(len, CORE.values())) <= 255
+
+
+def test_public_names_are_listed_once() -> None:
+    """In `__all__`: the reference shows that, and chooses only where a framework's users import from many modules."""
+    assert [module for module, chosen in SHOWN if chosen and module in CORE] == []
+    assert len(SHOWN) == len(PUBLIC)
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_each_public_name_says_what_it_is(module: str) -> None:
+    """A class or a function has a docstring, of its own and not one that was made."""
+    for name in sorted(CORE[module]):
+        member = inspect.unwrap(getattr(importlib.import_module(module), name))
+        if inspect.isclass(member) or inspect.isroutine(member):
+            text = inspect.getdoc(member) or ""
+            assert text, name
+            assert not text.startswith(f"{name}("), name
 
 
 def test_the_three_lists_of_names_agree() -> None:

@@ -114,8 +114,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": _INTEGRATION,
                 "python-modules": [
-                    f"esms_connectors.airflow.{module}"
-                    for module in ("operators", "campaigns", "ladder", "gateway_call", "reports")
+                    f"esms_connectors.airflow.{module}" for module in ("operators", "ladder", "gateway_call", "reports")
                 ],
             }
         ],

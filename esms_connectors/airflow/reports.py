@@ -89,7 +89,9 @@ class SentMessagesReportOperator(EsmsTask):
 
     def _report(self, context: Context) -> dict[str, Any]:
         from esms_connectors.airflow.sources import placed
-        from esms_connectors.reports import check_target, make_report, summary_of, write_report
+        from esms_connectors.reports import make_report, write_report
+        from esms_connectors.reports.summary import summary_of
+        from esms_connectors.reports.writing import check_target
 
         targets = _several(self.targets)
         for target in targets:

@@ -107,7 +107,10 @@ class SentMessagesToWarehouseOperator(EsmsTask):
         from esms_connectors.airflow.arguments import number, sms_types, text, whole_number
         from esms_connectors.airflow.lineage import SENT_DATA, DataTransfer, warehouse_dataset
         from esms_connectors.gateway.errors import InvalidRequestError
-        from esms_connectors.warehouse import PhoneForm, Privacy, load_planned, plan_load
+        from esms_connectors.warehouse import Privacy
+        from esms_connectors.warehouse.loading import load_planned
+        from esms_connectors.warehouse.planning import plan_load
+        from esms_connectors.warehouse.privacy import PhoneForm
 
         start, end = export_span(context, self.start, self.end)
         hook = EsmsHook(self.esms_conn_id)

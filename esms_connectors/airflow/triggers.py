@@ -78,13 +78,8 @@ class DeliveryStatusTrigger(BaseTrigger):
     async def _wait(self) -> dict[str, Any]:
         import pendulum
 
-        from esms_connectors.delivery.polling import (
-            DeliveryGoal,
-            DeliveryPoller,
-            PollBackoff,
-            Verdict,
-            target_from_dict,
-        )
+        from esms_connectors.delivery.polling import DeliveryGoal, DeliveryPoller, PollBackoff, Verdict
+        from esms_connectors.delivery.target import target_from_dict
 
         goal = DeliveryGoal(self.final_share, self.delivered_share)
         backoff = PollBackoff(max(self.poll_seconds, FIRST_WAIT_SECONDS), self.max_failures)

@@ -33,7 +33,8 @@ from esms_connectors.gateway.times import read_time
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES
 
 if TYPE_CHECKING:
-    from esms_connectors.warehouse import LoadProgress, LoadSummary, Privacy
+    from esms_connectors.warehouse import LoadSummary, Privacy
+    from esms_connectors.warehouse.load_summary import LoadProgress
 
 INTO: dict[str, Any] = {
     "envvar": "ESMS_WAREHOUSE",
@@ -125,7 +126,9 @@ def pull(
         raise InvalidRequestError(f"--from {start_text!r} is not earlier than --to: the span is empty.", field="from")
     sms_types = read_types(types)
     need_columns()
-    from esms_connectors.warehouse import load_planned, open_warehouse, plan_load
+    from esms_connectors.warehouse import open_warehouse
+    from esms_connectors.warehouse.loading import load_planned
+    from esms_connectors.warehouse.planning import plan_load
 
     privacy = phone_privacy(phones, content=not no_content)
     console = Console(stderr=True)

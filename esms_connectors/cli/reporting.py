@@ -80,9 +80,10 @@ def report(
     for module in ("pyarrow", "msgspec"):
         need(module, "duckdb")
     need("babel", "reports")
-    from esms_connectors.reports import check_target, make_report, render_report, write_report
+    from esms_connectors.reports import make_report, render_report, write_report
     from esms_connectors.reports.language import get_language
     from esms_connectors.reports.text import print_report
+    from esms_connectors.reports.writing import check_target
     from esms_connectors.warehouse import open_warehouse
 
     for target in targets:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from esms_connectors.gateway.client import EsmsClient
     from esms_connectors.gateway.models import SendStatus
 
+__all__ = ["CallbackReceiver", "Confirmations", "Confirmed"]
+
 logger = get_logger(__name__)
 
 SHORTEST_TOKEN = 16

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import pendulum
 from pendulum import DateTime
 
-from esms_connectors.delivery.target import DeliveryTarget, target_from_dict, target_of_ids, target_of_run
+from esms_connectors.delivery.target import DeliveryTarget, target_of_ids, target_of_run
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import (
     EsmsError,
@@ -35,17 +35,10 @@ from esms_connectors.gateway.states import DeliveryState, state_of_row, state_of
 __all__ = [
     "DeliveryCounts",
     "DeliveryGoal",
-    "DeliveryPoller",
     "DeliveryTarget",
     "DeliveryTimeoutError",
-    "Looks",
     "PollBackoff",
-    "StatusQuery",
     "TooFewDeliveredError",
-    "Verdict",
-    "check_verdict",
-    "counts_from_dict",
-    "target_from_dict",
     "target_of_ids",
     "target_of_run",
     "wait_for_delivery",

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from .emulator import Emulator
 
+__all__ = ["InProcessEmulator", "RunningEmulator", "esms_emulator", "esms_emulator_in_process"]
+
 
 @dataclass(frozen=True)
 class RunningEmulator:

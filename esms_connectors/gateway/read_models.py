@@ -12,26 +12,6 @@ from decimal import Decimal
 
 from pendulum import DateTime
 
-__all__ = [
-    "Brandname",
-    "CodeCheck",
-    "OaFollowersPage",
-    "OaPackage",
-    "OaQuality",
-    "OaQuota",
-    "OfficialAccount",
-    "PriceEstimate",
-    "Registration",
-    "ShortcodeMessage",
-    "SmsTemplate",
-    "VoiceCallStatus",
-    "ZnsDeliveryStatus",
-    "ZnsRating",
-    "ZnsRatingsPage",
-    "ZnsTemplateSlot",
-    "ZnsTemplateSummary",
-]
-
 
 class OaPackage(enum.IntEnum):
     """The packages of a Zalo Official Account."""

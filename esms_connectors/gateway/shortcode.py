@@ -18,7 +18,6 @@ from esms_connectors.gateway.wire import VIETNAM
 __all__ = [
     "read_shortcode_message",
     "shortcode_answer",
-    "sign",
 ]
 
 _PARAMETERS = ("sender", "content", "serviceNumber", "keyword", "sign", "cpid", "smsid", "receiverTime")

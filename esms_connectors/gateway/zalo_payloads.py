@@ -12,6 +12,8 @@ from esms_connectors.gateway import wire
 from esms_connectors.gateway.arguments import check_https_url, check_label
 from esms_connectors.gateway.errors import InvalidRequestError
 
+__all__ = ["ZaloButton"]
+
 MAX_TEXT, MAX_TITLE, MAX_SUBTITLE = 2000, 100, 500
 MAX_BUTTONS, MAX_TABLE_ROWS, MAX_TABLE_KEY, MAX_TABLE_VALUE = 4, 5, 25, 100
 TRANSACTION_TYPES = tuple(

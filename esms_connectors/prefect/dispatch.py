@@ -15,8 +15,9 @@ from esms_connectors.gateway.errors import ConfigurationError, EsmsError, Invali
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.prefect.campaigns import ZnsCampaign, ZnsShard
 from esms_connectors.prefect.sending import ShardIncompleteError, read_shards, send_zns_bulk
-from esms_connectors.sending.bulk import Counters, wait_for_claims
+from esms_connectors.sending.bulk import Counters
 from esms_connectors.sending.policy import SilenceBreaker
+from esms_connectors.sending.run import wait_for_claims
 
 _OPEN = (SendState.CLAIMED, SendState.UNKNOWN, SendState.HELD, SendState.NOT_SENT)
 _READINGS = 3

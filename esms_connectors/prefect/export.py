@@ -139,7 +139,8 @@ def _plan_export(
     rate_limit: str | None,
 ) -> dict[str, Any]:
     """Which windows a run loads for itself, and which of other days it reads again; the log says why."""
-    from esms_connectors.warehouse import plan_load, recount_windows
+    from esms_connectors.warehouse.loading import recount_windows
+    from esms_connectors.warehouse.planning import plan_load
 
     settings: dict[str, Any] = {"sms_types": types, "follow_up": follow_up_days > 0}
     if follow_up_days:

@@ -39,9 +39,10 @@ from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.prefect.sending import APPROVED_PLANS, plan_zns_bulk
 from esms_connectors.recipients import ReadReport
 from esms_connectors.sending.alerts import AlertFailedError
-from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, campaign_of, finish_run
+from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, finish_run
 from esms_connectors.sending.guard.account import look_at_account
 from esms_connectors.sending.policy import sandbox_run_key
+from esms_connectors.sending.run import campaign_of
 
 DEFAULT_WORKERS = 8
 _ASK_EVERY_SECONDS = 3

@@ -47,7 +47,9 @@ def sent_messages_report(
         InvalidRequestError: A period in the future, or a target of no known kind.
         ConfigurationError: Nothing of the period was loaded, or an extra is missing.
     """
-    from esms_connectors.reports import check_target, make_report, render_report, summary_of, write_report
+    from esms_connectors.reports import make_report, render_report, write_report
+    from esms_connectors.reports.summary import summary_of
+    from esms_connectors.reports.writing import check_target
 
     for target in targets or ():
         check_target(target)

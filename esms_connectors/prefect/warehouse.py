@@ -80,7 +80,8 @@ class EsmsWarehouse(EsmsBlock):
 
     def privacy(self) -> Privacy:
         """What becomes of phones and texts."""
-        from esms_connectors.warehouse import PhoneForm, Privacy
+        from esms_connectors.warehouse import Privacy
+        from esms_connectors.warehouse.privacy import PhoneForm
 
         secret = self.phone_secret.get_secret_value() if self.phone_secret else None
         return Privacy(phone=PhoneForm(self.phones), secret=secret, content=self.content)

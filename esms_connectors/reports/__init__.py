@@ -7,22 +7,12 @@ Reports for people who do not read logs, made from the warehouse and the ledger.
 # First, because it says on one line which extra is missing.
 from esms_connectors.reports import language as language
 from esms_connectors.reports.builder import make_report
-from esms_connectors.reports.model import Column, Figure, Kind, Note, Period, Report, Table, Term
-from esms_connectors.reports.summary import summary_of
-from esms_connectors.reports.writing import check_target, render_report, write_report
+from esms_connectors.reports.model import Report
+from esms_connectors.reports.writing import render_report, write_report
 
 __all__ = [
-    "Column",
-    "Figure",
-    "Kind",
-    "Note",
-    "Period",
     "Report",
-    "Table",
-    "Term",
-    "check_target",
     "make_report",
     "render_report",
-    "summary_of",
     "write_report",
 ]

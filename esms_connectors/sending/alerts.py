@@ -34,6 +34,8 @@ from esms_connectors.gateway.sms_text import describe, without_diacritics
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.recipients.phone_lists import PhoneList, read_phone_list
 
+__all__ = ["AlertEvent", "AlertFailedError", "AlertResult", "send_alert"]
+
 logger = get_logger(__name__)
 
 PATIENCE_SECONDS = 300.0

@@ -17,20 +17,16 @@ from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.sending.policy import DEFAULT_AT_LEAST, OnEmpty
 from esms_connectors.sending.result import BulkIncompleteError, Counters, Progress, RunResult, ShardResult, finish_run
-from esms_connectors.sending.run import Run, campaign_of, wait_for_claims
+from esms_connectors.sending.run import Run
 
 __all__ = [
-    "DEFAULT_THREADS",
     "BulkIncompleteError",
     "Counters",
-    "Progress",
     "RunResult",
     "ShardResult",
-    "campaign_of",
     "finish_run",
     "send_bulk",
     "send_shard",
-    "wait_for_claims",
 ]
 
 DEFAULT_THREADS = 8

@@ -28,7 +28,7 @@ from esms_connectors.recipients import (
     read_recipients,
 )
 from esms_connectors.recipients.sources import Source, is_parquet
-from esms_connectors.sending.bulk import DEFAULT_THREADS, BulkIncompleteError, Progress, RunResult
+from esms_connectors.sending.bulk import DEFAULT_THREADS, BulkIncompleteError, RunResult
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.sending.guard.before import problems, refusals
@@ -43,10 +43,11 @@ from esms_connectors.sending.policy import (
     refuse_empty,
     time_to_send,
 )
+from esms_connectors.sending.result import Progress
 from esms_connectors.sending.run import Run
 from esms_connectors.sending.texts import columns_of
 
-__all__ = ["Campaign", "SourceChangedError", "time_to_send"]
+__all__ = ["Campaign", "SourceChangedError"]
 
 # Sees each recipient go by.
 Watch = Callable[[Iterable[Recipient]], Iterable[Recipient]]

@@ -20,6 +20,8 @@ from esms_connectors.recipients import ReadReport, Recipient
 from esms_connectors.sending.channels import Channel, MessageClass
 from esms_connectors.sending.result import money
 
+__all__ = ["Plan", "PlanChangedError", "Preview"]
+
 # Advertising may reach people from 7 to 22 o'clock only (Decree 91/2020, article 13); for the rest it is courtesy.
 QUIET_FROM_HOUR, QUIET_TO_HOUR = 22, 7
 _PRICES_OF_DAYS = 3

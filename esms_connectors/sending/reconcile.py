@@ -36,6 +36,8 @@ from esms_connectors.ledger import (
     check_run_key,
 )
 
+__all__ = ["ReconcileResult", "reconcile"]
+
 logger = get_logger(__name__)
 
 # The gateway's clock and ours, and whole seconds on the wire.

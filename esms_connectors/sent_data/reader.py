@@ -29,7 +29,6 @@ from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.sent_data.columns import (
-    MONEY,
     SENT_MESSAGE_SCHEMA,
     TIME,
     SentColumns,
@@ -38,15 +37,10 @@ from esms_connectors.sent_data.fetching import PAGE_SIZE, PageQueue, Part, Windo
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, LONGEST_WINDOW, SentWindow, windows_between
 
 __all__ = [
-    "ALL_SMS_TYPES",
-    "LONGEST_WINDOW",
-    "MONEY",
     "SENT_MESSAGE_SCHEMA",
-    "TIME",
     "IncompleteWindowError",
     "SentDataReader",
     "SentWindow",
-    "WindowReading",
     "read_sent_messages",
     "windows_between",
 ]

@@ -19,7 +19,7 @@ from esms_connectors.warehouse.contract import Warehouse, WindowLoad
 from esms_connectors.warehouse.planning import Clock, is_closed, last_midnight, missing_spans, without_stood_for
 from esms_connectors.warehouse.privacy import Privacy
 
-__all__ = ["TypeCoverage", "WindowDifference", "compare_windows", "coverage_by_type", "recent_windows"]
+__all__ = ["TypeCoverage", "WindowDifference", "compare_windows", "coverage_by_type"]
 
 
 @dataclass(frozen=True, slots=True)

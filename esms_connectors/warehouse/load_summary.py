@@ -9,7 +9,8 @@ from dataclasses import fields as dataclass_fields
 from datetime import timedelta
 
 from esms_connectors.gateway.errors import EsmsError
-from esms_connectors.sent_data.reader import IncompleteWindowError, WindowReading
+from esms_connectors.sent_data.fetching import WindowReading
+from esms_connectors.sent_data.reader import IncompleteWindowError
 from esms_connectors.warehouse.contract import MergeCounts
 
 # How long the gateway lists rows is documented nowhere. Within this time an empty window is taken for what it says.

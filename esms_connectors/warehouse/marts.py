@@ -19,7 +19,7 @@ from types import MappingProxyType
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.warehouse.contract import Warehouse
 
-__all__ = ["copy_dbt_package", "create_marts", "mart_views"]
+__all__ = ["copy_dbt_package", "create_marts"]
 
 _PACKAGE = files("esms_connectors") / "dbt_esms"
 _SOURCE = re.compile(r"\{\{\s*source\('esms', '(\w+)'\)\s*\}\}")

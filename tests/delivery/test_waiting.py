@@ -29,11 +29,11 @@ from esms_connectors.delivery.polling import (
     StateQuery,
     TooFewDeliveredError,
     Verdict,
-    target_from_dict,
     target_of_ids,
     target_of_run,
     wait_for_delivery,
 )
+from esms_connectors.delivery.target import target_from_dict
 from esms_connectors.emulator import (
     DEMO_BRANDNAME,
     DEMO_OA_ID,

@@ -12,6 +12,7 @@ import pytest
 from documentation import commands_page, operations_page
 from documentation.code_blocks import PAGES as CODE_PAGES
 from documentation.code_blocks import ROOT, blocks_of
+from documentation.reference import PUBLIC
 from markdown_it import MarkdownIt
 
 from esms_connectors.airflow.provider_info import get_provider_info
@@ -20,11 +21,6 @@ with (ROOT / "pyproject.toml").open("rb") as _file:
     SOURCE = tomllib.load(_file)["project"]["urls"]["Source"]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 
-DOCUMENTED = {
-    module
-    for page in ROOT.glob("docs/reference/*.md")
-    for module in re.findall(r"```\{public-names\} ([\w.]+)", page.read_text(encoding="utf-8"))
-}
 # What a framework needs of a module is not for people.
 FOR_FRAMEWORKS = {"esms_connectors.prefect.async_twins"}
 
@@ -37,7 +33,7 @@ def test_the_reference_has_every_module_that_says_what_it_offers() -> None:
     """And each that it shows is there."""
     files = {module_name(file): file for file in (ROOT / "esms_connectors").rglob("*.py")}
     offering = {name for name, file in files.items() if "\n__all__ = " in file.read_text(encoding="utf-8")}
-    assert offering - FOR_FRAMEWORKS <= DOCUMENTED <= set(files)
+    assert offering - FOR_FRAMEWORKS <= set(PUBLIC) <= set(files)
 
 
 def test_the_reference_has_every_module_that_airflow_is_told_of() -> None:
@@ -46,7 +42,18 @@ def test_the_reference_has_every_module_that_airflow_is_told_of() -> None:
     kinds = ("operators", "sensors", "triggers", "hooks")
     modules = {module for kind in kinds for part in told[kind] for module in part["python-modules"]}
     modules |= {transfer["python-module"] for transfer in told["transfers"]}
-    assert modules <= DOCUMENTED
+    assert modules <= set(PUBLIC)
+
+
+def private_names_in(code: str) -> list[str]:
+    """What the code imports of the package that no page of the reference shows."""
+    return [
+        f"{node.module}.{name.name}"
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("esms_connectors")
+        for name in node.names
+        if name.name not in PUBLIC.get(node.module or "", ())
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -54,12 +61,14 @@ def test_a_page_uses_public_names_only(page: Path) -> None:
     """What stands on a page is copied."""
     for block in blocks_of(page) if page in CODE_PAGES else []:
         if block.language == "python":
-            used = {
-                node.module
-                for node in ast.walk(ast.parse(block.text))
-                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("esms_connectors")
-            }
-            assert used <= DOCUMENTED, block.where
+            assert private_names_in(block.text) == [], block.where
+
+
+@pytest.mark.parametrize("folder", ["dags_examples", "flows_examples"])
+def test_an_example_uses_public_names_only(folder: str) -> None:
+    """So is an example."""
+    for file in (ROOT / folder).rglob("*.py"):
+        assert private_names_in(file.read_text(encoding="utf-8")) == [], file
 
 
 @pytest.mark.parametrize("written", [commands_page, operations_page], ids=["commands", "operations"])

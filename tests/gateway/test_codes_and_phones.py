@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esms_connectors import CODES, InvalidRequestError, explain, normalise_phone
-from esms_connectors.gateway.codes import ERROR_BY_CODE, Recovery
+from esms_connectors import InvalidRequestError, explain, normalise_phone
+from esms_connectors.gateway.codes import CODES, ERROR_BY_CODE, Recovery
 
 CLASS_BY_CODE = {
     "RecipientError": "99 108 115 146 171 177",

@@ -14,7 +14,8 @@ from esms_connectors import InvalidRequestError
 from esms_connectors.emulator import Emulator, code
 from esms_connectors.gateway.errors import AuthenticationError
 from esms_connectors.sent_data.windows import SentWindow
-from esms_connectors.warehouse import LoadPlan, open_warehouse, plan_load
+from esms_connectors.warehouse import open_warehouse
+from esms_connectors.warehouse.planning import LoadPlan, plan_load
 
 
 @pytest.fixture

@@ -14,7 +14,9 @@ from esms_connectors import EsmsClient, InvalidRequestError
 from esms_connectors.emulator import Emulator, code
 from esms_connectors.gateway.errors import AuthenticationError
 from esms_connectors.sent_data.reader import SentWindow
-from esms_connectors.warehouse import LoadIncompleteError, LoadSummary, follow_up_windows, load_windows, open_warehouse
+from esms_connectors.warehouse import LoadIncompleteError, LoadSummary, open_warehouse
+from esms_connectors.warehouse.loading import load_windows
+from esms_connectors.warehouse.planning import follow_up_windows
 
 DELIVERED, FAILED, AT_OPERATOR = (5, 1), (5, 0), (7, 2)
 

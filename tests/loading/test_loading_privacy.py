@@ -14,7 +14,8 @@ from pulling_bench import HISTORY, KINDS, LOADS, MESSAGES, Load, Place, rows_at
 from esms_connectors import ConfigurationError
 from esms_connectors.emulator import Emulator
 from esms_connectors.gateway.redaction import mask_phone
-from esms_connectors.warehouse import PhoneForm, Privacy, erase_phone, open_warehouse
+from esms_connectors.warehouse import Privacy, erase_phone, open_warehouse
+from esms_connectors.warehouse.privacy import PhoneForm
 
 SECRET, OTHER_SECRET = "giữ-kín-lâu-dài", "noch-geheimer"
 PRIVATE = (PhoneForm.HASHED, PhoneForm.MASKED, PhoneForm.OMITTED)

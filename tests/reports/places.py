@@ -13,8 +13,8 @@ import pyarrow as pa
 from esms_connectors.gateway.states import state_of_row
 from esms_connectors.reports import Report, make_report
 from esms_connectors.sent_data.windows import SentWindow
-from esms_connectors.warehouse import Privacy, WindowLoad, open_warehouse
-from esms_connectors.warehouse.contract import ROW_SCHEMA
+from esms_connectors.warehouse import Privacy, open_warehouse
+from esms_connectors.warehouse.contract import ROW_SCHEMA, WindowLoad
 
 MONDAY = pendulum.datetime(2024, 5, 13, tz="Asia/Ho_Chi_Minh")
 WEDNESDAY = MONDAY.add(days=2)

@@ -12,10 +12,11 @@ import pytest
 from report_samples import INCOMPLETE, MIDNIGHT, empty_report, sample_report
 
 from esms_connectors import EsmsError
-from esms_connectors.reports import Figure, Kind, Note, Report, Table, Term, charts
+from esms_connectors.reports import Report, charts
 from esms_connectors.reports.charts import draw_charts
 from esms_connectors.reports.html import render_html
 from esms_connectors.reports.language import get_language
+from esms_connectors.reports.model import Figure, Kind, Note, Table, Term
 from esms_connectors.reports.tables import TABLES
 
 ENGLISH, VIETNAMESE = get_language("en"), get_language("vi")

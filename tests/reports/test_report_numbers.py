@@ -39,7 +39,8 @@ from esms_connectors.reports import Report
 from esms_connectors.reports.carriers import CARRIERS
 from esms_connectors.sending.bulk import send_bulk
 from esms_connectors.sending.channels import ZnsChannel
-from esms_connectors.warehouse import PhoneForm, Privacy
+from esms_connectors.warehouse import Privacy
+from esms_connectors.warehouse.privacy import PhoneForm
 
 PHONES = ("0961", "0912", "0903", "0561", "0592", "0559", "0871", "0332", "0773", "0844")
 

@@ -25,20 +25,10 @@ from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestErr
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.states import DeliveryState
 from esms_connectors.ledger.rows import SendState
-from esms_connectors.reports import (
-    Figure,
-    Kind,
-    Note,
-    Period,
-    Report,
-    Table,
-    Term,
-    render_report,
-    summary_of,
-    write_report,
-)
+from esms_connectors.reports import Report, render_report, write_report
 from esms_connectors.reports.language import LANGUAGES, get_language
-from esms_connectors.reports.model import Cell
+from esms_connectors.reports.model import Cell, Figure, Kind, Note, Period, Table, Term
+from esms_connectors.reports.summary import summary_of
 from esms_connectors.reports.tables import TABLES
 from esms_connectors.reports.text import print_report
 from esms_connectors.reports.words import WORDS

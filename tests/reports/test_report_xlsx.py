@@ -15,9 +15,9 @@ from openpyxl.utils.cell import range_boundaries
 from openpyxl.workbook import Workbook
 from report_samples import INCOMPLETE, MIDNIGHT, empty_report, sample_report
 
-from esms_connectors.reports import Report, Table, Term, xlsx
+from esms_connectors.reports import Report, xlsx
 from esms_connectors.reports.language import Language, get_language
-from esms_connectors.reports.model import Cell, Kind
+from esms_connectors.reports.model import Cell, Kind, Table, Term
 from esms_connectors.reports.tables import TABLES
 from esms_connectors.reports.xlsx import write_xlsx
 

@@ -16,9 +16,10 @@ from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_I
 from esms_connectors.ledger import Ledger, LedgerRow, SendState, Settlement
 from esms_connectors.recipients import Columns, Recipients, RejectsFile
 from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, send_bulk
-from esms_connectors.sending.campaign import Campaign, SourceChangedError, time_to_send
+from esms_connectors.sending.campaign import Campaign, SourceChangedError
 from esms_connectors.sending.channels import CareSmsChannel, ZnsChannel
 from esms_connectors.sending.plan import PlanChangedError
+from esms_connectors.sending.policy import time_to_send
 
 COLUMNS = Columns("phone", ("name", "service", "code", "date"))
 

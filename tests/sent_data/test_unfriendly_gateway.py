@@ -12,7 +12,8 @@ from disturbing_gateway import DAY, NEXT
 
 from esms_connectors import EsmsClient
 from esms_connectors.emulator import Emulator
-from esms_connectors.sent_data.reader import IncompleteWindowError, SentDataReader, WindowReading, windows_between
+from esms_connectors.sent_data.fetching import WindowReading
+from esms_connectors.sent_data.reader import IncompleteWindowError, SentDataReader, windows_between
 
 Key = tuple[str, str]
 

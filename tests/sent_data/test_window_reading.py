@@ -19,11 +19,11 @@ from esms_connectors import EsmsClient, InvalidRequestError, OutcomeUnknownError
 from esms_connectors.emulator import Emulator, http_status
 from esms_connectors.emulator import code as result_code
 from esms_connectors.gateway.errors import AuthenticationError
+from esms_connectors.sent_data.fetching import WindowReading
 from esms_connectors.sent_data.reader import (
     SENT_MESSAGE_SCHEMA,
     IncompleteWindowError,
     SentDataReader,
-    WindowReading,
     read_sent_messages,
     windows_between,
 )

@@ -22,12 +22,13 @@ from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.ledger import SendState, StepLink, check_run_key, step_run_key
 from esms_connectors.recipients import Columns, Recipient, Recipients, RejectsFile
 from esms_connectors.recipients.sources import Source
-from esms_connectors.sending.bulk import BulkIncompleteError, Progress, RunResult, send_bulk
+from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, send_bulk
 from esms_connectors.sending.campaign import Campaign, Watch
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.plan import Plan
 from esms_connectors.sending.policy import is_enough
 from esms_connectors.sending.reconcile import REFUSED_SETTLING
+from esms_connectors.sending.result import Progress
 from esms_connectors.sending.steps.looking import Seen, StepView, look_at_step
 from esms_connectors.sending.steps.people import People
 from esms_connectors.sending.steps.result import JourneyIncompleteError, JourneyResult
