@@ -159,8 +159,8 @@ def test_reports_say_in_one_line_which_extra_is_missing(tmp_path: Path) -> None:
     """For the words and for each kind of file."""
     for module, call in (
         ("babel", "import esms_connectors.reports"),
-        ("xlsxwriter", "from esms_connectors.reports import check_target; check_target('a.xlsx')"),
-        ("jinja2", "from esms_connectors.reports import check_target; check_target('a.html')"),
+        ("xlsxwriter", "from esms_connectors.reports.writing import check_target; check_target('a.xlsx')"),
+        ("jinja2", "from esms_connectors.reports.writing import check_target; check_target('a.html')"),
     ):
         code = f"import sys; sys.modules[{module!r}] = None; {call}"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
