@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from esms_connectors.delivery.polling import (
         DeliveryCounts,
         DeliveryGoal,
-        DeliveryPoller,
-        DeliveryTarget,
+        Looks,
         PollBackoff,
         Verdict,
     )
@@ -39,7 +38,8 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
 
     Say which in one of three ways: `sent` (what `SendSmsOperator` or `ZnsBulkOperator` returned, as `send.output`),
     `run_key` of a ledger, or `message_ids`. It looks once in the worker; `deferrable` then waits in the triggerer. The
-    target is fixed at that moment: wait after the sending task, not beside it.
+    target is fixed at that moment: wait after the sending task, not beside it. Of a campaign with a `fallback` people
+    are waited for, each once, whichever step reaches them; the triggerer then only wakes the task, which looks itself.
 
     Args:
         final_share: share of the messages that must be final.
@@ -55,7 +55,8 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         oa_id: for many `message_ids` of ZNS with a callback URL.
 
     Returns (XCom):
-        Counts by state, and ids of the first hundred messages that failed.
+        Counts by state, and ids of the first hundred messages that failed. With a fallback counts of people, and
+        `people` and `steps`: who came to each step and why, was delivered to, and late.
 
     Raises:
         AirflowSensorTimeout: the deadline came first. AirflowFailException: too few can arrive. With `soft_fail` both
@@ -113,15 +114,28 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         self.ledger_conn_id = ledger_conn_id
         self.hide_arguments(ledger_url=ledger_url)
         self.deferrable = deferrable
-        self._poller: DeliveryPoller | None = None
+        self._poller: Looks | None = None
         self._backoff: PollBackoff | None = None
         self._ends: Any = None
+        self._failed_looks = 0
 
     def execute(self, context: Context) -> Any:
         if not self.deferrable:
             # Around the waits between two looks too.
             with self.working():
                 return super().execute(context)
+        return self._look_or_defer(context)
+
+    def look_again(self, context: Context, ends: str, failures: int, event: object = None) -> dict[str, Any] | None:
+        """Behind a deferral of a wait for a campaign with a fallback."""
+        import pendulum
+
+        self._ends, self._failed_looks = pendulum.parse(ends), failures
+        return self._look_or_defer(context)
+
+    def _look_or_defer(self, context: Context) -> dict[str, Any] | None:
+        from esms_connectors.delivery.polling import DeliveryPoller
+
         with self.working():
             verdict, counts = self._look(context)
         if verdict is not None and verdict.value != "wait":
@@ -137,6 +151,9 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         poller, backoff, goal = self._poller, self._backoff, self._goal()
         assert poller is not None and backoff is not None  # noqa: S101, PT018 - _look made them
         self.log.info("%s; deferred until %s at the latest", counts, self._ends)
+        if not isinstance(poller, DeliveryPoller):
+            self._defer_chain(backoff.failures)
+            return None
         self.defer(
             trigger=DeliveryStatusTrigger(
                 esms_conn_id=self.esms_conn_id,
@@ -153,6 +170,18 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         )
         return None
 
+    def _defer_chain(self, failures: int) -> None:
+        """Until the next look: that needs the ledger, whose address a trigger must not keep."""
+        from esms_connectors.airflow.triggers import LookAgainTrigger
+
+        seconds = min(float(self.poke_interval), max(0.0, (self._ends - _now()).total_seconds()))
+        self.defer(
+            trigger=LookAgainTrigger(_now().add(seconds=seconds).isoformat()),
+            method_name="look_again",
+            kwargs={"ends": self._ends.isoformat(), "failures": failures},
+            timeout=timedelta(seconds=seconds) + _GRACE,
+        )
+
     def poke(self, context: Context) -> PokeReturnValue | bool:
         verdict, counts = self._look(context)
         if verdict is None or verdict.value == "wait":
@@ -166,6 +195,9 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
             # No outcome of the wait: wrong keys and a gateway that is down fail the task whatever soft_fail says, as
             # they do without a deferral.
             return self.execute_complete(context, event)
+        if next_method == "look_again":
+            # It knows what soft_fail is about, and Airflow would skip for every failure.
+            return self.look_again(context, **(next_kwargs or {}))
         return super().resume_execution(next_method, next_kwargs, context)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -182,7 +214,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
     def _look(self, context: Context) -> tuple[Verdict | None, DeliveryCounts]:
         """One look; None when it brought no answer and another one may."""
         from esms_connectors.airflow.arguments import whole_number
-        from esms_connectors.delivery.polling import DeliveryPoller, PollBackoff
+        from esms_connectors.delivery.polling import PollBackoff
         from esms_connectors.gateway.errors import EsmsError
 
         goal = self._goal()
@@ -190,7 +222,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
             self._ends = self._deadline(context)
         hook = EsmsHook(self.esms_conn_id)
         if self._poller is None:
-            self._poller = DeliveryPoller(self._target(hook, context))
+            self._poller = self._poller_of(hook, context)
             self._backoff = PollBackoff(
                 self.poke_interval, whole_number(self.max_failures, "max_failures"), self._failures_before(context)
             )
@@ -215,6 +247,8 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
 
     def _failures_before(self, context: Context) -> int:
         """How many looks failed in a row before this one: in `reschedule` mode each has a process of its own."""
+        if self._failed_looks:
+            return self._failed_looks
         store: Any = context.get("task_state_store") if self.reschedule else None
         found = None if store is None else store.get(_FAILURES, None)
         # The store is kept across tries, too.
@@ -237,9 +271,12 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
     def _deadline(self, context: Context) -> Any:
         return point_in_time(self.deadline, "deadline", context) or _now().add(seconds=int(self.timeout))
 
-    def _target(self, hook: EsmsHook, context: Context) -> DeliveryTarget:
+    def _poller_of(self, hook: EsmsHook, context: Context) -> Looks:
+        from functools import partial
+
         from esms_connectors.airflow.arguments import sms_types, text
-        from esms_connectors.delivery.polling import FEW_IDS, target_of_ids, target_of_run
+        from esms_connectors.delivery.chains import poller_of_run
+        from esms_connectors.delivery.polling import FEW_IDS, DeliveryPoller, target_of_ids
         from esms_connectors.gateway.errors import InvalidRequestError
 
         run_key, ids = text(self.run_key, "run_key"), self.message_ids
@@ -254,21 +291,25 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
                 )
             listed = self.sent.get("message_ids") or []
             # Of a few messages whose ids are all there nothing has to be looked up in a ledger.
-            complete = not self.sent.get("duplicates") and len(listed) <= FEW_IDS
+            complete = not self.sent.get("duplicates") and len(listed) <= FEW_IDS and not self.sent.get("steps")
             run_key, ids = (None, listed) if listed and complete else (str(self.sent["run_key"]), None)
         if run_key is not None:
             ledger_url = text(self.rendered("ledger_url", context), "ledger_url")
-            with hook.open_ledger(self.ledger_conn_id or None, ledger_url, or_local_file=True, create=False) as ledger:
-                return target_of_run(ledger, run_key)
+            opened = partial(
+                hook.open_ledger, self.ledger_conn_id or None, ledger_url, or_local_file=True, create=False
+            )
+            with opened() as ledger:
+                return poller_of_run(ledger, run_key, opened)
         if isinstance(ids, str):
             ids = (text(ids, "message_ids") or "").replace(",", " ").split()
-        return target_of_ids(
+        target = target_of_ids(
             list(ids or ()),
             sent_after=point_in_time(self.sent_after, "sent_after", context),
             sent_before=point_in_time(self.sent_before, "sent_before", context),
             sms_types=sms_types(self.sms_types),
             oa_id=text(self.oa_id, "oa_id"),
         )
+        return DeliveryPoller(target)
 
     def _end(self, verdict: Verdict, counts: DeliveryCounts) -> dict[str, Any]:
         from esms_connectors.delivery.polling import DeliveryTimeoutError, TooFewDeliveredError, check_verdict

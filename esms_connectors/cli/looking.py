@@ -11,32 +11,22 @@ from typing import Any
 import click
 import pendulum
 from click.core import ParameterSource
-from pendulum import DateTime
 
 from esms_connectors.cli.call import show_answer
 from esms_connectors.cli.output import json_option, print_json
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger
 from esms_connectors.cli.terminal import echo
-from esms_connectors.delivery.polling import (
-    DeliveryCounts,
-    DeliveryGoal,
-    DeliveryPoller,
-    Looks,
-    PollBackoff,
-    wait_for_delivery,
-)
-from esms_connectors.delivery.target import target_of_run
+from esms_connectors.delivery.chains import poller_of_run
+from esms_connectors.delivery.polling import DeliveryGoal, PollBackoff, wait_for_delivery
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError, MessageNotFoundError
 from esms_connectors.gateway.models import DeliveryReport, SmsType
 from esms_connectors.gateway.operations import answer_of
 from esms_connectors.gateway.phones import normalise_phone
-from esms_connectors.gateway.states import DeliveryState, state_of_row, state_of_totals
+from esms_connectors.gateway.states import state_of_row, state_of_totals
 from esms_connectors.gateway.times import read_time
 from esms_connectors.gateway.wire import VIETNAM
-from esms_connectors.ledger import Ledger
-from esms_connectors.sending.steps import people_of
 from esms_connectors.sending.template_lock import TemplateLock
 
 _PHONE = re.compile(r"\+?[\d .()-]{9,20}")
@@ -338,34 +328,6 @@ def _to_phone(client: EsmsClient, phone: str, since: datetime, until: datetime) 
     ]
 
 
-class _Chain:
-    """People of a chain of steps, each once, as messages that are waited for."""
-
-    def __init__(self, ledger: Ledger, run_key: str) -> None:
-        self._ledger, self._run_key = ledger, run_key
-        self._counts = DeliveryCounts(ledger.summary(run_key).total)
-
-    def look(self, client: EsmsClient, *, now: DateTime | None = None) -> DeliveryCounts:
-        people, _ = people_of(client, self._ledger, self._run_key)
-        states = {
-            DeliveryState.DELIVERED: people["delivered"],
-            DeliveryState.FAILED: people["not_reached"],
-            DeliveryState.SENT: people["sent"] + people["waiting"],
-        }
-        self._counts = DeliveryCounts(people.total() - people["skipped"], states)
-        return self._counts
-
-    def counts(self) -> DeliveryCounts:
-        return self._counts
-
-
-def _looks_of(ledger: Ledger, run_key: str) -> Looks:
-    """The messages of a run; of a chain its people, whichever step reaches them."""
-    if ledger.journeys.steps_of(run_key):
-        return _Chain(ledger, run_key)
-    return DeliveryPoller(target_of_run(ledger, run_key))
-
-
 @click.command()
 @click.argument("run_key")
 @ledger_option
@@ -373,14 +335,15 @@ def _looks_of(ledger: Ledger, run_key: str) -> Looks:
 @json_option
 def status(run_key: str, ledger_url: str | None, base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
     """
-    How many messages of a run have arrived by now.
+    How many messages of a run have arrived by now; of a campaign with `--else` how many people were reached, each
+    counted once, and what each step came to.
 
     \b
     Example:
       esms status march-campaign
     """
     with open_ledger(ledger_url, create=False) as ledger, open_client(base_url, sandbox) as client:
-        counts = _looks_of(ledger, run_key).look(client, now=machine_clock.now())
+        counts = poller_of_run(ledger, run_key).look(client, now=machine_clock.now())
     if as_json:
         print_json(counts.as_dict())
     else:
@@ -416,6 +379,7 @@ def wait(
 ) -> None:
     """
     Wait until the messages of a run are final, or so many have arrived; fails when the time is over, or it cannot be.
+    Of a campaign with `--else` people are counted, each once, whichever step reaches them.
 
     \b
     Example:
@@ -425,7 +389,7 @@ def wait(
     with open_ledger(ledger_url, create=False) as ledger, open_client(base_url, sandbox) as client:
         counts = wait_for_delivery(
             client,
-            _looks_of(ledger, run_key),
+            poller_of_run(ledger, run_key),
             goal,
             deadline=machine_clock.now().add(seconds=round(minutes * 60)),
             backoff=PollBackoff(poll_seconds=poll_seconds),

@@ -8,9 +8,12 @@ from datetime import datetime
 
 import click
 
+from esms_connectors.cli.output import json_option, print_json, print_separated
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger
+from esms_connectors.cli.streams import until_closed
 from esms_connectors.cli.terminal import echo
 from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.redaction import mask_phone
 from esms_connectors.recipients import OutputFile
 from esms_connectors.recipients.columns import PHONE_KEY
 from esms_connectors.sending.steps import OUTCOME_COLUMNS, Outcome, outcomes_of
@@ -22,6 +25,7 @@ from esms_connectors.sending.steps import OUTCOME_COLUMNS, Outcome, outcomes_of
 @click.option("--into", "warehouse", metavar="WAREHOUSE", help="DuckDB file or PostgreSQL: the table esms_outcomes.")
 @ledger_option
 @connection_options
+@json_option
 def outcomes(
     run_key: str,
     path: str | None,
@@ -29,18 +33,18 @@ def outcomes(
     ledger_url: str | None,
     base_url: str | None,
     sandbox: bool | None,
+    as_json: bool,
 ) -> None:
     """
-    What became of each row of a run and of the steps behind it: accepted, state, when, price, by your own key, so that
-    a campaign joins back to the customers.
+    What became of each row of a run and of the steps behind it: which step, why, when, its state and price, by your own
+    key, so that a campaign joins back to the customers. Without --out and --into it is listed here, phones masked.
 
     \b
     Examples:
+      esms outcomes march-campaign
       esms outcomes march-campaign --out results.csv
       esms outcomes march-campaign --into duckdb:///esms.duckdb
     """
-    if path is None and warehouse is None:
-        raise InvalidRequestError("Say where to: --out FILE, --into WAREHOUSE, or both.", field="out")
     with open_ledger(ledger_url, create=False) as ledger, open_client(base_url, sandbox) as client:
         about = ledger.run_about(run_key)
         if warehouse is not None and about.get("key_column") == PHONE_KEY:
@@ -50,6 +54,9 @@ def outcomes(
                 field="into",
             )
         found = list(outcomes_of(client, ledger, run_key))
+    if path is None and warehouse is None:
+        _list(found, as_json)
+        return
     if path is not None:
         _write(path, found)
     if warehouse is not None:
@@ -57,7 +64,27 @@ def outcomes(
 
         with open_warehouse(warehouse) as opened:
             opened.put_outcomes(run_key, [astuple(one) for one in found])
-    echo(f"{len(found):,} rows, {sum(one.accepted for one in found):,} accepted")
+    accepted = sum(one.accepted for one in found)
+    if as_json:
+        print_json({"rows": len(found), "accepted": accepted})
+    else:
+        echo(f"{len(found):,} rows, {accepted:,} accepted")
+
+
+def _list(found: list[Outcome], as_json: bool) -> None:
+    """The steps of a person one behind the other."""
+    names = [name for name in OUTCOME_COLUMNS if name not in ("journey", "message_id")]
+    # Sorting keeps the order of the steps.
+    first = {one.row_key: place for place, one in reversed(list(enumerate(found)))}
+    rows = (
+        {name: _plain(getattr(one, name)) for name in names} | {"row_key": mask_phone(one.row_key)}
+        for one in sorted(found, key=lambda one: first[one.row_key])
+    )
+    if as_json:
+        for row in until_closed(rows):
+            print_json(row)
+        return
+    print_separated(names, (list(row.values()) for row in rows), csv=False)
 
 
 def _write(path: str, found: list[Outcome]) -> None:

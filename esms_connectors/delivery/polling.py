@@ -63,11 +63,14 @@ class DeliveryCounts:
         expected: all that are waited for.
         by_state: those that the gateway showed.
         failed_ids: ids of the first hundred that failed or were rejected.
+        chain: of a chain of steps, whose people are counted here: `people` by where they stand, and `steps`, as in
+            `JourneyResult.as_dict`.
     """
 
     expected: int
     by_state: Mapping[DeliveryState, int] = field(default_factory=dict)
     failed_ids: tuple[str, ...] = ()
+    chain: Mapping[str, Any] | None = None
 
     def of(self, *states: DeliveryState) -> int:
         return sum(self.by_state.get(state, 0) for state in states)
@@ -105,19 +108,30 @@ class DeliveryCounts:
             "unseen": self.unseen,
             "final": self.final,
             "failed_ids": list(self.failed_ids),
+            **(self.chain or {}),
         }
 
     def __str__(self) -> str:
         parts = [f"{count} {state.value}" for state in DeliveryState if (count := self.by_state.get(state, 0))]
         if self.unseen:
             parts.append(f"{self.unseen} not seen yet")
-        return f"{self.final} of {self.total} final ({', '.join(parts) or 'none seen'})"
+        words = f"{self.final} of {self.total} final ({', '.join(parts) or 'none seen'})"
+        return "; ".join((words, *map(_step_words, (self.chain or {}).get("steps", ()))))
+
+
+def _step_words(step: Mapping[str, Any]) -> str:
+    """`2. sms: 3 people (2 failed, 1 not delivered within 15 minutes), 1 delivered`."""
+    because = ", ".join(f"{count} {reason}" for reason, count in step["reasons"].items())
+    late = f" ({step['late']} after the next step was sent)" if step["late"] else ""
+    people = f"{step['handed_on']} people{f' ({because})' if because else ''}"
+    return f"{step['step']}. {step['channel']}: {people}, {step['delivered']} delivered{late}"
 
 
 def counts_from_dict(plain: Mapping[str, Any]) -> DeliveryCounts:
     """What `DeliveryCounts.as_dict` gave."""
     by_state = {state: int(plain[state.value]) for state in DeliveryState if plain.get(state.value)}
-    return DeliveryCounts(int(plain["expected"]), by_state, tuple(plain.get("failed_ids") or ()))
+    chain = {name: plain[name] for name in ("people", "steps")} if "steps" in plain else None
+    return DeliveryCounts(int(plain["expected"]), by_state, tuple(plain.get("failed_ids") or ()), chain)
 
 
 class Verdict(enum.StrEnum):

@@ -12,14 +12,16 @@ from prefect.cache_policies import NO_CACHE
 from prefect.context import TaskRunContext
 from prefect.logging import get_run_logger
 
+from esms_connectors.delivery.chains import poller_of_run
 from esms_connectors.delivery.polling import (
     DeliveryCounts,
     DeliveryGoal,
+    DeliveryPoller,
     DeliveryTimeoutError,
+    Looks,
     PollBackoff,
     TooFewDeliveredError,
     target_of_ids,
-    target_of_run,
 )
 from esms_connectors.delivery.polling import wait_for_delivery as wait
 from esms_connectors.gateway.errors import InvalidRequestError
@@ -55,7 +57,8 @@ def wait_for_delivery(
     rate_limit: str | None = None,
 ) -> dict[str, Any]:
     """
-    Wait until the messages of a run are final, or so many have arrived.
+    Wait until the messages of a run are final, or so many have arrived. Of a campaign with a fallback people are
+    counted, each once, whichever step reaches them.
 
     Args:
         run_key: Of a campaign, or of `send_sms`; `{day}` is the day that the run was scheduled for.
@@ -70,7 +73,8 @@ def wait_for_delivery(
         rate_limit: A global concurrency limit with slot decay, shared by all workers: one slot a request.
 
     Returns:
-        Counts by state, `reached`, and the ids of the first hundred that failed; nobody's number.
+        Counts by state, `reached`, and the ids of the first hundred that failed; nobody's number. With a fallback also
+        `people` and `steps`: who came to each step and why, was delivered to, and late.
 
     Raises:
         TooFewDeliveredError, DeliveryTimeoutError: The goal was not reached.
@@ -84,11 +88,11 @@ def wait_for_delivery(
     with ExitStack() as stack:
         account = stack.enter_context(borrow_account(credentials, rate_limit))
         if run_key is not None:
-            target = target_of_run(stack.enter_context(borrow_ledger(ledger, create=False)), run_key)
+            looks: Looks = poller_of_run(stack.enter_context(borrow_ledger(ledger, create=False)), run_key)
         else:
-            target = target_of_ids(message_ids or ())
+            looks = DeliveryPoller(target_of_ids(message_ids or ()))
         name = artifact_key("esms-delivery", run_key or "messages")
-        bar = stack.enter_context(ProgressArtifact(name, "Messages that are final", target.expected))
+        bar = stack.enter_context(ProgressArtifact(name, "Messages that are final", looks.counts().expected))
         logger = get_run_logger()
 
         def tell(counts: DeliveryCounts) -> None:
@@ -98,7 +102,7 @@ def wait_for_delivery(
         try:
             counts = wait(
                 account.client,
-                target,
+                looks,
                 goal,
                 deadline=_started().add(seconds=timeout_seconds),
                 backoff=PollBackoff(poll_seconds=poll_seconds),

@@ -314,11 +314,20 @@ def delivery_report(
         run = opened.summary(run_key)
     counts = {name: told[name] for name in (*(state.value for state in DeliveryState), "unseen")}
     table = [{"state": name, "messages": count} for name, count in counts.items() if count]
-    table += [{"state": f"refused with code {code}", "messages": n} for code, n in run.rejected_by_code.items()]
+    if steps := told.get("steps"):
+        table = [{"people": name.replace("_", " "), "count": count} for name, count in told["people"].items() if count]
+        in_sync(create_table_artifact)(
+            table=[_step_line(step) for step in steps],
+            key=artifact_key("esms-delivery-steps", run_key),
+            description=f"Steps of run `{redact(run_key)}`; late: delivered after the next step was sent",
+        )
+    else:
+        table += [{"state": f"refused with code {code}", "messages": n} for code, n in run.rejected_by_code.items()]
     in_sync(create_table_artifact)(
         table=table,
         key=artifact_key("esms-delivery-result", run_key),
-        description=f"{told['final']} of {told['expected']} messages of run `{redact(run_key)}` are final",
+        description=f"{told['final']} of {told['expected']} {'people' if steps else 'messages'} of run "
+        f"`{redact(run_key)}` are final",
     )
     if delivered_share is not None and not told["reached"]:
         raise DeliveryShareError(
@@ -326,6 +335,12 @@ def delivery_report(
             f"{delivered_share:g} of them; {told['expected'] - told['final']} are not final yet."
         )
     return told
+
+
+def _step_line(step: Mapping[str, Any]) -> dict[str, Any]:
+    why = ", ".join(f"{count} {reason}" for reason, count in step["reasons"].items())
+    names = ("step", "channel", "handed_on", "accepted", "rejected", "delivered", "late")
+    return {**{name.replace("handed_on", "people"): step[name] for name in names}, "because": why}
 
 
 class DeliveryShareError(EsmsError):

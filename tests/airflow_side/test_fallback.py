@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pendulum
 import pytest
-from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 from task_runs import Runs
 
 from esms_connectors.airflow.ladder import AlertLadderOperator
 from esms_connectors.airflow.operators import ZnsBulkOperator
+from esms_connectors.airflow.retry import EsmsTaskError
+from esms_connectors.airflow.sensors import DeliveryStatusSensor
 from esms_connectors.airflow.triggers import LookAgainTrigger
-from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
-from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, http_status
+from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 
 VALUES = {"customer_name": "Lan", "service": "Goi dau", "code": "M1", "date": "15/05/2024"}
 ROWS = [{"phone": f"090100000{number}", **VALUES} for number in range(3)]
@@ -30,6 +33,19 @@ def task(connect: Callable[..., None], ledger_url: str) -> Callable[..., Any]:
         return ZnsBulkOperator(task_id="send", **{**given, "fallback": [SMS], **more})
 
     return make
+
+
+def chain_is_sent(task: Callable[..., Any], gateway: Emulator, runs: Runs) -> Any:
+    """The first of three is delivered to, the others got the SMS; what the operator returned."""
+    with pytest.raises(TaskDeferred):
+        runs(task())
+    for message in list(gateway.messages())[1:]:
+        gateway.set_status(message.message_id, 7, 2)
+    gateway.advance(minutes=16)
+    told = runs(task())
+    for message in list(gateway.messages())[3:]:
+        gateway.set_status(message.message_id, 7, 2)
+    return told
 
 
 def test_who_is_not_delivered_to_gets_the_sms_once(task: Callable[..., Any], gateway: Emulator, runs: Runs) -> None:
@@ -54,6 +70,58 @@ def test_who_is_not_delivered_to_gets_the_sms_once(task: Callable[..., Any], gat
     # Another try of a task that is done.
     assert runs(task())["steps"][1]["accepted"] == 2
     assert gateway.message_count == 5
+
+
+@pytest.mark.parametrize("by", ["sent", "run_key"])
+def test_the_sensor_waits_for_people(
+    task: Callable[..., Any], ledger_url: str, gateway: Emulator, runs: Runs, by: str
+) -> None:
+    """Each once, whichever step reaches them; deferred it keeps no address of the ledger; late ones are told."""
+    told = chain_is_sent(task, gateway, runs)
+    asked = {"sent": told} if by == "sent" else {"run_key": told["run_key"]}
+    sensor = DeliveryStatusSensor(task_id="wait", ledger_url=ledger_url, deferrable=True, poke_interval=60, **asked)
+    with pytest.raises(TaskDeferred) as defer:
+        runs(sensor)
+    assert (defer.value.method_name, type(defer.value.trigger)) == ("look_again", LookAgainTrigger)
+    assert ledger_url not in str(defer.value.trigger.serialize()) + str(defer.value.kwargs)
+    for message in gateway.messages():
+        gateway.set_status(message.message_id, 5, 1)
+    again = DeliveryStatusSensor(task_id="wait", ledger_url=ledger_url, deferrable=True, poke_interval=60, **asked)
+    again.render_template_fields(runs.context())
+    found = again.look_again(runs.context(), **(defer.value.kwargs or {}), event={"moment": ""})
+    assert found is not None
+    assert (found["expected"], found["delivered"], found["people"]["delivered"]) == (3, 3, 3)
+    assert [(step["handed_on"], step["delivered"], step["late"]) for step in found["steps"]] == [(3, 3, 2), (2, 2, 0)]
+
+
+def test_a_wait_for_people_keeps_its_deadline_and_its_failures(
+    task: Callable[..., Any], ledger_url: str, gateway: Emulator, runs: Runs
+) -> None:
+    """Over deferrals: a look that fails counts, and the time that was set when the wait began ends it."""
+    told = chain_is_sent(task, gateway, runs)
+
+    def sensor(**more: Any) -> DeliveryStatusSensor:
+        made = DeliveryStatusSensor(
+            task_id="wait", sent=told, ledger_url=ledger_url, deferrable=True, poke_interval=60, max_failures=3, **more
+        )
+        made.render_template_fields(runs.context())
+        return made
+
+    gateway.faults.add("*", http_status(500))
+    kwargs: dict[str, Any] = {"ends": pendulum.now("UTC").add(minutes=60).isoformat(), "failures": 0}
+    for failures in (1, 2):
+        with pytest.raises(TaskDeferred) as defer:
+            sensor().look_again(runs.context(), **kwargs)
+        assert defer.value.kwargs == {**kwargs, "failures": failures}
+        kwargs = dict(defer.value.kwargs or {})
+    with pytest.raises((EsmsError, EsmsTaskError), match="HTTP 500"):
+        sensor(soft_fail=True).resume_execution("look_again", kwargs, runs.context())
+    gateway.faults.clear()
+    over = {"ends": pendulum.now("UTC").isoformat(), "failures": 0, "event": {}}
+    with pytest.raises(AirflowSensorTimeout, match=r"2\. sms: 2 people"):
+        sensor().resume_execution("look_again", over, runs.context())
+    with pytest.raises(AirflowSkipException):
+        sensor(soft_fail=True).resume_execution("look_again", over, runs.context())
 
 
 def test_a_ladder_tells_one_after_the_other_until_one_is_delivered(

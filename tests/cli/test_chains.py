@@ -59,9 +59,31 @@ def test_a_chain_sends_each_step_once_and_again_goes_on(run: Run, emulator: Emul
     assert set(emulator.deliveries_by_phone().values()) == {2}
     # One person is one, whichever step they came to.
     status = json.loads(run("status", "evening", "--json").stdout)
-    assert (status["expected"], status["sent"]) == (3, 3)
+    assert (status["expected"], status["sent"], status["people"]["sent"]) == (3, 3, 3)
+    assert [(step["handed_on"], step["delivered"], step["late"]) for step in status["steps"]] == [(3, 0, 0), (3, 0, 0)]
+    assert status["steps"][1]["reasons"] == {"not delivered within 1 seconds": 3}
     shown = run("ledger", "show", "evening").stdout
     assert "step 2  sms, evening#2: 3 accepted (3 not delivered within 1 seconds)" in shown
+
+
+def test_wait_and_outcomes_show_one_journey_per_person(run: Run, emulator: Emulator, customers: Path) -> None:
+    """Which step each person came to and why, and what was delivered after the fallback; nobody's number."""
+    assert chain(run, customers).returncode == 0
+    late = next(one.message_id for one in emulator.messages() if one.phone == "0901000000")
+    for message in emulator.messages():
+        if message.message_id == late or message.function == "send_customer_care_sms":
+            emulator.set_status(message.message_id, 5, 1)
+    done = run("wait", "evening", "--json")
+    assert done.returncode == 0, done.stderr
+    waited = json.loads(done.stdout)
+    assert (waited["expected"], waited["delivered"], waited["people"]["delivered"]) == (3, 3, 3)
+    assert [(step["delivered"], step["late"]) for step in waited["steps"]] == [(1, 1), (3, 0)]
+    assert "1. zns: 3 people, 1 delivered (1 after the next step was sent)" in run("status", "evening").stdout
+    listed = [json.loads(line) for line in run("outcomes", "evening", "--json").stdout.splitlines()]
+    assert [(one["step"], one["channel"]) for one in listed] == [(1, "zns"), (2, "sms")] * 3
+    assert [one["late"] for one in listed] == [True, False, False, False, False, False]
+    assert [one["because"] for one in listed[:2]] == ["", "not delivered within 1 seconds"]
+    assert "0901000" not in run("outcomes", "evening").stdout
 
 
 def test_the_plan_of_a_chain_sends_nothing(run: Run, emulator: Emulator, customers: Path) -> None:

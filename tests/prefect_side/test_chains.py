@@ -11,7 +11,14 @@ from conftest import name_of, save_as
 from prefect import flow
 
 from esms_connectors.emulator import DEMO_TEMPLATE_ID, Emulator, Progress
-from esms_connectors.prefect import ChannelCampaign, EsmsCredentials, EsmsLedger, campaign, tell_by_ladder
+from esms_connectors.prefect import (
+    ChannelCampaign,
+    EsmsCredentials,
+    EsmsLedger,
+    campaign,
+    delivery_report,
+    tell_by_ladder,
+)
 
 VALUES = ["customer_name", "service", "code", "date"]
 
@@ -49,6 +56,15 @@ def test_zns_else_sms_each_once(ordered: Callable[..., ChannelCampaign], gateway
     assert (told["people"]["sent"], told["chain_complete"]) == (3, True)
     assert campaign(asked)["sent_by_this_try"] == 0
     assert set(gateway.deliveries_by_phone().values()) == {2}
+    late = next(iter(gateway.messages())).message_id
+    for message in gateway.messages():
+        if message.message_id == late or message.function == "send_customer_care_sms":
+            gateway.set_status(message.message_id, 5, 1)
+    # People, each once, whichever step reached them.
+    report = delivery_report("evening", credentials=asked.credentials, ledger=asked.ledger, poll_seconds=1)
+    assert (report["expected"], report["delivered"], report["reached"]) == (3, 3, True)
+    assert report["people"]["delivered"] == 3
+    assert [(step["handed_on"], step["delivered"], step["late"]) for step in report["steps"]] == [(3, 1, 1), (3, 3, 0)]
 
 
 @pytest.mark.parametrize(

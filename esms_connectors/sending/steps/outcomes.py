@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 
@@ -10,9 +10,10 @@ import pendulum
 from pendulum import DateTime
 
 from esms_connectors.gateway.client import EsmsClient
-from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.ledger import Ledger, SendState, StepLink, rule_of
-from esms_connectors.sending.steps.looking import StepRow, StepView, look_at_step
+from esms_connectors.sending.steps.looking import StepRow, StepView
+from esms_connectors.sending.steps.people import People
+from esms_connectors.sending.steps.whole import links_of, people_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +24,11 @@ class Outcome:
     Attributes:
         journey, run_key, step: the run that was asked for, and the step of it; a run that stands alone is its step 1.
         row_key: as the ledger keeps it: the key column, or the phone where there is none.
+        because: why this step was sent, such as `not delivered within 15 minutes`; empty for the first.
         accepted: whether the gateway took it.
         state: of an accepted message what the gateway shows (pending, sent, delivered, failed, rejected, undocumented),
             or unseen; of the others what the ledger knows (rejected, skipped, unknown, held, claimed, not_sent).
+        late: it was delivered, and the next step had been sent before that was known.
         code, reason: the gateway's, of what was refused.
         sent_at: the first attempt, or what the gateway tells; UTC.
         price_vnd: where the gateway tells it.
@@ -36,8 +39,10 @@ class Outcome:
     step: int
     row_key: str = field(repr=False)
     channel: str
+    because: str
     accepted: bool
     state: str
+    late: bool
     code: str | None
     reason: str
     message_id: str | None
@@ -56,19 +61,18 @@ def outcomes_of(client: EsmsClient, ledger: Ledger, run_key: str) -> Iterator[Ou
         InvalidRequestError: no such run.
         GatewayError, NotSentError, OutcomeUnknownError: the gateway could not be read.
     """
-    kind = ledger.run_about(run_key)["kind"]
-    for link in ledger.journeys.steps_of(run_key) or (StepLink(1, run_key, kind, 0.0),):
-        try:
-            view = look_at_step(client, ledger, link.run_key)
-        except InvalidRequestError:
-            if link.step == 1:
-                raise
+    people = people_of(client, ledger, run_key)
+    for link in links_of(ledger, run_key):
+        if (view := people.views[link.step - 1]) is None:
             continue  # nobody came to it
+        reasons = ledger.journeys.reasons(link.run_key) if link.step > 1 else {}
         for row in sorted(view.rows.values(), key=lambda row: (row.line, row.request_id)):
-            yield _outcome(run_key, link, view, row)
+            yield _outcome(run_key, link, view, row, reasons, people)
 
 
-def _outcome(journey: str, link: StepLink, view: StepView, row: StepRow) -> Outcome:
+def _outcome(
+    journey: str, link: StepLink, view: StepView, row: StepRow, reasons: Mapping[str, str], people: People
+) -> Outcome:
     accepted = row.state is SendState.ACCEPTED
     seen = view.seen.get(row.message_id or "") if accepted else None
     state = row.state.value
@@ -83,8 +87,10 @@ def _outcome(journey: str, link: StepLink, view: StepView, row: StepRow) -> Outc
         link.step,
         row.row_key,
         link.channel,
+        reasons.get(row.request_id, ""),
         accepted,
         state,
+        state == "delivered" and people.row_after(link.step - 1, row) is not None,
         None if accepted else row.code,
         "" if accepted else row.reason,
         row.message_id,

@@ -2,34 +2,54 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
-from esms_connectors.ledger import Ledger
-from esms_connectors.sending.steps.looking import look_at_step
+from esms_connectors.ledger import Ledger, StepLink
+from esms_connectors.sending.steps.looking import Seen, look_at_step
 from esms_connectors.sending.steps.people import People
-from esms_connectors.sending.steps.result import StepResult
 
 
-def people_of(client: EsmsClient, ledger: Ledger, run_key: str) -> tuple[Counter[str], tuple[StepResult, ...]]:
+def people_of_steps(ledger: Ledger, links: Sequence[StepLink]) -> People:
+    """The people of a chain with these steps, who are not looked at yet."""
+    afters = [timedelta(seconds=link.after_seconds) for link in links[1:]]
+    return People(ledger, [link.run_key for link in links], afters)
+
+
+def people_of(
+    client: EsmsClient, ledger: Ledger, run_key: str, *, known: Mapping[str, Mapping[str, Seen]] | None = None
+) -> People:
     """
-    Look at every step of the chain `run_key`: people by where they stand, each once, and what each step came to.
+    Look at every step of the chain `run_key`. A run that stands alone is a chain of one step.
+
+    Args:
+        known: what earlier looks saw, by run key of the step; see `look_at_step`.
+
+    Returns:
+        `counts()` has the people by where they stand, each once; `results(links)` what each step came to.
 
     Raises:
-        InvalidRequestError: the run is no chain.
+        InvalidRequestError: no such run.
         GatewayError, NotSentError, OutcomeUnknownError: the gateway could not be read.
     """
-    links = ledger.journeys.steps_of(run_key)
-    if not links:
-        raise InvalidRequestError(f"Run {run_key!r} has no steps behind it.", field="run_key")
-    afters = [timedelta(seconds=link.after_seconds) for link in links[1:]]
-    people = People(ledger, [link.run_key for link in links], afters)
-    for index, link in enumerate(links):
+    people = people_of_steps(ledger, links_of(ledger, run_key))
+    for index, step in enumerate(people.run_keys):
         try:
-            people.views[index] = look_at_step(client, ledger, link.run_key)
+            people.views[index] = look_at_step(client, ledger, step, known=(known or {}).get(step))
         except InvalidRequestError:
             if index == 0:
                 raise
-    return people.counts(), people.results(links)
+    return people
+
+
+def links_of(ledger: Ledger, run_key: str) -> tuple[StepLink, ...]:
+    """
+    The steps of a run; of one that stands alone itself.
+
+    Raises:
+        InvalidRequestError: no such run.
+    """
+    kind = ledger.run_about(run_key)["kind"]
+    return ledger.journeys.steps_of(run_key) or (StepLink(1, run_key, kind, 0.0),)

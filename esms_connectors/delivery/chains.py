@@ -1,0 +1,81 @@
+"""Did the people of a chain of steps get their message? Each counts once, whichever step reaches them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+
+from pendulum import DateTime
+
+from esms_connectors.delivery.polling import DeliveryCounts, DeliveryPoller, Looks
+from esms_connectors.delivery.target import target_of_run
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.states import DeliveryState
+from esms_connectors.ledger import Ledger
+from esms_connectors.sending.steps import PEOPLE, Seen, links_of, people_of
+
+OpenLedger = Callable[[], AbstractContextManager[Ledger]]
+
+
+class ChainPoller:
+    """
+    The people of a chain, as messages that are waited for: final is who was delivered to, or cannot be any more.
+
+    Args:
+        run_key: of the first step.
+        open_ledger: opens the ledger for one look.
+        expected: people, before the first look.
+    """
+
+    def __init__(self, run_key: str, open_ledger: OpenLedger, expected: int = 0) -> None:
+        self._run_key, self._open_ledger = run_key, open_ledger
+        self._known: dict[str, Mapping[str, Seen]] = {}
+        self._counts = DeliveryCounts(expected)
+
+    def look(self, client: EsmsClient, *, now: DateTime | None = None) -> DeliveryCounts:
+        """
+        Look at every step once; by the gateway's clock, whatever `now` says.
+
+        Raises:
+            InvalidRequestError: no such run.
+            GatewayError, NotSentError, OutcomeUnknownError: the gateway could not be read.
+        """
+        with self._open_ledger() as ledger:
+            people = people_of(client, ledger, self._run_key, known=self._known)
+            steps = people.results(links_of(ledger, self._run_key))
+        self._known = {view.run_key: view.seen for view in people.views if view is not None}
+        found = people.counts()
+        states = {
+            DeliveryState.DELIVERED: found["delivered"],
+            DeliveryState.FAILED: found["not_reached"],
+            DeliveryState.SENT: found["sent"] + found["waiting"],
+        }
+        chain = {"people": {name: found[name] for name in PEOPLE}, "steps": [step.as_dict() for step in steps]}
+        self._counts = DeliveryCounts(found.total() - found["skipped"], states, chain=chain)
+        return self._counts
+
+    def counts(self) -> DeliveryCounts:
+        """What the last look came to."""
+        return self._counts
+
+
+def poller_of_run(ledger: Ledger, run_key: str, open_ledger: OpenLedger | None = None) -> Looks:
+    """
+    What to wait for: the messages of a run, or the people of the chain that it begins.
+
+    Args:
+        ledger: is asked now.
+        open_ledger: opens the ledger for each look at a chain; None looks into `ledger`, which must stay open.
+
+    Raises:
+        InvalidRequestError: no such run, or none of its messages went out.
+    """
+    if not ledger.journeys.steps_of(run_key):
+        return DeliveryPoller(target_of_run(ledger, run_key))
+    people = ledger.summary(run_key).total
+    if not people:
+        raise InvalidRequestError(
+            f"Run {run_key!r} has no message that went out: nothing to wait for.", field="run_key"
+        )
+    return ChainPoller(run_key, open_ledger or (lambda: nullcontext(ledger)), people)
