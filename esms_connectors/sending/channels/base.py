@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import pendulum
 
-from esms_connectors.gateway.arguments import check_callback_url
+from esms_connectors.gateway.arguments import check_callback_url, check_label
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.endpoints import Endpoint
 from esms_connectors.gateway.errors import GatewayError, InvalidRequestError
@@ -96,6 +96,7 @@ class Channel(ABC):
         key_is: what the key column stands for where the channel needs one.
         tells_who: whether the gateway tells of each message whether it was delivered.
         by_position: whether values of a row may go by the order of a template; else they go by name.
+        identity: names of its attributes that a run key stands for, beside the time: ids and names.
     """
 
     client: EsmsClient
@@ -114,8 +115,11 @@ class Channel(ABC):
     key_is: ClassVar[str] = ""
     tells_who: ClassVar[bool] = True
     by_position: ClassVar[bool] = False
+    identity: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
+        for name in self.identity:
+            check_label(getattr(self, name), name)
         if self.send_at is not None and self.send_at.tzinfo is None:
             raise InvalidRequestError(
                 "send_at needs a time with a zone, such as 2026-12-24T08:00+07:00.", field="send_at"
@@ -144,10 +148,11 @@ class Channel(ABC):
 
     def about(self) -> dict[str, str]:
         """What is the same for all rows of a run; a run key stands for one of it."""
+        told = {name: str(getattr(self, name)) for name in self.identity}
         # Until then a message may not be listed anywhere, so its absence proves nothing.
-        if self.send_at is None:
-            return {}
-        return {"send_at": pendulum.instance(self.send_at).in_timezone("UTC").to_iso8601_string()}
+        if self.send_at is not None:
+            told["send_at"] = pendulum.instance(self.send_at).in_timezone("UTC").to_iso8601_string()
+        return told
 
     def row_rules(self) -> ZnsTemplate | None:
         """The template that every row is held against, where the channel has one; asked for once."""

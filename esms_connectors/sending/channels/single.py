@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from datetime import datetime
+from typing import ClassVar, TypedDict
 
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.models import Submission
@@ -13,6 +14,15 @@ from esms_connectors.ledger import Claim, SendState, Settlement
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave
 from esms_connectors.sending.channels.settlement import send_single
+
+
+class Scheduled(TypedDict):
+    """When a message goes out, its campaign, who hears of it, and the id it goes under."""
+
+    send_at: datetime | None
+    campaign: str
+    callback_url: str | None
+    request_id: str
 
 
 @dataclass
@@ -26,6 +36,15 @@ class SingleChannel(Channel):
 
     def calls(self, rows: int) -> int:
         return rows
+
+    def scheduled(self, campaign: str, request_id: str) -> Scheduled:
+        """The options of a method that takes all of them."""
+        return {
+            "send_at": self.send_at,
+            "campaign": campaign,
+            "callback_url": self.callback_url,
+            "request_id": request_id,
+        }
 
     @abstractmethod
     def submit(self, client: EsmsClient, recipient: Recipient, campaign: str, request_id: str) -> Submission:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import ClassVar
 
-from esms_connectors.gateway.arguments import check_label
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.endpoints import (
     SEND_ADVERTISING_SMS,
@@ -43,13 +42,7 @@ class CareSmsChannel(SmsChannel):
     kind: ClassVar[str] = "sms"
     endpoint: ClassVar[Endpoint] = SEND_CUSTOMER_CARE_SMS
     priced_as: ClassVar[SmsType] = SmsType.CUSTOMER_CARE
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_label(self.brandname, "brandname")
-
-    def about(self) -> dict[str, str]:
-        return {"brandname": self.brandname, **super().about()}
+    identity: ClassVar[tuple[str, ...]] = ("brandname",)
 
     def estimate(self, recipients: Sequence[Recipient]) -> Decimal | None:
         text = self.rendered(recipients[0])
@@ -61,10 +54,7 @@ class CareSmsChannel(SmsChannel):
             recipient.phone,
             self.rendered(recipient),
             self.brandname,
-            send_at=self.send_at,
-            campaign=campaign,
-            callback_url=self.callback_url,
-            request_id=request_id,
+            **self.scheduled(campaign, request_id),
         )
 
 
@@ -78,12 +68,7 @@ class FixedNumberChannel(SmsChannel):
 
     def submit(self, client: EsmsClient, recipient: Recipient, campaign: str, request_id: str) -> Submission:
         return client.send_fixed_number_sms(
-            recipient.phone,
-            self.rendered(recipient),
-            send_at=self.send_at,
-            campaign=campaign,
-            callback_url=self.callback_url,
-            request_id=request_id,
+            recipient.phone, self.rendered(recipient), **self.scheduled(campaign, request_id)
         )
 
 
@@ -105,12 +90,12 @@ class AdvertisingChannel(Channel):
     largest_chunk: ClassVar[int] = SEND_ADVERTISING_SMS.max_items or 5000
     smallest_chunk: ClassVar[int] = SEND_ADVERTISING_SMS.min_items
     frozen: ClassVar[bool] = True
+    identity: ClassVar[tuple[str, ...]] = ("brandname",)
     # Of a batch it tells totals.
     tells_who: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_label(self.brandname, "brandname")
         self.text = sms_text(self.text)
         if self.plain:
             self.text = without_diacritics(self.text)
@@ -121,9 +106,6 @@ class AdvertisingChannel(Channel):
 
     def rendered(self, recipient: Recipient) -> str:
         return self.text
-
-    def about(self) -> dict[str, str]:
-        return {"brandname": self.brandname, **super().about()}
 
     def payload(self, recipient: Recipient) -> str:
         return self.text

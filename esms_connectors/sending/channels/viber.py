@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from esms_connectors.gateway.arguments import check_label
 from esms_connectors.gateway.calls.channels import viber_parts
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.endpoints import SEND_VIBER, Endpoint
@@ -35,14 +34,11 @@ class ViberChannel(TextChannel):
     endpoint: ClassVar[Endpoint] = SEND_VIBER
     priced_as: ClassVar[SmsType] = SmsType.VIBER
     schedulable: ClassVar[bool] = False
+    identity: ClassVar[tuple[str, ...]] = ("brandname",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_label(self.brandname, "brandname")
         viber_parts(self.text, self.image_url, self.button_url, self.button_label, spelling="Ott")
-
-    def about(self) -> dict[str, str]:
-        return {"brandname": self.brandname, **super().about()}
 
     def payload(self, recipient: Recipient) -> str:
         more = (self.image_url or "", self.button_url or "", self.button_label or "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from esms_connectors.gateway.arguments import check_choice, check_label, check_range
+from esms_connectors.gateway.arguments import check_choice, check_range
 from esms_connectors.gateway.calls.voice import VOICES
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.endpoints import MAKE_CALL_FROM_TEMPLATE, MAKE_VOICE_OTP_CALL, Endpoint
@@ -39,12 +39,7 @@ class VoiceOtpChannel(TextChannel):
 
     def submit(self, client: EsmsClient, recipient: Recipient, campaign: str, request_id: str) -> Submission:
         return client.make_voice_otp_call(
-            recipient.phone,
-            self.rendered(recipient),
-            send_at=self.send_at,
-            campaign=campaign,
-            callback_url=self.callback_url,
-            request_id=request_id,
+            recipient.phone, self.rendered(recipient), **self.scheduled(campaign, request_id)
         )
 
 
@@ -67,10 +62,10 @@ class CallChannel(SingleChannel):
     kind: ClassVar[str] = "call"
     endpoint: ClassVar[Endpoint] = MAKE_CALL_FROM_TEMPLATE
     by_position: ClassVar[bool] = True
+    identity: ClassVar[tuple[str, ...]] = ("template_id",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_label(self.template_id, "template_id")
         if self.voice is not None:
             check_choice(self.voice, VOICES, "voice")
         if self.speed is not None:
@@ -79,9 +74,6 @@ class CallChannel(SingleChannel):
     @property
     def message_class(self) -> MessageClass:
         return MessageClass.CARE
-
-    def about(self) -> dict[str, str]:
-        return {"template_id": self.template_id, **super().about()}
 
     def payload(self, recipient: Recipient) -> str:
         return spelled(_values(recipient))

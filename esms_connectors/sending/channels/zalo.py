@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from esms_connectors.gateway import zalo_payloads as payloads
-from esms_connectors.gateway.arguments import check_label
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.endpoints import SEND_ZALO_CONSULTING_TEXT, SEND_ZALO_TRANSACTION, Endpoint
 from esms_connectors.gateway.errors import InvalidRequestError
@@ -45,7 +44,23 @@ def _button(given: Mapping[str, Any], number: int) -> ZaloButton:
 
 
 @dataclass
-class ZaloTextChannel(TextChannel):
+class FollowerChannel(SingleChannel):
+    """Messages of an Official Account to its followers: people go by their user id, and there is no time of sending."""
+
+    buttons: Sequence[ZaloButton | Mapping[str, Any]] = field(default=(), kw_only=True)
+
+    priced_as: ClassVar[SmsType] = SmsType.ZALO_FOLLOWER
+    schedulable: ClassVar[bool] = False
+    addressed_by: ClassVar[str] = "zalo_user_id"
+    identity: ClassVar[tuple[str, ...]] = ("oa_id",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.buttons = read_buttons(self.buttons)
+
+
+@dataclass
+class ZaloTextChannel(TextChannel, FollowerChannel):
     """
     A consulting message to a Zalo user: a text, alone or with a picture or buttons. Carries no campaign, so what is in
     doubt cannot be looked up.
@@ -58,20 +73,14 @@ class ZaloTextChannel(TextChannel):
 
     oa_id: str
     image_url: str | None = field(default=None, kw_only=True)
-    buttons: Sequence[ZaloButton | Mapping[str, Any]] = field(default=(), kw_only=True)
     # A text alone has no documented request id: after a crash all of a chunk stay in doubt.
     chunk_size: int = field(default=1, kw_only=True)
 
     kind: ClassVar[str] = "zalo-text"
     endpoint: ClassVar[Endpoint] = SEND_ZALO_CONSULTING_TEXT
-    priced_as: ClassVar[SmsType] = SmsType.ZALO_FOLLOWER
-    schedulable: ClassVar[bool] = False
-    addressed_by: ClassVar[str] = "zalo_user_id"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_label(self.oa_id, "oa_id")
-        self.buttons = read_buttons(self.buttons)
         if self.image_url is not None and self.buttons:
             raise InvalidRequestError("A consulting message has a picture or buttons, not both.", field="image_url")
         self._message(self.text)
@@ -83,9 +92,6 @@ class ZaloTextChannel(TextChannel):
         if self.buttons:
             return payloads.text_with_buttons(text, read_buttons(self.buttons))
         return {"text": payloads.check_length(text, payloads.MAX_TEXT, "text")}
-
-    def about(self) -> dict[str, str]:
-        return {"oa_id": self.oa_id, **super().about()}
 
     def payload(self, recipient: Recipient) -> str:
         return json.dumps(self._message(self.rendered(recipient)), sort_keys=True, ensure_ascii=False)
@@ -101,7 +107,7 @@ class ZaloTextChannel(TextChannel):
 
 
 @dataclass
-class ZaloTransactionChannel(SingleChannel):
+class ZaloTransactionChannel(FollowerChannel):
     """
     A card about a transaction to a Zalo user: banner, header, text, table, buttons. Carries no campaign, so what is in
     doubt cannot be looked up.
@@ -117,19 +123,14 @@ class ZaloTransactionChannel(SingleChannel):
     oa_id: str
     template_type: str
     elements: Elements = field(repr=False)
-    buttons: Sequence[ZaloButton | Mapping[str, Any]] = field(default=(), kw_only=True)
     language: str | None = field(default=None, kw_only=True)
 
     kind: ClassVar[str] = "zalo-transaction"
     endpoint: ClassVar[Endpoint] = SEND_ZALO_TRANSACTION
-    priced_as: ClassVar[SmsType] = SmsType.ZALO_FOLLOWER
-    schedulable: ClassVar[bool] = False
-    addressed_by: ClassVar[str] = "zalo_user_id"
+    identity: ClassVar[tuple[str, ...]] = ("oa_id", "template_type")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_label(self.oa_id, "oa_id")
-        self.buttons = read_buttons(self.buttons)
         payloads.transaction(self.template_type, self.elements, read_buttons(self.buttons), self.language)
         for text in _texts_in(self.elements):
             check_placeholders(text)
@@ -137,9 +138,6 @@ class ZaloTransactionChannel(SingleChannel):
     @property
     def message_class(self) -> MessageClass:
         return MessageClass.TRANSACTION
-
-    def about(self) -> dict[str, str]:
-        return {"oa_id": self.oa_id, "template_type": self.template_type, **super().about()}
 
     @property
     def placeholders(self) -> tuple[str, ...]:

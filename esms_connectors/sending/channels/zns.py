@@ -52,6 +52,7 @@ class TemplateChannel(Channel):
 
     by_position: ClassVar[bool] = True
     names_needed: ClassVar[bool] = False
+    identity: ClassVar[tuple[str, ...]] = ("template_id", "oa_id")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -63,9 +64,6 @@ class TemplateChannel(Channel):
         """As Zalo tags the template; a transaction where the tag is another one or not known."""
         tag = (self.template.tag if self.template is not None else None) or ""
         return _CLASS_OF_TAG.get(tag.upper(), MessageClass.TRANSACTION)
-
-    def about(self) -> dict[str, str]:
-        return {"template_id": self.template_id, "oa_id": self.oa_id, **super().about()}
 
     def row_rules(self) -> ZnsTemplate | None:
         if self.template is None and self._untold is None:

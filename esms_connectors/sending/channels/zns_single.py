@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import ClassVar
 
-from esms_connectors.gateway.arguments import check_label
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.endpoints import SEND_MULTI_CHANNEL, SEND_ZNS, SEND_ZNS_JOURNEY, Endpoint
 from esms_connectors.gateway.errors import InvalidRequestError
@@ -43,11 +42,8 @@ class ZnsByNameChannel(SingleChannel, TemplateChannel):
             self.template_id,
             self.oa_id,
             self.named(recipient),
-            send_at=self.send_at,
-            campaign=campaign,
-            callback_url=self.callback_url,
-            request_id=request_id,
             sending_mode=self.sending_mode,
+            **self.scheduled(campaign, request_id),
         )
 
 
@@ -100,6 +96,7 @@ class MultiChannelChannel(SingleChannel, TemplateChannel):
     chunk_size: int = field(default=1, kw_only=True)
 
     names_needed: ClassVar[bool] = True
+    identity: ClassVar[tuple[str, ...]] = ("brandname", *TemplateChannel.identity)
 
     kind: ClassVar[str] = "multi-channel"
     endpoint: ClassVar[Endpoint] = SEND_MULTI_CHANNEL
@@ -110,12 +107,8 @@ class MultiChannelChannel(SingleChannel, TemplateChannel):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_label(self.brandname, "brandname")
         self.text = sms_text(self.text)
         check_placeholders(self.text)
-
-    def about(self) -> dict[str, str]:
-        return {"brandname": self.brandname, **super().about()}
 
     def row_rules(self) -> ZnsTemplate | None:
         template = super().row_rules()
