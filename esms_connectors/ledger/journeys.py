@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from esms_connectors.gateway.errors import InvalidRequestError
@@ -98,6 +99,22 @@ class Journeys:
                 {"run_key": run_key},
             ).fetchall()
         return tuple(StepLink(step, key, channel, after_ms / 1000) for step, key, channel, after_ms in found)
+
+    def begun(self, start: datetime, end: datetime, most: int) -> list[str]:
+        """Run keys of the latest journeys that began from `start` until before `end`, the first one first."""
+        import sqlalchemy as sa
+
+        values = {"start": round(start.timestamp() * 1000), "end": round(end.timestamp() * 1000), "most": most}
+        with self._reading() as connection:
+            found = connection.execute(
+                sa.text(
+                    "SELECT run.run_key FROM esms_runs AS run JOIN esms_journeys AS journey "
+                    "ON journey.run_key = run.run_key AND journey.step = 1 "
+                    "WHERE began_ms >= :start AND began_ms < :end ORDER BY began_ms DESC, run.run_key LIMIT :most"
+                ),
+                values,
+            ).scalars()
+            return list(found)[::-1]
 
     def register(self, run_key: str, steps: Sequence[StepLink]) -> None:
         """

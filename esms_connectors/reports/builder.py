@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -12,6 +12,7 @@ from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestErr
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.ledger import Ledger
 from esms_connectors.reports.carriers import CARRIERS
+from esms_connectors.reports.chains import chain_tables
 from esms_connectors.reports.coverage import Coverage, coverage_of
 from esms_connectors.reports.funnel import LedgerCounts, count_ledger, funnel_tables, reasons_table, type_term
 from esms_connectors.reports.masking import without_phones
@@ -82,7 +83,8 @@ def make_report(
                 f"Nothing was loaded into {warehouse.name} of {_in_words(period)}: load it first, with esms pull "
                 f"--from {period.start.astimezone(_ZONE):%Y-%m-%d}."
             )
-        return _ReportBuilder(reader, period, made_at, coverage, counts).report(
+        chains = [] if ledger is None else list(chain_tables(ledger, reader, period, coverage.read_at))
+        return _ReportBuilder(reader, period, made_at, coverage, counts, chains).report(
             before, coverage_of(loads, before, made_at), sources, with_phones=with_phones
         )
 
@@ -137,13 +139,20 @@ class _ReportBuilder:
     """One report while it is made: the questions, and the tables that their answers become."""
 
     def __init__(
-        self, reader: Reader, period: Period, now: datetime, coverage: Coverage, counts: LedgerCounts | None
+        self,
+        reader: Reader,
+        period: Period,
+        now: datetime,
+        coverage: Coverage,
+        counts: LedgerCounts | None,
+        chains: Sequence[Table],
     ) -> None:
         self._reader = reader
         self._period = period
         self._now = now
         self._coverage = coverage
         self._counts = counts
+        self._chains = chains
         self._whole, self._unpriced, self._regressed = measure_whole(reader, period)
 
     def report(
@@ -162,6 +171,7 @@ class _ReportBuilder:
             self._days(),
             self._types(),
             self._campaigns(),
+            *self._chains,
             *self._carriers(),
             reasons_table(self._counts, outcomes, MOST_REASONS),
             _speed_table(speeds, speed),

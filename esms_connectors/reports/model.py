@@ -128,7 +128,8 @@ class Report:
         sources: names of the warehouse, and of the ledger if there was one; without passwords.
         headline: in the order of importance.
         tables: by name, in the order they are read in; `tables.py` has their columns. A table without rows is there,
-            except: `carriers` where phones are not kept in a form that tells, `recipients` unless asked for.
+            except: `chains` and `handed_on` where no campaign has a fallback, `carriers` where phones are not kept in a
+            form that tells, `recipients` unless asked for.
         notes: about the report as a whole; warnings first.
     """
 

@@ -98,6 +98,14 @@ ORDER BY moment, row_key COLLATE "C" LIMIT $most
 """
 
 
+# A join: a list that is looked through for each row takes minutes.
+_SEEN = f"""
+SELECT message_id, state, price_vnd FROM {MESSAGES}
+WHERE window_end > $start AND message_id IN (SELECT unnest(CAST($ids AS text[])))
+"""
+_IDS_AT_ONCE = 50_000
+
+
 @dataclass(frozen=True, slots=True)
 class Measures:
     """What is counted of any set of messages; `open` is whatever is not final."""
@@ -235,6 +243,14 @@ def undelivered(
 ) -> Iterator[tuple[str | None, int | None, str | None, str, datetime, Decimal | None]]:
     """(phone, type, campaign, state, moment, price) of the first `most`."""
     yield from reader.read(_RECIPIENTS, most=most, **_span(period))
+
+
+def seen_messages(
+    reader: Reader, since: datetime, message_ids: Sequence[str]
+) -> Iterator[tuple[str, str, Decimal | None]]:
+    """(id, state, price) of those messages that the warehouse has; they were created since then."""
+    for first in range(0, len(message_ids), _IDS_AT_ONCE):
+        yield from reader.read(_SEEN, start=since, ids=list(message_ids[first : first + _IDS_AT_ONCE]))
 
 
 def _span(period: Period) -> Mapping[str, datetime]:

@@ -42,6 +42,25 @@ TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
         "types": (Column("sms_type", Kind.TERM), *_MEASURES),
         # The last row may be the Term `others`; a name of None is the Term `no_campaign`.
         "campaigns": (Column("campaign", Kind.TEXT), *_MEASURES),
+        # Campaigns with a fallback. The last row of each, the Term `chain.people`, counts people, each once. `late`: of
+        # those delivered, after the next step was sent; `handed_on`: to the next step.
+        "chains": (
+            Column("run_key", Kind.TEXT),
+            Column("step", Kind.TEXT),
+            Column("people", Kind.COUNT),
+            Column("delivered", Kind.COUNT),
+            Column("late", Kind.COUNT),
+            Column("handed_on", Kind.COUNT),
+            Column("cost", Kind.MONEY),
+        ),
+        # Why people came to a step.
+        "handed_on": (
+            Column("run_key", Kind.TEXT),
+            Column("step", Kind.TEXT),
+            Column("reason", Kind.TERM),
+            Column("code", Kind.TEXT),
+            Column("people", Kind.COUNT),
+        ),
         "carriers": (Column("carrier", Kind.TEXT), *_MEASURES),
         # What was not delivered for good, worst first. `share`: of all messages.
         "reasons": (

@@ -72,6 +72,8 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "table.days": ("By day", "Theo ngày"),
         "table.types": ("By type", "Theo loại tin"),
         "table.campaigns": ("By campaign", "Theo chiến dịch"),
+        "table.chains": ("Campaigns with a fallback", "Chiến dịch có kênh dự phòng"),
+        "table.handed_on": ("Why the next step was sent", "Lý do gửi bước tiếp theo"),
         "table.carriers": ("By carrier", "Theo nhà mạng"),
         "table.reasons": ("Why, and what to do", "Lý do và cách xử lý"),
         "table.speed": ("Time to final state", "Thời gian có kết quả cuối"),
@@ -89,6 +91,11 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "column.day": ("Day", "Ngày"),
         "column.sms_type": ("Type", "Loại tin"),
         "column.campaign": ("Campaign", "Chiến dịch"),
+        "column.run_key": ("Run key", "Run key"),
+        "column.step": ("Step", "Bước"),
+        "column.people": ("People", "Số người"),
+        "column.late": ("Of these late", "Trong đó đến muộn"),
+        "column.handed_on": ("Got the next step", "Chuyển bước sau"),
         "column.carrier": ("Carrier", "Nhà mạng"),
         "column.delivered": ("Delivered", "Đã đến"),
         "column.failed": ("Failed", "Lỗi"),
@@ -105,6 +112,12 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "column.oldest": ("Oldest", "Cũ nhất"),
         "column.phone": ("Phone", "Số điện thoại"),
         "column.sent_at": ("Sent at", "Gửi lúc"),
+        # --- campaigns with a fallback ---
+        "chain.people": ("People, each once", "Số người, mỗi người một lần"),
+        "chain.refused": ("Refused by the gateway", "Hệ thống từ chối"),
+        "chain.failed": ("Failed", "Lỗi"),
+        "chain.undelivered": ("Not delivered in time", "Không đến trong thời hạn"),
+        "chain.cannot": ("Cannot be sent on that channel", "Không gửi được qua kênh đó"),
         # --- stages of the funnel ---
         "stage.planned": ("Planned", "Kế hoạch"),
         "stage.accepted": ("Accepted by the gateway", "Hệ thống tiếp nhận"),
@@ -324,6 +337,14 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "note.more_than_planned": (
             "Listed under these campaigns beyond what the ledger planned: {messages} of the messages. Look into it.",
             "Hệ thống có nhiều hơn sổ gửi {messages} tin trong các chiến dịch này: cần kiểm tra.",
+        ),
+        "note.late": (
+            "Late: delivered after the next step had been sent to the same person.",
+            "Đến muộn: tin đến sau khi đã gửi bước tiếp theo cho cùng người.",
+        ),
+        "note.latest_chains": (
+            "Only the latest {shown} of the campaigns with a fallback.",
+            "Chỉ gồm {shown} chiến dịch có kênh dự phòng mới nhất.",
         ),
         "note.cut": (
             "{shown} of {rows} rows.",

@@ -52,6 +52,11 @@ def report() -> Report:
         "days": [(date(2026, 11, 1), *MEASURES), (date(2026, 11, 2), 0, 0, 0, 0, 0, None, Decimal(0), None)],
         "types": [(Term("type.25"), *MEASURES), (Term("type.77"), *MEASURES)],
         "campaigns": [*((name, *MEASURES) for name in names), (Term("others"), *MEASURES)],
+        "chains": [
+            ("evening", "1. zns", 5, 3, 1, 2, Decimal(900)),
+            ("evening", Term("chain.people"), 5, 4, None, None, None),
+        ],
+        "handed_on": [("evening", "2. sms", Term("chain.refused"), "99", 2)],
         "carriers": [("Viettel", *MEASURES)],
         "reasons": [],
         "speed": [(Term("type.25"), 10, 59, 3_661, 200_000)],

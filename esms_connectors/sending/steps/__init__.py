@@ -7,7 +7,7 @@ step, `unreached.py` gives those who were not reached as a source, `ladder.py` g
 
 from esms_connectors.sending.steps.journey import Journey, Step
 from esms_connectors.sending.steps.ladder import alert_ladder
-from esms_connectors.sending.steps.looking import Finding, Seen, StepView, look_at_step
+from esms_connectors.sending.steps.looking import Finding, Seen, StepView, look_at_step, view_of_step
 from esms_connectors.sending.steps.outcomes import OUTCOME_COLUMNS, Outcome, outcomes_of
 from esms_connectors.sending.steps.plain import check_step, read_step
 from esms_connectors.sending.steps.result import PEOPLE, JourneyIncompleteError, JourneyResult, StepResult
@@ -38,4 +38,5 @@ __all__ = [
     "read_step",
     "span_words",
     "undelivered",
+    "view_of_step",
 ]

@@ -12,14 +12,14 @@ import enum
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pendulum
 from pendulum import DateTime
 
 from esms_connectors.gateway.client import EsmsClient
-from esms_connectors.gateway.errors import IncompleteAnswerError, MessageNotFoundError
+from esms_connectors.gateway.errors import IncompleteAnswerError, InvalidRequestError, MessageNotFoundError
 from esms_connectors.gateway.states import DeliveryState, state_of_row, state_of_totals
 from esms_connectors.ledger import SMS_TYPES_OF_KIND, Ledger, SendState, rule_of
 from esms_connectors.sending.reconcile import REFUSED_SETTLING, reconcile
@@ -153,6 +153,26 @@ class StepView:
         )
 
 
+def view_of_step(ledger: Ledger, run_key: str, *, read_at: datetime) -> StepView | None:
+    """
+    What the ledger alone knows of a step; `seen` may be filled with what was read of its messages at `read_at`.
+
+    Returns:
+        None where nobody came to the step.
+    """
+    try:
+        about = ledger.run_about(run_key)
+    except InvalidRequestError:
+        return None
+    rows = {row.request_id: row for row in _rows(ledger, run_key)}
+    return StepView(run_key, about["kind"], pendulum.instance(read_at), rows, send_at=_send_at(about))
+
+
+def _send_at(about: Mapping[str, str]) -> DateTime | None:
+    found = pendulum.parse(about["send_at"]) if about.get("send_at") else None
+    return found if isinstance(found, DateTime) else None
+
+
 def look_at_step(
     client: EsmsClient,
     ledger: Ledger,
@@ -183,7 +203,6 @@ def look_at_step(
     client.get_balance()
     read_at = client.clock.earliest() if client.clock.confirmed else ledger.now()
     rows = {row.request_id: row for row in _rows(ledger, run_key)}
-    send_at = pendulum.parse(about["send_at"]) if about.get("send_at") else None
     view = StepView(
         run_key,
         kind,
@@ -191,7 +210,7 @@ def look_at_step(
         rows,
         # Anything else may have changed since, and must have been read behind the deadline to count.
         {key: seen for key, seen in (known or {}).items() if seen.state is DeliveryState.DELIVERED},
-        send_at if isinstance(send_at, DateTime) else None,
+        _send_at(about),
     )
     _look(client, ledger, view)
     return view
