@@ -28,13 +28,20 @@ import babel.numbers  # noqa: F401
 import duckdb  # noqa: F401
 import jinja2  # noqa: F401
 import pendulum
+import pendulum.locales.en.locale
+import platformdirs.unix  # noqa: F401
 import psycopg
+import rich._emoji_codes  # noqa: F401
 import sqlalchemy.dialects.postgresql.psycopg
 import sqlalchemy.dialects.sqlite  # noqa: F401
 import vl_convert  # noqa: F401
 
 import esms_connectors.ledger
+import esms_connectors.ledger.engines
+import esms_connectors.ledger.guard_database
+import esms_connectors.ledger.schema
 import esms_connectors.reports
+import esms_connectors.reports.text
 import esms_connectors.warehouse.duckdb_file
 import esms_connectors.warehouse.files
 import esms_connectors.warehouse.postgresql  # noqa: F401
@@ -177,4 +184,6 @@ def _wait(pid: int, until: float) -> tuple[int, int] | None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    gc.freeze()  # no fork looks through what was imported, nor copies it for that
     serve()
+    gc.unfreeze()  # or extensions would tell of leaks when this one ends

@@ -10,6 +10,7 @@ The second way forks: a fresh interpreter needs a second for its imports, and th
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import os
 import resource
@@ -23,9 +24,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# What a sender imports when it is at work as well, once for all of them.
 import pendulum
-import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401 - loaded once, before the forks
+import pendulum.locales.en.locale
+import psycopg  # noqa: F401
+import sqlalchemy.dialects.postgresql.psycopg
+import sqlalchemy.dialects.sqlite  # noqa: F401
 
+import esms_connectors.ledger.guard_database
+import esms_connectors.ledger.schema  # noqa: F401
 from esms_connectors import Credentials, EsmsClient, RetryPolicy, Timeouts
 from esms_connectors.gateway import connection
 from esms_connectors.ledger import Ledger
@@ -267,6 +274,7 @@ def _wait(pid: int, until: float) -> int | None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "--serve":
+        gc.freeze()  # no fork looks through what was imported, nor copies it for that
         serve()
     else:
         sys.exit(work(sys.argv[1]))
