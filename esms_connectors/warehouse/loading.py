@@ -179,14 +179,16 @@ def load_windows(
     warehouse.prepare()
     wanted = list(dict.fromkeys(windows))
     planned_at = _milliseconds(now())
+    asked = set(wanted)
+    loads = [load for load in warehouse.loads() if load.window in asked]
     done: set[SentWindow] = set()
     if resume:
-        planned_at, done = _interrupted(warehouse, wanted, planned_at)
+        planned_at, done = _interrupted(loads, len(wanted), planned_at)
     summary = LoadSummary(skipped=len(done))
     pending = [window for window in wanted if window not in done]
     if not pending:
         return summary
-    before = {load.window: load.row_count for load in warehouse.loads() if load.row_count}
+    before = {load.window: load.row_count for load in loads}
     number = warehouse.plan(pending, planned_at=planned_at, privacy=privacy.fingerprint)
     incomplete: list[IncompleteWindowError] = []
 
@@ -259,12 +261,8 @@ def _load_of(reading: WindowReading, planned_at: DateTime, number: int, privacy:
     )
 
 
-def _interrupted(
-    warehouse: Warehouse, wanted: Sequence[SentWindow], planned_at: DateTime
-) -> tuple[DateTime, set[SentWindow]]:
+def _interrupted(loads: Sequence[WindowLoad], wanted: int, planned_at: DateTime) -> tuple[DateTime, set[SentWindow]]:
     """When the interrupted pull of these windows began, and which of them it has loaded; else as given, and none."""
-    asked = set(wanted)
-    loads = [load for load in warehouse.loads() if load.window in asked]
     begun = max((load for load in loads if load.is_owed), key=lambda load: load.planned_number, default=None)
     if begun is None or abs(planned_at - pendulum.instance(begun.planned_at)) > _RESUME_WITHIN:
         return planned_at, set()
@@ -272,7 +270,7 @@ def _interrupted(
     done = {load.window for load in loads if load.planned_at == latest and not load.is_owed}
     if not done:
         return planned_at, done
-    logger.info("an interrupted pull goes on: %d of %d windows are there", len(done), len(wanted))
+    logger.info("an interrupted pull goes on: %d of %d windows are there", len(done), wanted)
     return latest, done
 
 

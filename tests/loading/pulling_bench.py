@@ -13,6 +13,7 @@ import duckdb
 import psycopg
 import pyarrow.dataset
 from disturbing_gateway import DAY, NEXT
+from duckdb_reading import duckdb_file
 from esms_processes import Done, Esms, Process
 from psycopg.rows import dict_row
 
@@ -96,7 +97,7 @@ def duckdb_place(folder: Path) -> Place:
     def read(table: str) -> list[Row]:
         if not path.exists():
             return []
-        with duckdb.connect(str(path), read_only=True) as connection:
+        with duckdb_file(path) as connection:
             if not connection.execute("FROM duckdb_tables() WHERE table_name = ?", [table]).fetchall():
                 return []
             return connection.sql(f"SELECT * FROM {table}").to_arrow_table().to_pylist()

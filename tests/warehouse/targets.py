@@ -18,11 +18,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pendulum
 import psycopg
 import pyarrow as pa
 import pytest
+from duckdb_reading import duckdb_file
 from file_targets import make_dlt, make_files
 from psycopg.rows import dict_row
 
@@ -86,7 +86,7 @@ def make_duckdb(request: pytest.FixtureRequest, folder: Path) -> Target:
     path = folder / "warehouse" / "esms.duckdb"
 
     def read(table: str, *columns: str) -> list[Row]:
-        with duckdb.connect(str(path), read_only=True) as connection:
+        with duckdb_file(path) as connection:
             return connection.sql(f"SELECT {', '.join(columns) or '*'} FROM {table}").to_arrow_table().to_pylist()
 
     make = functools.partial(DuckDbWarehouse, path)
