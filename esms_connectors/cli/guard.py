@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import click
 import pendulum
@@ -16,10 +17,8 @@ from esms_connectors.cli.terminal import Console, echo
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone
 from esms_connectors.gateway.times import read_time
-from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Columns, SqlQuery, read_recipients
-from esms_connectors.sending.channels import Channel
-from esms_connectors.sending.guard import RULES, GuardSettings, RuleName, load_guard
+from esms_connectors.sending.guard import OVERRIDABLE, RULES, GuardChoice, GuardSettings, HoursPolicy, load_guard
 
 who_option = click.option("--who", help="Your name, for the record; default: the user of this machine.")
 
@@ -31,28 +30,69 @@ def _who(given: str | None) -> str:
         return "unknown"
 
 
+_GUARD_OPTIONS = (
+    click.option("--max-cost", metavar="VND", help="Stop before the call that would make the run cost more."),
+    click.option(
+        "--hours",
+        type=click.Choice([one.value for one in HoursPolicy]),
+        help="Outside the hours of this kind of message: refuse, reschedule, defer the rest, or allow.",
+    ),
+    click.option("--canary", metavar="ROWS", help="Send so many first, and the rest once enough of them arrived."),
+    click.option("--per-hour", metavar="ROWS", help="Messages an hour, at most."),
+    click.option(
+        "--guard",
+        "guard_settings",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Another setting, as in a settings file; repeatable.",
+    ),
+    click.option(
+        "--override",
+        "overridden",
+        multiple=True,
+        type=click.Choice(OVERRIDABLE),
+        help="Set a rule aside; repeatable.",
+    ),
+    click.option("--override-reason", metavar="WHY", help="Why; the ledger keeps it, with your name."),
+)
+
+
+GUARD_NAMES = (
+    "max_cost", "hours", "canary", "per_hour", "guard_settings", "overridden", "override_reason",
+)  # fmt: skip
+
+
+def guard_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every command that sends; `guard_of` reads them."""
+    for option in reversed(_GUARD_OPTIONS):
+        command = option(command)
+    return command
+
+
 def guard_of(
-    channel: Channel,
-    ledger: Ledger,
-    run_key: str,
-    max_cost: str | None,
-    hours: str | None,
-    overridden: tuple[str, ...],
-    reason: str | None,
+    *,
+    max_cost: str | None = None,
+    hours: str | None = None,
+    canary: str | None = None,
+    per_hour: str | None = None,
+    guard_settings: tuple[str, ...] = (),
+    overridden: tuple[str, ...] = (),
+    override_reason: str | None = None,
 ) -> GuardSettings:
     """
-    What is in force for a send command: the settings file, its options, and overrides, which are put on record.
+    What is in force for a command that sends: the settings file, and its options.
 
     Raises:
         InvalidRequestError, ConfigurationError: a value cannot be used, or an override has no reason.
     """
-    if bool(overridden) != bool(reason and reason.strip()):
-        raise InvalidRequestError("--override and --override-reason go together.", field="override")
-    given = {"max_cost_vnd": max_cost, f"{channel.message_class.value}_hours": hours}
-    settings = load_guard().settings.changed(given)
-    for rule in overridden:
-        ledger.guard.overrides.record(run_key, rule, who=_who(None), reason=reason or "")
-    return settings.without(frozenset(RuleName(rule) for rule in overridden))
+    named = {}
+    for one in guard_settings:
+        name, given, value = one.partition("=")
+        if not given:
+            raise InvalidRequestError(f"--guard takes NAME=VALUE, not {one!r}.", field="guard")
+        named[name.strip()] = value.strip()
+    choice = GuardChoice(hours, max_cost, canary, per_hour, named, overridden, override_reason)
+    return choice.over(load_guard().settings, who=_who(None))
 
 
 def _one_run_or_all(run_key: str | None, every: bool) -> None:

@@ -43,6 +43,7 @@ Exit codes, for scripts:
   5  outcome unknown: it may have been sent; repeat with the same --request-id only
   6  done (sent, loaded, …), but the output could not be written: a full disk, a closed pipe
   7  stopped by a rule of the guard (a stop mark, hours, a budget); the same command goes on once it may
+  8  the rest of the run waits for its hours (policy defer); the same command goes on from the time that was told
 """
 _OUTPUT_LOST = 6
 NOT_GOOD = 2
@@ -74,7 +75,7 @@ def exit_code_of(error: EsmsError) -> int:
 def _exit_code_of_run(error: BulkIncompleteError) -> int:
     run, stopped = error.summary.run, error.summary.stopped_by
     if isinstance(stopped, GuardStopError):
-        return 7
+        return 8 if stopped.until else 7
     if isinstance(stopped, GatewayError) and stopped.stops_run:
         # The account itself was refused: rows in doubt are settled by the same command once it is put right.
         return 3

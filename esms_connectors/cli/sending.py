@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from esms_connectors.cli.channel_options import template_file_option
-from esms_connectors.cli.guard import guard_of
+from esms_connectors.cli.guard import GUARD_NAMES, guard_of, guard_options
 from esms_connectors.cli.output import NOT_GOOD, json_option, print_json, print_table
 from esms_connectors.cli.settings import (
     connection_options,
@@ -35,7 +35,6 @@ from esms_connectors.recipients.queries import is_database_address
 from esms_connectors.sending.bulk import Counters
 from esms_connectors.sending.campaign import Campaign
 from esms_connectors.sending.channels import Channel, ZnsChannel
-from esms_connectors.sending.guard import HoursPolicy, RuleName
 from esms_connectors.sending.plan import Plan, check_plan
 from esms_connectors.sending.policy import DEFAULT_AT_LEAST, read_price
 from esms_connectors.sending.steps import JourneyResult
@@ -94,21 +93,7 @@ _CAMPAIGN_OPTIONS = (
         show_default=True,
         help="A source without rows is an error, or nothing to do, as in a schedule.",
     ),
-    click.option("--max-cost", metavar="VND", help="Stop before the call that would make the run cost more."),
-    click.option(
-        "--hours",
-        type=click.Choice([one.value for one in HoursPolicy]),
-        help="Outside the hours of this kind of message: refuse, reschedule, defer the rest, or allow.",
-    ),
-    click.option(
-        "--override",
-        "overridden",
-        multiple=True,
-        # What somebody stopped goes on with `esms resume`.
-        type=click.Choice([one.value for one in RuleName if one is not RuleName.STOP]),
-        help="Set a rule aside; repeatable.",
-    ),
-    click.option("--override-reason", metavar="WHY", help="Why; the ledger keeps it, with your name."),
+    guard_options,
     else_option,
     click.option("--campaign", help="Words that come back in the sent data."),
     click.option(
@@ -239,14 +224,11 @@ def _opened_campaign(
     sandbox: bool | None,
     phone_column: str,
     key_column: str | None,
-    max_cost: str | None,
-    hours: str | None,
-    overridden: tuple[str, ...],
-    override_reason: str | None,
     **policies: Any,
 ) -> Iterator[Campaign]:
     """`phone_column` and `key_column` are in `columns` already; the policies go on as they are."""
     run_key = check_run_key(run_key)
+    rules = guard_of(**{name: policies.pop(name) for name in GUARD_NAMES})
     if query is None and is_database_address(source):
         raise InvalidRequestError("A database needs --query with a SELECT.", field="query")
     when = None if send_at is None else read_time(send_at, "--at", whole_days=False)
@@ -256,7 +238,6 @@ def _opened_campaign(
         )
         channel = channel_with(client, send_at=when, callback_url=callback_url)
         ledger = stack.enter_context(open_ledger(ledger_url))
-        rules = guard_of(channel, ledger, run_key, max_cost, hours, overridden, override_reason)
         yield Campaign(
             channel,
             SqlQuery(source, query) if query is not None else source,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from esms_connectors.ledger.contacts import Contacts
 from esms_connectors.ledger.guard_database import GuardDatabase
+from esms_connectors.ledger.pace import Canaries, Pace
 from esms_connectors.ledger.spend import Spend
 from esms_connectors.ledger.stops import Overrides, Stops
 from esms_connectors.ledger.suppression import Suppression
@@ -41,6 +42,14 @@ class GuardStore:
     @property
     def overrides(self) -> Overrides:
         return Overrides(self._database)
+
+    @property
+    def pace(self) -> Pace:
+        return Pace(self._database)
+
+    @property
+    def canaries(self) -> Canaries:
+        return Canaries(self._database)
 
     def skip(self, run_key: str, rows: Sequence[LedgerRow], rule: str, reason: str) -> set[int]:
         """See `GuardDatabase.skip`."""

@@ -50,6 +50,22 @@ spent = sa.Table(
     sa.Column("vnd", sa.BigInteger, nullable=False),
 )
 
+pace = sa.Table(
+    "esms_pace",
+    metadata,
+    sa.Column("run_key", sa.String(200), primary_key=True),
+    sa.Column("next_ms", sa.BigInteger, nullable=False, comment="when the next may leave, by the gateway's clock"),
+)
+
+canaries = sa.Table(
+    "esms_canaries",
+    metadata,
+    sa.Column("run_key", sa.String(200), primary_key=True),
+    sa.Column("passed_ms", sa.BigInteger, nullable=False, comment="when enough of its first messages had arrived"),
+    sa.Column("sent", sa.BigInteger, nullable=False),
+    sa.Column("delivered", sa.BigInteger, nullable=False),
+)
+
 stops = sa.Table(
     "esms_stops",
     metadata,

@@ -132,10 +132,12 @@ class Overrides:
         self._database = database
 
     def record(self, run_key: str, rule: str, *, who: str, reason: str) -> None:
-        """InvalidRequestError: no reason."""
+        """Once for each reason, however often a run is called. InvalidRequestError: no reason."""
         statement = sa.text(
             "INSERT INTO esms_overrides (run_key, rule, at_ms, who, reason) "
-            "VALUES (:run_key, :rule, :now, :who, :reason) ON CONFLICT DO NOTHING"
+            "SELECT CAST(:run_key AS text), CAST(:rule AS text), :now, CAST(:who AS text), CAST(:reason AS text) "
+            "WHERE NOT EXISTS (SELECT 1 FROM esms_overrides WHERE run_key = :run_key AND rule = :rule "
+            "AND who = :who AND reason = :reason) ON CONFLICT DO NOTHING"
         )
         values = {
             "run_key": check_run_key(run_key), "rule": rule, "who": who[:100], "reason": _checked(reason)[:300],

@@ -26,6 +26,7 @@ __all__ = [
     "ShardResult",
     "finish_run",
     "send_bulk",
+    "send_canary",
     "send_shard",
 ]
 
@@ -79,6 +80,34 @@ def send_bulk(
         guard=guard or GuardSettings(), price_vnd=price_vnd,
     )  # fmt: skip
     return run.run(at_least, on_empty, price_vnd=price_vnd)
+
+
+def send_canary(
+    channel: Channel,
+    recipients: Recipients | Iterable[Recipient],
+    *,
+    ledger: Ledger,
+    run_key: str,
+    campaign: str | None = None,
+    guard: GuardSettings,
+    price_vnd: Decimal | None = None,
+) -> ShardResult:
+    """
+    Send the first rows of a run whose parts are sent by others, and wait until enough of them have arrived; nothing
+    where `guard` has no canary, or it was passed before. Arguments as in `send_bulk`.
+
+    Returns:
+        `stopped_by`: why the parts must not follow, None where they may.
+
+    Raises:
+        InvalidRequestError, ConfigurationError, LedgerError: as in `send_bulk`.
+    """
+    run = Run(
+        channel, Recipients.of(recipients), ledger, run_key, campaign, 1, None,
+        canary_only=True, guard=guard, price_vnd=price_vnd,
+    )  # fmt: skip
+    run.execute()
+    return ShardResult(run.counters, run.campaign or "", run.stopped_by)
 
 
 def send_shard(

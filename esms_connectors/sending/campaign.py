@@ -31,7 +31,7 @@ from esms_connectors.recipients.sources import Source, is_parquet
 from esms_connectors.sending.bulk import DEFAULT_THREADS, BulkIncompleteError, RunResult
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.guard import GuardSettings
-from esms_connectors.sending.guard.before import problems, refusals
+from esms_connectors.sending.guard.before import check_plan_of, problems
 from esms_connectors.sending.plan import Plan, check_plan, plan_bulk
 from esms_connectors.sending.policy import (
     DEFAULT_AT_LEAST,
@@ -223,8 +223,7 @@ class Campaign:
         if plan.empty:
             refuse_empty(self.on_empty)
             return
-        for refusal in refusals(self.guard, self.channel, plan.longest_segments):
-            raise refusal
+        check_plan_of(self.guard, self.channel, plan)
         if plan.to_send:
             self.channel.check_sendable()
         if report.conflicts and self.conflicts == "refuse":

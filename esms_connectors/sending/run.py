@@ -27,6 +27,7 @@ from esms_connectors.sending.channels import Channel, ChunkOutcome
 from esms_connectors.sending.chunks import balance_last_chunk, cut_chunks
 from esms_connectors.sending.doubt import Doubt
 from esms_connectors.sending.guard import GuardSettings, GuardStopError
+from esms_connectors.sending.guard.canary import Canary
 from esms_connectors.sending.guard.watch import Watch
 from esms_connectors.sending.lease import Lease
 from esms_connectors.sending.policy import (
@@ -88,6 +89,8 @@ class Run:
     careful: bool = False
     # Whether it waits for the rows of other workers and reads again for them; whoever spreads a run does that itself.
     rereads: bool = True
+    # Only the rows that show whether messages arrive, and the wait for them.
+    canary_only: bool = False
     guard: GuardSettings = field(default_factory=GuardSettings)
     price_vnd: Decimal | None = None
     worker: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -154,6 +157,7 @@ class Run:
         if self.careful:
             self.channel = replace(self.channel, client=self.channel.client.without_repeats())
         self._watch = Watch(self.guard, self.channel, self.ledger, self.run_key, self.price_vnd)
+        self.channel = self._watch.paced(self.channel)
         self._watch.begin(looks=self.rereads)
         about = {
             **self.channel.about(),
@@ -169,9 +173,7 @@ class Run:
         self._lease = Lease(self.channel.client, self.ledger, self.run_key, self.worker)
         try:
             with self._lease:
-                self._read_and_send(first=True)
-                self.first_report = self.recipients.report
-                self._retry_unsettled()
+                self._read_all()
         except InvalidRequestError as error:
             if self.counters.accepted + self.counters.unknown:
                 # Nothing of this row was sent, but "invalid input, nothing was sent" must not be said once others were.
@@ -181,6 +183,34 @@ class Run:
                 )
             raise
         self._report_progress(always=True)
+
+    def _read_all(self) -> None:
+        if self.rereads and self.guard.canary is not None and not self._send_canary(self.guard.canary):
+            return
+        if self.canary_only:
+            return
+        self._read_and_send(first=True)
+        self.first_report = self.recipients.report
+        self._retry_unsettled()
+
+    def _send_canary(self, rows: int) -> bool:
+        """Send the first rows alone; whether the others may follow."""
+        canary = Canary(self.guard, self.channel, self.ledger, self.run_key, rows)
+        if canary.passed or not (first := canary.rows_to_send(self.recipients)):
+            return True
+        self._read_and_send(first=False, only=first)
+        try:
+            if self.stopped_by is None:
+                canary.wait(self._watch.check_stops)
+        except GuardStopError as stop:
+            self._stop(stop)
+        if self.stopped_by is None:
+            self._forget_reading()
+            return True
+        self.counters.read = sum(1 for _ in self.recipients)
+        self.first_report = self.recipients.report
+        self.counters.not_tried = max(0, self.counters.read - self.counters.done - self.counters.left)
+        return False
 
     def _retry_unsettled(self) -> None:
         """
@@ -214,13 +244,16 @@ class Run:
             readings += 1
 
     def _read_again(self) -> None:
+        self._forget_reading()
+        self._read_and_send(first=False)
+
+    def _forget_reading(self) -> None:
         self.counters.busy = self.counters.unknown = self.counters.held = 0
         self.counters.settled_before = self.counters.done = 0
         # What this call has settled so far is found settled now.
         self.counters.accepted_before = -self.counters.accepted
         self.counters.rejected_before = -self.counters.rejected
         self.counters.skipped_before = -self.counters.skipped
-        self._read_and_send(first=False)
 
     def _resolve_unrepeatable(self) -> None:
         """Of a part of a run: rows in doubt that may not simply be repeated by the next call."""
@@ -235,13 +268,13 @@ class Run:
         finally:
             self._lease.end()
 
-    def _read_and_send(self, *, first: bool) -> None:
+    def _read_and_send(self, *, first: bool, only: list[Recipient] | None = None) -> None:
         if not self.channel.client.clock.told and self.ledger.has_doubt(self.run_key):
             self.channel.client.learn_time()
         running: set[Future[None]] = set()
         with ThreadPoolExecutor(self.threads, thread_name_prefix="esms-send") as pool:
             try:
-                for number, chunk in enumerate(self._chunks(first=first)):
+                for number, chunk in enumerate(self._chunks(first=first, only=only)):
                     if self.stopped_by is not None:
                         if first:
                             self.counters.not_tried += len(chunk)
@@ -266,9 +299,9 @@ class Run:
             future.result()
         return left
 
-    def _chunks(self, *, first: bool) -> Iterator[list[Recipient]]:
+    def _chunks(self, *, first: bool, only: list[Recipient] | None) -> Iterator[list[Recipient]]:
         """Chunks in reading order, no phone twice in one: an answer names its rows by phone alone."""
-        rows = self._counted(self.recipients) if first else self.recipients
+        rows = self._counted(self.recipients) if first else self.recipients if only is None else only
         if self.channel.frozen:
             yield from balance_last_chunk(
                 cut_chunks(self._unsettled(rows), self.channel.chunk_size), self.channel.smallest_chunk
@@ -321,8 +354,9 @@ class Run:
             return
         allowed = recipients
         try:
-            channel = self._watch.look(number)
-            settled, open_rows = self._by_state(recipients)
+            settled, open_rows = self._watch.by_state(recipients)
+            self._watch.wait_for_turn(len(open_rows), lambda: self.stopped_by is not None)
+            channel = self._watch.look(recipients[0].row_key)
             allowed = self._allowed(open_rows)
             self._watch.charge(allowed)
         except GuardStopError as stop:
@@ -335,35 +369,13 @@ class Run:
         elif allowed or settled:
             self._send_allowed(number, settled + allowed, channel)
 
-    def _by_state(self, recipients: list[Recipient]) -> tuple[list[Recipient], list[Recipient]]:
-        """The rows that are settled, which no rule is asked about again, and the others."""
-        if not self._watch.asks or self.channel.frozen:
-            return [], recipients
-        left = set(self.ledger.unsettled(self.run_key, [one.row_key for one in recipients]))
-        parted: tuple[list[Recipient], list[Recipient]] = ([], [])
-        for place, one in enumerate(recipients):
-            parted[place in left].append(one)
-        return parted
-
     def _allowed(self, recipients: list[Recipient]) -> list[Recipient]:
         """Without those that a rule leaves out; what is known of these is counted."""
         skipped = self._watch.skip(recipients)
         self._count(skipped=skipped.settled, done=skipped.settled)
         if skipped.left:
-            self._count_held_back([recipients[place] for place in skipped.left])
+            self._count(**self._watch.counts_of([recipients[place] for place in skipped.left]))
         return [recipients[place] for place in skipped.kept]
-
-    def _count_held_back(self, recipients: Sequence[Recipient]) -> None:
-        """Rows that a rule holds back and that the ledger knows already: none is sent, whatever became of them."""
-        for state, code in self._watch.states(recipients):
-            if state == SendState.ACCEPTED:
-                self._count(settled_before=1, accepted_before=1, done=1)
-            elif state == SendState.REJECTED:
-                name = "rejected_before" if rule_of(code) is None else "skipped_before"
-                self._count(settled_before=1, done=1, **{name: 1})
-            else:
-                # In doubt, or another worker's: a repeat may reach them, so only a look at the sent data settles them.
-                self._count(held=1)
 
     def _stop(self, by: EsmsError) -> None:
         with self._lock:
@@ -415,7 +427,7 @@ class Run:
     def _send_in_doubt(self, claims: list[Claim], recipients: list[Recipient], times: Times) -> ChunkOutcome:
         """As a chunk of its own, which the rules may hold back like any other."""
         try:
-            channel = self._watch.look(0)
+            channel = self._watch.look(recipients[0].row_key)
         except GuardStopError as stop:
             self._stop(stop)
             channel = None

@@ -5,24 +5,74 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pendulum
+from pendulum import DateTime
 
+from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.ledger import Ledger
-from esms_connectors.sending.channels import AdvertisingChannel, Channel
+from esms_connectors.sending.channels import Channel, MessageClass
 from esms_connectors.sending.guard.hours import HoursPolicy
-from esms_connectors.sending.guard.rules import RULES, GuardRefusalError, RuleName
+from esms_connectors.sending.guard.rules import GuardRefusalError, RuleName, told
 from esms_connectors.sending.guard.settings import GuardSettings
 from esms_connectors.sending.guard.text import has_label, has_opt_out, labelled
 
 if TYPE_CHECKING:
+    from esms_connectors.ledger.stops import StopMark
     from esms_connectors.sending.plan import Plan
+
+
+def arrival(now: DateTime, channel: Channel) -> DateTime:
+    """When a message arrives that leaves now."""
+    return now if channel.send_at is None else max(now, pendulum.instance(channel.send_at))
+
+
+def is_open(settings: GuardSettings, channel: Channel) -> bool:
+    """
+    Whether a message that leaves now arrives within its hours, by the gateway's clock. Where no answer has told that,
+    this machine's is relied upon to an hour only, and all of that hour must be open.
+    """
+    clock, hours = channel.client.clock, settings.open_hours(channel.message_class)
+    ends = (clock.earliest(),) if clock.confirmed else (clock.earliest(), clock.latest())
+    return all(hours.contain(arrival(end, channel)) for end in ends)
+
+
+def check_hours(settings: GuardSettings, channel: Channel) -> None:
+    """
+    Raises:
+        GuardRefusalError: a message that leaves now would arrive outside its hours, and that is not allowed.
+    """
+    if settings.hours_policy(channel.message_class) is not HoursPolicy.ALLOW and not is_open(settings, channel):
+        raise GuardRefusalError(RuleName.HOURS, *closed_words(settings, channel), field="send_at")
+
+
+def closed_words(settings: GuardSettings, channel: Channel) -> tuple[str, str]:
+    """In English and Vietnamese."""
+    clock, kind = channel.client.clock, channel.message_class
+    now = clock.earliest() if clock.confirmed else clock.mark().local
+    shown, hours = arrival(now, channel).in_timezone(VIETNAM).format("HH:mm"), settings.open_hours(kind)
+    why = "" if clock.confirmed else " (the gateway told no time, this machine's is relied upon to an hour)"
+    return (
+        f"A message of class {kind.value} would arrive at {shown} in Vietnam, its hours are {hours}{why}",
+        f"Tin loại {kind.value} sẽ đến lúc {shown}, ngoài khung giờ {hours}",
+    )
+
+
+def stopped_words(mark: StopMark, run_key: str) -> tuple[str, str]:
+    """In English and Vietnamese."""
+    when = mark.at.in_timezone(VIETNAM).format("YYYY-MM-DD HH:mm")
+    what = {"run": f"Run {run_key}", "all": "Everything", "account": "The account"}[mark.scope]
+    return (
+        f"{what} was stopped by {mark.who} at {when}: {mark.reason}",
+        f"Đã bị dừng bởi {mark.who} lúc {when}: {mark.reason}",
+    )
 
 
 def refusals(settings: GuardSettings, channel: Channel, longest_segments: int) -> list[GuardRefusalError]:
     """Why no message of this text may be sent; empty where all may."""
     found = []
-    if isinstance(channel, AdvertisingChannel):
-        if settings.label and not has_label(channel.text):
-            fix = labelled(channel.text)[:24]
+    text = getattr(channel, "text", None)
+    if channel.message_class is MessageClass.ADVERTISING and isinstance(text, str):
+        if settings.label and not has_label(text):
+            fix = labelled(text)[:24]
             found.append(
                 GuardRefusalError(
                     RuleName.LABEL,
@@ -31,7 +81,7 @@ def refusals(settings: GuardSettings, channel: Channel, longest_segments: int) -
                     field="text",
                 )
             )
-        if settings.opt_out and not has_opt_out(channel.text, settings.opt_out_words):
+        if settings.opt_out and not has_opt_out(text, settings.opt_out_words):
             found.append(
                 GuardRefusalError(
                     RuleName.OPT_OUT,
@@ -52,21 +102,61 @@ def refusals(settings: GuardSettings, channel: Channel, longest_segments: int) -
     return found
 
 
+def balance_refusal(settings: GuardSettings, plan: Plan) -> GuardRefusalError | None:
+    """Where a run that its balance does not cover is not to begin."""
+    if settings.low_balance != "refuse" or not plan.to_send:
+        return None
+    if plan.left_vnd is None:
+        words = (
+            "Nobody can tell whether the balance covers the run: the price of a message is not known, give price_vnd",
+            "Không biết số dư có đủ hay không: chưa có giá mỗi tin, hãy cho biết price_vnd",
+        )
+    elif plan.left_vnd < 0:
+        words = (
+            f"The balance is {-plan.left_vnd:,.0f} VND less than what the run needs",
+            f"Số dư thiếu {-plan.left_vnd:,.0f} VND so với chi phí của lần chạy",
+        )
+    else:
+        return None
+    return GuardRefusalError(RuleName.BALANCE, *words, field="low_balance")
+
+
+def check_plan_of(settings: GuardSettings, channel: Channel, plan: Plan) -> None:
+    """
+    Raises:
+        GuardRefusalError: a rule refuses the whole campaign; the first of them.
+    """
+    low = balance_refusal(settings, plan)
+    for refusal in (*refusals(settings, channel, plan.longest_segments), *([low] if low else [])):
+        raise refusal
+
+
+def check_message(settings: GuardSettings, channel: Channel, longest_segments: int) -> None:
+    """
+    Of a message that is sent without a plan.
+
+    Raises:
+        GuardRefusalError: a rule refuses it.
+    """
+    for refusal in refusals(settings, channel, longest_segments):
+        raise refusal
+
+
 def problems(settings: GuardSettings, channel: Channel, ledger: Ledger, plan: Plan) -> list[str]:
     """What the guard would do about this campaign, one line each."""
     lines = [str(refusal) for refusal in refusals(settings, channel, plan.longest_segments)]
+    if (low := balance_refusal(settings, plan)) is not None:
+        lines.append(str(low))
     mark = ledger.guard.stops.in_force(plan.run_key, channel.client.account)
     if mark is not None:
-        lines.append(f"stopped by {mark.who}: {mark.reason}. {RULES[RuleName.STOP].what_to_do}")
-    now = ledger.now()
-    arrives = now if channel.send_at is None else max(now, pendulum.instance(channel.send_at))
+        lines.append(told(RuleName.STOP, *stopped_words(mark, plan.run_key)))
     policy, hours = settings.hours_policy(channel.message_class), settings.open_hours(channel.message_class)
-    if policy is not HoursPolicy.ALLOW and not hours.contain(arrives):
-        opening = hours.next_open(arrives).format("YYYY-MM-DD HH:mm")
-        lines.append(
-            f"outside the hours {hours} of {channel.message_class.value} ({RULES[RuleName.HOURS].source}): "
-            f"{policy.value}; next open {opening} in Vietnam"
-        )
+    if policy is not HoursPolicy.ALLOW and not is_open(settings, channel):
+        opening = hours.next_open(arrival(channel.client.clock.latest(), channel)).format("YYYY-MM-DD HH:mm")
+        line = told(RuleName.HOURS, *closed_words(settings, channel))
+        lines.append(f"{line} hours={policy.value}; next open {opening} (Vietnam)")
+    if settings.has_budget and plan.price_vnd is None:
+        lines.append("a budget needs the price of a message, and nobody knows it: give price_vnd")
     return lines + _over_budget(settings, ledger, plan)
 
 

@@ -72,5 +72,5 @@ class OpenHours:
     def spread(self, moment: DateTime, number: int, minutes: int) -> DateTime:
         """When the chunk of this number goes out: from the next opening on, over so many minutes in equal shares."""
         opening = self.next_open(moment)
-        room = max(1, min(minutes, self.closes - self.opens))
+        room = max(1, min(minutes, self.closes - opening.hour * 60 - opening.minute))
         return opening.add(minutes=number % room)

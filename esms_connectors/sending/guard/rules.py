@@ -25,6 +25,9 @@ class RuleName(enum.StrEnum):
     SUPPRESSION = "suppression"
     FREQUENCY = "frequency"
     BUDGET = "budget"
+    BALANCE = "balance"
+    PACE = "pace"
+    CANARY = "canary"
     STOP = "stop"
 
 
@@ -109,6 +112,30 @@ _ROWS = (
         "Lần chạy dừng trước khi vượt ngân sách của lần chạy hoặc của tháng.",
         "Raise max_cost or max_cost_month and run the same command again: it resumes.",
         "Hãy tăng max_cost hoặc max_cost_month rồi chạy lại lệnh cũ: lần chạy sẽ tiếp tục.",
+    ),
+    Rule(
+        RuleName.BALANCE,
+        "settings: a run that the balance does not cover stops midway with code 103",
+        "The balance covers what the run needs.",
+        "Số dư đủ cho cả lần chạy.",
+        "Top up, or set low_balance to warn.",
+        "Hãy nạp thêm tiền, hoặc đặt low_balance là warn.",
+    ),
+    Rule(
+        RuleName.PACE,
+        "settings: so many messages an hour",
+        "A run sends at most so many messages an hour.",
+        "Mỗi giờ chỉ gửi tối đa số tin cho phép.",
+        "Nothing: the run goes on by itself.",
+        "Không cần làm gì: lần chạy sẽ tự tiếp tục.",
+    ),
+    Rule(
+        RuleName.CANARY,
+        "settings: the first rows of a run show whether its messages arrive",
+        "The first rows are sent alone, and the others only when enough of them have arrived.",
+        "Những dòng đầu được gửi trước; phần còn lại chỉ được gửi khi đủ số tin đã đến nơi.",
+        "Find out why they do not arrive and run the same command again, which looks again; or override the rule.",
+        "Hãy tìm nguyên nhân rồi chạy lại lệnh cũ, hoặc ghi nhận ngoại lệ.",
     ),
     Rule(
         RuleName.STOP,

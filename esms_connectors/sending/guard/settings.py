@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,15 @@ SETTINGS_FILE_VARIABLE = "ESMS_SETTINGS"
 DEFAULT = "default"
 _FROM_SIX, _FROM_SEVEN = OpenHours(6 * 60, 22 * 60), OpenHours(7 * 60, 22 * 60)
 _MOST_VND = Decimal(10) ** 12
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A rule that somebody set aside: which, who, why."""
+
+    rule: str
+    who: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,14 @@ class GuardSettings:
             None for any number.
         suppress_care: whether the suppression list also holds back care and transaction messages.
         max_cost_vnd: of a run; max_cost_month_vnd: of all runs of a ledger in a month of Vietnam. None for no limit.
+        low_balance: warn or refuse where the balance does not cover what the run needs.
+        per_hour: messages of a run in an hour, at most; None for as many as can be sent.
+        hours: what becomes of messages outside their hours, whatever their class; None as it says for each class.
+        suppression: whether the suppression list holds back advertising and promotions.
+        canary: the first rows of a run that are sent before the others; None for none.
+        canary_share: share of them that must arrive, above 0 and up to 1, or the others are not sent.
+        canary_wait_minutes: how long their states are waited for; canary_poll_seconds: between two looks.
+        overrides: rules that somebody set aside, for the record.
     """
 
     advertising_hours: HoursPolicy = HoursPolicy.REFUSE
@@ -67,6 +84,15 @@ class GuardSettings:
     suppress_care: bool = False
     max_cost_vnd: Decimal | None = None
     max_cost_month_vnd: Decimal | None = None
+    low_balance: str = "warn"
+    per_hour: int | None = None
+    hours: HoursPolicy | None = None
+    suppression: bool = True
+    canary: int | None = None
+    canary_share: float = 0.9
+    canary_wait_minutes: int = 60
+    canary_poll_seconds: int = 30
+    overrides: tuple[Override, ...] = ()
 
     def uncounted(self) -> GuardSettings:
         """Without the rules that count messages or money: those of a sandbox never leave."""
@@ -74,6 +100,8 @@ class GuardSettings:
         return replace(self, **caps, max_cost_vnd=None, max_cost_month_vnd=None)
 
     def hours_policy(self, message_class: MessageClass) -> HoursPolicy:
+        if self.hours is not None:
+            return self.hours
         policy: HoursPolicy = getattr(self, f"{message_class.value}_hours")
         return policy
 
@@ -86,7 +114,9 @@ class GuardSettings:
         return most
 
     def suppresses(self, message_class: MessageClass) -> bool:
-        return self.suppress_care or message_class in (MessageClass.ADVERTISING, MessageClass.PROMOTION)
+        return self.suppression and (
+            self.suppress_care or message_class in (MessageClass.ADVERTISING, MessageClass.PROMOTION)
+        )
 
     @property
     def has_budget(self) -> bool:
@@ -106,22 +136,35 @@ class GuardSettings:
             )
         return replace(self, **{name: _READERS[name](name, value) for name, value in chosen.items()})
 
-    def without(self, rules: frozenset[RuleName]) -> GuardSettings:
-        """With these rules out of force, as somebody decided on record."""
-        open_all = dict.fromkeys(_OF_HOURS, HoursPolicy.ALLOW) if RuleName.HOURS in rules else {}
-        texts = {rule.value: False for rule in (RuleName.LABEL, RuleName.OPT_OUT) if rule in rules}
-        more: dict[str, Any] = {**open_all, **texts}
-        if RuleName.SEGMENTS in rules:
-            more["max_segments"] = 10**6
-        if RuleName.FREQUENCY in rules:
-            more |= dict.fromkeys(_OF_CAP)
-        if RuleName.BUDGET in rules:
-            more |= {"max_cost_vnd": None, "max_cost_month_vnd": None}
-        return replace(self, **more)
+    def overriding(self, rules: Sequence[str], *, who: str, reason: str | None) -> GuardSettings:
+        """
+        With these rules out of force, as somebody decided; the run that is sent so puts it on record.
+
+        Raises:
+            InvalidRequestError: no such rule, one that cannot be set aside, or no reason.
+        """
+        if not rules and not reason:
+            return self
+        if not rules or not (reason and reason.strip()):
+            raise InvalidRequestError(
+                "overrides and override_reason go together: which rules are set aside, and why.", field="override"
+            )
+        names = []
+        for rule in rules:
+            if rule not in _OUT_OF_FORCE:
+                known = ", ".join(_OUT_OF_FORCE)
+                raise InvalidRequestError(
+                    f"There is no rule {rule!r} to set aside; there are {known}. `esms resume` takes a stop back.",
+                    field="override",
+                )
+            names.append(RuleName(rule))
+        changes = {name: value for rule in names for name, value in _OUT_OF_FORCE[rule].items()}
+        recorded = tuple(Override(rule.value, who, reason.strip()) for rule in names)
+        return replace(self, **changes, overrides=(*self.overrides, *recorded))
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: plain values, by name."""
-        return {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
+        return {name: _plain(getattr(self, name)) for name in _READERS}
 
 
 def _plain(value: object) -> object:
@@ -183,6 +226,22 @@ def _words(name: str, value: object) -> tuple[str, ...]:
     return tuple(one.strip() for one in value)
 
 
+def _share(name: str, value: object) -> float:
+    try:
+        share = -1.0 if isinstance(value, bool) else float(str(value).strip())
+    except ValueError:
+        share = -1.0
+    if not 0 < share <= 1:
+        raise InvalidRequestError(f"{name} is a share above 0 and up to 1, such as 0.9, not {value!r}.", field=name)
+    return share
+
+
+def _balance(name: str, value: object) -> str:
+    if value not in ("warn", "refuse"):
+        raise InvalidRequestError(f"{name} is warn or refuse, not {value!r}.", field=name)
+    return str(value)
+
+
 def _hours(name: str, value: object) -> OpenHours:
     return value if isinstance(value, OpenHours) else OpenHours.parse(value, field=name)
 
@@ -203,7 +262,29 @@ _READERS: Final[Mapping[str, Callable[[str, object], Any]]] = {
     "suppress_care": _flag,
     "max_cost_vnd": _money,
     "max_cost_month_vnd": _money,
+    "low_balance": _balance,
+    "per_hour": _whole_or_any,
+    "hours": _policy,
+    "suppression": _flag,
+    "canary": _whole_or_any,
+    "canary_share": _share,
+    "canary_wait_minutes": _whole,
+    "canary_poll_seconds": _whole,
 }
+# What puts a rule out of force.
+_OUT_OF_FORCE: Final[Mapping[str, Mapping[str, Any]]] = {
+    RuleName.HOURS: {"hours": HoursPolicy.ALLOW},
+    RuleName.LABEL: {"label": False},
+    RuleName.OPT_OUT: {"opt_out": False},
+    RuleName.SEGMENTS: {"max_segments": 10**6},
+    RuleName.SUPPRESSION: {"suppression": False},
+    RuleName.FREQUENCY: dict.fromkeys(_OF_CAP),
+    RuleName.BUDGET: {"max_cost_vnd": None, "max_cost_month_vnd": None},
+    RuleName.BALANCE: {"low_balance": "warn"},
+    RuleName.PACE: {"per_hour": None},
+    RuleName.CANARY: {"canary": None},
+}
+OVERRIDABLE: Final = tuple(str(rule) for rule in _OUT_OF_FORCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +331,7 @@ def load_guard(path: str | os.PathLike[str] | None = None) -> GuardInForce:
     Raises:
         ConfigurationError: a file that was named is not there, cannot be read, or has what the guard does not know.
     """
-    in_force = GuardInForce(GuardSettings(), {one.name: DEFAULT for one in fields(GuardSettings)})
+    in_force = GuardInForce(GuardSettings(), dict.fromkeys(_READERS, DEFAULT))
     file = settings_file(path)
     named = path is not None or bool(os.environ.get(SETTINGS_FILE_VARIABLE))
     try:

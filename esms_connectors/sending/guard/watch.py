@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
-import pendulum
 from pendulum import DateTime
 
 from esms_connectors.gateway.errors import (
@@ -18,19 +18,20 @@ from esms_connectors.gateway.errors import (
     InvalidRequestError,
 )
 from esms_connectors.gateway.redaction import get_logger
-from esms_connectors.ledger import Ledger, LedgerRow, SendState, Settlement
+from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.ledger import Ledger, LedgerRow, SendState, Settlement, rule_of
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.guard.account import look_at_account
+from esms_connectors.sending.guard.before import arrival, check_hours, closed_words, is_open, stopped_words
 from esms_connectors.sending.guard.hours import HoursPolicy
-from esms_connectors.sending.guard.rules import RULES, GuardRefusalError, GuardStopError, RuleName, told
+from esms_connectors.sending.guard.rules import RULES, GuardStopError, RuleName, told
 from esms_connectors.sending.guard.settings import GuardSettings
-
-if TYPE_CHECKING:
-    from esms_connectors.ledger.stops import StopMark
 
 logger = get_logger(__name__)
 
+# How long a worker that waits for its turn sleeps at a time, and how often it looks for stop marks.
+_NAP_SECONDS, _LOOK_SECONDS = 1.0, 5.0
 # Refusals that every run of the account would meet.
 _OF_ACCOUNT = (AuthenticationError, AddressNotAllowedError, BalanceError)
 
@@ -82,7 +83,18 @@ class Watch:
     @property
     def asks(self) -> bool:
         """Whether any rule looks at single rows."""
-        return self._suppresses or self._cap is not None or self._settings.has_budget
+        return (
+            self._suppresses
+            or self._cap is not None
+            or self._settings.has_budget
+            or self._settings.per_hour is not None
+        )
+
+    def paced(self, channel: Channel) -> Channel:
+        """With calls of a minute's messages at most, where so many an hour may leave."""
+        if self._settings.per_hour is None or channel.frozen:
+            return channel
+        return replace(channel, chunk_size=min(channel.chunk_size, max(1, self._settings.per_hour // 60)))
 
     # --- before anything ---------------------------------------------------------------------------------------------
 
@@ -101,48 +113,59 @@ class Watch:
             self._store.suppression.check()
         if looks:
             look_at_account(self._ledger, self._channel.client, self._run_key, self._price)
-        if self._policy is HoursPolicy.REFUSE and not self._hours.contain(self._arrives()):
-            raise GuardRefusalError(RuleName.HOURS, *self._closed_words(), field="send_at")
+        if self._policy is not HoursPolicy.ALLOW:
+            self._channel.client.learn_time()
+        if self._policy is HoursPolicy.REFUSE:
+            check_hours(self._settings, self._channel)
+        for one in self._settings.overrides:
+            self._store.overrides.record(self._run_key, one.rule, who=one.who, reason=one.reason)
+
+    def _now(self) -> DateTime:
+        """The gateway's time, this machine's where no answer has told it yet."""
+        clock = self._channel.client.clock
+        return clock.earliest() if clock.confirmed else self._ledger.now()
 
     def _arrives(self) -> DateTime:
-        now = self._ledger.now()
-        if self._channel.send_at is None:
-            return now
-        return max(now, pendulum.instance(self._channel.send_at))
-
-    def _closed_words(self) -> tuple[str, str]:
-        shown = self._arrives().in_timezone("Asia/Ho_Chi_Minh").format("HH:mm")
-        return (
-            f"A message of class {self._class.value} would arrive at {shown} in Vietnam, its hours are {self._hours}",
-            f"Tin loại {self._class.value} sẽ đến lúc {shown}, ngoài khung giờ {self._hours}",
-        )
+        return arrival(self._now(), self._channel)
 
     # --- before a chunk ----------------------------------------------------------------------------------------------
 
-    def look(self, number: int) -> Channel:
+    def look(self, first_row: str) -> Channel:
         """
-        The channel to send this chunk by: as it is, or with a time of sending in its hours.
+        The channel to send a chunk by: as it is, or with a time of sending in its hours.
+
+        Args:
+            first_row: the key of its first row, which says at which minute it is sent when it is put off.
 
         Raises:
             GuardStopError: somebody stopped the run, its account was refused, or it is outside its hours.
         """
-        self._check_stops()
-        arrives = self._arrives()
-        if self._policy is HoursPolicy.ALLOW or self._hours.contain(arrives):
+        self.check_stops()
+        if self._is_open():
             return self._channel
         if self._policy is HoursPolicy.RESCHEDULE:
-            return self._rescheduled(arrives, number)
+            return self._rescheduled(first_row)
         raise self._closed()
+
+    def _is_open(self) -> bool:
+        return self._policy is HoursPolicy.ALLOW or is_open(self._settings, self._channel)
 
     def _closed(self) -> GuardStopError:
         until = self._hours.next_open(self._arrives()).to_iso8601_string()
         return GuardStopError(
-            RuleName.HOURS, *self._closed_words(), until=until if self._policy is HoursPolicy.DEFER else None
+            RuleName.HOURS,
+            *closed_words(self._settings, self._channel),
+            until=until if self._policy is HoursPolicy.DEFER else None,
         )
 
-    def _rescheduled(self, arrives: DateTime, number: int) -> Channel:
-        channel = replace(self._channel, send_at=self._hours.spread(arrives, number, self._settings.spread_minutes))
-        latest = self._hours.spread(arrives, self._settings.spread_minutes - 1, self._settings.spread_minutes)
+    def _rescheduled(self, first_row: str) -> Channel:
+        # Outside by one of the ends of what the time may be: the opening is that of the later one.
+        arrives, minutes = arrival(self._channel.client.clock.latest(), self._channel), self._settings.spread_minutes
+        if self._hours.contain(arrives):
+            arrives = self._arrives()
+        number = int(make_request_id("spread", self._run_key, first_row)[:12], 16)
+        channel = replace(self._channel, send_at=self._hours.spread(arrives, number, minutes))
+        latest = self._hours.spread(arrives, minutes - 1, minutes)
         if self._noted is None or latest > self._noted:
             # Until then a message may be listed nowhere; whoever looks rows in doubt up must know.
             about = self._ledger.run_about(self._run_key)
@@ -153,24 +176,37 @@ class Watch:
 
     def may_leave(self, channel: Channel) -> bool:
         """Whether a call may leave now that was allowed when its chunk was claimed: it may have waited past the end."""
-        if self._policy is HoursPolicy.ALLOW or channel is not self._channel:
-            return True
-        return self._hours.contain(self._arrives())
+        return channel is not self._channel or self._is_open()
 
-    def _check_stops(self) -> None:
-        mark = self._mark()
-        if mark is None:
+    def check_stops(self) -> None:
+        """
+        Raises:
+            GuardStopError: somebody stopped the run, or its account was refused.
+        """
+        mark = self._store.stops.in_force(self._run_key, self._channel.client.account)
+        if mark is not None:
+            raise GuardStopError(RuleName.STOP, *stopped_words(mark, self._run_key))
+
+    def wait_for_turn(self, rows: int, ended: Callable[[], bool]) -> None:
+        """
+        Wait until so many rows may leave by the pace of the run, which all its workers share. Nothing is claimed yet.
+
+        Args:
+            ended: whether the run was stopped meanwhile.
+
+        Raises:
+            GuardStopError: somebody stopped the run meanwhile.
+        """
+        if self._settings.per_hour is None or not rows:
             return
-        when = mark.at.in_timezone("Asia/Ho_Chi_Minh").format("YYYY-MM-DD HH:mm")
-        what = {"run": f"Run {self._run_key}", "all": "Everything", "account": "The account"}[mark.scope]
-        raise GuardStopError(
-            RuleName.STOP,
-            f"{what} was stopped by {mark.who} at {when}: {mark.reason}",
-            f"Đã bị dừng bởi {mark.who} lúc {when}: {mark.reason}",
-        )
-
-    def _mark(self) -> StopMark | None:
-        return self._store.stops.in_force(self._run_key, self._channel.client.account)
+        began = self._now()
+        seconds = self._store.pace.take_turn(self._run_key, rows, began, per_hour=self._settings.per_hour)
+        turn, looked = began.add(microseconds=round(seconds * 1_000_000)), time.monotonic()
+        while not ended() and (left := (turn - self._now()).total_seconds()) > 0:
+            time.sleep(min(left, _NAP_SECONDS))
+            if time.monotonic() - looked >= _LOOK_SECONDS:
+                self.check_stops()
+                looked = time.monotonic()
 
     # --- the rows of a chunk -----------------------------------------------------------------------------------------
 
@@ -219,10 +255,30 @@ class Watch:
     def _row(self, recipient: Recipient) -> LedgerRow:
         return LedgerRow(recipient.row_key, recipient.phone, self._channel.payload(recipient), recipient.line)
 
-    def states(self, recipients: Sequence[Recipient]) -> list[tuple[str, str | None]]:
-        """State and code that the ledger has of these rows, as far as it knows them."""
-        found = self._ledger.rows_of(self._run_key, [one.row_key for one in recipients])
-        return [(row["state"], row["code"]) for row in found]
+    def by_state(self, recipients: list[Recipient]) -> tuple[list[Recipient], list[Recipient]]:
+        """The rows that are settled, which no rule is asked about again, and the others."""
+        if not self.asks or self._channel.frozen:
+            return [], recipients
+        left = set(self._ledger.unsettled(self._run_key, [one.row_key for one in recipients]))
+        parted: tuple[list[Recipient], list[Recipient]] = ([], [])
+        for place, one in enumerate(recipients):
+            parted[place in left].append(one)
+        return parted
+
+    def counts_of(self, recipients: Sequence[Recipient]) -> dict[str, int]:
+        """Counters of rows that a rule holds back and that the ledger knows already, whatever became of them."""
+        counts: Counter[str] = Counter()
+        for row in self._ledger.rows_of(self._run_key, [one.row_key for one in recipients]):
+            if row["state"] == SendState.ACCEPTED:
+                names: tuple[str, ...] = ("settled_before", "accepted_before", "done")
+            elif row["state"] == SendState.REJECTED:
+                left_out = rule_of(row["code"]) is not None
+                names = ("settled_before", "skipped_before" if left_out else "rejected_before", "done")
+            else:
+                # In doubt, or another worker's: a repeat may reach them, so only a look at the sent data settles them.
+                names = ("held",)
+            counts.update(names)
+        return dict(counts)
 
     def charge(self, recipients: Sequence[Recipient]) -> None:
         """
@@ -235,9 +291,7 @@ class Watch:
             return
         most_run, most_month = self._settings.max_cost_vnd, self._settings.max_cost_month_vnd
         costs = {one.row_key: self._price * self._units(one) for one in recipients}
-        spent = self._store.spend.charge(
-            self._run_key, costs, self._ledger.now(), most_run=most_run, most_month=most_month
-        )
+        spent = self._store.spend.charge(self._run_key, costs, self._now(), most_run=most_run, most_month=most_month)
         if spent.allowed:
             return
         shown = f"{spent.asked_vnd:,} VND more; run {spent.run_vnd:,} of {_money(most_run)}"
