@@ -305,7 +305,10 @@ class CampaignOperator(SendingOperator):
                 return plan.as_dict(), None
             journey = self._journey_of(context, campaign, hook.settings())
             if journey is None:
-                result = campaign.send(approved, rejects=rejects, on_plan=tell).as_dict()
+                with self._waiting_for_hours():
+                    sent = campaign.send(approved, rejects=rejects, on_plan=tell)
+                self._wait_for_hours(sent.stopped_by)
+                result = sent.as_dict()
             elif self.deferrable:
                 journey.start(approved, rejects=rejects, on_plan=tell)
                 found, pause = journey.advance()
@@ -367,6 +370,7 @@ class CampaignOperator(SendingOperator):
             conflicts="skip" if self.conflicts == "skip" else "refuse",
             reconcile_before_repeat=self.reconcile_before_repeat,
             price_vnd=read_price(self.price_vnd),
+            guard=self._guard(hook, context),
         )
 
     def _channel_of(self, client: EsmsClient, settings: Settings, context: Context, more: dict[str, Any]) -> Channel:

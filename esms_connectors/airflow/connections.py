@@ -45,6 +45,7 @@ class Settings:
         ledger_secret: phones are stored in the ledger as keyed hashes of it.
         alert_phones: whom `EsmsNotifier` tells, with commas.
         ca_bundle: file of the certificates (PEM) of your own CA, on every worker.
+        guard: settings of the guard by name, over those of a settings file.
     """
 
     api_key: str = field(repr=False)
@@ -65,6 +66,7 @@ class Settings:
     proxy: str | None = field(default=None, repr=False)
     alert_phones: str | None = field(default=None, repr=False)
     ca_bundle: str | None = None
+    guard: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -110,6 +112,7 @@ def settings_of(conn: AnyConnection, extra: Mapping[str, Any]) -> Settings:
     values: dict[str, Any] = {name: str(value).strip() for name, value in given.items()}
     values |= {name: _number(given[name], name, where) for name in _NUMBERS if name in given}
     values["sandbox"] = _flag(given.get("sandbox", False), where)
+    values["guard"] = _guard(given.get("guard", {}), where)
     return Settings(**{**values, "api_key": str(api_key), "secret_key": conn.password, "base_url": _base_url(conn)})
 
 
@@ -171,6 +174,26 @@ def _flag(value: object, where: str) -> bool:
         raise ConfigurationError(
             f"{where}: sandbox must be true or false; guessing wrong would send for real."
         ) from None
+
+
+def _guard(value: object, where: str) -> Mapping[str, Any]:
+    """An object, or its JSON from a field of the form."""
+    import json
+
+    from esms_connectors.gateway.errors import InvalidRequestError
+    from esms_connectors.sending.guard import GuardSettings
+
+    try:
+        found = json.loads(value) if isinstance(value, str) else value
+        if isinstance(found, Mapping):
+            GuardSettings().changed(found)
+            return found
+        problem = 'takes a JSON object, such as {"advertising_hours": "defer"}'
+    except ValueError:
+        problem = "is no JSON"
+    except InvalidRequestError as error:
+        problem = str(error)
+    raise ConfigurationError(f"{where}: guard: {problem}")
 
 
 def _number(value: object, name: str, where: str) -> float:

@@ -22,6 +22,7 @@ from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 if TYPE_CHECKING:
     from esms_connectors.gateway.client import EsmsClient
     from esms_connectors.ledger import Ledger
+    from esms_connectors.sending.guard import GuardChoice, GuardSettings
 
 DEFAULT_CONN_ID = "esms_default"
 
@@ -133,6 +134,19 @@ class EsmsHook(BaseHook):
             return False, f"Connected to {where}, but {'; '.join(wrong_ones)}"
         told = "".join(f" {one.name}: {one.text}." for one in findings)
         return True, f"Connected to {where}; the balance is {balance.balance_vnd:,.0f} VND.{told}"
+
+    def guard(self, choice: GuardChoice | None = None, *, who: str = "airflow") -> GuardSettings:
+        """
+        The rules in force: those of the settings file on this machine, over them those of the connection, over them
+        what `choice` says.
+
+        Raises:
+            InvalidRequestError: a name or value that the guard does not know, or an override without a reason.
+        """
+        from esms_connectors.sending.guard import load_guard
+
+        in_force = load_guard().and_of(self.settings().guard, f"connection {self.esms_conn_id}").settings
+        return in_force if choice is None else choice.over(in_force, who=who)
 
     def open_ledger(
         self,

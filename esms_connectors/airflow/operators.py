@@ -110,7 +110,8 @@ class SendSmsOperator(SendingOperator):
         with ExitStack() as stack:
             client = stack.enter_context(hook.get_conn())
             ledger = None if client.sandbox else stack.enter_context(self._open_ledger(hook, context))
-            result = send_sms(client, message, ledger=ledger, run_key=run_key)
+            with self._waiting_for_hours():
+                result = send_sms(client, message, ledger=ledger, run_key=run_key, guard=self._guard(hook, context))
         note_done(context, generation, resend_on_clear=self.resend_on_clear)
         self.log.info("%s", result)
         return result.as_dict()

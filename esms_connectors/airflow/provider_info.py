@@ -42,6 +42,9 @@ CONNECTION: dict[str, Any] = {
         ),
         "proxy": _field("Proxy", "URL of an HTTP proxy; the environment's if empty.", format="password"),
         "ca_bundle": _field("CA bundle", "Certificates (PEM) of your own CA: a file on every worker."),
+        "guard": _field(
+            "Guard", 'Rules as JSON, such as {"advertising_hours": "defer"}; `esms guard show` names them.'
+        ),
         "alert_phones": _field("Phones for alerts", "With commas; whom EsmsNotifier tells."),
     },
 }

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
 
 from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from airflow.sdk.definitions.context import Context
 
     from esms_connectors.airflow.connections import Settings
     from esms_connectors.airflow.hooks import EsmsHook
     from esms_connectors.ledger import Ledger
+    from esms_connectors.sending.guard import GuardChoice, GuardSettings
 
 
 class SendingOperator(EsmsTask):
@@ -24,6 +29,12 @@ class SendingOperator(EsmsTask):
         run_key: names the sends; made of dag, run and task if None.
         resend_on_clear: clearing the task after its success sends again.
         callback_url: gets the delivery reports; that of the connection if None. Templated and never shown.
+        hours: outside the hours of this kind of message: refuse, reschedule, defer the task, or allow.
+        max_cost_vnd: what the run may cost at most.
+        canary: rows that are sent first; the others follow when enough of them have arrived.
+        per_hour: messages an hour at most.
+        guard: other settings by name, such as `{"advertising_cap": 2}`; see `GuardSettings`.
+        overrides, override_reason: rules that are set aside, and why; the ledger keeps both.
     """
 
     ui_color = "#dff3e4"
@@ -37,14 +48,69 @@ class SendingOperator(EsmsTask):
         run_key: str | None = None,
         resend_on_clear: bool = False,
         callback_url: str | None = None,
+        hours: Literal["refuse", "reschedule", "defer", "allow"] | None = None,
+        max_cost_vnd: Decimal | float | None = None,
+        canary: int | None = None,
+        per_hour: int | None = None,
+        guard: Mapping[str, object] | None = None,
+        overrides: Sequence[str] = (),
+        override_reason: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.hours = hours
+        self.max_cost_vnd = max_cost_vnd
+        self.canary = canary
+        self.per_hour = per_hour
+        self.guard = guard
+        self.overrides = overrides
+        self.override_reason = override_reason
+        if any((hours, max_cost_vnd is not None, canary, per_hour, guard, overrides, override_reason)):
+            self._choice()
         self.esms_conn_id = esms_conn_id
         self.ledger_conn_id = ledger_conn_id
         self.run_key = run_key
         self.resend_on_clear = resend_on_clear
         self.hide_arguments(ledger_url=ledger_url, callback_url=callback_url)
+
+    def _choice(self) -> GuardChoice:
+        """
+        Raises:
+            InvalidRequestError: a name or value that the guard does not know; said when the DAG is read.
+        """
+        from esms_connectors.sending.guard import GuardChoice, GuardSettings
+
+        choice = GuardChoice(
+            self.hours, self.max_cost_vnd, self.canary, self.per_hour, self.guard, self.overrides, self.override_reason
+        )
+        choice.over(GuardSettings(), who="")
+        return choice
+
+    def _guard(self, hook: EsmsHook, context: Context) -> GuardSettings:
+        return hook.guard(self._choice(), who=f"airflow: {context['ti'].dag_id}.{context['ti'].task_id}")
+
+    def _wait_for_hours(self, stopped_by: object) -> None:
+        """Of a run whose rest waits for its hours: the task gives its worker back until then."""
+        from esms_connectors.airflow.triggers import LookAgainTrigger
+        from esms_connectors.sending.guard import GuardStopError
+
+        if isinstance(stopped_by, GuardStopError) and stopped_by.until is not None:
+            self.log.info("%s", stopped_by)
+            self.defer(trigger=LookAgainTrigger(stopped_by.until), method_name="resume")
+
+    @contextmanager
+    def _waiting_for_hours(self) -> Iterator[None]:
+        from esms_connectors.sending.bulk import BulkIncompleteError
+
+        try:
+            yield
+        except BulkIncompleteError as error:
+            self._wait_for_hours(error.summary.stopped_by)
+            raise
+
+    def resume(self, context: Context, event: Any = None) -> Any:
+        """The hours have begun: the ledger knows what was sent before."""
+        return self.execute(context)
 
     def _open_ledger(self, hook: EsmsHook, context: Context) -> Ledger:
         from esms_connectors.airflow.arguments import text

@@ -33,6 +33,7 @@ from esms_connectors.recipients import Columns, Recipient, RejectsFile, SqlQuery
 from esms_connectors.sending import campaign as core
 from esms_connectors.sending.channels import Channel, ZnsChannel
 from esms_connectors.sending.channels.making import takes
+from esms_connectors.sending.guard import GuardChoice, GuardSettings
 from esms_connectors.sending.policy import OnEmpty
 
 # Prefect servers drop task runs far beyond; a bigger campaign gets bigger shards.
@@ -80,6 +81,33 @@ class CampaignForm(BaseModel):
     two_phones: Literal["refuse", "first", "both"] = "refuse"
     as_is: bool = False
     template_file: str | None = None
+    hours: Literal["refuse", "reschedule", "defer", "allow"] | None = None
+    max_cost_vnd: Decimal | None = Field(default=None, ge=0, allow_inf_nan=False)
+    canary: int | None = Field(default=None, ge=1)
+    per_hour: int | None = Field(default=None, ge=1)
+    guard: dict[str, Any] = Field(default_factory=dict)
+    overrides: list[str] = Field(default_factory=list)
+    override_reason: str | None = None
+
+    @model_validator(mode="after")
+    def _guard_is_known(self) -> Self:
+        try:
+            self.guard_choice().over(GuardSettings(), who="")
+        except InvalidRequestError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def guard_choice(self) -> GuardChoice:
+        """What this campaign says of the guard."""
+        return GuardChoice(
+            self.hours,
+            self.max_cost_vnd,
+            self.canary,
+            self.per_hour,
+            self.guard,
+            self.overrides,
+            self.override_reason,
+        )
 
     @field_validator("oa_id", mode="before")
     @classmethod
@@ -135,7 +163,9 @@ class CampaignForm(BaseModel):
         return None if self.send_at is None else point_in_time(self.send_at, "send_at", whole_days=False)
 
     @contextmanager
-    def opened(self, client: EsmsClient, ledger: Ledger, oa_id: str | None) -> Iterator[core.Campaign]:
+    def opened(
+        self, client: EsmsClient, ledger: Ledger, oa_id: str | None, guard: GuardSettings | None = None
+    ) -> Iterator[core.Campaign]:
         """The campaign with all that is only named here: what plans it, and reads its source."""
         channel = self.channel_with(client, oa_id)
         if self.template_file is not None:
@@ -172,6 +202,7 @@ class CampaignForm(BaseModel):
                 conflicts=self.conflicts,
                 reconcile_before_repeat=self.reconcile_before_repeat,
                 price_vnd=self.price_vnd,
+                guard=guard or GuardSettings(),
             )
 
     @abstractmethod
@@ -213,6 +244,12 @@ class ZnsCampaign(CampaignForm):
         price_vnd: of one message, for the plan; None takes that of the last ZNS.
         credentials, ledger: names of blocks; no ledger is the default one, a file on this machine.
         rate_limit: a global concurrency limit with slot decay, shared by all workers: one slot a request.
+        hours: outside the hours of this kind of message: refuse, reschedule, defer (the flow is run again then), allow.
+        max_cost_vnd: what the run may cost at most.
+        canary: rows that are sent first; the others follow when enough of them have arrived.
+        per_hour: messages an hour at most.
+        guard: other settings by name; see `GuardSettings`.
+        overrides, override_reason: rules that are set aside, and why; the ledger keeps both.
         encoding, delimiter: of a CSV; None finds them. Encoding `tcvn3` and `vni` convert texts of old fonts.
         sheet, header_row: of a workbook, and of a file with lines above its header, counted from 1; None finds them.
         hidden_rows: rows of a workbook that a filter hides: refuse the file, or read them.

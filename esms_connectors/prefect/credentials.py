@@ -12,11 +12,12 @@ from pydantic import Field, SecretStr, field_validator
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.credentials import Credentials
 from esms_connectors.gateway.endpoints import DEFAULT_BASE_URL
-from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.transport import Timeouts
 from esms_connectors.prefect.async_twins import async_dispatch
 from esms_connectors.prefect.blocks import EsmsBlock
 from esms_connectors.sending.account_check import check_account, check_senders
+from esms_connectors.sending.guard import GuardChoice, GuardSettings, load_guard
 
 
 class EsmsCredentials(CredentialsBlock, EsmsBlock):
@@ -36,6 +37,7 @@ class EsmsCredentials(CredentialsBlock, EsmsBlock):
         proxy: URL of an HTTP proxy; the environment's if None.
         ca_bundle: certificates of your own CA, a PEM file on every worker.
         connect_timeout_seconds, read_timeout_seconds: 10 and 60 if None.
+        guard: rules of the guard by name.
 
     Example:
         ```python
@@ -78,6 +80,35 @@ class EsmsCredentials(CredentialsBlock, EsmsBlock):
     )
     connect_timeout_seconds: float | None = Field(default=None, gt=0, description="10 if empty.")
     read_timeout_seconds: float | None = Field(default=None, gt=0, description="60 if empty.")
+
+    guard: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Rules of the guard by name, over those of the settings file, such as advertising_hours: defer.",
+    )
+
+    @field_validator("guard")
+    @classmethod
+    def _guard_is_known(cls, value: dict[str, Any]) -> dict[str, Any]:
+        try:
+            GuardSettings().changed(value)
+        except InvalidRequestError as error:
+            raise ValueError(str(error)) from None
+        return value
+
+    def guard_in_force(self, choice: GuardChoice | None = None, *, who: str = "prefect") -> GuardSettings:
+        """
+        The rules in force: those of the settings file on this machine, over them those of the block, over them what
+        `choice` says.
+
+        Args:
+            choice: Of one send.
+            who: Sets rules aside, for the record.
+
+        Raises:
+            InvalidRequestError, ConfigurationError: Something is not known to the guard.
+        """
+        settings = load_guard().and_of(self.guard, f"block {self._block_document_name or 'esms-credentials'}").settings
+        return settings if choice is None else choice.over(settings, who=who)
 
     @field_validator("oa_id", "template_id", mode="before")
     @classmethod

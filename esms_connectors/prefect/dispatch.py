@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from threading import Event
 from typing import Any
 
@@ -14,8 +15,10 @@ from prefect.logging import get_run_logger
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.prefect.campaigns import ZnsCampaign, ZnsShard
-from esms_connectors.prefect.sending import ShardIncompleteError, read_shards, send_zns_bulk
-from esms_connectors.sending.bulk import Counters
+from esms_connectors.prefect.pool import Account
+from esms_connectors.prefect.sending import ShardIncompleteError, oa_id_of, read_shards, send_zns_bulk
+from esms_connectors.sending.bulk import Counters, ShardResult, send_canary
+from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.sending.policy import SilenceBreaker
 from esms_connectors.sending.run import wait_for_claims
 
@@ -57,6 +60,7 @@ class Dispatch:
         self._sent = self._duplicates = 0
         self._rows_done = 0
         self._silence = SilenceBreaker(window, "shards", "campaign")
+        self._canary: ShardResult | None = None
         self.stopped_by: EsmsError | None = None
         self.not_tried = 0
         self.passed_over = 0
@@ -69,6 +73,8 @@ class Dispatch:
         What became of the rows that this attempt was given, also those that earlier runs settled. A task that ended in
         any other way than with an account of its rows may not have come to claim them.
         """
+        if self._canary is not None and self._canary.stopped_by is not None:
+            return replace(self._canary.counters, read=recipients)
         told = [error for error, _ in self._left.values() if isinstance(error, ShardIncompleteError)]
         untold = sum(rows for error, rows in self._left.values() if not isinstance(error, ShardIncompleteError))
         total = Counter[str]()
@@ -89,6 +95,24 @@ class Dispatch:
             not_tried=self.not_tried + untold + total["not_tried"],
         )
 
+    def send_canary(self, account: Account, guard: GuardSettings) -> None:
+        """The first rows alone, where `guard` says so: unless enough of them arrive, no shard follows."""
+        if guard.canary is None:
+            return
+        oa_id = oa_id_of(self._campaign, account.block)
+        with self._campaign.opened(account.client, self._ledger, oa_id, guard) as opened:
+            self._canary = send_canary(
+                opened.channel,
+                opened.recipients(),
+                ledger=self._ledger,
+                run_key=self._campaign.run_key,
+                campaign=self._campaign.campaign,
+                guard=guard,
+                price_vnd=opened.price_vnd,
+            )
+        self.stopped_by = self._canary.stopped_by
+        self._sent += self._canary.counters.accepted
+
     def run(self) -> None:
         """
         Send every shard, and read again for those that were not settled.
@@ -96,6 +120,8 @@ class Dispatch:
         Raises:
             InvalidRequestError, ConfigurationError: as the tasks do; what is under way is settled before.
         """
+        if self.stopped_by is not None:
+            return
         wanted: set[int] | None = None
         for reading in range(_READINGS):
             if reading:

@@ -7,16 +7,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
+import pendulum
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext, TaskRunContext
-from prefect.exceptions import FlowPauseTimeout
+from prefect.exceptions import FlowPauseTimeout, Pause
 from prefect.filesystems import LocalFileSystem
 from prefect.flow_runs import pause_flow_run, suspend_flow_run
 from prefect.input import RunInput
 from prefect.logging import get_run_logger
-from prefect.states import Cancelled
+from prefect.states import Cancelled, Scheduled
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
@@ -36,7 +38,7 @@ from esms_connectors.prefect.export import daily_sent_messages_export as daily_s
 from esms_connectors.prefect.notification import EsmsNotification
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger, runs_here
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
-from esms_connectors.prefect.sending import APPROVED_PLANS, plan_zns_bulk
+from esms_connectors.prefect.sending import APPROVED_PLANS, guard_of, plan_zns_bulk
 from esms_connectors.recipients import ReadReport
 from esms_connectors.sending.alerts import AlertFailedError
 from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, finish_run
@@ -101,6 +103,9 @@ def zns_campaign(
     Returns:
         What became of these recipients, `sent_by_this_try` of them now; `run`: of all rows under the run key.
 
+    With `hours="defer"` a run of a deployment ends outside the hours of its messages, in the state AwaitingHours, and
+    is started again when they begin; any other run fails then, and the same run later goes on.
+
     Raises:
         BulkIncompleteError: Fewer were accepted than `at_least`, or rows are not settled.
         ApprovalTimeoutError: Nobody answered.
@@ -139,6 +144,7 @@ def zns_campaign(
         dispatch = Dispatch(campaign, made, ledger, window=shards_at_a_time, progress=bar.tell, stop=account.stop)
         came_to_its_end = False
         try:
+            dispatch.send_canary(account, guard_of(campaign, account.block))
             dispatch.run()
             came_to_its_end = True
         finally:
@@ -167,6 +173,7 @@ def zns_campaign(
         if campaign.at_least is not None:
             raise BulkIncompleteError(problem, summary=summary)
         logger.warning("%s", problem)
+    _wait_for_hours(getattr(dispatch.stopped_by, "until", None))
     finish_run(summary)
     return {
         **summary.as_dict(),
@@ -176,6 +183,20 @@ def zns_campaign(
         "shards": len(made["shards"]),
         "shards_passed_over": dispatch.passed_over,
     }
+
+
+def _wait_for_hours(until: str | None) -> None:
+    """A run of a deployment ends here and is started again then; any other one has nobody who would do that."""
+    context = FlowRunContext.get()
+    run = None if context is None else context.flow_run
+    if until is None or run is None or run.deployment_id is None:
+        return
+    state = Scheduled(
+        scheduled_time=pendulum.parse(until), name="AwaitingHours", message="the rest waits for its hours"
+    )
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(run.id, state, force=True)
+    raise Pause(state=state)
 
 
 def _tell_of_plan(plan: Mapping[str, Any], run_key: str) -> str:

@@ -7,13 +7,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging import get_run_logger
 
+from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
+from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.prefect.async_twins import async_twin
 from esms_connectors.prefect.campaigns import (
@@ -35,7 +38,9 @@ from esms_connectors.prefect.runs import root_run
 from esms_connectors.recipients import Columns, Recipients
 from esms_connectors.sending import bulk, one_sms
 from esms_connectors.sending.bulk import Counters, ShardResult
-from esms_connectors.sending.plan import check_plan
+from esms_connectors.sending.channels import ZnsChannel
+from esms_connectors.sending.guard import GuardSettings
+from esms_connectors.sending.plan import check_plan, price_of
 from esms_connectors.sending.policy import time_to_send
 
 
@@ -47,6 +52,7 @@ class ShardIncompleteError(EsmsError):
         counters: what this try did, by name.
         stops_run: every further shard would meet the same refusal.
         answered: whether the gateway answered at all.
+        until: when the hours of its messages begin, where the rest of the run waits for them.
     """
 
     def __init__(self, message: str, *, summary: ShardResult) -> None:
@@ -54,6 +60,7 @@ class ShardIncompleteError(EsmsError):
         counted = summary.counters
         self.counters: dict[str, int] = asdict(counted)
         self.stops_run = summary.stopped_by is not None
+        self.until: str | None = getattr(summary.stopped_by, "until", None)
         self.answered = bool(counted.done + counted.held + counted.busy)
         self.retryable = summary.stopped_by is None and bool(
             counted.unknown + counted.not_sent + counted.busy + counted.not_tried
@@ -172,6 +179,7 @@ def send_sms(
             message,
             ledger=None if sandbox else stack.enter_context(borrow_ledger(ledger)),
             run_key=f"sms/{account.block.account}/{named}",
+            guard=account.block.guard_in_force(),
         )
     if sandbox:
         get_run_logger().info("%s", told)
@@ -226,7 +234,8 @@ def plan_zns_bulk(
     with ExitStack() as stack:
         account = stack.enter_context(borrow_account(campaign.credentials, campaign.rate_limit))
         ledger = stack.enter_context(borrow_ledger(campaign.ledger))
-        opened = stack.enter_context(campaign.opened(account.client, ledger, oa_id_of(campaign, account.block)))
+        rules = guard_of(campaign, account.block)
+        opened = stack.enter_context(campaign.opened(account.client, ledger, oa_id_of(campaign, account.block), rules))
         rejects = campaign.rejects_file()
         if rejects is not None:
             stack.enter_context(rejects)
@@ -280,6 +289,12 @@ def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> dict[str, Any]:
             untried = ShardResult(Counters(not_tried=len(shard.rows)), "", EsmsError("the run was told to end"))
             raise ShardIncompleteError(f"Shard {shard.number + 1} was not sent.", summary=untried)
         channel = campaign.channel_with(account.client, oa_id_of(campaign, account.block))
+        rules = guard_of(campaign, account.block)
+        # The class of message, and with it the rules, is the template's.
+        channel.template = _template_of(channel)
+        price = campaign.price_vnd
+        if rules.has_budget and price is None:
+            price, _ = price_of(channel)
         summary = bulk.send_shard(
             replace(channel, send_at=time_to_send(channel.send_at, ledger, campaign.run_key)),
             Recipients(shard.rows, Columns(campaign.phone_column, (), campaign.key_column).key_name),
@@ -287,6 +302,8 @@ def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> dict[str, Any]:
             run_key=campaign.run_key,
             campaign=campaign.campaign,
             reconcile_before_repeat=campaign.reconcile_before_repeat,
+            guard=rules,
+            price_vnd=price,
         )
     told = _told(summary.counters)
     if not summary.complete:
@@ -353,6 +370,22 @@ def read_shards(campaign: ZnsCampaign, plan: Mapping[str, Any]) -> Iterator[Iter
     ):
         recipients = in_template_order(opened.recipients(), opened.channel.row_rules())
         yield cut_shards(recipients, plan["shards"], campaign, plan["account"], plan["chunks_per_shard"])
+
+
+def guard_of(campaign: ZnsCampaign, block: EsmsCredentials) -> GuardSettings:
+    return block.guard_in_force(campaign.guard_choice(), who=f"prefect: {block.account}")
+
+
+# Of the clients that are kept for a run: a shard asks for what another one has asked for.
+_TEMPLATES: WeakKeyDictionary[EsmsClient, dict[tuple[str, str], ZnsTemplate]] = WeakKeyDictionary()
+
+
+def _template_of(channel: ZnsChannel) -> ZnsTemplate:
+    known = _TEMPLATES.setdefault(channel.client, {})
+    key = channel.template_id, channel.oa_id
+    if key not in known:
+        known[key] = channel.row_rules()
+    return known[key]
 
 
 def oa_id_of(campaign: ZnsCampaign, block: EsmsCredentials) -> str:

@@ -5,8 +5,9 @@ twice call. For a list of people with values of their own there is `Campaign`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from esms_connectors.gateway.client import EsmsClient
@@ -15,7 +16,11 @@ from esms_connectors.ledger import Ledger, RunSummary, check_run_key
 from esms_connectors.recipients import Recipient, Recipients, read_phone_list
 from esms_connectors.sending.bulk import BulkIncompleteError, Counters, RunResult, send_bulk
 from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel, Channel
+from esms_connectors.sending.guard import GuardSettings
+from esms_connectors.sending.guard.before import check_message
+from esms_connectors.sending.plan import price_of
 from esms_connectors.sending.policy import DEFAULT_AT_LEAST, time_to_send
+from esms_connectors.sending.texts import describe_as_sent
 
 LISTED_IDS = 1_000
 
@@ -112,19 +117,25 @@ def send_sms(
     ledger: Ledger | None,
     run_key: str,
     at_least: float | None = DEFAULT_AT_LEAST,
+    guard: GuardSettings | None = None,
+    price_vnd: Decimal | None = None,
 ) -> SmsResult:
     """
     Send it, at most once to each phone under one run key; in the sandbox, which stores nothing, check it only.
 
     Args:
         ledger: None only for a sandbox client.
+        guard: the rules in force, see `esms_connectors.sending.guard`; None for the defaults.
+        price_vnd: of a segment; needed where a budget is in force.
 
     Raises:
+        GuardRefusalError: a rule refuses it.
         BulkIncompleteError: somebody was not sent to, or nobody knows; `retryable` says whether again may settle it.
         InvalidRequestError: it cannot be sent as it is, or somebody was sent another text under this key before.
     """
     run_key = check_run_key(run_key)
-    numbers = message.numbers()
+    numbers, rules = message.numbers(), guard or GuardSettings()
+    check_message(rules, message.channel(client, message.send_at), describe_as_sent(message.text).segments)
     if client.sandbox:
         return _check_only(client, message, numbers, run_key)
     if ledger is None:
@@ -132,6 +143,8 @@ def send_sms(
     keys = message.row_keys(numbers)
     rows = [Recipient(phone, (), key, place) for place, (phone, key) in enumerate(zip(numbers, keys, strict=True))]
     channel = message.channel(client, time_to_send(message.send_at, ledger, run_key))
+    if rules.has_budget and price_vnd is None:
+        price_vnd, _ = price_of(channel)
     try:
         result = send_bulk(
             channel,
@@ -141,6 +154,8 @@ def send_sms(
             campaign=message.campaign,
             threads=min(8, len(rows)),
             at_least=at_least,
+            guard=replace(rules, canary=None),
+            price_vnd=price_vnd,
         )
     except BulkIncompleteError as error:
         if len(keys) == 1:

@@ -264,7 +264,7 @@ def plan_bulk(
         tally.add(channel, recipient)
     settled, fingerprint = known()
     to_send = tally.recipients - settled
-    price_vnd, price_from = _price(channel, tally.priced, price_vnd)
+    price_vnd, price_from = price_of(channel, tally.priced, price_vnd)
     view = channel.account_view(to_send)
     report.notes += view.notes
     about = channel.about()
@@ -293,7 +293,10 @@ def plan_bulk(
     return _with_problems(plan, channel, view.problems)
 
 
-def _price(channel: Channel, recipients: Sequence[Recipient], price_vnd: Decimal | None) -> tuple[Decimal | None, str]:
+def price_of(
+    channel: Channel, recipients: Sequence[Recipient] = (), price_vnd: Decimal | None = None
+) -> tuple[Decimal | None, str]:
+    """What a message costs, a segment of an SMS, and where that is known from."""
     if price_vnd is not None:
         return price_vnd, "given"
     why_none = ""
@@ -337,10 +340,8 @@ def _with_problems(plan: Plan, channel: Channel, told: Sequence[str]) -> Plan:
     if plan.left_vnd is not None and plan.left_vnd < 0:
         problems.append(f"the balance is {-plan.left_vnd:,.0f} VND short; sends would stop with code 103")
     when = (pendulum.instance(channel.send_at) if channel.send_at else machine_clock.now()).in_timezone(VIETNAM)
-    if when.hour >= QUIET_FROM_HOUR or when.hour < QUIET_TO_HOUR:
-        at = f"it would arrive at {when.format('HH:mm')} in Vietnam"
-        if channel.message_class in (MessageClass.ADVERTISING, MessageClass.PROMOTION):
-            problems.append(f"{at}: advertising is not allowed then")
-        else:
-            advice.append(f"{at}: people sleep then")
+    # Of advertising the guard tells.
+    advertising = channel.message_class in (MessageClass.ADVERTISING, MessageClass.PROMOTION)
+    if not advertising and (when.hour >= QUIET_FROM_HOUR or when.hour < QUIET_TO_HOUR):
+        advice.append(f"it would arrive at {when.format('HH:mm')} in Vietnam: people sleep then")
     return replace(plan, problems=(*problems, *advice), good=not problems)
