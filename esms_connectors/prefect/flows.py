@@ -3,15 +3,16 @@
 import os
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-import pendulum
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
+from prefect.client.schemas import State
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import FlowPauseTimeout, Pause
 from prefect.filesystems import LocalFileSystem
@@ -191,8 +192,8 @@ def _wait_for_hours(until: str | None) -> None:
     run = None if context is None else context.flow_run
     if until is None or run is None or run.deployment_id is None:
         return
-    state = Scheduled(
-        scheduled_time=pendulum.parse(until), name="AwaitingHours", message="the rest waits for its hours"
+    state: State[Any] = Scheduled(
+        scheduled_time=datetime.fromisoformat(until), name="AwaitingHours", message="the rest waits for its hours"
     )
     with get_client(sync_client=True) as client:
         client.set_flow_run_state(run.id, state, force=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pendulum
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from esms_connectors.sending.plan import Plan
 
 
+_TOLD_TO = timedelta(seconds=2)
+
+
 def arrival(now: DateTime, channel: Channel) -> DateTime:
     """When a message arrives that leaves now."""
     return now if channel.send_at is None else max(now, pendulum.instance(channel.send_at))
@@ -31,7 +35,9 @@ def is_open(settings: GuardSettings, channel: Channel) -> bool:
     this machine's is relied upon to an hour only, and all of that hour must be open.
     """
     clock, hours = channel.client.clock, settings.open_hours(channel.message_class)
-    ends = (clock.earliest(),) if clock.confirmed else (clock.earliest(), clock.latest())
+    earliest, latest = clock.earliest(), clock.latest()
+    # Two clocks count since the last answer, and they may have come apart; an answer itself tells whole seconds.
+    ends = (earliest, max(earliest, latest - _TOLD_TO) if clock.confirmed else latest)
     return all(hours.contain(arrival(end, channel)) for end in ends)
 
 

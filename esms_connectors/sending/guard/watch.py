@@ -125,6 +125,11 @@ class Watch:
         clock = self._channel.client.clock
         return clock.earliest() if clock.confirmed else self._ledger.now()
 
+    def _counted(self) -> DateTime:
+        """As `_now`, by whichever of this machine's clocks has counted further since it was told."""
+        clock = self._channel.client.clock
+        return clock.latest() if clock.confirmed else self._ledger.now()
+
     def _arrives(self) -> DateTime:
         return arrival(self._now(), self._channel)
 
@@ -199,11 +204,11 @@ class Watch:
         """
         if self._settings.per_hour is None or not rows:
             return
-        began = self._now()
+        began = self._counted()
         seconds = self._store.pace.take_turn(self._run_key, rows, began, per_hour=self._settings.per_hour)
         turn, looked = began.add(microseconds=round(seconds * 1_000_000)), time.monotonic()
-        while not ended() and (left := (turn - self._now()).total_seconds()) > 0:
-            time.sleep(min(left, _NAP_SECONDS))
+        while not ended() and (left := (turn - self._counted()).total_seconds()) > 0:
+            time.sleep(max(0.001, min(left, _NAP_SECONDS)))
             if time.monotonic() - looked >= _LOOK_SECONDS:
                 self.check_stops()
                 looked = time.monotonic()
