@@ -377,10 +377,10 @@ def guard_of(campaign: ZnsCampaign, block: EsmsCredentials) -> GuardSettings:
 
 
 # Of the clients that are kept for a run: a shard asks for what another one has asked for.
-_TEMPLATES: WeakKeyDictionary[EsmsClient, dict[tuple[str, str], ZnsTemplate]] = WeakKeyDictionary()
+_TEMPLATES: WeakKeyDictionary[EsmsClient, dict[tuple[str, str], ZnsTemplate | None]] = WeakKeyDictionary()
 
 
-def _template_of(channel: ZnsChannel) -> ZnsTemplate:
+def _template_of(channel: ZnsChannel) -> ZnsTemplate | None:
     known = _TEMPLATES.setdefault(channel.client, {})
     key = channel.template_id, channel.oa_id
     if key not in known:

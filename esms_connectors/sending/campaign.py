@@ -209,7 +209,8 @@ class Campaign:
             rejects=None if rejects is None else rejects.path,
             price_vnd=self.price_vnd,
         )
-        return replace(plan, problems=(*plan.problems, *problems(self.guard, self.channel, self.ledger, plan)))
+        found, advice = problems(self.guard, self.channel, self.ledger, plan)
+        return replace(plan, problems=(*found, *plan.problems, *advice), good=plan.good and not found)
 
     def check_reach(self, plan: Plan) -> None:
         """

@@ -148,7 +148,7 @@ class Run:
         self.guard = self.guard.uncounted()
 
     def execute(self) -> None:
-        """Read and send; afterwards the counters say what this call did."""
+        """Read and send; the counters say what this call did."""
         if self.threads < 1:
             raise InvalidRequestError("threads must be at least 1.", field="threads")
         self.run_key = check_run_key(self.run_key)
@@ -185,9 +185,8 @@ class Run:
         self._report_progress(always=True)
 
     def _read_all(self) -> None:
-        if self.rereads and self.guard.canary is not None and not self._send_canary(self.guard.canary):
-            return
-        if self.canary_only:
+        may_go_on = not self.rereads or self.guard.canary is None or self._send_canary(self.guard.canary)
+        if self.canary_only or not may_go_on:
             return
         self._read_and_send(first=True)
         self.first_report = self.recipients.report
@@ -199,17 +198,13 @@ class Run:
         if canary.passed or not (first := canary.rows_to_send(self.recipients)):
             return True
         self._read_and_send(first=False, only=first)
-        try:
-            if self.stopped_by is None:
-                canary.wait(self._watch.check_stops)
-        except GuardStopError as stop:
-            self._stop(stop)
+        if self.stopped_by is None:
+            self.stopped_by = canary.wait(self._watch.check_stops)
         if self.stopped_by is None:
             self._forget_reading()
             return True
-        self.counters.read = sum(1 for _ in self.recipients)
+        canary.count_the_others(self.recipients, self.counters)
         self.first_report = self.recipients.report
-        self.counters.not_tried = max(0, self.counters.read - self.counters.done - self.counters.left)
         return False
 
     def _retry_unsettled(self) -> None:

@@ -148,8 +148,9 @@ def check_message(settings: GuardSettings, channel: Channel, longest_segments: i
         raise refusal
 
 
-def problems(settings: GuardSettings, channel: Channel, ledger: Ledger, plan: Plan) -> list[str]:
-    """What the guard would do about this campaign, one line each."""
+def problems(settings: GuardSettings, channel: Channel, ledger: Ledger, plan: Plan) -> tuple[list[str], list[str]]:
+    """What the guard would do about this campaign, one line each: what stops it, and what only puts it off."""
+    advice: list[str] = []
     lines = [str(refusal) for refusal in refusals(settings, channel, plan.longest_segments)]
     if (low := balance_refusal(settings, plan)) is not None:
         lines.append(str(low))
@@ -160,10 +161,11 @@ def problems(settings: GuardSettings, channel: Channel, ledger: Ledger, plan: Pl
     if policy is not HoursPolicy.ALLOW and not is_open(settings, channel):
         opening = hours.next_open(arrival(channel.client.clock.latest(), channel)).format("YYYY-MM-DD HH:mm")
         line = told(RuleName.HOURS, *closed_words(settings, channel))
-        lines.append(f"{line} hours={policy.value}; next open {opening} (Vietnam)")
+        refused = policy is HoursPolicy.REFUSE
+        (lines if refused else advice).append(f"{line} hours={policy.value}; next open {opening} (Vietnam)")
     if settings.has_budget and plan.price_vnd is None:
         lines.append("a budget needs the price of a message, and nobody knows it: give price_vnd")
-    return lines + _over_budget(settings, ledger, plan)
+    return lines + _over_budget(settings, ledger, plan), advice
 
 
 def _over_budget(settings: GuardSettings, ledger: Ledger, plan: Plan) -> list[str]:

@@ -22,6 +22,7 @@ from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.guard.rules import GuardStopError, RuleName
 from esms_connectors.sending.guard.settings import GuardSettings
+from esms_connectors.sending.result import Counters
 
 logger = get_logger(__name__)
 
@@ -49,16 +50,28 @@ class Canary:
         rest = list(islice(rows, self._channel.smallest_chunk))
         return first if len(rest) == self._channel.smallest_chunk else []
 
-    def wait(self, check_stops: Callable[[], None]) -> None:
+    def wait(self, check_stops: Callable[[], None]) -> GuardStopError | None:
         """
         Wait until enough of what was sent has arrived.
 
         Args:
             check_stops: called after each look; what it raises ends the wait.
 
-        Raises:
-            GuardStopError: too few arrived, or their states were not known in time.
+        Returns:
+            Why the others must not follow: too few arrived, or their states were not known in time.
         """
+        try:
+            self._wait(check_stops)
+        except GuardStopError as stop:
+            return stop
+        return None
+
+    def count_the_others(self, recipients: Iterable[Recipient], counters: Counters) -> None:
+        """Those that are not sent are read all the same, so that the counts are of the whole list."""
+        counters.read = sum(1 for _ in recipients)
+        counters.not_tried = max(0, counters.read - counters.done - counters.left)
+
+    def _wait(self, check_stops: Callable[[], None]) -> None:
         run = self._ledger.summary(self._run_key)
         taken = run.accepted + run.unknown + run.held + run.claimed
         wanted = math.ceil(self._settings.canary_share * (taken + run.rejected) - 1e-9)
