@@ -186,11 +186,11 @@ class Run:
 
     def _read_all(self) -> None:
         may_go_on = not self.rereads or self.guard.canary is None or self._send_canary(self.guard.canary)
-        if self.canary_only or not may_go_on:
-            return
-        self._read_and_send(first=True)
+        if may_go_on and not self.canary_only:
+            self._read_and_send(first=True)
         self.first_report = self.recipients.report
-        self._retry_unsettled()
+        if may_go_on and not self.canary_only:
+            self._retry_unsettled()
 
     def _send_canary(self, rows: int) -> bool:
         """Send the first rows alone; whether the others may follow."""
@@ -198,14 +198,12 @@ class Run:
         if canary.passed or not (first := canary.rows_to_send(self.recipients)):
             return True
         self._read_and_send(first=False, only=first)
-        if self.stopped_by is None:
-            self.stopped_by = canary.wait(self._watch.check_stops)
+        self.stopped_by = self.stopped_by or canary.wait(self._watch.check_stops)
         if self.stopped_by is None:
             self._forget_reading()
-            return True
-        canary.count_the_others(self.recipients, self.counters)
-        self.first_report = self.recipients.report
-        return False
+        else:
+            canary.count_the_others(self.recipients, self.counters)
+        return self.stopped_by is None
 
     def _retry_unsettled(self) -> None:
         """

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipException
-from contract.cases import CASES, OA_ID, PARAMS, TEMPLATE_ID, Answer, Case, Order, World, check
+from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipException, TaskDeferred
+from contract.cases import CASES, OA_ID, PARAMS, REASON, TEMPLATE_ID, Answer, Case, Order, World, check
 from contract.lists import LISTS, ListCase, check_reached
 from task_runs import Runs
 
@@ -36,7 +36,25 @@ def test_airflow(case: Case, world: World, connect: Callable[..., None], runs: R
     def operator(world: World, order: Order) -> Answer:
         connect({"oa_id": OA_ID, "sandbox": order.sandbox})
         more: dict[str, Any] = {"plan": world.plan} if order.plan else {}
-        task = ZnsBulkOperator(
+        if order.max_cost_vnd is not None:
+            more |= {"max_cost_vnd": order.max_cost_vnd, "price_vnd": 300}
+        if order.overrides:
+            more |= {"overrides": list(order.overrides), "override_reason": REASON}
+        try:
+            task = made(world, order, more)
+            result = runs(task)
+        except TaskDeferred as waiting:
+            return Answer("incomplete", f"its hours are not now: {waiting.trigger}")
+        except AirflowSkipException as skip:
+            return Answer("skipped", str(skip))
+        except BulkIncompleteError as error:
+            return Answer("incomplete", str(error))
+        except (EsmsError, AirflowException) as error:
+            return Answer("refused", str(error))
+        return Answer("planned" if order.dry_run else "sent", result=json.loads(json.dumps(result)))
+
+    def made(world: World, order: Order, more: dict[str, Any]) -> ZnsBulkOperator:
+        return ZnsBulkOperator(
             task_id="send",
             source=world.source(order),
             template_id=TEMPLATE_ID,
@@ -49,17 +67,10 @@ def test_airflow(case: Case, world: World, connect: Callable[..., None], runs: R
             conflicts=order.conflicts,
             rejects=world.rejects if order.rejects else None,
             dry_run=order.dry_run,
+            hours=order.hours,
+            guard=world.rules(order) or None,
             **more,
         )
-        try:
-            result = runs(task)
-        except AirflowSkipException as skip:
-            return Answer("skipped", str(skip))
-        except BulkIncompleteError as error:
-            return Answer("incomplete", str(error))
-        except (EsmsError, AirflowException) as error:
-            return Answer("refused", str(error))
-        return Answer("planned" if order.dry_run else "sent", result=json.loads(json.dumps(result)))
 
     check(case, world, operator)
 

@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ from esms_connectors.ledger import Ledger
 PARAMS = "customer_name,service,code,date"
 OA_ID, TEMPLATE_ID = DEMO_OA_ID, DEMO_TEMPLATE_ID
 LANDLINE = "0283812345"
+REASON = "agreed with everybody on the list"
+VIETNAM = timezone(timedelta(hours=7))
 
 # What an `Answer.result` of sending has, whoever sent it.
 RESULT_KEYS = frozenset(
@@ -111,6 +113,9 @@ class Order:
         service: what they are told; another one is another content.
         send_at: hours from now.
         plan: with the plan that the step before has made.
+        shut: messages of the kind have their hours at another time of the day.
+        hours, max_cost_vnd, guard, overrides: what is said of the guard; a message costs 300 VND where there is a
+            budget, and `REASON` is why a rule is set aside.
     """
 
     people: tuple[int | str, ...] = (1, 2, 3)
@@ -125,6 +130,11 @@ class Order:
     plan: bool = False
     sandbox: bool = False
     ledger: str | None = None
+    shut: bool = False
+    hours: str | None = None
+    max_cost_vnd: int | None = None
+    guard: Mapping[str, Any] = field(default_factory=dict)
+    overrides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -186,6 +196,13 @@ class World:
         account = Credentials(DEMO_API_KEY, DEMO_SECRET_KEY).account_at(self.server.base_url)
         with Ledger.open(self.ledger) as ledger:
             ledger.facts.learn(account, SEND_ZNS_BULK.name, IdFact(True, ledger.now()))
+
+    def rules(self, order: Order) -> dict[str, Any]:
+        """Settings of the guard by name."""
+        if not order.shut:
+            return dict(order.guard)
+        early = self.now.astimezone(VIETNAM).hour < 12
+        return {**order.guard, "transaction_open": "23:00-24:00" if early else "00:00-01:00"}
 
     def source(self, order: Order) -> str:
         path = self.folder / "customers.csv"
@@ -469,5 +486,59 @@ CASES = (
             Step(Order(), "sent", counts=_all(3), before=_up),
         ),
         (1, 2, 3),
+    ),
+    Case(
+        "outside their hours, refused, and again with the rule set aside",
+        (
+            Step(Order(shut=True, hours="refuse"), "refused", "its hours are"),
+            Step(Order(shut=True, hours="refuse", overrides=("hours",)), "sent", counts=_all(3)),
+        ),
+        (1, 2, 3),
+    ),
+    Case(
+        "outside their hours, put off, and again when they have begun",
+        (
+            Step(Order(shut=True, hours="defer"), "incomplete", "its hours are"),
+            Step(Order(hours="defer"), "sent", counts=_all(3)),
+        ),
+        (1, 2, 3),
+    ),
+    Case(
+        "outside their hours, sent for the next ones", (Step(Order(shut=True, hours="reschedule"), "sent"),), (1, 2, 3)
+    ),
+    Case(
+        "a cap counts over runs",
+        (
+            Step(Order(guard={"transaction_cap": 1}), "sent", counts=_all(3, skipped=0)),
+            Step(
+                Order(people=(1, 2, 3, 4), run_key="night", guard={"transaction_cap": 1}),
+                "sent",
+                counts={"accepted": 1, "skipped": 3, "skipped_by_rule": {"frequency": 3}, "complete": True},
+            ),
+        ),
+        (1, 2, 3, 4),
+    ),
+    Case(
+        "a budget that is too small, and raised",
+        (
+            Step(Order(max_cost_vnd=800), "incomplete", "budget"),
+            Step(Order(max_cost_vnd=900), "sent", counts=_all(3)),
+        ),
+        (1, 2, 3),
+    ),
+    Case(
+        "a balance that is too small, refused by choice",
+        (
+            Step(
+                Order(guard={"low_balance": "refuse"}, max_cost_vnd=10_000),
+                "refused",
+                "balance",
+                before=lambda gateway: gateway.set_balance(300),
+            ),
+        ),
+        (),
+    ),
+    Case(
+        "a rule that there is not", (Step(Order(guard={"advertising_houres": "defer"}), "refused", "no setting"),), ()
     ),
 )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pendulum
 import pytest
 from contract.alerts import PEOPLE, SPELLINGS, TEXT
-from contract.cases import CASES, OA_ID, PARAMS, TEMPLATE_ID, Answer, Case, Front, Order, World, check
+from contract.cases import CASES, OA_ID, PARAMS, REASON, TEMPLATE_ID, Answer, Case, Front, Order, World, check
 from contract.lists import LISTS, ListCase, check_reached
 from esms_processes import Esms
 
@@ -23,6 +24,7 @@ from esms_connectors.sending.alerts import AlertEvent, send_alert
 from esms_connectors.sending.bulk import BulkIncompleteError
 from esms_connectors.sending.campaign import Campaign
 from esms_connectors.sending.channels import ZnsChannel
+from esms_connectors.sending.guard import GuardChoice, GuardSettings
 
 
 @pytest.fixture
@@ -57,6 +59,14 @@ def core(world: World, order: Order) -> Answer:
                 at_least=order.at_least,
                 on_empty=order.on_empty,  # type: ignore[arg-type]
                 conflicts=order.conflicts,  # type: ignore[arg-type]
+                price_vnd=None if order.max_cost_vnd is None else Decimal(300),
+                guard=GuardChoice(
+                    hours=order.hours,
+                    max_cost_vnd=order.max_cost_vnd,
+                    guard=world.rules(order),
+                    overrides=order.overrides,
+                    override_reason=REASON if order.overrides else None,
+                ).over(GuardSettings(), who="Lan"),
             )
             if order.dry_run:
                 return Answer("planned", result=campaign.plan(rejects).as_dict())
@@ -89,7 +99,14 @@ def cli(esms: Esms) -> Front:
             file = world.folder / "plan.json"
             file.write_text(json.dumps(world.plan), encoding="utf-8")
             flags["--plan-file"] = file
+        if order.hours is not None:
+            flags["--hours"] = order.hours
+        if order.max_cost_vnd is not None:
+            flags |= {"--max-cost": order.max_cost_vnd, "--price": 300}
         words = [f"{name}={value}" for name, value in flags.items()]
+        words += [f"--guard={name}={value}" for name, value in world.rules(order).items()]
+        words += [f"--override={rule}" for rule in order.overrides]
+        words += [f"--override-reason={REASON}"] if order.overrides else []
         words += ["--plan"] if order.dry_run else []
         words += ["--sandbox"] if order.sandbox else []
         done = esms.start(world.server.base_url, "send-zns", world.source(order), *words, "--json").finish()

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from contract.cases import CASES, OA_ID, PARAMS, TEMPLATE_ID, Answer, Case, Order, World, check
+from contract.cases import CASES, OA_ID, PARAMS, REASON, TEMPLATE_ID, Answer, Case, Order, World, check
 from contract.lists import LISTS, ListCase, check_reached
 from prefect import flow
 
@@ -50,6 +50,12 @@ def prefect(world: World, order: Order, credentials: EsmsCredentials) -> Answer:
             rejects=str(world.rejects) if order.rejects else None,
             credentials=name,
             ledger=ledger,
+            hours=order.hours,
+            max_cost_vnd=order.max_cost_vnd,
+            price_vnd=None if order.max_cost_vnd is None else 300,
+            guard=world.rules(order),
+            overrides=list(order.overrides),
+            override_reason=REASON if order.overrides else None,
         )
         if order.dry_run:
             return Answer("planned", result=flow(lambda: plan_zns_bulk(campaign)["plan"], name="plan")())
