@@ -513,7 +513,7 @@ CASES = (
             Step(
                 Order(people=(1, 2, 3, 4), run_key="night", guard={"transaction_cap": 1}),
                 "sent",
-                counts={"accepted": 1, "skipped": 3, "skipped_by_rule": {"frequency": 3}, "complete": True},
+                counts={"sent_by_this_try": 1, "skipped": 3, "skipped_by_rule": {"frequency": 3}, "complete": True},
             ),
         ),
         (1, 2, 3, 4),
