@@ -56,7 +56,7 @@ def test_advertising_at_night_to_too_few(client: EsmsClient, ledger: Ledger) -> 
     channel = AdvertisingChannel(client, "Khuyen mai", DEMO_BRANDNAME, send_at=NINE.at(23))
     plan = Campaign(channel, rows, Columns(), ledger=ledger, run_key="r").plan()
     assert any("at least 30" in problem for problem in plan.problems)
-    assert any("23:00" in problem and "not allowed" in problem for problem in plan.problems)
+    assert any("23:00" in problem and "its hours are 07:00-22:00" in problem for problem in plan.problems)
 
 
 def test_a_short_balance_is_told(gateway: Emulator, client: EsmsClient, ledger: Ledger) -> None:
