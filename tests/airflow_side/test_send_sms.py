@@ -25,6 +25,7 @@ from esms_connectors.emulator import (
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import EsmsError
 
+OFFER = "[QC] Giam gia 20%. Tu choi: soan TC gui 1234"
 PHONES = ["0901000001", "0901000002", "0901000003"]
 
 
@@ -147,7 +148,7 @@ def test_a_batch_refused_after_a_part_was_taken_keeps_its_id(
     gateway.faults.add("send_advertising_sms", refuse_taken(refusal))
     for _ in range(3):
         with pytest.raises(EsmsError):
-            send(phones=phones, sms_type="advertising")
+            send(phones=phones, text=OFFER, sms_type="advertising")
         gateway.faults.clear()
     assert gateway.deliveries_by_phone() == dict.fromkeys(phones[:20], 1)
 
@@ -157,9 +158,9 @@ def test_wrong_keys_put_nothing_in_doubt(send: Callable[..., Any], gateway: Emul
     phones = [f"0901{number:06d}" for number in range(40)]
     gateway.faults.add("send_advertising_sms", code("101"))
     with pytest.raises(EsmsError):
-        send(phones=phones, sms_type="advertising")
+        send(phones=phones, text=OFFER, sms_type="advertising")
     gateway.faults.clear()
-    assert send(phones=phones, sms_type="advertising")["accepted"] == 40
+    assert send(phones=phones, text=OFFER, sms_type="advertising")["accepted"] == 40
     assert gateway.deliveries_by_phone() == dict.fromkeys(phones, 1)
 
 
@@ -191,7 +192,7 @@ def test_advertising_goes_out_as_one_batch(send: Callable[..., Any], gateway: Em
     """Forty phones, one call, one id; again sends nothing."""
     phones = [f"0901{number:06d}" for number in range(40)]
     for _ in range(2):
-        result = send(phones=phones, sms_type="advertising")
+        result = send(phones=phones, text=OFFER, sms_type="advertising")
         assert (result["accepted"], len(result["message_ids"])) == (40, 1)
     assert gateway.deliveries_by_phone() == dict.fromkeys(phones, 1)
 
