@@ -9,6 +9,7 @@ The second way forks: a fresh interpreter needs a second for its imports, and th
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gc
 import json
@@ -19,8 +20,9 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,7 @@ from esms_connectors.ledger.engines import engine_for
 from esms_connectors.recipients import Recipient, Recipients
 from esms_connectors.sending.bulk import BulkIncompleteError, send_bulk
 from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel, Channel, ZnsChannel
+from esms_connectors.sending.guard import GuardSettings
 
 # Noon in Vietnam: near midnight a lost answer is, rightly, not repeated.
 NOON = pendulum.datetime(2024, 5, 15, 12, tz="Asia/Ho_Chi_Minh")
@@ -60,6 +63,8 @@ class Job:
         moment, nth, signal: when the moment comes for the nth time, this process sends itself this signal.
         result: file for what came of it.
         largest_file_bytes: no file grows beyond, as on a disk that is full; 0: any.
+        guard: settings of the guard by name, over the defaults.
+        price_vnd: of a message, where a budget is in force.
     """
 
     base_url: str
@@ -86,6 +91,8 @@ class Job:
     signal: int = int(signal.SIGKILL)
     slow_reader_seconds: float = 0.0
     largest_file_bytes: int = 0
+    guard: dict[str, Any] = dataclasses.field(default_factory=dict)
+    price_vnd: int | None = None
 
 
 class Trap:
@@ -138,25 +145,20 @@ class TrappedLedger(Ledger):
         # A process that is frozen within a transaction keeps the others out of a SQLite file; not what is tested.
         self.quiet = threading.Lock()
 
-    def renew(self, *args: Any, **named: Any) -> None:
-        with self.quiet:
-            super().renew(*args, **named)
-
-    def date(self, *args: Any, **named: Any) -> None:
-        with self.quiet:
-            super().date(*args, **named)
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[Any]:
+        with self.quiet, super()._writing() as connection:
+            yield connection
 
     def claim(self, *args: Any, **named: Any) -> Any:
         self.trap.pass_by(BEFORE_CLAIM)
-        with self.quiet:
-            found = super().claim(*args, **named)
+        found = super().claim(*args, **named)
         self.trap.pass_by(AFTER_CLAIM)
         return found
 
     def settle(self, *args: Any, **named: Any) -> Any:
         self.trap.pass_by(BEFORE_SETTLE)
-        with self.quiet:
-            return super().settle(*args, **named)
+        return super().settle(*args, **named)
 
 
 def _send_itself(ledger: TrappedLedger, number: int) -> None:
@@ -216,7 +218,13 @@ def run(job: Job) -> dict[str, Any]:
         throttle=TrappedThrottle(trap),
         now=now,
     )
-    common: dict[str, Any] = {"ledger": ledger, "run_key": job.run_key, "threads": job.threads}
+    common: dict[str, Any] = {
+        "ledger": ledger,
+        "run_key": job.run_key,
+        "threads": job.threads,
+        "guard": GuardSettings().changed(job.guard),
+        "price_vnd": None if job.price_vnd is None else Decimal(job.price_vnd),
+    }
     with client, ledger:
         try:
             summary = send_bulk(channel_of(job, client), Recipients(read), **common)
@@ -233,6 +241,7 @@ def run(job: Job) -> dict[str, Any]:
         "run": {name: value for name, value in dataclasses.asdict(summary.run).items() if isinstance(value, int)},
         "counters": dataclasses.asdict(summary.counters),
         "stopped_by": type(summary.stopped_by).__name__ if summary.stopped_by else None,
+        "rule": str(getattr(summary.stopped_by, "rule", "")),
     }
 
 

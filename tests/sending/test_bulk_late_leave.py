@@ -21,14 +21,15 @@ FUNCTIONS = {"zns": "send_zns_bulk", "customer_care": "send_customer_care_sms", 
 # Of the machine that sends: right, ten minutes and a time zone off in both directions.
 OFFSETS = (0.0, 600.0, -600.0, 7 * HOUR, -7 * HOUR)
 NEXT_DAY = NOON.add(hours=12, minutes=10)
+# What is tried here happens around midnight, and a worker must ask nothing before its first claim.
+AT_ANY_HOUR = {"advertising_hours": "allow"}
 
 
 def send(bench: Bench, channel: str, **settings: object) -> None:
     if channel == "zns":
         bench.send(at_least=None, **settings)  # type: ignore[arg-type]
     else:
-        rules = GuardSettings().changed({"advertising_hours": "allow"})  # what is tried here happens around midnight
-        settings = {"at_least": None, "guard": rules, **settings}
+        settings = {"at_least": None, "guard": GuardSettings().changed(AT_ANY_HOUR), **settings}
         bench.send_sms(advertising=channel == "advertising", **settings)  # type: ignore[arg-type]
 
 
@@ -45,8 +46,11 @@ def test_a_worker_that_slept_until_others_had_finished(
     bench.chunk_size = 40
     # One connection may do for all calls.
     nth = 1 if moment == CONNECTED else 2
-    frozen = bench.start(channel=channel, threads=2, moment=moment, nth=nth, signal=int(signal.SIGSTOP))
+    frozen = bench.start(
+        channel=channel, threads=2, moment=moment, nth=nth, signal=int(signal.SIGSTOP), guard=AT_ANY_HOUR
+    )
     _wait_until(lambda: _is_stopped(frozen.pid))
+    assert bench.books.summary(bench.run_key).claimed > 0
     for _ in range(5):
         if bench.books.summary(bench.run_key).accepted < len(bench.recipients):
             send(bench, channel)
@@ -250,7 +254,7 @@ def _is_stopped(pid: int) -> bool:
 
 
 def _wait_until(happened: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while not happened():
         assert time.monotonic() < until, "it did not happen"
         time.sleep(0.005)

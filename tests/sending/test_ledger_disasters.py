@@ -58,6 +58,21 @@ def server() -> Iterator[PostgresServer]:
     running.close()
 
 
+def answers(ask: Callable[[], object]) -> bool:
+    try:
+        ask()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.02)
+
+
 @pytest.mark.parametrize("moment", [BEFORE_CLAIM, AFTER_CLAIM, BEFORE_SETTLE])
 @pytest.mark.parametrize("fault", ["none", "answers lost"])
 def test_a_database_that_is_killed_and_comes_back(
@@ -70,16 +85,11 @@ def test_a_database_that_is_killed_and_comes_back(
         bench.gateway.faults.add("send_zns_bulk", drop_after(), every=4)
 
     def kill() -> None:
-        with psycopg.connect(server.uri) as connection:
-            os.kill(connection.info.backend_pid, signal.SIGKILL)
-        until = time.monotonic() + 20
-        while time.monotonic() < until:
-            try:
-                server.execute("SELECT 1")
-            except psycopg.OperationalError:
-                time.sleep(0.02)
-            else:
-                return
+        with psycopg.connect(server.uri) as killed, psycopg.connect(server.uri, autocommit=True) as other:
+            os.kill(killed.info.backend_pid, signal.SIGKILL)
+            # Until the server has noticed, it goes on for everybody else.
+            wait_until(lambda: not answers(lambda: other.execute("SELECT 1")))
+        wait_until(lambda: answers(lambda: server.execute("SELECT 1")))
 
     ended: list[str] = []
     try:
