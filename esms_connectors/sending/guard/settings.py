@@ -147,7 +147,9 @@ class GuardSettings:
             return self
         if not rules or not (reason and reason.strip()):
             raise InvalidRequestError(
-                "overrides and override_reason go together: which rules are set aside, and why.", field="override"
+                "--override and --override-reason go together (overrides and override_reason in Python): which rules "
+                "are set aside, and why.",
+                field="override",
             )
         names = []
         for rule in rules:
