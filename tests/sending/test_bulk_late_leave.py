@@ -51,10 +51,11 @@ def test_a_worker_that_slept_until_others_had_finished(
     )
     _wait_until(lambda: _is_stopped(frozen.pid))
     assert bench.books.summary(bench.run_key).claimed > 0
-    for _ in range(5):
-        if bench.books.summary(bench.run_key).accepted < len(bench.recipients):
-            send(bench, channel)
-    assert bench.books.summary(bench.run_key).accepted == len(bench.recipients)
+    until = time.monotonic() + 120
+    while bench.books.summary(bench.run_key).accepted < len(bench.recipients):
+        # On a busy machine leases of a second end before their calls leave, and the rows are taken anew.
+        assert time.monotonic() < until, bench.books.summary(bench.run_key)
+        send(bench, channel)
     bench.clock.move_to(NEXT_DAY)
     calls = bench.gateway.call_count(FUNCTIONS[channel])
     frozen.signal(signal.SIGCONT)
