@@ -128,7 +128,7 @@ def send_campaign(campaign: ChannelCampaign, *, plan: dict[str, Any] | None = No
             return _run(campaign, opened, {"brandname": block.brandname, "oa_id": oa_id}, plan, rejects, tell, sleep)
         finally:
             run = ledger.summary(campaign.run_key)
-            if run.total:
+            if run.total or run.skipped:
                 show_run(run, block.account, complete=run.unsettled == 0)
 
 

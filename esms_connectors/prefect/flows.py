@@ -165,7 +165,7 @@ def zns_campaign(
             )
             run = summary.run
             show_run(run, made["account"], complete=came_to_its_end and summary.complete and not summary.elsewhere)
-    lost = max(0, recipients - run.total - summary.counters.not_tried)
+    lost = max(0, recipients - run.total - run.skipped - summary.counters.not_tried)
     if lost:
         problem = (
             f"Run {campaign.run_key}: {lost} recipients have receipts, but are not in the ledger: it is another one, "
