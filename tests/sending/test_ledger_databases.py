@@ -102,7 +102,7 @@ def test_first_starts_at_once(postgres: PostgresServer, setting: str) -> None:
 
 def test_an_engine_of_somebody_else(postgres: PostgresServer) -> None:
     """It gets the same settings, connection by connection and transaction by transaction."""
-    url = direct_url(postgres, new_database(postgres, STRICT[0], "synchronous_commit = off", "statement_timeout = 7000"))
+    url = direct_url(postgres, new_database(postgres, STRICT[0], "synchronous_commit = off", "statement_timeout = 999"))
     engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     with Ledger(engine) as ledger, ledger._writing() as connection:
         shown = {
