@@ -22,7 +22,8 @@ from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 if TYPE_CHECKING:
     from esms_connectors.gateway.client import EsmsClient
     from esms_connectors.ledger import Ledger
-    from esms_connectors.sending.guard import GuardChoice, GuardSettings
+    from esms_connectors.sending.guard import GuardSettings
+    from esms_connectors.sending.guard.choice import GuardChoice
 
 DEFAULT_CONN_ID = "esms_default"
 

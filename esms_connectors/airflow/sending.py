@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from esms_connectors.airflow.connections import Settings
     from esms_connectors.airflow.hooks import EsmsHook
     from esms_connectors.ledger import Ledger
-    from esms_connectors.sending.guard import GuardChoice, GuardSettings
+    from esms_connectors.sending.guard import GuardSettings
+    from esms_connectors.sending.guard.choice import GuardChoice
 
 
 class SendingOperator(EsmsTask):
@@ -78,7 +79,8 @@ class SendingOperator(EsmsTask):
         Raises:
             InvalidRequestError: a name or value that the guard does not know; said when the DAG is read.
         """
-        from esms_connectors.sending.guard import GuardChoice, GuardSettings
+        from esms_connectors.sending.guard import GuardSettings
+        from esms_connectors.sending.guard.choice import GuardChoice
 
         choice = GuardChoice(
             self.hours, self.max_cost_vnd, self.canary, self.per_hour, self.guard, self.overrides, self.override_reason

@@ -18,7 +18,10 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone
 from esms_connectors.gateway.times import read_time
 from esms_connectors.recipients import Columns, SqlQuery, read_recipients
-from esms_connectors.sending.guard import OVERRIDABLE, RULES, GuardChoice, GuardSettings, HoursPolicy, load_guard
+from esms_connectors.sending.guard import GuardSettings, HoursPolicy, load_guard
+from esms_connectors.sending.guard.choice import GuardChoice
+from esms_connectors.sending.guard.rules import RULES
+from esms_connectors.sending.guard.settings import OVERRIDABLE
 
 who_option = click.option("--who", help="Your name, for the record; default: the user of this machine.")
 

@@ -33,7 +33,8 @@ from esms_connectors.recipients import Columns, Recipient, RejectsFile, SqlQuery
 from esms_connectors.sending import campaign as core
 from esms_connectors.sending.channels import Channel, ZnsChannel
 from esms_connectors.sending.channels.making import takes
-from esms_connectors.sending.guard import GuardChoice, GuardSettings
+from esms_connectors.sending.guard import GuardSettings
+from esms_connectors.sending.guard.choice import GuardChoice
 from esms_connectors.sending.policy import OnEmpty
 
 # Prefect servers drop task runs far beyond; a bigger campaign gets bigger shards.

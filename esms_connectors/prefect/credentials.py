@@ -17,7 +17,8 @@ from esms_connectors.gateway.transport import Timeouts
 from esms_connectors.prefect.async_twins import async_dispatch
 from esms_connectors.prefect.blocks import EsmsBlock
 from esms_connectors.sending.account_check import check_account, check_senders
-from esms_connectors.sending.guard import GuardChoice, GuardSettings, load_guard
+from esms_connectors.sending.guard import GuardSettings, load_guard
+from esms_connectors.sending.guard.choice import GuardChoice
 
 
 class EsmsCredentials(CredentialsBlock, EsmsBlock):

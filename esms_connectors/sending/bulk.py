@@ -26,7 +26,6 @@ __all__ = [
     "ShardResult",
     "finish_run",
     "send_bulk",
-    "send_canary",
     "send_shard",
 ]
 

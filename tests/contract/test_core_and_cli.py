@@ -24,7 +24,8 @@ from esms_connectors.sending.alerts import AlertEvent, send_alert
 from esms_connectors.sending.bulk import BulkIncompleteError
 from esms_connectors.sending.campaign import Campaign
 from esms_connectors.sending.channels import ZnsChannel
-from esms_connectors.sending.guard import GuardChoice, GuardSettings
+from esms_connectors.sending.guard import GuardSettings
+from esms_connectors.sending.guard.choice import GuardChoice
 
 
 @pytest.fixture

@@ -5,22 +5,14 @@ What a sender in Vietnam must not do: the law's hours, labels and lists, the bud
 ledger; `watch.py` asks the ledger while a run goes.
 """
 
-from esms_connectors.sending.guard.choice import GuardChoice
-from esms_connectors.sending.guard.hours import HoursPolicy, OpenHours
-from esms_connectors.sending.guard.rules import RULES, GuardRefusalError, GuardStopError, Rule, RuleName
-from esms_connectors.sending.guard.settings import OVERRIDABLE, GuardInForce, GuardSettings, load_guard
+from esms_connectors.sending.guard.hours import HoursPolicy
+from esms_connectors.sending.guard.rules import GuardRefusalError, GuardStopError
+from esms_connectors.sending.guard.settings import GuardSettings, load_guard
 
 __all__ = [
-    "OVERRIDABLE",
-    "RULES",
-    "GuardChoice",
-    "GuardInForce",
     "GuardRefusalError",
     "GuardSettings",
     "GuardStopError",
     "HoursPolicy",
-    "OpenHours",
-    "Rule",
-    "RuleName",
     "load_guard",
 ]
