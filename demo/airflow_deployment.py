@@ -7,7 +7,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -206,10 +206,13 @@ class Deployment:
     def state_of_run(self, dag_id: str, run_id: str) -> str:
         return str(self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"])
 
-    def wait_for_run(self, dag_id: str, run_id: str, seconds: float) -> str:
-        """The state a run ends in."""
+    def wait_for_run(
+        self, dag_id: str, run_id: str, seconds: float, meanwhile: Callable[[], object] = lambda: None
+    ) -> str:
+        """The state a run ends in; `meanwhile` is called before each look."""
 
         def ended() -> str | None:
+            meanwhile()
             state = self.state_of_run(dag_id, run_id)
             return state if state in ("success", "failed") else None
 

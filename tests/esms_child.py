@@ -17,6 +17,7 @@ import resource
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -116,6 +117,7 @@ def work(
     debug: bool = False,
     stdin: str = "",
     now: str | None = None,
+    may_leave_sockets: bool = False,
 ) -> int:
     """
     Args:
@@ -125,6 +127,7 @@ def work(
         debug: log everything that anybody logs.
         stdin: what can be read there.
         now: the time that it is when it starts, if not this machine's; time goes on from there.
+        may_leave_sockets: interrupted while urllib3 connects, nobody but the collector can close that socket.
     """
     os.environ.clear()
     os.environ.update(environment)
@@ -139,6 +142,8 @@ def work(
     if now is not None:
         ahead = pendulum.instance(datetime.fromisoformat(now)) - machine_clock.machine_time()
         machine_clock.source = lambda: machine_clock.machine_time() + ahead
+    if may_leave_sockets:
+        warnings.filterwarnings("ignore", r"unclosed <socket\.socket", ResourceWarning)
     if die is not None:
         die_at(*die)
     if file_limit is not None:

@@ -39,6 +39,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "crash-matrix.md"
 AFTER_ACCEPTANCE = "accepted, answer not yet read"
 KILLS = (BEFORE_CLAIM, AFTER_CLAIM, AFTER_ACCEPTANCE, BEFORE_SETTLE)
 NEVER = "none"
+# The chunk that a sender is killed at.
+KILLED_AT = 4
 THREADS = (1, 8)
 FUNCTIONS = {
     "zns": "send_zns_bulk",
@@ -114,6 +116,12 @@ FAULTS: dict[str, Callable[[Bench, str], None]] = {
 }
 
 
+def _account_refused(bench: Bench, function: str) -> None:
+    # From the fourth call on: earlier, the run might be over before the moment of the kill has come.
+    first = bench.gateway.call_count(function) + KILLED_AT
+    bench.gateway.faults.add(function, refuse_taken("103"), probability=SHARE, calls=range(first, first + 1000))
+
+
 def _repeats_refused(bench: Bench, function: str) -> None:
     bench.gateway.quirks.repeat_refused_with = "146"
     _fault(drop_after())(bench, function)
@@ -137,7 +145,7 @@ def _listing(**quirks: Any) -> Callable[[Bench, str], None]:
 
 # Each with one database and one moment of a kill, in turn.
 MORE_FAULTS: dict[str, Callable[[Bench, str], None]] = {
-    "refused (103) after half was taken": _fault(refuse_taken("103")),
+    "refused (103) after half was taken": _account_refused,
     "refused (110) after half was taken, `detail` names those": _fault(refuse_taken("110", detail="taken")),
     "refused (99) after half was taken, wrong TotalSuccess": _fault(refuse_taken("99", total_success="wrong")),
     "HTTP 429 from something in front, processed": _fault(rate_limit("http_429", retry_after=0, when="after")),
@@ -258,7 +266,6 @@ def again(bench: Bench, channel: str) -> bool:
 
 
 def _kill(bench: Bench, combination: Combination, function: str) -> None:
-    nth = 4
     known, accepted, lock = threading.Event(), [0], threading.Lock()
     pids: list[int] = []
 
@@ -267,7 +274,7 @@ def _kill(bench: Bench, combination: Combination, function: str) -> None:
             return
         with lock:
             accepted[0] += 1
-            if accepted[0] != nth:
+            if accepted[0] != KILLED_AT:
                 return
         known.wait(10)
         os.kill(pids[0], signal.SIGKILL)
@@ -276,7 +283,7 @@ def _kill(bench: Bench, combination: Combination, function: str) -> None:
     if combination.kill == AFTER_ACCEPTANCE:
         bench.gateway.on_call(function, strike, when="after")  # type: ignore[arg-type]
     else:
-        job |= {"moment": combination.kill, "nth": nth}  # type: ignore[dict-item]
+        job |= {"moment": combination.kill, "nth": KILLED_AT}  # type: ignore[dict-item]
     sender = bench.start(**job)
     pids.append(sender.pid)
     known.set()

@@ -49,7 +49,7 @@ from scenario_world import (
 from demo.processes import wait_until
 from esms_connectors.emulator import DEMO_BRANDNAME
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 # The gateway has messages of the examples too.
 OURS = ("zns_bulk.", "wait_deferred.")
 
@@ -150,13 +150,7 @@ def test_any_function_is_called_by_its_name(world: World, examples: Examples) ->
 def test_whom_the_zns_does_not_reach_gets_an_sms(world: World, examples: Examples) -> None:
     """Everybody of its day gets the ZNS, those for whom it fails the SMS as well, once; then the report."""
     run = examples.runs["zns_else_sms"]
-
-    def ended() -> str | None:
-        let_arrive(world.gateway)
-        state: str = world.airflow.call("GET", f"/api/v2/dags/zns_else_sms/dagRuns/{run}")["state"]
-        return state if state in ("success", "failed") else None
-
-    assert wait_until("the chain", ended, 150, 0.5) == "success"
+    assert world.airflow.wait_for_run("zns_else_sms", run, 200, lambda: let_arrive(world.gateway)) == "success"
     reached = people(world, "zns_else_sms")
     assert len(reached) == VISITS
     assert reached == Counter({phone: 2 if fails_by_zns(phone) else 1 for phone in reached})
@@ -169,22 +163,17 @@ def test_examples_of_a_schedule_are_about_another_day_the_next_time(world: World
     """A second logical date: its own people, each once more than by the first day's run, which is not sent again."""
     before = {campaign: people(world, campaign) for campaign in ("nightly_zns_campaign", "zns_else_sms")}
     day = vietnamese_now().subtract(days=9).to_date_string()
-    dags = tuple(before)
-    runs = {dag_id: world.airflow.trigger(dag_id, logical_date=f"{day}T08:00:00+07:00") for dag_id in dags}
+    runs = {dag_id: world.airflow.trigger(dag_id, logical_date=f"{day}T08:00:00+07:00") for dag_id in before}
     approved: list[Any] = []
 
-    def ended() -> dict[str, str] | None:
+    def meanwhile() -> None:
         let_arrive(world.gateway)
         run = runs["nightly_zns_campaign"]
         if not approved and world.airflow.states("nightly_zns_campaign", run)["approve"] == "awaiting_input":
             approved.append(approve(world.airflow, "nightly_zns_campaign", run))
-        found = {
-            dag_id: world.airflow.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run}")["state"]
-            for dag_id, run in runs.items()
-        }
-        return found if set(found.values()) <= {"success", "failed"} else None
 
-    assert wait_until("the runs of the other day", ended, 180, 1.0) == dict.fromkeys(dags, "success")
+    for dag_id, run in runs.items():
+        assert world.airflow.wait_for_run(dag_id, run, 300, meanwhile) == "success"
     assert f"Send {EARLIER} ZNS?" in approved[0]["subject"]
     visited = {phone for (phone,) in examples.crm.rows(f"SELECT phone FROM visits WHERE visited_on = DATE '{day}'")}
     assert len(visited) == EARLIER
