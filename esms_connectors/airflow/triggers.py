@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 # A task that resumes sooner than its worker has reported the deferral is taken for failed by the scheduler of
 # Airflow 3.2 and 3.3.
 FIRST_WAIT_SECONDS = 5.0
+# The triggerer writes an event into Airflow's database a second or two after it took it, and tells nobody when.
+HANDED_OVER_SECONDS = 30.0
 
 
 class DeliveryStatusTrigger(BaseTrigger):
@@ -135,9 +139,9 @@ class DeliveryReportsTrigger(BaseEventTrigger):
     """
     For an `AssetWatcher`: fires for each quarter of an hour whose messages have all come to their end.
 
-    The cursor stands in the asset's state store (Airflow 3.3) and moves after the event was handed over, so an event
-    may come twice after a crash, never not at all. Before 3.3 it begins `lookback_hours` ago whenever the triggerer
-    starts.
+    The cursor stands in the asset's state store (Airflow 3.3) and moves half a minute after the event was handed over,
+    so an event may come twice after a crash, never not at all. Before 3.3 it begins `lookback_hours` ago whenever the
+    triggerer starts.
 
     Args:
         sms_types: those to look at; 2, 24 and 25 (customer care and ZNS) if empty.
@@ -191,6 +195,7 @@ class DeliveryReportsTrigger(BaseEventTrigger):
         backoff = PollBackoff(max(self.poll_seconds, FIRST_WAIT_SECONDS), max_failures=1 << 30)
         cursor = await self._load() or pendulum.now("UTC").subtract(minutes=int(self.lookback_hours * 60))
         cursor = cursor.start_of("minute")
+        passed: deque[tuple[float, DateTime]] = deque()
         while True:
             try:
                 client = await EsmsHook(self.esms_conn_id).aget_conn()
@@ -201,13 +206,18 @@ class DeliveryReportsTrigger(BaseEventTrigger):
                             span = {"start": settled.start.isoformat(), "end": settled.end.isoformat()}
                             yield TriggerEvent({**span, **settled.counts.as_dict()})
                         cursor = settled.end
-                        await self._save(cursor)
+                        passed.append((time.monotonic(), cursor))
+                        await self._keep(passed)
                 finally:
                     client.close()
                 wait = backoff.after_answer()
             except EsmsError as error:
                 self.log.warning("delivery reports cannot be read: %s", error)
                 wait = backoff.after_failure(error) if error.retryable else LONGEST_WAIT_SECONDS
+            if passed:
+                await asyncio.sleep(min(wait, HANDED_OVER_SECONDS))
+                await self._keep(passed)
+                wait -= min(wait, HANDED_OVER_SECONDS)
             await asyncio.sleep(wait)
 
     def _next(self, client: EsmsClient, cursor: DateTime) -> Settled | None:
@@ -244,6 +254,14 @@ class DeliveryReportsTrigger(BaseEventTrigger):
         get = store.aget if hasattr(store, "aget") else _threaded(store.get)
         found = await get(self._key(), None)
         return pendulum.parse(found) if isinstance(found, str) else None  # type: ignore[return-value]
+
+    async def _keep(self, passed: deque[tuple[float, DateTime]]) -> None:
+        """Save the cursor behind the last event that must have reached the database by now."""
+        cursor = None
+        while passed and passed[0][0] <= time.monotonic() - HANDED_OVER_SECONDS:
+            cursor = passed.popleft()[1]
+        if cursor is not None:
+            await self._save(cursor)
 
     async def _save(self, cursor: DateTime) -> None:
         store = getattr(self, "asset_state_store", None)

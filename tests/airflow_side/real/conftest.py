@@ -19,8 +19,8 @@ from examples_world import (
     SCHEDULED,
     TRIGGERED,
     VISITS,
+    Approver,
     Examples,
-    approve,
     fill_crm,
     fill_gateway,
     let_arrive,
@@ -200,23 +200,14 @@ def examples(world: World, databases: dict[str, Database], disasters: dict[str, 
         found = airflow.call("GET", f"/api/v2/dags/{dag_id}/dagRuns", params={"order_by": "run_after"})["dag_runs"]
         return found[0] if found else None
 
-    nightly = wait_until("the nightly run", lambda: first_run("nightly_zns_campaign"), 60)
+    nightly = wait_until("the nightly run", lambda: first_run("nightly_zns_campaign"), 120)
     runs["nightly_zns_campaign"] = nightly["dag_run_id"]
     for dag_id in ("daily_export", "zns_else_sms"):
-        runs[dag_id] = wait_until(f"a run of {dag_id}", lambda: first_run(dag_id), 60)["dag_run_id"]  # noqa: B023
-    waiting, asked, approved = set(CAMPAIGNS), None, False
+        runs[dag_id] = wait_until(f"a run of {dag_id}", lambda: first_run(dag_id), 120)["dag_run_id"]  # noqa: B023
+    waiting, approver = set(CAMPAIGNS), Approver(airflow, runs["nightly_zns_campaign"])
 
     def moved_on() -> bool:
-        nonlocal asked, approved
-        if not approved:
-            state = airflow.states("nightly_zns_campaign", runs["nightly_zns_campaign"])["approve"]
-            if state == "awaiting_input":
-                asked = asked or time.monotonic()
-            # Nobody answers within a second, and the scheduler of Airflow 3.3 is not prepared for it.
-            if asked is not None and time.monotonic() > asked + 5:
-                answer = approve(airflow, "nightly_zns_campaign", runs["nightly_zns_campaign"])
-                assert f"Send {VISITS} ZNS?" in answer["subject"], answer
-                approved = True
+        approver.look()
         let_arrive(world.gateway)
         for dag_id in list(waiting):
             states = [one["state"] for one in airflow.instances(dag_id, runs[dag_id]) if one["task_id"] == "wait"]
@@ -224,5 +215,6 @@ def examples(world: World, databases: dict[str, Database], disasters: dict[str, 
                 waiting.discard(dag_id)
         return not waiting
 
-    wait_until("the campaigns of the examples", moved_on, 150, 0.5)
+    wait_until("the campaigns of the examples", moved_on, 300, 0.5)
+    assert set(approver.subjects) == {f"Send {VISITS} ZNS?"}
     return Examples(databases["crm"], databases["warehouse"], runs, nightly["logical_date"][:10])
