@@ -123,7 +123,9 @@ def zns_campaign(
     options: dict[str, Any] = (
         {"cache_policy": NO_CACHE} if approval == "none" else {"cache_policy": APPROVED_PLANS, "persist_result": True}
     )
-    made = plan_zns_bulk.with_options(**options)(campaign, chunks_per_shard=chunks_per_shard, approved=plan)
+    made = plan_zns_bulk.with_options(**options)(
+        campaign, chunks_per_shard=chunks_per_shard, approved=plan, for_sending=True
+    )
     checked = made["plan"]
     if made["sandbox"]:
         # Receipts and ledger must not be those of the real run.

@@ -208,7 +208,11 @@ def _this_run() -> str:
 @task(name="plan-zns-bulk", **_OPTIONS)
 @errors_in_one_line
 def plan_zns_bulk(
-    campaign: ZnsCampaign, *, chunks_per_shard: int | None = None, approved: dict[str, Any] | None = None
+    campaign: ZnsCampaign,
+    *,
+    chunks_per_shard: int | None = None,
+    approved: dict[str, Any] | None = None,
+    for_sending: bool = False,
 ) -> dict[str, Any]:
     """
     Check every row, freeze the shards, and say what sending would do and cost. Sends nothing.
@@ -217,14 +221,15 @@ def plan_zns_bulk(
         campaign: What to send to whom.
         chunks_per_shard: Calls of one task; None takes 1, and from 100 000 recipients on a few.
         approved: The plan that somebody has approved; another one is refused.
+        for_sending: Raise where sending it would be refused, which is else told in `refusal`.
 
     Returns:
-        `plan`: counts, cost, problems and reasons of rejected rows, nobody's number; `shards`: their names;
-        `chunks_per_shard`; `account`; `sandbox`, from which nothing can be sent.
+        `plan`: counts, cost, problems and reasons of rejected rows, nobody's number; `refusal`: why sending it would be
+        refused, None where it would not; `shards`: their names; `chunks_per_shard`; `account`; `sandbox`.
 
     Raises:
         PlanChangedError: What would be sent is not what was approved.
-        InvalidRequestError: Source, columns and template do not fit, or nobody can be sent to.
+        InvalidRequestError: Source, columns and template do not fit.
         ConfigurationError: A block cannot be used, or an extra is missing.
         GatewayError, NotSentError, OutcomeUnknownError: Template, balance or price could not be read.
     """
@@ -244,11 +249,18 @@ def plan_zns_bulk(
         label, sandbox = account.block.account, account.client.sandbox
         if approved is not None:
             check_plan(approved, plan)
-        opened.check_reach(plan)
+        refusal = None
+        try:
+            opened.check_reach(plan)
+        except InvalidRequestError as error:
+            if for_sending:
+                raise
+            refusal = str(error)
     chunks = cutter.names()
     size = chunks_per_shard or usual_chunks_per_shard(len(chunks))
     return {
         "plan": plan.as_dict(),
+        "refusal": refusal,
         "shards": shard_names(chunks, size),
         "chunks_per_shard": size,
         "account": label,
@@ -353,7 +365,8 @@ def read_shards(campaign: ZnsCampaign, plan: Mapping[str, Any]) -> Iterator[Iter
         plan: What `plan_zns_bulk` returned.
 
     Raises:
-        InvalidRequestError: What is read is not what was planned, before anything of such a shard is sent.
+        InvalidRequestError: Sending it is refused, see `refusal` of the plan; or what is read is not what was planned,
+            before anything of such a shard is sent.
 
     Example:
         ```python
@@ -362,6 +375,8 @@ def read_shards(campaign: ZnsCampaign, plan: Mapping[str, Any]) -> Iterator[Iter
             futures = [send_zns_bulk.submit(shard, campaign) for shard in shards]
         ```
     """
+    if plan["refusal"] is not None:
+        raise InvalidRequestError(plan["refusal"], field="plan")
     campaign = campaign.of_this_run()
     with (
         borrow_account(campaign.credentials, campaign.rate_limit) as account,

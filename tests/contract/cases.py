@@ -446,6 +446,16 @@ CASES = (
             Step(Order(dry_run=True), "planned", counts={"to_send": 3, "good": True, "price_vnd": 300}),
             Step(Order(dry_run=True), "planned", counts={"to_send": 3, "good": False}, before=_low_quality),
             Step(Order(), "refused", "is DISABLE, not ENABLE", before=_disabled),
+            Step(Order(dry_run=True), "planned", counts={"to_send": 3, "good": False}),
+        ),
+        (),
+    ),
+    Case(
+        "a plan of what would be refused is a plan",
+        (
+            Step(Order(people=TEN, dry_run=True), "planned", counts={"rows": 10, "recipients": 9}),
+            Step(Order(people=(LANDLINE,), dry_run=True), "planned", counts={"recipients": 0, "good": False}),
+            Step(Order(people=(), dry_run=True), "planned", counts={"rows": 0, "recipients": 0}),
         ),
         (),
     ),

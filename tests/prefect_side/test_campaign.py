@@ -196,6 +196,16 @@ def test_a_flow_of_ones_own(gateway: Emulator, make_campaign: Callable[..., ZnsC
     everybody_once(gateway, 700)
 
 
+def test_a_plan_that_is_refused_has_no_shards(gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]) -> None:
+    """Whoever plans and sends by tasks of their own cannot pass over what the flow refuses."""
+    campaign = make_campaign(3)
+    gateway.change_template(campaign.template_id, status="DISABLE")
+    plan = flow(lambda: plan_zns_bulk(campaign), name="planning")()
+    assert "DISABLE" in plan["refusal"]
+    with pytest.raises(InvalidRequestError, match="DISABLE"), read_shards(campaign, plan):
+        pass
+
+
 def on_day(campaign: ZnsCampaign, day: str) -> dict[str, Any]:
     """The campaign's flow, as a scheduler made it for that evening."""
     evening = pendulum.parse(f"{day}T18:00", tz="Asia/Ho_Chi_Minh")
