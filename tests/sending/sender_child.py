@@ -32,6 +32,7 @@ import pendulum.locales.en.locale
 import psycopg  # noqa: F401
 import sqlalchemy.dialects.postgresql.psycopg
 import sqlalchemy.dialects.sqlite  # noqa: F401
+from channel_samples import sample_campaign
 
 import esms_connectors.ledger.guard_database
 import esms_connectors.ledger.schema  # noqa: F401
@@ -65,6 +66,7 @@ class Job:
         largest_file_bytes: no file grows beyond, as on a disk that is full; 0: any.
         guard: settings of the guard by name, over the defaults.
         price_vnd: of a message, where a budget is in force.
+        sample: sends so many rows of the sample of `channel` in place of `people`.
     """
 
     base_url: str
@@ -93,6 +95,7 @@ class Job:
     largest_file_bytes: int = 0
     guard: dict[str, Any] = dataclasses.field(default_factory=dict)
     price_vnd: int | None = None
+    sample: int = 0
 
 
 class Trap:
@@ -227,7 +230,10 @@ def run(job: Job) -> dict[str, Any]:
     }
     with client, ledger:
         try:
-            summary = send_bulk(channel_of(job, client), Recipients(read), **common)
+            if job.sample:
+                summary = sample_campaign(job.channel, client, count=job.sample, **common).send()
+            else:
+                summary = send_bulk(channel_of(job, client), Recipients(read), **common)
         except BulkIncompleteError as error:
             summary, raised = error.summary, type(error).__name__
         except BaseException as error:  # noqa: BLE001 - whatever ended it is what the test asks for

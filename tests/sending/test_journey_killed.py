@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,24 @@ def test_killed_at_a_moment_and_started_again(chain: Chain, function: str, when:
     assert result.complete
     assert [chain.functions(place) for place in range(4)] == [[ZNS, SMS]] * 4
     chain.check()
+
+
+@pytest.mark.slow
+def test_two_workers_in_processes_of_their_own(
+    new_ledger_url: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, in both steps: each step once, and the same call says so afterwards."""
+    with opened_chain(new_ledger_url("postgresql"), NEVER, people=6) as chain:
+        monkeypatch.setattr(machine_clock, "source", chain.now)
+        for minutes in (0, 16):
+            chain.gateway.advance(minutes=minutes)
+            for one in [in_a_process(chain) for _ in range(2)]:
+                one.wait(120)
+        chain.gateway.advance(minutes=16)
+        result = chain.run()
+        assert (result.complete, result.people) == (True, {"sent": 6})
+        assert [chain.functions(place) for place in range(6)] == [[ZNS, SMS]] * 6
+        chain.check()
 
 
 _FAULTS = {
