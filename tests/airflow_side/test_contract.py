@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipException, TaskDeferred
 from contract.cases import CASES, OA_ID, PARAMS, REASON, TEMPLATE_ID, Answer, Case, Order, World, check
+from contract.chains import CHAINS, ChainCase, ChainOrder, check_chain
 from contract.lists import LISTS, ListCase, check_reached
 from task_runs import Runs
 
@@ -73,6 +74,31 @@ def test_airflow(case: Case, world: World, connect: Callable[..., None], runs: R
         )
 
     check(case, world, operator)
+
+
+@pytest.mark.parametrize("case", CHAINS, ids=[case.name for case in CHAINS])
+def test_chains_by_airflow(case: ChainCase, world: World, connect: Callable[..., None], runs: Runs) -> None:
+    """`fallback` does the same."""
+
+    def operator(world: World, order: ChainOrder) -> Answer:
+        connect({"oa_id": OA_ID})
+        task = ZnsBulkOperator(
+            task_id="send",
+            source=world.source(order),
+            template_id=TEMPLATE_ID,
+            template_params=PARAMS,
+            ledger_url=world.ledger,
+            run_key=order.run_key,
+            at_least=order.at_least,
+            fallback=[order.fallback],
+            poll_seconds=0.1,
+        )
+        try:
+            return Answer("sent", result=json.loads(json.dumps(runs(task))))
+        except (EsmsError, AirflowException) as error:
+            return Answer("refused", str(error))
+
+    check_chain(case, world, operator)
 
 
 @pytest.mark.parametrize("case", LISTS, ids=[case.name for case in LISTS])

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
+import sqlite3
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -70,6 +75,50 @@ def test_who_is_not_delivered_to_gets_the_sms_once(task: Callable[..., Any], gat
     # Another try of a task that is done.
     assert runs(task())["steps"][1]["accepted"] == 2
     assert gateway.message_count == 5
+
+
+@pytest.mark.parametrize("function", ["send_zns_bulk", "send_customer_care_sms"])
+def test_killed_in_a_step_and_tried_again(
+    task: Callable[..., Any], ledger_url: str, gateway: Emulator, runs: Runs, function: str
+) -> None:
+    """`kill -9` while a call of the step is under way, in a fork as Airflow runs tasks; another try: each step once."""
+    pids: list[int] = []
+    known = threading.Event()
+
+    def strike(call: Any) -> None:
+        if pids:
+            known.wait(30)
+            os.kill(pids.pop(), signal.SIGKILL)
+
+    def killed(name: str) -> None:
+        pids.append(0)
+        known.clear()
+        gateway.on_call(name, strike, when="after")
+        child = multiprocessing.get_context("fork").Process(target=runs, args=(task(threads=1),))
+        child.start()
+        assert child.pid is not None
+        pids[:] = [child.pid]
+        known.set()
+        child.join(60)
+        assert child.exitcode == -signal.SIGKILL
+        # The time until its claims are over has passed.
+        with sqlite3.connect(ledger_url.removeprefix("sqlite:///")) as books:
+            books.execute("UPDATE esms_sends SET lease_until_ms = 1 WHERE state = 'claimed'")
+
+    if function == "send_zns_bulk":
+        killed(function)
+    with pytest.raises(TaskDeferred):
+        runs(task())
+    for message in gateway.messages():
+        gateway.set_status(message.message_id, 7, 2)
+    gateway.advance(minutes=16)
+    if function != "send_zns_bulk":
+        killed(function)
+    told = runs(task())
+    assert ([step["accepted"] for step in told["steps"]], told["chain_complete"]) == ([3, 3], True)
+    assert sorted((one.phone, one.function) for one in gateway.messages()) == sorted(
+        (row["phone"], name) for row in ROWS for name in ("send_zns_bulk", "send_customer_care_sms")
+    )
 
 
 @pytest.mark.parametrize("by", ["sent", "run_key"])

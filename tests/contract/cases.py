@@ -254,10 +254,15 @@ def kill_at(world: World, order: Order, nth: int) -> None:
     """
     words = {"--template": TEMPLATE_ID, "--oa": OA_ID, "--params": PARAMS, "--run-key": order.run_key}
     words |= {"--ledger": world.ledger, "--chunk-size": "1", "--threads": "1"}
+    arguments = [one for pair in words.items() for one in pair]
+    run_killed(world, ["send-zns", world.source(order), *arguments], SEND_ZNS_BULK.name, nth)
+
+
+def run_killed(world: World, arguments: list[str], function: str, nth: int) -> None:
+    """`esms` in a process of its own, killed at the nth message that `function` took; its claims are over."""
     environment = {"ESMS_API_KEY": DEMO_API_KEY, "ESMS_SECRET_KEY": DEMO_SECRET_KEY, "HOME": str(world.folder)}
     environment |= {"ESMS_BASE_URL": world.server.base_url, "PATH": os.environ["PATH"]}
     program = "from esms_connectors.cli.commands import esms; esms()"
-    arguments = [one for pair in words.items() for one in pair]
     known = threading.Event()
     pids: list[int] = []
     taken: list[object] = []
@@ -268,9 +273,9 @@ def kill_at(world: World, order: Order, nth: int) -> None:
             known.wait(10)
             os.kill(pids[0], signal.SIGKILL)
 
-    world.gateway.on_call(SEND_ZNS_BULK.name, strike, when="after")
+    world.gateway.on_call(function, strike, when="after")
     with subprocess.Popen(
-        [sys.executable, "-c", program, "send-zns", world.source(order), *arguments],
+        [sys.executable, "-c", program, *arguments],
         env=environment,
         cwd=Path(__file__).parents[2],
         stderr=subprocess.PIPE,

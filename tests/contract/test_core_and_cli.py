@@ -13,6 +13,7 @@ import pendulum
 import pytest
 from contract.alerts import PEOPLE, SPELLINGS, TEXT
 from contract.cases import CASES, OA_ID, PARAMS, REASON, TEMPLATE_ID, Answer, Case, Front, Order, World, check
+from contract.chains import CHAINS, ChainCase, ChainOrder, check_chain
 from contract.lists import LISTS, ListCase, check_reached
 from esms_processes import Esms
 
@@ -26,6 +27,7 @@ from esms_connectors.sending.campaign import Campaign
 from esms_connectors.sending.channels import ZnsChannel
 from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.sending.guard.choice import GuardChoice
+from esms_connectors.sending.steps import Journey, read_step
 
 
 @pytest.fixture
@@ -133,6 +135,44 @@ def test_core(case: Case, world: World) -> None:
 def test_cli(case: Case, world: World, cli: Callable[[World, Order], Answer]) -> None:
     """The command line does the same."""
     check(case, world, cli)
+
+
+@pytest.mark.parametrize("case", CHAINS, ids=[case.name for case in CHAINS])
+def test_chains_by_core(case: ChainCase, world: World) -> None:
+    """A fallback does what the table says."""
+
+    def core(world: World, order: ChainOrder) -> Answer:
+        credentials = Credentials(DEMO_API_KEY, DEMO_SECRET_KEY)
+        try:
+            with EsmsClient(credentials, base_url=world.server.base_url) as client, Ledger.open(world.ledger) as ledger:
+                first = Campaign(
+                    ZnsChannel(client, TEMPLATE_ID, OA_ID),
+                    world.source(order),
+                    Columns.parse(PARAMS),
+                    ledger=ledger,
+                    run_key=order.run_key,
+                    at_least=order.at_least,
+                )
+                journey = Journey(first, [read_step(order.fallback, first)], poll_seconds=0.1)
+                return Answer("sent", result=journey.run().as_dict())
+        except EsmsError as error:
+            return Answer("refused", str(error))
+
+    check_chain(case, world, core)
+
+
+@pytest.mark.parametrize("case", CHAINS, ids=[case.name for case in CHAINS])
+def test_chains_by_cli(case: ChainCase, world: World, esms: Esms) -> None:
+    """`--else` does the same."""
+
+    def cli(world: World, order: ChainOrder) -> Answer:
+        done = esms.start(world.server.base_url, *order.words(world), "--json").finish()
+        assert "Traceback" not in done.err
+        if done.code == 0:
+            return Answer("sent", result=done.json)
+        return Answer("refused" if done.code == 2 else "incomplete", done.json["message"] if done.out else done.err)
+
+    check_chain(case, world, cli)
 
 
 @pytest.mark.parametrize("case", LISTS, ids=[case.name for case in LISTS])

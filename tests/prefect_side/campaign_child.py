@@ -12,9 +12,13 @@ import json
 import sys
 
 from esms_connectors.gateway import machine_clock
-from esms_connectors.prefect import ZnsCampaign, zns_campaign
+from esms_connectors.prefect import ChannelCampaign, ZnsCampaign, zns_campaign
+from esms_connectors.prefect import campaign as channel_campaign
 
 if __name__ == "__main__":
     campaign, settings, shift = map(json.loads, sys.argv[1:])
     machine_clock.source = lambda: machine_clock.machine_time().add(seconds=shift)
-    print(json.dumps(zns_campaign(ZnsCampaign(**campaign), **settings)))
+    if "channel" in campaign:
+        print(json.dumps(channel_campaign(ChannelCampaign(**campaign), **settings)))
+    else:
+        print(json.dumps(zns_campaign(ZnsCampaign(**campaign), **settings)))

@@ -40,6 +40,7 @@ os.environ.update(
     }
 )
 
+import json  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
@@ -74,7 +75,7 @@ from esms_connectors.gateway.credentials import Credentials  # noqa: E402
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK  # noqa: E402
 from esms_connectors.gateway.request_ids import IdFact  # noqa: E402
 from esms_connectors.ledger import Ledger  # noqa: E402
-from esms_connectors.prefect import EsmsCredentials, EsmsLedger, ZnsCampaign  # noqa: E402
+from esms_connectors.prefect import ChannelCampaign, EsmsCredentials, EsmsLedger, ZnsCampaign  # noqa: E402
 from esms_connectors.prefect.blocks import EsmsBlock  # noqa: E402
 
 LEASE_SECONDS = 2.0
@@ -220,6 +221,15 @@ def artifacts(key: str) -> list[Any]:
     with get_client(sync_client=True) as api:
         found: list[Any] = api.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])))
     return found
+
+
+def start(campaign: ZnsCampaign | ChannelCampaign, tmp_path: Path, **settings: object) -> subprocess.Popen[str]:
+    """The flow of a campaign in a process of its own, by the clock of this one."""
+    shift = (machine_clock.now() - machine_clock.machine_time()).total_seconds()
+    child = str(Path(__file__).with_name("campaign_child.py"))
+    command = [sys.executable, child, campaign.model_dump_json(), json.dumps(settings), str(shift)]
+    with (tmp_path / "child.log").open("a") as log:
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
 
 
 def run_scheduled_for(moment: pendulum.DateTime, started_by: Flow[..., Any], **parameters: Any) -> Any:

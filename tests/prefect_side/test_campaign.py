@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from typing import Any
 
 import pendulum
 import pytest
-from conftest import artifacts, name_of, phone_of, run_scheduled_for
+from conftest import artifacts, name_of, phone_of, run_scheduled_for, start
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.sorting import FlowRunSort
@@ -24,7 +23,6 @@ from prefect.settings import get_current_settings
 
 from esms_connectors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, EmulatorServer, code, http_status
-from esms_connectors.gateway import machine_clock
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, ZnsCampaign, plan_zns_bulk, send_zns_bulk, zns_campaign
 from esms_connectors.prefect.campaigns import usual_chunks_per_shard
@@ -32,15 +30,6 @@ from esms_connectors.prefect.flows import Approval, ApprovalTimeoutError
 from esms_connectors.prefect.sending import read_shards
 from esms_connectors.sending import bulk
 from esms_connectors.sending.bulk import BulkIncompleteError
-
-CHILD = Path(__file__).with_name("campaign_child.py")
-
-
-def start(campaign: ZnsCampaign, tmp_path: Path, **settings: object) -> subprocess.Popen[str]:
-    shift = (machine_clock.now() - machine_clock.machine_time()).total_seconds()
-    command = [sys.executable, str(CHILD), campaign.model_dump_json(), json.dumps(settings), str(shift)]
-    with (tmp_path / "child.log").open("a") as log:
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
 
 
 def result_of(child: subprocess.Popen[str]) -> dict[str, Any]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import name_of, save_as
+from conftest import name_of, save_as, start
 from prefect import flow
 
 from esms_connectors.emulator import DEMO_TEMPLATE_ID, Emulator, Progress
@@ -65,6 +69,37 @@ def test_zns_else_sms_each_once(ordered: Callable[..., ChannelCampaign], gateway
     assert (report["expected"], report["delivered"], report["reached"]) == (3, 3, True)
     assert report["people"]["delivered"] == 3
     assert [(step["handed_on"], step["delivered"], step["late"]) for step in report["steps"]] == [(3, 1, 1), (3, 3, 0)]
+
+
+def test_killed_in_the_fallback_and_run_again(
+    ordered: Callable[..., ChannelCampaign], gateway: Emulator, tmp_path: Path
+) -> None:
+    """`kill -9` of the flow's process when the second SMS was taken; another run of the flow: each step once."""
+    asked = ordered(
+        channel="zns",
+        options={"template_id": DEMO_TEMPLATE_ID},
+        params=VALUES,
+        fallback=[{"channel": "sms", "text": "Chao {customer_name}", "after": "1s"}],
+        poll_seconds=1,
+    )
+    children: list[subprocess.Popen[str]] = []
+    known = threading.Event()
+    taken: list[Any] = []
+
+    def strike(call: Any) -> None:
+        taken.append(call)
+        if len(taken) == 2:
+            known.wait(60)
+            os.kill(children[0].pid, signal.SIGKILL)
+
+    gateway.on_call("send_customer_care_sms", strike, when="after")
+    children.append(start(asked, tmp_path))
+    known.set()
+    _, said = children[0].communicate(timeout=180)
+    assert children[0].returncode == -signal.SIGKILL, said
+    told = campaign(asked)
+    assert ([step["accepted"] for step in told["steps"]], told["chain_complete"]) == ([3, 3], True)
+    assert set(gateway.deliveries_by_phone().values()) == {2}
 
 
 @pytest.mark.parametrize(

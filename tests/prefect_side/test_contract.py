@@ -9,13 +9,22 @@ from pathlib import Path
 
 import pytest
 from contract.cases import CASES, OA_ID, PARAMS, REASON, TEMPLATE_ID, Answer, Case, Order, World, check
+from contract.chains import CHAINS, ChainCase, ChainOrder, check_chain
 from contract.lists import LISTS, ListCase, check_reached
 from prefect import flow
 
 from esms_connectors import EsmsError
 from esms_connectors.emulator import EmulatorServer
 from esms_connectors.gateway import machine_clock
-from esms_connectors.prefect import EsmsCredentials, EsmsLedger, ZnsCampaign, plan_zns_bulk, zns_campaign
+from esms_connectors.prefect import (
+    ChannelCampaign,
+    EsmsCredentials,
+    EsmsLedger,
+    ZnsCampaign,
+    campaign,
+    plan_zns_bulk,
+    zns_campaign,
+)
 from esms_connectors.sending.bulk import BulkIncompleteError
 
 # What the flow tells beside what every front end tells.
@@ -75,6 +84,35 @@ def prefect(world: World, order: Order, credentials: EsmsCredentials) -> Answer:
 def test_prefect(case: Case, world: World, credentials: EsmsCredentials) -> None:
     """Flows do what the table says."""
     check(case, world, lambda world, order: prefect(world, order, credentials))
+
+
+@pytest.mark.parametrize("case", CHAINS, ids=[case.name for case in CHAINS])
+def test_chains_by_prefect(case: ChainCase, world: World, credentials: EsmsCredentials) -> None:
+    """`fallback` does the same."""
+    name = f"chains-{uuid.uuid4().hex[:8]}"
+    credentials.model_copy(update={"account": world.folder.name.strip("_")[:50]}).save(name)
+    EsmsLedger(url=world.ledger).save(name)
+
+    def prefect(world: World, order: ChainOrder) -> Answer:
+        try:
+            asked = ChannelCampaign(
+                channel="zns",
+                options={"template_id": TEMPLATE_ID, "oa_id": OA_ID},
+                run_key=order.run_key,
+                source=world.source(order),
+                params=PARAMS.split(","),
+                at_least=order.at_least,
+                fallback=[order.fallback],
+                poll_seconds=0.1,
+                credentials=name,
+                ledger=name,
+            )
+            return Answer("sent", result=json.loads(json.dumps(campaign(asked))))
+        except (EsmsError, ValueError) as error:
+            # What pydantic says has lines of its own.
+            return Answer("refused", str(error).replace("\n", " "))
+
+    check_chain(case, world, prefect)
 
 
 @pytest.mark.parametrize("case", LISTS, ids=[case.name for case in LISTS])
