@@ -18,7 +18,8 @@ from esms_connectors.cli.ledger import ledger_commands, reconcile_run, resend
 from esms_connectors.cli.looking import LOOKING
 from esms_connectors.cli.outcomes import outcomes
 from esms_connectors.cli.output import EXIT_CODES, EsmsGroup, json_option, print_json, print_table
-from esms_connectors.cli.pulling import erase, pull, sql
+from esms_connectors.cli.people import erase, forget, person
+from esms_connectors.cli.pulling import pull, sql
 from esms_connectors.cli.reporting import report
 from esms_connectors.cli.sending import send_zns
 from esms_connectors.cli.settings import (
@@ -352,6 +353,7 @@ def demo(folder: str, as_json: bool) -> None:
 
 _GUARD = (stop, resume, suppress, guard)
 _SENDING = (send, send_zns, ledger_commands, reconcile_run, resend, outcomes)
-_SENT_DATA = (pull, report, sql, coverage, marts, erase)
-for command in (call, *LOOKING, *_SENDING, *_GUARD, *_SENT_DATA):
+_SENT_DATA = (pull, report, sql, coverage, marts)
+_PEOPLE = (person, erase, forget)
+for command in (call, *LOOKING, *_SENDING, *_GUARD, *_SENT_DATA, *_PEOPLE):
     esms.add_command(command)

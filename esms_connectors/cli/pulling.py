@@ -1,8 +1,7 @@
-"""`esms pull`, `esms sql`, `esms erase`: status rows into a warehouse, a look at them, and a person out of them."""
+"""`esms pull`, `esms sql`: status rows into a warehouse, and a look at them."""
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -19,16 +18,13 @@ from rich.text import Text
 from esms_connectors.cli.output import csv_option, json_option, print_json, print_separated, print_table
 from esms_connectors.cli.settings import (
     connection_options,
-    ledger_option,
     need,
     open_client,
-    open_ledger,
 )
 from esms_connectors.cli.terminal import Console, echo, printable
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import SmsType
-from esms_connectors.gateway.redaction import mask_phone
 from esms_connectors.gateway.times import read_time
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES
 
@@ -260,57 +256,3 @@ def sql(query: str, address: str, limit: int, as_csv: bool, as_json: bool) -> No
     for row in rows:
         table.add_row(*(Text("" if value is None else printable(str(value))) for value in row))
     print_table(table)
-
-
-@click.command("erase")
-@click.option("--phone", "phone", required=True, help="The person's number; - reads it from standard input.")
-@click.option(
-    "--into", "addresses", multiple=True, metavar="URL", help="Warehouse; repeatable. Default: ESMS_WAREHOUSE."
-)
-@phones_option
-@ledger_option
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@json_option
-def erase(
-    phone: str, addresses: tuple[str, ...], phones: str, ledger_url: str | None, yes: bool, as_json: bool
-) -> None:
-    """
-    Remove a person from the ledger and from warehouses, and say what was removed.
-
-    In the ledger the rows stay without the phone: they keep a campaign that is run again from sending twice. What the
-    gateway knows is not touched: a later pull of the same days brings the rows back.
-
-    \b
-    Example:
-      esms erase --phone 0901888484 --into duckdb:///esms.duckdb
-    """
-    from esms_connectors.gateway.phones import normalise_phone
-
-    number = normalise_phone(sys.stdin.readline() if phone == "-" else phone)
-    if not yes and not click.confirm(f"Remove {mask_phone(number)} for good?", err=True):
-        raise click.Abort
-    # Not click's own reading of the variable, which cuts an address at its blanks.
-    addresses = addresses or tuple(filter(None, [os.environ.get("ESMS_WAREHOUSE", "").strip()]))
-    removed: dict[str, dict[str, int]] = {}
-
-    def note(place: str, counts: dict[str, int]) -> None:
-        """At once: the next place may fail, and what was done must be known."""
-        removed[place] = counts
-        if not as_json:
-            echo(f"{place}: " + ", ".join(f"{count:,} {what}" for what, count in counts.items()))
-
-    if addresses:
-        need_columns()
-        from esms_connectors.warehouse import erase_phone, open_warehouse
-
-        privacy = phone_privacy(phones)
-        for address in addresses:
-            with open_warehouse(address) as warehouse:
-                note(warehouse.name, erase_phone(warehouse, number, privacy))
-    with open_ledger(ledger_url) as ledger:
-        note("ledger", ledger.erase(number))
-    if as_json:
-        print_json(removed)
-        return
-    if removed["ledger"]["unsettled"]:
-        echo("Rows in doubt keep the phone until `esms reconcile` has settled them; then erase again.", fg="yellow")

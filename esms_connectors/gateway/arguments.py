@@ -31,6 +31,20 @@ def check_label(text: str, field: str) -> str:
     return text
 
 
+def person_name(phone: str | None, zalo_user_id: str | None) -> str:
+    """
+    How a person is named in a ledger and in a warehouse: ten digits, or a Zalo user id.
+
+    Raises:
+        InvalidRequestError: neither or both are given, or one that is none.
+    """
+    if (phone is None) == (zalo_user_id is None):
+        raise InvalidRequestError("Give a phone or a Zalo user id.", field="phone")
+    if phone is not None:
+        return normalise_phone(phone)
+    return check_label(zalo_user_id or "", "zalo_user_id")
+
+
 def check_message_id(message_id: str) -> str:
     return check_label(message_id.strip() if isinstance(message_id, str) else message_id, "message_id")
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pendulum import DateTime
 
+from esms_connectors.gateway.arguments import person_name
 from esms_connectors.gateway.clock import Times
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.phones import normalise_phone
@@ -221,30 +222,44 @@ class Ledger(LedgerQueries):
             for request_id in request_ids:
                 connection.execute(statement, {"run_key": run_key, "request_id": request_id})
 
-    def erase(self, phone: str) -> dict[str, int]:
+    def erase(
+        self, phone: str | None = None, *, zalo_user_id: str | None = None, keep_suppressed: bool = False
+    ) -> dict[str, int]:
         """
-        Take a person out of the settled rows. The rows themselves stay, without the phone: they are what keeps the same
-        run from sending again. Rows in doubt are left as they are, because only the phone can settle them. In SQLite no
-        byte of it stays in the files either; PostgreSQL keeps old versions of rows until it vacuums.
+        Take a person out of the settled rows, of what counts for caps and of the suppression list. The rows themselves
+        stay, without the phone: they are what keeps the same run from sending again. Rows in doubt are left as they
+        are, because only the phone can settle them. In SQLite no byte of it stays in the files either; PostgreSQL keeps
+        old versions of rows until it vacuums.
 
         Args:
-            phone: in any spelling.
+            phone: in any spelling; or `zalo_user_id`, of somebody who was written to by that.
+            keep_suppressed: leave the entry of the suppression list, so that they go on getting no advertising.
 
         Returns:
-            `erased` and `unsettled`: rows whose phone was removed, rows that must be reconciled first.
+            `erased` and `unsettled`: rows whose phone was removed, rows that must be reconciled first; `counted` and
+            `suppressed`: messages that counted for a cap, and entries of the suppression list, that were removed.
 
         Raises:
             InvalidRequestError: no Vietnamese mobile number, or a run was kept under another phone secret.
         """
-        number = normalise_phone(phone)
+        name = person_name(phone, zalo_user_id)
+        self._check_secret_of_runs()
+        return self.people.erase(name, keep_suppressed=keep_suppressed)
+
+    def person(self, phone: str | None = None, *, zalo_user_id: str | None = None) -> dict[str, Any]:
+        """
+        Everything that this ledger holds about a person, see `People.held`.
+
+        Raises:
+            InvalidRequestError: as in `erase`.
+        """
+        name = person_name(phone, zalo_user_id)
+        self._check_secret_of_runs()
+        return self.people.held(name)
+
+    def _check_secret_of_runs(self) -> None:
         for run_key, _ in self.runs():
             self.check_phone_secret(run_key, self.run_about(run_key))
-        stored = {"phone": self.hash_phone(number)}
-        with self._writing() as connection:
-            erased = connection.execute(self._sql.erase, {**stored, "international": f"84{number[1:]}"}).rowcount
-            unsettled = connection.execute(self._sql.not_erased, stored).scalar_one()
-        self._empty_journal()
-        return {"erased": erased, "unsettled": unsettled}
 
 
 def _records(settlements: Iterable[Settlement]) -> str:

@@ -146,8 +146,6 @@ class Statements:
     message_ids: TextClause
     found: TextClause
     runs: TextClause
-    erase: TextClause
-    not_erased: TextClause
     gateway_fact: TextClause
     learn_fact: TextClause
     begin_probe: TextClause
@@ -390,13 +388,6 @@ def statements_for(engine: Engine) -> Statements:
             "ORDER BY first_attempt_ms DESC, request_id LIMIT :limit"
         ),
         runs=text("SELECT run_key, began_ms FROM esms_runs ORDER BY began_ms DESC, run_key"),
-        erase=text(
-            "UPDATE esms_sends SET phone = 'erased', "
-            # Keys of one-off messages begin with the phone, keys of the caller's may have it in any spelling.
-            "row_key = replace(replace(row_key, :phone, 'erased'), :international, 'erased') "
-            "WHERE phone = :phone AND state IN ('accepted', 'rejected')"
-        ),
-        not_erased=text("SELECT count(*) FROM esms_sends WHERE phone = :phone"),
         gateway_fact=text(
             "SELECT request_ids, seen_ms FROM esms_gateway_facts WHERE account = :account AND endpoint = :endpoint"
         ),

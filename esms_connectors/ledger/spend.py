@@ -69,7 +69,7 @@ class Spend:
         month = month_of(at)
         ids = self._database.keys.request_ids(run_key, costs)
         records = [
-            {"request_id": request_id, "vnd": int(vnd.to_integral_value(ROUND_CEILING))}
+            {"request_id": request_id, "vnd": int(Decimal(vnd).to_integral_value(ROUND_CEILING))}
             for request_id, vnd in zip(ids, costs.values(), strict=True)
         ]
         given = self._database.given(request_id="text", vnd="int")

@@ -25,7 +25,9 @@ from esms_connectors.ledger.keys import LedgerKeys
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+    from esms_connectors.ledger.guard_database import GuardDatabase
     from esms_connectors.ledger.guard_store import GuardStore
+    from esms_connectors.ledger.people import People
 
 logger = get_logger(__name__)
 
@@ -107,10 +109,16 @@ class LedgerStorage:
     @property
     def guard(self) -> GuardStore:
         """Suppressed phones, caps, charges, stop marks, overrides."""
-        from esms_connectors.ledger.guard_database import GuardDatabase
         from esms_connectors.ledger.guard_store import GuardStore
 
-        return GuardStore(GuardDatabase(self._engine.dialect.name, self._keys, self._reading, self._writing, self._now))
+        return GuardStore(self._guard_database())
+
+    @property
+    def people(self) -> People:
+        """What is held about a person, and how it is taken out."""
+        from esms_connectors.ledger.people import People
+
+        return People(self._guard_database(), self._empty_journal)
 
     @property
     def journeys(self) -> Journeys:
@@ -147,6 +155,11 @@ class LedgerStorage:
                 "Use the same; nothing was sent.",
                 field="phone_secret",
             )
+
+    def _guard_database(self) -> GuardDatabase:
+        from esms_connectors.ledger.guard_database import GuardDatabase
+
+        return GuardDatabase(self._engine.dialect.name, self._keys, self._reading, self._writing, self._now)
 
     def _empty_journal(self) -> None:
         """Old versions of rows stand in the journal of a SQLite file until it is emptied."""

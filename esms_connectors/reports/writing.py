@@ -47,6 +47,17 @@ def write_report(
     return [store.put(name, content) for name, content in files.items()]
 
 
+def put_file(target: str | Path, content: bytes) -> str:
+    """
+    A file of any kind put where a report would be, for its owner only; gives where it is, without keys.
+
+    Raises:
+        ConfigurationError, WarehouseError: as in `write_report`.
+    """
+    folder, separator, name = str(target).replace(os.sep, "/").rpartition("/")
+    return _Folder(folder + separator, {}).put(name, content)
+
+
 def render_report(report: Report, suffix: str, *, language: str = "en") -> dict[str, bytes]:
     """
     The same without writing: name of the table -> file, or "" -> the one file.

@@ -146,9 +146,12 @@ class MergeCounts:
 @dataclass(frozen=True, slots=True)
 class Person:
     """
-    Whom to erase.
+    Whom to erase, or to tell about.
 
     Attributes:
+        name: the phone, or the Zalo user id, as it is; international: the phone with 84 first.
+        rows: run key and row key of this person's rows in the ledger, where that is known: campaigns may have keys that
+            do not hold the phone.
         stored_phone: the phone as this warehouse's rows have it; None where phones are masked or left out, because then
             only the key tells whose a row is.
         row_key_of: message id -> the key of this person's row for that message.
@@ -156,6 +159,9 @@ class Person:
 
     stored_phone: str | None = field(repr=False)
     row_key_of: Callable[[str | None], str] = field(repr=False)
+    name: str = field(repr=False, default="")
+    international: str = field(repr=False, default="")
+    rows: tuple[tuple[str, str], ...] = field(repr=False, default=())
 
 
 class Reader(Protocol):
@@ -224,6 +230,22 @@ class Warehouse(abc.ABC):
     @abc.abstractmethod
     def erase(self, person: Person) -> dict[str, int]:
         """Remove the rows of a person and their history; table -> rows removed. Loads keep their counts."""
+
+    def forget(self, before: datetime, runs: Sequence[str] = ()) -> dict[str, int]:
+        """
+        Remove the messages that were created and sent before, with their history, the lines of their windows, and the
+        outcomes of then; table -> rows removed.
+
+        Args:
+            runs: keys of runs that began before, for outcomes of messages that were never accepted.
+
+        Raises:
+            ConfigurationError: it keeps its rows where something else sees to their age.
+        """
+        raise ConfigurationError(
+            f"{self.name} does not forget by age: DuckDB files and PostgreSQL do. Remove what is old with the means of "
+            "the place."
+        )
 
     def ask(self, work: Callable[[Reader], _T]) -> _T:
         """

@@ -41,8 +41,10 @@ from esms_connectors.warehouse.merging import (
     note_counted,
     plan_windows,
     read_load,
+    utc,
 )
 from esms_connectors.warehouse.outcomes import CREATE_OUTCOMES, forget_outcomes, insert_outcomes
+from esms_connectors.warehouse.retention import forget_rows
 
 WAIT_SECONDS = 60.0
 MEMORY_LIMIT = "192MB"
@@ -108,6 +110,9 @@ class DuckDbWarehouse(Warehouse):
 
     def erase(self, person: Person) -> dict[str, int]:
         return self._in_session(lambda session: erase_person(session, person), rewritten=True)
+
+    def forget(self, before: datetime, runs: Sequence[str] = ()) -> dict[str, int]:
+        return self._in_session(lambda session: forget_rows(session, utc(before), runs), rewritten=True)
 
     def create_views(self, views: Mapping[str, str]) -> None:
         def work(connection: duckdb.DuckDBPyConnection) -> None:

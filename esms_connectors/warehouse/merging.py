@@ -64,6 +64,7 @@ from esms_connectors.warehouse.merge_sql import (
     find_missing_tables,
     table_statements,
 )
+from esms_connectors.warehouse.retention import erase_outcomes
 
 if TYPE_CHECKING:
     import duckdb
@@ -234,12 +235,12 @@ def erase_person(session: Session, person: Person) -> dict[str, int]:
     if person.stored_phone is not None:
         for table, statement in ERASE:
             removed[table] += session.change(statement, phone=person.stored_phone)
-        return removed
+        return removed | erase_outcomes(session, person)
     keys = [key for key, message_id in session.read(KEYS) if key == person.row_key_of(message_id)]
     session.stage(ERASED, pa.table({"row_key": pa.array(keys, pa.string())}))
     for table, statement in ERASE_KEYS:
         removed[table] += session.change(statement)
-    return removed
+    return removed | erase_outcomes(session, person)
 
 
 def chunks_of(rows: Iterable[pa.RecordBatch], size: int = CHUNK_ROWS) -> Iterator[pa.Table]:

@@ -41,6 +41,7 @@ from esms_connectors.warehouse.errors import name_is_free
 from esms_connectors.warehouse.merge_sql import CHUNK, READ_LOADS, Staged, find_missing_tables, table_statements
 from esms_connectors.warehouse.merging import erase_person, merge_window, note_counted, plan_windows, read_load
 from esms_connectors.warehouse.outcomes import CREATE_OUTCOMES, forget_outcomes, insert_outcomes
+from esms_connectors.warehouse.retention import forget_rows
 
 FETCH_ROWS = COPY_ROWS = 5_000
 
@@ -154,6 +155,9 @@ class PostgresWarehouse(Warehouse):
 
     def erase(self, person: Person) -> dict[str, int]:
         return self._in_transaction(lambda session: erase_person(session, person))
+
+    def forget(self, before: datetime, runs: Sequence[str] = ()) -> dict[str, int]:
+        return self._in_transaction(lambda session: forget_rows(session, before, runs))
 
     def create_views(self, views: Mapping[str, str]) -> None:
         # Replaced rather than dropped: who was granted a view keeps it.

@@ -6,16 +6,19 @@ import enum
 import hashlib
 import hmac
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from esms_connectors.gateway.arguments import person_name
 from esms_connectors.gateway.errors import ConfigurationError
-from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.gateway.redaction import mask_phone, register_secret
 from esms_connectors.sent_data.columns import UNNAMED
 from esms_connectors.warehouse.contract import ROW_SCHEMA, Person, Warehouse
+from esms_connectors.warehouse.retention import rows_about
 
 # As the ledger writes them, so that the two can be joined where they share a secret.
 _HASH_LENGTH = 40
@@ -94,14 +97,8 @@ class Privacy:
         """What stands in `esms_loads`; keyed, because the digest of a window of one row gives its phone away."""
         return plain if self.phone is PhoneForm.PLAIN else self._hash(f"digest:{plain}", len(plain))
 
-    def person(self, phone: str) -> Person:
-        """
-        Whom to erase.
-
-        Raises:
-            InvalidRequestError: no Vietnamese mobile number.
-        """
-        number = normalise_phone(phone)
+    def person(self, number: str, rows: Sequence[tuple[str, str]] = ()) -> Person:
+        """Somebody by name, see `person_name`; `rows` as in `Person`."""
         findable = self.phone in (PhoneForm.PLAIN, PhoneForm.HASHED)
 
         def row_key_of(message_id: str | None) -> str:
@@ -109,7 +106,13 @@ class Privacy:
                 return f"{message_id or ''}:{number}"
             return self._private_key(message_id, number)
 
-        return Person(stored_phone=self._shown(number) if findable else None, row_key_of=row_key_of)
+        return Person(
+            stored_phone=self._shown(number) if findable else None,
+            row_key_of=row_key_of,
+            name=number,
+            international=f"84{number[1:]}" if number.startswith("0") else number,
+            rows=tuple(rows),
+        )
 
     def _named(self, message_id: str) -> str:
         """An id that was made here comes from the phone as well: who tries all phones would find the right one."""
@@ -137,19 +140,51 @@ class Privacy:
         return hmac.digest((self.secret or "").encode(), text.encode(), hashlib.sha256).hex()[:length]
 
 
-def erase_phone(warehouse: Warehouse, phone: str, privacy: Privacy) -> dict[str, int]:
+def erase_phone(
+    warehouse: Warehouse,
+    phone: str | None,
+    privacy: Privacy,
+    *,
+    zalo_user_id: str | None = None,
+    rows: Sequence[tuple[str, str]] = (),
+) -> dict[str, int]:
     """
-    Remove a person's rows and their history from a warehouse; table -> rows removed.
+    Remove a person's rows, their history and outcomes from a warehouse; table -> rows removed.
 
     The gateway goes on knowing them: loading the same windows again brings them back.
+
+    Args:
+        phone: in any spelling; or `zalo_user_id`.
+        rows: run key and row key of this person's rows in the ledger, see `Person`.
 
     Raises:
         InvalidRequestError: no Vietnamese mobile number.
         ConfigurationError: the warehouse keeps phones in another way than `privacy` says, so nobody would be found; or
             nothing was ever loaded into it.
     """
-    person = privacy.person(phone)
+    person = privacy.person(person_name(phone, zalo_user_id), rows)
     warehouse.prepare()
+    _check_phones(warehouse, privacy)
+    return warehouse.erase(person)
+
+
+def person_in(
+    warehouse: Warehouse,
+    phone: str | None,
+    privacy: Privacy,
+    *,
+    zalo_user_id: str | None = None,
+    rows: Sequence[tuple[str, str]] = (),
+) -> dict[str, list[dict[str, Any]]]:
+    """
+    What a warehouse holds about a person: table -> rows by column. Arguments and errors as in `erase_phone`.
+    """
+    person = privacy.person(person_name(phone, zalo_user_id), rows)
+    _check_phones(warehouse, privacy)
+    return warehouse.ask(lambda reader: rows_about(reader, person))
+
+
+def _check_phones(warehouse: Warehouse, privacy: Privacy) -> None:
     has_loads = False
     for load in warehouse.loads():
         has_loads = True
@@ -157,9 +192,8 @@ def erase_phone(warehouse: Warehouse, phone: str, privacy: Privacy) -> dict[str,
         if kept != asked:
             raise ConfigurationError(
                 f"{warehouse.name} keeps phones another way ({kept.removeprefix('phone=')}): give the same "
-                "--phones and the same ESMS_PHONE_SECRET as for the pull. Nothing was removed from it."
+                "--phones and the same ESMS_PHONE_SECRET as for the pull. Nobody was looked for in it."
             )
     if not has_loads:
         # Most likely a slip in the address, and then nobody should believe that the person is gone.
         raise ConfigurationError(f"Nothing was ever loaded into {warehouse.name}: is the address right?")
-    return warehouse.erase(person)

@@ -1,0 +1,264 @@
+"""`esms person`, `esms erase`, `esms forget`: what is held about people, and what is taken out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import click
+from pendulum import DateTime
+
+from esms_connectors.cli.output import json_option, print_json
+from esms_connectors.cli.pulling import need_columns, phone_privacy, phones_option
+from esms_connectors.cli.settings import ledger_option, open_ledger
+from esms_connectors.cli.terminal import echo
+from esms_connectors.gateway import machine_clock
+from esms_connectors.gateway.arguments import person_name
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.redaction import mask_phone
+from esms_connectors.recipients.rejects import REJECT_COLUMNS
+
+# What is younger is still needed: by caps, by reports, and by looks at rows in doubt.
+_LEAST_DAYS = 30
+_REPORT_SUFFIXES = frozenset((".html", ".xlsx", ".md", ".json", ".csv", ".parquet"))
+
+_addresses = click.option(
+    "--into", "addresses", multiple=True, metavar="URL", help="Warehouse; repeatable. Default: ESMS_WAREHOUSE."
+)
+_zalo_user = click.option("--zalo-user-id", metavar="ID", help="Somebody who was written to by that, instead.")
+
+
+def _given(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    # Not click's own reading of the variable, which cuts an address at its blanks.
+    return addresses or tuple(filter(None, [os.environ.get("ESMS_WAREHOUSE", "").strip()]))
+
+
+def _typed(phone: str | None) -> str | None:
+    return sys.stdin.readline() if phone == "-" else phone
+
+
+@contextlib.contextmanager
+def _warehouses(addresses: tuple[str, ...]) -> Iterator[list[Any]]:
+    with contextlib.ExitStack() as opened:
+        if addresses:
+            need_columns()
+        from esms_connectors.warehouse import open_warehouse
+
+        yield [opened.enter_context(open_warehouse(address)) for address in addresses]
+
+
+@click.command("person")
+@click.argument("phone", required=False)
+@_zalo_user
+@_addresses
+@phones_option
+@ledger_option
+@click.option("--out", "targets", multiple=True, metavar="FILE", help="A file that ends in .json or .html; repeatable.")
+@json_option
+def person(
+    phone: str | None,
+    zalo_user_id: str | None,
+    addresses: tuple[str, ...],
+    phones: str,
+    ledger_url: str | None,
+    targets: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """
+    Everything that the ledger, its suppression list and the warehouses hold about PHONE; - reads it from standard
+    input. For somebody who asks what is known about them.
+
+    \b
+    Examples:
+      esms person 0901888484 --into duckdb:///esms.duckdb
+      esms person 0901888484 --into duckdb:///esms.duckdb --out 0901888484.html
+    """
+    need_columns()
+    from esms_connectors.reports.person import gather_person, render_person
+    from esms_connectors.reports.writing import put_file
+
+    phone = _typed(phone)
+    name = person_name(phone, zalo_user_id)
+    suffixes = [PurePosixPath(target).suffix.lower() for target in targets]
+    if any(suffix not in (".json", ".html") for suffix in suffixes):
+        raise InvalidRequestError("--out takes files that end in .json or .html.", field="out")
+    with open_ledger(ledger_url, create=False) as ledger, _warehouses(_given(addresses)) as warehouses:
+        record = gather_person(ledger, warehouses, phone, phone_privacy(phones), zalo_user_id=zalo_user_id)
+    written = [
+        put_file(target, render_person(record, suffix).encode())
+        for target, suffix in zip(targets, suffixes, strict=True)
+    ]
+    if as_json:
+        print_json(record.as_dict())
+        return
+    if targets:
+        echo(f"{record.rows} rows about {mask_phone(name)}")
+        for one in written:
+            echo(one)
+        return
+    _tell(record.as_dict())
+
+
+def _tell(told: dict[str, Any]) -> None:
+    """On a terminal: one line a row, with what people ask for first."""
+    for place, tables in told["places"].items():
+        echo(place)
+        for table, rows in tables.items():
+            echo(f"  {table.replace('_', ' ')}: {len(rows)}")
+            for row in rows:
+                shown = (f"{name} {value}" for name, value in row.items() if value not in (None, "", []))
+                echo("    " + ", ".join(shown))
+
+
+@click.command("erase")
+@click.option("--phone", "phone", help="The person's number; - reads it from standard input.")
+@_zalo_user
+@_addresses
+@phones_option
+@ledger_option
+@click.option(
+    "--keep-suppressed", is_flag=True, help="Leave the entry on the suppression list: still no advertising to them."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def erase(
+    phone: str | None,
+    zalo_user_id: str | None,
+    addresses: tuple[str, ...],
+    phones: str,
+    ledger_url: str | None,
+    keep_suppressed: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """
+    Remove a person from the ledger and from warehouses, and say what was removed.
+
+    In the ledger the rows stay without the phone: they keep a campaign that is run again from sending twice. What the
+    gateway knows is not touched: a later pull of the same days brings the rows back.
+
+    \b
+    Example:
+      esms erase --phone 0901888484 --into duckdb:///esms.duckdb
+    """
+    name = person_name(_typed(phone), zalo_user_id)
+    if not yes and not click.confirm(f"Remove {mask_phone(name)} for good?", err=True):
+        raise click.Abort
+    who = {"phone": None, "zalo_user_id": name} if zalo_user_id is not None else {"phone": name, "zalo_user_id": None}
+    removed: dict[str, dict[str, int]] = {}
+    note = _noting(removed, as_json=as_json)
+    with open_ledger(ledger_url) as ledger:
+        with _warehouses(_given(addresses)) as warehouses:
+            if warehouses:
+                from esms_connectors.warehouse import erase_phone
+
+                privacy = phone_privacy(phones)
+                rows = [(one["run_key"], one["row_key"]) for one in ledger.person(**who)["messages"]]
+                for warehouse in warehouses:
+                    note(warehouse.name, erase_phone(warehouse, **who, privacy=privacy, rows=rows))
+        note("ledger", ledger.erase(**who, keep_suppressed=keep_suppressed))
+    if as_json:
+        print_json(removed)
+        return
+    if removed["ledger"]["unsettled"]:
+        echo("Rows in doubt keep the phone until `esms reconcile` has settled them; then erase again.", fg="yellow")
+    if removed["ledger"]["suppressed"]:
+        echo("It is off the suppression list, too: a list that has it may get advertising again.", fg="yellow")
+
+
+def _noting(removed: dict[str, dict[str, int]], *, as_json: bool) -> Callable[[str, dict[str, int]], None]:
+    def note(place: str, counts: dict[str, int]) -> None:
+        """At once: the next place may fail, and what was done must be known."""
+        removed[place] = counts
+        if not as_json:
+            echo(f"{place}: " + ", ".join(f"{count:,} {what}" for what, count in counts.items()))
+
+    return note
+
+
+@click.command("forget")
+@click.option("--older-than", "age", required=True, metavar="DAYS", help="Such as 400d; 30d at least.")
+@_addresses
+@click.option("--rejects", "rejects", multiple=True, metavar="FOLDER", help="Of rejects files; repeatable.")
+@click.option("--reports", "reports", multiple=True, metavar="FOLDER", help="Of nothing but reports; repeatable.")
+@ledger_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def forget(
+    age: str,
+    addresses: tuple[str, ...],
+    rejects: tuple[str, ...],
+    reports: tuple[str, ...],
+    ledger_url: str | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """
+    Take everybody out of what is older: the ledger, warehouses, folders of rejects files and of reports.
+
+    In the ledger the rows stay, without phone, key and words: they keep a campaign that is run again from sending
+    twice. Entries of the suppression list stay while they are in force. Files are as old as they were last written.
+
+    \b
+    Example:
+      esms forget --older-than 400d --into duckdb:///esms.duckdb --rejects ./rejects --reports ./reports
+    """
+    before = _moment(age)
+    folders = [(Path(one), True) for one in rejects] + [(Path(one), False) for one in reports]
+    for folder, _ in folders:
+        if not folder.is_dir():
+            raise InvalidRequestError(f"There is no folder {folder}.", field="rejects")
+    if not yes and not click.confirm(f"Take everybody out of what is older than {before:%Y-%m-%d}?", err=True):
+        raise click.Abort
+    removed: dict[str, dict[str, int]] = {}
+    note = _noting(removed, as_json=as_json)
+    with open_ledger(ledger_url, create=False) as ledger:
+        with _warehouses(_given(addresses)) as warehouses:
+            for warehouse in warehouses:
+                note(warehouse.name, warehouse.forget(before, ledger.people.old_runs(before)))
+        note("ledger", ledger.people.forget(before))
+    for folder, are_rejects in folders:
+        note(str(folder), {"files": _remove_files(folder, before, rejects=are_rejects)})
+    if as_json:
+        print_json(removed)
+    elif removed["ledger"]["unsettled"]:
+        echo("Rows in doubt keep the phone until `esms reconcile` has settled them; then forget again.", fg="yellow")
+
+
+def _moment(age: str) -> DateTime:
+    found = re.fullmatch(r"(\d{1,5})d", age.strip(), re.ASCII)
+    if found is None or int(found[1]) < _LEAST_DAYS:
+        raise InvalidRequestError(
+            f"--older-than is a number of days such as 400d, {_LEAST_DAYS}d at least: what is younger is still needed.",
+            field="older_than",
+        )
+    return machine_clock.now().subtract(days=int(found[1]))
+
+
+def _remove_files(folder: Path, before: DateTime, *, rejects: bool) -> int:
+    """Files of this folder, not of those within, that are ours by their header or their ending; how many."""
+    ours = _is_rejects if rejects else _is_report
+    old = [
+        one for one in sorted(folder.iterdir())
+        if one.is_file() and not one.is_symlink() and one.stat().st_mtime < before.timestamp() and ours(one)
+    ]  # fmt: skip
+    for one in old:
+        try:
+            one.unlink()
+        except OSError as error:
+            raise InvalidRequestError(f"{one} cannot be removed: {error.strerror}.", field="rejects") from None
+    return len(old)
+
+
+def _is_rejects(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.readline(200).removeprefix(b"\xef\xbb\xbf").startswith(",".join(REJECT_COLUMNS).encode())
+
+
+def _is_report(path: Path) -> bool:
+    return path.suffix.lower() in _REPORT_SUFFIXES

@@ -1,0 +1,182 @@
+"""What a ledger holds about a person, and how it is taken out: on demand, or because it is old."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import pendulum
+import sqlalchemy as sa
+
+from esms_connectors.ledger.dating import milliseconds
+from esms_connectors.ledger.guard_database import GuardDatabase
+
+_PHONE = re.compile(r"0\d{9}", re.ASCII)
+# Rows of one transaction, so that nobody who sends waits long.
+_AT_ONCE = 10_000
+_SETTLED = "state IN ('accepted', 'rejected')"
+_MESSAGES = """
+SELECT sends.run_key, about, sends.request_id, row_key, line, state, code, sends.reason, message_id, first_attempt_ms,
+    updated_ms, vnd, handed.reason AS handed_on
+FROM esms_sends AS sends LEFT JOIN esms_runs ON esms_runs.run_key = sends.run_key
+LEFT JOIN esms_charges ON esms_charges.request_id = sends.request_id
+LEFT JOIN esms_handed_on AS handed ON handed.request_id = sends.request_id
+WHERE sends.phone = :phone ORDER BY first_attempt_ms, sends.request_id
+"""
+_RESENDS = """
+SELECT request_id, at_ms, was, reason FROM esms_resends
+WHERE request_id IN (SELECT request_id FROM esms_sends WHERE phone = :phone) ORDER BY at_ms, request_id
+"""
+# Keys of one-off messages begin with the phone, keys of the caller's may have it in any spelling, as may a reason.
+_WITHOUT = "replace(replace(replace({column}, :phone, 'erased'), :name, 'erased'), :international, 'erased')"
+_ERASE = (
+    f"UPDATE esms_sends SET phone = 'erased', row_key = {_WITHOUT.format(column='row_key')}, "  # noqa: S608
+    f"reason = {_WITHOUT.format(column='reason')} WHERE phone = :phone AND {_SETTLED}"
+)
+_ERASE_WORDS = (
+    f"UPDATE esms_resends SET reason = {_WITHOUT.format(column='reason')} "  # noqa: S608
+    "WHERE request_id IN (SELECT request_id FROM esms_sends WHERE phone = :phone)"
+)
+# One that counts for a row in doubt stays with it.
+_UNCOUNT = (
+    "DELETE FROM esms_contacts WHERE phone = :phone AND NOT EXISTS (SELECT 1 FROM esms_sends "  # noqa: S608
+    f"WHERE esms_sends.request_id = esms_contacts.request_id AND NOT {_SETTLED})"
+)
+_OLD_RUNS = "SELECT run_key FROM esms_runs WHERE began_ms < :before ORDER BY began_ms, run_key"
+_OLD_ROWS = (
+    f"SELECT request_id FROM esms_sends WHERE run_key = :run_key AND updated_ms < :before AND {_SETTLED} "  # noqa: S608
+    "AND (phone <> 'erased' OR row_key <> 'erased') ORDER BY request_id LIMIT :most"
+)
+_OPEN_ROWS = f"SELECT count(*) FROM esms_sends WHERE run_key = :run_key AND NOT {_SETTLED} AND updated_ms < :before"  # noqa: S608
+
+
+class People:
+    """
+    `Ledger.people`. Raises (every method): LedgerError.
+
+    Args:
+        empty_journal: called where something was taken out.
+    """
+
+    def __init__(self, database: GuardDatabase, empty_journal: Callable[[], None]) -> None:
+        self._database, self._empty_journal = database, empty_journal
+
+    def held(self, name: str) -> dict[str, Any]:
+        """
+        Everything about a person, see `person_name`.
+
+        Returns:
+            `messages`: rows of runs, the oldest first, each with its `resends`; `suppressed`: the entry on the
+            suppression list, None for none; `counted`: messages that count for a cap. Times are aware.
+        """
+        stored = {"phone": self._database.keys.stored(name)}
+        with self._database.reading() as connection:
+            messages = [_message(row) for row in connection.execute(sa.text(_MESSAGES), stored).mappings()]
+            resends = [dict(row) for row in connection.execute(sa.text(_RESENDS), stored).mappings()]
+            suppressed = connection.execute(
+                sa.text("SELECT reason, source, added_ms, expires_ms FROM esms_suppressed WHERE phone = :phone"), stored
+            ).mappings()
+            entries = [_dated(row) for row in suppressed]
+            counted = connection.execute(
+                sa.text("SELECT message_class, arrives_ms FROM esms_contacts WHERE phone = :phone ORDER BY arrives_ms"),
+                stored,
+            ).mappings()
+            contacts = [_dated(row) for row in counted]
+        for one in messages:
+            theirs = [row for row in resends if row["request_id"] == one["request_id"]]
+            one["resends"] = [_dated({name: row[name] for name in ("at_ms", "was", "reason")}) for row in theirs]
+        return {"messages": messages, "suppressed": entries[0] if entries else None, "counted": contacts}
+
+    def erase(self, name: str, *, keep_suppressed: bool = False) -> dict[str, int]:
+        """See `Ledger.erase`."""
+        stored = self._database.keys.stored(name)
+        international = f"84{name[1:]}" if _PHONE.fullmatch(name) else name
+        parameters = {"phone": stored, "name": name, "international": international}
+        with self._database.writing() as connection:
+            connection.execute(sa.text(_ERASE_WORDS), parameters)
+            erased = connection.execute(sa.text(_ERASE), parameters).rowcount
+            counted = connection.execute(sa.text(_UNCOUNT), parameters).rowcount
+            suppressed = 0
+            if not keep_suppressed:
+                forget = sa.text("DELETE FROM esms_suppressed WHERE phone = :phone")
+                suppressed = connection.execute(forget, parameters).rowcount
+            left = connection.execute(sa.text("SELECT count(*) FROM esms_sends WHERE phone = :phone"), parameters)
+            unsettled = left.scalar_one()
+        self._empty_journal()
+        return {"erased": erased, "unsettled": unsettled, "counted": counted, "suppressed": suppressed}
+
+    def old_runs(self, before: datetime) -> list[str]:
+        """Runs that began before."""
+        with self._database.reading() as connection:
+            return list(connection.execute(sa.text(_OLD_RUNS), {"before": _ms(before)}).scalars())
+
+    def forget(self, before: datetime) -> dict[str, int]:
+        """
+        Take people out of all rows that were settled before and did not change since. The rows themselves stay, without
+        phone, key and words: they are what keeps the same run from sending again. Entries of the suppression list stay
+        while they are in force.
+
+        Returns:
+            `erased` and `unsettled`: rows that name nobody any more, and rows that must be reconciled first; `counted`:
+            messages that counted for a cap; `suppressed`: entries that had expired before.
+        """
+        at = _ms(before)
+        done = {"erased": 0, "unsettled": 0, "counted": 0, "suppressed": 0}
+        for run_key in self.old_runs(before):
+            done["erased"] += self._in_parts(
+                "UPDATE esms_sends SET phone = 'erased', row_key = 'erased', line = NULL, reason = NULL",
+                _OLD_ROWS,
+                {"run_key": run_key, "before": at},
+            )
+            with self._database.reading() as connection:
+                found = connection.execute(sa.text(_OPEN_ROWS), {"run_key": run_key, "before": at})
+                done["unsettled"] += found.scalar_one()
+        with self._database.writing() as connection:
+            words = "UPDATE esms_resends SET reason = 'erased' WHERE at_ms < :before AND reason <> 'erased'"
+            connection.execute(sa.text(words), {"before": at})
+        for name, table, key, moment in (
+            ("counted", "esms_contacts", "request_id", "arrives_ms"),
+            ("suppressed", "esms_suppressed", "phone", "expires_ms"),
+        ):
+            old = f"SELECT {key} FROM {table} WHERE {moment} < :before ORDER BY {key} LIMIT :most"  # noqa: S608
+            done[name] = self._in_parts(f"DELETE FROM {table}", old, {"before": at}, key=key)  # noqa: S608
+        self._empty_journal()
+        return done
+
+    def _in_parts(self, change: str, chosen: str, parameters: Mapping[str, object], *, key: str = "request_id") -> int:
+        """Change the rows that `chosen` finds, some at a time, until it finds none."""
+        # In the order in which others lock them, or two would lock each other out.
+        locked = f"{chosen} FOR UPDATE" if self._database.postgresql else chosen
+        statement = sa.text(f"{change} WHERE {key} IN ({locked})")
+        changed = 0
+        while True:
+            with self._database.writing() as connection:
+                here = connection.execute(statement, {**parameters, "most": _AT_ONCE}).rowcount
+            changed += here
+            if here < _AT_ONCE:
+                return changed
+
+
+def _message(row: Mapping[Any, Any]) -> dict[str, Any]:
+    about = json.loads(row["about"]) if row["about"] else {}
+    more = {"channel": about.get("kind", ""), "campaign": about.get("campaign", "")}
+    return {**more, **_dated({name: value for name, value in row.items() if name != "about"})}
+
+
+def _dated(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Columns of milliseconds as aware times."""
+    dated = {}
+    for name, value in row.items():
+        if not name.endswith("_ms"):
+            dated[name] = value
+            continue
+        called = "at" if name == "at_ms" else f"{name.removesuffix('_ms')}_at"
+        dated[called] = None if value is None else pendulum.from_timestamp(value / 1000)
+    return dated
+
+
+def _ms(moment: datetime) -> int:
+    return milliseconds(pendulum.instance(moment))

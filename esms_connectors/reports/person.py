@@ -1,0 +1,127 @@
+"""Everything that is held about one person, put together for that person: as JSON, or as a page that can be read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from esms_connectors.gateway import machine_clock
+from esms_connectors.gateway.arguments import person_name
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.gateway.wire import VIETNAM
+from esms_connectors.ledger import Ledger
+from esms_connectors.warehouse.contract import HISTORY, MESSAGES, Warehouse
+from esms_connectors.warehouse.outcomes import OUTCOMES
+from esms_connectors.warehouse.privacy import Privacy, person_in
+
+_ZONE = ZoneInfo(VIETNAM)
+# Headings of the page, in both languages: whoever asks may read either.
+_HEADINGS = {
+    "messages": "Messages that were sent, or were to be / Tin đã gửi hoặc định gửi",
+    "suppressed": "Entry on the suppression list / Trong danh sách từ chối",
+    "counted": "Messages that count for a cap / Tin tính vào giới hạn",
+    MESSAGES: "Messages as the gateway lists them / Tin theo dữ liệu của eSMS",
+    HISTORY: "How their states changed / Lịch sử trạng thái",
+    OUTCOMES: "Outcomes of campaigns / Kết quả chiến dịch",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRecord:
+    """
+    Attributes:
+        name: the phone, or the Zalo user id.
+        made_at: aware.
+        places: name of the ledger or warehouse -> what it holds -> rows, each by column.
+    """
+
+    name: str
+    made_at: datetime
+    places: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]
+
+    @property
+    def rows(self) -> int:
+        return sum(len(rows) for tables in self.places.values() for rows in tables.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: plain values, times in the zone of Vietnam."""
+        return {"person": self.name, "made_at": _plain(self.made_at), "places": _plain(self.places)}
+
+
+def gather_person(
+    ledger: Ledger,
+    warehouses: Iterable[Warehouse],
+    phone: str | None,
+    privacy: Privacy,
+    *,
+    zalo_user_id: str | None = None,
+    now: datetime | None = None,
+) -> PersonRecord:
+    """
+    Args:
+        phone: in any spelling; or `zalo_user_id`, of somebody who was written to by that.
+        privacy: how the warehouses keep phones.
+        now: default: the clock.
+
+    Raises:
+        InvalidRequestError: no Vietnamese mobile number, or the ledger keeps phones with another secret.
+        ConfigurationError: a warehouse keeps phones another way, or cannot be asked.
+    """
+    held = ledger.person(phone, zalo_user_id=zalo_user_id)
+    entry = [held["suppressed"]] if held["suppressed"] else []
+    places = {ledger.name: {"messages": held["messages"], "suppressed": entry, "counted": held["counted"]}}
+    rows = [(one["run_key"], one["row_key"]) for one in held["messages"]]
+    for warehouse in warehouses:
+        places[warehouse.name] = person_in(warehouse, phone, privacy, zalo_user_id=zalo_user_id, rows=rows)
+    made_at = machine_clock.machine_time() if now is None else now
+    return PersonRecord(person_name(phone, zalo_user_id), made_at, places)
+
+
+def render_person(record: PersonRecord, suffix: str) -> str:
+    """
+    Args:
+        suffix: .json or .html.
+
+    Raises:
+        InvalidRequestError: another suffix. ConfigurationError: a page needs the extra [reports].
+    """
+    if suffix == ".json":
+        return json.dumps(record.as_dict(), ensure_ascii=False, indent=2) + "\n"
+    if suffix != ".html":
+        raise InvalidRequestError("What is held about a person is written to a .json or .html file.", field="out")
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+    except ImportError:
+        raise ConfigurationError("A page needs the extra [reports]: pip install 'esms-connectors[reports]'") from None
+    page = Environment(
+        loader=PackageLoader("esms_connectors.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template("person.html")
+    return page.render(
+        record=record,
+        made_at=_plain(record.made_at),
+        places={
+            place: [(_HEADINGS.get(table, table), _plain(list(rows))) for table, rows in tables.items()]
+            for place, tables in record.places.items()
+        },
+    )
+
+
+def _plain(value: object) -> Any:
+    match value:
+        case datetime():
+            return value.astimezone(_ZONE).isoformat(timespec="seconds")
+        case Mapping():
+            return {name: _plain(one) for name, one in value.items()}
+        case list() | tuple():
+            return [_plain(one) for one in value]
+        case None | bool() | int() | float() | str():
+            return value
+    return str(value)

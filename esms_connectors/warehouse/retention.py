@@ -1,0 +1,94 @@
+"""What a warehouse holds about a person, and what is taken out of it because it is old: DuckDB and PostgreSQL."""
+
+# ruff: noqa: S608 - what is put into these texts are names of ours; values are parameters
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES, Person, Reader
+from esms_connectors.warehouse.merge_sql import KEYS, TYPES, Staged
+from esms_connectors.warehouse.outcomes import OUTCOME_TYPES, OUTCOMES
+
+if TYPE_CHECKING:
+    from esms_connectors.warehouse.merging import Session
+
+_HAS_OUTCOMES = f"""
+SELECT 1 FROM information_schema.tables WHERE table_name = '{OUTCOMES}' AND table_schema = current_schema()
+"""
+_KEY = ("run_key", "row_key")
+_NAMED = Staged("esms_named", "run_key text, row_key text")
+_OLD_RUNS = Staged("esms_old_runs", "run_key text")
+# The key of a row is the phone itself, or holds it, where nobody gave another one.
+_NAMES = "($name <> '' AND (strpos(row_key, $name) > 0 OR strpos(row_key, $international) > 0))"
+_ERASE_OUTCOMES = f"""
+DELETE FROM {OUTCOMES} WHERE {_NAMES} OR EXISTS (SELECT 1 FROM esms_named AS named
+    WHERE named.run_key = {OUTCOMES}.run_key AND named.row_key = {OUTCOMES}.row_key)
+"""
+# Created before, and sent before: a message may be made long before it is sent.
+_OLD = "window_end <= $before AND (sent_at IS NULL OR sent_at < $before)"
+_FORGET = (
+    (HISTORY, f"DELETE FROM {HISTORY} WHERE row_key IN (SELECT row_key FROM {MESSAGES} WHERE {_OLD})"),
+    (MESSAGES, f"DELETE FROM {MESSAGES} WHERE {_OLD}"),
+    # A window whose rows are gone must not look like one that had none.
+    (LOADS, f"DELETE FROM {LOADS} WHERE window_end <= $before"),
+)
+# Who was never accepted has no time: the run is as old as it began.
+_FORGET_OUTCOMES = f"""
+DELETE FROM {OUTCOMES} WHERE sent_at < $before OR (sent_at IS NULL AND EXISTS (
+    SELECT 1 FROM esms_old_runs AS old WHERE old.run_key = {OUTCOMES}.journey))
+"""
+_KEYS_GIVEN = "row_key IN (SELECT unnest(CAST($keys AS text[])))"
+_PAIRS_GIVEN = "(run_key || chr(31) || row_key) IN (SELECT unnest(CAST($pairs AS text[])))"
+
+
+def erase_outcomes(session: Session, person: Person) -> dict[str, int]:
+    """Take a person out of the outcomes of campaigns; empty where there are none."""
+    if not list(session.read(_HAS_OUTCOMES)):
+        return {}
+    rows = {name: pa.array([one[place] for one in person.rows], pa.string()) for place, name in enumerate(_KEY)}
+    session.stage(_NAMED, pa.table(rows))
+    names = {"name": person.name, "international": person.international}
+    return {OUTCOMES: session.change(_ERASE_OUTCOMES, **names)}
+
+
+def forget_rows(session: Session, before: datetime, runs: Sequence[str]) -> dict[str, int]:
+    """`Warehouse.forget`, in the transaction of the session."""
+    removed = {table: session.change(statement, before=before) for table, statement in _FORGET}
+    if list(session.read(_HAS_OUTCOMES)):
+        session.stage(_OLD_RUNS, pa.table({"run_key": pa.array(runs, pa.string())}))
+        removed[OUTCOMES] = session.change(_FORGET_OUTCOMES, before=before)
+    return removed
+
+
+def rows_about(reader: Reader, person: Person) -> dict[str, list[dict[str, Any]]]:
+    """Table -> the rows about a person, by column."""
+    if person.stored_phone is not None:
+        theirs = f"SELECT row_key FROM {MESSAGES} WHERE phone = $phone"
+        keys = [key for (key,) in reader.read(theirs, phone=person.stored_phone)]
+    else:
+        keys = [key for key, message_id in reader.read(KEYS) if key == person.row_key_of(message_id)]
+    found = {
+        MESSAGES: _rows(
+            reader, MESSAGES, [*TYPES[MESSAGES]], f"{_KEYS_GIVEN} ORDER BY window_start, row_key", keys=keys
+        ),
+        HISTORY: _rows(reader, HISTORY, [*TYPES[HISTORY]], f"{_KEYS_GIVEN} ORDER BY observed_at, row_key", keys=keys),
+    }
+    if list(reader.read(_HAS_OUTCOMES)):
+        pairs = ["\x1f".join(pair) for pair in person.rows]
+        found[OUTCOMES] = _rows(
+            reader, OUTCOMES, [*OUTCOME_TYPES], f"{_NAMES} OR {_PAIRS_GIVEN} ORDER BY run_key, row_key",
+            name=person.name, international=person.international, pairs=pairs,
+        )  # fmt: skip
+    return found
+
+
+def _rows(
+    reader: Reader, table: str, columns: Sequence[str], condition: str, **parameters: Any
+) -> list[dict[str, Any]]:
+    statement = f"SELECT {', '.join(columns)} FROM {table} WHERE {condition}"
+    return [dict(zip(columns, row, strict=True)) for row in reader.read(statement, **parameters)]

@@ -1,0 +1,122 @@
+"""`esms person` and `esms forget`, and who is named to `esms erase`."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from running import NOON, Run, assert_one_clear_line
+
+from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, VirtualClock
+
+SOMEBODY, OTHER = "0901888484", "0912345678"
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    """It is noon, until it is moved."""
+    return VirtualClock(NOON)
+
+
+@pytest.fixture
+def into(run: Run, tmp_path: Path) -> str:
+    """A campaign to two people, pulled; one of them refused further messages."""
+    people = tmp_path / "people.csv"
+    lines = [f"{phone},Chị <b>Hương</b>,Gội đầu,KH1,19/03/2025" for phone in (SOMEBODY, OTHER)]
+    people.write_text("\n".join(["phone,customer_name,service,code,date", *lines]) + "\n", encoding="utf-8")
+    zns = ("--template", DEMO_TEMPLATE_ID, "--oa", DEMO_OA_ID, "--run-key", "spring")
+    assert run("send-zns", str(people), *zns, "--params", "customer_name,service,code,date").returncode == 0
+    address = f"duckdb:///{tmp_path / 'esms.duckdb'}"
+    assert run("pull", "--from", NOON.to_date_string(), "--types", "25", "--into", address).returncode == 0
+    assert run("suppress", "add", SOMEBODY, "--reason", "refused [by] SMS").returncode == 0
+    return address
+
+
+def test_everything_about_a_person(run: Run, into: str, tmp_path: Path) -> None:
+    """From ledger, list and warehouse: as JSON, as lines, and as a page, which only its owner may read."""
+    done = run("person", "+84 901 888 484", "--into", into, "--json")
+    told = json.loads(done.stdout)
+    assert told["person"] == SOMEBODY
+    ledger, warehouse = told["places"].values()
+    assert [one["state"] for one in ledger["messages"]] == ["accepted"]
+    assert ledger["suppressed"][0]["reason"] == "refused [by] SMS"
+    [row] = warehouse["esms_sent_messages"]
+    assert "Hương" in row["content"]
+    assert OTHER not in done.stdout
+    shown = run("person", "-", "--into", into, stdin=SOMEBODY + "\n")
+    assert (shown.returncode, "refused [by] SMS" in shown.stdout) == (0, True)
+    page, data = tmp_path / "theirs.html", tmp_path / "theirs.json"
+    done = run("person", SOMEBODY, "--into", into, "--out", str(page), "--out", str(data))
+    assert (done.returncode, SOMEBODY in done.stdout) == (0, False), done.stderr
+    assert json.loads(data.read_text("utf-8"))["places"] == told["places"]
+    text = page.read_text("utf-8")
+    assert "<b>" not in text
+    assert "&lt;b&gt;Hương&lt;/b&gt;" in text
+    assert "Trong danh sách từ chối (1)" in text
+    assert page.stat().st_mode & 0o077 == 0
+
+
+def test_mistakes_are_one_line(run: Run, into: str, tmp_path: Path) -> None:
+    assert_one_clear_line(run("person", "--into", into), 2, "a phone or a Zalo user id")
+    assert_one_clear_line(run("person", "0901", "--into", into), 2, "digits")
+    assert_one_clear_line(run("person", SOMEBODY, "--out", str(tmp_path / "x.txt")), 2, ".json or .html")
+    assert_one_clear_line(
+        run("person", SOMEBODY, "--into", into, "--phones", "omitted", ESMS_PHONE_SECRET="s"), 2, "way"
+    )
+    missing = run("person", SOMEBODY, ESMS_LEDGER=str(tmp_path / "slip.sqlite"))
+    assert missing.returncode == 2
+    assert not (tmp_path / "slip.sqlite").exists()
+    assert_one_clear_line(run("forget", "--older-than", "7d", "--yes"), 2, "30d at least")
+    assert_one_clear_line(run("forget", "--older-than", "a year", "--yes"), 2, "400d")
+    assert_one_clear_line(run("forget", "--older-than", "400d", "--rejects", "nowhere", "--yes"), 2, "no folder")
+    asked = run("forget", "--older-than", "400d", stdin="n\n")
+    assert asked.returncode == 130
+
+
+def test_who_is_erased_is_off_the_list_unless_told(run: Run, into: str) -> None:
+    kept = run("erase", "--phone", SOMEBODY, "--into", into, "--keep-suppressed", "--yes")
+    assert (kept.returncode, "1 erased" in kept.stdout, "off the" in kept.stdout) == (0, True, False), kept.stderr
+    assert "refused [by] SMS" in run("suppress", "list").stdout
+    gone = run("erase", "--phone", SOMEBODY, "--into", into, "--yes")
+    assert "off the suppression list" in gone.stdout
+    assert run("suppress", "list").stdout == ""
+
+
+def test_what_is_old_is_forgotten_everywhere(
+    run: Run, into: str, clock: VirtualClock, emulator: Emulator, tmp_path: Path
+) -> None:
+    """400 days later: nothing of anybody in ledger, warehouse and folders; the list stays, and nobody gets it twice."""
+    rejects, reports = tmp_path / "rejects", tmp_path / "reports"
+    for folder in (rejects, reports):
+        folder.mkdir()
+    names = {
+        rejects / "old.csv": "\ufeff_line,_field,_value,_reason,phone\n1,phone,,empty,x\n",
+        rejects / "theirs.csv": "phone,name\n",
+        rejects / "young.csv": "\ufeff_line,_field,_value,_reason,phone\n1,phone,,empty,x\n",
+        reports / "old.html": "x",
+        reports / "old.py": "x",
+    }
+    for path, text in names.items():
+        path.write_text(text, "utf-8")
+        age = 30 if path.stem == "young" else 410
+        moment = NOON.add(days=405 - age).timestamp()
+        os.utime(path, (moment, moment))
+    clock.advance(days=405)
+    given = ("--into", into, "--rejects", str(rejects), "--reports", str(reports))
+    done = run("forget", "--older-than", "400d", *given, "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["ledger"]["erased"] == 2
+    assert told[str(rejects)] == told[str(reports)] == {"files": 1}
+    assert {path.name for path in names if path.exists()} == {"theirs.csv", "young.csv", "old.py"}
+    assert [tables["esms_sent_messages"] for place, tables in told.items() if place.endswith(".duckdb")] == [2]
+    content = (tmp_path / "ledger.sqlite").read_bytes() + (tmp_path / "esms.duckdb").read_bytes()
+    assert OTHER.encode() not in content
+    held = json.loads(run("person", SOMEBODY, "--json").stdout)["places"]
+    assert [len(rows) for tables in held.values() for rows in tables.values()] == [0, 1, 0]
+    zns = ("--template", DEMO_TEMPLATE_ID, "--oa", DEMO_OA_ID, "--run-key", "spring")
+    again = run("send-zns", str(tmp_path / "people.csv"), *zns, "--params", "customer_name,service,code,date")
+    assert again.returncode == 0, again.stderr
+    assert set(emulator.deliveries_by_phone().values()) == {1}
