@@ -58,7 +58,8 @@ def erase_outcomes(session: Session, person: Person) -> dict[str, int]:
 
 def forget_rows(session: Session, before: datetime, runs: Sequence[str]) -> dict[str, int]:
     """`Warehouse.forget`, in the transaction of the session."""
-    removed = {table: session.change(statement, before=before) for table, statement in _FORGET}
+    removed = {MESSAGES: 0}
+    removed |= {table: session.change(statement, before=before) for table, statement in _FORGET}
     if list(session.read(_HAS_OUTCOMES)):
         session.stage(_OLD_RUNS, pa.table({"run_key": pa.array(runs, pa.string())}))
         removed[OUTCOMES] = session.change(_FORGET_OUTCOMES, before=before)

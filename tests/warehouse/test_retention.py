@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal
 
 import pytest
 from targets import DELIVERED, NEXT_WINDOW, SENT, WINDOW, Target, key_of, merge, row
@@ -11,7 +10,7 @@ from targets import DELIVERED, NEXT_WINDOW, SENT, WINDOW, Target, key_of, merge,
 from esms_connectors import ConfigurationError
 from esms_connectors.warehouse import open_warehouse
 from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES, Person
-from esms_connectors.warehouse.outcomes import OUTCOMES
+from esms_connectors.warehouse.outcomes import OUTCOME_TYPES, OUTCOMES
 from esms_connectors.warehouse.retention import rows_about
 
 THEIRS, OTHER = row(1)["phone"], row(2)["phone"]
@@ -25,20 +24,8 @@ def person(phone: str | None = THEIRS, rows: tuple[tuple[str, str], ...] = ()) -
 
 
 def outcome(row_key: str, sent_at: datetime | None, journey: str = "march") -> tuple[object, ...]:
-    return (
-        journey,
-        journey,
-        1,
-        row_key,
-        "zns",
-        sent_at is not None,
-        "delivered",
-        "100",
-        "",
-        "m",
-        sent_at,
-        Decimal(200),
-    )
+    told = {"journey": journey, "run_key": journey, "row_key": row_key, "sent_at": sent_at}
+    return tuple(told.get(name) for name in OUTCOME_TYPES)
 
 
 def filled(target: Target) -> None:
