@@ -25,7 +25,8 @@ import requests
 
 from esms_connectors import Credentials, EsmsClient
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_OA_ID, DEMO_SECRET_KEY, DEMO_TEMPLATE_ID
-from esms_connectors.ledger import Claim, Ledger
+from esms_connectors.ledger import Ledger
+from esms_connectors.ledger.rows import Claim
 from esms_connectors.recipients import Columns, Recipient, Recipients, read_recipients
 from esms_connectors.sending.bulk import send_bulk
 from esms_connectors.sending.channels import ZnsChannel

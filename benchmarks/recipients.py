@@ -22,7 +22,9 @@ from pathlib import Path
 
 from esms_connectors.gateway.models import ZnsTemplate, ZnsTemplateParam
 from esms_connectors.gateway.phones import match_common_spelling, normalise_phone
-from esms_connectors.recipients import Columns, ReadReport, clean_phone, open_rows, read_recipients
+from esms_connectors.recipients import Columns, ReadReport, read_recipients
+from esms_connectors.recipients.phones import clean_phone
+from esms_connectors.recipients.sources import open_rows
 
 PARAMS = ("name", "service", "code", "date")
 TEMPLATE = ZnsTemplate(

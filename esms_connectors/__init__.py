@@ -23,7 +23,6 @@ _HOME = {
     "PyrateThrottle": "gateway.throttle",
     "make_request_id": "gateway.request_ids",
     "normalise_phone": "gateway.phones",
-    "mask_phone": "gateway.redaction",
     "explain": "gateway.codes",
     **dict.fromkeys(
         (
@@ -63,7 +62,7 @@ _HOME = {
         ),
         "gateway.errors",
     ),
-    **dict.fromkeys(("DeliveryState", "state_of_row"), "gateway.states"),
+    "DeliveryState": "gateway.states",
 }
 
 if TYPE_CHECKING:
@@ -103,10 +102,9 @@ if TYPE_CHECKING:
         ZnsTemplate,
     )
     from esms_connectors.gateway.phones import normalise_phone
-    from esms_connectors.gateway.redaction import mask_phone
     from esms_connectors.gateway.request_ids import make_request_id
     from esms_connectors.gateway.retry import NO_RETRIES, RetryPolicy
-    from esms_connectors.gateway.states import DeliveryState, state_of_row
+    from esms_connectors.gateway.states import DeliveryState
     from esms_connectors.gateway.throttle import PyrateThrottle, Throttle
     from esms_connectors.gateway.transport import Timeouts
 
@@ -150,9 +148,7 @@ __all__ = [
     "__version__",
     "explain",
     "make_request_id",
-    "mask_phone",
     "normalise_phone",
-    "state_of_row",
 ]
 
 

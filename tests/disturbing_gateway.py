@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pendulum
 
-from esms_connectors.emulator import Emulator, http_status, slow
+from esms_connectors.emulator import Emulator
+from esms_connectors.emulator.faults import http_status, slow
 
 # The day before that on which the tests' clock stands.
 DAY = pendulum.datetime(2024, 5, 14, tz="Asia/Ho_Chi_Minh")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from esms_connectors import InvalidRequestError
-from esms_connectors.ledger import check_run_key
+from esms_connectors.ledger.keys import check_run_key
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pendulum
 
-from esms_connectors.emulator import RealClock
+from esms_connectors.emulator.progress import RealClock
 
 
 def environment_in_time_of(clock: RealClock) -> dict[str, str]:

@@ -322,7 +322,8 @@ class CampaignOperator(SendingOperator):
         return result, None
 
     def _journey_of(self, context: Context, campaign: Campaign, settings: Settings) -> Any:
-        from esms_connectors.sending.steps import Journey, read_step
+        from esms_connectors.sending.steps import Journey
+        from esms_connectors.sending.steps.plain import read_step
 
         if not (given := self.rendered("fallback", context)):
             return None
@@ -375,7 +376,7 @@ class CampaignOperator(SendingOperator):
 
     def _channel_of(self, client: EsmsClient, settings: Settings, context: Context, more: dict[str, Any]) -> Channel:
         from esms_connectors.airflow.arguments import checked_text, path, text
-        from esms_connectors.sending.channels import make_channel
+        from esms_connectors.sending.channels.making import make_channel
 
         given = {
             "template_id": text(self.template_id, "template_id"),

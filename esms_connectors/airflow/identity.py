@@ -37,7 +37,7 @@ def run_key_of(context: Context, given: str | None = None, generation: int = 1) 
         InvalidRequestError: the one given is no run key, or its template took a value that is not there.
     """
     from esms_connectors.airflow.arguments import text
-    from esms_connectors.ledger import check_run_key
+    from esms_connectors.ledger.keys import check_run_key
 
     mark = "" if generation == 1 else f"#{generation}"
     if given is not None:

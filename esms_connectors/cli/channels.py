@@ -11,7 +11,8 @@ from esms_connectors.cli.channel_options import CHANNEL_OPTIONS, COLUMN_OPTIONS,
 from esms_connectors.cli.sending import campaign_options, run_campaign, send_zns
 from esms_connectors.cli.steps import CampaignCommand
 from esms_connectors.gateway.client import EsmsClient
-from esms_connectors.sending.channels import Channel, make_channel
+from esms_connectors.sending.channels import Channel
+from esms_connectors.sending.channels.making import make_channel
 
 _PLACEHOLDERS = (
     "`{column}` in the text stands for the row's value, in any case, with blanks and accents; `{{` and `}}` are braces."

@@ -293,7 +293,8 @@ def emulator(
       esms emulator --set failed_share=0.2 --set night_zns=refused --virtual-clock "2026-03-01 21:59:00"
     """
     need("msgspec", "emulator")
-    from esms_connectors.emulator import PortInUseError, VirtualClock, run_server
+    from esms_connectors.emulator import VirtualClock
+    from esms_connectors.emulator.server import PortInUseError, run_server
     from esms_connectors.emulator.settings import SettingError, configured, listed_settings
 
     if list_settings:

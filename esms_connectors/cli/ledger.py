@@ -22,7 +22,7 @@ from esms_connectors.cli.terminal import echo
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone
 from esms_connectors.ledger import SendState
-from esms_connectors.recipients import OutputFile
+from esms_connectors.recipients.places import OutputFile
 from esms_connectors.sending.reconcile import reconcile
 from esms_connectors.sending.resend import RowChoice, release_rows
 from esms_connectors.sending.result import run_words

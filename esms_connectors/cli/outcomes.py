@@ -14,9 +14,9 @@ from esms_connectors.cli.streams import until_closed
 from esms_connectors.cli.terminal import echo
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone
-from esms_connectors.recipients import OutputFile
 from esms_connectors.recipients.columns import PHONE_KEY
-from esms_connectors.sending.steps import OUTCOME_COLUMNS, Outcome, outcomes_of
+from esms_connectors.recipients.places import OutputFile
+from esms_connectors.sending.steps.outcomes import OUTCOME_COLUMNS, Outcome, outcomes_of
 
 
 @click.command()

@@ -29,7 +29,7 @@ from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.times import read_time
 from esms_connectors.gateway.wire import vnd
-from esms_connectors.ledger import check_run_key
+from esms_connectors.ledger.keys import check_run_key
 from esms_connectors.recipients import Columns, ReadReport, Recipient, RejectsFile, SqlQuery
 from esms_connectors.recipients.queries import is_database_address
 from esms_connectors.sending.bulk import Counters

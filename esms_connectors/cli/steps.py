@@ -9,8 +9,9 @@ import click
 from esms_connectors.cli.channel_options import CHANNEL_OPTIONS, read_options
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.sending.campaign import Campaign
-from esms_connectors.sending.channels import read_channel
-from esms_connectors.sending.steps import Journey, read_step
+from esms_connectors.sending.channels.making import read_channel
+from esms_connectors.sending.steps import Journey
+from esms_connectors.sending.steps.plain import read_step
 
 _ELSE = "--else"
 _META = "esms.steps"

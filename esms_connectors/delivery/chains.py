@@ -13,7 +13,9 @@ from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.states import DeliveryState
 from esms_connectors.ledger import Ledger
-from esms_connectors.sending.steps import PEOPLE, Seen, links_of, people_of
+from esms_connectors.sending.steps.looking import Seen
+from esms_connectors.sending.steps.result import PEOPLE
+from esms_connectors.sending.steps.whole import links_of, people_of
 
 OpenLedger = Callable[[], AbstractContextManager[Ledger]]
 

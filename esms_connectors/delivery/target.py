@@ -12,7 +12,9 @@ from pendulum import DateTime
 from esms_connectors.gateway.arguments import check_message_id
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import SmsType
-from esms_connectors.ledger import SMS_TYPES_OF_KIND, Ledger, SendState, check_run_key
+from esms_connectors.ledger import Ledger, SendState
+from esms_connectors.ledger.keys import check_run_key
+from esms_connectors.ledger.rows import SMS_TYPES_OF_KIND
 
 # What still fits an XCom or the arguments of a trigger; more belong into a ledger.
 MAX_IDS = 5_000

@@ -22,13 +22,13 @@ from esms_connectors.emulator import (
     DEMO_OA_ID,
     DEMO_SECRET_KEY,
     DEMO_TEMPLATE_ID,
-    DEMO_TEMPLATED_BRANDNAME,
     Callbacks,
     Emulator,
     EmulatorConfig,
-    RealClock,
-    drop_after,
 )
+from esms_connectors.emulator.faults import drop_after
+from esms_connectors.emulator.progress import RealClock
+from esms_connectors.emulator.world import DEMO_TEMPLATED_BRANDNAME
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.codes import CODES
 from esms_connectors.gateway.credentials import Credentials

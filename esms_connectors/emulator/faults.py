@@ -1,9 +1,9 @@
 """Scripted misbehaviour: which call goes wrong, and how.
 
-    emulator.faults.add("send_zns_bulk", drop_after(), calls=[2])   # the 2nd call is processed, its answer lost
-    emulator.faults.add("*", http_status(503, retry_after=1), next_calls=3)
-    emulator.faults.add("get_sms_sent_data", slow(2.5), every=10)
-    emulator.faults.add("send_zns", cut_body(), probability=0.05)         # seeded: the same calls fail in every run
+    emulator.faults.add("send_zns_bulk", "drop_after", calls=[2])   # the 2nd call is processed, its answer lost
+    emulator.faults.add("*", "http_status", {"status": 503, "retry_after": 1}, next_calls=3)
+    emulator.faults.add("get_sms_sent_data", "slow", {"seconds": 2.5}, every=10)
+    emulator.faults.add("send_zns", "cut_body", probability=0.05)         # seeded: the same calls fail in every run
 
 "before" means: nothing was processed. "after" means: the call was processed as usual, only the answer suffers.
 """
@@ -239,7 +239,8 @@ class FaultScript:
     def add(
         self,
         function: str,
-        fault: Fault,
+        fault: Fault | str,
+        options: Mapping[str, Any] | None = None,
         *,
         calls: Collection[int] | None = None,
         next_calls: int | None = None,
@@ -252,6 +253,8 @@ class FaultScript:
 
         Args:
             function: a function name, or `*` for all.
+            fault: by name, such as `drop_after`, with its `options` by name; or one that the functions of this module
+                have made.
             calls: call numbers of the function since the emulator started, from 1.
             next_calls: only the next so many calls that match the rest.
             every: every nth call. probability: 0..1, decided by the seed and the call number.
@@ -261,6 +264,8 @@ class FaultScript:
         """
         if function != "*" and function not in HANDLERS:
             raise ValueError(f"no such function: {function!r}")
+        if isinstance(fault, str):
+            fault = fault_from_options(fault, options or {})
         with self._lock:
             rule = Rule(
                 function,

@@ -22,7 +22,7 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.plain_values import as_plain, from_plain, hint_words
 from esms_connectors.gateway.request_ids import make_request_id
 
-__all__ = ["Operation", "call_operation", "describe_operation"]
+__all__ = ["call_operation"]
 
 
 @dataclass(frozen=True, slots=True)

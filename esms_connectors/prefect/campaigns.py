@@ -24,7 +24,8 @@ from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestErr
 from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.gateway.times import read_time
-from esms_connectors.ledger import Ledger, check_run_key
+from esms_connectors.ledger import Ledger
+from esms_connectors.ledger.keys import check_run_key
 from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.days import dated_run_key, point_in_time, with_day
 from esms_connectors.prefect.places import check_lasts, local_file

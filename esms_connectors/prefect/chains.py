@@ -19,10 +19,11 @@ from esms_connectors.prefect.pool import borrow_account, borrow_ledger
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.prefect.sending import _this_run
 from esms_connectors.sending.campaign import Campaign
-from esms_connectors.sending.channels import Channel, make_channel, read_channel
-from esms_connectors.sending.channels.making import takes
+from esms_connectors.sending.channels import Channel
+from esms_connectors.sending.channels.making import make_channel, read_channel, takes
 from esms_connectors.sending.plan import Plan
-from esms_connectors.sending.steps import Journey, alert_ladder, check_step, read_step
+from esms_connectors.sending.steps import Journey, alert_ladder
+from esms_connectors.sending.steps.plain import check_step, read_step
 
 _OPTIONS: dict[str, Any] = {
     "tags": {"esms"},

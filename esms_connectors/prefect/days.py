@@ -11,7 +11,7 @@ from pendulum import DateTime
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.times import read_time
 from esms_connectors.gateway.wire import VIETNAM
-from esms_connectors.ledger import check_run_key
+from esms_connectors.ledger.keys import check_run_key
 from esms_connectors.prefect.runs import scheduled_day, scheduled_time
 
 DAY = "{day}"

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from esms_connectors.gateway.codes import CODES
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.states import DeliveryState
-from esms_connectors.ledger import SMS_TYPES_OF_KIND, Ledger
-from esms_connectors.ledger.rows import SendState
+from esms_connectors.ledger import Ledger
+from esms_connectors.ledger.rows import SMS_TYPES_OF_KIND, SendState
 from esms_connectors.reports.masking import without_phones
 from esms_connectors.reports.model import Cell, Note, Period, Row, Table, Term
 from esms_connectors.reports.queries import Outcome

@@ -13,7 +13,7 @@ from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.read_models import Brandname, OaQuality, OaQuota, OfficialAccount
 from esms_connectors.sending.channels.zns_account import template_problems
 
-__all__ = ["Finding", "check_account", "check_senders"]
+__all__ = ["Finding", "check_account"]
 
 # The duplicate window is judged by this machine's clock, with a margin of five minutes.
 _TOLERATED_SKEW_SECONDS = 60

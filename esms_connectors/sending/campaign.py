@@ -15,19 +15,12 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
-from esms_connectors.ledger import Ledger, LedgerRow, SendState, check_run_key, rule_of
-from esms_connectors.recipients import (
-    Check,
-    Columns,
-    ReadReport,
-    Recipient,
-    Recipients,
-    RejectsFile,
-    is_repeatable,
-    open_rows,
-    read_recipients,
-)
-from esms_connectors.recipients.sources import Source, is_parquet
+from esms_connectors.ledger import Ledger, SendState
+from esms_connectors.ledger.keys import check_run_key
+from esms_connectors.ledger.rows import LedgerRow, rule_of
+from esms_connectors.recipients import Columns, ReadReport, Recipient, Recipients, RejectsFile, read_recipients
+from esms_connectors.recipients.reading import Check
+from esms_connectors.recipients.sources import Source, is_parquet, is_repeatable, open_rows
 from esms_connectors.sending.bulk import DEFAULT_THREADS, BulkIncompleteError, RunResult
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.guard import GuardSettings

@@ -22,9 +22,11 @@ from esms_connectors.gateway.endpoints import Effect
 from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.request_ids import IdFact
-from esms_connectors.ledger import SMS_TYPES_OF_KIND, Claim, Ledger, LedgerError, LedgerRow
+from esms_connectors.ledger import Ledger, LedgerError
+from esms_connectors.ledger.rows import SMS_TYPES_OF_KIND, Claim, LedgerRow
 from esms_connectors.recipients import Recipient
-from esms_connectors.sending.channels import Channel, ChunkOutcome
+from esms_connectors.sending.channels import Channel
+from esms_connectors.sending.channels.base import ChunkOutcome
 from esms_connectors.sending.reconcile import settle_refused
 
 logger = get_logger(__name__)

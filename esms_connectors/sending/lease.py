@@ -10,7 +10,8 @@ from typing import Self
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.clock import Moment, Times
 from esms_connectors.gateway.redaction import get_logger
-from esms_connectors.ledger import Claim, Ledger, LedgerError
+from esms_connectors.ledger import Ledger, LedgerError
+from esms_connectors.ledger.rows import Claim
 
 logger = get_logger(__name__)
 

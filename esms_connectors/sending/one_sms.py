@@ -12,8 +12,10 @@ from typing import Any
 
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
-from esms_connectors.ledger import Ledger, RunSummary, check_run_key
-from esms_connectors.recipients import Recipient, Recipients, read_phone_list
+from esms_connectors.ledger import Ledger, RunSummary
+from esms_connectors.ledger.keys import check_run_key
+from esms_connectors.recipients import Recipient, Recipients
+from esms_connectors.recipients.phone_lists import read_phone_list
 from esms_connectors.sending.bulk import BulkIncompleteError, Counters, RunResult, send_bulk
 from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel, Channel
 from esms_connectors.sending.guard import GuardSettings

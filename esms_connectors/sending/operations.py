@@ -23,7 +23,8 @@ from esms_connectors.gateway.operations import (
 from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.gateway.plain_values import as_plain
 from esms_connectors.gateway.read_models import CodeCheck, Registration
-from esms_connectors.ledger import Claim, Ledger, SendState, Settlement
+from esms_connectors.ledger import Ledger, SendState
+from esms_connectors.ledger.rows import Claim, Settlement
 from esms_connectors.recipients import Recipient, Recipients
 from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, send_bulk
 from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave, MessageClass

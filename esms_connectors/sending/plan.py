@@ -17,10 +17,11 @@ from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.sms_text import SmsText
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.recipients import ReadReport, Recipient
-from esms_connectors.sending.channels import Channel, MessageClass
+from esms_connectors.sending.channels import Channel
+from esms_connectors.sending.channels.base import MessageClass
 from esms_connectors.sending.result import money
 
-__all__ = ["Plan", "PlanChangedError", "Preview"]
+__all__ = ["Plan", "PlanChangedError"]
 
 # Advertising may reach people from 7 to 22 o'clock only (Decree 91/2020, article 13); for the rest it is courtesy.
 QUIET_FROM_HOUR, QUIET_TO_HOUR = 22, 7

@@ -26,15 +26,9 @@ from esms_connectors.gateway.models import SentMessage
 from esms_connectors.gateway.phones import read_phone
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.wire import VIETNAM
-from esms_connectors.ledger import (
-    REFUSED_WHOLE,
-    SMS_TYPES_OF_KIND,
-    Ledger,
-    RunSummary,
-    SendState,
-    Settlement,
-    check_run_key,
-)
+from esms_connectors.ledger import Ledger, RunSummary, SendState
+from esms_connectors.ledger.keys import check_run_key
+from esms_connectors.ledger.rows import REFUSED_WHOLE, SMS_TYPES_OF_KIND, Settlement
 
 __all__ = ["ReconcileResult", "reconcile"]
 

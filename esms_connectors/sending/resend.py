@@ -9,7 +9,8 @@ from typing import Any
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.gateway.redaction import mask_phone
-from esms_connectors.ledger import Ledger, SendState, rule_of
+from esms_connectors.ledger import Ledger, SendState
+from esms_connectors.ledger.rows import rule_of
 
 _LISTED = 5
 

@@ -21,9 +21,12 @@ from esms_connectors.gateway.clock import Times
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.request_ids import make_request_id
-from esms_connectors.ledger import Claim, Ledger, LedgerError, LedgerRow, SendState, Settlement, check_run_key, rule_of
+from esms_connectors.ledger import Ledger, LedgerError, SendState
+from esms_connectors.ledger.keys import check_run_key
+from esms_connectors.ledger.rows import Claim, LedgerRow, Settlement, rule_of
 from esms_connectors.recipients import ReadReport, Recipient, Recipients
-from esms_connectors.sending.channels import Channel, ChunkOutcome
+from esms_connectors.sending.channels import Channel
+from esms_connectors.sending.channels.base import ChunkOutcome
 from esms_connectors.sending.chunks import balance_last_chunk, cut_chunks
 from esms_connectors.sending.doubt import Doubt
 from esms_connectors.sending.guard import GuardSettings, GuardStopError

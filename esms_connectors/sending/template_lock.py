@@ -24,7 +24,7 @@ from esms_connectors.gateway.errors import (
 from esms_connectors.gateway.models import ZnsTemplate, ZnsTemplateParam
 from esms_connectors.gateway.plain_values import as_plain
 
-__all__ = ["TemplateChangedError", "TemplateLock", "load_template", "read_template_file"]
+__all__ = ["TemplateChangedError"]
 
 _FORMAT = 1
 # What makes another message of it; status, quality and quota change by the day.

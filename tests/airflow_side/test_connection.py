@@ -21,8 +21,8 @@ from esms_connectors.emulator import (
     DEMO_SECRET_KEY,
     DEMO_TEMPLATE_ID,
     Emulator,
-    code,
 )
+from esms_connectors.emulator.faults import code
 
 KEY, SECRET = "CANARY0API0KEY0OF0THIS0TEST", "CANARY0SECRET0OF0THIS0TEST"
 

@@ -11,15 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from esms_connectors.emulator import (
-    DEMO_API_KEY,
-    DEMO_SECRET_KEY,
-    Emulator,
-    EmulatorConfig,
-    EmulatorServer,
-    Progress,
-    RealClock,
-)
+from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, EmulatorConfig, EmulatorServer, Progress
+from esms_connectors.emulator.progress import RealClock
 
 _DAG = """
 import json, os, sys

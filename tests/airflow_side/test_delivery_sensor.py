@@ -33,10 +33,8 @@ from esms_connectors.emulator import (
     EmulatorConfig,
     Progress,
     VirtualClock,
-    code,
-    http_status,
-    slow,
 )
+from esms_connectors.emulator.faults import code, http_status, slow
 from esms_connectors.gateway.errors import EsmsError
 
 

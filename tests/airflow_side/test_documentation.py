@@ -28,8 +28,8 @@ from esms_connectors.emulator import (
     Emulator,
     EmulatorConfig,
     Progress,
-    RealClock,
 )
+from esms_connectors.emulator.progress import RealClock
 
 # Airflow is started once for all DAGs, by whichever test comes first.
 pytestmark = pytest.mark.timeout(300)

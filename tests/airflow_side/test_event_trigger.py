@@ -14,7 +14,8 @@ from airflow.sdk.serde import deserialize, serialize
 
 from esms_connectors.airflow import triggers
 from esms_connectors.airflow.triggers import DeliveryReportsTrigger
-from esms_connectors.emulator import Emulator, http_status
+from esms_connectors.emulator import Emulator
+from esms_connectors.emulator.faults import http_status
 
 
 class AssetStore:

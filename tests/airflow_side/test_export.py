@@ -19,7 +19,8 @@ from postgres_server import PostgresServer
 from task_runs import Runs
 
 from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator
-from esms_connectors.emulator import Emulator, http_status
+from esms_connectors.emulator import Emulator
+from esms_connectors.emulator.faults import http_status
 from esms_connectors.gateway.errors import EsmsError
 
 TODAY = datetime(2024, 5, 15, tzinfo=UTC)

@@ -20,7 +20,8 @@ from esms_connectors.airflow.operators import ZnsBulkOperator
 from esms_connectors.airflow.retry import EsmsTaskError
 from esms_connectors.airflow.sensors import DeliveryStatusSensor
 from esms_connectors.airflow.triggers import LookAgainTrigger
-from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, http_status
+from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
+from esms_connectors.emulator.faults import http_status
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 
 VALUES = {"customer_name": "Lan", "service": "Goi dau", "code": "M1", "date": "15/05/2024"}

@@ -14,7 +14,8 @@ from task_runs import Runs
 
 from esms_connectors import InvalidRequestError
 from esms_connectors.airflow.gateway_call import EsmsOperator
-from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, drop_after
+from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
+from esms_connectors.emulator.faults import drop_after
 
 PHONE = "0901888484"
 SMS = {"phone": PHONE, "content": "Xin chao", "brandname": DEMO_BRANDNAME}

@@ -16,7 +16,8 @@ from task_runs import Runs
 from esms_connectors.airflow.operators import SendSmsOperator, ZnsBulkOperator
 from esms_connectors.airflow.sensors import DeliveryStatusSensor
 from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator
-from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, slow
+from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
+from esms_connectors.emulator.faults import slow
 from esms_connectors.ledger import Ledger
 
 ROWS = 2_000

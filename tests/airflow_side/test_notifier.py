@@ -13,7 +13,8 @@ from contract.alerts import SPELLINGS
 
 from esms_connectors import ConfigurationError
 from esms_connectors.airflow.notifications import EsmsNotifier, event_of
-from esms_connectors.emulator import DEMO_BRANDNAME, Emulator, code, refuse_before
+from esms_connectors.emulator import DEMO_BRANDNAME, Emulator
+from esms_connectors.emulator.faults import code, refuse_before
 from esms_connectors.gateway.errors import EsmsError
 
 PHONES = ["0901000001", "0901000002"]

@@ -13,15 +13,9 @@ from task_runs import Runs, StateStore
 
 from esms_connectors import AuthenticationError, ConfigurationError, InvalidRequestError
 from esms_connectors.airflow.operators import SendSmsOperator
-from esms_connectors.emulator import (
-    DEMO_BRANDNAME,
-    DEMO_TEMPLATED_BRANDNAME,
-    Emulator,
-    code,
-    drop_after,
-    refuse_before,
-    refuse_taken,
-)
+from esms_connectors.emulator import DEMO_BRANDNAME, Emulator
+from esms_connectors.emulator.faults import code, drop_after, refuse_before, refuse_taken
+from esms_connectors.emulator.world import DEMO_TEMPLATED_BRANDNAME
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import EsmsError
 

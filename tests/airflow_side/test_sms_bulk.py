@@ -11,15 +11,10 @@ from task_runs import Runs
 
 from esms_connectors.airflow import campaigns
 from esms_connectors.airflow.operators import CampaignOperator, SmsBulkOperator, ZnsBulkOperator
-from esms_connectors.emulator import (
-    DEMO_BRANDNAME,
-    DEMO_CALL_TEMPLATE_ID,
-    DEMO_OA_ID,
-    DEMO_TEMPLATE_ID,
-    Emulator,
-)
+from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
+from esms_connectors.emulator.world import DEMO_CALL_TEMPLATE_ID
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
-from esms_connectors.sending.channels import CHANNELS
+from esms_connectors.sending.channels.making import CHANNELS
 
 ROWS = [{"phone": f"090100000{number}", "Tên khách": f"Chị Lan {number}", "code": f"M{number}"} for number in range(3)]
 TEXT = "Xin chào {Tên khách}, mã {code}"

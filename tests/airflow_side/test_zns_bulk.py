@@ -24,10 +24,8 @@ from esms_connectors.emulator import (
     DEMO_TEMPLATE_ID,
     Emulator,
     EmulatorServer,
-    code,
-    drop_after,
-    refuse_before,
 )
+from esms_connectors.emulator.faults import code, drop_after, refuse_before
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError

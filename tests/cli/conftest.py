@@ -10,7 +10,8 @@ from esms_processes import Esms
 from running import ESMS, NOON, Run
 from time_in_children import environment_in_time_of
 
-from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, RealClock
+from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator
+from esms_connectors.emulator.progress import RealClock
 
 
 @pytest.fixture

@@ -6,15 +6,8 @@ from pathlib import Path
 import pytest
 from running import Run, assert_one_clear_line
 
-from esms_connectors.emulator import (
-    DEMO_BRANDNAME,
-    DEMO_OA_ID,
-    DEMO_TEMPLATE_ID,
-    Emulator,
-    EmulatorConfig,
-    Progress,
-    RealClock,
-)
+from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, EmulatorConfig, Progress
+from esms_connectors.emulator.progress import RealClock
 
 ROWS = [f"090100000{number},Lan {number},Goi dau,M{number},15/05/2024" for number in range(3)]
 

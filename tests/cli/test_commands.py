@@ -18,9 +18,8 @@ from esms_connectors.emulator import (
     DEMO_TEMPLATE_ID,
     Emulator,
     EmulatorServer,
-    code,
-    drop_after,
 )
+from esms_connectors.emulator.faults import code, drop_after
 
 
 def send(run: Run, *more: str, to: str = "0901888484", text: str = "Xin chào", **changes: str | None):

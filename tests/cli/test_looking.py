@@ -17,8 +17,8 @@ from esms_connectors.emulator import (
     EmulatorConfig,
     Progress,
     VirtualClock,
-    html,
 )
+from esms_connectors.emulator.faults import html
 
 PHONE = "0901888484"
 _AT_ONCE = Progress(0.0, 0.0, review_seconds=(0.0, 0.0), queue_seconds=(0.0, 0.0), report_seconds=(0.0, 0.0))

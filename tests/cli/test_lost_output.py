@@ -21,8 +21,8 @@ from esms_connectors.emulator import (
     DEMO_SECRET_KEY,
     DEMO_TEMPLATE_ID,
     Emulator,
-    RealClock,
 )
+from esms_connectors.emulator.progress import RealClock
 from esms_connectors.ledger import Ledger
 
 DAY = pendulum.datetime(2024, 5, 14, tz="Asia/Ho_Chi_Minh")

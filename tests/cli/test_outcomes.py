@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from running import Run, assert_one_clear_line
 
-from esms_connectors.emulator import DEMO_BRANDNAME, Emulator, code
+from esms_connectors.emulator import DEMO_BRANDNAME, Emulator
+from esms_connectors.emulator.faults import code
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import pytest
 from postgres_server import PostgresServer
 from running import NOON, Run, assert_one_clear_line
 
-from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, code
+from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
+from esms_connectors.emulator.faults import code
 
 DAY = pendulum.datetime(2024, 5, 14, tz="Asia/Ho_Chi_Minh")
 SPAN = ("--from", "2024-05-14", "--to", "2024-05-15", "--types", "customer_care,25")

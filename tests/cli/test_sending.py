@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from running import Run, assert_one_clear_line
 
-from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, code, drop_after
+from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
+from esms_connectors.emulator.faults import code, drop_after
 
 HEADER = "phone,customer_name,service,code,date"
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from running import Run
 
-from esms_connectors.emulator import DEMO_OA_ID, Emulator, EmulatorConfig, RealClock
+from esms_connectors.emulator import DEMO_OA_ID, Emulator, EmulatorConfig
+from esms_connectors.emulator.progress import RealClock
 from esms_connectors.emulator.world import default_account
 
 # Sets the title, moves up and deletes, colours in 8 bits, marks up for rich, ends what was never begun.

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from esms_processes import Esms, Process
 
-from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, slow
+from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
+from esms_connectors.emulator.faults import slow
 from esms_connectors.ledger import Ledger
 
 ROWS = 400

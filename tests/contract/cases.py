@@ -26,9 +26,8 @@ from esms_connectors.emulator import (
     DEMO_TEMPLATE_ID,
     Emulator,
     EmulatorServer,
-    code,
-    refuse_before,
 )
+from esms_connectors.emulator.faults import code, refuse_before
 from esms_connectors.gateway.credentials import Credentials
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
 from esms_connectors.gateway.request_ids import IdFact

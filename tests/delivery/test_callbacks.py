@@ -30,9 +30,8 @@ from esms_connectors.emulator import (
     EmulatorConfig,
     Progress,
     VirtualClock,
-    code,
-    http_status,
 )
+from esms_connectors.emulator.faults import code, http_status
 from esms_connectors.gateway.models import ZnsRecipient
 
 TOKEN = "a-secret-of-this-test-4711"

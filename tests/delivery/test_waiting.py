@@ -42,9 +42,8 @@ from esms_connectors.emulator import (
     EmulatorConfig,
     Progress,
     VirtualClock,
-    drop_after,
-    http_status,
 )
+from esms_connectors.emulator.faults import drop_after, http_status
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending.bulk import send_bulk

@@ -8,7 +8,7 @@ import pendulum
 import pytest
 from time_in_children import environment_in_time_of
 
-from esms_connectors.emulator import RealClock
+from esms_connectors.emulator.progress import RealClock
 
 NOON = pendulum.datetime(2026, 11, 8, 12, tz="Asia/Ho_Chi_Minh")
 

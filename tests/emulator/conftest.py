@@ -9,7 +9,8 @@ import pytest
 import requests
 from gateway_caller import ALL_DELIVERED, Caller
 
-from esms_connectors.emulator import Emulator, EmulatorAdapter, EmulatorConfig, VirtualClock
+from esms_connectors.emulator import Emulator, EmulatorConfig, VirtualClock
+from esms_connectors.emulator.adapter import EmulatorAdapter
 
 
 @pytest.fixture(name="make_caller")

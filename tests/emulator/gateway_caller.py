@@ -9,13 +9,13 @@ import requests
 from esms_connectors.emulator import (
     DEMO_API_KEY,
     DEMO_BRANDNAME,
-    DEMO_JOURNEY_TEMPLATE_ID,
     DEMO_OA_ID,
     DEMO_SECRET_KEY,
     DEMO_TEMPLATE_ID,
     Emulator,
     Progress,
 )
+from esms_connectors.emulator.world import DEMO_JOURNEY_TEMPLATE_ID
 
 KEYS = {"ApiKey": DEMO_API_KEY, "SecretKey": DEMO_SECRET_KEY}
 SERVICE = "/MainService.svc/json/"

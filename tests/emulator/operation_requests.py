@@ -11,14 +11,12 @@ from typing import Any
 
 from gateway_caller import KEYS, phones
 
-from esms_connectors.emulator import (
-    DEMO_BRANDNAME,
+from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID
+from esms_connectors.emulator.world import (
     DEMO_CALL_TEMPLATE_ID,
     DEMO_JOURNEY_TEMPLATE_ID,
     DEMO_MULTI_CHANNEL_TEMPLATE_ID,
-    DEMO_OA_ID,
     DEMO_RECORDING_ID,
-    DEMO_TEMPLATE_ID,
 )
 
 PHONE, USER_ID = "0901888484", "31215806834323092"

@@ -10,14 +10,13 @@ from gateway_caller import Caller
 
 from esms_connectors.emulator import (
     DEMO_BRANDNAME,
-    DEMO_CALL_TEMPLATE_ID,
     DEMO_OA_ID,
-    DEMO_RECORDING_ID,
     DEMO_TEMPLATE_ID,
     OfficialAccount,
     Progress,
     default_account,
 )
+from esms_connectors.emulator.world import DEMO_CALL_TEMPLATE_ID, DEMO_RECORDING_ID
 
 USER_ID = "31215806834323092"
 VALUES = ["Chị A", "Gội đầu", "KH001", "19/03/2025"]

@@ -8,7 +8,7 @@ import pytest
 import requests
 from gateway_caller import KEYS, SERVICE, element, phones
 
-from esms_connectors.emulator import (
+from esms_connectors.emulator.faults import (
     FAULTS,
     code,
     cut_body,

@@ -13,14 +13,10 @@ import requests
 from gateway_caller import ALL_DELIVERED, KEYS
 from operation_requests import PARAMS, PHONE, REQUESTS, XML_KEYS, ZNS, Asked, xml
 
-from esms_connectors.emulator import (
-    DEMO_RECORDING_ID,
-    HANDLERS,
-    Emulator,
-    EmulatorAdapter,
-    EmulatorConfig,
-    VirtualClock,
-)
+from esms_connectors.emulator import Emulator, EmulatorConfig, VirtualClock
+from esms_connectors.emulator.adapter import EmulatorAdapter
+from esms_connectors.emulator.handlers import HANDLERS
+from esms_connectors.emulator.world import DEMO_RECORDING_ID
 from esms_connectors.emulator.zns_reports import partner_id
 
 DOCUMENTED: dict[str, Any] = json.loads(

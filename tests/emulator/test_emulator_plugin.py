@@ -8,7 +8,7 @@ import pendulum
 import pytest
 
 from esms_connectors import EsmsClient
-from esms_connectors.emulator import drop_after
+from esms_connectors.emulator.faults import drop_after
 from esms_connectors.emulator.pytest_plugin import RunningEmulator
 from esms_connectors.gateway.times import read_time
 from esms_connectors.ledger import Ledger

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from gateway_caller import KEYS, element, phones
 
-from esms_connectors.emulator import DEMO_JOURNEY_TEMPLATE_ID, Progress
+from esms_connectors.emulator import Progress
+from esms_connectors.emulator.world import DEMO_JOURNEY_TEMPLATE_ID
 
 FAILING = Progress(failed_share=1.0, rejected_share=0)
 

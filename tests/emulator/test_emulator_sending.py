@@ -8,15 +8,12 @@ from decimal import Decimal
 import pytest
 from gateway_caller import KEYS, element, phones
 
-from esms_connectors.emulator import (
+from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, OfficialAccount, default_account
+from esms_connectors.emulator.world import (
     DEMO_INACTIVE_OA_ID,
     DEMO_JOURNEY_TEMPLATE_ID,
-    DEMO_OA_ID,
     DEMO_OTP_TEMPLATE_ID,
-    DEMO_TEMPLATE_ID,
     DEMO_TEMPLATED_BRANDNAME,
-    OfficialAccount,
-    default_account,
 )
 
 

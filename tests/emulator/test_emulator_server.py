@@ -23,16 +23,15 @@ import esms_connectors.emulator as emulator_package
 from esms_connectors.emulator import (
     DEMO_OA_ID,
     DEMO_TEMPLATE_ID,
-    HANDLERS,
     Emulator,
     EmulatorConfig,
     EmulatorControl,
     EmulatorServer,
-    PortInUseError,
     VirtualClock,
 )
-from esms_connectors.emulator.handlers import OLDER_HANDLERS
+from esms_connectors.emulator.handlers import HANDLERS, OLDER_HANDLERS
 from esms_connectors.emulator.routing import ROUTES
+from esms_connectors.emulator.server import PortInUseError
 
 ROOT = Path(emulator_package.__file__).parents[2]
 
@@ -291,7 +290,8 @@ def test_it_shares_nothing_with_the_client_and_loads_nothing_early():
     script = (
         "import sys, esms_connectors.emulator.pytest_plugin\n"
         "early = {'msgspec', 'requests', 'pendulum'} & set(sys.modules)\n"
-        "from esms_connectors.emulator import Emulator, EmulatorAdapter, run_server\n"
+        "from esms_connectors.emulator import Emulator, EmulatorServer\n"
+        "from esms_connectors.emulator.adapter import EmulatorAdapter\n"
         "wrong = [name for name in sys.modules if name.startswith(('esms_connectors.gateway', 'airflow', 'prefect'))]\n"
         "assert not early and not wrong, (early, wrong)\n"
     )

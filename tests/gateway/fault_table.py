@@ -33,15 +33,11 @@ from esms_connectors import (
     Submission,
     Timeouts,
 )
-from esms_connectors.emulator import (
-    Emulator,
-    EmulatorConfig,
-    EmulatorServer,
+from esms_connectors.emulator import Emulator, EmulatorConfig, EmulatorServer, VirtualClock, default_account
+from esms_connectors.emulator.faults import (
     Fault,
-    VirtualClock,
     code,
     cut_body,
-    default_account,
     drop_after,
     drop_before,
     empty_body,

@@ -9,15 +9,8 @@ from typing import Any
 from samples import ADVERTISING_PHONES, DAY, NEXT_DAY, PHONE, VALUES
 
 from esms_connectors import EsmsClient
-from esms_connectors.emulator import (
-    DEMO_BRANDNAME,
-    DEMO_CALL_TEMPLATE_ID,
-    DEMO_MULTI_CHANNEL_TEMPLATE_ID,
-    DEMO_OA_ID,
-    DEMO_RECORDING_ID,
-    DEMO_TEMPLATE_ID,
-    Emulator,
-)
+from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
+from esms_connectors.emulator.world import DEMO_CALL_TEMPLATE_ID, DEMO_MULTI_CHANNEL_TEMPLATE_ID, DEMO_RECORDING_ID
 from esms_connectors.gateway.zalo_payloads import ZaloButton
 
 USER_ID = "31215806834323092"

@@ -8,13 +8,8 @@ from typing import Any
 import pendulum
 
 from esms_connectors import EsmsClient, SmsType, ZnsRecipient
-from esms_connectors.emulator import (
-    DEMO_BRANDNAME,
-    DEMO_JOURNEY_TEMPLATE_ID,
-    DEMO_OA_ID,
-    DEMO_TEMPLATE_ID,
-    Emulator,
-)
+from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
+from esms_connectors.emulator.world import DEMO_JOURNEY_TEMPLATE_ID
 
 PHONE = "0901888484"
 ANOTHER_PHONE = "0912345678"

@@ -21,7 +21,8 @@ from esms_connectors import (
     OutcomeUnknownError,
     ZnsRecipient,
 )
-from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, code
+from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
+from esms_connectors.emulator.faults import code
 from esms_connectors.gateway.answers import Answer
 from esms_connectors.gateway.decode import bulk_rows
 

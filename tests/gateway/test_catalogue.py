@@ -21,7 +21,8 @@ from more_samples import MORE_READS, MORE_SENDS, SEEN_AS, prepared
 from samples import READS, SENDS, call_sample
 
 from esms_connectors import EsmsClient, InvalidRequestError
-from esms_connectors.emulator import HANDLERS, Emulator
+from esms_connectors.emulator import Emulator
+from esms_connectors.emulator.handlers import HANDLERS
 from esms_connectors.gateway import endpoints
 from esms_connectors.gateway.endpoints import ENDPOINTS, Effect, Endpoint, RequestFormat, RequestIds
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from samples import PHONE, get_balance, send_customer_care_sms
 
 from esms_connectors import EsmsClient, OutcomeUnknownError
-from esms_connectors.emulator import Emulator, EmulatorConfig, VirtualClock, drop_after, http_status, rate_limit
+from esms_connectors.emulator import Emulator, EmulatorConfig, VirtualClock
+from esms_connectors.emulator.faults import drop_after, http_status, rate_limit
 from esms_connectors.gateway import clock
 from esms_connectors.gateway.clock import GatewayClock, Moment
 

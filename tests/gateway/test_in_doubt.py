@@ -20,9 +20,8 @@ from esms_connectors import (
     RetryPolicy,
     Submission,
 )
-from esms_connectors.emulator import (
-    Emulator,
-    EmulatorServer,
+from esms_connectors.emulator import Emulator, EmulatorServer
+from esms_connectors.emulator.faults import (
     code,
     drop_after,
     drop_before,

@@ -12,7 +12,9 @@ from raw_server import RawServer
 from samples import KEYED_SENDS, PHONE, SENDS, send_customer_care_sms
 
 from esms_connectors import EsmsClient, NotSentError, OutcomeUnknownError, Timeouts
-from esms_connectors.emulator import Emulator, EmulatorAdapter, EmulatorServer, drop_after, http_status
+from esms_connectors.emulator import Emulator, EmulatorServer
+from esms_connectors.emulator.adapter import EmulatorAdapter
+from esms_connectors.emulator.faults import drop_after, http_status
 from esms_connectors.gateway.errors import NotAllowedToLeaveError
 
 MakeClient = Callable[..., EsmsClient]

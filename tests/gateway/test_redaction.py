@@ -30,11 +30,10 @@ from esms_connectors import (
     GatewayError,
     InvalidRequestError,
     ZnsRecipient,
-    mask_phone,
     normalise_phone,
 )
 from esms_connectors.gateway import redaction
-from esms_connectors.gateway.redaction import get_logger, redact, register_secret
+from esms_connectors.gateway.redaction import get_logger, mask_phone, redact, register_secret
 
 MakeClient = Callable[..., EsmsClient]
 OURS = str(Path(esms_connectors.gateway.__file__).parent)

@@ -19,16 +19,8 @@ from esms_connectors import (
     OutcomeUnknownError,
     ZnsRecipient,
 )
-from esms_connectors.emulator import (
-    DEMO_OA_ID,
-    DEMO_TEMPLATE_ID,
-    Emulator,
-    Fault,
-    code,
-    drop_after,
-    rate_limit,
-    refuse_taken,
-)
+from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
+from esms_connectors.emulator.faults import Fault, code, drop_after, rate_limit, refuse_taken
 
 MakeClient = Callable[..., EsmsClient]
 ACCEPTED, REJECTED, UNKNOWN = Outcome.ACCEPTED, Outcome.REJECTED, Outcome.UNKNOWN

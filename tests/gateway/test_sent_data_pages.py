@@ -15,7 +15,8 @@ from raw_server import RawServer, http_answer
 from samples import DAY, NEXT_DAY, get_sms_sent_data
 
 from esms_connectors import EsmsClient, IncompleteAnswerError, InvalidRequestError, OutcomeUnknownError, SmsType
-from esms_connectors.emulator import Emulator, drop_before
+from esms_connectors.emulator import Emulator
+from esms_connectors.emulator.faults import drop_before
 
 MakeClient = Callable[..., EsmsClient]
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esms_connectors import DeliveryState, state_of_row
-from esms_connectors.gateway.states import state_of_totals
+from esms_connectors import DeliveryState
+from esms_connectors.gateway.states import state_of_row, state_of_totals
 
 PENDING, SENT, DELIVERED = DeliveryState.PENDING, DeliveryState.SENT, DeliveryState.DELIVERED
 FAILED, REJECTED, UNDOCUMENTED = DeliveryState.FAILED, DeliveryState.REJECTED, DeliveryState.UNDOCUMENTED

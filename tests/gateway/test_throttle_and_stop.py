@@ -32,9 +32,8 @@ from esms_connectors.emulator import (
     Emulator,
     EmulatorConfig,
     EmulatorServer,
-    code,
-    drop_after,
 )
+from esms_connectors.emulator.faults import code, drop_after
 from esms_connectors.gateway.throttle import as_throttle
 
 MakeClient = Callable[..., EsmsClient]

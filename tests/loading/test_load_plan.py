@@ -11,7 +11,8 @@ from disturbing_gateway import DAY, NEXT
 from pulling_bench import Load, Place, rows_at
 
 from esms_connectors import InvalidRequestError
-from esms_connectors.emulator import Emulator, code
+from esms_connectors.emulator import Emulator
+from esms_connectors.emulator.faults import code
 from esms_connectors.gateway.errors import AuthenticationError
 from esms_connectors.sent_data.windows import SentWindow
 from esms_connectors.warehouse import open_warehouse

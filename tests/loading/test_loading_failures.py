@@ -13,7 +13,8 @@ from postgres_server import PostgresServer
 from pulling_bench import Load, Place, Puller, rows_at
 
 from esms_connectors.cli.output import exit_code_of
-from esms_connectors.emulator import Account, Emulator, EmulatorConfig, EmulatorServer, code, http_status
+from esms_connectors.emulator import Account, Emulator, EmulatorConfig, EmulatorServer
+from esms_connectors.emulator.faults import code, http_status
 from esms_connectors.warehouse import WarehouseError
 from esms_connectors.warehouse.spool import WindowSpool
 

@@ -68,8 +68,8 @@ from esms_connectors.emulator import (  # noqa: E402
     EmulatorConfig,
     EmulatorServer,
     Progress,
-    RealClock,
 )
+from esms_connectors.emulator.progress import RealClock  # noqa: E402
 from esms_connectors.gateway import machine_clock  # noqa: E402
 from esms_connectors.gateway.credentials import Credentials  # noqa: E402
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK  # noqa: E402

@@ -22,7 +22,8 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import get_current_settings
 
 from esms_connectors import ConfigurationError, EsmsError, InvalidRequestError
-from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, EmulatorServer, code, http_status
+from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, EmulatorServer
+from esms_connectors.emulator.faults import code, http_status
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, ZnsCampaign, plan_zns_bulk, send_zns_bulk, zns_campaign
 from esms_connectors.prefect.campaigns import usual_chunks_per_shard

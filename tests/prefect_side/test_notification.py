@@ -15,7 +15,8 @@ from prefect import flow
 from prefect.blocks.abstract import NotificationError
 
 from esms_connectors import EsmsError, RetryPolicy
-from esms_connectors.emulator import DEMO_BRANDNAME, Emulator, code, drop_after, http_status
+from esms_connectors.emulator import DEMO_BRANDNAME, Emulator
+from esms_connectors.emulator.faults import code, drop_after, http_status
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.sms_text import describe
 from esms_connectors.prefect import EsmsCredentials, EsmsNotification, notify_by_sms

@@ -20,7 +20,8 @@ from prefect.client.orchestration import get_client
 
 from esms_connectors import ConfigurationError, InvalidRequestError
 from esms_connectors.delivery.polling import DeliveryTimeoutError, TooFewDeliveredError
-from esms_connectors.emulator import DEMO_API_KEY, Emulator, Progress, http_status
+from esms_connectors.emulator import DEMO_API_KEY, Emulator, Progress
+from esms_connectors.emulator.faults import http_status
 from esms_connectors.prefect import (
     EsmsCredentials,
     EsmsLedger,

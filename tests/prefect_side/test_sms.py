@@ -15,7 +15,8 @@ from prefect.context import TaskRunContext
 from prefect.runtime import flow_run
 
 from esms_connectors import InvalidRequestError
-from esms_connectors.emulator import Emulator, code, drop_after, http_status
+from esms_connectors.emulator import Emulator
+from esms_connectors.emulator.faults import code, drop_after, http_status
 from esms_connectors.ledger import Ledger
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, asend_sms, send_sms
 from esms_connectors.prefect.retry import is_retryable

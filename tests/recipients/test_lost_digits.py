@@ -16,7 +16,8 @@ from postgres_server import PostgresServer
 
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.phones import normalise_phone
-from esms_connectors.recipients import Columns, ReadReport, SqlQuery, clean_phone, read_recipients
+from esms_connectors.recipients import Columns, ReadReport, SqlQuery, read_recipients
+from esms_connectors.recipients.phones import clean_phone
 
 WHOLE = ["0901888485", "0387654321", "0901888499"]
 NUMBERS = [int(phone) for phone in WHOLE]

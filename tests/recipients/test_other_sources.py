@@ -17,15 +17,8 @@ import pytest
 import sqlalchemy as sa
 
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
-from esms_connectors.recipients import (
-    Columns,
-    ReadReport,
-    RejectsFile,
-    SqlQuery,
-    is_repeatable,
-    open_rows,
-    read_recipients,
-)
+from esms_connectors.recipients import Columns, ReadReport, RejectsFile, SqlQuery, read_recipients
+from esms_connectors.recipients.sources import is_repeatable, open_rows
 
 NAME = Columns(params=("name",))
 

@@ -9,8 +9,8 @@ import pytest
 
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.phones import normalise_phone
-from esms_connectors.recipients import clean_phone
 from esms_connectors.recipients.phone_lists import numbers_in_cell
+from esms_connectors.recipients.phones import clean_phone
 
 # Where Unicode has blanks, dashes and format characters.
 RANGES = ((0, 0x3300), (0xFE00, 0x10000), (0x10E00, 0x11100), (0x1BCA0, 0x1D200), (0xE0000, 0xE0080))

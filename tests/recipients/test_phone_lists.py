@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from esms_connectors.recipients import read_phone_list
+from esms_connectors.recipients.phone_lists import read_phone_list
 
 ONE, TWO = "0901888484", "0902888485"
 BOTH = (ONE, TWO)

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.phones import match_common_spelling, normalise_phone, read_phone
-from esms_connectors.recipients import clean_phone
-from esms_connectors.recipients.phones import MIGRATED_PREFIXES
+from esms_connectors.recipients.phones import MIGRATED_PREFIXES, clean_phone
 
 # Where the oracle says mobile and we do not: numbers of machines (M2M), which take no SMS of a brand and no ZNS.
 _MACHINES = ("0140", "0160", "01210", "01211", "01212", "01213")

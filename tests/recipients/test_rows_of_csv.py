@@ -9,7 +9,8 @@ import pytest
 
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import ZnsTemplate, ZnsTemplateParam
-from esms_connectors.recipients import Columns, ReadReport, Recipient, holds_rows, read_recipients
+from esms_connectors.recipients import Columns, ReadReport, Recipient, read_recipients
+from esms_connectors.recipients.delimited import holds_rows
 
 HEADER = ("phone", "name", "service", "code", "note")
 COLUMNS = Columns(params=("name", "service", "code"))

@@ -15,7 +15,8 @@ import pytest
 
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.models import ZnsTemplate, ZnsTemplateParam
-from esms_connectors.recipients import Columns, ReadReport, Recipient, SqlQuery, is_repeatable, read_recipients
+from esms_connectors.recipients import Columns, ReadReport, Recipient, SqlQuery, read_recipients
+from esms_connectors.recipients.sources import is_repeatable
 
 NAME = Columns(params=("name",))
 ROWS = {"phone": ["0901888484", "0901888485", None], "name": ["Hương", "Đặng", "x"], "other": [1, 2, 3]}

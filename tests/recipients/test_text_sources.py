@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from esms_connectors.gateway.errors import InvalidRequestError
-from esms_connectors.recipients import Columns, ReadReport, Recipient, open_rows, read_recipients
+from esms_connectors.recipients import Columns, ReadReport, Recipient, read_recipients
+from esms_connectors.recipients.sources import open_rows
 
 NAME = Columns(params=("name",))
 

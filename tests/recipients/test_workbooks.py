@@ -17,15 +17,8 @@ import pytest
 import xlsxwriter
 
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
-from esms_connectors.recipients import (
-    Columns,
-    ReadReport,
-    Recipient,
-    RejectsFile,
-    open_rows,
-    read_recipients,
-    workbooks,
-)
+from esms_connectors.recipients import Columns, ReadReport, Recipient, RejectsFile, read_recipients, workbooks
+from esms_connectors.recipients.sources import open_rows
 
 NAME = Columns(params=("name",))
 HERE = Path(__file__).parent / "workbooks"

@@ -31,7 +31,8 @@ from places import (
 )
 
 from esms_connectors import EsmsClient
-from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, drop_after
+from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
+from esms_connectors.emulator.faults import drop_after
 from esms_connectors.gateway.phones import read_phone
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Recipient

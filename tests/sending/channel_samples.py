@@ -7,17 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from esms_connectors import EsmsClient
-from esms_connectors.emulator import (
-    DEMO_BRANDNAME,
-    DEMO_CALL_TEMPLATE_ID,
-    DEMO_JOURNEY_TEMPLATE_ID,
-    DEMO_OA_ID,
-    DEMO_TEMPLATE_ID,
-)
+from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID
+from esms_connectors.emulator.world import DEMO_CALL_TEMPLATE_ID, DEMO_JOURNEY_TEMPLATE_ID
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Columns
 from esms_connectors.sending.campaign import Campaign
-from esms_connectors.sending.channels import CHANNELS, make_channel
+from esms_connectors.sending.channels.making import CHANNELS, make_channel
 
 TEXT = "Chao {customer_name}, hen ban."
 VALUES = ("customer_name", "service", "code", "date")

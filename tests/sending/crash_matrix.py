@@ -23,7 +23,7 @@ from bulk_bench import DATABASES, POSTGRESQL, SQLITE, Bench, SenderFactory, new_
 from postgres_server import PostgresServer
 from sender_child import AFTER_CLAIM, BEFORE_CLAIM, BEFORE_SETTLE
 
-from esms_connectors.emulator import (
+from esms_connectors.emulator.faults import (
     cut_body,
     drop_after,
     drop_before,

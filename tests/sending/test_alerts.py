@@ -10,7 +10,8 @@ import pendulum
 import pytest
 
 from esms_connectors import ConfigurationError, EsmsClient, InvalidRequestError, RetryPolicy
-from esms_connectors.emulator import DEMO_BRANDNAME, Emulator, code, drop_after, drop_before, http_status
+from esms_connectors.emulator import DEMO_BRANDNAME, Emulator
+from esms_connectors.emulator.faults import code, drop_after, drop_before, http_status
 from esms_connectors.gateway.sms_text import describe
 from esms_connectors.sending.alerts import AlertEvent, alert_text, end_of_quiet_hours, send_alert
 

@@ -8,16 +8,8 @@ from collections.abc import Callable
 import pytest
 from bulk_bench import Bench, people, phone_of
 
-from esms_connectors.emulator import (
-    DEMO_BRANDNAME,
-    DEMO_OA_ID,
-    DEMO_TEMPLATE_ID,
-    code,
-    drop_after,
-    drop_before,
-    http_status,
-    refuse_taken,
-)
+from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID
+from esms_connectors.emulator.faults import code, drop_after, drop_before, http_status, refuse_taken
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
 from esms_connectors.sending.id_probe import probe_sms_ids, probe_zns_bulk_ids
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from bulk_bench import Bench, people, phone_of
 
-from esms_connectors.emulator import code, drop_after, http_status, rate_limit, refuse_taken
+from esms_connectors.emulator.faults import code, drop_after, http_status, rate_limit, refuse_taken
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.ledger import SendState
 

@@ -12,8 +12,10 @@ import pytest
 from bulk_bench import Bench, people
 from sender_child import CONNECTED, IN_THROTTLE, NOON
 
-from esms_connectors.emulator import EmulatorConfig, drop_after, drop_before
-from esms_connectors.ledger import LedgerRow, SendState
+from esms_connectors.emulator import EmulatorConfig
+from esms_connectors.emulator.faults import drop_after, drop_before
+from esms_connectors.ledger import SendState
+from esms_connectors.ledger.rows import LedgerRow
 from esms_connectors.sending.guard import GuardSettings
 
 HOUR = 3600.0

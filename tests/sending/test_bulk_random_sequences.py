@@ -34,9 +34,11 @@ from esms_connectors.emulator import (
     DEMO_SECRET_KEY,
     DEMO_TEMPLATE_ID,
     Emulator,
-    EmulatorAdapter,
     EmulatorConfig,
     VirtualClock,
+)
+from esms_connectors.emulator.adapter import EmulatorAdapter
+from esms_connectors.emulator.faults import (
     code,
     cut_body,
     drop_after,

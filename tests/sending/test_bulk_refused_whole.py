@@ -10,15 +10,8 @@ from collections.abc import Callable
 import pytest
 from bulk_bench import TEXT, Bench, people
 
-from esms_connectors.emulator import (
-    DEMO_BRANDNAME,
-    DEMO_OA_ID,
-    DEMO_TEMPLATE_ID,
-    code,
-    drop_after,
-    drop_before,
-    refuse_taken,
-)
+from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID
+from esms_connectors.emulator.faults import code, drop_after, drop_before, refuse_taken
 from esms_connectors.ledger import SendState
 from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, send_bulk
 from esms_connectors.sending.channels import AdvertisingChannel, ZnsChannel

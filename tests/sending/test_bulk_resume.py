@@ -24,15 +24,12 @@ from esms_connectors.emulator import (
     DEMO_TEMPLATE_ID,
     Emulator,
     EmulatorConfig,
-    Fault,
     Quirks,
-    code,
-    drop_after,
-    drop_before,
-    http_status,
 )
+from esms_connectors.emulator.faults import Fault, code, drop_after, drop_before, http_status
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
-from esms_connectors.ledger import Ledger, LedgerRow, SendState, Settlement
+from esms_connectors.ledger import Ledger, SendState
+from esms_connectors.ledger.rows import LedgerRow, Settlement
 from esms_connectors.recipients import Columns, Recipient, SqlQuery, read_recipients
 from esms_connectors.sending.bulk import BulkIncompleteError, send_bulk
 from esms_connectors.sending.channels import ZnsChannel
@@ -641,7 +638,7 @@ def test_long_codes_and_ids_can_be_written_down(ledger_url: str, make_bench: Cal
 
 def test_settling_is_for_the_one_who_claims(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """A worker that lost its claim may only bring proof of acceptance; everything else of it is too late."""
-    from esms_connectors.ledger import LedgerRow
+    from esms_connectors.ledger.rows import LedgerRow
 
     bench = make_bench(ledger_url)
     ledger = bench.ledger()

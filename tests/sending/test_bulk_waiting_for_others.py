@@ -15,8 +15,10 @@ import sqlalchemy as sa
 from bulk_bench import Bench, people
 from sender_child import AFTER_CLAIM, BEFORE_SETTLE
 
-from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, drop_after
-from esms_connectors.ledger import Claim, Ledger, LedgerError, LedgerRow, SendState, Settlement
+from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID
+from esms_connectors.emulator.faults import drop_after
+from esms_connectors.ledger import Ledger, LedgerError, SendState
+from esms_connectors.ledger.rows import Claim, LedgerRow, Settlement
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending import run
 from esms_connectors.sending.channels import ZnsChannel

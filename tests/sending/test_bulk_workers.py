@@ -19,7 +19,8 @@ from postgres_server import PostgresServer
 from sender_child import AFTER_CLAIM, BEFORE_SETTLE
 
 from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID
-from esms_connectors.ledger import LedgerRow, SendState, Settlement
+from esms_connectors.ledger import SendState
+from esms_connectors.ledger.rows import LedgerRow, Settlement
 from esms_connectors.sending.bulk import BulkIncompleteError, send_bulk
 from esms_connectors.sending.channels import ZnsChannel
 

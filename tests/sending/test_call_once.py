@@ -9,15 +9,8 @@ from pathlib import Path
 import pytest
 
 from esms_connectors import EsmsClient, InvalidRequestError
-from esms_connectors.emulator import (
-    DEMO_BRANDNAME,
-    DEMO_OA_ID,
-    DEMO_TEMPLATE_ID,
-    Emulator,
-    code,
-    drop_after,
-    drop_before,
-)
+from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
+from esms_connectors.emulator.faults import code, drop_after, drop_before
 from esms_connectors.gateway.endpoints import ENDPOINTS, Effect
 from esms_connectors.ledger import Ledger
 from esms_connectors.sending.bulk import BulkIncompleteError

@@ -12,8 +12,10 @@ import pendulum
 import pytest
 
 from esms_connectors import EsmsClient, InvalidRequestError
-from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, refuse_before
-from esms_connectors.ledger import Ledger, LedgerRow, SendState, Settlement
+from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
+from esms_connectors.emulator.faults import refuse_before
+from esms_connectors.ledger import Ledger, SendState
+from esms_connectors.ledger.rows import LedgerRow, Settlement
 from esms_connectors.recipients import Columns, Recipients, RejectsFile
 from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, send_bulk
 from esms_connectors.sending.campaign import Campaign, SourceChangedError

@@ -11,13 +11,14 @@ from channel_samples import SAMPLES, SINGLE, sample_campaign
 
 from esms_connectors import EsmsClient, InvalidRequestError
 from esms_connectors.delivery.polling import DeliveryPoller, target_of_run
-from esms_connectors.emulator import Emulator, drop_after
+from esms_connectors.emulator import Emulator
+from esms_connectors.emulator.faults import drop_after
 from esms_connectors.gateway.endpoints import Effect, RequestIds
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Columns
 from esms_connectors.sending.bulk import BulkIncompleteError
 from esms_connectors.sending.campaign import Campaign
-from esms_connectors.sending.channels import CHANNELS, make_channel
+from esms_connectors.sending.channels.making import CHANNELS, make_channel
 from esms_connectors.sending.reconcile import reconcile
 
 

@@ -17,7 +17,8 @@ from sender_child import AFTER_CLAIM, BEFORE_CLAIM
 from esms_connectors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.endpoints import SEND_ADVERTISING_SMS, SEND_ZNS_BULK
 from esms_connectors.ledger import Ledger
-from esms_connectors.sending.channels import AdvertisingChannel, MessageClass
+from esms_connectors.sending.channels import AdvertisingChannel
+from esms_connectors.sending.channels.base import MessageClass
 from esms_connectors.sending.guard import GuardRefusalError, GuardSettings, GuardStopError, HoursPolicy, load_guard
 from esms_connectors.sending.guard.before import refusals
 

@@ -11,11 +11,12 @@ from channel_samples import SAMPLES, VALUES
 from journeys import AT_ONCE, NEVER, Chain, minutes, opened_chain
 
 from esms_connectors import InvalidRequestError
-from esms_connectors.emulator import DEMO_BRANDNAME, Progress, Quirks, code, drop_after
+from esms_connectors.emulator import DEMO_BRANDNAME, Progress, Quirks
+from esms_connectors.emulator.faults import code, drop_after
 from esms_connectors.gateway import machine_clock
 from esms_connectors.recipients import Columns
 from esms_connectors.sending.bulk import BulkIncompleteError
-from esms_connectors.sending.channels import make_channel
+from esms_connectors.sending.channels.making import make_channel
 from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.sending.steps import Journey, JourneyIncompleteError, Step, alert_ladder, undelivered
 
@@ -115,7 +116,7 @@ def test_a_row_in_doubt_is_not_a_row_that_failed(chain: Callable[..., Chain], ta
     if taken:
         world.gateway.faults.add(ZNS, drop_after(), every=1)
     else:
-        from esms_connectors.emulator import drop_before
+        from esms_connectors.emulator.faults import drop_before
 
         world.gateway.faults.add(ZNS, drop_before(), every=1)
     journey = world.journey()

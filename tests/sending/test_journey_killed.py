@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from journeys import NEVER, Chain, opened_chain
 
 from esms_connectors import EsmsError
-from esms_connectors.emulator import Progress, Quirks, code, drop_after, drop_before, refuse_before
+from esms_connectors.emulator import Progress, Quirks
+from esms_connectors.emulator.faults import code, drop_after, drop_before, refuse_before
 from esms_connectors.gateway import machine_clock
 
 ZNS, SMS = "send_zns_bulk", "send_customer_care_sms"

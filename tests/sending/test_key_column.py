@@ -12,7 +12,8 @@ from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Columns, Recipient, Recipients, read_recipients
 from esms_connectors.sending.bulk import send_bulk
-from esms_connectors.sending.channels import CHANNELS, ZnsChannel
+from esms_connectors.sending.channels import ZnsChannel
+from esms_connectors.sending.channels.making import CHANNELS
 
 PARAMS = ("name", "service", "code", "date")
 

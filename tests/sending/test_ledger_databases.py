@@ -14,8 +14,9 @@ from bulk_bench import Bench, people
 from pgbouncer import MISSING, PGBOUNCER, PgBouncer, direct_url, new_database
 from postgres_server import PostgresServer
 
-from esms_connectors.ledger import Ledger, LedgerError, LedgerRow
+from esms_connectors.ledger import Ledger, LedgerError
 from esms_connectors.ledger import engines as ledger_engines
+from esms_connectors.ledger.rows import LedgerRow
 
 STRICT = (
     "default_transaction_isolation = 'serializable'",

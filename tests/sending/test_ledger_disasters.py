@@ -16,7 +16,7 @@ from bulk_bench import Bench, new_ledger, people
 from postgres_server import PostgresServer
 from sender_child import AFTER_CLAIM, BEFORE_CLAIM, BEFORE_SETTLE
 
-from esms_connectors.emulator import drop_after
+from esms_connectors.emulator.faults import drop_after
 from esms_connectors.ledger.database import LedgerError
 
 pytestmark = pytest.mark.slow

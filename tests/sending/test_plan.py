@@ -10,7 +10,8 @@ import pendulum
 import pytest
 
 from esms_connectors import EsmsClient
-from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, code
+from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
+from esms_connectors.emulator.faults import code
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Columns
 from esms_connectors.sending.campaign import Campaign

@@ -13,7 +13,8 @@ import pendulum
 import pytest
 
 from esms_connectors import EsmsClient
-from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, code, html
+from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
+from esms_connectors.emulator.faults import code, html
 from esms_connectors.emulator.world import TemplateParam
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import ZnsRecipient

@@ -10,7 +10,7 @@ import pendulum
 import pytest
 from bulk_bench import Bench, people
 
-from esms_connectors.emulator import drop_after, drop_before
+from esms_connectors.emulator.faults import drop_after, drop_before
 from esms_connectors.sending.reconcile import _folded
 
 ZNS = "send_zns_bulk"

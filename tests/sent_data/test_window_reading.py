@@ -16,8 +16,9 @@ import pytest
 from disturbing_gateway import DAY, NEXT, insert_during, spoil
 
 from esms_connectors import EsmsClient, InvalidRequestError, OutcomeUnknownError
-from esms_connectors.emulator import Emulator, http_status
-from esms_connectors.emulator import code as result_code
+from esms_connectors.emulator import Emulator
+from esms_connectors.emulator.faults import code as result_code
+from esms_connectors.emulator.faults import http_status
 from esms_connectors.gateway.errors import AuthenticationError
 from esms_connectors.sent_data.fetching import WindowReading
 from esms_connectors.sent_data.reader import (

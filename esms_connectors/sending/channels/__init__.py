@@ -5,8 +5,7 @@ To add one: a subclass of `Channel` (of `SingleChannel` where each message has a
 `CHANNELS`, and, where its messages come back in the sent data with their campaign, one in `SMS_TYPES_OF_KIND`.
 """
 
-from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MessageClass
-from esms_connectors.sending.channels.making import CHANNELS, make_channel, read_channel
+from esms_connectors.sending.channels.base import Channel
 from esms_connectors.sending.channels.sms import AdvertisingChannel, CareSmsChannel, FixedNumberChannel
 from esms_connectors.sending.channels.viber import ViberChannel
 from esms_connectors.sending.channels.voice import CallChannel, VoiceOtpChannel
@@ -15,14 +14,11 @@ from esms_connectors.sending.channels.zns import ZnsChannel
 from esms_connectors.sending.channels.zns_single import MultiChannelChannel, ZnsByNameChannel, ZnsJourneyChannel
 
 __all__ = [
-    "CHANNELS",
     "AdvertisingChannel",
     "CallChannel",
     "CareSmsChannel",
     "Channel",
-    "ChunkOutcome",
     "FixedNumberChannel",
-    "MessageClass",
     "MultiChannelChannel",
     "ViberChannel",
     "VoiceOtpChannel",
@@ -31,6 +27,4 @@ __all__ = [
     "ZnsByNameChannel",
     "ZnsChannel",
     "ZnsJourneyChannel",
-    "make_channel",
-    "read_channel",
 ]

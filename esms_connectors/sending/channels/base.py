@@ -18,7 +18,7 @@ from esms_connectors.gateway.endpoints import Endpoint
 from esms_connectors.gateway.errors import GatewayError, InvalidRequestError
 from esms_connectors.gateway.models import SmsType, ZnsTemplate
 from esms_connectors.gateway.sms_text import SmsText
-from esms_connectors.ledger import SMS_TYPES_OF_KIND, Claim, Settlement
+from esms_connectors.ledger.rows import SMS_TYPES_OF_KIND, Claim, Settlement
 from esms_connectors.recipients import Recipient
 
 

@@ -21,7 +21,8 @@ from esms_connectors.gateway.errors import (
     RequestRefusedError,
 )
 from esms_connectors.gateway.models import Outcome, RecipientOutcome, Submission
-from esms_connectors.ledger import Claim, SendState, Settlement
+from esms_connectors.ledger import SendState
+from esms_connectors.ledger.rows import Claim, Settlement
 from esms_connectors.sending.channels.base import ChunkOutcome
 
 # Refusals of whoever calls, or none at all.

@@ -10,7 +10,8 @@ from typing import ClassVar, TypedDict
 
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.models import Submission
-from esms_connectors.ledger import Claim, SendState, Settlement
+from esms_connectors.ledger import SendState
+from esms_connectors.ledger.rows import Claim, Settlement
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave
 from esms_connectors.sending.channels.settlement import send_single

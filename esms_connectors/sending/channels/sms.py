@@ -18,7 +18,7 @@ from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import SmsType, Submission
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.gateway.sms_text import SmsText, without_diacritics
-from esms_connectors.ledger import Claim
+from esms_connectors.ledger.rows import Claim
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave, MessageClass, price_of_one
 from esms_connectors.sending.channels.settlement import settle_accepted, whole_chunk

@@ -10,7 +10,7 @@ from typing import ClassVar
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK, Endpoint
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import SmsType, ZnsRecipient, ZnsTemplate
-from esms_connectors.ledger import Claim
+from esms_connectors.ledger.rows import Claim
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels.base import (
     AccountView,

@@ -10,7 +10,8 @@ from pendulum import DateTime
 
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.ledger import Ledger
-from esms_connectors.sending.channels import Channel, MessageClass
+from esms_connectors.sending.channels import Channel
+from esms_connectors.sending.channels.base import MessageClass
 from esms_connectors.sending.guard.hours import HoursPolicy
 from esms_connectors.sending.guard.rules import GuardRefusalError, RuleName, told
 from esms_connectors.sending.guard.settings import GuardSettings

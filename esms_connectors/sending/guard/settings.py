@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
-from esms_connectors.sending.channels import MessageClass
+from esms_connectors.sending.channels.base import MessageClass
 from esms_connectors.sending.guard.hours import HoursPolicy, OpenHours
 from esms_connectors.sending.guard.rules import RuleName
 from esms_connectors.sending.guard.text import OPT_OUT_WORDS

@@ -19,7 +19,8 @@ from esms_connectors.gateway.errors import (
 )
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.request_ids import make_request_id
-from esms_connectors.ledger import Ledger, LedgerRow, SendState, Settlement, rule_of
+from esms_connectors.ledger import Ledger, SendState
+from esms_connectors.ledger.rows import LedgerRow, Settlement, rule_of
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.guard.account import look_at_account

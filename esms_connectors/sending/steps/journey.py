@@ -19,7 +19,9 @@ from typing import Any
 
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import get_logger
-from esms_connectors.ledger import SendState, StepLink, check_run_key, step_run_key
+from esms_connectors.ledger import SendState
+from esms_connectors.ledger.journeys import StepLink, step_run_key
+from esms_connectors.ledger.keys import check_run_key
 from esms_connectors.recipients import Columns, Recipient, Recipients, RejectsFile
 from esms_connectors.recipients.sources import Source
 from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, send_bulk

@@ -21,7 +21,8 @@ from pendulum import DateTime
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import IncompleteAnswerError, InvalidRequestError, MessageNotFoundError
 from esms_connectors.gateway.states import DeliveryState, state_of_row, state_of_totals
-from esms_connectors.ledger import SMS_TYPES_OF_KIND, Ledger, SendState, rule_of
+from esms_connectors.ledger import Ledger, SendState
+from esms_connectors.ledger.rows import SMS_TYPES_OF_KIND, rule_of
 from esms_connectors.sending.reconcile import REFUSED_SETTLING, reconcile
 from esms_connectors.sending.steps.spans import span_words
 

@@ -9,7 +9,8 @@ from datetime import timedelta
 
 from pendulum import DateTime
 
-from esms_connectors.ledger import Ledger, SendState, StepLink
+from esms_connectors.ledger import Ledger, SendState
+from esms_connectors.ledger.journeys import StepLink
 from esms_connectors.sending.steps.looking import OPEN, Finding, StepRow, StepView
 from esms_connectors.sending.steps.result import StepResult, person_of
 

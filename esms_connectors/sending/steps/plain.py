@@ -8,8 +8,7 @@ from typing import Any
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.recipients import Columns
 from esms_connectors.sending.campaign import Campaign
-from esms_connectors.sending.channels import make_channel, read_channel
-from esms_connectors.sending.channels.making import takes
+from esms_connectors.sending.channels.making import make_channel, read_channel, takes
 from esms_connectors.sending.steps.journey import Step
 
 # Taken from the first step, or from the defaults, where a later one does not give its own.

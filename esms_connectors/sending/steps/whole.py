@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
-from esms_connectors.ledger import Ledger, StepLink
+from esms_connectors.ledger import Ledger
+from esms_connectors.ledger.journeys import StepLink
 from esms_connectors.sending.steps.looking import Seen, look_at_step
 from esms_connectors.sending.steps.people import People
 

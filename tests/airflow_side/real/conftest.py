@@ -51,8 +51,8 @@ from esms_connectors.emulator import (
     EmulatorConfig,
     Progress,
     default_account,
-    slow,
 )
+from esms_connectors.emulator.faults import slow
 
 
 @pytest.fixture(scope="session")
