@@ -122,12 +122,12 @@ def send(how: str, source: str) -> int:
     from esms_connectors.prefect import EsmsCredentials, EsmsLedger, ZnsCampaign, zns_campaign
     from esms_connectors.recipients import Columns
     from esms_connectors.sending import campaign as core
+    from esms_connectors.sending.channels import ZnsChannel
 
     if how == "core":
         with EsmsCredentials.load("bench").get_client() as client, EsmsLedger.load("bench").open() as ledger:
-            bare = core.ZnsCampaign(
-                client, source, Columns(params=PARAMS), DEMO_TEMPLATE_ID, DEMO_OA_ID, ledger=ledger, run_key=how
-            )
+            channel = ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID)
+            bare = core.Campaign(channel, source, Columns(params=PARAMS), ledger=ledger, run_key=how)
             return bare.send(bare.plan()).run.accepted
     campaign = ZnsCampaign(
         run_key=how, source=source, template_id=DEMO_TEMPLATE_ID, params=PARAMS, credentials="bench", ledger="bench"

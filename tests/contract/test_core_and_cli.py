@@ -27,7 +27,8 @@ from esms_connectors.sending.campaign import Campaign
 from esms_connectors.sending.channels import ZnsChannel
 from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.sending.guard.choice import GuardChoice
-from esms_connectors.sending.steps import Journey, read_step
+from esms_connectors.sending.steps import Journey
+from esms_connectors.sending.steps.plain import read_step
 
 
 @pytest.fixture
