@@ -10,9 +10,10 @@ import pytest
 from bulk_bench import Bench, people, phone_of
 
 from esms_connectors import InvalidRequestError
-from esms_connectors.emulator import drop_after
-from esms_connectors.ledger import Ledger, LedgerRow, SendState, Settlement
+from esms_connectors.emulator.faults import drop_after
+from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.ledger import people as people_of_ledger
+from esms_connectors.ledger.rows import LedgerRow, Settlement
 from esms_connectors.sending.guard import GuardSettings
 
 SOMEBODY = phone_of(7)
