@@ -31,7 +31,7 @@ send.add_command(send_zns, "zns")
 def _channel_command(kind: str, names: tuple[str, ...], about: str, example: str) -> click.Command:
     own = [name.replace("script_id", "template_id") for name in names if name not in COLUMN_OPTIONS]
 
-    def command(source: str, params: str | None = None, **options: Any) -> None:
+    def command(source: str | None = None, params: str | None = None, **options: Any) -> None:
         given = read_options({name: options.pop(name) for name in own})
         columns = columns_from(params, options["phone_column"], options["key_column"])
 
@@ -44,7 +44,7 @@ def _channel_command(kind: str, names: tuple[str, ...], about: str, example: str
     made: Callable[..., Any] = campaign_options(command)
     for name in reversed(names):
         made = CHANNEL_OPTIONS[name](made)
-    return send.command(kind, cls=CampaignCommand)(click.argument("source")(made))
+    return send.command(kind, cls=CampaignCommand)(click.argument("source", required=False)(made))
 
 
 _ZNS = ("template_id", "oa_id", "values", "template_file")

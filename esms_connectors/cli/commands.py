@@ -10,6 +10,7 @@ from rich.table import Table
 
 from esms_connectors import __version__
 from esms_connectors.cli import output
+from esms_connectors.cli.alerting import alert
 from esms_connectors.cli.call import call
 from esms_connectors.cli.channels import SmsCommand, send
 from esms_connectors.cli.check import ProbeTarget, lift_account_stop
@@ -353,7 +354,7 @@ def demo(folder: str, as_json: bool) -> None:
 
 
 _GUARD = (stop, resume, suppress, guard)
-_SENDING = (send, send_zns, ledger_commands, reconcile_run, resend, outcomes)
+_SENDING = (send, send_zns, alert, ledger_commands, reconcile_run, resend, outcomes)
 _SENT_DATA = (pull, report, sql, coverage, marts)
 _PEOPLE = (person, erase, forget)
 for command in (call, *LOOKING, *_SENDING, *_GUARD, *_SENT_DATA, *_PEOPLE):

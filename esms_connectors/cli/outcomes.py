@@ -22,7 +22,9 @@ from esms_connectors.sending.steps.outcomes import OUTCOME_COLUMNS, Outcome, out
 @click.command()
 @click.argument("run_key")
 @click.option("--out", "path", metavar="FILE", help="CSV file, a path or URL.")
-@click.option("--into", "warehouse", metavar="WAREHOUSE", help="DuckDB file or PostgreSQL: the table esms_outcomes.")
+@click.option(
+    "--into", "warehouse", metavar="WAREHOUSE", help="The table esms_outcomes of a warehouse, as in `esms pull`."
+)
 @ledger_option
 @connection_options
 @json_option

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -23,7 +24,14 @@ from esms_connectors.cli.settings import (
     open_ledger,
     source_options,
 )
-from esms_connectors.cli.steps import CampaignCommand, else_option, journey_of
+from esms_connectors.cli.steps import (
+    CampaignCommand,
+    check_source,
+    else_option,
+    journey_of,
+    source_or_undelivered,
+    undelivered_options,
+)
 from esms_connectors.cli.terminal import Console, echo
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
@@ -53,6 +61,7 @@ _CAMPAIGN_OPTIONS = (
         help="Rows with one phone; default: merge, keep with a key.",
     ),
     source_options,
+    undelivered_options,
     click.option(
         "--rejects", "rejects_path", metavar="FILE", help="CSV for the rows that cannot be sent; a path or URL."
     ),
@@ -120,7 +129,7 @@ def campaign_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command("send-zns", cls=CampaignCommand)
-@click.argument("source")
+@click.argument("source", required=False)
 @click.option("--template", "template_id", required=True, help="Id of the ZNS template.")
 @click.option("--oa", "oa_id", required=True, help="Id of the Zalo Official Account.")
 @click.option("--params", required=True, help="Columns in the order of the template: name,service or name=column,…")
@@ -128,7 +137,7 @@ def campaign_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--chunk-size", type=click.IntRange(1, 500), default=500, show_default=True, help="Messages a call.")
 @campaign_options
 def send_zns(
-    source: str,
+    source: str | None,
     template_id: str,
     oa_id: str,
     params: str,
@@ -158,7 +167,7 @@ def send_zns(
 
 
 def run_campaign(
-    source: str,
+    source: str | None,
     columns: Columns,
     channel_with: Callable[..., Channel],
     *,
@@ -196,7 +205,7 @@ def run_campaign(
         how: dict[str, Any] = {"rejects": rejects, "watch": watch, "on_plan": tell, "progress": bar.show}
         with _flags_named():
             if journey is not None:
-                _print_chain(journey.run(approved, told=_Told(bar), **how), as_json=as_json)
+                print_chain(journey.run(approved, told=_Told(bar), **how), as_json=as_json)
                 return
             result = campaign.send(approved, **how)
     if as_json:
@@ -208,7 +217,7 @@ def run_campaign(
 
 @contextmanager
 def _opened_campaign(
-    source: str,
+    source: str | None,
     columns: Columns,
     channel_with: Callable[..., Channel],
     *,
@@ -224,12 +233,15 @@ def _opened_campaign(
     sandbox: bool | None,
     phone_column: str,
     key_column: str | None,
+    from_undelivered: str | None,
+    undelivered_after: str | None,
     **policies: Any,
 ) -> Iterator[Campaign]:
     """`phone_column` and `key_column` are in `columns` already; the policies go on as they are."""
     run_key = check_run_key(run_key)
     rules = guard_of(**{name: policies.pop(name) for name in GUARD_NAMES})
-    if query is None and is_database_address(source):
+    check_source(source, from_undelivered, undelivered_after)
+    if query is None and source is not None and is_database_address(source):
         raise InvalidRequestError("A database needs --query with a SELECT.", field="query")
     when = None if send_at is None else read_time(send_at, "--at", whole_days=False)
     with ExitStack() as stack:
@@ -238,9 +250,12 @@ def _opened_campaign(
         )
         channel = channel_with(client, send_at=when, callback_url=callback_url)
         ledger = stack.enter_context(open_ledger(ledger_url))
+        if from_undelivered is not None and key_column is None:
+            columns = replace(columns, key_column="row_key")
+        people = source_or_undelivered(source, from_undelivered, undelivered_after, client, ledger)
         yield Campaign(
             channel,
-            SqlQuery(source, query) if query is not None else source,
+            SqlQuery(str(people), query) if query is not None else people,
             columns,
             ledger=ledger,
             run_key=run_key,
@@ -285,7 +300,7 @@ class _Told:
             echo(words, err=True)
 
 
-def _print_chain(result: JourneyResult, *, as_json: bool) -> None:
+def print_chain(result: JourneyResult, *, as_json: bool) -> None:
     if as_json:
         print_json(result.as_dict())
         return

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from esms_connectors.cli.channel_options import CHANNEL_OPTIONS, read_options
+from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.ledger import Ledger
+from esms_connectors.recipients.sources import Source
 from esms_connectors.sending.campaign import Campaign
 from esms_connectors.sending.channels.making import read_channel
 from esms_connectors.sending.steps import Journey
 from esms_connectors.sending.steps.plain import read_step
+from esms_connectors.sending.steps.spans import read_span
+from esms_connectors.sending.steps.unreached import undelivered
 
 _ELSE = "--else"
 _META = "esms.steps"
@@ -25,6 +31,53 @@ else_option = click.option(
     help="Who is refused, failed or not delivered to within --after gets this channel, once; its options follow it: "
     "--else sms --text … --after 15m. May be repeated; each counts from the one before.",
 )
+
+
+def undelivered_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--from-undelivered RUN_KEY` in place of SOURCE."""
+    for option in (
+        click.option(
+            "--undelivered-after",
+            metavar="SPAN",
+            help="With --from-undelivered: how long each message had, such as 2h; default: whoever is not delivered to "
+            "now.",
+        ),
+        click.option(
+            "--from-undelivered",
+            metavar="RUN_KEY",
+            help="In place of SOURCE: those whom that run, and the steps behind it, did not reach: refused, failed, or "
+            "not delivered. Columns: phone, row_key (the key), reason.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def source_or_undelivered(
+    source: str | None, run_key: str | None, after: str | None, client: EsmsClient, ledger: Ledger
+) -> Source:
+    """
+    Whom to send to.
+
+    Raises:
+        InvalidRequestError: as `undelivered`.
+    """
+    return undelivered(client, ledger, run_key, after=after) if run_key is not None else source or ""
+
+
+def check_source(source: str | None, run_key: str | None, after: str | None) -> None:
+    """
+    Before anything is opened.
+
+    Raises:
+        InvalidRequestError: none of both is given, or both.
+    """
+    if (source is None) == (run_key is None):
+        raise InvalidRequestError("Give SOURCE, or --from-undelivered RUN_KEY.", field="source")
+    if after is not None:
+        if run_key is None:
+            raise InvalidRequestError("--undelivered-after goes with --from-undelivered.", field="undelivered_after")
+        read_span(after, "--undelivered-after")
 
 
 def _step_command() -> click.Command:

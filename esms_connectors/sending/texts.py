@@ -69,6 +69,8 @@ def columns_of(names: Sequence[str], given: Mapping[str, str], header: Callable[
 
 
 def _column_named(name: str, header: Sequence[str]) -> str:
+    if not header:
+        return name  # a list without rows has no columns, and nobody to be told
     exact = [column for column in header if fold(column) == fold(name)]
     alike = exact or [column for column in header if fold(column).casefold() == fold(name).casefold()]
     if len(alike) == 1:

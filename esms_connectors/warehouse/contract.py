@@ -272,19 +272,14 @@ class Warehouse(abc.ABC):
             f"{self.name} has no views: they are made in a DuckDB file or PostgreSQL. Load the same days there."
         )
 
+    @abc.abstractmethod
     def put_outcomes(self, journey: str, rows: Sequence[tuple[object, ...]]) -> None:
         """
         The outcomes of a campaign in place of what is there of it, all or none.
 
         Args:
             rows: values in the order of `outcomes.OUTCOME_TYPES`.
-
-        Raises:
-            ConfigurationError: it has no such table.
         """
-        raise ConfigurationError(
-            f"{self.name} has no table of outcomes: DuckDB files and PostgreSQL have. Write a CSV there with --out."
-        )
 
     @abc.abstractmethod
     def close(self) -> None:

@@ -55,6 +55,7 @@ from esms_connectors.warehouse.merging import (
     read_load,
     utc,
 )
+from esms_connectors.warehouse.outcomes import OUTCOMES, outcomes_table
 
 if TYPE_CHECKING:
     import duckdb
@@ -78,6 +79,7 @@ ON stored.{row_key} = line.{row_key} AND (stored.{load_number} < line.{load_numb
 WHERE stored.{window_start} <= %s AND stored.{window_end} >= %s
 """
 _LAST_NUMBER = "SELECT max({planned_number}) FROM {esms_loads}"
+_OUTCOME_KEY = ["journey", "run_key", "row_key"]
 _FETCH_ROWS = 20_000
 _KEYS_AT_ONCE = 200
 _ATTEMPTS_TO_CREATE = 3
@@ -191,6 +193,22 @@ class DltWarehouse(Warehouse):
                         removed[table] += int(count)
         return removed
 
+    def put_outcomes(self, journey: str, rows: Sequence[tuple[object, ...]]) -> None:
+        # Rows of a ledger stay, so a later look has those of an earlier one, and none has to be removed without rows.
+        if not rows:
+            return
+        with self._at_work(), self._refusals():
+            dlt = importlib.import_module("dlt")
+            strategy = self._strategy("delete-insert", "upsert")
+            by_key = {"merge_key": "journey"} if strategy == "delete-insert" else {"primary_key": _OUTCOME_KEY}
+            resource = dlt.resource(
+                [outcomes_table(rows)],
+                name=OUTCOMES,
+                write_disposition={"disposition": "merge", "strategy": strategy},
+                **by_key,
+            )
+            self._run([resource])
+
     def close(self) -> None:
         self._forget_pipeline()
 
@@ -263,11 +281,7 @@ class DltWarehouse(Warehouse):
     def _send(self, tables: dict[str, Iterable[pa.Table | pa.RecordBatch]]) -> None:
         """Merge rows into tables of the destination, by their keys."""
         dlt = importlib.import_module("dlt")
-        pipeline = self._get_pipeline()
-        strategies = pipeline.destination.capabilities().supported_merge_strategies or []
-        strategy = next((one for one in ("upsert", "delete-insert") if one in strategies), None)
-        if strategy is None:
-            raise ConfigurationError(f"dlt cannot update rows in {self._destination_name}: choose another destination.")
+        strategy = self._strategy("upsert", "delete-insert")
         resources = [
             dlt.resource(
                 (pa.Table.from_batches([part]) if isinstance(part, pa.RecordBatch) else part for part in parts),
@@ -278,6 +292,18 @@ class DltWarehouse(Warehouse):
             )
             for table, parts in tables.items()
         ]
+        self._run(resources)
+
+    def _strategy(self, *wanted: str) -> str:
+        """The first of these ways to merge that the destination has."""
+        strategies = self._get_pipeline().destination.capabilities().supported_merge_strategies or []
+        found = next((one for one in wanted if one in strategies), None)
+        if found is None:
+            raise ConfigurationError(f"dlt cannot update rows in {self._destination_name}: choose another destination.")
+        return found
+
+    def _run(self, resources: list[Any]) -> None:
+        pipeline = self._get_pipeline()
         with _untracked(pipeline):
             pipeline.run(resources)
 

@@ -6,6 +6,7 @@ One partition a day of Vietnam and message type:
     <root>/esms_sent_messages/day=2026-11-01/type=25/messages.parquet
     <root>/esms_status_history/day=2026-11-01/type=25/history.parquet
     <root>/esms_loads/day=2026-11-01/type=25/loads.parquet
+    <root>/esms_outcomes/<run key, as in a URL>.parquet
 
 What is promised:
 
@@ -21,6 +22,7 @@ What is promised:
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +31,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -62,6 +64,7 @@ from esms_connectors.warehouse.merging import (
     number_after,
     read_load,
 )
+from esms_connectors.warehouse.outcomes import OUTCOME_SCHEMA, OUTCOMES, outcomes_table
 
 if TYPE_CHECKING:
     import duckdb
@@ -69,6 +72,7 @@ if TYPE_CHECKING:
 _FILE_NAMES = {MESSAGES: "messages", HISTORY: "history", LOADS: "loads"}
 _SETTINGS = "_esms_warehouse.json"
 _AT_ONCE = 8
+_LONGEST_NAME = 180  # of 255 bytes, with what a file that is not complete has behind it
 _LOADS_IN_ORDER = f"FROM {LOADS} ORDER BY window_start, window_end"
 _TIME = pa.timestamp("us", tz="UTC")
 
@@ -236,6 +240,16 @@ class FilesWarehouse(Warehouse):
                         removed[table] += count
         return removed
 
+    def put_outcomes(self, journey: str, rows: Sequence[tuple[object, ...]]) -> None:
+        self._store.create_root()
+        self._settle_settings()
+        path = f"{OUTCOMES}/{_file_name(journey)}.{self._kind}"
+        with self._store.exclusive_lock(OUTCOMES), scratch_folder() as scratch:
+            written = scratch / "outcomes"
+            with refusals(self.name, "cannot be written to"):
+                write_file(str(self._kind), written, OUTCOME_SCHEMA, outcomes_table(rows).to_batches())
+            self._store.put(path, written.read_bytes())
+
     def close(self) -> None:
         pass
 
@@ -382,6 +396,14 @@ class FilesWarehouse(Warehouse):
             return
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="esms-files") as pool:
             yield from pool.map(work, partitions)
+
+
+def _file_name(run_key: str) -> str:
+    """A run key may have any character and be long; the name of a file may not."""
+    name = quote(run_key, safe="")
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[:100]}-{hashlib.blake2b(run_key.encode(), digest_size=8).hexdigest()}"
 
 
 class _BoundaryRows:

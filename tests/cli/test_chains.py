@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from running import Run, assert_one_clear_line
@@ -9,6 +10,7 @@ from running import Run, assert_one_clear_line
 from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, EmulatorConfig, Progress
 from esms_connectors.emulator.progress import RealClock
 
+ZNS, SMS = "send_zns_bulk", "send_customer_care_sms"
 ROWS = [f"090100000{number},Lan {number},Goi dau,M{number},15/05/2024" for number in range(3)]
 
 
@@ -84,6 +86,66 @@ def test_the_plan_of_a_chain_sends_nothing(run: Run, emulator: Emulator, custome
     done = chain(run, customers, "--plan")
     assert "step 2  sms to 3 people at most" in done.stdout, done.stderr
     assert emulator.message_count == 0
+
+
+def test_whom_a_run_did_not_reach_is_a_source(run: Run, emulator: Emulator, customers: Path) -> None:
+    """By the key of the first list; of a chain whom no step reached; again under its run key sends nothing."""
+    assert chain(run, customers).returncode == 0
+    for message in emulator.messages():
+        # The first is reached by SMS, the second by ZNS.
+        if (message.phone, message.function) in {("0901000000", SMS), ("0901000001", ZNS)}:
+            emulator.set_status(message.message_id, 5, 1)
+    words = ("send", "viber", "--brandname", DEMO_BRANDNAME, "--text", "Goi lai: {reason}", "--run-key", "last-call")
+    asked = (*words, "--from-undelivered", "evening")
+    for sent in (1, 0):
+        done = run(*asked, "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["sent_by_this_try"] == sent
+    assert [(one.phone, one.content) for one in emulator.messages() if one.function == "send_viber"] == [
+        ("0901000002", "Goi lai: not delivered")
+    ]
+    early = run(
+        *words[:-1], "later", "--from-undelivered", "evening", "--undelivered-after", "2h", "--on-empty", "skip"
+    )
+    assert early.returncode == 0, early.stderr
+    assert len([one for one in emulator.messages() if one.function == "send_viber"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ((), "Give SOURCE, or --from-undelivered"),
+        (("customers.csv", "--from-undelivered", "evening"), "Give SOURCE, or --from-undelivered"),
+        (("customers.csv", "--undelivered-after", "2h"), "goes with --from-undelivered"),
+        (("--from-undelivered", "evening", "--undelivered-after", "soon"), "no span of time"),
+        (("--from-undelivered", "nobody"), "nobody"),
+    ],
+)
+def test_a_source_that_is_none_is_one_line(run: Run, emulator: Emulator, more: tuple[str, ...], words: str) -> None:
+    """Nothing was sent."""
+    done = run("send", "viber", "--brandname", DEMO_BRANDNAME, "--text", "x", "--run-key", "k", *more)
+    assert_one_clear_line(done, 2, words)
+    assert emulator.message_count == 0
+
+
+def test_a_ladder_tells_one_after_the_other(run: Run, emulator: Emulator) -> None:
+    """In their order, until one is delivered; again under the same key nobody; a mistake is one line."""
+
+    def fate(call: Any) -> None:
+        """The first does not get it."""
+        for message in list(emulator.messages()):
+            emulator.set_status(message.message_id, 5, int(message.phone != "0901000001"))
+
+    emulator.on_call("get_balance", fate)
+    words = ("alert", "--text", "Het cho {}", "--brandname", DEMO_BRANDNAME, "--run-key", "disk", "--after", "5m")
+    for _ in range(2):
+        done = run(*words, "--ladder", "0901 000 001,0901000002,0901000003")
+        assert (done.returncode, done.stdout.splitlines()[0]) == (0, "1 delivered"), done.stderr
+    assert [(one.phone, one.content) for one in emulator.messages()] == [
+        ("0901000001", "Het cho {}"),
+        ("0901000002", "Het cho {}"),
+    ]
+    assert_one_clear_line(run(*words, "--ladder", "nobody"), 2, "Nobody can be told")
 
 
 @pytest.mark.parametrize(

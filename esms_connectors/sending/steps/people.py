@@ -94,13 +94,18 @@ class People:
             people[person_of(finding, last=after is None)] += 1
         return people
 
-    def _open_or_not(self) -> Iterator[tuple[timedelta | None, Finding, DateTime]]:
-        """Each person by the last step that they got: how long it has, what is known of it, and its deadline."""
-        reached = self.reached()
+    def present(self) -> Iterator[tuple[StepRow, int, StepRow]]:
+        """Each person: the row of the first step, the last step that they got, counted from 0, and the row of that."""
         for row in self.rows(0):
             index, present = 0, row
             while (following := self.row_after(index, present)) is not None:
                 index, present = index + 1, following
+            yield row, index, present
+
+    def _open_or_not(self) -> Iterator[tuple[timedelta | None, Finding, DateTime]]:
+        """Each person by the last step that they got: how long it has, what is known of it, and its deadline."""
+        reached = self.reached()
+        for row, index, present in self.present():
             if (view := self.views[index]) is None:
                 continue
             after = self.afters[index] if index < len(self.afters) else None

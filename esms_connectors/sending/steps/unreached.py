@@ -8,8 +8,12 @@ from typing import Any
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.ledger import Ledger
-from esms_connectors.sending.steps.looking import look_at_step
+from esms_connectors.sending.steps.looking import Finding
 from esms_connectors.sending.steps.spans import read_span
+from esms_connectors.sending.steps.whole import people_of
+
+# Behind its first attempt, whatever the gateway's clock and the ledger's differ by: their seconds are whole ones.
+_NOW = timedelta(seconds=-10)
 
 
 def undelivered(
@@ -20,8 +24,8 @@ def undelivered(
     after: str | timedelta | float | None = None,
 ) -> list[dict[str, Any]]:
     """
-    Those whom a run did not reach: refused, failed, or not delivered by the deadline. Rows in doubt, and those that the
-    gateway does not show, are not among them.
+    Those whom a run did not reach: refused, failed, or not delivered by the deadline; of a chain whom none of its steps
+    reached. Rows in doubt, and those that the gateway does not show, are not among them.
 
     Args:
         after: how long each message had, such as `15m`; None: whoever is not delivered to now.
@@ -41,12 +45,17 @@ def undelivered(
             "`esms send … --else`, or Journey.",
             field="run_key",
         )
-    span = timedelta() if after is None else read_span(after, "after")
-    view = look_at_step(client, ledger, run_key)
+    span = _NOW if after is None else read_span(after, "after")
+    people = people_of(client, ledger, run_key)
+    reached = people.reached()
     found = []
-    for row in sorted(view.rows.values(), key=lambda row: (row.line, row.request_id)):
+    for first, index, row in sorted(people.present(), key=lambda one: (one[0].line, one[0].request_id)):
+        view = people.views[index]
+        if view is None or first.erased or first.row_key in reached:
+            continue
         finding = view.finding(row, span)
-        if finding.hands_on and not row.erased:
-            reason = view.reason(row, finding, span) if span or finding.value != "undelivered" else "not delivered"
-            found.append({"phone": row.phone, "row_key": row.row_key, "reason": reason})
+        if finding.hands_on:
+            late = after is None and finding is Finding.UNDELIVERED
+            reason = "not delivered" if late else view.reason(row, finding, span)
+            found.append({"phone": first.phone, "row_key": first.row_key, "reason": reason})
     return found

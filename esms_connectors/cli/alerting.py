@@ -1,0 +1,55 @@
+"""`esms alert`: people on call are told, one after the other."""
+
+from __future__ import annotations
+
+import click
+
+from esms_connectors.cli.output import json_option
+from esms_connectors.cli.sending import print_chain
+from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger
+from esms_connectors.ledger.keys import check_run_key
+from esms_connectors.sending.steps import alert_ladder
+
+
+@click.command()
+@click.option("--ladder", required=True, metavar="PHONES", help="In the order in which they are told: 0901…,0902…")
+@click.option("--text", required=True, help="What to say. Braces are no placeholders.")
+@click.option("--brandname", required=True, help="The registered sender ID.")
+@click.option("--run-key", required=True, help="Names the alert: under it nobody is told twice.")
+@click.option("--after", default="5m", show_default=True, metavar="SPAN", help="How long each has: 5m, 90s.")
+@click.option("--poll-seconds", type=click.FloatRange(min=0.05), default=10.0, show_default=True, help="Between looks.")
+@ledger_option
+@connection_options
+@json_option
+def alert(
+    ladder: str,
+    text: str,
+    brandname: str,
+    run_key: str,
+    after: str,
+    poll_seconds: float,
+    ledger_url: str | None,
+    base_url: str | None,
+    sandbox: bool | None,
+    as_json: bool,
+) -> None:
+    """
+    Tell the first phone by SMS, wait for its delivery, and tell the next one where it does not come in time.
+
+    \b
+    Example:
+      esms alert --ladder 0901888484,0912345678 --brandname MyBrand --after 5m \\
+          --text "Nightly load failed" --run-key nightly-2026-11-21
+    """
+    with open_client(base_url, sandbox) as client, open_ledger(ledger_url) as ledger:
+        journey = alert_ladder(
+            client,
+            ledger,
+            ladder,
+            text,
+            brandname,
+            run_key=check_run_key(run_key),
+            after=after,
+            poll_seconds=poll_seconds,
+        )
+        print_chain(journey.run(), as_json=as_json)
