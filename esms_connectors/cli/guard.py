@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 import click
 import pendulum
 from rich.table import Table
+from rich.text import Text
 
-from esms_connectors.cli.output import json_option, print_json
+from esms_connectors.cli.output import json_option, print_json, print_table
+from esms_connectors.cli.pulling import need_columns
 from esms_connectors.cli.settings import ledger_option, open_ledger
 from esms_connectors.cli.streams import until_closed
-from esms_connectors.cli.terminal import Console, echo
+from esms_connectors.cli.terminal import echo, printable
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone
 from esms_connectors.gateway.times import read_time
@@ -23,6 +26,8 @@ from esms_connectors.sending.guard.choice import GuardChoice
 from esms_connectors.sending.guard.rules import RULES
 from esms_connectors.sending.guard.settings import OVERRIDABLE
 
+# After so long a number may be somebody else's.
+_DEAD_DAYS = 180
 who_option = click.option("--who", help="Your name, for the record; default: the user of this machine.")
 
 
@@ -193,7 +198,13 @@ def suppress_add(
 @click.argument("source")
 @click.option("--phone-column", default="phone", show_default=True)
 @click.option("--query", help="SELECT … when SOURCE is a database URL.")
-@click.option("--reason", required=True, help="Why, such as: Do-Not-Call list of November.")
+@click.option(
+    "--dead",
+    type=click.IntRange(min=2),
+    metavar="RUNS",
+    help="SOURCE is a warehouse: phones to which the SMS of so many runs failed, and none was delivered since.",
+)
+@click.option("--reason", help="Why, such as: Do-Not-Call list of November. Needed without --dead.")
 @_expires
 @ledger_option
 @json_option
@@ -201,19 +212,28 @@ def suppress_import(
     source: str,
     phone_column: str,
     query: str | None,
-    reason: str,
+    dead: int | None,
+    reason: str | None,
     expires: str | None,
     ledger_url: str | None,
     as_json: bool,
 ) -> None:
     """
-    Put the phones of a file or a query on the list: the Do-Not-Call file, people who opted out.
+    Put the phones of a file or a query on the list: the Do-Not-Call file, people who opted out, dead numbers.
+
+    Dead numbers come off after 180 days, unless --expires says otherwise: numbers are given to others.
 
     \b
-    Example:
+    Examples:
       esms suppress import dnc.csv --reason "Do-Not-Call list"
+      esms suppress import duckdb:///esms.duckdb --dead 3
     """
     until = None if expires is None else read_time(expires, "--expires")
+    if dead is not None:
+        _import_dead(source, dead, reason, until, ledger_url, as_json=as_json)
+        return
+    if reason is None:
+        raise InvalidRequestError("Say why: --reason.", field="reason")
     rows = read_recipients(
         SqlQuery(source, query) if query is not None else source, Columns(phone_column, ()), duplicates="merge"
     )
@@ -231,6 +251,27 @@ def suppress_import(
         print_json({"added": added, "phones": counts["read"], "rows_that_are_no_phone": refused})
         return
     echo(f"{added} added, {counts['read'] - added} were on it, {refused} rows have no phone that can be sent to")
+
+
+def _import_dead(
+    address: str, runs: int, reason: str | None, until: datetime | None, ledger_url: str | None, *, as_json: bool
+) -> None:
+    need_columns()
+    from esms_connectors.warehouse import open_warehouse
+    from esms_connectors.warehouse.dead_numbers import dead_phones
+
+    with open_warehouse(address) as warehouse, open_ledger(ledger_url) as ledger:
+        phones = dead_phones(warehouse, runs)
+        added = ledger.guard.suppression.add(
+            phones,
+            reason=reason or f"the SMS of {runs} runs failed",
+            source="sent data",
+            expires=until or ledger.now().add(days=_DEAD_DAYS),
+        )
+    if as_json:
+        print_json({"added": added, "phones": len(phones)})
+        return
+    echo(f"{added} added, {len(phones) - added} were on it")
 
 
 @suppress.command("list")
@@ -305,7 +346,8 @@ def guard_show(path: str | None, as_json: bool) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in settings.items():
         shown = ", ".join(value) if isinstance(value, list) else "any" if value is None else str(value)
-        table.add_row(name, shown, in_force.origins[name])
-    Console().print(table)
+        # Plain text: a word such as [QC] is no mark-up.
+        table.add_row(name, Text(printable(shown)), Text(printable(in_force.origins[name])))
+    print_table(table)
     for rule in RULES.values():
         echo(f"{rule.name.value}: {rule.english} ({rule.source})")

@@ -212,5 +212,7 @@ def print_separated(names: Sequence[str], rows: Iterable[Sequence[Any]], *, csv:
 def print_table(table: Table) -> None:
     """A table; in a pipe nothing of it is cut or folded."""
     console = Console()
-    width = None if console.is_terminal else 100_000
-    console.print(table, width=width, crop=False, no_wrap=True, overflow="ignore")
+    if not console.is_terminal:
+        # Rich takes no width from `print` that is more than the console's own.
+        console = Console(width=100_000)
+    console.print(table, crop=False, no_wrap=True, overflow="ignore")

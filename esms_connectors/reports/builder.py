@@ -14,7 +14,14 @@ from esms_connectors.ledger import Ledger
 from esms_connectors.reports.carriers import CARRIERS
 from esms_connectors.reports.chains import chain_tables
 from esms_connectors.reports.coverage import Coverage, coverage_of
-from esms_connectors.reports.funnel import LedgerCounts, count_ledger, funnel_tables, reasons_table, type_term
+from esms_connectors.reports.funnel import (
+    LedgerCounts,
+    count_ledger,
+    funnel_tables,
+    guard_tables,
+    reasons_table,
+    type_term,
+)
 from esms_connectors.reports.masking import without_phones
 from esms_connectors.reports.model import Cell, Figure, Kind, Note, Period, Report, Row, Table, Term
 from esms_connectors.reports.queries import (
@@ -171,6 +178,7 @@ class _ReportBuilder:
             self._days(),
             self._types(),
             self._campaigns(),
+            *guard_tables(self._counts),
             *self._chains,
             *self._carriers(),
             reasons_table(self._counts, outcomes, MOST_REASONS),

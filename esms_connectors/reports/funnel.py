@@ -15,11 +15,12 @@ from esms_connectors.gateway.codes import CODES
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.states import DeliveryState
 from esms_connectors.ledger import Ledger
-from esms_connectors.ledger.rows import SMS_TYPES_OF_KIND, SendState
+from esms_connectors.ledger.rows import SMS_TYPES_OF_KIND, SendState, rule_of
 from esms_connectors.reports.masking import without_phones
 from esms_connectors.reports.model import Cell, Note, Period, Row, Table, Term
 from esms_connectors.reports.queries import Outcome
 from esms_connectors.reports.tables import TABLES
+from esms_connectors.sending.guard.rules import RULES, RuleName
 
 PLANNED, ACCEPTED, SENT, DELIVERED = (Term(f"stage.{name}") for name in ("planned", "accepted", "sent", "delivered"))
 
@@ -48,17 +49,21 @@ class LedgerCounts:
         rows: (state, code) -> rows.
         campaigns: that the runs send under.
         without_campaign: runs whose messages carry none, such as advertising; their rows are not counted.
+        skipped: rule of the guard -> rows that it left out, of all runs.
     """
 
     rows: Counter[tuple[SendState, str | None]] = field(default_factory=Counter)
     campaigns: set[str] = field(default_factory=set)
     without_campaign: set[str] = field(default_factory=set)
+    skipped: Counter[str] = field(default_factory=Counter)
 
 
 def count_ledger(ledger: Ledger, period: Period) -> LedgerCounts:
     counts = LedgerCounts()
     for about, state, code, rows in ledger.count_sends(period.start, period.end):
         campaign = about.get("campaign") or ""
+        if (rule := rule_of(code)) is not None:
+            counts.skipped[rule] += rows
         if not campaign or about.get("kind") not in SMS_TYPES_OF_KIND:
             counts.without_campaign.add(campaign)
             continue
@@ -140,6 +145,17 @@ def reasons_table(counts: LedgerCounts | None, outcomes: Iterable[Outcome], most
     return Table("reasons", TABLES["reasons"], shown, notes=cut)
 
 
+def guard_tables(counts: LedgerCounts | None) -> tuple[Table, ...]:
+    """What the guard left out, by rule, the most first; none where it left nobody out."""
+    if counts is None or not counts.skipped:
+        return ()
+    rows: list[Row] = [
+        (Term(f"rule.{rule}"), messages, RULES[RuleName(rule)].source, Term(f"rule_to_do.{rule}"))
+        for rule, messages in sorted(counts.skipped.items(), key=lambda one: (-one[1], one[0]))
+    ]
+    return (Table("guard", TABLES["guard"], tuple(rows)),)
+
+
 def reason_of(outcome: Outcome) -> Reason:
     """Why a row of the warehouse is not delivered."""
     name = outcome.state.value
@@ -186,6 +202,8 @@ def _not_accepted(counts: LedgerCounts, found: int) -> Counter[Reason]:
 
 
 def _ledger_reason(state: SendState, code: str | None) -> Reason:
+    if (rule := rule_of(code)) is not None:
+        return Reason(Term(f"rule.{rule}"), Term(f"rule_to_do.{rule}"))
     if code and state in (SendState.REJECTED, SendState.NOT_SENT):
         known = CODES.get(code)
         to_do = f"to_do.ledger.{state.value}" if known is None else f"recovery.{known.recovery.name}"

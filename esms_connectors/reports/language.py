@@ -17,6 +17,7 @@ from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestErr
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.reports.model import Cell, Figure, Kind, Note, Period, Term
 from esms_connectors.reports.words import WORDS
+from esms_connectors.sending.guard.rules import RULES, RuleName
 
 try:
     from babel import Locale
@@ -63,6 +64,12 @@ class Language:
         match family:
             case "type":
                 return self.word("type.other").format(number=rest)
+            case "rule" | "rule_to_do" if rest in RULES:
+                rule = RULES[RuleName(rest)]
+                english, vietnamese = (
+                    (rule.english, rule.vietnamese) if family == "rule" else (rule.what_to_do, rule.what_to_do_vi)
+                )
+                return vietnamese if self.code == "vi" else english
             case "code":
                 known = CODES.get(rest)
                 if known is None:

@@ -38,6 +38,13 @@ TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
             Column("share", Kind.SHARE),
             Column("to_do", Kind.TERM),
         ),
+        # Rows that a rule of the guard left out, of all runs that began in the period; there only where it did.
+        "guard": (
+            Column("rule", Kind.TERM),
+            Column("messages", Kind.COUNT),
+            Column("source", Kind.TEXT),
+            Column("to_do", Kind.TERM),
+        ),
         "days": (Column("day", Kind.DAY), *_MEASURES),
         "types": (Column("sms_type", Kind.TERM), *_MEASURES),
         # The last row may be the Term `others`; a name of None is the Term `no_campaign`.

@@ -69,6 +69,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         # --- tables ---
         "table.funnel": ("From plan to phone", "Từ kế hoạch đến người nhận"),
         "table.losses": ("Where messages were lost", "Tin bị mất ở đâu"),
+        "table.guard": ("Left out by the rules", "Không gửi theo quy định"),
         "table.days": ("By day", "Theo ngày"),
         "table.types": ("By type", "Theo loại tin"),
         "table.campaigns": ("By campaign", "Theo chiến dịch"),
@@ -85,6 +86,8 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "column.messages": ("Messages", "Số tin"),
         "column.share": ("Share", "Tỷ lệ"),
         "column.lost": ("Lost here", "Mất ở bước này"),
+        "column.rule": ("Rule", "Quy định"),
+        "column.source": ("Source", "Căn cứ"),
         "column.reason": ("Reason", "Lý do"),
         "column.code": ("Code", "Mã"),
         "column.to_do": ("What to do", "Cách xử lý"),

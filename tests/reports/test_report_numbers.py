@@ -36,10 +36,11 @@ from esms_connectors.emulator.faults import drop_after
 from esms_connectors.gateway.phones import read_phone
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Recipient
-from esms_connectors.reports import Report
+from esms_connectors.reports import Report, render_report
 from esms_connectors.reports.carriers import CARRIERS
 from esms_connectors.sending.bulk import send_bulk
 from esms_connectors.sending.channels import ZnsChannel
+from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.warehouse import Privacy
 from esms_connectors.warehouse.privacy import PhoneForm
 
@@ -244,6 +245,33 @@ def test_the_funnel_follows_the_campaigns_of_the_ledger(
     }
     assert {row[0]: row[3] for row in report.tables["reasons"].rows if row[2] == "99"} == {"code.99": 8}
     assert report.headline[0].value == len(ours) + 1
+
+
+def test_what_the_guard_left_out_has_a_section_of_its_own(
+    gateway: Emulator, duckdb_address: str, load: Load, client: EsmsClient, tmp_path: Any
+) -> None:
+    """By rule, with its source and what to do, in either language; no code of the gateway's, and none of the sent."""
+    today = gateway.clock.now.start_of("day")  # type: ignore[attr-defined]
+    planned = people(40)
+    rules = GuardSettings().changed({"suppress_care": True, "transaction_cap": 1})
+    with Ledger.open(tmp_path / "ledger.sqlite", now=lambda: gateway.clock.now) as ledger:  # type: ignore[attr-defined]
+        channel = ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID)
+        send_bulk(channel, planned[:4], ledger=ledger, run_key="first", guard=rules)
+        ledger.guard.suppression.add([one.phone for one in planned[-7:]], reason="refused")
+        send_bulk(channel, planned, ledger=ledger, run_key="second", guard=rules)
+        gateway.advance(hours=3)
+        load(duckdb_address, today, today.add(days=1), sms_types=[25])
+        report = report_on(duckdb_address, today, today.add(days=1), ledger=ledger, now=gateway.clock.now)  # type: ignore[attr-defined]
+    assert [(row[0], row[1]) for row in report.tables["guard"].rows] == [("rule.suppression", 7), ("rule.frequency", 4)]
+    check_funnel_adds_up(report)
+    lost = {row[1]: (row[2], row[3]) for row in report.tables["losses"].rows if row[0] == "stage.accepted"}
+    assert lost == {"rule.suppression": (None, 7), "rule.frequency": (None, 4)}
+    shown = {code: render_report(report, ".md", language=code)[""].decode() for code in ("en", "vi")}
+    assert "Phones on the suppression list get no advertising" in shown["en"]
+    assert "articles 7 and 11" in shown["en"]
+    assert "Số trong danh sách từ chối không nhận tin quảng cáo" in shown["vi"]
+    assert "Không gửi theo quy định" in shown["vi"]
+    assert "rule" not in shown["vi"].lower()
 
 
 def test_a_ledger_without_a_run_in_the_period_leaves_the_funnel_to_the_gateway(
