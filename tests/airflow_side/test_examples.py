@@ -65,3 +65,9 @@ def test_nobody_is_named_in_an_example(name: str) -> None:
     text = (FOLDER / f"{name}.py").read_text(encoding="utf-8")
     assert mask_phones(text) == text
     assert "SecretKey" not in text
+
+
+def test_a_fallback_with_its_report_is_short() -> None:
+    """The DAG and the flow that the page shows, imports included."""
+    for file in (FOLDER / "zns_else_sms.py", FOLDER.parent / "flows_examples" / "zns_else_sms.py"):
+        assert len(file.read_text(encoding="utf-8").splitlines()) < 25

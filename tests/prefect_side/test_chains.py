@@ -168,6 +168,7 @@ def test_the_example_does_what_its_first_line_says(
     gateway.on_call("get_balance", fate)
     for _ in range(2):
         told = zns_else_sms(str(customers(3)), "march")
+        assert (told["expected"], told["delivered"]) == (3, 3)
         assert [step["accepted"] for step in told["steps"]] == [3, 1]
         assert told["steps"][1]["reasons"] == {"failed": 1}
     assert gateway.message_count == 4

@@ -156,7 +156,9 @@ def test_whom_the_zns_does_not_reach_gets_an_sms(world: World, examples: Example
     assert reached == Counter({phone: 2 if fails_by_zns(phone) else 1 for phone in reached})
     assert 2 in reached.values()
     (page,) = world.airflow.result("zns_else_sms", run, "report")["files"]
-    assert not [phone for phone in reached if phone in Path(page).read_text(encoding="utf-8")]
+    shown = Path(page).read_text(encoding="utf-8")
+    assert not [phone for phone in reached if phone in shown]
+    assert "Campaigns with a fallback" in shown
 
 
 def test_examples_of_a_schedule_are_about_another_day_the_next_time(world: World, examples: Examples) -> None:
