@@ -257,6 +257,10 @@ $(DOCS)/.ready: locks/docs.txt | $(filter .uv/bin/uv,$(UV))
 	@$(UV) pip sync --quiet --python $(@D) --require-hashes $<
 	@touch $@
 
+.PHONY: pictures
+pictures: $(CORE)/.ready ## draw the pictures of the documentation anew
+	@PYTHONPATH=tests $(CORE)/bin/python tests/documentation/pictures.py
+
 .PHONY: lock-docs
 lock-docs: | $(filter .uv/bin/uv,$(UV)) ## write locks/docs.txt from what `make lock` resolved
 	@$(UV) export --quiet --frozen --no-emit-project --no-header --no-annotate --format requirements.txt \
