@@ -370,6 +370,7 @@ class CampaignOperator(SendingOperator):
             ),
             conflicts="skip" if self.conflicts == "skip" else "refuse",
             reconcile_before_repeat=self.reconcile_before_repeat,
+            send_at_text=self.send_at if isinstance(self.send_at, str) else None,
             price_vnd=read_price(self.price_vnd),
             guard=self._guard(hook, context),
         )

@@ -43,7 +43,7 @@ from esms_connectors.recipients.queries import is_database_address
 from esms_connectors.sending.bulk import Counters
 from esms_connectors.sending.campaign import Campaign
 from esms_connectors.sending.channels import Channel, ZnsChannel
-from esms_connectors.sending.plan import Plan, check_plan
+from esms_connectors.sending.plan import Plan
 from esms_connectors.sending.policy import DEFAULT_AT_LEAST, read_price
 from esms_connectors.sending.steps import JourneyResult
 
@@ -188,10 +188,9 @@ def run_campaign(
         watch = files.enter_context(_checking(console))
         journey = journey_of(campaign)
         if plan_only:
-            planned = campaign.plan(rejects, watch=watch) if journey is None else journey.plan(rejects, watch=watch)
+            what: dict[str, Any] = {"watch": watch, "approved": approved}
+            planned = campaign.plan(rejects, **what) if journey is None else journey.plan(rejects, **what)
             plan, *later = (planned,) if isinstance(planned, Plan) else planned
-            if approved is not None:
-                check_plan(approved, plan)
             _show_plan(plan, save_plan, later, as_json=as_json)
             if not plan.good:
                 raise SystemExit(NOT_GOOD)
@@ -260,6 +259,7 @@ def _opened_campaign(
             ledger=ledger,
             run_key=run_key,
             threads=threads,
+            send_at_text=send_at,
             price_vnd=read_price(price, "--price"),
             guard=rules,
             **policies,

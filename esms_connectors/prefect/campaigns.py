@@ -36,6 +36,7 @@ from esms_connectors.sending.channels import Channel, ZnsChannel
 from esms_connectors.sending.channels.making import takes
 from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.sending.guard.choice import GuardChoice
+from esms_connectors.sending.plan import planned_time
 from esms_connectors.sending.policy import OnEmpty
 
 # Prefect servers drop task runs far beyond; a bigger campaign gets bigger shards.
@@ -160,6 +161,12 @@ class CampaignForm(BaseModel):
         dated: Self = self.model_copy(update=changes)
         return dated
 
+    def as_approved(self, plan: Mapping[str, Any] | None) -> Self:
+        """With the time of sending of a plan that was made by the same words: workers read them once more."""
+        words = self.send_at if isinstance(self.send_at, str) else None
+        planned = planned_time(plan, words)
+        return self if planned is None else self.model_copy(update={"send_at": planned})
+
     def time_of_sending(self) -> DateTime | None:
         """Words go by the time that the run was scheduled for."""
         return None if self.send_at is None else point_in_time(self.send_at, "send_at", whole_days=False)
@@ -203,6 +210,7 @@ class CampaignForm(BaseModel):
                 on_empty=self.on_empty or "fail",
                 conflicts=self.conflicts,
                 reconcile_before_repeat=self.reconcile_before_repeat,
+                send_at_text=self.send_at if isinstance(self.send_at, str) else None,
                 price_vnd=self.price_vnd,
                 guard=guard or GuardSettings(),
             )

@@ -116,7 +116,7 @@ def zns_campaign(
             raise InvalidRequestError(f"{name} is at least 1.", field=name)
     logger = get_run_logger()
     runs_here()
-    campaign = campaign.of_this_run()
+    campaign = campaign.of_this_run().as_approved(plan)
     _warn_of_local_storage(campaign.ledger)
     started = time.monotonic()
     # One that was approved must be the one that is sent, also after a suspension or a retry.

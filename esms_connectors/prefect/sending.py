@@ -40,7 +40,7 @@ from esms_connectors.sending import bulk, one_sms
 from esms_connectors.sending.bulk import Counters, ShardResult
 from esms_connectors.sending.channels import ZnsChannel
 from esms_connectors.sending.guard import GuardSettings
-from esms_connectors.sending.plan import check_plan, price_of
+from esms_connectors.sending.plan import price_of
 from esms_connectors.sending.policy import time_to_send
 
 
@@ -245,10 +245,10 @@ def plan_zns_bulk(
         if rejects is not None:
             stack.enter_context(rejects)
         cutter, template = Cutter(campaign.chunk_size), opened.channel.row_rules()
-        plan = opened.plan(rejects, watch=lambda rows: cutter.watch(in_template_order(rows, template)))
+        plan = opened.plan(
+            rejects, watch=lambda rows: cutter.watch(in_template_order(rows, template)), approved=approved
+        )
         label, sandbox = account.block.account, account.client.sandbox
-        if approved is not None:
-            check_plan(approved, plan)
         refusal = None
         try:
             opened.check_reach(plan)

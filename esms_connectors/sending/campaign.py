@@ -25,7 +25,7 @@ from esms_connectors.sending.bulk import DEFAULT_THREADS, BulkIncompleteError, R
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.sending.guard.before import check_plan_of, problems
-from esms_connectors.sending.plan import Plan, check_plan, plan_bulk
+from esms_connectors.sending.plan import Plan, check_plan, plan_bulk, planned_time
 from esms_connectors.sending.policy import (
     DEFAULT_AT_LEAST,
     OnEmpty,
@@ -72,6 +72,8 @@ class Campaign:
             those. The plan counts them, and its rejects list them.
         price_vnd: of one message, or of a segment of an SMS; None takes that of the last message of the kind.
         guard: the rules in force, see `esms_connectors.sending.guard`.
+        send_at_text: the words that `send_at` of the channel was read from, such as `+2h`. With a plan that was made by
+            the same words they mean what they did then.
         duplicates: rows with one phone: merge, or keep; None merges unless there is a key column.
         The rest as in `read_recipients` and `send_bulk`.
     """
@@ -97,6 +99,7 @@ class Campaign:
     conflicts: Literal["refuse", "skip"] = field(default="refuse", kw_only=True)
     price_vnd: Decimal | None = field(default=None, kw_only=True)
     guard: GuardSettings = field(default_factory=GuardSettings, kw_only=True)
+    send_at_text: str | None = field(default=None, kw_only=True)
     _placed: dict[str, str] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -173,7 +176,13 @@ class Campaign:
         self.ledger.check_run(self.run_key, self.channel.kind, about)
         return _AgainstLedger(self.ledger, self.run_key, self.channel)
 
-    def plan(self, rejects: RejectsFile | None = None, *, watch: Watch | None = None) -> Plan:
+    def plan(
+        self,
+        rejects: RejectsFile | None = None,
+        *,
+        watch: Watch | None = None,
+        approved: Plan | Mapping[str, Any] | None = None,
+    ) -> Plan:
         """
         Read and check every row, and say what sending would do. Sends nothing.
 
@@ -181,12 +190,24 @@ class Campaign:
             rejects: gets the rows that cannot be sent, and those that were sent as something else before; the caller
                 closes it.
             watch: sees each recipient go by, so that nobody has to read the source for it once more.
+            approved: a plan, or its JSON; another one now is an error.
 
         Raises:
+            PlanChangedError: it is not what was approved.
             InvalidRequestError: source, columns and channel do not fit together, or the run key was used before with
                 another template, OA or key column; see also `time_to_send`.
             GatewayError, NotSentError, OutcomeUnknownError: template, balance or price could not be read.
         """
+        plan = self._planned(rejects, watch, approved)
+        if approved is not None:
+            check_plan(approved, plan)
+        return plan
+
+    def _planned(
+        self, rejects: RejectsFile | None, watch: Watch | None, approved: Plan | Mapping[str, Any] | None
+    ) -> Plan:
+        if (send_at := planned_time(approved, self.send_at_text)) is not None:
+            self.channel = replace(self.channel, send_at=send_at)
         time_to_send(self.channel.send_at, self.ledger, self.run_key)
         report = ReadReport()
         known = self._against_ledger()
@@ -203,7 +224,12 @@ class Campaign:
             price_vnd=self.price_vnd,
         )
         found, advice = problems(self.guard, self.channel, self.ledger, plan)
-        return replace(plan, problems=(*found, *plan.problems, *advice), good=plan.good and not found)
+        return replace(
+            plan,
+            problems=(*found, *plan.problems, *advice),
+            good=plan.good and not found,
+            send_at_text=self.send_at_text,
+        )
 
     def check_reach(self, plan: Plan) -> None:
         """
@@ -256,7 +282,7 @@ class Campaign:
             BulkIncompleteError: fewer rows were accepted than `at_least`, or rows are not settled.
             SourceChangedError: the second reading brought other rows than the first.
         """
-        checked = self.plan(rejects, watch=watch)
+        checked = self._planned(rejects, watch, plan)
         if rejects is not None:
             rejects.close()
         if on_plan is not None:

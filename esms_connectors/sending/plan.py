@@ -11,10 +11,12 @@ from decimal import Decimal
 from typing import Any
 
 import pendulum
+from pendulum import DateTime
 
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.sms_text import SmsText
+from esms_connectors.gateway.times import read_time
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.recipients import ReadReport, Recipient
 from esms_connectors.sending.channels import Channel
@@ -58,6 +60,7 @@ class Plan:
         chunks: calls to the gateway.
         segments, longest_segments: SMS only: segments of all messages, and of the longest.
         unicode_messages: SMS only: messages that travel as Unicode, with `forced_by` saying which characters do it.
+        send_at_text: the words that the time of sending was given by, such as `+2h`; the time itself is in `about`.
         price_vnd: of one message (one segment for SMS); `price_from` says where it comes from, None when unknown.
         cost_vnd, balance_vnd, left_vnd: estimate; None when the price is unknown.
         previews: SMS only: the first message, the longest and the one of most segments; in no JSON.
@@ -81,6 +84,7 @@ class Plan:
     longest_segments: int = 0
     unicode_messages: int = 0
     forced_by: Mapping[str, int] = field(default_factory=dict)
+    send_at_text: str | None = None
     price_vnd: Decimal | None = None
     price_from: str = ""
     balance_vnd: Decimal | None = None
@@ -136,6 +140,7 @@ class Plan:
             "longest_segments": self.longest_segments,
             "unicode_messages": self.unicode_messages,
             "forced_by": dict(self.forced_by),
+            "send_at_text": self.send_at_text,
             "price_vnd": money(self.price_vnd),
             "price_from": self.price_from,
             "cost_vnd": money(self.cost_vnd),
@@ -146,6 +151,19 @@ class Plan:
             "ledger": self.ledger,
             "rejects": self.rejects,
         }
+
+
+def planned_time(approved: Plan | Mapping[str, Any] | None, send_at_text: str | None) -> DateTime | None:
+    """
+    The time of sending that was approved, where it was given by the same words: `+2h` means two hours from when the
+    plan was made. None where there is no such time.
+    """
+    plan = approved.as_dict() if isinstance(approved, Plan) else approved
+    if not isinstance(plan, Mapping) or send_at_text is None or plan.get("send_at_text") != send_at_text:
+        return None
+    about = plan.get("about")
+    planned = about.get("send_at") if isinstance(about, Mapping) else None
+    return None if planned is None else read_time(planned, "send_at", needs_zone=True)
 
 
 def check_plan(approved: Plan | Mapping[str, Any], now: Plan) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +61,7 @@ def test_airflow(case: Case, world: World, connect: Callable[..., None], runs: R
             template_params=PARAMS,
             ledger_url=order.ledger or world.ledger,
             run_key=order.run_key,
-            send_at=None if order.send_at is None else world.now + timedelta(hours=order.send_at),
+            send_at=world.send_at(order),
             at_least=order.at_least,
             on_empty=order.on_empty,
             conflicts=order.conflicts,

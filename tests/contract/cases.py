@@ -89,6 +89,7 @@ PLAN_KEYS = frozenset(
         "longest_segments",
         "unicode_messages",
         "forced_by",
+        "send_at_text",
         "price_vnd",
         "price_from",
         "cost_vnd",
@@ -110,7 +111,7 @@ class Order:
     Attributes:
         people: who stands in the list, a number each; a text is a phone that cannot be sent to.
         service: what they are told; another one is another content.
-        send_at: hours from now.
+        send_at: hours from now; or the words of a person, whatever hour it is.
         plan: with the plan that the step before has made.
         shut: messages of the kind have their hours at another time of the day.
         hours, max_cost_vnd, guard, overrides: what is said of the guard; a message costs 300 VND where there is a
@@ -120,7 +121,7 @@ class Order:
     people: tuple[int | str, ...] = (1, 2, 3)
     service: str = "Gội đầu"
     run_key: str = "evening"
-    send_at: float | None = None
+    send_at: float | str | None = None
     at_least: float | None = 1.0
     on_empty: str | None = "fail"
     conflicts: str = "refuse"
@@ -195,6 +196,9 @@ class World:
         account = Credentials(DEMO_API_KEY, DEMO_SECRET_KEY).account_at(self.server.base_url)
         with Ledger.open(self.ledger) as ledger:
             ledger.facts.learn(account, SEND_ZNS_BULK.name, IdFact(True, ledger.now()))
+
+    def send_at(self, order: Order) -> datetime | str | None:
+        return self.now + timedelta(hours=order.send_at) if isinstance(order.send_at, int | float) else order.send_at
 
     def rules(self, order: Order) -> dict[str, Any]:
         """Settings of the guard by name."""
@@ -420,6 +424,15 @@ CASES = (
             Step(Order(send_at=5, plan=True), "refused", "send_at is"),
             Step(Order(plan=True), "refused", "send_at is None and was"),
             Step(Order(send_at=2, plan=True), "sent", counts=_all(3)),
+        ),
+        (1, 2, 3),
+    ),
+    Case(
+        "a time of sending in words, which means what it did when the plan was made",
+        (
+            Step(Order(send_at="+30h", dry_run=True), "planned", counts={"to_send": 3, "send_at_text": "+30h"}),
+            Step(Order(send_at="+31h", plan=True), "refused", "send_at is"),
+            Step(Order(send_at="+30h", plan=True), "sent", counts=_all(3)),
         ),
         (1, 2, 3),
     ),

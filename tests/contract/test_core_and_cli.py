@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from esms_processes import Esms
 
 from esms_connectors import Credentials, EsmsClient, EsmsError
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_BRANDNAME, DEMO_SECRET_KEY, Emulator, EmulatorServer
+from esms_connectors.gateway.times import read_time
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Columns, RejectsFile
 from esms_connectors.sending.alerts import AlertEvent, send_alert
@@ -48,7 +48,8 @@ def world(server: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def core(world: World, order: Order) -> Answer:
     rejects = RejectsFile(world.rejects) if order.rejects else None
     credentials = Credentials(DEMO_API_KEY, DEMO_SECRET_KEY)
-    send_at = None if order.send_at is None else world.now + timedelta(hours=order.send_at)
+    given = world.send_at(order)
+    send_at = None if given is None else read_time(given, "send_at", whole_days=False)
     try:
         with (
             EsmsClient(credentials, base_url=world.server.base_url, sandbox=order.sandbox) as client,
@@ -63,6 +64,7 @@ def core(world: World, order: Order) -> Answer:
                 at_least=order.at_least,
                 on_empty=order.on_empty,  # type: ignore[arg-type]
                 conflicts=order.conflicts,  # type: ignore[arg-type]
+                send_at_text=given if isinstance(given, str) else None,
                 price_vnd=None if order.max_cost_vnd is None else Decimal(300),
                 guard=GuardChoice(
                     hours=order.hours,
@@ -95,8 +97,8 @@ def cli(esms: Esms) -> Front:
             "--conflicts": order.conflicts,
             "--at-least": 0 if order.at_least is None else order.at_least,
         }
-        if order.send_at is not None:
-            flags["--at"] = (world.now + timedelta(hours=order.send_at)).isoformat()
+        if (send_at := world.send_at(order)) is not None:
+            flags["--at"] = send_at
         if order.rejects:
             flags["--rejects"] = world.rejects
         if order.plan:

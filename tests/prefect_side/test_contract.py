@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -52,7 +51,7 @@ def prefect(world: World, order: Order, credentials: EsmsCredentials) -> Answer:
             template_id=TEMPLATE_ID,
             oa_id=OA_ID,
             params=PARAMS.split(","),
-            send_at=None if order.send_at is None else world.now + timedelta(hours=order.send_at),
+            send_at=world.send_at(order),
             at_least=order.at_least,
             on_empty=order.on_empty,
             conflicts=order.conflicts,
