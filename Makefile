@@ -290,6 +290,11 @@ bench-airflow: $(AIRFLOW)/.ready ## what Airflow adds to a campaign, and a milli
 	$(say) "Campaigns through Airflow"
 	@PYTHONPATH=. $(AIRFLOW)/bin/python benchmarks/airflow_operator.py --recipients 1000000 --shards 1 4 16 $(ARGS)
 
+.PHONY: bench-lists
+bench-lists: $(CORE)/.ready ## a million rows of each kind of list: rows a second and memory
+	$(say) "Lists: a million rows of each kind"
+	@$(CORE)/bin/python benchmarks/list_sources.py $(ARGS)
+
 .PHONY: bench-report
 bench-report: $(CORE)/.ready ## a report over a million messages: seconds and memory
 	$(say) "Report over a month of a million messages"

@@ -15,6 +15,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import unquote
+from uuid import UUID
 from xml.etree import ElementTree
 
 import pendulum
@@ -380,7 +381,7 @@ def _param_name(name: object) -> str:
 
 def template_param(value: object, field: str, *, row: int | None = None) -> str:
     """
-    One template value as text: text, whole numbers and decimals.
+    One template value as text: text, whole numbers, decimals and UUIDs.
 
     Raises:
         InvalidRequestError: nothing there, or a type whose text nobody chose (float, bool, date).
@@ -394,7 +395,7 @@ def template_param(value: object, field: str, *, row: int | None = None) -> str:
                 row=row,
             )
         return value
-    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+    if isinstance(value, int | Decimal | UUID) and not isinstance(value, bool):
         return str(value)
     raise InvalidRequestError(
         f"{field}{'' if row is None else f' in row {row}'} is {type(value).__name__}, not text. "

@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import partial
 from itertools import chain, islice
 from typing import Any, Literal, NamedTuple
+from uuid import UUID
 
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import ZnsTemplate
@@ -301,7 +302,7 @@ class _Reader:
         """An id as text, whatever type its cell has; `what` it is, for people."""
         if isinstance(value, UnreadableCell):
             raise RowRejected(column, value, value.reason)
-        if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        if isinstance(value, bool) or not isinstance(value, str | int | Decimal | UUID):
             reason = "is empty" if value is None else f"is {type(value).__name__}, not text"
             raise RowRejected(column, value, reason, f"the {what} {reason}")
         key = str(value).strip()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from uuid import UUID
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
@@ -154,3 +156,22 @@ def test_dates_of_every_kind_of_source(tmp_path: Path) -> None:
     sheet.write_datetime(1, 1, datetime(2026, 11, 5), workbook.add_format({"num_format": "d-mmm-yy"}))
     workbook.close()
     assert outcome(tmp_path / "a.xlsx", "DATE") == "05/11/2026"
+
+
+def test_a_uuid_is_a_row_key_and_a_value(tmp_path: Path) -> None:
+    """As the database shows it, whether a driver gives it as text or as a UUID."""
+    key = UUID("0b5c3a52-6e0e-4c53-9a41-6f0c1d2e3f40")
+    duckdb.connect(str(tmp_path / "a.duckdb")).execute(
+        f"CREATE TABLE t AS SELECT '0901888484' AS phone, UUID '{key}' AS value"
+    ).close()
+    pq.write_table(
+        pa.table({"phone": ["0901888484"], "value": pa.array([key.bytes], pa.uuid())}), tmp_path / "a.parquet"
+    )
+    sources = (
+        [{"phone": "0901888484", "value": key}],
+        SqlQuery(f"duckdb:///{tmp_path}/a.duckdb", "SELECT * FROM t"),
+        tmp_path / "a.parquet",
+    )
+    for source in sources:
+        [one] = read_recipients(source, Columns(params=("value",), key_column="value"))  # type: ignore[arg-type]
+        assert (one.row_key, one.template_params) == (str(key), (str(key),))

@@ -1,0 +1,241 @@
+"""
+What each kind of list costs: rows per second of CPU time, beside its own library that reads the same rows and does
+nothing with them, and how much the process grows at its peak. Each kind is read by a process of its own.
+
+    python benchmarks/list_sources.py --rows 1000000
+    python benchmarks/list_sources.py --rows 1000000 --kinds csv,xlsx
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from esms_connectors.recipients import Columns, ReadReport, SqlQuery, read_recipients
+
+NAMES = ("phone", "name", "service", "code", "date")
+QUERY = f"SELECT {', '.join(NAMES)} FROM customers"
+
+
+def rows(count: int) -> Iterator[tuple[str, ...]]:
+    for number in range(count):
+        yield f"09{number:08}", f"Anh Nguyễn Văn {number % 997}", "Chăm sóc da", f"KH{number:07}", "08/12/2026"
+
+
+def _table(count: int) -> Any:
+    import pyarrow as pa
+
+    return pa.Table.from_batches(
+        pa.record_batch([*zip(*part, strict=True)], names=NAMES) for part in _parts(count, 50_000)
+    )
+
+
+def _parts(count: int, size: int) -> Iterator[list[tuple[str, ...]]]:
+    every, part = rows(count), []
+    for row in every:
+        part.append(row)
+        if len(part) == size:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def _write_csv(path: Path, count: int) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([NAMES, *rows(count)])
+
+
+def _write_jsonl(path: Path, count: int) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(
+            json.dumps(dict(zip(NAMES, row, strict=True)), ensure_ascii=False) + "\n" for row in rows(count)
+        )
+
+
+def _write_parquet(path: Path, count: int) -> None:
+    import pyarrow.parquet as pq
+
+    pq.write_table(_table(count), path, row_group_size=100_000)
+
+
+def _write_xlsx(path: Path, count: int) -> None:
+    import xlsxwriter
+
+    with xlsxwriter.Workbook(path, {"constant_memory": True}) as book:
+        sheet = book.add_worksheet()
+        for place, row in enumerate([NAMES, *rows(count)]):
+            sheet.write_row(place, 0, row)
+
+
+def _write_sqlite(path: Path, count: int) -> None:
+    made = sqlite3.connect(path)
+    made.execute(f"CREATE TABLE customers ({', '.join(f'{name} TEXT' for name in NAMES)})")
+    made.executemany("INSERT INTO customers VALUES (?, ?, ?, ?, ?)", rows(count))
+    made.commit()
+    made.close()
+
+
+def _write_duckdb(path: Path, count: int) -> None:
+    import duckdb
+
+    with duckdb.connect(str(path)) as made:
+        made.from_arrow(_table(count)).create("customers")
+
+
+def _count(found: Iterable[object]) -> None:
+    deque(found, 0)
+
+
+def _floor_csv(path: Path) -> None:
+    with path.open(newline="", encoding="utf-8") as file:
+        _count(csv.reader(file))
+
+
+def _floor_jsonl(path: Path) -> None:
+    with path.open(encoding="utf-8") as file:
+        _count(map(json.loads, file))
+
+
+def _floor_parquet(path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches():
+            _count(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+
+
+def _floor_xlsx(path: Path) -> None:
+    import openpyxl
+
+    _count(openpyxl.load_workbook(path, read_only=True).active.iter_rows(values_only=True))
+
+
+def _floor_sqlite(path: Path) -> None:
+    _count(sqlite3.connect(path).execute(QUERY))
+
+
+def _floor_duckdb(path: Path) -> None:
+    import duckdb
+
+    with duckdb.connect(str(path), read_only=True) as made:
+        found = made.execute(QUERY)
+        while part := found.fetchmany(8_192):
+            _count(part)
+
+
+def _floor_frame(_path: Path) -> None:
+    for batch in _FRAME[0].to_batches(8_192):
+        _count(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+
+
+@dataclass(frozen=True)
+class Kind:
+    suffix: str
+    write: Callable[[Path, int], None] | None
+    source: Callable[[Path], Any]
+    floor: Callable[[Path], None]
+
+
+# The table of a frame, made before anything is measured.
+_FRAME: list[Any] = []
+
+
+def _frame(_path: Path) -> Any:
+    return _FRAME[0]
+
+
+KINDS = {
+    "csv": Kind("csv", _write_csv, Path, _floor_csv),
+    "jsonl": Kind("jsonl", _write_jsonl, Path, _floor_jsonl),
+    "parquet": Kind("parquet", _write_parquet, Path, _floor_parquet),
+    "xlsx": Kind("xlsx", _write_xlsx, Path, _floor_xlsx),
+    "sqlite": Kind("sqlite", _write_sqlite, lambda path: SqlQuery(f"sqlite:///{path}", QUERY), _floor_sqlite),
+    "duckdb": Kind("duckdb", _write_duckdb, lambda path: SqlQuery(f"duckdb:///{path}", QUERY), _floor_duckdb),
+    "arrow": Kind("", None, _frame, _floor_frame),
+    "pandas": Kind("", None, lambda path: _FRAME[0].to_pandas(), _floor_frame),
+    "polars": Kind("", None, lambda path: _polars(), _floor_frame),
+    "list": Kind("", None, lambda path: _FRAME[0].to_pylist(), _floor_frame),
+}
+
+
+def _polars() -> Any:
+    import polars
+
+    return polars.from_arrow(_FRAME[0])
+
+
+def peak_mb() -> float:
+    """Of this process (Linux)."""
+    status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
+
+
+def measure(kind: Kind, path: Path, count: int, floor: bool) -> None:
+    """In a process of its own: CPU seconds and the growth of the peak."""
+
+    def prepare(path: Path, count: int) -> Any:
+        if kind.write is None:
+            _FRAME[:] = [_table(count)]
+        return kind.source(path)
+
+    def read(path: Path, source: Any) -> int:
+        report = ReadReport()
+        if floor:
+            kind.floor(path)
+        else:
+            _count(read_recipients(source, Columns(params=NAMES[1:]), report=report))
+        return report.accepted
+
+    # What is loaded once is no growth, and no time of a row.
+    few = path.with_stem("few")
+    if kind.write is not None:
+        few.unlink(missing_ok=True)
+        kind.write(few, 10)
+    read(few, prepare(few, 10))
+    source = prepare(path, count)
+    before, begun = peak_mb(), time.process_time()
+    accepted = read(path, source)
+    print(json.dumps([time.process_time() - begun, peak_mb() - before, accepted]))
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--rows", type=int, default=1_000_000)
+    options.add_argument("--kinds", default=",".join(KINDS))
+    options.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
+    given = options.parse_args()
+    if given.measure:
+        name, path, floor = given.measure
+        measure(KINDS[name], Path(path), given.rows, floor == "floor")
+        return
+    print(f"{given.rows:,} rows   {'thousand rows/s':>16}{'its library alone':>20}{'ratio':>8}{'growth, MB':>12}")
+    with tempfile.TemporaryDirectory() as folder:
+        for name in given.kinds.split(","):
+            kind, path = KINDS[name], Path(folder) / f"customers.{KINDS[name].suffix}"
+            if kind.write is not None:
+                kind.write(path, given.rows)
+            found = []
+            for floor in ("", "floor"):
+                command = [sys.executable, __file__, "--rows", str(given.rows), "--measure", name, str(path), floor]
+                found.append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
+            (seconds, growth, accepted), (alone, _, _) = found
+            assert accepted == given.rows, (name, accepted)
+            rate, best = given.rows / seconds / 1e3, given.rows / alone / 1e3
+            print(f"{name:<16}{rate:>16.0f}{best:>20.0f}{seconds / alone:>8.1f}{growth:>12.1f}", flush=True)
+            path.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()
