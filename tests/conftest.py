@@ -116,7 +116,7 @@ def server(gateway: Emulator) -> Iterator[EmulatorServer]:
 @pytest.fixture
 def make_client(request: pytest.FixtureRequest) -> Iterator[Callable[..., EsmsClient]]:
     """
-    Makes clients: of `server`, or of the base URL given first. Quick retries, short timeouts, noon in Vietnam; they
+    Makes clients: of `server`, or of the base URL given first. Quick retries, noon in Vietnam; they
     know that the gateway honours request ids, as after `esms check --probe-ids`, unless `ids_seen` is False.
 
     Any argument of `EsmsClient` may be given instead.
@@ -128,7 +128,7 @@ def make_client(request: pytest.FixtureRequest) -> Iterator[Callable[..., EsmsCl
             base_url = request.getfixturevalue("server").base_url
         settings.setdefault("credentials", Credentials(DEMO_API_KEY, DEMO_SECRET_KEY))
         settings.setdefault("retries", QUICK)
-        settings.setdefault("timeouts", Timeouts(connect_seconds=5, read_seconds=5, total_seconds=10))
+        settings.setdefault("timeouts", Timeouts(connect_seconds=30, read_seconds=30, total_seconds=60))
         settings.setdefault("now", lambda: NOON)
         clients.append(EsmsClient(base_url=base_url, **settings))
         if ids_seen:

@@ -79,7 +79,7 @@ class Esms:
     def close(self) -> None:
         assert self._server.stdin is not None
         self._server.stdin.close()
-        self._server.wait(10)
+        self._server.wait(60)
         assert self._server.stdout is not None
         self._server.stdout.close()
 
@@ -90,7 +90,7 @@ class Process:
     pid: int
     output: str
 
-    def finish(self, seconds: float = 60) -> Done:
+    def finish(self, seconds: float = 240) -> Done:
         # Asked again and again, so that others can ask as well.
         for _ in range(int(seconds / 0.2)):
             ended = self.esms._ask(f"wait {self.pid} 0.2")

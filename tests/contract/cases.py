@@ -273,7 +273,7 @@ def run_killed(world: World, arguments: list[str], function: str, nth: int) -> N
     def strike(call: object) -> None:
         taken.append(call)
         if len(taken) == nth:
-            known.wait(10)
+            known.wait(60)
             os.kill(pids[0], signal.SIGKILL)
 
     world.gateway.on_call(function, strike, when="after")

@@ -38,7 +38,7 @@ TOKEN = "a-secret-of-this-test-4711"
 PARAMS = ["Chị Hương", "Gội đầu", "KH1", "19/03/2025"]
 
 
-def until(check: Callable[[], Any], seconds: float = 10.0) -> Any:
+def until(check: Callable[[], Any], seconds: float = 60.0) -> Any:
     ends = time.monotonic() + seconds
     while not (found := check()) and time.monotonic() < ends:
         time.sleep(0.01)

@@ -63,7 +63,7 @@ class Caller:
         contacts = "".join(f"<CUSTOMER><PHONE>{phone}</PHONE></CUSTOMER>" for phone in phones)
         body = f"<RQST>{inner}<CONTACTS>{contacts}</CONTACTS></RQST>"
         headers = {"Content-Type": "text/plain"}
-        return self.session.post(self.base_url + SERVICE + path, data=body, headers=headers, timeout=5).json()
+        return self.session.post(self.base_url + SERVICE + path, data=body, headers=headers, timeout=60).json()
 
     def zns(self, **members: Any) -> dict[str, Any]:
         values = {"customer_name": "Chị A", "service": "Gội đầu", "code": "KH001", "date": "19/03/2025"}

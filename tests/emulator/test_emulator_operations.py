@@ -47,14 +47,14 @@ class Gateway:
         path = "/" + documented["address"].partition("/")[2]
         if documented["request_format"] == "path":
             path = re.sub(r"\{(\w+)\}", lambda place: keys.get(place[1], ""), path)
-            return self.session.get(self.base_url + path, timeout=5)
+            return self.session.get(self.base_url + path, timeout=60)
         if documented["request_format"] == "xml":
             own = {XML: keys[name] for XML, name in (("APIKEY", "ApiKey"), ("SECRETKEY", "SecretKey")) if name in keys}
             body = xml({**own, **members}, numbers).encode()
-            return self.session.post(self.base_url + path, data=body, timeout=5)
+            return self.session.post(self.base_url + path, data=body, timeout=60)
         place = {"query": "params", "form": "data", "json": "json"}[documented["request_format"]]
         given = {member: value for member, value in {**keys, **members}.items() if value is not None}
-        return self.session.request(documented["method"], self.base_url + path, **{place: given}, timeout=5)
+        return self.session.request(documented["method"], self.base_url + path, **{place: given}, timeout=60)
 
     def prepared(self, name: str) -> dict[str, Any]:
         """The members of the good request, with what an earlier call has made."""

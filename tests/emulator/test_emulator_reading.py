@@ -165,7 +165,7 @@ def test_query_names_match_in_any_case(caller):
     message_id = caller.care()["SMSID"]
     url = f"{caller.base_url}/MainService.svc/json/GetSmsReceiverStatus_get?&REFID={message_id}"
     url += "".join(f"&{name.lower()}={value}" for name, value in KEYS.items())
-    assert caller.session.get(url, timeout=5).json()["CodeResult"] == "100"
+    assert caller.session.get(url, timeout=60).json()["CodeResult"] == "100"
 
 
 def test_receiver_status_cannot_say_pending(caller):

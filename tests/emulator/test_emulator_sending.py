@@ -133,7 +133,7 @@ def test_member_names_are_case_sensitive(caller):
 
 def test_a_body_that_is_not_json_is_http_400(caller):
     """WCF answers what it cannot read with a web page."""
-    response = caller.session.post(caller.base_url + "/MainService.svc/json/GetBalance_json", data=b"{", timeout=5)
+    response = caller.session.post(caller.base_url + "/MainService.svc/json/GetBalance_json", data=b"{", timeout=60)
     assert (response.status_code, response.headers["Content-Type"]) == (400, "text/html; charset=utf-8")
     assert caller.response("POST", "/MainService.svc/json/SendMultipleMessage_V9_post_json/", {}).status_code == 404
     assert caller.response("GET", "/MainService.svc/json/GetBalance_json", {}).status_code == 405

@@ -47,7 +47,7 @@ class Served:
     def call(self, method: str, path: str, **options: Any) -> Any:
         with requests.Session() as session:
             session.trust_env = False
-            response = session.request(method, self.base_url + path, timeout=5, **options)
+            response = session.request(method, self.base_url + path, timeout=60, **options)
         assert response.status_code == 200, response.text
         return response.json()
 

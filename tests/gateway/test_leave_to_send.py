@@ -65,19 +65,19 @@ def test_leave_is_asked_for_behind_the_throttle_and_the_wait_for_a_connection(
             order.append("throttle")
             return True
 
-    client = make_client(max_connections=1, throttle=Noted(), timeouts=Timeouts(5, 5, 10))
+    client = make_client(max_connections=1, throttle=Noted(), timeouts=Timeouts(60, 60, 120))
     held, go_on = threading.Event(), threading.Event()
 
     def hold(_call: object) -> None:
         if not held.is_set():
             held.set()
-            go_on.wait(10)
+            go_on.wait(60)
             order.append("first answered")
 
     gateway.on_call("send_customer_care_sms", hold)
     first = threading.Thread(target=send_customer_care_sms, args=(client,), kwargs={"request_id": "first"})
     first.start()
-    held.wait(10)
+    held.wait(60)
 
     def asked() -> bool:
         order.append("asked")
@@ -135,7 +135,7 @@ def test_a_forked_process_has_connections_of_its_own(gateway: Emulator, client: 
 
 
 def _wait_until(happened: Callable[[], bool]) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while not happened():
         assert time.monotonic() < until, "it did not happen"
         time.sleep(0.002)

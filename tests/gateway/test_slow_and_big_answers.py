@@ -31,19 +31,21 @@ pytestmark = pytest.mark.slow
 MakeClient = Callable[..., EsmsClient]
 HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
 BALANCE = b'{"CodeResponse":"100","Balance":1}'
+# All of an answer that drips: whoever waits for it has waited for longer.
+DRIPPING_SECONDS = 12
 KEEP_ALIVE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BALANCE) + BALANCE
 
 
 @pytest.mark.parametrize("name", [*SENDS, "get_balance"])
 def test_a_body_that_drips_is_bounded(make_client: MakeClient, name: str) -> None:
     """A byte now and then beats every read timeout; the attempt as a whole has an end."""
-    timeouts = Timeouts(connect_seconds=5, read_seconds=5, total_seconds=0.2)
+    timeouts = Timeouts(connect_seconds=5, read_seconds=5, total_seconds=0.8)
     with RawServer(drip(HEAD % 400)) as server:
         client = make_client(server.base_url, timeouts=timeouts, retries=NO_RETRIES)
         started = time.monotonic()
         with pytest.raises(OutcomeUnknownError, match="no answer in time"):
             {**SENDS, "get_balance": get_balance}[name](client)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < DRIPPING_SECONDS
 
 
 @pytest.mark.parametrize("secure", [False, True])
@@ -57,24 +59,24 @@ def test_a_head_that_drips_is_bounded(
         client = make_client(
             server.base_url,
             ca_bundle=certificate[0],
-            timeouts=Timeouts(connect_seconds=5, read_seconds=5, total_seconds=0.5),
+            timeouts=Timeouts(connect_seconds=5, read_seconds=5, total_seconds=0.8),
             retries=NO_RETRIES,
         )
         started = time.monotonic()
         with pytest.raises(OutcomeUnknownError, match="no answer in time"):
             {**SENDS, "get_balance": get_balance}[name](client)
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < DRIPPING_SECONDS
 
 
 def test_a_proxy_that_drips_is_bounded(make_client: MakeClient) -> None:
     """Its answer to CONNECT counts as well, and nothing of the request has left by then."""
     with RawServer(drip(b"HTTP/1.1 200 ", byte=b"O")) as proxy:
-        timeouts = Timeouts(connect_seconds=5, read_seconds=5, total_seconds=0.5)
+        timeouts = Timeouts(connect_seconds=5, read_seconds=5, total_seconds=0.8)
         client = make_client("https://gateway.invalid", proxy=proxy.base_url, timeouts=timeouts, retries=NO_RETRIES)
         started = time.monotonic()
         with pytest.raises(NotSentError):
             send_customer_care_sms(client)
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < DRIPPING_SECONDS
 
 
 def test_nobody_waits_for_ever_for_a_free_connection(make_client: MakeClient) -> None:
@@ -82,7 +84,7 @@ def test_nobody_waits_for_ever_for_a_free_connection(make_client: MakeClient) ->
 
     def half_an_answer(connection: socket.socket, request: bytes) -> None:
         connection.sendall(HEAD % 400)
-        server.stopping.wait(5)
+        server.stopping.wait(60)
 
     with RawServer(half_an_answer) as server:
         retries = RetryPolicy(attempts=1, budget_seconds=0.1)
@@ -106,11 +108,11 @@ def test_a_chunked_body_that_drips_is_bounded(make_client: MakeClient) -> None:
             time.sleep(0.03)
 
     with RawServer(chunks) as server:
-        timeouts = Timeouts(connect_seconds=5, read_seconds=5, total_seconds=0.2)
+        timeouts = Timeouts(connect_seconds=5, read_seconds=5, total_seconds=0.8)
         started = time.monotonic()
         with pytest.raises(OutcomeUnknownError, match="no answer in time"):
             send_customer_care_sms(make_client(server.base_url, timeouts=timeouts, retries=NO_RETRIES))
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < DRIPPING_SECONDS
 
 
 @pytest.mark.parametrize("length", [b"Content-Length: 99999999", b"Connection: close"])
@@ -194,12 +196,12 @@ def test_a_gateway_that_never_answers_is_bounded_by_attempts_and_seconds(
     gateway: Emulator, server: EmulatorServer, make_client: MakeClient
 ) -> None:
     """Each attempt has its read timeout."""
-    server.latency_seconds = 2
+    server.latency_seconds = 60
     client = make_client(timeouts=Timeouts(5, 0.1, 5))
     started = time.monotonic()
     with pytest.raises(OutcomeUnknownError, match="no answer in time"):
         send_customer_care_sms(client)
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize(

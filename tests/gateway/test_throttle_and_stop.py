@@ -283,8 +283,8 @@ def test_an_answer_that_came_is_kept_however_long_the_queue_was(
     gateway: Emulator, server: EmulatorServer, make_client: MakeClient
 ) -> None:
     """Waiting for a free socket uses up the seconds of an attempt, but no answer that arrived is thrown away."""
-    server.latency_seconds = 0.1
-    client = make_client(max_connections=1, timeouts=Timeouts(5, 5, total_seconds=0.25))
+    server.latency_seconds = 0.3
+    client = make_client(max_connections=1, timeouts=Timeouts(5, 5, total_seconds=0.75))
     results = in_threads(6, lambda number: send_number(client, number), 6)
     assert [getattr(one, "attempts", None) for one in results] == [1] * 6
     assert not [one for one in results if isinstance(one, EsmsError) or one.duplicate]

@@ -442,7 +442,7 @@ def test_receipts_protect_where_the_ledger_was_lost(
 
 def _answer(approve: bool, run_key: str, seen: list[int], gateway: Emulator) -> None:
     with get_client(sync_client=True) as api:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while time.monotonic() < until:
             for run in api.read_flow_runs(sort=FlowRunSort.START_TIME_DESC):
                 if run.name == f"zns-campaign {run_key}" and run.state is not None and run.state.is_paused():

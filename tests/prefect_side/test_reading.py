@@ -227,7 +227,7 @@ def test_the_daily_export(gateway: Emulator, credentials: EsmsCredentials, wareh
 
 def events_named(event: str, about: str) -> list[dict[str, Any]]:
     """They travel by themselves, so a moment is given to them."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     found: list[dict[str, Any]] = []
     while time.monotonic() < until:
         with get_client(sync_client=True) as api:

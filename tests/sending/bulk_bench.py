@@ -113,7 +113,7 @@ class Bench:
         self.offset_seconds = 0.0
         self.threads = 8
         self.chunk_size = 100
-        self.read_seconds = 5.0
+        self.read_seconds = 30.0
         self.attempts = 2
         self.phone_secret: str | None = None
         self.lease_seconds = LEASE_SECONDS
@@ -130,7 +130,7 @@ class Bench:
     # --- parts -------------------------------------------------------------------------------------------------------
 
     def client(self, **settings: Any) -> EsmsClient:
-        settings.setdefault("timeouts", Timeouts(5, self.read_seconds, 10))
+        settings.setdefault("timeouts", Timeouts(30, self.read_seconds, 60))
         settings.setdefault("retries", RetryPolicy(self.attempts, 0.001, 0.002, 20))
         settings.setdefault("now", self.now)
         made = EsmsClient(Credentials(DEMO_API_KEY, DEMO_SECRET_KEY), self.server.base_url, **settings)

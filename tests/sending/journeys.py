@@ -63,7 +63,7 @@ class Chain:
             Credentials(DEMO_API_KEY, DEMO_SECRET_KEY),
             self.server.base_url,
             retries=RetryPolicy(2, 0.001, 0.002, 20),
-            timeouts=Timeouts(5, 5, 10),
+            timeouts=Timeouts(30, 30, 60),
             now=self.now,
         )
         if self.knows_ids:

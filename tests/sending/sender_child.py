@@ -85,7 +85,7 @@ class Job:
     threads: int = 1
     chunk_size: int = 100
     lease_seconds: float = 1.0
-    read_seconds: float = 5.0
+    read_seconds: float = 30.0
     attempts: int = 2
     phone_secret: str | None = None
     moment: str = ""
@@ -217,7 +217,7 @@ def run(job: Job) -> dict[str, Any]:
         Credentials(job.api_key, job.secret_key),
         job.base_url,
         retries=RetryPolicy(job.attempts, first_wait_seconds=0.001, max_wait_seconds=0.002, budget_seconds=20),
-        timeouts=Timeouts(5, job.read_seconds, 10),
+        timeouts=Timeouts(30, job.read_seconds, 60),
         throttle=TrappedThrottle(trap),
         now=now,
     )

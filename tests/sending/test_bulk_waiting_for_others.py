@@ -82,15 +82,15 @@ def _warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_a_call_goes_on_soon_behind_a_worker_that_finishes_soon(
     ledger_url: str, make_bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Two workers, and a lease of a minute: the second is done a moment after the first, not a lease later."""
+    """Two workers, and a lease of two minutes: the second is done a moment after the first, not a lease later."""
     bench = make_bench(ledger_url, people(300))
-    bench.lease_seconds = 60
+    bench.lease_seconds = 120
     claimed, go_on = threading.Event(), threading.Event()
-    ledger = bench.trapped_ledger(AFTER_CLAIM, 1, lambda: (claimed.set(), go_on.wait(30)))
+    ledger = bench.trapped_ledger(AFTER_CLAIM, 1, lambda: (claimed.set(), go_on.wait(120)))
     first = threading.Thread(target=lambda: bench.send(bench.recipients[:100], ledger=ledger, threads=1))
     first.start()
     try:
-        assert claimed.wait(10)
+        assert claimed.wait(60)
         threading.Timer(1.5, go_on.set).start()
         summary = bench.send(at_least=1.0)
     finally:
@@ -98,7 +98,7 @@ def test_a_call_goes_on_soon_behind_a_worker_that_finishes_soon(
         first.join()
     assert summary.complete
     assert summary.counters.accepted == 200
-    assert summary.seconds < 20
+    assert summary.seconds < 60
     assert len(_warnings(caplog)) == 1
     bench.check_complete()
 

@@ -56,7 +56,7 @@ def test_killed_at_a_moment_and_started_again(chain: Chain, function: str, when:
         struck.append(call.number)
         if len(struck) == number:
             os.kill(running[-1].pid, signal.SIGKILL)
-            running[-1].wait(30)
+            running[-1].wait(60)
 
     chain.gateway.on_call(function, strike, when=when)
     for minutes in (0, 16):

@@ -89,13 +89,13 @@ def test_another_process_has_the_file(path: Path, read_only: bool, caplog: pytes
 
 def test_a_process_that_lets_go_in_time(path: Path) -> None:
     """The load goes on as soon as the file is free."""
-    warehouse = DuckDbWarehouse(path, wait_seconds=30)
+    warehouse = DuckDbWarehouse(path, wait_seconds=120)
     warehouse.prepare()
     with held_by_another_process(path) as holder:
         threading.Timer(0.4, holder.kill).start()
         began = time.monotonic()
         assert merge(warehouse, [row(1)]) == MergeCounts(inserted=1)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60
 
 
 def test_this_process_has_the_file_open_otherwise(path: Path) -> None:
