@@ -243,6 +243,7 @@ def test_a_lost_connection_to_postgresql(
     assert "09010" not in str(raised.value)
     bench.look()
     ledger.trap._strike = lambda: None
+    bench.clock.move(bench.lease_seconds)
     assert bench.send().complete
     bench.check_complete()
 
