@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from typing import Any
 
 import click
 from rich.markup import escape
@@ -14,7 +16,7 @@ from esms_connectors.cli.alerting import alert
 from esms_connectors.cli.call import call
 from esms_connectors.cli.channels import SmsCommand, send
 from esms_connectors.cli.check import ProbeTarget, lift_account_stop
-from esms_connectors.cli.guard import guard, resume, stop, suppress
+from esms_connectors.cli.guard import guard, guard_of, ledger_there, resume, rule_options, stop, suppress
 from esms_connectors.cli.ledger import ledger_commands, reconcile_run, resend
 from esms_connectors.cli.looking import LOOKING
 from esms_connectors.cli.outcomes import outcomes
@@ -36,11 +38,14 @@ from esms_connectors.cli.warehouse import coverage, marts
 from esms_connectors.gateway.codes import CODES
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.models import Submission
+from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.gateway.request_ids import random_request_id
 from esms_connectors.gateway.retry import RetryPolicy
 from esms_connectors.gateway.wire import vnd
 from esms_connectors.sending.account_check import check_account, check_senders
-from esms_connectors.sending.texts import sms_text
+from esms_connectors.sending.guard.single import guarded_message
+from esms_connectors.sending.one_sms import SmsMessage
+from esms_connectors.sending.texts import describe_as_sent, sms_text
 
 
 @click.group(cls=EsmsGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -185,6 +190,8 @@ def check(
 @click.option("--campaign", help="Comes back in the sent data; customer care only.")
 @click.option("--callback-url", metavar="URL", help="Gets the delivery report.")
 @click.option("--request-id", help="At most 50 characters; the same id is never sent twice on one day.")
+@rule_options
+@ledger_option
 @connection_options
 @json_option
 def send_sms(
@@ -196,6 +203,10 @@ def send_sms(
     campaign: str | None,
     callback_url: str | None,
     request_id: str | None,
+    hours: str | None,
+    overridden: tuple[str, ...],
+    override_reason: str | None,
+    ledger_url: str | None,
     base_url: str | None,
     sandbox: bool | None,
     as_json: bool,
@@ -203,6 +214,8 @@ def send_sms(
     """
     Send one SMS: customer care to one number, or advertising to many. With a SOURCE first it is `esms send sms SOURCE`:
     a message to each row of a list.
+
+    The rules of the guard hold, with the suppression list, caps and stop marks of the ledger where there is one.
 
     \b
     Examples:
@@ -219,21 +232,27 @@ def send_sms(
     # Made here, so that it can be told even when the answer is lost.
     request_id = request_id if request_id is not None else random_request_id()
     when = None if send_at is None else read_send_time(send_at)
-    with open_client(base_url, sandbox) as client:
-        if advertising:
-            sent = client.send_advertising_sms(
-                phones, text, brandname, send_at=when, callback_url=callback_url, request_id=request_id
+    numbers = [normalise_phone(phone) for phone in phones]
+    rules = guard_of(hours=hours, overridden=overridden, override_reason=override_reason)
+    with contextlib.ExitStack() as opened:
+        client = opened.enter_context(open_client(base_url, sandbox))
+        ledger = ledger_there(opened, ledger_url, needed=bool(overridden))
+        channel = opened.enter_context(
+            guarded_message(
+                rules,
+                SmsMessage(numbers, text, brandname, advertising=advertising).channel(client, when),
+                numbers,
+                request_id,
+                ledger,
+                segments=describe_as_sent(text).segments,
             )
-        else:
-            sent = client.send_customer_care_sms(
-                phones[0],
-                text,
-                brandname,
-                send_at=when,
-                campaign=campaign,
-                callback_url=callback_url,
-                request_id=request_id,
-            )
+        )
+        common: dict[str, Any] = {"send_at": channel.send_at, "callback_url": callback_url, "request_id": request_id}
+        sent = (
+            client.send_advertising_sms(numbers, text, brandname, **common)
+            if advertising
+            else client.send_customer_care_sms(numbers[0], text, brandname, campaign=campaign, **common)
+        )
     if as_json:
         print_json({name: getattr(sent, name) for name in Submission.__slots__})
         return

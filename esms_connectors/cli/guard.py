@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
+import importlib.util
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
@@ -20,6 +22,7 @@ from esms_connectors.cli.terminal import echo, printable
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone
 from esms_connectors.gateway.times import read_time
+from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Columns, SqlQuery, read_recipients
 from esms_connectors.sending.guard import GuardSettings, HoursPolicy, load_guard
 from esms_connectors.sending.guard.choice import GuardChoice
@@ -68,6 +71,29 @@ _GUARD_OPTIONS = (
 GUARD_NAMES = (
     "max_cost", "hours", "canary", "per_hour", "guard_settings", "overridden", "override_reason",
 )  # fmt: skip
+
+
+_OF_ONE_MESSAGE = tuple(_GUARD_OPTIONS[place] for place in (1, -2, -1))
+
+
+def rule_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Those of them that one message outside of a run can have."""
+    for option in reversed(_OF_ONE_MESSAGE):
+        command = option(command)
+    return command
+
+
+def ledger_there(opened: contextlib.ExitStack, url: str | None, *, needed: bool) -> Ledger | None:
+    """The ledger with its lists and marks, where there is one; `needed`: make it where there is none."""
+    if not needed:
+        if importlib.util.find_spec("sqlalchemy") is None:
+            return None
+        from esms_connectors.ledger.places import ledger_file
+
+        path = ledger_file(url)
+        if path is not None and not path.is_file():
+            return None
+    return opened.enter_context(open_ledger(url))
 
 
 def guard_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -54,6 +54,8 @@ def exit_code_of(error: EsmsError) -> int:
     match error:
         case BulkIncompleteError():
             return _exit_code_of_run(error)
+        case GuardStopError():
+            return 8 if error.until else 7
         case JourneyIncompleteError():
             return 5 if error.result.people.get("in_doubt") else (4 if error.retryable else 3)
         case InvalidRequestError() if error.others_sent:

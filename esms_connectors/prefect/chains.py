@@ -14,10 +14,12 @@ from esms_connectors.prefect.artifacts import show_run
 from esms_connectors.prefect.async_twins import async_twin
 from esms_connectors.prefect.campaigns import CampaignForm
 from esms_connectors.prefect.credentials import EsmsCredentials
+from esms_connectors.prefect.hours import wait_for_hours
 from esms_connectors.prefect.ledger import EsmsLedger
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
-from esms_connectors.prefect.sending import _this_run
+from esms_connectors.prefect.sending import _this_run, guard_of
+from esms_connectors.sending.bulk import BulkIncompleteError
 from esms_connectors.sending.campaign import Campaign
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.channels.making import make_channel, read_channel, takes
@@ -116,7 +118,8 @@ def send_campaign(campaign: ChannelCampaign, *, plan: dict[str, Any] | None = No
         ledger = stack.enter_context(borrow_ledger(campaign.ledger))
         block = account.block
         oa_id = campaign.oa_id or block.oa_id
-        opened = stack.enter_context(campaign.with_defaults(block).opened(account.client, ledger, oa_id))
+        rules = guard_of(campaign, block)
+        opened = stack.enter_context(campaign.with_defaults(block).opened(account.client, ledger, oa_id, rules))
         rejects = campaign.rejects_file()
         if rejects is not None:
             stack.enter_context(rejects)
@@ -163,9 +166,13 @@ def campaign(campaign: ChannelCampaign, plan: dict[str, Any] | None = None) -> A
         plan: One that was approved; other rows or another message are refused before the first message.
 
     Returns:
-        As `send_campaign`.
+        As `send_campaign`. With `hours="defer"` a run of a deployment waits for the hours, as that of `zns_campaign`.
     """
-    return send_campaign(campaign, plan=plan)
+    try:
+        return send_campaign(campaign, plan=plan)
+    except BulkIncompleteError as error:
+        wait_for_hours(getattr(error.summary.stopped_by, "until", None))
+        raise
 
 
 @task(name="tell-by-ladder", **_OPTIONS)

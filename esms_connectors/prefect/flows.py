@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Mapping
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
@@ -11,15 +10,13 @@ from typing import Any, Literal
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import get_client
-from prefect.client.schemas import State
 from prefect.context import FlowRunContext, TaskRunContext
-from prefect.exceptions import FlowPauseTimeout, Pause
+from prefect.exceptions import FlowPauseTimeout
 from prefect.filesystems import LocalFileSystem
 from prefect.flow_runs import pause_flow_run, suspend_flow_run
 from prefect.input import RunInput
 from prefect.logging import get_run_logger
-from prefect.states import Cancelled, Scheduled
+from prefect.states import Cancelled
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
@@ -36,6 +33,7 @@ from esms_connectors.prefect.days import with_day
 from esms_connectors.prefect.delivery import wait_for_delivery
 from esms_connectors.prefect.dispatch import Dispatch
 from esms_connectors.prefect.export import daily_sent_messages_export as daily_sent_messages_export
+from esms_connectors.prefect.hours import wait_for_hours
 from esms_connectors.prefect.notification import EsmsNotification
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger, runs_here
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
@@ -176,7 +174,7 @@ def zns_campaign(
         if campaign.at_least is not None:
             raise BulkIncompleteError(problem, summary=summary)
         logger.warning("%s", problem)
-    _wait_for_hours(getattr(dispatch.stopped_by, "until", None))
+    wait_for_hours(getattr(dispatch.stopped_by, "until", None))
     finish_run(summary)
     return {
         **summary.as_dict(),
@@ -186,20 +184,6 @@ def zns_campaign(
         "shards": len(made["shards"]),
         "shards_passed_over": dispatch.passed_over,
     }
-
-
-def _wait_for_hours(until: str | None) -> None:
-    """A run of a deployment ends here and is started again then; any other one has nobody who would do that."""
-    context = FlowRunContext.get()
-    run = None if context is None else context.flow_run
-    if until is None or run is None or run.deployment_id is None:
-        return
-    state: State[Any] = Scheduled(
-        scheduled_time=datetime.fromisoformat(until), name="AwaitingHours", message="the rest waits for its hours"
-    )
-    with get_client(sync_client=True) as client:
-        client.set_flow_run_state(run.id, state, force=True)
-    raise Pause(state=state)
 
 
 def _tell_of_plan(plan: Mapping[str, Any], run_key: str) -> str:

@@ -20,6 +20,7 @@ from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.prefect.async_twins import async_twin
 from esms_connectors.prefect.campaigns import (
+    CampaignForm,
     Cutter,
     ZnsCampaign,
     ZnsShard,
@@ -387,7 +388,7 @@ def read_shards(campaign: ZnsCampaign, plan: Mapping[str, Any]) -> Iterator[Iter
         yield cut_shards(recipients, plan["shards"], campaign, plan["account"], plan["chunks_per_shard"])
 
 
-def guard_of(campaign: ZnsCampaign, block: EsmsCredentials) -> GuardSettings:
+def guard_of(campaign: CampaignForm, block: EsmsCredentials) -> GuardSettings:
     return block.guard_in_force(campaign.guard_choice(), who=f"prefect: {block.account}")
 
 

@@ -73,10 +73,13 @@ def test_sandbox_stores_nothing(run: Run, emulator: Emulator) -> None:
     assert list(emulator.messages()) == []
 
 
+LABELLED = "[QC] Khuyen mai. Tu choi: soan TC gui 1234"
+
+
 def test_advertising_goes_to_all_numbers(run: Run, emulator: Emulator) -> None:
     """30 numbers make one advertising batch."""
     phones = [part for number in range(30) for part in ("--to", f"09018884{number:02d}")]
-    done = run("send-sms", *phones, "--text", "Khuyen mai", "--brandname", DEMO_BRANDNAME, "--advertising")
+    done = run("send-sms", *phones, "--text", LABELLED, "--brandname", DEMO_BRANDNAME, "--advertising")
     assert done.returncode == 0, done.stderr
     assert sum(emulator.deliveries_by_phone().values()) == 30
 
@@ -101,7 +104,7 @@ def test_bad_input_is_one_line_and_nothing_is_sent(
     ("more", "fragment"),
     [
         (("--request-id", "x" * 51), "51 characters"),
-        (("--advertising",), "30 to 5000"),
+        (("--advertising", "--text", LABELLED), "30 to 5000"),
         (("--at", "someday"), "is no time"),
         (("--at", "tomorrow"), "'tomorrow' is no time. Give '2026-11-21 08:30', 'tomorrow 08:30', +2h"),
         (("--at", "yesterday 08:30"), "lies in the past"),

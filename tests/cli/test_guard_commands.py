@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from running import NOON, Run, assert_one_clear_line
 
-from esms_connectors.emulator import Emulator
+from esms_connectors.emulator import DEMO_BRANDNAME, Emulator, VirtualClock
+from esms_connectors.ledger import Ledger
 
 
 def test_values_are_shown_as_they_are(run: Run, tmp_path: Path) -> None:
@@ -37,3 +39,57 @@ def test_dead_numbers_feed_the_list(run: Run, emulator: Emulator, tmp_path: Path
     assert entry["expires_at"][:10] == NOON.in_timezone("UTC").add(days=180).to_date_string()
     assert "0 added, 1 were on it" in run("suppress", "import", into, "--dead", "3").stdout
     assert_one_clear_line(run("suppress", "import", "people.csv"), 2, "--reason")
+
+
+ADVERTISING = ("send-sms", *(part for n in range(30) for part in ("--to", f"09018884{n:02d}")), "--advertising")
+GIVEN = (*ADVERTISING, "--brandname", DEMO_BRANDNAME, "--text")
+LABELLED = "[QC] Giam gia. Tu choi: soan TC gui 1234"
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    """It is noon, until it is moved."""
+    return VirtualClock(NOON)
+
+
+def test_one_message_outside_of_a_run_keeps_the_rules(run: Run, emulator: Emulator, clock: VirtualClock) -> None:
+    """Label, list, stop, cap and hours, each in one line; nobody is written to."""
+    assert_one_clear_line(run(*GIVEN, "Giam gia"), 2, "[QC]")
+    assert_one_clear_line(run("send-sms", "--to", "0901888400", *GIVEN[-3:], "x" * 900), 2, "segments")
+    run("suppress", "add", "0901888405", "--reason", "refused")
+    assert_one_clear_line(run(*GIVEN, LABELLED), 2, "1 of the 30 phones", "suppression list")
+    run("suppress", "remove", "0901888405")
+    run("stop", "--all", "--reason", "the brandname is suspended")
+    assert_one_clear_line(run(*GIVEN, LABELLED), 7, "the brandname is suspended")
+    run("resume", "--all")
+    assert emulator.call_count("send_advertising_sms") == 0
+    for number in (1, 2, 3, 3):
+        # A repeat under the same id counts once.
+        done = run(*GIVEN, LABELLED, "--request-id", f"sale-{number}")
+        assert done.returncode == 0, done.stderr
+    assert_one_clear_line(run(*GIVEN, LABELLED), 2, "30 of the 30 phones", "at most so many messages")
+    assert set(emulator.deliveries_by_phone().values()) == {3}
+    clock.advance(hours=35)  # 23:00
+    assert_one_clear_line(run(*GIVEN, LABELLED), 2, "23:00")
+    done = run(*GIVEN, LABELLED, "--hours", "reschedule")
+    assert done.returncode == 0, done.stderr
+    opening = NOON.add(days=2).start_of("day").add(hours=7)
+    assert max(one.send_at_ms for one in emulator.messages()) == opening.timestamp() * 1000
+
+
+def test_a_rule_is_set_aside_for_one_message_on_record(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+    """The ledger keeps who and why, also where there was none before."""
+    aside = ("--override", "label", "--override", "opt_out", "--override-reason", "agreed with all")
+    done = run(*GIVEN, "Giam gia", *aside, "--request-id", "sale")
+    assert done.returncode == 0, done.stderr
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        kept = [(one["rule"], one["reason"]) for one in ledger.guard.overrides.of_run("sale")]
+    assert kept == [("label", "agreed with all"), ("opt_out", "agreed with all")]
+
+
+def test_a_message_that_was_refused_counts_for_no_cap(run: Run, emulator: Emulator) -> None:
+    run("suppress", "list")
+    for number in range(4):
+        refused = run(*GIVEN, LABELLED, "--callback-url", "ftp://x", "--request-id", f"no-{number}")
+        assert_one_clear_line(refused, 2, "http or https")
+    assert run(*GIVEN, LABELLED).returncode == 0

@@ -14,6 +14,7 @@ import pytest
 from conftest import name_of, save_as, start
 from prefect import flow
 
+from esms_connectors import EsmsError
 from esms_connectors.emulator import DEMO_TEMPLATE_ID, Emulator, Progress
 from esms_connectors.prefect import (
     ChannelCampaign,
@@ -69,6 +70,22 @@ def test_zns_else_sms_each_once(ordered: Callable[..., ChannelCampaign], gateway
     assert (report["expected"], report["delivered"], report["reached"]) == (3, 3, True)
     assert report["people"]["delivered"] == 3
     assert [(step["handed_on"], step["delivered"], step["late"]) for step in report["steps"]] == [(3, 1, 1), (3, 3, 0)]
+
+
+def test_the_guard_holds_on_every_channel(ordered: Callable[..., ChannelCampaign], gateway: Emulator) -> None:
+    """Rules of the form and of the block are those of the run, and of what follows it."""
+    sms = {"channel": "sms", "options": {"text": "Chao"}}
+    with pytest.raises(EsmsError, match="segments"):
+        campaign(ordered(**{**sms, "options": {"text": "Chao " * 100}}, guard={"max_segments": 2}))
+    assert list(gateway.messages()) == []
+    told = campaign(ordered(**sms, guard={"care_cap": 1}))
+    assert (told["sent_by_this_try"], told["skipped"]) == (3, 0)
+    later = {"run_key": "night", "guard": {"care_cap": 1, "transaction_cap": 1}}
+    steps = [{"channel": "sms", "text": "Chao lai", "after": "1s"}]
+    zns = {"channel": "zns", "options": {"template_id": DEMO_TEMPLATE_ID}, "params": VALUES, "poll_seconds": 1}
+    told = campaign(ordered(**zns, **later, fallback=steps))
+    assert [(step["accepted"], step["skipped"]) for step in told["steps"]] == [(3, 0), (0, 3)]
+    assert set(gateway.deliveries_by_phone().values()) == {2}
 
 
 def test_killed_in_the_fallback_and_run_again(

@@ -49,6 +49,8 @@ class StepResult:
             "accepted": run.accepted,
             "rejected": run.rejected,
             "rejected_by_code": dict(run.rejected_by_code),
+            "skipped": run.skipped,
+            "skipped_by_rule": dict(run.skipped_by_rule),
             "unknown": run.unknown + run.held + run.claimed,
             "not_sent": run.not_sent,
             "delivered": self.delivered,

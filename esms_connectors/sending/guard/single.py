@@ -1,0 +1,109 @@
+"""The guard of a message that is sent outside of a run, such as by `esms send-sms --to`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from esms_connectors.gateway.errors import EsmsError, GatewayError, OutcomeUnknownError
+from esms_connectors.ledger import Ledger
+from esms_connectors.sending.channels import Channel
+from esms_connectors.sending.guard.before import arrival, check_hours, check_message, is_open, stopped_words
+from esms_connectors.sending.guard.hours import HoursPolicy
+from esms_connectors.sending.guard.rules import RULES, GuardRefusalError, GuardStopError, RuleName
+from esms_connectors.sending.guard.settings import GuardSettings
+
+
+@contextmanager
+def guarded_message(
+    settings: GuardSettings,
+    channel: Channel,
+    phones: Sequence[str],
+    request_id: str,
+    ledger: Ledger | None,
+    *,
+    segments: int,
+) -> Iterator[Channel]:
+    """
+    Within it the message may be sent, by the channel that this gives: as it is, or with a time of sending in its hours.
+
+    Args:
+        phones: in the form that is sent.
+        request_id: of the message; what counts for a cap goes by it, so that a repeat counts once.
+        ledger: with the suppression list, caps and stop marks; None where there is none.
+
+    Raises:
+        GuardRefusalError: a rule refuses it, for any of the phones. There is no row that could be left out.
+        GuardStopError: everything is stopped, or the account was refused.
+    """
+    check_message(settings, channel, segments)
+    policy = settings.hours_policy(channel.message_class)
+    if policy is not HoursPolicy.ALLOW and not channel.client.sandbox:
+        channel = _within_hours(settings, channel, policy)
+    if ledger is None or channel.client.sandbox:
+        yield channel
+        return
+    mark = ledger.guard.stops.in_force(request_id, channel.client.account)
+    if mark is not None:
+        raise GuardStopError(RuleName.STOP, *stopped_words(mark, request_id))
+    for one in settings.overrides:
+        ledger.guard.overrides.record(request_id, one.rule, who=one.who, reason=one.reason)
+    if settings.suppresses(channel.message_class):
+        ledger.guard.suppression.check()
+        _refuse(RuleName.SUPPRESSION, len(ledger.guard.suppression.found(phones)), len(phones))
+    counted = _count(settings, channel, phones, request_id, ledger)
+    try:
+        yield channel
+    except EsmsError as error:
+        if _reached_nobody(error):
+            ledger.guard.contacts.release(counted)
+        raise
+
+
+def _reached_nobody(error: EsmsError) -> bool:
+    if isinstance(error, GatewayError):
+        return error.nothing_taken
+    return not isinstance(error, OutcomeUnknownError)
+
+
+def _within_hours(settings: GuardSettings, channel: Channel, policy: HoursPolicy) -> Channel:
+    channel.client.learn_time()
+    if policy is HoursPolicy.RESCHEDULE and not is_open(settings, channel):
+        hours = settings.open_hours(channel.message_class)
+        return replace(channel, send_at=hours.next_open(arrival(channel.client.clock.latest(), channel)))
+    check_hours(settings, channel)
+    return channel
+
+
+def _count(
+    settings: GuardSettings, channel: Channel, phones: Sequence[str], request_id: str, ledger: Ledger
+) -> list[str]:
+    """The ids under which the message counts for a cap."""
+    most = settings.cap(channel.message_class)
+    if most is None:
+        return []
+    full = ledger.guard.contacts.reserve(
+        request_id,
+        [(phone, phone) for phone in phones],
+        channel.message_class.value,
+        most=most,
+        hours=settings.cap_hours,
+        arrives=arrival(ledger.now(), channel),
+    )
+    counted = [ledger.request_id(request_id, phone) for place, phone in enumerate(phones) if place not in full]
+    if full:
+        ledger.guard.contacts.release(counted)
+    _refuse(RuleName.FREQUENCY, len(full), len(phones))
+    return counted
+
+
+def _refuse(rule: RuleName, held: int, phones: int) -> None:
+    if held:
+        raise GuardRefusalError(
+            rule,
+            f"It was sent to nobody, because {held} of the {phones} phones may not get it now: "
+            f"{RULES[rule].english.rstrip('.')}",
+            f"Chưa gửi cho ai vì {held} trên {phones} số không được nhận lúc này: {RULES[rule].vietnamese.rstrip('.')}",
+            field="phone",
+        )
