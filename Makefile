@@ -282,6 +282,8 @@ bench: $(CORE)/.ready $(BENCH)/.ready ## benchmarks; figures are ratios, absolut
 	@$(CORE)/bin/pytest --memory tests $(NOT_CORE)
 	$(say) "Bulk sends: recipients a second, the ledger's share, memory"
 	@$(CORE)/bin/python benchmarks/bulk_sends.py --memory
+	$(say) "A look at a campaign with a fallback: seconds and memory"
+	@$(CORE)/bin/python benchmarks/chain_looks.py
 	$(say) "Pull and load: a million status rows, beside dlt, pandas and what decoding and the wire allow"
 	@$(BENCH)/bin/python benchmarks/pull_and_load.py
 

@@ -138,6 +138,7 @@ class CampaignOperator(SendingOperator):
     }
     operator_extra_links = (EsmsReportLink(),)
     _transfer: DataTransfer | None = None
+    _unreachable = ""
 
     def __init__(
         self,
@@ -240,9 +241,38 @@ class CampaignOperator(SendingOperator):
             self._defer_for(pause)
         return result
 
-    def execute_again(self, context: Context, event: object = None) -> dict[str, Any]:
-        """Behind a deferral: what is settled is passed over, and whoever is due is sent to."""
+    def execute_again(self, context: Context, event: object = None, unreachable: str | None = None) -> dict[str, Any]:
+        """Behind a deferral: whoever is due is sent to. While nobody is, the source is not read again."""
+        pause = None
+        if unreachable is not None:
+            with self.working():
+                pause = self._quiet_seconds(context, unreachable)
+        if pause is not None:
+            self._defer_for(pause)
         return self.execute(context)
+
+    def _quiet_seconds(self, context: Context, unreachable: str) -> float | None:
+        from esms_connectors.sending.steps.whole import quiet_seconds
+
+        hook = EsmsHook(self.esms_conn_id)
+        with hook.get_conn() as client, self._open_ledger(hook, context) as ledger:
+            seconds = quiet_seconds(
+                client,
+                ledger,
+                self._run_key_now(context),
+                poll_seconds=float(self.poll_seconds),
+                unreachable=unreachable,
+            )
+        self._unreachable = unreachable
+        return seconds
+
+    def _run_key_now(self, context: Context) -> str:
+        from esms_connectors.airflow.identity import generation_of, run_key_of
+
+        # Of a plan by another task: its own key would name another campaign.
+        approved = _plan_of(self.plan)
+        run_key = self.run_key if approved is None or self.run_key is not None else approved.get("run_key")
+        return run_key_of(context, run_key, generation_of(context, resend_on_clear=self.resend_on_clear))
 
     def _defer_for(self, seconds: float) -> None:
         from datetime import timedelta
@@ -256,6 +286,7 @@ class CampaignOperator(SendingOperator):
         self.defer(
             trigger=LookAgainTrigger(moment.isoformat()),
             method_name="execute_again",
+            kwargs={"unreachable": self._unreachable},
             timeout=timedelta(seconds=seconds + 900),
         )
 
@@ -270,21 +301,19 @@ class CampaignOperator(SendingOperator):
         from contextlib import ExitStack
 
         from esms_connectors.airflow.arguments import path
-        from esms_connectors.airflow.identity import generation_of, note_done, run_key_of
+        from esms_connectors.airflow.identity import generation_of, note_done
         from esms_connectors.airflow.lineage import SENT_DATA, DataTransfer, file_dataset
         from esms_connectors.airflow.sources import opened_source, rejects_file
 
         hook = EsmsHook(self.esms_conn_id)
         rejects_path = path(self.rejects, "rejects")
         approved = _plan_of(self.plan)
-        # Of a plan by another task: its own key would name another campaign.
-        run_key = self.run_key if approved is None or self.run_key is not None else approved.get("run_key")
         generation = generation_of(context, resend_on_clear=self.resend_on_clear)
         with ExitStack() as stack:
             source = stack.enter_context(
                 opened_source(self.source, self.sql, self.sql_conn_id, self.sql_parameters)  # type: ignore[arg-type]
             )
-            campaign = self._campaign_of(context, hook, stack, source, run_key_of(context, run_key, generation))
+            campaign = self._campaign_of(context, hook, stack, source, self._run_key_now(context))
             rejects = None
             if rejects_path is not None:
                 rejects = stack.enter_context(rejects_file(rejects_path, self.source))
@@ -313,6 +342,7 @@ class CampaignOperator(SendingOperator):
                 journey.start(approved, rejects=rejects, on_plan=tell)
                 found, pause = journey.advance()
                 if pause is not None:
+                    self._unreachable = journey.unreachable
                     return {}, pause
                 result = journey.finish(found).as_dict()
             else:

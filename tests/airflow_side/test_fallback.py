@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pendulum
@@ -76,6 +77,38 @@ def test_who_is_not_delivered_to_gets_the_sms_once(task: Callable[..., Any], gat
     # Another try of a task that is done.
     assert runs(task())["steps"][1]["accepted"] == 2
     assert gateway.message_count == 5
+
+
+def test_a_look_while_nobody_is_due_needs_no_source(
+    task: Callable[..., Any], gateway: Emulator, runs: Runs, tmp_path: Path
+) -> None:
+    """Deferred and again: the list is read when it began, and when somebody is due."""
+    path = tmp_path / "customers.csv"
+    lines = [",".join(ROWS[0]), *(",".join(row.values()) for row in ROWS)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(TaskDeferred) as defer:
+        runs(task(source=str(path)))
+    for message in gateway.messages():
+        gateway.set_status(message.message_id, 7, 2)
+    away = path.rename(tmp_path / "away.csv")
+
+    def again() -> Any:
+        made = task(source=str(path))
+        made.render_template_fields(runs.context())
+        return made.execute_again(runs.context(), **kwargs, event={})
+
+    kwargs = defer.value.kwargs or {}
+    for _ in range(2):
+        gateway.advance(minutes=5)
+        with pytest.raises(TaskDeferred) as deferred:
+            again()
+        assert deferred.value.kwargs == kwargs
+    gateway.advance(minutes=6)
+    with pytest.raises(InvalidRequestError, match=r"customers\.csv"):
+        again()
+    away.rename(path)
+    assert [step["accepted"] for step in again()["steps"]] == [3, 3]
+    assert set(gateway.deliveries_by_phone().values()) == {2}
 
 
 @pytest.mark.parametrize("function", ["send_zns_bulk", "send_customer_care_sms"])

@@ -32,7 +32,7 @@ from esms_connectors.sending.policy import is_enough
 from esms_connectors.sending.reconcile import REFUSED_SETTLING
 from esms_connectors.sending.result import Progress
 from esms_connectors.sending.steps.looking import Seen, StepView, look_at_step
-from esms_connectors.sending.steps.people import People
+from esms_connectors.sending.steps.people import People, name_of_people
 from esms_connectors.sending.steps.result import JourneyIncompleteError, JourneyResult
 from esms_connectors.sending.steps.spans import read_span
 
@@ -41,7 +41,7 @@ logger = get_logger(__name__)
 POLL_SECONDS = 30.0
 _BATCH = 1000
 # What is in doubt can be judged an hour behind its last attempt; a little later it has been.
-_PATIENCE = REFUSED_SETTLING + timedelta(minutes=10)
+PATIENCE = REFUSED_SETTLING + timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Journey:
     first: Campaign
     steps: Sequence[Step]
     settling: timedelta = field(default=REFUSED_SETTLING, kw_only=True)
-    patience: timedelta = field(default=_PATIENCE, kw_only=True)
+    patience: timedelta = field(default=PATIENCE, kw_only=True)
     poll_seconds: float = field(default=POLL_SECONDS, kw_only=True)
     _campaigns: list[Campaign] = field(init=False, repr=False)
     _afters: list[timedelta] = field(init=False, repr=False)
@@ -274,6 +274,11 @@ class Journey:
         first = self._sent_first
         assert first is not None  # noqa: S101 - advance has seen it
         return JourneyResult(first, self._people.results(self._links), dict(people))
+
+    @property
+    def unreachable(self) -> str:
+        """Names those who are due and cannot get their step, as of the last `advance`; see `quiet_seconds`."""
+        return name_of_people(self._people.unreachable)
 
     def finish(self, result: JourneyResult) -> JourneyResult:
         """

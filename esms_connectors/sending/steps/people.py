@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,12 @@ from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.ledger.journeys import StepLink
 from esms_connectors.sending.steps.looking import OPEN, Finding, StepRow, StepView
 from esms_connectors.sending.steps.result import StepResult, person_of
+
+
+def name_of_people(request_ids: Iterable[str]) -> str:
+    """A short name of these rows: the same ones have the same; nobody has the empty one."""
+    listed = "".join(sorted(request_ids))
+    return hashlib.blake2b(listed.encode(), digest_size=8).hexdigest() if listed else ""
 
 
 @dataclass(slots=True)

@@ -9,8 +9,10 @@ from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.ledger import Ledger
 from esms_connectors.ledger.journeys import StepLink
+from esms_connectors.ledger.rows import SendState
+from esms_connectors.sending.steps.journey import PATIENCE
 from esms_connectors.sending.steps.looking import Seen, look_at_step
-from esms_connectors.sending.steps.people import People
+from esms_connectors.sending.steps.people import People, name_of_people
 
 
 def people_of_steps(ledger: Ledger, links: Sequence[StepLink]) -> People:
@@ -54,3 +56,40 @@ def links_of(ledger: Ledger, run_key: str) -> tuple[StepLink, ...]:
     """
     kind = ledger.run_about(run_key)["kind"]
     return ledger.journeys.steps_of(run_key) or (StepLink(1, run_key, kind, 0.0),)
+
+
+def quiet_seconds(
+    client: EsmsClient,
+    ledger: Ledger,
+    run_key: str,
+    *,
+    poll_seconds: float,
+    unreachable: str = "",
+    patience: timedelta = PATIENCE,
+) -> float | None:
+    """
+    A look at a chain that was begun, without its source: seconds until it is worth looking again.
+
+    Args:
+        unreachable: `Journey.unreachable` of whoever sent last.
+        poll_seconds, patience: as in `Journey`.
+
+    Returns:
+        None where there is something to do: somebody is due, a message is in doubt or was not sent, or nothing more is
+        waited for.
+
+    Raises:
+        InvalidRequestError: no such run.
+        GatewayError, NotSentError, OutcomeUnknownError: the gateway could not be read.
+    """
+    people = people_of(client, ledger, run_key)
+    due: set[str] = set()
+    for index in range(len(people.run_keys)):
+        if any(row.state not in (SendState.ACCEPTED, SendState.REJECTED) for row in people.rows(index)):
+            return None
+        if index:
+            due |= set(people.due(index))
+    if name_of_people(due) != unreachable:
+        return None
+    people.unreachable = due
+    return people.pause(poll_seconds, patience)
