@@ -3,7 +3,7 @@ A look at a campaign with a fallback: seconds, and memory over what the interpre
 
     python benchmarks/chain_looks.py [--people 10000,100000]
 
-The gateway is the emulator in a process of its own. Every message is delivered, so each look reads all of the sent data.
+The gateway is the emulator in a process of its own. A look reads all of the sent data, and every row of the ledger.
 """
 
 from __future__ import annotations
