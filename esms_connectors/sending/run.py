@@ -23,7 +23,7 @@ from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger import Ledger, LedgerError, SendState
 from esms_connectors.ledger.keys import check_run_key
-from esms_connectors.ledger.rows import Claim, LedgerRow, Settlement, rule_of
+from esms_connectors.ledger.rows import Claim, Settlement, rule_of
 from esms_connectors.recipients import ReadReport, Recipient, Recipients
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.channels.base import ChunkOutcome
@@ -378,10 +378,7 @@ class Run:
             self.stopped_by = self.stopped_by or by
 
     def _send_allowed(self, number: int, recipients: list[Recipient], channel: Channel) -> None:
-        rows = [
-            LedgerRow(recipient.row_key, recipient.phone, self.channel.payload(recipient), recipient.line)
-            for recipient in recipients
-        ]
+        rows = [self._watch.row(recipient) for recipient in recipients]
         frozen = self.channel.frozen
         chunk = make_request_id("chunk", *(row.row_key for row in rows)) if frozen else str(number)
         times = self._lease.begin()

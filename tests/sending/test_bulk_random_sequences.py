@@ -14,6 +14,7 @@ import unittest.mock
 import uuid
 from collections import Counter
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pendulum
@@ -52,9 +53,11 @@ from esms_connectors.emulator.faults import (
 from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.ledger import SendState
 from esms_connectors.ledger.engines import engine_for
+from esms_connectors.ledger.rows import rule_of
 from esms_connectors.sending import run
 from esms_connectors.sending.bulk import send_bulk
 from esms_connectors.sending.channels import CareSmsChannel, ZnsChannel
+from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.sending.id_probe import probe_sms_ids, probe_zns_bulk_ids
 from esms_connectors.sending.reconcile import reconcile
 from esms_connectors.sending.resend import RowChoice, release_rows
@@ -130,6 +133,17 @@ CLOCKS: dict[str, tuple[dict[str, Any], float]] = {
     "no Date, machine half an hour ahead": ({"date_header": "missing"}, 1800.0),
     "no Date, machine half an hour behind": ({"date_header": "nonsense"}, -1800.0),
 }
+# The rules of the guard in force. Hours and a budget that is too small stop calls; the last calls have neither.
+GUARDS: dict[str, dict[str, Any]] = {
+    "as usual": {},
+    "every rule": {
+        "suppress_care": True, "care_cap": 1, "transaction_cap": 1, "max_cost_vnd": 10**7, "max_cost_month_vnd": 10**7,
+    },
+    "every rule, a small budget, no nights": {
+        "suppress_care": True, "care_cap": 1, "transaction_cap": 1, "max_cost_vnd": 3_000, "hours": "defer",
+    },
+}  # fmt: skip
+AT_THE_END = {"max_cost_vnd": 10**7, "hours": "allow"}
 
 
 def is_for_many(call: Any) -> bool:
@@ -157,6 +171,7 @@ class Campaign(RuleBasedStateMachine):
         clocks=st.sampled_from(sorted(CLOCKS)),
         repeat_refused_with=st.sampled_from(["", "", "99", "146", "108"]),
         rules=st.sampled_from(sorted(RULES)),
+        guard=st.sampled_from(sorted(GUARDS)),
         looked_up_late=st.booleans(),
     )
     def begin(
@@ -171,8 +186,12 @@ class Campaign(RuleBasedStateMachine):
         clocks: str,
         repeat_refused_with: str,
         rules: str,
+        guard: str,
         looked_up_late: bool,
     ) -> None:
+        self.guard = GuardSettings().changed(GUARDS[guard])
+        # Phone -> messages that it had when it was put on the suppression list.
+        self.suppressed: dict[str, int] = {}
         self.clock = VirtualClock(NOON.add(hours=hours, minutes=50))
         delay = 1800.0 if looked_up_late else 0.0
         config = EmulatorConfig(
@@ -281,8 +300,28 @@ class Campaign(RuleBasedStateMachine):
                 channel = CareSmsChannel(client, TEXT, DEMO_BRANDNAME)
             send_bulk(
                 channel, self.recipients[part], ledger=ledger, run_key=self.run_key, threads=threads, at_least=None,
-                reconcile_before_repeat=careful,
+                reconcile_before_repeat=careful, guard=self.guard, price_vnd=Decimal(300),
             )  # fmt: skip
+
+    @rule(number=st.integers(0, ROWS - 1))
+    def suppress(self, number: int) -> None:
+        phone = self.recipients[number].phone
+        if self.guard.suppress_care and phone not in self.suppressed:
+            self.ledger.guard.suppression.add([phone], reason="refused")
+            self.suppressed[phone] = self.delivered[phone]
+
+    @rule()
+    def take_off_the_list(self) -> None:
+        self.ledger.guard.suppression.remove(self.suppressed)
+        self.suppressed.clear()
+
+    @rule(stopped=st.booleans())
+    def stop_or_resume(self, stopped: bool) -> None:
+        stops = self.ledger.guard.stops
+        if stopped:
+            stops.mark_run(self.run_key, reason="somebody looks into it", who="tests")
+        else:
+            stops.lift_run(self.run_key, who="tests")
 
     @rule(settling=st.sampled_from([None, SETTLING_SECONDS]))
     def look_up(self, settling: float | None) -> None:
@@ -309,6 +348,11 @@ class Campaign(RuleBasedStateMachine):
     def states(self) -> dict[str, str]:
         keys = {self.ledger.request_id(self.run_key, one.row_key): one.phone for one in self.recipients}
         return {keys[row["request_id"]]: row["state"] for row in self.ledger.rows(self.run_key)}
+
+    def left_out(self) -> set[str]:
+        """Phones whose row a rule settled: for good, also where they come off the list."""
+        rows = self.ledger.rows(self.run_key, SendState.REJECTED)
+        return {row["phone"] for row in rows if rule_of(row["code"]) is not None}
 
     def is_duplicate(self, phone: str) -> bool:
         row_keys = [one.row_key for one in self.recipients if one.phone == phone]
@@ -339,6 +383,7 @@ class Campaign(RuleBasedStateMachine):
             if count > 1 + self.resent[phone]
         }
         assert sum(more.values()) <= (self.probes_of_customers() if self.ids_ignored else 0), more
+        assert {phone: delivered[phone] for phone in self.suppressed} == self.suppressed
         for phone, state in self.states().items():
             assert state in list(SendState)
             if state == "accepted":
@@ -353,7 +398,9 @@ class Campaign(RuleBasedStateMachine):
         self.gateway.faults.clear()
         self.gateway.set_balance(HEALTHY)
         self.set_quirks(bulk_detail="complete", repeat_refused_with="")
+        self.guard = self.guard.changed(AT_THE_END)
         try:
+            self.stop_or_resume(stopped=False)
             for _ in range(3):
                 self.send(threads=2, chunk=7, moment="", event="killed", nth=0, part=slice(None))
                 # Past midnight nothing is repeated; what is in doubt is looked up.
@@ -369,7 +416,9 @@ class Campaign(RuleBasedStateMachine):
         states, delivered = self.states(), self.delivered
         for one in self.recipients:
             phone = one.phone
-            if states[phone] == "rejected":
+            if phone in self.suppressed or phone in self.left_out():
+                assert delivered[phone] <= 1 + self.resent[phone], phone
+            elif states[phone] == "rejected":
                 assert phone in self.blocked or (self.rows_may_be_refused and not delivered[phone]), phone
             elif self.campaign_comes_back:
                 assert states[phone] == "accepted", phone

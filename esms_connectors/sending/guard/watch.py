@@ -251,14 +251,15 @@ class Watch:
         settled: set[int] = set()
         for why in dict.fromkeys(held.values()):
             places = [place for place, one in held.items() if one == why]
-            rows = [self._row(recipients[place]) for place in places]
+            rows = [self.row(recipients[place]) for place in places]
             rule, detail = why
             told_why = f"{RULES[rule].english} / {RULES[rule].vietnamese} ({detail})"
             found = self._store.skip(self._run_key, rows, rule.value, told_why)
             settled |= {places[index] for index in found}
         return settled
 
-    def _row(self, recipient: Recipient) -> LedgerRow:
+    def row(self, recipient: Recipient) -> LedgerRow:
+        """As the ledger takes it."""
         return LedgerRow(recipient.row_key, recipient.phone, self._channel.payload(recipient), recipient.line)
 
     def by_state(self, recipients: list[Recipient]) -> tuple[list[Recipient], list[Recipient]]:
