@@ -12,7 +12,7 @@ from journeys import AT_ONCE, NEVER, Chain, minutes, opened_chain
 
 from esms_connectors import InvalidRequestError
 from esms_connectors.emulator import DEMO_BRANDNAME, Progress, Quirks
-from esms_connectors.emulator.faults import code, drop_after
+from esms_connectors.emulator.faults import code, drop_after, drop_before
 from esms_connectors.gateway import machine_clock
 from esms_connectors.recipients import Columns
 from esms_connectors.sending.bulk import BulkIncompleteError
@@ -116,8 +116,6 @@ def test_a_row_in_doubt_is_not_a_row_that_failed(chain: Callable[..., Chain], ta
     if taken:
         world.gateway.faults.add(ZNS, drop_after(), every=1)
     else:
-        from esms_connectors.emulator.faults import drop_before
-
         world.gateway.faults.add(ZNS, drop_before(), every=1)
     journey = world.journey()
     journey.start()
@@ -130,6 +128,24 @@ def test_a_row_in_doubt_is_not_a_row_that_failed(chain: Callable[..., Chain], ta
             world.run(journey)
     assert {one.function for one in world.gateway.messages()} <= {ZNS}
     world.check()
+
+
+@pytest.mark.parametrize(
+    ("kind", "operation", "waited"), [("zns", ZNS, minutes(71)), ("call", "make_call_from_template", minutes(11))]
+)
+def test_doubt_is_waited_for_as_long_as_something_may_end_it(
+    chain: Callable[..., Chain], kind: str, operation: str, waited: float
+) -> None:
+    """Until the look-up behind the attempt, whatever the deadline; not for what nothing lists."""
+    world = chain(people=2, kinds=(kind, "sms"), afters=("1d",), knows_ids=False)
+    world.gateway.faults.add(operation, drop_before(), every=1)
+    journey = world.journey()
+    journey.start()
+    world.gateway.faults.clear()
+    with pytest.raises(JourneyIncompleteError, match="in doubt"):
+        world.run(journey)
+    assert (world.now() - world.ledger().runs()[0][1]).total_seconds() < waited
+    assert world.gateway.message_count == 0
 
 
 def test_what_the_gateway_does_not_show_is_nobodys_failure(chain: Callable[..., Chain]) -> None:

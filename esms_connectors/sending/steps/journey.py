@@ -40,8 +40,6 @@ logger = get_logger(__name__)
 
 POLL_SECONDS = 30.0
 _BATCH = 1000
-# What is in doubt can be judged an hour behind its last attempt; a little later it has been.
-PATIENCE = REFUSED_SETTLING + timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,6 @@ class Journey:
             step.
         steps: those that follow; none is the campaign alone.
         settling: how long a row in doubt must be missing in the sent data to count as not sent, as in `reconcile`.
-        patience: how long behind the last deadline to wait for what is in doubt.
         poll_seconds: between looks at the gateway.
 
     Raises:
@@ -82,7 +79,6 @@ class Journey:
     first: Campaign
     steps: Sequence[Step]
     settling: timedelta = field(default=REFUSED_SETTLING, kw_only=True)
-    patience: timedelta = field(default=PATIENCE, kw_only=True)
     poll_seconds: float = field(default=POLL_SECONDS, kw_only=True)
     _campaigns: list[Campaign] = field(init=False, repr=False)
     _afters: list[timedelta] = field(init=False, repr=False)
@@ -268,7 +264,7 @@ class Journey:
             self._send_due(index)
         result = self._result(self._people.counts())
         logger.info("run %s: %s", self.first.run_key, result)
-        return result, self._people.pause(self.poll_seconds, self.patience)
+        return result, self._people.pause(self.poll_seconds)
 
     def _result(self, people: Mapping[str, int]) -> JourneyResult:
         first = self._sent_first

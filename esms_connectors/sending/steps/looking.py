@@ -27,6 +27,8 @@ from esms_connectors.sending.reconcile import REFUSED_SETTLING, reconcile
 from esms_connectors.sending.steps.spans import span_words
 
 _SLACK = timedelta(minutes=5)
+# Behind the moment from which the gateway has to know: others may send while it is read.
+_PATIENCE = timedelta(minutes=10)
 _LONGEST_WINDOW_DAYS = 3
 _DOUBT = (SendState.UNKNOWN, SendState.HELD, SendState.CLAIMED)
 _ERASED = "erased"
@@ -100,6 +102,7 @@ class StepView:
         rows: by request id.
         seen: what the gateway shows, by message id.
         send_at: what the messages are scheduled for.
+        settling: how long a row in doubt must be missing in the sent data to count as not sent.
     """
 
     run_key: str
@@ -108,11 +111,27 @@ class StepView:
     rows: dict[str, StepRow]
     seen: dict[str, Seen] = field(default_factory=dict)
     send_at: DateTime | None = None
+    settling: timedelta = REFUSED_SETTLING
 
     def deadline_of(self, row: StepRow, after: timedelta) -> DateTime:
         """Until when this row has to be delivered: `after` its first attempt, or the time that it is scheduled for."""
         began = pendulum.from_timestamp(row.first_attempt_ms / 1000)
         return (began if self.send_at is None else max(began, self.send_at)) + after
+
+    def known_by(self, row: StepRow, finding: Finding, after: timedelta) -> DateTime:
+        """
+        Until when waiting may tell how an open row stands. An accepted one: to its deadline, and where it is not shown,
+        a little longer. One in doubt: until its look-up concludes, whatever its deadline; where nothing lists such
+        messages, only another worker may still settle it.
+        """
+        began = self.deadline_of(row, timedelta())
+        if finding is Finding.WAITING:
+            return began + after
+        if finding is Finding.UNSEEN:
+            return max(began + after, began + self.settling) + _PATIENCE
+        if finding is Finding.IN_DOUBT and self.kind not in SMS_TYPES_OF_KIND:
+            return began + _PATIENCE
+        return began + self.settling + _PATIENCE
 
     def finding(self, row: StepRow, after: timedelta | None) -> Finding:
         """What is known of a row; `after`: how long it has, None for the last step."""
@@ -212,6 +231,7 @@ def look_at_step(
         # Anything else may have changed since, and must have been read behind the deadline to count.
         {key: seen for key, seen in (known or {}).items() if seen.state is DeliveryState.DELIVERED},
         _send_at(about),
+        settling,
     )
     _look(client, ledger, view)
     return view

@@ -110,7 +110,7 @@ class People:
             yield row, index, present
 
     def _open_or_not(self) -> Iterator[tuple[timedelta | None, Finding, DateTime]]:
-        """Each person by the last step that they got: how long it has, what is known of it, and its deadline."""
+        """Each person by the last step that they got: how long it has, what is known of it, and `StepView.known_by`."""
         reached = self.reached()
         for row, index, present in self.present():
             if (view := self.views[index]) is None:
@@ -119,21 +119,21 @@ class People:
             if after is not None and not present.erased and self.next_ids(index + 1, [present])[0] in self.unreachable:
                 after = None  # nothing can follow
             finding = Finding.DELIVERED if row.row_key in reached else view.finding(present, after)
-            yield after, finding, view.deadline_of(present, after or timedelta())
+            yield after, finding, view.known_by(present, finding, after or timedelta())
 
-    def pause(self, poll_seconds: float, patience: timedelta) -> float | None:
-        """Seconds until it is worth looking again; None where nothing is open, or was for too long."""
-        deadlines = [
-            (finding, deadline)
-            for after, finding, deadline in self._open_or_not()
+    def pause(self, poll_seconds: float) -> float | None:
+        """Seconds until it is worth looking again; None where nothing is open that waiting would tell."""
+        open_until = [
+            (finding, known_by)
+            for after, finding, known_by in self._open_or_not()
             if finding in OPEN and not (finding is Finding.WAITING and after is None)
         ]
-        if not deadlines:
+        if not open_until:
             return None
         now = max(view.read_at for view in self.views if view is not None)
-        if now >= max(deadline for _, deadline in deadlines) + patience:
+        if now >= max(known_by for _, known_by in open_until):
             return None
-        nearest = min((one for finding, one in deadlines if finding is Finding.WAITING and one > now), default=None)
+        nearest = min((one for finding, one in open_until if finding is Finding.WAITING and one > now), default=None)
         pause = poll_seconds if nearest is None else min(poll_seconds, (nearest - now).total_seconds())
         return max(pause, 0.05)
 

@@ -10,7 +10,6 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.ledger import Ledger
 from esms_connectors.ledger.journeys import StepLink
 from esms_connectors.ledger.rows import SendState
-from esms_connectors.sending.steps.journey import PATIENCE
 from esms_connectors.sending.steps.looking import Seen, look_at_step
 from esms_connectors.sending.steps.people import People, name_of_people
 
@@ -59,20 +58,14 @@ def links_of(ledger: Ledger, run_key: str) -> tuple[StepLink, ...]:
 
 
 def quiet_seconds(
-    client: EsmsClient,
-    ledger: Ledger,
-    run_key: str,
-    *,
-    poll_seconds: float,
-    unreachable: str = "",
-    patience: timedelta = PATIENCE,
+    client: EsmsClient, ledger: Ledger, run_key: str, *, poll_seconds: float, unreachable: str = ""
 ) -> float | None:
     """
     A look at a chain that was begun, without its source: seconds until it is worth looking again.
 
     Args:
         unreachable: `Journey.unreachable` of whoever sent last.
-        poll_seconds, patience: as in `Journey`.
+        poll_seconds: as in `Journey`.
 
     Returns:
         None where there is something to do: somebody is due, a message is in doubt or was not sent, or nothing more is
@@ -92,4 +85,4 @@ def quiet_seconds(
     if name_of_people(due) != unreachable:
         return None
     people.unreachable = due
-    return people.pause(poll_seconds, patience)
+    return people.pause(poll_seconds)
