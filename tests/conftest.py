@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -67,6 +68,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (wanted if _is_wanted(item, config) else others).append(item)
     config.hook.pytest_deselected(items=others)
     items[:] = wanted
+
+
+def pytest_collection_finish() -> None:
+    """What was read stays until the end: no collection looks through it again."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # or extensions would tell of leaks
 
 
 def _is_wanted(item: pytest.Item, config: pytest.Config) -> bool:

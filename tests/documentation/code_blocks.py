@@ -8,6 +8,7 @@ counted in `test_code_blocks.py`, and checked as far as that goes.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,8 @@ def _environment_of_imports(text: str) -> Environment:
     return "core"
 
 
-def blocks_of(page: Path) -> list[Block]:
+@functools.cache
+def blocks_of(page: Path) -> tuple[Block, ...]:
     """In order, without the directives of Sphinx and the outputs, which stand with their blocks."""
     found: list[Block] = []
     tokens = MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8"))
@@ -92,7 +94,7 @@ def blocks_of(page: Path) -> list[Block]:
             before = found.pop()
             block = Block(before.page, before.line, before.language, before.text, before.not_run, block.text)
         found.append(block)
-    return found
+    return tuple(found)
 
 
 def _block(page: Path, token: Token, previous: Token | None) -> Block:
