@@ -27,6 +27,8 @@ from esms_connectors.sending.reconcile import reconcile
 from esms_connectors.sending.resend import RowChoice, release_rows
 from esms_connectors.sending.result import run_words
 
+_RUNS = ("run_key", "began", "journey", "step")
+
 
 @click.group("ledger")
 def ledger_commands() -> None:
@@ -39,7 +41,7 @@ def ledger_commands() -> None:
 @json_option
 def ledger_runs(ledger_url: str | None, as_csv: bool, as_json: bool) -> None:
     """
-    All runs, newest first.
+    All runs, newest first; of a further step of a campaign with `--else` which one it is.
 
     \b
     Example:
@@ -47,14 +49,17 @@ def ledger_runs(ledger_url: str | None, as_csv: bool, as_json: bool) -> None:
     """
     with open_ledger(ledger_url) as ledger:
         runs = ledger.runs()
+        steps = ledger.journeys.later_steps()
+    rows = [(key, began, *steps.get(key, (None, None))) for key, began in runs]
     if as_json:
-        print_json([{"run_key": run_key, "began": began.isoformat()} for run_key, began in runs])
+        print_json([dict(zip(_RUNS, (key, began.isoformat(), *step), strict=True)) for key, began, *step in rows])
         return
     if as_csv:
-        print_separated(("run_key", "began"), [(key, began.isoformat()) for key, began in runs], csv=True)
+        print_separated(_RUNS, [(key, began.isoformat(), *step) for key, began, *step in rows], csv=True)
         return
-    for run_key, began in runs:
-        echo(f"{began.in_timezone('Asia/Ho_Chi_Minh').format('YYYY-MM-DD HH:mm')}  {run_key}")
+    for key, began, journey, step in rows:
+        of = "" if journey is None else f"  step {step} of {journey}"
+        echo(f"{began.in_timezone('Asia/Ho_Chi_Minh').format('YYYY-MM-DD HH:mm')}  {key}{of}")
 
 
 @ledger_commands.command("show")

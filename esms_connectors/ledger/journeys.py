@@ -100,6 +100,16 @@ class Journeys:
             ).fetchall()
         return tuple(StepLink(step, key, channel, after_ms / 1000) for step, key, channel, after_ms in found)
 
+    def later_steps(self) -> dict[str, tuple[str, int]]:
+        """Runs that are a further step of a journey: its run key, and which step."""
+        import sqlalchemy as sa
+
+        with self._reading() as connection:
+            found = connection.execute(
+                sa.text("SELECT step_run_key, run_key, step FROM esms_journeys WHERE step > 1")
+            ).fetchall()
+        return {step_key: (run_key, step) for step_key, run_key, step in found}
+
     def begun(self, start: datetime, end: datetime, most: int) -> list[str]:
         """Run keys of the latest journeys that began from `start` until before `end`, the first one first."""
         import sqlalchemy as sa

@@ -57,6 +57,12 @@ def test_a_chain_sends_each_step_once_and_again_goes_on(run: Run, emulator: Emul
     assert (status["expected"], status["sent"], status["people"]["sent"]) == (3, 3, 3)
     assert [(step["handed_on"], step["delivered"], step["late"]) for step in status["steps"]] == [(3, 0, 0), (3, 0, 0)]
     assert status["steps"][1]["reasons"] == {"not delivered within 1 seconds": 3}
+    listed = json.loads(run("ledger", "runs", "--json").stdout)
+    assert [(one["run_key"], one["journey"], one["step"]) for one in listed] == [
+        ("evening#2", "evening", 2),
+        ("evening", None, None),
+    ]
+    assert "evening#2  step 2 of evening" in run("ledger", "runs").stdout
     shown = run("ledger", "show", "evening").stdout
     assert "step 2  sms, evening#2: 3 accepted (3 not delivered within 1 seconds)" in shown
 
