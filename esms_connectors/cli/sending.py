@@ -19,6 +19,7 @@ from esms_connectors.cli.guard import GUARD_NAMES, guard_of, guard_options
 from esms_connectors.cli.output import NOT_GOOD, json_option, print_json, print_table
 from esms_connectors.cli.settings import (
     connection_options,
+    in_order,
     ledger_option,
     open_client,
     open_ledger,
@@ -47,8 +48,8 @@ from esms_connectors.sending.plan import Plan
 from esms_connectors.sending.policy import DEFAULT_AT_LEAST, read_price
 from esms_connectors.sending.steps import JourneyResult
 
-# Options of every campaign, in the order of the help.
-_CAMPAIGN_OPTIONS = (
+# Options of every campaign.
+campaign_options = in_order(
     click.option(
         "--run-key", required=True, help="Names this campaign. The same key resumes it and never sends twice."
     ),
@@ -120,12 +121,6 @@ _CAMPAIGN_OPTIONS = (
     connection_options,
     json_option,
 )
-
-
-def campaign_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(_CAMPAIGN_OPTIONS):
-        command = option(command)
-    return command
 
 
 @click.command("send-zns", cls=CampaignCommand)

@@ -15,61 +15,52 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.times import read_time
 from esms_connectors.gateway.transport import Timeouts
 from esms_connectors.ledger import Ledger
+from esms_connectors.sending.policy import SEND_AT_TOLERANCE
+
+Command = Callable[..., Any]
 
 
-def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        _client_option("--ca-bundle", "ca_bundle", "FILE", "Certificates (PEM) of your own CA.", "ESMS_CA_BUNDLE"),
-        _client_option("--proxy", "proxy", "URL", "An HTTP proxy; default: HTTPS_PROXY.", "ESMS_PROXY"),
-        _client_option(
-            "--timeout",
-            "timeout",
-            "SECONDS",
-            "Of one attempt, from connection to answer; 120.",
-            "ESMS_TIMEOUT",
-        ),
-        click.option("--base-url", envvar="ESMS_BASE_URL", help="Scheme and host of the gateway.", metavar="URL"),
-        click.option("--sandbox/--live", default=None, help="Check only, or send for real. Default: ESMS_SANDBOX."),
-    ):
-        command = option(command)
-    return command
+def in_order(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """A decorator with several options, in the order in which the help shows them."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
-def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """How a file of recipients is read."""
-    for option in reversed(
-        (
-            click.option(
-                "--encoding",
-                help="Of a text file that is neither UTF-8 nor UTF-16, such as windows-1258; or tcvn3, vni.",
-            ),
-            click.option("--delimiter", metavar="CHAR", help="Of a CSV; default: found by its header."),
-            click.option("--sheet", metavar="NAME", help="Of a workbook; default: the one that has the columns."),
-            click.option(
-                "--header-row",
-                type=click.IntRange(1, 1000),
-                metavar="N",
-                help="Row with the names of the columns, from 1; default: found by them.",
-            ),
-            click.option(
-                "--hidden-rows",
-                type=click.Choice(["refuse", "read"]),
-                default="refuse",
-                show_default=True,
-                help="Rows of a workbook that a filter hides: none is sent, or they are rows like the others.",
-            ),
-            click.option(
-                "--two-phones",
-                type=click.Choice(["refuse", "first", "both"]),
-                default="refuse",
-                show_default=True,
-                help="A cell with several numbers: refuse the row, or send to the first or to each of them.",
-            ),
-            click.option("--as-is", is_flag=True, help="Send damaged texts as they stand; the plan counts them."),
-        )
-    ):
-        command = option(command)
-    return command
+# How a file of recipients is read.
+source_options = in_order(
+    click.option(
+        "--encoding",
+        help="Of a text file that is neither UTF-8 nor UTF-16, such as windows-1258; or tcvn3, vni.",
+    ),
+    click.option("--delimiter", metavar="CHAR", help="Of a CSV; default: found by its header."),
+    click.option("--sheet", metavar="NAME", help="Of a workbook; default: the one that has the columns."),
+    click.option(
+        "--header-row",
+        type=click.IntRange(1, 1000),
+        metavar="N",
+        help="Row with the names of the columns, from 1; default: found by them.",
+    ),
+    click.option(
+        "--hidden-rows",
+        type=click.Choice(["refuse", "read"]),
+        default="refuse",
+        show_default=True,
+        help="Rows of a workbook that a filter hides: none is sent, or they are rows like the others.",
+    ),
+    click.option(
+        "--two-phones",
+        type=click.Choice(["refuse", "first", "both"]),
+        default="refuse",
+        show_default=True,
+        help="A cell with several numbers: refuse the row, or send to the first or to each of them.",
+    ),
+    click.option("--as-is", is_flag=True, help="Send damaged texts as they stand; the plan counts them."),
+)
 
 
 def _client_option(name: str, argument: str, metavar: str, help_text: str, variable: str) -> Any:
@@ -88,6 +79,17 @@ def _client_option(name: str, argument: str, metavar: str, help_text: str, varia
         callback=remember,
         expose_value=False,
     )
+
+
+connection_options = in_order(
+    click.option("--sandbox/--live", default=None, help="Check only, or send for real. Default: ESMS_SANDBOX."),
+    click.option("--base-url", envvar="ESMS_BASE_URL", help="Scheme and host of the gateway.", metavar="URL"),
+    _client_option(
+        "--timeout", "timeout", "SECONDS", "Of one attempt, from connection to answer; 120.", "ESMS_TIMEOUT"
+    ),
+    _client_option("--proxy", "proxy", "URL", "An HTTP proxy; default: HTTPS_PROXY.", "ESMS_PROXY"),
+    _client_option("--ca-bundle", "ca_bundle", "FILE", "Certificates (PEM) of your own CA.", "ESMS_CA_BUNDLE"),
+)
 
 
 def _client_settings() -> dict[str, Any]:
@@ -122,6 +124,6 @@ def open_ledger(url: str | None, *, create: bool = True) -> Ledger:
 def read_send_time(text: str) -> datetime:
     """When to send."""
     moment = read_time(text, "--at", whole_days=False)
-    if moment < machine_clock.now().subtract(minutes=5):
+    if moment < machine_clock.now() - SEND_AT_TOLERANCE:
         raise InvalidRequestError(f"--at {text!r} lies in the past. Leave it out to send now.", field="at")
     return moment
