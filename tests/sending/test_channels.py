@@ -44,6 +44,16 @@ def test_each_row_gets_one_message_and_again_is_the_resume(
     assert {call.function for call in gateway.calls if call.accepted} == {SAMPLES[kind].operation}
 
 
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in SAMPLES for name in CHANNELS[kind].identity])
+def test_an_id_with_a_blank_at_its_end_is_told_when_the_channel_is_made(
+    client: EsmsClient, kind: str, name: str
+) -> None:
+    """Before the list is read; and what a run key stands for holds the id."""
+    assert make_channel(kind, client, SAMPLES[kind].options).about()[name] == SAMPLES[kind].options[name]
+    with pytest.raises(InvalidRequestError, match=name):
+        make_channel(kind, client, {**SAMPLES[kind].options, name: f"{SAMPLES[kind].options[name]} "})
+
+
 @pytest.mark.parametrize("kind", SINGLE)
 def test_an_answer_that_is_lost_never_means_twice(
     client: EsmsClient, gateway: Emulator, ledger: Ledger, kind: str

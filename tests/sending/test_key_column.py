@@ -12,6 +12,7 @@ from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Columns, Recipient, Recipients, read_recipients
 from esms_connectors.sending.bulk import send_bulk
+from esms_connectors.sending.campaign import Campaign
 from esms_connectors.sending.channels import ZnsChannel
 from esms_connectors.sending.channels.making import CHANNELS
 
@@ -48,6 +49,18 @@ def test_another_key_column_under_a_run_key_is_refused(
         send(client, ledger, read_recipients(customers, otherwise))
     assert send(client, ledger, read_recipients(customers, keyed)) == 0
     assert set(gateway.deliveries_by_phone().values()) == {1}
+
+
+@pytest.mark.parametrize(("first", "then"), [("code", None), (None, "code")])
+def test_a_plan_with_another_key_column_is_refused(
+    client: EsmsClient, ledger: Ledger, customers: Path, first: str | None, then: str | None
+) -> None:
+    """Before anything is approved: the same rows would be other people's."""
+    assert send(client, ledger, read_recipients(customers, Columns(params=PARAMS, key_column=first))) == 2
+    channel = ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID)
+    columns = Columns(params=PARAMS, key_column=then)
+    with pytest.raises(InvalidRequestError, match="another key_column"):
+        Campaign(channel, customers, columns, ledger=ledger, run_key="visits").plan()
 
 
 def test_a_bare_list_has_the_phone_for_a_key(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
