@@ -125,7 +125,7 @@ def _by_automation(deployment_id: uuid.UUID) -> FlowRun:
         f"{get_current_settings().api.url}/deployments/{deployment_id}/create_flow_run",
         json={},
         headers={"Prefect-Automation-ID": str(uuid.uuid4()), "Prefect-Automation-Name": name},
-        timeout=10,
+        timeout=60,
     )
     answer.raise_for_status()
     return FlowRun.model_validate(answer.json())
