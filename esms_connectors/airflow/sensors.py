@@ -291,7 +291,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
                 )
             listed = self.sent.get("message_ids") or []
             # Of a few messages whose ids are all there nothing has to be looked up in a ledger.
-            complete = not self.sent.get("duplicates") and len(listed) <= FEW_IDS and not self.sent.get("steps")
+            complete = not self.sent.get("duplicates") and len(listed) <= FEW_IDS
             run_key, ids = (None, listed) if listed and complete else (str(self.sent["run_key"]), None)
         if run_key is not None:
             ledger_url = text(self.rendered("ledger_url", context), "ledger_url")
