@@ -256,15 +256,8 @@ class CampaignOperator(SendingOperator):
 
         hook = EsmsHook(self.esms_conn_id)
         with hook.get_conn() as client, self._open_ledger(hook, context) as ledger:
-            seconds = quiet_seconds(
-                client,
-                ledger,
-                self._run_key_now(context),
-                poll_seconds=float(self.poll_seconds),
-                unreachable=unreachable,
-            )
-        self._unreachable = unreachable
-        return seconds
+            self._unreachable, poll = unreachable, float(self.poll_seconds)
+            return quiet_seconds(client, ledger, self._run_key_now(context), poll_seconds=poll, unreachable=unreachable)
 
     def _run_key_now(self, context: Context) -> str:
         from esms_connectors.airflow.identity import generation_of, run_key_of
