@@ -108,7 +108,7 @@ def _noting(asked: list[object], resolve: Callable[..., Any]) -> Callable[..., A
             EsmsCredentials,
             "esms-credentials",
             """account api_key secret_key base_url sandbox brandname oa_id requests_per_second template_id proxy
-            ca_bundle connect_timeout_seconds read_timeout_seconds""",
+            ca_bundle connect_timeout_seconds read_timeout_seconds guard""",
         ),
         (EsmsLedger, "esms-ledger", "url phone_secret lease_seconds"),
         (EsmsWarehouse, "esms-warehouse", "url phones phone_secret content"),
