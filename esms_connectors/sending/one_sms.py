@@ -74,13 +74,10 @@ class SmsMessage:
         return [phone if self.key is None else f"{phone} {self.key}" for phone in numbers]
 
     def channel(self, client: EsmsClient, send_at: datetime | None) -> Channel:
-        if self.advertising:
-            return AdvertisingChannel(
-                client, self.text, self.brandname, send_at=send_at, callback_url=self.callback_url
-            )
         # For many, braces name a recipient's own values.
         text = self.text.replace("{", "{{").replace("}", "}}")
-        return CareSmsChannel(client, text, self.brandname, send_at=send_at, callback_url=self.callback_url)
+        kind = AdvertisingChannel if self.advertising else CareSmsChannel
+        return kind(client, text, self.brandname, send_at=send_at, callback_url=self.callback_url)
 
 
 @dataclass(frozen=True, slots=True)

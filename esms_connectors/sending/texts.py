@@ -98,6 +98,23 @@ def check_placeholders(text: str) -> None:
             )
 
 
+def text_for_all(text: str) -> str:
+    """
+    The text of a message that is the same for everybody, with doubled braces as the braces that people read.
+
+    Raises:
+        InvalidRequestError: it has a `{name}`, or half of one, which would be sent as it stands.
+    """
+    check_placeholders(text)
+    if names := placeholders(text):
+        raise InvalidRequestError(
+            f"The text has {{{names[0]}}}, and everybody gets the same text on this channel: it would be sent as it "
+            "stands. Take it out, or send on a channel with a text for each row (sms).",
+            field="text",
+        )
+    return _BRACES.sub(lambda match: match[0][0], text)
+
+
 def fill_text(text: str, recipient: Recipient) -> str:
     """
     `text` with each `{name}` replaced by the recipient's param of that name, whatever characters the name has; `{{` and

@@ -23,7 +23,7 @@ from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave, MessageClass, price_of_one
 from esms_connectors.sending.channels.settlement import settle_accepted, whole_chunk
 from esms_connectors.sending.channels.text import SmsChannel
-from esms_connectors.sending.texts import describe_as_sent, sms_text
+from esms_connectors.sending.texts import describe_as_sent, sms_text, text_for_all
 
 
 @dataclass
@@ -96,7 +96,7 @@ class AdvertisingChannel(Channel):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.text = sms_text(self.text)
+        self.text = text_for_all(sms_text(self.text))
         if self.plain:
             self.text = without_diacritics(self.text)
 
