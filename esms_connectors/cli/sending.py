@@ -442,6 +442,8 @@ def _print_plan(console: Console, plan: Plan) -> None:
     table.add_row("recipients", f"{plan.recipients:,}", "")
     if plan.already_settled:
         table.add_row("already settled", f"{plan.already_settled:,}", "skipped")
+    for rule, count in sorted(plan.skipped_by_rule.items()):
+        table.add_row("left out", f"{count:,}", f"by the rule {rule}")
     table.add_row("to send", f"{plan.to_send:,}", f"in {plan.chunks:,} calls")
     if plan.segments:
         table.add_row("segments", f"{plan.segments:,}", f"the longest message has {plan.longest_segments}")

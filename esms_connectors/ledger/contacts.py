@@ -49,12 +49,7 @@ class Contacts:
         Returns:
             Places in the list given of the rows that found no room.
         """
-        keys = self._database.keys
-        ids = keys.request_ids(run_key, [row_key for row_key, _ in rows])
-        records = [
-            {"request_id": request_id, "phone": keys.stored(phone)}
-            for request_id, (_, phone) in zip(ids, rows, strict=True)
-        ]
+        ids, records = self._records(run_key, rows)
         given = self._database.given(request_id="text", phone="text")
         statement = sa.text(
             # Names of columns only; the values are parameters.
@@ -66,18 +61,43 @@ class Contacts:
             "AND esms_sends.state = 'rejected') "
             "ON CONFLICT (request_id) DO UPDATE SET arrives_ms = excluded.arrives_ms RETURNING request_id"
         )
-        parameters = {
-            "rows": json.dumps(records),
-            "class": message_class,
-            "arrives": milliseconds(arrives),
-            "span": hours * 3_600_000,
-            "most": most,
-        }
+        parameters = _parameters(records, message_class, most, hours, arrives)
         with self._database.writing() as connection:
             # Two that count the same phones at once would each find room for the last message.
             self._database.take_turn(connection, "contacts")
             with_room = set(connection.execute(statement, parameters).scalars())
         return {place for place, request_id in enumerate(ids) if request_id not in with_room}
+
+    def full(
+        self,
+        run_key: str,
+        rows: Sequence[tuple[str, str]],
+        message_class: str,
+        *,
+        most: int,
+        hours: int,
+        arrives: DateTime,
+    ) -> set[int]:
+        """As `reserve` would tell now, and nothing is counted: places of the rows that would find no room."""
+        ids, records = self._records(run_key, rows)
+        statement = sa.text(
+            f"SELECT request_id FROM {self._database.given(request_id='text', phone='text')} "  # noqa: S608
+            f"WHERE (SELECT count(*) FROM {_OTHERS} AND other.request_id <> given.request_id) >= :most"
+        )
+        parameters = _parameters(records, message_class, most, hours, arrives)
+        with self._database.reading() as connection:
+            found = set(connection.execute(statement, parameters).scalars())
+        return {place for place, request_id in enumerate(ids) if request_id in found}
+
+    def _records(self, run_key: str, rows: Sequence[tuple[str, str]]) -> tuple[list[str], str]:
+        """The request ids, and the rows as `given` takes them."""
+        keys = self._database.keys
+        ids = list(keys.request_ids(run_key, [row_key for row_key, _ in rows]))
+        records = [
+            {"request_id": request_id, "phone": keys.stored(phone)}
+            for request_id, (_, phone) in zip(ids, rows, strict=True)
+        ]
+        return ids, json.dumps(records)
 
     def release(self, request_ids: Sequence[str]) -> None:
         """These were refused for good: nobody got them."""
@@ -85,3 +105,13 @@ class Contacts:
         statement = sa.text(f"DELETE FROM esms_contacts WHERE request_id IN (SELECT request_id FROM {given})")  # noqa: S608
         with self._database.writing() as connection:
             connection.execute(statement, {"rows": json.dumps([{"request_id": one} for one in request_ids])})
+
+
+def _parameters(records: str, message_class: str, most: int, hours: int, arrives: DateTime) -> dict[str, object]:
+    return {
+        "rows": records,
+        "class": message_class,
+        "arrives": milliseconds(arrives),
+        "span": hours * 3_600_000,
+        "most": most,
+    }

@@ -89,6 +89,7 @@ def show_plan(plan: Mapping[str, Any], run_key: str) -> str:
         f"| were sent as something else before | {plan['conflicts']:,} |",
         f"| recipients | {plan['recipients']:,} |",
         f"| settled already | {plan['already_settled']:,} |",
+        f"| left out by a rule | {sum(plan['skipped_by_rule'].values()):,} |",
         f"| **to send** | **{plan['to_send']:,}** |",
         f"| calls | {plan['chunks']:,} |",
         f"| good | {'yes' if plan['good'] else '**no**'} |",

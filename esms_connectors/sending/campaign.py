@@ -25,6 +25,7 @@ from esms_connectors.sending.bulk import DEFAULT_THREADS, BulkIncompleteError, R
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.sending.guard.before import check_plan_of, problems
+from esms_connectors.sending.guard.foreseen import Foreseen
 from esms_connectors.sending.plan import Plan, check_plan, plan_bulk, planned_time
 from esms_connectors.sending.policy import (
     DEFAULT_AT_LEAST,
@@ -170,11 +171,11 @@ class Campaign:
         with found as rows:
             return tuple(rows.names)
 
-    def _against_ledger(self) -> _AgainstLedger:
+    def _against_ledger(self, foreseen: Foreseen | None = None) -> _AgainstLedger:
         self.channel.row_rules()
         about = {**self.channel.about(), "key_column": self.columns.key_name}
         self.ledger.check_run(self.run_key, self.channel.kind, about)
-        return _AgainstLedger(self.ledger, self.run_key, self.channel)
+        return _AgainstLedger(self.ledger, self.run_key, self.channel, foreseen)
 
     def plan(
         self,
@@ -210,7 +211,8 @@ class Campaign:
             self.channel = replace(self.channel, send_at=send_at)
         time_to_send(self.channel.send_at, self.ledger, self.run_key)
         report = ReadReport()
-        known = self._against_ledger()
+        foreseen = Foreseen(self.guard, self.channel, self.ledger, self.run_key)
+        known = self._against_ledger(foreseen)
         recipients: Iterable[Recipient] = self.recipients(report, rejects, check=known)
         plan = plan_bulk(
             self.channel,
@@ -218,7 +220,7 @@ class Campaign:
             report,
             run_key=self.run_key,
             key_column=self.columns.key_name,
-            known=lambda: (known.settled, known.fingerprint()),
+            known=lambda: (known.settled, foreseen.counts, known.fingerprint()),
             ledger=self.ledger.name,
             rejects=None if rejects is None else rejects.path,
             price_vnd=self.price_vnd,
@@ -226,7 +228,7 @@ class Campaign:
         found, advice = problems(self.guard, self.channel, self.ledger, plan)
         return replace(
             plan,
-            problems=(*found, *plan.problems, *advice),
+            problems=(*found, *plan.problems, *advice, *foreseen.words()),
             good=plan.good and not found,
             send_at_text=self.send_at_text,
         )
@@ -386,21 +388,28 @@ class _Fingerprint:
 
 
 class _AgainstLedger(_Fingerprint):
-    """Tells rows that were sent as something else in this run, and counts those that are settled."""
+    """Tells rows that were sent as something else in this run; counts those that are settled, or would be skipped."""
 
-    def __init__(self, ledger: Ledger, run_key: str, channel: Channel) -> None:
+    def __init__(self, ledger: Ledger, run_key: str, channel: Channel, foreseen: Foreseen | None) -> None:
         super().__init__(ledger, channel)
-        self.run_key = run_key
+        self.run_key, self.foreseen = run_key, foreseen
         self.settled = 0
 
     def __call__(self, recipients: Sequence[Recipient]) -> list[str]:
         rows = self.rows_of(recipients)
-        reasons = []
-        for row, (state, difference) in zip(rows, self.ledger.compare(self.run_key, rows), strict=True):
+        reasons, left = [], []
+        found = self.ledger.compare(self.run_key, rows)
+        for one, row, (state, difference) in zip(recipients, rows, found, strict=True):
             reasons.append(f"was sent in this run with {difference} before" if difference else "")
-            if not difference:
-                self.add(row)
-                self.settled += state in (SendState.ACCEPTED, SendState.REJECTED)
+            if difference:
+                continue
+            self.add(row)
+            if state in (SendState.ACCEPTED, SendState.REJECTED):
+                self.settled += 1
+            else:
+                left.append(one)
+        if self.foreseen is not None:
+            self.foreseen.look(left)
         return reasons
 
 

@@ -57,6 +57,7 @@ class Plan:
         report: of the reading; rows that were sent as other content in the same run are its `conflicts`.
         recipients: rows that would be sent to, those that are settled already included.
         already_settled: of these, rows that the ledger has as accepted or rejected; they would be skipped.
+        skipped_by_rule: of these, rows that a rule of the guard would leave out as things stand, by rule.
         chunks: calls to the gateway.
         segments, longest_segments: SMS only: segments of all messages, and of the longest.
         unicode_messages: SMS only: messages that travel as Unicode, with `forced_by` saying which characters do it.
@@ -79,6 +80,7 @@ class Plan:
     report: ReadReport
     recipients: int = 0
     already_settled: int = 0
+    skipped_by_rule: Mapping[str, int] = field(default_factory=dict)
     chunks: int = 0
     segments: int = 0
     longest_segments: int = 0
@@ -107,7 +109,7 @@ class Plan:
 
     @property
     def to_send(self) -> int:
-        return self.recipients - self.already_settled
+        return self.recipients - self.already_settled - sum(self.skipped_by_rule.values())
 
     @property
     def cost_vnd(self) -> Decimal | None:
@@ -133,6 +135,7 @@ class Plan:
             "rows": self.report.as_dict(),
             "recipients": self.recipients,
             "already_settled": self.already_settled,
+            "skipped_by_rule": dict(self.skipped_by_rule),
             "to_send": self.to_send,
             "conflicts": self.report.conflicts,
             "chunks": self.chunks,
@@ -261,7 +264,7 @@ def plan_bulk(
     *,
     run_key: str,
     key_column: str,
-    known: Callable[[], tuple[int, str]],
+    known: Callable[[], tuple[int, Mapping[str, int], str]],
     ledger: str = "",
     rejects: str | None = None,
     price_vnd: Decimal | None = None,
@@ -271,7 +274,8 @@ def plan_bulk(
 
     Args:
         report: the one that the reading of `recipients` fills.
-        known: asked at the end: how many of the rows are settled, and the fingerprint of all.
+        known: asked at the end: how many of the rows are settled, how many a rule would leave out, and the
+            fingerprint of all.
         price_vnd: of one message or segment; None asks the gateway for its estimate, and takes that of the last message
             of the kind in the sent data where it has none.
 
@@ -281,8 +285,8 @@ def plan_bulk(
     tally = _Tally()
     for recipient in recipients:
         tally.add(channel, recipient)
-    settled, fingerprint = known()
-    to_send = tally.recipients - settled
+    settled, skipped, fingerprint = known()
+    to_send = tally.recipients - settled - sum(skipped.values())
     price_vnd, price_from = price_of(channel, tally.priced, price_vnd)
     view = channel.account_view(to_send)
     report.notes += view.notes
@@ -296,6 +300,7 @@ def plan_bulk(
         report=report,
         recipients=tally.recipients,
         already_settled=settled,
+        skipped_by_rule=skipped,
         chunks=channel.calls(to_send),
         segments=tally.segments,
         longest_segments=tally.longest,

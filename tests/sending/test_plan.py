@@ -9,13 +9,14 @@ from pathlib import Path
 import pendulum
 import pytest
 
-from esms_connectors import EsmsClient
+from esms_connectors import EsmsClient, InvalidRequestError
 from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
 from esms_connectors.emulator.faults import code
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Columns
 from esms_connectors.sending.campaign import Campaign
 from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel, ZnsChannel
+from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.sending.plan import Plan
 
 MakeClient = Callable[..., EsmsClient]
@@ -58,6 +59,39 @@ def test_advertising_at_night_to_too_few(client: EsmsClient, ledger: Ledger) -> 
     plan = Campaign(channel, rows, Columns(), ledger=ledger, run_key="r").plan()
     assert any("at least 30" in problem for problem in plan.problems)
     assert any("23:00" in problem and "its hours are 07:00-22:00" in problem for problem in plan.problems)
+
+
+@pytest.mark.parametrize("text", ["[QC] Chao {ten}. Tu choi: TC gui 8041", "[QC] Chao {ten. Tu choi: TC gui 8041"])
+def test_a_placeholder_in_advertising_is_refused(client: EsmsClient, text: str) -> None:
+    """Everybody gets the same text: it would be sent as it stands."""
+    with pytest.raises(InvalidRequestError, match=r"\{ten|belongs to no"):
+        AdvertisingChannel(client, text, DEMO_BRANDNAME)
+    channel = AdvertisingChannel(client, text.replace("{", "{{").replace("}", "}}"), DEMO_BRANDNAME)
+    assert channel.text == text
+
+
+def test_whom_the_guard_leaves_out_is_told_before(gateway: Emulator, client: EsmsClient, ledger: Ledger) -> None:
+    """Three are on the suppression list, two had their messages of the day: nobody of these is sent to, or paid for."""
+    rows = [{"phone": f"0901{number:06d}"} for number in range(40)]
+    text = "[QC] Khuyen mai. Tu choi: soan TC gui 8041"
+
+    def campaign(run_key: str, some: list[dict[str, str]]) -> Campaign:
+        channel = AdvertisingChannel(client, text, DEMO_BRANDNAME, send_at=NINE)
+        guard = GuardSettings().changed({"advertising_cap": 1})
+        price = Decimal(300)
+        return Campaign(channel, some, Columns(), ledger=ledger, run_key=run_key, guard=guard, price_vnd=price)
+
+    assert campaign("before", [*rows[38:], *({"phone": f"0902{n:06d}"} for n in range(30))]).send().accepted == 32
+    ledger.guard.suppression.add([row["phone"] for row in rows[:3]], reason="Do-Not-Call list")
+    plan = campaign("now", rows).plan()
+    assert plan.skipped_by_rule == {"suppression": 3, "frequency": 2}
+    assert (plan.recipients, plan.to_send, plan.cost_vnd, plan.good) == (40, 35, 35 * 300, True)
+    assert [words for words in plan.problems if words.startswith("3 rows would be skipped")]
+    result = campaign("now", rows).send(plan=plan)
+    assert (result.accepted, result.as_dict()["skipped_by_rule"]) == (35, plan.skipped_by_rule)
+    # Those are settled now.
+    again = campaign("now", rows).plan()
+    assert (again.already_settled, again.to_send, again.skipped_by_rule) == (40, 0, {})
 
 
 def test_a_short_balance_is_told(gateway: Emulator, client: EsmsClient, ledger: Ledger) -> None:
