@@ -12,6 +12,8 @@ from esms_connectors.recipients.phones import NarrowFloat
 from esms_connectors.recipients.rows import Rows, check_names, require
 
 _NAME = "The source"
+# A frame may come as a single batch; as Python objects a million rows take hundreds of megabytes.
+_ROWS_AT_ONCE = 8_192
 
 
 def is_frame(source: object) -> bool:
@@ -78,14 +80,19 @@ def batch_rows(batches: Iterable[Any], name: str, pyarrow: Any) -> Iterator[RawR
     """The rows of record batches; each is a row of the source, counted from 1."""
     number = 0
     try:
-        for batch in batches:
-            if not batch.num_columns:
-                continue
+        for batch in _small(batches):
             cells = zip(*(_values(column, pyarrow) for column in batch.columns), strict=True)
             for number, row in enumerate(cells, number + 1):  # noqa: B020 - counts on from batch to batch
                 yield number, row, None
     except (pyarrow.ArrowException, OSError) as error:
         raise source_error(name, f"is damaged after row {number} ({type(error).__name__})") from None
+
+
+def _small(batches: Iterable[Any]) -> Iterator[Any]:
+    for batch in batches:
+        if batch.num_columns:
+            for first in range(0, batch.num_rows, _ROWS_AT_ONCE):
+                yield batch.slice(first, _ROWS_AT_ONCE)
 
 
 def _values(column: Any, pyarrow: Any) -> list[object]:

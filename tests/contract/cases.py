@@ -82,6 +82,7 @@ PLAN_KEYS = frozenset(
         "rows",
         "recipients",
         "already_settled",
+        "skipped_by_rule",
         "to_send",
         "conflicts",
         "chunks",

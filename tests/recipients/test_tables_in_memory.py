@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.models import ZnsTemplate, ZnsTemplateParam
 from esms_connectors.recipients import Columns, ReadReport, Recipient, SqlQuery, read_recipients
-from esms_connectors.recipients.sources import is_repeatable
+from esms_connectors.recipients.sources import is_repeatable, open_rows
 
 NAME = Columns(params=("name",))
 ROWS = {"phone": ["0901888484", "0901888485", None], "name": ["Hương", "Đặng", "x"], "other": [1, 2, 3]}
@@ -82,6 +83,21 @@ def test_columns_of_mixed_values() -> None:
         ("0901888486", ("Chi", "05/11/2026")),
     ]
     assert (report.rejected, report.blank) == (2, 0)
+
+
+def test_a_frame_of_one_piece_is_read_in_parts() -> None:
+    """Its rows are never all in memory as Python objects."""
+    count = 100_000
+    frame = pl.DataFrame({"phone": [f"09{row:08}" for row in range(count)], "name": ["Khách"] * count})
+    assert frame.rechunk().n_chunks() == 1
+    tracemalloc.start()
+    try:
+        with open_rows(frame.rechunk()) as rows:
+            assert sum(1 for _ in rows) == count
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5_000_000
 
 
 def test_what_is_no_table_of_rows() -> None:
