@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from duckdb_reading import duckdb_file, duckdb_session
 
 from esms_connectors.warehouse.contract import COLUMNS, HISTORY, LOADS, MESSAGES, Warehouse
 from esms_connectors.warehouse.dlt_destination import DltWarehouse
@@ -43,6 +42,8 @@ def read_files(kind: str, root: Path, table: str, *columns: str) -> list[dict[st
     source = _READERS[kind].format(
         files=f"{root}/{table}/*/*/*.{kind}", types={column: type_of(column) for column in COLUMNS[table]}
     )
+    from duckdb_reading import duckdb_session
+
     with duckdb_session() as connection:
         connection.execute("SET TimeZone = 'Asia/Ho_Chi_Minh'")
         wanted = ", ".join(columns or COLUMNS[table])
@@ -59,6 +60,8 @@ def make_dlt(request: pytest.FixtureRequest, folder: Path) -> tuple[str, Callabl
     request.getfixturevalue("monkeypatch").setenv("DESTINATION__DUCKDB__CREDENTIALS", f"duckdb:///{path}")
 
     def read(table: str, *columns: str) -> list[dict[str, Any]]:
+        from duckdb_reading import duckdb_file
+
         with duckdb_file(path) as connection:
             wanted = ", ".join(columns or COLUMNS[table])
             return connection.sql(f"SELECT {wanted} FROM esms.{table}").to_arrow_table().to_pylist()

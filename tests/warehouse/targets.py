@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +22,6 @@ import pendulum
 import psycopg
 import pyarrow as pa
 import pytest
-from duckdb_reading import duckdb_file
 from file_targets import make_dlt, make_files
 from psycopg.rows import dict_row
 
@@ -87,6 +85,8 @@ def make_duckdb(request: pytest.FixtureRequest, folder: Path) -> Target:
     path = folder / "warehouse" / "esms.duckdb"
 
     def read(table: str, *columns: str) -> list[Row]:
+        from duckdb_reading import duckdb_file  # which the processes that import this file do not find
+
         with duckdb_file(path) as connection:
             return connection.sql(f"SELECT {', '.join(columns) or '*'} FROM {table}").to_arrow_table().to_pylist()
 
@@ -253,7 +253,6 @@ def start_loader(target: Target, **job: Any) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stdin=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
     )
 
 
