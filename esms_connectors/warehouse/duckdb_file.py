@@ -58,7 +58,7 @@ _locks_guard = threading.Lock()
 
 # What DuckDB says when somebody else has the file; it gives no codes. Checked by the tests against the real thing.
 _HELD_ELSEWHERE = ("Could not set lock on file", "being used by another process")
-_HELD_HERE = "same database file with a different configuration"
+_HELD_HERE = ("same database file with a different configuration", "Unique file handle conflict")
 
 
 class DuckDbWarehouse(Warehouse):
@@ -215,7 +215,7 @@ class DuckDbWarehouse(Warehouse):
                 continue
             except duckdb.Error as error:
                 words = str(error)
-            held_here = _HELD_HERE in words
+            held_here = any(phrase in words for phrase in _HELD_HERE)
             if not held_here and not any(phrase in words for phrase in _HELD_ELSEWHERE):
                 raise self._not_opened(words)
             if time.monotonic() >= deadline:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipException, TaskDeferred
-from contract.cases import CASES, OA_ID, PARAMS, REASON, TEMPLATE_ID, Answer, Case, Order, World, check
+from contract.cases import CASES
 from contract.chains import CHAINS, ChainCase, ChainOrder, check_chain
+from contract.fronts import OA_ID, PARAMS, REASON, TEMPLATE_ID, Answer, Case, Order, World, check
 from contract.lists import LISTS, ListCase, check_reached
 from task_runs import Runs
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from contract.cases import OA_ID, PARAMS, RESULT_KEYS, TEMPLATE_ID, Answer, Order, World, phone_of, run_killed
+from contract.fronts import OA_ID, PARAMS, RESULT_KEYS, TEMPLATE_ID, Answer, Order, World, phone_of, run_killed
 
 from esms_connectors.emulator import DEMO_BRANDNAME, Emulator
 

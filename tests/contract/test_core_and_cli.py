@@ -11,8 +11,9 @@ from typing import Any
 import pendulum
 import pytest
 from contract.alerts import PEOPLE, SPELLINGS, TEXT
-from contract.cases import CASES, OA_ID, PARAMS, REASON, TEMPLATE_ID, Answer, Case, Front, Order, World, check
+from contract.cases import CASES
 from contract.chains import CHAINS, ChainCase, ChainOrder, check_chain
+from contract.fronts import OA_ID, PARAMS, REASON, TEMPLATE_ID, Answer, Case, Front, Order, World, check
 from contract.lists import LISTS, ListCase, check_reached
 from esms_processes import Esms
 

@@ -244,6 +244,11 @@ def phone_of(number: int) -> str:
     return f"090{1_000_000 + number:07d}"
 
 
+def everybody_once(gateway: Emulator, count: int) -> None:
+    """So many people have one message each, and nobody else any."""
+    assert gateway.deliveries_by_phone() == {phone_of(number): 1 for number in range(count)}
+
+
 @pytest.fixture
 def customers(tmp_path: Path) -> Callable[[int], Path]:
     """Writes a CSV of so many customers, each with a phone of its own."""

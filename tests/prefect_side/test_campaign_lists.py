@@ -13,7 +13,7 @@ from typing import Any
 import fsspec
 import pytest
 import requests
-from conftest import phone_of
+from conftest import everybody_once
 from fsspec.implementations.memory import MemoryFileSystem
 from prefect import flow
 from prefect.client.orchestration import get_client
@@ -29,10 +29,6 @@ from esms_connectors.emulator import Emulator
 from esms_connectors.prefect import ZnsCampaign, zns_campaign
 
 NOBODY = "12,Nobody,Cắt tóc,M,15/05/2024\n"
-
-
-def everybody_once(gateway: Emulator, count: int) -> None:
-    assert gateway.deliveries_by_phone() == {phone_of(number): 1 for number in range(count)}
 
 
 def test_changed_rows_are_skipped_by_choice_and_listed(

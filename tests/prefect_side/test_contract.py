@@ -7,8 +7,9 @@ import uuid
 from pathlib import Path
 
 import pytest
-from contract.cases import CASES, OA_ID, PARAMS, REASON, TEMPLATE_ID, Answer, Case, Order, World, check
+from contract.cases import CASES
 from contract.chains import CHAINS, ChainCase, ChainOrder, check_chain
+from contract.fronts import OA_ID, PARAMS, REASON, TEMPLATE_ID, Answer, Case, Order, World, check
 from contract.lists import LISTS, ListCase, check_reached
 from prefect import flow
 

@@ -45,6 +45,7 @@ from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel,
 from esms_connectors.sending.id_probe import probe_zns_bulk_ids
 from esms_connectors.sending.reconcile import ReconcileResult, reconcile
 
+ZNS, CARE, ADVERTISING = "send_zns_bulk", "send_customer_care_sms", "send_advertising_sms"
 LEASE_SECONDS = 1.0
 TEXT = "Xin chao quy khach"
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
@@ -253,6 +254,14 @@ class Bench:
         rows = list(self.books.rows(self.run_key))
         keys = {self.books.request_id(self.run_key, one.row_key): one.row_key for one in self.recipients}
         return {keys[row["request_id"]]: row["state"] for row in rows}
+
+    def lose_every_call(self, *, taken: bool) -> None:
+        """Every call of one run is lost, after the gateway took the messages or before."""
+        self.gateway.faults.add(ZNS, "drop_after" if taken else "drop_before")
+        self.send(threads=4)
+        self.gateway.faults.clear()
+        # Minutes before midnight they are held at once.
+        assert set(self.states().values()) <= {"unknown", "held"}
 
     def check_agreement(self) -> None:
         """Row by row: what the ledger calls accepted was taken, what it calls rejected or not sent was not."""

@@ -276,7 +276,7 @@ def _kill(bench: Bench, combination: Combination, function: str) -> None:
             accepted[0] += 1
             if accepted[0] != KILLED_AT:
                 return
-        known.wait(10)
+        known.wait(60)
         os.kill(pids[0], signal.SIGKILL)
 
     job = {"channel": combination.channel.replace(" ", "_")}

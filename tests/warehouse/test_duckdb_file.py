@@ -104,6 +104,9 @@ def test_this_process_has_the_file_open_otherwise(path: Path) -> None:
     warehouse.prepare()
     with duckdb.connect(str(path)):
         assert "this process itself" in one_line(warehouse.prepare, WarehouseError)
+    with duckdb.connect() as other:
+        other.execute(f"ATTACH '{path}' AS theirs")
+        assert "this process itself" in one_line(warehouse.prepare, WarehouseError)
     warehouse.prepare()
 
 

@@ -159,7 +159,7 @@ def disasters(world: World, runs: dict[str, str]) -> dict[str, int]:
     Gives how many had been sent to when the process died.
     """
     happened: dict[str, int] = {}
-    until = time.monotonic() + 150
+    until = time.monotonic() + 300
     while len(happened) < 2 and time.monotonic() < until:
         sent = len(world.deliveries("0902"))
         if "send" not in happened and sent > MANY / 3:

@@ -61,7 +61,7 @@ def people(world: World, campaign: str) -> Counter[str]:
 
 def test_a_failing_pipeline_is_told_by_one_sms(world: World, examples: Examples) -> None:
     """Three tries of the last task, one message; the scheduled run, in which nothing fails, tells nobody."""
-    assert world.airflow.wait_for_run("alert_by_sms", examples.runs["alert_by_sms"], 200) == "failed"
+    assert world.airflow.wait_for_run("alert_by_sms", examples.runs["alert_by_sms"], 300) == "failed"
     told = [one for one in world.gateway.messages() if one.phone == ALERTED and "alert_by_sms" in one.content]
     assert len(told) == 1
 
@@ -69,7 +69,7 @@ def test_a_failing_pipeline_is_told_by_one_sms(world: World, examples: Examples)
 def test_a_campaign_is_approved_sent_awaited_loaded_and_reported(world: World, examples: Examples) -> None:
     """Started by its own schedule; nobody twice, nobody of another day, and no number in the warehouse."""
     run = examples.runs["nightly_zns_campaign"]
-    assert world.airflow.wait_for_run("nightly_zns_campaign", run, 200) == "success"
+    assert world.airflow.wait_for_run("nightly_zns_campaign", run, 300) == "success"
     reached = people(world, "nightly_zns_campaign")
     visited = examples.crm.rows(f"SELECT phone FROM visits WHERE visited_on = DATE '{examples.nightly_day}'")
     assert reached == Counter(phone for (phone,) in visited)
@@ -89,7 +89,7 @@ def test_a_campaign_is_approved_sent_awaited_loaded_and_reported(world: World, e
 def test_the_days_before_are_exported_too(world: World, examples: Examples) -> None:
     """Catch-up: the first scheduled run loads the day before its own."""
     first = examples.runs["daily_export"]
-    assert world.airflow.wait_for_run("daily_export", first, 200) == "success"
+    assert world.airflow.wait_for_run("daily_export", first, 300) == "success"
     loaded = world.airflow.result("daily_export", first, "load")
     assert loaded["rows"] == EXPORTED
     day = loaded["start"][:10]
@@ -103,7 +103,7 @@ def test_the_days_before_are_exported_too(world: World, examples: Examples) -> N
 def test_a_campaign_on_many_workers_reaches_everybody_once(world: World, examples: Examples) -> None:
     """Each shard has people of its own, and each is waited for."""
     run = examples.runs["campaign_on_many_workers"]
-    assert world.airflow.wait_for_run("campaign_on_many_workers", run, 200) == "success"
+    assert world.airflow.wait_for_run("campaign_on_many_workers", run, 300) == "success"
     assert people(world, "campaign_on_many_workers") == Counter(
         phone for (phone,) in examples.crm.rows("SELECT phone FROM visits")
     )
@@ -115,7 +115,7 @@ def test_a_campaign_on_many_workers_reaches_everybody_once(world: World, example
 def test_the_shortest_campaign_is_sent_awaited_and_loaded(world: World, examples: Examples) -> None:
     """File, run key and all that is needed come from whoever starts it."""
     run = examples.runs["first_campaign"]
-    assert world.airflow.wait_for_run("first_campaign", run, 200) == "success"
+    assert world.airflow.wait_for_run("first_campaign", run, 300) == "success"
     reached = people(world, "march")
     assert (len(reached), set(reached.values())) == (FIRST, {1})
     with duckdb.connect(str(world.folder / "first.duckdb"), read_only=True) as database:
@@ -142,7 +142,7 @@ def test_delivery_reports_start_a_run(world: World, examples: Examples) -> None:
 def test_any_function_is_called_by_its_name(world: World, examples: Examples) -> None:
     """The quota, asked by the operator, is what the next task decides on."""
     run = examples.runs["watch_quota"]
-    assert world.airflow.wait_for_run("watch_quota", run, 200) == "success"
+    assert world.airflow.wait_for_run("watch_quota", run, 300) == "success"
     quota = world.airflow.result("watch_quota", run, "quota")
     assert quota["remaining"] == world.airflow.result("watch_quota", run, "enough") > 10
 
@@ -193,7 +193,7 @@ def test_a_deferred_sensor_survives_its_triggerer(
 ) -> None:
     """The triggerer was killed while it waited; the next one begins anew, and the deadline stays."""
     assert "wait" in disasters
-    assert world.airflow.wait_for_run("wait_deferred", runs["wait_deferred"], 150) == "success"
+    assert world.airflow.wait_for_run("wait_deferred", runs["wait_deferred"], 300) == "success"
     found = world.airflow.result("wait_deferred", runs["wait_deferred"], "wait")
     assert (found["expected"], found["delivered"]) == (FEW, FEW)
     assert world.deliveries("0903") == {f"0{903_000_000 + number}": 1 for number in range(FEW)}
@@ -201,12 +201,12 @@ def test_a_deferred_sensor_survives_its_triggerer(
 
 def test_an_event_is_alerted_once(world: World, runs: dict[str, str]) -> None:
     """Three mapped tasks, each with a retry, all failing: one message."""
-    assert world.airflow.wait_for_run("alert", runs["alert"], 150) == "failed"
+    assert world.airflow.wait_for_run("alert", runs["alert"], 300) == "failed"
 
     def alerts() -> int:
         return sum(one.phone == ALERTED and one.content == "alert hong" for one in world.gateway.messages())
 
-    wait_until("the alert", alerts, 30)
+    wait_until("the alert", alerts, 120)
     calls = [call for call in world.gateway.calls if call.function == "send_customer_care_sms"]
     assert alerts() == 1
     assert len(calls) >= 3
@@ -215,15 +215,15 @@ def test_an_event_is_alerted_once(world: World, runs: dict[str, str]) -> None:
 def test_an_sms_is_sent_and_cleared_without_a_second_one(world: World, runs: dict[str, str]) -> None:
     """Clear through the REST API, as a person does."""
     run = runs["send_sms"]
-    assert world.airflow.wait_for_run("send_sms", run, 150) == "success"
+    assert world.airflow.wait_for_run("send_sms", run, 300) == "success"
     first = world.airflow.result("send_sms", run, "send")
     world.airflow.call(
         "POST",
         "/api/v2/dags/send_sms/clearTaskInstances",
         json={"dry_run": False, "dag_run_id": run, "only_failed": False, "reset_dag_runs": True},
     )
-    wait_until("the second try", lambda: world.airflow.instances("send_sms", run)[0]["try_number"] == 2, 60)
-    assert world.airflow.wait_for_run("send_sms", run, 60) == "success"
+    wait_until("the second try", lambda: world.airflow.instances("send_sms", run)[0]["try_number"] == 2, 300)
+    assert world.airflow.wait_for_run("send_sms", run, 300) == "success"
     again = world.airflow.result("send_sms", run, "send")
     assert again["message_ids"] == first["message_ids"]
     assert [(one["accepted"], one["sent_by_this_try"]) for one in (first, again)] == [(1, 1), (1, 0)]
@@ -234,7 +234,7 @@ def test_an_sms_is_sent_and_cleared_without_a_second_one(world: World, runs: dic
 def test_a_task_links_to_the_account(world: World, runs: dict[str, str]) -> None:
     """Computed by the worker, served by the API server."""
     run = runs["wait_deferred"]
-    assert world.airflow.wait_for_run("wait_deferred", run, 150) == "success"
+    assert world.airflow.wait_for_run("wait_deferred", run, 300) == "success"
     links = world.airflow.call("GET", f"/api/v2/dags/wait_deferred/dagRuns/{run}/taskInstances/send/links")
     assert links["extra_links"] == {"eSMS report": "https://account.esms.vn/"}
 
@@ -314,7 +314,7 @@ def test_a_bulk_send_whose_process_is_killed_goes_on_with_the_retry(
 ) -> None:
     """20 000 people, SIGKILL in the middle: everybody gets one message, and the retry sends only what was left."""
     assert MANY / 3 < disasters["send"] < MANY
-    assert world.airflow.wait_for_run("zns_bulk", runs["zns_bulk"], 200) == "success"
+    assert world.airflow.wait_for_run("zns_bulk", runs["zns_bulk"], 300) == "success"
     counts = world.deliveries("0902")
     assert (len(counts), max(counts.values())) == (MANY, 1)
     result = world.airflow.result("zns_bulk", runs["zns_bulk"], "send")
@@ -329,7 +329,7 @@ def test_every_row_is_exported(
 ) -> None:
     """What the bulk send left at the gateway stands in DuckDB and in PostgreSQL, and the asset event has the counts."""
     for dag_id in ("zns_bulk", "wait_deferred"):
-        world.airflow.wait_for_run(dag_id, runs[dag_id], 200)
+        world.airflow.wait_for_run(dag_id, runs[dag_id], 300)
     mine = (
         "SELECT message_id FROM esms_sent_messages WHERE campaign LIKE 'zns_bulk.%' OR campaign LIKE 'wait_deferred.%'"
     )
@@ -349,7 +349,7 @@ def test_every_row_is_exported(
 def test_nothing_secret_is_left_anywhere(world: World, runs: dict[str, str], disasters: dict[str, int]) -> None:
     """Logs of tasks and components, and the whole metadata database: XCom, rendered fields, state, events, DAG code."""
     for dag_id, run in runs.items():
-        world.airflow.wait_for_run(dag_id, run, 200)
+        world.airflow.wait_for_run(dag_id, run, 300)
     tables = world.metadata.dump()
     assert tables["rendered_task_instance_fields"]
     words = [API_KEY, SECRET_KEY, LEDGER_SECRET, CALLBACK_TOKEN[:-1], TEXT]
