@@ -20,7 +20,7 @@ from esms_connectors.cli.settings import connection_options, ledger_option, open
 from esms_connectors.cli.streams import until_closed
 from esms_connectors.cli.terminal import echo
 from esms_connectors.gateway.errors import InvalidRequestError
-from esms_connectors.gateway.redaction import mask_phone
+from esms_connectors.gateway.redaction import mask_phone, mask_phones
 from esms_connectors.ledger import SendState
 from esms_connectors.recipients.places import OutputFile
 from esms_connectors.sending.reconcile import reconcile
@@ -102,7 +102,7 @@ _LISTED = ("line", "row_key", "phone", "state", "code", "reason")
 
 
 def _masked(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "phone": mask_phone(row["phone"]), "row_key": mask_phone(row["row_key"])}
+    return {**row, "phone": mask_phone(row["phone"]), "row_key": mask_phones(row["row_key"])}
 
 
 def _listing(name: str, states: tuple[SendState, ...], about: str) -> click.Command:

@@ -13,7 +13,7 @@ from esms_connectors.cli.settings import connection_options, ledger_option, open
 from esms_connectors.cli.streams import until_closed
 from esms_connectors.cli.terminal import echo
 from esms_connectors.gateway.errors import InvalidRequestError
-from esms_connectors.gateway.redaction import mask_phone
+from esms_connectors.gateway.redaction import mask_phones
 from esms_connectors.recipients.columns import PHONE_KEY
 from esms_connectors.recipients.places import OutputFile
 from esms_connectors.sending.steps.outcomes import OUTCOME_COLUMNS, Outcome, outcomes_of
@@ -79,7 +79,7 @@ def _list(found: list[Outcome], as_json: bool) -> None:
     # Sorting keeps the order of the steps.
     first = {one.row_key: place for place, one in reversed(list(enumerate(found)))}
     rows = (
-        {name: _plain(getattr(one, name)) for name in names} | {"row_key": mask_phone(one.row_key)}
+        {name: _plain(getattr(one, name)) for name in names} | {"row_key": mask_phones(one.row_key)}
         for one in sorted(found, key=lambda one: first[one.row_key])
     )
     if as_json:
