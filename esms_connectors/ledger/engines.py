@@ -4,6 +4,8 @@ Engines with what the ledger needs of a database, whatever its defaults are and 
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,7 @@ def engine_for(url: str | Path | None) -> Engine:
             raise ConfigurationError(f"The ledger's folder {folder} cannot be made ({error.strerror}).") from None
         engine = sa.create_engine(
             parsed.set(database=str(Path(parsed.database).expanduser())),
-            connect_args={"timeout": 60},
+            connect_args={"timeout": _LOCK_SECONDS},
             hide_parameters=True,  # phones would stand in the text of every error
         )
         event.listen(engine, "connect", _set_up_sqlite)
@@ -92,7 +94,7 @@ def parse_url(url: str | Path | None) -> URL:
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _write_ahead(cursor)
     # A claim must be on the disk before its request leaves, also when the power fails.
     cursor.execute("PRAGMA synchronous = FULL")
     # What is deleted or written anew leaves no bytes of people in the free parts of pages.
@@ -100,6 +102,21 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
     # Checkpoints are what costs: every 64 MB instead of every 4.
     cursor.execute("PRAGMA wal_autocheckpoint = 16384")
     cursor.close()
+
+
+def _write_ahead(cursor: Any) -> None:
+    """Into the mode that a file stays in; workers that open a new ledger at once take turns."""
+    until = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            # SQLite does not wait with this statement, whatever timeout it was given.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def for_ledger(engine: Engine) -> Engine:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -91,6 +93,20 @@ def test_an_unusable_ledger_is_one_clear_error(url: str) -> None:
         Ledger.open(url)
     assert "\n" not in str(raised.value)
     assert "S3cretWord" not in str(raised.value)
+
+
+def test_a_new_ledger_that_another_worker_is_making_is_waited_for(tmp_path: Path) -> None:
+    """Workers that start at once open the same new file; SQLite would tell the second one at once that it is locked."""
+    path = tmp_path / "ledger.sqlite"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("CREATE TABLE begun (one)")
+    ends = threading.Timer(0.3, other.execute, ["COMMIT"])
+    ends.start()
+    with Ledger.open(path) as ledger:
+        assert ledger.summary("r").total == 0
+    ends.join()
+    other.close()
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
