@@ -13,6 +13,7 @@ program by an `/etc/ld.so.preload` that only a mount namespace of the command's 
 
 from __future__ import annotations
 
+import math
 import os
 import pwd
 import random
@@ -120,8 +121,9 @@ def _mounted(mounts: Sequence[tuple[Path | str, Path | str]], command: Sequence[
 def _etc_at(begins: datetime, box: Path) -> Path:
     """A copy of /etc that loads the shifted clock into every program."""
     now = datetime.now(UTC)
+    # Whole seconds, rounded up: nothing there may see a time before `begins`.
     library, etc = box / "shifted_clock.so", box / "etc"
-    seconds = (f"-DSHIFT={round((begins - now).total_seconds())}L", f"-DSINCE={round(now.timestamp()) - 5}L")
+    seconds = (f"-DSHIFT={math.ceil((begins - now).total_seconds())}L", f"-DSINCE={round(now.timestamp()) - 5}L")
     source = HERE / "shifted_clock.c"
     subprocess.run(["gcc", "-O2", "-shared", "-fPIC", *seconds, "-o", library, source, "-ldl"], check=True)
     subprocess.run(["cp", "-a", "/etc", etc], check=True)
