@@ -140,6 +140,21 @@ test-elsewhere: $(CORE)/.ready ## what knows days and hours, in one setting (ELS
 test-mysql: $(CORE)/.ready ## recipients of a real MariaDB, where Debian's mariadb-server-core is installed
 	@$(CORE)/bin/pytest --mysql tests/recipients $(ARGS)
 
+# Google's client brings what nothing else here needs, so it has an environment of its own.
+.PHONY: test-bigquery
+test-bigquery: .venvs/bigquery/.ready ## recipients of BigQuery by its dialect, against a stand-in on this machine
+	$(say) "Recipients of BigQuery"
+	@.venvs/bigquery/bin/pytest --bigquery tests/recipients/test_bigquery.py $(ARGS)
+
+.venvs/bigquery/.ready: locks/bigquery.txt pyproject.toml | $(filter .uv/bin/uv,$(UV))
+	$(environment)
+
+.PHONY: lock-bigquery
+lock-bigquery: | $(filter .uv/bin/uv,$(UV)) ## resolve anew and write locks/bigquery.txt, with what locks/core.txt pins
+	@$(UV) pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate --universal --python-version 3.11 \
+	  --constraint locks/core.txt --extra bigquery --extra cli --extra emulator --group test --group build pyproject.toml \
+	  --output-file locks/bigquery.txt
+
 # dbt pins what the core does not, so it has an environment of its own.
 .PHONY: test-dbt
 test-dbt: $(CORE)/.ready $(DBT)/.ready ## the dbt package, built by dbt on DuckDB and PostgreSQL

@@ -51,6 +51,7 @@ _NOT_QUICK_FOLDERS = {"airflow_side", "cli", "demo", "documentation", "prefect_s
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="leave out what needs a server or a process of its own")
     parser.addoption("--mysql", action="store_true", help="what needs a MariaDB on this machine, and nothing else")
+    parser.addoption("--bigquery", action="store_true", help="what needs BigQuery's dialect, and nothing else")
     parser.addoption("--dbt", metavar="PATH", help="what runs this dbt, and nothing else")
     parser.addoption("--memory", action="store_true", help="measure memory, and do nothing else")
 
@@ -58,6 +59,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "memory: how much memory something takes; `make bench` asks for it")
     config.addinivalue_line("markers", "mysql: needs a MariaDB on this machine; `make test-mysql` asks for it")
+    config.addinivalue_line("markers", "bigquery: needs its dialect; `make test-bigquery` asks for it")
     config.addinivalue_line("markers", "dbt: needs dbt, in an environment of its own; `make test-dbt` asks for it")
     config.addinivalue_line("markers", "slow: takes seconds, or processes of its own; `make test-quick` leaves it out")
 
@@ -81,7 +83,7 @@ def pytest_unconfigure() -> None:
 
 
 def _is_wanted(item: pytest.Item, config: pytest.Config) -> bool:
-    for marker in ("memory", "mysql", "dbt"):
+    for marker in ("memory", "mysql", "bigquery", "dbt"):
         if (item.get_closest_marker(marker) is not None) != bool(config.getoption(marker)):
             return False
     if not config.getoption("quick"):

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from esms_connectors.databases.urls import check_database_url
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.gateway.redaction import database_words
+from esms_connectors.recipients import bigquery
 from esms_connectors.recipients.delimited import RawRow, reading, source_error
 from esms_connectors.recipients.frames import batch_rows
 from esms_connectors.recipients.phones import NarrowFloat
@@ -152,8 +153,14 @@ def _narrowed(row: Sequence[object], wide: Container[int]) -> list[object]:
     return [NarrowFloat(one) if isinstance(one, float) and at not in wide else one for at, one in enumerate(row)]
 
 
-def _sql_error(error: Any) -> InvalidRequestError:
-    return InvalidRequestError(f"The query failed: {database_words(error)}.", field="source")
+def _sql_error(error: Any) -> EsmsError:
+    said = getattr(error, "orig", None) or error
+    words = None
+    if type(said).__module__.startswith("google."):
+        if found := bigquery.credentials_error(said):
+            return found
+        words = bigquery.said(said)
+    return InvalidRequestError(f"The query failed: {words or database_words(error)}.", field="source")
 
 
 # Dialect -> what to install for it.
@@ -163,7 +170,7 @@ _PACKAGES = {
     "mysql": "'esms-connectors[mysql]'",
     "mariadb": "'esms-connectors[mysql]'",
     "mssql": "pyodbc, and Microsoft's ODBC driver",
-    "bigquery": "sqlalchemy-bigquery",
+    "bigquery": "'esms-connectors[bigquery]'",
     "snowflake": "snowflake-sqlalchemy",
     "clickhouse": "clickhouse-connect",
     "oracle": "oracledb",
@@ -178,6 +185,8 @@ def _no_driver(url: object, module: str) -> ConfigurationError:
 
 
 def _engine(sqlalchemy: Any, url: Any) -> Any:
+    if bigquery.is_address(url):
+        return _bigquery_engine(sqlalchemy, url)
     try:
         return sqlalchemy.create_engine(_with_driver(url))
     except sqlalchemy.exc.NoSuchModuleError:
@@ -190,6 +199,16 @@ def _engine(sqlalchemy: Any, url: Any) -> Any:
         "in the password special characters are written %XX (@ is %40, : is %3A).",
         field="source",
     )
+
+
+def _bigquery_engine(sqlalchemy: Any, url: str) -> Any:
+    """Its key is read when the engine is made."""
+    try:
+        return sqlalchemy.create_engine(url, connect_args=bigquery.CONNECT_ARGUMENTS)
+    except sqlalchemy.exc.NoSuchModuleError:
+        raise _no_driver(url, bigquery.SCHEME) from None
+    except Exception as error:  # noqa: BLE001 - Google's libraries and the dialect raise what they like
+        raise bigquery.credentials_error(error) or _sql_error(error) from None
 
 
 _DRIVERS = {

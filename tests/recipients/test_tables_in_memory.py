@@ -160,7 +160,7 @@ def test_what_duckdb_cannot_read(shop: Path, url: str, query: str, words: str) -
     [
         ("mysql+mysqldb://u:5ecret@h/d", r"for mysql:// pip install 'esms-connectors\[mysql\]'"),
         ("mssql+pyodbc://u:5ecret@h/d", "for mssql:// pip install pyodbc"),
-        ("bigquery://project/data", "for bigquery:// pip install sqlalchemy-bigquery"),
+        ("bigquery://project/data", r"for bigquery:// pip install 'esms-connectors\[bigquery\]'"),
         ("snowflake://u:5ecret@h/d", "for snowflake:// pip install snowflake-sqlalchemy"),
         ("postgresql+psycopg2://u:5ecret@h/d", r"for postgresql:// pip install 'esms-connectors\[postgres\]'"),
     ],

@@ -1,0 +1,66 @@
+"""What BigQuery's dialect needs beyond other databases: no storage API, and errors in words of its own."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.gateway.redaction import mask_phones
+
+SCHEME = "bigquery"
+# Rows come by the REST API alone: the storage API needs one more package and one more right, and the dialect warns
+# where it is not there.
+CONNECT_ARGUMENTS = {"prefer_bqstorage_client": False}
+
+_KEY = (
+    "credentials_path=… in the address, or the variable GOOGLE_APPLICATION_CREDENTIALS, names the JSON of a service "
+    "account"
+)
+# Reasons whose words name tables, projects and rights.
+_ABOUT_NO_ROW = {
+    *("accessDenied", "notFound", "authError", "required", "quotaExceeded", "rateLimitExceeded", "billingNotEnabled"),
+    *("backendError", "internalError", "responseTooLarge", "resourcesExceeded", "stopped", "timeout"),
+}
+# What is found before any row is read has its place in the query.
+_IN_THE_QUERY = re.compile(r"at \[\d+:\d+\]")
+
+
+def is_address(url: object) -> bool:
+    return isinstance(url, str) and url.partition("://")[0] == SCHEME
+
+
+def credentials_error(error: BaseException) -> ConfigurationError | None:
+    """An error about the key that reads the table, in words that show neither it nor its place; None of others."""
+    kind = type(error).__name__
+    if isinstance(error, OSError):
+        problem = f"the file of its key cannot be read ({error.strerror or kind})"
+    elif isinstance(error, ValueError):  # also MalformedError, and what a JSON that is none raises
+        problem = "the file of its key is no JSON of a service account, or a setting in the address is wrong"
+    elif kind == "DefaultCredentialsError":
+        problem = "it has no key, or the file of the key cannot be used"
+    elif kind == "RefreshError":
+        problem = f"Google refuses the key{_oauth_reason(error)}"
+    elif kind == "TransportError":
+        return ConfigurationError("BigQuery cannot be asked: Google's server of tokens cannot be reached.")
+    else:
+        return None
+    return ConfigurationError(f"BigQuery cannot be asked: {problem}: {_KEY}.")
+
+
+def _oauth_reason(error: BaseException) -> str:
+    said = error.args[1] if len(error.args) > 1 else None
+    reason = said.get("error") if isinstance(said, dict) else None
+    return f" ({reason})" if isinstance(reason, str) and reason.isidentifier() else ""
+
+
+def said(error: BaseException) -> str | None:
+    """What BigQuery answered, without words that may quote a row; None where nothing was answered."""
+    inner: Any = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
+    errors = getattr(inner, "errors", None)
+    first = errors[0] if isinstance(errors, list | tuple) and errors and isinstance(errors[0], dict) else {}
+    reason, words, code = first.get("reason"), str(first.get("message") or ""), getattr(inner, "code", None)
+    line = (words.strip().splitlines() or [""])[0]
+    if line and (reason in _ABOUT_NO_ROW or _IN_THE_QUERY.search(line)):
+        return mask_phones(line.rstrip("."))
+    return f"BigQuery says {reason or 'no reason'} ({code})" if reason or code else None
