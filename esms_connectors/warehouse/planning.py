@@ -21,9 +21,9 @@ from esms_connectors.warehouse.contract import Warehouse, WindowLoad
 MAX_AGE = timedelta(days=14)
 # Days that were missed are loaded without being asked for, so far back.
 MOST_DAYS = 31
-# Rows may be listed late, and a loader's clock may have been ahead: a window that was read is counted again so long
-# after it. A little earlier counts, because schedulers are not punctual.
-RECOUNT_AFTER = (timedelta(days=1), timedelta(days=7))
+# Rows may be listed late, and a loader's clock may have been ahead: a window that was read is counted again on each of
+# these days after it, one call each. A little earlier counts, because schedulers are not punctual.
+RECOUNT_AFTER = tuple(timedelta(days=days) for days in range(1, 8))
 _UNPUNCTUAL = timedelta(hours=6)
 
 Clock = Callable[[], DateTime]
