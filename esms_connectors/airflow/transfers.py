@@ -41,7 +41,8 @@ class SentMessagesToWarehouseOperator(EsmsTask):
         phone, content: how people are kept: phones plain, hashed, masked or omitted, texts or none. One warehouse keeps
             one way.
         secret: of hashed phones; `ledger_secret` of the eSMS connection if None. Templated and never shown.
-        follow_up: read windows again that held rows not final; `max_age_days` says for how long.
+        follow_up: read windows again that held rows not final; `max_age_days` says for how long. Runs of a backfill
+            leave that to the run of the latest interval.
         threads: requests at a time.
         report_url: where the link "eSMS report" of the task leads; the account at eSMS.vn if None.
 
@@ -141,7 +142,7 @@ class SentMessagesToWarehouseOperator(EsmsTask):
                 scheduled=getattr(context.get("dag_run"), "run_after", None),
                 # A span that somebody wrote down is that span; a data interval is one of many.
                 with_missing=self.start in (None, ""),
-                follow_up=self.follow_up,
+                follow_up=None if self.follow_up and start is not None else self.follow_up,
                 max_age=max_age,
                 **({"sms_types": types} if types else {}),  # type: ignore[arg-type]
             )

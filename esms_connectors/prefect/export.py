@@ -53,7 +53,8 @@ def daily_sent_messages_export(
         sms_types: The gateway's message types; None takes all.
         credentials: Name of an `EsmsCredentials` block.
         warehouse: Name of an `EsmsWarehouse` block.
-        follow_up_days: Windows of so many days before are read again while their rows are not final; 0 for none.
+        follow_up_days: Windows of so many days before are read again while their rows are not final; 0 for none. A run
+            for days further back, a backfill, leaves that to the run of the latest days.
         threads: Requests at a time.
         rate_limit: A global concurrency limit with slot decay, shared by all workers.
 
@@ -155,7 +156,7 @@ def _plan_export(
                 f"{days} days are {len(span)} windows, {MOST_WINDOWS} at most make one run: ask for fewer days.",
                 field="days",
             )
-        settings |= {"start": first, "end": last}
+        settings |= {"start": first, "end": last, "follow_up": None if follow_up_days else False}
     else:
         settings["scheduled"] = scheduled_time()
     block = load_block(EsmsWarehouse, warehouse)

@@ -59,7 +59,7 @@ def plan_load(
     sms_types: Iterable[SmsType | int] = ALL_SMS_TYPES,
     most_days: int = MOST_DAYS,
     with_missing: bool = False,
-    follow_up: bool = True,
+    follow_up: bool | None = True,
     max_age: timedelta = MAX_AGE,
     now: Clock = machine_clock.now,
 ) -> LoadPlan:
@@ -78,7 +78,8 @@ def plan_load(
         most_days: without `start`, no day that began earlier than so many days before `end` is loaded; a note tells.
         with_missing: with `start`, also what was never loaded before it, where anything was: a schedule whose runs each
             have a span of their own, and some of which never took place.
-        follow_up: False plans the task alone, and no recounts.
+        follow_up: False plans the task alone, and no recounts. None does so for a backfill: a span that ended more than a day
+            ago, and than its own length. The load of the latest span sees to other windows.
         max_age: windows that ended longer ago are not looked at again, whatever they hold.
         now: the clock.
 
@@ -127,6 +128,9 @@ def plan_load(
             )
     again: tuple[SentWindow, ...] = ()
     recounts: tuple[SentWindow, ...] = ()
+    if follow_up is None:
+        follow_up = start is None or last + max(timedelta(days=1), last - check_moment(start, "start")) > present
+        notes += [] if follow_up else ["a backfill: other windows are left to the load of the latest span"]
     if follow_up:
         others = [
             load

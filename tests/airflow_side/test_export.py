@@ -163,6 +163,23 @@ def test_a_status_that_changes_later_is_read_again(
     assert (today["changed"], today["follow_up"]["changed"]) == (0, 1)
 
 
+def test_a_backfill_reads_no_other_days_again(
+    export: Callable[..., Any], gateway: Emulator, tmp_path: Path, runs: Runs
+) -> None:
+    """Yesterday has an open row; the runs of earlier days leave it to the run of the latest one."""
+    created = (YESTERDAY + timedelta(hours=5)).isoformat()
+    gateway.insert_message(created_at=created, sms_type=25, send_status=7, send_result=2)
+    address = f"duckdb:///{tmp_path / 'w.duckdb'}"
+    export(warehouse=address)
+    for days in (3, 2):
+        runs.interval = (YESTERDAY - timedelta(days=days), YESTERDAY - timedelta(days=days - 1))
+        runs.instance.run_id = f"backfill__{days}"
+        assert export(warehouse=address)["follow_up"]["windows"] == 0
+    runs.interval = (TODAY, TODAY + timedelta(days=1))
+    runs.instance.run_id = "scheduled__next"
+    assert export(warehouse=address)["follow_up"]["windows"] > 0
+
+
 def test_an_outage_is_worth_another_try(export: Callable[..., Any], gateway: Emulator, tmp_path: Path) -> None:
     """And the next try goes on."""
     gateway.faults.add("get_sms_sent_data", http_status(503))

@@ -193,3 +193,17 @@ def test_old_windows_are_not_followed_up_for_ever(gateway: Emulator, duckdb_only
     assert days(plan(duckdb_only).follow_up) == ["2024-05-14"]
     assert plan(duckdb_only, follow_up=False).follow_up == ()
     assert plan(duckdb_only, max_age=timedelta(days=1)).follow_up == ()
+
+
+def test_a_backfill_leaves_other_windows_alone(gateway: Emulator, duckdb_only: Place, load: Load, plan: Any) -> None:
+    """Today's beginning was loaded, and a day before has an open row: only the run of the latest day reads them again."""
+    gateway.insert_message(DAY.subtract(hours=1), send_status=7, send_result=2)
+    load(duckdb_only, DAY.subtract(days=1), None)
+    for day, others in ((5, 0), (2, 0), (0, 2)):
+        first = DAY.subtract(days=day)
+        planned = plan(duckdb_only, start=first, end=first.add(days=1), with_missing=True, follow_up=None)
+        assert len(planned.follow_up) == others
+        assert any("a backfill" in note for note in planned.notes) is not bool(others)
+    assert len(plan(duckdb_only, follow_up=None).follow_up) == 2
+    asked_for = plan(duckdb_only, start=DAY.subtract(days=5), end=DAY.subtract(days=4), follow_up=True)
+    assert len(asked_for.follow_up) == 2
