@@ -21,6 +21,7 @@ from esms_connectors.cli.pulling import (
 )
 from esms_connectors.cli.settings import connection_options, open_client
 from esms_connectors.cli.terminal import echo
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -68,7 +69,11 @@ def marts(address: str | None, copy_dbt: str | None, as_json: bool) -> None:
 @types_option
 @click.option("--compare", is_flag=True, help="Also count at the gateway what it lists today: one call a window.")
 @click.option(
-    "--days", type=click.IntRange(min=1), default=31, show_default=True, help="With --compare: windows so far back."
+    "--days",
+    type=click.IntRange(min=1),
+    default=31,
+    show_default=True,
+    help="Windows so far back are compared, and fail where fewer rows are listed than are held.",
 )
 @click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True)
 @phones_option
@@ -86,9 +91,11 @@ def coverage(
     as_json: bool,
 ) -> None:
     """
-    Which windows are loaded, owed, or were never loaded; with --compare, where the gateway lists other rows today.
+    Which windows are loaded, owed, or were never loaded, and which listed fewer rows when they were read last than the
+    warehouse holds; with --compare, where the gateway lists other rows today.
 
-    Ends with 4 where something is missing or differs, so that a schedule can watch it.
+    Ends with 4 where something is missing or differs, so that a schedule can watch it. Days that are older than the
+    gateway keeps rows for are told as not available, and do not fail.
 
     \b
     Examples:
@@ -113,7 +120,9 @@ def coverage(
         print_json(_as_json(found, differing, compared if compare else None, place))
     else:
         _show(found, differing, compared if compare else None)
-    if differing or not all(one.complete for one in found):
+    since = machine_clock.now().subtract(days=days)
+    shrunk = any(window.window.end >= since for one in found for window in one.shrunk)
+    if differing or shrunk or not all(one.complete for one in found):
         sys.exit(_NOT_COMPLETE)
 
 
@@ -132,6 +141,8 @@ def _as_json(
                 "not_closed": one.not_closed,
                 "open_windows": one.open_windows,
                 "missing": [{"from": start, "to": end} for start, end in one.missing],
+                "not_available": one.not_available,
+                "shrunk": [_as_difference(window) for window in one.shrunk],
                 "complete": one.complete,
             }
             for one in found
@@ -139,17 +150,18 @@ def _as_json(
     }
     if compared is not None:
         told["compared"] = compared
-        told["differing"] = [
-            {
-                "sms_type": int(one.window.sms_type),
-                "from": one.window.start,
-                "to": one.window.end,
-                "loaded": one.loaded,
-                "listed": one.listed,
-            }
-            for one in differing
-        ]
+        told["differing"] = [_as_difference(one) for one in differing]
     return told
+
+
+def _as_difference(one: WindowDifference) -> dict[str, Any]:
+    return {
+        "sms_type": int(one.window.sms_type),
+        "from": one.window.start,
+        "to": one.window.end,
+        "loaded": one.loaded,
+        "listed": one.listed,
+    }
 
 
 def _show(found: list[TypeCoverage], differing: list[WindowDifference], compared: int | None) -> None:
@@ -163,14 +175,25 @@ def _show(found: list[TypeCoverage], differing: list[WindowDifference], compared
     if never:
         echo(f"never loaded: type {', '.join(map(str, never))}")
     gaps = [(one.sms_type, *span) for one in found for span in one.missing]
-    for sms_type, start, end in gaps[:_MOST_SHOWN]:
-        echo(f"missing: type {sms_type}, {_time(start)} to {_time(end)} in Vietnam", fg="yellow")
-    for one_window in differing[:_MOST_SHOWN]:
-        echo(f"differs: {one_window}", fg="yellow")
-    if more := max(0, len(gaps) - _MOST_SHOWN) + max(0, len(differing) - _MOST_SHOWN):
-        echo(f"and {more:,} more; --json shows all")
+    lines = [f"missing: type {sms_type}, {_time(start)} to {_time(end)} in Vietnam" for sms_type, start, end in gaps]
+    lines += [f"differs: {one_window}" for one_window in differing]
+    lines += [f"fewer: {_fewer(window)}" for one in found for window in one.shrunk]
+    lines += [
+        f"not available: type {one.sms_type}, {one.not_available:,} windows of more than 90 days ago list nothing; the "
+        "gateway may no longer have their rows"
+        for one in found
+        if one.not_available
+    ]
+    for line in lines[:_MOST_SHOWN]:
+        echo(line, fg="yellow")
+    if len(lines) > _MOST_SHOWN:
+        echo(f"and {len(lines) - _MOST_SHOWN:,} more; --json shows all")
     if compared is not None:
         echo(f"{compared:,} windows counted at the gateway, {len(differing):,} of them differ")
+
+
+def _fewer(one: WindowDifference) -> str:
+    return f"{one.window}: {one.loaded:,} rows held, {one.listed:,} listed when it was read last; the others stay"
 
 
 def _time(moment: DateTime) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import pendulum
 from pendulum import DateTime
 
 from esms_connectors.gateway import machine_clock
@@ -15,11 +18,24 @@ from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.sent_data.fetching import count_window
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow
-from esms_connectors.warehouse.contract import Warehouse, WindowLoad
-from esms_connectors.warehouse.planning import Clock, is_closed, last_midnight, missing_spans, without_stood_for
+from esms_connectors.warehouse.contract import MESSAGES, Reader, Warehouse, WindowLoad
+from esms_connectors.warehouse.load_summary import KEPT_FOR
+from esms_connectors.warehouse.planning import (
+    Clock,
+    is_closed,
+    last_midnight,
+    lies_in,
+    missing_spans,
+    without_stood_for,
+)
 from esms_connectors.warehouse.privacy import Privacy
 
 __all__ = ["TypeCoverage", "WindowDifference", "compare_windows", "coverage_by_type"]
+
+_HELD = f"""
+SELECT sms_type, window_start, window_end, count(*) FROM {MESSAGES} WHERE sms_type IS NOT NULL
+GROUP BY sms_type, window_start, window_end
+"""  # noqa: S608 - names of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +51,10 @@ class TypeCoverage:
         not_closed: read before they had ended, or while rows moved.
         open_windows: with rows that were not final.
         missing: spans since `first` that no closed window covers, UTC.
+        not_available: windows that list nothing and ended more than 90 days before they were read: the gateway may no
+            longer have their rows, so that is not known to be 0 rows.
+        shrunk: windows of which the warehouse holds more rows than they listed when they were read last; none where the
+            warehouse cannot be asked.
     """
 
     sms_type: int
@@ -45,6 +65,8 @@ class TypeCoverage:
     not_closed: int
     open_windows: int
     missing: tuple[tuple[DateTime, DateTime], ...]
+    not_available: int = 0
+    shrunk: tuple[WindowDifference, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -87,12 +109,43 @@ def coverage_by_type(
     for load in warehouse.loads():
         if load.window.sms_type in by_type:
             by_type[load.window.sms_type].append(load)
-    return [_coverage_of(sms_type, loads, last, present) for sms_type, loads in by_type.items()]
+    held = _rows_held(warehouse)
+    return [_coverage_of(sms_type, loads, held, last, present) for sms_type, loads in by_type.items()]
 
 
-def _coverage_of(sms_type: int, all_loads: Sequence[WindowLoad], last: DateTime, present: DateTime) -> TypeCoverage:
+def _rows_held(warehouse: Warehouse) -> Counter[SentWindow]:
+    """Rows of the table by the window that brought them; none of a place that cannot be asked."""
+    held: Counter[SentWindow] = Counter()
+
+    def work(reader: Reader) -> None:
+        for sms_type, start, end, rows in reader.read(_HELD):
+            held[SentWindow(sms_type, pendulum.instance(start), pendulum.instance(end))] += rows
+
+    with suppress(ConfigurationError):
+        warehouse.ask(work)
+    return held
+
+
+def _shrunk(loads: Sequence[WindowLoad], held: Counter[SentWindow]) -> Iterator[WindowDifference]:
+    """
+    A row is counted for each window that wholly holds the one that brought it. So no window is said to hold too many,
+    but for rows that it does not list any longer.
+    """
+    known = {load.window for load in loads}
+    others = [(window, rows) for window, rows in held.items() if window not in known]
+    for load in loads:
+        rows = held[load.window] + sum(count for window, count in others if lies_in(window, load.window))
+        if load.read_at is not None and not load.is_owed and rows > load.row_count:
+            yield WindowDifference(load.window, rows, load.row_count)
+
+
+def _coverage_of(
+    sms_type: int, all_loads: Sequence[WindowLoad], held: Counter[SentWindow], last: DateTime, present: DateTime
+) -> TypeCoverage:
     loads = without_stood_for([load for load in all_loads if load.window.start < last])
     ended = [load for load in loads if load.read_at is not None and load.window.end <= present]
+    shrunk = tuple(_shrunk(loads, Counter({one: rows for one, rows in held.items() if one.sms_type == sms_type})))
+    with_rows = {one.window for one in shrunk}
     return TypeCoverage(
         sms_type,
         first=min((load.window.start for load in loads), default=None),
@@ -102,7 +155,13 @@ def _coverage_of(sms_type: int, all_loads: Sequence[WindowLoad], last: DateTime,
         not_closed=sum(not load.is_owed and not is_closed(load, present) for load in ended),
         open_windows=sum(load.open_rows > 0 for load in loads),
         missing=tuple(missing_spans(loads, sms_type, last, present)) if loads else (),
+        not_available=sum(_may_be_gone(load) and load.window not in with_rows for load in ended),
+        shrunk=shrunk,
     )
+
+
+def _may_be_gone(load: WindowLoad) -> bool:
+    return not load.row_count and load.read_at is not None and load.window.end < load.read_at - KEPT_FOR
 
 
 def recent_windows(

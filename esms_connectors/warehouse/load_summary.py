@@ -85,7 +85,7 @@ class LoadCounts:
             text += f"; {self.shrunk_windows:,} windows list {self.unlisted_rows:,} rows fewer than when loaded before"
         if self.old_windows_without_rows:
             text += f"; {self.old_windows_without_rows:,} windows of more than {KEPT_FOR.days} days ago list nothing: "
-            text += "the gateway may no longer have their rows"
+            text += "not available, which is not 0 rows; the gateway may no longer have them"
         return text
 
     def as_dict(self) -> dict[str, object]:

@@ -78,8 +78,8 @@ def plan_load(
         most_days: without `start`, no day that began earlier than so many days before `end` is loaded; a note tells.
         with_missing: with `start`, also what was never loaded before it, where anything was: a schedule whose runs each
             have a span of their own, and some of which never took place.
-        follow_up: False plans the task alone, and no recounts. None does so for a backfill: a span that ended more than a day
-            ago, and than its own length. The load of the latest span sees to other windows.
+        follow_up: False plans the task alone, and no recounts. None does so for a backfill: a span that ended more than
+            a day ago, and than its own length. The load of the latest span sees to other windows.
         max_age: windows that ended longer ago are not looked at again, whatever they hold.
         now: the clock.
 
@@ -135,7 +135,7 @@ def plan_load(
         others = [
             load
             for load in _worth_a_look(loads, present, max_age)
-            if not any(_lies_in(load.window, window) for window in windows)
+            if not any(lies_in(load.window, window) for window in windows)
         ]
         reasons = {load.window: reason for load in others if (reason := _reason_to_read(load, present))}
         again = tuple(sorted(reasons))
@@ -230,13 +230,14 @@ def _stands_for(other: WindowLoad, load: WindowLoad) -> bool:
     """Every row of this one is in a bigger window that was read later: of a growing day only the last pull counts."""
     return (
         load.window != other.window
-        and _lies_in(load.window, other.window)
+        and lies_in(load.window, other.window)
         and other.read_number is not None
         and (load.read_number is None or load.read_number <= other.read_number)
     )
 
 
-def _lies_in(inner: SentWindow, outer: SentWindow) -> bool:
+def lies_in(inner: SentWindow, outer: SentWindow) -> bool:
+    """Whether everything of the one is in the other."""
     return inner.sms_type == outer.sms_type and outer.start <= inner.start and inner.end <= outer.end
 
 

@@ -196,7 +196,7 @@ def test_old_windows_are_not_followed_up_for_ever(gateway: Emulator, duckdb_only
 
 
 def test_a_backfill_leaves_other_windows_alone(gateway: Emulator, duckdb_only: Place, load: Load, plan: Any) -> None:
-    """Today's beginning was loaded, and a day before has an open row: only the run of the latest day reads them again."""
+    """Today's beginning was loaded, and a day before has an open row: only the run of the latest day reads them."""
     gateway.insert_message(DAY.subtract(hours=1), send_status=7, send_result=2)
     load(duckdb_only, DAY.subtract(days=1), None)
     for day, others in ((5, 0), (2, 0), (0, 2)):
