@@ -9,6 +9,7 @@ nothing with them, and how much the process grows at its peak. Each kind is read
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import json
 import sqlite3
@@ -23,6 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from esms_connectors.recipients import Columns, ReadReport, SqlQuery, read_recipients
+
+# Their servers are those of the tests.
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 NAMES = ("phone", "name", "service", "code", "date")
 QUERY = f"SELECT {', '.join(NAMES)} FROM customers"
@@ -94,6 +98,59 @@ def _write_duckdb(path: Path, count: int) -> None:
         made.from_arrow(_table(count)).create("customers")
 
 
+def _write_postgresql(path: Path, count: int) -> None:
+    import psycopg
+
+    with psycopg.connect(_served("postgresql", path)) as made:
+        made.execute(f"DROP TABLE IF EXISTS {path.stem}")
+        made.execute(f"CREATE TABLE {path.stem} ({', '.join(f'{name} text' for name in NAMES)})")
+        with made.cursor().copy(f"COPY {path.stem} FROM STDIN") as into:
+            for row in rows(count):
+                into.write_row(row)
+
+
+def _write_mariadb(path: Path, count: int) -> None:
+    import sqlalchemy as sa
+
+    engine = sa.create_engine(_served("mariadb", path))
+    with engine.begin() as made:
+        made.exec_driver_sql(f"DROP TABLE IF EXISTS {path.stem}")
+        made.exec_driver_sql(f"CREATE TABLE {path.stem} ({', '.join(f'{name} VARCHAR(60)' for name in NAMES)})")
+        for part in _parts(count, 10_000):
+            made.exec_driver_sql(f"INSERT INTO {path.stem} VALUES (%s, %s, %s, %s, %s)", part)
+    engine.dispose()
+
+
+def _query(path: Path) -> str:
+    return f"SELECT {', '.join(NAMES)} FROM {path.stem}"
+
+
+def _served(kind: str, path: Path) -> str:
+    """The address of the server; there the table has the name of the path."""
+    return (path.parent / f"{kind}.address").read_text(encoding="utf-8")
+
+
+@contextlib.contextmanager
+def serve(kind: str, folder: Path) -> Iterator[None]:
+    """A server for the kinds that need one, as long as they are measured."""
+    place = folder / f"{kind}.address"
+    if kind == "postgresql":
+        from postgres_server import PostgresServer
+
+        server = PostgresServer()
+        place.write_text(server.uri, encoding="utf-8")
+        yield
+        server.close()
+    elif kind == "mariadb":
+        from mariadb_server import serve_mariadb
+
+        with serve_mariadb(folder) as address:
+            place.write_text(address, encoding="utf-8")
+            yield
+    else:
+        yield
+
+
 def _count(found: Iterable[object]) -> None:
     deque(found, 0)
 
@@ -135,6 +192,28 @@ def _floor_duckdb(path: Path) -> None:
             _count(part)
 
 
+def _floor_postgresql(path: Path) -> None:
+    import psycopg
+
+    # By name: only then its rows stay on the server until they are asked for.
+    with psycopg.connect(_served("postgresql", path)) as made, made.cursor("floor") as found:
+        found.itersize = 8_192
+        _count(found.execute(_query(path)))
+
+
+def _floor_mariadb(path: Path) -> None:
+    import pymysql
+    from pymysql.cursors import SSCursor
+
+    place = _served("mariadb", path).partition("unix_socket=")[2].partition("&")[0]
+    with (
+        pymysql.connect(unix_socket=place, user="root", database="shop", charset="utf8mb4") as made,
+        made.cursor(SSCursor) as found,
+    ):
+        found.execute(_query(path))
+        _count(found)
+
+
 def _floor_frame(_path: Path) -> None:
     for batch in _FRAME[0].to_batches(8_192):
         _count(zip(*(column.to_pylist() for column in batch.columns), strict=True))
@@ -163,6 +242,12 @@ KINDS = {
     "xlsx": Kind("xlsx", _write_xlsx, Path, _floor_xlsx),
     "sqlite": Kind("sqlite", _write_sqlite, lambda path: SqlQuery(f"sqlite:///{path}", QUERY), _floor_sqlite),
     "duckdb": Kind("duckdb", _write_duckdb, lambda path: SqlQuery(f"duckdb:///{path}", QUERY), _floor_duckdb),
+    "postgresql": Kind(
+        "pg", _write_postgresql, lambda path: SqlQuery(_served("postgresql", path), _query(path)), _floor_postgresql
+    ),
+    "mariadb": Kind(
+        "maria", _write_mariadb, lambda path: SqlQuery(_served("mariadb", path), _query(path)), _floor_mariadb
+    ),
     "arrow": Kind("", None, _frame, _floor_frame),
     "pandas": Kind("", None, lambda path: _FRAME[0].to_pandas(), _floor_frame),
     "polars": Kind("", None, lambda path: _polars(), _floor_frame),
@@ -224,12 +309,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in given.kinds.split(","):
             kind, path = KINDS[name], Path(folder) / f"customers.{KINDS[name].suffix}"
-            if kind.write is not None:
-                kind.write(path, given.rows)
-            found = []
-            for floor in ("", "floor"):
-                command = [sys.executable, __file__, "--rows", str(given.rows), "--measure", name, str(path), floor]
-                found.append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
+            with serve(name, Path(folder)):
+                if kind.write is not None:
+                    kind.write(path, given.rows)
+                found = []
+                for floor in ("", "floor"):
+                    command = [sys.executable, __file__, "--rows", str(given.rows), "--measure", name, str(path), floor]
+                    found.append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
             (seconds, growth, accepted), (alone, _, _) = found
             assert accepted == given.rows, (name, accepted)
             rate, best = given.rows / seconds / 1e3, given.rows / alone / 1e3

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-import subprocess
-import time
 from collections.abc import Iterator
 from datetime import date
 
 import pytest
 import sqlalchemy as sa
+from mariadb_server import serve_mariadb
 
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import ZnsTemplate, ZnsTemplateParam
@@ -24,29 +20,8 @@ ROWS = 30_000
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a database `shop`, over a socket of this machine."""
-    folder = tmp_path_factory.mktemp("mariadb")
-    user = pwd.getpwuid(os.getuid()).pw_name
-    (folder / "data").mkdir()
-    run = [shutil.which("mariadbd") or "/usr/sbin/mariadbd", "--no-defaults", f"--datadir={folder}/data"]
-    # Without tables of grants nothing has to be installed first; only this machine's users reach the socket.
-    run += ["--skip-grant-tables", "--skip-networking", f"--socket={folder}/s", f"--pid-file={folder}/pid"]
-    run += [f"--user={user}"]
-    process = subprocess.Popen(run, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = f"mysql+pymysql://root@localhost/{{}}?unix_socket={folder}/s&charset=utf8mb4"
-    try:
-        engine = sa.create_engine(address.format(""))
-        for _ in range(300):
-            try:
-                with engine.begin() as connection:
-                    connection.execute(sa.text("CREATE DATABASE shop CHARACTER SET utf8mb4"))
-                break
-            except sa.exc.OperationalError:
-                time.sleep(0.1)
-        engine.dispose()
-        yield address.format("shop").replace("mysql+pymysql", "mariadb")
-    finally:
-        process.terminate()
-        process.wait(30)
+    with serve_mariadb(tmp_path_factory.mktemp("mariadb")) as address:
+        yield address.replace("mysql+pymysql", "mariadb")
 
 
 @pytest.fixture(scope="module")
