@@ -427,7 +427,10 @@ class Run:
         if channel is None or self._watch.skip(recipients).left:
             self.ledger.give_back(claims, worker=self.worker)
             return ChunkOutcome([Settlement(claim.request_id, SendState.NOT_SENT) for claim in claims])
-        return self._send_claimed(claims, recipients, times, channel)
+        outcome = self._send_claimed(claims, recipients, times, channel)
+        # They were counted when they were read; whatever they are now is counted too.
+        self._count(unknown=-len(claims))
+        return outcome
 
     def _send_claimed(
         self, claims: Sequence[Claim], recipients: Sequence[Recipient], times: Times, channel: Channel

@@ -76,6 +76,8 @@ def test_a_probe_that_is_accepted_proves_nothing(
     for _ in range(3):
         summary = bench.send(threads=1)
         assert (summary.run.accepted, summary.run.unknown) == (1, 99)
+        # What this call counted says the same: the probe is not in doubt any more.
+        assert summary.counters.unknown == 99
     bench.reconcile(not_sent_after_seconds=0)
     assert bench.send(threads=1).complete
     bench.check_complete()
