@@ -21,7 +21,7 @@ from esms_connectors.cli.ledger import ledger_commands, reconcile_run, resend
 from esms_connectors.cli.looking import LOOKING
 from esms_connectors.cli.outcomes import outcomes
 from esms_connectors.cli.output import EXIT_CODES, EsmsGroup, json_option, print_json, print_table
-from esms_connectors.cli.people import erase, forget, person
+from esms_connectors.cli.people import erase, find, forget, person
 from esms_connectors.cli.pulling import pull, sql
 from esms_connectors.cli.reporting import report
 from esms_connectors.cli.sending import send_zns
@@ -375,6 +375,6 @@ def demo(folder: str, as_json: bool) -> None:
 _GUARD = (stop, resume, suppress, guard)
 _SENDING = (send, send_zns, alert, ledger_commands, reconcile_run, resend, outcomes)
 _SENT_DATA = (pull, report, sql, coverage, marts)
-_PEOPLE = (person, erase, forget)
+_PEOPLE = (find, person, erase, forget)
 for command in (call, *LOOKING, *_SENDING, *_GUARD, *_SENT_DATA, *_PEOPLE):
     esms.add_command(command)

@@ -1,4 +1,4 @@
-"""`esms person`, `esms erase`, `esms forget`: what is held about people, and what is taken out."""
+"""`esms find`, `esms person`, `esms erase`, `esms forget`: what is held about people, and what is taken out."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from typing import Any
 
 import click
 from pendulum import DateTime
+from rich.table import Table
+from rich.text import Text
 
-from esms_connectors.cli.output import json_option, print_json
+from esms_connectors.cli.guard import ledger_there
+from esms_connectors.cli.output import csv_option, json_option, print_json, print_separated, print_table
 from esms_connectors.cli.pulling import need_columns, phone_privacy, phones_option
 from esms_connectors.cli.settings import ledger_option, open_ledger
-from esms_connectors.cli.terminal import echo
+from esms_connectors.cli.terminal import echo, printable
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.arguments import person_name
 from esms_connectors.gateway.errors import InvalidRequestError
-from esms_connectors.gateway.redaction import mask_phone
+from esms_connectors.gateway.redaction import mask_phone, mask_phones
 from esms_connectors.recipients.rejects import REJECT_COLUMNS
 
 # What is younger is still needed: by caps, by reports, and by looks at rows in doubt.
@@ -102,6 +105,56 @@ def person(
             echo(one)
         return
     _tell(record.as_dict())
+
+
+@click.command("find")
+@click.argument("text", metavar="PHONE|MESSAGE_ID|KEY")
+@_addresses
+@phones_option
+@ledger_option
+@csv_option
+@json_option
+def find(
+    text: str, addresses: tuple[str, ...], phones: str, ledger_url: str | None, as_csv: bool, as_json: bool
+) -> None:
+    """
+    Everything known of one person's messages, or of one message: what the ledger sent, what the warehouses list, how
+    states changed, outcomes, the suppression list. - reads it from standard input.
+
+    PHONE in any spelling, also where phones are kept hashed; MESSAGE_ID the gateway's, or a request id; KEY the key of
+    the row, as in the list that was sent. On a terminal phones are masked; in a pipe and with --json they are not.
+
+    \b
+    Examples:
+      esms find 0901888484 --into duckdb:///esms.duckdb
+      esms find order-1234 --into postgresql://etl@db/warehouse --phones hashed
+    """
+    need_columns()
+    from esms_connectors.reports.finding import FOUND_COLUMNS, find_messages
+
+    given = _given(addresses)
+    with contextlib.ExitStack() as opened:
+        # Who only pulls has no ledger; one that was named must be there.
+        if given and not (ledger_url or os.environ.get("ESMS_LEDGER")):
+            ledger = ledger_there(opened, None, needed=False)
+        else:
+            ledger = opened.enter_context(open_ledger(ledger_url, create=False))
+        warehouses = opened.enter_context(_warehouses(given))
+        found = find_messages(_typed(text) or "", ledger=ledger, warehouses=warehouses, privacy=phone_privacy(phones))
+    if as_json:
+        print_json(found.as_dict())
+        return
+    lines = [[line[name] for name in FOUND_COLUMNS] for line in found.lines()]
+    if not lines:
+        echo(f"Nothing of it is known in {', '.join(found.places)}.", err=True)
+        return
+    if as_csv or not sys.stdout.isatty():
+        print_separated(FOUND_COLUMNS, lines, csv=as_csv)
+        return
+    table = Table(*FOUND_COLUMNS, box=None, pad_edge=False)
+    for line in lines:
+        table.add_row(*(Text("" if one is None else printable(mask_phones(str(one)))) for one in line))
+    print_table(table)
 
 
 def _tell(told: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,18 +18,22 @@ _PHONE = re.compile(r"0\d{9}", re.ASCII)
 # Rows of one transaction, so that nobody who sends waits long.
 _AT_ONCE = 10_000
 _SETTLED = "state IN ('accepted', 'rejected')"
-_MESSAGES = """
+_SELECTED = """
 SELECT sends.run_key, about, sends.request_id, row_key, line, state, code, sends.reason, message_id, first_attempt_ms,
     updated_ms, vnd, handed.reason AS handed_on
 FROM esms_sends AS sends LEFT JOIN esms_runs ON esms_runs.run_key = sends.run_key
 LEFT JOIN esms_charges ON esms_charges.request_id = sends.request_id
 LEFT JOIN esms_handed_on AS handed ON handed.request_id = sends.request_id
-WHERE sends.phone = :phone ORDER BY first_attempt_ms, sends.request_id
+WHERE {condition} ORDER BY first_attempt_ms, sends.request_id
 """
 _RESENDS = """
 SELECT request_id, at_ms, was, reason FROM esms_resends
-WHERE request_id IN (SELECT request_id FROM esms_sends WHERE phone = :phone) ORDER BY at_ms, request_id
+WHERE request_id IN (SELECT request_id FROM esms_sends AS sends WHERE {condition}) ORDER BY at_ms, request_id
 """
+_THEIRS = "sends.phone = :phone"
+_NAMED = (
+    "sends.message_id IN :names OR sends.request_id IN :names OR sends.row_key IN :names OR sends.row_key = :stored"
+)
 # Keys of one-off messages begin with the phone, keys of the caller's may have it in any spelling, as may a reason.
 _WITHOUT = "replace(replace(replace({column}, :phone, 'erased'), :name, 'erased'), :international, 'erased')"
 _ERASE = (
@@ -74,8 +78,7 @@ class People:
         """
         stored = {"phone": self._database.keys.stored(name)}
         with self._database.reading() as connection:
-            messages = [_message(row) for row in connection.execute(sa.text(_MESSAGES), stored).mappings()]
-            resends = [dict(row) for row in connection.execute(sa.text(_RESENDS), stored).mappings()]
+            messages = _messages(connection, _THEIRS, stored)
             suppressed = connection.execute(
                 sa.text("SELECT reason, source, added_ms, expires_ms FROM esms_suppressed WHERE phone = :phone"), stored
             ).mappings()
@@ -85,10 +88,18 @@ class People:
                 stored,
             ).mappings()
             contacts = [_dated(row) for row in counted]
-        for one in messages:
-            theirs = [row for row in resends if row["request_id"] == one["request_id"]]
-            one["resends"] = [_dated({name: row[name] for name in ("at_ms", "was", "reason")}) for row in theirs]
         return {"messages": messages, "suppressed": entries[0] if entries else None, "counted": contacts}
+
+    def named(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """
+        Rows of runs by message id, request id or the caller's key, as `messages` of `held`.
+
+        Args:
+            names: the first one may be a key that the ledger keeps hashed.
+        """
+        asked = {"names": [*names], "stored": self._database.keys.stored(names[0])}
+        with self._database.reading() as connection:
+            return _messages(connection, _NAMED, asked)
 
     def erase(self, name: str, *, keep_suppressed: bool = False) -> dict[str, int]:
         """See `Ledger.erase`."""
@@ -158,6 +169,20 @@ class People:
             changed += here
             if here < _AT_ONCE:
                 return changed
+
+
+def _messages(connection: sa.Connection, condition: str, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def rows(statement: str) -> list[Mapping[Any, Any]]:
+        text = sa.text(statement.format(condition=condition))
+        if "names" in asked:
+            text = text.bindparams(sa.bindparam("names", expanding=True))
+        return list(connection.execute(text, asked).mappings())
+
+    messages, resends = [_message(row) for row in rows(_SELECTED)], rows(_RESENDS)
+    for one in messages:
+        theirs = [row for row in resends if row["request_id"] == one["request_id"]]
+        one["resends"] = [_dated({name: row[name] for name in ("at_ms", "was", "reason")}) for row in theirs]
+    return messages
 
 
 def _message(row: Mapping[Any, Any]) -> dict[str, Any]:

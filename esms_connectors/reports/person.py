@@ -49,11 +49,11 @@ class PersonRecord:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: plain values, times in the zone of Vietnam."""
-        return {"person": self.name, "made_at": _plain(self.made_at), "places": _plain(self.places)}
+        return {"person": self.name, "made_at": plain(self.made_at), "places": plain(self.places)}
 
 
 def gather_person(
-    ledger: Ledger,
+    ledger: Ledger | None,
     warehouses: Iterable[Warehouse],
     phone: str | None,
     privacy: Privacy,
@@ -63,6 +63,7 @@ def gather_person(
 ) -> PersonRecord:
     """
     Args:
+        ledger: None asks the warehouses alone.
         phone: in any spelling; or `zalo_user_id`, of somebody who was written to by that.
         privacy: how the warehouses keep phones.
         now: default: the clock.
@@ -71,10 +72,12 @@ def gather_person(
         InvalidRequestError: no Vietnamese mobile number, or the ledger keeps phones with another secret.
         ConfigurationError: a warehouse keeps phones another way, or cannot be asked.
     """
-    held = ledger.person(phone, zalo_user_id=zalo_user_id)
-    entry = [held["suppressed"]] if held["suppressed"] else []
-    places = {ledger.name: {"messages": held["messages"], "suppressed": entry, "counted": held["counted"]}}
-    rows = [(one["run_key"], one["row_key"]) for one in held["messages"]]
+    places, rows = {}, []
+    if ledger is not None:
+        held = ledger.person(phone, zalo_user_id=zalo_user_id)
+        entry = [held["suppressed"]] if held["suppressed"] else []
+        places[ledger.name] = {"messages": held["messages"], "suppressed": entry, "counted": held["counted"]}
+        rows = [(one["run_key"], one["row_key"]) for one in held["messages"]]
     for warehouse in warehouses:
         places[warehouse.name] = person_in(warehouse, phone, privacy, zalo_user_id=zalo_user_id, rows=rows)
     made_at = machine_clock.machine_time() if now is None else now
@@ -106,22 +109,23 @@ def render_person(record: PersonRecord, suffix: str) -> str:
     ).get_template("person.html")
     return page.render(
         record=record,
-        made_at=_plain(record.made_at),
+        made_at=plain(record.made_at),
         places={
-            place: [(_HEADINGS.get(table, table), _plain(list(rows))) for table, rows in tables.items()]
+            place: [(_HEADINGS.get(table, table), plain(list(rows))) for table, rows in tables.items()]
             for place, tables in record.places.items()
         },
     )
 
 
-def _plain(value: object) -> Any:
+def plain(value: object) -> Any:
+    """Values as JSON has them, times in the zone of Vietnam."""
     match value:
         case datetime():
             return value.astimezone(_ZONE).isoformat(timespec="seconds")
         case Mapping():
-            return {name: _plain(one) for name, one in value.items()}
+            return {name: plain(one) for name, one in value.items()}
         case list() | tuple():
-            return [_plain(one) for one in value]
+            return [plain(one) for one in value]
         case None | bool() | int() | float() | str():
             return value
     return str(value)

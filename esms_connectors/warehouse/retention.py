@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,7 @@ _FORGET_OUTCOMES = f"""
 DELETE FROM {OUTCOMES} WHERE sent_at < $before OR (sent_at IS NULL AND EXISTS (
     SELECT 1 FROM esms_old_runs AS old WHERE old.run_key = {OUTCOMES}.journey))
 """
+_GIVEN = "(SELECT unnest(CAST($names AS text[])))"
 _KEYS_GIVEN = "row_key IN (SELECT unnest(CAST($keys AS text[])))"
 _PAIRS_GIVEN = "(run_key || chr(31) || row_key) IN (SELECT unnest(CAST($pairs AS text[])))"
 
@@ -73,18 +74,29 @@ def rows_about(reader: Reader, person: Person) -> dict[str, list[dict[str, Any]]
         keys = [key for (key,) in reader.read(theirs, phone=person.stored_phone)]
     else:
         keys = [key for key, message_id in reader.read(KEYS) if key == person.row_key_of(message_id)]
-    found = {
-        MESSAGES: _rows(
-            reader, MESSAGES, [*TYPES[MESSAGES]], f"{_KEYS_GIVEN} ORDER BY window_start, row_key", keys=keys
-        ),
-        HISTORY: _rows(reader, HISTORY, [*TYPES[HISTORY]], f"{_KEYS_GIVEN} ORDER BY observed_at, row_key", keys=keys),
+    pairs = ["\x1f".join(pair) for pair in person.rows]
+    about = {"name": person.name, "international": person.international, "pairs": pairs}
+    return _rows_of(reader, keys, f"{_NAMES} OR {_PAIRS_GIVEN}", about)
+
+
+def rows_named(reader: Reader, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """The same by message id, by key of the table, and outcomes by message id or the caller's key."""
+    theirs = f"SELECT row_key FROM {MESSAGES} WHERE message_id IN {_GIVEN} OR row_key IN {_GIVEN}"
+    keys = [key for (key,) in reader.read(theirs, names=[*names])]
+    return _rows_of(reader, keys, f"message_id IN {_GIVEN} OR row_key IN {_GIVEN}", {"names": [*names]})
+
+
+def _rows_of(
+    reader: Reader, keys: Sequence[str], outcomes: str, about: Mapping[str, object]
+) -> dict[str, list[dict[str, Any]]]:
+    """Messages and history of these keys, and the outcomes of a condition."""
+    by_key = {
+        MESSAGES: f"{_KEYS_GIVEN} ORDER BY window_start, row_key",
+        HISTORY: f"{_KEYS_GIVEN} ORDER BY observed_at, row_key",
     }
+    found = {table: _rows(reader, table, [*TYPES[table]], which, keys=keys) for table, which in by_key.items()}
     if list(reader.read(_HAS_OUTCOMES)):
-        pairs = ["\x1f".join(pair) for pair in person.rows]
-        found[OUTCOMES] = _rows(
-            reader, OUTCOMES, [*OUTCOME_TYPES], f"{_NAMES} OR {_PAIRS_GIVEN} ORDER BY run_key, row_key",
-            name=person.name, international=person.international, pairs=pairs,
-        )  # fmt: skip
+        found[OUTCOMES] = _rows(reader, OUTCOMES, [*OUTCOME_TYPES], f"{outcomes} ORDER BY run_key, row_key", **about)
     return found
 
 
