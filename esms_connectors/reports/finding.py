@@ -43,17 +43,16 @@ class Findings:
 
     def lines(self) -> list[dict[str, Any]]:
         """What happened, in the order of time: a line for each row, by `FOUND_COLUMNS`; times in Vietnam."""
+        blank: dict[str, Any] = dict.fromkeys(FOUND_COLUMNS)
         found = [
-            dict.fromkeys(FOUND_COLUMNS) | _line(table, row) | {"place": place}
+            blank | _line(table, row) | {"place": place}
             for place, tables in self.places.items()
             for table, rows in tables.items()
             for row in rows
         ]
-        dated = sorted((line for line in found if isinstance(line["at"], datetime)), key=lambda line: line["at"])
-        return [
-            {name: plain(value) for name, value in line.items()}
-            for line in [*dated, *(line for line in found if not isinstance(line["at"], datetime))]
-        ]
+        # What has no time comes last.
+        found.sort(key=lambda line: line["at"].timestamp() if line["at"] else float("inf"))
+        return [{name: plain(value) for name, value in line.items()} for line in found]
 
 
 def find_messages(
