@@ -118,6 +118,7 @@ def work(
     stdin: str = "",
     now: str | None = None,
     may_leave_sockets: bool = False,
+    hangup: bool = True,
 ) -> int:
     """
     Args:
@@ -127,8 +128,10 @@ def work(
         debug: log everything that anybody logs.
         stdin: what can be read there.
         now: the time that it is when it starts, if not this machine's; time goes on from there.
+        hangup: the end of a terminal is its end; False, as under nohup, whatever the tests themselves run under.
         may_leave_sockets: interrupted while urllib3 connects, nobody but the collector can close that socket.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_DFL if hangup else signal.SIG_IGN)
     os.environ.clear()
     os.environ.update(environment)
     for number, name in ((1, "out"), (2, "err")):

@@ -47,7 +47,7 @@ class Setting:
     Attributes:
         begins: what time it is then; None for the machine's time.
         as_guest: as a user who is not root, in a copy of the project whose path has blanks and Vietnamese letters.
-        in_background: without a terminal, and with Ctrl-C ignored, as shells start what stands before `&`.
+        in_background: without a terminal, with Ctrl-C and the end of the terminal ignored, as after `nohup ... &`.
         shuffled: files in a random order.
     """
 
@@ -85,7 +85,7 @@ def settings(now: datetime) -> list[Setting]:
         Setting("new-york", "TZ=America/New_York", environment={"TZ": "America/New_York"}),
         Setting("c-locale", "LC_ALL=C", environment={"LC_ALL": "C"}),
         Setting("guest", "as an ordinary user, in a folder with blanks and Vietnamese letters", as_guest=True),
-        Setting("background", "in the background, with SIGINT ignored", in_background=True),
+        Setting("background", "in the background, with SIGINT and SIGHUP ignored", in_background=True),
         Setting("shuffled", "files in random order", shuffled=True),
     ]
 
@@ -204,7 +204,8 @@ def _world(setting: Setting) -> Iterator[Callable[[Sequence[str]], subprocess.Po
 
 
 def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def run(setting: Setting, commands: Sequence[Sequence[str]]) -> list[tuple[int, str]]:

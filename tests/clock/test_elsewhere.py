@@ -19,7 +19,7 @@ is_so = {
     "new-york": time.tzname[0] == "EST",
     "c-locale": os.environ["LC_ALL"] == "C" if "LC_ALL" in os.environ else False,
     "guest": os.geteuid() != 0 and " " in os.getcwd() and not os.getcwd().isascii() and os.access(".", os.W_OK),
-    "background": signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
+    "background": {signal.getsignal(one) for one in (signal.SIGINT, signal.SIGHUP)} == {signal.SIG_IGN},
     "shuffled": sys.argv[3:] == ["-p", "shuffled_files"],
 }
 print(setting, begins, time.time(), child, os.getcwd(), sys.argv)
