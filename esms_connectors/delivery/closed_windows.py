@@ -46,7 +46,7 @@ def closed_windows_of(
     Yield one span after the other from `since`, as long as each is closed and settled; empty ones too.
 
     Args:
-        campaign: messages whose campaign begins so; None for all.
+        campaign: messages whose campaign begins so, in either case; None for all.
         give_up_after: a span that ended longer ago is given out with what is still open.
 
     Raises:
@@ -69,7 +69,7 @@ def _counts(
     for sms_type in sms_types:
         # The second of `end` may belong to the range or not; it is the first one of the next span.
         for message in client.get_sms_sent_data(start, end.subtract(seconds=1), sms_type):
-            if campaign is not None and not message.campaign.strip().startswith(campaign):
+            if campaign is not None and not message.campaign.strip().casefold().startswith(campaign.casefold()):
                 continue
             state = state_of_row(message.send_status, message.send_result)
             by_state[state] += 1

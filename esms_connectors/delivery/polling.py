@@ -23,13 +23,14 @@ from pendulum import DateTime
 
 from esms_connectors.delivery.target import DeliveryTarget, target_of_ids, target_of_run
 from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.echoes import folded_campaign, folded_id
 from esms_connectors.gateway.errors import (
     EsmsError,
     IncompleteAnswerError,
     InvalidRequestError,
     MessageNotFoundError,
 )
-from esms_connectors.gateway.models import SendStatus
+from esms_connectors.gateway.models import SendStatus, SentMessage
 from esms_connectors.gateway.states import DeliveryState, state_of_row, state_of_totals
 
 __all__ = [
@@ -239,7 +240,8 @@ class DeliveryPoller:
         self._by_id: dict[str, Counter[DeliveryState]] = {}
         self._rows: dict[int, DeliveryState] = {}
         self._failed: dict[str, None] = {}
-        self._wanted = frozenset(target.message_ids)
+        self._wanted = {folded_id(one): one for one in target.message_ids}
+        self._campaign = None if target.campaign is None else folded_campaign(target.campaign)
         self._pieces = list(_pieces(target))
         self._settled: set[SentDataQuery] = set()
 
@@ -315,26 +317,30 @@ class DeliveryPoller:
         self._note(message_id, failed=bool(counted[DeliveryState.FAILED] or counted[DeliveryState.REJECTED]))
 
     def _read(self, client: EsmsClient, piece: SentDataQuery, now: DateTime) -> None:
-        campaign, all_final = self.target.campaign, True
+        all_final = True
         try:
             for message in client.get_sms_sent_data(piece.start, piece.end, piece.sms_type):
-                message_id = message.message_id
-                if message_id is None:
+                if message.message_id is None:
                     continue
-                if message.campaign.strip() != campaign if campaign is not None else message_id not in self._wanted:
+                folded = folded_id(message.message_id)
+                if folded not in self._wanted and not self._is_of_campaign(message):
                     continue
+                message_id = self._wanted.get(folded, message.message_id)
                 state = state_of_row(message.send_status, message.send_result)
                 all_final = all_final and state.is_final
-                if campaign is None:
+                if self._campaign is None:
                     self._by_id[message_id] = Counter({state: 1})
                 else:
-                    self._rows[hash((message_id, message.phone))] = state
+                    self._rows[hash((folded, message.phone))] = state
                 self._note(message_id, failed=state in (DeliveryState.FAILED, DeliveryState.REJECTED))
         except IncompleteAnswerError:
             # Others send while we read, and rows moved. What was seen is true; the piece is read again.
             return
         if all_final and (now - piece.end).total_seconds() >= _CLOSED_SECONDS:
             self._settled.add(piece)
+
+    def _is_of_campaign(self, message: SentMessage) -> bool:
+        return self._campaign is not None and folded_campaign(message.campaign) == self._campaign
 
     def _note(self, message_id: str, *, failed: bool) -> None:
         if not failed:

@@ -26,11 +26,11 @@ _SLACK_SECONDS = 300
 @dataclass(frozen=True, slots=True)
 class DeliveryTarget:
     """
-    The messages to wait for: by id, or those of a campaign in a window. Small, and plain data by `as_dict`.
+    The messages to wait for: by id, or those of a campaign in a window. Plain data by `as_dict`.
 
     Attributes:
         expected: messages that should turn up; of ids at least one each.
-        message_ids: the gateway's; empty where a campaign says which.
+        message_ids: the gateway's; beside a campaign those that are known, for a gateway that does not give it back.
         campaign: as it stands in the sent data.
         start, end: when they were created, with some slack; None where only ids are known.
         sms_types: the lists of the sent data that they stand in.
@@ -48,10 +48,10 @@ class DeliveryTarget:
     voice: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; `target_from_dict` reads it."""
+        """For JSON, small; `target_from_dict` reads it. More ids than `MAX_IDS` are left to the campaign."""
         return {
             "expected": self.expected,
-            "message_ids": list(self.message_ids),
+            "message_ids": [] if self.campaign is not None and len(self.message_ids) > MAX_IDS else [*self.message_ids],
             "campaign": self.campaign,
             "start": None if self.start is None else self.start.isoformat(),
             "end": None if self.end is None else self.end.isoformat(),
@@ -128,7 +128,8 @@ def target_of_run(ledger: Ledger, run_key: str) -> DeliveryTarget:
     """
     Wait for the messages of a run: accepted ones, and those in doubt, which may have been.
 
-    They are found in the sent data by the run's campaign, so ones without an id (answered 124) are found too.
+    They are found in the sent data by the run's campaign, so ones without an id (answered 124) are found too; by their
+    id also where the campaign is not given back.
 
     Raises:
         InvalidRequestError: no such run, or none of its messages went out.
@@ -146,14 +147,15 @@ def target_of_run(ledger: Ledger, run_key: str) -> DeliveryTarget:
         raise InvalidRequestError(
             f"Run {run_key!r} has no message that went out: nothing to wait for.", field="run_key"
         )
+    rows = ledger.rows(run_key, SendState.ACCEPTED)
+    ids = dict.fromkeys(row["message_id"] for row in rows if row["message_id"])
     if about["kind"] not in SMS_TYPES_OF_KIND:
         # Without a campaign by id; of advertising one id stands for thousands of messages.
-        rows = ledger.rows(run_key, SendState.ACCEPTED)
-        ids = dict.fromkeys(row["message_id"] for row in rows if row["message_id"])
         return DeliveryTarget(expected=expected, message_ids=tuple(ids), voice=about["kind"] == "call")
     start, end = span
     return DeliveryTarget(
         expected=expected,
+        message_ids=tuple(ids),
         campaign=about["campaign"],
         start=start.subtract(seconds=_SLACK_SECONDS),
         end=end.add(seconds=_SLACK_SECONDS),

@@ -111,6 +111,8 @@ class Quirks:
     """What a range that ends before that gets: an empty list, or code 105."""
     campaign_echo: Literal["exact", "upper", "empty"] = "exact"
     """How the campaign of a send comes back: as given, in capitals, or not at all."""
+    id_echo: Literal["exact", "upper"] = "exact"
+    """How a message id is listed: as the answer of the send had it, or in capitals."""
     bulk_detail: BulkDetail = "complete"
     bulk_request_id_ignored: bool = False
     """The older service knew no RequestId inside Data."""

@@ -44,7 +44,7 @@ def listed_page(
             numbers.reverse()
         total = len(numbers)
         rows = [state.rows[number] for number in numbers[(page - 1) * page_size : page * page_size]]
-    if quirks.campaign_echo != "exact" or quirks.user_id_as_phone != "user_id":
+    if (quirks.campaign_echo, quirks.id_echo) != ("exact", "exact") or quirks.user_id_as_phone != "user_id":
         rows = [_echoed(quirks, row) for row in rows]
     return total, rows
 
@@ -96,4 +96,5 @@ def _echoed(quirks: Quirks, row: SentRow) -> SentRow:
     campaigns = {"exact": row.Campaign, "upper": row.Campaign.upper(), "empty": ""}
     phones = {"user_id": row.Phone, "cut": row.Phone[:15], "empty": ""}
     phone = phones[quirks.user_id_as_phone] if len(row.Phone) > _LONGEST_PHONE else row.Phone
-    return msgspec.structs.replace(row, Campaign=campaigns[quirks.campaign_echo], Phone=phone)
+    message_id = row.ReferenceId.upper() if quirks.id_echo == "upper" else row.ReferenceId
+    return msgspec.structs.replace(row, Campaign=campaigns[quirks.campaign_echo], ReferenceId=message_id, Phone=phone)

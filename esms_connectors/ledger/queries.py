@@ -135,11 +135,11 @@ class LedgerQueries(LedgerRuns):
             for row in result.mappings():
                 yield dict(row)
 
-    def message_ids(self, run_key: str, phones: Sequence[str]) -> set[str]:
-        """The message ids known of a run for some phones, given as they are stored."""
+    def identified(self, run_key: str, phones: Sequence[str]) -> list[dict[str, Any]]:
+        """phone, state, message_id, first_attempt_ms of rows with an id, for some phones, given as they are stored."""
         with self._reading() as connection:
-            found = connection.execute(self._sql.message_ids, {"run_key": run_key, "states": json.dumps(list(phones))})
-            return set(found.scalars())
+            found = connection.execute(self._sql.identified, {"run_key": run_key, "states": json.dumps(list(phones))})
+            return [dict(row) for row in found.mappings()]
 
     def count_sends(
         self, start: datetime, end: datetime

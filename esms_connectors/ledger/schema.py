@@ -143,7 +143,7 @@ class Statements:
     rows: TextClause
     rows_of: TextClause
     unresolved: TextClause
-    message_ids: TextClause
+    identified: TextClause
     found: TextClause
     runs: TextClause
     gateway_fact: TextClause
@@ -378,8 +378,8 @@ def statements_for(engine: Engine) -> Statements:
             "OR (state = 'claimed' AND lease_until_ms < :now) "
             "OR (state = 'accepted' AND message_id IS NULL)) ORDER BY line, request_id"
         ),
-        message_ids=text(
-            "SELECT message_id FROM esms_sends "
+        identified=text(
+            "SELECT phone, state, message_id, first_attempt_ms FROM esms_sends "
             "WHERE run_key = :run_key AND message_id IS NOT NULL AND phone IN {states}"
         ),
         found=text(

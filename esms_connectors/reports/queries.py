@@ -15,6 +15,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from esms_connectors.gateway.echoes import folded_id
 from esms_connectors.gateway.states import DeliveryState
 from esms_connectors.reports.model import Cell, Period
 from esms_connectors.warehouse.contract import HISTORY, MESSAGES, Reader
@@ -101,7 +102,7 @@ ORDER BY moment, row_key COLLATE "C" LIMIT $most
 # A join: a list that is looked through for each row takes minutes.
 _SEEN = f"""
 SELECT message_id, state, price_vnd FROM {MESSAGES}
-WHERE window_end > $start AND message_id IN (SELECT unnest(CAST($ids AS text[])))
+WHERE window_end > $start AND lower(message_id) IN (SELECT unnest(CAST($ids AS text[])))
 """
 _IDS_AT_ONCE = 50_000
 
@@ -211,7 +212,9 @@ def outcomes_of_campaigns(reader: Reader, since: datetime, campaigns: Sequence[s
     """Of whatever was created since then under these campaigns."""
     if not campaigns:
         return []
-    return _outcomes(reader.read(_OUTCOMES.format(messages=_OF_CAMPAIGNS), start=since, campaigns=list(campaigns)))
+    # A gateway may give them back in capitals.
+    spelled = sorted({*campaigns, *(one.upper() for one in campaigns), *(one.lower() for one in campaigns)})
+    return _outcomes(reader.read(_OUTCOMES.format(messages=_OF_CAMPAIGNS), start=since, campaigns=spelled))
 
 
 def measure_speed(reader: Reader, period: Period) -> tuple[dict[int | None, Speed], Speed]:
@@ -250,7 +253,9 @@ def seen_messages(
 ) -> Iterator[tuple[str, str, Decimal | None]]:
     """(id, state, price) of those messages that the warehouse has; they were created since then."""
     for first in range(0, len(message_ids), _IDS_AT_ONCE):
-        yield from reader.read(_SEEN, start=since, ids=list(message_ids[first : first + _IDS_AT_ONCE]))
+        asked = {folded_id(one): one for one in message_ids[first : first + _IDS_AT_ONCE]}
+        for message_id, *seen in reader.read(_SEEN, start=since, ids=[*asked]):
+            yield asked[folded_id(message_id)], *seen
 
 
 def _span(period: Period) -> Mapping[str, datetime]:

@@ -12,7 +12,7 @@ blocked): no answer about them was lost, and the gateway said no.
 
 from __future__ import annotations
 
-import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +21,7 @@ import pendulum
 from pendulum import DateTime
 
 from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.echoes import folded_campaign, folded_id
 from esms_connectors.gateway.errors import InvalidRequestError, MessageNotFoundError
 from esms_connectors.gateway.models import SentMessage
 from esms_connectors.gateway.phones import read_phone
@@ -231,12 +232,14 @@ class _LookUp:
     def _match(self, waiting: Mapping[str, list[_Open]], first_sent: DateTime) -> tuple[int, int]:
         """Match open rows with what the gateway lists; how many in doubt were found, and how many got their id."""
         since = first_sent.subtract(seconds=_SLACK_SECONDS)
-        known_ids = self._ledger.message_ids(self._run_key, list(waiting))
+        identified_rows = self._ledger.identified(self._run_key, list(waiting))
+        known_ids = {folded_id(row["message_id"]) for row in identified_rows}
         new_ids: dict[str, list[str]] = {}
+        listed_ids: set[str] = set()
         # Messages are listed by the gateway's clock: one that is behind here would end the window before they came.
         self._client.learn_time()
         until = max(self._began, self._client.clock.latest()).add(seconds=_SLACK_SECONDS)
-        campaign = _folded(self._about["campaign"])
+        campaign = folded_campaign(self._about["campaign"])
         for message in self._sent_data(since, until):
             number = read_phone(message.phone or "")[0]
             if number is None or not message.message_id:
@@ -244,15 +247,25 @@ class _LookUp:
             phone = self._ledger.hash_phone(number)
             if phone in waiting:
                 self._listed.add(phone)
-            if _folded(message.campaign) != campaign:
+            if folded_campaign(message.campaign) != campaign:
                 continue
             self._campaign_seen = True
-            if phone in waiting and message.message_id not in known_ids:
-                known_ids.add(message.message_id)
-                new_ids.setdefault(phone, []).append(message.message_id)
+            if phone in waiting:
+                listed_ids.add(folded_id(message.message_id))
+                if folded_id(message.message_id) not in known_ids:
+                    known_ids.add(folded_id(message.message_id))
+                    new_ids.setdefault(phone, []).append(message.message_id)
+        # Accepted rows of these phones that are not listed under their id: another one may be theirs.
+        unlisted = Counter(
+            row["phone"]
+            for row in identified_rows
+            if row["state"] == SendState.ACCEPTED
+            and row["first_attempt_ms"] >= since.timestamp() * 1000
+            and folded_id(row["message_id"]) not in listed_ids
+        )
         accepted = identified = 0
         for phone, rows in waiting.items():
-            matched, absent = _matched(rows, new_ids.get(phone, []))
+            matched, absent = _matched(rows, new_ids.get(phone, []), unlisted[phone])
             for one, message_id in matched:
                 self._found.append(
                     Settlement(one.request_id, SendState.ACCEPTED, "100", message_id, reason="found in the sent data")
@@ -347,21 +360,25 @@ def _why_open(judged: list[_Open], now: DateTime, due: Callable[[_Open], DateTim
     return ""
 
 
-def _matched(rows: list[_Open], ids: list[str]) -> tuple[list[tuple[_Open, str]], list[_Open]]:
+def _matched(rows: list[_Open], ids: list[str], unlisted: int) -> tuple[list[tuple[_Open, str]], list[_Open]]:
     """
     Which row of one phone has which message, and which rows in doubt have none.
 
     Accepted rows have theirs for sure, so they come first. Where fewer messages are left than rows in doubt, and not
     none, nobody can tell whose they are: those rows stay in doubt.
+
+    Args:
+        ids: of messages that are nobody's yet.
+        unlisted: further accepted rows of the phone that are not listed under the id that they have.
     """
     sure = [one for one in rows if not one.in_doubt]
     doubtful = [one for one in rows if one.in_doubt]
     matched = list(zip(sure, ids, strict=False))
     left = ids[len(sure) :]
-    if left and len(left) >= len(doubtful):
+    if left and len(left) >= len(doubtful) + unlisted:
         return [*matched, *zip(doubtful, left, strict=False)], []
     # An accepted row without its message: the sent data lags behind, and proves nothing.
-    return matched, doubtful if not left and len(ids) >= len(sure) else []
+    return matched, doubtful if not left and not unlisted and len(ids) >= len(sure) else []
 
 
 def _is_known(client: EsmsClient, message_id: str) -> bool:
@@ -371,13 +388,3 @@ def _is_known(client: EsmsClient, message_id: str) -> bool:
     except MessageNotFoundError:
         return False
     return True
-
-
-def _folded(campaign: str) -> str:
-    """
-    Letters and digits alone, without case and diacritics: a gateway may change the rest on the way.
-
-    The campaign of a run ends with a mark of its own (`campaign_of`), so that no two become the same by this.
-    """
-    plain = unicodedata.normalize("NFKD", campaign.casefold().replace("đ", "d"))
-    return "".join(character for character in plain if character.isalnum())

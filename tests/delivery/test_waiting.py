@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pendulum
 import pytest
@@ -101,6 +102,34 @@ def test_a_run_is_awaited_by_its_campaign(
     assert (before.total, before.final) == (1200, 0)
     assert (after.total, after.delivered, after.unseen) == (1200, 1200, 0)
     assert [DeliveryGoal().judge(before), DeliveryGoal().judge(after)] == [Verdict.WAIT, Verdict.REACHED]
+
+
+@pytest.mark.parametrize(
+    "echo", [{"campaign_echo": "upper"}, {"campaign_echo": "empty"}, {"id_echo": "upper"}], ids=str
+)
+@pytest.mark.parametrize("count", [10, 40])
+def test_messages_that_come_back_in_another_spelling_are_awaited(
+    gateway: Emulator,
+    client: EsmsClient,
+    ledger: Ledger,
+    clock: Callable[[], DateTime],
+    echo: dict[str, Any],
+    count: int,
+) -> None:
+    """By the campaign, and by the ids of the answers; each counts once, in whatever case it was listed before."""
+    send_zns(client, ledger, count)
+    by_run = target_of_run(ledger, "march")
+    ids = [row["message_id"] for row in ledger.rows("march")]
+    by_ids = target_of_ids(ids, sent_after=NOON.subtract(hours=1), sms_types=[25])
+    pollers = [DeliveryPoller(one) for one in (by_run, target_from_dict(by_run.as_dict()), by_ids)]
+    for poller in pollers:
+        poller.look(client, now=clock())
+    for name, value in echo.items():
+        setattr(gateway.quirks, name, value)
+    gateway.advance(60)
+    for poller in pollers:
+        after = poller.look(client, now=clock())
+        assert (after.total, after.delivered, after.unseen) == (count, count, 0)
 
 
 def test_rows_answered_124_are_awaited_too(

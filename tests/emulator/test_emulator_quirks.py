@@ -132,6 +132,13 @@ def test_how_a_campaign_comes_back(caller):
     assert [message.campaign for message in caller.emulator.messages()] == ["tết #1"]
 
 
+def test_how_an_id_comes_back(caller):
+    sent = caller.care()["SMSID"]
+    caller.emulator.quirks.id_echo = "upper"
+    assert [row["ReferenceId"] for row in caller.sent()["SentData"]] == [sent.upper()]
+    assert sent != sent.upper()
+
+
 def test_odd_bulk_details(caller):
     """Shuffled, without refused rows, with rows missing, without ids; the counts stay true."""
     elements = [element(phone) for phone in [*phones(40), "1"]]

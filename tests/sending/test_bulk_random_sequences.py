@@ -122,6 +122,7 @@ ECHOES: dict[str, dict[str, Any]] = {
     "in capitals": {"campaign_echo": "upper"},
     "empty": {"campaign_echo": "empty"},
     "left out": {"missing_members": ("Campaign",)},
+    "as given, ids in capitals": {"id_echo": "upper"},
 }
 # The gateway's Date against what it remembers ids by, and the machine's clock against both.
 CLOCKS: dict[str, tuple[dict[str, Any], float]] = {

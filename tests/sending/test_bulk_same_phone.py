@@ -50,6 +50,24 @@ def test_a_phone_that_is_kept_twice(ledger_url: str, make_bench: Callable[..., B
     assert bench.look()[phone_of(0)] == 2
 
 
+@pytest.mark.parametrize("echo", ["exact", "upper"])
+def test_the_message_of_an_accepted_row_proves_nothing_of_another_row(
+    sqlite_url: str, make_bench: Callable[..., Bench], echo: str
+) -> None:
+    """The first row of each phone was taken, the second never arrived; ids may be listed in capitals."""
+    bench = make_bench(sqlite_url, _doubled(30))
+    bench.gateway.quirks.id_echo = echo
+    bench.send([one for one in bench.recipients if "#" not in one.row_key])
+    bench.gateway.faults.add(ZNS, drop_before())
+    bench.send()
+    bench.gateway.faults.clear()
+    bench.clock.move(2 * 3600.0)
+    found = bench.reconcile(not_sent_after_seconds=3600)
+    assert (found.looked_for, found.accepted, found.not_sent) == (10, 0, 10)
+    bench.send()
+    bench.check_complete()
+
+
 def test_reconcile_gives_a_message_to_the_row_that_has_it(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
     """Of two rows of a phone one is known to be taken: the one message found is its own, not that of the other."""
     bench = make_bench(sqlite_url, _doubled(30))

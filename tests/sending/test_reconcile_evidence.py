@@ -11,7 +11,7 @@ import pytest
 from bulk_bench import Bench, people
 
 from esms_connectors.emulator.faults import drop_after, drop_before
-from esms_connectors.sending.reconcile import _folded
+from esms_connectors.gateway.echoes import folded_campaign
 
 ZNS = "send_zns_bulk"
 HOURS = 3600.0
@@ -72,7 +72,7 @@ def test_a_campaign_in_capitals_is_still_that_of_the_run(bench: Bench) -> None:
 )
 def test_how_far_a_campaign_may_change(echoed: str, is_same: bool) -> None:
     """Case, diacritics and blanks; never a letter or digit of its mark."""
-    assert (_folded(echoed) == _folded("tết 2026 #0a1b2c3d4e5f")) is is_same
+    assert (folded_campaign(echoed) == folded_campaign("tết 2026 #0a1b2c3d4e5f")) is is_same
 
 
 def test_nobody_was_taken_and_none_is_listed_is_for_a_person_to_say(bench: Bench) -> None:

@@ -19,6 +19,7 @@ import pendulum
 from pendulum import DateTime
 
 from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.echoes import folded_id
 from esms_connectors.gateway.errors import IncompleteAnswerError, InvalidRequestError, MessageNotFoundError
 from esms_connectors.gateway.states import DeliveryState, state_of_row, state_of_totals
 from esms_connectors.ledger import Ledger, SendState
@@ -288,6 +289,7 @@ def _is_delivered(view: StepView, message_id: str) -> bool:
 def _look_in_sent_data(client: EsmsClient, ledger: Ledger, view: StepView, wanted: set[str]) -> set[str]:
     """Which of them were found."""
     found: set[str] = set()
+    ids = {folded_id(one): one for one in wanted}
     span = ledger.span(view.run_key)
     if span is None:
         return found  # nothing went out
@@ -299,10 +301,10 @@ def _look_in_sent_data(client: EsmsClient, ledger: Ledger, view: StepView, wante
             until = min(start.add(days=_LONGEST_WINDOW_DAYS), end)
             for sms_type in SMS_TYPES_OF_KIND[view.kind]:
                 for message in client.get_sms_sent_data(start, until, sms_type):
-                    if message.message_id in wanted:
+                    if (message_id := ids.get(folded_id(message.message_id or ""))) is not None:
                         state = state_of_row(message.send_status, message.send_result)
-                        view.seen[message.message_id] = Seen(state, message.price_vnd, message.sent_at)
-                        found.add(message.message_id)
+                        view.seen[message_id] = Seen(state, message.price_vnd, message.sent_at)
+                        found.add(message_id)
             start = until
     except IncompleteAnswerError:
         pass  # others send while it is read: what was seen is true, the rest is asked for by id
