@@ -6,10 +6,14 @@ Which sheet and which row has the names of the columns is found by the names tha
 
 from __future__ import annotations
 
-import importlib
+import contextlib
+import importlib.util
 import os
+import pickle
 import subprocess
 import sys
+import threading
+import weakref
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +21,7 @@ from itertools import chain, islice
 from typing import IO, Any, Literal, Protocol
 
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.recipients import calamine_process
 from esms_connectors.recipients.cells import MergedRange, SheetInfo, SheetRow, sheet_value
 from esms_connectors.recipients.delimited import RawRow, source_error
 from esms_connectors.recipients.headers import LOOKED_AT, find_header, has_all, shown
@@ -185,105 +190,100 @@ def _needs_calamine(file: IO[bytes]) -> bool:
     return "mimetype" in names or "xl/workbook.bin" in names
 
 
-# Of damaged files calamine may read for ever, or take the process with it, and nothing in this process can stop it.
-_READ_ALL = """
-import io, os, sys
-os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-import python_calamine
-workbook = python_calamine.load_workbook(io.BytesIO(sys.stdin.buffer.read()))
-for name in workbook.sheet_names:
-    sheet = workbook.get_sheet_by_name(name)
-    sheet.merged_cell_ranges
-    for row in sheet.iter_rows():
-        pass
-"""
-# A million rows take some twenty.
+# For one answer of the process that reads: to open the workbook, some twenty for a million rows, or for some rows more.
 _LONGEST_SECONDS = 180.0
-
-
-def _check_that_reading_ends(file: IO[bytes]) -> None:
-    """
-    Read all of it once in a process of its own.
-
-    Raises:
-        WorkbookError: that process did not come to its end; what it said is said again by the reading here.
-    """
-    if not sys.executable:
-        return
-    content = file.read()
-    file.seek(0)
-    paths = os.pathsep.join(path for path in sys.path if path)
-    try:
-        done = subprocess.run(  # noqa: S603 - a program of ours
-            [sys.executable, "-P", "-c", _READ_ALL],
-            input=content,
-            env={**os.environ, "PYTHONPATH": paths},
-            stdout=subprocess.DEVNULL,
-            timeout=_LONGEST_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise WorkbookError(f"is damaged: reading it did not end within {_LONGEST_SECONDS:.0f} s") from None
-    except OSError:
-        return  # no further process can be had; what is right is read without one
-    if done.returncode < 0:
-        raise WorkbookError("is damaged: reading it ended the process that did it")
 
 
 class _CalamineWorkbook:
     """
+    Read by a process of its own, which can be ended; its memory is given back with it.
+
     Raises:
         WorkbookError: it cannot be read, or is protected.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
-        try:
-            calamine: Any = importlib.import_module("python_calamine")
-        except ImportError:
+        if importlib.util.find_spec("python_calamine") is None:
             raise ConfigurationError(
                 "Reading .xls, .xlsb and .ods needs python-calamine: pip install 'esms-connectors[excel]' "
                 "(.xlsx is read without it)."
-            ) from None
-        _check_that_reading_ends(file)
-        self._workbook: Any = _asked(lambda: calamine.load_workbook(file))
-        visible = calamine.SheetVisibleEnum.Visible
-        self.sheets = [
-            SheetInfo(one.name, one.visible != visible)
-            for one in self._workbook.sheets_metadata
-            if one.typ == calamine.SheetTypeEnum.WorkSheet
-        ]
-        if not self.sheets:
-            raise WorkbookError("has no worksheet")
+            )
+        self._process = _started()
+        self._closing = weakref.finalize(self, _end, self._process)
+        self._closing.atexit = False  # it ends by itself with this process
+        try:
+            self._ask(file.read())
+            self.sheets = [SheetInfo(name, hidden) for name, hidden in self._ask(("sheets",))]
+            if not self.sheets:
+                raise WorkbookError("has no worksheet")
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
-        self._workbook.close()
+        self._closing()
 
     def merged(self, sheet: str) -> list[MergedRange]:
-        ranges = _asked(lambda: self._workbook.get_sheet_by_name(sheet).merged_cell_ranges) or []
+        ranges = self._ask(("merged", sheet))
         return [MergedRange(top + 1, left, bottom + 1, right) for (top, left), (bottom, right) in ranges]
 
     def rows(self, sheet: str) -> Iterator[SheetRow]:
-        found = _asked(lambda: self._workbook.get_sheet_by_name(sheet))
-        rows = _asked(found.iter_rows)
+        reading, left_out = self._ask(("begin", sheet))
         # Rows come from the first one on, cells from the first column that has something.
-        before = [None] * (found.start or (0, 0))[1]
+        before = [None] * left_out
         number = 0
-        while (cells := _asked(lambda: next(rows, None))) is not None:
-            number += 1
-            yield SheetRow(number, [*before, *map(sheet_value, cells)], False)
+        while found := self._ask(("rows", reading)):
+            for cells in found:
+                number += 1
+                yield SheetRow(number, [*before, *map(sheet_value, cells)], False)
+
+    def _ask(self, question: object) -> Any:
+        """What calamine answers; its errors in our words."""
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            self._process.kill()
+
+        clock = threading.Timer(_LONGEST_SECONDS, end)
+        clock.daemon = True
+        clock.start()
+        try:
+            assert self._process.stdin is not None  # noqa: S101 - asked for
+            assert self._process.stdout is not None  # noqa: S101
+            pickle.dump(question, self._process.stdin)
+            self._process.stdin.flush()
+            kind, value = pickle.load(self._process.stdout)  # noqa: S301 - of a process of ours
+        except (EOFError, OSError, pickle.UnpicklingError):
+            how = f"did not end within {_LONGEST_SECONDS:.0f} s" if late.is_set() else "ended the process that did it"
+            raise WorkbookError(f"is damaged: reading it {how}") from None
+        finally:
+            clock.cancel()
+        if kind == "ok":
+            return value
+        raise WorkbookError(
+            "is protected by a password: save it without" if value == "PasswordError" else f"is damaged ({value})"
+        )
 
 
-def _asked(ask: Any) -> Any:
-    """What calamine answers; its errors in our words, a panic of its parser too, which is no Exception."""
-    problem = ""
+def _started() -> subprocess.Popen[bytes]:
+    paths = os.pathsep.join(path for path in sys.path if path)
     try:
-        return ask()
-    except BaseException as error:
-        kind = type(error).__name__
-        if kind == "PasswordError":
-            problem = "is protected by a password: save it without"
-        elif kind == "PanicException" or isinstance(error, Exception):
-            problem = f"is damaged ({kind})"
-        else:
-            raise
-    raise WorkbookError(problem)
+        return subprocess.Popen(  # noqa: S603 - a program of ours
+            [sys.executable or "python3", "-P", calamine_process.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": paths},
+        )
+    except OSError as error:
+        raise ConfigurationError(
+            "Reading .xls, .xlsb and .ods needs a further process, and none can be had "
+            f"({error.strerror or type(error).__name__}): save the workbook as .xlsx."
+        ) from None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    with contextlib.suppress(OSError), process:  # what it no longer takes is still to be written
+        pass

@@ -421,6 +421,26 @@ def test_memory_does_not_grow_with_the_sheet(tmp_path: Path) -> None:
     assert peaks[1] - peaks[0] < 300_000
 
 
+def test_other_workbooks_are_read_once_and_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their parser never runs in this process, which keeps the rows at hand alone."""
+    monkeypatch.setattr("python_calamine.load_workbook", None)
+    people, _ = read(HERE / "customers.xls", Columns(params=("tên",)))
+    assert len(people) == 2
+
+
+def test_a_reader_that_dies_is_told() -> None:
+    """In the middle of a file: its rows so far are known, and nothing of it is left running."""
+    with (HERE / "customers.xls").open("rb") as file:
+        workbook = workbooks.open_workbook(file, "customers.xls")
+    rows = workbook.rows(workbook.sheets[0].name)
+    assert next(rows).number == 1
+    workbook._process.kill()  # type: ignore[attr-defined]
+    with pytest.raises(workbooks.WorkbookError, match="ended the process"):
+        workbook.merged(workbook.sheets[0].name)
+    workbook.close()
+    assert workbook._process.poll() is not None  # type: ignore[attr-defined]
+
+
 def test_a_damaged_file_that_is_read_for_ever_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its reader does not come back, and nothing in this process could stop it."""
     monkeypatch.setattr(workbooks, "_LONGEST_SECONDS", 2.0)
