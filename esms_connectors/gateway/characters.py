@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 # Insides of character classes. Format characters, variation selectors and fillers:
 INVISIBLE = (
@@ -26,6 +27,11 @@ _HIDDEN = re.compile(f"[{INVISIBLE}{CONTROL}]")
 def is_hidden(character: str) -> bool:
     """Whether nobody sees it, or takes it for a plain blank."""
     return _HIDDEN.match(character) is not None or (character.isspace() and character != " ")
+
+
+def is_vietnamese_letter(character: str) -> bool:
+    """Whether it is a Latin letter, with or without accents; others only look like one."""
+    return character in "đĐ" or (character.isalpha() and unicodedata.normalize("NFD", character)[0].isascii())
 
 
 def code_point(character: str) -> str:

@@ -6,7 +6,7 @@ import os
 import re
 from functools import lru_cache
 
-from esms_connectors.gateway.characters import code_point, plain_ascii
+from esms_connectors.gateway.characters import code_point, is_vietnamese_letter, plain_ascii
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone
 
@@ -84,7 +84,8 @@ def read_phone(phone: object) -> tuple[str, str]:
 
 def _first_odd(text: str) -> str:
     """The first character that is none of what people type into such a cell, to be shown."""
-    odd = next((one for one in text if not (one.isascii() and one.isprintable()) and not one.isalpha()), "")
+    typed = (one for one in text if not (one.isascii() and one.isprintable()))
+    odd = next((one for one in typed if not is_vietnamese_letter(one)), "")
     return f": {code_point(odd)}" if odd else ""
 
 

@@ -137,8 +137,8 @@ class Columns:
         if any(looks_like_phone(name) for name in names):
             # People's data, not names of columns: say so without repeating them.
             there = (
-                "Its first line holds a phone number, so there is no header line: "
-                "a header line with the names of the columns is needed."
+                "Its first line, or the row that was given, holds a phone number or another long one, so there is no "
+                "header line: a header line with the names of the columns is needed."
             )
         else:
             listed = ", ".join(shown(name) for name in names[:_SHOWN] if name)

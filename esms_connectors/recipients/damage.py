@@ -41,7 +41,8 @@ _ESCAPES = re.compile(
     re.IGNORECASE,
 )
 _UNFILLED = re.compile(r"\$?\{\{?[^{}]*\}?\}|\{%.*%\}|%\(\w+\)s|#\{[^{}]*\}")
-_SPREADSHEET_ERRORS = frozenset(
+SPREADSHEET_ERROR = "is an error of a spreadsheet"
+SPREADSHEET_ERRORS = frozenset(
     ("#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!")
 )
 CONTROL_CHARACTER = "has a control character"
@@ -77,8 +78,8 @@ def are_suspicious(values: Sequence[str]) -> bool:
 
 def value_damage(text: str) -> str:
     """As `damage_of`, for a cell of a table: also what stands there instead of a value."""
-    if text in _SPREADSHEET_ERRORS:
-        return "is an error of a spreadsheet"
+    if text in SPREADSHEET_ERRORS:
+        return SPREADSHEET_ERROR
     if text in _MISSING:
         return "is the word for a missing value"
     if _UNFILLED.fullmatch(text):
@@ -94,6 +95,12 @@ def sample_of(text: str, reason: str) -> str:
     if word is None:
         word = next((word for word in words if is_suspicious(word)), words[0] if words else text)
     return word if len(word) <= _LONGEST_SAMPLE else f"{word[: _LONGEST_SAMPLE - 1]}…"
+
+
+def is_vietnamese(text: str) -> bool:
+    """Whether its letters are those of Vietnamese, composed or apart, with no other sign than typographic ones."""
+    composed = unicodedata.normalize("NFC", text)
+    return all(one.isascii() or one in _VIETNAMESE or one in _LIKELY or one == "\u00a0" for one in composed)
 
 
 def plain_lines(text: str, *, one_line: bool) -> str:

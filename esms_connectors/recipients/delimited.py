@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import os
+import re
 import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -14,7 +15,7 @@ from typing import Any
 
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.recipients.columns import looks_like_phone, repeated
-from esms_connectors.recipients.damage import damage_of
+from esms_connectors.recipients.damage import damage_of, is_vietnamese
 from esms_connectors.recipients.headers import LOOKED_AT, has_all
 from esms_connectors.recipients.old_fonts import LATIN_1_BYTES, OLD_FONTS
 from esms_connectors.recipients.phones import clean_phone
@@ -107,11 +108,20 @@ def decoded_lines(
         text.detach()
 
 
+_WINDOWS_TONES = re.compile(b"[\xcc\xd2\xde\xec\xf2]")
+
+
 def _advice(content: bytes) -> str:
     """What to do about a text that is no UTF-8."""
     old = damage_of(content.decode("cp1252", "replace").replace("\ufffd", ""))
-    if "TCVN3" in old or "VNI" in old:
-        return f"It {old}: say encoding={'tcvn3' if 'TCVN3' in old else 'vni'} and it is converted"
+    font = "tcvn3" if "TCVN3" in old else "vni" if "VNI" in old else ""
+    # Windows writes tones apart: elsewhere their bytes hardly ever stand behind vowels alone, and are no sign if few.
+    tones = len(_WINDOWS_TONES.findall(content))
+    if tones and is_vietnamese(content.decode("cp1258", "replace")):
+        other = f", or encoding={font} if it was typed in an old font such as .VnTime" if font and tones < 2 else ""
+        return f"It is written in windows-1258: say encoding=windows-1258{other}"
+    if font:
+        return f"It {old}: say encoding={font} and it is converted"
     return "Save it as «CSV UTF-8», or say which encoding it has (often windows-1258)"
 
 

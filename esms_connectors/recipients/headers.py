@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from esms_connectors.gateway.characters import CONTROL, INVISIBLE, code_point, is_hidden
+from esms_connectors.gateway.characters import CONTROL, INVISIBLE, code_point, is_hidden, is_vietnamese_letter
 
 # So many rows are looked at for the header: titles, logos and blank rows stand above it.
 LOOKED_AT = 50
@@ -30,7 +30,7 @@ def shown(name: str) -> str:
 
 def odd_characters(name: str) -> str:
     """The letters of a name that only look like Latin ones, as `U+0440, U+0435`."""
-    odd = dict.fromkeys(one for one in name if ord(one) > 0x7F and not _is_vietnamese(one))
+    odd = dict.fromkeys(one for one in name if ord(one) > 0x7F and not is_vietnamese_letter(one))
     return ", ".join(map(code_point, odd))
 
 
@@ -52,7 +52,3 @@ def find_header(rows: Sequence[Sequence[object]], wanted: Iterable[str] | None) 
 def has_all(row: Iterable[object], wanted: Iterable[str]) -> bool:
     names = {fold(cell) for cell in row if isinstance(cell, str)}
     return all(fold(name) in names for name in wanted)
-
-
-def _is_vietnamese(character: str) -> bool:
-    return character in "đĐ" or unicodedata.normalize("NFD", character)[0].isascii()

@@ -12,6 +12,8 @@ from esms_connectors.recipients.phones import clean_phone
 
 _BETWEEN = re.compile(r"[,;|\n\r]+")
 _BETWEEN_IN_CELL = re.compile(r"[,;|/\\&\n\r]+|\s+-+\s+|\b(?:hoặc|hoac|và|va|or|and)\b", re.IGNORECASE)
+_SIGNS_INSIDE = re.compile(r"[\s.\-]+")
+_RUN_TOGETHER = re.compile(r"0\d{9}0\d{9}", re.ASCII)
 _LIKE_PHONE = re.compile(r"\+?(?:[\s.\-()]*\d){8,14}[\s.\-()]*", re.ASCII)
 # A JSON or Python list as text. A bracket alone is no sign of one: (0901) 888 484 is a number.
 _LIST_AS_TEXT = re.compile(r"""\s*(?:\[(?P<square>.*)\]|\((?P<round>\s*["'].*)\))\s*""", re.DOTALL)
@@ -59,11 +61,20 @@ def numbers_in_cell(cell: object) -> list[str]:
     if not isinstance(cell, str):
         return []
     parts = [part.strip() for part in _BETWEEN_IN_CELL.split(plain_ascii(cell))]
-    numbers = [_split_at_blanks(part.split()) or [part] for part in parts if part]
+    numbers = [_several(part) or [part] for part in parts if part]
     entries = [one for some in numbers for one in some]
     if len(entries) < 2 or not all(map(_LIKE_PHONE.fullmatch, entries)):
         return []
     return list(dict.fromkeys(number for one in entries if (number := clean_phone(one).number)))
+
+
+def _several(part: str) -> list[str]:
+    """Numbers with a blank, a dash, a dot or nothing between; empty where these are signs inside of one."""
+    if clean_phone(part).number:
+        return []
+    if _RUN_TOGETHER.fullmatch(part):
+        return _split_at_blanks([part[:10], part[10:]])
+    return _split_at_blanks(_SIGNS_INSIDE.split(part))
 
 
 def _read_entry(entry: object) -> tuple[list[str], str]:

@@ -12,6 +12,7 @@ from typing import NamedTuple, SupportsIndex
 from esms_connectors.gateway.characters import plain_ascii
 from esms_connectors.gateway.phones import SEPARATORS, match_common_spelling, read_phone, why_no_phone
 from esms_connectors.recipients.cells import UnreadableCell
+from esms_connectors.recipients.damage import SPREADSHEET_ERROR, SPREADSHEET_ERRORS
 
 # Old prefix -> new one; the seven digits behind it stayed. The change of September 2018.
 # fmt: off
@@ -120,7 +121,7 @@ def clean_phone(value: object, *, migrate_2018: bool = True, narrow: bool = Fals
     if whole := _POINT_ZERO.fullmatch(text):
         # Taken off before normalise_phone sees it: that drops dots, and 90188848.0 would become someone's number.
         text = whole[1]
-    elif reason := why_no_phone(text):
+    elif reason := f"it {SPREADSHEET_ERROR}" if text in SPREADSHEET_ERRORS else why_no_phone(text):
         return CleanPhone("", reason)
     if migrate_2018 and (old := _OLD_NUMBER.fullmatch(SEPARATORS.sub("", text))):
         new = MIGRATED_PREFIXES.get("0" + old[1])

@@ -119,7 +119,7 @@ def _opened(
     if header_row is not None and not 1 <= header_row <= _LAST_HEADER_ROW:
         raise InvalidRequestError(f"header_row is a row from 1 to {_LAST_HEADER_ROW}.", field="header_row")
     if not isinstance(source, str | os.PathLike):
-        _check_layout("The source", sheet=sheet, header_row=header_row)
+        _check_layout("The source", sheet=sheet, header_row=header_row, delimiter=delimiter)
         return _open_object(source, columns)
     path = check_path(source, "source")
     if is_google_sheet(path):
@@ -127,6 +127,7 @@ def _opened(
     name = _shown(path)
     suffix = _suffix(name)
     if suffix in workbooks.SUFFIXES:
+        _check_layout(name, delimiter=delimiter)
         return _open_workbook(path, name, columns, sheet, header_row, hidden_rows)
     if suffix in _TEXT:
         _check_layout(name, sheet=sheet)
@@ -135,7 +136,7 @@ def _opened(
     if suffix not in (*_PARQUET, *_LINES):
         known = " ".join((*_TEXT, *_LINES, *_PARQUET, *workbooks.SUFFIXES))
         raise source_error(name, f"is of no known kind; known are {known}")
-    _check_layout(name, sheet=sheet, header_row=header_row)
+    _check_layout(name, sheet=sheet, header_row=header_row, delimiter=delimiter)
     return _open_parquet(path, name, columns) if suffix in _PARQUET else _open_json_lines(path, name, encoding)
 
 
@@ -171,12 +172,16 @@ def _suffix(name: str) -> str:
     return suffixes[-1] if suffixes else ""
 
 
-def _check_layout(name: str, *, sheet: str | None = None, header_row: int | None = None) -> None:
+def _check_layout(
+    name: str, *, sheet: str | None = None, header_row: int | None = None, delimiter: str | None = None
+) -> None:
     """Whether nobody asks for what this kind of source has not."""
     if sheet is not None:
         raise InvalidRequestError(f"{name} is no workbook and has no sheets.", field="sheet")
     if header_row is not None:
         raise InvalidRequestError(f"{name} has no header row: its columns have names.", field="header_row")
+    if delimiter is not None:
+        raise InvalidRequestError(f"{name} is no CSV and has no delimiter.", field="delimiter")
 
 
 # --- bytes -----------------------------------------------------------------------------------------------------------

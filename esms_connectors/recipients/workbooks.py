@@ -102,8 +102,9 @@ def read_sheet(
         else:
             at = next((at for at, row in enumerate(sample) if row.number == header_row), None)
         if at is None:
-            where = f"sheet {chosen} " if len(workbook.sheets) > 1 else ""
-            raise source_error(name, f"has {where}empty" if header_row is None else f"has no row {header_row} {where}")
+            where = f" in sheet {shown(chosen)}" if len(workbook.sheets) > 1 else ""
+            what = "no rows" if header_row is None else f"nothing in row {header_row}"
+            raise source_error(name, f"has {what}{where}")
         merged = workbook.merged(chosen)
     except WorkbookError as error:
         raise source_error(name, str(error)) from None

@@ -101,6 +101,21 @@ def test_any_text(syllables: list[str], case: str) -> None:
         assert from_old_font(cased, "tcvn3") == from_old_font(cased, "vni") == cased
 
 
+def test_the_encoding_of_a_file_is_named(tmp_path: Path) -> None:
+    """Windows' own, whose tones stand apart, is not taken for an old font: that would make other names of them."""
+    apart = "Hu\u0300ng, Ti\u00ea\u0301n, \u0110\u0103\u0323ng, H\u01b0\u01a1ng"
+    for content, advice in (
+        (apart.encode("cp1258"), "say encoding=windows-1258"),
+        (in_tcvn3("Hùng, Tiến, Đặng, Hương"), "TCVN3 (.VnTime fonts), not in Unicode: say encoding=tcvn3"),
+    ):
+        path = tmp_path / "a.csv"
+        path.write_bytes(b"phone;name\n0901888484;" + content + b"\n")
+        with pytest.raises(InvalidRequestError, match="is not utf-8") as caught:
+            list(read_recipients(path, Columns(params=("name",))))
+        assert advice in str(caught.value)
+        assert ("tcvn3" in str(caught.value)) == ("tcvn3" in advice)
+
+
 def test_capitals_of_tcvn3() -> None:
     """Only their fonts make them capitals: the word decides."""
     assert from_old_font("NGUYÔN V¡N H¦¥NG", "tcvn3") == "NGUYỄN VĂN HƯƠNG"

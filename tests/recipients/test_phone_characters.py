@@ -47,6 +47,35 @@ def test_every_dash_parts_a_number() -> None:
     assert clean_phone("\u2212901888484").reason == "it is no phone number but a negative one"
 
 
+@pytest.mark.parametrize("one", ["\u30fc", "\u2043", "\u041e", "\u0660", "\u02d7", "\u0338"])
+def test_what_only_looks_like_a_dash_or_a_letter_is_shown(one: str) -> None:
+    """Of Japanese, Cyrillic and Arabic; a letter of Vietnamese needs no number."""
+    assert clean_phone(f"0901{one}888484").reason == f"it holds something other than digits: U+{ord(one):04X}"
+    assert clean_phone("0901888ệ484").reason == "it holds something other than digits"
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "0901888484-0901888485",
+        "0901-888-484-0901888485",
+        "0901.888.484.0901.888.485",
+        "09018884840901888485",
+        "84901888484\u2013+84901888485",
+    ],
+)
+def test_two_numbers_with_a_sign_or_nothing_between(cell: str) -> None:
+    """Each way to part them that leaves no digit over; the signs of one number make no second."""
+    assert numbers_in_cell(cell) == ["0901888484", "0901888485"]
+    assert numbers_in_cell("0901-888-484") == []
+    assert numbers_in_cell("0901888484-090188848") == []
+
+
+def test_an_error_of_a_spreadsheet_is_called_so() -> None:
+    """What a look-up left in the column of phones."""
+    assert clean_phone("#N/A").reason == "it is an error of a spreadsheet"
+
+
 def test_every_blank_parts_a_number() -> None:
     """No-break, thin and ideographic ones."""
     for one in of_category("Zs"):
