@@ -160,3 +160,56 @@ class SentMessagesToWarehouseOperator(EsmsTask):
             if isinstance(outlet, Asset):
                 events[outlet].extra = dict(result)
         return result
+
+
+class TakeSnapshotOperator(EsmsTask):
+    """
+    Write down what the gateway says of the account now: balance, quota and quality of Zalo accounts, templates, and the
+    ratings since the last ones; each in a table of its own (`esms_balances`, ...), for alarms and trends.
+
+    Args:
+        warehouse, warehouse_conn_id: as in `SentMessagesToWarehouseOperator`.
+        tables: of balances, oa_quota, templates and ratings; all if empty.
+        content: False leaves out what customers wrote beside their ratings.
+
+    Returns (XCom):
+        Table -> rows written.
+    """
+
+    template_fields: Sequence[str] = ("tables", "warehouse_conn_id", "esms_conn_id")
+    hidden_arguments: ClassVar[Sequence[str]] = ("warehouse",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"tables": "json"}
+    ui_color = "#f6efdc"
+
+    def __init__(
+        self,
+        *,
+        warehouse: str | None = None,
+        warehouse_conn_id: str | None = None,
+        tables: Sequence[str] | str = (),
+        content: bool = True,
+        esms_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.warehouse_conn_id = warehouse_conn_id
+        self.tables = tables
+        self.content = content
+        self.esms_conn_id = esms_conn_id
+        self.hide_arguments(warehouse=warehouse)
+
+    def execute(self, context: Context) -> dict[str, int]:
+        with self.working():
+            return self._take(context)
+
+    def _take(self, context: Context) -> dict[str, int]:
+        from esms_connectors.airflow.arguments import text
+        from esms_connectors.warehouse.snapshots import SNAPSHOT_TABLES, check_tables, take_snapshot
+
+        given = [self.tables] if isinstance(self.tables, str) and self.tables else self.tables
+        asked = check_tables(given or SNAPSHOT_TABLES)
+        address = warehouse_address(self.warehouse_conn_id, text(self.rendered("warehouse", context), "warehouse"))
+        with opened_warehouse(address) as warehouse, EsmsHook(self.esms_conn_id).get_conn() as client:
+            written = take_snapshot(client, warehouse, tables=asked, content=self.content)
+            self.log.info("%s: %s", warehouse.name, written)
+        return written

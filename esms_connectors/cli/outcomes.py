@@ -63,9 +63,10 @@ def outcomes(
         _write(path, found)
     if warehouse is not None:
         from esms_connectors.warehouse import open_warehouse
+        from esms_connectors.warehouse.outcomes import OUTCOMES_TABLE
 
         with open_warehouse(warehouse) as opened:
-            opened.put_outcomes(run_key, [astuple(one) for one in found])
+            opened.put_group(OUTCOMES_TABLE, run_key, [astuple(one) for one in found])
     accepted = sum(one.accepted for one in found)
     if as_json:
         print_json({"rows": len(found), "accepted": accepted})

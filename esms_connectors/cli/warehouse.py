@@ -1,4 +1,4 @@
-"""`esms marts`, `esms coverage`: views for analysts, and what of the sent data is in a warehouse."""
+"""`esms marts`, `esms coverage`, `esms snapshot`: views for analysts, what is in a warehouse, facts of the account."""
 
 from __future__ import annotations
 
@@ -124,6 +124,41 @@ def coverage(
     shrunk = any(window.window.end >= since for one in found for window in one.shrunk)
     if differing or shrunk or not all(one.complete for one in found):
         sys.exit(_NOT_COMPLETE)
+
+
+@click.command("snapshot")
+@into_option
+@click.option(
+    "--tables", metavar="LIST", default="balances,oa_quota,templates,ratings", show_default=True, help="What to write."
+)
+@click.option("--no-content", is_flag=True, help="Leave out what customers wrote beside their ratings.")
+@connection_options
+@json_option
+def snapshot(
+    address: str, tables: str, no_content: bool, base_url: str | None, sandbox: bool | None, as_json: bool
+) -> None:
+    """
+    Write down what the gateway says of the account now: balance, quota and quality of Zalo accounts, templates, and the
+    ratings since the last ones, each in a table of its own (esms_balances, ...), for alarms and trends.
+
+    \b
+    Examples:
+      esms snapshot --into duckdb:///esms.duckdb
+      esms snapshot --into postgresql://etl@db/warehouse --tables balances,oa_quota
+    """
+    need_columns()
+    from esms_connectors.warehouse import open_warehouse
+    from esms_connectors.warehouse.snapshots import check_tables, take_snapshot
+
+    asked = check_tables(filter(None, (one.strip() for one in tables.split(","))))
+    with open_client(base_url, sandbox) as client, open_warehouse(address) as warehouse:
+        written, place = take_snapshot(client, warehouse, tables=asked, content=not no_content), warehouse.name
+    if as_json:
+        print_json({"rows": written, "into": place})
+        return
+    for table, rows in written.items():
+        echo(f"{table:<16}{rows:>8,} rows")
+    echo(f"into {place}")
 
 
 def _as_json(

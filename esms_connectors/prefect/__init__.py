@@ -17,7 +17,7 @@ from esms_connectors.prefect.flows import (
 )
 from esms_connectors.prefect.gateway_call import acall_gateway, call_gateway, gateway_task
 from esms_connectors.prefect.ledger import EsmsLedger
-from esms_connectors.prefect.loading import aload_sent_messages, load_sent_messages
+from esms_connectors.prefect.loading import aload_sent_messages, atake_snapshot, load_sent_messages, take_snapshot
 from esms_connectors.prefect.notification import EsmsNotification
 from esms_connectors.prefect.report import sent_messages_report
 from esms_connectors.prefect.sending import (
@@ -49,6 +49,7 @@ __all__ = [
     "asend_campaign",
     "asend_sms",
     "asend_zns_bulk",
+    "atake_snapshot",
     "await_for_delivery",
     "call_gateway",
     "campaign",
@@ -63,6 +64,7 @@ __all__ = [
     "send_sms",
     "send_zns_bulk",
     "sent_messages_report",
+    "take_snapshot",
     "tell_by_ladder",
     "wait_for_delivery",
     "zns_campaign",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from prefect import task
 from prefect.assets import add_asset_metadata, materialize
 from prefect.cache_policies import CacheKeyFnPolicy
 from prefect.context import AssetContext, FlowRunContext, TaskRunContext
@@ -151,5 +152,49 @@ def load_sent_messages(
     )
     return told
 
+
+@task(tags={"esms"}, retry_condition_fn=is_retryable)
+@errors_in_one_line
+def take_snapshot(
+    tables: Sequence[str] = ("balances", "oa_quota", "templates", "ratings"),
+    *,
+    credentials: str | EsmsCredentials = "default",
+    warehouse: str | EsmsWarehouse = "default",
+    rate_limit: str | None = None,
+) -> dict[str, int]:
+    """
+    Write down what the gateway says of the account now: balance, quota and quality of Zalo accounts, templates, and the
+    ratings since the last ones; each in a table of its own.
+
+    Args:
+        tables: Of balances, oa_quota, templates and ratings.
+        credentials: Name of an `EsmsCredentials` block, or the block.
+        warehouse: Name of an `EsmsWarehouse` block, or the block.
+        rate_limit: A global concurrency limit with slot decay, shared by all workers: one slot a request.
+
+    Returns:
+        Table -> rows written.
+
+    Raises:
+        InvalidRequestError: An unknown table.
+        WarehouseError, ConfigurationError: The warehouse or a block cannot be used.
+        GatewayError, NotSentError, OutcomeUnknownError: The gateway could not be read.
+
+    Example:
+        ```python
+        from esms_connectors.prefect import take_snapshot
+
+        take_snapshot(["balances", "oa_quota"])
+        ```
+    """
+    from esms_connectors.warehouse.snapshots import check_tables
+    from esms_connectors.warehouse.snapshots import take_snapshot as take
+
+    asked, block = check_tables(tables), load_block(EsmsWarehouse, warehouse)
+    with borrow_account(credentials, rate_limit) as account, block.open() as opened:
+        return take(account.client, opened, tables=asked, content=block.content)
+
+
+atake_snapshot = task(tags={"esms"}, retry_condition_fn=is_retryable)(async_twin(take_snapshot.fn))
 
 aload_sent_messages = materialize(_ANY_ASSET, **_OPTIONS)(async_twin(load_sent_messages.fn))

@@ -19,6 +19,7 @@ import pyarrow as pa
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 from esms_connectors.sent_data.columns import SENT_MESSAGE_SCHEMA
 from esms_connectors.sent_data.windows import SentWindow
+from esms_connectors.warehouse.grouped import GroupedTable
 
 MESSAGES, HISTORY, LOADS = "esms_sent_messages", "esms_status_history", "esms_loads"
 
@@ -273,12 +274,12 @@ class Warehouse(abc.ABC):
         )
 
     @abc.abstractmethod
-    def put_outcomes(self, journey: str, rows: Sequence[tuple[object, ...]]) -> None:
+    def put_group(self, table: GroupedTable, group: str, rows: Sequence[tuple[object, ...]]) -> None:
         """
-        The outcomes of a campaign in place of what is there of it, all or none.
+        A group of rows in place of what is there of it, all or none.
 
         Args:
-            rows: values in the order of `outcomes.OUTCOME_TYPES`.
+            rows: values in the order of the table's columns.
         """
 
     @abc.abstractmethod

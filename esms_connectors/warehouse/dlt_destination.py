@@ -43,6 +43,7 @@ from esms_connectors.warehouse.contract import (
     WindowLoad,
 )
 from esms_connectors.warehouse.errors import raise_without_context
+from esms_connectors.warehouse.grouped import GroupedTable
 from esms_connectors.warehouse.locks import exclusive_lock
 from esms_connectors.warehouse.merge_database import insert, literal, merge_database, schema_of, select
 from esms_connectors.warehouse.merge_sql import TYPES
@@ -55,7 +56,6 @@ from esms_connectors.warehouse.merging import (
     read_load,
     utc,
 )
-from esms_connectors.warehouse.outcomes import OUTCOMES, outcomes_table
 
 if TYPE_CHECKING:
     import duckdb
@@ -79,7 +79,6 @@ ON stored.{row_key} = line.{row_key} AND (stored.{load_number} < line.{load_numb
 WHERE stored.{window_start} <= %s AND stored.{window_end} >= %s
 """
 _LAST_NUMBER = "SELECT max({planned_number}) FROM {esms_loads}"
-_OUTCOME_KEY = ["journey", "run_key", "row_key"]
 _FETCH_ROWS = 20_000
 _KEYS_AT_ONCE = 200
 _ATTEMPTS_TO_CREATE = 3
@@ -193,17 +192,17 @@ class DltWarehouse(Warehouse):
                         removed[table] += int(count)
         return removed
 
-    def put_outcomes(self, journey: str, rows: Sequence[tuple[object, ...]]) -> None:
+    def put_group(self, table: GroupedTable, group: str, rows: Sequence[tuple[object, ...]]) -> None:
         # Rows of a ledger stay, so a later look has those of an earlier one, and none has to be removed without rows.
         if not rows:
             return
         with self._at_work(), self._refusals():
             dlt = importlib.import_module("dlt")
             strategy = self._strategy("delete-insert", "upsert")
-            by_key = {"merge_key": "journey"} if strategy == "delete-insert" else {"primary_key": _OUTCOME_KEY}
+            by_key = {"merge_key": table.group} if strategy == "delete-insert" else {"primary_key": [*table.keys]}
             resource = dlt.resource(
-                [outcomes_table(rows)],
-                name=OUTCOMES,
+                [table.columns(rows)],
+                name=table.name,
                 write_disposition={"disposition": "merge", "strategy": strategy},
                 **by_key,
             )

@@ -30,6 +30,7 @@ from esms_connectors.sent_data.reader import SentWindow
 from esms_connectors.warehouse.contract import MergeCounts, Person, Reader, Warehouse, WarehouseError, WindowLoad
 from esms_connectors.warehouse.errors import interrupts, name_is_free
 from esms_connectors.warehouse.file_store import sync
+from esms_connectors.warehouse.grouped import GroupedTable
 from esms_connectors.warehouse.merge_sql import READ_LOADS
 from esms_connectors.warehouse.merging import (
     SETTLE_IN,
@@ -43,7 +44,6 @@ from esms_connectors.warehouse.merging import (
     read_load,
     utc,
 )
-from esms_connectors.warehouse.outcomes import CREATE_OUTCOMES, forget_outcomes, insert_outcomes
 from esms_connectors.warehouse.retention import forget_rows
 
 WAIT_SECONDS = 60.0
@@ -122,12 +122,12 @@ class DuckDbWarehouse(Warehouse):
 
         self._in_transaction(work)
 
-    def put_outcomes(self, journey: str, rows: Sequence[tuple[object, ...]]) -> None:
+    def put_group(self, table: GroupedTable, group: str, rows: Sequence[tuple[object, ...]]) -> None:
         def work(connection: duckdb.DuckDBPyConnection) -> None:
-            connection.execute(CREATE_OUTCOMES)
-            connection.execute(forget_outcomes("?"), [journey])
+            connection.execute(table.create)
+            connection.execute(table.make_way("?"), [group])
             if rows:
-                connection.executemany(insert_outcomes("?"), [list(row) for row in rows])
+                connection.executemany(table.insert("?"), [list(row) for row in rows])
 
         self._in_transaction(work)
 

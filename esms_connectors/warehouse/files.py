@@ -6,7 +6,7 @@ One partition a day of Vietnam and message type:
     <root>/esms_sent_messages/day=2026-11-01/type=25/messages.parquet
     <root>/esms_status_history/day=2026-11-01/type=25/history.parquet
     <root>/esms_loads/day=2026-11-01/type=25/loads.parquet
-    <root>/esms_outcomes/<run key, as in a URL>.parquet
+    <root>/esms_outcomes/<run key, as in a URL>.parquet, and snapshots likewise by their time
 
 What is promised:
 
@@ -54,6 +54,7 @@ from esms_connectors.warehouse.contract import (
 from esms_connectors.warehouse.errors import refusals
 from esms_connectors.warehouse.file_formats import FORMATS, read_file, write_file
 from esms_connectors.warehouse.file_store import FileStore, Transaction
+from esms_connectors.warehouse.grouped import GroupedTable
 from esms_connectors.warehouse.merge_database import insert, literal, merge_database, schema_of, select
 from esms_connectors.warehouse.merging import (
     DuckDbSession,
@@ -64,7 +65,6 @@ from esms_connectors.warehouse.merging import (
     number_after,
     read_load,
 )
-from esms_connectors.warehouse.outcomes import OUTCOME_SCHEMA, OUTCOMES, outcomes_table
 
 if TYPE_CHECKING:
     import duckdb
@@ -240,14 +240,14 @@ class FilesWarehouse(Warehouse):
                         removed[table] += count
         return removed
 
-    def put_outcomes(self, journey: str, rows: Sequence[tuple[object, ...]]) -> None:
+    def put_group(self, table: GroupedTable, group: str, rows: Sequence[tuple[object, ...]]) -> None:
         self._store.create_root()
         self._settle_settings()
-        path = f"{OUTCOMES}/{_file_name(journey)}.{self._kind}"
-        with self._store.exclusive_lock(OUTCOMES), scratch_folder() as scratch:
-            written = scratch / "outcomes"
+        path = f"{table.name}/{_file_name(group)}.{self._kind}"
+        with self._store.exclusive_lock(table.name), scratch_folder() as scratch:
+            written = scratch / "group"
             with refusals(self.name, "cannot be written to"):
-                write_file(str(self._kind), written, OUTCOME_SCHEMA, outcomes_table(rows).to_batches())
+                write_file(str(self._kind), written, table.schema, table.columns(rows).to_batches())
             self._store.put(path, written.read_bytes())
 
     def close(self) -> None:

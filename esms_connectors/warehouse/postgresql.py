@@ -38,9 +38,9 @@ from esms_connectors.warehouse.contract import (
     WindowLoad,
 )
 from esms_connectors.warehouse.errors import name_is_free
+from esms_connectors.warehouse.grouped import GroupedTable
 from esms_connectors.warehouse.merge_sql import CHUNK, READ_LOADS, Staged, find_missing_tables, table_statements
 from esms_connectors.warehouse.merging import erase_person, merge_window, note_counted, plan_windows, read_load
-from esms_connectors.warehouse.outcomes import CREATE_OUTCOMES, forget_outcomes, insert_outcomes
 from esms_connectors.warehouse.retention import forget_rows
 
 FETCH_ROWS = COPY_ROWS = 5_000
@@ -170,8 +170,8 @@ class PostgresWarehouse(Warehouse):
 
         self._in_transaction(work)
 
-    def put_outcomes(self, journey: str, rows: Sequence[tuple[object, ...]]) -> None:
-        self._in_transaction(lambda session: session.put_outcomes(journey, rows))
+    def put_group(self, table: GroupedTable, group: str, rows: Sequence[tuple[object, ...]]) -> None:
+        self._in_transaction(lambda session: session.put_group(table, group, rows))
 
     def ask(self, work: Callable[[Reader], _T]) -> _T:
         connection = self._take()
@@ -325,11 +325,11 @@ class _PostgresSession:
     def change(self, statement: str, **parameters: object) -> int:
         return self._connection.execute(*_named(statement, parameters)).rowcount
 
-    def put_outcomes(self, journey: str, rows: Sequence[tuple[object, ...]]) -> None:
-        self._connection.execute(CREATE_OUTCOMES.encode())
-        self._connection.execute(forget_outcomes("%s").encode(), [journey])
+    def put_group(self, table: GroupedTable, group: str, rows: Sequence[tuple[object, ...]]) -> None:
+        self._connection.execute(table.create.encode())
+        self._connection.execute(table.make_way("%s").encode(), [group])
         with self._connection.cursor() as cursor:
-            cursor.executemany(insert_outcomes("%s").encode(), rows)
+            cursor.executemany(table.insert("%s").encode(), rows)
 
     def read(self, statement: str, **parameters: object) -> Generator[tuple[Any, ...], None, None]:
         # Not by a cursor of psycopg: when Ctrl-C comes before its `with`, it complains of having been left open.

@@ -13,7 +13,7 @@ import pytest
 from duckdb_reading import duckdb_session
 from targets import TARGETS, Target
 
-from esms_connectors.warehouse.outcomes import OUTCOME_SCHEMA, OUTCOME_TYPES, OUTCOMES
+from esms_connectors.warehouse.outcomes import OUTCOME_SCHEMA, OUTCOME_TYPES, OUTCOMES, OUTCOMES_TABLE
 
 LONG = "chiến dịch " * 18
 SENT = datetime(2026, 11, 2, 3, 4, 5, 678_000, UTC)
@@ -53,12 +53,12 @@ def outcome(journey: str, key: str, state: str = "delivered", *, step: int = 1) 
 def test_outcomes_are_replaced_by_journey(target: Target) -> None:
     """As they were told, texts, times, money and what is not known; those of other campaigns stay."""
     first = [outcome("march", 'Đơn, "1"', "sent"), outcome("march", "2", "failed")]
-    target.warehouse.put_outcomes("march", first)
-    target.warehouse.put_outcomes(LONG, [outcome(LONG, "1")])
+    target.warehouse.put_group(OUTCOMES_TABLE, "march", first)
+    target.warehouse.put_group(OUTCOMES_TABLE, LONG, [outcome(LONG, "1")])
     again = target.again()
     try:
         told = [outcome("march", 'Đơn, "1"'), outcome("march", "2", "failed"), outcome("march", "2", "sent", step=2)]
-        again.put_outcomes("march", told)
+        again.put_group(OUTCOMES_TABLE, "march", told)
     finally:
         again.close()
     rows = target.read(OUTCOMES, *OUTCOME_TYPES)

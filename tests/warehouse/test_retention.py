@@ -10,7 +10,7 @@ from targets import DELIVERED, NEXT_WINDOW, SENT, WINDOW, Target, key_of, merge,
 from esms_connectors import ConfigurationError
 from esms_connectors.warehouse import open_warehouse
 from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES, Person
-from esms_connectors.warehouse.outcomes import OUTCOME_TYPES, OUTCOMES
+from esms_connectors.warehouse.outcomes import OUTCOME_TYPES, OUTCOMES, OUTCOMES_TABLE
 from esms_connectors.warehouse.retention import rows_about
 
 THEIRS, OTHER = row(1)["phone"], row(2)["phone"]
@@ -34,7 +34,7 @@ def filled(target: Target) -> None:
     merge(target, [row(1, DELIVERED), row(2, DELIVERED)], minute=5)
     merge(target, [row(4, DELIVERED, NEXT_WINDOW, phone=THEIRS)], window=NEXT_WINDOW, minute=6)
     rows = [outcome(THEIRS, SENT_AT), outcome("customer-7", None), outcome(f"84{THEIRS[1:]}/x", SENT_AT)]
-    target.warehouse.put_outcomes("march", [*rows, outcome(OTHER, SENT_AT)])
+    target.warehouse.put_group(OUTCOMES_TABLE, "march", [*rows, outcome(OTHER, SENT_AT)])
 
 
 @pytest.mark.parametrize("stored", [THEIRS, None])
@@ -53,7 +53,7 @@ def test_everything_about_a_person(sql_target: Target, stored: str | None) -> No
 def test_who_is_erased_is_in_no_outcome_either(sql_target: Target) -> None:
     """Those of others stay, as do those of the same key in another run."""
     filled(sql_target)
-    sql_target.warehouse.put_outcomes("april", [outcome("customer-7", SENT_AT, "april")])
+    sql_target.warehouse.put_group(OUTCOMES_TABLE, "april", [outcome("customer-7", SENT_AT, "april")])
     removed = sql_target.warehouse.erase(person(rows=(("march", "customer-7"),)))
     assert removed == {MESSAGES: 2, HISTORY: 1, OUTCOMES: 3}
     left = {(one["run_key"], one["row_key"]) for one in sql_target.read(OUTCOMES)}
@@ -81,7 +81,9 @@ def test_what_is_old_goes_with_its_history_and_its_window(sql_target: Target) ->
 def test_what_was_created_early_and_sent_later_stays(sql_target: Target) -> None:
     """A message is as old as its sending; an outcome without one as its run."""
     merge(sql_target, [row(1, DELIVERED, sent_at=NEXT_WINDOW.end), row(2, DELIVERED)])
-    sql_target.warehouse.put_outcomes("young", [outcome("a", None, "young"), outcome("b", NEXT_WINDOW.end, "young")])
+    sql_target.warehouse.put_group(
+        OUTCOMES_TABLE, "young", [outcome("a", None, "young"), outcome("b", NEXT_WINDOW.end, "young")]
+    )
     removed = sql_target.warehouse.forget(WINDOW.end, ["march"])
     assert (removed[MESSAGES], removed[OUTCOMES]) == (1, 0)
     assert set(sql_target.messages()) == {key_of(1)}

@@ -1,0 +1,58 @@
+"""Tables beside the messages. Their rows come in groups, and a group stands in place of what is there of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from esms_connectors.sent_data.columns import MONEY
+
+_ARROW = {
+    "varchar": pa.string(),
+    "integer": pa.int32(),
+    "boolean": pa.bool_(),
+    "timestamptz": pa.timestamp("us", "UTC"),
+}
+
+
+@dataclass(frozen=True)
+class GroupedTable:
+    """
+    A table; rows are tuples in the order of its columns.
+
+    Attributes:
+        types: column -> type, in names that DuckDB and PostgreSQL share.
+        group: the column that says which group a row belongs to.
+        keys: columns that tell rows apart, for places that replace rows and not groups.
+    """
+
+    name: str
+    types: Mapping[str, str]
+    group: str
+    keys: Sequence[str]
+
+    @property
+    def schema(self) -> pa.Schema:
+        return pa.schema([(name, _ARROW.get(kind, MONEY)) for name, kind in self.types.items()])
+
+    @property
+    def create(self) -> str:
+        columns = ", ".join(f"{name} {kind}" for name, kind in self.types.items())
+        return f"CREATE TABLE IF NOT EXISTS {self.name} ({columns})"
+
+    def insert(self, mark: str) -> str:
+        """The statement for one row; `mark` is the driver's placeholder."""
+        return f"INSERT INTO {self.name} VALUES ({', '.join([mark] * len(self.types))})"  # noqa: S608 - our own names
+
+    def make_way(self, mark: str) -> str:
+        """The statement that removes a group."""
+        return f"DELETE FROM {self.name} WHERE {self.group} = {mark}"  # noqa: S608 - our own names
+
+    def columns(self, rows: Sequence[tuple[object, ...]]) -> pa.Table:
+        """The rows in columns."""
+        schema = self.schema
+        values = zip(*rows, strict=True) if rows else [()] * len(schema)
+        arrays = [pa.array(list(column), field.type) for column, field in zip(values, schema, strict=True)]
+        return pa.Table.from_arrays(arrays, schema=schema)
