@@ -18,7 +18,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from postgres_server import PostgresServer
 from task_runs import Runs
 
-from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator
+from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator, TakeSnapshotOperator
 from esms_connectors.emulator import Emulator
 from esms_connectors.emulator.faults import http_status
 from esms_connectors.gateway.errors import EsmsError
@@ -188,6 +188,21 @@ def test_an_outage_is_worth_another_try(export: Callable[..., Any], gateway: Emu
     assert error.value.retryable
     gateway.faults.clear()
     assert export(warehouse=f"duckdb:///{tmp_path / 'w.duckdb'}")["rows"] == 700
+
+
+def test_a_snapshot_of_the_account(connect: Callable[..., None], runs: Runs, gateway: Emulator, tmp_path: Path) -> None:
+    """Tables by a template; all of them where none is named, and one line for an unknown one."""
+    address = f"duckdb:///{tmp_path / 'w.duckdb'}"
+    gateway.set_balance(777)
+    tables = "{{ 'balances' }}"
+    assert runs(TakeSnapshotOperator(task_id="one", warehouse=address, tables=[tables])) == {"esms_balances": 1}
+    told = runs(TakeSnapshotOperator(task_id="all", warehouse=address))
+    assert {*told} == {"esms_balances", "esms_oa_quota", "esms_templates", "esms_ratings"}
+    with duckdb.connect(str(tmp_path / "w.duckdb"), read_only=True) as database:
+        assert set(database.execute("SELECT balance_vnd::integer FROM esms_balances").fetchall()) == {(777,)}
+        assert database.execute("SELECT count(*) FROM esms_templates").fetchall() == [(told["esms_templates"],)]
+    with pytest.raises(EsmsError, match="'balance' is no table of snapshots"):
+        runs(TakeSnapshotOperator(task_id="none", warehouse=address, tables="balance"))
 
 
 @pytest.mark.parametrize(

@@ -28,11 +28,13 @@ from esms_connectors.prefect import (
     EsmsWarehouse,
     ZnsCampaign,
     aload_sent_messages,
+    atake_snapshot,
     await_for_delivery,
     daily_sent_messages_export,
     delivery_report,
     load_sent_messages,
     send_sms,
+    take_snapshot,
     wait_for_delivery,
     zns_campaign,
 )
@@ -199,6 +201,27 @@ async def _load_async(credentials: EsmsCredentials, warehouse: EsmsWarehouse) ->
         )
 
     return await load()  # type: ignore[no-any-return]
+
+
+def test_a_snapshot_of_the_account(gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse) -> None:
+    """In a flow and in an async one; an unknown table is told in a line before anything is asked."""
+    blocks = {"credentials": name_of(credentials), "warehouse": name_of(warehouse)}
+
+    @flow
+    def watch() -> dict[str, int]:
+        return take_snapshot(["balances", "oa_quota"], **blocks)
+
+    @flow
+    async def awatch() -> dict[str, int]:
+        return await atake_snapshot(["balances"], **blocks)
+
+    gateway.set_balance(777)
+    assert watch()["esms_balances"] == 1
+    assert asyncio.run(awatch()) == {"esms_balances": 1}
+    assert in_table(warehouse, "SELECT DISTINCT balance_vnd::integer FROM esms_balances") == [(777,)]
+    assert in_table(warehouse, "SELECT count(*) > 0 FROM esms_oa_quota") == [(True,)]
+    with pytest.raises(InvalidRequestError, match="'balance' is no table of snapshots"):
+        take_snapshot.fn(["balance"], **blocks)
 
 
 def test_the_daily_export(gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse) -> None:
