@@ -266,6 +266,8 @@ class DeliveryPoller:
         now = now or pendulum.now("UTC")
         for question in self.queries():
             match question:
+                case SentDataQuery(start=start) if start > now.add(seconds=_CLOSED_SECONDS):
+                    continue  # of a run that is scheduled for later
                 case StateQuery(message_id):
                     self._ask_status(client, message_id)
                 case ReportsQuery(message_ids, oa_id):

@@ -153,6 +153,9 @@ def target_of_run(ledger: Ledger, run_key: str) -> DeliveryTarget:
         # Without a campaign by id; of advertising one id stands for thousands of messages.
         return DeliveryTarget(expected=expected, message_ids=tuple(ids), voice=about["kind"] == "call")
     start, end = span
+    if about.get("send_at"):
+        # Whether the sent data goes by the creation of a message or by its sending is not documented.
+        end = max(end, _moment(about["send_at"]))
     return DeliveryTarget(
         expected=expected,
         message_ids=tuple(ids),

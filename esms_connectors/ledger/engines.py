@@ -42,13 +42,18 @@ def engine_for(url: str | Path | None) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         if not parsed.database or parsed.database == ":memory:":
             raise ConfigurationError("The ledger must outlive the process: give a file, not an in-memory database.")
-        folder = Path(parsed.database).expanduser().absolute().parent
+        file = Path(parsed.database).expanduser().absolute()
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             # Phones stand in it: for its owner only.
-            Path(parsed.database).expanduser().touch(mode=0o600)
+            file.touch(mode=0o600)
         except OSError as error:
-            raise ConfigurationError(f"The ledger's folder {folder} cannot be made ({error.strerror}).") from None
+            problem = (
+                f"The ledger {file} cannot be written"
+                if file.parent.is_dir()
+                else f"The ledger's folder {file.parent} cannot be made"
+            )
+            raise ConfigurationError(f"{problem} ({error.strerror}).") from None
         engine = sa.create_engine(
             parsed.set(database=str(Path(parsed.database).expanduser())),
             connect_args={"timeout": _LOCK_SECONDS},

@@ -132,6 +132,18 @@ def test_messages_that_come_back_in_another_spelling_are_awaited(
         assert (after.total, after.delivered, after.unseen) == (count, count, 0)
 
 
+@pytest.mark.parametrize("listed_by", ["created", "sent"])
+def test_a_scheduled_run_is_awaited_by_whatever_time_it_is_listed(
+    gateway: Emulator, client: EsmsClient, ledger: Ledger, clock: Callable[[], DateTime], listed_by: str
+) -> None:
+    gateway.quirks.listed_by = listed_by  # type: ignore[assignment]
+    send_zns(client, ledger, 10, send_at=clock().add(hours=5))
+    poller = DeliveryPoller(target_of_run(ledger, "march"))
+    assert poller.look(client, now=clock()).final == 0
+    gateway.advance(hours=5, minutes=1)
+    assert poller.look(client, now=clock()).delivered == 10
+
+
 def test_rows_answered_124_are_awaited_too(
     gateway: Emulator, client: EsmsClient, ledger: Ledger, clock: Callable[[], DateTime]
 ) -> None:
