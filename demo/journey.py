@@ -38,7 +38,7 @@ from esms_connectors.emulator import (
 from esms_connectors.gateway.states import state_of_row
 from esms_connectors.ledger import Ledger
 from esms_connectors.reports import make_report, write_report
-from esms_connectors.sending.run import campaign_of
+from esms_connectors.sending.policy import campaign_of
 from esms_connectors.warehouse import open_warehouse
 
 _ROOT = Path(__file__).resolve().parents[1]

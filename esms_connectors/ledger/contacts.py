@@ -3,25 +3,51 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from pendulum import DateTime
 
 from esms_connectors.ledger.dating import milliseconds
 from esms_connectors.ledger.guard_database import GuardDatabase
 
-# Messages of the same class to the phone of `given`, in the hours before and after.
-_OTHERS = (
-    "esms_contacts AS other WHERE other.phone = given.phone AND other.message_class = CAST(:class AS text) "
-    "AND other.arrives_ms > CAST(:arrives AS bigint) - CAST(:span AS bigint) "
-    "AND other.arrives_ms < CAST(:arrives AS bigint) + CAST(:span AS bigint)"
-)
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from esms_connectors.ledger.row_rules import RowRules
+
+# Messages of the class to the phone of `given`: rows that are claimed, taken or in doubt, and messages outside of runs.
+_OTHERS = """
+    (SELECT count(*) FROM esms_sends AS other WHERE other.phone = given.phone AND other.arrives_ms > :after
+        AND other.arrives_ms < :before AND other.message_class = :class AND other.request_id <> given.request_id
+        AND other.state NOT IN ('rejected', 'not_sent'))
+    + (SELECT count(*) FROM esms_contacts AS single WHERE single.phone = given.phone AND single.arrives_ms > :after
+        AND single.arrives_ms < :before AND single.message_class = :class AND single.request_id <> given.request_id)
+"""
+
+
+def full(
+    database: GuardDatabase, connection: Connection, records: Sequence[Mapping[str, Any]], rules: RowRules
+) -> list[str]:
+    """Request ids of the rows whose phone has had its messages; `records` as in `row_checks.held_back`."""
+    if rules.cap is None or rules.message_class is None:
+        return []
+    given = database.given(request_id="text", phone="text", more="int")
+    statement = sa.text(f"SELECT request_id FROM {given} WHERE {_OTHERS} + given.more >= :most")  # noqa: S608
+    arrives, span = milliseconds(rules.arrives), rules.cap_hours * 3_600_000
+    parameters = {
+        "rows": json.dumps([{"more": 0, **one} for one in records]),
+        "class": rules.message_class,
+        "after": arrives - span,
+        "before": arrives + span,
+        "most": rules.cap,
+    }
+    return list(connection.execute(statement, parameters).scalars())
 
 
 class Contacts:
     """
-    Messages of capped classes, by row: each counts from before it is claimed until it was refused for good.
+    Messages of a capped class that are sent outside of runs: each counts from before it is sent.
 
     Raises (every method): LedgerError.
     """
@@ -29,89 +55,48 @@ class Contacts:
     def __init__(self, database: GuardDatabase) -> None:
         self._database = database
 
-    def reserve(
-        self,
-        run_key: str,
-        rows: Sequence[tuple[str, str]],
-        message_class: str,
-        *,
-        most: int,
-        hours: int,
-        arrives: DateTime,
-    ) -> set[int]:
+    def reserve(self, key: str, phones: Sequence[str], rules: RowRules) -> set[int]:
         """
-        Count one message more for each row whose phone has room for it, never more than `most` in `hours` before or
-        after it, whoever else counts at the same time. Counting a row again changes nothing but its time.
+        Count one message more for each phone, if all have room for it by the cap of `rules`, whoever else counts at the
+        same time. Counting the same again changes nothing but its time.
 
         Args:
-            rows: row key and phone of each, no phone twice.
+            key: of the message; a repeat has the same.
+            phones: in the form that is sent, none twice.
 
         Returns:
-            Places in the list given of the rows that found no room.
+            Places in the list given of those that found no room; then none of them is counted.
         """
-        ids, records = self._records(run_key, rows)
-        given = self._database.given(request_id="text", phone="text")
-        statement = sa.text(
+        records, given = self._records(key, phones), self._database.given(request_id="text", phone="text")
+        insert = sa.text(
             # Names of columns only; the values are parameters.
             "INSERT INTO esms_contacts (request_id, phone, message_class, arrives_ms) "  # noqa: S608
             f"SELECT request_id, phone, CAST(:class AS text), CAST(:arrives AS bigint) FROM {given} "
-            f"WHERE (SELECT count(*) FROM {_OTHERS} AND other.request_id <> given.request_id) < :most "
-            # Another worker may have been told meanwhile that nobody gets it.
-            "AND NOT EXISTS (SELECT 1 FROM esms_sends WHERE esms_sends.request_id = given.request_id "
-            "AND esms_sends.state = 'rejected') "
-            "ON CONFLICT (request_id) DO UPDATE SET arrives_ms = excluded.arrives_ms RETURNING request_id"
+            "WHERE true ORDER BY request_id ON CONFLICT (request_id) DO UPDATE SET arrives_ms = excluded.arrives_ms"
         )
-        parameters = _parameters(records, message_class, most, hours, arrives)
         with self._database.writing() as connection:
+            self._database.begin_to_write(connection)
             # Two that count the same phones at once would each find room for the last message.
-            self._database.take_turn(connection, "contacts")
-            with_room = set(connection.execute(statement, parameters).scalars())
-        return {place for place, request_id in enumerate(ids) if request_id not in with_room}
+            self._database.take_turn(connection)
+            without_room = set(full(self._database, connection, records, rules))
+            if not without_room:
+                parameters = {"class": rules.message_class, "arrives": milliseconds(rules.arrives)}
+                connection.execute(insert, {**parameters, "rows": json.dumps(records)})
+        return {place for place, one in enumerate(records) if one["request_id"] in without_room}
 
-    def full(
-        self,
-        run_key: str,
-        rows: Sequence[tuple[str, str]],
-        message_class: str,
-        *,
-        most: int,
-        hours: int,
-        arrives: DateTime,
-    ) -> set[int]:
-        """As `reserve` would tell now, and nothing is counted: places of the rows that would find no room."""
-        ids, records = self._records(run_key, rows)
-        statement = sa.text(
-            f"SELECT request_id FROM {self._database.given(request_id='text', phone='text')} "  # noqa: S608
-            f"WHERE (SELECT count(*) FROM {_OTHERS} AND other.request_id <> given.request_id) >= :most"
-        )
-        parameters = _parameters(records, message_class, most, hours, arrives)
-        with self._database.reading() as connection:
-            found = set(connection.execute(statement, parameters).scalars())
-        return {place for place, request_id in enumerate(ids) if request_id in found}
-
-    def _records(self, run_key: str, rows: Sequence[tuple[str, str]]) -> tuple[list[str], str]:
-        """The request ids, and the rows as `given` takes them."""
-        keys = self._database.keys
-        ids = list(keys.request_ids(run_key, [row_key for row_key, _ in rows]))
-        records = [
-            {"request_id": request_id, "phone": keys.stored(phone)}
-            for request_id, (_, phone) in zip(ids, rows, strict=True)
-        ]
-        return ids, json.dumps(records)
-
-    def release(self, request_ids: Sequence[str]) -> None:
-        """These were refused for good: nobody got them."""
+    def release(self, key: str, phones: Sequence[str]) -> None:
+        """The message was refused for good: nobody got it."""
         given = self._database.given(request_id="text")
         statement = sa.text(f"DELETE FROM esms_contacts WHERE request_id IN (SELECT request_id FROM {given})")  # noqa: S608
         with self._database.writing() as connection:
-            connection.execute(statement, {"rows": json.dumps([{"request_id": one} for one in request_ids])})
+            self._database.begin_to_write(connection)
+            self._database.take_turn(connection)
+            connection.execute(statement, {"rows": json.dumps(self._records(key, phones))})
 
-
-def _parameters(records: str, message_class: str, most: int, hours: int, arrives: DateTime) -> dict[str, object]:
-    return {
-        "rows": records,
-        "class": message_class,
-        "arrives": milliseconds(arrives),
-        "span": hours * 3_600_000,
-        "most": most,
-    }
+    def _records(self, key: str, phones: Sequence[str]) -> list[dict[str, str]]:
+        keys = self._database.keys
+        ids = keys.request_ids(key, phones)
+        return [
+            {"request_id": request_id, "phone": keys.stored(phone)}
+            for request_id, phone in zip(ids, phones, strict=True)
+        ]

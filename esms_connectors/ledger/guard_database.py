@@ -36,6 +36,9 @@ class GuardDatabase:
         self.postgresql = dialect == "postgresql"
         self.keys, self.reading, self.writing, self._now = keys, reading, writing, now
 
+    def now(self) -> DateTime:
+        return self._now()
+
     def now_ms(self) -> int:
         return milliseconds(self._now())
 
@@ -51,12 +54,18 @@ class GuardDatabase:
         """Phones as the JSON list of a statement, as they are stored."""
         return json.dumps([{"phone": self.keys.stored(phone)} for phone in phones])
 
-    def take_turn(self, connection: Connection, name: str) -> None:
-        """Until the end of the transaction no other one passes here; a file of SQLite has one writer anyway."""
+    def take_turn(self, connection: Connection, name: str = "guard") -> None:
+        """
+        Until the end of the transaction no other one passes here, and what is read next is what they left. Behind the
+        locks on rows, never before them; a file of SQLite has one writer anyway.
+        """
         if self.postgresql:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"esms-{name}"})
-        else:
-            # What is read next must be what the write goes by; the driver would begin at the first write only.
+
+    def begin_to_write(self, connection: Connection) -> None:
+        """Before a transaction that reads first: in SQLite what it reads must be what its write goes by."""
+        if not self.postgresql:
+            # The driver would begin at the first write only.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def skip(self, run_key: str, rows: Sequence[LedgerRow], rule: str, reason: str) -> set[int]:

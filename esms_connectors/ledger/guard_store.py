@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from esms_connectors.ledger import row_checks, spend
 from esms_connectors.ledger.contacts import Contacts
 from esms_connectors.ledger.guard_database import GuardDatabase
 from esms_connectors.ledger.pace import Canaries, Pace
@@ -14,6 +15,9 @@ from esms_connectors.ledger.stops import Overrides, Stops
 from esms_connectors.ledger.suppression import Suppression
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from esms_connectors.ledger.row_rules import HeldBack, LeftOut, RowRules
     from esms_connectors.ledger.rows import LedgerRow
 
 
@@ -54,3 +58,41 @@ class GuardStore:
     def skip(self, run_key: str, rows: Sequence[LedgerRow], rule: str, reason: str) -> set[int]:
         """See `GuardDatabase.skip`."""
         return self._database.skip(run_key, rows, rule, reason)
+
+    def held_back(
+        self, run_key: str, rows: Sequence[tuple[str, str]], rules: RowRules, more: Sequence[int] | None = None
+    ) -> dict[int, HeldBack]:
+        """
+        Which rows a claim under these rules would leave out now; nothing is claimed, counted or settled.
+
+        Args:
+            rows: row key and phone of each, no phone twice.
+            more: messages to the phone of each that are to count beside those of the ledger.
+
+        Returns:
+            Place in the list given -> why.
+        """
+        keys = self._database.keys
+        ids = keys.request_ids(run_key, [row_key for row_key, _ in rows])
+        records = [
+            {"request_id": one, "phone": keys.stored(phone), "more": count}
+            for one, (_, phone), count in zip(ids, rows, more or [0] * len(rows), strict=True)
+        ]
+        with self._database.reading() as connection:
+            held = row_checks.held_back(rules, self._database, connection, records)
+        return {place: held[one] for place, one in enumerate(ids) if one in held}
+
+    def apply(
+        self,
+        rules: RowRules,
+        connection: Connection,
+        run_key: str,
+        records: Sequence[Mapping[str, Any]],
+        charged: Mapping[str, int | None],
+    ) -> LeftOut:
+        """In the transaction of a claim, see `row_checks.apply`."""
+        return row_checks.apply(rules, self._database, connection, run_key, records, charged)
+
+    def take_back(self, connection: Connection, request_ids: Sequence[str]) -> None:
+        """In the transaction of a settlement, see `spend.take_back`."""
+        spend.take_back(self._database, connection, request_ids)

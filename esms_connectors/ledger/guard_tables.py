@@ -1,6 +1,6 @@
 """
-The guard's tables in the ledger's database, made on first use beside the others: suppressed phones, messages that count
-for a cap, charges, stop marks, overrides.
+The guard's tables in the ledger's database, made on first use beside the others: suppressed phones, sums of charges,
+stop marks, overrides. What a row counts for a cap and was charged stands with the row.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ suppressed = sa.Table(
     sa.Index("esms_suppressed_phones", "phones"),
 )
 
+# Messages outside of runs that count for a cap, such as of `esms send-sms --to`.
 contacts = sa.Table(
     "esms_contacts",
     metadata,
@@ -32,16 +33,7 @@ contacts = sa.Table(
     sa.Index("esms_contacts_phone", "phone", "message_class", "arrives_ms"),
 )
 
-charges = sa.Table(
-    "esms_charges",
-    metadata,
-    sa.Column("request_id", sa.String(50), primary_key=True),
-    sa.Column("run_key", sa.String(200), nullable=False),
-    sa.Column("month", sa.String(7), nullable=False, comment="of Vietnam, such as 2026-11"),
-    sa.Column("vnd", sa.BigInteger, nullable=False),
-)
-
-# Sums of the charges, so that a chunk need not add up all of a month.
+# Sums of what rows were charged, so that a call need not add up all of a month.
 spent = sa.Table(
     "esms_spent",
     metadata,

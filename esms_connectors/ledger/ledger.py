@@ -23,6 +23,7 @@ from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.ledger.dating import milliseconds, times_of, window_parameters
 from esms_connectors.ledger.keys import wire_id
 from esms_connectors.ledger.queries import LedgerQueries
+from esms_connectors.ledger.row_rules import LeftOut
 from esms_connectors.ledger.rows import (
     REFUSED_WHOLE,
     Claim,
@@ -36,6 +37,8 @@ from esms_connectors.ledger.rows import (
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
+
+    from esms_connectors.ledger.row_rules import RowRules
 
 
 class Ledger(LedgerQueries):
@@ -66,6 +69,7 @@ class Ledger(LedgerQueries):
         frozen: bool = False,
         repeat: bool = True,
         times: Times | None = None,
+        rules: RowRules | None = None,
     ) -> ClaimResult:
         """
         Take the rows that may be sent now.
@@ -76,9 +80,12 @@ class Ledger(LedgerQueries):
             repeat: rows in doubt may be sent again under their request ids; else they are left in doubt.
             times: the gateway's, by which it is judged whether rows in doubt may be repeated; None goes by the clock
                 of this ledger.
+            rules: the guard's about single rows; what they hold back is settled as skipped, or left in doubt, in the
+                same transaction.
 
         Raises:
             InvalidRequestError: a row was claimed before with another payload or phone; none of `rows` is claimed then.
+            OverBudgetError: the rows would exceed a budget; none of them is claimed or settled then.
         """
         now = self._now_ms()
         records = self._keys.records(run_key, rows)
@@ -94,6 +101,8 @@ class Ledger(LedgerQueries):
             "repeat": int(repeat),
             "now": now,
             "lease_until": now + int(self.lease_seconds * 1000),
+            "message_class": None if rules is None else rules.message_class,
+            "arrives": None if rules is None or rules.message_class is None else milliseconds(rules.arrives),
             **window_parameters(self._engine.dialect.name, times or times_of(self._now())),
         }
         with self._writing() as connection:
@@ -103,15 +112,22 @@ class Ledger(LedgerQueries):
                 # Raised inside the transaction: what was just claimed is given back.
                 index = index_of[other.request_id]
                 check_same(run_key, rows[index], records[index], other)
+            left_out = LeftOut()
+            if rules is not None and claimed:
+                charged = {row.request_id: row.charged_vnd for row in claimed}
+                left_out = self.guard.apply(rules, connection, run_key, records, charged)
         claims = [
-            Claim(index_of[request_id], request_id, wire_id(request_id, generation), bool(in_doubt))
-            for request_id, generation, in_doubt in claimed
+            Claim(index_of[row.request_id], row.request_id, wire_id(row.request_id, row.generation), bool(row.in_doubt))
+            for row in claimed
+            if row.request_id not in left_out.skipped and row.request_id not in left_out.in_doubt
         ]
         return ClaimResult.of(
             claims,
             [(index_of[other.request_id], other.state, other.in_doubt == REFUSED_WHOLE) for other in others],
             repeat=repeat,
             skipped=sum(other.state == SendState.REJECTED and rule_of(other.code) is not None for other in others),
+            left_out=len(left_out.skipped),
+            left_in_doubt=len(left_out.in_doubt),
         )
 
     def _look_at_others(
@@ -138,7 +154,8 @@ class Ledger(LedgerQueries):
 
     def settle(self, settlements: Iterable[Settlement], *, worker: str) -> dict[str, SendState]:
         """
-        Write down what came of claimed rows, and return what they are now, by request id.
+        Write down what came of claimed rows, and return what they are now, by request id. What was refused for good
+        costs nothing and counts for no cap any more.
 
         A row that was taken over by another worker meanwhile is only settled by proof of acceptance. A row in doubt
         that could not be sent, or was refused for the account's sake, stays unknown: that says nothing about its
@@ -149,7 +166,11 @@ class Ledger(LedgerQueries):
             return {}
         with self._writing() as connection:
             settled = connection.execute(self._sql.settle, {"rows": records, "worker": worker, "now": self._now_ms()})
-            return {request_id: SendState(state) for request_id, state in settled}
+            states = {request_id: SendState(state) for request_id, state in settled}
+            refused = [request_id for request_id, state in states.items() if state is SendState.REJECTED]
+            if refused:
+                self.guard.take_back(connection, refused)
+        return states
 
     def give_back(self, claims: Iterable[Claim], *, worker: str) -> None:
         """Claims that were not sent; those in doubt from before stay in doubt."""
@@ -206,9 +227,11 @@ class Ledger(LedgerQueries):
             InvalidRequestError: no Vietnamese mobile number.
         """
         stored = None if phone is None else self.hash_phone(normalise_phone(phone))
-        asked = {"message_id": message_id, "phone": stored, "limit": limit}
+        statement, asked = self._sql.found, {"message_id": message_id, "limit": limit}
+        if stored is not None:
+            statement, asked = self._sql.found_of_phone, {"phone": stored, "limit": limit}
         with self._reading() as connection:
-            return [dict(row) for row in connection.execute(self._sql.found, asked).mappings()]
+            return [dict(row) for row in connection.execute(statement, asked).mappings()]
 
     def forget_content(self, run_key: str, request_ids: Sequence[str]) -> None:
         """Rows that were never taken, and are released, may be sent with other content than before."""

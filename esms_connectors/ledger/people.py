@@ -20,9 +20,8 @@ _AT_ONCE = 10_000
 _SETTLED = "state IN ('accepted', 'rejected')"
 _SELECTED = """
 SELECT sends.run_key, about, sends.request_id, row_key, line, state, code, sends.reason, message_id, first_attempt_ms,
-    updated_ms, vnd, handed.reason AS handed_on
+    updated_ms, charged_vnd AS vnd, handed.reason AS handed_on
 FROM esms_sends AS sends LEFT JOIN esms_runs ON esms_runs.run_key = sends.run_key
-LEFT JOIN esms_charges ON esms_charges.request_id = sends.request_id
 LEFT JOIN esms_handed_on AS handed ON handed.request_id = sends.request_id
 WHERE {condition} ORDER BY first_attempt_ms, sends.request_id
 """
@@ -34,6 +33,15 @@ _THEIRS = "sends.phone = :phone"
 _NAMED = (
     "sends.message_id IN :names OR sends.request_id IN :names OR sends.row_key IN :names OR sends.row_key = :stored"
 )
+# For a cap: rows of runs, and messages outside of runs.
+_COUNTED = """
+SELECT message_class, arrives_ms FROM esms_sends WHERE phone = :phone AND message_class IS NOT NULL
+    AND state NOT IN ('rejected', 'not_sent')
+UNION ALL SELECT message_class, arrives_ms FROM esms_contacts WHERE phone = :phone ORDER BY arrives_ms
+"""
+_COUNT_SETTLED = (
+    "SELECT count(*) FROM esms_sends WHERE phone = :phone AND message_class IS NOT NULL AND state = 'accepted'"
+)
 # Keys of one-off messages begin with the phone, keys of the caller's may have it in any spelling, as may a reason.
 _WITHOUT = "replace(replace(replace({column}, :phone, 'erased'), :name, 'erased'), :international, 'erased')"
 _ERASE = (
@@ -44,15 +52,15 @@ _ERASE_WORDS = (
     f"UPDATE esms_resends SET reason = {_WITHOUT.format(column='reason')} "  # noqa: S608
     "WHERE request_id IN (SELECT request_id FROM esms_sends WHERE phone = :phone)"
 )
-# One that counts for a row in doubt stays with it.
-_UNCOUNT = (
-    "DELETE FROM esms_contacts WHERE phone = :phone AND NOT EXISTS (SELECT 1 FROM esms_sends "  # noqa: S608
-    f"WHERE esms_sends.request_id = esms_contacts.request_id AND NOT {_SETTLED})"
-)
+_UNCOUNT = "DELETE FROM esms_contacts WHERE phone = :phone"
 _OLD_RUNS = "SELECT run_key FROM esms_runs WHERE began_ms < :before ORDER BY began_ms, run_key"
 _OLD_ROWS = (
     f"SELECT request_id FROM esms_sends WHERE run_key = :run_key AND updated_ms < :before AND {_SETTLED} "  # noqa: S608
     "AND (phone <> 'erased' OR row_key <> 'erased') ORDER BY request_id LIMIT :most"
+)
+_COUNTED_ROWS = (
+    f"SELECT count(*) FROM esms_sends WHERE run_key = :run_key AND updated_ms < :before AND {_SETTLED} "  # noqa: S608
+    "AND phone <> 'erased' AND message_class IS NOT NULL AND state = 'accepted'"
 )
 _OPEN_ROWS = f"SELECT count(*) FROM esms_sends WHERE run_key = :run_key AND NOT {_SETTLED} AND updated_ms < :before"  # noqa: S608
 
@@ -83,10 +91,7 @@ class People:
                 sa.text("SELECT reason, source, added_ms, expires_ms FROM esms_suppressed WHERE phone = :phone"), stored
             ).mappings()
             entries = [_dated(row) for row in suppressed]
-            counted = connection.execute(
-                sa.text("SELECT message_class, arrives_ms FROM esms_contacts WHERE phone = :phone ORDER BY arrives_ms"),
-                stored,
-            ).mappings()
+            counted = connection.execute(sa.text(_COUNTED), stored).mappings()
             contacts = [_dated(row) for row in counted]
         return {"messages": messages, "suppressed": entries[0] if entries else None, "counted": contacts}
 
@@ -108,8 +113,9 @@ class People:
         parameters = {"phone": stored, "name": name, "international": international}
         with self._database.writing() as connection:
             connection.execute(sa.text(_ERASE_WORDS), parameters)
+            counted = connection.execute(sa.text(_COUNT_SETTLED), parameters).scalar_one()
             erased = connection.execute(sa.text(_ERASE), parameters).rowcount
-            counted = connection.execute(sa.text(_UNCOUNT), parameters).rowcount
+            counted += connection.execute(sa.text(_UNCOUNT), parameters).rowcount
             suppressed = 0
             if not keep_suppressed:
                 forget = sa.text("DELETE FROM esms_suppressed WHERE phone = :phone")
@@ -137,14 +143,14 @@ class People:
         at = _ms(before)
         done = {"erased": 0, "unsettled": 0, "counted": 0, "suppressed": 0}
         for run_key in self.old_runs(before):
+            of_run = {"run_key": run_key, "before": at}
+            done["counted"] += self._count(_COUNTED_ROWS, of_run)
             done["erased"] += self._in_parts(
                 "UPDATE esms_sends SET phone = 'erased', row_key = 'erased', line = NULL, reason = NULL",
                 _OLD_ROWS,
-                {"run_key": run_key, "before": at},
+                of_run,
             )
-            with self._database.reading() as connection:
-                found = connection.execute(sa.text(_OPEN_ROWS), {"run_key": run_key, "before": at})
-                done["unsettled"] += found.scalar_one()
+            done["unsettled"] += self._count(_OPEN_ROWS, of_run)
         with self._database.writing() as connection:
             words = "UPDATE esms_resends SET reason = 'erased' WHERE at_ms < :before AND reason <> 'erased'"
             connection.execute(sa.text(words), {"before": at})
@@ -153,9 +159,13 @@ class People:
             ("suppressed", "esms_suppressed", "phone", "expires_ms"),
         ):
             old = f"SELECT {key} FROM {table} WHERE {moment} < :before ORDER BY {key} LIMIT :most"  # noqa: S608
-            done[name] = self._in_parts(f"DELETE FROM {table}", old, {"before": at}, key=key)  # noqa: S608
+            done[name] += self._in_parts(f"DELETE FROM {table}", old, {"before": at}, key=key)  # noqa: S608
         self._empty_journal()
         return done
+
+    def _count(self, statement: str, parameters: Mapping[str, object]) -> int:
+        with self._database.reading() as connection:
+            return int(connection.execute(sa.text(statement), parameters).scalar_one())
 
     def _in_parts(self, change: str, chosen: str, parameters: Mapping[str, object], *, key: str = "request_id") -> int:
         """Change the rows that `chosen` finds, some at a time, until it finds none."""

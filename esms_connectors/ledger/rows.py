@@ -81,6 +81,8 @@ class ClaimResult:
         held: in doubt for too long.
         busy: another worker is at them, until its lease ends.
         doubtful: places in the list given of those in doubt that were not given out, and that no waiting brings back.
+        left_out: rows that a rule held back and that are settled as skipped now.
+        left_in_doubt: rows that a rule held back and that stay in doubt.
     """
 
     claims: tuple[Claim, ...]
@@ -90,10 +92,12 @@ class ClaimResult:
     doubtful: tuple[int, ...] = ()
     accepted: int = 0
     skipped: int = 0
+    left_out: int = 0
+    left_in_doubt: int = 0
 
     @classmethod
     def of(
-        cls, claims: Iterable[Claim], others: Sequence[tuple[int, str, bool]], *, repeat: bool, skipped: int = 0
+        cls, claims: Iterable[Claim], others: Sequence[tuple[int, str, bool]], *, repeat: bool, **more: int
     ) -> ClaimResult:
         """Of the rows that were claimed, and of place, state and "only refused with its whole call" of the `others`."""
         states = [state for _, state, _ in others]
@@ -107,8 +111,23 @@ class ClaimResult:
             busy=states.count("claimed") + states.count("not_sent") + len(unknown) - len(doubtful),
             doubtful=doubtful,
             accepted=states.count("accepted"),
-            skipped=skipped,
+            **more,
         )
+
+    def counts(self) -> dict[str, int]:
+        """Of the rows that are not ours, by the names of a run's counters."""
+        return {
+            "settled_before": self.settled,
+            "accepted_before": self.accepted,
+            "rejected_before": self.settled - self.accepted - self.skipped,
+            "skipped_before": self.skipped,
+            "skipped": self.left_out,
+            # What a rule holds back is not repeated: only a look at the sent data settles it.
+            "held": self.held + self.left_in_doubt,
+            "busy": self.busy,
+            "unknown": len(self.doubtful),
+            "done": self.settled + self.left_out,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,17 +11,17 @@ import os
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.schema import CreateColumn
 from sqlalchemy.sql.elements import TextClause
 
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.gateway.redaction import database_words
 from esms_connectors.ledger import guard_tables
 from esms_connectors.ledger.journeys import add_journey_tables
+from esms_connectors.ledger.upgrades import upgrade
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = sa.MetaData()
 
@@ -64,10 +64,16 @@ sends = sa.Table(
     sa.Column("witness", sa.String(50), comment="a second clock, while nobody has confirmed first_attempt_ms"),
     sa.Column("witness_ms", sa.BigInteger, comment="what it showed"),
     sa.Column("updated_ms", sa.BigInteger, nullable=False),
+    sa.Column("message_class", sa.String(20), comment="for caps; none: it counts for none"),
+    sa.Column("arrives_ms", sa.BigInteger, comment="when it was to reach the phone, if message_class is there"),
+    sa.Column("charged_vnd", sa.BigInteger, comment="against a budget"),
+    sa.Column("charged_month", sa.String(7), comment="of Vietnam, such as 2026-11"),
     # Two small indices instead of one on the state: settling a row then touches only the one of open rows, which stays
     # tiny however many millions are settled.
     sa.Index("esms_sends_run", "run_key"),
     sa.Index("esms_sends_open", "run_key", "state", sqlite_where=_OPEN, postgresql_where=_OPEN),
+    # What a person is looked up by, and what caps count: messages to a phone around a time.
+    sa.Index("esms_sends_phone", "phone", "arrives_ms"),
 )
 
 runs = sa.Table(
@@ -145,6 +151,7 @@ class Statements:
     unresolved: TextClause
     identified: TextClause
     found: TextClause
+    found_of_phone: TextClause
     runs: TextClause
     gateway_fact: TextClause
     learn_fact: TextClause
@@ -216,15 +223,19 @@ _ROWS_POSTGRES = {
 # Ordered, so that two workers with the same chunk wait for each other instead of locking each other out.
 _CLAIM = """
 INSERT INTO esms_sends AS old (request_id, run_key, row_key, line, phone, payload_hash, chunk, state, generation,
-    in_doubt, id_refused, duplicate, claimed_by, lease_until_ms, first_attempt_ms, witness, witness_ms, updated_ms)
+    in_doubt, id_refused, duplicate, claimed_by, lease_until_ms, first_attempt_ms, witness, witness_ms, updated_ms,
+    message_class, arrives_ms)
 SELECT request_id, :run_key, row_key, line, phone, payload_hash, :chunk, 'claimed', 0, 0,
     0, 0, :worker, :lease_until, :first_attempt, CAST(:witness AS text),
-    CASE WHEN CAST(:witness AS text) IS NULL THEN NULL ELSE {witness_ms} END, :now
+    CASE WHEN CAST(:witness AS text) IS NULL THEN NULL ELSE {witness_ms} END, :now,
+    CAST(:message_class AS text), CAST(:arrives AS bigint)
 FROM {claim} WHERE true ORDER BY request_id
 ON CONFLICT (request_id) DO UPDATE SET
     state = 'claimed', claimed_by = excluded.claimed_by, lease_until_ms = excluded.lease_until_ms,
     chunk = excluded.chunk, payload_hash = excluded.payload_hash, line = excluded.line,
     phone = excluded.phone, updated_ms = excluded.updated_ms,
+    message_class = coalesce(excluded.message_class, old.message_class),
+    arrives_ms = coalesce(excluded.arrives_ms, old.arrives_ms),
     in_doubt = CASE old.state WHEN 'not_sent' THEN 0 WHEN 'unknown' THEN CASE old.in_doubt WHEN 2 THEN 2 ELSE 1 END
         ELSE 1 END,
     first_attempt_ms = CASE old.state WHEN 'not_sent' THEN excluded.first_attempt_ms ELSE old.first_attempt_ms END,
@@ -237,7 +248,7 @@ WHERE old.payload_hash IN (excluded.payload_hash, '') AND old.phone IN (excluded
     old.state = 'not_sent'
     OR (:repeat = 1 AND {old_in_window} AND (:any_chunk = 1 OR old.chunk = excluded.chunk) AND (
         old.state = 'unknown' OR (old.state = 'claimed' AND old.lease_until_ms < :now))))
-RETURNING request_id, generation, in_doubt
+RETURNING request_id, generation, in_doubt, charged_vnd
 """
 
 # What is in doubt for too long is held; what a dead worker left and nobody may repeat now is in doubt like the rest.
@@ -346,7 +357,9 @@ def statements_for(engine: Engine) -> Statements:
         ),
         release=text(
             "UPDATE esms_sends SET state = 'not_sent', code = NULL, message_id = NULL, duplicate = 0, in_doubt = 0, "
-            "id_refused = 0, generation = generation + 1, reason = :reason, updated_ms = :now "
+            "id_refused = 0, generation = generation + 1, reason = :reason, updated_ms = :now, "
+            # What it cost stays spent; the message that follows costs anew.
+            "charged_vnd = NULL, charged_month = NULL "
             "WHERE request_id IN {ids} AND run_key = :run_key AND NOT (state = 'claimed' AND lease_until_ms >= :now)"
         ),
         summary=text(
@@ -384,8 +397,12 @@ def statements_for(engine: Engine) -> Statements:
         ),
         found=text(
             "SELECT run_key, request_id, phone, state, code, message_id, reason, first_attempt_ms FROM esms_sends "
-            "WHERE message_id = :message_id OR request_id = :message_id OR phone = :phone "
+            "WHERE message_id = :message_id OR request_id = :message_id "
             "ORDER BY first_attempt_ms DESC, request_id LIMIT :limit"
+        ),
+        found_of_phone=text(
+            "SELECT run_key, request_id, phone, state, code, message_id, reason, first_attempt_ms FROM esms_sends "
+            "WHERE phone = :phone ORDER BY first_attempt_ms DESC, request_id LIMIT :limit"
         ),
         runs=text("SELECT run_key, began_ms FROM esms_runs ORDER BY began_ms DESC, run_key"),
         gateway_fact=text(
@@ -404,18 +421,6 @@ def statements_for(engine: Engine) -> Statements:
             "DELETE FROM esms_id_probes WHERE run_key = :run_key AND account = :account AND endpoint = :endpoint"
         ),
     )
-
-
-def _upgrade_from_1(connection: Connection) -> None:
-    """The tables that were missing are there already."""
-    present = {column["name"] for column in sa.inspect(connection).get_columns(sends.name)}
-    for column in sends.columns:
-        if column.name not in present:
-            definition = CreateColumn(column).compile(dialect=connection.dialect)
-            connection.execute(sa.text(f"ALTER TABLE {sends.name} ADD COLUMN {definition}"))
-    # What a code on such a row meant then.
-    connection.execute(sa.text("UPDATE esms_sends SET id_refused = 1 WHERE state = 'not_sent' AND code IS NOT NULL"))
-    connection.execute(sa.update(version).values(version=SCHEMA_VERSION))
 
 
 def create_or_check(engine: Engine) -> None:
@@ -440,8 +445,9 @@ def create_or_check(engine: Engine) -> None:
                 {"version": SCHEMA_VERSION},
             )
             found = connection.execute(sa.select(version.c.version)).scalar_one()
-            if found == 1:
-                _upgrade_from_1(connection)
+            if found < SCHEMA_VERSION:
+                upgrade(connection, sends, found)
+                connection.execute(sa.update(version).values(version=SCHEMA_VERSION))
                 found = SCHEMA_VERSION
     except DBAPIError as error:
         failure = database_words(error)

@@ -75,6 +75,7 @@ class Stops:
             "now": self._database.now_ms(),
         }  # fmt: skip
         with self._database.writing() as connection:
+            self._database.begin_to_write(connection)
             self._database.take_turn(connection, "stops")
             return connection.execute(statement, values).rowcount == 1
 

@@ -6,17 +6,32 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pendulum
 import sqlalchemy as sa
+from pendulum import DateTime
 
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.ledger.dating import milliseconds
 from esms_connectors.ledger.guard_database import GuardDatabase
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
 _BATCH = 1000
+
+
+def listed(database: GuardDatabase, connection: Connection, phones: Sequence[str], at: DateTime) -> dict[str, str]:
+    """Which of these phones, as they are stored, are on the list at that time: phone -> reason."""
+    given = database.given(phone="text")
+    statement = sa.text(
+        f"SELECT phone, reason FROM esms_suppressed WHERE phone IN (SELECT phone FROM {given}) "  # noqa: S608
+        "AND (expires_ms IS NULL OR expires_ms > :now)"
+    )
+    parameters = {"rows": json.dumps([{"phone": one} for one in phones]), "now": milliseconds(at)}
+    return {row.phone: row.reason for row in connection.execute(statement, parameters)}
 
 
 class Suppression:
@@ -87,14 +102,8 @@ class Suppression:
     def found(self, phones: Sequence[str]) -> dict[int, str]:
         """Which of these phones, in the form that is sent, are on the list now: place in the list given -> reason."""
         stored = [self._database.keys.stored(phone) for phone in phones]
-        given = self._database.given(phone="text")
-        statement = sa.text(
-            "SELECT phone, reason FROM esms_suppressed "  # noqa: S608
-            f"WHERE phone IN (SELECT phone FROM {given}) AND (expires_ms IS NULL OR expires_ms > :now)"
-        )
-        parameters = {"rows": json.dumps([{"phone": one} for one in stored]), "now": self._database.now_ms()}
         with self._database.reading() as connection:
-            reasons = {row.phone: row.reason for row in connection.execute(statement, parameters)}
+            reasons = listed(self._database, connection, stored, self._database.now())
         return {place: reasons[one] for place, one in enumerate(stored) if one in reasons}
 
     def entries(self) -> Iterator[dict[str, Any]]:

@@ -42,8 +42,7 @@ from esms_connectors.recipients import ReadReport
 from esms_connectors.sending.alerts import AlertFailedError
 from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, finish_run
 from esms_connectors.sending.guard.account import look_at_account
-from esms_connectors.sending.policy import sandbox_run_key
-from esms_connectors.sending.run import campaign_of
+from esms_connectors.sending.policy import campaign_of, sandbox_run_key
 
 DEFAULT_WORKERS = 8
 _ASK_EVERY_SECONDS = 3

@@ -131,7 +131,7 @@ class Campaign:
             self.source,
             self._columns(),
             template=self.channel.row_rules(),
-            duplicates=self.duplicates or ("merge" if self.columns.key_column is None else "keep"),
+            duplicates=self._duplicates,
             rejects=rejects,
             report=report,
             encoding=self.encoding,
@@ -144,6 +144,10 @@ class Campaign:
             zalo_users=self.channel.addressed_by == "zalo_user_id",
             check=check or self._against_ledger(),
         )
+
+    @property
+    def _duplicates(self) -> Literal["merge", "keep"]:
+        return self.duplicates or ("merge" if self.columns.key_column is None else "keep")
 
     def _columns(self) -> Columns:
         """With the columns that the placeholders of a text stand for."""
@@ -211,7 +215,7 @@ class Campaign:
             self.channel = replace(self.channel, send_at=send_at)
         time_to_send(self.channel.send_at, self.ledger, self.run_key)
         report = ReadReport()
-        foreseen = Foreseen(self.guard, self.channel, self.ledger, self.run_key)
+        foreseen = Foreseen(self.guard, self.channel, self.ledger, self.run_key, repeats=self._duplicates == "keep")
         known = self._against_ledger(foreseen)
         recipients: Iterable[Recipient] = self.recipients(report, rejects, check=known)
         plan = plan_bulk(
@@ -397,7 +401,8 @@ class _AgainstLedger(_Fingerprint):
 
     def __call__(self, recipients: Sequence[Recipient]) -> list[str]:
         rows = self.rows_of(recipients)
-        reasons, left = [], []
+        reasons: list[str] = []
+        left: list[tuple[Recipient, SendState | None]] = []
         found = self.ledger.compare(self.run_key, rows)
         for one, row, (state, difference) in zip(recipients, rows, found, strict=True):
             reasons.append(f"was sent in this run with {difference} before" if difference else "")
@@ -407,9 +412,9 @@ class _AgainstLedger(_Fingerprint):
             if state in (SendState.ACCEPTED, SendState.REJECTED):
                 self.settled += 1
             else:
-                left.append(one)
+                left.append((one, state))
         if self.foreseen is not None:
-            self.foreseen.look(left)
+            self.foreseen.look([one for one, _ in left], [state for _, state in left])
         return reasons
 
 

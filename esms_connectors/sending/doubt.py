@@ -13,7 +13,7 @@ to have been: an hour later the sent data lists other rows of the run and not th
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 from esms_connectors.gateway.client import EsmsClient
@@ -23,6 +23,7 @@ from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.request_ids import IdFact
 from esms_connectors.ledger import Ledger, LedgerError
+from esms_connectors.ledger.row_rules import OverBudgetError, RowRules
 from esms_connectors.ledger.rows import SMS_TYPES_OF_KIND, Claim, LedgerRow
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels import Channel
@@ -38,6 +39,8 @@ _OLD = timedelta(days=1)
 
 # Send rows that are claimed, settle and count them.
 SendClaimed = Callable[[list[Claim], list[Recipient], Times], ChunkOutcome]
+# What a claim of rows is to ask.
+RulesOf = Callable[[Sequence[Recipient]], RowRules]
 
 
 class Doubt:
@@ -104,7 +107,7 @@ class Doubt:
                 if len(self._candidates) < _MOST_CANDIDATES:
                     self._candidates.setdefault(recipient.row_key, recipient)
 
-    def resolve(self, worker: str, send_claimed: SendClaimed, begin: Callable[[], Times]) -> bool:
+    def resolve(self, worker: str, send_claimed: SendClaimed, begin: Callable[[], Times], rules: RulesOf) -> bool:
         """Look the rows in doubt up, and find out what is not known; whether reading again may settle more of them."""
         self.load()
         if self.waits_for_a_repeat and not self._careful:
@@ -115,7 +118,11 @@ class Doubt:
         self._looked_up = settled is not None
         if settled or self.waits_for_a_repeat:
             return True
-        if settled is not None and self._may_probe() and (self._probe(worker, send_claimed, begin) or self._look_up()):
+        if (
+            settled is not None
+            and self._may_probe()
+            and (self._probe(worker, send_claimed, begin, rules) or self._look_up())
+        ):
             return True
         self._candidates.clear()
         self._over = True
@@ -151,7 +158,7 @@ class Doubt:
             self._sends_evidence and not self._channel.frozen and self._client.request_ids.fact(self._endpoint) is None
         )
 
-    def _probe(self, worker: str, send_claimed: SendClaimed, begin: Callable[[], Times]) -> bool:
+    def _probe(self, worker: str, send_claimed: SendClaimed, begin: Callable[[], Times], rules: RulesOf) -> bool:
         """Send one row that is still in doubt once more, under its id; whether that proved that ids are honoured."""
         self._client.learn_time()
         # Asked before a row is claimed: that it was touched would put off what is concluded about it.
@@ -160,9 +167,18 @@ class Doubt:
         for recipient in list(self._candidates.values()):
             times = begin()
             row = LedgerRow(recipient.row_key, recipient.phone, self._channel.payload(recipient), recipient.line)
-            found = self._ledger.claim(
-                self._run_key, [row], worker=worker, chunk="probe", repeat=times.told, times=times
-            )
+            try:
+                found = self._ledger.claim(
+                    self._run_key,
+                    [row],
+                    worker=worker,
+                    chunk="probe",
+                    repeat=times.told,
+                    times=times,
+                    rules=rules([recipient]),
+                )
+            except OverBudgetError:
+                break
             if not found.claims:
                 continue
             if not found.claims[0].in_doubt:

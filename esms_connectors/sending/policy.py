@@ -11,7 +11,9 @@ import pendulum
 from pendulum import DateTime
 
 from esms_connectors.gateway import machine_clock
+from esms_connectors.gateway.arguments import MAX_CAMPAIGN_LENGTH, check_campaign
 from esms_connectors.gateway.errors import InvalidRequestError, NotSentError
+from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger import Ledger
 
 OnEmpty = Literal["skip", "fail"]
@@ -136,3 +138,10 @@ def time_to_send(
         "to send now.",
         field="send_at",
     )
+
+
+def campaign_of(run_key: str, campaign: str | None) -> str:
+    """A campaign of the run's own: lost answers are resolved by campaign and phone, so no other run may share it."""
+    mark = f" #{make_request_id('campaign', run_key)[:12]}"
+    words = campaign if campaign is not None else run_key
+    return check_campaign(words[: MAX_CAMPAIGN_LENGTH - len(mark)].strip() + mark)

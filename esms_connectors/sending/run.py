@@ -16,14 +16,14 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import islice
 
-from esms_connectors.gateway.arguments import MAX_CAMPAIGN_LENGTH, check_campaign
 from esms_connectors.gateway.clock import Times
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger import Ledger, LedgerError, SendState
 from esms_connectors.ledger.keys import check_run_key
-from esms_connectors.ledger.rows import Claim, Settlement, rule_of
+from esms_connectors.ledger.row_rules import OverBudgetError
+from esms_connectors.ledger.rows import Claim, ClaimResult, Settlement, rule_of
 from esms_connectors.recipients import ReadReport, Recipient, Recipients
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.channels.base import ChunkOutcome
@@ -36,6 +36,7 @@ from esms_connectors.sending.lease import Lease
 from esms_connectors.sending.policy import (
     OnEmpty,
     SilenceBreaker,
+    campaign_of,
     check_at_least,
     check_on_empty,
     refuse_empty,
@@ -49,13 +50,6 @@ _LOG_EVERY_SECONDS = 10.0
 _POLL_SECONDS = 1.0
 # Further readings for rows without an answer.
 _MORE_READINGS = 2
-
-
-def campaign_of(run_key: str, campaign: str | None) -> str:
-    """A campaign of the run's own: lost answers are resolved by campaign and phone, so no other run may share it."""
-    mark = f" #{make_request_id('campaign', run_key)[:12]}"
-    words = campaign if campaign is not None else run_key
-    return check_campaign(words[: MAX_CAMPAIGN_LENGTH - len(mark)].strip() + mark)
 
 
 def wait_for_claims(ledger: Ledger, run_key: str, *, least: float = 0.0, most: float) -> float:
@@ -260,7 +254,7 @@ class Run:
 
     def _resolve_doubt(self) -> bool:
         try:
-            return self._doubt.resolve(self.worker, self._send_in_doubt, self._lease.begin)
+            return self._doubt.resolve(self.worker, self._send_in_doubt, self._lease.begin, self._watch.rules)
         finally:
             self._lease.end()
 
@@ -315,27 +309,33 @@ class Run:
         rows = iter(source)
         while batch := list(islice(rows, 1000)):
             left = self.ledger.unsettled(self.run_key, [recipient.row_key for recipient in batch])
-            settled = {recipient.row_key for recipient in batch} - {batch[position].row_key for position in left}
-            found = self.ledger.rows_of(self.run_key, [*settled])
-            accepted = sum(row["state"] == "accepted" for row in found)
-            skipped = sum(rule_of(row["code"]) is not None for row in found)
-            self._count(
-                settled_before=len(settled),
-                accepted_before=accepted,
-                rejected_before=len(settled) - accepted - skipped,
-                skipped_before=skipped,
-                done=len(settled),
-            )
+            self._count_settled({one.row_key for one in batch} - {batch[position].row_key for position in left})
             for chunk in cut_chunks((batch[position] for position in left), len(left) or 1):
                 yield from self._not_skipped(chunk)
+
+    def _count_settled(self, row_keys: Iterable[str]) -> int:
+        """Count those that are settled, and give how many."""
+        found = self.ledger.rows_of(self.run_key, [*row_keys])
+        accepted = sum(row["state"] == SendState.ACCEPTED for row in found)
+        refused = [row["code"] for row in found if row["state"] == SendState.REJECTED]
+        skipped = sum(rule_of(code) is not None for code in refused)
+        settled: int = accepted + len(refused)
+        self._count(
+            settled_before=settled,
+            accepted_before=accepted,
+            rejected_before=len(refused) - skipped,
+            skipped_before=skipped,
+            done=settled,
+        )
+        return settled
 
     def _not_skipped(self, recipients: list[Recipient]) -> list[Recipient]:
         """Without those that a rule leaves out, before rows are put into calls that must stay as they are."""
         if self.stopped_by is not None:
             return recipients
-        skipped = self._watch.skip(recipients)
-        self._count(skipped=skipped.settled, done=skipped.settled, held=len(skipped.left))
-        return [recipients[place] for place in skipped.kept]
+        settled, left = self._watch.skip(recipients)
+        self._count(skipped=len(settled), done=len(settled), held=len(left))
+        return [one for place, one in enumerate(recipients) if place not in settled | left]
 
     def _handle(self, number: int, recipients: list[Recipient]) -> None:
         """Claim, send, settle one chunk."""
@@ -348,83 +348,79 @@ class Run:
         if self.stopped_by is not None:
             self._count(not_tried=len(recipients))
             return
-        allowed = recipients
+        left = recipients
         try:
-            settled, open_rows = self._watch.by_state(recipients)
-            self._watch.wait_for_turn(len(open_rows), lambda: self.stopped_by is not None)
-            channel = self._watch.look(recipients[0].row_key)
-            allowed = self._allowed(open_rows)
-            self._watch.charge(allowed)
+            self._watch.wait_for_turn(left, lambda: self.stopped_by is not None)
+            channel = self._watch.look(left[0].row_key)
+            while left:
+                left = self._claim_and_send(number, left, channel)
         except GuardStopError as stop:
             self._stop(stop)
-            self._count(not_tried=len(allowed))
-            return
-        if len(allowed) < len(open_rows) and self.channel.frozen:
-            # What is left is put into calls anew, so that a repeat of a call has the rows of its first try.
-            self._count(busy=len(allowed))
-        elif allowed or settled:
-            self._send_allowed(number, settled + allowed, channel)
-
-    def _allowed(self, recipients: list[Recipient]) -> list[Recipient]:
-        """Without those that a rule leaves out; what is known of these is counted."""
-        skipped = self._watch.skip(recipients)
-        self._count(skipped=skipped.settled, done=skipped.settled)
-        if skipped.left:
-            self._count(**self._watch.counts_of([recipients[place] for place in skipped.left]))
-        return [recipients[place] for place in skipped.kept]
+            self._count(not_tried=len(left) - self._count_settled(one.row_key for one in left))
 
     def _stop(self, by: EsmsError) -> None:
         with self._lock:
             self.stopped_by = self.stopped_by or by
 
-    def _send_allowed(self, number: int, recipients: list[Recipient], channel: Channel) -> None:
+    def _claim(self, number: int, recipients: list[Recipient], channel: Channel, times: Times) -> ClaimResult:
+        """
+        Raises:
+            GuardStopError: the rows would exceed a budget.
+        """
         rows = [self._watch.row(recipient) for recipient in recipients]
         frozen = self.channel.frozen
-        chunk = make_request_id("chunk", *(row.row_key for row in rows)) if frozen else str(number)
-        times = self._lease.begin()
         repeat = times.told and self._doubt.repeats
-        found = self.ledger.claim(
-            self.run_key,
-            rows,
-            worker=self.worker,
-            chunk=chunk,
-            frozen=frozen,
-            repeat=repeat,
-            times=times,
-        )
+        try:
+            found = self.ledger.claim(
+                self.run_key,
+                rows,
+                worker=self.worker,
+                chunk=make_request_id("chunk", *(row.row_key for row in rows)) if frozen else str(number),
+                frozen=frozen,
+                repeat=repeat,
+                times=times,
+                rules=self._watch.rules(recipients, channel),
+            )
+        except OverBudgetError as error:
+            raise self._watch.stop_of(error) from None
         self._doubt.note((recipients[index] for index in found.doubtful), not_repeatable=repeat)
-        self._count(
-            settled_before=found.settled,
-            accepted_before=found.accepted,
-            rejected_before=found.settled - found.accepted - found.skipped,
-            skipped_before=found.skipped,
-            held=found.held,
-            busy=found.busy,
-            unknown=len(found.doubtful),
-            done=found.settled,
-        )
+        self._count(**found.counts())
+        return found
+
+    def _claim_and_send(self, number: int, recipients: list[Recipient], channel: Channel) -> list[Recipient]:
+        """
+        Returns:
+            Rows that are to be claimed anew, as a call of their own: those beside which a rule held others back.
+        """
+        times = self._lease.begin()
+        found = self._claim(number, recipients, channel, times)
         if not found.claims:
-            return
-        if frozen and len(found.claims) < len(rows):
-            self.ledger.give_back(found.claims, worker=self.worker)
-            self._count(busy=len(found.claims))
-            return
+            return []
         chosen = [recipients[claim.index] for claim in found.claims]
+        if self.channel.frozen and len(chosen) < len(recipients):
+            self.ledger.give_back(found.claims, worker=self.worker)
+            held_back = found.left_out + found.left_in_doubt
+            if held_back + len(chosen) == len(recipients) and len(chosen) >= self.channel.smallest_chunk:
+                return chosen
+            # What is left is put into calls anew, so that a repeat of a call has the rows of its first try.
+            self._count(busy=len(chosen))
+            return []
         outcome = self._send_claimed(found.claims, chosen, times, channel)
         unknown = {one.request_id: one.code for one in outcome.settlements if one.state is SendState.UNKNOWN}
         for claim, recipient in zip(found.claims, chosen, strict=True):
             if claim.request_id in unknown:
                 # Whose id was seen before is not settled by another repeat either.
                 self._doubt.note([recipient], not_repeatable=unknown[claim.request_id] == "124")
+        return []
 
     def _send_in_doubt(self, claims: list[Claim], recipients: list[Recipient], times: Times) -> ChunkOutcome:
-        """As a chunk of its own, which the rules may hold back like any other."""
+        """As a chunk of its own, which a stop or the hours may hold back like any other."""
         try:
             channel = self._watch.look(recipients[0].row_key)
         except GuardStopError as stop:
             self._stop(stop)
             channel = None
-        if channel is None or self._watch.skip(recipients).left:
+        if channel is None:
             self.ledger.give_back(claims, worker=self.worker)
             return ChunkOutcome([Settlement(claim.request_id, SendState.NOT_SENT) for claim in claims])
         outcome = self._send_claimed(claims, recipients, times, channel)
@@ -449,7 +445,6 @@ class Run:
         if not times.told:
             self._date(claims, outcome, times)
         outcome = self._settle(outcome)
-        self._watch.settled(outcome.settlements)
         self._doubt.save()
         states = [settlement.state.value for settlement in outcome.settlements]
         self._count(

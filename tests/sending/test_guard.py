@@ -312,7 +312,7 @@ def test_a_worker_that_is_killed_after_it_skipped(
 def test_a_ledger_from_before_the_guard_gets_its_tables(tmp_path: Path) -> None:
     """On the next opening, without a new version."""
     with Ledger.open(tmp_path / "ledger.sqlite") as old, old._engine.begin() as connection:
-        for name in ("suppressed", "contacts", "charges", "spent", "stops", "overrides"):
+        for name in ("suppressed", "contacts", "spent", "stops", "overrides"):
             connection.execute(sa.text(f"DROP TABLE esms_{name}"))
     with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
         assert ledger.guard.suppression.add(["0901888484"], reason="x") == 1

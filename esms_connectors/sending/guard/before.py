@@ -25,6 +25,20 @@ if TYPE_CHECKING:
 _TOLD_TO = timedelta(seconds=2)
 
 
+def present_time(channel: Channel, ledger: Ledger) -> DateTime:
+    """The gateway's, this machine's where no answer has told it yet."""
+    clock = channel.client.clock
+    return clock.earliest() if clock.confirmed else ledger.now()
+
+
+def learn_time(settings: GuardSettings, channel: Channel) -> None:
+    """Where hours, a cap or a budget are in force the gateway's time counts."""
+    kind = channel.message_class
+    counts = settings.cap(kind) is not None or settings.has_budget
+    if counts or settings.hours_policy(kind) is not HoursPolicy.ALLOW:
+        channel.client.learn_time()
+
+
 def arrival(now: DateTime, channel: Channel) -> DateTime:
     """When a message arrives that leaves now."""
     return now if channel.send_at is None else max(now, pendulum.instance(channel.send_at))
@@ -166,17 +180,17 @@ def problems(settings: GuardSettings, channel: Channel, ledger: Ledger, plan: Pl
         (lines if refused else advice).append(f"{line} hours={policy.value}; next open {opening} (Vietnam)")
     if settings.has_budget and plan.price_vnd is None:
         lines.append("a budget needs the price of a message, and nobody knows it: give price_vnd")
-    return lines + _over_budget(settings, ledger, plan), advice
+    return lines + _over_budget(settings, channel, ledger, plan), advice
 
 
-def _over_budget(settings: GuardSettings, ledger: Ledger, plan: Plan) -> list[str]:
+def _over_budget(settings: GuardSettings, channel: Channel, ledger: Ledger, plan: Plan) -> list[str]:
     lines: list[str] = []
     if plan.cost_vnd is None:
         return lines
     spend = ledger.guard.spend
     for name, most, spent in (
         ("the run", settings.max_cost_vnd, spend.of_run(plan.run_key)),
-        ("the month", settings.max_cost_month_vnd, spend.of_month(ledger.now())),
+        ("the month", settings.max_cost_month_vnd, spend.of_month(present_time(channel, ledger))),
     ):
         if most is not None and spent + plan.cost_vnd > most:
             lines.append(

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from esms_connectors.ledger import Ledger
+from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.recipients import Recipient
+from esms_connectors.recipients.seen import KeySet, PhoneSet
 from esms_connectors.sending.channels import Channel
-from esms_connectors.sending.guard.before import arrival
+from esms_connectors.sending.chunks import cut_chunks
+from esms_connectors.sending.guard.before import learn_time
 from esms_connectors.sending.guard.rules import RULES, RuleName
 from esms_connectors.sending.guard.settings import GuardSettings
+from esms_connectors.sending.guard.single_rows import row_rules
+
+# What a claim gives out without any doubt, and a rule settles as skipped.
+_NEW = (None, SendState.NOT_SENT)
 
 
 class Foreseen:
@@ -18,44 +24,71 @@ class Foreseen:
     Counts rows that are on the suppression list or whose phone has had its messages, as things stand now. Nothing is
     written.
 
+    Args:
+        repeats: whether a phone may come again; each row that would be sent then counts for those behind it.
+
+    Attributes:
+        counts: rows that would be skipped, by rule.
+        in_doubt: rows that a rule holds back and that stay in doubt, as they do in a run.
+
     Raises:
         ConfigurationError: the suppression list cannot be asked.
     """
 
-    def __init__(self, settings: GuardSettings, channel: Channel, ledger: Ledger, run_key: str) -> None:
-        self._settings, self._channel, self._ledger, self._run_key = settings, channel, ledger, run_key
-        self._suppresses = settings.suppresses(channel.message_class)
-        self._cap = settings.cap(channel.message_class)
-        self._arrives = arrival(ledger.now(), channel)
+    def __init__(
+        self, settings: GuardSettings, channel: Channel, ledger: Ledger, run_key: str, *, repeats: bool = True
+    ) -> None:
+        self._store, self._run_key = ledger.guard, run_key
         self.counts: Counter[str] = Counter()
-        if self._suppresses:
-            ledger.guard.suppression.check()
+        self.in_doubt = 0
+        if settings.suppresses(channel.message_class):
+            self._store.suppression.check()
+        learn_time(settings, channel)
+        self._rules = row_rules(settings, channel, ledger)
+        self._looks = self._rules.suppresses or self._rules.cap is not None
+        self._seen = _seen(channel) if repeats and self._rules.cap is not None else None
+        # Messages to a phone that came again, by rows before the next one.
+        self._again: dict[str, int] = {}
 
-    def look(self, recipients: Sequence[Recipient]) -> None:
-        """Look at rows that are not settled; no phone twice."""
-        left = list(recipients)
-        if left and self._suppresses:
-            listed = self._ledger.guard.suppression.found([one.phone for one in left])
-            left = [one for place, one in enumerate(left) if place not in listed]
-            self._count(RuleName.SUPPRESSION, len(listed))
-        if left and self._cap is not None:
-            full = self._ledger.guard.contacts.full(
-                self._run_key,
-                [(one.row_key, one.phone) for one in left],
-                self._channel.message_class.value,
-                most=self._cap,
-                hours=self._settings.cap_hours,
-                arrives=self._arrives,
+    def look(self, recipients: Sequence[Recipient], states: Sequence[SendState | None]) -> None:
+        """Look at rows that are not settled, with their states in the ledger."""
+        if not self._looks:
+            return
+        new = [one for one, state in zip(recipients, states, strict=True) if state in _NEW]
+        for rows in cut_chunks(new, len(new) or 1):
+            more = [self._before(one.phone) for one in rows]
+            held = self._store.held_back(self._run_key, [(one.row_key, one.phone) for one in rows], self._rules, more)
+            self.counts.update(why.rule for why in held.values())
+            for place, one in enumerate(rows):
+                if more[place] and place not in held:
+                    self._again[one.phone] = more[place] + 1
+        # Those count for their phones already.
+        doubtful = [one for one, state in zip(recipients, states, strict=True) if state not in _NEW]
+        for rows in cut_chunks(doubtful, len(doubtful) or 1):
+            self.in_doubt += len(
+                self._store.held_back(self._run_key, [(one.row_key, one.phone) for one in rows], self._rules)
             )
-            self._count(RuleName.FREQUENCY, len(full))
 
-    def _count(self, rule: RuleName, rows: int) -> None:
-        if rows:
-            self.counts[rule.value] += rows
+    def _before(self, phone: str) -> int:
+        """Messages to it of rows before this one. Who was held back once is so again, whatever this says."""
+        if self._seen is None or self._seen.add(phone):
+            return 0
+        return self._again.get(phone, 1)
 
     def words(self) -> list[str]:
         """One line for each rule, in English and Vietnamese."""
-        return [
+        lines = [
             f"{count} rows would be skipped: {RULES[RuleName(rule)].english} / {RULES[RuleName(rule)].vietnamese}"
             for rule, count in sorted(self.counts.items())
         ]
+        if self.in_doubt:
+            lines.append(
+                f"{self.in_doubt} rows in doubt are held back by a rule: they are not repeated, and stay so until "
+                f"`esms reconcile` / {self.in_doubt} dòng chưa rõ kết quả bị một quy tắc giữ lại: không gửi lại, hãy "
+                "chạy `esms reconcile`"
+            )
+        return lines
+
+
+def _seen(channel: Channel) -> PhoneSet | KeySet:
+    return KeySet() if channel.addressed_by == "zalo_user_id" else PhoneSet()

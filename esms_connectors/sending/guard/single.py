@@ -13,6 +13,7 @@ from esms_connectors.sending.guard.before import arrival, check_hours, check_mes
 from esms_connectors.sending.guard.hours import HoursPolicy
 from esms_connectors.sending.guard.rules import RULES, GuardRefusalError, GuardStopError, RuleName
 from esms_connectors.sending.guard.settings import GuardSettings
+from esms_connectors.sending.guard.single_rows import row_rules
 
 
 @contextmanager
@@ -52,12 +53,12 @@ def guarded_message(
     if settings.suppresses(channel.message_class):
         ledger.guard.suppression.check()
         _refuse(RuleName.SUPPRESSION, len(ledger.guard.suppression.found(phones)), len(phones))
-    counted = _count(settings, channel, phones, request_id, ledger)
+    _count(settings, channel, phones, request_id, ledger)
     try:
         yield channel
     except EsmsError as error:
         if _reached_nobody(error):
-            ledger.guard.contacts.release(counted)
+            ledger.guard.contacts.release(request_id, phones)
         raise
 
 
@@ -76,26 +77,12 @@ def _within_hours(settings: GuardSettings, channel: Channel, policy: HoursPolicy
     return channel
 
 
-def _count(
-    settings: GuardSettings, channel: Channel, phones: Sequence[str], request_id: str, ledger: Ledger
-) -> list[str]:
-    """The ids under which the message counts for a cap."""
-    most = settings.cap(channel.message_class)
-    if most is None:
-        return []
-    full = ledger.guard.contacts.reserve(
-        request_id,
-        [(phone, phone) for phone in phones],
-        channel.message_class.value,
-        most=most,
-        hours=settings.cap_hours,
-        arrives=arrival(ledger.now(), channel),
-    )
-    counted = [ledger.request_id(request_id, phone) for place, phone in enumerate(phones) if place not in full]
-    if full:
-        ledger.guard.contacts.release(counted)
-    _refuse(RuleName.FREQUENCY, len(full), len(phones))
-    return counted
+def _count(settings: GuardSettings, channel: Channel, phones: Sequence[str], request_id: str, ledger: Ledger) -> None:
+    """For the caps of others; GuardRefusalError: one of the phones has had its messages, and nothing is counted."""
+    rules = row_rules(settings, channel, ledger)
+    if rules.cap is not None:
+        full = ledger.guard.contacts.reserve(request_id, phones, rules)
+        _refuse(RuleName.FREQUENCY, len(full), len(phones))
 
 
 def _refuse(rule: RuleName, held: int, phones: int) -> None:

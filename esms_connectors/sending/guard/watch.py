@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from pendulum import DateTime
@@ -19,15 +18,25 @@ from esms_connectors.gateway.errors import (
 )
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.request_ids import make_request_id
-from esms_connectors.ledger import Ledger, SendState
-from esms_connectors.ledger.rows import LedgerRow, Settlement, rule_of
+from esms_connectors.ledger import Ledger
+from esms_connectors.ledger.row_rules import OverBudgetError, RowRules
+from esms_connectors.ledger.rows import LedgerRow
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.guard.account import look_at_account
-from esms_connectors.sending.guard.before import arrival, check_hours, closed_words, is_open, stopped_words
+from esms_connectors.sending.guard.before import (
+    arrival,
+    check_hours,
+    closed_words,
+    is_open,
+    learn_time,
+    present_time,
+    stopped_words,
+)
 from esms_connectors.sending.guard.hours import HoursPolicy
-from esms_connectors.sending.guard.rules import RULES, GuardStopError, RuleName, told
+from esms_connectors.sending.guard.rules import GuardStopError, RuleName, told
 from esms_connectors.sending.guard.settings import GuardSettings
+from esms_connectors.sending.guard.single_rows import row_rules
 
 logger = get_logger(__name__)
 
@@ -35,23 +44,6 @@ logger = get_logger(__name__)
 _NAP_SECONDS, _LOOK_SECONDS = 1.0, 5.0
 # Refusals that every run of the account would meet.
 _OF_ACCOUNT = (AuthenticationError, AddressNotAllowedError, BalanceError)
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """
-    What the rules left out of a list of rows.
-
-    Attributes:
-        kept: places of the rows that no rule holds back.
-        settled: how many are settled as skipped now.
-        left: places of those that a rule holds back and that could not be settled so: settled before, another worker's,
-            or in doubt.
-    """
-
-    kept: list[int]
-    settled: int
-    left: list[int]
 
 
 class Watch:
@@ -71,7 +63,6 @@ class Watch:
         self._class = channel.message_class
         self._policy = settings.hours_policy(self._class)
         self._hours = settings.open_hours(self._class)
-        self._cap = settings.cap(self._class)
         self._suppresses = settings.suppresses(self._class)
         self._price = price_vnd
         self._noted: DateTime | None = None
@@ -80,16 +71,6 @@ class Watch:
                 "A budget needs the price of a message: give price_vnd, no message of this kind tells it.",
                 field="price_vnd",
             )
-
-    @property
-    def asks(self) -> bool:
-        """Whether any rule looks at single rows."""
-        return (
-            self._suppresses
-            or self._cap is not None
-            or self._settings.has_budget
-            or self._settings.per_hour is not None
-        )
 
     def paced(self, channel: Channel) -> Channel:
         """With calls of a minute's messages at most, where so many an hour may leave."""
@@ -114,25 +95,19 @@ class Watch:
             self._store.suppression.check()
         if looks:
             look_at_account(self._ledger, self._channel.client, self._run_key, self._price)
-        if self._policy is not HoursPolicy.ALLOW:
-            self._channel.client.learn_time()
+        learn_time(self._settings, self._channel)
         if self._policy is HoursPolicy.REFUSE:
             check_hours(self._settings, self._channel)
         for one in self._settings.overrides:
             self._store.overrides.record(self._run_key, one.rule, who=one.who, reason=one.reason)
 
-    def _now(self) -> DateTime:
-        """The gateway's time, this machine's where no answer has told it yet."""
-        clock = self._channel.client.clock
-        return clock.earliest() if clock.confirmed else self._ledger.now()
-
     def _counted(self) -> DateTime:
-        """As `_now`, by whichever of this machine's clocks has counted further since it was told."""
+        """The gateway's time, by whichever of this machine's clocks has counted further since it was told."""
         clock = self._channel.client.clock
         return clock.latest() if clock.confirmed else self._ledger.now()
 
     def _arrives(self) -> DateTime:
-        return arrival(self._now(), self._channel)
+        return arrival(present_time(self._channel, self._ledger), self._channel)
 
     # --- before a chunk ----------------------------------------------------------------------------------------------
 
@@ -193,9 +168,10 @@ class Watch:
         if mark is not None:
             raise GuardStopError(RuleName.STOP, *stopped_words(mark, self._run_key))
 
-    def wait_for_turn(self, rows: int, ended: Callable[[], bool]) -> None:
+    def wait_for_turn(self, recipients: Sequence[Recipient], ended: Callable[[], bool]) -> None:
         """
-        Wait until so many rows may leave by the pace of the run, which all its workers share. Nothing is claimed yet.
+        Wait until those of these rows that are not settled may leave by the pace of the run, which all its workers
+        share. Nothing is claimed yet.
 
         Args:
             ended: whether the run was stopped meanwhile.
@@ -203,7 +179,10 @@ class Watch:
         Raises:
             GuardStopError: somebody stopped the run meanwhile.
         """
-        if self._settings.per_hour is None or not rows:
+        if self._settings.per_hour is None:
+            return
+        rows = len(self._ledger.unsettled(self._run_key, [one.row_key for one in recipients]))
+        if not rows:
             return
         began = self._counted()
         seconds = self._store.pace.take_turn(self._run_key, rows, began, per_hour=self._settings.per_hour)
@@ -216,114 +195,48 @@ class Watch:
 
     # --- the rows of a chunk -----------------------------------------------------------------------------------------
 
-    def skip(self, recipients: Sequence[Recipient]) -> Skipped:
-        """Settle the rows that a rule leaves out; no phone twice in `recipients`."""
-        held: dict[int, tuple[RuleName, str]] = {}
-        if self._suppresses:
-            for place, reason in self._store.suppression.found([one.phone for one in recipients]).items():
-                held[place] = RuleName.SUPPRESSION, reason
-        if self._cap is not None:
-            others = [place for place in range(len(recipients)) if place not in held]
-            full = self._store.contacts.reserve(
-                self._run_key,
-                [(recipients[place].row_key, recipients[place].phone) for place in others],
-                self._class.value,
-                most=self._cap,
-                hours=self._settings.cap_hours,
-                arrives=self._latest_arrival(),
-            )
-            why = f"{self._cap} in {self._settings.cap_hours} h"
-            held |= {others[index]: (RuleName.FREQUENCY, why) for index in full}
-        if not held:
-            return Skipped(list(range(len(recipients))), 0, [])
-        settled = self._settle_skipped(recipients, held)
-        return Skipped(
-            [place for place in range(len(recipients)) if place not in held],
-            len(settled),
-            [place for place in sorted(held) if place not in settled],
+    def rules(self, recipients: Sequence[Recipient], channel: Channel | None = None) -> RowRules:
+        """What the claim of these rows is to ask; `channel`: which they leave by, if it is another one."""
+        return row_rules(
+            self._settings, channel or self._channel, self._ledger, price_vnd=self._price, recipients=recipients
         )
 
-    def _latest_arrival(self) -> DateTime:
-        arrives = self._arrives()
-        return self._hours.next_open(arrives) if self._policy is HoursPolicy.RESCHEDULE else arrives
+    def skip(self, recipients: Sequence[Recipient]) -> tuple[set[int], set[int]]:
+        """
+        Settle rows that a rule holds back before they are put into calls, no phone twice in `recipients`.
 
-    def _settle_skipped(self, recipients: Sequence[Recipient], held: dict[int, tuple[RuleName, str]]) -> set[int]:
+        Returns:
+            Places of those that are settled so, and of those held back that could not be: in doubt, or another
+            worker's.
+        """
+        rules = self.rules(())
+        held = self._store.held_back(self._run_key, [(one.row_key, one.phone) for one in recipients], rules)
         settled: set[int] = set()
         for why in dict.fromkeys(held.values()):
             places = [place for place, one in held.items() if one == why]
             rows = [self.row(recipients[place]) for place in places]
-            rule, detail = why
-            told_why = f"{RULES[rule].english} / {RULES[rule].vietnamese} ({detail})"
-            found = self._store.skip(self._run_key, rows, rule.value, told_why)
-            settled |= {places[index] for index in found}
-        return settled
+            settled |= {places[one] for one in self._store.skip(self._run_key, rows, why.rule, rules.reason(why))}
+        return settled, set(held) - settled
 
     def row(self, recipient: Recipient) -> LedgerRow:
         """As the ledger takes it."""
         return LedgerRow(recipient.row_key, recipient.phone, self._channel.payload(recipient), recipient.line)
 
-    def by_state(self, recipients: list[Recipient]) -> tuple[list[Recipient], list[Recipient]]:
-        """The rows that are settled, which no rule is asked about again, and the others."""
-        if not self.asks or self._channel.frozen:
-            return [], recipients
-        left = set(self._ledger.unsettled(self._run_key, [one.row_key for one in recipients]))
-        parted: tuple[list[Recipient], list[Recipient]] = ([], [])
-        for place, one in enumerate(recipients):
-            parted[place in left].append(one)
-        return parted
-
-    def counts_of(self, recipients: Sequence[Recipient]) -> dict[str, int]:
-        """Counters of rows that a rule holds back and that the ledger knows already, whatever became of them."""
-        counts: Counter[str] = Counter()
-        for row in self._ledger.rows_of(self._run_key, [one.row_key for one in recipients]):
-            if row["state"] == SendState.ACCEPTED:
-                names: tuple[str, ...] = ("settled_before", "accepted_before", "done")
-            elif row["state"] == SendState.REJECTED:
-                left_out = rule_of(row["code"]) is not None
-                names = ("settled_before", "skipped_before" if left_out else "rejected_before", "done")
-            else:
-                # In doubt, or another worker's: a repeat may reach them, so only a look at the sent data settles them.
-                names = ("held",)
-            counts.update(names)
-        return dict(counts)
-
-    def charge(self, recipients: Sequence[Recipient]) -> None:
-        """
-        Charge rows that are about to be claimed.
-
-        Raises:
-            GuardStopError: they would exceed the budget of the run or of the month; none of them is charged.
-        """
-        if not self._settings.has_budget or self._price is None:
-            return
-        most_run, most_month = self._settings.max_cost_vnd, self._settings.max_cost_month_vnd
-        costs = {one.row_key: self._price * self._units(one) for one in recipients}
-        spent = self._store.spend.charge(self._run_key, costs, self._now(), most_run=most_run, most_month=most_month)
-        if spent.allowed:
-            return
-        shown = f"{spent.asked_vnd:,} VND more; run {spent.run_vnd:,} of {_money(most_run)}"
-        shown += f", month {spent.month_vnd:,} of {_money(most_month)}"
-        raise GuardStopError(
+    def stop_of(self, error: OverBudgetError) -> GuardStopError:
+        """A run whose next call would exceed a budget."""
+        shown = f"{error.asked_vnd:,} VND more"
+        for english, spent, most in (
+            ("run", error.run_vnd, self._settings.max_cost_vnd),
+            ("month", error.month_vnd, self._settings.max_cost_month_vnd),
+        ):
+            shown += f"; {english} {spent:,} of {most:,.0f}" if most is not None else ""
+        return GuardStopError(
             RuleName.BUDGET,
             f"Run {self._run_key} stops before the call that would exceed the budget: {shown}",
             f"Lần chạy {self._run_key} dừng trước khi vượt ngân sách: {shown}",
         )
 
-    def _units(self, recipient: Recipient) -> int:
-        text = self._channel.text_of(recipient)
-        return 1 if text is None else text.segments
-
     # --- after a call ------------------------------------------------------------------------------------------------
-
-    def settled(self, settlements: Iterable[Settlement]) -> None:
-        """Rows that were refused for good cost nothing and count for no cap."""
-        refused = [one.request_id for one in settlements if one.state is SendState.REJECTED]
-        if not refused:
-            return
-        if self._cap is not None:
-            self._store.contacts.release(refused)
-        if self._settings.has_budget:
-            self._store.spend.release(refused)
 
     def refused(self, error: GatewayError) -> None:
         """A refusal that every run of the account would meet stops them all."""
@@ -331,7 +244,3 @@ class Watch:
             reason = f"{error.code}: the gateway refuses the account"
             if self._store.stops.mark_account(self._channel.client.account, code=error.code or "", reason=reason):
                 logger.warning("run %s: %s", self._run_key, told(RuleName.STOP, reason, "Tài khoản bị từ chối"))
-
-
-def _money(most: Decimal | None) -> str:
-    return "any" if most is None else f"{most:,.0f}"

@@ -1,0 +1,73 @@
+"""What the guard asks of single rows, as plain values; `row_checks.py` asks it of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from pendulum import DateTime
+
+from esms_connectors.gateway.errors import EsmsError
+
+SUPPRESSION: Final = "suppression"
+FREQUENCY: Final = "frequency"
+
+
+class HeldBack(NamedTuple):
+    """Why a row is: which rule, and what it says of this one."""
+
+    rule: str
+    detail: str
+
+
+class LeftOut(NamedTuple):
+    """Request ids of claimed rows that a rule holds back: settled as skipped now, or back in doubt."""
+
+    skipped: frozenset[str] = frozenset()
+    in_doubt: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class RowRules:
+    """
+    The rules about rows that are in force for a call.
+
+    Attributes:
+        at: now, by the gateway's clock where that is known.
+        arrives: when its messages reach their phones.
+        message_class: which they count for; None for messages that count for no cap, such as those of a sandbox.
+        suppresses: whether the suppression list holds rows back.
+        cap: messages of the class to a phone in `cap_hours` before or after, at most; None for any number.
+        reasons: by rule, what is kept as the reason of a row that is left out.
+        costs: VND of each row of the call, where there is a budget.
+        most_run, most_month: VND, None for no limit.
+    """
+
+    at: DateTime
+    arrives: DateTime
+    message_class: str | None = None
+    suppresses: bool = False
+    cap: int | None = None
+    cap_hours: int = 24
+    reasons: Mapping[str, str] = field(default_factory=dict, repr=False)
+    costs: Sequence[int] | None = field(default=None, repr=False)
+    most_run: int | None = None
+    most_month: int | None = None
+
+    def reason(self, why: HeldBack) -> str:
+        """What a row has for a reason that is left out."""
+        return f"{self.reasons.get(why.rule, why.rule)} ({why.detail})"[:300]
+
+
+class OverBudgetError(EsmsError):
+    """
+    Rows would exceed a budget; none of them is claimed or charged.
+
+    Attributes:
+        run_vnd, month_vnd: what is spent; asked_vnd: what the rows cost.
+    """
+
+    def __init__(self, run_vnd: int, month_vnd: int, asked_vnd: int) -> None:
+        super().__init__(f"{asked_vnd:,} VND are more than a budget has left")
+        self.run_vnd, self.month_vnd, self.asked_vnd = run_vnd, month_vnd, asked_vnd

@@ -1,0 +1,63 @@
+"""What the guard says of single rows, the same for a plan, for a look and for the claim of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+from esms_connectors.ledger import Ledger
+from esms_connectors.ledger.row_rules import FREQUENCY, SUPPRESSION, RowRules
+from esms_connectors.recipients import Recipient
+from esms_connectors.sending.channels import Channel
+from esms_connectors.sending.guard.before import arrival, present_time
+from esms_connectors.sending.guard.hours import HoursPolicy
+from esms_connectors.sending.guard.rules import RULES, RuleName
+from esms_connectors.sending.guard.settings import GuardSettings
+
+_REASONS = {
+    name: f"{RULES[RuleName(name)].english} / {RULES[RuleName(name)].vietnamese}" for name in (SUPPRESSION, FREQUENCY)
+}
+
+
+def row_rules(
+    settings: GuardSettings,
+    channel: Channel,
+    ledger: Ledger,
+    *,
+    price_vnd: Decimal | None = None,
+    recipients: Sequence[Recipient] = (),
+) -> RowRules:
+    """
+    The rules in force for rows that leave by `channel` now.
+
+    Args:
+        price_vnd, recipients: the rows that are charged where there is a budget.
+    """
+    kind, now = channel.message_class, present_time(channel, ledger)
+    arrives = arrival(now, channel)
+    if settings.hours_policy(kind) is HoursPolicy.RESCHEDULE:
+        arrives = settings.open_hours(kind).next_open(arrives)
+    charges = settings.has_budget and price_vnd is not None and not channel.client.sandbox
+    return RowRules(
+        at=now,
+        arrives=arrives,
+        # What is sent into a sandbox reaches nobody.
+        message_class=None if channel.client.sandbox else kind.value,
+        suppresses=settings.suppresses(kind),
+        cap=settings.cap(kind),
+        cap_hours=settings.cap_hours,
+        reasons=_REASONS,
+        costs=[_cost(channel, one, price_vnd) for one in recipients] if charges and price_vnd is not None else None,
+        most_run=_whole(settings.max_cost_vnd),
+        most_month=_whole(settings.max_cost_month_vnd),
+    )
+
+
+def _cost(channel: Channel, recipient: Recipient, price_vnd: Decimal) -> int:
+    """Parts of a đồng are rounded up."""
+    text = channel.text_of(recipient)
+    return int((Decimal(price_vnd) * (1 if text is None else text.segments)).to_integral_value(ROUND_CEILING))
+
+
+def _whole(most: Decimal | None) -> int | None:
+    return None if most is None else int(most.to_integral_value(ROUND_FLOOR))
