@@ -24,7 +24,7 @@ FUNCTIONS = {"zns": "send_zns_bulk", "customer_care": "send_customer_care_sms", 
 OFFSETS = (0.0, 600.0, -600.0, 7 * HOUR, -7 * HOUR)
 NEXT_DAY = NOON.add(hours=12, minutes=10)
 # What is tried here happens around midnight, and a worker must ask nothing before its first claim.
-AT_ANY_HOUR = {"advertising_hours": "allow"}
+AT_ANY_HOUR = {"advertising_hours": "allow", "advertising_cap": "any"}
 
 
 def send(bench: Bench, channel: str, **settings: object) -> None:

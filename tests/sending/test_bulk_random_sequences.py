@@ -216,8 +216,9 @@ class Campaign(RuleBasedStateMachine):
         self.ledger = self.open_ledger()
         with self.ledger._engine.begin() as connection:
             # Another gateway than that of the example before, and other people behind the same phones.
-            for table in ("gateway_facts", "suppressed", "contacts", "charges", "spent", "stops"):
+            for table in ("gateway_facts", "suppressed", "contacts", "spent", "stops"):
                 connection.execute(sa.text(f"DELETE FROM esms_{table}"))
+            connection.execute(sa.text("UPDATE esms_sends SET message_class = NULL"))
         # By how many messages a person decided that somebody may get more.
         self.resent: Counter[str] = Counter()
         if ids == "honoured, and seen to be" or (self.ids_ignored and channel == CARE):
