@@ -326,20 +326,20 @@ class CampaignOperator(SendingOperator):
                 tell(plan)
                 return plan.as_dict(), None
             journey = self._journey_of(context, campaign, hook.settings())
-            if journey is None:
-                with self._waiting_for_hours():
+            with self._waiting_for_hours():
+                if journey is None:
                     sent = campaign.send(approved, rejects=rejects, on_plan=tell)
-                self._wait_for_hours(sent.stopped_by)
-                result = sent.as_dict()
-            elif self.deferrable:
-                journey.start(approved, rejects=rejects, on_plan=tell)
-                found, pause = journey.advance()
-                if pause is not None:
-                    self._unreachable = journey.unreachable
-                    return {}, pause
-                result = journey.finish(found).as_dict()
-            else:
-                result = journey.run(approved, rejects=rejects, on_plan=tell).as_dict()
+                    self._wait_for_hours(sent.stopped_by)
+                    result = sent.as_dict()
+                elif self.deferrable:
+                    journey.start(approved, rejects=rejects, on_plan=tell)
+                    found, pause = journey.advance()
+                    if pause is not None:
+                        self._unreachable = journey.unreachable
+                        return {}, pause
+                    result = journey.finish(found).as_dict()
+                else:
+                    result = journey.run(approved, rejects=rejects, on_plan=tell).as_dict()
         self._transfer = DataTransfer(file_dataset(self.source), SENT_DATA, result["accepted"])
         note_done(context, generation, resend_on_clear=self.resend_on_clear)
         return result, None

@@ -192,7 +192,7 @@ class Run:
     def _send_canary(self, rows: int) -> bool:
         """Send the first rows alone; whether the others may follow."""
         canary = Canary(self.guard, self.channel, self.ledger, self.run_key, rows)
-        if canary.passed or not (first := canary.rows_to_send(self.recipients)):
+        if canary.passed or (first := canary.rows_to_send(self.recipients)) is None:
             return True
         self._read_and_send(first=False, only=first)
         self.stopped_by = self.stopped_by or canary.wait(self._watch.check_stops)
@@ -355,8 +355,10 @@ class Run:
             while left:
                 left = self._claim_and_send(number, left, channel)
         except GuardStopError as stop:
-            self._stop(stop)
-            self._count(not_tried=len(left) - self._count_settled(one.row_key for one in left))
+            # Where all is settled there is nothing to be stopped.
+            if not_tried := len(left) - self._count_settled(one.row_key for one in left):
+                self._stop(stop)
+                self._count(not_tried=not_tried)
 
     def _stop(self, by: EsmsError) -> None:
         with self._lock:

@@ -79,6 +79,39 @@ def test_who_is_not_delivered_to_gets_the_sms_once(task: Callable[..., Any], gat
     assert gateway.message_count == 5
 
 
+def test_outside_of_the_hours_of_a_step_the_task_waits_for_them(
+    task: Callable[..., Any], gateway: Emulator, runs: Runs
+) -> None:
+    """The first step at once, the SMS from one o'clock on: the try gives its worker back until then, and goes on."""
+    given = {"hours": "defer", "guard": {"care_open": "13:00-14:00", "transaction_open": "08:00-13:00"}}
+    with pytest.raises(TaskDeferred) as looking:
+        runs(task(**given))
+    assert looking.value.method_name == "execute_again"
+    for message in list(gateway.messages()):
+        gateway.set_status(message.message_id, 7, 2)
+    gateway.advance(minutes=16)
+    for deferrable in (True, False):
+        with pytest.raises(TaskDeferred) as waiting:
+            runs(task(**given, deferrable=deferrable))
+        assert waiting.value.method_name == "resume"
+        moment = pendulum.parse(waiting.value.trigger.serialize()[1]["moment"])
+        assert moment == gateway.clock.now.at(13)
+    assert gateway.message_count == 3
+    gateway.advance(minutes=60)
+    operator = task(**given)
+    operator.render_template_fields(runs.context())
+    told = operator.resume(runs.context(), {"moment": ""})
+    assert [step["accepted"] for step in told["steps"]] == [3, 3]
+    assert gateway.message_count == 6
+
+
+def test_the_first_step_waits_for_its_hours_too(task: Callable[..., Any], gateway: Emulator, runs: Runs) -> None:
+    """Nothing leaves before they begin."""
+    with pytest.raises(TaskDeferred) as waiting:
+        runs(task(hours="defer", guard={"transaction_open": "13:00-14:00"}))
+    assert (waiting.value.method_name, gateway.message_count) == ("resume", 0)
+
+
 def test_a_look_while_nobody_is_due_needs_no_source(
     task: Callable[..., Any], gateway: Emulator, runs: Runs, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pendulum
 import pytest
 from conftest import name_of, phone_of
-from deployed_runs import approve, completed, deployment_id, stop, wait_for
+from deployed_runs import approve, completed, deployment_id, state_of, stop, wait_for
 from prefect.automations import Automation
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
@@ -22,6 +22,7 @@ from prefect.deployments import run_deployment
 from prefect.events import emit_event
 from prefect.events.actions import RunDeployment, SendNotification
 from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.states import Scheduled
 
 from esms_connectors.emulator import (
     DEMO_API_KEY,
@@ -180,3 +181,43 @@ def test_a_suspended_run_goes_on_with_the_plan_that_was_approved(
     completed(run, lambda: served.told_by([]))
     delivered = served.gateway.deliveries_by_phone()
     assert [delivered[phone_of(number)] for number in range(700)] == [1] * 700
+
+
+def test_a_run_outside_of_its_hours_is_started_again_when_they_begin(
+    served: Served, customers: Callable[[int], Path], tmp_path: Path
+) -> None:
+    """It ends in AwaitingHours, scheduled for the opening, and holds no process; then another one sends."""
+    now = pendulum.now("Asia/Ho_Chi_Minh")
+    hour = 20 if now.hour < 12 else 2
+    opening = now.at(hour).add(days=int(now.hour >= 12))
+    ledger = EsmsLedger(url=f"sqlite:///{tmp_path / 'ledger.sqlite'}", lease_seconds=2)
+    ledger.save(f"hours-{uuid.uuid4().hex[:8]}")
+    campaign = ZnsCampaign(
+        run_key=f"hours-{uuid.uuid4().hex[:6]}",
+        source=str(customers(40)),
+        template_id=DEMO_TEMPLATE_ID,
+        params=["customer_name", "service", "code", "date"],
+        credentials=name_of(served.credentials),
+        ledger=name_of(ledger),
+        hours="defer",
+        guard={"transaction_open": f"{hour:02d}:00-{hour + 1:02d}:00"},
+    )
+    before = served.gateway.deliveries_by_phone()
+    deployment_id("zns-campaign/campaign")
+    parameters = {"campaign": campaign.model_dump(mode="json")}
+    run = run_deployment("zns-campaign/campaign", parameters=parameters, timeout=0)
+    wait_for(lambda: state_of(run).name == "AwaitingHours" or state_of(run).is_final())
+    state = state_of(run)
+    assert (state.name, state.is_scheduled()) == ("AwaitingHours", True), f"{state.message}\n{served.told_by([])}"
+    assert state.state_details.scheduled_time == opening
+    assert served.gateway.deliveries_by_phone() == before
+    # Half an hour later by the gateway, and the server starts what is due.
+    served.gateway.quirks.date_offset_seconds = (opening.add(minutes=30) - now).total_seconds()
+    try:
+        with get_client(sync_client=True) as api:
+            api.set_flow_run_state(run.id, Scheduled(name="AwaitingHours"), force=True)
+        completed(run, lambda: served.told_by([]))
+    finally:
+        served.gateway.quirks.date_offset_seconds = 0.0
+    delivered = served.gateway.deliveries_by_phone()
+    assert [delivered[phone_of(number)] - before.get(phone_of(number), 0) for number in range(40)] == [1] * 40

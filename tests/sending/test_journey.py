@@ -17,7 +17,7 @@ from esms_connectors.gateway import machine_clock
 from esms_connectors.recipients import Columns
 from esms_connectors.sending.bulk import BulkIncompleteError
 from esms_connectors.sending.channels.making import make_channel
-from esms_connectors.sending.guard import GuardSettings
+from esms_connectors.sending.guard import GuardRefusalError, GuardSettings, canary
 from esms_connectors.sending.steps import Journey, JourneyIncompleteError, Step, alert_ladder, undelivered
 
 ZNS, SMS = "send_zns_bulk", "send_customer_care_sms"
@@ -241,6 +241,47 @@ def test_a_mistake_in_the_last_step_is_told_before_the_first_message(chain: Call
     with pytest.raises(InvalidRequestError, match="ten"):
         Journey(journey.first, [step]).run()
     assert world.gateway.message_count == 0
+
+
+def test_a_later_text_of_too_many_segments_is_refused_before_the_first_message(chain: Callable[..., Chain]) -> None:
+    """As that of the first step; the plan says it, and an override lets it go."""
+    world = chain(NEVER, people=2)
+    long = {"text": "Chao {customer_name} " + "a" * 320, "brandname": "Baotrixemay"}
+
+    def journey(**settings: Any) -> Journey:
+        rules = GuardSettings().changed({"max_segments": 2})
+        first = world.journey(guard=rules.overriding(**settings) if settings else rules).first
+        columns = Columns(params={"customer_name": "customer_name"}, key_column=first.columns.key_column)
+        return Journey(first, [Step(make_channel("sms", world.client(), long), "15m", columns)], poll_seconds=60)
+
+    assert any("segments" in problem for problem in journey().plan()[1].problems)
+    with pytest.raises(GuardRefusalError, match="The longest text has 3 segments"):
+        world.run(journey())
+    assert world.gateway.message_count == 0
+    rules = {"rules": ["segments"], "who": "Lan", "reason": "the terms must be in it"}
+    assert world.run(journey(**rules)).people == {"sent": 2}
+
+
+def test_a_later_step_has_a_canary_of_its_own(chain: Callable[..., Chain], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twelve get no ZNS: three SMS leave, do not arrive, and hold the other nine back; again looks again."""
+    world = chain(NEVER, people=12)
+    wait = canary.wait_for_delivery
+    monkeypatch.setattr(
+        canary, "wait_for_delivery", lambda *given, **more: wait(*given, **{**more, "sleep": world.gateway.advance})
+    )
+    rules = GuardSettings().changed({"canary": 3, "canary_wait_minutes": 5, "canary_poll_seconds": 60})
+    # Of the first step it is another matter.
+    world.ledger().guard.canaries.record(world.run_key, sent=3, delivered=3)
+    for _ in range(2):
+        with pytest.raises(BulkIncompleteError, match="after its first 3 rows"):
+            world.run(world.journey(guard=rules))
+        assert sum(len(world.got(place)) == 2 for place in range(12)) == 3
+    for place in range(12):
+        if len(world.got(place)) == 2:
+            world.gateway.set_status(world.got(place)[-1].message_id, 5, 1)
+    result = world.run(world.journey(guard=rules))
+    assert result.people == {"delivered": 3, "sent": 9}
+    assert {len(world.got(place)) for place in range(12)} == {2}
 
 
 def test_undelivered_is_a_source(chain: Callable[..., Chain]) -> None:

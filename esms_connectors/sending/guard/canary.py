@@ -18,6 +18,7 @@ from esms_connectors.delivery.target import target_of_run
 from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.ledger import Ledger
+from esms_connectors.ledger.rows import LedgerRow
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.guard.rules import GuardStopError, RuleName
@@ -43,12 +44,26 @@ class Canary:
     def passed(self) -> bool:
         return self._ledger.guard.canaries.passed(self._run_key)
 
-    def rows_to_send(self, recipients: Iterable[Recipient]) -> list[Recipient]:
-        """The first rows; none where hardly any would be left to be held back."""
+    def rows_to_send(self, recipients: Iterable[Recipient]) -> list[Recipient] | None:
+        """
+        The first rows, without new ones beyond as many as the run may send: a later call may be given others, such as
+        those who are due by then. None where hardly any would be left to be held back.
+        """
         rows = iter(recipients)
         first = list(islice(rows, self._rows))
         rest = list(islice(rows, self._channel.smallest_chunk))
-        return first if len(rest) == self._channel.smallest_chunk else []
+        chosen = first if self._channel.frozen else self._within(first)
+        left = len(first) - len(chosen) + len(rest)
+        return chosen if left >= self._channel.smallest_chunk else None
+
+    def _within(self, first: list[Recipient]) -> list[Recipient]:
+        run = self._ledger.summary(self._run_key)
+        room = max(0, self._rows - run.total - run.skipped)
+        rows = [LedgerRow(one.row_key, one.phone, self._channel.payload(one), one.line) for one in first]
+        states = [state for state, _ in self._ledger.compare(self._run_key, rows)]
+        new = [one for one, state in zip(first, states, strict=True) if state is None]
+        held_back = {one.row_key for one in new[room:]}
+        return [one for one in first if one.row_key not in held_back]
 
     def wait(self, check_stops: Callable[[], None]) -> GuardStopError | None:
         """

@@ -27,6 +27,7 @@ from esms_connectors.recipients.sources import Source
 from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, send_bulk
 from esms_connectors.sending.campaign import Campaign, Watch
 from esms_connectors.sending.channels import Channel
+from esms_connectors.sending.guard.before import check_message
 from esms_connectors.sending.plan import Plan
 from esms_connectors.sending.policy import is_enough
 from esms_connectors.sending.reconcile import REFUSED_SETTLING
@@ -228,6 +229,7 @@ class Journey:
         """Mistakes in a later step are told before the first message, not in the middle of the night."""
         for campaign in self._campaigns[1:]:
             checked = campaign.plan()
+            check_message(campaign.guard, campaign.channel, checked.longest_segments)
             self._prices[campaign.run_key] = checked.price_vnd
             if checked.report.conflicts:
                 raise InvalidRequestError(
