@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -12,8 +12,23 @@ from esms_connectors.gateway.clock import Moment, Times
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.ledger import Ledger, LedgerError
 from esms_connectors.ledger.rows import Claim
+from esms_connectors.sending.channels.base import MayLeave
 
 logger = get_logger(__name__)
+
+
+def asked_first(may_begin: Callable[[], bool], may_leave: MayLeave) -> MayLeave:
+    """`may_leave`; before the first attempt of a call `may_begin` too: what may have been taken is tried on."""
+    begun: set[str] = set()
+
+    def may_go(claims: Sequence[Claim]) -> bool:
+        ids = {claim.request_id for claim in claims}
+        if not (ids <= begun or may_begin()) or not may_leave(claims):
+            return False
+        begun.update(ids)
+        return True
+
+    return may_go
 
 
 class Lease:

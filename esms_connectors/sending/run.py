@@ -32,7 +32,7 @@ from esms_connectors.sending.doubt import Doubt
 from esms_connectors.sending.guard import GuardSettings, GuardStopError
 from esms_connectors.sending.guard.canary import Canary
 from esms_connectors.sending.guard.watch import Watch
-from esms_connectors.sending.lease import Lease
+from esms_connectors.sending.lease import Lease, asked_first
 from esms_connectors.sending.policy import (
     OnEmpty,
     SilenceBreaker,
@@ -439,7 +439,10 @@ class Run:
                 claims,
                 recipients,
                 self.campaign or "",
-                lambda claims: self._watch.may_leave(channel) and self._lease.holds(claims, times),
+                asked_first(
+                    lambda: self.stopped_by is None,
+                    lambda claims: self._watch.may_leave(channel) and self._lease.holds(claims, times),
+                ),
             )
         except (InvalidRequestError, ConfigurationError):
             self.ledger.give_back(claims, worker=self.worker)
@@ -454,8 +457,8 @@ class Run:
             duplicates=sum(settlement.duplicate for settlement in outcome.settlements),
             rejected=states.count("rejected"),
             unknown=states.count("unknown"),
-            # What was not allowed to leave is taken up like the rows of others.
-            **{"busy" if outcome.late else "not_sent": states.count("not_sent")},
+            # What came too late is taken up like the rows of others, unless the run has ended.
+            **{"busy" if outcome.late and self.stopped_by is None else "not_sent": states.count("not_sent")},
             done=states.count("accepted") + states.count("rejected"),
         )
         with self._lock:

@@ -31,30 +31,35 @@ def connections(connect: Callable[..., None], ledger_url: str) -> None:
 
 
 @pytest.fixture
-def marked() -> Iterator[Callable[..., float]]:
-    """Runs a task and ends it as Airflow's supervisor does, once `when` holds; gives the seconds until it ended."""
+def marked(gateway: Emulator) -> Iterator[Callable[..., int]]:
+    """
+    Runs a task and ends it as Airflow's supervisor does, once it has called `function` so often; gives how many calls
+    it has begun after that. Airflow kills after five seconds: fifty of these calls one after the other.
+    """
     before = signal.getsignal(signal.SIGTERM)
 
-    def run(runs: Runs, operator: Any, when: Callable[[], bool], signals: int = 1) -> float:
-        signalled: list[float] = []
+    def run(runs: Runs, operator: Any, function: str, after: int, signals: int = 1) -> int:
+        gateway.faults.add(function, slow(0.1), probability=1.0)
+        known: list[int] = []
 
         def watch() -> None:
-            while not when():
+            while gateway.call_count(function) <= after:
                 time.sleep(0.005)
             for _ in range(signals):
-                signalled.append(time.monotonic())
                 os.kill(os.getpid(), signal.SIGTERM)
                 time.sleep(0.02)
 
-        # As Airflow's task runner sets it.
-        signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())
+        def on_kill(*_: Any) -> None:
+            known.append(gateway.call_count(function))
+            operator.on_kill()
+
+        signal.signal(signal.SIGTERM, on_kill)  # as Airflow's task runner sets it
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
         with pytest.raises(SystemExit):
             runs(operator)
-        ended = time.monotonic()
         watcher.join()
-        return ended - signalled[0]
+        return gateway.call_count(function) - known[0]
 
     yield run
     signal.signal(signal.SIGTERM, before)
@@ -80,7 +85,7 @@ def sms() -> Any:
     ("make", "function", "count"), [(zns, "send_zns_bulk", ROWS), (sms, "send_customer_care_sms", FEWER)]
 )
 def test_a_campaign_ends_and_nothing_is_in_doubt(
-    marked: Callable[..., float],
+    marked: Callable[..., int],
     make: Callable[[], Any],
     function: str,
     count: int,
@@ -90,9 +95,7 @@ def test_a_campaign_ends_and_nothing_is_in_doubt(
     runs: Runs,
 ) -> None:
     """What is under way is settled, also when Airflow asks again; the next try sends the rest, and nobody gets two."""
-    gateway.faults.add(function, slow(0.1), probability=1.0)
-    seconds = marked(runs, make(), lambda: gateway.call_count(function) > 6, signals)
-    assert seconds < 30  # Airflow kills after five, on a machine that has nothing else to do
+    assert marked(runs, make(), function, 6, signals) <= 4  # two threads, each with a call that was about to leave
     run_key = "airflow/campaigns/manual__2024-05-15T05:00:00+00:00/send"
     with Ledger.open(ledger_url) as ledger:
         left = ledger.summary(run_key)
@@ -104,13 +107,12 @@ def test_a_campaign_ends_and_nothing_is_in_doubt(
     assert gateway.deliveries_by_phone() == {row["phone"]: 1 for row in people(count)}
 
 
-def test_other_tasks_end_too(marked: Callable[..., float], gateway: Emulator, runs: Runs, tmp_path: Path) -> None:
+def test_other_tasks_end_too(marked: Callable[..., int], gateway: Emulator, runs: Runs, tmp_path: Path) -> None:
     """An export and a wait."""
-    gateway.faults.add("get_sms_sent_data", slow(0.1), probability=1.0)
-    export = SentMessagesToWarehouseOperator(task_id="load", warehouse=f"duckdb:///{tmp_path}/w.duckdb")
-    assert marked(runs, export, lambda: gateway.call_count("get_sms_sent_data") > 3) < 30
+    export = SentMessagesToWarehouseOperator(task_id="load", warehouse=f"duckdb:///{tmp_path}/w.duckdb", threads=2)
+    assert marked(runs, export, "get_sms_sent_data", 3) <= 4
     wait = DeliveryStatusSensor(task_id="wait", message_ids=["nope"], poke_interval=0.05, timeout=60)
-    assert marked(runs, wait, lambda: gateway.call_count("get_send_status") > 1) < 30
+    assert marked(runs, wait, "get_send_status", 1) <= 4
 
 
 class Finalized:
