@@ -59,7 +59,7 @@ def test_airflow_finds_it(token: str, prefixes: list[str], tmp_path: Path) -> No
     variables = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "AIRFLOW_HOME": str(tmp_path)}
     more = {"AIRFLOW__ESMS__CALLBACK_TOKEN": token, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
     done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM], env=variables | more, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", _PROGRAM], env=variables | more, capture_output=True, text=True, timeout=280, check=True
     )
     line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT"))
     assert json.loads(line.removeprefix("RESULT")) == [prefixes, []]

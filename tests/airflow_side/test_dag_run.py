@@ -92,7 +92,7 @@ def test_a_whole_dag_runs_and_again_is_nobody_twice(gateway: Emulator, server: E
 
     def run(*arguments: str) -> str:
         done = subprocess.run(
-            [sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=110, check=False
+            [sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=280, check=False
         )
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
         return done.stdout + done.stderr

@@ -100,7 +100,7 @@ def environment(folder: Path, base_url: str) -> dict[str, str]:
         **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(one) for name, one in connections.items()},
     )
     migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
-    subprocess.run(migrate, env=environment, capture_output=True, timeout=110, check=True)
+    subprocess.run(migrate, env=environment, capture_output=True, timeout=280, check=True)
     return environment
 
 

@@ -35,7 +35,7 @@ def dagbag(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, obje
         "print('SERIALIZED')\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, str(FOLDER)], capture_output=True, text=True, timeout=110, check=False
+        [sys.executable, "-c", program, str(FOLDER)], capture_output=True, text=True, timeout=280, check=False
     )
     assert "SERIALIZED" in done.stdout, done.stdout[-2000:] + done.stderr[-3000:]
     line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT"))

@@ -38,7 +38,7 @@ for name in sys.argv[1:]:
 def measured() -> dict[str, list[tuple[float, list[str]]]]:
     """Milliseconds and modules of each, several times."""
     command = [sys.executable, "-c", _PROGRAM, *MODULES * TRIES]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=True)
     found: dict[str, list[tuple[float, list[str]]]] = {name: [] for name in MODULES}
     for line in re.findall(r'(?m)^\["\w+", .*$', done.stdout):  # Airflow has words of its own
         name, milliseconds, modules = json.loads(line)

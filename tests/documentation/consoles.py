@@ -136,7 +136,7 @@ class Console:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=280,
             check=False,
         )
         assert done.returncode == 0, f"{where}: $ {command.text}\n{done.stdout}{done.stderr}"
@@ -153,7 +153,7 @@ def _check_make(command: str) -> None:
     """That there is such a target, and every file it needs; the targets themselves are what runs the tests."""
     target = command.partition("#")[0]
     done = subprocess.run(
-        ["bash", "-c", f"{target} --dry-run"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        ["bash", "-c", f"{target} --dry-run"], cwd=ROOT, capture_output=True, text=True, timeout=280, check=False
     )
     assert done.returncode == 0, f"{command}: {done.stderr}"
 

@@ -52,7 +52,7 @@ def _run_tests(block: Block, console: Console) -> None:
         env=console.environment,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, f"{block.where}: {done.stdout}{done.stderr}"

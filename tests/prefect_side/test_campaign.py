@@ -32,7 +32,7 @@ from esms_connectors.sending.bulk import BulkIncompleteError
 
 
 def result_of(child: subprocess.Popen[str]) -> dict[str, Any]:
-    output, _ = child.communicate(timeout=100)
+    output, _ = child.communicate(timeout=280)
     assert child.returncode == 0
     return dict(json.loads(output.splitlines()[-1]))
 
@@ -312,7 +312,7 @@ def test_a_run_that_is_told_to_end_sends_to_nobody_new(
     wait_until(lambda: gateway.message_count >= 300, 90)
     child.send_signal(signal_number)
     before = gateway.message_count
-    child.communicate(timeout=60)
+    child.communicate(timeout=280)
     server.latency_seconds = 0.0
     # Eight threads have a call each under way, and may begin another one while the signal is on its way.
     assert gateway.message_count - before <= 2 * 8 * 15

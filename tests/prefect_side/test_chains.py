@@ -112,7 +112,7 @@ def test_killed_in_the_fallback_and_run_again(
     gateway.on_call("send_customer_care_sms", strike, when="after")
     children.append(start(asked, tmp_path))
     known.set()
-    _, said = children[0].communicate(timeout=180)
+    _, said = children[0].communicate(timeout=280)
     assert children[0].returncode == -signal.SIGKILL, said
     told = campaign(asked)
     assert ([step["accepted"] for step in told["steps"]], told["chain_complete"]) == ([3, 3], True)

@@ -45,7 +45,8 @@ def test_a_worker_that_slept_until_others_had_finished(
 ) -> None:
     """Stopped with its claims and woken when another worker has sent them and midnight has passed: it sends none."""
     bench = make_bench(ledger_url, people(120), EmulatorConfig(duplicate_window="calendar_day"))
-    bench.chunk_size = 40
+    # What is claimed together leaves within the lease of a second, on a busy machine too.
+    bench.chunk_size = 10 if channel == "customer_care" else 40
     # One connection may do for all calls.
     nth = 1 if moment == CONNECTED else 2
     frozen = bench.start(

@@ -186,7 +186,8 @@ def test_ctrl_c_leaves_a_ledger_that_resumes(ledger_url: str, make_bench: Callab
     assert sender.result["raised"] == "KeyboardInterrupt"
     left = Counter(bench.states().values())
     assert 0 < left["accepted"] < len(bench.recipients)
-    assert set(left) == {"accepted"}
+    # What was claimed and had not left is not sent, and nothing is in doubt.
+    assert set(left) <= {"accepted", "not_sent"}
     bench.server.latency_seconds = 0
     assert bench.send().complete
     bench.check_complete()
