@@ -51,6 +51,9 @@ MAX_ANSWER_BYTES = 64 * 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
 
 
+_DAY_SECONDS = 86_400.0
+
+
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """
@@ -64,8 +67,9 @@ class Timeouts:
     total_seconds: float = 120.0
 
     def __post_init__(self) -> None:
-        if min(self.connect_seconds, self.read_seconds, self.total_seconds) <= 0:
-            raise ConfigurationError("Timeouts must be more than 0 seconds.")
+        # Written so that NaN is refused too.
+        if not all(0 < one <= _DAY_SECONDS for one in (self.connect_seconds, self.read_seconds, self.total_seconds)):
+            raise ConfigurationError("Timeouts are more than 0 seconds, and a day at most.")
 
     @classmethod
     def of(cls, connect_seconds: float | None, read_seconds: float | None) -> Timeouts:
@@ -458,6 +462,8 @@ def _ca_bundle(ca_bundle: str | Path | None, environ: Mapping[str, str]) -> str 
 
 
 def _proxies(base_url: str, proxy: str | None) -> dict[str, str]:
+    if proxy is not None:
+        _check_proxy(proxy)
     if is_loopback(urlsplit(base_url).hostname or ""):
         return {}
     if proxy is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -18,6 +19,7 @@ from typing import NamedTuple
 
 import pendulum
 
+from esms_connectors.gateway.characters import plain_ascii
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.recipients.phones import NarrowFloat, is_narrow
 
@@ -35,6 +37,10 @@ _LIKE_DATE = re.compile(r"[\d\s/.,:\-+TZ]*\d[\d\s/.,:\-+TZ]*")
 _CURRENCY_SIGN = re.compile(r"\s*(?:₫|đ|d|vnđ|vnd|đồng|dong)\.?\s*$|^\s*(?:₫|vnđ|vnd)\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?P<sign>[., \u00a0\u202f'’])\d{3}(?:(?P=sign)\d{3})*")
+# 1.250.000,00 and 1,250.00: two signs tell which is which.
+_GROUPED_AND_PARTED = re.compile(
+    r"(?P<whole>[+-]?\d{1,3}(?P<sign>[., \u00a0\u202f'’])\d{3}(?:(?P=sign)\d{3})*)(?P<rest>(?!(?P=sign))[.,]\d+)"
+)
 _LINK = re.compile(r"(?!(?:javascript|data|file|vbscript):)\S+", re.IGNORECASE)
 
 
@@ -66,8 +72,16 @@ def _date(value: object) -> Typed:
     return _date_text(value) if isinstance(value, str) else _no_date()
 
 
+def _plain_digits(text: str) -> str:
+    """With digits and signs as ASCII has them: wide ones of keyboards for Chinese, those of other scripts."""
+    if text.isascii():
+        return text
+    return "".join(str(unicodedata.decimal(one)) if one.isdecimal() else one for one in plain_ascii(text))
+
+
 @lru_cache(maxsize=4096)
-def _date_text(text: str) -> Typed:
+def _date_text(written: str) -> Typed:
+    text = _plain_digits(written)
     if _ISO_WITH_ZONE.fullmatch(text):
         try:
             return _date(datetime.fromisoformat(text))
@@ -78,7 +92,7 @@ def _date_text(text: str) -> Typed:
         month = _MONTH.fullmatch(text)
         if month is not None and 1 <= int(month["month"]) <= 12:
             return Typed(text)
-        return _no_date() if _LIKE_DATE.fullmatch(text) else Typed(text, doubtful=bool(text))
+        return _no_date() if _LIKE_DATE.fullmatch(text) else Typed(written, doubtful=bool(text))
     try:
         day = date(int(found["year"]), int(found["month"]), int(found["day"]))
         has_time = found["hour"] is not None
@@ -110,7 +124,7 @@ def _currency(value: object) -> Typed:
     if found.reason or not found.text:
         return found
     whole, sign, fraction = found.text.replace(",", ".").partition(".")
-    if sign and len(fraction) == 3 and isinstance(value, str):
+    if sign and len(fraction) == 3 and isinstance(value, str) and len(whole) <= 3:
         return Typed(whole + fraction)  # 1.250 is how Vietnam writes a thousand and a quarter of it
     if fraction.strip("0") or whole.startswith("-"):
         return Typed("", "is no amount of money (digits only, such as 1250000)")
@@ -129,9 +143,11 @@ def _plain_number(value: object, reason: str) -> Typed:
         return Typed(text.rstrip("0").rstrip(".") if "." in text else text)
     if not isinstance(value, str):
         return Typed("", reason)
-    text = value.strip()
+    text = _plain_digits(value).strip()
     if not text:
         return Typed("")
+    if apart := _GROUPED_AND_PARTED.fullmatch(text):
+        return Typed(apart["whole"].replace(apart["sign"], "") + apart["rest"])
     if (grouped := _GROUPED.fullmatch(text)) and (text.count(grouped["sign"]) > 1 or grouped["sign"] not in ".,"):
         return Typed(text.replace(grouped["sign"], ""))
     return Typed(text) if _NUMBER.fullmatch(text) else Typed("", reason)

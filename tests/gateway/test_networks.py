@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import ssl
 import time
 from collections.abc import Callable
@@ -139,6 +140,20 @@ def test_a_proxy_that_cannot_be(proxy: str, words: str, way: str, monkeypatch: p
     with pytest.raises(ConfigurationError, match=words) as caught:
         EsmsClient(KEYS, "https://gw.test", proxy=proxy if way == "argument" else None)
     assert "5ecret" not in str(caught.value)
+
+
+def test_a_proxy_that_cannot_be_is_told_for_this_machine_too() -> None:
+    """None is used for loopback, but whoever tries a block or command with the emulator would learn of it too late."""
+    with pytest.raises(ConfigurationError, match="speaks socks5"):
+        EsmsClient(KEYS, "http://127.0.0.1:1", proxy="socks5://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("seconds", [0, -1, math.nan, math.inf, 1e12])
+def test_a_timeout_that_bounds_nothing(seconds: float) -> None:
+    """Of no length, or of one that no clock reaches: each of the three."""
+    for name in ("connect_seconds", "read_seconds", "total_seconds"):
+        with pytest.raises(ConfigurationError, match="a day at most"):
+            Timeouts(**{name: seconds})
 
 
 @pytest.mark.parametrize("kind", ["rubbish", "der", "key", "empty", "none"])
