@@ -34,7 +34,7 @@ from esms_connectors.cli.settings import (
     read_send_time,
 )
 from esms_connectors.cli.terminal import echo
-from esms_connectors.cli.warehouse import coverage, marts, snapshot
+from esms_connectors.cli.warehouse import coverage, marts, snapshot, statement
 from esms_connectors.gateway.codes import CODES
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.models import Submission
@@ -374,7 +374,7 @@ def demo(folder: str, as_json: bool) -> None:
 
 _GUARD = (stop, resume, suppress, guard)
 _SENDING = (send, send_zns, alert, ledger_commands, reconcile_run, resend, outcomes)
-_SENT_DATA = (pull, report, sql, coverage, marts, snapshot)
+_SENT_DATA = (pull, report, sql, coverage, marts, statement, snapshot)
 _PEOPLE = (find, person, erase, forget)
 for command in (call, *LOOKING, *_SENDING, *_GUARD, *_SENT_DATA, *_PEOPLE):
     esms.add_command(command)

@@ -9,7 +9,7 @@ import click
 from pendulum import DateTime
 from rich.table import Table
 
-from esms_connectors.cli.output import json_option, print_json, print_table
+from esms_connectors.cli.output import csv_option, json_option, print_json, print_separated, print_table
 from esms_connectors.cli.pulling import (
     INTO,
     into_option,
@@ -62,6 +62,60 @@ def marts(address: str | None, copy_dbt: str | None, as_json: bool) -> None:
         print_json({"views": names, "into": place})
         return
     echo("\n".join([f"Views in {place}:", *(f"  {name}" for name in names)]))
+
+
+@click.command("statement")
+@click.argument("month")
+@into_option
+@click.option(
+    "--invoice",
+    "path",
+    metavar="FILE",
+    help="CSV of the invoice: sms_type, messages, amount_vnd. It is kept (esms_invoices), in place of an earlier one.",
+)
+@csv_option
+@json_option
+def statement(month: str, address: str, path: str | None, as_csv: bool, as_json: bool) -> None:
+    """
+    A month as the warehouse has it, by message type, beside the gateway's invoice, with the differences: invoice less
+    statement. Messages of the statement are those with a price. MONTH such as 2026-11.
+
+    Ends with 4 where they differ, or the warehouse lacks days of that month. Creates the views of `esms marts`.
+
+    \b
+    Examples:
+      esms statement 2026-11 --into duckdb:///esms.duckdb
+      esms statement 2026-11 --into postgresql://etl@db/warehouse --invoice invoice.csv
+    """
+    need_columns()
+    from esms_connectors.warehouse import open_warehouse
+    from esms_connectors.warehouse.statement import (
+        STATEMENT_COLUMNS,
+        month_statement,
+        months_gaps,
+        read_invoice,
+        read_month,
+    )
+
+    read_month(month)
+    invoice = None if path is None else read_invoice(path)
+    with open_warehouse(address) as warehouse:
+        lines, gaps, place = month_statement(warehouse, month, invoice), months_gaps(warehouse, month), warehouse.name
+    if as_json:
+        print_json({"month": month, "lines": lines, "gaps": gaps, "into": place})
+    else:
+        rows = [[line[name] for name in STATEMENT_COLUMNS] for line in lines]
+        if as_csv or not sys.stdout.isatty():
+            print_separated(STATEMENT_COLUMNS, rows, csv=as_csv)
+        else:
+            table = Table(*STATEMENT_COLUMNS, box=None, pad_edge=False)
+            for row in rows:
+                table.add_row(*("" if value is None else str(value) for value in row))
+            print_table(table)
+        for gap in gaps:
+            echo(gap, fg="yellow", err=True)
+    if gaps or any(line["agrees"] is False for line in lines):
+        sys.exit(_NOT_COMPLETE)
 
 
 @click.command("coverage")

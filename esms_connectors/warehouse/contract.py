@@ -259,11 +259,12 @@ class Warehouse(abc.ABC):
             f"{self.name} cannot be asked: reports are made from a DuckDB file or PostgreSQL. Load the same days there."
         )
 
-    def create_views(self, views: Mapping[str, str]) -> None:
+    def create_views(self, views: Mapping[str, str], tables: Sequence[GroupedTable] = ()) -> None:
         """
         Create views, or replace those of the same names, all or none.
 
         Args:
+            tables: made before, where they are not there.
             views: name -> query, each after those that it reads.
 
         Raises:

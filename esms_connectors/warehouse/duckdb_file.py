@@ -114,8 +114,10 @@ class DuckDbWarehouse(Warehouse):
     def forget(self, before: datetime, runs: Sequence[str] = ()) -> dict[str, int]:
         return self._in_session(lambda session: forget_rows(session, utc(before), runs), rewritten=True)
 
-    def create_views(self, views: Mapping[str, str]) -> None:
+    def create_views(self, views: Mapping[str, str], tables: Sequence[GroupedTable] = ()) -> None:
         def work(connection: duckdb.DuckDBPyConnection) -> None:
+            for table in tables:
+                connection.execute(table.create)
             for name, query in views.items():
                 with name_is_free(self.name, name, duckdb.CatalogException):
                     connection.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")

@@ -13,6 +13,7 @@ _ARROW = {
     "varchar": pa.string(),
     "integer": pa.int32(),
     "boolean": pa.bool_(),
+    "date": pa.date32(),
     "timestamptz": pa.timestamp("us", "UTC"),
 }
 

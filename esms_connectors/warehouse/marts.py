@@ -18,8 +18,23 @@ from types import MappingProxyType
 
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.warehouse.contract import Warehouse
+from esms_connectors.warehouse.grouped import GroupedTable
+from esms_connectors.warehouse.outcomes import OUTCOMES_TABLE
 
 __all__ = ["copy_dbt_package", "create_marts"]
+
+INVOICES = GroupedTable(
+    "esms_invoices",
+    {
+        "invoice": "varchar",
+        "month": "date",
+        "sms_type": "integer",
+        "messages": "integer",
+        "amount_vnd": "decimal(18, 4)",
+    },
+    "invoice",
+    ("invoice", "sms_type"),
+)
 
 _PACKAGE = files("esms_connectors") / "dbt_esms"
 _SOURCE = re.compile(r"\{\{\s*source\('esms', '(\w+)'\)\s*\}\}")
@@ -50,7 +65,7 @@ def create_marts(warehouse: Warehouse) -> tuple[str, ...]:
         WarehouseError: the database cannot be reached, or refused.
     """
     views = mart_views()
-    warehouse.create_views(views)
+    warehouse.create_views(views, (OUTCOMES_TABLE, INVOICES))
     return tuple(views)
 
 

@@ -159,9 +159,11 @@ class PostgresWarehouse(Warehouse):
     def forget(self, before: datetime, runs: Sequence[str] = ()) -> dict[str, int]:
         return self._in_transaction(lambda session: forget_rows(session, before, runs))
 
-    def create_views(self, views: Mapping[str, str]) -> None:
+    def create_views(self, views: Mapping[str, str], tables: Sequence[GroupedTable] = ()) -> None:
         # Replaced rather than dropped: who was granted a view keeps it.
         def work(session: _PostgresSession) -> None:
+            for table in tables:
+                session.change(table.create)
             for name, query in views.items():
                 with name_is_free(
                     self.name, name, psycopg.errors.WrongObjectType, psycopg.errors.InvalidTableDefinition

@@ -32,9 +32,11 @@ from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.reports.carriers import CARRIERS
 from esms_connectors.reports.words import WORDS
 from esms_connectors.warehouse.contract import COLUMNS, TABLES, Person
-from esms_connectors.warehouse.marts import copy_dbt_package, create_marts, mart_views
+from esms_connectors.warehouse.marts import INVOICES, copy_dbt_package, create_marts, mart_views
 from esms_connectors.warehouse.opening import open_warehouse
+from esms_connectors.warehouse.outcomes import OUTCOMES_TABLE
 
+SENT_AT = datetime(2026, 11, 2, 3, tzinfo=UTC)
 NIGHTLY = ("nightly-2026-11-02 #0123456789ab", "nightly-2026-11-03 #ba9876543210")
 
 
@@ -96,6 +98,24 @@ def test_costs_of_a_month_are_summed_over_the_nights(sql_target: Target) -> None
     assert (zns["messages"], zns["charged"], zns["cost_vnd"], zns["open"]) == (4, 3, Decimal("850.5"), 1)
     assert (zns["cost_delivered_vnd"], zns["cost_not_delivered_vnd"]) == (Decimal("550.5"), 0)
     assert (sms["messages"], sms["cost_vnd"], sms["without_price"]) == (1, None, 1)
+
+
+def test_customers_by_what_became_of_them(sql_target: Target) -> None:
+    """Over all steps of a journey, by the user's own key; a step that reached them is told."""
+    steps = [
+        ("a", 1, True, "failed", 300), ("a", 2, True, "delivered", 900), ("b", 1, True, "failed", 300),
+        ("c", 1, True, "sent", 300), ("d", 1, False, "rejected", None), ("e", 1, False, "unknown", None),
+    ]  # fmt: skip
+    told = [
+        ("march", f"march#{step}", step, key, "zns", "", accepted, state, False, None, "", key, SENT_AT, price)
+        for key, step, accepted, state, price in steps
+    ]
+    sql_target.warehouse.put_group(OUTCOMES_TABLE, "march", told)
+    create_marts(sql_target.warehouse)
+    found = {one["row_key"]: one for one in sql_target.read("esms_customers")}
+    outcomes = {"a": "reached", "b": "not reached", "c": "open", "d": "not sent", "e": "open"}
+    assert {key: one["outcome"] for key, one in found.items()} == outcomes
+    assert (found["a"]["steps"], found["a"]["reached_by_step"], found["a"]["cost_vnd"]) == (2, 2, 1200)
 
 
 def test_delivery_by_day_and_what_failed(sql_target: Target) -> None:
@@ -196,6 +216,8 @@ def test_the_dbt_package_describes_the_tables_as_they_are(tmp_path: Path) -> Non
         table["name"]: (table["description"], {one["name"]: one["description"] for one in table["columns"]})
         for table in source["tables"]
     }
+    beside = {one.name: one for one in (OUTCOMES_TABLE, INVOICES)}
+    assert {name: [*tables.pop(name)[1]] for name in beside} == {name: [*one.types] for name, one in beside.items()}
     assert tables == {name: (TABLES[name], COLUMNS[name]) for name in TABLES}
     models = yaml.safe_load((package / "models" / "models.yml").read_text("utf-8"))["models"]
     assert {one["name"] for one in models} == set(mart_views())
@@ -228,5 +250,5 @@ def test_dbt_builds_the_package(sql_target: Target, tmp_path: Path, request: pyt
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"PASS=(2\d) WARN=0 ERROR=0 SKIP=0", done.stdout), done.stdout
+    assert re.search(r"PASS=(3\d) WARN=0 ERROR=0 SKIP=0", done.stdout), done.stdout
     assert {view: seen(sql_target, view) for view in mart_views()} == mine

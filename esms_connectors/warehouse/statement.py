@@ -1,0 +1,164 @@
+"""A month as the warehouse has it, laid beside the gateway's invoice: differences by message type."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pendulum
+from pendulum import DateTime
+
+from esms_connectors.gateway import machine_clock
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.models import SmsType
+from esms_connectors.gateway.wire import VIETNAM
+from esms_connectors.warehouse.contract import Reader, Warehouse
+from esms_connectors.warehouse.marts import INVOICES, create_marts
+from esms_connectors.warehouse.planning import Clock, last_midnight, missing_spans
+
+INVOICE_COLUMNS = ("sms_type", "messages", "amount_vnd")
+"""Columns of an invoice file."""
+
+STATEMENT_COLUMNS = (
+    "sms_type", "type_name", "messages", "cost_vnd", "without_price", "open", "invoiced_messages", "invoiced_vnd",
+    "messages_difference", "vnd_difference", "agrees",
+)  # fmt: skip
+_STATEMENT = f"""
+SELECT {", ".join(STATEMENT_COLUMNS)} FROM esms_invoice_differences WHERE month = $month ORDER BY sms_type
+"""  # noqa: S608 - names of ours
+_MONTH = re.compile(r"(20\d\d)-(0[1-9]|1[0-2])", re.ASCII)
+_AMOUNT = re.compile(r"-?\d{1,14}(\.\d{1,4})?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceLine:
+    """What an invoice charges for one message type: so many messages, an amount in VND."""
+
+    sms_type: int
+    messages: int
+    amount_vnd: Decimal
+
+
+def month_statement(
+    warehouse: Warehouse, month: str, invoice: Sequence[InvoiceLine] | None = None
+) -> list[dict[str, Any]]:
+    """
+    One line a message type, by `STATEMENT_COLUMNS`; differences are those of the invoice less the statement, and
+    nothing without an invoice. Creates the views of `create_marts`.
+
+    Args:
+        month: in Vietnam, such as 2026-11.
+        invoice: put in place of the one that the warehouse has of that month; None keeps it.
+
+    Raises:
+        InvalidRequestError: no month. ConfigurationError: nothing was loaded, or it is no database.
+        WarehouseError: the database said no.
+    """
+    first = read_month(month)
+    create_marts(warehouse)
+    if invoice is not None:
+        rows = [(month, first, one.sms_type, one.messages, one.amount_vnd) for one in invoice]
+        warehouse.put_group(INVOICES, month, rows)
+
+    def work(reader: Reader) -> list[dict[str, Any]]:
+        return [dict(zip(STATEMENT_COLUMNS, row, strict=True)) for row in reader.read(_STATEMENT, month=first)]
+
+    return warehouse.ask(work)
+
+
+def months_gaps(warehouse: Warehouse, month: str, *, now: Clock = machine_clock.now) -> list[str]:
+    """What the statement of a month lacks, a line each: windows of it that are owed, or were never loaded."""
+    first = pendulum.instance(datetime.combine(read_month(month), time()), tz=VIETNAM)
+    end = min(first.add(months=1), last_midnight(now()))
+    loads = [load for load in warehouse.loads() if load.window.start < end]
+    told = []
+    for sms_type in sorted({int(load.window.sms_type) for load in loads}):
+        own = [load for load in loads if load.window.sms_type == sms_type]
+        missing = [
+            (max(start, first), until)
+            for start, until in missing_spans(own, sms_type, end.in_timezone("UTC"), now().in_timezone("UTC"))
+            if until > first
+        ]
+        begun = min(load.window.start for load in own)
+        if begun > first:
+            missing.insert(0, (first, begun))
+        told += [f"not loaded: type {sms_type}, {_day(start)} to {_day(until)} in Vietnam" for start, until in missing]
+    return told
+
+
+def _day(moment: DateTime) -> str:
+    return moment.in_timezone(VIETNAM).format("YYYY-MM-DD HH:mm")
+
+
+def read_month(text: str) -> date:
+    """
+    The first day of a month.
+
+    Raises:
+        InvalidRequestError: something else.
+    """
+    found = _MONTH.fullmatch(text)
+    if found is None:
+        raise InvalidRequestError(f"A month is written such as 2026-11, not {text!r}.", field="month")
+    return date(int(found[1]), int(found[2]), 1)
+
+
+def read_invoice(path: str | Path) -> list[InvoiceLine]:
+    """
+    An invoice as CSV in UTF-8 with the columns sms_type (a number, or a name such as zns), messages, amount_vnd; others
+    are left alone.
+
+    Raises:
+        InvalidRequestError: the file cannot be read, or a value cannot be; names the line.
+    """
+    try:
+        with Path(path).open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = [name for name in INVOICE_COLUMNS if name not in (reader.fieldnames or ())]
+            if missing:
+                raise InvalidRequestError(
+                    f"{path} has no column {missing[0]}: an invoice has {', '.join(INVOICE_COLUMNS)}.", field="invoice"
+                )
+            lines = list(_lines(path, reader))
+    except OSError as error:
+        problem = error.strerror or type(error).__name__
+    except (UnicodeError, csv.Error):
+        problem = "it is no CSV in UTF-8"
+    else:
+        return lines
+    raise InvalidRequestError(f"{path} cannot be read: {problem}.", field="invoice")
+
+
+def _lines(path: str | Path, reader: csv.DictReader[str]) -> Iterator[InvoiceLine]:
+    types = {one.name.casefold(): int(one) for one in SmsType} | {str(int(one)): int(one) for one in SmsType}
+    seen: set[int] = set()
+    for row in reader:
+        values = {name: (row[name] or "").strip() for name in INVOICE_COLUMNS}
+        line = InvoiceLine(
+            types.get(values["sms_type"].casefold(), 0),
+            int(values["messages"]) if re.fullmatch(r"\d{1,9}", values["messages"], re.ASCII) else -1,
+            _amount(values["amount_vnd"]),
+        )
+        known: Mapping[str, bool] = {
+            "sms_type": line.sms_type > 0 and line.sms_type not in seen,
+            "messages": line.messages >= 0,
+            "amount_vnd": not line.amount_vnd.is_nan(),
+        }
+        for name, good in known.items():
+            if not good:
+                about = "a message type, each once" if name == "sms_type" else "a plain number, such as 1250000"
+                raise InvalidRequestError(
+                    f"{path}, line {reader.line_num}, {name}: {values[name]!r} is not {about}.", field="invoice"
+                )
+        seen.add(line.sms_type)
+        yield line
+
+
+def _amount(text: str) -> Decimal:
+    return Decimal(text) if _AMOUNT.fullmatch(text) else Decimal("nan")

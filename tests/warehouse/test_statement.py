@@ -1,0 +1,96 @@
+"""A month beside the gateway's invoice: what differs is listed, by message type, on both databases."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pendulum
+import pytest
+from targets import DELIVERED, FAILED, NEXT_WINDOW, PLANNED, SENT, WINDOW, Target, merge, row
+
+from esms_connectors import ConfigurationError, InvalidRequestError
+from esms_connectors.warehouse import open_warehouse
+from esms_connectors.warehouse.statement import InvoiceLine, month_statement, months_gaps, read_invoice
+
+MONTH = "2026-11"
+
+
+def filled(target: Target) -> None:
+    """Two ZNS with a price, one that is free, one that has no price yet; the day of WINDOW only."""
+    rows = [row(1, DELIVERED), row(2, FAILED, price_vnd=Decimal(0)), row(3, SENT, price_vnd=Decimal("250.5"))]
+    merge(target, [*rows, row(4, SENT, price_vnd=None)])
+
+
+def test_a_month_that_agrees_and_one_that_does_not(sql_target: Target) -> None:
+    """To the last dong; a type that only one of the two knows is a difference; a new invoice replaces it."""
+    filled(sql_target)
+    price = row(1)["price_vnd"]
+    [alone] = month_statement(sql_target.warehouse, MONTH)
+    assert (alone["messages"], alone["cost_vnd"], alone["without_price"]) == (2, price + Decimal("250.5"), 1)
+    assert (alone["invoiced_vnd"], alone["vnd_difference"], alone["agrees"]) == (None, None, None)
+    same = InvoiceLine(25, 2, price + Decimal("250.5"))
+    [agreed] = month_statement(sql_target.warehouse, MONTH, [same])
+    assert (agreed["agrees"], agreed["messages_difference"], agreed["vnd_difference"]) == (True, 0, 0)
+    lines = month_statement(
+        sql_target.warehouse, MONTH, [InvoiceLine(2, 10, Decimal(5000)), InvoiceLine(25, 3, same.amount_vnd + 1)]
+    )
+    told = [(one["sms_type"], one["messages_difference"], one["vnd_difference"], one["agrees"]) for one in lines]
+    assert told == [(2, 10, 5000, False), (25, 1, 1, False)]
+    assert month_statement(sql_target.warehouse, MONTH) == lines
+    assert month_statement(sql_target.warehouse, "2026-10") == []
+    [missing] = month_statement(sql_target.warehouse, MONTH, [InvoiceLine(25, 0, Decimal(0))])
+    assert missing["messages_difference"] == -2
+
+
+def test_what_the_month_lacks_is_told(sql_target: Target) -> None:
+    """From its first day, also where the first load came later; a day that is not over is not missing."""
+    filled(sql_target)
+    merge(sql_target, [row(9, DELIVERED, NEXT_WINDOW)], window=NEXT_WINDOW, minute=1)
+    now = PLANNED.add(hours=2)
+    first, day = (
+        "not loaded: type 25, 2026-11-01 00:00 to 2026-11-02 00:00 in Vietnam",
+        "not loaded: type 25, 2026-11-04 00:00 to 2026-11-05 00:00 in Vietnam",
+    )
+    assert months_gaps(sql_target.warehouse, MONTH, now=lambda: now) == [first, day]
+    later = months_gaps(sql_target.warehouse, MONTH, now=lambda: now.add(days=60))
+    assert later == [first, day.replace("2026-11-05", "2026-12-01")]
+    assert WINDOW.start == pendulum.datetime(2026, 11, 2, tz="Asia/Ho_Chi_Minh")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("sms_type,messages\n2,1\n", "has no column amount_vnd"),
+        ("sms_type,messages,amount_vnd\n2,1,1\n99,1,1\n", "line 3, sms_type: '99'"),
+        ("sms_type,messages,amount_vnd\n2,1,1\ncustomer_care,1,1\n", "each once"),
+        ("sms_type,messages,amount_vnd\n2,one,1\n", "line 2, messages: 'one'"),
+        ("sms_type,messages,amount_vnd\n2,1,1.250.000\n", "line 2, amount_vnd: '1.250.000'"),
+        ("sms_type,messages,amount_vnd\n2,1\n", "line 2, amount_vnd: ''"),
+    ],
+)
+def test_an_invoice_that_cannot_be_is_one_line(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "invoice.csv"
+    path.write_text(text, "utf-8")
+    with pytest.raises(InvalidRequestError) as error:
+        read_invoice(path)
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_invoice_is_read_with_names_and_a_mark_of_excel(tmp_path: Path) -> None:
+    path = tmp_path / "invoice.csv"
+    path.write_text("sms_type,what,messages,amount_vnd\nZNS,x,2,550.5\n2,y,0,0\n", "utf-8-sig")
+    assert read_invoice(path) == [InvoiceLine(25, 2, Decimal("550.5")), InvoiceLine(2, 0, Decimal(0))]
+    with pytest.raises(InvalidRequestError, match="cannot be read: No such file"):
+        read_invoice(tmp_path / "slip.csv")
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InvalidRequestError, match="no CSV in UTF-8"):
+        read_invoice(path)
+
+
+def test_months_and_places_that_cannot_be(sql_target: Target, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequestError, match="such as 2026-11"):
+        month_statement(sql_target.warehouse, "11/2026")
+    with open_warehouse(tmp_path) as warehouse, pytest.raises(ConfigurationError, match="has no views"):
+        month_statement(warehouse, MONTH)
