@@ -16,7 +16,7 @@ from esms_connectors.warehouse.dlt_destination import DltWarehouse
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     # Tests of one target have a `target` of their own.
     if "target" in metafunc.fixturenames and not hasattr(metafunc.module, "target"):
-        rules = RULES if metafunc.module.__name__ == "test_warehouse_merge" else {}
+        rules = RULES if metafunc.module.__name__ in ("test_warehouse_merge", "test_merge_refused") else {}
         test = metafunc.function.__name__
         metafunc.parametrize("target", [one for one in TARGETS if test in rules.get(one, {test})], indirect=True)
 
