@@ -15,7 +15,6 @@ import sqlite3
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +25,6 @@ from esms_connectors.ledger import Ledger
 from esms_connectors.ledger.row_rules import RowRules
 from esms_connectors.ledger.rows import LedgerRow
 
-FILL = 200_000
 NOW = pendulum.datetime(2024, 5, 15, 12, tz="Asia/Ho_Chi_Minh")
 EARLIER = int(NOW.subtract(days=30).timestamp() * 1000)
 YESTERDAY = int(NOW.subtract(hours=20).timestamp() * 1000)
@@ -52,15 +50,7 @@ def phone_of(number: int) -> str:
 
 def fill(path: Path, rows: int, suppressed: int) -> None:
     """Settled rows of earlier runs that count for caps, and phones on the list."""
-
-    def sent(first: int, count: int) -> Iterator[tuple[object, ...]]:
-        for number in range(first, first + count):
-            # As hashes are: in no order.
-            request_id = f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}{number:024x}"
-            arrived = YESTERDAY if number % 100 == 0 else EARLIER
-            phone, run_key = phone_of(number * 7919), f"run-{number // 100_000}"
-            yield request_id, run_key, phone, number, phone, "0" * 40, EARLIER, EARLIER, arrived
-
+    numbers = "WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < :last)"
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA synchronous = OFF")
         database.execute("PRAGMA cache_size = -500000")
@@ -69,19 +59,21 @@ def fill(path: Path, rows: int, suppressed: int) -> None:
         ).fetchall()
         for name, _ in indexes:
             database.execute(f"DROP INDEX {name}")
-        for first in range(0, rows, FILL):
-            database.executemany(
-                "INSERT INTO esms_sends (request_id, run_key, row_key, line, phone, payload_hash, chunk, state, "
-                "generation, in_doubt, duplicate, lease_until_ms, first_attempt_ms, updated_ms, message_class, "
-                "arrives_ms) VALUES (?, ?, ?, ?, ?, ?, '1', 'accepted', 0, 0, 0, 0, ?, ?, 'advertising', ?)",
-                sent(first, min(FILL, rows - first)),
-            )
-            database.commit()
+        # Request ids in their order, over all that a hash may be: what is claimed later falls anywhere among them.
+        database.execute(
+            "INSERT INTO esms_sends (request_id, run_key, row_key, line, phone, payload_hash, chunk, state, "
+            "generation, in_doubt, duplicate, lease_until_ms, first_attempt_ms, updated_ms, message_class, arrives_ms) "
+            f"{numbers} SELECT printf('%010x%030x', n * :step, n), 'run-' || (n / 100000), n, n, "
+            "printf('09%08d', n * 7919 % 100000000), printf('%040x', n), '1', 'accepted', 0, 0, 0, 0, "
+            ":earlier, :earlier, 'advertising', CASE WHEN n % 100 = 0 THEN :yesterday ELSE :earlier END FROM numbers",
+            {"last": rows - 1, "step": 2**40 // rows, "earlier": EARLIER, "yesterday": YESTERDAY},
+        )
         for _, statement in indexes:
             database.execute(statement)
-        database.executemany(
-            "INSERT INTO esms_suppressed (phone, phones, reason, source, added_ms) VALUES (?, 'plain', 'r', 's', 0)",
-            ((phone_of(number * 97),) for number in range(suppressed)),
+        database.execute(
+            "INSERT OR IGNORE INTO esms_suppressed (phone, phones, reason, source, added_ms) "
+            f"{numbers} SELECT printf('09%08d', n * 97 % 100000000), 'plain', 'r', 's', 0 FROM numbers",
+            {"last": suppressed - 1},
         )
 
 

@@ -92,6 +92,13 @@ def person(
         raise InvalidRequestError("--out takes files that end in .json or .html.", field="out")
     with open_ledger(ledger_url, create=False) as ledger, _warehouses(_given(addresses)) as warehouses:
         record = gather_person(ledger, warehouses, phone, phone_privacy(phones), zalo_user_id=zalo_user_id)
+    for place in record.not_asked:
+        echo(
+            f"{place} was not asked: only DuckDB files and PostgreSQL can be. It may hold more: look for the phone in "
+            "its table esms_sent_messages with the tools of the place, or load the same days into a DuckDB file.",
+            err=True,
+            fg="yellow",
+        )
     written = [
         put_file(target, render_person(record, suffix).encode())
         for target, suffix in zip(targets, suffixes, strict=True)
@@ -266,6 +273,14 @@ def forget(
     for folder, _ in folders:
         if not folder.is_dir():
             raise InvalidRequestError(f"There is no folder {folder}.", field="rejects")
+    with _warehouses(_given(addresses)) as warehouses:
+        for warehouse in warehouses:
+            if not warehouse.forgets_by_age:
+                raise InvalidRequestError(
+                    f"{warehouse.name} does not forget by age, only DuckDB files and PostgreSQL do. Nothing was taken "
+                    "out anywhere: remove what is older there with the tools of the place, and leave it out here.",
+                    field="into",
+                )
     if not yes and not click.confirm(f"Take everybody out of what is older than {before:%Y-%m-%d}?", err=True):
         raise click.Abort
     removed: dict[str, dict[str, int]] = {}

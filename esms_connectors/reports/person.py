@@ -37,11 +37,13 @@ class PersonRecord:
         name: the phone, or the Zalo user id.
         made_at: aware.
         places: name of the ledger or warehouse -> what it holds -> rows, each by column.
+        not_asked: warehouses that cannot be asked, which may hold more.
     """
 
     name: str
     made_at: datetime
     places: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]
+    not_asked: Sequence[str] = ()
 
     @property
     def rows(self) -> int:
@@ -49,7 +51,10 @@ class PersonRecord:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: plain values, times in the zone of Vietnam."""
-        return {"person": self.name, "made_at": plain(self.made_at), "places": plain(self.places)}
+        return {
+            "person": self.name, "made_at": plain(self.made_at), "places": plain(self.places),
+            "not_asked": list(self.not_asked),
+        }  # fmt: skip
 
 
 def gather_person(
@@ -70,7 +75,7 @@ def gather_person(
 
     Raises:
         InvalidRequestError: no Vietnamese mobile number, or the ledger keeps phones with another secret.
-        ConfigurationError: a warehouse keeps phones another way, or cannot be asked.
+        ConfigurationError: a warehouse keeps phones another way, or nothing was ever loaded into it.
     """
     places, rows = {}, []
     if ledger is not None:
@@ -78,10 +83,14 @@ def gather_person(
         entry = [held["suppressed"]] if held["suppressed"] else []
         places[ledger.name] = {"messages": held["messages"], "suppressed": entry, "counted": held["counted"]}
         rows = [(one["run_key"], one["row_key"]) for one in held["messages"]]
+    not_asked = []
     for warehouse in warehouses:
+        if not warehouse.can_be_asked:
+            not_asked.append(warehouse.name)
+            continue
         places[warehouse.name] = person_in(warehouse, phone, privacy, zalo_user_id=zalo_user_id, rows=rows)
     made_at = machine_clock.machine_time() if now is None else now
-    return PersonRecord(person_name(phone, zalo_user_id), made_at, places)
+    return PersonRecord(person_name(phone, zalo_user_id), made_at, places, not_asked)
 
 
 def render_person(record: PersonRecord, suffix: str) -> str:

@@ -248,6 +248,16 @@ class Warehouse(abc.ABC):
             "the place."
         )
 
+    @property
+    def can_be_asked(self) -> bool:
+        """Whether `ask` works there at all."""
+        return type(self).ask is not Warehouse.ask
+
+    @property
+    def forgets_by_age(self) -> bool:
+        """Whether `forget` works there at all."""
+        return type(self).forget is not Warehouse.forget
+
     def ask(self, work: Callable[[Reader], _T]) -> _T:
         """
         Run `work`, which may only read, on what was last committed; it sees nothing of loads that go on meanwhile.

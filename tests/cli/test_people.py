@@ -75,6 +75,23 @@ def test_mistakes_are_one_line(run: Run, into: str, tmp_path: Path) -> None:
     assert asked.returncode == 130
 
 
+def test_a_warehouse_that_cannot_be_asked_is_told_of(run: Run, into: str, tmp_path: Path) -> None:
+    """The others are; and nothing is forgotten anywhere before all of them can."""
+    files = str(tmp_path / "folder")
+    page = tmp_path / "page.html"
+    told = run("person", SOMEBODY, "--into", into, "--into", files, "--json", "--out", str(page))
+    assert told.returncode == 0, told.stderr
+    assert "was not asked: only DuckDB files and PostgreSQL can be" in told.stderr
+    record = json.loads(told.stdout)
+    assert [Path(one).name for one in record["not_asked"]] == ["folder"]
+    assert len(record["places"]) == 2
+    assert "folder" in page.read_text("utf-8")
+    before = run("person", SOMEBODY, "--json").stdout
+    asked = run("forget", "--older-than", "400d", "--into", into, "--into", files, "--yes")
+    assert_one_clear_line(asked, 2, "does not forget by age")
+    assert json.loads(run("person", SOMEBODY, "--json").stdout)["places"] == json.loads(before)["places"]
+
+
 def test_who_is_erased_is_off_the_list_unless_told(run: Run, into: str) -> None:
     kept = run("erase", "--phone", SOMEBODY, "--into", into, "--keep-suppressed", "--yes")
     assert (kept.returncode, "1 erased" in kept.stdout, "off the" in kept.stdout) == (0, True, False), kept.stderr
