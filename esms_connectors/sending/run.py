@@ -99,6 +99,7 @@ class Run:
     _doubt: Doubt = field(init=False)
     _silence: SilenceBreaker = field(init=False)
     _watch: Watch = field(init=False)
+    _in_doubt: bool = False
     _reported_at: float = 0.0
     _logged_at: float = 0.0
 
@@ -259,7 +260,8 @@ class Run:
             self._lease.end()
 
     def _read_and_send(self, *, first: bool, only: list[Recipient] | None = None) -> None:
-        if not self.channel.client.clock.told and self.ledger.has_doubt(self.run_key):
+        self._in_doubt = self.ledger.has_doubt(self.run_key)
+        if self._in_doubt:
             self.channel.client.learn_time()
         running: set[Future[None]] = set()
         with ThreadPoolExecutor(self.threads, thread_name_prefix="esms-send") as pool:
@@ -348,10 +350,11 @@ class Run:
         if self.stopped_by is not None:
             self._count(not_tried=len(recipients))
             return
-        left = recipients
+        # Rows in doubt that a rule holds back are not even claimed: nothing is concluded about a row soon after that.
+        left = [*self._unsettled(recipients)] if self._in_doubt and not self.channel.frozen else recipients
         try:
             self._watch.wait_for_turn(left, lambda: self.stopped_by is not None)
-            channel = self._watch.look(left[0].row_key)
+            channel = self._watch.look(recipients[0].row_key)
             while left:
                 left = self._claim_and_send(number, left, channel)
         except GuardStopError as stop:
@@ -369,8 +372,7 @@ class Run:
         Raises:
             GuardStopError: the rows would exceed a budget.
         """
-        rows = [self._watch.row(recipient) for recipient in recipients]
-        frozen = self.channel.frozen
+        rows, frozen = [self._watch.row(recipient) for recipient in recipients], self.channel.frozen
         repeat = times.told and self._doubt.repeats
         try:
             found = self.ledger.claim(
@@ -421,8 +423,6 @@ class Run:
             channel = self._watch.look(recipients[0].row_key)
         except GuardStopError as stop:
             self._stop(stop)
-            channel = None
-        if channel is None:
             self.ledger.give_back(claims, worker=self.worker)
             return ChunkOutcome([Settlement(claim.request_id, SendState.NOT_SENT) for claim in claims])
         outcome = self._send_claimed(claims, recipients, times, channel)

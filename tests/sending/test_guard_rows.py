@@ -132,6 +132,11 @@ def test_rows_in_doubt_stay_so_in_plan_and_run(make_bench: Callable[..., Bench],
     left = {row["row_key"] for row in bench.books.rows("now", SendState.UNKNOWN, SendState.HELD)}
     assert left == {*doubtful}
     assert not result.complete
+    # Nor are they touched: what is looked up is concluded about when nobody was at it for a while.
+    touched = [row["updated_ms"] for row in bench.books.rows("now", SendState.UNKNOWN, SendState.HELD)]
+    bench.clock.move(600)
+    case.campaign("now", phones).send()
+    assert [row["updated_ms"] for row in bench.books.rows("now", SendState.UNKNOWN, SendState.HELD)] == touched
     assert set(bench.gateway.deliveries_by_phone().values()) == {1}
 
 
