@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from csv import writer as csv_writer
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any, NoReturn
 
 import click
@@ -47,6 +48,7 @@ Exit codes, for scripts:
 """
 _OUTPUT_LOST = 6
 NOT_GOOD = 2
+_EXACT = 1e15  # above, a float has no digits for ones
 _TSV = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r"}
 
 
@@ -175,11 +177,19 @@ def _fail(error: EsmsError) -> NoReturn:
 
 
 def print_json(value: object) -> None:
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = json.dumps(value, ensure_ascii=False, default=_as_json)
     if not text.isprintable():
         # JSON leaves some control characters of terminals as they are (U+009B); outside of texts there are none.
         text = "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)
     echo(text)
+
+
+def _as_json(value: object) -> Any:
+    """A decimal as a number where that keeps it; all others as text."""
+    if isinstance(value, Decimal) and value.is_finite():
+        number = int(value) if value == value.to_integral_value() else float(value)
+        return number if number == value else str(value)
+    return str(value)
 
 
 def remember_json(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
@@ -202,19 +212,37 @@ def print_separated(names: Sequence[str], rows: Iterable[Sequence[Any]], *, csv:
     """
     if not names:
         return
+    lines = ([_in_one_form(value) for value in row] for row in until_closed(rows))
     if csv:
         writer = csv_writer(sys.stdout, lineterminator="\n")
         writer.writerow(names)
-        writer.writerows(until_closed(rows))
+        writer.writerows(lines)
         return
-    for row in (names, *until_closed(rows)):
+    for row in (names, *lines):
         echo("\t".join("" if value is None else printable(str(value).translate(_TSV)) for value in row))
 
 
+def _in_one_form(value: Any) -> Any:
+    """Numbers without zeros behind the point, wherever they come from; what has parts as JSON."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return int(value)
+    if isinstance(value, Decimal) and value.is_finite():
+        text = f"{value:f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    if isinstance(value, dict | list | tuple):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return value
+
+
 def print_table(table: Table) -> None:
-    """A table; in a pipe nothing of it is cut or folded."""
+    """A table; in a pipe nothing of it is cut or folded, and no line ends in blanks."""
     console = Console()
-    if not console.is_terminal:
-        # Rich takes no width from `print` that is more than the console's own.
-        console = Console(width=100_000)
-    console.print(table, crop=False, no_wrap=True, overflow="ignore")
+    if console.is_terminal:
+        console.print(table, crop=False, no_wrap=True, overflow="ignore")
+        return
+    # Rich takes no width from `print` that is more than the console's own.
+    console = Console(width=100_000)
+    with console.capture() as printed:
+        console.print(table, crop=False, no_wrap=True, overflow="ignore")
+    for line in printed.get().splitlines():
+        echo(line.rstrip())

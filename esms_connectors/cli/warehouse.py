@@ -254,13 +254,23 @@ def _as_difference(one: WindowDifference) -> dict[str, Any]:
 
 
 def _show(found: list[TypeCoverage], differing: list[WindowDifference], compared: int | None) -> None:
-    table = Table("type", "since", "windows", "rows", "owed", "not closed", "with open rows", "missing", box=None)
+    names = ("type", "since", "windows", "rows", "owed", "not closed", "with open rows", "missing")
     never = [one.sms_type for one in found if one.first is None]
-    for one in found:
-        if one.first is not None:
-            counts = (one.windows, one.rows, one.owed, one.not_closed, one.open_windows, len(one.missing))
-            table.add_row(str(one.sms_type), _time(one.first), *(f"{count:,}" for count in counts))
-    print_table(table)
+    rows = [
+        (
+            *(int(one.sms_type), _time(one.first)),
+            *(one.windows, one.rows, one.owed, one.not_closed, one.open_windows, len(one.missing)),
+        )
+        for one in found
+        if one.first is not None
+    ]
+    if sys.stdout.isatty():
+        table = Table(*names, box=None)
+        for kind, since, *counts in rows:
+            table.add_row(str(kind), since, *(f"{count:,}" for count in counts))
+        print_table(table)
+    else:
+        print_separated(names, rows, csv=False)
     if never:
         echo(f"never loaded: type {', '.join(map(str, never))}")
     gaps = [(one.sms_type, *span) for one in found for span in one.missing]

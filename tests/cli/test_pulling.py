@@ -341,6 +341,16 @@ def test_sql_gives_values_whole_in_a_pipe(run: Run, pulled: str) -> None:
     """Nothing is cut, padded or folded; what would part a value is escaped, nothing is an empty field."""
     query = "select repeat('x', 5000) a, 'b' || chr(9) || 'c' || chr(10) || 'd\\e' b, null c"
     assert run("sql", query, "--into", pulled).stdout == f"a\tb\tc\n{'x' * 5000}\tb\\tc\\nd\\\\e\t\n"
+    header = run("coverage", "--into", pulled).stdout.splitlines()[0]
+    assert header == "type\tsince\twindows\trows\towed\tnot closed\twith open rows\tmissing"
+
+
+def test_numbers_have_one_form(run: Run, pulled: str) -> None:
+    """Whatever type of the database they come from; parts as JSON."""
+    query = "select 300::decimal(18,4) a, 2.50::decimal(9,2) b, 300::double c, 0.5::double d, {'k': 'ế'} e, [1, 2] f"
+    assert run("sql", query, "--into", pulled).stdout.splitlines()[1] == '300\t2.5\t300\t0.5\t{"k": "ế"}\t[1, 2]'
+    [row] = json.loads(run("sql", query, "--into", pulled, "--json").stdout)
+    assert row == {"a": 300, "b": 2.5, "c": 300, "d": 0.5, "e": {"k": "ế"}, "f": [1, 2]}
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
