@@ -174,6 +174,9 @@ _PACKAGES = {
     "snowflake": "snowflake-sqlalchemy",
     "clickhouse": "clickhouse-connect",
     "oracle": "oracledb",
+    "redshift": "sqlalchemy-redshift redshift-connector",
+    "trino": "'trino[sqlalchemy]'",
+    "databricks": "databricks-sqlalchemy",
 }
 
 
@@ -190,8 +193,13 @@ def _engine(sqlalchemy: Any, url: Any) -> Any:
     try:
         return sqlalchemy.create_engine(_with_driver(url))
     except sqlalchemy.exc.NoSuchModuleError:
-        if isinstance(url, str) and is_database_address(url):
-            raise _no_driver(url, url.partition("://")[0]) from None
+        scheme = str(url).partition("://")[0]
+        if is_database_address(f"{scheme}://"):
+            raise _no_driver(url, scheme) from None
+        raise InvalidRequestError(
+            f"SQLAlchemy knows no {scheme}:// here: install the package that brings it, or correct the address.",
+            field="source",
+        ) from None
     except (ValueError, TypeError, sqlalchemy.exc.ArgumentError):
         pass  # their words quote the URL
     raise InvalidRequestError(

@@ -166,6 +166,8 @@ def test_an_address_that_is_no_database() -> None:
         with pytest.raises(InvalidRequestError) as caught:
             list(read_recipients(source, NAME))
         assert "pa55word" not in str(caught.value) + repr(source)
+        # The password of such an address is not what is wrong with it.
+        assert ("SQLAlchemy knows no klingon://" in str(caught.value)) == url.startswith("klingon")
 
 
 def test_a_missing_driver_is_named() -> None:

@@ -161,6 +161,7 @@ def test_what_duckdb_cannot_read(shop: Path, url: str, query: str, words: str) -
         ("mysql+mysqldb://u:5ecret@h/d", r"for mysql:// pip install 'esms-connectors\[mysql\]'"),
         ("mssql+pyodbc://u:5ecret@h/d", "for mssql:// pip install pyodbc"),
         ("bigquery://project/data", r"for bigquery:// pip install 'esms-connectors\[bigquery\]'"),
+        ("redshift+psycopg2://u:5ecret@h/d", "for redshift:// pip install sqlalchemy-redshift"),
         ("snowflake://u:5ecret@h/d", "for snowflake:// pip install snowflake-sqlalchemy"),
         ("postgresql+psycopg2://u:5ecret@h/d", r"for postgresql:// pip install 'esms-connectors\[postgres\]'"),
     ],
