@@ -239,7 +239,7 @@ class Run:
         self._read_and_send(first=False)
 
     def _forget_reading(self) -> None:
-        self.counters.busy = self.counters.unknown = self.counters.held = 0
+        self.counters.busy = self.counters.unknown = self.counters.held = self.counters.not_sent = 0
         self.counters.settled_before = self.counters.done = 0
         # What this call has settled so far is found settled now.
         self.counters.accepted_before = -self.counters.accepted

@@ -171,3 +171,16 @@ def test_wrong_keys_keep_the_request_id(ledger_url: str, make_bench: Callable[..
     assert bench.send().complete
     assert {row["generation"] for row in bench.books.rows(bench.run_key)} == {0}
     bench.check_complete()
+
+
+def test_what_was_not_sent_is_counted_once_however_often_it_is_read(
+    sqlite_url: str, make_bench: Callable[..., Bench]
+) -> None:
+    """One row in doubt makes the call read again; the others are refused for their pace in each reading."""
+    bench = make_bench(sqlite_url, people(4))
+    lost = range(1, bench.attempts + 1)
+    bench.gateway.faults.add(CARE, drop_after(), calls=[*lost])
+    bench.gateway.faults.add(CARE, code("160"), calls=[*range(lost.stop, 1000)])
+    summary = bench.send_sms(threads=1)
+    assert (summary.run.unknown, summary.run.not_sent) == (1, 3)
+    assert (summary.counters.unknown, summary.counters.not_sent) == (1, 3)
