@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -32,17 +33,32 @@ def full(
     """Request ids of the rows whose phone has had its messages; `records` as in `row_checks.held_back`."""
     if rules.cap is None or rules.message_class is None:
         return []
-    given = database.given(request_id="text", phone="text", more="int")
-    statement = sa.text(f"SELECT request_id FROM {given} WHERE {_OTHERS} + given.more >= :most")  # noqa: S608
     arrives, span = milliseconds(rules.arrives), rules.cap_hours * 3_600_000
     parameters = {
-        "rows": json.dumps([{"more": 0, **one} for one in records]),
+        # What the statement asks for and no more: it is read for each row of each call.
+        "rows": json.dumps([[one["request_id"], one["phone"], one.get("more", 0)] for one in records]),
         "class": rules.message_class,
         "after": arrives - span,
         "before": arrives + span,
         "most": rules.cap,
     }
-    return list(connection.execute(statement, parameters).scalars())
+    return list(connection.execute(_full(database.postgresql), parameters).scalars())
+
+
+@functools.cache
+def _full(postgresql: bool) -> sa.TextClause:
+    """Made once: a text is read for its parameters each time it is made."""
+    if postgresql:
+        given = (
+            "(SELECT one ->> 0 AS request_id, one ->> 1 AS phone, CAST(one ->> 2 AS bigint) AS more "
+            "FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS listed(one)) AS given"
+        )
+    else:
+        given = (
+            "(SELECT value ->> 0 AS request_id, value ->> 1 AS phone, value ->> 2 AS more "
+            "FROM json_each(:rows)) AS given"
+        )
+    return sa.text(f"SELECT request_id FROM {given} WHERE {_OTHERS} + given.more >= :most")  # noqa: S608
 
 
 class Contacts:

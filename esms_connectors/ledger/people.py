@@ -35,9 +35,9 @@ _NAMED = (
 )
 # For a cap: rows of runs, and messages outside of runs.
 _COUNTED = """
-SELECT message_class, arrives_ms FROM esms_sends WHERE phone = :phone AND message_class IS NOT NULL
+SELECT run_key, message_class, arrives_ms FROM esms_sends WHERE phone = :phone AND message_class IS NOT NULL
     AND state NOT IN ('rejected', 'not_sent')
-UNION ALL SELECT message_class, arrives_ms FROM esms_contacts WHERE phone = :phone ORDER BY arrives_ms
+UNION ALL SELECT NULL, message_class, arrives_ms FROM esms_contacts WHERE phone = :phone ORDER BY arrives_ms
 """
 _COUNT_SETTLED = (
     "SELECT count(*) FROM esms_sends WHERE phone = :phone AND message_class IS NOT NULL AND state = 'accepted'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,9 +18,12 @@ from esms_connectors.ledger.row_rules import OverBudgetError
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-_ADD = (
+_ADD = sa.text(
     "INSERT INTO esms_spent AS old (scope, key, vnd) VALUES (:scope, :key, :vnd) "
     "ON CONFLICT (scope, key) DO UPDATE SET vnd = old.vnd + excluded.vnd"
+)
+_SUMS = sa.text(
+    "SELECT scope, vnd FROM esms_spent WHERE (scope = 'run' AND key = :run_key) OR (scope = 'month' AND key = :month)"
 )
 
 
@@ -50,16 +54,13 @@ def charge(
     asked, month = sum(costs.values()), month_of(at)
     if not asked:
         return
-    run_vnd, month_vnd = _sum(connection, "run", run_key), _sum(connection, "month", month)
+    found = connection.execute(_SUMS, {"run_key": run_key, "month": month})
+    spent = {row.scope: int(row.vnd) for row in found}
+    run_vnd, month_vnd = spent.get("run", 0), spent.get("month", 0)
     if not (_fits(run_vnd + asked, limits.run) and _fits(month_vnd + asked, limits.month)):
         raise OverBudgetError(run_vnd, month_vnd, asked)
-    given = database.given(request_id="text", vnd="int")
-    statement = sa.text(
-        f"UPDATE esms_sends SET charged_vnd = given.vnd, charged_month = :month FROM {given} "  # noqa: S608
-        "WHERE esms_sends.request_id = given.request_id"
-    )
     rows = json.dumps([{"request_id": one, "vnd": vnd} for one, vnd in costs.items()])
-    connection.execute(statement, {"rows": rows, "month": month})
+    connection.execute(_charging(database.given(request_id="text", vnd="int")), {"rows": rows, "month": month})
     _add(connection, {("run", run_key): asked, ("month", month): asked})
 
 
@@ -110,8 +111,16 @@ def _sum(connection: Connection, scope: str, key: str) -> int:
 
 
 def _add(connection: Connection, sums: Mapping[tuple[str, str], int]) -> None:
-    for (scope, key), vnd in sorted(sums.items()):
-        connection.execute(sa.text(_ADD), {"scope": scope, "key": key, "vnd": vnd})
+    connection.execute(_ADD, [{"scope": scope, "key": key, "vnd": vnd} for (scope, key), vnd in sorted(sums.items())])
+
+
+@functools.cache
+def _charging(given: str) -> sa.TextClause:
+    """Made once: a text is read for its parameters each time it is made."""
+    return sa.text(
+        f"UPDATE esms_sends SET charged_vnd = given.vnd, charged_month = :month FROM {given} "  # noqa: S608
+        "WHERE esms_sends.request_id = given.request_id"
+    )
 
 
 def _fits(vnd: int, most: int | None) -> bool:

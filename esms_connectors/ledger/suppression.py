@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -25,13 +26,18 @@ _BATCH = 1000
 
 def listed(database: GuardDatabase, connection: Connection, phones: Sequence[str], at: DateTime) -> dict[str, str]:
     """Which of these phones, as they are stored, are on the list at that time: phone -> reason."""
-    given = database.given(phone="text")
-    statement = sa.text(
+    statement = _listed(database.given(phone="text"))
+    parameters = {"rows": json.dumps([{"phone": one} for one in phones]), "now": milliseconds(at)}
+    return {row.phone: row.reason for row in connection.execute(statement, parameters)}
+
+
+@functools.cache
+def _listed(given: str) -> sa.TextClause:
+    """Made once: a text is read for its parameters each time it is made."""
+    return sa.text(
         f"SELECT phone, reason FROM esms_suppressed WHERE phone IN (SELECT phone FROM {given}) "  # noqa: S608
         "AND (expires_ms IS NULL OR expires_ms > :now)"
     )
-    parameters = {"rows": json.dumps([{"phone": one} for one in phones]), "now": milliseconds(at)}
-    return {row.phone: row.reason for row in connection.execute(statement, parameters)}
 
 
 class Suppression:

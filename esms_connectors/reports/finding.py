@@ -48,6 +48,8 @@ class Findings:
             for place, tables in self.places.items()
             for table, rows in tables.items()
             for row in rows
+            # Rows of runs have their line already.
+            if table != "counted" or row["run_key"] is None
         ]
         # What has no time comes last.
         found.sort(key=lambda line: line["at"].timestamp() if line["at"] else float("inf"))
