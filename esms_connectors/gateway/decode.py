@@ -62,11 +62,14 @@ def bulk_rows(answer: Answer, phones: Sequence[str], request_ids: Sequence[str])
     ]
     taken, named = wire.as_count(pick(answer.fields, "TotalSuccess")), sum(row.code == "100" for row in rows)
     if taken is not None and taken != named:
+        meaning = (
+            "rows that it does not account for are in doubt"
+            if taken > named
+            else "rows that it names as taken count as accepted; whether they are listed, waiting for delivery tells"
+        )
         logger.warning(
-            "send_zns_bulk: the answer says that %d messages were taken and names %d; rows that it does not account "
-            "for are in doubt",
-            taken, named,
-        )  # fmt: skip
+            "send_zns_bulk: the answer says that %d messages were taken and names %d; %s", taken, named, meaning
+        )
     return rows
 
 
