@@ -9,8 +9,11 @@ import sys
 
 import pytest
 
-MODULES = ["operators", "sensors", "triggers", "notifications", "transfers", "hooks", "retry", "callbacks"]
-MOST_MILLISECONDS, MOST_MODULES, TRIES = 25, 20, 6
+OURS = ["operators", "sensors", "triggers", "notifications", "transfers", "hooks", "retry", "callbacks"]
+MODULES = [f"esms_connectors.airflow.{name}" for name in OURS]
+# The measure is a module of the standard library that brings seventeen others; it takes some 13 ms of a processor, and
+# more where others use the processor too, as ours do.
+MEASURE, MOST_TIMES, MOST_MODULES, TRIES = "doctest", 2, 20, 6
 
 # A DAG file's own imports come first, and once: each module is imported in a fork, which has them. The base of
 # triggers is Airflow's, and every triggerer has it.
@@ -27,7 +30,7 @@ for name in sys.argv[1:]:
     gc.disable()
     before = set(sys.modules)
     began = time.process_time()
-    importlib.import_module("esms_connectors.airflow." + name)
+    importlib.import_module(name)
     spent = time.process_time() - began
     os.write(1, json.dumps([name, spent * 1000, sorted(set(sys.modules) - before)]).encode() + bytes([10]))
     os._exit(0)
@@ -37,10 +40,10 @@ for name in sys.argv[1:]:
 @pytest.fixture(scope="module")
 def measured() -> dict[str, list[tuple[float, list[str]]]]:
     """Milliseconds and modules of each, several times."""
-    command = [sys.executable, "-c", _PROGRAM, *MODULES * TRIES]
+    command = [sys.executable, "-c", _PROGRAM, *[MEASURE, *MODULES] * TRIES]
     done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=True)
-    found: dict[str, list[tuple[float, list[str]]]] = {name: [] for name in MODULES}
-    for line in re.findall(r'(?m)^\["\w+", .*$', done.stdout):  # Airflow has words of its own
+    found: dict[str, list[tuple[float, list[str]]]] = {name: [] for name in [MEASURE, *MODULES]}
+    for line in re.findall(r'(?m)^\["[\w.]+", .*$', done.stdout):  # Airflow has words of its own
         name, milliseconds, modules = json.loads(line)
         found[name].append((milliseconds, modules))
     return found
@@ -48,10 +51,11 @@ def measured() -> dict[str, list[tuple[float, list[str]]]]:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_importing_a_module_is_cheap(measured: dict[str, list[tuple[float, list[str]]]], name: str) -> None:
-    """At most 25 ms and 20 modules over airflow.sdk; the best of several, because machines are busy."""
+    """At most twice the measure and 20 modules over airflow.sdk; the best of several, because machines are busy."""
     assert len(measured[name]) == TRIES
     for _, modules in measured[name]:
-        assert f"esms_connectors.airflow.{name}" in modules
+        assert name in modules
         assert len(modules) <= MOST_MODULES, modules
         assert not {"requests", "sqlalchemy", "pyarrow", "esms_connectors.gateway.client"} & set(modules)
-    assert min(milliseconds for milliseconds, _ in measured[name]) <= MOST_MILLISECONDS
+    best, measure = (min(milliseconds for milliseconds, _ in measured[one]) for one in (name, MEASURE))
+    assert best <= MOST_TIMES * measure
