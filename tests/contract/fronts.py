@@ -201,11 +201,11 @@ class World:
         return self.now + timedelta(hours=order.send_at) if isinstance(order.send_at, int | float) else order.send_at
 
     def rules(self, order: Order) -> dict[str, Any]:
-        """Settings of the guard by name."""
-        if not order.shut:
+        """Settings of the guard by name. Where hours matter they are all of the day, or one that is half a day away."""
+        if order.hours is None and not order.shut:
             return dict(order.guard)
-        early = self.now.astimezone(VIETNAM).hour < 12
-        return {**order.guard, "transaction_open": "23:00-24:00" if early else "00:00-01:00"}
+        far = (self.now.astimezone(VIETNAM).hour + 12) % 24
+        return {**order.guard, "transaction_open": f"{far:02}:00-{far + 1:02}:00" if order.shut else "00:00-24:00"}
 
     def source(self, order: Order) -> str:
         path = self.folder / "customers.csv"
