@@ -70,11 +70,11 @@ class People:
     `Ledger.people`. Raises (every method): LedgerError.
 
     Args:
-        empty_journal: called where something was taken out.
+        clear_file: called where something was taken out, with what must not be found any more; without for much.
     """
 
-    def __init__(self, database: GuardDatabase, empty_journal: Callable[[], None]) -> None:
-        self._database, self._empty_journal = database, empty_journal
+    def __init__(self, database: GuardDatabase, clear_file: Callable[..., None]) -> None:
+        self._database, self._clear_file = database, clear_file
 
     def held(self, name: str) -> dict[str, Any]:
         """
@@ -122,7 +122,7 @@ class People:
                 suppressed = connection.execute(forget, parameters).rowcount
             left = connection.execute(sa.text("SELECT count(*) FROM esms_sends WHERE phone = :phone"), parameters)
             unsettled = left.scalar_one()
-        self._empty_journal()
+        self._clear_file([stored, international[2:] if _PHONE.fullmatch(name) else name])
         return {"erased": erased, "unsettled": unsettled, "counted": counted, "suppressed": suppressed}
 
     def old_runs(self, before: datetime) -> list[str]:
@@ -160,7 +160,8 @@ class People:
         ):
             old = f"SELECT {key} FROM {table} WHERE {moment} < :before ORDER BY {key} LIMIT :most"  # noqa: S608
             done[name] += self._in_parts(f"DELETE FROM {table}", old, {"before": at}, key=key)  # noqa: S608
-        self._empty_journal()
+        if any(done.values()):
+            self._clear_file()
         return done
 
     def _count(self, statement: str, parameters: Mapping[str, object]) -> int:

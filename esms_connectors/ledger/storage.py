@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +17,7 @@ from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.forks import tell_of_forks
 from esms_connectors.gateway.redaction import get_logger
-from esms_connectors.ledger.database import guarded
+from esms_connectors.ledger.database import LedgerError, guarded
 from esms_connectors.ledger.dating import milliseconds
 from esms_connectors.ledger.existing import check_is_ledger
 from esms_connectors.ledger.facts import GatewayFacts
@@ -118,7 +120,7 @@ class LedgerStorage:
         """What is held about a person, and how it is taken out."""
         from esms_connectors.ledger.people import People
 
-        return People(self._guard_database(), self._empty_journal)
+        return People(self._guard_database(), self._clear_file)
 
     @property
     def journeys(self) -> Journeys:
@@ -161,10 +163,33 @@ class LedgerStorage:
 
         return GuardDatabase(self._engine.dialect.name, self._keys, self._reading, self._writing, self._now)
 
-    def _empty_journal(self) -> None:
-        """Old versions of rows stand in the journal of a SQLite file until it is emptied."""
+    def _clear_file(self, traces: Sequence[str] = ()) -> None:
+        """
+        Old versions of rows stand in the journal of a SQLite file until it is emptied, and in pages that rows have
+        moved out of until the file is written anew: `secure_delete` does not reach those.
+
+        Args:
+            traces: the file is written anew if one of them is still in it; in any case where none is given.
+        """
         if self._engine.dialect.name != "sqlite":
             return
+        self._empty_journal()
+        if traces and not _is_in_file(str(self._engine.url.database), traces):
+            return
+        try:
+            with guarded(lambda: self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")) as connection:
+                connection.exec_driver_sql("VACUUM")
+        except LedgerError as error:
+            logger.warning(
+                "%s: it could not be written anew, so what was erased may stay in free parts of it; erase again when "
+                "nobody else uses it and there is room for it twice: %s",
+                self.name,
+                error,
+            )
+            return
+        self._empty_journal()
+
+    def _empty_journal(self) -> None:
         with guarded(lambda: self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")) as connection:
             usual = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
             connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(_JOURNAL_SECONDS * 1000)}")
@@ -185,6 +210,20 @@ class LedgerStorage:
 
     def _reading(self, **options: Any) -> AbstractContextManager[Connection]:
         return guarded(lambda: self._engine.connect().execution_options(esms_reading=True, **options))
+
+
+# In a process of its own: to close a SQLite file anywhere in this one would end the locks that its connections hold.
+_LOOK = """
+import mmap, sys
+with open(sys.argv[1], "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    sys.exit(any(content.find(word) >= 0 for word in sys.stdin.buffer.read().splitlines()))
+"""
+
+
+def _is_in_file(file: str, words: Sequence[str]) -> bool:
+    """Also where nobody can look."""
+    command, said = [sys.executable, "-I", "-S", "-c", _LOOK, file], "\n".join(words).encode()
+    return subprocess.run(command, input=said, capture_output=True, check=False).returncode != 0  # noqa: S603
 
 
 def _schema() -> tuple[ModuleType, ModuleType]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,14 @@ ERASED = phone_of(7)
 def bytes_of(folder: Path) -> bytes:
     """Of the file and of what stands beside it."""
     return b"".join(one.read_bytes() for one in sorted(folder.glob("ledger.sqlite*")))
+
+
+def leave_pages_behind(folder: Path) -> None:
+    """Free ones, with the phones of all rows."""
+    with contextlib.closing(sqlite3.connect(folder / "ledger.sqlite", isolation_level=None)) as careless:
+        careless.execute("PRAGMA secure_delete = OFF")
+        careless.execute("CREATE TABLE moved AS SELECT phone FROM esms_sends")
+        careless.execute("DROP TABLE moved")
 
 
 def test_no_byte_of_a_phone_is_left(sqlite_url: str, make_bench: Callable[..., Bench], tmp_path: Path) -> None:
@@ -42,6 +52,23 @@ def test_no_byte_of_a_phone_is_left(sqlite_url: str, make_bench: Callable[..., B
     assert ERASED.encode() not in bytes_of(tmp_path)
     assert ERASED[1:].encode() not in bytes_of(tmp_path)
     assert phone_of(6).encode() in bytes_of(tmp_path)
+
+
+def test_no_byte_stays_in_a_page_out_of_which_a_row_has_moved(
+    sqlite_url: str, make_bench: Callable[..., Bench], tmp_path: Path
+) -> None:
+    """SQLite overwrites what is deleted, and not what it has moved: pages that were given up stand for that."""
+    bench = make_bench(sqlite_url, people(30))
+    bench.send()
+    leave_pages_behind(tmp_path)
+    assert bytes_of(tmp_path).count(ERASED.encode()) > 1
+
+    assert bench.books.erase(ERASED)["erased"] == 1
+    assert ERASED[1:].encode() not in bytes_of(tmp_path)
+
+    leave_pages_behind(tmp_path)
+    assert bench.books.people.forget(bench.now().add(days=1))["erased"] == 29
+    assert phone_of(6).encode() not in bytes_of(tmp_path)
 
 
 def test_whoever_reads_meanwhile_is_told_of(
