@@ -19,8 +19,8 @@ from esms_connectors.prefect.pool import Account
 from esms_connectors.prefect.sending import ShardIncompleteError, oa_id_of, read_shards, send_zns_bulk
 from esms_connectors.sending.bulk import Counters, ShardResult, send_canary
 from esms_connectors.sending.guard import GuardSettings
+from esms_connectors.sending.lease import wait_for_claims
 from esms_connectors.sending.policy import SilenceBreaker
-from esms_connectors.sending.run import wait_for_claims
 
 _OPEN = (SendState.CLAIMED, SendState.UNKNOWN, SendState.HELD, SendState.NOT_SENT)
 _READINGS = 3

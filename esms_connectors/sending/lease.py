@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
@@ -15,6 +16,8 @@ from esms_connectors.ledger.rows import Claim
 from esms_connectors.sending.channels.base import MayLeave
 
 logger = get_logger(__name__)
+
+_POLL_SECONDS = 1.0
 
 
 def asked_first(may_begin: Callable[[], bool], may_leave: MayLeave) -> MayLeave:
@@ -29,6 +32,27 @@ def asked_first(may_begin: Callable[[], bool], may_leave: MayLeave) -> MayLeave:
         return True
 
     return may_go
+
+
+def wait_for_claims(ledger: Ledger, run_key: str, *, least: float = 0.0, most: float) -> float:
+    """Sleep until the claims of this moment are settled or over; gives the seconds slept, `least` to `most`."""
+    moment, waited = ledger.now(), 0.0
+    while waited < most:
+        nap = min(poll_seconds_of(ledger), most - waited)
+        time.sleep(nap)
+        waited += nap
+        try:
+            if waited >= least and not ledger.has_live_claims(run_key, moment):
+                break
+        except LedgerError:
+            # The database may be back at the next look; else the reading will tell.
+            continue
+    return waited
+
+
+def poll_seconds_of(ledger: Ledger) -> float:
+    """Between two looks at the claims of others."""
+    return min(_POLL_SECONDS, ledger.lease_seconds / 4)
 
 
 class Lease:

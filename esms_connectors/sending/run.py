@@ -20,7 +20,7 @@ from esms_connectors.gateway.clock import Times
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.request_ids import make_request_id
-from esms_connectors.ledger import Ledger, LedgerError, SendState
+from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.ledger.keys import check_run_key
 from esms_connectors.ledger.row_rules import OverBudgetError
 from esms_connectors.ledger.rows import Claim, ClaimResult, Settlement, rule_of
@@ -32,7 +32,7 @@ from esms_connectors.sending.doubt import Doubt
 from esms_connectors.sending.guard import GuardSettings, GuardStopError
 from esms_connectors.sending.guard.canary import Canary
 from esms_connectors.sending.guard.watch import Watch
-from esms_connectors.sending.lease import Lease, asked_first
+from esms_connectors.sending.lease import Lease, asked_first, poll_seconds_of, wait_for_claims
 from esms_connectors.sending.policy import (
     OnEmpty,
     SilenceBreaker,
@@ -47,29 +47,8 @@ from esms_connectors.sending.result import Counters, Progress, RunResult, finish
 logger = get_logger(__name__)
 
 _LOG_EVERY_SECONDS = 10.0
-_POLL_SECONDS = 1.0
 # Further readings for rows without an answer.
 _MORE_READINGS = 2
-
-
-def wait_for_claims(ledger: Ledger, run_key: str, *, least: float = 0.0, most: float) -> float:
-    """Sleep until the claims of this moment are settled or over; gives the seconds slept, `least` to `most`."""
-    moment, waited = ledger.now(), 0.0
-    while waited < most:
-        nap = min(_poll_seconds(ledger), most - waited)
-        time.sleep(nap)
-        waited += nap
-        try:
-            if waited >= least and not ledger.has_live_claims(run_key, moment):
-                break
-        except LedgerError:
-            # The database may be back at the next look; else the reading will tell.
-            continue
-    return waited
-
-
-def _poll_seconds(ledger: Ledger) -> float:
-    return min(_POLL_SECONDS, ledger.lease_seconds / 4)
 
 
 @dataclass(slots=True)
@@ -212,7 +191,7 @@ class Run:
             self._resolve_unrepeatable()
             return
         lease = self.ledger.lease_seconds + 0.1
-        poll_seconds = _poll_seconds(self.ledger)
+        poll_seconds = poll_seconds_of(self.ledger)
         patience, pause, readings = 2 * lease, poll_seconds, 0
         while (self.counters.busy or self.counters.unknown) and self.stopped_by is None:
             if readings >= _MORE_READINGS and (self.counters.unknown or patience < poll_seconds):

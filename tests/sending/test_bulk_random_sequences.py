@@ -54,7 +54,7 @@ from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.ledger import SendState
 from esms_connectors.ledger.engines import engine_for
 from esms_connectors.ledger.rows import rule_of
-from esms_connectors.sending import run
+from esms_connectors.sending import lease
 from esms_connectors.sending.bulk import send_bulk
 from esms_connectors.sending.channels import CareSmsChannel, ZnsChannel
 from esms_connectors.sending.guard import GuardSettings
@@ -291,8 +291,8 @@ class Campaign(RuleBasedStateMachine):
 
         self.ledger.trap = Trap(moment, nth, strike)
         # Waiting for the lease of a dead worker takes no time of ours.
-        time = types.SimpleNamespace(monotonic=run.time.monotonic, sleep=lambda seconds: self.clock.advance(seconds))
-        with unittest.mock.patch.object(run, "time", time), contextlib.suppress(Killed):
+        time = types.SimpleNamespace(sleep=lambda seconds: self.clock.advance(seconds))
+        with unittest.mock.patch.object(lease, "time", time), contextlib.suppress(Killed):
             self.call(self.ledger, part, threads=threads, chunk=chunk, careful=careful)
 
     def call(self, ledger: TrappedLedger, part: slice, *, threads: int, chunk: int, careful: bool) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,7 +19,7 @@ from esms_connectors.emulator.faults import drop_after
 from esms_connectors.ledger import Ledger, LedgerError, SendState
 from esms_connectors.ledger.rows import Claim, LedgerRow, Settlement
 from esms_connectors.recipients import Recipient
-from esms_connectors.sending import run
+from esms_connectors.sending import lease
 from esms_connectors.sending.channels import ZnsChannel
 
 ZNS = "send_zns_bulk"
@@ -70,9 +69,7 @@ def bench_with_another_worker(make_bench: Callable[..., Bench], url: str) -> tup
 @pytest.fixture
 def patch_sleep(monkeypatch: pytest.MonkeyPatch) -> Callable[[Naps], None]:
     """Lets calls of this process sleep otherwise."""
-    return lambda naps: monkeypatch.setattr(
-        run, "time", types.SimpleNamespace(monotonic=time.monotonic, sleep=naps.sleep)
-    )
+    return lambda naps: monkeypatch.setattr(lease, "time", types.SimpleNamespace(sleep=naps.sleep))
 
 
 def _warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
