@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ from contract.cases import CASES
 from contract.chains import CHAINS, ChainCase, ChainOrder, check_chain
 from contract.fronts import OA_ID, PARAMS, REASON, TEMPLATE_ID, Answer, Case, Front, Order, World, check
 from contract.lists import LISTS, ListCase, check_reached
-from esms_processes import Esms
+from esms_processes import Esms, Process
 
 from esms_connectors import Credentials, EsmsClient, EsmsError
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_BRANDNAME, DEMO_SECRET_KEY, Emulator, EmulatorServer
+from esms_connectors.emulator.progress import RealClock
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.times import read_time
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Columns, RejectsFile
@@ -31,17 +34,42 @@ from esms_connectors.sending.guard.choice import GuardChoice
 from esms_connectors.sending.steps import Journey
 from esms_connectors.sending.steps.plain import read_step
 
+NOON = pendulum.datetime(2024, 5, 15, 12, tz="Asia/Ho_Chi_Minh")
+
 
 @pytest.fixture
-def gateway() -> Emulator:
-    """By the real clock, because `esms` knows no other."""
-    return Emulator()
+def clock(monkeypatch: pytest.MonkeyPatch) -> RealClock:
+    """From noon in Vietnam on, for everything here: near midnight what is in doubt is rightly not repeated."""
+    clock = RealClock(NOON)
+    monkeypatch.setattr(machine_clock, "source", lambda: clock.now)
+    return clock
+
+
+@pytest.fixture
+def gateway(clock: RealClock) -> Emulator:
+    return Emulator(clock=clock)
+
+
+@dataclass(frozen=True)
+class EsmsAtNoon:
+    """`esms` as a process that is started in the time of the test."""
+
+    processes: Esms
+    clock: RealClock
+
+    def start(self, *words: str, **job: Any) -> Process:
+        return self.processes.start(*words, now=self.clock.now.isoformat(), **job)
+
+
+@pytest.fixture
+def esms(esms: Esms, clock: RealClock) -> EsmsAtNoon:
+    return EsmsAtNoon(esms, clock)
 
 
 @pytest.fixture
 def world(server: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.chdir(tmp_path)
-    found = World(server, tmp_path, pendulum.now("UTC"))
+    found = World(server, tmp_path, machine_clock.now())
     found.prepare()
     return found
 
@@ -86,7 +114,7 @@ def core(world: World, order: Order) -> Answer:
 
 
 @pytest.fixture
-def cli(esms: Esms) -> Front:
+def cli(esms: EsmsAtNoon) -> Front:
     def call(world: World, order: Order) -> Answer:
         flags: dict[str, Any] = {
             "--template": TEMPLATE_ID,
@@ -166,7 +194,7 @@ def test_chains_by_core(case: ChainCase, world: World) -> None:
 
 
 @pytest.mark.parametrize("case", CHAINS, ids=[case.name for case in CHAINS])
-def test_chains_by_cli(case: ChainCase, world: World, esms: Esms) -> None:
+def test_chains_by_cli(case: ChainCase, world: World, esms: EsmsAtNoon) -> None:
     """`--else` does the same."""
 
     def cli(world: World, order: ChainOrder) -> Answer:
@@ -180,7 +208,7 @@ def test_chains_by_cli(case: ChainCase, world: World, esms: Esms) -> None:
 
 
 @pytest.mark.parametrize("case", LISTS, ids=[case.name for case in LISTS])
-def test_lists_by_cli(case: ListCase, world: World, esms: Esms) -> None:
+def test_lists_by_cli(case: ListCase, world: World, esms: EsmsAtNoon) -> None:
     """The arguments of the core, as options."""
     flags = {"--template": TEMPLATE_ID, "--oa": OA_ID, "--params": PARAMS, "--run-key": "r", "--ledger": world.ledger}
     words = [f"{name}={value}" for name, value in flags.items()]
