@@ -39,7 +39,14 @@ from esms_connectors.warehouse.contract import (
 )
 from esms_connectors.warehouse.errors import name_is_free
 from esms_connectors.warehouse.grouped import GroupedTable
-from esms_connectors.warehouse.merge_sql import CHUNK, READ_LOADS, Staged, find_missing_tables, table_statements
+from esms_connectors.warehouse.merge_sql import (
+    CHUNK,
+    READ_LOADS,
+    VERDICT,
+    Staged,
+    find_missing_tables,
+    table_statements,
+)
 from esms_connectors.warehouse.merging import erase_person, merge_window, note_counted, plan_windows, read_load
 from esms_connectors.warehouse.retention import forget_rows
 
@@ -86,6 +93,9 @@ WHERE found.indrelid = to_regclass(%s) AND attribute.attname = 'row_key' AND fou
 
 # One for each schema: everybody who writes to our tables takes it first, so nobody waits while holding rows.
 _TAKE_TURNS = "SELECT pg_advisory_xact_lock(409731, hashtext(current_schema()))"
+
+# With statistics of before, PostgreSQL would hold "a row or two" in memory, and compare every staged row with them all.
+_NO_COPIES = "SET LOCAL enable_material = off"
 
 # What a person must set right, as against what passes. While connecting, PostgreSQL gives words but no codes.
 _SETUP_WORDS = re.compile(r"authentication|password|pg_hba|does not exist|not permitted|certificate|invalid", re.I)
@@ -205,6 +215,7 @@ class PostgresWarehouse(Warehouse):
             with connection.transaction():
                 self._settle_in(connection)
                 connection.execute(_TAKE_TURNS)
+                connection.execute(_NO_COPIES)
                 return work(_PostgresSession(connection))
         except psycopg.Error as error:
             failure = self._explained(error, connection)
@@ -358,10 +369,11 @@ class _PostgresSession:
         self._empty(table)
         # Each staged row looks its stored one up by the key. Left to itself PostgreSQL, which knows nothing of a table
         # that has just been filled, reads all that is stored instead, once a chunk.
-        for method in ("hashjoin", "mergejoin"):
+        methods = ("hashjoin", "mergejoin") if self.has_key else ()
+        for method in methods:
             self.change(f"SET LOCAL enable_{method} = off")
         kept = self.change(f"INSERT INTO {table.name} {query}", **parameters)
-        for method in ("hashjoin", "mergejoin"):
+        for method in methods:
             self.change(f"SET LOCAL enable_{method} = on")
         return kept
 
@@ -371,6 +383,10 @@ class _PostgresSession:
             self.change(f"TRUNCATE {table.name}")
         else:
             self.change(f"CREATE TEMPORARY TABLE {table.name} ({table.columns}) ON COMMIT DROP")
+            # Where statistics are from before what is stored now (a load that was taken back, then autovacuum),
+            # PostgreSQL expects a row or two, and goes through the staged table for each: by an index, not as a whole.
+            if table in (CHUNK, VERDICT):
+                self.change(f"CREATE INDEX ON {table.name} (row_key)")
             self._tables.add(table.name)
 
 
