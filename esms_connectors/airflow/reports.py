@@ -16,6 +16,7 @@ from esms_connectors.gateway.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from decimal import Decimal
 
     from airflow.sdk.definitions.context import Context
 
@@ -35,6 +36,8 @@ class SentMessagesReportOperator(EsmsTask):
             Vietnam, from the time that the run was due); the data interval if None.
         with_ledger: take what was planned and refused from the ledger of the eSMS connection, or of `ledger_conn_id`.
         language: `en` or `vi`.
+        budget_vnd: what the period may cost; the headline then has `budget_used`. With a ledger, costs also stand
+            beside the budgets that the guard of the eSMS connection has for months and runs.
         report_url: where people open the file; the link "eSMS report" of the task leads there.
 
     Returns (XCom):
@@ -46,6 +49,7 @@ class SentMessagesReportOperator(EsmsTask):
         "start",
         "end",
         "language",
+        "budget_vnd",
         "report_url",
         "warehouse_conn_id",
         "ledger_conn_id",
@@ -67,6 +71,7 @@ class SentMessagesReportOperator(EsmsTask):
         with_ledger: bool = False,
         ledger_conn_id: str | None = None,
         language: str = "en",
+        budget_vnd: Decimal | float | str | None = None,
         report_url: str | None = None,
         esms_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
@@ -79,6 +84,7 @@ class SentMessagesReportOperator(EsmsTask):
         self.with_ledger = with_ledger
         self.ledger_conn_id = ledger_conn_id
         self.language = language
+        self.budget_vnd = budget_vnd
         self.report_url = report_url
         self.esms_conn_id = esms_conn_id
         self.hide_arguments(warehouse=warehouse)
@@ -102,11 +108,19 @@ class SentMessagesReportOperator(EsmsTask):
             text(self.rendered("warehouse", context), "warehouse"),
         )
         with ExitStack() as opened:
-            ledger = None
+            ledger, guard = None, None
             if self.with_ledger or self.ledger_conn_id:
                 hook = EsmsHook(self.esms_conn_id)
                 ledger = opened.enter_context(hook.open_ledger(self.ledger_conn_id or None, create=False))
-            report = make_report(opened.enter_context(opened_warehouse(address)), start, end, ledger=ledger)
+                guard = hook.guard()
+            report = make_report(
+                opened.enter_context(opened_warehouse(address)),
+                start,
+                end,
+                ledger=ledger,
+                budget_vnd=self.budget_vnd,
+                guard=guard,
+            )
         files = []
         for target in targets:
             if store_connection(target)[1] is None:

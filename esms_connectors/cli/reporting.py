@@ -50,6 +50,7 @@ from esms_connectors.gateway.times import read_time
     help="A path or URL that ends in .html, .xlsx, .md, .json, .csv or .parquet; repeatable. Default: the terminal.",
 )
 @click.option("--language", type=click.Choice(["en", "vi"]), default="en", show_default=True, envvar="ESMS_LANGUAGE")
+@click.option("--budget", metavar="VND", help="What the period may cost: the report says how much of it is used.")
 @click.option("--with-phones", is_flag=True, help="Add who did not get their message, by phone.")
 @json_option
 def report(
@@ -59,6 +60,7 @@ def report(
     ledger_url: str | None,
     targets: tuple[str, ...],
     language: Literal["en", "vi"],
+    budget: str | None,
     with_phones: bool,
     as_json: bool,
 ) -> None:
@@ -66,6 +68,7 @@ def report(
     Report on the messages of a period: how many arrived, which did not and why, what they cost.
 
     It is made from a warehouse that `esms pull` has loaded, and says what that lacks. No phone is in it unless you ask.
+    With a ledger, costs stand beside the budgets of months and runs that your settings have (`esms guard show`).
 
     \b
     Examples:
@@ -84,6 +87,7 @@ def report(
     from esms_connectors.reports.language import get_language
     from esms_connectors.reports.text import print_report
     from esms_connectors.reports.writing import check_target
+    from esms_connectors.sending.guard import load_guard
     from esms_connectors.warehouse import open_warehouse
 
     for target in targets:
@@ -94,7 +98,15 @@ def report(
             # A report only reads: a slip in the address must not make a ledger there.
             ledger = opened.enter_context(open_ledger(ledger_url, create=False))
         warehouse = opened.enter_context(open_warehouse(address))
-        made = make_report(warehouse, start, end, ledger=ledger, with_phones=with_phones)
+        made = make_report(
+            warehouse,
+            start,
+            end,
+            ledger=ledger,
+            with_phones=with_phones,
+            budget_vnd=budget,
+            guard=None if ledger is None else load_guard().settings,
+        )
     written = [name for target in targets for name in write_report(made, target, language=language)]
     if as_json:
         print_json({**json.loads(render_report(made, ".json", language=language)[""]), "files": written})

@@ -6,6 +6,7 @@ import functools
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
@@ -24,6 +25,12 @@ _ADD = sa.text(
 )
 _SUMS = sa.text(
     "SELECT scope, vnd FROM esms_spent WHERE (scope = 'run' AND key = :run_key) OR (scope = 'month' AND key = :month)"
+)
+_OF_RUNS = sa.text(
+    "SELECT run.run_key, run.about, spent.vnd FROM esms_spent AS spent "
+    "JOIN esms_runs AS run ON run.run_key = spent.key "
+    "WHERE spent.scope = 'run' AND run.began_ms >= :start AND run.began_ms < :end AND spent.vnd > 0 "
+    "ORDER BY spent.vnd DESC, run.run_key LIMIT :most"
 )
 
 
@@ -99,6 +106,15 @@ class Spend:
     def of_month(self, at: DateTime) -> int:
         with self._database.reading() as connection:
             return _sum(connection, "month", month_of(at))
+
+    def of_runs(self, start: datetime, end: datetime, most: int) -> list[tuple[str, str, int]]:
+        """(run key, campaign or "", VND) of the dearest runs that began from `start` until before `end`."""
+        span = {"start": round(start.timestamp() * 1000), "end": round(end.timestamp() * 1000), "most": most}
+        with self._database.reading() as connection:
+            return [
+                (run_key, json.loads(about).get("campaign") or "", int(vnd))
+                for run_key, about, vnd in connection.execute(_OF_RUNS, span)
+            ]
 
 
 def month_of(at: DateTime) -> str:

@@ -1,6 +1,7 @@
 """The report for people: how a day or a month went, as an artifact in the UI and as files."""
 
 from datetime import date
+from decimal import Decimal
 from typing import Any, Literal
 
 from prefect import flow
@@ -10,11 +11,13 @@ from prefect.logging import get_run_logger
 from esms_connectors.prefect.artifacts import artifact_key
 from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.blocks import load_block
+from esms_connectors.prefect.credentials import EsmsCredentials
 from esms_connectors.prefect.days import first_day
 from esms_connectors.prefect.places import check_lasts, local_file
 from esms_connectors.prefect.pool import borrow_ledger
 from esms_connectors.prefect.retry import errors_in_one_line
 from esms_connectors.prefect.warehouse import EsmsWarehouse
+from esms_connectors.sending.guard import load_guard
 
 
 @flow(name="sent-messages-report", persist_result=True, result_serializer="json")
@@ -26,6 +29,8 @@ def sent_messages_report(
     warehouse: str = "default",
     ledger: str | None = None,
     language: Literal["en", "vi"] = "en",
+    budget_vnd: Decimal | None = None,
+    credentials: str | None = None,
 ) -> dict[str, Any]:
     """
     Report on the messages of some days, from a warehouse that was loaded before; the gateway is asked nothing.
@@ -39,6 +44,9 @@ def sent_messages_report(
         warehouse: Name of an `EsmsWarehouse` block.
         ledger: Name of an `EsmsLedger` block: with it the report knows what was planned and refused.
         language: Of the report.
+        budget_vnd: What the days may cost; the headline then has `budget_used`.
+        credentials: Name of an `EsmsCredentials` block: with a ledger, costs also stand beside the budgets that its
+            guard has for months and runs. None takes the settings of the machine.
 
     Returns:
         Files, period, whether it is complete, the warnings, and the figures of the headline.
@@ -58,10 +66,13 @@ def sent_messages_report(
     end = start.add(days=days)
     with load_block(EsmsWarehouse, warehouse).open() as opened:
         if ledger is None:
-            report = make_report(opened, start, end)
+            report = make_report(opened, start, end, budget_vnd=budget_vnd)
         else:
+            guard = load_guard().settings
+            if credentials is not None:
+                guard = load_block(EsmsCredentials, credentials).guard_in_force()
             with borrow_ledger(ledger, create=False) as of_campaigns:
-                report = make_report(opened, start, end, ledger=of_campaigns)
+                report = make_report(opened, start, end, ledger=of_campaigns, budget_vnd=budget_vnd, guard=guard)
     files = [file for target in targets or () for file in write_report(report, target, language=language)]
     in_sync(create_markdown_artifact)(
         markdown=render_report(report, ".md", language=language)[""].decode(),

@@ -11,6 +11,7 @@ from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.ledger import Ledger
+from esms_connectors.reports.budget import Budgets, budget_tables, budgets_of, read_budget
 from esms_connectors.reports.carriers import CARRIERS
 from esms_connectors.reports.chains import chain_tables
 from esms_connectors.reports.coverage import Coverage, coverage_of
@@ -39,7 +40,8 @@ from esms_connectors.reports.queries import (
     undelivered,
 )
 from esms_connectors.reports.tables import TABLES
-from esms_connectors.warehouse.contract import Reader, Warehouse
+from esms_connectors.sending.guard.settings import GuardSettings
+from esms_connectors.warehouse.contract import Reader, Warehouse, WindowLoad
 from esms_connectors.warehouse.merge_sql import READ_LOADS
 from esms_connectors.warehouse.merging import read_load, utc
 
@@ -47,6 +49,7 @@ MOST_CAMPAIGNS = 30
 MOST_REASONS = 20
 MOST_RECIPIENTS = 20_000
 LONGEST = timedelta(days=366)
+_A_WEEK = timedelta(days=7)
 
 _ZONE = ZoneInfo(VIETNAM)
 _AGES = tuple(Term(f"age.{name}") for name in ("hour", "hours", "days", "week", "older"))
@@ -59,6 +62,8 @@ def make_report(
     *,
     ledger: Ledger | None = None,
     with_phones: bool = False,
+    budget_vnd: Decimal | float | str | None = None,
+    guard: GuardSettings | None = None,
     now: datetime | None = None,
 ) -> Report:
     """
@@ -69,16 +74,19 @@ def make_report(
         start, end: aware; a message sent at `end` belongs to the next period. A year at most.
         ledger: of the campaigns; with it the report knows what was planned and what was refused.
         with_phones: add the table of those who did not get their message, phones as the warehouse keeps them.
+        budget_vnd: what the period may cost; the report says how much of it is used.
+        guard: in force; with a ledger the report lays costs beside its budgets of months and runs.
         now: as which the period is looked at; default: the clock.
 
     Raises:
-        InvalidRequestError: a period that is empty, in the future, too long or without a zone.
+        InvalidRequestError: a period that is empty, in the future, too long or without a zone; a budget that is none.
         ConfigurationError: nothing of the period was ever loaded, or the place cannot be asked.
         WarehouseError, LedgerError: it cannot be reached, or refuses to answer.
     """
     made_at = machine_clock.machine_time() if now is None else utc(now)
     period = _checked(start, end, made_at)
-    before = _period_before(period, made_at)
+    budget = read_budget(budget_vnd)
+    budgets = budgets_of(period, budget, ledger, guard)
     counts = None if ledger is None else count_ledger(ledger, period)
     sources = (warehouse.name,) if ledger is None else (warehouse.name, ledger.name)
 
@@ -90,10 +98,10 @@ def make_report(
                 f"Nothing was loaded into {warehouse.name} of {_in_words(period)}: load it first, with esms pull "
                 f"--from {period.start.astimezone(_ZONE):%Y-%m-%d}."
             )
+        before = _period_before(period, coverage.until)
         chains = [] if ledger is None else list(chain_tables(ledger, reader, period, coverage.read_at))
-        return _ReportBuilder(reader, period, made_at, coverage, counts, chains).report(
-            before, coverage_of(loads, before, made_at), sources, with_phones=with_phones
-        )
+        builder = _ReportBuilder(reader, period, made_at, coverage, counts, chains, budgets)
+        return builder.report(before, loads, sources, with_phones=with_phones)
 
     return warehouse.ask(work)
 
@@ -122,20 +130,31 @@ def _in_words(period: Period) -> str:
     return f"{start} to {end}"
 
 
-def _period_before(period: Period, now: datetime) -> Period:
+def _period_before(period: Period, until: datetime) -> Period:
     """
-    The months before, for whole months; else as long a time right before. Of a period that still runs, only as much of
-    the one before as has passed of this one.
+    The months before, for whole months; of a month that has begun, by more than a week, the same days of the month
+    before; else as long a time right before.
+
+    Args:
+        until: when the messages of the period were read: of one that still runs, only as much of the one before.
     """
     start, end = period.start, period.end
+    passed = min(end, until.astimezone(_ZONE)) - start
     if _is_month(start) and _is_month(end):
-        months = (end.year - start.year) * 12 + end.month - start.month
-        year, month = divmod(start.year * 12 + start.month - 1 - months, 12)
-        earlier = start.replace(year=year, month=month + 1)
-    else:
-        earlier = start - (end - start)
-    passed = min(end, now.astimezone(_ZONE)) - start
-    return Period(earlier, start if end <= now else min(earlier + passed, start))
+        earlier = _months_before(start, (end.year - start.year) * 12 + end.month - start.month)
+        return Period(earlier, start if end <= until else min(earlier + passed, start))
+    if _is_month(start) and _A_WEEK < end - start < _months_before(start, -1) - start:
+        earlier = _months_before(start, 1)
+        # A month before that is shorter ends with its last day.
+        return Period(earlier, min(earlier + passed, start))
+    earlier = start - (end - start)
+    return Period(earlier, min(earlier + passed, start))
+
+
+def _months_before(start: datetime, months: int) -> datetime:
+    """`start` is the first of a month."""
+    year, month = divmod(start.year * 12 + start.month - 1 - months, 12)
+    return start.replace(year=year, month=month + 1)
 
 
 def _is_month(moment: datetime) -> bool:
@@ -153,6 +172,7 @@ class _ReportBuilder:
         coverage: Coverage,
         counts: LedgerCounts | None,
         chains: Sequence[Table],
+        budgets: Budgets,
     ) -> None:
         self._reader = reader
         self._period = period
@@ -160,21 +180,26 @@ class _ReportBuilder:
         self._coverage = coverage
         self._counts = counts
         self._chains = chains
+        self._budgets = budgets
         self._whole, self._unpriced, self._regressed = measure_whole(reader, period)
 
     def report(
-        self, before: Period, coverage_before: Coverage, sources: tuple[str, ...], *, with_phones: bool
+        self, before: Period, loads: Sequence[WindowLoad], sources: tuple[str, ...], *, with_phones: bool
     ) -> Report:
         outcomes = outcomes_of_period(self._reader, self._period)
         followed = outcomes
         if self._counts is not None and self._counts.campaigns:
             followed = outcomes_of_campaigns(self._reader, self._period.start, sorted(self._counts.campaigns))
         speeds, speed = measure_speed(self._reader, self._period)
-        comparable = coverage_before.windows > 0 and coverage_before.complete
+        coverage_before = coverage_of(loads, before, self._now)
+        whole_before = coverage_before.windows > 0 and coverage_before.complete
+        # What a part of this period lacks would be told as a change, too.
+        comparable = whole_before and self._coverage.complete
         funnel, losses = funnel_tables(self._counts, followed)
         tables = [
             funnel,
             losses,
+            *budget_tables(self._budgets, self._whole.known_cost, self._reader, loads, self._period, self._now),
             self._days(),
             self._types(),
             self._campaigns(),
@@ -193,7 +218,7 @@ class _ReportBuilder:
             sources=sources,
             headline=tuple(self._headline(before if comparable else None, speed)),
             tables={table.name: table for table in tables},
-            notes=tuple(self._notes(comparable=comparable)),
+            notes=tuple(self._notes("" if comparable else "not_compared" if whole_before else "before_incomplete")),
         )
 
     def _headline(self, before: Period | None, speed: Speed) -> Iterator[Figure]:
@@ -212,10 +237,13 @@ class _ReportBuilder:
         yield figure("open", Kind.COUNT, more_is_better=False)
         yield figure("cost", Kind.MONEY)
         yield figure("cost_per_delivered", Kind.MONEY, more_is_better=False)
+        if budget := self._budgets.period:
+            used, used_then = (None if one is None else _used(one, budget) for one in (now, then))
+            yield Figure("budget_used", Kind.SHARE, used, used_then, more_is_better=False)
         median_then = None if speed_then is None else speed_then.median
         yield Figure("median", Kind.DURATION, speed.median, median_then, more_is_better=False)
 
-    def _notes(self, *, comparable: bool) -> Iterator[Note]:
+    def _notes(self, why_not_compared: str) -> Iterator[Note]:
         notes = self._coverage.notes()
         if self._period.end > self._now:
             notes.append(Note("running", warning=True))
@@ -227,8 +255,8 @@ class _ReportBuilder:
             notes.append(Note("unpriced", {"messages": self._unpriced}))
         if self._regressed:
             notes.append(Note("regressed", {"messages": self._regressed}))
-        if not comparable:
-            notes.append(Note("before_incomplete"))
+        if why_not_compared:
+            notes.append(Note(why_not_compared))
         yield from sorted(notes, key=lambda note: not note.warning)
 
     # --- tables ------------------------------------------------------------------------------------------------------
@@ -249,14 +277,13 @@ class _ReportBuilder:
         return self._measured("types", _largest({type_term(one): measures for one, measures in found.items()}))
 
     def _campaigns(self) -> Table:
-        largest, others = measure_campaigns(self._reader, self._period, MOST_CAMPAIGNS)
-        rows: list[Row] = [
-            (Term("no_campaign") if name is None else without_phones(name), *measures.cells())
-            for name, measures in largest
-        ]
-        if others.messages:
-            rows.append((Term("others"), *others.cells()))
-        return self._measured("campaigns", rows)
+        found = measure_campaigns(self._reader, self._period, MOST_CAMPAIGNS)
+        rows: list[Row] = []
+        for name, runs, is_rest, measures in found:
+            label = Term("others") if is_rest else Term("no_campaign") if name is None else without_phones(name)
+            rows.append((label, runs or None, *measures.cells()))
+        total = (Term("total"), sum(runs for _, runs, _, _ in found), *self._whole.cells()) if rows else None
+        return Table("campaigns", TABLES["campaigns"], tuple(rows), total, (Note("runs"),))
 
     def _carriers(self) -> Iterator[Table]:
         # The first digits tell; a keyed hash has none.
@@ -298,6 +325,10 @@ class _ReportBuilder:
         return Table(name, TABLES[name], tuple(rows), total, notes)
 
 
+def _used(measures: Measures, budget: Decimal) -> float | None:
+    return None if measures.known_cost is None else float(measures.known_cost / budget)
+
+
 def _largest(found: Mapping[str, Measures]) -> list[Row]:
     ordered = sorted(found.items(), key=lambda one: (-one[1].messages, one[0]))
     return [(name, *measures.cells()) for name, measures in ordered]
@@ -320,7 +351,7 @@ def _figure(measures: Measures, name: str) -> Cell:
         case "failed":
             return measures.failed + measures.rejected
         case "cost":
-            return measures.cells()[6]
+            return measures.known_cost
     value: Cell = getattr(measures, name)
     return value
 

@@ -72,8 +72,15 @@ def as_json(report: Report, language: Language) -> bytes:
 
 def _tables(report: Report) -> Iterator[Table]:
     """The headline as a table, and the others."""
-    columns = (Column("figure", Kind.TERM), Column("value", Kind.MONEY), Column("before", Kind.MONEY))
-    rows = [(Term(f"figure.{one.name}"), _number(one.value), _number(one.before)) for one in report.headline]
+    columns = (
+        Column("figure", Kind.TERM),
+        Column("value", Kind.MONEY),
+        Column("before", Kind.MONEY),
+        Column("change", Kind.SHARE),
+    )
+    rows = [
+        (Term(f"figure.{one.name}"), _number(one.value), _number(one.before), one.change) for one in report.headline
+    ]
     yield Table("summary", columns, tuple(rows))
     yield from report.tables.values()
 

@@ -24,6 +24,7 @@ class Coverage:
         absent: message types that nobody ever asked for: a report is silent about them, and says so.
         read_at: when the latest reading began; None for none.
         privacy: how phones are kept, as the loads say.
+        until: up to when the messages of a period that still runs were read; else its end.
     """
 
     windows: int
@@ -34,6 +35,7 @@ class Coverage:
     absent: tuple[int, ...]
     read_at: datetime | None
     privacy: str
+    until: datetime
 
     @property
     def loaded(self) -> int:
@@ -90,6 +92,7 @@ def coverage_of(loads: Iterable[WindowLoad], period: Period, now: datetime) -> C
     if running := period.end > now:
         # What was not asked for yet is no gap.
         end = min(now, max((load.window.end for load in read), default=now))
+    until = min(end, max((load.read_at for load in read if load.read_at is not None), default=end))
     unclosed = [load for load in read if not load.closed and load.window.end <= now]
     if running:
         # The last windows of a day that grows; the next pull asks for them again anyway.
@@ -114,6 +117,7 @@ def coverage_of(loads: Iterable[WindowLoad], period: Period, now: datetime) -> C
         absent=tuple(sms_type for sms_type in ALL_SMS_TYPES if sms_type not in by_type),
         read_at=max((load.read_at for load in read if load.read_at is not None), default=None),
         privacy=max(read, key=lambda load: load.window.end).privacy if read else "",
+        until=until if running else period.end,
     )
 
 

@@ -46,13 +46,20 @@ FROM {_MESSAGES}
 
 _GROUPED = f"SELECT {{by}}, {_MEASURES} FROM {_MESSAGES} GROUP BY 1"
 
+# The name that the runs of a campaign share, as in the view esms_message_facts: without the mark of the run, the run of
+# a DAG and the day that a schedule puts into it. A later step keeps its mark.
+_RUN = "regexp_replace(coalesce(campaign, ''), ' #[0-9a-fA-F]{12}$', '')"
+_OF_DAG = f"regexp_replace({_RUN}, '/(scheduled|manual|backfill|asset_triggered|operator_triggered)__[^/]*', '')"
+_DATED = "[-_. ]*20[0-9]{2}[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12][0-9]|3[01])(#[0-9]+)?$"
+_CAMPAIGN = f"coalesce(nullif(regexp_replace({_OF_DAG}, '{_DATED}', '\\3'), ''), nullif({_RUN}, ''))"
+
 _CAMPAIGNS = f"""
-SELECT CASE WHEN place <= $most THEN name END, place > $most,
+SELECT CASE WHEN place <= $most THEN name END, place > $most, sum(runs),
     sum(messages), sum(delivered), sum(failed), sum(rejected), sum(open), sum(cost)
 FROM (
     SELECT *, row_number() OVER (ORDER BY messages DESC, name COLLATE "C" NULLS LAST) AS place FROM (
-        SELECT nullif(campaign, '') AS name, {_MEASURES} FROM {_MESSAGES} GROUP BY 1
-    ) AS grouped (name, messages, delivered, failed, rejected, open, cost)
+        SELECT {_CAMPAIGN} AS name, count(DISTINCT nullif(campaign, '')), {_MEASURES} FROM {_MESSAGES} GROUP BY 1
+    ) AS grouped (name, runs, messages, delivered, failed, rejected, open, cost)
 ) AS ranked GROUP BY 1, 2, CASE WHEN place <= $most THEN place END
 """
 
@@ -66,6 +73,8 @@ FROM {messages} GROUP BY 1, 2, 3, 4
 _OF_CAMPAIGNS = f"""
 (SELECT * FROM {MESSAGES} WHERE window_end > $start AND campaign = ANY ($campaigns)) AS message
 """
+
+_COST_OF_CAMPAIGNS = f"SELECT lower(campaign), sum(price_vnd) FROM {_OF_CAMPAIGNS} GROUP BY 1"
 
 # When a load first saw the state final: a line of the history, or the first sight of the row.
 _SPEED = f"""
@@ -119,8 +128,7 @@ class Measures:
     cost: Decimal | None = None
 
     def cells(self) -> tuple[Cell, ...]:
-        """As `tables.py` has them. Where no message has a price, the cost is not nought but not known."""
-        cost = self.cost if self.cost is not None or self.messages else Decimal(0)
+        """As `tables.py` has them."""
         return (
             self.messages,
             self.delivered,
@@ -128,9 +136,14 @@ class Measures:
             self.rejected,
             self.open,
             self.delivered_share,
-            cost,
+            self.known_cost,
             self.cost_per_delivered,
         )
+
+    @property
+    def known_cost(self) -> Decimal | None:
+        """Where there are messages and none has a price, the cost is not nought but not known."""
+        return self.cost if self.cost is not None or self.messages else Decimal(0)
 
     @property
     def delivered_share(self) -> float | None:
@@ -190,18 +203,24 @@ def _grouped(reader: Reader, period: Period, by: str) -> Iterator[tuple[Any, Mea
         yield name, _measures(counts)
 
 
-def measure_campaigns(reader: Reader, period: Period, most: int) -> tuple[list[tuple[str | None, Measures]], Measures]:
-    """The `most` largest campaigns, None being the messages without one; and all others together."""
-    largest: list[tuple[str | None, Measures]] = []
-    others = Measures()
-    for name, is_rest, *counts in reader.read(_CAMPAIGNS, most=most, **_span(period)):
-        if is_rest:
-            others = _measures(counts)
-        else:
-            largest.append((name, _measures(counts)))
+def measure_campaigns(reader: Reader, period: Period, most: int) -> list[tuple[str | None, int, bool, Measures]]:
+    """
+    (name, runs, whether it is the rest, measures) of the `most` largest campaigns and, last, of all others together.
+
+    The runs of a campaign are one. The name None, of no run, stands for the messages without a campaign.
+    """
+    found = [
+        (name, int(runs), bool(is_rest), _measures(counts))
+        for name, is_rest, runs, *counts in reader.read(_CAMPAIGNS, most=most, **_span(period))
+    ]
     # As in the query: by the bytes of the name, and without a name last.
-    largest.sort(key=lambda one: (-one[1].messages, one[0] is None, (one[0] or "").encode()))
-    return largest, others
+    return sorted(found, key=lambda one: (one[2], -one[3].messages, one[0] is None, (one[0] or "").encode()))
+
+
+def cost_of_campaigns(reader: Reader, since: datetime, campaigns: Sequence[str]) -> dict[str, Decimal]:
+    """Campaign, as `folded_id` has it -> the cost of whatever was created since then under it."""
+    found = reader.read(_COST_OF_CAMPAIGNS, start=since, campaigns=_spellings(campaigns))
+    return {campaign: cost for campaign, cost in found if cost is not None}
 
 
 def outcomes_of_period(reader: Reader, period: Period) -> list[Outcome]:
@@ -212,9 +231,13 @@ def outcomes_of_campaigns(reader: Reader, since: datetime, campaigns: Sequence[s
     """Of whatever was created since then under these campaigns."""
     if not campaigns:
         return []
-    # A gateway may give them back in capitals.
-    spelled = sorted({*campaigns, *(one.upper() for one in campaigns), *(one.lower() for one in campaigns)})
+    spelled = _spellings(campaigns)
     return _outcomes(reader.read(_OUTCOMES.format(messages=_OF_CAMPAIGNS), start=since, campaigns=spelled))
+
+
+def _spellings(campaigns: Iterable[str]) -> list[str]:
+    """A gateway may give them back in capitals."""
+    return sorted({spelled for one in campaigns for spelled in (one, one.upper(), one.lower())})
 
 
 def measure_speed(reader: Reader, period: Period) -> tuple[dict[int | None, Speed], Speed]:

@@ -45,10 +45,22 @@ TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
             Column("source", Kind.TEXT),
             Column("to_do", Kind.TERM),
         ),
+        # There only where a budget is set. `name`: of the month or the run. `used`, `left`: of the budget, by what the
+        # gateway lists; `charged`: what the guard has counted.
+        "budget": (
+            Column("scope", Kind.TERM),
+            Column("name", Kind.TEXT),
+            Column("budget", Kind.MONEY),
+            Column("cost", Kind.MONEY),
+            Column("used", Kind.SHARE),
+            Column("left", Kind.MONEY),
+            Column("charged", Kind.MONEY),
+        ),
         "days": (Column("day", Kind.DAY), *_MEASURES),
         "types": (Column("sms_type", Kind.TERM), *_MEASURES),
         # The last row may be the Term `others`; a name of None is the Term `no_campaign`.
-        "campaigns": (Column("campaign", Kind.TEXT), *_MEASURES),
+        # The runs of a campaign, such as those of each night, are one row.
+        "campaigns": (Column("campaign", Kind.TEXT), Column("runs", Kind.COUNT), *_MEASURES),
         # Campaigns with a fallback. The last row of each, the Term `chain.people`, counts people, each once. `late`: of
         # those delivered, after the next step was sent; `handed_on`: to the next step.
         "chains": (

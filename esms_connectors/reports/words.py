@@ -32,6 +32,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "figure.cost": ("Cost", "Chi phí"),
         "figure.cost_per_delivered": ("Cost per delivered message", "Chi phí mỗi tin đến"),
         "figure.median": ("Median time to final state", "Thời gian có kết quả (trung vị)"),
+        "figure.budget_used": ("Budget used", "Ngân sách đã dùng"),
         # --- the HTML page and its charts ---
         "page.unchanged": ("unchanged", "không đổi"),
         "page.in_short": (
@@ -70,6 +71,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "table.funnel": ("From plan to phone", "Từ kế hoạch đến người nhận"),
         "table.losses": ("Where messages were lost", "Tin bị mất ở đâu"),
         "table.guard": ("Left out by the rules", "Không gửi theo quy định"),
+        "table.budget": ("Cost against budget", "Chi phí so với ngân sách"),
         "table.days": ("By day", "Theo ngày"),
         "table.types": ("By type", "Theo loại tin"),
         "table.campaigns": ("By campaign", "Theo chiến dịch"),
@@ -94,6 +96,13 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "column.day": ("Day", "Ngày"),
         "column.sms_type": ("Type", "Loại tin"),
         "column.campaign": ("Campaign", "Chiến dịch"),
+        "column.runs": ("Runs", "Số lần chạy"),
+        "column.scope": ("Budget of", "Ngân sách của"),
+        "column.name": ("Month or run", "Tháng hoặc lần chạy"),
+        "column.budget": ("Budget", "Ngân sách"),
+        "column.used": ("Used", "Đã dùng"),
+        "column.left": ("Left", "Còn lại"),
+        "column.charged": ("Counted by the guard", "Bộ kiểm soát đã tính"),
         "column.run_key": ("Run key", "Run key"),
         "column.step": ("Step", "Bước"),
         "column.people": ("People", "Số người"),
@@ -154,6 +163,10 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "carrier.none": ("No mobile prefix", "Không rõ nhà mạng"),
         "others": ("All others", "Còn lại"),
         "no_campaign": ("Without a campaign", "Không thuộc chiến dịch"),
+        # --- budgets ---
+        "budget.period": ("This period", "Kỳ này"),
+        "budget.month": ("A month", "Một tháng"),
+        "budget.run": ("A run", "Một lần chạy"),
         # --- reasons ---
         "reason.ledger.unknown": (
             "Sent, but the answer was lost",
@@ -270,6 +283,10 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "The period before was not loaded, or not as a whole: there is nothing to compare with.",
             "Kỳ trước chưa được tải hoặc tải chưa đủ: không có số liệu để so sánh.",
         ),
+        "note.not_compared": (
+            "This period is not loaded as a whole, so it is not compared with the one before.",
+            "Kỳ này chưa được tải đủ nên không so sánh với kỳ trước.",
+        ),
         "note.regressed": (
             (
                 "Shown by the gateway as not final again after they had been final: {messages} of the messages. They "
@@ -314,6 +331,24 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "note.ported": (
             "By prefix: a number that moved to another carrier is counted with its first one.",
             "Theo đầu số: số đã chuyển mạng được tính cho nhà mạng ban đầu.",
+        ),
+        "note.runs": (
+            "The runs of a campaign, such as those of each night, are one row.",
+            "Các lần chạy của một chiến dịch, ví dụ mỗi đêm, được gộp thành một dòng.",
+        ),
+        "note.charged": (
+            (
+                "Used and left are by what the gateway lists, messages of others included. The guard counts runs that "
+                "are sent under a budget, by the prices known when they are sent; limits are those of today."
+            ),
+            (
+                "Đã dùng và còn lại tính theo giá hệ thống ghi, kể cả tin gửi từ nơi khác. Bộ kiểm soát chỉ tính các "
+                "lần chạy có ngân sách, theo giá biết được lúc gửi; mức ngân sách là mức hiện tại."
+            ),
+        ),
+        "note.budget_month": (
+            "{month} is not loaded as a whole: what it cost is not known.",
+            "Tháng {month} chưa được tải đủ: chưa biết chi phí.",
         ),
         "note.upper_bound": (
             "Until a load saw the final state: an upper bound that grows with the time between loads.",

@@ -45,12 +45,14 @@ def test_it_writes_the_report_where_people_look(
         warehouse=warehouse,
         targets=[str(tmp_path / "{{ ds }}.html"), str(tmp_path / "{{ ds }}.xlsx")],
         language="vi",
+        budget_vnd="{{ 1000 * 1000 }}",
         report_url="https://reports.shop.vn/{{ ds }}.html",
     )
     told = runs(operator)
     states = gateway.counts_by_state()
     assert told["headline"]["messages"] == 700
     assert told["headline"]["delivered"] == states[5, 1]
+    assert told["headline"]["budget_used"] == pytest.approx(float(told["headline"]["cost"]) / 1_000_000)
     page = (tmp_path / "2024-05-15.html").read_text(encoding="utf-8")
     assert '<html lang="vi"' in page
     assert (tmp_path / "2024-05-15.xlsx").read_bytes()[:2] == b"PK"
@@ -63,7 +65,7 @@ def test_the_ledger_of_the_connection_says_what_was_planned(
     warehouse: str, connect: Callable[..., None], runs: Runs, tmp_path: Path, ledger_url: str
 ) -> None:
     """`with_ledger` opens it; the funnel then begins with the plan. A slip in its address makes no ledger there."""
-    connect({"ledger_url": ledger_url})
+    connect({"ledger_url": ledger_url, "guard": {"max_cost_month_vnd": 9000}})
     target = str(tmp_path / "report.json")
     report = SentMessagesReportOperator(task_id="report", warehouse=warehouse, targets=target, with_ledger=True)
     with pytest.raises(ConfigurationError, match="There is no ledger at"):
@@ -71,7 +73,10 @@ def test_the_ledger_of_the_connection_says_what_was_planned(
     assert not list(tmp_path.glob("*ledger*"))
     Ledger.open(ledger_url).close()
     runs(report)
-    assert len(json.loads(Path(target).read_text(encoding="utf-8"))["sources"]) == 2
+    written = json.loads(Path(target).read_text(encoding="utf-8"))
+    assert len(written["sources"]) == 2
+    # The budget that the guard of the connection has.
+    assert [(row["scope"], row["budget"]) for row in written["tables"]["budget"]["rows"]] == [("budget.month", "9000")]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +92,7 @@ def test_the_ledger_of_the_connection_says_what_was_planned(
             "Nothing was",
         ),
         ({"targets": "r.html", "language": "fr"}, "fr"),
+        ({"targets": "r.html", "budget_vnd": "5tr"}, "VND above nought"),
         ({"targets": "r.html", "warehouse_conn_id": "other"}, "Give warehouse"),
     ],
 )

@@ -31,9 +31,11 @@ def test_yesterday_as_an_artifact_and_as_files(gateway: Emulator, credentials: E
         targets=[str(tmp_path / "r.html")],
         warehouse=name_of(warehouse),
         language="vi",
+        budget_vnd=1_000_000,
     )
     assert told["headline"]["messages"] == 300
     assert told["headline"]["delivered"] == gateway.counts_by_state()[5, 1]
+    assert told["headline"]["budget_used"] == pytest.approx(float(told["headline"]["cost"]) / 1_000_000)
     [artifact] = artifacts(artifact_key("esms-report", name_of(warehouse)))
     shown = artifact.data + (tmp_path / "r.html").read_text(encoding="utf-8")
     assert "300" in artifact.data

@@ -52,7 +52,8 @@ def sample_report(
             )
         ),
         "campaigns": tuple(
-            (name, *_measures(total // (len(campaigns) + 1), delivered, price)) for name in (*campaigns, Term("others"))
+            (name, 2, *_measures(total // (len(campaigns) + 1), delivered, price))
+            for name in (*campaigns, Term("others"))
         ),
         "carriers": tuple(
             (name, *_measures(total // 3, delivered, price)) for name in ("Viettel", "MobiFone", "VinaPhone")

@@ -118,8 +118,9 @@ def test_phones_when_asked_for(loaded: str, run: Run, tmp_path: Path) -> None:
 
 def test_json_for_machines(loaded: str, run: Run, tmp_path: Path) -> None:
     target = tmp_path / "ngày.md"
-    done = run("report", "--from", "2024-05-14", "--into", loaded, "--json", "--out", str(target))
+    done = run("report", "--from", "2024-05-14", "--into", loaded, "--json", "--out", str(target), "--budget", "1e6")
     assert done.code == 0, done.err
+    assert [row["scope"] for row in done.json["tables"]["budget"]["rows"]] == ["budget.period"]
     assert done.json["headline"]["messages"]["value"] == 82
     assert done.json["complete"] is False
     assert done.json["files"] == [str(target)]
@@ -223,6 +224,7 @@ def test_the_page_and_its_python_block(
         (("--from", "0001-01-01"), ("--from", "out of range")),
         (("--from", "9999-12-31"), ("--from", "out of range")),
         (("--from", "2024-01-14"), ("Nothing was loaded into", "esms pull --from 2024-01-14")),
+        (("--from", "2024-05-14", "--budget", "5tr"), ("amount of VND above nought",)),
         (("--from", "2024-05-14", "--out", "report.pdf"), ("ends in one of .html",)),
         (("--from", "2024-05-14", "--ledger", "nowhere.sqlite"), ("There is no ledger at nowhere.sqlite",)),
         (("--from", "2024-05-14", "--ledger", "sqlite:////nowhere/l.sqlite"), ("There is no ledger at",)),

@@ -105,8 +105,8 @@ def test_open_rows_a_running_period_and_early_windows_are_told(make_place: MakeP
     place.merge(day_window(), [row(1), row(2, WAITING)], noon, closed=False)
     running = place.report(MONDAY, MONDAY.add(days=1), now=noon.add(minutes=5))
     assert {note.name for note in running.notes if note.warning} == {"running", "open"}
-    # The same part of the day before, not all of it.
-    assert running.before.end == MONDAY.subtract(days=1).add(hours=12, minutes=5)
+    # The same part of the day before as was read of this one, not all of it.
+    assert running.before.end == MONDAY.subtract(days=1).add(hours=12)
     over = place.report(MONDAY, MONDAY.add(days=1), now=MONDAY.add(days=2))
     assert {note.name for note in over.notes if note.warning} == {"unclosed", "open"}
     assert not over.complete
@@ -158,6 +158,48 @@ def test_a_month_is_compared_with_the_month_before(make_place: MakePlace, duckdb
     messages = report.headline[0]
     assert (messages.before, messages.value) == (10, len(windows) - 10)
     assert messages.change == pytest.approx((len(windows) - 10) / 10 - 1)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "before"),
+    [
+        ((5, 1), (5, 21), ((4, 1), (4, 21))),
+        # That month is shorter: it ends with its last day.
+        ((3, 1), (3, 31), ((2, 1), (3, 1))),
+        # A day, and a week, are what they are wherever they begin.
+        ((5, 1), (5, 2), ((4, 30), (5, 1))),
+        ((5, 1), (5, 8), ((4, 24), (5, 1))),
+        ((5, 2), (5, 22), ((4, 12), (5, 2))),
+        ((4, 1), (6, 1), ((2, 1), (4, 1))),
+    ],
+)
+def test_which_period_before(
+    make_place: MakePlace, duckdb_address: str, start: Any, end: Any, before: tuple[Any, Any]
+) -> None:
+    def moment(day: tuple[int, int]) -> pendulum.DateTime:
+        return pendulum.datetime(2024, *day, tz="Asia/Ho_Chi_Minh")
+
+    place = make_place(duckdb_address)
+    place.merge(SentWindow(25, moment(start), moment(end)), [], moment(end))
+    found = place.report(moment(start), moment(end)).before
+    assert (found.start, found.end) == tuple(map(moment, before))
+
+
+def test_a_part_of_a_period_is_not_told_as_a_change(make_place: MakePlace, duckdb_address: str) -> None:
+    place = make_place(duckdb_address)
+    place.merge(day_window(0), [row(1)], MONDAY.add(days=1))
+    place.warehouse.plan([day_window(1)], planned_at=MONDAY, privacy=place.privacy.fingerprint)
+    start = MONDAY.add(days=1)
+    place.merge(SentWindow(25, start, start.add(hours=6)), [row(2, sent_at=start)], start.add(hours=6))
+    report = place.report(start, start.add(days=1))
+    assert {"pending", "not_compared"} <= note_names(report)
+    assert {one.before for one in report.headline} == {None}
+
+
+@pytest.mark.parametrize("budget", ["0", "-1", "nan", "5tr", True])
+def test_a_budget_that_is_none_is_refused(make_place: MakePlace, duckdb_address: str, budget: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="an amount of VND above nought"):
+        make_place(duckdb_address).report(MONDAY, WEDNESDAY, budget_vnd=budget)
 
 
 def test_a_period_before_that_lacks_something_is_not_compared_with(make_place: MakePlace, duckdb_address: str) -> None:

@@ -43,6 +43,7 @@ from esms_connectors.sending.bulk import send_bulk
 from esms_connectors.sending.channels import ZnsChannel
 from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.warehouse import Privacy
+from esms_connectors.warehouse.marts import create_marts
 from esms_connectors.warehouse.privacy import PhoneForm
 
 PHONES = ("0961", "0912", "0903", "0561", "0592", "0559", "0871", "0332", "0773", "0844")
@@ -80,8 +81,10 @@ def test_every_table_equals_a_count_over_the_gateway(gateway: Emulator, address:
     assert rows_of(report, "days") == measured_by(messages, lambda one: one.day)
     assert rows_of(report, "types") == measured_by(messages, lambda one: f"type.{one.sms_type}")
     assert rows_of(report, "carriers") == measured_by(messages, carrier_of)
-    for table in ("days", "types", "campaigns", "carriers"):
+    for table in ("days", "types", "carriers"):
         assert report.tables[table].total == ("total", *whole)
+    campaigns = len({one.campaign for one in messages} - {""})
+    assert report.tables["campaigns"].total == ("total", campaigns, *whole)
     states = Counter(one.state for one in messages)
     failed = states["failed"] + states["rejected"]
     assert {one.name: one.value for one in report.headline if one.name != "median"} == {
@@ -119,15 +122,16 @@ def test_the_largest_campaigns_and_all_others_in_one_line(gateway: Emulator, add
     expected = measured_by(messages_of(gateway, MONDAY, WEDNESDAY), lambda one: one.campaign)
     assert len(expected) > 31
     expected["no_campaign"] = expected.pop("")
-    shown = {row[0]: row[1:] for row in rows[:-1]}
+    assert {row[1] for row in rows[:-1]} == {1, None}
+    shown = {row[0]: row[2:] for row in rows[:-1]}
     assert len(shown) == 30
     assert shown == {name: expected[name] for name in shown}
-    sizes = [int(str(row[1])) for row in rows[:-1]]
+    sizes = [int(str(row[2])) for row in rows[:-1]]
     assert sizes == sorted(sizes, reverse=True)
     left = [one for name, one in expected.items() if name not in shown]
     assert max(one[0] for one in left) <= sizes[-1]
-    assert rows[-1][:6] == ("others", *(sum(one[position] for one in left) for position in range(5)))
-    assert rows[-1][7] == sum(one[6] for one in left)
+    assert rows[-1][:7] == ("others", len(left), *(sum(one[position] for one in left) for position in range(5)))
+    assert rows[-1][8] == sum(one[6] for one in left)
 
 
 def test_funnel_losses_and_reasons_without_a_ledger(gateway: Emulator, address: str, load: Load) -> None:
@@ -191,6 +195,37 @@ def test_both_databases_give_the_same_report(
         )
         reports[place] = replace(report, notes=notes)
     assert reports[0] == reports[1]
+
+
+def test_the_runs_of_a_campaign_are_one_row(make_place: MakePlace, address: str) -> None:
+    """Under the names that the view for analysts has, in either database; a later step stays apart."""
+    place = make_place(address)
+    mark = " #0123456789ab"
+    names = {
+        "visits-2026-11-02" + mark: "visits",
+        "visits-2026-11-03 #BA9876543210": "visits",
+        "visits_20261104 #00000000000f": "visits",
+        "visits-2026-11-03#2" + mark: "visits#2",
+        "airflow/dag/scheduled__2026-11-02T12:00:00+00:00/send" + mark: "airflow/dag/send",
+        "airflow/dag/manual__2026-11-03T12:00:00+00:00/send #ffffffffffff": "airflow/dag/send",
+        "20261103" + mark: "20261103",
+        "sale 2026" + mark: "sale 2026",
+        "": "no_campaign",
+    }
+    rows = [row(number, campaign=name, price_vnd=Decimal(100 + number)) for number, name in enumerate(names)]
+    place.merge(day_window(), rows, MONDAY.add(days=1))
+    create_marts(place.warehouse)
+    table = place.report(MONDAY, MONDAY.add(days=1)).tables["campaigns"]
+    runs = {line[0]: line[1] for line in table.rows}
+    assert runs == {
+        "visits": 3, "visits#2": 1, "airflow/dag/send": 2, "20261103": 1, "sale 2026": 1, "no_campaign": None,
+    }  # fmt: skip
+    [visits] = (line for line in table.rows if line[0] == "visits")
+    assert (visits[2], visits[8]) == (3, Decimal(303))
+    views = place.warehouse.ask(
+        lambda reader: [*reader.read("SELECT coalesce(campaign, ''), campaign_name FROM esms_message_facts")]
+    )
+    assert {name: shown or "no_campaign" for name, shown in views} == names
 
 
 # --- with a ledger ---------------------------------------------------------------------------------------------------
@@ -277,6 +312,60 @@ def test_what_the_guard_left_out_has_a_section_of_its_own(
     assert "Số trong danh sách từ chối không nhận tin quảng cáo" in shown["vi"]
     assert "Không gửi theo quy định" in shown["vi"]
     assert "rule" not in shown["vi"].lower()
+
+
+def test_costs_stand_beside_the_budgets(
+    gateway: Emulator, duckdb_address: str, load: Load, client: EsmsClient, tmp_path: Any
+) -> None:
+    """Of the period, of the month and of each run; a month that is not loaded as a whole has no cost."""
+    now = gateway.clock.now  # type: ignore[attr-defined]
+    today = now.start_of("day")
+    budgets = GuardSettings().changed({"max_cost_vnd": 20_000, "max_cost_month_vnd": 9_000})
+    with Ledger.open(tmp_path / "ledger.sqlite", now=lambda: gateway.clock.now) as ledger:  # type: ignore[attr-defined]
+        channel = ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID)
+        send_bulk(channel, people(20), ledger=ledger, run_key="tối", guard=budgets, price_vnd=Decimal(400))
+        # Sent otherwise: the gateway lists it, and the guard knows nothing of it.
+        gateway.insert_message(today.add(hours=9), phone="0901888484", sms_type=25, campaign="khác")
+        gateway.advance(hours=3)
+        load(duckdb_address, today, today.add(days=1), sms_types=[25])
+
+        def budget_rows(**settings: Any) -> tuple[Report, list[tuple[Any, ...]]]:
+            report = report_on(
+                duckdb_address,
+                today,
+                today.add(days=1),
+                ledger=ledger,
+                now=gateway.clock.now,
+                **settings,  # type: ignore[attr-defined]
+            )
+            return report, [*report.tables["budget"].rows] if "budget" in report.tables else []
+
+        report, rows = budget_rows(guard=budgets, budget_vnd="4000")
+        listed = messages_of(gateway, today, today.add(days=1))
+        cost = sum(one.price for one in listed)
+        ours = sum(one.price for one in listed if one.campaign != "khác")
+        month = f"{today:%Y-%m}"
+        assert rows == [
+            ("budget.period", None, Decimal(4000), cost, float(cost / 4000), 4000 - cost, None),
+            ("budget.month", month, Decimal(9000), None, None, None, Decimal(8000)),
+            ("budget.run", "tối", Decimal(20000), ours, float(ours / 20000), 20000 - ours, Decimal(8000)),
+        ]
+        assert cost > 4000
+        assert {one.name: one.value for one in report.headline}["budget_used"] == float(cost / 4000)
+        assert [note.name for note in report.tables["budget"].notes] == ["charged", "budget_month"]
+        shown = {code: render_report(report, ".md", language=code)[""].decode() for code in ("en", "vi")}
+        assert f"{month} is not loaded as a whole" in shown["en"]
+        assert "Chi phí so với ngân sách" in shown["vi"]
+        # With all of the month so far, its cost is known.
+        load(duckdb_address, today.start_of("month"), today, sms_types=[25])
+        _, rows = budget_rows(guard=budgets)
+        assert rows[0] == (
+            "budget.month", month, Decimal(9000), cost, float(cost / 9000), 9000 - cost, Decimal(8000)
+        )  # fmt: skip
+        # No budget, no table; and budgets of the guard are about a ledger's runs.
+        assert budget_rows()[1] == []
+    without = report_on(duckdb_address, today, today.add(days=1), guard=budgets, now=now.add(hours=3))
+    assert "budget" not in without.tables
 
 
 def test_a_ledger_without_a_run_in_the_period_leaves_the_funnel_to_the_gateway(

@@ -51,7 +51,8 @@ def report() -> Report:
         "losses": [(Term("stage.delivered"), Term("code.146"), "146", 1, 0.1, Term("recovery.FIX_ROW"))],
         "days": [(date(2026, 11, 1), *MEASURES), (date(2026, 11, 2), 0, 0, 0, 0, 0, None, Decimal(0), None)],
         "types": [(Term("type.25"), *MEASURES), (Term("type.77"), *MEASURES)],
-        "campaigns": [*((name, *MEASURES) for name in names), (Term("others"), *MEASURES)],
+        "budget": [(Term("budget.month"), "2026-11", Decimal(500), Decimal(550), 1.1, Decimal(-50), Decimal(540))],
+        "campaigns": [*((name, 2, *MEASURES) for name in names), (Term("others"), 60, *MEASURES)],
         "chains": [
             ("evening", "1. zns", 5, 3, 1, 2, Decimal(900)),
             ("evening", Term("chain.people"), 5, 4, None, None, None),

@@ -20,9 +20,9 @@ WITH dated AS (
         message.regressed_to,
         greatest(message.sent_at, message.window_start) AS moment,
         CAST(greatest(message.sent_at, message.window_start) AT TIME ZONE 'Asia/Ho_Chi_Minh' AS date) AS day,
-        -- Runs of one campaign: without the mark of a run (" #" and twelve digits) and the day that a schedule puts
-        -- behind its name.
-        regexp_replace(coalesce(message.campaign, ''), ' #[0-9a-f]{12}$', '') AS run_name
+        -- Runs of one campaign: without the mark of a run (" #" and twelve digits), the run of a DAG, and the day that
+        -- a schedule puts behind its name. A later step ("#2") stays one.
+        regexp_replace(coalesce(message.campaign, ''), ' #[0-9a-fA-F]{12}$', '') AS run_name
     FROM {{ source('esms', 'esms_sent_messages') }} AS message
 )
 
@@ -33,7 +33,11 @@ SELECT
     coalesce(
         nullif(
             regexp_replace(
-                dated.run_name, '[-_. ]*20[0-9]{2}[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12][0-9]|3[01])$', ''
+                regexp_replace(
+                    dated.run_name, '/(scheduled|manual|backfill|asset_triggered|operator_triggered)__[^/]*', ''
+                ),
+                '[-_. ]*20[0-9]{2}[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12][0-9]|3[01])(#[0-9]+)?$',
+                '\3'
             ),
             ''
         ),
