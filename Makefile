@@ -7,6 +7,8 @@ SHELL := /bin/sh
 PYTHON ?= python3
 PORT ?= 8089
 ARGS ?=
+# What is costly runs in turn, a seventh of it each day of the week: `make test TEST_DAY=3`, or everything: `make test-all`.
+TEST_DAY ?= all
 # Tests at a time. Each worker reads all tests and starts servers of its own, which takes a processor twenty seconds.
 WORKERS ?= 2
 
@@ -45,9 +47,16 @@ demo: setup ## a campaign through a real Airflow, another through a real Prefect
 # Airflow, Prefect and the demo wait a good part of the time, which the core makes use of. Beside the plain run what knows
 # days and hours is run in one more setting, another one each day.
 .PHONY: test
-test: setup $(DOCS)/.ready $(DBT)/.ready ## everything: lint, types, documentation, core, Airflow, Prefect, the demo
-	$(say) "Everything, several parts at a time; what each says goes into .build/tests"
-	@$(CORE)/bin/python tests/side_by_side.py $(again) $(MAKEOVERRIDES) \
+test: TEST_DAY := $(or $(filter-out all,$(TEST_DAY)),$(shell date -u +%u))
+test: parts-of-test ## lint, types, documentation, core, Airflow, Prefect, the demo; what is costly by a seventh each day
+
+.PHONY: test-all
+test-all: parts-of-test ## the same with everything that is costly: half an hour
+
+.PHONY: parts-of-test
+parts-of-test: setup $(DOCS)/.ready $(DBT)/.ready
+	$(say) "Several parts at a time; what each says goes into .build/tests. Of what is costly: day $(TEST_DAY) (tests/in_turn.py)"
+	@$(CORE)/bin/python tests/side_by_side.py $(again) $(MAKEOVERRIDES) TEST_DAY=$(TEST_DAY) \
 	  -- test-prefect lint docs test-core test-airflow test-demo test-elsewhere test-dbt
 	$(say) "All of it passed"
 
@@ -88,7 +97,7 @@ lint: $(CORE)/.ready ## ruff, mypy --strict, import directions
 .PHONY: test-core
 test-core: $(CORE)/.ready ## the core, with neither framework installed
 	$(say) "Tests of the core, with neither framework installed"
-	@$(CORE)/bin/pytest -n $(WORKERS) --dist worksteal tests $(NOT_CORE) $(ARGS)
+	@$(CORE)/bin/pytest -n $(WORKERS) --dist worksteal tests $(NOT_CORE) --day $(TEST_DAY) $(ARGS)
 
 .PHONY: test-quick
 test-quick: $(CORE)/.ready ## what needs no server and no process of its own: a minute
@@ -186,7 +195,7 @@ test-pythons: | $(filter .uv/bin/uv,$(UV)) ## the core with each Python that is 
 .PHONY: test-airflow
 test-airflow: $(AIRFLOW)/.ready ## the Airflow provider in its environment
 	$(say) "Tests of the Airflow provider"
-	@$(AIRFLOW)/bin/pytest -n $(WORKERS) --dist loadfile tests/airflow_side $(ARGS)
+	@$(AIRFLOW)/bin/pytest -n $(WORKERS) --dist loadfile tests/airflow_side --day $(TEST_DAY) $(ARGS)
 
 .PHONY: test-demo
 test-demo: setup ## `make demo`, looked at by a machine
@@ -232,7 +241,7 @@ test-prefect: $(CORE)/.ready $(PREFECT)/.ready ## the Prefect collection in its 
 	$(say) "Types of the Prefect collection"
 	@$(CORE)/bin/mypy --python-executable $(PREFECT)/bin/python -p esms_connectors.prefect
 	$(say) "Tests of the Prefect collection"
-	@$(PREFECT)/bin/pytest -n 2 --dist worksteal tests/prefect_side $(ARGS)
+	@$(PREFECT)/bin/pytest -n 2 --dist worksteal tests/prefect_side --day $(TEST_DAY) $(ARGS)
 
 # Ray's wheel is as big as all the rest together, so it has an environment of its own.
 .PHONY: test-ray

@@ -6,6 +6,7 @@ import gc
 import os
 import re
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ import hypothesis_profiles  # noqa: F401 - chosen before any test is read
 import pendulum
 import pytest
 from esms_processes import Esms
+from in_turn import ALL, check_day, is_due
 from postgres_server import PostgresServer
 
 from esms_connectors import Credentials, EsmsClient, RetryPolicy, Timeouts
@@ -49,6 +51,7 @@ _NOT_QUICK_FOLDERS = {"airflow_side", "cli", "demo", "documentation", "prefect_s
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--day", default=ALL, help="of what runs in turn: a day of the week, 1 to 7, or all")
     parser.addoption("--quick", action="store_true", help="leave out what needs a server or a process of its own")
     parser.addoption("--mysql", action="store_true", help="what needs a MariaDB on this machine, and nothing else")
     parser.addoption("--bigquery", action="store_true", help="what needs BigQuery's dialect, and nothing else")
@@ -57,6 +60,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    try:
+        check_day(config.getoption("day"))
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.addinivalue_line("markers", "in_turn(by): a part of its cells runs each day of the week; see in_turn.py")
     config.addinivalue_line("markers", "memory: how much memory something takes; `make bench` asks for it")
     config.addinivalue_line("markers", "mysql: needs a MariaDB on this machine; `make test-mysql` asks for it")
     config.addinivalue_line("markers", "bigquery: needs its dialect; `make test-bigquery` asks for it")
@@ -65,9 +73,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    day = config.getoption("day")
+    met: Counter[str] = Counter()
     wanted, others = [], []
     for item in items:
-        (wanted if _is_wanted(item, config) else others).append(item)
+        (wanted if _is_wanted(item, config) and _is_due(item, day, met) else others).append(item)
     config.hook.pytest_deselected(items=others)
     items[:] = wanted
 
@@ -80,6 +90,17 @@ def pytest_collection_finish() -> None:
 
 def pytest_unconfigure() -> None:
     gc.unfreeze()  # or extensions would tell of leaks
+
+
+def _is_due(item: pytest.Item, day: str, met: Counter[str]) -> bool:
+    marker = item.get_closest_marker("in_turn")
+    if marker is None:
+        return True
+    test = item.nodeid.split("[")[0]
+    if "file" in marker.args:
+        return is_due(test.split("::")[0], 0, day)
+    met[test] += 1
+    return is_due(test, met[test] - 1, day)
 
 
 def _is_wanted(item: pytest.Item, config: pytest.Config) -> bool:

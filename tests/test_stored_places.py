@@ -71,6 +71,7 @@ def test_a_warehouse_keeps_its_place(folder: Path, address: str, path: str | Non
     assert local_path(expected) == (None if path is None else folder / path)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("destination", "setting", "path"),
     [

@@ -53,6 +53,7 @@ print("RESULT", json.dumps([[one["url_prefix"] for one in apps], sorted(heavy)])
 """
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(("token", "prefixes"), [("", []), (TOKEN, ["/esms"])])
 def test_airflow_finds_it(token: str, prefixes: list[str], tmp_path: Path) -> None:
     """By the entry point of the installed distribution; even switched on it brings no HTTP library into a process."""

@@ -76,6 +76,7 @@ def test_airflow(case: Case, world: World, connect: Callable[..., None], runs: R
     check(case, world, operator)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("case", CHAINS, ids=[case.name for case in CHAINS])
 def test_chains_by_airflow(case: ChainCase, world: World, connect: Callable[..., None], runs: Runs) -> None:
     """`fallback` does the same."""

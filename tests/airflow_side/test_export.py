@@ -62,6 +62,7 @@ def test_the_data_interval_is_loaded_once(export: Callable[..., Any], runs: Runs
     json.dumps(told)
 
 
+@pytest.mark.in_turn
 def test_start_and_end_may_be_templates(export: Callable[..., Any], tmp_path: Path) -> None:
     """And go before the data interval; outlets of one's own get the event."""
     path = tmp_path / "w.duckdb"
@@ -74,6 +75,7 @@ def test_start_and_end_may_be_templates(export: Callable[..., Any], tmp_path: Pa
     assert count(path) == 1000
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("late", [timedelta(0), timedelta(days=3)])
 def test_words_go_by_the_time_that_the_run_was_due(
     export: Callable[..., Any], runs: Runs, gateway: Emulator, tmp_path: Path, late: timedelta
@@ -107,6 +109,7 @@ def test_it_loads_into_duckdb_by_connection(
     assert count(tmp_path / "w.duckdb") == 700
 
 
+@pytest.mark.in_turn
 def test_it_loads_into_an_object_store_by_connection(
     export: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -137,6 +140,7 @@ def test_it_loads_into_an_object_store_by_connection(
         Store.store.clear()
 
 
+@pytest.mark.in_turn
 def test_people_are_kept_as_asked(export: Callable[..., Any], connect: Callable[..., None], tmp_path: Path) -> None:
     """Hashed by the secret of the connection, and without texts."""
     connect({"ledger_secret": "a long secret of the shop"})
@@ -146,6 +150,7 @@ def test_people_are_kept_as_asked(export: Callable[..., Any], connect: Callable[
     assert all(len(phone) >= 32 and not content for phone, content in rows)
 
 
+@pytest.mark.in_turn
 def test_a_status_that_changes_later_is_read_again(
     export: Callable[..., Any], gateway: Emulator, tmp_path: Path, runs: Runs
 ) -> None:
@@ -163,6 +168,7 @@ def test_a_status_that_changes_later_is_read_again(
     assert (today["changed"], today["follow_up"]["changed"]) == (0, 1)
 
 
+@pytest.mark.in_turn
 def test_a_backfill_reads_no_other_days_again(
     export: Callable[..., Any], gateway: Emulator, tmp_path: Path, runs: Runs
 ) -> None:
@@ -235,6 +241,7 @@ def test_bad_input_is_one_line(
     assert gateway.call_count("get_sms_sent_data") == 0
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("interval", [None, (TODAY, TODAY)])
 def test_a_run_without_an_interval_loads_what_is_missing(
     export: Callable[..., Any], runs: Runs, gateway: Emulator, tmp_path: Path, interval: Any
@@ -253,6 +260,7 @@ def test_a_run_without_an_interval_loads_what_is_missing(
     assert (later["start"], later["end"]) == ("2024-05-14T17:00:00+00:00", "2024-05-17T17:00:00+00:00")
 
 
+@pytest.mark.in_turn
 def test_a_day_that_was_missed_is_loaded_with_the_next_interval(
     export: Callable[..., Any], runs: Runs, tmp_path: Path
 ) -> None:

@@ -91,6 +91,7 @@ def test_a_plan_moves_nothing(send: Callable[..., Any], gateway: Emulator) -> No
     assert gateway.message_count == 0
 
 
+@pytest.mark.in_turn
 def test_an_export_leads_from_the_sent_data_to_its_table(
     connect: Callable[..., None], runs: Runs, gateway: Emulator, tmp_path: Path
 ) -> None:

@@ -137,6 +137,7 @@ def listed(home: Path, what: str) -> str:
     return done.stdout
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("what", "expected"),
     [

@@ -36,6 +36,7 @@ def warehouse(connect: Callable[..., None], runs: Runs, gateway: Emulator, tmp_p
     return address
 
 
+@pytest.mark.in_turn
 def test_it_writes_the_report_where_people_look(
     warehouse: str, runs: Runs, gateway: Emulator, tmp_path: Path, ledger_url: str
 ) -> None:
@@ -79,6 +80,7 @@ def test_the_ledger_of_the_connection_says_what_was_planned(
     assert [(row["scope"], row["budget"]) for row in written["tables"]["budget"]["rows"]] == [("budget.month", "9000")]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -45,6 +45,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> dict:
     return json.loads(done.stdout)
 
 
+@pytest.mark.in_turn
 def test_every_row_of_the_file_is_accounted_for(demo: dict) -> None:
     """Accepted, refused, unknown and rejected rows add up to the rows of the file."""
     with CUSTOMERS_CSV.open(encoding="utf-8", newline="") as file:
@@ -116,6 +117,7 @@ def test_bad_rows_are_told_with_line_and_reason_and_without_the_number(demo: dic
     assert {reject["_field"] for reject in rejects} == {"phone", "customer_name", "code"}
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("name", ["esms.duckdb", "ledger.sqlite"])
 def test_files_of_somebody_else_are_not_replaced(name: str, tmp_path: Path) -> None:
     """A warehouse or a ledger that lies in --output, and that no demo made, stays as it is."""

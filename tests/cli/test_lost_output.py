@@ -89,6 +89,7 @@ def zns(customers: Path) -> list[str]:
     return ["send-zns", str(customers), *(word for pair in options.items() for word in pair), *params]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("more", [(), ("--json",)])
 @pytest.mark.parametrize(("out", "said"), [("/dev/full", FULL), ("closed pipe", "")])
 def test_a_message_that_was_sent_does_not_look_unsent(
@@ -100,6 +101,7 @@ def test_a_message_that_was_sent_does_not_look_unsent(
     assert emulator.deliveries_by_phone() == {"0901888484": 1}
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_campaign_is_sent_though_nobody_can_be_told(
     run_into: RunInto, emulator: Emulator, customers: Path, unbuffered: str
@@ -126,6 +128,7 @@ def test_a_refusal_keeps_its_exit_code(run_into: RunInto, emulator: Emulator) ->
     assert list(emulator.messages()) == []
 
 
+@pytest.mark.in_turn
 def test_what_reads_and_loads(run_into: RunInto, emulator: Emulator, tmp_path: Path) -> None:
     """Rows are loaded; reports, queries, exports and help end with one line each, or silently."""
     emulator.populate(60, start=DAY, end=DAY.add(hours=23), sms_type=2)
@@ -143,6 +146,7 @@ def test_what_reads_and_loads(run_into: RunInto, emulator: Emulator, tmp_path: P
     assert (done.returncode, done.stderr) == (LOST, "")
 
 
+@pytest.mark.in_turn
 def test_a_person_is_erased_everywhere_though_nobody_reads_of_it(
     run_into: RunInto, emulator: Emulator, tmp_path: Path
 ) -> None:
@@ -159,6 +163,7 @@ def test_a_person_is_erased_everywhere_though_nobody_reads_of_it(
             assert connection.execute("SELECT count(*) FROM esms_sent_messages").fetchall() == [(0,)]
 
 
+@pytest.mark.in_turn
 def test_an_export_that_cannot_be_written_is_one_line(run_into: RunInto, customers: Path, tmp_path: Path) -> None:
     """Into a file on a full disk, into a folder that is a file, and to standard output."""
     assert run_into(*zns(customers)).returncode == 0

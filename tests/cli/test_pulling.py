@@ -202,6 +202,7 @@ def test_a_wrong_password_is_one_line(run: Run, emulator: Emulator, postgres: Po
     assert emulator.call_count("get_sms_sent_data") == 0
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("module", "address", "extra"),
     [
@@ -353,6 +354,7 @@ def test_numbers_have_one_form(run: Run, pulled: str) -> None:
     assert row == {"a": 300, "b": 2.5, "c": 300, "d": 0.5, "e": {"k": "ế"}, "f": [1, 2]}
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
 def test_any_encoding_of_the_output(run: Run, pulled: str, encoding: str) -> None:
     """What it has not is written as \\uXXXX; JSON stays JSON."""

@@ -68,6 +68,7 @@ def test_what_is_under_way_is_settled(
     assert emulator.message_count == ROWS
 
 
+@pytest.mark.in_turn
 def test_what_is_ignored_stays_ignored(esms: Esms, emulator: Emulator, base_url: str, tmp_path: Path) -> None:
     """Under nohup a terminal may be closed."""
     emulator.faults.add("send_zns_bulk", slow(0.05), every=1)

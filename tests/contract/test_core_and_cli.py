@@ -169,6 +169,7 @@ def test_cli(case: Case, world: World, cli: Callable[[World, Order], Answer]) ->
     check(case, world, cli)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("case", CHAINS, ids=[case.name for case in CHAINS])
 def test_chains_by_core(case: ChainCase, world: World) -> None:
     """A fallback does what the table says."""
@@ -193,6 +194,7 @@ def test_chains_by_core(case: ChainCase, world: World) -> None:
     check_chain(case, world, core)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("case", CHAINS, ids=[case.name for case in CHAINS])
 def test_chains_by_cli(case: ChainCase, world: World, esms: EsmsAtNoon) -> None:
     """`--else` does the same."""

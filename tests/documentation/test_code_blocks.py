@@ -108,6 +108,7 @@ def base_url(gateway: Emulator) -> Iterator[str]:
         yield server.base_url
 
 
+@pytest.mark.in_turn
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("page", pages_for("core"), ids=name_of)
 def test_a_page_does_what_it_shows(page: Path, console: Console, gateway: Emulator) -> None:
@@ -136,6 +137,7 @@ def test_the_blocks_that_are_not_run_are_those_that_are_known() -> None:
     assert all(block.not_run for block in MARKED)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("block", MARKED, ids=lambda block: block.where)
 def test_a_block_that_is_not_run_is_right_as_far_as_can_be_told(block: Block) -> None:
     """Commands take these options, extras exist, and dlt knows the settings."""

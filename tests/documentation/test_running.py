@@ -19,6 +19,7 @@ def block(language: str, text: str, output: str | None = None) -> Block:
     return Block(ROOT / "README.md", 1, language, text, output=output)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [

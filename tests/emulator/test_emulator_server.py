@@ -243,6 +243,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_as_a_process_of_its_own(ending):
     """It says where it listens, obeys the control endpoints, and ends cleanly when asked to."""

@@ -308,6 +308,7 @@ def _is_code(value: Any) -> bool:
     return isinstance(value, (str, int, float)) and not isinstance(value, bool) and bool(str(value).strip())
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("name", ALL_CALLS)
 @FUZZ
 @example(answer={"CodeResult": "124"}, status=200)

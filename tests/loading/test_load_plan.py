@@ -50,6 +50,7 @@ def test_where_nothing_was_loaded_yet_it_is_the_last_whole_day(
     assert plan(place).windows == ()
 
 
+@pytest.mark.in_turn
 def test_missed_days_are_loaded_with_the_next_one_and_told_of(
     gateway: Emulator, place: Place, load: Load, plan: Any
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_day_missed_between_loaded_ones_is_a_gap(
     assert duckdb_only.messages() == rows_at(gateway)
 
 
+@pytest.mark.in_turn
 def test_a_late_run_loads_up_to_the_day_it_was_scheduled_for(
     gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
 ) -> None:
@@ -150,6 +152,7 @@ def test_a_span_is_loaded_as_it_is_asked_for(gateway: Emulator, duckdb_only: Pla
     assert planned.notes == ()
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("date", ["exact", "missing"])
 def test_a_reading_from_the_future_closes_nothing(
     gateway: Emulator, duckdb_only: Place, load: Load, plan: Any, date: Any

@@ -15,6 +15,7 @@ from esms_connectors.sent_data.windows import ALL_SMS_TYPES
 FAILED, DELIVERED, SENT = (5, 0), (5, 1), (5, 2)
 
 
+@pytest.mark.in_turn
 def test_everything_at_once_and_the_table_equals_the_gateway(gateway: Emulator, place: Place, load: Load) -> None:
     """Rows inserted and changed, slow answers, every seventh a failure, shuffled pages, other spellings."""
     gateway.populate(3_100, start=DAY, end=NEXT)
@@ -39,6 +40,7 @@ def test_a_quiet_day_needs_no_second_look(gateway: Emulator, place: Place, load:
     assert place.read(HISTORY) == []
 
 
+@pytest.mark.in_turn
 def test_loading_again_changes_what_changed_and_notes_it(gateway: Emulator, place: Place, load: Load) -> None:
     """57 statuses and one price: 58 rows change, 57 lines are written."""
     gateway.populate(1_000, start=DAY, end=NEXT)
@@ -63,6 +65,7 @@ def test_loading_again_changes_what_changed_and_notes_it(gateway: Emulator, plac
         assert line["applied"]
 
 
+@pytest.mark.in_turn
 def test_all_types_and_every_row_of_the_shared_midnight(gateway: Emulator, place: Place, load: Load) -> None:
     """Two days, all types, rows in the seconds around each edge: none lost, none twice."""
     sms_types = ALL_SMS_TYPES if place.kind == "duckdb" else (2, 25)
@@ -85,6 +88,7 @@ def test_all_types_and_every_row_of_the_shared_midnight(gateway: Emulator, place
     assert load(place, DAY, NEXT.add(days=1), sms_types=sms_types).changed == 0
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(("threads", "order"), [(1, "oldest_first"), (2, "shuffled"), (16, "newest_first")])
 def test_any_number_of_threads_and_any_order(
     gateway: Emulator, duckdb_only: Place, load: Load, threads: int, order: Any
@@ -98,6 +102,7 @@ def test_any_number_of_threads_and_any_order(
     assert duckdb_only.messages() == rows_at(gateway)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("how", ["caps pages at 100", "repeats its last page", "counts late"])
 def test_a_gateway_with_ways_of_its_own(
     gateway: Emulator, duckdb_only: Place, load: Load, how: str, monkeypatch: pytest.MonkeyPatch

@@ -42,6 +42,7 @@ def asked(gateway: Emulator) -> int:
     return gateway.call_count("get_sms_sent_data")
 
 
+@pytest.mark.in_turn
 def test_windows_are_read_until_all_of_their_rows_are_final(
     gateway: Emulator, place: Place, load: Load, follow_up: Any
 ) -> None:
@@ -76,6 +77,7 @@ def test_what_never_settles_is_given_up_after_the_maximum_age(
     assert follow_up(duckdb_only)[0] == []
 
 
+@pytest.mark.in_turn
 def test_a_window_read_before_its_end_is_read_again_after_it(
     gateway: Emulator, place: Place, load: Load, follow_up: Any
 ) -> None:
@@ -112,6 +114,7 @@ def test_follow_up_rides_along_with_a_pull(gateway: Emulator, duckdb_only: Place
     assert duckdb_only.messages() == rows_at(gateway)
 
 
+@pytest.mark.in_turn
 def test_going_back_is_kept_flagged_and_noted_and_then_over(gateway: Emulator, place: Place, load: Load) -> None:
     gateway.insert_message(DAY.add(hours=1), send_status=5, send_result=1)
     message_id = gateway.insert_message(DAY.add(hours=2), send_status=5, send_result=1)
@@ -135,6 +138,7 @@ def test_going_back_is_kept_flagged_and_noted_and_then_over(gateway: Emulator, p
     assert place.messages() == rows_at(gateway)
 
 
+@pytest.mark.in_turn
 def test_a_window_that_never_adds_up_is_left_out_and_tried_again(
     gateway: Emulator, place: Place, load: Load, follow_up: Any
 ) -> None:
@@ -165,6 +169,7 @@ def test_a_window_that_never_adds_up_is_left_out_and_tried_again(
     assert place.messages() == rows_at(gateway)
 
 
+@pytest.mark.in_turn
 def test_a_loaded_window_that_stops_adding_up_is_owed_until_it_does(
     gateway: Emulator, duckdb_only: Place, load: Load, follow_up: Any
 ) -> None:
@@ -184,6 +189,7 @@ def test_a_loaded_window_that_stops_adding_up_is_owed_until_it_does(
     assert duckdb_only.messages() == rows_at(gateway)
 
 
+@pytest.mark.in_turn
 def test_keys_refused_half_way_leave_what_is_loaded_and_owe_the_rest(
     gateway: Emulator, place: Place, load: Load
 ) -> None:
@@ -221,6 +227,7 @@ def test_an_interrupted_pull_is_too_old_to_go_on_after_half_a_day(
     assert load(duckdb_only, DAY, NEXT.add(days=1)).skipped == 0
 
 
+@pytest.mark.in_turn
 def test_a_code_for_an_empty_range_is_an_empty_table(gateway: Emulator, place: Place, load: Load) -> None:
     """105 for every window of every type."""
     gateway.quirks.empty_range_is_105 = True
@@ -243,6 +250,7 @@ def test_a_clock_set_back_between_two_pulls_hides_no_change(gateway: Emulator, d
     assert duckdb_only.messages() == rows_at(gateway)
 
 
+@pytest.mark.in_turn
 def test_a_day_that_was_pulled_while_it_grew_is_followed_up_as_one_window(
     gateway: Emulator, duckdb_only: Place, load: Load, follow_up: Any
 ) -> None:

@@ -28,6 +28,7 @@ def calls(gateway: Emulator) -> int:
     return gateway.call_count("get_sms_sent_data")
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("place", "moment", "number", "loaded"),
     [

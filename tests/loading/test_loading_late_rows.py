@@ -105,6 +105,7 @@ def test_as_many_rows_but_others_are_noticed_where_one_answer_holds_them_all(
     assert duckdb_only.messages() == rows_at(gateway)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("count", ["page", "missing"])
 def test_a_recount_where_nothing_or_only_a_page_is_counted(
     gateway: Emulator, duckdb_only: Place, nightly: Any, count: Any
@@ -122,6 +123,7 @@ def test_a_recount_where_nothing_or_only_a_page_is_counted(
 
 
 # What is read again is decided in one place; the kinds of places are asked for their loads and merge.
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("kind", "date", "ahead"),
     [

@@ -45,6 +45,7 @@ def raw_bytes(place: Place) -> bytes:
 
 
 # Phones are changed before rows reach a place, so each place has one form, and each form the place with most files.
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("place", "form"),
     [*(("duckdb", form) for form in PRIVATE), *((kind, PhoneForm.HASHED) for kind in KINDS[1:])],
@@ -91,6 +92,7 @@ def test_the_search_finds_what_is_kept(gateway: Emulator, place: Place, load: Lo
     assert "Xin chào" in place.values()
 
 
+@pytest.mark.in_turn
 def test_ids_and_digests_of_our_own_do_not_give_phones_away(gateway: Emulator, make_place: Any, load: Load) -> None:
     """Both come from the phone; unkeyed, trying all phones would find it. With another secret they are others."""
     gateway.insert_message(DAY.add(hours=3), phone=ALICE, send_status=7, send_result=2)
@@ -115,6 +117,7 @@ def test_ids_and_digests_of_our_own_do_not_give_phones_away(gateway: Emulator, m
 
 
 # One statement finds it, in each place.
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("place", "other"),
     [
@@ -141,6 +144,7 @@ def test_another_way_on_the_same_warehouse_loads_nothing(
     assert gateway.call_count("get_sms_sent_data") == calls
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("kind", "form"),
     [*(("duckdb", form) for form in PhoneForm)]

@@ -83,6 +83,7 @@ def test_prefect_takes_no_logo_but_a_web_address() -> None:
         BlockTypeCreate(**about, logo_url="data:image/png;base64,iVBORw0KGgo=")
 
 
+@pytest.mark.in_turn
 def test_blocks_need_no_network_but_the_server(prefect_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Registering, saving and loading one asks for neither picture nor page: loopback is all that is connected to."""
     asked: list[object] = []
@@ -162,6 +163,7 @@ def test_a_block_that_is_a_result_is_stored_without_its_secrets(credentials: Esm
     assert DEMO_SECRET_KEY.encode() not in data
 
 
+@pytest.mark.in_turn
 def test_blocks_register_themselves(prefect_server: str) -> None:
     """`prefect block register -m` finds all of them."""
     command = [sys.executable, "-m", "prefect", "block", "register", "-m", "esms_connectors.prefect"]
@@ -220,6 +222,7 @@ def test_a_block_of_no_such_name_is_one_line(prefect_server: str) -> None:
         load_block(EsmsCredentials, "nobody")
 
 
+@pytest.mark.in_turn
 def test_no_prefect_server_is_one_line() -> None:
     """Without its address, which may hold a password."""
     program = (

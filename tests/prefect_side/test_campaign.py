@@ -73,6 +73,7 @@ def test_a_campaign_reaches_everybody_once(
     assert "| recipients | 1,200 |" in artifacts(f"esms-plan-{campaign.run_key}")[0].data
 
 
+@pytest.mark.in_turn
 def test_running_it_again_costs_no_call(gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]) -> None:
     """Receipts pass over the shards; without them the ledger does."""
     campaign = make_campaign(1200)
@@ -272,6 +273,7 @@ def test_a_relative_path_that_is_not_there_says_where_it_was_looked_for(
 # --- it is killed, retried, doubled ----------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn
 def test_kill_9_in_the_middle_and_a_rerun(
     gateway: Emulator,
     server: EmulatorServer,
@@ -296,6 +298,7 @@ def test_kill_9_in_the_middle_and_a_rerun(
     assert books.summary(campaign.run_key).accepted == 2_000
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
 def test_a_run_that_is_told_to_end_sends_to_nobody_new(
     gateway: Emulator,
@@ -334,6 +337,7 @@ def test_a_retry_of_the_flow(gateway: Emulator, make_campaign: Callable[..., Zns
     everybody_once(gateway, 500)
 
 
+@pytest.mark.in_turn
 def test_two_runs_of_one_campaign_at_once(
     gateway: Emulator, server: EmulatorServer, make_campaign: Callable[..., ZnsCampaign], tmp_path: Path
 ) -> None:
@@ -346,6 +350,7 @@ def test_two_runs_of_one_campaign_at_once(
     everybody_once(gateway, 900)
 
 
+@pytest.mark.in_turn
 def test_no_money_stops_the_run_and_the_next_one_goes_on(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
@@ -372,6 +377,7 @@ def test_a_gateway_that_is_down_is_not_asked_for_every_shard(
     assert gateway.call_count("send_zns_bulk") < 4 * 20
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("at_least", [1.0, None])
 def test_a_task_that_dies_each_time_leaves_the_run_incomplete(
     gateway: Emulator,

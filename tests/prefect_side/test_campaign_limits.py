@@ -66,6 +66,7 @@ def test_nobody_answers_in_time(gateway: Emulator, make_campaign: Callable[..., 
     assert gateway.message_count == 0
 
 
+@pytest.mark.in_turn
 def test_a_rate_limit_is_shared_through_the_server(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
@@ -174,6 +175,7 @@ def test_a_source_that_changes_after_the_plan_is_not_sent(
     everybody_once(gateway, 500)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("fields", "words"),
     [

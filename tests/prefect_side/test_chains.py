@@ -88,6 +88,7 @@ def test_the_guard_holds_on_every_channel(ordered: Callable[..., ChannelCampaign
     assert set(gateway.deliveries_by_phone().values()) == {2}
 
 
+@pytest.mark.in_turn
 def test_killed_in_the_fallback_and_run_again(
     ordered: Callable[..., ChannelCampaign], gateway: Emulator, tmp_path: Path
 ) -> None:

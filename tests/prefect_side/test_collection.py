@@ -40,6 +40,7 @@ def test_no_name_of_the_collection_hides_a_module() -> None:
     assert [name for name in esms_connectors.prefect.__all__ if (folder / f"{name}.py").exists()] == []
 
 
+@pytest.mark.in_turn
 def test_the_collection_imports_no_airflow() -> None:
     """Both frameworks in one process would be a mistake of ours: they cannot share an environment."""
     code = "import sys, esms_connectors.prefect; sys.exit('airflow' in sys.modules)"

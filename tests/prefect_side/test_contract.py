@@ -80,12 +80,14 @@ def prefect(world: World, order: Order, credentials: EsmsCredentials) -> Answer:
     return Answer("sent" if result["rows"]["rows"] else "skipped", result=result)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_prefect(case: Case, world: World, credentials: EsmsCredentials) -> None:
     """Flows do what the table says."""
     check(case, world, lambda world, order: prefect(world, order, credentials))
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("case", CHAINS, ids=[case.name for case in CHAINS])
 def test_chains_by_prefect(case: ChainCase, world: World, credentials: EsmsCredentials) -> None:
     """`fallback` does the same."""
@@ -115,6 +117,7 @@ def test_chains_by_prefect(case: ChainCase, world: World, credentials: EsmsCrede
     check_chain(case, world, prefect)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("case", LISTS, ids=[case.name for case in LISTS])
 def test_lists_by_prefect(case: ListCase, world: World, credentials: EsmsCredentials) -> None:
     """The arguments of the core, under the same names."""

@@ -67,6 +67,7 @@ def _connector(url: str) -> str:
     return "sqlalchemy-connector/crm"
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("save", [_secret, _connector])
 def test_recipients_of_a_database_block(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], crm: str, save: Callable[[str], str]
@@ -101,6 +102,7 @@ def test_a_database_that_cannot_be_used_is_one_line_without_its_url(
     assert gateway.message_count == 0
 
 
+@pytest.mark.in_turn
 def test_two_runs_share_a_ledger_in_postgresql(
     gateway: Emulator,
     server: EmulatorServer,

@@ -34,6 +34,8 @@ from esms_connectors.emulator import (
 )
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, EsmsNotification, EsmsWarehouse, ZnsCampaign
 
+pytestmark = pytest.mark.in_turn("file")
+
 PHONE = "0901234567"
 
 

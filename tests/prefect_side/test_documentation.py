@@ -69,6 +69,7 @@ def console(
         yield console
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("page", pages_for("prefect"), ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_does_what_it_shows(page: Path, console: Console, gateway: Emulator) -> None:
     """Its blocks in their order, as somebody would who has only the page; nobody gets one campaign twice."""

@@ -122,6 +122,7 @@ def told(
     return Told(caplog)
 
 
+@pytest.mark.in_turn
 def test_mistyped_addresses_of_databases(
     told: Told, gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], credentials: EsmsCredentials
 ) -> None:

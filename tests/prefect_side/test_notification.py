@@ -280,6 +280,7 @@ def test_the_flow_for_servers_without_the_package(
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("same_day", [True, False])
 def test_an_alarm_is_tried_again_and_is_still_one_message(
     gateway: Emulator,
@@ -301,6 +302,7 @@ def test_an_alarm_is_tried_again_and_is_still_one_message(
     assert gateway.call_count("send_customer_care_sms") == (2 if same_day else 1)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("same_day", [True, False])
 def test_a_flow_that_is_retried_does_not_tell_anybody_twice(
     gateway: Emulator,

@@ -170,6 +170,7 @@ def test_a_window_is_loaded_and_loaded_again(
     assert asyncio.run(_load_async(credentials, warehouse))["unchanged"] == 1200
 
 
+@pytest.mark.in_turn
 def test_a_span_in_words_is_that_of_the_run(
     gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse
 ) -> None:
@@ -262,6 +263,7 @@ def events_named(event: str, about: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.in_turn
 def test_rows_that_were_not_final_are_read_again(
     gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse
 ) -> None:
@@ -278,6 +280,7 @@ def test_rows_that_were_not_final_are_read_again(
     assert in_table(warehouse, "SELECT state FROM esms_sent_messages") == [("delivered",)]
 
 
+@pytest.mark.in_turn
 def test_days_that_were_missed_are_loaded(
     gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse
 ) -> None:
@@ -291,6 +294,7 @@ def test_days_that_were_missed_are_loaded(
     assert run_scheduled_for(NOON, daily_sent_messages_export, **blocks)["windows"] == 0
 
 
+@pytest.mark.in_turn
 def test_a_retry_passes_over_what_is_loaded(
     gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -313,6 +317,7 @@ def test_a_retry_passes_over_what_is_loaded(
     assert reads == [(3, 3)]
 
 
+@pytest.mark.in_turn
 def test_a_retry_counts_what_its_first_attempt_loaded(
     gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -229,6 +229,7 @@ def test_the_sandbox_sends_and_remembers_nothing(
     assert books.runs() == []
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -88,6 +88,7 @@ def test_the_quick_way_never_differs_from_the_long_one(text: str) -> None:
     assert quick is None or quick == read_phone(" " + text)[0]
 
 
+@pytest.mark.in_turn
 @given(st.text(max_size=20))
 def test_any_text_gives_a_number_or_a_reason(text: str) -> None:
     """No text makes it raise, and the reason repeats none of it."""

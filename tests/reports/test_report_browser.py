@@ -137,6 +137,7 @@ def too_wide(page: Page) -> str | None:
     """)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("name", REPORTS)
 def test_the_page_is_as_wide_as_the_screen(show, name):
     """Nothing is scrolled sideways but wide tables, each in its own frame; names from outside do nothing."""
@@ -219,6 +220,7 @@ def test_states_can_be_told_apart_without_seeing_colours(show):
         assert min(contrast) >= 1.8, (scheme, contrast)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("name", ["month", "odd names", "billions"])
 def test_on_paper_everything_fits_and_is_light(show, name):
     """A4, whatever the screen is like, and wide tables in full."""

@@ -147,6 +147,7 @@ def test_rows_that_went_back_or_have_no_price_are_told(make_place: MakePlace, ad
     assert report.tables["types"].rows[0][7] == Decimal(300)
 
 
+@pytest.mark.in_turn
 def test_a_month_is_compared_with_the_month_before(make_place: MakePlace, duckdb_address: str) -> None:
     place = make_place(duckdb_address)
     april, may, june = (pendulum.datetime(2024, month, 1, tz="Asia/Ho_Chi_Minh") for month in (4, 5, 6))
@@ -251,6 +252,7 @@ def test_texts_from_outside_reach_no_report_as_they_are(make_place: MakePlace, a
     assert "\\x1b" not in repr(report)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("name", "shown"),
     [

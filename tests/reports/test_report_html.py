@@ -85,6 +85,7 @@ def with_rows(report: Report, name: str, *rows: tuple[object, ...]) -> Report:
     return replace(report, tables={**report.tables, name: table})
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("language", [ENGLISH, VIETNAMESE], ids=["en", "vi"])
 def test_every_cell_of_every_table_stands_in_the_page(language):
     report = sample_report(days=7)
@@ -218,6 +219,7 @@ def test_a_period_without_messages_is_a_short_page():
     assert "svg" not in {tag for tag, _ in page.tags}
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(("days", "drawn"), [(1, False), (2, True), (31, True), (366, True)])
 def test_days_are_drawn_once_there_is_a_course_to_see(days, drawn):
     assert ("days" in draw_charts(sample_report(days=days), VIETNAMESE)) is drawn

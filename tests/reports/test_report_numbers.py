@@ -239,6 +239,7 @@ def people(count: int, first: int = 0) -> list[Recipient]:
     ]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(("database", "lost_calls"), [("sqlite", [2]), ("sqlite", [2, 3, 4]), ("postgresql", [2])])
 def test_the_funnel_follows_the_campaigns_of_the_ledger(
     database: str,

@@ -161,6 +161,7 @@ def test_changes_have_a_sign_unless_they_are_nought(kind: Kind, value: Cell, bef
     assert get_language("vi").change(Figure("messages", kind, value, before)).replace("\u00a0", " ") == written
 
 
+@pytest.mark.in_turn
 def test_reports_say_in_one_line_which_extra_is_missing(tmp_path: Path) -> None:
     """For the words and for each kind of file."""
     for module, call in (
@@ -321,6 +322,7 @@ def test_a_report_in_the_current_folder(report: Report, tmp_path: Path, monkeypa
     assert (tmp_path / "report.md").exists()
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("suffix", [".md", ".json", ".csv", ".parquet", ".html", ".xlsx"])
 def test_every_suffix_makes_files(report: Report, suffix: str) -> None:
     for language in LANGUAGES:

@@ -20,6 +20,7 @@ def wanted(combination: Combination) -> str:
     )
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("combination", combinations(), ids=str)
 def test_nobody_gets_it_twice_and_everybody_is_accounted_for(
     combination: Combination, new_ledger_url: Callable[[str], str], make_bench: Callable[..., Bench]

@@ -17,6 +17,7 @@ from esms_connectors.ledger import SendState
 ZNS, CARE, ADVERTISING = "send_zns_bulk", "send_customer_care_sms", "send_advertising_sms"
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("state", ["accepted", "in doubt", "not sent", "rejected"])
 def test_a_corrected_phone_is_another_row(ledger_url: str, make_bench: Callable[..., Bench], state: str) -> None:
     """The same key with another phone: an error with line and field, and neither number gets anything by that call."""
@@ -56,6 +57,7 @@ def test_an_erased_person_is_no_conflict(ledger_url: str, make_bench: Callable[.
     assert bench.look()[phone_of(3)] == 2
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("refusal", ["99", "108", "790", "103", "102"])
 @pytest.mark.parametrize("channel", [ZNS, CARE])
 def test_a_row_in_doubt_that_is_refused_later_stays_in_doubt(
@@ -86,6 +88,7 @@ def test_a_row_in_doubt_that_is_refused_later_stays_in_doubt(
     bench.check_complete()
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("refusal", ["103", "99", "110", "789"])
 @pytest.mark.parametrize("detail", ["none", "taken", "all"])
 def test_a_call_refused_after_a_part_was_taken(
@@ -114,6 +117,7 @@ def test_a_call_refused_after_a_part_was_taken(
         bench.check_complete()
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("refusal", ["103", "99", "108", "160"])
 def test_a_batch_refused_after_a_part_was_taken(
     ledger_url: str, make_bench: Callable[..., Bench], refusal: str
@@ -129,6 +133,7 @@ def test_a_batch_refused_after_a_part_was_taken(
     assert Counter(bench.states().values()) == {"unknown": 60}
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("refusal", ["103", "99", "160"])
 def test_a_single_message_refused_with_an_id(ledger_url: str, make_bench: Callable[..., Bench], refusal: str) -> None:
     """The id beside the code is evidence: in doubt, and found by it."""
@@ -144,6 +149,7 @@ def test_a_single_message_refused_with_an_id(ledger_url: str, make_bench: Callab
     assert {row["reason"] for row in bench.books.rows(bench.run_key)} <= {"found by id", "found in the sent data"}
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("channel", [ZNS, CARE, ADVERTISING])
 def test_too_many_requests_said_by_something_in_front(
     ledger_url: str, make_bench: Callable[..., Bench], channel: str

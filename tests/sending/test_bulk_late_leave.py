@@ -38,6 +38,7 @@ def send(bench: Bench, channel: str, **settings: object) -> None:
 # --- asleep ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("channel", FUNCTIONS)
 @pytest.mark.parametrize("moment", [IN_THROTTLE, CONNECTED])
 def test_a_worker_that_slept_until_others_had_finished(
@@ -67,6 +68,7 @@ def test_a_worker_that_slept_until_others_had_finished(
     bench.check_complete()
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("channel", FUNCTIONS)
 def test_midnight_between_the_throttle_and_the_departure(
     ledger_url: str, make_bench: Callable[..., Bench], channel: str
@@ -111,6 +113,7 @@ def lose_all(bench: Bench, *, processed: bool = True) -> None:
     bench.gateway.faults.clear()
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("later", [0.0, 600.0, -7 * HOUR])
 @pytest.mark.parametrize("earlier", OFFSETS)
 def test_rows_in_doubt_after_the_gateways_midnight_are_held(
@@ -129,6 +132,7 @@ def test_rows_in_doubt_after_the_gateways_midnight_are_held(
     assert set(bench.states().values()) == {"held"}
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("later", [0.0, 600.0, -7 * HOUR])
 @pytest.mark.parametrize("earlier", OFFSETS)
 def test_rows_in_doubt_on_the_gateways_day_are_repeated(
@@ -145,6 +149,7 @@ def test_rows_in_doubt_on_the_gateways_day_are_repeated(
     bench.check_complete()
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("earlier", OFFSETS)
 def test_a_worker_that_died_before_any_answer_told_the_time(
     ledger_url: str, make_bench: Callable[..., Bench], earlier: float
@@ -205,6 +210,7 @@ def test_a_claim_is_dated_once_the_time_is_told(ledger_url: str, make_bench: Cal
         assert abs(row["first_attempt_ms"] / 1000 - bench.clock.now().timestamp()) < 60
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("offset_seconds", OFFSETS)
 def test_rows_are_looked_up_by_the_gateways_clock(
     ledger_url: str, make_bench: Callable[..., Bench], offset_seconds: float

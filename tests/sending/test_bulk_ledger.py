@@ -117,6 +117,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     assert (tmp_path / "ledger.sqlite").read_text(encoding="utf-8").startswith("not a database")
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("said", ["a\x00b", "dài " * 200, "\ud83d\ude00 emoji", 'quote " \\ \n line'])
 def test_whatever_the_gateway_says_can_be_written_down(
     ledger_url: str, make_bench: Callable[..., Bench], said: str

@@ -430,6 +430,7 @@ class Campaign(RuleBasedStateMachine):
                 assert states[phone] in ("accepted", "unknown", "held"), phone
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("database", DATABASES)
 def test_random_sequences(database: str, new_ledger_url: Callable[[str], str]) -> None:
     """After any sequence nobody has two messages; after two more runs and a look-up, everybody valid has one."""

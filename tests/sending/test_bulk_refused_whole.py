@@ -45,6 +45,7 @@ def words_of(bench: Bench) -> str:
     return str(raised.value)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(("refusal", "hours"), [("103", 1.1), ("103", 14), ("99", 10), ("110", 30)])
 def test_the_same_command_resumes_after_a_top_up(bench: Bench, refusal: str, hours: float) -> None:
     """Nothing was taken, nothing of the run is listed: one row goes out, is listed, and the others follow at once."""
@@ -90,6 +91,7 @@ def test_an_account_that_was_tested(ledger_url: str, make_bench: Callable[..., B
     bench.check_complete()
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("ids_ignored", [False, True])
 @pytest.mark.parametrize("listed_late", [0.0, 600.0])
 @pytest.mark.parametrize("hours", [0, 1.1, 14])
@@ -109,6 +111,7 @@ def test_a_half_that_was_taken_is_found(
         bench.check_complete()
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("echo", ["empty", "left out"])
 def test_a_campaign_that_is_not_given_back(bench: Bench, echo: str) -> None:
     """One row is sent, nothing proves anything, and the rest stays in doubt with a line that says what to do."""

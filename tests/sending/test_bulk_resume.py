@@ -89,6 +89,7 @@ def test_a_run_key_names_one_kind_of_message(sqlite_url: str, make_bench: Callab
 # --- in doubt for too long ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("window", ["rolling_24h", "calendar_day"])
 @pytest.mark.parametrize("hours", [13, 25])
 def test_held_rows_are_never_resent_and_reconcile_settles_them(
@@ -110,6 +111,7 @@ def test_held_rows_are_never_resent_and_reconcile_settles_them(
     assert bench.gateway.call_count(ZNS) == calls
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("window", ["rolling_24h", "calendar_day"])
 def test_what_the_gateway_does_not_have_goes_out_once(
     ledger_url: str, make_bench: Callable[..., Bench], window: Any
@@ -171,6 +173,7 @@ def test_rows_in_doubt_are_not_repeated_when_midnight_comes_during_a_chunk(
 # --- refusals ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("threads", [1, 8])
 def test_money_ends_half_way_at_a_gateway_that_burns_refused_ids(
     ledger_url: str, make_bench: Callable[..., Bench], threads: int
@@ -206,6 +209,7 @@ def test_a_124_that_follows_a_refusal_proves_nothing(ledger_url: str, make_bench
     bench.check_complete()
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("refusal", ["799", "789", "110", "124", "199", "103", "160", "555"])
 @pytest.mark.parametrize("channel", [ZNS, ADVERTISING])
 def test_a_refusal_that_follows_a_lost_answer_settles_nothing(
@@ -274,6 +278,7 @@ def test_a_row_that_breaks_the_template_does_not_stop_the_others(
     assert (summary.run.accepted, summary.run.rejected_by_code) == (299, {"790": 1})
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("refusal", "name"), [("101", "AuthenticationError"), ("140", "AddressNotAllowedError"), ("103", "BalanceError")]
 )
@@ -294,6 +299,7 @@ def test_a_refused_account_is_not_hammered(
     bench.check_complete()
 
 
+@pytest.mark.in_turn
 def test_a_gateway_that_is_down_stops_the_run(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """Nobody listens: a few chunks are tried and none is in doubt; when it is back, the same call completes."""
     bench = make_bench(ledger_url, people(1000))
@@ -308,6 +314,7 @@ def test_a_gateway_that_is_down_stops_the_run(ledger_url: str, make_bench: Calla
     bench.check_complete()
 
 
+@pytest.mark.in_turn
 def test_a_gateway_that_answers_nothing_stops_the_run(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """Every answer is lost: only a few chunks are put in doubt."""
     bench = make_bench(ledger_url, people(1000))

@@ -29,6 +29,7 @@ def _doubled(count: int) -> list[Recipient]:
     return sorted([*rows, *again], key=lambda one: (one.phone, one.row_key))
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("taken", [True, False])
 def test_a_phone_that_is_kept_twice(ledger_url: str, make_bench: Callable[..., Bench], taken: bool) -> None:
     """Two rows for one phone make two messages, never two in one call, also after a loss."""
@@ -143,6 +144,7 @@ def _batches(bench: Bench) -> Callable[[], list[tuple[str, int]]]:
     return lambda: seen
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("seed", range(4))
 def test_advertising_repeats_a_batch_whole(ledger_url: str, make_bench: Callable[..., Bench], seed: int) -> None:
     """Lost batches go out again with the same numbers under the same id, the evened-out last two among them."""
@@ -159,6 +161,7 @@ def test_advertising_repeats_a_batch_whole(ledger_url: str, make_bench: Callable
     bench.check_complete()
 
 
+@pytest.mark.in_turn
 def test_advertising_with_a_changed_source_resends_nothing_in_doubt(
     ledger_url: str, make_bench: Callable[..., Bench]
 ) -> None:
@@ -193,6 +196,7 @@ def test_reconcile_does_not_look_for_advertising(sqlite_url: str, make_bench: Ca
     assert Counter(bench.states().values()) == {"unknown": 60}
 
 
+@pytest.mark.in_turn
 def test_customer_care_goes_one_by_one(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """Each row is a request of its own, with its own text; lost ones are repeated under their own id."""
     bench = make_bench(

@@ -140,6 +140,7 @@ def test_threads_with_overlapping_recipients(ledger_url: str, make_bench: Callab
     bench.check_complete()
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("moment", [AFTER_CLAIM, BEFORE_SETTLE])
 def test_a_worker_frozen_past_its_lease(ledger_url: str, make_bench: Callable[..., Bench], moment: str) -> None:
     """A worker is stopped; another takes over what it had; the first wakes up, and nobody gets a second message."""
@@ -261,6 +262,7 @@ class _CutOnce:
             self._cut()
 
 
+@pytest.mark.in_turn
 def test_settling_renewing_and_claiming_never_block_each_other_out(
     ledger_url: str, make_bench: Callable[..., Bench]
 ) -> None:

@@ -84,6 +84,7 @@ def test_what_a_look_up_may_conclude(client: EsmsClient, ledger: Ledger, kind: s
         reconcile(client, ledger, "march")
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("kind", SAMPLES)
 def test_a_run_of_any_channel_can_be_waited_for(
     client: EsmsClient, gateway: Emulator, ledger: Ledger, kind: str

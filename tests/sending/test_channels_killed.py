@@ -24,6 +24,7 @@ def has_ids(kind: str) -> bool:
     return endpoint.effect is Effect.SEND and endpoint.request_ids is RequestIds.DOCUMENTED
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(("kind", "database"), [(kind, DATABASES[n % 2]) for n, kind in enumerate(SINGLE)])
 def test_killed_and_started_again(
     kind: str, database: str, new_ledger_url: Callable[[str], str], make_bench: Callable[..., Bench]

@@ -52,6 +52,7 @@ EDGES = (
 )
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(("moment", "is_open", "opens"), EDGES, ids=[edge[0].format("HH:mm:ss") for edge in EDGES])
 @pytest.mark.parametrize("policy", ["refuse", "reschedule", "defer", "allow"])
 @pytest.mark.parametrize("channel", CHANNELS)

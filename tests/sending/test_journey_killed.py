@@ -42,6 +42,7 @@ def in_a_process(chain: Chain) -> subprocess.Popen[bytes]:
     )
 
 
+@pytest.mark.in_turn
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "when", "number"),
@@ -71,6 +72,7 @@ def test_killed_at_a_moment_and_started_again(chain: Chain, function: str, when:
     chain.check()
 
 
+@pytest.mark.in_turn
 @pytest.mark.slow
 def test_two_workers_in_processes_of_their_own(
     new_ledger_url: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
@@ -103,6 +105,7 @@ _STEPS = st.lists(
 )
 
 
+@pytest.mark.in_turn
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(orders=_STEPS, late=st.booleans(), knows_ids=st.booleans())
 def test_random_orders(

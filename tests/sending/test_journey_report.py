@@ -34,6 +34,7 @@ def report_of(chain: Chain, address: str) -> Report:
         return make_report(warehouse, start, start.add(days=1), ledger=chain.ledger(), now=chain.now())
 
 
+@pytest.mark.in_turn
 def test_a_report_shows_each_person_once(
     sqlite_url: str, warehouse_address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,7 @@ def test_a_run_behind_a_pooler(postgres: PostgresServer, pooler: PgBouncer, make
     assert len(list(bench.books.rows(bench.run_key))) == 600
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("setting", STRICT)
 @pytest.mark.parametrize("behind", ["a pooler", "nothing"])
 def test_a_run_where_the_default_isolation_is_strict(

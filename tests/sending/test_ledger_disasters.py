@@ -73,6 +73,7 @@ def wait_until(happened: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("moment", [BEFORE_CLAIM, AFTER_CLAIM, BEFORE_SETTLE])
 @pytest.mark.parametrize("fault", ["none", "answers lost"])
 def test_a_database_that_is_killed_and_comes_back(
@@ -102,6 +103,7 @@ def test_a_database_that_is_killed_and_comes_back(
     finish(bench)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("what", ["an older copy", "another ledger"])
 def test_on_the_same_day_the_gateway_remembers_what_a_ledger_does_not(
     sqlite_url: str, make_bench: Callable[..., Bench], tmp_path: Path, what: str

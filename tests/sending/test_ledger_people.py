@@ -67,6 +67,7 @@ def test_one_person_is_named(sqlite_url: str, make_bench: Callable[..., Bench], 
         make_bench(sqlite_url, people(1)).books.person(**given)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("secret", [None, "a secret of the tests"])
 @pytest.mark.parametrize("keep", [False, True])
 def test_an_erased_person_is_in_no_table(

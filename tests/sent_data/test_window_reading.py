@@ -71,6 +71,7 @@ def test_a_quiet_window_is_read_key_by_key(gateway: Emulator, client: EsmsClient
     assert Counter(keys) == Counter(keys_at(gateway))
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("threads", [1, 4])
 @pytest.mark.parametrize("order", ["newest_first", "oldest_first", "shuffled"])
 def test_rows_created_and_changed_while_paging_cost_no_loss_and_no_double(
@@ -368,6 +369,7 @@ def test_windows_are_days_of_vietnam_and_cover_the_span_without_a_gap() -> None:
     assert len(list(windows_between(start, end, [2], timedelta(days=3)))) == 2
 
 
+@pytest.mark.in_turn
 def test_memory_does_not_grow_with_the_window(gateway: Emulator, client: EsmsClient) -> None:
     """Parts of 1 000 rows: ten times the rows, the same memory."""
 

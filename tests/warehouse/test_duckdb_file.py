@@ -217,6 +217,7 @@ def test_tables_and_columns_say_what_they_hold(path: Path) -> None:
     assert {table: {name: comment for of, name, comment in columns if of == table} for table in COLUMNS} == COLUMNS
 
 
+@pytest.mark.in_turn
 def test_a_full_disk_leaves_the_tables_as_they_were(duckdb_target: Target) -> None:
     """One line, nothing of the window, and room again lets it be loaded. The limit is on the size of files."""
     target = duckdb_target

@@ -87,6 +87,7 @@ def run_child(code: str, *arguments: str) -> int:
     return subprocess.run([sys.executable, "-c", code, *arguments], env=environment, check=False).returncode
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("mode", [0o600, 0o660])
 def test_the_log_of_a_killed_load_is_as_closed_as_the_file(tmp_path: Path, mode: int) -> None:
     """Killed between commit and close: the rows are in the log; what has spilled is removed by the next load."""

@@ -39,6 +39,7 @@ from esms_connectors.warehouse.contract import HISTORY, MESSAGES, MergeCounts, P
 from esms_connectors.warehouse.merging import ArrowSource
 
 
+@pytest.mark.in_turn
 def test_another_way_of_keeping_phones_is_refused(target: Target) -> None:
     """One warehouse keeps one way: neither a load nor a plan may mix them."""
     merge(target, [row(1)])
@@ -51,6 +52,7 @@ def test_another_way_of_keeping_phones_is_refused(target: Target) -> None:
     assert len(target.loads()) == 1
 
 
+@pytest.mark.in_turn
 def test_a_source_that_breaks_off_leaves_nothing(target: Target) -> None:
     """Rows, history and load come together or not at all, and the next load finds the warehouse in order."""
     merge(target, [row(1, SENT)])
@@ -68,6 +70,7 @@ def test_a_source_that_breaks_off_leaves_nothing(target: Target) -> None:
     assert merge(target, [row(1, DELIVERED)], minute=6) == MergeCounts(changed=1)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("moment", range(1, 9, 2))
 def test_ctrl_c_in_the_hands_of_the_database(target: Target, monkeypatch: pytest.MonkeyPatch, moment: int) -> None:
     """DuckDB makes an error of its own of what is raised while it takes rows over; it stays a KeyboardInterrupt."""
@@ -123,6 +126,7 @@ def test_a_key_that_comes_twice_is_never_two_rows(target: Target) -> None:
     assert target.read(MESSAGES) == []
 
 
+@pytest.mark.in_turn
 def test_a_large_window_in_many_batches(large_target: Target) -> None:
     """300 000 rows, then a tenth of them changed: no row is lost on the way, which DuckDB 2.0.0 is able to do."""
     # PostgreSQL has no row groups that could be mixed up.
@@ -196,11 +200,13 @@ class Model:
         )
 
 
+@pytest.mark.in_turn
 def test_any_sequence_of_loads_follows_the_rules(target: Target) -> None:
     """Random loads, some of them late, against the rules written down row by row."""
     _play_random_loads(target, seed=0)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_any_other_sequence_as_well(sql_target: Target, seed: int) -> None:
     _play_random_loads(sql_target, seed)
@@ -236,6 +242,7 @@ def _play_random_loads(target: Target, seed: int) -> None:
     assert in_order(target.history()) == in_order(model.history)
 
 
+@pytest.mark.in_turn
 def test_erasing_a_person_by_the_stored_phone(target: Target) -> None:
     """Their rows and the history of these go, in every window; those of others stay, and the loads."""
     phone = row(1)["phone"]
@@ -250,6 +257,7 @@ def test_erasing_a_person_by_the_stored_phone(target: Target) -> None:
     assert target.warehouse.erase(Person(phone, lambda message_id: "")) == {MESSAGES: 0, HISTORY: 0}
 
 
+@pytest.mark.in_turn
 def test_erasing_a_person_by_the_keys(target: Target) -> None:
     """Where phones are masked or left out, the key of a message and a phone tells whose a row is."""
     merge(target, [row(1, SENT, phone=None), row(2, SENT, phone=None), row(3, SENT, phone=None, message_id=None)])
@@ -260,6 +268,7 @@ def test_erasing_a_person_by_the_keys(target: Target) -> None:
     assert {line["row_key"] for line in target.history()} == {key_of(2)}
 
 
+@pytest.mark.in_turn
 def test_erasing_one_person_among_very_many(large_target: Target) -> None:
     """All keys are looked at, however many."""
     large_target.warehouse.merge(load_of(60_000), many(60_000))

@@ -366,6 +366,7 @@ def test_a_warehouse_names_its_place_without_the_password() -> None:
     assert repr(warehouse) == "PostgresWarehouse('postgresql://db.example/dwh?schema=zalo')"
 
 
+@pytest.mark.in_turn
 def test_statistics_of_before(postgres: PostgresServer, target: Target) -> None:
     """
     PostgreSQL believes that the table has one row in much room, as autovacuum finds it after a load was taken back.

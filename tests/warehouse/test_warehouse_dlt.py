@@ -17,6 +17,7 @@ from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES, MergeCo
 from esms_connectors.warehouse.dlt_destination import DltWarehouse
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("step", [HISTORY, MESSAGES, LOADS])
 def test_a_load_that_breaks_off_between_two_steps_heals(dlt_target: Target, step: str, monkeypatch: Any) -> None:
     """Loading again gives what one load would have given: no history line is doubled, none lost."""
@@ -95,6 +96,7 @@ def test_an_address_that_means_nothing(destination: str, dataset: str) -> None:
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.in_turn
 def test_dlt_is_quiet_and_leaves_nothing(tmp_path: Path) -> None:
     """No output, no telemetry, nothing in the home folder, no temporary files, and not imported before it is needed."""
     code = (

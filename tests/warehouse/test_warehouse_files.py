@@ -172,6 +172,7 @@ def die_in_a_merge(lake: Path, call: str, calls: int) -> None:
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == -9
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("moves", "is_decided"), [(0, False), (1, True), (2, True), (3, True)], ids=["before", "none", "history", "rows"]
 )
@@ -381,6 +382,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> type[FailingStore]:
     return FailingStore
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("calls", range(11))
 def test_a_store_that_fails_at_any_call(failing: type[FailingStore], calls: int) -> None:
     """The store is as before or, at the next call, as after; the error is one line and safe to retry."""

@@ -34,6 +34,7 @@ from esms_connectors.warehouse.contract import MESSAGES, MergeCounts
 LATER = SentWindow(25, DAY.add(hours=6), DAY.add(hours=12))
 
 
+@pytest.mark.in_turn
 def test_new_rows_are_stored_as_they_came(target: Target) -> None:
     """Every column is there; the row was first seen, and last changed, when the reading began. No history line."""
     assert merge(target, [row(1), row(2, SENT)], minute=7) == MergeCounts(inserted=2)
@@ -52,6 +53,7 @@ def test_a_second_load_of_the_same_changes_nothing(target: Target) -> None:
     assert [(load["load_count"], load["read_at"]) for load in target.loads()] == [(2, read_at(5))]
 
 
+@pytest.mark.in_turn
 def test_a_status_that_changed_is_taken_and_noted(target: Target) -> None:
     """The row has the new status, the history both."""
     merge(target, [row(1, PENDING), row(2, SENT)])
@@ -78,6 +80,7 @@ def test_a_status_that_changed_is_taken_and_noted(target: Target) -> None:
     ]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     "change",
     [
@@ -122,6 +125,7 @@ def test_a_change_of_the_raw_status_alone_is_noted(target: Target) -> None:
     assert [(line["from_status"], line["to_status"]) for line in target.history()] == [(1, 2), (77, 78), (None, None)]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("final", [DELIVERED, FAILED, REJECTED], ids=lambda status: state_of_row(*status).value)
 @pytest.mark.parametrize("open_", [PENDING, SENT, (88, 8)], ids=lambda status: state_of_row(*status).value)
 def test_a_final_status_does_not_go_back(target: Target, final: Any, open_: Any) -> None:
@@ -151,6 +155,7 @@ def test_going_back_further_is_flagged_again(target: Target) -> None:
     assert [(line["to_state"], line["applied"]) for line in target.history()] == [("sent", False), ("pending", False)]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("returned", [DELIVERED, FAILED], ids=["as it was", "as another"])
 def test_a_return_from_going_back_takes_the_flag_away(target: Target, returned: Any) -> None:
     """The history tells of the return also where the status is what it was before."""
@@ -201,6 +206,7 @@ def test_an_older_reading_leaves_the_line_of_the_newer_one(target: Target) -> No
     assert load["load_count"] == 2
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("first", "second"),
     [
@@ -265,6 +271,7 @@ def test_an_empty_window_is_a_load(target: Target) -> None:
     assert target.read(MESSAGES) == []
 
 
+@pytest.mark.in_turn
 def test_what_a_load_leaves_about_its_window(target: Target) -> None:
     """All that the loader said, and what the merge counted."""
     merge(target, [row(1), row(2, SENT), row(3)])
@@ -307,6 +314,7 @@ def test_loads_are_read_back_in_order(target: Target) -> None:
     assert (loaded.count_total, loaded.digest, loaded.closed, loaded.inserted) == (None, "abc", True, 1)
 
 
+@pytest.mark.in_turn
 def test_a_plan_keeps_what_was_loaded(target: Target) -> None:
     """Only when and as which load it was planned changes; numbers go up, also where a later clock is behind."""
     merge(target, [row(1)])
@@ -331,6 +339,7 @@ def test_a_load_keeps_a_later_plan(target: Target) -> None:
     assert [load.is_owed for load in target.warehouse.loads()] == [False]
 
 
+@pytest.mark.in_turn
 def test_a_recount_is_noted_and_nothing_else(target: Target) -> None:
     merge(target, [row(1)])
     merge(target, [row(2, window=NEXT_WINDOW)], window=NEXT_WINDOW)
@@ -341,6 +350,7 @@ def test_a_recount_is_noted_and_nothing_else(target: Target) -> None:
     assert [load.counted_at for load in target.warehouse.loads()] == [None, read_at(50)]
 
 
+@pytest.mark.in_turn
 def test_the_order_of_loads_counts_and_not_their_clocks(target: Target) -> None:
     """The load that began later comes from a machine whose clock is a day behind; nothing of it is left alone."""
     merge(target, [row(1, SENT), row(2)], minute=0)

@@ -29,6 +29,7 @@ from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES, MergeCo
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("own_handle", [False, True], ids=["one warehouse", "one each"])
 def test_threads_that_load_one_window_at_once(shared_target: Target, own_handle: bool) -> None:
     """One of them inserts each row, the others find it; every change is noted once."""
@@ -55,6 +56,7 @@ def test_threads_that_load_one_window_at_once(shared_target: Target, own_handle:
     assert target.loads()[0]["load_count"] == 5
 
 
+@pytest.mark.in_turn
 def test_threads_that_load_windows_side_by_side(large_target: Target) -> None:
     """Eight windows in parallel, which share the rows on the seconds between them, are all there in the end."""
     target = large_target
@@ -71,6 +73,7 @@ def test_threads_that_load_windows_side_by_side(large_target: Target) -> None:
     assert len(target.loads()) == 8
 
 
+@pytest.mark.in_turn
 def test_processes_that_load_one_window_at_once(shared_target: Target) -> None:
     """Two of them, each with a change that the other may bring first: every row once, every change once."""
     target = shared_target
@@ -84,6 +87,7 @@ def test_processes_that_load_one_window_at_once(shared_target: Target) -> None:
     assert target.loads()[0]["load_count"] == 3
 
 
+@pytest.mark.in_turn
 def test_several_that_prepare_at_once(unprepared_target: Target) -> None:
     """Processes and threads that all find no tables all end well."""
     target = unprepared_target
@@ -102,10 +106,12 @@ def test_several_that_prepare_at_once(unprepared_target: Target) -> None:
     assert len(target.messages("state")) == 1
 
 
+@pytest.mark.in_turn
 def test_a_process_killed_in_the_middle_of_a_load(shared_target: Target) -> None:
     _kill_in_the_middle(shared_target, die_after=60_000)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("die_after", [20_000, 70_000], ids=["early", "before the end"])
 def test_a_process_killed_at_other_points_of_it(large_target: Target, die_after: int) -> None:
     _kill_in_the_middle(large_target, die_after)
@@ -126,6 +132,7 @@ def _kill_in_the_middle(target: Target, die_after: int) -> None:
     assert len(target.read(HISTORY, "row_key")) == 1_000
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("delay", [0.05, 0.3, 0.6])
 def test_a_process_killed_at_any_time(large_target: Target, delay: float) -> None:
     _kill_after(large_target, delay)

@@ -13,6 +13,7 @@ from itertools import count
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from targets import Row, Target, key_of, load_of, merge, row
 
 from esms_connectors.warehouse.contract import MESSAGES, ROW_SCHEMA, MergeCounts
@@ -115,6 +116,7 @@ def load(target: Target, minute: int) -> MergeCounts:
     return target.warehouse.merge(load_of(whole.num_rows + 2, minute), parts)
 
 
+@pytest.mark.in_turn
 def test_values_come_back_as_they_went_in(target: Target) -> None:
     """A second load of the same finds nothing changed, and a third one the smallest changes."""
     everything = len(rows()) + 2
