@@ -108,6 +108,7 @@ def opened_place(request: pytest.FixtureRequest, make_place: Callable[[str], Pla
         yield replace(place, read=read)
 
 
+@pytest.mark.in_turn
 def test_thirty_days_with_two_loaders_that_meet(
     gateway: Emulator, make_client: Callable[..., EsmsClient], opened_place: Place
 ) -> None:
