@@ -11,6 +11,7 @@ from esms_connectors.airflow.arguments import text
 from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
 from esms_connectors.airflow.links import EsmsReportLink
+from esms_connectors.airflow.mailing import addresses, mail_report
 from esms_connectors.airflow.warehouse import opened_warehouse, span, store_connection, warehouse_address
 from esms_connectors.gateway.errors import InvalidRequestError
 
@@ -30,6 +31,10 @@ class SentMessagesReportOperator(EsmsTask):
     Args:
         targets: a path or URL, or several, that end in .html, .xlsx, .md, .json, .csv or .parquet; URLs as fsspec has
             them (`s3://connection@bucket/reports/{{ ds }}.html`, by that connection). A file that is there is replaced.
+            None with `mail_to` writes no file.
+        mail_to: an e-mail address, or several, to which the report goes when it is written, its files attached;
+            through the SMTP connection `smtp_conn_id`, which also says from whom. A task that is tried again may mail
+            again.
         warehouse: `duckdb:///file` or `postgresql://…`. Templated and never shown: it may hold a password.
         warehouse_conn_id: a connection instead: `postgres`, or `duckdb` with the file as host.
         start, end: the period by sending time, with a zone or as words such as `-7d`, `yesterday` and `today` (days of
@@ -46,6 +51,8 @@ class SentMessagesReportOperator(EsmsTask):
 
     template_fields: Sequence[str] = (
         "targets",
+        "mail_to",
+        "smtp_conn_id",
         "start",
         "end",
         "language",
@@ -63,7 +70,9 @@ class SentMessagesReportOperator(EsmsTask):
     def __init__(
         self,
         *,
-        targets: str | Sequence[str],
+        targets: str | Sequence[str] | None = None,
+        mail_to: str | Sequence[str] | None = None,
+        smtp_conn_id: str = "smtp_default",
         warehouse: str | None = None,
         warehouse_conn_id: str | None = None,
         start: datetime | str | None = None,
@@ -78,6 +87,8 @@ class SentMessagesReportOperator(EsmsTask):
     ) -> None:
         super().__init__(**kwargs)
         self.targets = targets
+        self.mail_to = mail_to
+        self.smtp_conn_id = smtp_conn_id
         self.warehouse_conn_id = warehouse_conn_id
         self.start = start
         self.end = end
@@ -99,7 +110,8 @@ class SentMessagesReportOperator(EsmsTask):
         from esms_connectors.reports.summary import summary_of
         from esms_connectors.reports.writing import check_target
 
-        targets = _several(self.targets)
+        mail_to = addresses(self.mail_to)
+        targets = [] if self.targets is None and mail_to else _several(self.targets)
         for target in targets:
             check_target(target)
         start, end = span(context, self.start, self.end)
@@ -121,7 +133,7 @@ class SentMessagesReportOperator(EsmsTask):
                 budget_vnd=self.budget_vnd,
                 guard=guard,
             )
-        files = []
+        files: list[str] = []
         for target in targets:
             if store_connection(target)[1] is None:
                 files += write_report(report, target, language=self.language)
@@ -130,6 +142,15 @@ class SentMessagesReportOperator(EsmsTask):
                 written = write_report(report, place, language=self.language)
             # What was written stands in the store, and not in the folder that it was made in.
             files += [f"{target.rpartition('/')[0]}/{PurePath(file).name}" for file in written]
+        if mail_to:
+            mail_report(
+                report,
+                mail_to,
+                targets=targets,
+                files=files,
+                conn_id=text(self.smtp_conn_id, "smtp_conn_id") or "smtp_default",
+                language=self.language,
+            )
         summary = summary_of(report, self.language)
         for warning in summary["warnings"]:
             self.log.warning("%s", warning)

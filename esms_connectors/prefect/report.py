@@ -1,13 +1,18 @@
 """The report for people: how a day or a month went, as an artifact in the UI and as files."""
 
+import asyncio
+import inspect
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
+from prefect.blocks.abstract import NotificationBlock
+from prefect.blocks.core import Block
 from prefect.logging import get_run_logger
 
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.prefect.artifacts import artifact_key
 from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.blocks import load_block
@@ -31,6 +36,7 @@ def sent_messages_report(
     language: Literal["en", "vi"] = "en",
     budget_vnd: Decimal | None = None,
     credentials: str | None = None,
+    notify: str | None = None,
 ) -> dict[str, Any]:
     """
     Report on the messages of some days, from a warehouse that was loaded before; the gateway is asked nothing.
@@ -47,6 +53,8 @@ def sent_messages_report(
         budget_vnd: What the days may cost; the headline then has `budget_used`.
         credentials: Name of an `EsmsCredentials` block: with a ledger, costs also stand beside the budgets that its
             guard has for months and runs. None takes the settings of the machine.
+        notify: A notification block as `type/name`, such as `sendgrid-email/reports` or `slack-webhook/team`, that is
+            told what the report says in short and where its files are. A flow that is tried again may tell again.
 
     Returns:
         Files, period, whether it is complete, the warnings, and the figures of the headline.
@@ -56,9 +64,10 @@ def sent_messages_report(
         ConfigurationError: Nothing of the period was loaded, or an extra is missing.
     """
     from esms_connectors.reports import make_report, render_report, write_report
-    from esms_connectors.reports.summary import summary_of
+    from esms_connectors.reports.summary import message_of, summary_of
     from esms_connectors.reports.writing import check_target
 
+    notifying = None if notify is None else _notification_block(notify)
     for target in targets or ():
         check_target(target)
         check_lasts(local_file(target), "The report")
@@ -79,7 +88,39 @@ def sent_messages_report(
         key=artifact_key("esms-report", warehouse),
         description=f"{days} day(s) from {start.to_date_string()} in Vietnam",
     )
+    if notifying is not None:
+        subject, lines = message_of(report, files, language)
+        _tell(notifying, "\n".join(lines), subject)
     summary = summary_of(report, language)
     for warning in summary["warnings"]:
         get_run_logger().warning("%s", warning)
     return {"files": files, "start": start.isoformat(), "end": end.isoformat(), **summary}
+
+
+def _notification_block(name: str) -> NotificationBlock:
+    """
+    Raises:
+        InvalidRequestError: the name is not `type/name`. ConfigurationError: there is no such notification block.
+    """
+    kind, slash, of_kind = name.partition("/")
+    if not (kind and slash and of_kind):
+        raise InvalidRequestError(
+            "notify takes a notification block as type/name, such as slack-webhook/team.", field="notify"
+        )
+    problem = "it is none for notifications"
+    try:
+        block = in_sync(Block.load)(name)
+    except Exception as error:  # noqa: BLE001 - raised anew: their texts may hold what a block keeps
+        problem = f"it cannot be loaded: {type(error).__name__}"
+    else:
+        if isinstance(block, NotificationBlock):
+            return block
+    raise ConfigurationError(f"notify: there is no notification block {name} ({problem}). Save one, or name another.")
+
+
+def _tell(block: NotificationBlock, body: str, subject: str) -> None:
+    """Blocks of Prefect's have a form for sync flows; those of others may be coroutines."""
+    notify: Any = block.notify
+    told = in_sync(notify)(body, subject) if hasattr(notify, "aio") else notify(body, subject)
+    if inspect.iscoroutine(told):
+        asyncio.run(told)

@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 from esms_connectors.reports.charts import Chart, draw_charts
 from esms_connectors.reports.language import Language
 from esms_connectors.reports.model import Cell, Column, Figure, Kind, Note, Report, Row, Table, Term
+from esms_connectors.reports.summary import in_short
 
 _MOST_ROWS = 1000  # more, nobody scrolls through and no phone opens; the other formats have them all
 _MOST_TO_DO = 4
@@ -108,7 +109,7 @@ def render_html(report: Report, language: Language) -> str:
         sources=report.sources,
         warnings=[language.note(note) for note in report.notes if note.warning],
         notes=[language.note(note) for note in report.notes if not note.warning and note.name != "nothing"],
-        in_short=_in_short(report, language),
+        in_short=in_short(report, language),
         anything=bool(filled),
         tiles=[_tile(figure, language) for figure in report.headline],
         to_do=_to_do(report, language),
@@ -128,19 +129,6 @@ def _picture(chart: Chart, language: Language) -> _Picture:
         table=chart.table,
         table_heading=language.title(chart.table),
     )
-
-
-def _in_short(report: Report, language: Language) -> str | None:
-    """The first sentence."""
-    for note in report.notes:
-        if note.name == "nothing":
-            return language.note(note)
-    figures = {figure.name: figure for figure in report.headline}
-    wanted = ("messages", "delivered", "delivered_share", "cost")
-    if any(name not in figures for name in wanted) or not figures["messages"].value:
-        return None
-    told = {name: language.cell(figures[name].kind, figures[name].value) for name in wanted}
-    return language.word("page.in_short").format(share=told["delivered_share"], **told)
 
 
 def _tile(figure: Figure, language: Language) -> _Tile:

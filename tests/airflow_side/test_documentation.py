@@ -18,6 +18,7 @@ from documentation.consoles import Console, environment_of
 from documentation.page_time import NOON
 from documentation.pages import run_block
 from documentation.reader import CUSTOMERS, VISITS, visits, write_customers
+from mail_server import MailServer, mail_server
 
 from esms_connectors.emulator import (
     DEMO_API_KEY,
@@ -71,7 +72,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def environment(folder: Path, base_url: str) -> dict[str, str]:
+def mails() -> Iterator[MailServer]:
+    with mail_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def environment(folder: Path, base_url: str, mails: MailServer) -> dict[str, str]:
     """An Airflow of its own, with the connections that the pages name."""
     connections: dict[str, dict[str, Any]] = {
         "esms_default": {
@@ -96,6 +103,7 @@ def environment(folder: Path, base_url: str) -> dict[str, str]:
         AIRFLOW_HOME=str(folder / "home"),
         AIRFLOW__CORE__DAGS_FOLDER=str(folder / "dags"),
         AIRFLOW__CORE__LOAD_EXAMPLES="False",
+        AIRFLOW_CONN_SMTP_DEFAULT=mails.connection,
         PYTHONWARNINGS="error:::esms_connectors",
         **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(one) for name, one in connections.items()},
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mail_server import mail_server
 from task_runs import Runs
 
 from esms_connectors.airflow.reports import SentMessagesReportOperator
@@ -62,6 +65,37 @@ def test_it_writes_the_report_where_people_look(
     assert not [message.phone for message in gateway.messages() if message.phone in written]
 
 
+@pytest.fixture
+def post(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A mail server, and the connection `smtp_default` that leads to it."""
+    with mail_server() as server:
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", server.connection)
+        yield server
+
+
+@pytest.mark.parametrize("targets", [None, "{{ ds }}.xlsx"])
+def test_it_mails_the_report(
+    warehouse: str, runs: Runs, post: Any, gateway: Emulator, tmp_path: Path, targets: str | None
+) -> None:
+    """In short, with the files attached, or with a page where no file is kept; no phone is in it."""
+    given = None if targets is None else str(tmp_path / targets)
+    runs(
+        SentMessagesReportOperator(
+            task_id="report", warehouse=warehouse, targets=given, mail_to=["boss@shop.vn", "cfo@shop.vn"], language="vi"
+        )
+    )
+    assert post.recipients == ["boss@shop.vn", "cfo@shop.vn"]
+    [mail] = (email.message_from_bytes(one, policy=email.policy.default) for one in post.mails)
+    assert mail["From"] == "etl@shop.vn"
+    assert mail["Subject"] == "Báo cáo tin nhắn qua eSMS.vn: 14/05/2024"
+    body, attached = mail.iter_parts()
+    assert "trên 700 tin đã đến người nhận" in body.get_content()
+    assert attached.get_filename() == ("report.html" if targets is None else "2024-05-15.xlsx")
+    content = attached.get_payload(decode=True)
+    assert content.startswith(b"<!DOCTYPE html>" if targets is None else b"PK")
+    assert not [one.phone for one in gateway.messages() if one.phone.encode() in content + body.get_content().encode()]
+
+
 def test_the_ledger_of_the_connection_says_what_was_planned(
     warehouse: str, connect: Callable[..., None], runs: Runs, tmp_path: Path, ledger_url: str
 ) -> None:
@@ -86,6 +120,7 @@ def test_the_ledger_of_the_connection_says_what_was_planned(
     [
         ({"targets": "report.pdf"}, "ends in one of"),
         ({"targets": []}, "one at least"),
+        ({"targets": "r.html", "mail_to": "boss"}, "an e-mail address"),
         ({"targets": None}, "one at least"),
         ({"targets": ["r.html", None]}, "one at least"),
         ({"targets": "{{ none }}/r.html"}, "not there"),

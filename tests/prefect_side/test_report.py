@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import threading
 import uuid
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +14,50 @@ import pendulum
 import pytest
 from conftest import NOON, artifacts, name_of, run_scheduled_for
 from prefect import Flow, flow
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
 
 from esms_connectors.emulator import Emulator
+from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.prefect import EsmsCredentials, EsmsWarehouse, daily_sent_messages_export, sent_messages_report
 from esms_connectors.prefect.artifacts import artifact_key
+from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.days import first_day
 
 
-def test_yesterday_as_an_artifact_and_as_files(gateway: Emulator, credentials: EsmsCredentials, tmp_path: Path) -> None:
+@pytest.fixture
+def webhook() -> Iterator[tuple[list[Any], str]]:
+    """What was posted to an address on this machine, and the address."""
+    heard: list[Any] = []
+
+    class Heard(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Heard) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield heard, f"http://127.0.0.1:{server.server_port}/reports"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("notify", "words"),
+    [("team", "as type/name, such as slack-webhook/team"), ("slack-webhook/nobody", "no notification block")],
+)
+def test_whom_to_tell_is_checked_first(prefect_server: str, notify: str, words: str) -> None:
+    with pytest.raises(EsmsError, match=words):
+        sent_messages_report(warehouse="none", notify=notify)
+
+
+def test_yesterday_as_an_artifact_and_as_files(
+    gateway: Emulator, credentials: EsmsCredentials, tmp_path: Path, webhook: tuple[list[Any], str]
+) -> None:
     """The figures are the gateway's; neither the artifact nor the file has a phone."""
     today = NOON.start_of("day")
     gateway.populate(300, start=today.subtract(days=1), end=today, sms_type=2)
@@ -25,6 +65,11 @@ def test_yesterday_as_an_artifact_and_as_files(gateway: Emulator, credentials: E
     warehouse.save(f"report-{uuid.uuid4().hex[:8]}")
     blocks = {"credentials": name_of(credentials), "warehouse": name_of(warehouse)}
     run_scheduled_for(NOON, daily_sent_messages_export, sms_types=[2], follow_up_days=0, **blocks)
+    heard, address = webhook
+    hook = CustomWebhookNotificationBlock(
+        name="reports", url=address, json_data={"subject": "{{subject}}", "body": "{{body}}"}, allow_private_urls=True
+    )
+    in_sync(hook.save)(f"hook-{uuid.uuid4().hex[:8]}")
     told = run_scheduled_for(
         NOON,
         sent_messages_report,
@@ -32,7 +77,14 @@ def test_yesterday_as_an_artifact_and_as_files(gateway: Emulator, credentials: E
         warehouse=name_of(warehouse),
         language="vi",
         budget_vnd=1_000_000,
+        notify=f"custom-webhook/{name_of(hook)}",
     )
+    # A block of Prefect's own tells what the report says in short, and where it is.
+    [told_to] = heard
+    assert told_to["subject"] == "Báo cáo tin nhắn qua eSMS.vn: 14/05/2024"
+    assert "tin đã đến người nhận" in told_to["body"]
+    assert "Ngân sách đã dùng" in told_to["body"]
+    assert told_to["body"].endswith(str(tmp_path / "r.html"))
     assert told["headline"]["messages"] == 300
     assert told["headline"]["delivered"] == gateway.counts_by_state()[5, 1]
     assert told["headline"]["budget_used"] == pytest.approx(float(told["headline"]["cost"]) / 1_000_000)

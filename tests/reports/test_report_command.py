@@ -205,7 +205,7 @@ def test_the_page_and_its_python_block(
     window = SentWindow(25, today.subtract(days=1).in_timezone("UTC"), today.in_timezone("UTC"))
     make_place(f"duckdb:///{tmp_path}/esms.duckdb").merge(window, [row(1, sent_at=window.start)], today)
     monkeypatch.chdir(tmp_path)
-    [block] = re.findall(r"```python\n(.*?)```", page, re.S)
+    block, *_ = re.findall(r"```python\n(.*?)```", page, re.S)
 
     exec(compile(block, PAGE.name, "exec"), {})
 
