@@ -390,7 +390,7 @@ def _print_rejects(console: Console, report: ReadReport, path: str | None) -> No
         console.print(f"{report.duplicates:,} rows repeat a phone", highlight=False)
     if report.migrated:
         console.print(
-            f"{report.migrated:,} numbers had a prefix of before 2018 and were brought up to date", highlight=False
+            f"{report.migrated:,} numbers with a prefix of before 2018, brought up to date", highlight=False
         )
     for note in report.notes:
         console.print(note, highlight=False, markup=False)

@@ -155,7 +155,7 @@ class Ledger(LedgerQueries):
     def settle(self, settlements: Iterable[Settlement], *, worker: str) -> dict[str, SendState]:
         """
         Write down what came of claimed rows, and return what they are now, by request id. What was refused for good
-        costs nothing and counts for no cap any more.
+        costs nothing and counts for no cap any more; what never left is charged again when it is claimed again.
 
         A row that was taken over by another worker meanwhile is only settled by proof of acceptance. A row in doubt
         that could not be sent, or was refused for the account's sake, stays unknown: that says nothing about its
@@ -167,9 +167,9 @@ class Ledger(LedgerQueries):
         with self._writing() as connection:
             settled = connection.execute(self._sql.settle, {"rows": records, "worker": worker, "now": self._now_ms()})
             states = {request_id: SendState(state) for request_id, state in settled}
-            refused = [request_id for request_id, state in states.items() if state is SendState.REJECTED]
-            if refused:
-                self.guard.take_back(connection, refused)
+            costless = [one for one, state in states.items() if state in (SendState.REJECTED, SendState.NOT_SENT)]
+            if costless:
+                self.guard.take_back(connection, costless)
         return states
 
     def give_back(self, claims: Iterable[Claim], *, worker: str) -> None:

@@ -54,10 +54,12 @@ class LedgerRuns(LedgerStorage):
         if known is None:
             return None
         self.check_phone_secret(run_key, known)
-        for name, value in {**about, "kind": kind}.items():
+        # The kind first: another one has other facts too, and they would only confuse.
+        for name, value in {"kind": kind, **about}.items():
             if name not in ("campaign", "send_at") and known.get(name) != value:
                 raise InvalidRequestError(
-                    f"run key {run_key!r} was used before with another {name}. "
+                    f"run key {run_key!r} was used before with another {name} "
+                    f"({known.get(name, 'none')}, now {value}; ledger {self.name}). "
                     "Use a new run key for another campaign; nothing was sent.",
                     field="run_key",
                 )

@@ -1,4 +1,4 @@
-"""What runs cost: charged with the claim of a row, taken back when it is refused for good."""
+"""What runs cost: charged with the claim of a row, taken back when it is refused for good or never left."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def charge(
 
 
 def take_back(database: GuardDatabase, connection: Connection, request_ids: Sequence[str]) -> None:
-    """These were refused for good in this transaction: they cost nothing."""
+    """These were refused for good, or surely not sent, in this transaction: they cost nothing."""
     rows = {"rows": json.dumps([{"request_id": one} for one in request_ids])}
     chosen = f"request_id IN (SELECT request_id FROM {database.given(request_id='text')}) AND charged_vnd IS NOT NULL"  # noqa: S608
     sums: Counter[tuple[str, str]] = Counter()

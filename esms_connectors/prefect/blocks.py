@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -29,7 +30,7 @@ class BlockNotReachedError(ConfigurationError):
 B = TypeVar("B", bound="EsmsBlock")
 
 
-class EsmsBlock(Block):
+class EsmsBlock(Block, ABC):
     """
     Base of our blocks: they travel to other processes by reference.
 

@@ -46,7 +46,6 @@ from esms_connectors.sending.policy import campaign_of, sandbox_run_key
 
 DEFAULT_WORKERS = 8
 _ASK_EVERY_SECONDS = 3
-# Shares of whole rows are not exact: 0.98 of 50 may come out a little above 49.
 
 
 class ApprovalTimeoutError(EsmsError):
@@ -280,7 +279,12 @@ def _notify(body: str, subject: str | None, notification: str, moment: float, *,
         raise failure
 
 
-@flow(name="delivery-report", persist_result=True, result_serializer="json")
+@flow(
+    name="delivery-report",
+    flow_run_name="delivery-report {run_key}",
+    persist_result=True,
+    result_serializer="json",
+)
 @errors_in_one_line
 def delivery_report(
     run_key: str,

@@ -100,7 +100,7 @@ class Columns:
             if len(self.params) != len(names):
                 raise InvalidRequestError(
                     f"Template {template.template_id} takes {len(names)} params ({listed}), "
-                    f"but {len(self.params)} columns are given.",
+                    f"but {len(self.params)} {'column is' if len(self.params) == 1 else 'columns are'} given.",
                     field="params",
                 )
             return self

@@ -68,7 +68,7 @@ def _findings_of(error: EsmsError, base_url: str) -> list[Finding]:
     reached = Finding("connection", True, base_url)
     match error:
         case AuthenticationError():
-            return [reached, Finding("keys", False, f"{error} Copy both keys again from account.esms.vn.")]
+            return [reached, Finding("keys", False, f"{str(error).rstrip('.')}. Copy both keys again from account.esms.vn.")]
         case AddressNotAllowedError():
             return [reached, Finding("address", False, str(error))]
     return [reached, Finding("account", False, str(error))]

@@ -31,6 +31,7 @@ from esms_connectors.sending.chunks import balance_last_chunk, cut_chunks
 from esms_connectors.sending.doubt import Doubt
 from esms_connectors.sending.guard import GuardSettings, GuardStopError
 from esms_connectors.sending.guard.canary import Canary
+from esms_connectors.sending.guard.rules import RuleName
 from esms_connectors.sending.guard.watch import Watch
 from esms_connectors.sending.lease import Lease, asked_first, poll_seconds_of, wait_for_claims
 from esms_connectors.sending.policy import (
@@ -419,7 +420,7 @@ class Run:
                 recipients,
                 self.campaign or "",
                 asked_first(
-                    lambda: self.stopped_by is None,
+                    self._may_begin,
                     lambda claims: self._watch.may_leave(channel) and self._lease.holds(claims, times),
                 ),
             )
@@ -446,6 +447,11 @@ class Run:
         if outcome.stop is not None:
             self._watch.refused(outcome.stop)
         return outcome
+
+    def _may_begin(self) -> bool:
+        """Whether a call on rows that are claimed may begin. What a budget has room for is charged, and is sent."""
+        stop = self.stopped_by
+        return stop is None or (isinstance(stop, GuardStopError) and stop.rule is RuleName.BUDGET)
 
     def _settle(self, outcome: ChunkOutcome) -> ChunkOutcome:
         """The outcome as the ledger has it: what is said of a repeat does not settle a row in doubt."""

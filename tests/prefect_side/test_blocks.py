@@ -27,6 +27,7 @@ from prefect.results import ResultRecord, ResultRecordMetadata
 from prefect.serializers import JSONSerializer, PickleSerializer
 from prefect.testing import standard_test_suites
 from prefect.testing.standard_test_suites import BlockStandardTestSuite
+from prefect.utilities.dispatch import get_registry_for_type
 from pydantic import ValidationError
 
 from esms_connectors import ConfigurationError, EsmsClient, NotSentError
@@ -169,6 +170,12 @@ def test_blocks_register_themselves(prefect_server: str) -> None:
     command = [sys.executable, "-m", "prefect", "block", "register", "-m", "esms_connectors.prefect"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=True)
     assert f"registered {len(BLOCKS)} block" in done.stdout
+
+
+def test_a_server_with_the_collection_offers_no_block_but_these() -> None:
+    """It registers every class of its registry when it starts, and the base of ours is nothing to save."""
+    ours = {kind for kind in (get_registry_for_type(Block) or {}).values() if kind.__module__.startswith("esms_")}
+    assert ours == set(BLOCKS)
 
 
 def test_a_client_of_the_block(credentials: EsmsCredentials) -> None:

@@ -81,7 +81,7 @@ def test_a_run_key_names_one_kind_of_message(sqlite_url: str, make_bench: Callab
     """An SMS run cannot go on under the key of a ZNS run."""
     bench = make_bench(sqlite_url, people(20))
     bench.send()
-    with pytest.raises(InvalidRequestError):
+    with pytest.raises(InvalidRequestError, match=r"used before with another kind \(zns, now sms;"):
         bench.send_sms()
     assert bench.gateway.message_count == 20
 

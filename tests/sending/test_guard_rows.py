@@ -183,6 +183,33 @@ def test_a_refused_message_counts_and_costs_nothing(make_bench: Callable[..., Be
     assert bench.books.guard.spend.of_month(bench.now()) == 300 * 40
 
 
+def test_what_fits_into_a_budget_is_sent(make_bench: Callable[..., Bench], ledger_url: str) -> None:
+    """The call that would exceed it is not begun; those beside it, which are paid for, are sent to their end."""
+    bench = make_bench(ledger_url, people(200))
+    bench.lease_seconds = 3600.0  # on a slow machine claims are not lost to time, which would leave rows unsent too
+    case = Case(bench, "care", max_cost_vnd=300 * 150)
+    phones = [one.phone for one in bench.recipients]
+    result = case.campaign("now", phones, threads=4).send()
+    assert (result.accepted, result.run.not_sent) == (140, 0)
+    assert bench.books.guard.spend.of_run("now") == 300 * 140
+
+
+def test_what_never_left_costs_nothing_and_is_asked_about_again(
+    make_bench: Callable[..., Bench], ledger_url: str
+) -> None:
+    """A budget that is smaller by the next call is kept by it too; what is in doubt stays charged."""
+    ledger = make_bench(ledger_url, people(1)).books
+    rules = rules_of(6, cap=None, most_run=600, most_month=600)
+    claims = ledger.claim("run", rows_of([*range(6)]), worker="w", chunk="1", rules=rules).claims
+    states = [SendState.ACCEPTED, SendState.UNKNOWN, *[SendState.NOT_SENT] * 4]
+    ledger.settle([Settlement(one.request_id, state) for one, state in zip(claims, states, strict=True)], worker="w")
+    assert (ledger.guard.spend.of_run("run"), ledger.guard.spend.of_month(NOON)) == (200, 200)
+    with pytest.raises(OverBudgetError):
+        ledger.claim("run", rows_of([*range(2, 6)]), worker="w", chunk="2", rules=replace(rules_of(4), most_run=500))
+    ledger.claim("run", rows_of([*range(2, 6)]), worker="w", chunk="2", rules=replace(rules_of(4), most_run=600))
+    assert ledger.guard.spend.of_run("run") == 600
+
+
 def test_a_message_that_a_person_sends_again_costs_again(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """What the first one cost stays spent."""
     bench = make_bench(ledger_url, people(3))
