@@ -389,9 +389,7 @@ def _print_rejects(console: Console, report: ReadReport, path: str | None) -> No
     if report.duplicates:
         console.print(f"{report.duplicates:,} rows repeat a phone", highlight=False)
     if report.migrated:
-        console.print(
-            f"{report.migrated:,} numbers with a prefix of before 2018, brought up to date", highlight=False
-        )
+        console.print(f"{report.migrated:,} numbers with a prefix of before 2018, brought up to date", highlight=False)
     for note in report.notes:
         console.print(note, highlight=False, markup=False)
     if report.conflicts:

@@ -68,7 +68,8 @@ def _findings_of(error: EsmsError, base_url: str) -> list[Finding]:
     reached = Finding("connection", True, base_url)
     match error:
         case AuthenticationError():
-            return [reached, Finding("keys", False, f"{str(error).rstrip('.')}. Copy both keys again from account.esms.vn.")]
+            said = str(error).rstrip(".")
+            return [reached, Finding("keys", False, f"{said}. Copy both keys again from account.esms.vn.")]
         case AddressNotAllowedError():
             return [reached, Finding("address", False, str(error))]
     return [reached, Finding("account", False, str(error))]
