@@ -143,7 +143,8 @@ TIMELY := $(addprefix tests/gateway/test_,times.py gateway_clock.py in_doubt.py)
 
 .PHONY: test-elsewhere
 test-elsewhere: $(CORE)/.ready ## what knows days and hours, in one setting (ELSEWHERE), or in that of the day
-	@$(CLOCK) $(or $(ELSEWHERE),of-the-day) -- $(CORE)/bin/pytest -k 'not parquet and not sqlite' $(TIMELY) $(ARGS)
+	@$(CLOCK) $(or $(ELSEWHERE),of-the-day) -- $(CORE)/bin/pytest -k 'not parquet and not sqlite' $(TIMELY) \
+	  --day $(TEST_DAY) $(ARGS)
 
 .PHONY: test-mysql
 test-mysql: $(CORE)/.ready ## recipients of a real MariaDB, where Debian's mariadb-server-core is installed

@@ -10,6 +10,7 @@ import typing
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import duckdb
@@ -108,9 +109,13 @@ def base_url(gateway: Emulator) -> Iterator[str]:
         yield server.base_url
 
 
-@pytest.mark.in_turn
+def _every_day_or_in_turn(page: Path) -> Any:
+    """What people read first runs every day."""
+    return pytest.param(page, id=name_of(page), marks=() if page.name == "README.md" else pytest.mark.in_turn)
+
+
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("page", pages_for("core"), ids=name_of)
+@pytest.mark.parametrize("page", [_every_day_or_in_turn(page) for page in pages_for("core")])
 def test_a_page_does_what_it_shows(page: Path, console: Console, gateway: Emulator) -> None:
     """Its blocks in their order, as somebody would who has only the page. Nobody gets one campaign twice."""
     for block in runnable(page, "core"):
