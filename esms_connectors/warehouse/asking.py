@@ -14,6 +14,7 @@ from esms_connectors.databases.urls import check_database_url
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.gateway.redaction import database_words
 from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES
+from esms_connectors.warehouse.grouped import GroupedTable
 from esms_connectors.warehouse.opening import duckdb_path
 
 _VIETNAM = "Asia/Ho_Chi_Minh"
@@ -80,12 +81,30 @@ def _ask_files(address: str, query: str, limit: int) -> Found:
         raise InvalidRequestError(f"format is parquet, csv or jsonl, not {kind!r}.", field="into")
     with _told_by_duckdb(str(folder)), duckdb.connect() as connection:
         for table in (MESSAGES, HISTORY, LOADS):
-            files = [str(one) for one in sorted((folder / table).glob(f"day=*/type=*/*.{kind}*"))]
-            if files:
-                listed = ", ".join("'" + one.replace("'", "''") + "'" for one in files)
-                connection.execute(f"CREATE TABLE {table} AS FROM {_FORMATS[kind]}([{listed}], union_by_name = true)")
+            if files := sorted((folder / table).glob(f"day=*/type=*/*.{kind}*")):
+                connection.execute(f"CREATE TABLE {table} AS {_from(kind, files)}")
+        for grouped in _grouped_tables():
+            if files := sorted((folder / grouped.name).glob(f"[!.]*.{kind}")):
+                connection.execute(grouped.create)
+                # The types are those of the table: a file of text does not tell them.
+                as_text = ", all_varchar = true" if kind == "csv" else ""
+                connection.execute(f"INSERT INTO {grouped.name} BY NAME {_from(kind, files, as_text)}")
         connection.execute("SET enable_external_access = false")
         return _fetch(connection, query, limit)
+
+
+def _from(kind: str, files: Sequence[Path], settings: str = "") -> str:
+    listed = ", ".join("'" + str(one).replace("'", "''") + "'" for one in files)
+    return f"FROM {_FORMATS[kind]}([{listed}], union_by_name = true{settings})"
+
+
+def _grouped_tables() -> Sequence[GroupedTable]:
+    """Tables beside the messages, which each place may have."""
+    from esms_connectors.warehouse.marts import INVOICES
+    from esms_connectors.warehouse.outcomes import OUTCOMES_TABLE
+    from esms_connectors.warehouse.snapshots import SNAPSHOT_TABLES
+
+    return (*SNAPSHOT_TABLES.values(), OUTCOMES_TABLE, INVOICES)
 
 
 def _fetch(connection: Any, query: str, limit: int) -> Found:

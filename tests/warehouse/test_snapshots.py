@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pendulum
 import pytest
 from targets import Target
 
@@ -15,6 +16,7 @@ from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
 from esms_connectors.emulator.faults import code
 from esms_connectors.gateway.errors import AuthenticationError
 from esms_connectors.warehouse import open_warehouse
+from esms_connectors.warehouse.asking import ask_warehouse
 from esms_connectors.warehouse.snapshots import SNAPSHOT_TABLES, take_snapshot
 
 PARAMS = {"customer_name": "Chị Hương", "service": "Gội đầu", "code": "KH1", "date": "19/03/2025"}
@@ -121,3 +123,23 @@ def test_unknown_tables_are_one_line(take: Take, tables: list[str], says: str) -
     with pytest.raises(InvalidRequestError, match=says) as error:
         take(tables=tables)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
+def test_a_folder_answers_queries_on_what_stands_beside_the_messages(tmp_path: Path, kind: str) -> None:
+    """With the types of the table, whatever a file of text makes of an id; two snapshots are one table."""
+    address = f"{tmp_path}/kho?format={kind}"
+    moment = pendulum.datetime(2026, 11, 2, 5, tz="UTC")
+    with open_warehouse(address) as warehouse:
+        warehouse.prepare()
+        for hours, amount in ((0, Decimal("1000.5")), (1, Decimal(900))):
+            taken = moment.add(hours=hours)
+            about = (taken.isoformat(), taken, "0012345678901234567", amount)
+            warehouse.put_group(SNAPSHOT_TABLES["balances"], taken.isoformat(), [about])
+    found = ask_warehouse(
+        address, "SELECT user_id, balance_vnd, taken_at > '2026-11-02 12:30' FROM esms_balances ORDER BY taken_at", 9
+    )
+    assert [*map(tuple, found.rows)] == [
+        ("0012345678901234567", Decimal("1000.5"), False),
+        ("0012345678901234567", Decimal(900), True),
+    ]
