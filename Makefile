@@ -147,8 +147,8 @@ test-elsewhere: $(CORE)/.ready ## what knows days and hours, in one setting (ELS
 	  --day $(TEST_DAY) $(ARGS)
 
 .PHONY: test-mysql
-test-mysql: $(CORE)/.ready ## recipients of a real MariaDB, where Debian's mariadb-server-core is installed
-	@$(CORE)/bin/pytest --mysql tests/recipients $(ARGS)
+test-mysql: $(CORE)/.ready ## a real MariaDB, as a warehouse and for recipients, where Debian's mariadb-server-core is
+	@$(CORE)/bin/pytest --mysql tests/recipients tests/warehouse tests/loading $(ARGS)
 
 # Google's client brings what nothing else here needs, so it has an environment of its own.
 .PHONY: test-bigquery

@@ -134,6 +134,15 @@ def postgres() -> Iterator[PostgresServer]:
     server.close()
 
 
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a database of a MariaDB of this session."""
+    from mariadb_server import serve_mariadb
+
+    with serve_mariadb(tmp_path_factory.mktemp("mariadb")) as address:
+        yield address
+
+
 @pytest.fixture
 def gateway() -> Emulator:
     """A fresh emulator whose clock stands at noon in Vietnam."""

@@ -277,7 +277,7 @@ def forget(
         for warehouse in warehouses:
             if not warehouse.forgets_by_age:
                 raise InvalidRequestError(
-                    f"{warehouse.name} does not forget by age, only DuckDB files and PostgreSQL do. Nothing was taken "
+                    f"{warehouse.name} does not forget by age: DuckDB, PostgreSQL and MySQL do. Nothing was taken "
                     "out anywhere: remove what is older there with the tools of the place, and leave it out here.",
                     field="into",
                 )

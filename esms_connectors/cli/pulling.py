@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 INTO: dict[str, Any] = {
     "envvar": "ESMS_WAREHOUSE",
     "metavar": "URL",
-    "help": "duckdb:///file.duckdb, postgresql://…, a folder, s3://bucket/prefix?format=parquet, dlt://…",
+    "help": "duckdb:///file.duckdb, postgresql://…, mysql://…, a folder, s3://bucket/prefix?format=parquet, dlt://…",
 }
 into_option = click.option("--into", "address", required=True, **INTO)
 types_option = click.option(

@@ -244,8 +244,8 @@ class Warehouse(abc.ABC):
             ConfigurationError: it keeps its rows where something else sees to their age.
         """
         raise ConfigurationError(
-            f"{self.name} does not forget by age: DuckDB files and PostgreSQL do. Remove what is old with the means of "
-            "the place."
+            f"{self.name} does not forget by age: DuckDB, PostgreSQL and MySQL do. Remove what is old with the means "
+            "of the place."
         )
 
     @property

@@ -19,6 +19,7 @@ def open_warehouse(address: str | Path) -> Warehouse:
         address: one of
             `duckdb:///esms.duckdb` (four slashes for an absolute path), or a path that ends in `.duckdb`;
             `postgresql://user@host/database`, the password in it or in `PGPASSWORD`;
+            `mysql://user:password@host/database`, or `mariadb://…`;
             a folder, `file:///folder`, `s3://bucket/prefix`, `gs://…`, `abfs://…` with `?format=parquet` (or `csv`,
             `jsonl`);
             `dlt://bigquery?dataset=esms` for any destination that dlt knows, with dlt's own configuration.
@@ -42,6 +43,12 @@ def open_warehouse(address: str | Path) -> Warehouse:
         from esms_connectors.warehouse.postgresql import PostgresWarehouse
 
         return PostgresWarehouse(text)
+    if scheme.split("+")[0] in ("mysql", "mariadb"):
+        for module in ("pymysql", "sqlalchemy"):
+            _need(module, "mysql")
+        from esms_connectors.warehouse.mysql import MySqlWarehouse
+
+        return MySqlWarehouse(text)
     if scheme == "dlt":
         _need("dlt", "dlt")
         from esms_connectors.warehouse.dlt_destination import DltWarehouse

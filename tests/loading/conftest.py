@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from disturbing_gateway import DAY, NEXT
 from esms_processes import Esms
-from pulling_bench import KINDS, Load, Place, Puller, duckdb_place, parquet_place, postgresql_place
+from pulling_bench import KINDS, Load, Place, Puller, duckdb_place, mysql_place, parquet_place, postgresql_place
 
 from esms_connectors import EsmsClient
 from esms_connectors.emulator import Emulator, EmulatorServer
@@ -22,6 +22,8 @@ def make_place(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str]
         if kind == "postgresql":
             server = request.getfixturevalue("postgres")
             return postgresql_place(server.uri, server.new_schema())
+        if kind == "mysql":
+            return mysql_place(request.getfixturevalue("mariadb"))
         return duckdb_place(tmp_path) if kind == "duckdb" else parquet_place(tmp_path)
 
     return make

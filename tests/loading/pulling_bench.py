@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
@@ -114,6 +114,26 @@ def postgresql_place(uri: str, schema: str) -> Place:
             return connection.execute(f"SELECT * FROM {schema}.{table}".encode()).fetchall()
 
     return Place("postgresql", f"{uri}&schema={schema}&application_name={schema}", read)
+
+
+def mysql_place(address: str) -> Place:
+    import sqlalchemy as sa
+
+    def read(table: str) -> list[Row]:
+        engine = sa.create_engine(address)
+        try:
+            with engine.connect() as connection:
+                if not sa.inspect(connection).has_table(table):
+                    return []
+                found = connection.execute(sa.text(f"SELECT * FROM {table}")).mappings().all()
+        finally:
+            engine.dispose()
+        return [
+            {name: one.replace(tzinfo=UTC) if isinstance(one, datetime) else one for name, one in row.items()}
+            for row in found
+        ]
+
+    return Place("mysql", address.replace("mysql+pymysql", "mysql"), read)
 
 
 def parquet_place(folder: Path) -> Place:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from file_targets import DLT_FILE
-from targets import RULES, TARGETS, Target
+from targets import ALL_TARGETS, MYSQL, RULES, TARGETS, Target
 
 from esms_connectors.warehouse.dlt_destination import DltWarehouse
 
@@ -18,6 +18,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "target" in metafunc.fixturenames and not hasattr(metafunc.module, "target"):
         rules = RULES if metafunc.module.__name__ in ("test_warehouse_merge", "test_merge_refused") else {}
         test = metafunc.function.__name__
+        if metafunc.config.getoption("mysql"):
+            metafunc.parametrize("target", [MYSQL], indirect=True)
+            return
         metafunc.parametrize("target", [one for one in TARGETS if test in rules.get(one, {test})], indirect=True)
 
 
@@ -33,7 +36,7 @@ def dlt_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _open(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Target]:
-    made = TARGETS[kind](request, folder)
+    made = ALL_TARGETS[kind](request, folder)
     if kind == "dlt":
         shutil.copy(request.getfixturevalue("dlt_tables"), folder)
     made.warehouse.prepare()
@@ -47,7 +50,7 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
     yield from _open(request.param, request, tmp_path)
 
 
-@pytest.fixture(params=["duckdb", "postgresql", "parquet"])
+@pytest.fixture(params=["duckdb", "postgresql", "parquet", MYSQL])
 def large_target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
     """One target for each way of merging: what is large or long need not be done by each of its file formats."""
     yield from _open(request.param, request, tmp_path)
@@ -59,16 +62,28 @@ def sql_target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Targe
     yield from _open(request.param, request, tmp_path)
 
 
-@pytest.fixture(params=["duckdb", "postgresql", "parquet", "dlt"])
+@pytest.fixture(params=["duckdb", "postgresql", "parquet", MYSQL])
+def read_target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
+    """One target for each way of being read while a load writes."""
+    yield from _open(request.param, request, tmp_path)
+
+
+@pytest.fixture(params=["duckdb", "postgresql", MYSQL])
+def forgetting_target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
+    """One target for each database that forgets by age."""
+    yield from _open(request.param, request, tmp_path)
+
+
+@pytest.fixture(params=["duckdb", "postgresql", "parquet", "dlt", MYSQL])
 def shared_target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
     """One target for each way of sharing one among processes: file formats differ in the bytes alone."""
     yield from _open(request.param, request, tmp_path)
 
 
-@pytest.fixture(params=["duckdb", "postgresql", "parquet", "dlt"])
+@pytest.fixture(params=["duckdb", "postgresql", "parquet", "dlt", MYSQL])
 def unprepared_target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
     """The same, where there is nothing yet."""
-    made = TARGETS[request.param](request, tmp_path)
+    made = ALL_TARGETS[request.param](request, tmp_path)
     yield made
     made.warehouse.close()
 

@@ -58,6 +58,7 @@ class Target:
         address: as `open_warehouse` takes it.
         again: another handle on the same place.
         read: table and columns, all by default -> its rows, in no order, without our code.
+        key_length: characters that a key may have.
         in_steps: history, rows and load come one after the other; loading again heals what was broken off.
     """
 
@@ -66,6 +67,7 @@ class Target:
     again: Callable[[], Warehouse]
     read: Callable[..., list[Row]]
     in_steps: bool = False
+    key_length: int = 1_000_000
 
     def messages(self, *columns: str) -> dict[str, Row]:
         """Rows by key, with some columns or all; fails where a key is there twice."""
@@ -108,6 +110,37 @@ def make_postgresql(request: pytest.FixtureRequest, folder: Path) -> Target:
     return Target(url, make(), make, read)
 
 
+def make_mysql(request: pytest.FixtureRequest, folder: Path) -> Target:
+    import pymysql
+    import sqlalchemy as sa
+    from pymysql.cursors import DictCursor
+
+    from esms_connectors.warehouse.mysql import MySqlWarehouse
+
+    server = sa.make_url(request.getfixturevalue("mariadb"))
+    name = f"w{hashlib.blake2b(str(folder).encode(), digest_size=8).hexdigest()}"
+    socket = server.query["unix_socket"]
+    flags = {"applied", "closed"}
+
+    def ask(statement: str) -> Any:
+        connection = pymysql.connect(unix_socket=socket, user="root", charset="utf8mb4", cursorclass=DictCursor)
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall()
+
+    def read(table: str, *columns: str) -> list[Row]:
+        def value(name: str, found: Any) -> Any:
+            return found.replace(tzinfo=UTC) if isinstance(found, datetime) else bool(found) if name in flags else found
+
+        found = ask(f"SELECT {', '.join(columns) or '*'} FROM {name}.{table}")
+        return [{name: value(name, one) for name, one in line.items()} for line in found]
+
+    ask(f"CREATE DATABASE {name}")
+    url = f"mysql://root@localhost/{name}?unix_socket={socket}"
+    make = functools.partial(MySqlWarehouse, url)
+    return Target(url, make(), make, read, key_length=700)
+
+
 def make_other(parts: Callable[..., Any], request: pytest.FixtureRequest, folder: Path) -> Target:
     address, make, read = parts(request, folder)
     return Target(address, make(), make, read, in_steps=address.startswith("dlt:"))
@@ -121,6 +154,9 @@ TARGETS: dict[str, Callable[[pytest.FixtureRequest, Path], Target]] = {
     "jsonl": functools.partial(make_other, functools.partial(make_files, "jsonl")),
     "dlt": functools.partial(make_other, make_dlt),
 }
+# A MariaDB is no part of every run: `make test-mysql` asks for it, and takes nothing else.
+MYSQL = pytest.param("mysql", marks=pytest.mark.mysql)
+ALL_TARGETS = {**TARGETS, "mysql": make_mysql}
 
 # The merge is one SQL, which DuckDB and PostgreSQL run in full. For files and through dlt it is done in a DuckDB, too:
 # their own are the way there and back, what they check, and how they plan and erase. Of the rules of the merge they get
@@ -160,7 +196,13 @@ _OF_PARTITIONS = {
     "test_nobody_is_erased_from_an_empty_warehouse",
     "test_closing_twice_is_closing_once",
 }
-RULES = {"parquet": _OF_PARTITIONS, "csv": _OF_FILES, "jsonl": _OF_FILES, "dlt": _THROUGH_DLT}
+RULES: dict[str, set[str]] = {
+    "mysql": set(),
+    "parquet": _OF_PARTITIONS,
+    "csv": _OF_FILES,
+    "jsonl": _OF_FILES,
+    "dlt": _THROUGH_DLT,
+}
 
 
 def key_of(number: int) -> str:

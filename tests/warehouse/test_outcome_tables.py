@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from duckdb_reading import duckdb_session
-from targets import TARGETS, Target
+from targets import ALL_TARGETS, MYSQL, TARGETS, Target
 
 from esms_connectors.warehouse.outcomes import OUTCOME_SCHEMA, OUTCOME_TYPES, OUTCOMES, OUTCOMES_TABLE
 
@@ -19,10 +19,10 @@ LONG = "chiến dịch " * 18
 SENT = datetime(2026, 11, 2, 3, 4, 5, 678_000, UTC)
 
 
-@pytest.fixture(params=TARGETS)
+@pytest.fixture(params=[*TARGETS, MYSQL])
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
     """An empty one of each kind."""
-    made = TARGETS[request.param](request, tmp_path)
+    made = ALL_TARGETS[request.param](request, tmp_path)
     if request.param in ("parquet", "csv", "jsonl"):
         made.read = functools.partial(_read, request.param, tmp_path / "lake")
     yield made

@@ -50,43 +50,43 @@ def test_everything_about_a_person(sql_target: Target, stored: str | None) -> No
     assert {one["row_key"] for one in found[OUTCOMES]} == {THEIRS, "customer-7", f"84{THEIRS[1:]}/x"}
 
 
-def test_who_is_erased_is_in_no_outcome_either(sql_target: Target) -> None:
+def test_who_is_erased_is_in_no_outcome_either(forgetting_target: Target) -> None:
     """Those of others stay, as do those of the same key in another run."""
-    filled(sql_target)
-    sql_target.warehouse.put_group(OUTCOMES_TABLE, "april", [outcome("customer-7", SENT_AT, "april")])
-    removed = sql_target.warehouse.erase(person(rows=(("march", "customer-7"),)))
+    filled(forgetting_target)
+    forgetting_target.warehouse.put_group(OUTCOMES_TABLE, "april", [outcome("customer-7", SENT_AT, "april")])
+    removed = forgetting_target.warehouse.erase(person(rows=(("march", "customer-7"),)))
     assert removed == {MESSAGES: 2, HISTORY: 1, OUTCOMES: 3}
-    left = {(one["run_key"], one["row_key"]) for one in sql_target.read(OUTCOMES)}
+    left = {(one["run_key"], one["row_key"]) for one in forgetting_target.read(OUTCOMES)}
     assert left == {("march", OTHER), ("april", "customer-7")}
 
 
-def test_nobody_without_a_name_is_erased(sql_target: Target) -> None:
-    filled(sql_target)
-    assert sql_target.warehouse.erase(Person(None, lambda _: ""))[OUTCOMES] == 0
+def test_nobody_without_a_name_is_erased(forgetting_target: Target) -> None:
+    filled(forgetting_target)
+    assert forgetting_target.warehouse.erase(Person(None, lambda _: ""))[OUTCOMES] == 0
 
 
-def test_what_is_old_goes_with_its_history_and_its_window(sql_target: Target) -> None:
+def test_what_is_old_goes_with_its_history_and_its_window(forgetting_target: Target) -> None:
     """The next day stays; a window whose rows are gone is not one that had none."""
-    filled(sql_target)
+    filled(forgetting_target)
     before = WINDOW.end
-    removed = sql_target.warehouse.forget(before, ["march"])
+    removed = forgetting_target.warehouse.forget(before, ["march"])
     assert removed == {MESSAGES: 2, HISTORY: 2, LOADS: 1, OUTCOMES: 4}
-    assert set(sql_target.messages()) == {key_of(4)}
-    assert [one["window_start"] for one in sql_target.loads()] == [NEXT_WINDOW.start]
-    assert sql_target.warehouse.forget(before, ["march"]) == {MESSAGES: 0, HISTORY: 0, LOADS: 0, OUTCOMES: 0}
-    merge(sql_target, [row(1, DELIVERED)], minute=9)
-    assert set(sql_target.messages()) == {key_of(1), key_of(4)}
+    assert set(forgetting_target.messages()) == {key_of(4)}
+    assert [one["window_start"] for one in forgetting_target.loads()] == [NEXT_WINDOW.start]
+    assert forgetting_target.warehouse.forget(before, ["march"]) == {MESSAGES: 0, HISTORY: 0, LOADS: 0, OUTCOMES: 0}
+    merge(forgetting_target, [row(1, DELIVERED)], minute=9)
+    assert set(forgetting_target.messages()) == {key_of(1), key_of(4)}
 
 
-def test_what_was_created_early_and_sent_later_stays(sql_target: Target) -> None:
+def test_what_was_created_early_and_sent_later_stays(forgetting_target: Target) -> None:
     """A message is as old as its sending; an outcome without one as its run."""
-    merge(sql_target, [row(1, DELIVERED, sent_at=NEXT_WINDOW.end), row(2, DELIVERED)])
-    sql_target.warehouse.put_group(
+    merge(forgetting_target, [row(1, DELIVERED, sent_at=NEXT_WINDOW.end), row(2, DELIVERED)])
+    forgetting_target.warehouse.put_group(
         OUTCOMES_TABLE, "young", [outcome("a", None, "young"), outcome("b", NEXT_WINDOW.end, "young")]
     )
-    removed = sql_target.warehouse.forget(WINDOW.end, ["march"])
+    removed = forgetting_target.warehouse.forget(WINDOW.end, ["march"])
     assert (removed[MESSAGES], removed[OUTCOMES]) == (1, 0)
-    assert set(sql_target.messages()) == {key_of(1)}
+    assert set(forgetting_target.messages()) == {key_of(1)}
 
 
 def test_a_place_that_does_not_forget_says_so(tmp_path: object) -> None:
