@@ -283,7 +283,9 @@ def _open_json_lines(path: str, name: str, encoding: str | None) -> Iterator[Row
 
 def _json_objects(lines: Iterator[str], name: str) -> Iterator[tuple[int, object, str | None]]:
     # Decimal keeps 1.50 as it was written.
-    decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=lambda word: _no_number(word))
+    decoder = json.JSONDecoder(
+        parse_float=Decimal, parse_constant=lambda word: _no_number(word), object_pairs_hook=_object_of
+    )
     for number, text in enumerate(lines, 1):
         if not text or text.isspace():
             continue
@@ -291,10 +293,23 @@ def _json_objects(lines: Iterator[str], name: str) -> Iterator[tuple[int, object
             raise source_error(name, "is a JSON array, not JSON Lines: one object a line is needed")
         try:
             found = decoder.decode(text)
+        except _KeyTwiceError:
+            yield number, {}, "has a key twice"
         except (ValueError, ArithmeticError, RecursionError):
             yield number, {}, "is no JSON"
         else:
             yield number, found, None if isinstance(found, dict) else "is no JSON object"
+
+
+class _KeyTwiceError(Exception):
+    """A parser would take the last of the two, which may be the wrong phone."""
+
+
+def _object_of(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _KeyTwiceError
+    return found
 
 
 def _no_number(word: str) -> object:

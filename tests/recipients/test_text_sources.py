@@ -270,6 +270,7 @@ def test_bad_json_is_rejected_with_its_line(tmp_path: Path) -> None:
         '{"phone": "0901888489", "name": "\\ud83d\\ude00"}',
         "[" * 100_000,
         '{"phone": 1e999999999999999999999, "name": "An"}',
+        '{"phone": "0901888490", "name": "An", "phone": "0901888491"}',
     ]
 
     people, report = read(written(tmp_path, "\n".join(lines), "a.ndjson"))
@@ -284,6 +285,7 @@ def test_bad_json_is_rejected_with_its_line(tmp_path: Path) -> None:
         (7, "name", "is bool, not text"),
         (9, "", "is no JSON"),
         (10, "", "is no JSON"),
+        (11, "", "has a key twice"),
     ]
 
 
