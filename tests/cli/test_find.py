@@ -42,6 +42,7 @@ def found(run: Run, text: str, *arguments: str, **secrets: str) -> dict[str, lis
     return tables
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("phones", ["plain", "hashed", "omitted"])
 @pytest.mark.parametrize("database", ["duckdb", "postgresql"])
 def test_by_phone_id_and_key_the_same_message_is_found(

@@ -253,6 +253,7 @@ def test_sql_shows_what_is_there(run: Run, pulled: str) -> None:
     assert row["[a]"].startswith("2024-05-14 00:00:00")
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("query", "fragment"),
     [
@@ -306,6 +307,7 @@ def test_sql_while_somebody_writes(run: Run, pulled: str, file: Path) -> None:
         assert_one_clear_line(run("sql", "select 1", "--into", pulled), 4, "being written to")
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
 def test_sql_reads_folders_of_files(run: Run, emulator: Emulator, tmp_path: Path, kind: str) -> None:
     """The tables by their names; complete values with tabs between them in a pipe, CSV for spreadsheets."""

@@ -158,6 +158,7 @@ def test_one_phone_with_two_rows_is_told_apart_by_its_key(run: Run, emulator: Em
     assert emulator.deliveries_by_phone() == {"0901888484": 3}
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("names", "words"),
     [

@@ -61,6 +61,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("name", COMMANDS)
 def test_what_is_shown_is_shown_as_text(run: Run, ledger: str, name: str) -> None:
     """No control character comes out, no mark-up of a value takes effect; for machines it is the value itself."""

@@ -37,6 +37,7 @@ def wait_for_messages(emulator: Emulator) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("numbers", "code", "words"),
     [

@@ -36,6 +36,7 @@ DRIPPING_SECONDS = 12
 KEEP_ALIVE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BALANCE) + BALANCE
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("name", [*SENDS, "get_balance"])
 def test_a_body_that_drips_is_bounded(make_client: MakeClient, name: str) -> None:
     """A byte now and then beats every read timeout; the attempt as a whole has an end."""
@@ -48,6 +49,7 @@ def test_a_body_that_drips_is_bounded(make_client: MakeClient, name: str) -> Non
         assert time.monotonic() - started < DRIPPING_SECONDS
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("secure", [False, True])
 @pytest.mark.parametrize("name", [*SENDS, "get_balance"])
 def test_a_head_that_drips_is_bounded(

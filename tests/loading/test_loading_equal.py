@@ -138,6 +138,7 @@ def test_a_span_of_the_future_is_empty_and_stays_worth_a_look(gateway: Emulator,
     assert not line["closed"]
 
 
+@pytest.mark.in_turn
 def test_two_pulls_of_one_span_at_once(gateway: Emulator, pull: Puller) -> None:
     """Two processes, one place: no error, and each row once."""
     gateway.populate(2_400, start=DAY, end=NEXT.add(days=1))

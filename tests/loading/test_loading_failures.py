@@ -89,6 +89,7 @@ def test_a_full_folder_for_what_waits(
     assert in_postgresql.messages() == rows_at(gateway)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("kind", ["duckdb", "parquet"])
 def test_a_full_disk(gateway: Emulator, esms: Esms, server: EmulatorServer, make_place: Any, kind: str) -> None:
     """Whole windows or nothing of them; exit code 1 or 4."""
@@ -135,6 +136,7 @@ def assert_nothing_leaks(done: Done, gateway: Emulator, *more: str) -> None:
     assert "Cam on quy khach" not in said
 
 
+@pytest.mark.in_turn
 def test_no_key_no_phone_and_no_text_is_said_whatever_happens(
     gateway_of_canaries: Emulator, esms: Esms, place: Place
 ) -> None:

@@ -61,6 +61,7 @@ def test_killed_at_a_chosen_moment(
     assert calls(two_days) - before == 3 * (WINDOWS - len(there))
 
 
+@pytest.mark.in_turn
 def test_killed_at_any_moment_again_and_again(two_days: Emulator, pull: Puller) -> None:
     """Until one comes through; then everything is there, once."""
     lots = random.Random(7)
@@ -77,6 +78,7 @@ def test_killed_at_any_moment_again_and_again(two_days: Emulator, pull: Puller) 
     assert all(line["loaded_at"] is not None for line in pull.place.loads())
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("place", "moment", "number"),
     [*((kind, "merging", 2) for kind in KINDS), ("duckdb", "page", 4), ("duckdb", "merged", 2)],
@@ -118,6 +120,7 @@ def test_ctrl_c_at_any_moment(two_days: Emulator, pull: Puller) -> None:
     assert pull.place.messages() == rows_at(two_days)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("place", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("number", range(1, 9))
 def test_ctrl_c_leaves_no_connection_open(two_days: Emulator, pull: Puller, number: int) -> None:
@@ -129,6 +132,7 @@ def test_ctrl_c_leaves_no_connection_open(two_days: Emulator, pull: Puller, numb
     assert pull.place.messages() == rows_at(two_days)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 def test_a_whole_pull_is_no_interrupted_one(two_days: Emulator, pull: Puller) -> None:
     """The same command the next time reads everything again; with --again, an interrupted one does so too."""

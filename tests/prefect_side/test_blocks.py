@@ -145,6 +145,7 @@ def test_an_unsaved_block_is_not_pickled(kind: type[Block], dumps: object) -> No
         dumps(some_block(kind))  # type: ignore[operator]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("kind", BLOCKS)
 def test_a_saved_block_is_pickled_by_reference(prefect_server: str, kind: type[Block]) -> None:
     """No secret is in the bytes, and what comes out has them again."""

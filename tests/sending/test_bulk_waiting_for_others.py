@@ -100,6 +100,7 @@ def test_a_call_goes_on_soon_behind_a_worker_that_finishes_soon(
     bench.check_complete()
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("moment", [AFTER_CLAIM, BEFORE_SETTLE])
 def test_a_call_behind_a_worker_that_died_takes_its_rows_over_when_the_lease_ends(
     ledger_url: str, make_bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture, moment: str

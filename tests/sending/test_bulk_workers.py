@@ -25,6 +25,7 @@ from esms_connectors.sending.bulk import BulkIncompleteError, send_bulk
 from esms_connectors.sending.channels import ZnsChannel
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("channel", ["zns", "customer_care", "advertising"])
 def test_two_processes_race_on_one_run_key(ledger_url: str, make_bench: Callable[..., Bench], channel: str) -> None:
     """Two senders with the same rows at the same time send each row once, end well, and leave nothing open."""

@@ -78,6 +78,7 @@ def both(case: Case, phones: list[str]) -> list[str]:
     return capped_by_two_runs(case, phones)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("prepare", "skipped"),

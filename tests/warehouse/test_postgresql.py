@@ -226,6 +226,7 @@ def test_keys_and_indices(postgres: PostgresServer, target: Target) -> None:
     ]
 
 
+@pytest.mark.in_turn
 def test_a_connection_lost_in_the_middle(postgres: PostgresServer, target: Target) -> None:
     """Nothing of the window is there; the same warehouse loads it later, over a new connection."""
     merge(target, [row(1, SENT)])
