@@ -92,7 +92,8 @@ def coverage_of(loads: Iterable[WindowLoad], period: Period, now: datetime) -> C
     if running := period.end > now:
         # What was not asked for yet is no gap.
         end = min(now, max((load.window.end for load in read), default=now))
-    until = min(end, max((load.read_at for load in read if load.read_at is not None), default=end))
+    read_at = max((load.read_at for load in read if load.read_at is not None), default=None)
+    until = end if read_at is None or read_at <= period.start else min(end, read_at)
     unclosed = [load for load in read if not load.closed and load.window.end <= now]
     if running:
         # The last windows of a day that grows; the next pull asks for them again anyway.
@@ -115,7 +116,7 @@ def coverage_of(loads: Iterable[WindowLoad], period: Period, now: datetime) -> C
         gaps=gaps,
         eve=tuple(eve),
         absent=tuple(sms_type for sms_type in ALL_SMS_TYPES if sms_type not in by_type),
-        read_at=max((load.read_at for load in read if load.read_at is not None), default=None),
+        read_at=read_at,
         privacy=max(read, key=lambda load: load.window.end).privacy if read else "",
         until=until if running else period.end,
     )

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mail_server import mail_server
+from fsspec.implementations.memory import MemoryFileSystem
+from mail_server import MailServer, mail_server
 from task_runs import Runs
 
 from esms_connectors.airflow.reports import SentMessagesReportOperator
@@ -66,7 +67,7 @@ def test_it_writes_the_report_where_people_look(
 
 
 @pytest.fixture
-def post(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def post(monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
     """A mail server, and the connection `smtp_default` that leads to it."""
     with mail_server() as server:
         monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", server.connection)
@@ -75,7 +76,7 @@ def post(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.mark.parametrize("targets", [None, "{{ ds }}.xlsx"])
 def test_it_mails_the_report(
-    warehouse: str, runs: Runs, post: Any, gateway: Emulator, tmp_path: Path, targets: str | None
+    warehouse: str, runs: Runs, post: MailServer, gateway: Emulator, tmp_path: Path, targets: str | None
 ) -> None:
     """In short, with the files attached, or with a page where no file is kept; no phone is in it."""
     given = None if targets is None else str(tmp_path / targets)
@@ -94,6 +95,38 @@ def test_it_mails_the_report(
     content = attached.get_payload(decode=True)
     assert content.startswith(b"<!DOCTYPE html>" if targets is None else b"PK")
     assert not [one.phone for one in gateway.messages() if one.phone.encode() in content + body.get_content().encode()]
+
+
+@pytest.mark.in_turn
+def test_it_puts_the_report_on_object_storage_by_a_connection(
+    warehouse: str, runs: Runs, post: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One file a table in CSV; where they are is told, and in a mail they are attached all the same."""
+    connections: list[str | None] = []
+
+    def store(conn_id: str | None, options: object = None) -> MemoryFileSystem:
+        connections.append(conn_id)
+        return MemoryFileSystem()
+
+    monkeypatch.setattr("airflow.sdk.io.fs._register_filesystems", lambda: {"memory": store})
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE", json.dumps({"conn_type": "aws"}))
+    where = "memory://lake@bucket/reports"
+    targets = [f"{where}/{{{{ ds }}}}.html", f"{where}/{{{{ ds }}}}.csv"]
+    try:
+        told = runs(
+            SentMessagesReportOperator(task_id="report", warehouse=warehouse, targets=targets, mail_to="boss@shop.vn")
+        )
+        stored = {f"{where}/{name.rpartition('/')[2]}" for name in MemoryFileSystem.store if "/reports/" in name}
+    finally:
+        MemoryFileSystem.store.clear()
+    assert {*told["files"]} == stored
+    assert f"{where}/2024-05-15.html" in stored
+    assert f"{where}/2024-05-15.days.csv" in stored
+    assert {*connections} == {"lake"}
+    [mail] = (email.message_from_bytes(one, policy=email.policy.default) for one in post.mails)
+    body, *attached = mail.iter_parts()
+    assert {f"{where}/{one.get_filename()}" for one in attached} == stored
+    assert f"{where}/2024-05-15.html" in body.get_content()
 
 
 def test_the_ledger_of_the_connection_says_what_was_planned(

@@ -186,6 +186,18 @@ def test_which_period_before(
     assert (found.start, found.end) == tuple(map(moment, before))
 
 
+def test_what_was_read_before_a_period_began_says_nothing_of_how_much_has_passed(
+    make_place: MakePlace, duckdb_address: str
+) -> None:
+    """A window that reaches into the next day, read in the evening: the day before is compared up to now."""
+    place = make_place(duckdb_address)
+    noon = SentWindow(25, MONDAY.add(hours=12), MONDAY.add(hours=36))
+    place.merge(noon, [row(1)], MONDAY.add(hours=23), closed=False)
+    start = MONDAY.add(days=1)
+    report = place.report(start, start.add(days=1), now=start.add(minutes=30))
+    assert (report.before.start, report.before.end) == (MONDAY, MONDAY.add(minutes=30))
+
+
 def test_a_part_of_a_period_is_not_told_as_a_change(make_place: MakePlace, duckdb_address: str) -> None:
     place = make_place(duckdb_address)
     place.merge(day_window(0), [row(1)], MONDAY.add(days=1))
