@@ -59,6 +59,14 @@ def whole_number(value: Any, name: str, least: int = 1) -> int:
     return int(found)
 
 
+def share(value: Any, name: str) -> float:
+    """A share from 0 to 1, also as text; InvalidRequestError otherwise."""
+    found = number(value, name)
+    if not 0 <= found <= 1:
+        raise InvalidRequestError(f"{name} is a share from 0 to 1, such as 0.95, not {value!r}.", field=name)
+    return found
+
+
 def number(value: Any, name: str) -> float:
     """A number, also as text; InvalidRequestError otherwise."""
     try:

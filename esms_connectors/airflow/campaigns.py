@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, conf
 
-from esms_connectors.airflow.arguments import one_of
+from esms_connectors.airflow.arguments import one_of, share, whole_number
 from esms_connectors.airflow.hooks import EsmsHook
 from esms_connectors.airflow.links import EsmsReportLink
 from esms_connectors.airflow.sending import SendingOperator
@@ -204,7 +204,7 @@ class CampaignOperator(SendingOperator):
         self.encoding = encoding
         self.delimiter = delimiter
         self.sheet = sheet
-        self.header_row = header_row
+        self.header_row = None if header_row is None else whole_number(header_row, "header_row")
         self.hidden_rows = one_of(hidden_rows, "hidden_rows", ("refuse", "read"))
         self.two_phones = one_of(two_phones, "two_phones", ("refuse", "first", "both"))
         self.as_is = as_is
@@ -212,12 +212,12 @@ class CampaignOperator(SendingOperator):
         self.campaign = campaign
         self.send_at = send_at
         self.sending_mode = sending_mode
-        self.at_least = at_least
+        self.at_least = None if at_least is None else share(at_least, "at_least")
         self.on_empty = None if on_empty is None else one_of(on_empty, "on_empty", ("skip", "fail"))
         self.conflicts = one_of(conflicts, "conflicts", ("refuse", "skip"))
         self.reconcile_before_repeat = reconcile_before_repeat
-        self.threads = threads
-        self.chunk_size = chunk_size
+        self.threads = whole_number(threads, "threads")
+        self.chunk_size = None if chunk_size is None else whole_number(chunk_size, "chunk_size")
         self.price_vnd = price_vnd
         self.plan_only = dry_run  # `dry_run` is a method of every operator
         self.plan = plan
@@ -355,19 +355,18 @@ class CampaignOperator(SendingOperator):
         return Journey(campaign, steps, poll_seconds=float(self.poll_seconds))
 
     def _campaign_of(self, context: Context, hook: EsmsHook, stack: Any, source: Any, run_key: str) -> Campaign:
-        from esms_connectors.airflow.arguments import number, point_in_time, text, whole_number
+        from esms_connectors.airflow.arguments import point_in_time, text
         from esms_connectors.sending.campaign import Campaign
         from esms_connectors.sending.policy import on_empty_of, read_price
 
         settings = hook.settings()
-        threads = whole_number(self.threads, "threads")
-        client: EsmsClient = stack.enter_context(hook.get_conn(max_connections=max(16, threads)))
+        client: EsmsClient = stack.enter_context(hook.get_conn(max_connections=max(16, self.threads)))
         more: dict[str, Any] = {
             "send_at": point_in_time(self.send_at, "send_at", context, whole_days=False),
             "callback_url": self._callback_to_use(settings, context),
         }
         if self.chunk_size is not None:
-            more["chunk_size"] = whole_number(self.chunk_size, "chunk_size")
+            more["chunk_size"] = self.chunk_size
         run_type = getattr(context.get("dag_run"), "run_type", None)
         channel = self._channel_of(client, settings, context, more)
         return Campaign(
@@ -380,13 +379,13 @@ class CampaignOperator(SendingOperator):
             encoding=self.encoding,
             delimiter=self.delimiter,
             sheet=text(self.sheet, "sheet"),
-            header_row=None if self.header_row is None else whole_number(self.header_row, "header_row"),
+            header_row=self.header_row,
             hidden_rows=self.hidden_rows,  # type: ignore[arg-type]
             two_phones=self.two_phones,  # type: ignore[arg-type]
             as_is=self.as_is,
             campaign=text(self.campaign, "campaign") or f"{context['ti'].dag_id}.{context['ti'].task_id}",
-            threads=threads,
-            at_least=None if self.at_least is None else number(self.at_least, "at_least"),
+            threads=self.threads,
+            at_least=self.at_least,
             on_empty=on_empty_of(
                 self.on_empty,  # type: ignore[arg-type]
                 scheduled=getattr(run_type, "value", run_type) not in (None, "manual"),

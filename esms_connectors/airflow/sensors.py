@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, conf
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
-from esms_connectors.airflow.arguments import point_in_time
+from esms_connectors.airflow.arguments import point_in_time, share, whole_number
 from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
 from esms_connectors.airflow.retry import EsmsTaskError
@@ -102,10 +102,10 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         self.sent = sent
         self.run_key = run_key
         self.message_ids = message_ids
-        self.final_share = final_share
-        self.delivered_share = delivered_share
+        self.final_share = share(final_share, "final_share")
+        self.delivered_share = None if delivered_share is None else share(delivered_share, "delivered_share")
         self.deadline = deadline
-        self.max_failures = max_failures
+        self.max_failures = whole_number(max_failures, "max_failures")
         self.sent_after = sent_after
         self.sent_before = sent_before
         self.sms_types = sms_types
@@ -213,7 +213,6 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
 
     def _look(self, context: Context) -> tuple[Verdict | None, DeliveryCounts]:
         """One look; None when it brought no answer and another one may."""
-        from esms_connectors.airflow.arguments import whole_number
         from esms_connectors.delivery.polling import PollBackoff
         from esms_connectors.gateway.errors import EsmsError
 
@@ -223,9 +222,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         hook = EsmsHook(self.esms_conn_id)
         if self._poller is None:
             self._poller = self._poller_of(hook, context)
-            self._backoff = PollBackoff(
-                self.poke_interval, whole_number(self.max_failures, "max_failures"), self._failures_before(context)
-            )
+            self._backoff = PollBackoff(self.poke_interval, self.max_failures, self._failures_before(context))
         poller, backoff = self._poller, self._backoff
         assert backoff is not None  # noqa: S101 - made together with the poller
         try:
@@ -262,11 +259,9 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
             store.set(_FAILURES, {"try": _instance(context).try_number, "failures": failures})
 
     def _goal(self) -> DeliveryGoal:
-        from esms_connectors.airflow.arguments import number
         from esms_connectors.delivery.polling import DeliveryGoal
 
-        delivered = None if self.delivered_share is None else number(self.delivered_share, "delivered_share")
-        return DeliveryGoal(number(self.final_share, "final_share"), delivered)
+        return DeliveryGoal(self.final_share, self.delivered_share)
 
     def _deadline(self, context: Context) -> Any:
         return point_in_time(self.deadline, "deadline", context) or _now().add(seconds=int(self.timeout))

@@ -17,7 +17,7 @@ from esms_connectors.airflow.operators import SendSmsOperator, ZnsBulkOperator
 from esms_connectors.airflow.sensors import DeliveryStatusSensor
 from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator
 from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
-from esms_connectors.gateway.errors import EsmsError
+from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.ledger import Ledger
 
 PASSWORD = "HUNTER2HUNTER2"
@@ -127,6 +127,28 @@ def test_a_mistake_is_one_line_at_once(
     assert PASSWORD not in str(error.value)
     assert list(gateway.messages()) == []
     assert not (tmp_path / "None").exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "fragment"),
+    [
+        (bulk, {"at_least": 5}, "at_least is a share from 0 to 1, such as 0.95, not 5"),
+        (bulk, {"at_least": "{{ var.value.share }}"}, "at_least '{{ var.value.share }}' is no number"),
+        (bulk, {"threads": 0}, "threads is a whole number, 1 or more"),
+        (bulk, {"chunk_size": 1.5}, "chunk_size is a whole number, 1 or more"),
+        (bulk, {"header_row": 0}, "header_row is a whole number, 1 or more"),
+        (wait, {"message_ids": ["a"], "delivered_share": 95}, "delivered_share is a share from 0 to 1"),
+        (wait, {"message_ids": ["a"], "final_share": -1}, "final_share is a share from 0 to 1"),
+        (wait, {"message_ids": ["a"], "max_failures": "x"}, "max_failures 'x' is no number"),
+    ],
+)
+def test_a_number_that_cannot_be_is_told_when_the_dag_is_parsed(
+    make: Callable[..., Any], arguments: dict[str, Any], fragment: str, ledger_url: str
+) -> None:
+    """They are no templates, so nothing that comes later makes them right."""
+    with pytest.raises(InvalidRequestError) as error:
+        make(ledger_url, **arguments)
+    assert fragment in str(error.value)
 
 
 def test_numbers_may_come_as_text(ledger_url: str, gateway: Emulator, runs: Runs) -> None:
