@@ -79,6 +79,7 @@ def test_the_edges_of_the_hours(
     if policy == "defer" and not is_open:
         assert isinstance(result.stopped_by, GuardStopError)
         assert pendulum.parse(result.stopped_by.until or "") == opens
+        assert f"the same command goes on from {opens.format('YYYY-MM-DD HH:mm')}" in str(result.stopped_by)
         assert (gateway.deliveries_by_phone(), result.counters.not_tried) == ({}, 30)
         hold(bench, opens or moment)
         result = send(bench, guard=rules)

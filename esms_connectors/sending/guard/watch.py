@@ -18,6 +18,7 @@ from esms_connectors.gateway.errors import (
 )
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.ledger import Ledger
 from esms_connectors.ledger.row_rules import OverBudgetError, RowRules
 from esms_connectors.ledger.rows import LedgerRow
@@ -132,11 +133,16 @@ class Watch:
         return self._policy is HoursPolicy.ALLOW or is_open(self._settings, self._channel)
 
     def _closed(self) -> GuardStopError:
-        until = self._hours.next_open(self._arrives()).to_iso8601_string()
+        english, vietnamese = closed_words(self._settings, self._channel)
+        if self._policy is not HoursPolicy.DEFER:
+            return GuardStopError(RuleName.HOURS, english, vietnamese)
+        opens = self._hours.next_open(self._arrives())
+        shown = opens.in_timezone(VIETNAM).format("YYYY-MM-DD HH:mm")
         return GuardStopError(
             RuleName.HOURS,
-            *closed_words(self._settings, self._channel),
-            until=until if self._policy is HoursPolicy.DEFER else None,
+            f"{english}; the same command goes on from {shown} in Vietnam",
+            f"{vietnamese}; chạy lại lệnh cũ từ {shown}",
+            until=opens.to_iso8601_string(),
         )
 
     def _rescheduled(self, first_row: str) -> Channel:
