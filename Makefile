@@ -150,6 +150,17 @@ test-elsewhere: $(CORE)/.ready ## what knows days and hours, in one setting (ELS
 test-mysql: $(CORE)/.ready ## a real MariaDB, as a warehouse and for recipients, where Debian's mariadb-server-core is
 	@$(CORE)/bin/pytest --mysql tests/recipients tests/warehouse tests/loading $(ARGS)
 
+# A server of S3 and its client bring what nothing else here needs.
+.PHONY: test-s3
+test-s3: .venvs/s3/.ready ## files of a warehouse on a real S3 server, moto's
+	$(say) "Files on an S3 server"
+	@.venvs/s3/bin/pytest --s3 tests/warehouse/test_s3.py $(ARGS)
+
+.venvs/s3/.ready: locks/core.txt pyproject.toml | $(filter .uv/bin/uv,$(UV))
+	$(environment)
+	@sed 's/ *\\$$//; /^ *--hash/d' $< > $(@D)/constraints.txt
+	@$(UV) pip install --quiet --python $(@D) --constraint $(@D)/constraints.txt "moto[server]>=5" s3fs
+
 # Google's client brings what nothing else here needs, so it has an environment of its own.
 .PHONY: test-bigquery
 test-bigquery: .venvs/bigquery/.ready ## recipients of BigQuery by its dialect, against a stand-in on this machine

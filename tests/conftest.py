@@ -55,6 +55,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="leave out what needs a server or a process of its own")
     parser.addoption("--mysql", action="store_true", help="what needs a MariaDB on this machine, and nothing else")
     parser.addoption("--bigquery", action="store_true", help="what needs BigQuery's dialect, and nothing else")
+    parser.addoption("--s3", action="store_true", help="what needs an S3 server from a package, and nothing else")
     parser.addoption("--dbt", metavar="PATH", help="what runs this dbt, and nothing else")
     parser.addoption("--memory", action="store_true", help="measure memory, and do nothing else")
 
@@ -68,6 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "memory: how much memory something takes; `make bench` asks for it")
     config.addinivalue_line("markers", "mysql: needs a MariaDB on this machine; `make test-mysql` asks for it")
     config.addinivalue_line("markers", "bigquery: needs its dialect; `make test-bigquery` asks for it")
+    config.addinivalue_line("markers", "s3: needs moto's server and s3fs; `make test-s3` asks for it")
     config.addinivalue_line("markers", "dbt: needs dbt, in an environment of its own; `make test-dbt` asks for it")
     config.addinivalue_line("markers", "slow: takes seconds, or processes of its own; `make test-quick` leaves it out")
 
@@ -104,7 +106,7 @@ def _is_due(item: pytest.Item, day: str, met: Counter[str]) -> bool:
 
 
 def _is_wanted(item: pytest.Item, config: pytest.Config) -> bool:
-    for marker in ("memory", "mysql", "bigquery", "dbt"):
+    for marker in ("memory", "mysql", "bigquery", "s3", "dbt"):
         if (item.get_closest_marker(marker) is not None) != bool(config.getoption(marker)):
             return False
     if not config.getoption("quick"):

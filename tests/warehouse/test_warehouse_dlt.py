@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +126,10 @@ def test_dlt_is_quiet_and_leaves_nothing(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
     left = [path for name in ("home", "work", "temp") for path in (tmp_path / name).rglob("*")]
     assert left == []
+
+
+def test_times_are_compared_to_the_microsecond() -> None:
+    """ClickHouse's driver cuts a time down to the second, and a text not: cut, the line of a broken load would stay."""
+    moment = datetime(2026, 11, 4, 19, 5, 0, 123_456, tzinfo=timezone(timedelta(hours=7)))
+    assert DltWarehouse("clickhouse")._exactly(moment) == "2026-11-04 12:05:00.123456"
+    assert DltWarehouse("duckdb")._exactly(moment) is moment
