@@ -56,13 +56,16 @@ def read_budget(value: object) -> Decimal | None:
     """
     if value is None:
         return None
+    # 5.000 is five thousand to some, and five to others.
+    unclear = isinstance(value, bool) or (isinstance(value, str) and not value.strip().isdecimal())
     try:
-        amount = Decimal("NaN") if isinstance(value, bool) else Decimal(str(value).strip())
+        amount = Decimal("NaN") if unclear else Decimal(str(value).strip())
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite() or not 0 < amount <= _MOST_VND:
         raise InvalidRequestError(
-            f"The budget of a report is an amount of VND above nought, such as 5000000, not {value!r}.", field="budget"
+            f"The budget of a report is an amount of VND above nought in digits, such as 5000000, not {value!r}.",
+            field="budget",
         )
     return amount
 

@@ -118,7 +118,9 @@ def test_phones_when_asked_for(loaded: str, run: Run, tmp_path: Path) -> None:
 
 def test_json_for_machines(loaded: str, run: Run, tmp_path: Path) -> None:
     target = tmp_path / "ngày.md"
-    done = run("report", "--from", "2024-05-14", "--into", loaded, "--json", "--out", str(target), "--budget", "1e6")
+    done = run(
+        "report", "--from", "2024-05-14", "--into", loaded, "--json", "--out", str(target), "--budget", "1000000"
+    )
     assert done.code == 0, done.err
     assert [row["scope"] for row in done.json["tables"]["budget"]["rows"]] == ["budget.period"]
     assert done.json["headline"]["messages"]["value"] == 82
