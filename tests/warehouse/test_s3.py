@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from targets import DELIVERED, SENT, Row, Target, finish, key_of, load_of, many, merge, release, row, start_loader
@@ -46,7 +47,9 @@ def target(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
     def read(table: str, *columns: str) -> list[Row]:
         found = []
         for path in store.glob(f"bucket/lake/{table}/*/*/*.parquet"):
-            found += pq.read_table(path, columns=list(columns) or None, filesystem=store, partitioning=None).to_pylist()
+            # In one request: of several, some might get the file before a load and some the one after it.
+            file = pa.BufferReader(store.cat_file(path))
+            found += pq.read_table(file, columns=list(columns) or None).to_pylist()
         return found
 
     make = functools.partial(open_warehouse, ADDRESS)
