@@ -11,6 +11,7 @@ from targets import DELIVERED, Target, finish, load_of, many, release, start_loa
 from esms_connectors.warehouse.contract import MESSAGES
 
 
+@pytest.mark.in_turn
 @pytest.mark.slow
 def test_who_reads_during_a_load_sees_all_of_it_or_nothing(read_target: Target) -> None:
     """Another process changes all rows and adds nine times as many; they are read until it is done."""
