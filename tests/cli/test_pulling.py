@@ -494,16 +494,3 @@ def test_views_for_analysts(run: Run, emulator: Emulator, tmp_path: Path, into: 
     assert (Path(copied) / "dbt_project.yml").is_file()
     assert_one_clear_line(run("marts"), 2, "Give --into, where the rows were pulled to")
     assert_one_clear_line(run("marts", "--into", str(tmp_path / "folder")), 2, "has no views")
-
-
-def test_a_snapshot_of_the_account(run: Run, emulator: Emulator, into: str) -> None:
-    """For people and for machines; an unknown table is one line, and nothing is made."""
-    emulator.set_balance(777)
-    assert_one_clear_line(run("snapshot", "--into", into, "--tables", "balance"), 2, "'balance' is no table")
-    shown = run("snapshot", "--into", into)
-    assert shown.returncode == 0, shown.stderr
-    assert "esms_balances          1 rows" in shown.stdout
-    told = json.loads(run("snapshot", "--into", into, "--tables", "balances,templates", "--json").stdout)
-    assert set(told["rows"]) == {"esms_balances", "esms_templates"}
-    found = run("sql", "select distinct balance_vnd::integer as vnd from esms_balances", "--into", into, "--json")
-    assert json.loads(found.stdout) == [{"vnd": 777}]
