@@ -59,12 +59,11 @@ def whole_number(value: Any, name: str, least: int = 1) -> int:
     return int(found)
 
 
-def share(value: Any, name: str) -> float:
+def share(value: Any, name: str, *, may_be_nought: bool = True) -> float:
     """A share from 0 to 1, also as text; InvalidRequestError otherwise."""
-    found = number(value, name)
-    if not 0 <= found <= 1:
-        raise InvalidRequestError(f"{name} is a share from 0 to 1, such as 0.95, not {value!r}.", field=name)
-    return found
+    from esms_connectors.gateway.arguments import check_share  # not while a DAG is parsed that has none
+
+    return check_share(number(value, name), name, may_be_nought=may_be_nought)
 
 
 def number(value: Any, name: str) -> float:

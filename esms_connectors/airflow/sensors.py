@@ -102,8 +102,10 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         self.sent = sent
         self.run_key = run_key
         self.message_ids = message_ids
-        self.final_share = share(final_share, "final_share")
-        self.delivered_share = None if delivered_share is None else share(delivered_share, "delivered_share")
+        self.final_share = share(final_share, "final_share", may_be_nought=False)
+        self.delivered_share = (
+            None if delivered_share is None else share(delivered_share, "delivered_share", may_be_nought=False)
+        )
         self.deadline = deadline
         self.max_failures = whole_number(max_failures, "max_failures")
         self.sent_after = sent_after

@@ -22,12 +22,12 @@ import pendulum
 from pendulum import DateTime
 
 from esms_connectors.delivery.target import DeliveryTarget, target_of_ids, target_of_run
+from esms_connectors.gateway.arguments import check_share
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.echoes import folded_campaign, folded_id
 from esms_connectors.gateway.errors import (
     EsmsError,
     IncompleteAnswerError,
-    InvalidRequestError,
     MessageNotFoundError,
 )
 from esms_connectors.gateway.models import SendStatus, SentMessage
@@ -163,8 +163,8 @@ class DeliveryGoal:
 
     def __post_init__(self) -> None:
         for name, share in (("final_share", self.final_share), ("delivered_share", self.delivered_share)):
-            if share is not None and not 0 < share <= 1:
-                raise InvalidRequestError(f"{name} is a share above 0 and up to 1, such as 0.95.", field=name)
+            if share is not None:
+                check_share(share, name, may_be_nought=False)
 
     def judge(
         self, counts: DeliveryCounts, *, now: DateTime | None = None, deadline: DateTime | None = None

@@ -11,7 +11,7 @@ import pendulum
 from pendulum import DateTime
 
 from esms_connectors.gateway import machine_clock
-from esms_connectors.gateway.arguments import MAX_CAMPAIGN_LENGTH, check_campaign
+from esms_connectors.gateway.arguments import MAX_CAMPAIGN_LENGTH, check_campaign, check_share
 from esms_connectors.gateway.errors import InvalidRequestError, NotSentError
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger import Ledger
@@ -39,8 +39,8 @@ def check_at_least(at_least: float | None) -> None:
     `at_least` is the share of all rows of the source that must be accepted: those that our check refuses count, those
     that repeat another row do not. None only reports.
     """
-    if at_least is not None and not 0 <= at_least <= 1:
-        raise InvalidRequestError("at_least is a share from 0 to 1, such as 0.98, or None.", field="at_least")
+    if at_least is not None:
+        check_share(at_least, "at_least")
 
 
 def is_enough(accepted: int, rows: int, at_least: float | None) -> bool:

@@ -137,8 +137,8 @@ def test_a_mistake_is_one_line_at_once(
         (bulk, {"threads": 0}, "threads is a whole number, 1 or more"),
         (bulk, {"chunk_size": 1.5}, "chunk_size is a whole number, 1 or more"),
         (bulk, {"header_row": 0}, "header_row is a whole number, 1 or more"),
-        (wait, {"message_ids": ["a"], "delivered_share": 95}, "delivered_share is a share from 0 to 1"),
-        (wait, {"message_ids": ["a"], "final_share": -1}, "final_share is a share from 0 to 1"),
+        (wait, {"message_ids": ["a"], "delivered_share": 95}, "delivered_share is a share above 0 and up to 1"),
+        (wait, {"message_ids": ["a"], "final_share": -1}, "final_share is a share above 0 and up to 1"),
         (wait, {"message_ids": ["a"], "max_failures": "x"}, "max_failures 'x' is no number"),
     ],
 )

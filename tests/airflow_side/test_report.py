@@ -109,6 +109,7 @@ def test_it_puts_the_report_on_object_storage_by_a_connection(
         return MemoryFileSystem()
 
     monkeypatch.setattr("airflow.sdk.io.fs._register_filesystems", lambda: {"memory": store})
+    monkeypatch.setattr("airflow.sdk.io.store._STORE_CACHE", {})  # it keeps what other tests have opened
     monkeypatch.setenv("AIRFLOW_CONN_LAKE", json.dumps({"conn_type": "aws"}))
     where = "memory://lake@bucket/reports"
     targets = [f"{where}/{{{{ ds }}}}.html", f"{where}/{{{{ ds }}}}.csv"]

@@ -413,7 +413,7 @@ def test_the_ledger_may_be_a_connection_and_keep_no_phone(
         ({"template_params": "customer_name,service,code,datum"}, "date"),
         ({"template_id": "999"}, "789"),
         ({"oa_id": "1"}, "789"),
-        ({"at_least": 95}, "0.98"),
+        ({"at_least": 95}, "0.95"),
         ({"chunk_size": 501}, "chunk_size"),
         ({"price_vnd": -1}, "price_vnd"),
     ],

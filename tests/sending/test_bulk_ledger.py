@@ -160,7 +160,7 @@ def test_settling_is_for_the_one_who_claims(ledger_url: str, make_bench: Callabl
     row = LedgerRow("k", "0901000000", "p", 1)
     (first,) = ledger.claim("r", [row], worker="first", chunk="1").claims
     assert ledger.claim("r", [row], worker="second", chunk="1").busy == 1
-    bench.clock.move(LEASE_AND_MORE)
+    bench.clock.move(bench.lease_seconds + 1)
     (second,) = ledger.claim("r", [row], worker="second", chunk="1").claims
     assert second.in_doubt
     assert second.wire_id == first.wire_id
@@ -176,7 +176,6 @@ def test_settling_is_for_the_one_who_claims(ledger_url: str, make_bench: Callabl
     assert ledger.summary("r").accepted == 1
 
 
-LEASE_AND_MORE = 2.0
 assert pendulum
 assert Quirks
 
