@@ -74,6 +74,7 @@ class Run:
     counters: Counters = field(default_factory=Counters)
     stopped_by: EsmsError | None = None
     first_report: ReadReport | None = None
+    _may_begin: bool = True  # a call on rows that are claimed
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _lease: Lease = field(init=False)
     _doubt: Doubt = field(init=False)
@@ -176,7 +177,7 @@ class Run:
         if canary.passed or (first := canary.rows_to_send(self.recipients)) is None:
             return True
         self._read_and_send(first=False, only=first)
-        self.stopped_by = self.stopped_by or canary.wait(self._watch.check_stops)
+        self._stop(canary.wait(self._watch.check_stops))
         if self.stopped_by is None:
             self._forget_reading()
         else:
@@ -259,7 +260,7 @@ class Run:
                     running = self._collect(running)
             except BaseException:
                 # Also Ctrl-C: what has not begun is dropped, what is under way is settled.
-                self.stopped_by = self.stopped_by or EsmsError("interrupted")
+                self._stop(EsmsError("interrupted"))
                 for future in running:
                     future.cancel()
                 raise
@@ -343,9 +344,12 @@ class Run:
                 self._stop(stop)
                 self._count(not_tried=not_tried)
 
-    def _stop(self, by: EsmsError) -> None:
+    def _stop(self, by: EsmsError | None) -> None:
+        """None stops nothing. What a budget has room for is charged when it is claimed, and is sent to its end."""
+        within_budget = isinstance(by, GuardStopError) and by.rule is RuleName.BUDGET
         with self._lock:
             self.stopped_by = self.stopped_by or by
+            self._may_begin = self._may_begin and (by is None or within_budget)
 
     def _claim(self, number: int, recipients: list[Recipient], channel: Channel, times: Times) -> ClaimResult:
         """
@@ -420,7 +424,7 @@ class Run:
                 recipients,
                 self.campaign or "",
                 asked_first(
-                    self._may_begin,
+                    lambda: self._may_begin,
                     lambda claims: self._watch.may_leave(channel) and self._lease.holds(claims, times),
                 ),
             )
@@ -443,15 +447,10 @@ class Run:
         )
         with self._lock:
             silence = self._silence.note(answered=outcome.answered)
-            self.stopped_by = self.stopped_by or outcome.stop or silence
+        self._stop(outcome.stop or silence)
         if outcome.stop is not None:
             self._watch.refused(outcome.stop)
         return outcome
-
-    def _may_begin(self) -> bool:
-        """Whether a call on rows that are claimed may begin. What a budget has room for is charged, and is sent."""
-        stop = self.stopped_by
-        return stop is None or (isinstance(stop, GuardStopError) and stop.rule is RuleName.BUDGET)
 
     def _settle(self, outcome: ChunkOutcome) -> ChunkOutcome:
         """The outcome as the ledger has it: what is said of a repeat does not settle a row in doubt."""

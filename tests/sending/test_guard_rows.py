@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from bulk_bench import Bench, people
+from bulk_bench import CARE, Bench, people
 from sender_child import NOON
 
 from esms_connectors.emulator import DEMO_BRANDNAME
-from esms_connectors.emulator.faults import drop_after
+from esms_connectors.emulator.faults import drop_after, slow
 from esms_connectors.ledger import SendState
 from esms_connectors.ledger.row_rules import OverBudgetError, RowRules
 from esms_connectors.ledger.rows import Claim, LedgerRow, Settlement
@@ -26,6 +26,7 @@ from esms_connectors.sending.campaign import Campaign
 from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel
 from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.sending.resend import RowChoice, release_rows
+from esms_connectors.sending.result import Counters
 
 TEXT = "[QC] Giam gia 20%. Tu choi: soan TC gui 8041"
 KINDS = {"advertising": AdvertisingChannel, "care": CareSmsChannel}
@@ -193,6 +194,28 @@ def test_what_fits_into_a_budget_is_sent(make_bench: Callable[..., Bench], ledge
     result = case.campaign("now", phones, threads=4).send()
     assert (result.accepted, result.run.not_sent) == (140, 0)
     assert bench.books.guard.spend.of_run("now") == 300 * 140
+
+
+def test_who_interrupts_a_run_that_its_budget_has_stopped_ends_it(
+    make_bench: Callable[..., Bench], ledger_url: str
+) -> None:
+    """Another stop ends the calls that are paid for as well."""
+    bench = make_bench(ledger_url, people(100))
+    bench.lease_seconds = 3600.0
+    bench.gateway.faults.add(CARE, slow(0.5))
+
+    def interrupt(counters: Counters) -> None:
+        if counters.not_tried:
+            calls.append(bench.gateway.call_count(CARE))
+            raise KeyboardInterrupt
+
+    calls: list[int] = []
+    case = Case(bench, "care", max_cost_vnd=300 * 70)
+    run = case.campaign("now", [one.phone for one in bench.recipients], threads=2)
+    with pytest.raises(KeyboardInterrupt):
+        run.send(progress=interrupt)
+    assert bench.gateway.call_count(CARE) - calls[0] <= 15
+    assert bench.books.summary("now").accepted == bench.gateway.call_count(CARE)
 
 
 def test_what_never_left_costs_nothing_and_is_asked_about_again(
