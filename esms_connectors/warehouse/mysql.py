@@ -9,11 +9,10 @@ times are UTC without one.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-import pendulum
 import pyarrow as pa
 import pymysql
 import sqlalchemy as sa
@@ -24,19 +23,15 @@ from sqlalchemy.dialects.mysql.pymysql import MySQLDialect_pymysql
 
 from esms_connectors.databases.urls import HINT, check_database_url
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
-from esms_connectors.sent_data.reader import SentWindow
 from esms_connectors.warehouse.contract import (
     COLUMNS,
     MESSAGES,
-    MergeCounts,
-    Person,
-    Warehouse,
     WarehouseError,
     WindowLoad,
 )
 from esms_connectors.warehouse.grouped import GroupedTable
 from esms_connectors.warehouse.merge_sql import CHUNK, READ_LOADS, TYPES, VERDICT, Staged, find_missing_tables
-from esms_connectors.warehouse.merging import erase_person, merge_window, note_counted, plan_windows, read_load, utc
+from esms_connectors.warehouse.merging import read_load, utc
 from esms_connectors.warehouse.mysql_sql import (
     KEY_LENGTH,
     as_values,
@@ -45,7 +40,7 @@ from esms_connectors.warehouse.mysql_sql import (
     tables_in_mysql,
     type_as_shared,
 )
-from esms_connectors.warehouse.retention import forget_rows
+from esms_connectors.warehouse.transactional import TransactionalWarehouse
 
 _CONNECT_SECONDS = 30
 # Loads take turns, and one of many windows may take its time.
@@ -94,7 +89,7 @@ _PASSING = {ER.LOCK_WAIT_TIMEOUT, ER.LOCK_DEADLOCK, ER.DISK_FULL, ER.RECORD_FILE
 _T = TypeVar("_T")
 
 
-class MySqlWarehouse(Warehouse):
+class MySqlWarehouse(TransactionalWarehouse):
     """
     Safe to share between threads: each call has a connection of its own.
 
@@ -131,23 +126,6 @@ class MySqlWarehouse(Warehouse):
         with self._connected() as connection:
             lines = list(_MySqlSession(connection).read(READ_LOADS))
         yield from map(read_load, lines)
-
-    def plan(self, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> int:
-        return self._in_transaction(
-            lambda session: plan_windows(session, windows, planned_at=planned_at, privacy=privacy)
-        )
-
-    def note_counted(self, windows: Sequence[SentWindow], *, counted_at: datetime) -> None:
-        self._in_transaction(lambda session: note_counted(session, windows, counted_at))
-
-    def merge(self, load: WindowLoad, rows: Iterable[pa.RecordBatch]) -> MergeCounts:
-        return self._in_transaction(lambda session: merge_window(session, load, rows, pendulum.now("UTC")))
-
-    def erase(self, person: Person) -> dict[str, int]:
-        return self._in_transaction(lambda session: erase_person(session, person))
-
-    def forget(self, before: datetime, runs: Sequence[str] = ()) -> dict[str, int]:
-        return self._in_transaction(lambda session: forget_rows(session, before, runs))
 
     def put_group(self, table: GroupedTable, group: str, rows: Sequence[tuple[object, ...]]) -> None:
         with self._connected(turns=True) as connection, connection.cursor() as cursor:

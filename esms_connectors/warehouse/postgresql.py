@@ -8,13 +8,11 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
-import pendulum
 import psycopg
 import pyarrow as pa
 import pyarrow.csv
@@ -25,15 +23,11 @@ from esms_connectors.databases.postgresql import connection_settings, transactio
 from esms_connectors.databases.urls import HINT, check_database_url
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 from esms_connectors.gateway.forks import tell_of_forks
-from esms_connectors.sent_data.reader import SentWindow
 from esms_connectors.warehouse.contract import (
     HISTORY,
     LOADS,
     MESSAGES,
-    MergeCounts,
-    Person,
     Reader,
-    Warehouse,
     WarehouseError,
     WindowLoad,
 )
@@ -47,8 +41,8 @@ from esms_connectors.warehouse.merge_sql import (
     find_missing_tables,
     table_statements,
 )
-from esms_connectors.warehouse.merging import erase_person, merge_window, note_counted, plan_windows, read_load
-from esms_connectors.warehouse.retention import forget_rows
+from esms_connectors.warehouse.merging import read_load
+from esms_connectors.warehouse.transactional import TransactionalWarehouse
 
 FETCH_ROWS = COPY_ROWS = 5_000
 
@@ -101,7 +95,7 @@ _NO_COPIES = "SET LOCAL enable_material = off"
 _SETUP_WORDS = re.compile(r"authentication|password|pg_hba|does not exist|not permitted|certificate|invalid", re.I)
 
 
-class PostgresWarehouse(Warehouse):
+class PostgresWarehouse(TransactionalWarehouse):
     """
     Safe to share between threads.
 
@@ -151,23 +145,6 @@ class PostgresWarehouse(Warehouse):
             self._give_back(connection)
         if failure is not None:
             raise failure
-
-    def plan(self, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> int:
-        return self._in_transaction(
-            lambda session: plan_windows(session, windows, planned_at=planned_at, privacy=privacy)
-        )
-
-    def note_counted(self, windows: Sequence[SentWindow], *, counted_at: datetime) -> None:
-        self._in_transaction(lambda session: note_counted(session, windows, counted_at))
-
-    def merge(self, load: WindowLoad, rows: Iterable[pa.RecordBatch]) -> MergeCounts:
-        return self._in_transaction(lambda session: merge_window(session, load, rows, pendulum.now("UTC")))
-
-    def erase(self, person: Person) -> dict[str, int]:
-        return self._in_transaction(lambda session: erase_person(session, person))
-
-    def forget(self, before: datetime, runs: Sequence[str] = ()) -> dict[str, int]:
-        return self._in_transaction(lambda session: forget_rows(session, before, runs))
 
     def create_views(self, views: Mapping[str, str], tables: Sequence[GroupedTable] = ()) -> None:
         # Replaced rather than dropped: who was granted a view keeps it.
