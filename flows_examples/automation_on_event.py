@@ -1,8 +1,9 @@
 """
-Two automations of the Prefect server: an SMS when a campaign ends with messages that are not settled, and one when a
-flow fails. The server needs this package installed; where it cannot have it, see `notify_by_sms` at the end.
+Two automations of the server: an SMS when a campaign ends with messages not settled, and one when a flow fails.
 
-    python flows_examples/automation_on_event.py
+The server needs this package installed; where it cannot have it, see `notify_by_sms` at the end.
+
+    python automation_on_event.py
 """
 
 from prefect.automations import Automation

@@ -1,7 +1,7 @@
 """
-The blocks that the other examples use, for the emulator on this machine. Run it once, after `make emulator`:
+The blocks that the other flows use, for the emulator on this machine; run it once, beside `esms emulator`.
 
-    python flows_examples/blocks.py [http://127.0.0.1:8089 [folder]]
+    python blocks.py [http://127.0.0.1:8089 [folder]]
 
 For the real gateway give your own keys and leave out base_url; on several machines give the ledger and the warehouse a
 PostgreSQL.

@@ -1,7 +1,7 @@
 """
 Yesterday's status rows into the warehouse, every morning in Vietnam, and what was not final on the days before.
 
-    python flows_examples/daily_export.py
+    python daily_export.py
 """
 
 from prefect.schedules import Cron

@@ -1,7 +1,7 @@
 """
 An SMS when a flow fails, without an automation: a hook of the flow.
 
-    python flows_examples/failure_alert.py
+    python failure_alert.py
 """
 
 from typing import Any

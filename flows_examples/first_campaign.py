@@ -1,7 +1,7 @@
 """
 The shortest whole campaign: a ZNS to every customer of a file, wait until they arrived, load what the gateway says.
 
-    python flows_examples/first_campaign.py customers.csv march-campaign
+    python first_campaign.py customers.csv march-campaign
 
 It uses the blocks of `blocks.py`. The same run key never sends twice, however often it is started.
 """

@@ -1,7 +1,7 @@
 """
 A campaign every evening that waits for a person: served on this machine, approved in the UI.
 
-    python flows_examples/nightly_campaign.py customers.csv
+    python nightly_campaign.py customers.csv
 
 The run suspends after the plan. Resume it in the UI and tick "approve", or let it be: then nothing is sent.
 """

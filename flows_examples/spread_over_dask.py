@@ -1,8 +1,10 @@
 """
-The same campaign on the processes of a Dask cluster. The ledger makes it safe; give it a PostgreSQL when the workers
-are on several machines, and results a storage that all of them reach.
+The campaign of `nightly_campaign.py` on the processes of a Dask cluster.
 
-    python flows_examples/spread_over_dask.py customers.csv [tcp://scheduler:8786]
+The ledger makes it safe; give it a PostgreSQL when the workers are on several machines, and results a storage that all
+of them reach.
+
+    python spread_over_dask.py customers.csv [tcp://scheduler:8786]
 """
 
 import sys

@@ -1,7 +1,7 @@
 """
 Before the evening's campaigns: how many ZNS the Official Account may still send today, and a failed run if too few.
 
-    python flows_examples/watch_quota.py 1000
+    python watch_quota.py 1000
 
 `call_gateway` calls any function of the gateway by its name; `esms call --help` lists them. It uses the blocks of
 `blocks.py`.

@@ -33,11 +33,20 @@ def metadata(wheel: zipfile.ZipFile) -> Message:
 
 
 def test_it_holds_one_package_and_what_esms_demo_needs(wheel: zipfile.ZipFile) -> None:
-    """The servers of `make demo`, the tests and the examples stay here."""
+    """The servers of `make demo` and the tests stay here."""
     tops = {name.split("/")[0] for name in wheel.namelist()}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"esms_connectors"}
     of_the_demo = {name.rpartition("/")[2] for name in wheel.namelist() if name.startswith("esms_connectors/demo/")}
     assert of_the_demo == {"__init__.py", "campaign.py", "folder.py", "customers.csv"}
+
+
+def test_it_brings_the_examples(wheel: zipfile.ZipFile) -> None:
+    """Each file that `esms examples` lists, beside the module that looks for them."""
+    for kind, folder in {"dags": "dags_examples", "flows": "flows_examples"}.items():
+        here = {path.name: path.read_bytes() for path in (ROOT / folder).glob("*.*")}
+        packed = f"esms_connectors/examples/{kind}/"
+        inside = {name.removeprefix(packed): wheel.read(name) for name in wheel.namelist() if name.startswith(packed)}
+        assert inside == here
 
 
 def test_its_page_leads_somewhere(metadata: Message) -> None:

@@ -16,6 +16,7 @@ from esms_connectors.cli.alerting import alert
 from esms_connectors.cli.call import call
 from esms_connectors.cli.channels import SmsCommand, send
 from esms_connectors.cli.check import ProbeTarget, lift_account_stop
+from esms_connectors.cli.examples import examples
 from esms_connectors.cli.guard import guard, guard_of, ledger_there, resume, rule_options, stop, suppress
 from esms_connectors.cli.ledger import ledger_commands, reconcile_run, resend
 from esms_connectors.cli.looking import LOOKING
@@ -376,5 +377,5 @@ _GUARD = (stop, resume, suppress, guard)
 _SENDING = (send, send_zns, alert, ledger_commands, reconcile_run, resend, outcomes)
 _SENT_DATA = (pull, report, sql, coverage, marts, statement, snapshot)
 _PEOPLE = (find, person, erase, forget)
-for command in (call, *LOOKING, *_SENDING, *_GUARD, *_SENT_DATA, *_PEOPLE):
+for command in (call, examples, *LOOKING, *_SENDING, *_GUARD, *_SENT_DATA, *_PEOPLE):
     esms.add_command(command)

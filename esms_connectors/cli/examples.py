@@ -1,0 +1,67 @@
+"""`esms examples`: the DAGs and flows that come with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from esms_connectors.cli.output import json_option, print_json, print_table
+from esms_connectors.cli.terminal import echo
+from esms_connectors.examples import all_examples, choose, copy_examples
+from esms_connectors.gateway.errors import InvalidRequestError
+
+
+@click.group("examples", invoke_without_command=True)
+@json_option
+@click.pass_context
+def examples(context: click.Context, as_json: bool) -> None:
+    """
+    DAGs and flows to copy from: each with a line on what it does.
+
+    \b
+    Examples:
+      esms examples
+      esms examples copy dags/first_campaign --to dags
+    """
+    if context.invoked_subcommand is not None:
+        return
+    found = all_examples()
+    if as_json:
+        print_json([{"name": one.name, "about": one.about} for one in found])
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for one in found:
+        table.add_row(one.name, escape(one.about))
+    print_table(table)
+    echo("\nCopy one: esms examples copy NAME --to FOLDER", err=True)
+
+
+@examples.command("copy")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All of them, in the folders dags and flows of --to.")
+@click.option("--to", "folder", default=".", show_default=True, metavar="FOLDER", help="Where to; it is made.")
+@click.option("--overwrite", is_flag=True, help="Replace files that are there already.")
+@json_option
+def copy(names: tuple[str, ...], everything: bool, folder: str, overwrite: bool, as_json: bool) -> None:
+    """
+    Copy examples into a folder: by NAME, all of a kind (`dags`, `flows`), or all of them. Those that an example imports
+    come with it. Nothing that is there is overwritten unless you say so.
+
+    \b
+    Examples:
+      esms examples copy dags/first_campaign --to dags
+      esms examples copy flows --to flows
+      esms examples copy --all --to examples
+    """
+    if everything == bool(names):
+        raise InvalidRequestError("Give the NAME of an example, or --all. `esms examples` lists them.", field="name")
+    known = all_examples()
+    made = copy_examples(known if everything else choose(names, known), Path(folder), overwrite=overwrite)
+    if as_json:
+        print_json({"copied": [str(path) for path in made]})
+        return
+    for path in made:
+        echo(path)
