@@ -9,6 +9,7 @@ import click
 
 from esms_connectors.cli.channel_options import CHANNEL_OPTIONS, COLUMN_OPTIONS, columns_from, read_options
 from esms_connectors.cli.sending import campaign_options, run_campaign, send_zns
+from esms_connectors.cli.settings import complete_files
 from esms_connectors.cli.steps import CampaignCommand
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.sending.channels import Channel
@@ -22,7 +23,13 @@ _NOT_LOOKED_UP = "Its messages come back without a campaign, so rows in doubt ca
 
 @click.group("send")
 def send() -> None:
-    """Send to each row of a list, once: `esms send CHANNEL SOURCE`."""
+    """
+    Send to each row of a list, once: `esms send CHANNEL SOURCE`.
+
+    \b
+    Example:
+      esms send sms customers.csv --brandname MyBrand --text "Chao {customer_name}" --run-key spring --plan
+    """
 
 
 send.add_command(send_zns, "zns")
@@ -44,7 +51,9 @@ def _channel_command(kind: str, names: tuple[str, ...], about: str, example: str
     made: Callable[..., Any] = campaign_options(command)
     for name in reversed(names):
         made = CHANNEL_OPTIONS[name](made)
-    return send.command(kind, cls=CampaignCommand)(click.argument("source", required=False)(made))
+    return send.command(kind, cls=CampaignCommand)(
+        click.argument("source", required=False, shell_complete=complete_files)(made)
+    )
 
 
 _ZNS = ("template_id", "oa_id", "values", "template_file")

@@ -57,6 +57,12 @@ def esms() -> None:
 
     Keys come from ESMS_API_KEY and ESMS_SECRET_KEY, never from an option: options stand in the process list.
     ESMS_BASE_URL points elsewhere (an emulator), ESMS_SANDBOX=1 checks messages without sending them.
+
+    \b
+    Examples:
+      esms check
+      esms send-sms --to 0901888484 --brandname MyBrand --text "Xin chao"
+      eval "$(_ESMS_COMPLETE=bash_source esms)"    # commands and options by Tab; zsh_source, fish_source
     """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 from rich.markup import escape
 from rich.table import Table
 
@@ -12,6 +13,10 @@ from esms_connectors.cli.output import json_option, print_json, print_table
 from esms_connectors.cli.terminal import echo
 from esms_connectors.examples import all_examples, choose, copy_examples
 from esms_connectors.gateway.errors import InvalidRequestError
+
+
+def _complete_names(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(one.name, help=one.about) for one in all_examples() if one.name.startswith(incomplete)]
 
 
 @click.group("examples", invoke_without_command=True)
@@ -40,7 +45,7 @@ def examples(context: click.Context, as_json: bool) -> None:
 
 
 @examples.command("copy")
-@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=_complete_names)
 @click.option("--all", "everything", is_flag=True, help="All of them, in the folders dags and flows of --to.")
 @click.option("--to", "folder", default=".", show_default=True, metavar="FOLDER", help="Where to; it is made.")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there already.")

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from esms_connectors.cli.output import json_option, print_json, print_table
 from esms_connectors.cli.pulling import need_columns
-from esms_connectors.cli.settings import ledger_option, open_ledger
+from esms_connectors.cli.settings import complete_files, ledger_option, open_ledger
 from esms_connectors.cli.streams import until_closed
 from esms_connectors.cli.terminal import echo, printable
 from esms_connectors.gateway.errors import InvalidRequestError
@@ -192,7 +192,14 @@ def resume(run_key: str | None, every: bool, who: str | None, ledger_url: str | 
 
 @click.group("suppress")
 def suppress() -> None:
-    """Phones that get no advertising: people who refused, the Do-Not-Call list."""
+    """
+    Phones that get no advertising: people who refused, the Do-Not-Call list.
+
+    \b
+    Examples:
+      esms suppress add 0901888484 --reason "refused by SMS"
+      esms suppress import refused.csv --reason "refused by SMS"
+    """
 
 
 _expires = click.option("--expires", metavar="TIME", help="Until when, such as 2027-01-31; default: for ever.")
@@ -221,7 +228,7 @@ def suppress_add(
 
 
 @suppress.command("import")
-@click.argument("source")
+@click.argument("source", shell_complete=complete_files)
 @click.option("--phone-column", default="phone", show_default=True)
 @click.option("--query", help="SELECT … when SOURCE is a database URL.")
 @click.option(
@@ -344,7 +351,13 @@ def suppress_remove(phones: tuple[str, ...], ledger_url: str | None, as_json: bo
 
 @click.group("guard")
 def guard() -> None:
-    """The rules that hold messages back."""
+    """
+    The rules that hold messages back.
+
+    \b
+    Example:
+      esms guard show
+    """
 
 
 @guard.command("show")

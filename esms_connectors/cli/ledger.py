@@ -32,7 +32,14 @@ _RUNS = ("run_key", "began", "journey", "step")
 
 @click.group("ledger")
 def ledger_commands() -> None:
-    """What was sent, row by row."""
+    """
+    What was sent, row by row.
+
+    \b
+    Examples:
+      esms ledger runs
+      esms ledger show march-campaign
+    """
 
 
 @ledger_commands.command("runs")

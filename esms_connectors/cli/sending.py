@@ -18,6 +18,7 @@ from esms_connectors.cli.channel_options import template_file_option
 from esms_connectors.cli.guard import GUARD_NAMES, guard_of, guard_options
 from esms_connectors.cli.output import NOT_GOOD, json_option, print_json, print_table
 from esms_connectors.cli.settings import (
+    complete_files,
     connection_options,
     in_order,
     ledger_option,
@@ -124,7 +125,7 @@ campaign_options = in_order(
 
 
 @click.command("send-zns", cls=CampaignCommand)
-@click.argument("source", required=False)
+@click.argument("source", required=False, shell_complete=complete_files)
 @click.option("--template", "template_id", required=True, help="Id of the ZNS template.")
 @click.option("--oa", "oa_id", required=True, help="Id of the Zalo Official Account.")
 @click.option("--params", required=True, help="Columns in the order of the template: name,service or name=column,…")

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from esms_connectors.databases.extras import need as need
 from esms_connectors.gateway import machine_clock
@@ -29,6 +30,11 @@ def in_order(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
         return command
 
     return add
+
+
+def complete_files(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For an argument that may be a file, and need not be: the shell offers its files."""
+    return [CompletionItem(incomplete, type="file")]
 
 
 # How a file of recipients is read.

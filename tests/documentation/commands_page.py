@@ -22,17 +22,17 @@ Written by `python tests/documentation/commands_page.py` from `--help`; a test c
 
 def page() -> str:
     parts = [_HEAD]
-    for names, command in _commands(esms, ["esms"]):
+    for names, command in commands(esms, ["esms"]):
         help_text = command.get_help(_context(names))
         parts.append(f"## `{' '.join(names)}`\n\n```text\n{help_text}\n```\n")
     return "\n".join(parts)
 
 
-def _commands(command: click.Command, names: list[str]) -> Iterator[tuple[list[str], click.Command]]:
+def commands(command: click.Command, names: list[str]) -> Iterator[tuple[list[str], click.Command]]:
     yield names, command
     if isinstance(command, click.Group):
         for name, inner in sorted(command.commands.items()):
-            yield from _commands(inner, [*names, name])
+            yield from commands(inner, [*names, name])
 
 
 def _context(names: list[str]) -> click.Context:

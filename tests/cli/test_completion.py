@@ -1,0 +1,40 @@
+"""What the shell offers, and that each command's help shows how it is written."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+
+import pytest
+from documentation.commands_page import commands
+from running import Run
+
+from esms_connectors.cli.commands import esms
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("esms exa", ["plain,examples"]),
+        ("esms send zns-n", ["plain,zns-name"]),
+        ("esms send-zns --plan-", ["plain,--plan-file"]),
+        ("esms examples copy dags/first", ["plain,dags/first_campaign"]),
+        ("esms send-zns customers.c", ["file,customers.c"]),  # bash completes it with the files there are
+    ],
+)
+def test_commands_options_examples_and_files_are_offered(run: Run, words: str, offered: list[str]) -> None:
+    last = str(len(words.split()) - 1)
+    done = run(_ESMS_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=last)
+    assert done.stdout.split() == offered
+
+
+def test_the_script_is_one_that_bash_takes(run: Run) -> None:
+    script = run(_ESMS_COMPLETE="bash_source").stdout
+    done = subprocess.run(["bash", "-c", f"{script}\ncomplete -p esms"], capture_output=True, text=True, check=True)
+    assert "_esms_completion esms" in done.stdout
+
+
+def test_each_command_shows_an_example() -> None:
+    """Groups too: their help is what people read first."""
+    for names, command in commands(esms, ["esms"]):
+        assert f"\n  {' '.join(names)}" in inspect.cleandoc(command.help or ""), names
