@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 
 import pytest
@@ -37,4 +38,7 @@ def test_the_script_is_one_that_bash_takes(run: Run) -> None:
 def test_each_command_shows_an_example() -> None:
     """Groups too: their help is what people read first."""
     for names, command in commands(esms, ["esms"]):
-        assert f"\n  {' '.join(names)}" in inspect.cleandoc(command.help or ""), names
+        # `esms send zns` is `esms send-zns` by another name.
+        words = ["send-zns"] if names[-1] == "zns" else names[1:]
+        written = re.escape(" ".join(["esms", *words]))
+        assert re.search(rf"\n  {written}\b", inspect.cleandoc(command.help or "")), names
