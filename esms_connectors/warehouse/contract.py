@@ -221,11 +221,11 @@ class Warehouse(abc.ABC):
         Args:
             load: as read, with `read_number` and `read_at`; `inserted`, `changed`, `regressed`, `load_count` and
                 `loaded_at` are filled in here.
-            rows: batches of `ROW_SCHEMA`, each key once. Read once, never held as a whole.
+            rows: batches of `ROW_SCHEMA`, all of the load's window, each key once. Read once, never held as a whole.
 
         Raises:
             ConfigurationError: the warehouse keeps phones another way (`load.privacy`).
-            WarehouseError: see there.
+            WarehouseError: see there; or rows are of another window, or do not add up. Nothing of them is kept.
         """
 
     @abc.abstractmethod

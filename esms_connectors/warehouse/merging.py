@@ -120,6 +120,7 @@ def merge_window(
     given = 0
     for chunk in chunks_of(rows, session.chunk_rows):
         given += chunk.num_rows
+        _expect_window(load.window, chunk)
         _expect(pc.count_distinct(chunk.column("row_key")).as_py(), chunk.num_rows, "different")
         _expect(session.stage(CHUNK, chunk), chunk.num_rows, "staged")
         inserted = session.change(INSERT_UNLESS_THERE, **parameters) if inserts_first else 0
@@ -150,6 +151,19 @@ def _expect(done: int, expected: int, what: str) -> None:
         raise WarehouseError(
             f"The row counts of the merge do not match ({expected} rows, {done} {what}): nothing of it was kept."
         )
+
+
+def _expect_window(window: SentWindow, chunk: pa.Table) -> None:
+    """What is stored of other windows is not looked at, and files keep each day apart: such rows would be lost."""
+    for name, edge in (("window_start", window.start), ("window_end", window.end)):
+        column = chunk.column(name)
+        own = pc.equal(column, pa.scalar(edge, column.type))
+        others = len(column) - (pc.sum(own).as_py() or 0)
+        if others:
+            raise WarehouseError(
+                f"{others} of the rows have another {name} than the load that brings them ({window}): nothing of it "
+                "was kept. Hand over the rows of one window at a time."
+            )
 
 
 def _write_load(session: Session, load: WindowLoad, counts: MergeCounts, parameters: Mapping[str, Any]) -> None:

@@ -192,6 +192,7 @@ _OF_PARTITIONS = {
     "test_ctrl_c_in_the_hands_of_the_database",
     "test_an_error_that_only_speaks_of_ctrl_c",
     "test_rows_that_do_not_add_up_are_refused",
+    "test_rows_of_another_window_are_refused",
     "test_any_sequence_of_loads_follows_the_rules",
     "test_nobody_is_erased_from_an_empty_warehouse",
     "test_closing_twice_is_closing_once",
@@ -201,7 +202,7 @@ RULES: dict[str, set[str]] = {
     "parquet": _OF_PARTITIONS,
     "csv": _OF_FILES,
     "jsonl": _OF_FILES,
-    "dlt": _THROUGH_DLT,
+    "dlt": {*_THROUGH_DLT, "test_rows_of_another_window_are_refused"},
 }
 
 

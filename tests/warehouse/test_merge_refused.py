@@ -20,6 +20,7 @@ from targets import (
     REJECTED,
     RULES,
     SENT,
+    WINDOW,
     Row,
     Target,
     batches,
@@ -117,6 +118,17 @@ def test_rows_that_do_not_add_up_are_refused(target: Target, said: int) -> None:
         target.warehouse.merge(load_of(said), batches([row(1), row(2)]))
     assert target.read(MESSAGES) == []
     assert target.loads() == []
+
+
+def test_rows_of_another_window_are_refused(target: Target) -> None:
+    """Files would leave them out, as rows of another day, and say that they were loaded."""
+    merge(target, [row(1, SENT)])
+    for other in (row(2, window=NEXT_WINDOW), row(2, window_end=WINDOW.start.add(hours=1))):
+        with pytest.raises(WarehouseError, match="1 of the rows have another window_") as caught:
+            merge(target, [row(1), other], minute=5)
+        assert "\n" not in str(caught.value)
+    assert {key: one["state"] for key, one in target.messages("state").items()} == {key_of(1): "sent"}
+    assert [load["load_count"] for load in target.loads()] == [1]
 
 
 def test_a_key_that_comes_twice_is_never_two_rows(target: Target) -> None:
