@@ -26,6 +26,7 @@ from typing import Any
 # Whatever the commands import when they are at work, once for all of them.
 import babel.dates
 import babel.numbers  # noqa: F401
+import click
 import duckdb  # noqa: F401
 import jinja2  # noqa: F401
 import pendulum
@@ -191,6 +192,8 @@ def _wait(pid: int, until: float) -> tuple[int, int] | None:
 
 
 if __name__ == "__main__":
+    for command in esms.list_commands(click.Context(esms)):
+        esms.get_command(click.Context(esms), command)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.freeze()  # no fork looks through what was imported, nor copies it for that
     serve()

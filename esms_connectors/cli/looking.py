@@ -400,6 +400,3 @@ def wait(
         print_json(counts.as_dict())
     else:
         echo(str(counts))
-
-
-LOOKING = (brandnames, templates, template, official_accounts, message, status, wait)

@@ -18,20 +18,11 @@ from rich.table import Table
 from esms_connectors.cli.signals import Stop
 from esms_connectors.cli.streams import patient_streams, until_closed
 from esms_connectors.cli.terminal import Console, echo, printable
-from esms_connectors.gateway.endpoints import ENDPOINTS, Effect
 from esms_connectors.gateway.errors import (
-    ConfigurationError,
     EsmsError,
-    GatewayError,
-    InvalidRequestError,
-    NotSentError,
     OutcomeUnknownError,
-    RateLimitedError,
     unexpected,
 )
-from esms_connectors.sending.bulk import BulkIncompleteError
-from esms_connectors.sending.guard import GuardStopError
-from esms_connectors.sending.steps.result import JourneyIncompleteError
 
 EXIT_CODES = """
 \b
@@ -50,40 +41,6 @@ _OUTPUT_LOST = 6
 NOT_GOOD = 2
 _EXACT = 1e15  # above, a float has no digits for ones
 _TSV = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r"}
-
-
-def exit_code_of(error: EsmsError) -> int:
-    match error:
-        case BulkIncompleteError():
-            return _exit_code_of_run(error)
-        case GuardStopError():
-            return 8 if error.until else 7
-        case JourneyIncompleteError():
-            return 5 if error.result.people.get("in_doubt") else (4 if error.retryable else 3)
-        case InvalidRequestError() if error.others_sent:
-            return 3
-        case ConfigurationError() | InvalidRequestError():
-            return 2
-        case OutcomeUnknownError():
-            reading = error.endpoint in ENDPOINTS and ENDPOINTS[error.endpoint].effect is Effect.READ
-            return 4 if reading else 5
-        case GatewayError() if not error.nothing_taken:
-            return 5
-        case NotSentError() | RateLimitedError():
-            return 4
-        case GatewayError():
-            return 3
-    return 4 if error.retryable else 1
-
-
-def _exit_code_of_run(error: BulkIncompleteError) -> int:
-    run, stopped = error.summary.run, error.summary.stopped_by
-    if isinstance(stopped, GuardStopError):
-        return 8 if stopped.until else 7
-    if isinstance(stopped, GatewayError) and stopped.stops_run:
-        # The account itself was refused: rows in doubt are settled by the same command once it is put right.
-        return 3
-    return 5 if run.unknown + run.held + run.claimed else (4 if error.retryable else 3)
 
 
 class EsmsGroup(click.Group):
@@ -155,6 +112,10 @@ def _tell_of_lost_output(failure: OSError, *, done: bool) -> None:
 
 
 def _fail(error: EsmsError) -> NoReturn:
+    # Only a failure needs what sending imports.
+    from esms_connectors.cli.exit_codes import exit_code_of
+    from esms_connectors.sending.bulk import BulkIncompleteError
+
     context = click.get_current_context(silent=True)
     if context is not None and context.find_root().meta.get("as_json"):
         about: dict[str, Any] = {"error": type(error).__name__, "message": str(error)}

@@ -19,6 +19,8 @@ _HEAD = """# Commands
 Written by `python tests/documentation/commands_page.py` from `--help`; a test compares.
 """
 
+_NOWHERE = click.Context(esms)
+
 
 def page() -> str:
     parts = [_HEAD]
@@ -31,8 +33,15 @@ def page() -> str:
 def commands(command: click.Command, names: list[str]) -> Iterator[tuple[list[str], click.Command]]:
     yield names, command
     if isinstance(command, click.Group):
-        for name, inner in sorted(command.commands.items()):
-            yield from commands(inner, [*names, name])
+        # The operations of `esms call` have a page of their own.
+        for name in esms.list_commands(_NOWHERE) if command is esms else sorted(command.commands):
+            yield from commands(_inner(command, name), [*names, name])
+
+
+def _inner(group: click.Group, name: str) -> click.Command:
+    found = group.get_command(_NOWHERE, name)
+    assert found is not None
+    return found
 
 
 def _context(names: list[str]) -> click.Context:
@@ -41,7 +50,7 @@ def _context(names: list[str]) -> click.Context:
     command: click.Command = esms
     for number, name in enumerate(names):
         if isinstance(command, click.Group) and number:
-            command = command.commands[name]
+            command = _inner(command, name)
         settings = {**command.context_settings, "terminal_width": 80, "max_content_width": 80}
         context = click.Context(command, context, info_name=name, **settings)
     assert context is not None

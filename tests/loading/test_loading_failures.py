@@ -12,7 +12,7 @@ from esms_processes import Done, Esms
 from postgres_server import PostgresServer
 from pulling_bench import Load, Place, Puller, rows_at
 
-from esms_connectors.cli.output import exit_code_of
+from esms_connectors.cli.exit_codes import exit_code_of
 from esms_connectors.emulator import Account, Emulator, EmulatorConfig, EmulatorServer
 from esms_connectors.emulator.faults import code, http_status
 from esms_connectors.warehouse import WarehouseError
