@@ -1,4 +1,4 @@
-"""The report for people: how a period went, as HTML, a spreadsheet or another file, where they find it."""
+"""The report for people: how a period went, in files where they find it; and a month beside its invoice."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from contextlib import ExitStack
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from esms_connectors.airflow.arguments import text
+from esms_connectors.airflow.arguments import path, text
 from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
 from esms_connectors.airflow.links import EsmsReportLink
 from esms_connectors.airflow.mailing import addresses, mail_report
-from esms_connectors.airflow.warehouse import opened_warehouse, span, store_connection, warehouse_address
+from esms_connectors.airflow.warehouse import due, opened_warehouse, span, store_connection, warehouse_address
 from esms_connectors.gateway.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -156,6 +156,76 @@ class SentMessagesReportOperator(EsmsTask):
             self.log.warning("%s", warning)
         self.log.info("report from %s to %s: %s", start, end, ", ".join(files))
         return {"files": files, "start": start.isoformat(), "end": end.isoformat(), **summary}
+
+
+class MonthStatementOperator(EsmsTask):
+    """
+    Lay a month, as the warehouse has it, beside the gateway's invoice, by message type; as `esms statement` does.
+
+    Args:
+        month: such as `2026-11`; None takes the last one that had ended in Vietnam when the run was due.
+        invoice: a CSV of what was invoiced, with the columns sms_type (a number, or a name such as zns), messages and
+            amount_vnd: a path, or a URL such as `s3://connection@bucket/invoices/2026-11.csv`. It is kept in the
+            warehouse, in place of an earlier one. None takes the one that is kept, if there is one.
+        warehouse, warehouse_conn_id: as in `SentMessagesReportOperator`.
+        fail: the task fails where the two differ, or where days of the month were not loaded. False only tells.
+
+    Returns (XCom):
+        What `esms statement --json` prints: month, lines by message type, gaps, and `good` where nothing differs and
+        nothing is lacking.
+    """
+
+    template_fields: Sequence[str] = ("month", "invoice", "warehouse_conn_id")
+    hidden_arguments: ClassVar[Sequence[str]] = ("warehouse",)
+    ui_color = "#e9f3e6"
+
+    def __init__(
+        self,
+        *,
+        month: str | None = None,
+        invoice: str | None = None,
+        warehouse: str | None = None,
+        warehouse_conn_id: str | None = None,
+        fail: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.month = month
+        self.invoice = invoice
+        self.warehouse_conn_id = warehouse_conn_id
+        self.fail = fail
+        self.hide_arguments(warehouse=warehouse)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        with self.working():
+            return self._lay_beside(context)
+
+    def _lay_beside(self, context: Context) -> dict[str, Any]:
+        from esms_connectors.airflow.sources import copied
+        from esms_connectors.warehouse.statement import last_month, make_statement, read_invoice, read_month
+
+        month = text(self.month, "month") or last_month(due(context))
+        read_month(month)
+        file, invoice = path(self.invoice, "invoice"), None
+        if file is not None and "://" in file:
+            with copied(file, "invoice") as copy:
+                invoice = read_invoice(copy)
+        elif file is not None:
+            invoice = read_invoice(file)
+        address = warehouse_address(
+            text(self.warehouse_conn_id, "warehouse_conn_id"),
+            text(self.rendered("warehouse", context), "warehouse"),
+        )
+        with opened_warehouse(address) as warehouse:
+            statement = make_statement(warehouse, month, invoice)
+        told = statement.as_dict()
+        for line in told["lines"]:
+            self.log.info("%s: %s", month, line)
+        for problem in statement.problems:
+            self.log.warning("%s: %s", month, problem)
+        if self.fail:
+            statement.check()
+        return told
 
 
 def _several(targets: Any) -> list[str]:

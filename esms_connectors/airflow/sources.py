@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -70,7 +70,7 @@ def opened_source(
     elif isinstance(recipients, str) and is_google_sheet(recipients):
         yield recipients
     elif isinstance(recipients, str | os.PathLike) and "://" in str(recipients):
-        with _copied(str(recipients)) as path:
+        with copied(str(recipients), "source") as path:
             yield path
     else:
         yield recipients  # type: ignore[misc]
@@ -105,17 +105,20 @@ def _query(sql: str, conn_id: str, parameters: Mapping[str, object]) -> Iterator
 
 
 @contextmanager
-def _copied(url: str) -> Iterator[Source]:
+def copied(url: str, argument: str) -> Iterator[Path]:
     """
-    A copy of a remote file: it is read twice, and what is sent must be what was checked.
+    A copy of a remote file: one that is read twice must be the same.
 
     `s3://connection_id@bucket/key` takes the credentials of that connection.
+
+    Raises:
+        InvalidRequestError: it cannot be read; names the argument.
     """
     parts = urlsplit(url)
     name = PurePosixPath(parts.path).name
     failure = ""
     with scratch_folder() as folder:
-        copy = folder / (name or "source")
+        copy = folder / (name or argument)
         try:
             from airflow.sdk import ObjectStoragePath
             from airflow.sdk.io import has_fs
@@ -136,7 +139,7 @@ def _copied(url: str) -> Iterator[Source]:
         except Exception as error:  # noqa: BLE001 - every store has errors of its own; their texts may hold signatures
             failure = f"{name} cannot be read: {type(error).__name__}"
         if failure:
-            raise InvalidRequestError(f"source: {failure}.", field="source")
+            raise InvalidRequestError(f"{argument}: {failure}.", field=argument)
         yield copy
 
 

@@ -88,6 +88,14 @@ def store_connection(address: str) -> tuple[str, str | None, str]:
     return scheme, conn_id, f"{bucket}/{path}"
 
 
+def due(context: Context) -> datetime:
+    """The end of the data interval; where there is none, when the run was due."""
+    from esms_connectors.gateway import machine_clock
+
+    end = context.get("data_interval_end")
+    return end or getattr(context.get("dag_run"), "run_after", None) or machine_clock.now()
+
+
 def export_span(
     context: Context, start: datetime | str | None, end: datetime | str | None
 ) -> tuple[DateTime | None, DateTime | None]:

@@ -147,9 +147,10 @@ def print_json(value: object) -> None:
 
 def _as_json(value: object) -> Any:
     """A decimal as a number where that keeps it; all others as text."""
-    if isinstance(value, Decimal) and value.is_finite():
-        number = int(value) if value == value.to_integral_value() else float(value)
-        return number if number == value else str(value)
+    if isinstance(value, Decimal):
+        from esms_connectors.gateway.plain_values import plain_number
+
+        return plain_number(value)
     return str(value)
 
 

@@ -91,8 +91,7 @@ def statement(month: str, address: str, path: str | None, as_csv: bool, as_json:
     from esms_connectors.warehouse import open_warehouse
     from esms_connectors.warehouse.statement import (
         STATEMENT_COLUMNS,
-        month_statement,
-        months_gaps,
+        make_statement,
         read_invoice,
         read_month,
     )
@@ -100,11 +99,11 @@ def statement(month: str, address: str, path: str | None, as_csv: bool, as_json:
     read_month(month)
     invoice = None if path is None else read_invoice(path)
     with open_warehouse(address) as warehouse:
-        lines, gaps, place = month_statement(warehouse, month, invoice), months_gaps(warehouse, month), warehouse.name
+        made = make_statement(warehouse, month, invoice)
     if as_json:
-        print_json({"month": month, "lines": lines, "gaps": gaps, "into": place})
+        print_json(made.as_dict())
     else:
-        rows = [[line[name] for name in STATEMENT_COLUMNS] for line in lines]
+        rows = [[line[name] for name in STATEMENT_COLUMNS] for line in made.lines]
         if as_csv or not sys.stdout.isatty():
             print_separated(STATEMENT_COLUMNS, rows, csv=as_csv)
         else:
@@ -112,9 +111,9 @@ def statement(month: str, address: str, path: str | None, as_csv: bool, as_json:
             for row in rows:
                 table.add_row(*("" if value is None else str(value) for value in row))
             print_table(table)
-        for gap in gaps:
+        for gap in made.gaps:
             echo(gap, fg="yellow", err=True)
-    if gaps or any(line["agrees"] is False for line in lines):
+    if made.problems:
         sys.exit(_NOT_COMPLETE)
 
 

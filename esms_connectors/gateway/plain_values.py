@@ -54,6 +54,14 @@ def from_plain(value: Any, hint: Any, name: str, *, now: DateTime | None = None)
     return value
 
 
+def plain_number(value: Decimal) -> int | float | str:
+    """A decimal as JSON has it: a number where that keeps it, else a text."""
+    if not value.is_finite():
+        return str(value)
+    number = int(value) if value == value.to_integral_value() else float(value)
+    return number if number == value else str(value)
+
+
 def hint_words(hint: Any) -> str:
     """What an argument of this type takes, in words."""
     kinds = [kind for kind in _kinds_of(hint) if kind is not type(None)]

@@ -19,7 +19,7 @@ from esms_connectors.prefect.gateway_call import acall_gateway, call_gateway, ga
 from esms_connectors.prefect.ledger import EsmsLedger
 from esms_connectors.prefect.loading import aload_sent_messages, atake_snapshot, load_sent_messages, take_snapshot
 from esms_connectors.prefect.notification import EsmsNotification
-from esms_connectors.prefect.report import sent_messages_report
+from esms_connectors.prefect.report import month_statement, sent_messages_report
 from esms_connectors.prefect.sending import (
     ShardIncompleteError,
     aplan_zns_bulk,
@@ -57,6 +57,7 @@ __all__ = [
     "delivery_report",
     "gateway_task",
     "load_sent_messages",
+    "month_statement",
     "notify_by_sms",
     "plan_zns_bulk",
     "read_shards",

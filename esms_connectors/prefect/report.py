@@ -1,4 +1,4 @@
-"""The report for people: how a day or a month went, as an artifact in the UI and as files."""
+"""What people read: how some days went, as an artifact in the UI and as files; a month beside its invoice."""
 
 import asyncio
 import inspect
@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.blocks.abstract import NotificationBlock
 from prefect.blocks.core import Block
 from prefect.logging import get_run_logger
@@ -21,6 +21,7 @@ from esms_connectors.prefect.days import first_day
 from esms_connectors.prefect.places import check_lasts, local_file
 from esms_connectors.prefect.pool import borrow_ledger
 from esms_connectors.prefect.retry import errors_in_one_line
+from esms_connectors.prefect.runs import scheduled_time
 from esms_connectors.prefect.warehouse import EsmsWarehouse
 from esms_connectors.sending.guard import load_guard
 
@@ -95,6 +96,54 @@ def sent_messages_report(
     for warning in summary["warnings"]:
         get_run_logger().warning("%s", warning)
     return {"files": files, "start": start.isoformat(), "end": end.isoformat(), **summary}
+
+
+@flow(name="month-statement", persist_result=True, result_serializer="json")
+@errors_in_one_line
+def month_statement(
+    month: str | None = None,
+    invoice: str | None = None,
+    warehouse: str = "default",
+    fail: bool = True,
+) -> dict[str, Any]:
+    """
+    Lay a month, as the warehouse has it, beside the gateway's invoice, by message type; as `esms statement` does.
+
+    Args:
+        month: Such as 2026-11; None takes the last one that had ended in Vietnam when the run was scheduled.
+        invoice: A CSV of what was invoiced, with the columns sms_type (a number, or a name such as zns), messages and
+            amount_vnd: a path or a URL. It is kept in the warehouse, in place of an earlier one. None takes the one
+            that is kept, if there is one.
+        warehouse: Name of an `EsmsWarehouse` block.
+        fail: Fail where the two differ, or where days of the month were not loaded. False only tells.
+
+    Returns:
+        What `esms statement --json` prints: month, lines by message type, gaps, and `good` where nothing differs and
+        nothing is lacking.
+
+    Raises:
+        StatementDiffersError: The two differ, or days are missing; the artifact has the lines.
+        InvalidRequestError: No month, or an invoice that cannot be read.
+        ConfigurationError: Nothing was loaded, or the warehouse is no database.
+    """
+    from esms_connectors.warehouse.statement import last_month, make_statement, read_invoice, read_month
+
+    month = month or last_month(scheduled_time())
+    read_month(month)
+    lines = None if invoice is None else read_invoice(invoice)
+    with load_block(EsmsWarehouse, warehouse).open() as opened:
+        statement = make_statement(opened, month, lines)
+    told = statement.as_dict()
+    in_sync(create_table_artifact)(
+        table=told["lines"],
+        key=artifact_key("esms-statement", warehouse),
+        description=f"{month} beside its invoice. " + (" · ".join(statement.problems) or "Nothing differs."),
+    )
+    for problem in statement.problems:
+        get_run_logger().warning("%s: %s", month, problem)
+    if fail:
+        statement.check()
+    return told
 
 
 def _notification_block(name: str) -> NotificationBlock:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import importlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pendulum
 from pendulum import DateTime
 
+from esms_connectors.databases.extras import need
 from esms_connectors.gateway import machine_clock
-from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import SmsType
+from esms_connectors.gateway.plain_values import plain_number
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.warehouse.contract import Reader, Warehouse
 from esms_connectors.warehouse.marts import INVOICES, create_marts
@@ -43,6 +47,77 @@ class InvoiceLine:
     sms_type: int
     messages: int
     amount_vnd: Decimal
+
+
+class StatementDiffersError(EsmsError):
+    """Statement and invoice differ, or the warehouse lacks days of the month, which another load may bring."""
+
+    def __init__(self, message: str, *, retryable: bool) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+@dataclass(frozen=True, slots=True)
+class MonthStatement:
+    """
+    Attributes:
+        month: such as 2026-11.
+        lines: one a message type, by `STATEMENT_COLUMNS`.
+        gaps: what the warehouse lacks of the month, a line each.
+        into: where the rows are.
+    """
+
+    month: str
+    lines: Sequence[Mapping[str, Any]]
+    gaps: Sequence[str]
+    into: str
+
+    @property
+    def problems(self) -> list[str]:
+        """Types that differ from the invoice, and what is lacking, a line each; none where all is well."""
+        differing = [
+            f"differs: {line['type_name']} (type {line['sms_type']}), invoiced less statement "
+            f"{line['messages_difference']:+} messages, {line['vnd_difference'].normalize():+f} VND"
+            for line in self.lines
+            if line["agrees"] is False
+        ]
+        return [*differing, *self.gaps]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it, in every front end; `good`: nothing differs and nothing is lacking."""
+        lines = [
+            {name: plain_number(value) if isinstance(value, Decimal) else value for name, value in line.items()}
+            for line in self.lines
+        ]
+        return {
+            "month": self.month,
+            "lines": lines,
+            "gaps": [*self.gaps],
+            "into": self.into,
+            "good": not self.problems,
+        }
+
+    def check(self) -> None:
+        """
+        Raises:
+            StatementDiffersError: there are `problems`.
+        """
+        if problems := self.problems:
+            more = f", and {len(problems) - 1} more" if problems[1:] else ""
+            raise StatementDiffersError(
+                f"The statement of {self.month}: {problems[0]}{more}.", retryable=problems == [*self.gaps]
+            )
+
+
+def make_statement(warehouse: Warehouse, month: str, invoice: Sequence[InvoiceLine] | None = None) -> MonthStatement:
+    """`month_statement` with what it lacks; arguments and errors are the same."""
+    lines = month_statement(warehouse, month, invoice)
+    return MonthStatement(month, lines, months_gaps(warehouse, month), warehouse.name)
+
+
+def last_month(moment: datetime) -> str:
+    """The last month that had ended in Vietnam then."""
+    return str(pendulum.instance(moment).in_timezone(VIETNAM).start_of("month").subtract(days=1).format("YYYY-MM"))
 
 
 def month_statement(
@@ -114,28 +189,50 @@ def read_invoice(path: str | Path) -> list[InvoiceLine]:
     An invoice as CSV in UTF-8 with the columns sms_type (a number, or a name such as zns), messages, amount_vnd; others
     are left alone.
 
+    Args:
+        path: or an address that fsspec knows, such as s3://bucket/2026-11.csv.
+
     Raises:
         InvalidRequestError: the file cannot be read, or a value cannot be; names the line.
+        ConfigurationError: an address needs a package that is missing.
     """
+    name = str(path).rpartition("/")[2] if "://" in str(path) else str(path)
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as file:
+        with _opened(str(path)) as file:
             reader = csv.DictReader(file)
-            missing = [name for name in INVOICE_COLUMNS if name not in (reader.fieldnames or ())]
+            missing = [column for column in INVOICE_COLUMNS if column not in (reader.fieldnames or ())]
             if missing:
                 raise InvalidRequestError(
-                    f"{path} has no column {missing[0]}: an invoice has {', '.join(INVOICE_COLUMNS)}.", field="invoice"
+                    f"{name} has no column {missing[0]}: an invoice has {', '.join(INVOICE_COLUMNS)}.", field="invoice"
                 )
-            lines = list(_lines(path, reader))
-    except OSError as error:
-        problem = error.strerror or type(error).__name__
+            return list(_lines(name, reader))
     except (UnicodeError, csv.Error):
         problem = "it is no CSV in UTF-8"
-    else:
-        return lines
-    raise InvalidRequestError(f"{path} cannot be read: {problem}.", field="invoice")
+    except OSError as error:
+        problem = error.strerror or type(error).__name__
+    raise InvalidRequestError(f"{name} cannot be read: {problem}.", field="invoice")
 
 
-def _lines(path: str | Path, reader: csv.DictReader[str]) -> Iterator[InvoiceLine]:
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[IO[str]]:
+    if "://" not in path:
+        with Path(path).open(encoding="utf-8-sig", newline="") as local:
+            yield local
+        return
+    need("fsspec", "files")
+    problem = ""
+    try:
+        with importlib.import_module("fsspec").open(path, "rt", encoding="utf-8-sig", newline="") as remote:
+            yield remote
+    except (EsmsError, OSError, UnicodeError, csv.Error):
+        raise
+    except Exception as error:  # noqa: BLE001 - each file system has errors of its own; their texts may hold signatures
+        problem = f"its address cannot be used ({type(error).__name__})"
+    if problem:
+        raise InvalidRequestError(f"The invoice cannot be read: {problem}.", field="invoice")
+
+
+def _lines(name_of_file: str, reader: csv.DictReader[str]) -> Iterator[InvoiceLine]:
     types = {one.name.casefold(): int(one) for one in SmsType} | {str(int(one)): int(one) for one in SmsType}
     seen: set[int] = set()
     for row in reader:
@@ -154,7 +251,7 @@ def _lines(path: str | Path, reader: csv.DictReader[str]) -> Iterator[InvoiceLin
             if not good:
                 about = "a message type, each once" if name == "sms_type" else "a plain number, such as 1250000"
                 raise InvalidRequestError(
-                    f"{path}, line {reader.line_num}, {name}: {values[name]!r} is not {about}.", field="invoice"
+                    f"{name_of_file}, line {reader.line_num}, {name}: {values[name]!r} is not {about}.", field="invoice"
                 )
         seen.add(line.sms_type)
         yield line

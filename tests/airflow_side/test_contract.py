@@ -13,13 +13,16 @@ from contract.cases import CASES
 from contract.chains import CHAINS, ChainCase, ChainOrder, check_chain
 from contract.fronts import OA_ID, PARAMS, REASON, TEMPLATE_ID, Answer, Case, Order, World, check
 from contract.lists import LISTS, ListCase, check_reached
+from contract.statements import NEXT_MONTH, check_statements
 from task_runs import Runs
 
 from esms_connectors import EsmsError
 from esms_connectors.airflow.operators import ZnsBulkOperator
+from esms_connectors.airflow.reports import MonthStatementOperator
 from esms_connectors.emulator import Emulator, EmulatorServer
 from esms_connectors.gateway import machine_clock
 from esms_connectors.sending.bulk import BulkIncompleteError
+from esms_connectors.warehouse.statement import StatementDiffersError
 
 
 @pytest.fixture
@@ -117,3 +120,20 @@ def test_lists_by_airflow(case: ListCase, world: World, connect: Callable[..., N
     )
     runs(task)
     check_reached(case, world.gateway)
+
+
+def test_statements_by_airflow(runs: Runs, tmp_path: Path) -> None:
+    """`MonthStatementOperator` does the same; with `fail=False` it only tells."""
+
+    def operator(address: str, month: str | None, invoice: str | None) -> Answer:
+        given = {"task_id": "statement", "month": month, "invoice": invoice, "warehouse": address}
+        try:
+            return Answer("sent", result=runs(MonthStatementOperator(**given)))
+        except StatementDiffersError as error:
+            answer = Answer("incomplete", str(error), runs(MonthStatementOperator(**given, fail=False)))
+            # Days may still be loaded; what differs from an invoice stays so.
+            return answer if error.retryable is (month == NEXT_MONTH) else Answer("retried in vain", str(error))
+        except EsmsError as error:
+            return Answer("refused", str(error))
+
+    check_statements(tmp_path, operator)

@@ -16,6 +16,7 @@ from contract.cases import CASES
 from contract.chains import CHAINS, ChainCase, ChainOrder, check_chain
 from contract.fronts import OA_ID, PARAMS, REASON, TEMPLATE_ID, Answer, Case, Front, Order, World, check
 from contract.lists import LISTS, ListCase, check_reached
+from contract.statements import check_statements
 from esms_processes import Esms, Process
 
 from esms_connectors import Credentials, EsmsClient, EsmsError
@@ -33,6 +34,8 @@ from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.sending.guard.choice import GuardChoice
 from esms_connectors.sending.steps import Journey
 from esms_connectors.sending.steps.plain import read_step
+from esms_connectors.warehouse import open_warehouse
+from esms_connectors.warehouse.statement import StatementDiffersError, last_month, make_statement, read_invoice
 
 NOON = pendulum.datetime(2024, 5, 15, 12, tz="Asia/Ho_Chi_Minh")
 
@@ -240,3 +243,35 @@ def test_alerts_by_core(spelling: str, world: World) -> None:
         result = send_alert(client, spelling, TEXT, DEMO_BRANDNAME, event=event, fallback=TEXT)
     assert (result.sent, result.problems) == (2, ())
     assert world.gateway.deliveries_by_phone() == dict.fromkeys(PEOPLE, 1)
+
+
+def test_statements_by_core(clock: RealClock, tmp_path: Path) -> None:
+    """The values in the table are right."""
+
+    def core(address: str, month: str | None, invoice: str | None) -> Answer:
+        try:
+            lines = None if invoice is None else read_invoice(invoice)
+            with open_warehouse(address) as warehouse:
+                made = make_statement(warehouse, month or last_month(machine_clock.now()), lines)
+            made.check()
+        except StatementDiffersError as error:
+            return Answer("incomplete", str(error), made.as_dict())
+        except EsmsError as error:
+            return Answer("refused", str(error))
+        return Answer("sent", result=made.as_dict())
+
+    check_statements(tmp_path, core)
+
+
+def test_statements_by_cli(esms: EsmsAtNoon, tmp_path: Path) -> None:
+    """`esms statement` does the same; it has no month of its own."""
+
+    def cli(address: str, month: str | None, invoice: str | None) -> Answer:
+        words = ["statement", month or last_month(esms.clock.now), f"--into={address}", "--json"]
+        done = esms.start("http://127.0.0.1:9", *words, *([] if invoice is None else [f"--invoice={invoice}"])).finish()
+        assert "Traceback" not in done.err
+        if done.code == 2:
+            return Answer("refused", done.json["message"])
+        return Answer({0: "sent", 4: "incomplete"}[done.code], result=done.json)
+
+    check_statements(tmp_path, cli)

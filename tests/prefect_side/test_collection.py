@@ -19,6 +19,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "zns_campaign": {"campaign": CAMPAIGN},
     "daily_sent_messages_export": {"day": "2024-05-15"},
     "sent_messages_report": {"day": "2024-05-15", "language": "vi"},
+    "month_statement": {"month": "2024-05", "invoice": "invoice.csv"},
     "delivery_report": {"run_key": "r"},
     "notify_by_sms": {"body": "x"},
     "campaign": {"campaign": {"channel": "sms", "options": {"text": "x"}, "run_key": "r", "source": "a.csv"}},

@@ -7,25 +7,32 @@ import uuid
 from pathlib import Path
 
 import pytest
+from conftest import NOON, artifacts, run_scheduled_for
 from contract.cases import CASES
 from contract.chains import CHAINS, ChainCase, ChainOrder, check_chain
 from contract.fronts import OA_ID, PARAMS, REASON, TEMPLATE_ID, Answer, Case, Order, World, check
 from contract.lists import LISTS, ListCase, check_reached
+from contract.statements import check_statements
 from prefect import flow
 
 from esms_connectors import EsmsError
 from esms_connectors.emulator import EmulatorServer
+from esms_connectors.emulator.progress import RealClock
 from esms_connectors.gateway import machine_clock
 from esms_connectors.prefect import (
     ChannelCampaign,
     EsmsCredentials,
     EsmsLedger,
+    EsmsWarehouse,
     ZnsCampaign,
     campaign,
+    month_statement,
     plan_zns_bulk,
     zns_campaign,
 )
+from esms_connectors.prefect.artifacts import artifact_key
 from esms_connectors.sending.bulk import BulkIncompleteError
+from esms_connectors.warehouse.statement import StatementDiffersError
 
 # What the flow tells beside what every front end tells.
 MORE = {"account", "unsettled", "shards", "shards_passed_over", "not_in_ledger"}
@@ -136,3 +143,25 @@ def test_lists_by_prefect(case: ListCase, world: World, credentials: EsmsCredent
     )
     zns_campaign(campaign)
     check_reached(case, world.gateway)
+
+
+@pytest.mark.in_turn
+def test_statements_by_prefect(prefect_server: str, noon: RealClock, tmp_path: Path) -> None:
+    """The flow `month_statement` does the same, also for a run that begins late; with `fail=False` it only tells."""
+    block = f"contract-{uuid.uuid4().hex[:8]}"
+
+    def prefect(address: str, month: str | None, invoice: str | None) -> Answer:
+        EsmsWarehouse(url=address).save(block, overwrite=True)
+        given = {"month": month, "invoice": invoice, "warehouse": block}
+        try:
+            return Answer("sent", result=run_scheduled_for(NOON, month_statement, **given))
+        except StatementDiffersError as error:
+            result = run_scheduled_for(NOON, month_statement, **given, fail=False)
+            return Answer("incomplete", str(error), result)
+        except EsmsError as error:
+            return Answer("refused", str(error))
+
+    check_statements(tmp_path, prefect)
+    # Those of a failed run are there, too.
+    shown = artifacts(artifact_key("esms-statement", block))
+    assert sum("differs: ZNS" in one.description and '"invoiced_vnd": 850' in one.data for one in shown) == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+import fsspec
 import pendulum
 import pytest
 from targets import DELIVERED, FAILED, NEXT_WINDOW, PLANNED, SENT, WINDOW, Target, merge, row
@@ -82,8 +83,14 @@ def test_an_invoice_is_read_with_names_and_a_mark_of_excel(tmp_path: Path) -> No
     path = tmp_path / "invoice.csv"
     path.write_text("sms_type,what,messages,amount_vnd\nZNS,x,2,550.5\n2,y,0,0\n", "utf-8-sig")
     assert read_invoice(path) == [InvoiceLine(25, 2, Decimal("550.5")), InvoiceLine(2, 0, Decimal(0))]
+    fsspec.filesystem("memory").pipe_file("/invoices/2026-11.csv", path.read_bytes())
+    assert read_invoice("memory://invoices/2026-11.csv") == read_invoice(path)
     with pytest.raises(InvalidRequestError, match="cannot be read: No such file"):
         read_invoice(tmp_path / "slip.csv")
+    for address in ("memory://invoices/slip.csv", "s4://bucket/slip.csv"):
+        with pytest.raises(InvalidRequestError, match="cannot be read") as error:
+            read_invoice(address)
+        assert "\n" not in str(error.value)
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InvalidRequestError, match="no CSV in UTF-8"):
         read_invoice(path)
