@@ -6,7 +6,7 @@ import click
 
 from esms_connectors.cli.output import json_option, print_json
 from esms_connectors.cli.settings import connection_options, open_client
-from esms_connectors.cli.terminal import echo
+from esms_connectors.cli.terminal import echo, say
 from esms_connectors.gateway.codes import CODES
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.wire import vnd
@@ -42,9 +42,9 @@ def explain(code: str, as_json: bool) -> None:
         return
     echo(f"{known.code}  {known.english}", bold=True)
     echo(f"     {known.vietnamese}")
-    echo(f"  applies to   {known.applies_to}")
-    echo(f"  what to do   {known.recovery.value}")
-    echo(f"  raised as    {known.error.__name__ if known.error else 'nothing: this is success'}")
+    say(f"  applies to   {known.applies_to}")
+    say(f"  what to do   {known.recovery.value}")
+    say(f"  raised as    {known.error.__name__ if known.error else 'nothing: this is success'}")
 
 
 @click.command()

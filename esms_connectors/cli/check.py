@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from esms_connectors.cli.exit_codes import exit_code_of
+from esms_connectors.cli.language import tr
 from esms_connectors.cli.output import json_option, print_json, print_table
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger
 from esms_connectors.gateway.client import EsmsClient
@@ -123,8 +124,8 @@ def check(
     else:
         table = Table(box=None, show_header=False, pad_edge=False)
         for finding in findings:
-            sign = {True: "[green]ok[/]", False: "[red]wrong[/]", None: "[dim]-[/]"}[finding.ok]
-            table.add_row(sign, finding.name, escape(finding.text))
+            sign = {True: "[green]ok[/]", False: f"[red]{tr('wrong')}[/]", None: "[dim]-[/]"}[finding.ok]
+            table.add_row(sign, tr(finding.name), escape(tr(finding.text)))
         print_table(table)
     if error is not None:
         raise SystemExit(exit_code_of(error))

@@ -10,6 +10,7 @@ import importlib
 import click
 
 from esms_connectors import __version__
+from esms_connectors.cli.language import language_option
 from esms_connectors.cli.output import EXIT_CODES, EsmsGroup
 
 # Imported when one is called: the libraries of all of them take longer than most of them do. `module:name` where the
@@ -55,6 +56,7 @@ class LazyGroup(EsmsGroup):
 
 
 @click.group(cls=LazyGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@language_option
 @click.version_option(__version__, prog_name="esms")
 def esms() -> None:
     """

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from esms_connectors.cli.language import tr
 from esms_connectors.cli.output import print_json
 from esms_connectors.cli.terminal import Console
 from esms_connectors.demo.campaign import DemoResult, run_demo
@@ -33,7 +34,7 @@ def show_demo(folder: str, *, as_json: bool) -> None:
 
         def progress(step: str, done: int, total: int) -> None:
             if step not in tasks:
-                tasks[step] = bars.add_task(step, total=total)
+                tasks[step] = bars.add_task(tr(step), total=total)
             bars.update(tasks[step], completed=done)
 
         try:
@@ -50,39 +51,43 @@ def show_demo(folder: str, *, as_json: bool) -> None:
 
 def _print(console: Console, result: DemoResult) -> None:
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+
+    def row(*cells: str) -> None:
+        table.add_row(*map(tr, cells))
+
     table.add_column(style="bold")
     table.add_column(justify="right")
     table.add_column(style="dim")
-    table.add_row("rows in the file", f"{result.report.rows:,}", "customers.csv")
-    table.add_row("rejected before sending", f"{result.report.rejected:,}", str(result.rejects_file))
-    table.add_row("merged, phone stands twice", f"{result.report.duplicates:,}", "")
-    table.add_row("accepted by the gateway", f"{result.accepted:,}", "which is not yet delivered")
+    row("rows in the file", f"{result.report.rows:,}", "customers.csv")
+    row("rejected before sending", f"{result.report.rejected:,}", str(result.rejects_file))
+    row("merged, phone stands twice", f"{result.report.duplicates:,}", "")
+    row("accepted by the gateway", f"{result.accepted:,}", "which is not yet delivered")
     if result.duplicates:
-        table.add_row(
+        row(
             "  of these answered 124",
             f"{result.duplicates:,}",
             "their first answer was lost on purpose; no second message",
         )
     for code, count in result.refused.items():
-        table.add_row("refused by the gateway", f"{count:,}", f"code {code}: {explain(code)}")
+        row("refused by the gateway", f"{count:,}", f"code {code}: {explain(code)}")
     if result.unsettled:
-        table.add_row("not settled", f"{result.unsettled:,}", f"see {result.ledger}")
+        row("not settled", f"{result.unsettled:,}", f"see {result.ledger}")
     accepted_sms = sum(outcome == "accepted" for outcome, _ in result.sms)
     refused_sms = "; ".join(reason for outcome, reason in result.sms if outcome != "accepted")
-    table.add_row("SMS accepted", f"{accepted_sms} of {len(result.sms)}", refused_sms)
+    row("SMS accepted", f"{accepted_sms} of {len(result.sms)}", refused_sms)
     for state, count in sorted(result.states.items(), key=lambda item: -item[1]):
-        table.add_row(state, f"{count:,}", "")
+        row(state, f"{count:,}", "")
         if state == "failed":
             for reason, failed in result.failure_reasons.most_common():
-                table.add_row("", f"{failed:,}", reason)
-    table.add_row("cost of all rows", vnd(result.cost_vnd), f"the balance went down by {vnd(result.charged_vnd)}")
-    table.add_row("most messages to one phone", f"{result.most_per_phone}", "")
-    table.add_row("rows loaded", f"{result.rows_loaded:,}", f"{result.database} (esms_sent_messages)")
-    table.add_row("status changes seen", f"{result.changes_seen:,}", f"in {result.loads} loads (esms_status_history)")
+                row("", f"{failed:,}", reason)
+    row("cost of all rows", vnd(result.cost_vnd), f"the balance went down by {vnd(result.charged_vnd)}")
+    row("most messages to one phone", f"{result.most_per_phone}", "")
+    row("rows loaded", f"{result.rows_loaded:,}", f"{result.database} (esms_sent_messages)")
+    row("status changes seen", f"{result.changes_seen:,}", f"in {result.loads} loads (esms_status_history)")
     console.print()
     console.print(table)
     console.print()
-    rejects = Table("line", "field", "why", title="Rejected rows", title_justify="left", box=None, pad_edge=False)
+    rejects = Table("line", "field", "why", title=tr("Rejected rows"), title_justify="left", box=None, pad_edge=False)
     for row in result.report.first_rejects[:_SHOWN_REJECTS]:
         rejects.add_row(str(row.line), row.column, row.text)
     if result.report.rejected > _SHOWN_REJECTS:

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from esms_connectors.cli.output import json_option, print_json, print_table
-from esms_connectors.cli.terminal import echo
+from esms_connectors.cli.terminal import echo, say
 from esms_connectors.examples import all_examples, choose, copy_examples
 from esms_connectors.gateway.errors import InvalidRequestError
 
@@ -41,7 +41,7 @@ def examples(context: click.Context, as_json: bool) -> None:
     for one in found:
         table.add_row(one.name, escape(one.about))
     print_table(table)
-    echo("\nCopy one: esms examples copy NAME --to FOLDER", err=True)
+    say("\nCopy one: esms examples copy NAME --to FOLDER", err=True)
 
 
 @examples.command("copy")

@@ -18,7 +18,7 @@ from esms_connectors.cli.output import json_option, print_json, print_table
 from esms_connectors.cli.pulling import need_columns
 from esms_connectors.cli.settings import complete_files, ledger_option, open_ledger
 from esms_connectors.cli.streams import until_closed
-from esms_connectors.cli.terminal import echo, printable
+from esms_connectors.cli.terminal import echo, printable, say
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone
 from esms_connectors.gateway.times import read_time
@@ -160,7 +160,7 @@ def stop(run_key: str | None, every: bool, reason: str, who: str | None, ledger_
     if as_json:
         print_json({"stopped": run_key if run_key is not None else "all", "new": new})
     else:
-        echo("stopped: workers stop before their next call" if new else "it was stopped already")
+        say("stopped: workers stop before their next call" if new else "it was stopped already")
 
 
 @click.command()
@@ -185,9 +185,9 @@ def resume(run_key: str | None, every: bool, who: str | None, ledger_url: str | 
     if as_json:
         print_json({"lifted": lifted, "still_stopped_by": [mark.reason for mark in left]})
         return
-    echo("it may go on: run the same send command again" if lifted else "it was not stopped")
+    say("it may go on: run the same send command again" if lifted else "it was not stopped")
     for mark in left:
-        echo(f"  still stopped: {mark.reason} ({mark.who})")
+        say(f"  still stopped: {mark.reason} ({mark.who})")
 
 
 @click.group("suppress")
@@ -224,7 +224,7 @@ def suppress_add(
     until = None if expires is None else read_time(expires, "--expires")
     with open_ledger(ledger_url) as ledger:
         added = ledger.guard.suppression.add(phones, reason=reason, expires=until)
-    print_json({"added": added}) if as_json else echo(f"{added} added, {len(phones) - added} were on it")
+    print_json({"added": added}) if as_json else say(f"{added} added, {len(phones) - added} were on it")
 
 
 @suppress.command("import")
@@ -283,7 +283,7 @@ def suppress_import(
     if as_json:
         print_json({"added": added, "phones": counts["read"], "rows_that_are_no_phone": refused})
         return
-    echo(f"{added} added, {counts['read'] - added} were on it, {refused} rows have no phone that can be sent to")
+    say(f"{added} added, {counts['read'] - added} were on it, {refused} rows have no phone that can be sent to")
 
 
 def _import_dead(
@@ -304,7 +304,7 @@ def _import_dead(
     if as_json:
         print_json({"added": added, "phones": len(phones)})
         return
-    echo(f"{added} added, {len(phones) - added} were on it")
+    say(f"{added} added, {len(phones) - added} were on it")
 
 
 @suppress.command("list")
@@ -346,7 +346,7 @@ def suppress_remove(phones: tuple[str, ...], ledger_url: str | None, as_json: bo
     """
     with open_ledger(ledger_url) as ledger:
         removed = ledger.guard.suppression.remove(phones)
-    print_json({"removed": removed}) if as_json else echo(f"{removed} removed")
+    print_json({"removed": removed}) if as_json else say(f"{removed} removed")
 
 
 @click.group("guard")

@@ -15,10 +15,11 @@ import pendulum
 from rich.markup import escape
 from rich.table import Table
 
+from esms_connectors.cli.language import tr
 from esms_connectors.cli.output import csv_option, json_option, print_json, print_separated, print_table
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger
 from esms_connectors.cli.streams import until_closed
-from esms_connectors.cli.terminal import echo
+from esms_connectors.cli.terminal import echo, say
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone, mask_phones
 from esms_connectors.ledger import SendState
@@ -97,12 +98,12 @@ def ledger_show(run_key: str, ledger_url: str | None, as_json: bool) -> None:
     for name, count in asdict(summary).items():
         if count and not isinstance(count, str):
             by_code = ", ".join(f"{key}: {n}" for key, n in count.items()) if isinstance(count, dict) else ""
-            table.add_row(name.replace("_", " "), escape(by_code) or f"{count:,}")
+            table.add_row(tr(name.replace("_", " ")), escape(by_code) or f"{count:,}")
     print_table(table)
-    echo(f"campaign  {about['campaign']}")
+    say(f"campaign  {about['campaign']}")
     for (link, run), reasons in zip(steps, why, strict=True):
         because = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-        echo(f"step {link.step}  {link.channel}, {link.run_key}: {run_words(run)}{f' ({because})' if because else ''}")
+        say(f"step {link.step}  {link.channel}, {link.run_key}: {run_words(run)}{f' ({because})' if because else ''}")
 
 
 _LISTED = ("line", "row_key", "phone", "state", "code", "reason")
@@ -209,14 +210,14 @@ def reconcile_run(
     if as_json:
         print_json({**asdict(result), "run": asdict(result.run)})
         return
-    echo(
+    say(
         f"{result.looked_for} looked for: {result.accepted} had been accepted, {result.identified} got their "
         f"message id, {result.not_sent} were not sent, {result.still_unknown} are still unknown"
     )
     if result.not_sent:
-        echo("Run the same send command again to send those.")
+        say("Run the same send command again to send those.")
     if result.open_because:
-        echo(result.open_because)
+        say(result.open_because)
 
 
 @click.command()
@@ -262,14 +263,14 @@ def resend(
     if as_json:
         print_json({"released": done.released, "of_these_accepted": done.accepted})
         return
-    echo(
+    say(
         f"{done.released} rows will be sent again by the next send command of this run, "
         f"{done.accepted} of them were accepted before"
     )
     for shown in done.rows:
         echo(f"  {shown}")
     if done.released > len(done.rows):
-        echo(f"  and {done.released - len(done.rows):,} more")
+        say(f"  and {done.released - len(done.rows):,} more")
 
 
 def _choice(rows: str, phones: tuple[str, ...], keys: tuple[str, ...], code: str | None) -> RowChoice:

@@ -15,7 +15,7 @@ from click.core import ParameterSource
 from esms_connectors.cli.call import show_answer
 from esms_connectors.cli.output import json_option, print_json
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger
-from esms_connectors.cli.terminal import echo
+from esms_connectors.cli.terminal import say
 from esms_connectors.delivery.chains import poller_of_run
 from esms_connectors.delivery.polling import DeliveryGoal, PollBackoff, wait_for_delivery
 from esms_connectors.gateway import machine_clock
@@ -347,7 +347,7 @@ def status(run_key: str, ledger_url: str | None, base_url: str | None, sandbox: 
     if as_json:
         print_json(counts.as_dict())
     else:
-        echo(str(counts))
+        say(counts)
 
 
 @click.command()
@@ -393,10 +393,10 @@ def wait(
             goal,
             deadline=machine_clock.now().add(seconds=round(minutes * 60)),
             backoff=PollBackoff(poll_seconds=poll_seconds),
-            progress=None if as_json else lambda now: echo(str(now), err=True),
+            progress=None if as_json else lambda now: say(now, err=True),
             now=machine_clock.now,
         )
     if as_json:
         print_json(counts.as_dict())
     else:
-        echo(str(counts))
+        say(counts)

@@ -12,7 +12,7 @@ from esms_connectors.cli.channels import SmsCommand
 from esms_connectors.cli.guard import guard_of, ledger_there, rule_options
 from esms_connectors.cli.output import json_option, print_json
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, read_send_time
-from esms_connectors.cli.terminal import echo
+from esms_connectors.cli.terminal import say
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import Submission
 from esms_connectors.gateway.phones import normalise_phone
@@ -102,8 +102,8 @@ def send_sms(
     what = "checked in the sandbox, not sent" if sent.sandbox else "accepted (which is not yet delivered)"
     if sent.duplicate:
         what = "already accepted earlier under this request id; not sent again"
-    echo(what, fg="green")
-    echo(f"  message id  {sent.message_id or 'none given'}\n  request id  {sent.request_id}")
+    say(what, fg="green")
+    say(f"  message id  {sent.message_id or 'none given'}\n  request id  {sent.request_id}")
 
 
 def _standard_input() -> str:

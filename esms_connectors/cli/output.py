@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import sys
@@ -15,9 +16,10 @@ from typing import Any, NoReturn
 import click
 from rich.table import Table
 
+from esms_connectors.cli.language import error_kind, in_vietnamese, language_first, tr
 from esms_connectors.cli.signals import Stop
 from esms_connectors.cli.streams import patient_streams, until_closed
-from esms_connectors.cli.terminal import Console, echo, printable
+from esms_connectors.cli.terminal import Console, echo, printable, say
 from esms_connectors.gateway.errors import (
     EsmsError,
     OutcomeUnknownError,
@@ -79,8 +81,11 @@ class EsmsGroup(click.Group):
             if "--json" in sys.argv:
                 print_json({"error": type(error).__name__, "message": error.format_message()})
             else:
-                error.show()
+                _show_usage(error)
             return error.exit_code
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, language_first(self, ctx, args))
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -97,18 +102,27 @@ class EsmsGroup(click.Group):
         return _fail(failure)
 
 
+def _show_usage(error: click.ClickException) -> None:
+    if not in_vietnamese():
+        error.show()
+        return
+    shown = io.StringIO()
+    error.show(shown)
+    say(shown.getvalue().rstrip("\n"), err=True)
+
+
 def _unexpected(error: Exception) -> EsmsError:
     return EsmsError(f"{unexpected(error)} ESMS_TRACEBACK=1 shows it; please report it.")
 
 
 def _interrupted(by: Stop) -> int:
-    echo(f"\nesms: {by.words}. What was done stays done; the same command resumes.", err=True)
+    say(f"\nesms: {by.words}. What was done stays done; the same command resumes.", err=True)
     return by.exit_code
 
 
 def _tell_of_lost_output(failure: OSError, *, done: bool) -> None:
     about = f"the output could not be written: {failure.strerror}"
-    echo(f"esms: {'done, but ' if done else ''}{about}.", fg="red", err=True)
+    say(f"esms: {'done, but ' if done else ''}{about}.", fg="red", err=True)
 
 
 def _fail(error: EsmsError) -> NoReturn:
@@ -130,10 +144,11 @@ def _fail(error: EsmsError) -> NoReturn:
             about["loaded"] = error.summary.as_dict()
         print_json(about)
     else:
-        echo(f"esms: {error}", fg="red", err=True)
+        kind = error_kind(error)
+        echo(f"esms: {f'{kind}: ' if kind else ''}{tr(str(error))}", fg="red", err=True)
         request_id = getattr(error, "request_id", None)
         if isinstance(error, OutcomeUnknownError) and request_id:
-            echo(f"Request id: {request_id}", err=True)
+            say(f"Request id: {request_id}", err=True)
     raise SystemExit(exit_code_of(error))
 
 

@@ -19,7 +19,7 @@ from esms_connectors.cli.guard import ledger_there
 from esms_connectors.cli.output import csv_option, json_option, print_json, print_separated, print_table
 from esms_connectors.cli.pulling import need_columns, phone_privacy, phones_option
 from esms_connectors.cli.settings import ledger_option, open_ledger
-from esms_connectors.cli.terminal import echo, printable
+from esms_connectors.cli.terminal import echo, printable, say
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.arguments import person_name
 from esms_connectors.gateway.errors import InvalidRequestError
@@ -107,7 +107,7 @@ def person(
         print_json(record.as_dict())
         return
     if targets:
-        echo(f"{record.rows} rows about {mask_phone(name)}")
+        say(f"{record.rows} rows about {mask_phone(name)}")
         for one in written:
             echo(one)
         return
@@ -153,7 +153,7 @@ def find(
         return
     lines = [[line[name] for name in FOUND_COLUMNS] for line in found.lines()]
     if not lines:
-        echo(f"Nothing of it is known in {', '.join(found.places)}.", err=True)
+        say(f"Nothing of it is known in {', '.join(found.places)}.", err=True)
         return
     if as_csv or not sys.stdout.isatty():
         print_separated(FOUND_COLUMNS, lines, csv=as_csv)
@@ -226,9 +226,9 @@ def erase(
         print_json(removed)
         return
     if removed["ledger"]["unsettled"]:
-        echo("Rows in doubt keep the phone until `esms reconcile` has settled them; then erase again.", fg="yellow")
+        say("Rows in doubt keep the phone until `esms reconcile` has settled them; then erase again.", fg="yellow")
     if removed["ledger"]["suppressed"]:
-        echo("It is off the suppression list, too: a list that has it may get advertising again.", fg="yellow")
+        say("It is off the suppression list, too: a list that has it may get advertising again.", fg="yellow")
 
 
 def _noting(removed: dict[str, dict[str, int]], *, as_json: bool) -> Callable[[str, dict[str, int]], None]:
@@ -295,7 +295,7 @@ def forget(
     if as_json:
         print_json(removed)
     elif removed["ledger"]["unsettled"]:
-        echo("Rows in doubt keep the phone until `esms reconcile` has settled them; then forget again.", fg="yellow")
+        say("Rows in doubt keep the phone until `esms reconcile` has settled them; then forget again.", fg="yellow")
 
 
 def _moment(age: str) -> DateTime:

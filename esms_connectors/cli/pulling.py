@@ -15,13 +15,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from esms_connectors.cli.language import tr
 from esms_connectors.cli.output import csv_option, json_option, print_json, print_separated, print_table
 from esms_connectors.cli.settings import (
     connection_options,
     need,
     open_client,
 )
-from esms_connectors.cli.terminal import Console, echo, printable
+from esms_connectors.cli.terminal import Console, echo, printable, say
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import SmsType
@@ -143,7 +144,7 @@ def pull(
         )
         if not as_json:
             for note in plan.notes:
-                echo(note)
+                say(note)
         with _Bar(console) as tell:
             summary = load_planned(
                 client, warehouse, plan, privacy=privacy, threads=threads, resume=not again, progress=tell
@@ -156,10 +157,10 @@ def pull(
 
 
 def _print_summary(summary: LoadSummary, name: str) -> None:
-    echo(str(summary), fg="green")
+    say(summary, fg="green")
     for state, rows in summary.states.most_common():
-        echo(f"  {state:<13}{rows:>12,}")
-    echo(f"  into         {name}\n  took         {summary.seconds:.1f} s")
+        echo(f"  {tr(state):<13}{rows:>12,}")
+    say(f"  into         {name}\n  took         {summary.seconds:.1f} s")
 
 
 def need_columns() -> None:

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from esms_connectors.cli.channel_options import template_file_option
 from esms_connectors.cli.guard import GUARD_NAMES, guard_of, guard_options
+from esms_connectors.cli.language import tr
 from esms_connectors.cli.output import NOT_GOOD, json_option, print_json, print_table
 from esms_connectors.cli.settings import (
     complete_files,
@@ -34,7 +35,7 @@ from esms_connectors.cli.steps import (
     source_or_undelivered,
     undelivered_options,
 )
-from esms_connectors.cli.terminal import Console, echo
+from esms_connectors.cli.terminal import Console, say
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.times import read_time
@@ -206,8 +207,8 @@ def run_campaign(
     if as_json:
         print_json(result.as_dict())
     else:
-        echo(str(result), fg="green")
-        echo(f"  campaign  {result.campaign}\n  took      {result.seconds:.1f} s")
+        say(result, fg="green")
+        say(f"  campaign  {result.campaign}\n  took      {result.seconds:.1f} s")
 
 
 @contextmanager
@@ -293,16 +294,16 @@ class _Told:
         self._bar.stop()
         if (words := str(result)) != self._last:
             self._last = words
-            echo(words, err=True)
+            say(words, err=True)
 
 
 def print_chain(result: JourneyResult, *, as_json: bool) -> None:
     if as_json:
         print_json(result.as_dict())
         return
-    echo(result.people_words, fg="green")
+    say(result.people_words, fg="green")
     for step in result.steps:
-        echo(f"  {step}")
+        say(f"  {step}")
 
 
 def _show_plan(plan: Plan, save_plan: str | None, later: Sequence[Plan], *, as_json: bool) -> None:
@@ -319,16 +320,16 @@ def _show_plan(plan: Plan, save_plan: str | None, later: Sequence[Plan], *, as_j
         return
     for number, one in enumerate(later, 2):
         cost = "unknown" if one.cost_vnd is None else vnd(one.cost_vnd)
-        echo(f"step {number}  {one.channel} to {one.recipients:,} people at most, {cost}")
+        say(f"step {number}  {one.channel} to {one.recipients:,} people at most, {cost}")
         for problem in one.problems:
-            echo(f"! step {number}: {problem}")
+            say(f"! step {number}: {problem}")
     _print_plan(Console(soft_wrap=True), plan)
 
 
 @contextmanager
 def _checking(console: Console) -> Iterator[Callable[[Iterable[Recipient]], Iterable[Recipient]]]:
     """On a terminal, how many rows were found right so far: a long list is checked before anything is sent."""
-    columns = (TextColumn("Checking"), TextColumn("{task.completed:,.0f} rows"), TimeElapsedColumn())
+    columns = (TextColumn(tr("Checking")), TextColumn(f"{{task.completed:,.0f}} {tr('rows')}"), TimeElapsedColumn())
     bars = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
 
     def watch(recipients: Iterable[Recipient]) -> Iterator[Recipient]:
@@ -353,7 +354,7 @@ class _bar:  # noqa: N801 - used as a function
 
     def __init__(self, console: Console) -> None:
         self._bars = Progress(
-            TextColumn("Sending"),
+            TextColumn(tr("Sending")),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[more]}"),
@@ -379,7 +380,7 @@ class _bar:  # noqa: N801 - used as a function
 
     def show(self, counters: Counters) -> None:
         more = ", ".join(
-            f"{count} {name}"
+            tr(f"{count} {name}")
             for name, count in (("rejected", counters.rejected), ("unknown", counters.unknown), ("held", counters.held))
             if count
         )
@@ -413,7 +414,12 @@ def _reason_line(report: ReadReport, column: str, reason: str) -> str:
     told = next((one.text for one in report.first_rejects if one.text.startswith(f"{reason}; encoding=")), reason)
     sample = report.samples.get((column, reason))
     words = told.replace("; encoding=", "; --encoding ")
-    return f"{column or 'row'}: {words}{f', such as “{sample}”' if sample else ''}"
+    example = f", {tr('such as')} “{sample}”" if sample else ""
+    return f"{column or tr('row')}: {tr(words)}{example}"
+
+
+def _add_row(table: Table, *cells: str) -> None:
+    table.add_row(*map(tr, cells))
 
 
 def _plan_rows(report: ReadReport) -> Table:
@@ -422,38 +428,38 @@ def _plan_rows(report: ReadReport) -> Table:
     table.add_column()
     table.add_column(justify="right")
     table.add_column(style="dim")
-    table.add_row("rows", f"{report.rows:,}", "")
-    table.add_row("rejected", f"{report.rejected:,}", "")
+    _add_row(table, "rows", f"{report.rows:,}", "")
+    _add_row(table, "rejected", f"{report.rejected:,}", "")
     for (column, reason), count in report.rejected_by.most_common(10):
-        table.add_row("", f"{count:,}", escape(_reason_line(report, column, reason)))
+        _add_row(table, "", f"{count:,}", escape(_reason_line(report, column, reason)))
     for (column, reason), count in report.sent_damaged.most_common(10):
-        table.add_row("sent as it is", f"{count:,}", escape(_reason_line(report, column, reason)))
-    table.add_row("duplicates", f"{report.duplicates:,}", "")
+        _add_row(table, "sent as it is", f"{count:,}", escape(_reason_line(report, column, reason)))
+    _add_row(table, "duplicates", f"{report.duplicates:,}", "")
     if report.further_phones:
-        table.add_row("further phones", f"{report.further_phones:,}", "of cells with several")
+        _add_row(table, "further phones", f"{report.further_phones:,}", "of cells with several")
     if report.conflicts:
-        table.add_row("conflicts", f"{report.conflicts:,}", "sent as something else in this run")
+        _add_row(table, "conflicts", f"{report.conflicts:,}", "sent as something else in this run")
     return table
 
 
 def _print_plan(console: Console, plan: Plan) -> None:
     table = _plan_rows(plan.report)
-    table.add_row("recipients", f"{plan.recipients:,}", "")
+    _add_row(table, "recipients", f"{plan.recipients:,}", "")
     if plan.already_settled:
-        table.add_row("already settled", f"{plan.already_settled:,}", "skipped")
+        _add_row(table, "already settled", f"{plan.already_settled:,}", "skipped")
     for rule, count in sorted(plan.skipped_by_rule.items()):
-        table.add_row("left out", f"{count:,}", f"by the rule {rule}")
-    table.add_row("to send", f"{plan.to_send:,}", f"in {plan.chunks:,} calls")
+        _add_row(table, "left out", f"{count:,}", f"by the rule {rule}")
+    _add_row(table, "to send", f"{plan.to_send:,}", f"in {plan.chunks:,} calls")
     if plan.segments:
-        table.add_row("segments", f"{plan.segments:,}", f"the longest message has {plan.longest_segments}")
+        _add_row(table, "segments", f"{plan.segments:,}", f"the longest message has {plan.longest_segments}")
     if plan.unicode_messages:
         forced = " ".join(sorted(plan.forced_by, key=lambda one: -plan.forced_by[one])[:20])
-        table.add_row("as Unicode", f"{plan.unicode_messages:,}", escape(f"for {forced}; --plain sends without"))
+        _add_row(table, "as Unicode", f"{plan.unicode_messages:,}", escape(f"for {forced}; --plain sends without"))
     price = "unknown" if plan.price_vnd is None else vnd(plan.price_vnd)
-    table.add_row("price of one", price, plan.price_from)
-    table.add_row("cost", "unknown" if plan.cost_vnd is None else vnd(plan.cost_vnd), "estimate")
-    table.add_row("balance", "" if plan.balance_vnd is None else vnd(plan.balance_vnd), "")
-    table.add_row("left", "unknown" if plan.left_vnd is None else vnd(plan.left_vnd), "")
+    _add_row(table, "price of one", price, plan.price_from)
+    _add_row(table, "cost", "unknown" if plan.cost_vnd is None else vnd(plan.cost_vnd), "estimate")
+    _add_row(table, "balance", "" if plan.balance_vnd is None else vnd(plan.balance_vnd), "")
+    _add_row(table, "left", "unknown" if plan.left_vnd is None else vnd(plan.left_vnd), "")
     print_table(table)
     for note in plan.report.notes:
         console.print(note, highlight=False, markup=False)
@@ -461,7 +467,7 @@ def _print_plan(console: Console, plan: Plan) -> None:
         head = f"{preview.what}, line {preview.line}, {preview.segments} segments: "
         console.print(head + preview.text, highlight=False, markup=False, soft_wrap=True)
     for problem in plan.problems:
-        console.print(f"[yellow]![/] {escape(problem)}", highlight=False)
+        console.print(f"[yellow]![/] {escape(tr(problem))}", highlight=False)
     if not plan.good:
-        console.print("[red]This plan is not good.[/]", highlight=False)
+        console.print(f"[red]{tr('This plan is not good.')}[/]", highlight=False)
     console.print("Nothing was sent." + (" The account is a sandbox." if plan.sandbox else ""), highlight=False)

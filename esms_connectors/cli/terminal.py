@@ -12,6 +12,8 @@ import rich.console
 from rich.console import ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from esms_connectors.cli.language import tr
+
 
 def printable(text: str) -> str:
     """Control characters as `\\x1b`; line ends and tabs stay."""
@@ -30,8 +32,19 @@ def echo(text: object = "", *, err: bool = False, **style: Any) -> None:
     click.secho(printable(str(text)), err=err, **style)
 
 
+def say(text: object, *, err: bool = False, **style: Any) -> None:
+    """A message to a person, in their language; `echo` is for what programs read."""
+    echo(tr(str(text)), err=err, **style)
+
+
 class Console(rich.console.Console):
-    """Of rich, whose own control codes (colours, progress bars) are the only ones that come out."""
+    """
+    Of rich, whose own control codes (colours, progress bars) are the only ones that come out. What is printed as a text
+    is a message to a person, in their language.
+    """
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        super().print(*(tr(one) if isinstance(one, str) else one for one in objects), **how)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):

@@ -20,7 +20,7 @@ from esms_connectors.cli.pulling import (
     types_option,
 )
 from esms_connectors.cli.settings import connection_options, open_client
-from esms_connectors.cli.terminal import echo
+from esms_connectors.cli.terminal import echo, say
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import InvalidRequestError
 
@@ -112,7 +112,7 @@ def statement(month: str, address: str, path: str | None, as_csv: bool, as_json:
                 table.add_row(*("" if value is None else str(value) for value in row))
             print_table(table)
         for gap in made.gaps:
-            echo(gap, fg="yellow", err=True)
+            say(gap, fg="yellow", err=True)
     if made.problems:
         sys.exit(_NOT_COMPLETE)
 
@@ -211,7 +211,7 @@ def snapshot(
         return
     for table, rows in written.items():
         echo(f"{table:<16}{rows:>8,} rows")
-    echo(f"into {place}")
+    say(f"into {place}")
 
 
 def _as_json(
@@ -271,7 +271,7 @@ def _show(found: list[TypeCoverage], differing: list[WindowDifference], compared
     else:
         print_separated(names, rows, csv=False)
     if never:
-        echo(f"never loaded: type {', '.join(map(str, never))}")
+        say(f"never loaded: type {', '.join(map(str, never))}")
     gaps = [(one.sms_type, *span) for one in found for span in one.missing]
     lines = [f"missing: type {sms_type}, {_time(start)} to {_time(end)} in Vietnam" for sms_type, start, end in gaps]
     lines += [f"differs: {one_window}" for one_window in differing]
@@ -283,11 +283,11 @@ def _show(found: list[TypeCoverage], differing: list[WindowDifference], compared
         if one.not_available
     ]
     for line in lines[:_MOST_SHOWN]:
-        echo(line, fg="yellow")
+        say(line, fg="yellow")
     if len(lines) > _MOST_SHOWN:
-        echo(f"and {len(lines) - _MOST_SHOWN:,} more; --json shows all")
+        say(f"and {len(lines) - _MOST_SHOWN:,} more; --json shows all")
     if compared is not None:
-        echo(f"{compared:,} windows counted at the gateway, {len(differing):,} of them differ")
+        say(f"{compared:,} windows counted at the gateway, {len(differing):,} of them differ")
 
 
 def _fewer(one: WindowDifference) -> str:

@@ -1,0 +1,163 @@
+"""
+The language of what `esms` tells people: English, or Vietnamese by a catalogue of its messages.
+
+What the package says is English, with values in it; the catalogue has the same sentences with `{names}` for the values.
+So commands and errors know nothing of languages, a message that the catalogue lacks stays English, and JSON, CSV and
+logs never change.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+LANGUAGES = ("en", "vi")
+# Values that are words of this package themselves, and are translated too. All others are a user's own.
+WORDS_IN_WORDS = frozenset({"reason", "hint", "advice", "counts", "rest", "state", "run", "problem"})
+_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
+_OPTION = "--language"
+_PLACE = re.compile(r"\{(\w+)\}")
+_NUMBER = r"-?[\d.,]*\d"
+_VIETNAMESE_LETTER = re.compile("[ăâđêôơưà-ỹ]", re.IGNORECASE)
+_chosen = "en"
+
+
+def choose_language(language: str | None) -> None:
+    """Take the one that was asked for; without one that of the locale."""
+    global _chosen
+    if language is None:
+        told = next((os.environ[name] for name in _VARIABLES if os.environ.get(name)), "")
+        language = "vi" if re.match(r"vi([_.@-]|$)", told) else "en"
+    _chosen = language
+
+
+def in_vietnamese() -> bool:
+    return _chosen == "vi"
+
+
+def language_first(group: click.Group, context: click.Context, arguments: list[str]) -> list[str]:
+    """
+    The arguments with `--language` in front, where it stands behind a command that has no such option of its own. It is
+    chosen at once: what is wrong with the others is told in it.
+    """
+    told = os.environ.get("ESMS_LANGUAGE")
+    for place, argument in enumerate(arguments):
+        name, given, value = argument.partition("=")
+        if name != _OPTION or (not given and place + 1 == len(arguments)):
+            continue
+        value = value if given else arguments[place + 1]
+        if not _is_own(group, context, arguments[:place]):
+            arguments = [f"{_OPTION}={value}", *arguments[:place], *arguments[place + (1 if given else 2) :]]
+        told = value
+        break
+    choose_language(told if told in LANGUAGES else None)
+    return arguments
+
+
+def _is_own(group: click.Group, context: click.Context, before: list[str]) -> bool:
+    command: click.Command | None = group
+    for word in before:
+        if isinstance(command, click.Group) and not word.startswith("-"):
+            command = command.get_command(context, word)
+    return command is not group and command is not None and any(_OPTION in one.opts for one in command.params)
+
+
+def _remember(_: click.Context, __: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        choose_language(value)
+
+
+language_option = click.option(
+    _OPTION,
+    type=click.Choice(LANGUAGES),
+    envvar="ESMS_LANGUAGE",
+    expose_value=False,
+    is_eager=True,
+    callback=_remember,
+    help="Of messages to people, before or behind the command; default: the locale. JSON has none.",
+)
+
+
+def tr(text: str) -> str:
+    """The text in the chosen language; each of its lines for itself. What is not in the catalogue stays as it is."""
+    if not in_vietnamese():
+        return text
+    return "\n".join(_line(line) for line in text.split("\n"))
+
+
+def _line(line: str) -> str:
+    body = line.strip()
+    found = _found(body) if body else None
+    return line if found is None else line.replace(body, found, 1)
+
+
+def _found(text: str) -> str | None:
+    exact, patterns = _catalogue()
+    if text in exact:
+        return exact[text]
+    for pattern, template in patterns:
+        if match := pattern.fullmatch(text):
+            return template.format_map(_values(match.groupdict()))
+    return _found_in_both(text) or _found_in_parts(text)
+
+
+def _values(values: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        name: (_found(value.strip()) or value) if name.rstrip("0123456789") in WORDS_IN_WORDS else value
+        for name, value in values.items()
+    }
+
+
+def _found_in_both(text: str) -> str | None:
+    """The rules of the guard and the gateway's codes say what they say in both languages."""
+    _, bar, vietnamese = text.partition(" / ")
+    return vietnamese if bar and _VIETNAMESE_LETTER.search(vietnamese) else None
+
+
+def _found_in_parts(text: str) -> str | None:
+    """Counts that stand in a row, and sentences behind each other; all of them, or none."""
+    for between, separator in ((r"; ", "; "), (r"(?<=[.?!]) ", " "), (r", ", ", ")):
+        parts = re.split(between, text)
+        if len(parts) > 1 and None not in (found := [_found(part) for part in parts]):
+            return separator.join(map(str, found))
+    if match := re.fullmatch(r"(.+?) \((.+)\)", text):
+        before, inside = _found(match[1]), _found(match[2])
+        if before is not None and inside is not None:
+            return f"{before} ({inside})"
+    return text if re.fullmatch(_NUMBER, text) else None
+
+
+@functools.cache
+def _catalogue() -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]:
+    """Whole texts, and those with values: the one that says most itself is tried first."""
+    from esms_connectors.cli.vietnamese import VIETNAMESE
+
+    exact = {english: vietnamese for english, vietnamese in VIETNAMESE.items() if not _PLACE.search(english)}
+    rest = [english for english in VIETNAMESE if english not in exact]
+    rest.sort(key=lambda english: len(_PLACE.sub("", english)), reverse=True)
+    return exact, [(_pattern(english), VIETNAMESE[english]) for english in rest]
+
+
+def _pattern(english: str) -> re.Pattern[str]:
+    """`{n}`, `{n2}` stand for numbers, other names for anything, and for nothing."""
+    parts = _PLACE.split(english)
+    made = [re.escape(parts[0])]
+    for name, literal in zip(parts[1::2], parts[2::2], strict=True):
+        values = _NUMBER if re.fullmatch(r"n\d?", name) else ".*?"
+        made += [f"(?P<{name}>{values})", re.escape(literal)]
+    return re.compile("".join(made), re.DOTALL)
+
+
+def error_kind(error: BaseException) -> str:
+    """What kind of error it is, in the chosen language; empty in English, where messages say it themselves."""
+    if not in_vietnamese():
+        return ""
+    from esms_connectors.cli.vietnamese import ERROR_KINDS
+
+    names = [kind.__name__ for kind in type(error).__mro__]
+    return next((ERROR_KINDS[name] for name in names if name in ERROR_KINDS), "")

@@ -1,0 +1,13 @@
+"""What `esms` says, English -> Vietnamese; `{names}` are values, see `cli/language.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from esms_connectors.cli.vietnamese.errors import ERRORS
+from esms_connectors.cli.vietnamese.kinds import ERROR_KINDS as ERROR_KINDS
+from esms_connectors.cli.vietnamese.output import OUTPUT
+from esms_connectors.cli.vietnamese.usage import USAGE
+
+VIETNAMESE: Mapping[str, str] = MappingProxyType({**OUTPUT, **ERRORS, **USAGE})
