@@ -88,8 +88,8 @@ def _print(console: Console, result: DemoResult) -> None:
     console.print(table)
     console.print()
     rejects = Table("line", "field", "why", title=tr("Rejected rows"), title_justify="left", box=None, pad_edge=False)
-    for row in result.report.first_rejects[:_SHOWN_REJECTS]:
-        rejects.add_row(str(row.line), row.column, row.text)
+    for reject in result.report.first_rejects[:_SHOWN_REJECTS]:
+        rejects.add_row(str(reject.line), reject.column, reject.text)
     if result.report.rejected > _SHOWN_REJECTS:
         rejects.add_row("…", "", f"{result.report.rejected - _SHOWN_REJECTS} more in {result.rejects_file}")
     console.print(rejects)

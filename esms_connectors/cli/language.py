@@ -24,6 +24,8 @@ _OPTION = "--language"
 _PLACE = re.compile(r"\{(\w+)\}")
 _NUMBER = r"-?[\d.,]*\d"
 _VIETNAMESE_LETTER = re.compile("[ăâđêôơưà-ỹ]", re.IGNORECASE)
+# Counts in a row, sentences behind each other; not within parentheses.
+_BETWEEN = (("; (?![^()]*\\))", "; "), ("(?<=[.?!]) ", " "), (", (?![^()]*\\))", ", "))
 _chosen = "en"
 
 
@@ -100,6 +102,8 @@ def _found(text: str) -> str | None:
     exact, patterns = _catalogue()
     if text in exact:
         return exact[text]
+    if "; " in text and (found := _found_in_row(text, *_BETWEEN[0])) is not None:
+        return found
     for pattern, template in patterns:
         if match := pattern.fullmatch(text):
             return template.format_map(_values(match.groupdict()))
@@ -121,10 +125,9 @@ def _found_in_both(text: str) -> str | None:
 
 def _found_in_parts(text: str) -> str | None:
     """Counts that stand in a row, and sentences behind each other; all of them, or none."""
-    for between, separator in ((r"; ", "; "), (r"(?<=[.?!]) ", " "), (r", ", ", ")):
-        parts = re.split(between, text)
-        if len(parts) > 1 and None not in (found := [_found(part) for part in parts]):
-            return separator.join(map(str, found))
+    for between, separator in _BETWEEN:
+        if (row := _found_in_row(text, between, separator)) is not None:
+            return row
     if match := re.fullmatch(r"(.+?) \((.+)\)", text):
         before, inside = _found(match[1]), _found(match[2])
         if before is not None and inside is not None:
@@ -132,14 +135,21 @@ def _found_in_parts(text: str) -> str | None:
     return text if re.fullmatch(_NUMBER, text) else None
 
 
+def _found_in_row(text: str, between: str, separator: str) -> str | None:
+    parts = re.split(between, text)
+    if len(parts) > 1 and None not in (found := [_found(part) for part in parts]):
+        return separator.join(map(str, found))
+    return None
+
+
 @functools.cache
 def _catalogue() -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]:
-    """Whole texts, and those with values: the one that says most itself is tried first."""
+    """Whole texts, and those with values: those that begin with words first, then by how much they say themselves."""
     from esms_connectors.cli.vietnamese import VIETNAMESE
 
     exact = {english: vietnamese for english, vietnamese in VIETNAMESE.items() if not _PLACE.search(english)}
     rest = [english for english in VIETNAMESE if english not in exact]
-    rest.sort(key=lambda english: len(_PLACE.sub("", english)), reverse=True)
+    rest.sort(key=lambda english: (english.startswith("{"), -len(_PLACE.sub("", english))))
     return exact, [(_pattern(english), VIETNAMESE[english]) for english in rest]
 
 

@@ -40,5 +40,5 @@ USAGE = {
     "Directory {filename} does not exist.": "Không có thư mục {filename}.",
     "Directory {filename} is a file.": "{filename} là tệp, không phải thư mục.",
     "Path {filename} does not exist.": "Không có đường dẫn {filename}.",
-    "{name} {filename} is not readable.": "Không đọc được {filename}.",
+    "File {filename} is not readable.": "Không đọc được tệp {filename}.",
 }

@@ -1,0 +1,182 @@
+"""Messages in Vietnamese: the catalogue is whole, says what the package says, and machines see nothing of it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from documentation.reader import write_customers
+from running import NOON, Run
+
+from esms_connectors.cli import language
+from esms_connectors.cli.language import WORDS_IN_WORDS, choose_language, tr
+from esms_connectors.cli.vietnamese import ERROR_KINDS, VIETNAMESE
+from esms_connectors.cli.vietnamese.usage import USAGE
+from esms_connectors.gateway import errors
+
+PACKAGE = Path(errors.__file__).parents[1]
+PLACE = re.compile(r"\{(\w+)\}")
+# Terms that are the same in both languages, or no words at all.
+ALIKE = {"request id  {id}", "Request id: {id}", "{n}. {channel}: {counts}", "{n} {column}: {reason}"}
+ALIKE |= {"ESMS_API_KEY and ESMS_SECRET_KEY"}
+PLAIN = {"wrong"}  # "sai" has no diacritics
+ZNS = ["--template", "267247", "--oa", "4097311281936189049", "--params", "customer_name,service,code,date"]
+
+
+@pytest.fixture(autouse=True)
+def english_again() -> Iterator[None]:
+    yield
+    choose_language("en")
+
+
+def test_each_message_has_both_languages_and_the_same_values() -> None:
+    """Only English words that a message has in both languages may be left out."""
+    for english, vietnamese in VIETNAMESE.items():
+        wanted = set(PLACE.findall(english)) - {"english"}
+        assert set(PLACE.findall(vietnamese)) == wanted, english
+        assert vietnamese != english or english in ALIKE, english
+        assert re.search("[à-ỹăâđêôơư]", vietnamese.casefold()) or english in ALIKE | PLAIN, english
+
+
+def said_in_source() -> str:
+    """All texts and names of the package."""
+    texts = []
+    for file in PACKAGE.rglob("*.py"):
+        if "vietnamese" not in file.parts:
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    texts.append(node.value)
+                elif isinstance(node, ast.Name | ast.arg | ast.keyword):
+                    texts.append((node.id if isinstance(node, ast.Name) else node.arg) or "")
+    return "\n".join([*texts, *(one.replace("_", " ") for one in texts if "_" in one)])
+
+
+def test_the_catalogue_has_only_what_the_package_says() -> None:
+    """A message that was reworded must not lose its translation unnoticed. (What click says is its own.)"""
+    said = said_in_source()
+
+    def is_said(words: str) -> bool:
+        """Whole, or put together from two parts; names with `_` are shown with blanks."""
+        blanks = [match.start() for match in re.finditer(" ", words)]
+        parts = [(words,), *((words[:place], words[place + 1 :]) for place in blanks)]
+        return any(all(part in said for part in one) for one in parts)
+
+    for english in VIETNAMESE:
+        if english not in USAGE and english not in ALIKE:
+            for part in filter(None, re.split(r"\{\w+\}|[.,;:!()'\"]\s|[.,;:()'\"]+$|^[('\"]", english)):
+                wanted = part.strip(" ,;:().'\"")
+                assert is_said(wanted), f"{english!r}: nobody says {wanted!r}"
+
+
+@pytest.mark.parametrize("english", [one for one in VIETNAMESE if PLACE.search(one)])
+def test_a_message_is_found_by_what_it_says(english: str) -> None:
+    """And no other one is taken for it."""
+    choose_language("vi")
+    names = set(PLACE.findall(english))
+    values = {
+        name: str(number) if re.fullmatch(r"n\d?", name) else f"X{number}" for number, name in enumerate(names, 7)
+    }
+    assert tr(english.format(**values)) == VIETNAMESE[english].format(**values)
+
+
+def test_values_of_a_user_are_not_translated() -> None:
+    choose_language("vi")
+    assert tr("The ledger knows no run 'rejected'.") == "Sổ gửi tin không có chiến dịch 'rejected'."
+    assert tr("There is no example 'balance'. `esms examples` lists them.").startswith("Không có ví dụ 'balance'.")
+    assert "run_key" not in WORDS_IN_WORDS
+    assert tr("A sentence that nobody has translated.") == "A sentence that nobody has translated."
+
+
+def test_each_kind_of_error_that_stands_there_is_one() -> None:
+    defined = {
+        node.name
+        for file in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    }
+    assert set(ERROR_KINDS) <= defined
+
+
+@pytest.mark.parametrize(
+    ("variables", "vietnamese"),
+    [
+        ({"LANG": "vi_VN.UTF-8"}, True),
+        ({"LC_ALL": "C", "LANG": "vi_VN.UTF-8"}, False),
+        ({"LC_MESSAGES": "vi", "LANG": "en_US.UTF-8"}, True),
+        ({"LANG": "en_US.UTF-8"}, False),
+        ({}, False),
+    ],
+)
+def test_without_an_option_the_locale_counts(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], vietnamese: bool
+) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    choose_language(None)
+    assert language.in_vietnamese() is vietnamese
+
+
+def test_plan_send_and_mistakes_are_told_in_vietnamese(run: Run, tmp_path: Path) -> None:
+    """By the option on either side of the command, or the variable."""
+    write_customers(tmp_path / "customers.csv", NOON)
+    campaign = ["send-zns", str(tmp_path / "customers.csv"), *ZNS, "--run-key", "thu-nghiem"]
+    plan = run("--language", "vi", *campaign, "--plan").stdout
+    assert re.search(r"sẽ gửi +60 +trong 1 lần gọi", plan)
+    assert plan.endswith("Chưa gửi tin nào.\n")
+
+    refused = run(*campaign, "--language=vi")
+    assert refused.returncode == 2
+    assert "esms: Dữ liệu đầu vào sai: 1 trên 61 dòng không gửi được (1 phone: chỉ có 2 chữ số)" in refused.stderr
+
+    sent = run(*campaign, "--rejects", str(tmp_path / "rejects.csv"), "--at-least", "0.9", ESMS_LANGUAGE="vi")
+    assert sent.stdout.startswith("60 đã tiếp nhận, 1 dòng không gửi được\n  chiến dịch  ")
+    again = run(*campaign, "--rejects", str(tmp_path / "again.csv"), "--at-least", "0.9", "--language", "vi")
+    assert again.stdout.startswith("60 đã tiếp nhận (0 lần này, 60 trước đó), 1 dòng không gửi được\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["send-sms", "--nope", "--language", "vi"], "Lỗi: Không có tùy chọn '--nope'"),
+        (["--language", "vi", "nope"], "Lỗi: Không có lệnh 'nope'"),
+        (["--language", "vi", "send-sms"], "Lỗi: Thiếu tùy chọn '--to'."),
+        (["--language", "vi", "wait", "x", "--final", "2"], "Lỗi: Giá trị sai cho '--final': 2.0 nằm ngoài khoảng"),
+        (["ledger", "show", "x", "--language", "vi"], "esms: Dữ liệu đầu vào sai: Sổ gửi tin không có chiến dịch 'x'."),
+        (["explain", "7", "--language", "vi"], "Bảng mã của eSMS không có 7."),
+    ],
+)
+def test_usage_errors_are_told_in_vietnamese(run: Run, arguments: list[str], words: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["balance"],
+        ["check"],
+        ["explain", "103"],
+        ["ledger", "show", "nothing-there"],
+        ["send-sms", "--to", "12", "--brandname", "B", "--text", "x"],
+        ["send-sms", "--nope"],
+    ],
+)
+def test_json_is_the_same_in_each_language(run: Run, arguments: list[str]) -> None:
+    told = [run(*arguments, "--json", ESMS_LANGUAGE=one).stdout for one in ("en", "vi")]
+    assert json.loads(told[0])
+    # The clock goes on between the two.
+    assert len({re.sub(r"\d+ s (ahead of|behind)", "", one) for one in told}) == 1
+
+
+def test_a_channel_keeps_a_language_of_its_own(run: Run) -> None:
+    """`--language` of a voice call is that of the voice, and English messages stay English."""
+    done = run("send", "voice", "--language", "XX", "customers.csv")
+    assert done.returncode == 2
+    assert "Error:" in done.stderr
