@@ -6,7 +6,6 @@ import gc
 import os
 import re
 import signal
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +13,7 @@ import hypothesis_profiles  # noqa: F401 - chosen before any test is read
 import pendulum
 import pytest
 from esms_processes import Esms
-from in_turn import ALL, check_day, is_due
+from in_turn import ALL, Turns, check_day
 from postgres_server import PostgresServer
 
 from esms_connectors import Credentials, EsmsClient, RetryPolicy, Timeouts
@@ -75,11 +74,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    day = config.getoption("day")
-    met: Counter[str] = Counter()
+    turns = Turns(config.getoption("day"))
     wanted, others = [], []
     for item in items:
-        (wanted if _is_wanted(item, config) and _is_due(item, day, met) else others).append(item)
+        (wanted if _is_wanted(item, config) and turns.takes(item) else others).append(item)
     config.hook.pytest_deselected(items=others)
     items[:] = wanted
 
@@ -92,17 +90,6 @@ def pytest_collection_finish() -> None:
 
 def pytest_unconfigure() -> None:
     gc.unfreeze()  # or extensions would tell of leaks
-
-
-def _is_due(item: pytest.Item, day: str, met: Counter[str]) -> bool:
-    marker = item.get_closest_marker("in_turn")
-    if marker is None:
-        return True
-    test = item.nodeid.split("[")[0]
-    if "file" in marker.args:
-        return is_due(test.split("::")[0], 0, day)
-    met[test] += 1
-    return is_due(test, met[test] - 1, day)
 
 
 def _is_wanted(item: pytest.Item, config: pytest.Config) -> bool:

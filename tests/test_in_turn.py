@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from in_turn import ALL, DAYS, check_day, is_due
+from in_turn import ALL, DAYS, Turns, check_day, is_due
 
 WEEK = [str(day) for day in range(1, DAYS + 1)]
 
@@ -23,3 +23,33 @@ def test_a_test_with_many_cells_runs_every_day() -> None:
 def test_what_is_no_day_is_said(day: str) -> None:
     with pytest.raises(ValueError, match=r"1 \(Monday\) to 7, or all"):
         check_day(day)
+
+
+class Item:
+    """As much of pytest's as is asked for."""
+
+    def __init__(self, nodeid: str, *markers: pytest.MarkDecorator) -> None:
+        self.nodeid = nodeid
+        self._markers = {marker.name: marker.mark for marker in markers}
+
+    def get_closest_marker(self, name: str) -> pytest.Mark | None:
+        return self._markers.get(name)
+
+
+def taken(items: list[Item], day: str) -> list[str]:
+    turns = Turns(day)
+    return [item.nodeid for item in items if turns.takes(item)]
+
+
+def test_the_cells_of_a_marked_test_take_turns_and_others_run_each_day() -> None:
+    cells = [Item(f"test_a.py::test_cells[{cell}]", pytest.mark.in_turn) for cell in range(DAYS)]
+    other = Item("test_b.py::test_quick")
+    days = [taken([*cells, other], day) for day in WEEK]
+    assert all(names[1:] == [other.nodeid] for names in days), days
+    assert {names[0] for names in days} == {item.nodeid for item in cells}
+    assert len(taken([*cells, other], ALL)) == len(cells) + 1
+
+
+def test_a_file_of_servers_runs_as_a_whole_on_one_day() -> None:
+    items = [Item(f"test_a.py::test_{name}", pytest.mark.in_turn("file")) for name in "xyz"]
+    assert sorted(len(taken(items, day)) for day in WEEK) == [0] * (DAYS - 1) + [len(items)]
