@@ -33,6 +33,7 @@ def world(gateway: Emulator, server: EmulatorServer, tmp_path: Path, monkeypatch
     return found
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_airflow(case: Case, world: World, connect: Callable[..., None], runs: Runs) -> None:
     """Tasks do what the table says."""
@@ -105,6 +106,7 @@ def test_chains_by_airflow(case: ChainCase, world: World, connect: Callable[...,
     check_chain(case, world, operator)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("case", LISTS, ids=[case.name for case in LISTS])
 def test_lists_by_airflow(case: ListCase, world: World, connect: Callable[..., None], runs: Runs) -> None:
     """The arguments of the core, under the same names."""

@@ -176,6 +176,7 @@ def test_a_share_is_enough_where_it_is_asked_for(
     assert len(found["failed_ids"]) == found["failed"] <= 100
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("progress", [Progress(never_final_share=1.0, failed_share=0.0, rejected_share=0.0)])
 @pytest.mark.parametrize("mode", ["poke", "deferrable"])
 def test_the_deadline_is_a_sensor_timeout(
@@ -195,6 +196,7 @@ def test_the_deadline_is_a_sensor_timeout(
             operator.execute_complete(runs.context(), fired(trigger))
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("mode", ["poke", "reschedule", "deferrable"])
 @pytest.mark.parametrize("progress", [Progress(failed_share=1.0, rejected_share=0.0)])
 @pytest.mark.parametrize("why", ["deadline over", "too few delivered"])
@@ -214,6 +216,7 @@ def test_soft_fail_skips_at_the_first_look(
         runs(sensor(sent=result, **arguments, **how, **{switch: True}))
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("mode", ["poke", "deferrable"])
 @pytest.mark.parametrize(("fault", "kind"), [(code("101"), "101"), (http_status(503), "503")])
 def test_soft_fail_hides_no_failure_of_the_look(
@@ -257,6 +260,7 @@ def test_in_reschedule_mode_failures_are_counted_across_processes(
     assert look() is AirflowRescheduleException
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("progress", [Progress(never_final_share=1.0, failed_share=0.0, rejected_share=0.0)])
 def test_soft_fail_skips_deferred_too(sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs) -> None:
     """Airflow turns only its own exceptions into a skip."""

@@ -89,6 +89,7 @@ def test_each_settled_span_fires_once(gateway: Emulator, hour: pendulum.DateTime
     assert "0901" not in json.dumps(found)
 
 
+@pytest.mark.in_turn
 def test_a_restarted_triggerer_goes_on_behind_the_last_event(gateway: Emulator, hour: pendulum.DateTime) -> None:
     """The cursor stands with the asset."""
     store = AssetStore()
@@ -99,6 +100,7 @@ def test_a_restarted_triggerer_goes_on_behind_the_last_event(gateway: Emulator, 
     assert events(watching(store, hour)) == []
 
 
+@pytest.mark.in_turn
 def test_an_event_that_the_triggerer_lost_comes_again(
     gateway: Emulator, hour: pendulum.DateTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +112,7 @@ def test_an_event_that_the_triggerer_lost_comes_again(
     assert len(events(watching(store, hour), 1)) == 1
 
 
+@pytest.mark.in_turn
 def test_a_span_waits_for_its_last_message(gateway: Emulator, hour: pendulum.DateTime) -> None:
     """And what comes after it waits too, so that events come in order."""
     store = AssetStore()
@@ -143,6 +146,7 @@ def test_an_outage_ends_no_watch(gateway: Emulator, hour: pendulum.DateTime) -> 
     assert len(events(watching(AssetStore(), hour), 1)) == 1
 
 
+@pytest.mark.in_turn
 def test_without_a_store_it_begins_anew(gateway: Emulator, hour: pendulum.DateTime) -> None:
     """As before Airflow 3.3: at least once."""
     arrive(gateway, hour.add(minutes=3), 4)

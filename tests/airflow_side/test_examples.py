@@ -42,6 +42,7 @@ def dagbag(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, obje
     return dict(json.loads(line.removeprefix("RESULT")))
 
 
+@pytest.mark.in_turn
 def test_airflow_reads_and_stores_them_without_a_word(dagbag: dict[str, dict[str, object]]) -> None:
     """No import error, no warning, and each can be serialized."""
     assert dagbag["errors"] == {}

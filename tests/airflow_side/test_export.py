@@ -90,6 +90,7 @@ def test_words_go_by_the_time_that_the_run_was_due(
     assert told["rows"] == sent.count(14) > 700 / 2
 
 
+@pytest.mark.in_turn
 def test_it_loads_into_postgresql_by_connection(
     export: Callable[..., Any], postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +101,7 @@ def test_it_loads_into_postgresql_by_connection(
     assert database.rows("SELECT count(*) FROM esms_sent_messages") == [(700,)]
 
 
+@pytest.mark.in_turn
 def test_it_loads_into_duckdb_by_connection(
     export: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,6 +189,7 @@ def test_a_backfill_reads_no_other_days_again(
     assert export(warehouse=address)["follow_up"]["windows"] > 0
 
 
+@pytest.mark.in_turn
 def test_an_outage_is_worth_another_try(export: Callable[..., Any], gateway: Emulator, tmp_path: Path) -> None:
     """And the next try goes on."""
     gateway.faults.add("get_sms_sent_data", http_status(503))

@@ -188,6 +188,7 @@ def test_killed_in_a_step_and_tried_again(
     )
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("by", ["sent", "run_key"])
 def test_the_sensor_waits_for_people(
     task: Callable[..., Any], ledger_url: str, gateway: Emulator, runs: Runs, by: str

@@ -58,6 +58,7 @@ def zns_by_rows(rows: Any) -> Any:
     return ZnsBulkOperator.partial(task_id="send", template_params=COLUMNS).expand(source=rows)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("make", "rows", "new"),
     [
@@ -101,6 +102,7 @@ def test_two_messages_to_one_person_are_told_apart_by_a_key_from_the_data(gatewa
 HOSTILE = ["Xin chao {{ conn.esms_default.password }}", "50% {{ 7*7 }}", "{% khong dong"]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("native", [False, True])
 def test_texts_that_come_from_data_are_sent_as_they_are(gateway: Emulator, native: bool) -> None:
     """Of what a task pushed nothing is a template: not by `expand`, not by `expand_kwargs`."""

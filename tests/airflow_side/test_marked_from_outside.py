@@ -80,6 +80,7 @@ def sms() -> Any:
     return SendSmsOperator(task_id="send", phones=[row["phone"] for row in people(FEWER)], text="Don hang da giao")
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("signals", [1, 3])
 @pytest.mark.parametrize(
     ("make", "function", "count"), [(zns, "send_zns_bulk", ROWS), (sms, "send_customer_care_sms", FEWER)]

@@ -26,6 +26,7 @@ def native(make: Callable[..., Any], **arguments: Any) -> Any:
         return make(task_id="send", **arguments)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("text", ["123456", "012345", "1_000", "1e5", "0x1F", "[1, 2]", "True", "{'a': 1}"])
 def test_a_text_is_sent_as_it_is_written(gateway: Emulator, runs: Runs, text: str) -> None:
     """A one-time code, for one; Python would make another number of it, or none."""

@@ -172,6 +172,7 @@ def test_a_dag_s_own_callback_needs_no_task(
     assert event_of({"dag": dag, "run_id": "scheduled__1", "reason": "success"}).what == "success"
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("spelling", [*SPELLINGS, ["0901000001", "+84 901 000 002"]])
 @pytest.mark.parametrize("where", ["argument", "connection", "template"])
 def test_phones_may_be_spelt_in_any_way(

@@ -49,6 +49,7 @@ def measured() -> dict[str, list[tuple[float, list[str]]]]:
     return found
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("name", MODULES)
 def test_importing_a_module_is_cheap(measured: dict[str, list[tuple[float, list[str]]]], name: str) -> None:
     """At most twice the measure and 20 modules over airflow.sdk; the best of several, because machines are busy."""

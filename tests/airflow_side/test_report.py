@@ -130,6 +130,7 @@ def test_it_puts_the_report_on_object_storage_by_a_connection(
     assert f"{where}/2024-05-15.html" in body.get_content()
 
 
+@pytest.mark.in_turn
 def test_the_ledger_of_the_connection_says_what_was_planned(
     warehouse: str, connect: Callable[..., None], runs: Runs, tmp_path: Path, ledger_url: str
 ) -> None:

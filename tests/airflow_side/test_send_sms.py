@@ -103,6 +103,7 @@ def test_a_refusal_of_the_account_is_sent_again_under_another_id(send: Callable[
     assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("refusal", ["103", "99"])
 def test_a_refusal_with_a_message_id_settles_nothing(send: Callable[..., Any], gateway: Emulator, refusal: str) -> None:
     """The id beside the code may be that of a message: it is looked up, and nobody gets two."""

@@ -84,6 +84,7 @@ def test_the_channels_are_those_of_the_core() -> None:
     assert tuple(CHANNELS) == campaigns.CHANNELS
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("channel", "given"),
     [

@@ -323,6 +323,7 @@ def test_the_rows_that_cannot_be_sent_go_to_an_object_store(
     assert not [one for one in tmp_path.iterdir() if ":" in one.name]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("on_empty", "run_type", "skips"),
     [

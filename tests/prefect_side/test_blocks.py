@@ -197,6 +197,7 @@ def test_a_block_is_checked(credentials: EsmsCredentials, gateway: Emulator) -> 
     assert gateway.message_count == 0
 
 
+@pytest.mark.in_turn
 def test_the_network_of_a_block_reaches_the_client(prefect_server: str, tmp_path: Path) -> None:
     """Proxy, CA bundle and timeouts; what cannot be used is told when it is saved, and the proxy's password nowhere."""
     keys = {"account": "a", "api_key": "k" * 9, "secret_key": "s" * 9}
@@ -260,6 +261,7 @@ def test_a_block_that_does_not_fit_is_one_line(prefect_server: str) -> None:
     assert "plain word" not in str(error.value)
 
 
+@pytest.mark.in_turn
 def test_blocks_of_the_collection_can_be_used_in_a_flow_and_its_threads(credentials: EsmsCredentials) -> None:
     """As a parameter of a flow and of a task, by name and as the block itself."""
 

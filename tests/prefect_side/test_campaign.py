@@ -88,6 +88,7 @@ def test_running_it_again_costs_no_call(gateway: Emulator, make_campaign: Callab
     assert gateway.call_count("send_zns_bulk") == 3
 
 
+@pytest.mark.in_turn
 def test_a_result_counts_its_own_rows_apart_from_those_of_the_run(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], customers: Callable[[int], Path]
 ) -> None:
@@ -105,6 +106,7 @@ def test_a_result_counts_its_own_rows_apart_from_those_of_the_run(
     assert [(one["run"]["accepted"], one["run"]["rejected"]) for one in told] == [(299, 1), (499, 1), (499, 1)]
 
 
+@pytest.mark.in_turn
 def test_a_sandbox_sends_nothing(
     gateway: Emulator, credentials: EsmsCredentials, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
@@ -122,6 +124,7 @@ def test_a_sandbox_sends_nothing(
     everybody_once(gateway, 3)
 
 
+@pytest.mark.in_turn
 def test_many_chunks_make_no_more_tasks_than_prefect_bears(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +170,7 @@ def test_nothing_that_is_kept_holds_a_secret_or_a_phone(
     assert phone_of(7) not in caplog.text
 
 
+@pytest.mark.in_turn
 def test_a_flow_of_ones_own(gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]) -> None:
     """The tasks without the flow: plan, read, submit."""
     campaign = make_campaign(700)
@@ -181,6 +185,7 @@ def test_a_flow_of_ones_own(gateway: Emulator, make_campaign: Callable[..., ZnsC
     everybody_once(gateway, 700)
 
 
+@pytest.mark.in_turn
 def test_a_plan_that_is_refused_has_no_shards(gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]) -> None:
     """Whoever plans and sends by tasks of their own cannot pass over what the flow refuses."""
     campaign = make_campaign(3)
@@ -198,6 +203,7 @@ def on_day(campaign: ZnsCampaign, day: str) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.in_turn
 def test_a_campaign_of_every_evening(
     gateway: Emulator, books: Ledger, make_campaign: Callable[..., ZnsCampaign], customers: Callable[[int], Path]
 ) -> None:
@@ -232,6 +238,7 @@ def test_a_time_of_sending_that_cannot_be_is_refused_where_the_campaign_is_made(
         ZnsCampaign(run_key="evening", source="a.csv", template_id="1", send_at=send_at)  # type: ignore[arg-type]
 
 
+@pytest.mark.in_turn
 def test_a_time_of_sending_in_words_is_the_same_in_all_shards_and_tries(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
@@ -255,6 +262,7 @@ def test_paths_are_absolute_where_a_campaign_is_stored(tmp_path: Path, monkeypat
     assert url == "s3://bucket/customers.csv"
 
 
+@pytest.mark.in_turn
 def test_a_relative_path_that_is_not_there_says_where_it_was_looked_for(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -366,6 +374,7 @@ def test_no_money_stops_the_run_and_the_next_one_goes_on(
     everybody_once(gateway, 2500)
 
 
+@pytest.mark.in_turn
 def test_a_gateway_that_is_down_is_not_asked_for_every_shard(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
@@ -406,6 +415,7 @@ def test_a_task_that_dies_each_time_leaves_the_run_incomplete(
     everybody_once(gateway, 250)
 
 
+@pytest.mark.in_turn
 def test_released_rows_go_out_again_although_there_is_a_receipt(
     gateway: Emulator, books: Ledger, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
@@ -419,6 +429,7 @@ def test_released_rows_go_out_again_although_there_is_a_receipt(
     assert sorted(gateway.deliveries_by_phone().values()) == [1] * 599 + [2]
 
 
+@pytest.mark.in_turn
 def test_receipts_protect_where_the_ledger_was_lost(
     gateway: Emulator,
     ledger_block: EsmsLedger,

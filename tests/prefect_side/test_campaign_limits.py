@@ -58,6 +58,7 @@ def test_a_person_approves_the_plan_first(
     assert Approval.model_fields["approve"].default is False
 
 
+@pytest.mark.in_turn
 def test_nobody_answers_in_time(gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]) -> None:
     """The run fails in one line, and nothing was sent."""
     with pytest.raises(ApprovalTimeoutError, match="within 1 s; nothing was sent") as error:
@@ -80,6 +81,7 @@ def test_a_rate_limit_is_shared_through_the_server(
     everybody_once(gateway, 500)
 
 
+@pytest.mark.in_turn
 def test_a_rate_limit_that_is_not_there_stops_the_run(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
@@ -89,6 +91,7 @@ def test_a_rate_limit_that_is_not_there_stops_the_run(
     assert gateway.message_count == 0
 
 
+@pytest.mark.in_turn
 def test_a_run_key_with_other_content_is_refused(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], customers: Callable[[int], Path]
 ) -> None:
@@ -103,6 +106,7 @@ def test_a_run_key_with_other_content_is_refused(
     everybody_once(gateway, 600)
 
 
+@pytest.mark.in_turn
 def test_changed_rows_are_refused_before_anybody_new_is_sent_to(
     gateway: Emulator,
     books: Ledger,
@@ -121,6 +125,7 @@ def test_changed_rows_are_refused_before_anybody_new_is_sent_to(
     assert (run.unsettled, run.accepted, gateway.message_count) == (0, 200, 200)
 
 
+@pytest.mark.in_turn
 def test_the_event_of_a_run_that_was_stopped_does_not_call_it_complete(
     gateway: Emulator,
     make_campaign: Callable[..., ZnsCampaign],
@@ -142,6 +147,7 @@ def test_the_event_of_a_run_that_was_stopped_does_not_call_it_complete(
     assert told == ["true", "false"]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     "settings", [{"chunks_per_shard": 0}, {"chunks_per_shard": -1}, {"shards_at_a_time": 0}, {"approval": "maybe"}]
 )
@@ -154,6 +160,7 @@ def test_settings_that_make_no_sense_are_refused_before_the_first_message(
     assert gateway.message_count == 0
 
 
+@pytest.mark.in_turn
 def test_a_source_that_changes_after_the_plan_is_not_sent(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
@@ -226,6 +233,7 @@ def test_a_campaign_that_makes_no_sense_is_refused_without_quoting_it(fields: di
     assert "0901234567" not in str(error.value)
 
 
+@pytest.mark.in_turn
 def test_wrong_keys_are_one_line(
     gateway: Emulator, credentials: EsmsCredentials, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
@@ -238,6 +246,7 @@ def test_wrong_keys_are_one_line(
     assert DEMO_API_KEY not in str(error.value)
 
 
+@pytest.mark.in_turn
 def test_in_a_container_the_flow_warns_once_of_what_will_be_lost(
     gateway: Emulator,
     make_campaign: Callable[..., ZnsCampaign],

@@ -31,6 +31,7 @@ from esms_connectors.prefect import ZnsCampaign, zns_campaign
 NOBODY = "12,Nobody,Cắt tóc,M,15/05/2024\n"
 
 
+@pytest.mark.in_turn
 def test_changed_rows_are_skipped_by_choice_and_listed(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], customers: Callable[[int], Path], tmp_path: Path
 ) -> None:
@@ -47,6 +48,7 @@ def test_changed_rows_are_skipped_by_choice_and_listed(
     assert "Chị Lan" in listed[1]
 
 
+@pytest.mark.in_turn
 def test_rows_that_cannot_be_sent_count_in_at_least(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], customers: Callable[[int], Path]
 ) -> None:
@@ -67,6 +69,7 @@ def store() -> Iterator[dict[str, Any]]:
     MemoryFileSystem.store.clear()
 
 
+@pytest.mark.in_turn
 def test_source_and_rejects_in_an_object_store(
     gateway: Emulator,
     make_campaign: Callable[..., ZnsCampaign],
@@ -85,6 +88,7 @@ def test_source_and_rejects_in_an_object_store(
     assert NOBODY.strip() in store["/lists/rejects.csv"].getvalue().decode("utf-8-sig")
 
 
+@pytest.mark.in_turn
 def test_on_empty_by_choice(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], customers: Callable[[int], Path]
 ) -> None:
@@ -127,6 +131,7 @@ def _by_automation(deployment_id: uuid.UUID) -> FlowRun:
     return FlowRun.model_validate(answer.json())
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("began", "skips"),
     [(_by_hand, False), (_by_schedule, True), (_by_automation, True)],

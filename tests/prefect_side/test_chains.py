@@ -72,6 +72,7 @@ def test_zns_else_sms_each_once(ordered: Callable[..., ChannelCampaign], gateway
     assert [(step["handed_on"], step["delivered"], step["late"]) for step in report["steps"]] == [(3, 1, 1), (3, 3, 0)]
 
 
+@pytest.mark.in_turn
 def test_the_guard_holds_on_every_channel(ordered: Callable[..., ChannelCampaign], gateway: Emulator) -> None:
     """Rules of the form and of the block are those of the run, and of what follows it."""
     sms = {"channel": "sms", "options": {"text": "Chao"}}
@@ -120,6 +121,7 @@ def test_killed_in_the_fallback_and_run_again(
     assert set(gateway.deliveries_by_phone().values()) == {2}
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("channel", "options", "params"),
     [("sms", {"text": "Chao {customer_name}"}, []), ("zns-name", {"template_id": DEMO_TEMPLATE_ID}, VALUES)],
@@ -148,6 +150,7 @@ def test_a_mistake_is_told_when_the_form_is_filled(
         ordered(**fields)
 
 
+@pytest.mark.in_turn
 def test_a_ladder_tells_one_after_the_other(
     credentials: EsmsCredentials, ledger_block: EsmsLedger, gateway: Emulator
 ) -> None:
@@ -165,6 +168,7 @@ def test_a_ladder_tells_one_after_the_other(
     assert [message.phone for message in gateway.messages()] == ["0901000001", "0901000002"]
 
 
+@pytest.mark.in_turn
 def test_the_example_does_what_its_first_line_says(
     credentials: EsmsCredentials,
     ledger_block: EsmsLedger,

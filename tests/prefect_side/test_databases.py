@@ -80,6 +80,7 @@ def test_recipients_of_a_database_block(
     assert crm not in campaign.model_dump_json()
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     "value",
     [
@@ -124,6 +125,7 @@ def test_two_runs_share_a_ledger_in_postgresql(
         assert ledger.summary(campaign.run_key).accepted == 2000
 
 
+@pytest.mark.in_turn
 def test_a_ledger_in_postgresql_that_is_gone_sends_nothing(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], prefect_server: str
 ) -> None:

@@ -159,6 +159,7 @@ def test_mistyped_addresses_of_the_gateway(told: Told, ledger_block: EsmsLedger)
         told.error_of(partial(send, base_url))
 
 
+@pytest.mark.in_turn
 def test_proxies_and_files_of_certificates(
     told: Told, ledger_block: EsmsLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +185,7 @@ def test_settings_that_other_libraries_refuse(
     assert gateway.message_count == 0
 
 
+@pytest.mark.in_turn
 def test_what_a_run_shows(
     told: Told, make_campaign: Callable[..., ZnsCampaign], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -43,6 +43,7 @@ def test_reads_and_sends_are_made_once(gateway: Emulator, blocks: dict[str, Any]
     assert phone_of(0) not in json.dumps(sent)
 
 
+@pytest.mark.in_turn
 def test_a_call_with_a_key_is_made_once_for_ever(gateway: Emulator, blocks: dict[str, Any]) -> None:
     """In any run, and in async flows too."""
 
@@ -74,6 +75,7 @@ def test_a_mistake_is_told_where_the_flow_is_built(operation: str, arguments: di
     assert words in str(caught.value)
 
 
+@pytest.mark.in_turn
 def test_the_task_of_one_operation(gateway: Emulator, blocks: dict[str, Any]) -> None:
     """Takes the arguments of the operation by name."""
     send = gateway_task("send_customer_care_sms", "phone", "content", "brandname", retries=2)

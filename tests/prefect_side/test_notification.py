@@ -52,6 +52,7 @@ def test_a_number_in_two_spellings_gets_one(
     assert gateway.deliveries_by_phone() == {PHONE: 1, OTHER_PHONE: 1}
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_phones_may_be_spelt_in_any_way(
     gateway: Emulator, make_notification: Callable[..., EsmsNotification], spelling: str
@@ -109,6 +110,7 @@ def test_where_a_loop_runs_it_is_a_coroutine(
     assert sorted(message.content for message in gateway.messages()) == ["Prefect: x", "y", "z"]
 
 
+@pytest.mark.in_turn
 def test_in_flows_it_is_what_the_flow_is(gateway: Emulator, make_notification: Callable[..., EsmsNotification]) -> None:
     """Sync in a sync flow, a coroutine in an async one."""
     block = make_notification()
@@ -126,6 +128,7 @@ def test_in_flows_it_is_what_the_flow_is(gateway: Emulator, make_notification: C
     assert gateway.message_count == 2
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
@@ -188,6 +191,7 @@ def test_a_notification_without_a_text_says_what_it_can(
     assert make_notification(text="{nobody} {body}").message("x") == "{nobody} x"
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
@@ -227,6 +231,7 @@ def test_a_sandbox_says_that_nobody_is_told(
     assert gateway.message_count == 0
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("fields", [{"brandname": None}, {"phones": " , "}, {"phones": "12345"}])
 def test_a_block_that_is_not_filled_in_says_so(
     credentials: EsmsCredentials, make_notification: Callable[..., EsmsNotification], fields: dict[str, object]
@@ -267,6 +272,7 @@ def test_braces_of_a_body_are_no_placeholders(make_notification: Callable[..., E
     assert make_notification().message("only a body") == "only a body"
 
 
+@pytest.mark.in_turn
 def test_the_flow_for_servers_without_the_package(
     gateway: Emulator, make_notification: Callable[..., EsmsNotification]
 ) -> None:

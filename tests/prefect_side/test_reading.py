@@ -82,6 +82,7 @@ def test_a_run_is_waited_for(
     json.dumps(counts)
 
 
+@pytest.mark.in_turn
 def test_an_sms_is_waited_for_by_what_send_sms_returned(
     gateway: Emulator, credentials: EsmsCredentials, ledger_block: EsmsLedger
 ) -> None:
@@ -106,6 +107,7 @@ def test_an_sms_is_waited_for_by_what_send_sms_returned(
     assert asyncio.run(two(message.message_id))["delivered"] == 1  # type: ignore[arg-type]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("progress", [Progress(failed_share=1.0, rejected_share=0.0, report_seconds=(0.1, 0.2))])
 def test_too_few_that_arrive_fail_the_task_and_the_report(
     gateway: Emulator, credentials: EsmsCredentials, ledger_block: EsmsLedger, make_campaign: Callable[..., ZnsCampaign]
@@ -126,6 +128,7 @@ def test_too_few_that_arrive_fail_the_task_and_the_report(
     assert sum(counts.values()) == 30
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("progress", [Progress(never_final_share=1.0, failed_share=0.0, rejected_share=0.0)])
 def test_the_time_to_wait_ends(
     gateway: Emulator, credentials: EsmsCredentials, ledger_block: EsmsLedger, make_campaign: Callable[..., ZnsCampaign]
@@ -140,6 +143,7 @@ def test_the_time_to_wait_ends(
     assert (counts["final"], counts["reached"]) == (0, False)
 
 
+@pytest.mark.in_turn
 def test_nothing_to_wait_for_is_one_line(credentials: EsmsCredentials, ledger_block: EsmsLedger) -> None:
     """An unknown run, and neither of both."""
     blocks = {"credentials": name_of(credentials), "ledger": name_of(ledger_block)}
@@ -204,6 +208,7 @@ async def _load_async(credentials: EsmsCredentials, warehouse: EsmsWarehouse) ->
     return await load()  # type: ignore[no-any-return]
 
 
+@pytest.mark.in_turn
 def test_a_snapshot_of_the_account(gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse) -> None:
     """In a flow and in an async one; an unknown table is told in a line before anything is asked."""
     blocks = {"credentials": name_of(credentials), "warehouse": name_of(warehouse)}
@@ -334,6 +339,7 @@ def test_a_retry_counts_what_its_first_attempt_loaded(
     assert in_table(warehouse, "SELECT count(*) FROM esms_sent_messages") == [(90,)]
 
 
+@pytest.mark.in_turn
 def test_windows_that_cannot_be_loaded_fail_the_export_in_one_line(
     gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse
 ) -> None:
@@ -347,6 +353,7 @@ def test_windows_that_cannot_be_loaded_fail_the_export_in_one_line(
     assert DEMO_API_KEY not in str(error.value)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -366,6 +373,7 @@ def test_a_mistake_is_one_line(
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.in_turn
 def test_a_warehouse_that_cannot_be_opened_is_one_line(credentials: EsmsCredentials, prefect_server: str) -> None:
     """Without its address, which may hold a password."""
     block = EsmsWarehouse(url="postgresql://me:hunter2hunter2@127.0.0.1:9/rows")

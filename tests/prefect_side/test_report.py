@@ -104,6 +104,7 @@ def day_of_a_subflow() -> pendulum.DateTime:
     return day_of_the_run()
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("asks", [day_of_the_run, day_of_a_subflow])
 @pytest.mark.parametrize("days_late", [1, 3])
 def test_a_late_run_is_about_the_day_before_the_one_it_was_scheduled_for(
@@ -114,6 +115,7 @@ def test_a_late_run_is_about_the_day_before_the_one_it_was_scheduled_for(
     assert run_scheduled_for(scheduled, asks) == scheduled.start_of("day").subtract(days=1)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("day", "days", "first"),
     [("yesterday", 1, 14), ("-7d", 7, 8), ("today", 1, 15), ("2024-05-01", 1, 1), (pendulum.date(2024, 5, 2), 1, 2)],

@@ -62,6 +62,7 @@ def test_retries_of_the_flow_send_nothing_twice(gateway: Emulator, blocks: dict[
     )
 
 
+@pytest.mark.in_turn
 def test_a_subflow_is_not_a_new_message(gateway: Emulator, blocks: dict[str, Any]) -> None:
     """Prefect makes the subflows of a retried run anew; the message is that of the run around them."""
 
@@ -99,6 +100,7 @@ def _sends_in_a_task(blocks: dict[str, Any]) -> None:
     send_sms(phone_of(1), "x", **blocks)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("send", [_sends_itself, _sends_in_a_flow, _sends_in_a_task])
 def test_a_retried_task_without_a_flow_sends_once(
     gateway: Emulator, blocks: dict[str, Any], send: Callable[[dict[str, Any]], None]
@@ -118,6 +120,7 @@ def test_a_retried_task_without_a_flow_sends_once(
     assert gateway.deliveries_by_phone() == {phone_of(1): 2}
 
 
+@pytest.mark.in_turn
 def test_a_message_key_is_sent_once_for_ever(gateway: Emulator, blocks: dict[str, Any]) -> None:
     """In two runs of a flow, of which the second says that nothing left; with another text or phone it is refused."""
 
@@ -137,6 +140,7 @@ def test_a_message_key_is_sent_once_for_ever(gateway: Emulator, blocks: dict[str
     assert gateway.deliveries_by_phone() == {phone_of(1): 1}
 
 
+@pytest.mark.in_turn
 def test_two_runs_without_a_key_are_two_messages(gateway: Emulator, blocks: dict[str, Any]) -> None:
     """A daily greeting may go out daily."""
 
@@ -163,6 +167,7 @@ def test_a_lost_answer_costs_no_second_message(gateway: Emulator, blocks: dict[s
     assert gateway.deliveries_by_phone() == {phone_of(1): 1}
 
 
+@pytest.mark.in_turn
 def test_the_core_decides_about_retries(gateway: Emulator, blocks: dict[str, Any]) -> None:
     """A refusal for good is not tried again; a gateway that was down is, under the same request id."""
     tries: list[int] = []
@@ -212,6 +217,7 @@ def test_in_async_flows(gateway: Emulator, blocks: dict[str, Any]) -> None:
     assert gateway.deliveries_by_phone() == {phone_of(number): 1 for number in range(3)}
 
 
+@pytest.mark.in_turn
 def test_the_sandbox_sends_and_remembers_nothing(
     gateway: Emulator, credentials: EsmsCredentials, books: Ledger, blocks: dict[str, Any]
 ) -> None:
@@ -278,6 +284,7 @@ def test_outside_of_a_run_it_wants_a_key(gateway: Emulator, blocks: dict[str, An
     assert send_sms.fn(phone_of(1), "x", message_key="k", **blocks)["state"] == "accepted"
 
 
+@pytest.mark.in_turn
 def test_a_task_without_a_flow(gateway: Emulator, blocks: dict[str, Any]) -> None:
     """It has a run of its own, and shares nothing with another one."""
     assert send_sms(phone_of(1), "x", **blocks)["state"] == "accepted"
