@@ -55,7 +55,6 @@ def load(ledger: str, **arguments: Any) -> SentMessagesToWarehouseOperator:
     return SentMessagesToWarehouseOperator(task_id="load", **{"warehouse": "duckdb:///never.duckdb", **arguments})
 
 
-@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("make", "arguments", "fragment"),
     [
