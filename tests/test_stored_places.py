@@ -97,6 +97,7 @@ def test_a_file_behind_dlt_is_a_file(
     assert absolute_address(address) == address
 
 
+@pytest.mark.in_turn
 def test_dlt_makes_its_file_where_it_is_said_to_be(folder: Path) -> None:
     """Without a setting."""
     with open_warehouse("dlt://duckdb") as warehouse:

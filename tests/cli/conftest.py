@@ -74,3 +74,13 @@ def run(esms: Esms, clock: RealClock, base_url: str, tmp_path: Path) -> Run:
         )
 
     return run_esms
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "kho dữ liệu" / "esms.duckdb"
+
+
+@pytest.fixture
+def into(file: Path) -> str:
+    return f"duckdb:///{file}"

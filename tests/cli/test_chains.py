@@ -37,6 +37,7 @@ def chain(run: Run, source: Path, *more: str, after: str = "1s"):
     )
 
 
+@pytest.mark.in_turn
 def test_a_chain_sends_each_step_once_and_again_goes_on(run: Run, emulator: Emulator, customers: Path) -> None:
     """Options of the campaign may stand behind a step; the JSON has people and steps; again sends nothing."""
     done = chain(run, customers, "--json")
@@ -67,6 +68,7 @@ def test_a_chain_sends_each_step_once_and_again_goes_on(run: Run, emulator: Emul
     assert "step 2  sms, evening#2: 3 accepted (3 not delivered within 1 seconds)" in shown
 
 
+@pytest.mark.in_turn
 def test_wait_and_outcomes_show_one_journey_per_person(run: Run, emulator: Emulator, customers: Path) -> None:
     """Which step each person came to and why, and what was delivered after the fallback; nobody's number."""
     assert chain(run, customers).returncode == 0
@@ -94,6 +96,7 @@ def test_the_plan_of_a_chain_sends_nothing(run: Run, emulator: Emulator, custome
     assert emulator.message_count == 0
 
 
+@pytest.mark.in_turn
 def test_whom_a_run_did_not_reach_is_a_source(run: Run, emulator: Emulator, customers: Path) -> None:
     """By the key of the first list; of a chain whom no step reached; again under its run key sends nothing."""
     assert chain(run, customers).returncode == 0

@@ -35,6 +35,7 @@ def test_send_sms_accepts_one_message(run: Run, emulator: Emulator) -> None:
     assert (message.message_id, message.content, message.campaign) == (sent["message_id"], "Xin chào", "Chiến dịch 1")
 
 
+@pytest.mark.in_turn
 def test_send_sms_reads_the_text_from_standard_input(run: Run, emulator: Emulator) -> None:
     """A text with a line end survives the pipe, in a C locale too."""
     done = run(

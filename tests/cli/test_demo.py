@@ -57,6 +57,7 @@ def test_every_row_of_the_file_is_accounted_for(demo: dict) -> None:
     )
 
 
+@pytest.mark.in_turn
 def test_a_day_s_end_comes_between_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Midnight in Vietnam passes right behind the lost answer: its repeat is shown all the same; nobody gets two."""
     begin = pendulum.datetime(2026, 12, 31, 23, 59, 30, tz="Asia/Ho_Chi_Minh")
@@ -84,6 +85,7 @@ def test_a_day_s_end_comes_between_nothing(tmp_path: Path, monkeypatch: pytest.M
     assert (told.unsettled, told.most_per_phone) == (0, 1)
 
 
+@pytest.mark.in_turn
 def test_a_lost_answer_doubled_nobody(demo: dict) -> None:
     """One answer is lost on purpose; its rows come back as duplicates, and nobody got two messages."""
     assert demo["duplicates"] == 500
@@ -128,6 +130,7 @@ def test_files_of_somebody_else_are_not_replaced(name: str, tmp_path: Path) -> N
     assert (tmp_path / name).read_bytes() == b"of a real campaign"
 
 
+@pytest.mark.in_turn
 def test_two_demos_do_not_share_a_folder(tmp_path: Path) -> None:
     """The second one says so and touches nothing; a demo that was killed keeps nobody out."""
     output = tmp_path / "đầu ra"

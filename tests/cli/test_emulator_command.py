@@ -13,6 +13,7 @@ def test_all_settings_are_listed(run: Run) -> None:
     assert "quirks.night_zns=accepted  (accepted | refused | failed | held)" in done.stdout.splitlines()
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

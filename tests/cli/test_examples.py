@@ -25,6 +25,7 @@ def in_repository() -> dict[str, bytes]:
     }
 
 
+@pytest.mark.in_turn
 def test_all_are_listed_with_a_line_each_and_copied_as_they_are(run: Run, tmp_path: Path) -> None:
     listed = json.loads(run("examples", "--json").stdout)
     assert {one["name"] for one in listed} == {name.removesuffix(".py") for name in in_repository()}

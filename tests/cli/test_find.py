@@ -66,6 +66,7 @@ def test_by_phone_id_and_key_the_same_message_is_found(
         assert len(tables["esms_status_history"]) == 1
 
 
+@pytest.mark.in_turn
 def test_lines_for_people_and_for_machines(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     """In the order of time, complete in a pipe; nothing of anybody else."""
     into = f"duckdb:///{tmp_path / 'esms.duckdb'}"
@@ -86,6 +87,7 @@ def test_lines_for_people_and_for_machines(run: Run, emulator: Emulator, tmp_pat
     assert found(run, "-", "--into", into, stdin=f"{SOMEBODY}\n") == found(run, SOMEBODY, "--into", into)
 
 
+@pytest.mark.in_turn
 def test_a_ledger_or_a_warehouse_alone(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     """Who only sends has no warehouse, who only pulls no ledger."""
     into = f"duckdb:///{tmp_path / 'esms.duckdb'}"
@@ -98,6 +100,7 @@ def test_a_ledger_or_a_warehouse_alone(run: Run, emulator: Emulator, tmp_path: P
     assert json.loads(alone.stdout)["rows"] == 1
 
 
+@pytest.mark.in_turn
 def test_mistakes_and_nothing_are_one_line(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     into = f"duckdb:///{tmp_path / 'esms.duckdb'}"
     sent(run, tmp_path)

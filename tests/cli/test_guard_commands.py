@@ -22,6 +22,7 @@ def test_values_are_shown_as_they_are(run: Run, tmp_path: Path) -> None:
     assert "[b]esms.toml" in shown.stdout, [one for one in shown.stdout.splitlines() if "opt_out" in one]
 
 
+@pytest.mark.in_turn
 def test_dead_numbers_feed_the_list(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     """Three runs failed: on the list for half a year, with a reason; twice is once."""
     start = NOON.start_of("day")
@@ -52,6 +53,7 @@ def clock() -> VirtualClock:
     return VirtualClock(NOON)
 
 
+@pytest.mark.in_turn
 def test_one_message_outside_of_a_run_keeps_the_rules(run: Run, emulator: Emulator, clock: VirtualClock) -> None:
     """Label, list, stop, cap and hours, each in one line; nobody is written to."""
     assert_one_clear_line(run(*GIVEN, "Giam gia"), 2, "[QC]")
@@ -87,6 +89,7 @@ def test_a_rule_is_set_aside_for_one_message_on_record(run: Run, emulator: Emula
     assert kept == [("label", "agreed with all"), ("opt_out", "agreed with all")]
 
 
+@pytest.mark.in_turn
 def test_a_message_that_was_refused_counts_for_no_cap(run: Run, emulator: Emulator) -> None:
     run("suppress", "list")
     for number in range(4):

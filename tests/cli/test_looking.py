@@ -107,6 +107,7 @@ def test_what_became_of_a_message(run: Run, emulator: Emulator) -> None:
 class TestRuns:
     """Of a ledger."""
 
+    @pytest.mark.in_turn
     @pytest.mark.parametrize("secret", [None, "a-secret-of-the-ledger"])
     def test_what_the_ledger_knows_of_a_message(
         self, run: Run, emulator: Emulator, tmp_path: Path, secret: str | None

@@ -112,6 +112,7 @@ def test_a_campaign_is_sent_though_nobody_can_be_told(
     assert sum(emulator.deliveries_by_phone().values()) == 100
 
 
+@pytest.mark.in_turn
 def test_warnings_that_find_no_room_change_nothing(run_into: RunInto, emulator: Emulator, customers: Path) -> None:
     """The summary is on standard output, so the command has done all it should."""
     done = run_into(*zns(customers), err="/dev/full")
@@ -120,6 +121,7 @@ def test_warnings_that_find_no_room_change_nothing(run_into: RunInto, emulator: 
     assert sum(emulator.deliveries_by_phone().values()) == 100
 
 
+@pytest.mark.in_turn
 def test_a_refusal_keeps_its_exit_code(run_into: RunInto, emulator: Emulator) -> None:
     """What went wrong matters more than that it could not be printed."""
     done = run_into(*SEND_SMS, "--json", out="/dev/full", ESMS_API_KEY="WRONG-KEY-0001")

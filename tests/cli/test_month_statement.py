@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from running import NOON, Run, assert_one_clear_line
 
 from esms_connectors.emulator import Emulator
 
 
+@pytest.mark.in_turn
 def test_a_month_beside_its_invoice(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     """4 while days are missing or the two differ, 0 when they agree; the invoice is kept."""
     into, invoice = f"duckdb:///{tmp_path / 'esms.duckdb'}", tmp_path / "invoice.csv"

@@ -32,6 +32,7 @@ def results(run: Run, tmp_path: Path, *more: str) -> dict[str, dict[str, str]]:
         return {row["row_key"]: row for row in csv.DictReader(file)}
 
 
+@pytest.mark.in_turn
 def test_outcomes_by_the_callers_own_key(run: Run, emulator: Emulator, orders: Path, tmp_path: Path) -> None:
     """As CSV and as a table: accepted, state, when, price; a second time in place of the first."""
     emulator.faults.add("send_customer_care_sms", code("146"), calls=[2])

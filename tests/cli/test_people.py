@@ -34,6 +34,7 @@ def into(run: Run, tmp_path: Path) -> str:
     return address
 
 
+@pytest.mark.in_turn
 def test_everything_about_a_person(run: Run, into: str, tmp_path: Path) -> None:
     """From ledger, list and warehouse: as JSON, as lines, and as a page, which only its owner may read."""
     done = run("person", "+84 901 888 484", "--into", into, "--json")
@@ -58,6 +59,7 @@ def test_everything_about_a_person(run: Run, into: str, tmp_path: Path) -> None:
     assert page.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.in_turn
 def test_mistakes_are_one_line(run: Run, into: str, tmp_path: Path) -> None:
     assert_one_clear_line(run("person", "--into", into), 2, "a phone or a Zalo user id")
     assert_one_clear_line(run("person", "0901", "--into", into), 2, "digits")
@@ -75,6 +77,7 @@ def test_mistakes_are_one_line(run: Run, into: str, tmp_path: Path) -> None:
     assert asked.returncode == 130
 
 
+@pytest.mark.in_turn
 def test_a_warehouse_that_cannot_be_asked_is_told_of(run: Run, into: str, tmp_path: Path) -> None:
     """The others are; and nothing is forgotten anywhere before all of them can."""
     files = str(tmp_path / "folder")
@@ -92,6 +95,7 @@ def test_a_warehouse_that_cannot_be_asked_is_told_of(run: Run, into: str, tmp_pa
     assert json.loads(run("person", SOMEBODY, "--json").stdout)["places"] == json.loads(before)["places"]
 
 
+@pytest.mark.in_turn
 def test_who_is_erased_is_off_the_list_unless_told(run: Run, into: str) -> None:
     kept = run("erase", "--phone", SOMEBODY, "--into", into, "--keep-suppressed", "--yes")
     assert (kept.returncode, "1 erased" in kept.stdout, "off the" in kept.stdout) == (0, True, False), kept.stderr
@@ -101,6 +105,7 @@ def test_who_is_erased_is_off_the_list_unless_told(run: Run, into: str) -> None:
     assert run("suppress", "list").stdout == ""
 
 
+@pytest.mark.in_turn
 def test_what_is_old_is_forgotten_everywhere(
     run: Run, into: str, clock: VirtualClock, emulator: Emulator, tmp_path: Path
 ) -> None:

@@ -24,6 +24,7 @@ ZNS = ["--template", DEMO_TEMPLATE_ID, "--oa", DEMO_OA_ID, *(x for v in "ABCD" f
 SMS = ["--brandname", DEMO_BRANDNAME, "--text", "Xin chao"]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("ignored", [False, True])
 @pytest.mark.parametrize(("what", "function"), [(ZNS, "send_zns_bulk"), (SMS, "send_customer_care_sms")])
 def test_an_account_is_tested_once(

@@ -6,42 +6,12 @@ import json
 from pathlib import Path
 
 import duckdb
-import pendulum
 import pytest
 from postgres_server import PostgresServer
-from running import NOON, Run, assert_one_clear_line
+from running import DAY, NOON, SPAN, Run, assert_one_clear_line, fill, rows_in
 
 from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
 from esms_connectors.emulator.faults import code
-
-DAY = pendulum.datetime(2024, 5, 14, tz="Asia/Ho_Chi_Minh")
-SPAN = ("--from", "2024-05-14", "--to", "2024-05-15", "--types", "customer_care,25")
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "kho dữ liệu" / "esms.duckdb"
-
-
-@pytest.fixture
-def into(file: Path) -> str:
-    return f"duckdb:///{file}"
-
-
-def fill(emulator: Emulator) -> None:
-    for sms_type in (2, 25):
-        emulator.populate(60, start=DAY, end=DAY.add(hours=23), sms_type=sms_type)
-    emulator.insert_message(
-        DAY.add(hours=1), phone="0901888484", content="[OTP] Mã của chị Hương: 1234 [/b]", send_status=5, send_result=1
-    )
-
-
-def rows_in(file: Path) -> dict[str, tuple[int, int]]:
-    with duckdb.connect(str(file), read_only=True) as connection:
-        found = connection.execute("SELECT row_key, send_status, send_result FROM esms_sent_messages").fetchall()
-    rows = {key: (status, result) for key, status, result in found}
-    assert len(rows) == len(found)
-    return rows
 
 
 def rows_at(emulator: Emulator) -> dict[str, tuple[int, int]]:
@@ -63,6 +33,7 @@ def test_pull_loads_shows_and_loads_again(run: Run, emulator: Emulator, file: Pa
     assert again.stderr == ""
 
 
+@pytest.mark.in_turn
 def test_pull_without_a_span_goes_on_where_the_pulls_before_ended(
     run: Run, emulator: Emulator, file: Path, into: str
 ) -> None:
@@ -85,6 +56,7 @@ def test_pull_without_a_span_goes_on_where_the_pulls_before_ended(
     assert emulator.call_count("get_sms_sent_data") == calls + 2
 
 
+@pytest.mark.in_turn
 def test_what_is_only_followed_up(run: Run, emulator: Emulator, into: str) -> None:
     """--from and --follow-up as before; --no-follow-up loads what is missing alone."""
     yesterday = NOON.start_of("day").subtract(days=1)
@@ -100,6 +72,7 @@ def test_what_is_only_followed_up(run: Run, emulator: Emulator, into: str) -> No
     assert (told["windows"], told["follow_up"]["windows"], told["follow_up"]["open_rows"]) == (1, 1, 1)
 
 
+@pytest.mark.in_turn
 def test_an_incomplete_window_says_what_was_loaded(run: Run, emulator: Emulator, file: Path, into: str) -> None:
     """Exit code 4, one line or one JSON object with the counts of the others."""
     noon = DAY.add(hours=12)
@@ -157,6 +130,7 @@ def make_places(tmp_path: Path) -> None:
     (tmp_path / "link.duckdb").symlink_to(tmp_path / "gone" / "esms.duckdb")
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("address", "exit_code", "fragment"),
     [
@@ -183,6 +157,7 @@ def test_bad_places_are_one_line_and_ask_nothing(
     assert emulator.call_count("get_sms_sent_data") == 0
 
 
+@pytest.mark.in_turn
 def test_a_wrong_password_is_one_line(run: Run, emulator: Emulator, postgres: PostgresServer) -> None:
     """PostgreSQL itself says no; the password is not said."""
     postgres.execute("CREATE ROLE clerk LOGIN PASSWORD 'right'")
@@ -239,6 +214,7 @@ def pulled(run: Run, emulator: Emulator, into: str) -> str:
     return into
 
 
+@pytest.mark.in_turn
 def test_sql_shows_what_is_there(run: Run, pulled: str) -> None:
     """Texts as they are, brackets and diacritics; times in Vietnam; JSON for machines."""
     query = "select content, send_status from esms_sent_messages where phone = '0901888484'"
@@ -279,6 +255,7 @@ def test_sql_that_cannot_be_is_one_line_and_changes_nothing(
     assert set(tmp_path.rglob("*")) == files
 
 
+@pytest.mark.in_turn
 def test_a_stored_text_does_not_move_the_cursor(run: Run, emulator: Emulator, into: str) -> None:
     """Neither colours, title, C1 codes nor text that runs backwards reach a terminal, from sql or a call."""
     content = "\x1b[31mred\x1b]0;title\x07 \x9b2J \u202eback\r"
@@ -300,6 +277,7 @@ def test_sql_without_a_file_or_a_query(run: Run, into: str, tmp_path: Path) -> N
     assert not Path(into.removeprefix("duckdb:///")).exists()
 
 
+@pytest.mark.in_turn
 def test_sql_while_somebody_writes(run: Run, pulled: str, file: Path) -> None:
     """Worth another try, and an empty query is none."""
     assert run("sql", " ", "--into", pulled).returncode == 0
@@ -340,6 +318,7 @@ def test_sql_reads_postgresql(run: Run, emulator: Emulator, postgres: PostgresSe
     assert run("sql", "select count(*) from esms_loads", "--into", into).returncode == 0
 
 
+@pytest.mark.in_turn
 def test_sql_gives_values_whole_in_a_pipe(run: Run, pulled: str) -> None:
     """Nothing is cut, padded or folded; what would part a value is escaped, nothing is an empty field."""
     query = "select repeat('x', 5000) a, 'b' || chr(9) || 'c' || chr(10) || 'd\\e' b, null c"
@@ -348,6 +327,7 @@ def test_sql_gives_values_whole_in_a_pipe(run: Run, pulled: str) -> None:
     assert header == "type\tsince\twindows\trows\towed\tnot closed\twith open rows\tmissing"
 
 
+@pytest.mark.in_turn
 def test_numbers_have_one_form(run: Run, pulled: str) -> None:
     """Whatever type of the database they come from; parts as JSON."""
     query = "select 300::decimal(18,4) a, 2.50::decimal(9,2) b, 300::double c, 0.5::double d, {'k': 'ế'} e, [1, 2] f"
@@ -372,6 +352,7 @@ def test_any_encoding_of_the_output(run: Run, pulled: str, encoding: str) -> Non
 # --- erase -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn
 def test_erase_takes_one_person_out_of_ledger_and_warehouse(
     run: Run, emulator: Emulator, file: Path, tmp_path: Path
 ) -> None:
@@ -403,6 +384,7 @@ def test_erase_takes_one_person_out_of_ledger_and_warehouse(
     assert max(emulator.deliveries_by_phone().values()) == 1
 
 
+@pytest.mark.in_turn
 def test_erase_from_the_wrong_place_removes_nothing(run: Run, pulled: str, file: Path, tmp_path: Path) -> None:
     """Another form, an empty warehouse, no phone at all: one line, and the ledger was not touched either."""
     before = rows_in(file)
@@ -418,79 +400,3 @@ def test_erase_from_the_wrong_place_removes_nothing(run: Run, pulled: str, file:
     assert asked.returncode == 130
     assert "090*****84" in asked.stderr
     assert rows_in(file) == before
-
-
-def test_coverage_tells_what_is_owed_missing_and_differs(run: Run, emulator: Emulator, into: str) -> None:
-    """Exit code 4 while a day is missing, or the gateway lists other rows than were loaded; else 0."""
-    today = NOON.start_of("day")
-    emulator.populate(20, start=today.subtract(days=3), end=today.subtract(days=2, seconds=5))
-    emulator.populate(30, start=today.subtract(days=1).add(seconds=5), end=today.subtract(seconds=5))
-    for day in (3, 1):
-        span = ("--from", f"-{day}d", "--to", today.subtract(days=day - 1).to_date_string())
-        assert run("pull", *span, "--types", "2", "--into", into).returncode == 0
-    gap = run("coverage", "--types", "2,25", "--into", into)
-    assert gap.returncode == 4, gap.stderr
-    day_before = today.subtract(days=2).to_date_string()
-    assert f"missing: type 2, {day_before} 00:00 to {today.subtract(days=1).to_date_string()} 00:00" in gap.stdout
-    assert "never loaded: type 25" in gap.stdout
-    assert run("pull", "--types", "2", "--into", into).returncode == 0
-    told = run("coverage", "--types", "2", "--into", into, "--compare", "--json")
-    assert told.returncode == 0, told.stdout
-    about = json.loads(told.stdout)
-    assert (about["types"][0]["windows"], about["types"][0]["rows"], about["compared"]) == (3, 50, 3)
-    hashed = {"ESMS_PHONE_SECRET": "a secret that is long enough"}
-    other = run("coverage", "--types", "2", "--into", into, "--compare", "--phones", "hashed", **hashed)
-    assert_one_clear_line(other, 2, "The warehouse keeps phones as 'phone=plain'")
-    emulator.quirks.retention_days = 2
-    gone = run("coverage", "--types", "2", "--into", into, "--compare")
-    assert gone.returncode == 4
-    assert "20 rows loaded, 0 listed today" in gone.stdout
-    assert "3 windows counted at the gateway, 1 of them differ" in gone.stdout
-
-
-def test_a_window_that_lists_fewer_rows_is_said_and_its_rows_stay(
-    run: Run, emulator: Emulator, file: Path, into: str
-) -> None:
-    """The gateway may keep rows only so long: nothing listed is no proof that nothing was sent."""
-    fill(emulator)
-    assert run("pull", *SPAN, "--into", into).returncode == 0
-    before = rows_in(file)
-    emulator.quirks.retention_days = 0
-    again = run("pull", *SPAN, "--into", into)
-    assert "2 windows list 121 rows fewer than when loaded before" in again.stdout
-    assert rows_in(file) == before
-    told = json.loads(run("pull", *SPAN, "--into", into, "--json").stdout)
-    assert (told["shrunk_windows"], told["unlisted_rows"]) == (0, 0)
-    for compare in ([], ["--compare"]):
-        coverage = run("coverage", "--types", "2,25", "--into", into, *compare)
-        assert coverage.returncode == 4, coverage.stderr
-        assert "fewer: type 2, " in coverage.stdout
-        assert "61 rows held, 0 listed when it was read last" in coverage.stdout
-    assert run("coverage", "--types", "2,25", "--into", into, "--days", "1").returncode == 4
-
-
-def test_old_days_that_list_nothing_are_not_told_as_days_without_messages(run: Run, into: str) -> None:
-    """How long the gateway keeps rows is documented nowhere."""
-    old = run("pull", "--from", "2024-01-10", "--to", "2024-01-12", "--types", "2", "--into", into)
-    assert "2 windows of more than 90 days ago list nothing: not available, which is not 0 rows" in old.stdout
-    end = run("coverage", "--types", "2", "--into", into)
-    assert "not available: type 2, 2 windows of more than 90 days ago list nothing" in end.stdout
-    about = json.loads(run("coverage", "--types", "2", "--into", into, "--json").stdout)["types"][0]
-    assert (about["not_available"], about["shrunk"], about["rows"]) == (2, [], 0)
-    new = run("pull", "--from", "-2d", "--to", "today", "--types", "2", "--into", into)
-    assert "list nothing" not in new.stdout
-
-
-def test_views_for_analysts(run: Run, emulator: Emulator, tmp_path: Path, into: str) -> None:
-    """Made by a command, queried by another; the same models as a dbt package."""
-    fill(emulator)
-    assert run("pull", *SPAN, "--into", into).returncode == 0
-    made = run("marts", "--into", into)
-    assert made.returncode == 0, made.stderr
-    assert "  esms_month_statement" in made.stdout
-    found = run("sql", "select sms_type, messages from esms_month_statement order by 1", "--into", into, "--json")
-    assert json.loads(found.stdout) == [{"sms_type": 2, "messages": 61}, {"sms_type": 25, "messages": 60}]
-    copied = json.loads(run("marts", "--copy-dbt", str(tmp_path / "dbt"), "--json").stdout)["copied_to"]
-    assert (Path(copied) / "dbt_project.yml").is_file()
-    assert_one_clear_line(run("marts"), 2, "Give --into, where the rows were pulled to")
-    assert_one_clear_line(run("marts", "--into", str(tmp_path / "folder")), 2, "has no views")

@@ -83,6 +83,7 @@ def test_rejects_can_be_repaired_and_sent(run: Run, emulator: Emulator, customer
     assert sum(emulator.deliveries_by_phone().values()) == 1201
 
 
+@pytest.mark.in_turn
 def test_a_broken_run_resumes_after_the_account_is_filled(run: Run, emulator: Emulator, customers: Path) -> None:
     """103 half-way stops the run with its own exit code; the same command later sends the rest, nobody twice."""
     try_the_account(run)
@@ -114,6 +115,7 @@ def test_lost_answers_are_found_again(run: Run, emulator: Emulator, customers: P
     assert len(customers_reached(emulator)) == 1200
 
 
+@pytest.mark.in_turn
 def test_resend_is_deliberate_and_recorded(run: Run, emulator: Emulator, customers: Path) -> None:
     """Only the rows named, only with a reason, and by the next send command."""
     assert zns(run, customers).returncode == 0
@@ -126,6 +128,7 @@ def test_resend_is_deliberate_and_recorded(run: Run, emulator: Emulator, custome
     assert twice == ["0901000000", "0901000001"]
 
 
+@pytest.mark.in_turn
 def test_a_line_of_two_lists_names_nobody(run: Run, emulator: Emulator, customers: Path, tmp_path: Path) -> None:
     """Line 2 of the repaired rejects is somebody else than line 2 of the list: lines are refused, a phone is not."""
     rejects = tmp_path / "rejects.csv"
@@ -185,6 +188,7 @@ def test_who_is_not_there_releases_nobody(
     assert set(emulator.deliveries_by_phone().values()) == {1}
 
 
+@pytest.mark.in_turn
 def test_a_phone_is_found_in_a_ledger_without_phones(run: Run, emulator: Emulator, customers: Path) -> None:
     """By its hash; with another secret nobody is found, and it says why."""
     assert zns(run, customers, ESMS_LEDGER_SECRET="a long secret").returncode == 0
@@ -195,6 +199,7 @@ def test_a_phone_is_found_in_a_ledger_without_phones(run: Run, emulator: Emulato
     assert emulator.deliveries_by_phone()["0901000001"] == 2
 
 
+@pytest.mark.in_turn
 def test_ledger_export_accounts_for_every_row(run: Run, emulator: Emulator, customers: Path) -> None:
     """One line a row, with the message id that the gateway has."""
     assert zns(run, customers).returncode == 0
@@ -204,6 +209,7 @@ def test_ledger_export_accounts_for_every_row(run: Run, emulator: Emulator, cust
     assert [run_["run_key"] for run_ in json.loads(run("ledger", "runs", "--json").stdout)] == ["march"]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("more", "fragment"),
     [
@@ -224,6 +230,7 @@ def test_bad_input_is_one_line_and_nothing_is_sent(
     assert list(emulator.messages()) == []
 
 
+@pytest.mark.in_turn
 def test_other_content_under_the_same_key_is_refused(run: Run, emulator: Emulator, customers: Path) -> None:
     """A changed row is an error that names its line, and not a second message."""
     assert zns(run, customers).returncode == 0
@@ -234,6 +241,7 @@ def test_other_content_under_the_same_key_is_refused(run: Run, emulator: Emulato
     assert sum(emulator.deliveries_by_phone().values()) == 1200
 
 
+@pytest.mark.in_turn
 def test_a_sandbox_run_is_told_apart_and_keeps_nobody_from_the_real_one(
     run: Run, emulator: Emulator, customers: Path
 ) -> None:
@@ -245,6 +253,7 @@ def test_a_sandbox_run_is_told_apart_and_keeps_nobody_from_the_real_one(
     assert sum(emulator.deliveries_by_phone().values()) == 1200
 
 
+@pytest.mark.in_turn
 def test_a_secret_keeps_phones_out_of_the_ledger(run: Run, emulator: Emulator, customers: Path, tmp_path: Path) -> None:
     """With ESMS_LEDGER_SECRET no phone stands in the file, resuming works, and another secret is noticed."""
     assert zns(run, customers, ESMS_LEDGER_SECRET="a long secret").returncode == 0
@@ -262,6 +271,7 @@ def test_another_key_column_under_the_same_run_key_is_refused(run: Run, emulator
     assert sum(emulator.deliveries_by_phone().values()) == 1200
 
 
+@pytest.mark.in_turn
 def test_run_keys_that_look_alike_are_one_run(run: Run, emulator: Emulator, customers: Path) -> None:
     """Composed and decomposed letters are the same key; blanks at the ends are refused."""
     assert zns(run, customers, run_key="th\u00e1ng-3").returncode == 0
@@ -277,6 +287,7 @@ def test_at_least_counts_the_rows_that_cannot_be_sent(run: Run, emulator: Emulat
     assert zns(run, customers, "--at-least", "0.99").returncode == 0
 
 
+@pytest.mark.in_turn
 def test_a_saved_plan_is_binding(run: Run, emulator: Emulator, customers: Path, tmp_path: Path) -> None:
     """The list grows after the plan was approved: refused in a line that says so, and nothing is sent."""
     saved = tmp_path / "plan.json"
@@ -293,6 +304,7 @@ def test_a_saved_plan_is_binding(run: Run, emulator: Emulator, customers: Path, 
     assert_one_clear_line(zns(run, customers, "--plan-file", str(customers)), 2, "is not a plan")
 
 
+@pytest.mark.in_turn
 def test_the_resume_of_a_run_whose_time_is_over(run: Run, emulator: Emulator, customers: Path) -> None:
     """The same command with the same --at: a mistake where nothing was sent, else the rest goes out at once."""
     past = ("--at", "2020-01-01 08:00")
@@ -306,6 +318,7 @@ def test_the_resume_of_a_run_whose_time_is_over(run: Run, emulator: Emulator, cu
     assert len(customers_reached(emulator)) == 1200
 
 
+@pytest.mark.in_turn
 def test_a_changed_row_stops_the_others_or_is_skipped(
     run: Run, emulator: Emulator, customers: Path, tmp_path: Path
 ) -> None:
@@ -353,6 +366,7 @@ def sms(run: Run, source: object, *more: str, text: str = "Chào {CUSTOMER_name}
     return run("send", "sms", str(source), *given, *more)
 
 
+@pytest.mark.in_turn
 def test_an_sms_to_each_row(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     """Plan, send, resume and ledger as of a ZNS; the plan shows a message and what makes it dear."""
     path = tmp_path / "people.csv"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from running import Run, assert_one_clear_line
 
 from esms_connectors.emulator import Emulator
 
 
+@pytest.mark.in_turn
 def test_a_snapshot_of_the_account(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     """For people and for machines; an unknown table is one line, and nothing is made."""
     into = f"duckdb:///{tmp_path / 'esms.duckdb'}"

@@ -77,6 +77,7 @@ def test_what_is_shown_is_shown_as_text(run: Run, ledger: str, name: str) -> Non
     assert json.dumps(HOSTILE)[1:-1] in json.dumps(values)
 
 
+@pytest.mark.in_turn
 def test_a_report_shows_text(run: Run, tmp_path: Path) -> None:
     into = f"duckdb:///{tmp_path}/esms.duckdb"
     assert run("pull", "--from", "today", "--into", into).returncode == 0

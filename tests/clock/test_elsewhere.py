@@ -40,6 +40,7 @@ def test_a_setting_that_does_not_exist_is_one_line() -> None:
         chosen(["next-year"], NOW)
 
 
+@pytest.mark.in_turn
 @pytest.mark.slow
 # Another time is made in one way, whichever it is.
 @pytest.mark.parametrize("name", ["before-midnight", "new-york", "c-locale", "guest", "background", "shuffled"])

@@ -212,6 +212,7 @@ def test_chains_by_cli(case: ChainCase, world: World, esms: EsmsAtNoon) -> None:
     check_chain(case, world, cli)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("case", LISTS, ids=[case.name for case in LISTS])
 def test_lists_by_cli(case: ListCase, world: World, esms: EsmsAtNoon) -> None:
     """The arguments of the core, as options."""

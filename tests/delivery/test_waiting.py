@@ -104,6 +104,7 @@ def test_a_run_is_awaited_by_its_campaign(
     assert [DeliveryGoal().judge(before), DeliveryGoal().judge(after)] == [Verdict.WAIT, Verdict.REACHED]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     "echo", [{"campaign_echo": "upper"}, {"campaign_echo": "empty"}, {"id_echo": "upper"}], ids=str
 )

@@ -124,6 +124,7 @@ def test_a_populated_message_has_the_state_of_its_age(caller):
     assert caller.emulator.message(message.message_id) == message
 
 
+@pytest.mark.in_turn
 def test_by_default_yesterday_is_populated(caller):
     """In Vietnamese days."""
     caller.emulator.populate(86_400, sms_type=1)

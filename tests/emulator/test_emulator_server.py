@@ -287,6 +287,7 @@ def test_every_exported_name_exists():
         emulator_package.Nothing  # noqa: B018
 
 
+@pytest.mark.in_turn
 def test_it_shares_nothing_with_the_client_and_loads_nothing_early():
     """No gateway code, no framework; and the plugin alone loads neither msgspec nor requests."""
     script = (

@@ -133,6 +133,7 @@ def test_cookies_and_netrc_are_left_alone(
 # --- TLS -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("name", [*SENDS, "get_balance"])
 def test_a_self_signed_certificate_is_not_trusted(make_client: MakeClient, tls: ssl.SSLContext, name: str) -> None:
     """NotSentError that names the certificate; the server saw no request."""

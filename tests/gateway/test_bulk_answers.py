@@ -140,6 +140,7 @@ anything = st.recursive(
 )
 
 
+@pytest.mark.in_turn
 @given(detail=st.lists(anything, max_size=5) | anything)
 def test_no_detail_breaks_the_reader_or_invents_an_acceptance(detail: Any) -> None:
     """Any JSON at all: three outcomes come back, accepted ones only where a row says 100 or 124 for that phone."""

@@ -59,6 +59,7 @@ def test_known_lengths(text: str, encoding: str, units: int, segments: int) -> N
     assert (found.encoding, found.characters, found.units, found.segments) == (encoding, len(text), units, segments)
 
 
+@pytest.mark.in_turn
 def test_the_alphabet_is_complete() -> None:
     """127 signs and the escape in the basic table, ten in the extension; nothing else in Unicode is GSM."""
     plain = [chr(number) for number in range(0x10000) if describe(chr(number)).encoding == "gsm7"]

@@ -41,6 +41,7 @@ def fill(gateway: Emulator, first: pendulum.DateTime, count: int) -> None:
         gateway.populate(20, start=first.add(days=day, seconds=1), end=first.add(days=day, hours=23))
 
 
+@pytest.mark.in_turn
 def test_where_nothing_was_loaded_yet_it_is_the_last_whole_day(
     gateway: Emulator, place: Place, load: Load, plan: Any
 ) -> None:
@@ -70,6 +71,7 @@ def test_missed_days_are_loaded_with_the_next_one_and_told_of(
     assert plan(place).notes[0] == "everything up to 2024-05-18 00:00 in Vietnam is loaded"
 
 
+@pytest.mark.in_turn
 def test_a_day_missed_between_loaded_ones_is_a_gap(
     gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
 ) -> None:
@@ -96,6 +98,7 @@ def test_a_late_run_loads_up_to_the_day_it_was_scheduled_for(
     assert duckdb_only.messages() == rows_at(gateway)
 
 
+@pytest.mark.in_turn
 def test_the_present_day_is_left_to_the_next_run_and_its_beginning_is_read_again(
     gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
 ) -> None:
@@ -120,6 +123,7 @@ def test_a_window_that_was_asked_for_and_never_read_is_missing(
     assert days(plan(duckdb_only).windows) == ["2024-05-13", "2024-05-14"]
 
 
+@pytest.mark.in_turn
 def test_each_type_goes_on_where_it_ended_itself(gateway: Emulator, duckdb_only: Place, load: Load, plan: Any) -> None:
     load(duckdb_only, DAY.subtract(days=1), NEXT, sms_types=[2])
     load(duckdb_only, DAY.subtract(days=2), DAY, sms_types=[25])
@@ -189,6 +193,7 @@ def test_bad_arguments_are_one_line(duckdb_only: Place, plan: Any, settings: Any
     assert "\n" not in str(failure.value)
 
 
+@pytest.mark.in_turn
 def test_old_windows_are_not_followed_up_for_ever(gateway: Emulator, duckdb_only: Place, load: Load, plan: Any) -> None:
     gateway.insert_message(DAY.add(hours=5), send_status=7, send_result=2)
     load(duckdb_only)
@@ -198,6 +203,7 @@ def test_old_windows_are_not_followed_up_for_ever(gateway: Emulator, duckdb_only
     assert plan(duckdb_only, max_age=timedelta(days=1)).follow_up == ()
 
 
+@pytest.mark.in_turn
 def test_a_backfill_leaves_other_windows_alone(gateway: Emulator, duckdb_only: Place, load: Load, plan: Any) -> None:
     """Today's beginning was loaded, and a day before has an open row: only the run of the latest day reads them."""
     gateway.insert_message(DAY.subtract(hours=1), send_status=7, send_result=2)

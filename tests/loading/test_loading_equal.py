@@ -31,6 +31,7 @@ def test_everything_at_once_and_the_table_equals_the_gateway(gateway: Emulator, 
     assert (third.inserted, third.changed, third.unchanged) == (0, 0, len(rows_at(gateway)))
 
 
+@pytest.mark.in_turn
 def test_a_quiet_day_needs_no_second_look(gateway: Emulator, place: Place, load: Load) -> None:
     gateway.populate(1_234, start=DAY, end=NEXT)
     summary = load(place)

@@ -71,6 +71,7 @@ def test_a_connection_lost_between_two_windows_is_not_even_noticed(
     assert in_postgresql.messages() == rows_at(gateway)
 
 
+@pytest.mark.in_turn
 def test_a_full_folder_for_what_waits(
     gateway: Emulator, esms: Esms, server: EmulatorServer, in_postgresql: Place
 ) -> None:

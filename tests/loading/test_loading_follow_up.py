@@ -65,6 +65,7 @@ def test_windows_are_read_until_all_of_their_rows_are_final(
     assert (windows, summary.windows, asked(gateway)) == ([], 0, calls)
 
 
+@pytest.mark.in_turn
 def test_what_never_settles_is_given_up_after_the_maximum_age(
     gateway: Emulator, duckdb_only: Place, load: Load, follow_up: Any
 ) -> None:
@@ -97,6 +98,7 @@ def test_a_window_read_before_its_end_is_read_again_after_it(
     assert follow_up(place)[0] == []
 
 
+@pytest.mark.in_turn
 def test_follow_up_rides_along_with_a_pull(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
     """The day before is read again because one row of it was open; the one before that is not; other types neither."""
     for day in (0, 1, 2):
@@ -213,6 +215,7 @@ def test_keys_refused_half_way_leave_what_is_loaded_and_owe_the_rest(
     assert place.messages() == rows_at(gateway)
 
 
+@pytest.mark.in_turn
 def test_an_interrupted_pull_is_too_old_to_go_on_after_half_a_day(
     gateway: Emulator, duckdb_only: Place, load: Load
 ) -> None:
@@ -239,6 +242,7 @@ def test_a_code_for_an_empty_range_is_an_empty_table(gateway: Emulator, place: P
         load(place, NEXT, DAY)
 
 
+@pytest.mark.in_turn
 def test_a_clock_set_back_between_two_pulls_hides_no_change(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
     """What the later load saw is applied, whatever the clocks say."""
     gateway.quirks.date_header = "missing"

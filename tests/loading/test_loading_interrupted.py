@@ -98,6 +98,7 @@ def test_ctrl_c_is_one_line_and_resumes(two_days: Emulator, pull: Puller, moment
     assert pull.place.messages() == rows_at(two_days)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 def test_ctrl_c_in_a_finalizer_is_heard_too(two_days: Emulator, pull: Puller) -> None:
     """Python prints what is raised there, and goes on as if nothing had been pressed."""
@@ -106,6 +107,7 @@ def test_ctrl_c_in_a_finalizer_is_heard_too(two_days: Emulator, pull: Puller) ->
     assert pull.place.messages() == rows_at(two_days)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("place", ["duckdb", "postgresql"], indirect=True)
 def test_ctrl_c_at_any_moment(two_days: Emulator, pull: Puller) -> None:
     lots = random.Random(11)

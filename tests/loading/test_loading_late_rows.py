@@ -48,6 +48,7 @@ def test_rows_listed_late_are_loaded_by_the_next_night(gateway: Emulator, place:
     assert place.messages() == rows_at(gateway)
 
 
+@pytest.mark.in_turn
 def test_rows_listed_days_late_are_loaded_by_the_next_night(
     gateway: Emulator, duckdb_only: Place, nightly: Any
 ) -> None:
@@ -62,6 +63,7 @@ def test_rows_listed_days_late_are_loaded_by_the_next_night(
     assert duckdb_only.messages() == rows_at(gateway)
 
 
+@pytest.mark.in_turn
 def test_a_recount_costs_one_call_a_window_each_day_for_a_week(
     gateway: Emulator, duckdb_only: Place, nightly: Any
 ) -> None:
@@ -77,6 +79,7 @@ def test_a_recount_costs_one_call_a_window_each_day_for_a_week(
     assert recounted == [0, 1, 2, 3, 4, 5, 6, 7, 7]
 
 
+@pytest.mark.in_turn
 def test_a_second_pull_on_the_same_day_counts_nothing_again(
     gateway: Emulator, duckdb_only: Place, nightly: Any
 ) -> None:
@@ -91,6 +94,7 @@ def test_a_second_pull_on_the_same_day_counts_nothing_again(
     assert nightly(duckdb_only, follow_up=False).recounted == 0
 
 
+@pytest.mark.in_turn
 def test_as_many_rows_but_others_are_noticed_where_one_answer_holds_them_all(
     gateway: Emulator, duckdb_only: Place, nightly: Any
 ) -> None:
@@ -150,6 +154,7 @@ def test_a_loader_whose_clock_is_ahead_loses_no_row(
     assert any(line["read_at"] > gateway.clock.now for line in place.loads()) is (date == "missing" and ahead > 100)  # type: ignore[attr-defined]
 
 
+@pytest.mark.in_turn
 def test_a_status_is_taken_after_a_load_with_a_clock_that_was_ahead(
     gateway: Emulator, place: Place, load: Load
 ) -> None:
@@ -166,6 +171,7 @@ def test_a_status_is_taken_after_a_load_with_a_clock_that_was_ahead(
     assert {row["state"] for row in place.read(MESSAGES)} == {"delivered"}
 
 
+@pytest.mark.in_turn
 def test_a_load_that_was_planned_first_and_read_last_takes_nothing_back(
     gateway: Emulator, place: Place, load: Load
 ) -> None:
@@ -188,6 +194,7 @@ def test_a_load_that_was_planned_first_and_read_last_takes_nothing_back(
     assert (row["state"], row["regressed_to"]) == ("delivered", None)
 
 
+@pytest.mark.in_turn
 def test_loads_that_were_forgotten_hide_no_later_status(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
     """Somebody emptied esms_loads to have everything read again."""
     import duckdb

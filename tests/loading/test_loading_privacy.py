@@ -84,6 +84,7 @@ def test_no_phone_and_no_text_is_anywhere(gateway: Emulator, place: Place, load:
     assert load(place, sms_types=TYPES, privacy=privacy_of(form)).unchanged == 484
 
 
+@pytest.mark.in_turn
 def test_the_search_finds_what_is_kept(gateway: Emulator, place: Place, load: Load) -> None:
     """A test of the test above."""
     gateway.insert_message(DAY.add(hours=3), phone=ALICE, content="Xin chào", send_status=5, send_result=1)
@@ -174,6 +175,7 @@ def test_erasing_removes_one_person_and_their_history(
     assert load(place, sms_types=TYPES, privacy=privacy).inserted == 2
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     "other", [Privacy(), privacy_of(PhoneForm.MASKED), privacy_of(PhoneForm.HASHED, secret=OTHER_SECRET)]
 )

@@ -60,6 +60,7 @@ def _damaged_part(content: bytes, dice: random.Random) -> bytes:
     return into.getvalue()
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".xlsx", ".parquet", ".csv.gz"])
 def test_whatever_a_file_holds_it_ends_in_one_line(tmp_path: Path, suffix: str) -> None:
     """No error of another library, whatever the name promises."""

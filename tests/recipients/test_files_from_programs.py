@@ -125,6 +125,7 @@ def check(found: dict[str, str], meant: list[Person]) -> None:
             assert part in text, (part, text)
 
 
+@pytest.mark.in_turn
 @settings(max_examples=examples(15))
 @given(
     people(),
@@ -158,6 +159,7 @@ def test_text_files(
     check(reached("khách.csv", text.getvalue().encode(encoding)), meant)
 
 
+@pytest.mark.in_turn
 @settings(max_examples=examples(15))
 @given(people(), header(), st.integers(0, 2), st.integers(0, 2), st.booleans(), st.booleans())
 def test_workbooks(

@@ -85,6 +85,7 @@ def test_columns_of_mixed_values() -> None:
     assert (report.rejected, report.blank) == (2, 0)
 
 
+@pytest.mark.in_turn
 def test_a_frame_of_one_piece_is_read_in_parts() -> None:
     """Its rows are never all in memory as Python objects."""
     count = 100_000

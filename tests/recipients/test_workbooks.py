@@ -411,6 +411,7 @@ def test_gives_its_rows_without_knowing_columns(tmp_path: Path) -> None:
         assert [cells for _, cells, _ in rows] == [["0901888484", "An"]]
 
 
+@pytest.mark.in_turn
 def test_memory_does_not_grow_with_the_sheet(tmp_path: Path) -> None:
     """Rows are streamed, and texts lie in a file: what they take in memory is eight bytes each."""
     peaks = []
@@ -445,6 +446,7 @@ def test_a_reader_that_dies_is_told() -> None:
     assert workbook._process.poll() is not None  # type: ignore[attr-defined]
 
 
+@pytest.mark.in_turn
 def test_a_damaged_file_that_is_read_for_ever_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its reader does not come back, and nothing in this process could stop it."""
     monkeypatch.setattr(workbooks, "_LONGEST_SECONDS", 2.0)

@@ -160,6 +160,7 @@ def test_every_text_can_be_read_in_light_and_dark(show, width):
         assert worst["ratio"] >= 4.5, (scheme, worst)
 
 
+@pytest.mark.in_turn
 def test_dark_is_dark_and_light_is_light(show):
     behind = "getComputedStyle(document.body).backgroundColor"
 
@@ -202,6 +203,7 @@ def test_columns_of_days_are_as_high_as_the_numbers_say(show, state):
     assert heights == pytest.approx([heights[0] * count / counts[0] for count in counts], rel=0.02)
 
 
+@pytest.mark.in_turn
 def test_states_can_be_told_apart_without_seeing_colours(show):
     """Neighbours in a column differ in lightness, in light and in dark."""
     for scheme in ("light", "dark"):

@@ -73,6 +73,7 @@ def contents(folder: Path) -> bytes:
     return b"\n".join(found)
 
 
+@pytest.mark.in_turn
 def test_a_day_on_the_terminal(loaded: str, run: Run) -> None:
     done = run("report", "--from", "2024-05-14", "--into", loaded)
     assert done.code == 0, done.err
@@ -90,6 +91,7 @@ def test_the_language_and_the_warehouse_come_from_the_environment_too(loaded: st
     assert "Tỷ lệ đến" in done.out
 
 
+@pytest.mark.in_turn
 def test_all_kinds_of_files_at_once_and_no_phone_in_any_of_them(loaded: str, run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "báo cáo"
     outs = [word for suffix in SUFFIXES for word in ("--out", str(folder / f"ngày.{suffix}"))]
@@ -195,6 +197,7 @@ def test_a_database_without_a_ledger_gets_none(loaded: str, run: Run, postgres: 
     assert run(*report).code == 0
 
 
+@pytest.mark.in_turn
 def test_the_page_and_its_python_block(
     make_place: Callable[..., Place], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,6 +264,7 @@ def test_without_a_day_it_is_yesterday(loaded: str, run: Run) -> None:
     run("report", "--into", loaded).assert_one_clear_line(2, "Nothing was loaded into", f"--from {yesterday}")
 
 
+@pytest.mark.in_turn
 def test_a_day_without_messages_has_its_report(
     run: Callable[..., Done], load: Callable[..., None], duckdb_address: str, tmp_path: Path
 ) -> None:

@@ -26,6 +26,7 @@ MakePlace = Callable[..., Place]
 # --- what is missing -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn
 def test_a_whole_period_with_final_rows_is_complete(make_place: MakePlace, address: str) -> None:
     place = make_place(address)
     for day in range(4):
@@ -58,6 +59,7 @@ def test_days_that_nobody_loaded_are_told_by_type(make_place: MakePlace, address
     assert [note.values for note in report.notes if note.name == "gaps"] == [{"hours": 72, "types": "type.2 type.25"}]
 
 
+@pytest.mark.in_turn
 def test_the_day_before_counts_too(make_place: MakePlace, duckdb_address: str) -> None:
     """A message created on it may be sent in the period: the report says that it lacks it, and counts as complete."""
     place = make_place(duckdb_address)
@@ -112,6 +114,7 @@ def test_open_rows_a_running_period_and_early_windows_are_told(make_place: MakeP
     assert not over.complete
 
 
+@pytest.mark.in_turn
 def test_of_a_day_that_grows_only_the_last_pull_counts(make_place: MakePlace, address: str) -> None:
     """Pulled every hour while it went on, then as a whole: nothing is missing, and nothing is said to be."""
     place = make_place(address)
@@ -161,6 +164,7 @@ def test_a_month_is_compared_with_the_month_before(make_place: MakePlace, duckdb
     assert messages.change == pytest.approx((len(windows) - 10) / 10 - 1)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("start", "end", "before"),
     [

@@ -105,6 +105,7 @@ def test_every_cell_of_every_table_stands_in_the_page(language):
         assert page.rows[name] == [headings, *cells]
 
 
+@pytest.mark.in_turn
 def test_nothing_is_loaded_from_anywhere_and_nothing_runs(incomplete_month):
     """No script, no address but that of an icon that is empty, and a policy that holds browsers to it."""
     page = Page(incomplete_month)
@@ -121,6 +122,7 @@ def test_nothing_is_loaded_from_anywhere_and_nothing_runs(incomplete_month):
     assert not re.search(r"@import|url\(", incomplete_month)
 
 
+@pytest.mark.in_turn
 def test_the_page_says_its_language_and_speaks_it(month, incomplete_month):
     english, vietnamese = Page(month), Page(incomplete_month)
 
@@ -131,6 +133,7 @@ def test_the_page_says_its_language_and_speaks_it(month, incomplete_month):
     assert unicodedata.is_normalized("NFC", incomplete_month)
 
 
+@pytest.mark.in_turn
 def test_names_from_outside_stay_text():
     """Markup, quotes, template braces and emoji of a campaign's name come out as they went in."""
     names = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7*7 }} & co", "🎉 Tết", "=1+1")
@@ -141,6 +144,7 @@ def test_names_from_outside_stay_text():
     assert {"script", "img"}.isdisjoint(tag for tag, _ in page.tags)
 
 
+@pytest.mark.in_turn
 def test_a_name_that_runs_from_right_to_left_turns_nothing_around_it():
     source = render_html(sample_report(campaigns=("حملة رمضان",)), ENGLISH)
 
@@ -148,6 +152,7 @@ def test_a_name_that_runs_from_right_to_left_turns_nothing_around_it():
     assert "<bdi>All others</bdi>" not in source
 
 
+@pytest.mark.in_turn
 def test_a_reason_that_nobody_put_into_words_is_drawn_as_text():
     """A chart's labels are escaped as well."""
     loss = (Term("<b>&odd"), Term("type.2"), "9/9", 12, 0.5, Term("to_do.row.failed.sms"))
@@ -201,6 +206,7 @@ def test_what_to_do_begins_with_what_concerns_most_messages(month):
     assert "Clean these numbers" in to_do[:200]
 
 
+@pytest.mark.in_turn
 def test_where_nothing_was_lost_there_is_nothing_to_do():
     report = with_rows(with_rows(sample_report(delivered=1.0), "losses"), "reasons")
 
@@ -242,6 +248,7 @@ def test_charts_have_a_name_a_description_and_colours_of_the_page(month):
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.in_turn
 def test_a_very_long_list_is_cut_and_says_so():
     row = ("0901234567", Term("type.2"), "OTP", Term("state.failed"), MIDNIGHT, None)
     page = Page(render_html(with_rows(sample_report(days=1), "recipients", *[row] * 1_001), ENGLISH))

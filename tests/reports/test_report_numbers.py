@@ -115,6 +115,7 @@ def carrier_of(one: Counted) -> str:
     )
 
 
+@pytest.mark.in_turn
 def test_the_largest_campaigns_and_all_others_in_one_line(gateway: Emulator, address: str, load: Load) -> None:
     populate(gateway)
     load(address, MONDAY, WEDNESDAY)
@@ -134,6 +135,7 @@ def test_the_largest_campaigns_and_all_others_in_one_line(gateway: Emulator, add
     assert rows[-1][8] == sum(one[6] for one in left)
 
 
+@pytest.mark.in_turn
 def test_funnel_losses_and_reasons_without_a_ledger(gateway: Emulator, address: str, load: Load) -> None:
     populate(gateway)
     load(address, MONDAY, WEDNESDAY)
@@ -171,6 +173,7 @@ def check_funnel_adds_up(report: Report) -> None:
         assert share == pytest.approx(int(str(count)) / int(str(stages[0][1])))
 
 
+@pytest.mark.in_turn
 def test_both_databases_give_the_same_report(
     gateway: Emulator, make_address: Callable[[str], str], load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,6 +318,7 @@ def test_what_the_guard_left_out_has_a_section_of_its_own(
     assert "rule" not in shown["vi"].lower()
 
 
+@pytest.mark.in_turn
 def test_costs_stand_beside_the_budgets(
     gateway: Emulator, duckdb_address: str, load: Load, client: EsmsClient, tmp_path: Any
 ) -> None:
@@ -369,6 +373,7 @@ def test_costs_stand_beside_the_budgets(
     assert "budget" not in without.tables
 
 
+@pytest.mark.in_turn
 def test_a_ledger_without_a_run_in_the_period_leaves_the_funnel_to_the_gateway(
     gateway: Emulator, duckdb_address: str, load: Load, tmp_path: Any
 ) -> None:
@@ -406,6 +411,7 @@ def test_time_to_final_is_until_a_load_saw_it(make_place: MakePlace, address: st
     assert {one.name: one.value for one in report.headline}["median"] == expected[0]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("sent_at", [None, datetime(1, 1, 1, tzinfo=UTC), MONDAY.subtract(days=400)])
 def test_a_message_without_a_usable_time_is_counted_on_the_day_it_was_created(
     make_place: MakePlace, address: str, sent_at: datetime | None
@@ -432,6 +438,7 @@ def test_days_are_those_of_vietnam_to_the_millisecond(make_place: MakePlace, add
     assert place.report(MONDAY.add(hours=7), WEDNESDAY).headline[0].value == 3
 
 
+@pytest.mark.in_turn
 def test_what_is_open_by_age(make_place: MakePlace, address: str) -> None:
     place = make_place(address)
     now = MONDAY.add(days=10)
@@ -454,6 +461,7 @@ def test_what_is_open_by_age(make_place: MakePlace, address: str) -> None:
     assert table.rows[-1][4] == now.subtract(hours=230)
 
 
+@pytest.mark.in_turn
 def test_carriers_only_where_phones_tell(make_place: MakePlace, make_address: Callable[[str], str]) -> None:
     for form, expected in (("masked", {"Viettel": 2}), ("hashed", None), ("omitted", None)):
         address = make_address("duckdb").replace("esms.duckdb", f"{form}.duckdb")

@@ -186,6 +186,7 @@ def test_phones_keep_their_zero_and_times_are_those_of_vietnam():
     assert sheet["E2"].value == datetime(2026, 10, 1, 9, 5)
 
 
+@pytest.mark.in_turn
 def test_many_rows_are_all_there(monkeypatch):
     """Written to disk as they come, and going on on another sheet where Excel's end."""
     monkeypatch.setattr(xlsx, "_MANY_ROWS", 500)

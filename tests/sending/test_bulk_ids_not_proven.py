@@ -30,6 +30,7 @@ def test_what_the_sent_data_lists_is_never_sent_again(ledger_url: str, make_benc
     bench.check_complete()
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("careful", [False, True])
 def test_one_row_at_most_is_a_probe(ledger_url: str, make_bench: Callable[..., Bench], careful: bool) -> None:
     """Ids ignored and nothing listed: one person twice at most, however often it is sent again, or none if careful."""
@@ -66,6 +67,7 @@ def test_a_124_proves_it_and_the_rest_goes_on(ledger_url: str, make_bench: Calla
     assert bench.gateway.call_count(SENT_DATA) == looked
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("lost", [drop_before(), http_status(503)])
 def test_a_probe_that_is_accepted_proves_nothing(
     ledger_url: str, make_bench: Callable[..., Bench], lost: object
@@ -110,6 +112,7 @@ def test_a_look_up_that_fails_proves_nothing(sqlite_url: str, make_bench: Callab
     assert bench.gateway.call_count(ZNS) == 1
 
 
+@pytest.mark.in_turn
 def test_a_refused_call_is_looked_up_too(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """Half of the rows were taken before the refusal: found, and the rest not sent anew."""
     bench = make_bench(ledger_url, people(100), proven=False)

@@ -230,6 +230,7 @@ def test_rows_are_looked_up_by_the_gateways_clock(
     bench.look()
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("quirk", ["missing", "nonsense"])
 def test_a_gateway_that_does_not_tell_its_time(ledger_url: str, make_bench: Callable[..., Bench], quirk: str) -> None:
     """At noon rows in doubt are repeated by this machine's clock; within an hour of midnight they wait."""

@@ -31,6 +31,7 @@ from esms_connectors.recipients import Columns, SqlQuery, read_recipients
 from esms_connectors.sending.reconcile import reconcile
 
 
+@pytest.mark.in_turn
 def test_hashed_phones_leave_no_plain_one_in_the_file(
     sqlite_url: str, make_bench: Callable[..., Bench], tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ def test_the_same_command_resumes_after_a_top_up(bench: Bench, refusal: str, hou
     assert bench.gateway.call_count(ZNS) == (3 if refusal == "103" else 4)
 
 
+@pytest.mark.in_turn
 def test_before_an_hour_one_row_is_a_probe_and_the_line_says_when_the_rest_goes(bench: Bench) -> None:
     refuse(bench)
     said = words_of(bench)
@@ -81,6 +82,7 @@ def test_a_balance_that_ends_half_way(bench: Bench) -> None:
     bench.check_complete()
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("hours", [0, 1.1, 14])
 def test_an_account_that_was_tested(ledger_url: str, make_bench: Callable[..., Bench], hours: float) -> None:
     """On the same day under the same ids at once, behind midnight by the sent data."""

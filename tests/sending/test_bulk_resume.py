@@ -134,6 +134,7 @@ def test_what_the_gateway_does_not_have_goes_out_once(
     bench.check_complete()
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("minutes_to_midnight", [6, 4])
 def test_the_last_minutes_of_the_day(
     ledger_url: str, make_bench: Callable[..., Bench], minutes_to_midnight: int
@@ -151,6 +152,7 @@ def test_the_last_minutes_of_the_day(
     bench.check_complete()
 
 
+@pytest.mark.in_turn
 def test_rows_in_doubt_are_not_repeated_when_midnight_comes_during_a_chunk(
     sqlite_url: str, make_bench: Callable[..., Bench]
 ) -> None:
@@ -195,6 +197,7 @@ def test_money_ends_half_way_at_a_gateway_that_burns_refused_ids(
     bench.check_complete()
 
 
+@pytest.mark.in_turn
 def test_a_124_that_follows_a_refusal_proves_nothing(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """In doubt, then refused and burnt, then 124: nobody got it, and only the sent data can say so."""
     bench = make_bench(ledger_url, people(50), EmulatorConfig(refused_burns_request_id=True))
@@ -234,6 +237,7 @@ def test_a_refusal_that_follows_a_lost_answer_settles_nothing(
         assert set(bench.states().values()) <= {"accepted", "unknown"}
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("refusal", ["799", "790", "102", "160", "99", "555"])
 def test_a_row_refused_after_a_lost_answer_is_not_sent_anew(
     sqlite_url: str, make_bench: Callable[..., Bench], refusal: str

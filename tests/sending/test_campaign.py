@@ -220,6 +220,7 @@ def test_a_result_keeps_this_call_and_the_run_apart(campaign: Callable[..., Camp
     assert told["sandbox"] is False
 
 
+@pytest.mark.in_turn
 def test_a_gateway_that_is_down_is_worth_another_try(campaign: Callable[..., Campaign], gateway: Emulator) -> None:
     """The run stops itself, and says that waiting may help."""
     gateway.faults.add("send_zns_bulk", refuse_before(), next_calls=400)
@@ -302,6 +303,7 @@ def changed(rows: list[dict[str, str]], **changes: dict[str, str]) -> list[dict[
     return [{**row, **changes.get(f"_{number}", {})} for number, row in enumerate(rows)]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -73,6 +73,7 @@ def test_an_answer_that_is_lost_never_means_twice(
     assert sorted(gateway.deliveries_by_phone().values()) == [1, 1, 1]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("kind", SAMPLES)
 def test_what_a_look_up_may_conclude(client: EsmsClient, ledger: Ledger, kind: str) -> None:
     """Only of messages that come back with their campaign."""

@@ -72,6 +72,7 @@ def test_advertising_within_its_hours_is_sent(
     assert _advertise(bench, moment).accepted == 30
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("moment", [at(22, 0, 1), at(23, 59, 50), at(6, 30, day=16)])
 @pytest.mark.parametrize("policy", list(HoursPolicy))
 def test_advertising_outside_its_hours(
@@ -119,6 +120,7 @@ def test_a_run_that_crosses_the_end_of_the_hours(make_bench: Callable[..., Bench
 # --- stop marks ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("every", [False, True])
 def test_a_stop_is_seen_at_the_next_chunk(make_bench: Callable[..., Bench], ledger_url: str, every: bool) -> None:
     """Whoever sets it, wherever: what is under way is settled, nothing more is claimed, and a resume completes."""
@@ -163,6 +165,7 @@ def test_a_stop_of_one_run_is_no_stop_of_others(make_bench: Callable[..., Bench]
 # --- suppressed phones -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("secret", [None, "a secret of this ledger"])
 def test_a_phone_that_is_suppressed_while_a_run_goes(
     make_bench: Callable[..., Bench], ledger_url: str, secret: str | None
@@ -290,6 +293,7 @@ def test_a_budget_without_a_price_is_refused(make_bench: Callable[..., Bench], s
 # --- crashes ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("moment", [BEFORE_CLAIM, AFTER_CLAIM])
 def test_a_worker_that_is_killed_after_it_skipped(
     make_bench: Callable[..., Bench], ledger_url: str, moment: str

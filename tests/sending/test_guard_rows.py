@@ -115,6 +115,7 @@ def test_plan_and_run_leave_the_same_rows_out(
     assert (again.already_settled, again.skipped_by_rule) == (len(rows), {})
 
 
+@pytest.mark.in_turn
 def test_rows_in_doubt_stay_so_in_plan_and_run(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """Their first attempt may have arrived, so a rule that holds them back does not settle them."""
     bench = make_bench(ledger_url, people(40))
@@ -157,6 +158,7 @@ def test_a_run_that_is_put_off_counts_for_when_it_arrives(make_bench: Callable[.
     assert case.campaign("later", phones).send().skipped == 60
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_never_claimed_counts_for_nothing(make_bench: Callable[..., Bench], ledger_url: str, kind: str) -> None:
     """A run that its budget stops before its first call keeps nobody from another one."""
@@ -171,6 +173,7 @@ def test_what_is_never_claimed_counts_for_nothing(make_bench: Callable[..., Benc
     assert case.campaign("other", phones).send().accepted == 60
 
 
+@pytest.mark.in_turn
 def test_a_refused_message_counts_and_costs_nothing(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """Neither for the cap nor for the budget, from the moment at which it is known to be refused."""
     bench = make_bench(ledger_url, people(40))
@@ -185,6 +188,7 @@ def test_a_refused_message_counts_and_costs_nothing(make_bench: Callable[..., Be
     assert bench.books.guard.spend.of_month(bench.now()) == 300 * 40
 
 
+@pytest.mark.in_turn
 def test_what_fits_into_a_budget_is_sent(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """The call that would exceed it is not begun; those beside it, which are paid for, are sent to their end."""
     bench = make_bench(ledger_url, people(200))
@@ -252,6 +256,7 @@ def test_a_message_that_a_person_sends_again_costs_again(make_bench: Callable[..
 # --- transactions ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn
 def test_rules_need_no_transaction_of_their_own(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """With a list, a cap and a budget a run commits as often as without: once for a claim, once for its answers."""
     bench = make_bench(ledger_url, people(300))
@@ -318,6 +323,7 @@ def test_a_claim_beyond_the_budget_leaves_nothing_behind(make_bench: Callable[..
     assert ledger.guard.spend.of_run("run") == 500
 
 
+@pytest.mark.in_turn
 def test_many_workers_at_the_same_phones_and_budget(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """Runs that claim, settle and refuse the same people in any order: no deadlock, never over cap or budget."""
     bench = make_bench(ledger_url, people(1))
@@ -364,6 +370,7 @@ def test_many_workers_at_the_same_phones_and_budget(make_bench: Callable[..., Be
 # --- ledgers of before -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn
 def test_a_ledger_of_the_second_version_keeps_its_counts(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """What counted for caps and was charged in tables of its own stands with the rows, and counts once."""
     bench = make_bench(ledger_url, people(40))

@@ -168,6 +168,7 @@ def _time_flies(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_the_rest_follows_when_the_first_have_arrived(
     make_bench: Callable[..., Bench], ledger_url: str, channel: str, monkeypatch: pytest.MonkeyPatch

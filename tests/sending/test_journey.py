@@ -97,6 +97,7 @@ def test_a_chain_of_three_steps(chain: Callable[..., Chain], kinds: tuple[str, .
         assert minutes(10) <= (third.created_ms - second.created_ms) / 1000 < minutes(12)
 
 
+@pytest.mark.in_turn
 def test_the_first_deadline_behind_a_scheduled_time(chain: Callable[..., Chain]) -> None:
     """It counts from the time of sending, not from that of the call."""
     world = chain(NEVER, people=1)
@@ -106,6 +107,7 @@ def test_the_first_deadline_behind_a_scheduled_time(chain: Callable[..., Chain])
     assert second.created_ms - first.send_at_ms >= minutes(15) * 1000
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("taken", [True, False])
 def test_a_row_in_doubt_is_not_a_row_that_failed(chain: Callable[..., Chain], taken: bool) -> None:
     """
@@ -130,6 +132,7 @@ def test_a_row_in_doubt_is_not_a_row_that_failed(chain: Callable[..., Chain], ta
     world.check()
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("kind", "operation", "waited"), [("zns", ZNS, minutes(71)), ("call", "make_call_from_template", minutes(11))]
 )
@@ -148,6 +151,7 @@ def test_doubt_is_waited_for_as_long_as_something_may_end_it(
     assert world.gateway.message_count == 0
 
 
+@pytest.mark.in_turn
 def test_what_the_gateway_does_not_show_is_nobodys_failure(chain: Callable[..., Chain]) -> None:
     """A message that is accepted and listed nowhere: delivered or not, nobody knows, so nothing follows."""
     world = chain(AT_ONCE, people=2)
@@ -262,6 +266,7 @@ def test_a_later_text_of_too_many_segments_is_refused_before_the_first_message(c
     assert world.run(journey(**rules)).people == {"sent": 2}
 
 
+@pytest.mark.in_turn
 def test_a_later_step_has_a_canary_of_its_own(chain: Callable[..., Chain], monkeypatch: pytest.MonkeyPatch) -> None:
     """Twelve get no ZNS: three SMS leave, do not arrive, and hold the other nine back; again looks again."""
     world = chain(NEVER, people=12)
@@ -361,6 +366,7 @@ def test_who_cannot_get_the_next_step_is_not_waited_for(chain: Callable[..., Cha
     assert [message.function for message in world.gateway.messages()] == [ZNS, ZNS, SMS]
 
 
+@pytest.mark.in_turn
 def test_calls_that_share_a_run_see_to_their_own_people(chain: Callable[..., Chain]) -> None:
     """As mapped tasks do: each sends the fallback to its own rows, and counts those."""
     world = chain(NEVER)

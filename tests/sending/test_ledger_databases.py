@@ -33,6 +33,7 @@ def pooler(postgres: PostgresServer) -> Iterator[PgBouncer]:
         yield running
 
 
+@pytest.mark.in_turn
 def test_a_run_behind_a_pooler(postgres: PostgresServer, pooler: PgBouncer, make_bench: Callable[..., Bench]) -> None:
     """Eight threads share three sessions of the server, which change with each transaction; nothing is prepared."""
     database = new_database(postgres)

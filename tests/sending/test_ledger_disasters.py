@@ -33,6 +33,7 @@ def finish(bench: Bench) -> None:
 
 
 # Where the journal of the file may not grow any more: at the start, at a claim, at a settlement.
+@pytest.mark.in_turn
 @pytest.mark.parametrize("kilobytes", [30, 120, 121, 130, 170, 250])
 def test_a_disk_that_is_full_stops_the_run_and_loses_nothing(
     sqlite_url: str, make_bench: Callable[..., Bench], kilobytes: int

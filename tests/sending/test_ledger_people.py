@@ -36,6 +36,7 @@ def filled(make_bench: Callable[..., Bench], url: str, secret: str | None = None
     return bench
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("secret", [None, "a secret of the tests"])
 def test_everything_about_a_person(ledger_url: str, make_bench: Callable[..., Bench], secret: str | None) -> None:
     """Rows with what was decided about them, the entry on the list, what counts for a cap; of nobody else."""

@@ -75,6 +75,7 @@ def test_how_far_a_campaign_may_change(echoed: str, is_same: bool) -> None:
     assert (folded_campaign(echoed) == folded_campaign("tết 2026 #0a1b2c3d4e5f")) is is_same
 
 
+@pytest.mark.in_turn
 def test_nobody_was_taken_and_none_is_listed_is_for_a_person_to_say(bench: Bench) -> None:
     """Also where it is true: an empty answer proves nothing, and `resend` is how a person decides."""
     lose_answers(bench, taken=False)
@@ -86,6 +87,7 @@ def test_nobody_was_taken_and_none_is_listed_is_for_a_person_to_say(bench: Bench
     bench.check_complete()
 
 
+@pytest.mark.in_turn
 def test_rows_of_a_campaign_that_is_listed_are_not_sent_after_the_settling_time(bench: Bench) -> None:
     bench.send(bench.recipients[:40])
     lose_answers(bench, taken=False)
@@ -95,6 +97,7 @@ def test_rows_of_a_campaign_that_is_listed_are_not_sent_after_the_settling_time(
     bench.check_complete()
 
 
+@pytest.mark.in_turn
 def test_a_scheduled_run_is_not_judged_before_its_time(bench: Bench) -> None:
     """
     A part was sent at once and is listed; the rest is scheduled for tomorrow and is listed from then on only. Another
@@ -116,6 +119,7 @@ def test_a_scheduled_run_is_not_judged_before_its_time(bench: Bench) -> None:
     bench.check_complete()
 
 
+@pytest.mark.in_turn
 def test_single_rows_that_are_listed_late_are_waited_for(bench: Bench) -> None:
     """Some rows of the campaign are listed at once, others two hours later: the settling time is there for these."""
     bench.gateway.quirks.listed_late_share = 0.4
@@ -130,6 +134,7 @@ def test_single_rows_that_are_listed_late_are_waited_for(bench: Bench) -> None:
     bench.check_complete()
 
 
+@pytest.mark.in_turn
 def test_what_is_older_than_a_week_is_not_judged(bench: Bench) -> None:
     """The gateway keeps eight days: the first rows are gone, others of the campaign are still listed."""
     bench.gateway.quirks.retention_days = 8

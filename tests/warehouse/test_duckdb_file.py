@@ -71,6 +71,7 @@ def one_line(call: Callable[[], object], kind: type[EsmsError]) -> str:
     return said
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("read_only", [False, True], ids=["a writer", "a reader"])
 def test_another_process_has_the_file(path: Path, read_only: bool, caplog: pytest.LogCaptureFixture) -> None:
     """It is waited for, one log line says so, and then one line says who must let go. Later, it works."""

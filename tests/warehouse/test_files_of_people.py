@@ -39,6 +39,7 @@ def load(warehouse: FilesWarehouse | DuckDbWarehouse, count: int, first: int = 0
     warehouse.merge(load_of(count), batches([row(number) for number in range(first, first + count)]))
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
 def test_files_and_folders_are_for_their_owner(tmp_path: Path, kind: str) -> None:
     folder = tmp_path / "made" / "warehouse"
@@ -110,6 +111,7 @@ def test_the_log_of_a_killed_load_is_as_closed_as_the_file(tmp_path: Path, mode:
     assert oct(stat.S_IMODE(path.stat().st_mode)) == oct(mode)
 
 
+@pytest.mark.in_turn
 def test_an_erased_person_is_gone_from_the_disk(tmp_path: Path) -> None:
     """Not only from the tables: no byte of phone or key is left in any file; what others made in the file stays."""
     path = tmp_path / "it's my" / "esms.duckdb"

@@ -157,6 +157,7 @@ def test_views_see_later_loads_and_are_made_again(sql_target: Target) -> None:
     assert [one["messages"] for one in seen(sql_target, "esms_month_statement")] == [1]
 
 
+@pytest.mark.in_turn
 def test_a_person_is_erased_from_the_views_too(sql_target: Target) -> None:
     """Erasing makes the DuckDB file anew, and its views with it."""
     filled(sql_target)

@@ -111,6 +111,7 @@ def test_an_error_that_only_speaks_of_ctrl_c(target: Target, error: Exception) -
         target.warehouse.merge(load_of(2), rows())
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("said", [1, 3])
 def test_rows_that_do_not_add_up_are_refused(target: Target, said: int) -> None:
     """Another number of rows than was proven is not loaded."""

@@ -37,6 +37,7 @@ def filled(target: Target) -> None:
     target.warehouse.put_group(OUTCOMES_TABLE, "march", [*rows, outcome(OTHER, SENT_AT)])
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("stored", [THEIRS, None])
 def test_everything_about_a_person(sql_target: Target, stored: str | None) -> None:
     """Found by the phone, or where phones are masked by the key of their message."""
@@ -50,6 +51,7 @@ def test_everything_about_a_person(sql_target: Target, stored: str | None) -> No
     assert {one["row_key"] for one in found[OUTCOMES]} == {THEIRS, "customer-7", f"84{THEIRS[1:]}/x"}
 
 
+@pytest.mark.in_turn
 def test_who_is_erased_is_in_no_outcome_either(forgetting_target: Target) -> None:
     """Those of others stay, as do those of the same key in another run."""
     filled(forgetting_target)
@@ -60,11 +62,13 @@ def test_who_is_erased_is_in_no_outcome_either(forgetting_target: Target) -> Non
     assert left == {("march", OTHER), ("april", "customer-7")}
 
 
+@pytest.mark.in_turn
 def test_nobody_without_a_name_is_erased(forgetting_target: Target) -> None:
     filled(forgetting_target)
     assert forgetting_target.warehouse.erase(Person(None, lambda _: ""))[OUTCOMES] == 0
 
 
+@pytest.mark.in_turn
 def test_what_is_old_goes_with_its_history_and_its_window(forgetting_target: Target) -> None:
     """The next day stays; a window whose rows are gone is not one that had none."""
     filled(forgetting_target)

@@ -42,6 +42,7 @@ def rated(gateway: Emulator, client: EsmsClient, messages: int) -> None:
     gateway.advance(hours=3)
 
 
+@pytest.mark.in_turn
 def test_each_snapshot_adds_what_is_so_at_its_time(gateway: Emulator, sql_target: Target, take: Take) -> None:
     """The balance goes down, a quota too; what was written before stays."""
     gateway.set_balance(1_000_000)
@@ -63,6 +64,7 @@ def test_each_snapshot_adds_what_is_so_at_its_time(gateway: Emulator, sql_target
     assert mine[0] != "LOW"
 
 
+@pytest.mark.in_turn
 def test_ratings_are_there_once_and_go_on_from_the_last_one(
     gateway: Emulator, make_client: Callable[..., EsmsClient], sql_target: Target, take: Take
 ) -> None:

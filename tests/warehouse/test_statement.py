@@ -23,6 +23,7 @@ def filled(target: Target) -> None:
     merge(target, [*rows, row(4, SENT, price_vnd=None)])
 
 
+@pytest.mark.in_turn
 def test_a_month_that_agrees_and_one_that_does_not(sql_target: Target) -> None:
     """To the last dong; a type that only one of the two knows is a difference; a new invoice replaces it."""
     filled(sql_target)
