@@ -71,6 +71,7 @@ def test_plan_sends_nothing_and_knows_the_cost(run: Run, emulator: Emulator, cus
     assert emulator.call_count("send_zns_bulk") == 0
 
 
+@pytest.mark.in_turn
 def test_rejects_can_be_repaired_and_sent(run: Run, emulator: Emulator, customers: Path, tmp_path: Path) -> None:
     """The rejects file is a source of its own once the cell is repaired."""
     rejects = tmp_path / "rejects.csv"
@@ -280,6 +281,7 @@ def test_run_keys_that_look_alike_are_one_run(run: Run, emulator: Emulator, cust
     assert sum(emulator.deliveries_by_phone().values()) == 1200
 
 
+@pytest.mark.in_turn
 def test_at_least_counts_the_rows_that_cannot_be_sent(run: Run, emulator: Emulator, customers: Path) -> None:
     """Two of 1 202 rows are bad: too many for all of them, which is what nobody said otherwise, enough for 0.99."""
     assert_one_clear_line(zns(run, customers, "--at-least", "1"), 2, "2 of 1202 rows cannot be sent", "sent nothing")

@@ -176,6 +176,7 @@ def test_a_reading_from_the_future_closes_nothing(
     assert duckdb_only.messages() == rows_at(gateway)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("settings", "says"),
     [

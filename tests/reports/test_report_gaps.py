@@ -213,6 +213,7 @@ def test_a_part_of_a_period_is_not_told_as_a_change(make_place: MakePlace, duckd
     assert {one.before for one in report.headline} == {None}
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("budget", ["0", "-1", "nan", "5tr", "5.000", True])
 def test_a_budget_that_is_none_is_refused(make_place: MakePlace, duckdb_address: str, budget: Any) -> None:
     with pytest.raises(InvalidRequestError, match="an amount of VND above nought"):

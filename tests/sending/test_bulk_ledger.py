@@ -131,6 +131,7 @@ def test_whatever_the_gateway_says_can_be_written_down(
     assert Counter(bench.states().values()) == {"rejected": 20}
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("odd", ["code", "id"])
 def test_long_codes_and_ids_can_be_written_down(ledger_url: str, make_bench: Callable[..., Bench], odd: str) -> None:
     """A code or a message id of any length settles its row in both databases."""

@@ -133,6 +133,7 @@ def test_the_look_is_at_the_end_of_the_lease_and_not_a_lease_later(
     bench.check_complete()
 
 
+@pytest.mark.in_turn
 def test_waiting_for_a_worker_that_lives_takes_two_leases_at_most(
     ledger_url: str, make_bench: Callable[..., Bench], patch_sleep: Callable[[Naps], None]
 ) -> None:

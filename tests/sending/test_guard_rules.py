@@ -94,6 +94,7 @@ def test_the_edges_of_the_hours(
         assert not times
 
 
+@pytest.mark.in_turn
 def test_rescheduled_calls_do_not_all_leave_at_the_opening(make_bench: Callable[..., Bench], sqlite_url: str) -> None:
     """Spread over the hour, the parts of a run too, each of which counts its calls from nothing; and the same again."""
     bench = make_bench(sqlite_url, people(120))

@@ -71,6 +71,7 @@ def test_a_report_shows_each_person_once(
     assert "mỗi người một lần" in shown
 
 
+@pytest.mark.in_turn
 def test_a_report_without_a_fallback_has_no_such_table(sqlite_url: str, tmp_path: Path) -> None:
     """It would be empty in nearly every report."""
     with opened_chain(sqlite_url, AT_ONCE, kinds=("zns",), afters=()) as chain:

@@ -133,6 +133,7 @@ def test_what_is_old_is_forgotten_and_not_sent_again(
     assert bench.gateway.call_count("send_zns_bulk") == calls
 
 
+@pytest.mark.in_turn
 def test_rows_in_doubt_are_not_forgotten(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """Only the phone can settle them, however old they are."""
     bench = make_bench(ledger_url, people(20))

@@ -37,6 +37,7 @@ def bench(ledger_url: str, make_bench: Callable[..., Bench]) -> Bench:
     return make_bench(ledger_url, people(120))
 
 
+@pytest.mark.in_turn
 def test_a_campaign_that_is_not_given_back_proves_nothing(bench: Bench) -> None:
     """Every answer of the run was lost, and nothing says which rows of the sent data are its own."""
     bench.gateway.quirks.campaign_echo = "empty"

@@ -50,6 +50,7 @@ def calls(gateway: Emulator) -> int:
 # --- rows that leave -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("threads", [1, 4])
 @pytest.mark.parametrize("order", ["newest_first", "oldest_first", "shuffled"])
 def test_a_count_that_falls_while_pages_are_read_hides_no_row(
@@ -171,6 +172,7 @@ def test_a_full_page_costs_one_call_more_and_others_none(gateway: Emulator, clie
 # --- windows by the day, or none -------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("span", ["days", "all"])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_gateway_that_cuts_no_windows_is_read_page_by_page(
@@ -203,6 +205,7 @@ def test_windows_by_the_day_while_rows_are_created(gateway: Emulator, client: Es
     assert calls(gateway) < 100
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("part_rows", [700, 100_000])
 def test_windows_by_the_day_that_never_add_up_are_one_clear_error(
     gateway: Emulator, client: EsmsClient, part_rows: int

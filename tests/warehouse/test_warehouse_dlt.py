@@ -52,6 +52,7 @@ def test_a_load_that_breaks_off_between_two_steps_heals(dlt_target: Target, step
     assert dlt_target.loads()[0]["load_count"] == 2
 
 
+@pytest.mark.in_turn
 def test_what_failed_is_not_sent_with_the_next_rows(dlt_target: Target, monkeypatch: Any) -> None:
     """dlt keeps packages that it could not load; ours must not come back by the side door."""
     with monkeypatch.context() as patched:

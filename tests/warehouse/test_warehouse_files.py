@@ -295,6 +295,7 @@ def test_damaged_settings(lake: Path, files: FilesWarehouse, content: bytes) -> 
         files.prepare()
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
 def test_a_damaged_file_is_not_written_over(tmp_path: Path, kind: str) -> None:
     """What cannot be read is told by its path, and stays."""
@@ -312,6 +313,7 @@ def test_a_damaged_file_is_not_written_over(tmp_path: Path, kind: str) -> None:
 # --- object stores ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("kind", FILE_NAMES)
 def test_an_object_store_has_the_same(bucket: str, kind: str) -> None:
     """Rows, history, loads, a row at midnight and an erased person: as on a disk, and nothing else is left."""
@@ -405,6 +407,7 @@ def test_a_store_that_fails_at_any_call(failing: type[FailingStore], calls: int)
     assert pyarrow.parquet.read_table(pyarrow.BufferReader(failing.store[history].getvalue())).num_rows == 1
 
 
+@pytest.mark.in_turn
 def test_another_process_that_changes_the_day_meanwhile(bucket: str) -> None:
     """Its rows are not lost: the load gives up, and may be made again."""
     ours, theirs = FilesWarehouse(bucket), FilesWarehouse(bucket)
@@ -421,6 +424,7 @@ def test_another_process_that_changes_the_day_meanwhile(bucket: str) -> None:
     assert merge(ours, [row(2), row(3)], minute=6) == MergeCounts(inserted=1, unchanged=1)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(("theirs", "is_refused"), [(3, True), (4, False)])
 def test_another_process_that_loads_the_next_day_meanwhile(bucket: str, theirs: int, is_refused: bool) -> None:
     """It matters only if it brought one of our rows, on the second that the two days share."""

@@ -180,6 +180,7 @@ def test_one_final_status_may_replace_another(target: Target) -> None:
     assert len(target.history()) == 1
 
 
+@pytest.mark.in_turn
 def test_an_older_reading_changes_nothing_that_a_newer_one_changed(target: Target) -> None:
     """A slow load that began to read earlier neither takes a status back nor notes it; it still brings its new rows."""
     merge(target, [row(1, PENDING)], minute=0)
@@ -197,6 +198,7 @@ def test_an_older_reading_does_not_take_a_flag_away(target: Target) -> None:
     assert target.messages()[key_of(1)]["regressed_to"] == "sent"
 
 
+@pytest.mark.in_turn
 def test_an_older_reading_leaves_the_line_of_the_newer_one(target: Target) -> None:
     """What is known of a window never gets older."""
     merge(target, [row(1)], minute=9, open_rows=4, digest="newer")
@@ -229,6 +231,7 @@ def test_a_row_that_two_windows_bring_is_stored_once(target: Target, first: Sent
     assert (stored[key_of(1)]["window_start"], stored[key_of(1)]["window_end"]) == (first.start, first.end)
 
 
+@pytest.mark.in_turn
 def test_a_window_loaded_for_the_first_time_meets_rows_of_its_neighbour(target: Target) -> None:
     """On the second that they share, whatever those have become, among rows that are new."""
     merge(target, [row(1, SENT), row(2, SENT), row(3), row(4)])
@@ -247,6 +250,7 @@ def test_a_window_loaded_for_the_first_time_meets_rows_of_its_neighbour(target: 
     assert [(line["to_state"], line["applied"]) for line in target.history()] == [("failed", True), ("sent", False)]
 
 
+@pytest.mark.in_turn
 def test_windows_of_other_days_and_types_stay_as_they_are(target: Target) -> None:
     """A load touches what it brings, nothing else."""
     other = SentWindow(2, WINDOW.start, WINDOW.end)
@@ -262,6 +266,7 @@ def test_windows_of_other_days_and_types_stay_as_they_are(target: Target) -> Non
     assert [load["load_count"] for load in target.loads()] == [1, 2, 1]
 
 
+@pytest.mark.in_turn
 def test_an_empty_window_is_a_load(target: Target) -> None:
     """No rows is a finding, too."""
     assert target.warehouse.merge(load_of(0), []) == MergeCounts()
@@ -298,6 +303,7 @@ def test_what_a_load_leaves_about_its_window(target: Target) -> None:
     }
 
 
+@pytest.mark.in_turn
 def test_loads_are_read_back_in_order(target: Target) -> None:
     """By type and window, as they were written; what is owed has no reading."""
     zalo = SentWindow(2, DAY, DAY.add(days=1))
@@ -328,6 +334,7 @@ def test_a_plan_keeps_what_was_loaded(target: Target) -> None:
     assert [load.is_owed for load in target.warehouse.loads()] == [True, True]
 
 
+@pytest.mark.in_turn
 def test_a_load_keeps_a_later_plan(target: Target) -> None:
     """A window that was planned again while it was being loaded stays planned."""
     number = target.warehouse.plan([WINDOW], planned_at=read_at(30), privacy=PRIVACY)
