@@ -1,4 +1,7 @@
-"""Where keys may be sent: https, or plain http on this machine only, and to known hosts only."""
+"""
+Where keys may be sent: https, or plain http on this machine only, and to known hosts only. Keys of an emulator are no
+secret and may go over plain http anywhere, such as to the next container.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,12 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check_base_url(base_url: str) -> str:
+def check_base_url(base_url: str, *, secret_keys: bool = True) -> str:
     """
     The base URL without a trailing slash.
+
+    Args:
+        secret_keys: False for keys of an emulator.
 
     Raises:
         ConfigurationError: no scheme or host, plain http to another machine, keys or a query in it, or the path of a
@@ -47,7 +53,7 @@ def check_base_url(base_url: str) -> str:
         raise ConfigurationError(f"The base URL has a blank in it. {hint}")
     if "mainservice.svc" in parts.path.lower():
         raise ConfigurationError(f"The base URL must end before /MainService.svc. {hint}")
-    if parts.scheme == "http" and not is_loopback(host):
+    if parts.scheme == "http" and secret_keys and not is_loopback(host):
         raise ConfigurationError(
             f"The base URL of {host} is plain http, which would show the keys to everyone on the way. Use https."
         )
@@ -63,8 +69,8 @@ def origin(url: str) -> tuple[str, str, int | None]:
 class Addresses:
     """Which URL a function has, and which hosts may see the keys."""
 
-    def __init__(self, base_url: str) -> None:
-        self.base_url = check_base_url(base_url)
+    def __init__(self, base_url: str, *, secret_keys: bool = True) -> None:
+        self.base_url = check_base_url(base_url, secret_keys=secret_keys)
         self.allowed = frozenset(origin(url) for url in (self.base_url, *_GATEWAY_URLS[1:]))
         self._is_gateway = origin(self.base_url) == origin(DEFAULT_BASE_URL) and not urlsplit(self.base_url).path
 

@@ -53,7 +53,7 @@ class EsmsClient(
 
     Args:
         credentials: the key pair.
-        base_url: scheme and host; plain http on loopback only.
+        base_url: scheme and host; plain http on loopback only, or with keys of an emulator (`EMULATOR0…`).
         sandbox: messages are checked, not sent. A function without a sandbox flag is refused then, because it would
             send for real.
         timeouts, retries: see `Timeouts` and `RetryPolicy`.

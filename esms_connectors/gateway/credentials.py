@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.gateway.redaction import MASK, register_secret
 
+_MADE_UP = "EMULATOR0"
+
 
 @dataclass(frozen=True, slots=True, repr=False, init=False)
 class Credentials:
@@ -40,6 +42,11 @@ class Credentials:
     def __reduce__(self) -> tuple[type[Credentials], tuple[str, str]]:
         # Through the constructor: a worker process that unpickles the pair must mask it too.
         return type(self), (self.api_key, self.secret_key)
+
+    @property
+    def of_emulator(self) -> bool:
+        """Whether both are made up, as those of an emulator: no key of the gateway begins like that."""
+        return self.api_key.startswith(_MADE_UP) and self.secret_key.startswith(_MADE_UP)
 
     def account_at(self, base_url: str) -> str:
         """What tells this account at this gateway from any other, without showing it: 40 hexadecimal digits."""

@@ -144,7 +144,7 @@ class Transport:
         if max_connections < 1:
             raise ConfigurationError("max_connections must be at least 1.")
         self._credentials = credentials
-        self._addresses = Addresses(base_url)
+        self._addresses = Addresses(base_url, secret_keys=not credentials.of_emulator)
         self._timeouts = timeouts
         self._retries = retries
         self._throttle = as_throttle(throttle)

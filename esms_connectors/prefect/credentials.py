@@ -63,7 +63,8 @@ class EsmsCredentials(CredentialsBlock, EsmsBlock):
     api_key: SecretStr = Field(default=..., description="ApiKey, from account.esms.vn.")
     secret_key: SecretStr = Field(default=..., description="SecretKey, from account.esms.vn.")
     base_url: str = Field(
-        default=DEFAULT_BASE_URL, description="Scheme and host of the gateway; plain http on loopback only."
+        default=DEFAULT_BASE_URL,
+        description="Scheme and host of the gateway; plain http on loopback only, or with keys of an emulator.",
     )
     sandbox: bool = Field(
         default=False, description="Check messages, send none. Functions without a sandbox are refused."

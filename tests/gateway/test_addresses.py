@@ -67,6 +67,30 @@ def test_these_base_urls_are_refused(base_url: Any) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("api_key", "secret_key", "allowed"),
+    [
+        ("EMULATOR0KEY", "EMULATOR0SECRET", True),
+        ("EMULATOR0KEY", "secret-of-addresses", False),
+        ("key-of-addresses", "EMULATOR0SECRET", False),
+        ("emulator0KEY", "EMULATOR0SECRET", False),
+        ("KEY-EMULATOR0", "SECRET-EMULATOR0", False),
+    ],
+)
+def test_only_keys_of_an_emulator_go_over_plain_http_to_another_machine(
+    api_key: str, secret_key: str, allowed: bool
+) -> None:
+    """As from one container to the next; a pair with one real key is a real one."""
+    with RawServer(BALANCE) as server:
+        elsewhere = server.base_url.replace("127.0.0.1", "0.0.0.0")  # leads here, and is not known to
+        if not allowed:
+            with pytest.raises(ConfigurationError, match="plain http"):
+                EsmsClient(Credentials(api_key, secret_key), elsewhere)
+        else:
+            with EsmsClient(Credentials(api_key, secret_key), elsewhere) as client:
+                assert client.get_balance().balance_vnd == 1
+
+
 def test_each_function_has_its_own_host_at_the_gateway_only() -> None:
     """Missed callbacks and voice have hosts of their own; behind a relay or an emulator everything is called there."""
     for base_url in (DEFAULT_BASE_URL, "https://REST.esms.vn", "https://rest.esms.vn:443", "https://rest.esms.vn/"):
