@@ -226,25 +226,33 @@ test-openlineage: .venvs/openlineage/.ready ## lineage of the Airflow provider, 
 	@sed 's/ *\\$$//; /^ *--hash/d' $< > $(@D)/constraints.txt
 	@$(UV) pip install --quiet --python $(@D) --constraint $(@D)/constraints.txt apache-airflow-providers-openlineage
 
-# Older minors of Airflow, each in an environment of its own; `test-airflow` has the newest. Their API
-# servers do not run with what came after them, so what they were released with is kept.
-MATRIX ?= 3.1.8 3.2.2
-MATRIX_ERA := "fastapi<0.140" "starlette<1.4" "cadwyn<7.2" "pydantic<2.14" "svcs<26.2"
+# Older Airflows, each as it was released: with what there was on that day, and with the providers of FAB and PostgreSQL
+# as in Airflow's images, which bring the SQLAlchemy of Airflow's constraints. All of that stays as it is (`--constraint`)
+# when this package comes; only DuckDB, which is newer, comes without. `test-airflow` has the newest Airflow.
+MATRIX ?= 3.1.0 3.1.8 3.2.0 3.2.2
+DAY_3.1.0 := 2025-09-27
+DAY_3.1.8 := 2026-03-13
+DAY_3.2.0 := 2026-04-09
+DAY_3.2.2 := 2026-05-31
 
 .PHONY: test-matrix
 test-matrix: $(MATRIX:%=.venvs/airflow-%/.ready) ## with older Airflows (MATRIX) and other Prefects (PREFECT_MATRIX)
 	@for version in $(MATRIX); do \
 	  printf '\n\033[1m==> Airflow %s\033[0m\n' $$version; \
-	  .venvs/airflow-$$version/bin/pytest tests/airflow_side/test_dag_run.py $(ARGS) || exit 1; \
+	  .venvs/airflow-$$version/bin/pytest -p no:anyio tests/airflow_side/test_dag_run.py \
+	    tests/airflow_side/test_provider_info.py $(ARGS) || exit 1; \
 	done
 
 .venvs/airflow-%/.ready: pyproject.toml | $(filter .uv/bin/uv,$(UV))
 	$(say) "Setting up $(@D)"
 	@$(UV) venv --quiet --clear --python $(PYTHON) $(@D)
-	@$(UV) pip install --quiet --python $(@D) "apache-airflow==$*" $(MATRIX_ERA) \
-	  hatchling editables pytest pytest-timeout
-	@$(UV) pip install --quiet --python $(@D) --no-build-isolation $(MATRIX_ERA) \
-	  --editable ".[ledger,duckdb,emulator]"
+	@$(UV) pip install --quiet --python $(@D) $(DAY_$*:%=--exclude-newer %) "apache-airflow[fab,postgres]==$*"
+	@$(UV) pip freeze --quiet --python $(@D) > $(@D)/constraints.txt
+	@$(UV) pip install --quiet --python $(@D) --constraint $(@D)/constraints.txt "apache-airflow==$*" \
+	  hatchling editables pytest pytest-timeout pytest-xdist hypothesis
+	@$(UV) pip install --quiet --python $(@D) --constraint $(@D)/constraints.txt --no-build-isolation \
+	  "apache-airflow==$*" --editable ".[ledger,emulator]"
+	@$(UV) pip install --quiet --python $(@D) --no-build-isolation "apache-airflow==$*" --editable ".[duckdb]"
 	@touch $@
 
 # Two workers: each has a server of its own, which takes a processor ten seconds to start.

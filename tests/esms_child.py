@@ -34,7 +34,7 @@ import pendulum.locales.en.locale
 import platformdirs.unix  # noqa: F401
 import psycopg
 import rich._emoji_codes  # noqa: F401
-import sqlalchemy.dialects.postgresql.psycopg
+import sqlalchemy.dialects.postgresql
 import sqlalchemy.dialects.sqlite  # noqa: F401
 import vl_convert  # noqa: F401
 

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import AirflowPlugin
 from airflow.sdk import Asset
 
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook, configured
+
+try:
+    from airflow.sdk.plugins_manager import AirflowPlugin
+except ImportError:  # before Airflow 3.2
+    from airflow.plugins_manager import AirflowPlugin
 
 if TYPE_CHECKING:
     from esms_connectors.delivery.callbacks import Confirmed

@@ -6,9 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, conf
-
 from esms_connectors.airflow.arguments import one_of, share, whole_number
+from esms_connectors.airflow.framework import AirflowSkipException, conf
 from esms_connectors.airflow.hooks import EsmsHook
 from esms_connectors.airflow.links import EsmsReportLink
 from esms_connectors.airflow.sending import SendingOperator

@@ -194,7 +194,7 @@ class EsmsHook(BaseHook):
 
 def executor_is_local() -> bool:
     """Whether every task runs on the machine of the scheduler: all tries of it find the same file."""
-    from airflow.providers.common.compat.sdk import conf
+    from esms_connectors.airflow.framework import conf
 
     # Several are listed with commas, those of teams with semicolons; each may have an alias behind a colon.
     listed = re.split(r"[;,]", conf.get("core", "executor", fallback=""))
@@ -215,7 +215,7 @@ def connection(conn_id: str) -> Connection:
     Raises:
         ConfigurationError: there is none of this id.
     """
-    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+    from esms_connectors.airflow.framework import AirflowNotFoundException
 
     try:
         return BaseHook.get_connection(conn_id)
@@ -226,7 +226,7 @@ def connection(conn_id: str) -> Connection:
 
 def configured(option: str) -> str | None:
     """An option of the section [esms], or None where it is not set."""
-    from airflow.providers.common.compat.sdk import conf
+    from esms_connectors.airflow.framework import conf
 
     return conf.get("esms", option, fallback="") or None
 
@@ -243,7 +243,7 @@ async def _aconnection(conn_id: str) -> Connection:
     """`connection`, on an event loop; the framework's own way, where it is there, asks without a thread."""
     if not hasattr(Connection, "aextra_dejson"):  # before Airflow 3.3.2 that way may wait for itself
         return await _threaded(connection, conn_id)
-    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+    from esms_connectors.airflow.framework import AirflowNotFoundException
 
     try:
         return await BaseHook.aget_connection(conn_id)

@@ -84,7 +84,7 @@ def state_store(context: Context) -> Any:
     The task state store: kept across tries, crashes and "Clear". None before Airflow 3.3, and where the deployment
     empties it on success, because a cleared task would then know of nothing.
     """
-    from airflow.providers.common.compat.sdk import conf
+    from esms_connectors.airflow.framework import conf
 
     if conf.getboolean("state_store", "clear_on_success", fallback=False):
         return None

@@ -79,7 +79,7 @@ class EsmsNotifier(BaseNotifier):
         """Not here: one notifier may see many events, and what one of them left in a text is no template."""
 
     def notify(self, context: Context) -> None:
-        from airflow.providers.common.compat.sdk import conf
+        from esms_connectors.airflow.framework import conf
 
         hook = EsmsHook(self._told("esms_conn_id", context) or DEFAULT_CONN_ID)
         settings = hook.settings()

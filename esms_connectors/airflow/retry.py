@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
-
+from esms_connectors.airflow.framework import AirflowException, AirflowFailException
 from esms_connectors.gateway.errors import EsmsError, RateLimitedError, unexpected
 
 if TYPE_CHECKING:

@@ -86,7 +86,7 @@ def _query(sql: str, conn_id: str, parameters: Mapping[str, object]) -> Iterator
     if conn.conn_type in ("postgres", "postgresql", "sqlite"):
         url = database_url(conn, purpose="the recipients")
         mask(url)
-        yield SqlQuery(url.replace("postgresql://", "postgresql+psycopg://", 1), sql, parameters)
+        yield SqlQuery(url, sql, parameters)
         return
     where = f"Connection {conn_id!r} is of type {conn.conn_type!r}"
     engine, problem = None, "which is no SQL database: give another sql_conn_id"

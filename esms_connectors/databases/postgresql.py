@@ -7,6 +7,7 @@ the server. What a transaction needs it is told itself.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 
 CONNECT_SECONDS = 30
@@ -23,8 +24,23 @@ _CONNECTION: Mapping[str, int] = {
 
 def connection_settings(given: Mapping[str, object]) -> dict[str, object]:
     """Arguments of `psycopg.connect` besides those that the address has."""
-    settings: dict[str, object] = {name: value for name, value in _CONNECTION.items() if name not in given}
-    return {**settings, "prepare_threshold": None}
+    return {**libpq_settings(given), "prepare_threshold": None}
+
+
+def libpq_settings(given: Mapping[str, object]) -> dict[str, object]:
+    """The same for psycopg2, which prepares nothing."""
+    return {name: value for name, value in _CONNECTION.items() if name not in given}
+
+
+def sqlalchemy_driver() -> str:
+    """
+    What `postgresql://` stands for here: psycopg 3, else the psycopg2 that an Airflow has with its provider of
+    PostgreSQL. SQLAlchemy 1.4 knows psycopg2 only.
+    """
+    both = ("psycopg", "sqlalchemy.dialects.postgresql.psycopg")
+    if not all(map(importlib.util.find_spec, both)) and importlib.util.find_spec("psycopg2"):
+        return "postgresql+psycopg2"
+    return "postgresql+psycopg"
 
 
 def transaction_settings(

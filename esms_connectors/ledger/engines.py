@@ -10,11 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Engine, Pool, event
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.pool import Pool, QueuePool
 
-from esms_connectors.databases.postgresql import connection_settings, transaction_settings
+from esms_connectors.databases.postgresql import (
+    connection_settings,
+    libpq_settings,
+    sqlalchemy_driver,
+    transaction_settings,
+)
 from esms_connectors.databases.urls import check_database_url
 from esms_connectors.gateway.errors import ConfigurationError
 
@@ -26,6 +32,7 @@ _WRITES = transaction_settings(
 # Rows are streamed while something slow is done with them.
 _READS = transaction_settings(lock_seconds=_LOCK_SECONDS, statement_seconds=_STATEMENT_SECONDS)
 READING = "esms_reading"
+_PREPARED = "esms_prepared"
 
 # Of forked processes: closing them there would say goodbye in the name of the process that uses them.
 _OF_ANOTHER_PROCESS: list[Pool] = []
@@ -56,7 +63,9 @@ def engine_for(url: str | Path | None) -> Engine:
             raise ConfigurationError(f"{problem} ({error.strerror}).") from None
         engine = sa.create_engine(
             parsed.set(database=str(Path(parsed.database).expanduser())),
-            connect_args={"timeout": _LOCK_SECONDS},
+            # SQLAlchemy 1.4 would open the file anew for each transaction, and write its log back each time.
+            poolclass=QueuePool,
+            connect_args={"timeout": _LOCK_SECONDS, "check_same_thread": False},
             hide_parameters=True,  # phones would stand in the text of every error
         )
         event.listen(engine, "connect", _set_up_sqlite)
@@ -68,14 +77,31 @@ def engine_for(url: str | Path | None) -> Engine:
             pool_size=10,
             max_overflow=20,
             hide_parameters=True,
-            connect_args=connection_settings(parsed.query) if parsed.get_driver_name() == "psycopg" else {},
+            connect_args=_SETTINGS.get(parsed.get_driver_name(), _no_settings)(parsed.query),
         )
     except ImportError:
-        raise ConfigurationError(
-            "A ledger in PostgreSQL needs the extra [postgres]: pip install 'esms-connectors[postgres]'"
-        ) from None
+        raise _no_driver() from None
     except (ArgumentError, NoSuchModuleError):
+        if parsed.drivername == "postgresql+psycopg":
+            raise _no_driver() from None
         raise ConfigurationError("The ledger's URL cannot be used: give sqlite:///file or postgresql://…") from None
+
+
+def _no_settings(_given: object) -> dict[str, object]:
+    return {}
+
+
+_SETTINGS = {"psycopg": connection_settings, "psycopg2": libpq_settings}
+
+
+def _no_driver() -> ConfigurationError:
+    if sa.__version__.startswith("1."):
+        return ConfigurationError(
+            f"A ledger in PostgreSQL needs psycopg2 beside SQLAlchemy {sa.__version__}: pip install psycopg2-binary"
+        )
+    return ConfigurationError(
+        "A ledger in PostgreSQL needs the extra [ledger-postgres]: pip install 'esms-connectors[ledger-postgres]'"
+    )
 
 
 def parse_url(url: str | Path | None) -> URL:
@@ -93,7 +119,7 @@ def parse_url(url: str | Path | None) -> URL:
     except (ArgumentError, ValueError):
         raise ConfigurationError("The ledger's URL cannot be read: give sqlite:///file or postgresql://…") from None
     if parsed.drivername in ("postgresql", "postgres"):
-        return parsed.set(drivername="postgresql+psycopg")
+        return parsed.set(drivername=sqlalchemy_driver())
     return parsed
 
 
@@ -126,10 +152,10 @@ def _write_ahead(cursor: Any) -> None:
 
 def for_ledger(engine: Engine) -> Engine:
     """The same engine, also one that somebody else made, with connections and transactions as the ledger needs them."""
-    if engine.dialect.name != "postgresql":
+    if engine.dialect.name != "postgresql" or engine.get_execution_options().get(_PREPARED):
         return engine
     # In a stricter default, a worker that waited for another one's turn would be told that it came too late.
-    prepared = engine.execution_options(isolation_level="READ COMMITTED")
+    prepared = engine.execution_options(isolation_level="READ COMMITTED", **{_PREPARED: True})
     event.listen(prepared, "connect", _set_up_postgresql)
     event.listen(prepared, "begin", _begin_postgresql)
     return prepared

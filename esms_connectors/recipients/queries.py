@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
+from esms_connectors.databases.postgresql import sqlalchemy_driver
 from esms_connectors.databases.urls import check_database_url
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.gateway.redaction import database_words
@@ -220,8 +221,6 @@ def _bigquery_engine(sqlalchemy: Any, url: str) -> Any:
 
 
 _DRIVERS = {
-    "postgres": "postgresql+psycopg",
-    "postgresql": "postgresql+psycopg",
     "mysql": "mysql+pymysql",
     "mariadb": "mariadb+pymysql",
 }
@@ -232,4 +231,6 @@ def _with_driver(url: Any) -> Any:
     if not isinstance(url, str):
         return url
     scheme, sign, rest = url.partition("://")
+    if scheme in ("postgres", "postgresql"):
+        return f"{sqlalchemy_driver()}{sign}{rest}"
     return f"{_DRIVERS.get(scheme, scheme)}{sign}{rest}"

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -98,6 +99,8 @@ def test_a_whole_dag_runs_and_again_is_nobody_twice(gateway: Emulator, server: E
         return done.stdout + done.stderr
 
     run("-m", "airflow", "db", "migrate")
+    if version("apache-airflow-core").startswith("3.1."):  # there `dag.test()` runs what is stored already
+        run("-m", "airflow", "dags", "reserialize")
     said = run(str(dags / "whole.py"))
     assert "STATE" in said
     assert "success" in said.split("STATE")[-1], said[-6000:]

@@ -161,7 +161,7 @@ def _check_make(command: str) -> None:
 def check_extras(command: str) -> None:
     """That the extras exist; installing is what made this environment."""
     known = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    (names,) = re.findall(r"esms-connectors\[([\w,]+)\]", command)
+    (names,) = re.findall(r"esms-connectors\[([\w,-]+)\]", command)
     assert set(names.split(",")) <= set(known), command
 
 

@@ -21,8 +21,8 @@ with (ROOT / "pyproject.toml").open("rb") as _file:
     SOURCE = tomllib.load(_file)["project"]["urls"]["Source"]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 
-# What a framework needs of a module is not for people.
-FOR_FRAMEWORKS = {"esms_connectors.prefect.async_twins"}
+# What a framework needs of a module, or we of a framework, is not for people.
+FOR_FRAMEWORKS = {"esms_connectors.airflow.framework", "esms_connectors.prefect.async_twins"}
 
 
 def module_name(file: Path) -> str:

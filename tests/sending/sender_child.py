@@ -30,7 +30,7 @@ from typing import Any
 import pendulum
 import pendulum.locales.en.locale
 import psycopg  # noqa: F401
-import sqlalchemy.dialects.postgresql.psycopg
+import sqlalchemy.dialects.postgresql
 import sqlalchemy.dialects.sqlite  # noqa: F401
 from channel_samples import sample_campaign
 

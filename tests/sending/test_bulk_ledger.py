@@ -200,7 +200,7 @@ def test_a_sandbox_client_runs_apart(sqlite_url: str, make_bench: Callable[..., 
 
 def test_recipients_stream_from_postgresql(postgres: PostgresServer) -> None:
     """A query in a real PostgreSQL is a source like a file, parameters and Vietnamese text included."""
-    url = new_ledger(postgres)[0].replace("postgresql://", "postgresql+psycopg://", 1)
+    url = new_ledger(postgres)[0]
     engine = sa.create_engine(url)
     with engine.begin() as connection:
         connection.execute(sa.text("CREATE TABLE vip (id serial, phone text, name text)"))
