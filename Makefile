@@ -239,7 +239,7 @@ DAY_3.2.2 := 2026-05-31
 test-matrix: $(MATRIX:%=.venvs/airflow-%/.ready) ## with older Airflows (MATRIX) and other Prefects (PREFECT_MATRIX)
 	@for version in $(MATRIX); do \
 	  printf '\n\033[1m==> Airflow %s\033[0m\n' $$version; \
-	  .venvs/airflow-$$version/bin/pytest -p no:anyio tests/airflow_side/test_dag_run.py \
+	  .venvs/airflow-$$version/bin/pytest -p no:anyio -W ignore:SelectableGroups tests/airflow_side/test_dag_run.py \
 	    tests/airflow_side/test_provider_info.py $(ARGS) || exit 1; \
 	done
 

@@ -150,6 +150,31 @@ def holds_password(url: str) -> bool:
     return bool(at and ":" in before_at) or re.search(r"[?&](ssl)?password=", url, re.IGNORECASE) is not None
 
 
+# Of Airflow's own hook, about the rows that it hands out: they say nothing about the connection.
+_OF_POSTGRES_HOOK = frozenset({"cursor", "enable_log_db_messages"})
+
+
+def _libpq_options(extra: Mapping[str, Any], where: str) -> dict[str, str]:
+    """
+    What libpq is told besides the place.
+
+    Raises:
+        ConfigurationError: the extra has what libpq does not know, such as `iam`: to connect without it would be to
+            connect in another way than was asked for.
+    """
+    from esms_connectors.databases.postgresql import LIBPQ_OPTIONS
+
+    given = {name: value for name, value in extra.items() if value not in (None, "", False)}
+    if unknown := sorted(given.keys() - LIBPQ_OPTIONS - _OF_POSTGRES_HOOK):
+        raise ConfigurationError(
+            f"{where} has {', '.join(unknown)} in its extra, which cannot be passed on: take it out, or give a "
+            "connection of its own. What libpq knows is passed on, such as sslmode, sslrootcert and options."
+        )
+    if wrong := sorted(name for name, value in given.items() if not isinstance(value, str | int)):
+        raise ConfigurationError(f"{where}: {', '.join(wrong)} in the extra must be a text or a whole number.")
+    return {name: str(int(value) if value is True else value) for name, value in given.items() if name in LIBPQ_OPTIONS}
+
+
 _NUMBERS = ("connect_timeout_seconds", "read_timeout_seconds", "requests_per_second")
 
 
@@ -229,12 +254,12 @@ def client_from_settings(settings: Settings, **more: Any) -> EsmsClient:
     return EsmsClient(Credentials(settings.api_key, settings.secret_key), **{**arguments, **more})
 
 
-def database_url(conn: AnyConnection, *, purpose: str) -> str:
+def database_url(conn: AnyConnection, extra: Mapping[str, Any], *, purpose: str) -> str:
     """
     The SQLAlchemy URL of a `postgres` or `sqlite` connection; its password is in it.
 
     Raises:
-        ConfigurationError: of another type, or without a host.
+        ConfigurationError: of another type, without a host, or the extra asks for what no database address can say.
     """
     where = f"Connection {conn.conn_id!r}, for {purpose},"
     match conn.conn_type:
@@ -245,10 +270,13 @@ def database_url(conn: AnyConnection, *, purpose: str) -> str:
             password = f":{quote(conn.password, safe='')}" if conn.password else ""
             at = f"{user}{password}@" if user else ""
             port = f":{conn.port}" if conn.port else ""
+            options = _libpq_options(extra, where)
+            place = f"{conn.host}{port}"
             # A socket folder stands in the query, as libpq has it.
             if conn.host.startswith("/"):
-                return f"postgresql://{at}/{quote(conn.schema or '', safe='')}?host={quote(conn.host, safe='')}"
-            return f"postgresql://{at}{conn.host}{port}/{quote(conn.schema or '', safe='')}"
+                place, options = "", {"host": conn.host, **options}
+            query = "&".join(f"{name}={quote(value, safe='')}" for name, value in options.items())
+            return f"postgresql://{at}{place}/{quote(conn.schema or '', safe='')}{'?' * bool(query)}{query}"
         case "sqlite":
             path = conn.host or conn.schema
             if not path:

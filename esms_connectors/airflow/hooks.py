@@ -178,8 +178,7 @@ class EsmsHook(BaseHook):
         if ledger_conn_id is not None and ledger_url is not None:
             raise ConfigurationError("Give ledger_conn_id or ledger_url, not both.")
         if ledger_conn_id is not None:
-            conn = connection(ledger_conn_id)
-            ledger_url = database_url(conn, purpose="the ledger")
+            ledger_url = address_of(connection(ledger_conn_id), purpose="the ledger")
         if ledger_url is None and or_local_file and executor_is_local():
             ledger_url = f"sqlite:///{local_ledger()}"
             self.log.info("The ledger is %s, on this machine only; it must outlive the worker.", local_ledger())
@@ -222,6 +221,20 @@ def connection(conn_id: str) -> Connection:
     except AirflowNotFoundException:
         pass
     raise ConfigurationError(f"There is no connection {conn_id!r}: add it in Admin, Connections.")
+
+
+def address_of(conn: Connection, *, purpose: str) -> str:
+    """
+    The address of the database of a connection, masked in logs: its password is in it.
+
+    Raises:
+        ConfigurationError: as `database_url`.
+    """
+    extra = _extra(conn) if conn.conn_type != "sqlite" else {}
+    url = database_url(conn, extra, purpose=purpose)
+    mask(url)
+    mask(extra.get("sslpassword"))
+    return url
 
 
 def configured(option: str) -> str | None:

@@ -78,15 +78,12 @@ def opened_source(
 
 @contextmanager
 def _query(sql: str, conn_id: str, parameters: Mapping[str, object]) -> Iterator[Source]:
-    from esms_connectors.airflow.connections import database_url
-    from esms_connectors.airflow.hooks import connection, mask
+    from esms_connectors.airflow.hooks import address_of, connection
     from esms_connectors.recipients import SqlQuery
 
     conn = connection(conn_id)
     if conn.conn_type in ("postgres", "postgresql", "sqlite"):
-        url = database_url(conn, purpose="the recipients")
-        mask(url)
-        yield SqlQuery(url, sql, parameters)
+        yield SqlQuery(address_of(conn, purpose="the recipients"), sql, parameters)
         return
     where = f"Connection {conn_id!r} is of type {conn.conn_type!r}"
     engine, problem = None, "which is no SQL database: give another sql_conn_id"

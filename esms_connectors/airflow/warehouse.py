@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from esms_connectors.airflow.hooks import connection, mask
+from esms_connectors.airflow.hooks import address_of, connection, mask
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ def warehouse_address(conn_id: str | None, address: str | None) -> str:
     Raises:
         InvalidRequestError: both or none. ConfigurationError: a connection that means no warehouse.
     """
-    from esms_connectors.airflow.connections import database_url
-
     if bool(address) == bool(conn_id):
         raise InvalidRequestError("Give warehouse (an address) or warehouse_conn_id.", field="warehouse")
     if address:
@@ -42,9 +40,7 @@ def warehouse_address(conn_id: str | None, address: str | None) -> str:
         return f"duckdb:///{path}"
     if conn.conn_type == "sqlite":
         raise ConfigurationError(f"Connection {conn.conn_id!r} is of type sqlite: a warehouse file is DuckDB's.")
-    url = database_url(conn, purpose="the warehouse")
-    mask(url)
-    return url
+    return address_of(conn, purpose="the warehouse")
 
 
 def opened_warehouse(address: str) -> Warehouse:

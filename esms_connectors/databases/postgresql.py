@@ -22,6 +22,17 @@ _CONNECTION: Mapping[str, int] = {
 }
 
 
+# What libpq takes besides the place and the person; what an Airflow connection has of it in its extra is passed on.
+_OPTIONS = """
+    application_name channel_binding connect_timeout gssdelegation gssencmode gsslib hostaddr keepalives
+    keepalives_count keepalives_idle keepalives_interval krbsrvname load_balance_hosts options passfile
+    require_auth requirepeer ssl_max_protocol_version ssl_min_protocol_version sslcert sslcertmode sslcompression
+    sslcrl sslcrldir sslkey sslmode sslnegotiation sslpassword sslrootcert sslsni target_session_attrs
+    tcp_user_timeout
+"""
+LIBPQ_OPTIONS = frozenset(_OPTIONS.split())
+
+
 def connection_settings(given: Mapping[str, object]) -> dict[str, object]:
     """Arguments of `psycopg.connect` besides those that the address has."""
     return {**libpq_settings(given), "prepare_threshold": None}

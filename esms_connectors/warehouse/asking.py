@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from esms_connectors.databases.extras import need
-from esms_connectors.databases.urls import check_database_url
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.gateway.redaction import database_words
 from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES
@@ -137,16 +136,17 @@ def _told_by_duckdb(path: str) -> Iterator[None]:
 
 
 def _ask_postgresql(address: str, query: str, limit: int) -> Found:
-    need("psycopg", "postgres")
+    for module in ("psycopg", "pyarrow"):
+        need(module, "postgres")
     import psycopg
 
-    check_database_url(address, "The warehouse's URL")
-    plain = f"postgresql://{address.partition('://')[2]}"
+    from esms_connectors.warehouse.postgresql import identifier, settings_of
+
+    settings, schema = settings_of(address)
+    own = f"-c timezone={_VIETNAM} -c default_transaction_read_only=on"
     failure: EsmsError
     try:
-        connection = psycopg.connect(
-            plain, options=f"-c timezone={_VIETNAM} -c default_transaction_read_only=on", connect_timeout=30
-        )
+        connection = psycopg.connect(**{**settings, "options": f"{settings.get('options', '')} {own}"})
     except psycopg.Error as error:
         failure = EsmsError(f"PostgreSQL cannot be reached: {database_words(error)}.")
         failure.retryable = True
@@ -155,6 +155,8 @@ def _ask_postgresql(address: str, query: str, limit: int) -> Found:
             try:
                 connection.read_only = True
                 with connection.cursor() as cursor:
+                    if schema:
+                        cursor.execute("SELECT set_config('search_path', %s, true)", [identifier(schema)])
                     # Prepared, it is one statement: a second one could end the transaction that only reads.
                     cursor.execute(query.encode(), prepare=True)
                     names = [column.name for column in cursor.description or ()]

@@ -106,7 +106,7 @@ class PostgresWarehouse(TransactionalWarehouse):
     """
 
     def __init__(self, url: str) -> None:
-        self._settings, self._schema = _parse(url)
+        self._settings, self._schema = settings_of(url)
         place = ",".join(str(self._settings.get(name) or "") for name in ("host", "dbname")).strip(",")
         self.name = "postgresql://" + place.replace(",", "/") + (f"?schema={self._schema}" if self._schema else "")
         self._idle: list[psycopg.Connection] = []
@@ -202,7 +202,7 @@ class PostgresWarehouse(TransactionalWarehouse):
 
     def _settle_in(self, connection: psycopg.Connection) -> None:
         connection.execute(_LIMITS.encode())
-        connection.execute(_SETTLE_IN, [_identifier(self._schema) if self._schema else None])
+        connection.execute(_SETTLE_IN, [identifier(self._schema) if self._schema else None])
 
     # --- connections -------------------------------------------------------------------------------------------------
     #
@@ -235,7 +235,7 @@ class PostgresWarehouse(TransactionalWarehouse):
                 # In the default that somebody may have set, a load would not see what the one before has just written.
                 connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
                 if self._schema:
-                    found = connection.execute("SELECT to_regnamespace(%s)", [_identifier(self._schema)]).fetchone()
+                    found = connection.execute("SELECT to_regnamespace(%s)", [identifier(self._schema)]).fetchone()
                 else:
                     found = connection.execute("SELECT current_schema()").fetchone()
                 if found is not None and found[0] is not None:
@@ -394,11 +394,11 @@ def _named(statement: str, parameters: Mapping[str, object]) -> tuple[bytes, dic
     return text.encode(), {name: parameters[name] for name in names}
 
 
-def _identifier(name: str) -> str:
+def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _parse(url: str) -> tuple[dict[str, Any], str | None]:
+def settings_of(url: str) -> tuple[dict[str, Any], str | None]:
     """
     Settings of libpq, and the schema.
 

@@ -118,13 +118,38 @@ def test_no_repr_shows_a_key_or_a_password() -> None:
 )
 def test_a_database_connection_becomes_a_url(changes: dict[str, Any], url: str) -> None:
     """Whatever the password holds."""
-    assert database_url(conn(**changes), purpose="the ledger") == url
+    assert database_url(conn(**changes), {}, purpose="the ledger") == url
+
+
+@pytest.mark.parametrize(
+    ("extra", "query"),
+    [
+        (
+            {"sslmode": "verify-full", "sslrootcert": "/etc/ca b.pem"},
+            "?sslmode=verify-full&sslrootcert=%2Fetc%2Fca%20b.pem",
+        ),
+        ({"options": "-c role=etl", "keepalives_idle": 5, "sslmode": ""}, "?options=-c%20role%3Detl&keepalives_idle=5"),
+        ({"cursor": "dictcursor", "iam": False}, ""),
+    ],
+)
+def test_what_libpq_knows_of_an_extra_is_passed_on(extra: dict[str, Any], query: str) -> None:
+    """A connection that must be encrypted was not, without a word."""
+    postgres = conn(conn_type="postgres", host="db", login="u", password=None, schema="d")
+    assert database_url(postgres, extra, purpose="the ledger") == f"postgresql://u@db/d{query}"
+
+
+@pytest.mark.parametrize("extra", [{"aws_conn_id": "aws", "iam": True}, {"sslmod": "require"}, {"options": {"a": "b"}}])
+def test_what_cannot_be_passed_on_of_an_extra_is_named(extra: dict[str, Any]) -> None:
+    """A connection by IAM, or a misspelt sslmode, was one without."""
+    postgres = conn(conn_type="postgres", host="db", login="u", password="p", schema="d")
+    with pytest.raises(ConfigurationError, match=", ".join(sorted(extra))):
+        database_url(postgres, extra, purpose="the ledger")
 
 
 def test_another_database_is_refused_in_one_line() -> None:
     """MySQL cannot be a ledger."""
     with pytest.raises(ConfigurationError, match="mysql"):
-        database_url(conn(conn_type="mysql"), purpose="the ledger")
+        database_url(conn(conn_type="mysql"), {}, purpose="the ledger")
 
 
 def test_the_hook_reads_the_connection_and_the_balance(connect: Callable[..., None], gateway: Emulator) -> None:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 from pgbouncer import MISSING, PGBOUNCER, PgBouncer, new_database
 from postgres_server import PostgresServer
+from psycopg import pq
 from targets import (
     DELIVERED,
     NEXT_WINDOW,
@@ -29,7 +30,9 @@ from targets import (
     row,
 )
 
+from esms_connectors.databases.postgresql import LIBPQ_OPTIONS
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
+from esms_connectors.warehouse.asking import ask_warehouse
 from esms_connectors.warehouse.contract import COLUMNS, HISTORY, LOADS, MESSAGES, TABLES, MergeCounts, Person
 from esms_connectors.warehouse.contract import WarehouseError as Refused
 from esms_connectors.warehouse.postgresql import PostgresWarehouse
@@ -388,3 +391,19 @@ def test_statistics_of_before(postgres: PostgresServer, target: Target) -> None:
         target.warehouse.merge(load_of(60_000, minute), many(60_000, status))
     assert time.monotonic() - started < 60  # 1.5 s a merge where nothing else runs
     assert len(target.messages()) == 60_001
+
+
+def test_a_query_sees_the_schema_and_the_options_of_the_address(target: Target) -> None:
+    """`schema` is ours, the rest goes to libpq beside what a query needs itself."""
+    merge(target, [row(1)])
+    asked = "SELECT count(*), current_setting('work_mem'), current_setting('TimeZone') FROM esms_sent_messages"
+    for address in (target.address, target.address + "&options=-cwork_mem%3D77kB"):
+        found = ask_warehouse(address, asked, 10)
+        assert found.rows[0][0] == 1
+        assert found.rows[0][2] == "Asia/Ho_Chi_Minh"
+    assert found.rows[0][1] == "77kB"
+
+
+def test_libpq_knows_what_connections_may_pass_on() -> None:
+    """One name too many would be refused by it, for everybody."""
+    assert {one.keyword.decode() for one in pq.Conninfo.get_defaults()} >= LIBPQ_OPTIONS
