@@ -1,7 +1,7 @@
 """
 Pull a day of status rows and load it, beside dlt, a loop of requests and pandas, and what decoding and the wire allow.
 
-    python benchmarks/pull_and_load.py [--rows 1000000] [--latencies 0,200] [--targets duckdb,postgresql,parquet]
+    python benchmarks/pull_and_load.py [--rows 1000000] [--latencies 0] [--targets duckdb,postgresql,mariadb,parquet]
 
 Every figure is that of a fresh process, from its start to its end, imports included. The day is loaded into an empty
 target first; then a tenth of its rows change, and it is loaded again. What is in the target afterwards is counted.
@@ -20,30 +20,32 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rivals.contestants import CONTESTANTS, OURS, Contestant
 from rivals.figures import HEAD, LOADS, Figures, Report, print_goals
-from rivals.servers import Gateway, Postgres, gateway
+from rivals.servers import Gateway, MariaDb, Postgres, gateway
 
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY
 
 RIVALS = Path(__file__).parent / "rivals"
 SMS_TYPE = 2
-TARGETS = ("duckdb", "postgresql", "parquet")
+TARGETS = ("duckdb", "postgresql", "parquet")  # and mariadb, where Debian's mariadb-server-core is
 
 
 class Bench:
     """What all runs share."""
 
-    def __init__(self, options: argparse.Namespace, report: Report, folder: Path, postgres: Postgres | None) -> None:
+    def __init__(
+        self, options: argparse.Namespace, report: Report, folder: Path, servers: Mapping[str, Postgres | MariaDb]
+    ) -> None:
         self.report = report
         self._threads = options.threads
         self._folder = folder
-        self._postgres = postgres
+        self._servers = servers
 
     def run(
         self,
@@ -74,7 +76,8 @@ class Bench:
             "folder": folder,
             "file_format": file_format,
         }
-        servers = [served.cpu_seconds, self._postgres.cpu_seconds if self._postgres else lambda: 0.0]
+        database = self._servers.get(target)
+        servers = [served.cpu_seconds, database.cpu_seconds if database else lambda: 0.0]
         before = [server() for server in servers]
         began = time.perf_counter()
         done = subprocess.run(
@@ -100,7 +103,7 @@ class Bench:
             cpu_seconds=told["cpu_seconds"],
             inner_seconds=told["inner_seconds"],
             inner_cpu_seconds=told["inner_cpu_seconds"],
-            server_cpu_seconds=server_cpu if target == "postgresql" else 0.0,
+            server_cpu_seconds=server_cpu,
             gateway_cpu_seconds=gateway_cpu,
             base_mb=told["base_mb"],
             peak_mb=told["peak_mb"] - told["base_mb"],
@@ -110,9 +113,9 @@ class Bench:
         """Into an empty target, and again when a tenth has changed."""
         place = self._folder / f"{contestant.script.removesuffix('.py')}-{target}"
         place.mkdir()
-        if target == "postgresql":
-            assert self._postgres is not None
-            address = self._postgres.new_database(contestant.script.removesuffix(".py"))
+        database = contestant.script.removesuffix(".py")
+        if target in self._servers:
+            address = self._servers[target].new_database(database)
         elif target == "duckdb":
             address = f"{'duckdb:///' if contestant is OURS else ''}{place / 'day.duckdb'}"
         else:
@@ -139,17 +142,16 @@ class Bench:
                     figures.note += " (it only appends to files)"
             self.report.add(figures)
         shutil.rmtree(place)
-        if target == "postgresql" and self._postgres is not None:
-            self._postgres.query(f"DROP DATABASE {contestant.script.removesuffix('.py')} WITH (FORCE)")
+        if target in self._servers:
+            self._servers[target].query(f"DROP DATABASE {database}{' WITH (FORCE)' * (target == 'postgresql')}")
 
     def _stored(self, contestant: Contestant, target: str, address: str) -> tuple[int, int]:
         """(rows, rows still waiting for their report) of a target."""
         import duckdb
 
-        ask = "SELECT count(*), count(*) FILTER (WHERE send_status = 7) FROM "
-        if target == "postgresql":
-            assert self._postgres is not None
-            found = self._postgres.query(ask + contestant.table, contestant.script.removesuffix(".py"))[0]
+        ask = "SELECT count(*), coalesce(sum(CASE WHEN send_status = 7 THEN 1 END), 0) FROM "
+        if target in self._servers:
+            found = self._servers[target].query(ask + contestant.table, contestant.script.removesuffix(".py"))[0]
         elif target == "duckdb":
             with duckdb.connect(address.removeprefix("duckdb:///"), read_only=True) as connection:
                 found = connection.execute(ask + contestant.table).fetchall()[0]
@@ -196,14 +198,15 @@ def main() -> None:
     print(", ".join(f"{name} {value}" for name, value in report.about.items()))
     if report.about["load_average"] > 0.5:
         print("The machine is busy with something else: expect worse figures than it can give.")
-    print("CPU is that of the process; server is PostgreSQL's where it is the target, the gateway's elsewhere.\n")
+    print("CPU is that of the process; server is the database's where it is the target, the gateway's elsewhere.\n")
     rows_served = {options.rows}
     if any(latencies):
         rows_served.add(min(options.rows, options.rows_one_by_one))
     with tempfile.TemporaryDirectory(prefix="esms-bench-") as folder:
-        postgres = Postgres() if "postgresql" in targets else None
+        kinds: dict[str, type[Postgres | MariaDb]] = {"postgresql": Postgres, "mariadb": MariaDb}
+        servers = {name: kinds[name]() for name in targets if name in kinds}
         try:
-            bench = Bench(options, report, Path(folder), postgres)
+            bench = Bench(options, report, Path(folder), servers)
             with gateway(options.rows) as whole, gateway(min(rows_served)) as short:
                 for latency in latencies:
                     print(f"latency {latency:.0f} ms\n{HEAD}")
@@ -217,8 +220,8 @@ def main() -> None:
                             for _ in range(options.repeats if contestant is OURS else 1):
                                 bench.load(served, contestant, target, latency)
         finally:
-            if postgres is not None:
-                postgres.close()
+            for server in servers.values():
+                server.close()
     print_goals(report, latencies, targets, pull_threads)
     if options.json:
         options.json.write_text(

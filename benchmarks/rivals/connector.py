@@ -30,6 +30,7 @@ if __name__ == "__main__":
         {
             "duckdb": ["duckdb", "esms_connectors.warehouse.duckdb_file"],
             "postgresql": ["psycopg", "esms_connectors.warehouse.postgresql"],
+            "mariadb": ["pymysql", "esms_connectors.warehouse.mysql"],
             "parquet": ["duckdb", "pyarrow.parquet", "fsspec", "esms_connectors.warehouse.files"],
         },
     )

@@ -26,7 +26,7 @@ class Contestant:
     files: str
     upserts_files: bool = True
     file_format: str = ""
-    targets: tuple[str, ...] = ("duckdb", "postgresql", "parquet")
+    targets: tuple[str, ...] = ("duckdb", "postgresql", "parquet", "mariadb")
 
 
 OURS = Contestant("this package", "connector.py", False, "esms_sent_messages", "esms_sent_messages/**/*.parquet")
@@ -38,5 +38,12 @@ DLT_REST_PARQUET = replace(DLT_REST, name="dlt rest_api, Parquet", file_format="
 DLT_ARROW = Contestant(
     "dlt + our Arrow", "dlt_arrow.py", False, "bench.sent_messages", "bench/sent_messages/*.parquet", False
 )
-PANDAS = Contestant("requests + pandas", "pandas_loop.py", True, "sent_messages", "day.parquet")
+PANDAS = Contestant(
+    "requests + pandas",
+    "pandas_loop.py",
+    True,
+    "sent_messages",
+    "day.parquet",
+    targets=("duckdb", "postgresql", "parquet"),
+)
 CONTESTANTS = (OURS, DLT_REST, DLT_REST_PARQUET, DLT_ARROW, PANDAS)

@@ -14,7 +14,7 @@ from esms_connectors import Credentials, EsmsClient
 from esms_connectors.sent_data.reader import read_sent_messages
 
 # PostgreSQL takes Parquet from dlt only through a driver of its own; CSV goes in by COPY.
-_FORMATS = {"duckdb": "parquet", "postgresql": "csv", "parquet": "parquet"}
+_FORMATS = {"duckdb": "parquet", "postgresql": "csv", "parquet": "parquet", "mariadb": "parquet"}
 
 
 def load(job: Job) -> int:

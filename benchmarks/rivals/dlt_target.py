@@ -15,6 +15,7 @@ LIBRARIES = {
     "": ["pyarrow", "dlt.pipeline.pipeline", "dlt.normalize.normalize", "dlt.load.load"],
     "duckdb": ["duckdb", "dlt.destinations.impl.duckdb.duck"],
     "postgresql": ["psycopg2", "dlt.destinations.impl.postgres.postgres"],
+    "mariadb": ["pymysql", "sqlalchemy", "dlt.destinations.impl.sqlalchemy.sqlalchemy_job_client"],
     "parquet": ["fsspec", "dlt.destinations.impl.filesystem.filesystem"],
 }
 
@@ -27,6 +28,9 @@ def pipeline(job: Job) -> Any:
         # A folder of sockets, spelled so that it can stand in a URL. dlt wants a password; nobody asks for it.
         host = quote(parse_qs(parts.query)["host"][0], safe="")
         destination = dlt.destinations.postgres(f"postgresql://{parts.username}:none@{host}{parts.path}")
+    elif job.target == "mariadb":
+        url = job.address.replace("mysql://", "mysql+pymysql://", 1)
+        destination = dlt.destinations.sqlalchemy(credentials=url)
     else:
         destination = dlt.destinations.filesystem(bucket_url=f"file://{job.address}")
     return dlt.pipeline("bench", pipelines_dir=job.folder, destination=destination, dataset_name=DATASET)

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,42 @@ class Postgres:
         os.kill(self._server.get_pid(), signal.SIGQUIT)
         self._server.cleanup()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class MariaDb:
+    """A server of Debian's `mariadb-server-core`, as the tests have it; a database for each contestant."""
+
+    def __init__(self) -> None:
+        self._running = ExitStack()
+        folder = Path(tempfile.mkdtemp(prefix="esms-bench-maria-"))
+        self._running.callback(shutil.rmtree, folder, ignore_errors=True)
+        sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+        from mariadb_server import serve_mariadb
+
+        self._running.enter_context(serve_mariadb(folder))
+        self._socket = str(folder / "s")
+        self._process_id = int((folder / "pid").read_text())
+        self.query("SET GLOBAL character_set_server = 'utf8mb4'")
+
+    def query(self, statement: str, database: str | None = None) -> list[Any]:
+        import pymysql
+
+        with pymysql.connect(unix_socket=self._socket, user="root", database=database) as connection:
+            cursor = connection.cursor()
+            cursor.execute(statement)
+            return list(cursor.fetchall())
+
+    def new_database(self, name: str) -> str:
+        for database in (name, "bench", "bench_staging"):  # those of dlt
+            self.query(f"DROP DATABASE IF EXISTS {database}")
+        self.query(f"CREATE DATABASE {name}")
+        return f"mysql://root@localhost/{name}?unix_socket={self._socket}"
+
+    def cpu_seconds(self) -> float:
+        return cpu_seconds(self._process_id)
+
+    def close(self) -> None:
+        self._running.close()
 
 
 def cpu_seconds(process_id: int) -> float:
