@@ -81,7 +81,7 @@ class EsmsHook(BaseHook):
         if self._settings is None:
             conn = connection(self.esms_conn_id)
             mask(conn.login)  # Airflow masks passwords, never logins
-            settings = settings_of(conn, _extra(conn))
+            settings = settings_of(conn, extra_of(conn))
             for secret in settings.secrets:
                 mask(secret)
             self._settings = kept_out_of_sight(settings, configured("callback_token"))
@@ -230,7 +230,7 @@ def address_of(conn: Connection, *, purpose: str) -> str:
     Raises:
         ConfigurationError: as `database_url`.
     """
-    extra = _extra(conn) if conn.conn_type != "sqlite" else {}
+    extra = extra_of(conn) if conn.conn_type != "sqlite" else {}
     url = database_url(conn, extra, purpose=purpose)
     mask(url)
     mask(extra.get("sslpassword"))
@@ -282,7 +282,8 @@ async def _amask(secret: str | None) -> None:
     await amask_secret(secret)
 
 
-def _extra(conn: Connection) -> dict[str, Any]:
+def extra_of(conn: Connection) -> dict[str, Any]:
+    """The extra of a connection; `ConfigurationError` where it is no JSON object."""
     _check_extra(conn)
     return dict(conn.extra_dejson)
 
@@ -292,7 +293,7 @@ async def _aextra(conn: Connection) -> dict[str, Any]:
     _check_extra(conn)
     if hasattr(conn, "aextra_dejson"):
         return dict(await conn.aextra_dejson())
-    return dict(await _threaded(_extra, conn))
+    return dict(await _threaded(extra_of, conn))
 
 
 def _check_extra(conn: Connection) -> None:

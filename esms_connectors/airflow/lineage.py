@@ -81,9 +81,12 @@ def warehouse_dataset(address: str, table: str) -> tuple[str, str] | None:
     if scheme == "duckdb" or (not scheme and address.lower().endswith((".duckdb", ".ddb"))):
         path = address[len("duckdb:///") :] if scheme else address
         return f"duckdb://{Path(unquote(path)).absolute()}", f"main.{table}"
+    # The first of several hosts; behind a socket the server is on this machine.
+    host = parts.netloc.rpartition("@")[2].split(",")[0] or "localhost"
+    if scheme.split("+")[0] in ("mysql", "mariadb"):
+        port = "" if re.search(r":\d+$", host) else ":3306"
+        return f"mysql://{host}{port}", f"{parts.path.strip('/')}.{table}"
     if scheme.split("+")[0] in ("postgresql", "postgres"):
-        # The first of several hosts; behind a socket the server is on this machine.
-        host = parts.netloc.rpartition("@")[2].split(",")[0] or "localhost"
         port = "" if re.search(r":\d+$", host) else ":5432"
         return f"postgres://{host}{port}", f"{parts.path.strip('/')}.{asked.get('schema', 'public')}.{table}"
     if scheme == "dlt":

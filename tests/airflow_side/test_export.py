@@ -19,9 +19,11 @@ from postgres_server import PostgresServer
 from task_runs import Runs
 
 from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator, TakeSnapshotOperator
+from esms_connectors.airflow.warehouse import store_connection, warehouse_address
 from esms_connectors.emulator import Emulator
 from esms_connectors.emulator.faults import http_status
-from esms_connectors.gateway.errors import EsmsError
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError
+from esms_connectors.warehouse.mysql import MySqlWarehouse
 
 TODAY = datetime(2024, 5, 15, tzinfo=UTC)
 YESTERDAY = TODAY - timedelta(days=1)
@@ -110,6 +112,59 @@ def test_it_loads_into_duckdb_by_connection(
     monkeypatch.setenv("AIRFLOW_CONN_LAKE", json.dumps({"conn_type": "duckdb", "host": str(tmp_path / "w.duckdb")}))
     assert export(warehouse_conn_id="lake")["inserted"] == 700
     assert count(tmp_path / "w.duckdb") == 700
+
+
+MYSQL = {"conn_type": "mysql", "login": "etl", "password": "p@ss/PASSWORD1234", "schema": "dwh"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"host": "db", "port": 3307}, {"host": "db", "port": 3307}),
+        ({"extra": {"unix_socket": "/run/my sqld.sock", "charset": "utf8"}}, {"unix_socket": "/run/my sqld.sock"}),
+        ({"host": "db", "extra": {"ssl": {"ca": "/etc/ca.pem"}}}, {"host": "db", "ssl": {"ca": "/etc/ca.pem"}}),
+        ({"host": "db", "extra": {"ssl": '{"ca": "/etc/ca.pem"}'}}, {"host": "db", "ssl": {"ca": "/etc/ca.pem"}}),
+    ],
+    ids=["port", "socket", "encrypted", "encrypted, as text"],
+)
+def test_a_connection_of_type_mysql_is_a_warehouse(
+    changed: dict[str, Any], expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its driver gets what the connection says, password and encryption included."""
+    monkeypatch.setenv("AIRFLOW_CONN_DWH", json.dumps(MYSQL | changed))
+    settings = MySqlWarehouse(warehouse_address("dwh", None))._settings
+    expected |= {"user": "etl", "password": "p@ss/PASSWORD1234", "database": "dwh"}
+    assert {name: settings[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("conn", "words"),
+    [
+        (MYSQL, "needs a host and a schema"),
+        (MYSQL | {"host": "db", "schema": ""}, "needs a host and a schema"),
+        (MYSQL | {"host": "db", "extra": {"iam": True}}, "the extra has iam, known are ssl, unix_socket"),
+        (MYSQL | {"host": "db", "extra": {"ssl": "on"}}, "an object with ca, cert and key"),
+        ({"conn_type": "aws"}, "give warehouse='s3://dwh@bucket/prefix"),
+        ({"conn_type": "mssql", "host": "db"}, "postgres, mysql and duckdb can be used"),
+    ],
+)
+def test_a_connection_that_is_no_warehouse_is_one_line(
+    conn: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An extra that would be left out, such as encryption, is refused."""
+    monkeypatch.setenv("AIRFLOW_CONN_DWH", json.dumps(conn))
+    with pytest.raises(ConfigurationError) as error:
+        warehouse_address("dwh", None)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+    assert "PASSWORD" not in str(error.value)
+
+
+@pytest.mark.parametrize("scheme", ["mysql", "mariadb", "postgresql", "mysql+pymysql"])
+def test_the_user_of_a_database_is_no_connection(scheme: str) -> None:
+    """Only what comes before the bucket of an object store is."""
+    assert store_connection(f"{scheme}://etl@db/warehouse")[1] is None
+    assert store_connection("s3://lake@bucket/prefix")[1] == "lake"
 
 
 @pytest.mark.in_turn

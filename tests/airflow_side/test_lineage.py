@@ -118,6 +118,7 @@ def test_an_export_leads_from_the_sent_data_to_its_table(
         ("postgresql://u:SECRET@db/shop", ("postgres://db:5432", "shop.public.t")),
         ("postgresql://u:SECRET@a:5433,b:5434/shop?schema=sms", ("postgres://a:5433", "shop.sms.t")),
         ("postgresql://u@/shop?host=%2Ftmp%2Fpg&password=SECRET", ("postgres://localhost:5432", "shop.public.t")),
+        ("mysql://u:SECRET@db/shop?ssl_ca=x", ("mysql://db:3306", "shop.t")),
         ("s3://key:SECRET@bucket/sent?format=parquet&secret=SECRET", ("s3://bucket", "sent/t")),
         ("abfs://container@account/sent", ("abfs://container@account", "sent/t")),
         ("file:///data/sent?format=csv", ("file", "/data/sent/t")),
