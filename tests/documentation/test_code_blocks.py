@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import shlex
 import sqlite3
 import tomllib
@@ -16,11 +17,13 @@ import click
 import duckdb
 import pendulum
 import pytest
+import yaml
 from documentation.code_blocks import PAGES, ROOT, Block, blocks_of, pages_for, runnable
 from documentation.consoles import Console, check_extras, commands_of, environment_of
 from documentation.page_time import NOON, PageTime, begin
 from documentation.pages import run_block
 from documentation.reader import VISITS, free_port, visits, write_customers
+from documentation.reference import PUBLIC
 
 from esms_connectors import Credentials, EsmsClient
 from esms_connectors.cli.commands import esms
@@ -34,7 +37,18 @@ LOADED = ("README.md", "docs/warehouse.md")
 # A text that its page sends twice, under one request id.
 TOLD_ONCE = {"docs/how-to/alerts.md": "Pipeline failed"}
 # Blocks that are marked `not run`, by page: another one must be meant.
-NOT_RUN = {"docs/how-to/daily-export.md": 4}
+NOT_RUN = {
+    "docs/how-to/daily-export.md": 4,
+    # Platforms, which are not here.
+    "docs/platforms/astro.md": 3,
+    "docs/platforms/composer.md": 3,
+    "docs/platforms/docker-compose.md": 4,
+    "docs/platforms/helm.md": 3,
+    "docs/platforms/mwaa.md": 2,
+    "docs/platforms/prefect-cloud.md": 1,
+    "docs/platforms/prefect-docker.md": 3,
+    "docs/platforms/prefect-kubernetes.md": 1,
+}
 
 
 def rows_in(path: Path) -> int:
@@ -149,10 +163,39 @@ def test_a_block_that_is_not_run_is_right_as_far_as_can_be_told(block: Block) ->
     if block.language == "console":
         for command in commands_of(block.text):
             _check_command(command.text)
-    else:
-        assert block.language == "toml", f"{block.where}: nothing is known of {block.language!r}"
+    elif block.language == "toml":
         for destination, settings in tomllib.loads(block.text)["destination"].items():
             assert set(settings["credentials"]) <= credentials_for(destination)
+    else:
+        _PARTS_OF_FILES[block.language](block)
+
+
+def _check_yaml(block: Block) -> None:
+    """It can be read, and the flows that it names are there."""
+    for deployment in yaml.safe_load(block.text).get("deployments", ()):
+        module, _, flow = deployment["entrypoint"].rpartition(".")
+        assert flow in PUBLIC.get(module, ()) or flow in PUBLIC["esms_connectors.prefect"], deployment["entrypoint"]
+
+
+def _check_extras_in(block: Block) -> None:
+    check_extras(block.text)
+
+
+def _check_connections(block: Block) -> None:
+    """Lines of an environment: JSON, as the connections in it are written."""
+    for line in block.text.splitlines():
+        name, _, value = line.partition("=")
+        told = json.loads(shlex.split(value)[0])
+        assert name.startswith("AIRFLOW_CONN_")
+        assert told["conn_type"] in ("esms", "postgres")
+
+
+_PARTS_OF_FILES = {
+    "yaml": _check_yaml,
+    "dockerfile": _check_extras_in,
+    "text": _check_extras_in,  # requirements.txt
+    "sh": _check_connections,
+}
 
 
 def _check_command(text: str) -> None:
@@ -163,6 +206,9 @@ def _check_command(text: str) -> None:
         name = words[1].partition("=")[0]
         _, destination, _, setting = name.lower().split("__")
         assert setting in credentials_for(destination), name
+    elif words[0] in ("docker", "astro", "aws", "gcloud", "kubectl", "helm", "prefect"):
+        # Of others; files that they read are named on the page.
+        assert len(words) > 2, text
     else:
         assert words[0] == "esms", f"{text}: nothing is known of {words[0]}"
         context = click.Context(esms, info_name="esms", **esms.context_settings)
