@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, TypeVar
 
 import pendulum
 from pendulum import DateTime
 
 from esms_connectors.gateway.errors import InvalidRequestError
+
+T = TypeVar("T")
+# Of what a template or another task gives, the DAG's file has something else.
+_SAID = (str, int, float, Decimal, datetime)
 
 
 def text(value: Any, name: str) -> str | None:
@@ -77,7 +82,42 @@ def number(value: Any, name: str) -> float:
     return found
 
 
-def sms_types(value: Any) -> list[int]:
+def seconds(value: Any, name: str) -> float:
+    """A time in seconds above nought, also as text; InvalidRequestError otherwise."""
+    found = number(value, name)
+    if found <= 0:
+        raise InvalidRequestError(f"{name} is a number of seconds above 0.", field=name)
+    return found
+
+
+def price(value: Any) -> Decimal | None:
+    """What a message costs, VND, also as text; InvalidRequestError otherwise."""
+    if value is None:
+        return None
+    from esms_connectors.sending.policy import read_price  # not while a DAG is parsed that has none
+
+    return read_price(value)
+
+
+def check_budget(value: Any) -> None:
+    """InvalidRequestError where it is no budget of a report."""
+    from esms_connectors.sending.policy import read_budget  # not while a DAG is parsed that has none
+
+    read_budget(value)
+
+
+def if_known(check: Callable[..., Any], value: T, *rest: Any, **settings: Any) -> T:
+    """
+    `value` as it is, checked already when the DAG is parsed where the DAG's file says it itself; a template and what
+    comes from another task are checked when the task runs.
+    """
+    many = value if isinstance(value, list | tuple) else [value]
+    if all(isinstance(one, _SAID) and not (isinstance(one, str) and ("{{" in one or "{%" in one)) for one in many):
+        check(value, *rest, **settings)
+    return value
+
+
+def read_types(value: Any) -> list[int]:
     """
     The types of messages: a list, or a text such as `2, 25` or `[2, 25]`; an empty list where none are given.
 

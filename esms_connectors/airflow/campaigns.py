@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from esms_connectors.airflow.arguments import one_of, share, whole_number
+from esms_connectors.airflow.arguments import if_known, one_of, point_in_time, price, seconds, share, whole_number
 from esms_connectors.airflow.framework import AirflowSkipException, conf
 from esms_connectors.airflow.hooks import EsmsHook
 from esms_connectors.airflow.links import EsmsReportLink
@@ -209,7 +209,7 @@ class CampaignOperator(SendingOperator):
         self.as_is = as_is
         self.template_file = template_file
         self.campaign = campaign
-        self.send_at = send_at
+        self.send_at = if_known(point_in_time, send_at, "send_at", whole_days=False)
         self.sending_mode = sending_mode
         self.at_least = None if at_least is None else share(at_least, "at_least")
         self.on_empty = None if on_empty is None else one_of(on_empty, "on_empty", ("skip", "fail"))
@@ -217,12 +217,12 @@ class CampaignOperator(SendingOperator):
         self.reconcile_before_repeat = reconcile_before_repeat
         self.threads = whole_number(threads, "threads")
         self.chunk_size = None if chunk_size is None else whole_number(chunk_size, "chunk_size")
-        self.price_vnd = price_vnd
+        self.price_vnd = price(price_vnd)
         self.plan_only = dry_run  # `dry_run` is a method of every operator
         self.plan = plan
         self.rejects = rejects
         self.report_url = report_url
-        self.poll_seconds = poll_seconds
+        self.poll_seconds = seconds(poll_seconds, "poll_seconds")
         self.deferrable = deferrable
         for step in fallback if isinstance(fallback, list | tuple) else ():
             one_of(step.get("channel", ""), "channel of a fallback", CHANNELS)
@@ -354,9 +354,9 @@ class CampaignOperator(SendingOperator):
         return Journey(campaign, steps, poll_seconds=float(self.poll_seconds))
 
     def _campaign_of(self, context: Context, hook: EsmsHook, stack: Any, source: Any, run_key: str) -> Campaign:
-        from esms_connectors.airflow.arguments import point_in_time, text
+        from esms_connectors.airflow.arguments import text
         from esms_connectors.sending.campaign import Campaign
-        from esms_connectors.sending.policy import on_empty_of, read_price
+        from esms_connectors.sending.policy import on_empty_of
 
         settings = hook.settings()
         client: EsmsClient = stack.enter_context(hook.get_conn(max_connections=max(16, self.threads)))
@@ -392,7 +392,7 @@ class CampaignOperator(SendingOperator):
             conflicts="skip" if self.conflicts == "skip" else "refuse",
             reconcile_before_repeat=self.reconcile_before_repeat,
             send_at_text=self.send_at if isinstance(self.send_at, str) else None,
-            price_vnd=read_price(self.price_vnd),
+            price_vnd=self.price_vnd,
             guard=self._guard(hook, context),
         )
 

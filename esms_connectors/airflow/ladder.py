@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from esms_connectors.airflow.arguments import seconds
 from esms_connectors.airflow.hooks import EsmsHook
 from esms_connectors.airflow.sending import SendingOperator
 
@@ -43,7 +44,7 @@ class AlertLadderOperator(SendingOperator):
         super().__init__(**kwargs)
         self.after = after
         self.brandname = brandname
-        self.poll_seconds = poll_seconds
+        self.poll_seconds = seconds(poll_seconds, "poll_seconds")
         self.hide_arguments(phones=phones, text=text)
 
     def execute(self, context: Context) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from esms_connectors.airflow.arguments import checked_text, one_of
+from esms_connectors.airflow.arguments import checked_text, if_known, one_of, point_in_time
 from esms_connectors.airflow.campaigns import CampaignOperator as CampaignOperator
 from esms_connectors.airflow.campaigns import SmsBulkOperator as SmsBulkOperator
 from esms_connectors.airflow.campaigns import ZnsBulkOperator as ZnsBulkOperator
@@ -73,7 +73,7 @@ class SendSmsOperator(SendingOperator):
         self.brandname = brandname
         self.message_key = message_key
         self.sms_type = sms_type
-        self.send_at = send_at
+        self.send_at = if_known(point_in_time, send_at, "send_at", whole_days=False)
         self.campaign = campaign
         self.hide_arguments(phones=phones, text=text)
 
@@ -84,7 +84,7 @@ class SendSmsOperator(SendingOperator):
     def _send(self, context: Context) -> dict[str, Any]:
         from contextlib import ExitStack
 
-        from esms_connectors.airflow.arguments import point_in_time, text
+        from esms_connectors.airflow.arguments import text
         from esms_connectors.airflow.identity import generation_of, note_done, run_key_of
         from esms_connectors.gateway.errors import ConfigurationError
         from esms_connectors.sending.one_sms import SmsMessage, send_sms

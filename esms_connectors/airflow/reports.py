@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from esms_connectors.airflow.arguments import path, text
+from esms_connectors.airflow.arguments import check_budget, if_known, path, point_in_time, text
 from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
 from esms_connectors.airflow.links import EsmsReportLink
@@ -87,15 +87,15 @@ class SentMessagesReportOperator(EsmsTask):
     ) -> None:
         super().__init__(**kwargs)
         self.targets = targets
-        self.mail_to = mail_to
+        self.mail_to = if_known(addresses, mail_to)
         self.smtp_conn_id = smtp_conn_id
         self.warehouse_conn_id = warehouse_conn_id
-        self.start = start
-        self.end = end
+        self.start = if_known(point_in_time, start, "start")
+        self.end = if_known(point_in_time, end, "end")
         self.with_ledger = with_ledger
         self.ledger_conn_id = ledger_conn_id
         self.language = language
-        self.budget_vnd = budget_vnd
+        self.budget_vnd = if_known(check_budget, budget_vnd)
         self.report_url = report_url
         self.esms_conn_id = esms_conn_id
         self.hide_arguments(warehouse=warehouse)

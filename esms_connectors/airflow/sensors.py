@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
-from esms_connectors.airflow.arguments import point_in_time, share, whole_number
+from esms_connectors.airflow.arguments import if_known, point_in_time, read_types, share, whole_number
 from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.framework import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, conf
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
@@ -106,11 +106,11 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         self.delivered_share = (
             None if delivered_share is None else share(delivered_share, "delivered_share", may_be_nought=False)
         )
-        self.deadline = deadline
+        self.deadline = if_known(point_in_time, deadline, "deadline")
         self.max_failures = whole_number(max_failures, "max_failures")
-        self.sent_after = sent_after
-        self.sent_before = sent_before
-        self.sms_types = sms_types
+        self.sent_after = if_known(point_in_time, sent_after, "sent_after")
+        self.sent_before = if_known(point_in_time, sent_before, "sent_before")
+        self.sms_types = if_known(read_types, sms_types)
         self.oa_id = oa_id
         self.esms_conn_id = esms_conn_id
         self.ledger_conn_id = ledger_conn_id
@@ -271,7 +271,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
     def _poller_of(self, hook: EsmsHook, context: Context) -> Looks:
         from functools import partial
 
-        from esms_connectors.airflow.arguments import sms_types, text
+        from esms_connectors.airflow.arguments import text
         from esms_connectors.delivery.chains import poller_of_run
         from esms_connectors.delivery.polling import FEW_IDS, DeliveryPoller, target_of_ids
         from esms_connectors.gateway.errors import InvalidRequestError
@@ -303,7 +303,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
             list(ids or ()),
             sent_after=point_in_time(self.sent_after, "sent_after", context),
             sent_before=point_in_time(self.sent_before, "sent_before", context),
-            sms_types=sms_types(self.sms_types),
+            sms_types=read_types(self.sms_types),
             oa_id=text(self.oa_id, "oa_id"),
         )
         return DeliveryPoller(target)

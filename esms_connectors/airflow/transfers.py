@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk import Asset
 
+from esms_connectors.airflow.arguments import if_known, number, one_of, point_in_time, read_types, whole_number
 from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook, mask
 from esms_connectors.airflow.links import EsmsReportLink
@@ -80,14 +81,14 @@ class SentMessagesToWarehouseOperator(EsmsTask):
             kwargs["outlets"] = [SENT_MESSAGES]
         super().__init__(**kwargs)
         self.warehouse_conn_id = warehouse_conn_id
-        self.start = start
-        self.end = end
-        self.sms_types = sms_types
-        self.phone = phone
+        self.start = if_known(point_in_time, start, "start")
+        self.end = if_known(point_in_time, end, "end")
+        self.sms_types = if_known(read_types, sms_types)
+        self.phone = one_of(phone, "phone", ("plain", "hashed", "masked", "omitted"))
         self.content = content
         self.follow_up = follow_up
-        self.max_age_days = max_age_days
-        self.threads = threads
+        self.max_age_days = number(max_age_days, "max_age_days")
+        self.threads = whole_number(threads, "threads")
         self.report_url = report_url
         self.esms_conn_id = esms_conn_id
         self.hide_arguments(warehouse=warehouse, secret=secret)
@@ -105,7 +106,7 @@ class SentMessagesToWarehouseOperator(EsmsTask):
     def _load(self, context: Context) -> dict[str, Any]:
         from datetime import timedelta
 
-        from esms_connectors.airflow.arguments import number, sms_types, text, whole_number
+        from esms_connectors.airflow.arguments import text
         from esms_connectors.airflow.lineage import SENT_DATA, DataTransfer, warehouse_dataset
         from esms_connectors.gateway.errors import InvalidRequestError
         from esms_connectors.warehouse import Privacy
@@ -115,8 +116,6 @@ class SentMessagesToWarehouseOperator(EsmsTask):
 
         start, end = export_span(context, self.start, self.end)
         hook = EsmsHook(self.esms_conn_id)
-        if self.phone not in [form.value for form in PhoneForm]:
-            raise InvalidRequestError(f"phone is plain, hashed, masked or omitted, not {self.phone!r}.", field="phone")
         secret = text(self.rendered("secret", context), "secret") or hook.settings().ledger_secret
         mask(secret)
         if self.phone != "plain" and not secret:
@@ -128,12 +127,12 @@ class SentMessagesToWarehouseOperator(EsmsTask):
         privacy = Privacy(
             phone=PhoneForm(self.phone), secret=secret if self.phone != "plain" else None, content=self.content
         )
-        types, threads = sms_types(self.sms_types), whole_number(self.threads, "threads")
-        max_age = timedelta(days=number(self.max_age_days, "max_age_days"))
+        types = read_types(self.sms_types)
+        max_age = timedelta(days=self.max_age_days)
         address = warehouse_address(self.warehouse_conn_id, text(self.rendered("warehouse", context), "warehouse"))
         with (
             opened_warehouse(address) as warehouse,
-            hook.get_conn(max_connections=max(16, threads)) as client,
+            hook.get_conn(max_connections=max(16, self.threads)) as client,
         ):
             plan = plan_load(
                 warehouse,
@@ -146,7 +145,7 @@ class SentMessagesToWarehouseOperator(EsmsTask):
                 max_age=max_age,
                 **({"sms_types": types} if types else {}),  # type: ignore[arg-type]
             )
-            summary = load_planned(client, warehouse, plan, privacy=privacy, threads=threads)
+            summary = load_planned(client, warehouse, plan, privacy=privacy, threads=self.threads)
             self.log.info("%s: %s", warehouse.name, summary)
         from esms_connectors.warehouse.contract import COLUMNS, MESSAGES
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 import pendulum
 
 from esms_connectors.gateway.echoes import folded_id
-from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.ledger import Ledger
 from esms_connectors.reports.coverage import coverage_of
 from esms_connectors.reports.masking import without_phones
@@ -21,7 +20,6 @@ from esms_connectors.sending.guard.settings import GuardSettings
 from esms_connectors.warehouse.contract import Reader, WindowLoad
 
 MOST_RUNS = 20
-_MOST_VND = Decimal(10) ** 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +45,6 @@ class Budgets:
     run: Decimal | None = None
     months: Sequence[Charged] = ()
     runs: Sequence[Charged] = ()
-
-
-def read_budget(value: object) -> Decimal | None:
-    """
-    Raises:
-        InvalidRequestError: no amount of VND above nought.
-    """
-    if value is None:
-        return None
-    # 5.000 is five thousand to some, and five to others.
-    unclear = isinstance(value, bool) or (isinstance(value, str) and not value.strip().isdecimal())
-    try:
-        amount = Decimal("NaN") if unclear else Decimal(str(value).strip())
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or not 0 < amount <= _MOST_VND:
-        raise InvalidRequestError(
-            f"The budget of a report is an amount of VND above nought in digits, such as 5000000, not {value!r}.",
-            field="budget",
-        )
-    return amount
 
 
 def budgets_of(period: Period, budget: Decimal | None, ledger: Ledger | None, guard: GuardSettings | None) -> Budgets:

@@ -11,7 +11,7 @@ from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.ledger import Ledger
-from esms_connectors.reports.budget import Budgets, budget_tables, budgets_of, read_budget
+from esms_connectors.reports.budget import Budgets, budget_tables, budgets_of
 from esms_connectors.reports.carriers import CARRIERS
 from esms_connectors.reports.chains import chain_tables
 from esms_connectors.reports.coverage import Coverage, coverage_of
@@ -41,6 +41,7 @@ from esms_connectors.reports.queries import (
 )
 from esms_connectors.reports.tables import TABLES
 from esms_connectors.sending.guard.settings import GuardSettings
+from esms_connectors.sending.policy import read_budget
 from esms_connectors.warehouse.contract import Reader, Warehouse, WindowLoad
 from esms_connectors.warehouse.merge_sql import READ_LOADS
 from esms_connectors.warehouse.merging import read_load, utc

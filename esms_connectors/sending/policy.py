@@ -61,6 +61,27 @@ def read_price(value: Decimal | float | str | None, field: str = "price_vnd") ->
     return price
 
 
+def read_budget(value: object) -> Decimal | None:
+    """
+    Raises:
+        InvalidRequestError: no amount of VND above nought.
+    """
+    if value is None:
+        return None
+    # 5.000 is five thousand to some, and five to others.
+    unclear = isinstance(value, bool) or (isinstance(value, str) and not value.strip().isdecimal())
+    try:
+        amount = Decimal("NaN") if unclear else Decimal(str(value).strip())
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or not 0 < amount <= 10**15:
+        raise InvalidRequestError(
+            f"The budget of a report is an amount of VND above nought in digits, such as 5000000, not {value!r}.",
+            field="budget",
+        )
+    return amount
+
+
 def check_on_empty(on_empty: str) -> None:
     if on_empty not in ("skip", "fail"):
         raise InvalidRequestError(f"on_empty is skip or fail, not {on_empty!r}.", field="on_empty")

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import TaskDeferred
 from task_runs import Instance, Runs, StateStore
 
-from esms_connectors.airflow.arguments import sms_types
+from esms_connectors.airflow.arguments import read_types
+from esms_connectors.airflow.ladder import AlertLadderOperator
 from esms_connectors.airflow.operators import SendSmsOperator, ZnsBulkOperator
+from esms_connectors.airflow.reports import SentMessagesReportOperator
 from esms_connectors.airflow.sensors import DeliveryStatusSensor
 from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator
 from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
@@ -40,7 +44,9 @@ def connections(connect: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -
 def bulk(ledger: str, **arguments: Any) -> ZnsBulkOperator:
     source = {} if "sql" in arguments else {"source": people(0, 3)}
     columns = "customer_name,service,code,date"
-    return ZnsBulkOperator(task_id="send", **{"template_params": columns, "ledger_url": ledger, **source, **arguments})
+    return ZnsBulkOperator(
+        **{"task_id": "send", "template_params": columns, "ledger_url": ledger, **source, **arguments}
+    )
 
 
 def sms(ledger: str, **arguments: Any) -> SendSmsOperator:
@@ -53,6 +59,14 @@ def wait(ledger: str, **arguments: Any) -> DeliveryStatusSensor:
 
 def load(ledger: str, **arguments: Any) -> SentMessagesToWarehouseOperator:
     return SentMessagesToWarehouseOperator(task_id="load", **{"warehouse": "duckdb:///never.duckdb", **arguments})
+
+
+def ladder(ledger: str, **arguments: Any) -> AlertLadderOperator:
+    return AlertLadderOperator(task_id="tell", **{"phones": "0901000001", "text": "xin chao", **arguments})
+
+
+def report(ledger: str, **arguments: Any) -> SentMessagesReportOperator:
+    return SentMessagesReportOperator(task_id="report", **{"warehouse": "duckdb:///never.duckdb", **arguments})
 
 
 @pytest.mark.parametrize(
@@ -140,15 +154,41 @@ def test_a_mistake_is_one_line_at_once(
         (wait, {"message_ids": ["a"], "delivered_share": 95}, "delivered_share is a share above 0 and up to 1"),
         (wait, {"message_ids": ["a"], "final_share": -1}, "final_share is a share above 0 and up to 1"),
         (wait, {"message_ids": ["a"], "max_failures": "x"}, "max_failures 'x' is no number"),
+        (bulk, {"price_vnd": "cheap"}, "price_vnd 'cheap' is no amount of VND"),
+        (bulk, {"poll_seconds": 0}, "poll_seconds is a number of seconds above 0"),
+        (ladder, {"poll_seconds": "often"}, "poll_seconds 'often' is no number"),
+        (load, {"threads": 0}, "threads is a whole number"),
+        (load, {"max_age_days": "long"}, "max_age_days 'long' is no number"),
+        (load, {"phone": "none"}, "phone is plain or hashed or masked or omitted"),
+        # Templates, which are none here.
+        (bulk, {"send_at": "tomorow 8:30"}, "send_at 'tomorow 8:30' is no time"),
+        (sms, {"send_at": datetime(2030, 1, 1, 9)}, "send_at"),
+        (wait, {"message_ids": ["a"], "deadline": "soon"}, "deadline 'soon' is no time"),
+        (wait, {"message_ids": ["a"], "sms_types": ["x"]}, "sms_types are numbers"),
+        (load, {"start": "last week"}, "start 'last week' is no time"),
+        (load, {"sms_types": "ZNS"}, "sms_types are numbers"),
+        (report, {"mail_to": "the boss"}, "mail_to takes an e-mail address"),
+        (report, {"mail_to": ["boss@example.com", 5]}, "mail_to takes an e-mail address"),
+        (report, {"budget_vnd": "little"}, "an amount of VND above nought in digits"),
     ],
 )
-def test_a_number_that_cannot_be_is_told_when_the_dag_is_parsed(
+def test_what_cannot_be_is_told_when_the_dag_is_parsed(
     make: Callable[..., Any], arguments: dict[str, Any], fragment: str, ledger_url: str
 ) -> None:
-    """They are no templates, so nothing that comes later makes them right."""
+    """Nothing that comes later makes them right."""
     with pytest.raises(InvalidRequestError) as error:
         make(ledger_url, **arguments)
     assert fragment in str(error.value)
+
+
+@pytest.mark.parametrize("given", ["{{ ds }}", "{% if x %}a{% endif %}", None])
+def test_what_is_only_known_later_is_checked_later(given: str | None, ledger_url: str) -> None:
+    """Templates, and what another task gives."""
+    with DAG("later", schedule=None):
+        value: Any = sms("").output if given is None else given
+        assert report(ledger_url, mail_to=value, budget_vnd=value, start=value).mail_to is value
+        assert load(ledger_url, start=value, sms_types=value).start is value
+        assert bulk(ledger_url, send_at=value, task_id="bulk").send_at is value
 
 
 def test_numbers_may_come_as_text(ledger_url: str, gateway: Emulator, runs: Runs) -> None:
@@ -166,8 +206,8 @@ def test_numbers_may_come_as_text(ledger_url: str, gateway: Emulator, runs: Runs
 @pytest.mark.parametrize("given", ["2, 25", "[2, 25]", "(2,25)", ["2", 25], (2, 25)])
 def test_types_of_messages_may_come_as_text(given: Any) -> None:
     """A template gives nothing else."""
-    assert sms_types(given) == [2, 25]
-    assert sms_types(None) == sms_types("") == sms_types(()) == []
+    assert read_types(given) == [2, 25]
+    assert read_types(None) == read_types("") == read_types(()) == []
 
 
 def test_the_export_reads_types_from_a_template(ledger_url: str, gateway: Emulator, runs: Runs, tmp_path: Path) -> None:
