@@ -152,14 +152,18 @@ test-mysql: $(CORE)/.ready ## a real MariaDB, as a warehouse and for recipients,
 
 # A server of S3 and its client bring what nothing else here needs.
 .PHONY: test-s3
-test-s3: .venvs/s3/.ready ## files of a warehouse on a real S3 server, moto's
+test-s3: .venvs/s3/.ready .venvs/s3-prefect/.ready ## files and reports on a real S3 server, moto's
 	$(say) "Files on an S3 server"
 	@.venvs/s3/bin/pytest --s3 tests/warehouse/test_s3.py $(ARGS)
+	@.venvs/s3-prefect/bin/pytest --s3 tests/prefect_side/test_s3_report.py $(ARGS)
 
 .venvs/s3/.ready: locks/core.txt pyproject.toml | $(filter .uv/bin/uv,$(UV))
 	$(environment)
-	@sed 's/ *\\$$//; /^ *--hash/d' $< > $(@D)/constraints.txt
-	@$(UV) pip install --quiet --python $(@D) --constraint $(@D)/constraints.txt "moto[server]>=5" s3fs
+	$(with-s3)
+
+.venvs/s3-prefect/.ready: locks/prefect.txt pyproject.toml | $(filter .uv/bin/uv,$(UV))
+	$(environment)
+	$(with-s3)
 
 # Google's client brings what nothing else here needs, so it has an environment of its own.
 .PHONY: test-bigquery
@@ -384,6 +388,11 @@ setup: $(CORE)/.ready $(AIRFLOW)/.ready $(PREFECT)/.ready ## only make the envir
 
 # uv on the PATH needs no file of ours.
 uv: ;
+
+define with-s3
+	@sed 's/ *\\$$//; /^ *--hash/d' $< > $(@D)/constraints.txt
+	@$(UV) pip install --quiet --python $(@D) --constraint $(@D)/constraints.txt "moto[server]>=5" s3fs
+endef
 
 define environment
 	$(say) "Setting up $(@D) (first time, or the lock changed)"

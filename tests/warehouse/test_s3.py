@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from s3_server import serve_s3
 from targets import DELIVERED, SENT, Row, Target, finish, key_of, load_of, many, merge, release, row, start_loader
 
 from esms_connectors.reports.writing import put_file
@@ -23,23 +23,17 @@ ADDRESS = "s3://bucket/lake?format=parquet"
 
 
 @pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
+def environment() -> Iterator[dict[str, str]]:
+    with serve_s3() as variables:
+        yield variables
 
 
 @pytest.fixture
-def target(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
+def target(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
     import s3fs
 
-    settings = {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b", "DEFAULT_REGION": "us-east-1", "ENDPOINT_URL": endpoint}
-    for name, value in settings.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
     s3fs.S3FileSystem.clear_instance_cache()
     store: Any = s3fs.S3FileSystem(use_listings_cache=False)
     store.mkdir("bucket")
