@@ -295,6 +295,7 @@ class CampaignOperator(SendingOperator):
         from esms_connectors.airflow.arguments import path
         from esms_connectors.airflow.identity import generation_of, note_done
         from esms_connectors.airflow.lineage import SENT_DATA, DataTransfer, file_dataset
+        from esms_connectors.airflow.metrics import count_messages
         from esms_connectors.airflow.sources import opened_source, rejects_file
 
         hook = EsmsHook(self.esms_conn_id)
@@ -306,6 +307,7 @@ class CampaignOperator(SendingOperator):
                 opened_source(self.source, self.sql, self.sql_conn_id, self.sql_parameters)  # type: ignore[arg-type]
             )
             campaign = self._campaign_of(context, hook, stack, source, self._run_key_now(context))
+            self._tell_where(campaign.channel.client, campaign.ledger, campaign.channel)
             rejects = None
             if rejects_path is not None:
                 rejects = stack.enter_context(rejects_file(rejects_path, self.source))
@@ -328,17 +330,20 @@ class CampaignOperator(SendingOperator):
             with self._waiting_for_hours():
                 if journey is None:
                     sent = campaign.send(approved, rejects=rejects, on_plan=tell)
+                    count_messages(sent)
                     self._wait_for_hours(sent.stopped_by)
                     result = sent.as_dict()
                 elif self.deferrable:
-                    journey.start(approved, rejects=rejects, on_plan=tell)
+                    count_messages(journey.start(approved, rejects=rejects, on_plan=tell))
                     found, pause = journey.advance()
                     if pause is not None:
                         self._unreachable = journey.unreachable
                         return {}, pause
                     result = journey.finish(found).as_dict()
                 else:
-                    result = journey.run(approved, rejects=rejects, on_plan=tell).as_dict()
+                    chain = journey.run(approved, rejects=rejects, on_plan=tell)
+                    count_messages(chain.first)
+                    result = chain.as_dict()
         self._transfer = DataTransfer(file_dataset(self.source), SENT_DATA, result["accepted"])
         note_done(context, generation, resend_on_clear=self.resend_on_clear)
         return result, None

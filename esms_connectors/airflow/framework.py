@@ -25,11 +25,17 @@ except ImportError:  # before Airflow 3.2
         AirflowSkipException,
     )
 
+try:
+    from airflow.sdk.observability.stats import Stats
+except ImportError:  # before Airflow 3.2
+    from airflow.stats import Stats
+
 __all__ = [
     "AirflowException",
     "AirflowFailException",
     "AirflowNotFoundException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
+    "Stats",
     "conf",
 ]

@@ -86,6 +86,7 @@ class SendSmsOperator(SendingOperator):
 
         from esms_connectors.airflow.arguments import text
         from esms_connectors.airflow.identity import generation_of, note_done, run_key_of
+        from esms_connectors.airflow.metrics import count_messages
         from esms_connectors.gateway.errors import ConfigurationError
         from esms_connectors.sending.one_sms import SmsMessage, send_sms
 
@@ -110,8 +111,10 @@ class SendSmsOperator(SendingOperator):
         with ExitStack() as stack:
             client = stack.enter_context(hook.get_conn())
             ledger = None if client.sandbox else stack.enter_context(self._open_ledger(hook, context))
+            self._tell_where(client, ledger, message)
             with self._waiting_for_hours():
                 result = send_sms(client, message, ledger=ledger, run_key=run_key, guard=self._guard(hook, context))
         note_done(context, generation, resend_on_clear=self.resend_on_clear)
+        count_messages(result.result)
         self.log.info("%s", result)
         return result.as_dict()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from esms_connectors.airflow.connections import Settings
     from esms_connectors.airflow.hooks import EsmsHook
+    from esms_connectors.gateway.client import EsmsClient
     from esms_connectors.ledger import Ledger
     from esms_connectors.sending.guard import GuardSettings
     from esms_connectors.sending.guard.choice import GuardChoice
@@ -102,11 +103,13 @@ class SendingOperator(EsmsTask):
 
     @contextmanager
     def _waiting_for_hours(self) -> Iterator[None]:
+        from esms_connectors.airflow.metrics import count_messages
         from esms_connectors.sending.bulk import BulkIncompleteError
 
         try:
             yield
         except BulkIncompleteError as error:
+            count_messages(error.summary)
             self._wait_for_hours(error.summary.stopped_by)
             raise
 
@@ -120,6 +123,16 @@ class SendingOperator(EsmsTask):
         return hook.open_ledger(
             self.ledger_conn_id or None, text(self.rendered("ledger_url", context), "ledger_url"), or_local_file=True
         )
+
+    def _tell_where(self, client: EsmsClient, ledger: Ledger | None, sender: object) -> None:
+        """By whom, and where, before the first message: `sender` is what has a template, an OA or a brandname."""
+        names = [
+            f"{name.removesuffix('_id')} {value}"
+            for name in ("template_id", "oa_id", "brandname")
+            if (value := getattr(sender, name, None))
+        ]
+        where = f"{client.base_url} (sandbox: nothing is sent)" if client.sandbox else client.base_url
+        self.log.info("%s to %s; ledger %s", ", ".join(names), where, "none" if ledger is None else ledger.name)
 
     def _callback_to_use(self, settings: Settings, context: Context) -> str | None:
         from esms_connectors.airflow.arguments import text
