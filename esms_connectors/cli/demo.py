@@ -87,11 +87,13 @@ def _print(console: Console, result: DemoResult) -> None:
     console.print()
     console.print(table)
     console.print()
-    rejects = Table("line", "field", "why", title=tr("Rejected rows"), title_justify="left", box=None, pad_edge=False)
+    rejects = Table(
+        *map(tr, ("line", "field", "why")), title=tr("Rejected rows"), title_justify="left", box=None, pad_edge=False
+    )
     for reject in result.report.first_rejects[:_SHOWN_REJECTS]:
-        rejects.add_row(str(reject.line), reject.column, reject.text)
+        rejects.add_row(str(reject.line), reject.column, tr(reject.text))
     if result.report.rejected > _SHOWN_REJECTS:
-        rejects.add_row("…", "", f"{result.report.rejected - _SHOWN_REJECTS} more in {result.rejects_file}")
+        rejects.add_row("…", "", tr(f"{result.report.rejected - _SHOWN_REJECTS} more in {result.rejects_file}"))
     console.print(rejects)
     console.print(f"\nDone in {result.seconds:.1f} s. Look inside: {result.database}", highlight=False)
 

@@ -7,7 +7,9 @@ from types import MappingProxyType
 
 from esms_connectors.cli.vietnamese.errors import ERRORS
 from esms_connectors.cli.vietnamese.kinds import ERROR_KINDS as ERROR_KINDS
+from esms_connectors.cli.vietnamese.lists import LISTS
 from esms_connectors.cli.vietnamese.output import OUTPUT
+from esms_connectors.cli.vietnamese.places import PLACES
 from esms_connectors.cli.vietnamese.usage import USAGE
 
-VIETNAMESE: Mapping[str, str] = MappingProxyType({**OUTPUT, **ERRORS, **USAGE})
+VIETNAMESE: Mapping[str, str] = MappingProxyType({**OUTPUT, **ERRORS, **LISTS, **PLACES, **USAGE})

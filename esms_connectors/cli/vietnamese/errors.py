@@ -126,7 +126,7 @@ ERRORS = {
     ),
     "The plan cannot be written to {path}: {why}.": "Không ghi được kế hoạch vào {path}: {why}.",
     "There is no file {path}.": "Không có tệp {path}.",
-    "{source} has no column {column}. {there}": "{source} không có cột {column}. {there}",
+    "{source} has no column {column}. {hint}": "{source} không có cột {column}. {hint}",
     "{source} has the column {column} twice; rename one of the two.": (
         "{source} có hai cột {column}; hãy đổi tên một cột."
     ),

@@ -1,0 +1,138 @@
+"""Errors of ledgers, warehouses, reports and files, each with what to do."""
+
+from __future__ import annotations
+
+PLACES = {
+    "The ledger did not answer: {why}. Run the same call again once it does: it resumes.": (
+        "Sổ gửi tin không trả lời: {why}. Hãy chạy lại đúng lệnh cũ khi sổ hoạt động lại: việc gửi sẽ tiếp tục."
+    ),
+    "A ledger in PostgreSQL needs the extra [ledger-postgres]: pip install 'esms-connectors[ledger-postgres]'": (
+        "Sổ gửi tin trong PostgreSQL cần cài thêm: pip install 'esms-connectors[ledger-postgres]'"
+    ),
+    "The ledger needs the extra [ledger]: pip install 'esms-connectors[ledger]'": (
+        "Sổ gửi tin cần cài thêm: pip install 'esms-connectors[ledger]'"
+    ),
+    "The ledger must outlive the process: give a file, not an in-memory database.": (
+        "Sổ gửi tin phải còn lại sau khi lệnh kết thúc: hãy ghi một tệp, không phải cơ sở dữ liệu trong bộ nhớ."
+    ),
+    "The ledger's URL cannot be used: give sqlite:///file or postgresql://…": (
+        "Không dùng được địa chỉ sổ gửi tin: hãy ghi sqlite:///file hoặc postgresql://…"
+    ),
+    "The ledger's URL cannot be read: give sqlite:///file or postgresql://…": (
+        "Không đọc được địa chỉ sổ gửi tin: hãy ghi sqlite:///file hoặc postgresql://…"
+    ),
+    "The ledger cannot be opened: {why}.": "Không mở được sổ gửi tin: {why}.",
+    "The ledger has schema version {n}, this esms-connectors knows {n2}. Upgrade it.": (
+        "Sổ gửi tin có phiên bản cấu trúc {n}, esms-connectors này chỉ biết {n2}. Hãy nâng cấp gói."
+    ),
+    "The suppression list was made with another secret for its phones, or with none: nobody on it would be "
+    "found. Use the "
+    "same secret; nothing was sent.": (
+        "Danh sách từ chối được lập với khóa bí mật khác, hoặc không có khóa: sẽ không tìm thấy ai trong đó. "
+        "Hãy dùng đúng "
+        "khóa; chưa gửi tin nào."
+    ),
+    "expires lies in the past: the entry would never count.": (
+        "thời hạn đã ở trong quá khứ: mục này sẽ không bao giờ có hiệu lực."
+    ),
+    "--out takes files that end in .json or .html.": "--out nhận tệp có đuôi .json hoặc .html.",
+    "--older-than is a number of days such as 400d, {n}d at least: what is younger is still needed.": (
+        "--older-than là số ngày, ví dụ 400d, ít nhất {n}d: dữ liệu mới hơn vẫn còn cần."
+    ),
+    "{path} cannot be removed: {why}.": "Không xóa được {path}: {why}.",
+    "--types names no message type.": "--types không có loại tin nào.",
+    "No temporary folder can be made ({why}): set TMPDIR to another.": (
+        "Không tạo được thư mục tạm ({why}): hãy đặt TMPDIR sang thư mục khác."
+    ),
+    "start is not earlier than end: the span is empty.": "thời điểm đầu không sớm hơn thời điểm cuối: khoảng rỗng.",
+    "{name} is out of range: the year {n} is a slip.": "{name} ngoài khoảng cho phép: năm {n} chắc là gõ nhầm.",
+    "esms sql reads DuckDB files, PostgreSQL and folders of this machine, not {scheme}://.": (
+        "esms sql đọc tệp DuckDB, PostgreSQL và thư mục trên máy này, không đọc {scheme}://."
+    ),
+    "format is parquet, csv or jsonl, not {kind}.": "format là parquet, csv hoặc jsonl, không phải {kind}.",
+    "DuckDB says: {said}": "DuckDB báo: {said}",
+    "PostgreSQL says: {said}.": "PostgreSQL báo: {said}.",
+    "PostgreSQL cannot be reached: {why}.": "Không kết nối được PostgreSQL: {why}.",
+    "{path} is being written to at the moment: ask again.": "{path} đang được ghi: hãy hỏi lại sau.",
+    "{place} cannot be asked: reports are made from a DuckDB file or PostgreSQL. Load the same days there.": (
+        "Không truy vấn được {place}: báo cáo lấy từ tệp DuckDB hoặc PostgreSQL. Hãy tải các ngày đó vào đấy."
+    ),
+    "{place} has no views: they are made in a DuckDB file or PostgreSQL. Load the same days there.": (
+        "{place} không có view: view được tạo trong tệp DuckDB hoặc PostgreSQL. Hãy tải các ngày đó vào đấy."
+    ),
+    "{place} cannot be opened: {said}": "Không mở được {place}: {said}",
+    "{place} cannot be reached: {said}": "Không kết nối được {place}: {said}",
+    "{place} cannot be used: {said}": "Không dùng được {place}: {said}",
+    "The warehouse must outlive the process: give a file, not an in-memory database.": (
+        "Kho dữ liệu phải còn lại sau khi lệnh kết thúc: hãy ghi một tệp, không phải cơ sở dữ liệu trong bộ nhớ."
+    ),
+    "{place} is a folder: a DuckDB warehouse is a file.": "{place} là thư mục: kho DuckDB là một tệp.",
+    "{place} was made by a newer DuckDB than {version}, installed here: upgrade it.": (
+        "{place} được tạo bởi DuckDB mới hơn bản {version} đang cài: hãy nâng cấp DuckDB."
+    ),
+    "{place} is not a DuckDB file: give another path, or move it away.": (
+        "{place} không phải tệp DuckDB: hãy ghi đường dẫn khác, hoặc chuyển tệp đó đi."
+    ),
+    "The disk of {place} is full: make room, then load again.": (
+        "Ổ đĩa của {place} đã đầy: hãy giải phóng chỗ, rồi tải lại."
+    ),
+    "The disk of {place} is full: nothing of this was kept. Make room, then load again.": (
+        "Ổ đĩa của {place} đã đầy: chưa lưu gì của lần này. Hãy giải phóng chỗ, rồi tải lại."
+    ),
+    "Nothing was ever loaded into {place}: is the path right?": (
+        "Chưa từng tải dữ liệu vào {place}: đường dẫn có đúng không?"
+    ),
+    "{place} was open in {who} for {n} seconds: close it there, then load again.": (
+        "{place} đang mở trong {who} suốt {n} giây: hãy đóng ở đó, rồi tải lại."
+    ),
+    "{path} may not be written to by this user.": "Người dùng này không được ghi vào {path}.",
+    "The folder {path} cannot be made ({why}).": "Không tạo được thư mục {path} ({why}).",
+    "{place}: the connection was lost: nothing of this was kept. Load again.": (
+        "{place}: mất kết nối: chưa lưu gì của lần này. Hãy tải lại."
+    ),
+    "{place}: the connection was lost: ask again.": "{place}: mất kết nối: hãy hỏi lại.",
+    "{place}: this user may not create or change the tables (InsufficientPrivilege): grant it.": (
+        "{place}: người dùng này không được tạo hoặc đổi bảng (InsufficientPrivilege): hãy cấp quyền."
+    ),
+    "{place}: this user may not read the tables: grant it SELECT on them.": (
+        "{place}: người dùng này không được đọc các bảng: hãy cấp quyền SELECT."
+    ),
+    "{place} is read-only: use the primary server.": "{place} chỉ cho đọc: hãy dùng máy chủ chính.",
+    "{place}: the schema is not there: create it, or name another with ?schema=….": (
+        "{place}: không có schema này: hãy tạo, hoặc ghi schema khác bằng ?schema=…."
+    ),
+    "The warehouse keeps phones and texts as {kept}, this load as {given}: one warehouse keeps one way. Choose "
+    "that one, or "
+    "another warehouse.": (
+        "Kho dữ liệu lưu số điện thoại và nội dung dạng {kept}, lần tải này dạng {given}: một kho chỉ lưu một "
+        "dạng. Hãy chọn "
+        "dạng đó, hoặc kho khác."
+    ),
+    "{n} of {n2} windows do not match their row counts and were left out, the others are loaded. {first}": (
+        "{n} trên {n2} khoảng thời gian không khớp số dòng và bị bỏ ra, các khoảng khác đã tải. {first}"
+    ),
+    "{place} is there already: give another folder, or move it away.": (
+        "{place} đã có: hãy ghi thư mục khác, hoặc chuyển nó đi."
+    ),
+    "days from {day} were never loaded and are more than {n} days old: they are left out. Load them by their dates.": (
+        "các ngày từ {day} chưa tải bao giờ và đã quá {n} ngày: bị bỏ qua. Hãy tải theo ngày cụ thể."
+    ),
+    "The invoice cannot be read: {why}.": "Không đọc được hóa đơn: {why}.",
+    "{name} has no column {column}: an invoice has {names}.": "{name} không có cột {column}: hóa đơn có {names}.",
+    "What is to be found? Give a phone, a message id or a key.": (
+        "Cần tìm gì? Hãy cho số điện thoại, mã tin hoặc khóa dòng."
+    ),
+    "There is neither a ledger nor a warehouse to look into.": "Không có sổ gửi tin hay kho dữ liệu nào để tìm.",
+    "The period is empty: {words}.": "Kỳ báo cáo rỗng: {words}.",
+    "The period has not begun yet: {words}.": "Kỳ báo cáo chưa bắt đầu: {words}.",
+    "A report is over {n} days at most.": "Báo cáo dài tối đa {n} ngày.",
+    "Nothing was loaded into {place} of {words}: load it first, with {command}.": (
+        "Chưa tải dữ liệu {words} vào {place}: hãy tải trước, bằng {command}."
+    ),
+    "A report is written to a file that ends in one of {kinds}.": (
+        "Báo cáo được ghi vào tệp có đuôi là một trong {kinds}."
+    ),
+    "Reports need the extra [reports]: pip install 'esms-connectors[reports]'": (
+        "Báo cáo cần cài thêm: pip install 'esms-connectors[reports]'"
+    ),
+}
