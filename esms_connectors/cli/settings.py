@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from esms_connectors.databases.extras import need as need
 from esms_connectors.gateway import machine_clock
-from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.times import read_time
-from esms_connectors.gateway.transport import Timeouts
-from esms_connectors.ledger import Ledger
-from esms_connectors.sending.policy import SEND_AT_TOLERANCE
+
+if TYPE_CHECKING:
+    from esms_connectors.gateway.client import EsmsClient
+    from esms_connectors.ledger import Ledger
 
 Command = Callable[..., Any]
 
@@ -103,12 +103,16 @@ def _client_settings() -> dict[str, Any]:
     told = {} if context is None else context.find_root().meta
     settings = {name: told[f"client.{name}"] for name in ("ca_bundle", "proxy") if f"client.{name}" in told}
     if (seconds := told.get("client.timeout")) is not None:
+        from esms_connectors.gateway.transport import Timeouts
+
         usual = Timeouts()
         settings["timeouts"] = Timeouts(min(usual.connect_seconds, seconds), min(usual.read_seconds, seconds), seconds)
     return settings
 
 
 def open_client(base_url: str | None, sandbox: bool | None, **more: Any) -> EsmsClient:
+    from esms_connectors.gateway.client import EsmsClient  # a third of a second that `esms sql` need not wait for
+
     more = {**_client_settings(), **more}
     given = {name: value for name, value in (("base_url", base_url), ("sandbox", sandbox)) if value is not None}
     return EsmsClient.from_env(**given, **more)
@@ -124,11 +128,15 @@ ledger_option = click.option(
 
 
 def open_ledger(url: str | None, *, create: bool = True) -> Ledger:
+    from esms_connectors.ledger import Ledger
+
     return Ledger.from_env(url, create=create)
 
 
 def read_send_time(text: str) -> datetime:
     """When to send."""
+    from esms_connectors.sending.policy import SEND_AT_TOLERANCE
+
     moment = read_time(text, "--at", whole_days=False)
     if moment < machine_clock.now() - SEND_AT_TOLERANCE:
         raise InvalidRequestError(f"--at {text!r} lies in the past. Leave it out to send now.", field="at")
