@@ -129,7 +129,7 @@ def test_bad_options_are_one_line_and_nothing_is_sent(
         ({"ESMS_API_KEY": "{{ApiKey}}"}, 2, "placeholder"),
         ({"ESMS_API_KEY": "WRONG-KEY-0001"}, 3, "101"),
         ({"ESMS_SANDBOX": "maybe"}, 2, "ESMS_SANDBOX"),
-        ({"ESMS_BASE_URL": "http://esms.example"}, 2, "Use https"),
+        ({"ESMS_BASE_URL": "http://esms.example", "ESMS_API_KEY": "A1B2C3D4E5F6"}, 2, "Use https"),
         ({"ESMS_BASE_URL": "rest.esms.vn"}, 2, "scheme and a host"),
         ({"ESMS_BASE_URL": "https://no-such-host.invalid"}, 4, "not sent"),
     ],
