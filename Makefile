@@ -320,6 +320,11 @@ $(DOCS)/.ready: locks/docs.txt | $(filter .uv/bin/uv,$(UV))
 pictures: $(CORE)/.ready ## draw the pictures of the documentation anew
 	@PYTHONPATH=tests $(CORE)/bin/python tests/documentation/pictures.py
 
+# Five minutes: Airflow and Prefect are started, and a Chromium looks at them.
+.PHONY: screenshots
+screenshots: setup ## the pictures of pages (docs/screenshots), in a real browser; look at them before they are committed
+	@PYTHONPATH=.:tests $(CORE)/bin/python tests/documentation/screenshots.py $(AIRFLOW)/bin/python $(PREFECT)/bin/python
+
 .PHONY: lock-docs
 lock-docs: | $(filter .uv/bin/uv,$(UV)) ## write locks/docs.txt from what `make lock` resolved
 	@$(UV) export --quiet --frozen --no-emit-project --no-header --no-annotate --format requirements.txt \
