@@ -219,6 +219,46 @@ test-pythons: | $(filter .uv/bin/uv,$(UV)) ## the core with each Python that is 
 	  $(again) PYTHON="$$python" CORE=.venvs/core-$$version test-core || exit 1; \
 	done; [ -n "$$ran" ] && echo "Passed with Python$$ran"
 
+# What an index and a user would get. The quick tests of the sdist run in a folder that has nothing else.
+.PHONY: release-check
+release-check: $(CORE)/.ready .venvs/release/.ready ## could this be released: metadata, contents, links, each extra by itself
+	$(say) "Building"
+	@rm -rf .build/dist && .venvs/release/bin/hatchling build --directory .build/dist
+	@.venvs/release/bin/twine check --strict .build/dist/*
+	@.venvs/release/bin/check-wheel-contents .build/dist/*.whl
+	@.venvs/release/bin/pyroma --min=10 .build/dist/*.tar.gz
+	$(say) "Each extra in an environment of its own"
+	@UV="$(UV)" $(CORE)/bin/python tests/release_check.py .build/dist "$(PYTHON)"
+	$(say) "The quick tests of the sdist, unpacked"
+	@rm -rf .build/sdist && mkdir -p .build/sdist && tar xzf .build/dist/*.tar.gz --strip-components 1 -C .build/sdist
+	@cd .build/sdist && PYTHONPATH=. ../../$(CORE)/bin/pytest -n $(WORKERS) --quick tests $(NOT_CORE) $(ARGS)
+
+.venvs/release/.ready: | $(filter .uv/bin/uv,$(UV))
+	$(say) "Setting up $(@D)"
+	@$(UV) venv --quiet --clear --python $(PYTHON) $(@D)
+	@$(UV) pip install --quiet --python $(@D) "twine>=6" "check-wheel-contents>=0.6" "pyroma>=5" "hatchling>=1.27"
+	@touch $@
+
+# The oldest of everything that pyproject.toml allows, all at once. SQLAlchemy 1.4 reaches PostgreSQL by psycopg2.
+FLOORS := ledger ledger-postgres duckdb postgres files excel dlt reports emulator cli
+
+.PHONY: test-floors
+test-floors: .venvs/floors/.ready ## the quick tests of the core, and its ledger, with the oldest dependencies that are allowed
+	$(say) "The core with the oldest dependencies that are allowed"
+	@.venvs/floors/bin/pytest -n $(WORKERS) --quick tests $(NOT_CORE) --ignore=tests/documentation $(ARGS)
+	@.venvs/floors/bin/pytest -n $(WORKERS) tests/sending/test_ledger_databases.py tests/sending/test_bulk_ledger.py \
+	  tests/sending/test_ledger_people.py tests/warehouse/test_warehouse_merge.py $(ARGS)
+
+.venvs/floors/.ready: pyproject.toml | $(filter .uv/bin/uv,$(UV))
+	$(say) "Setting up $(@D)"
+	@$(UV) venv --quiet --clear --python $(PYTHON) $(@D)
+	@$(UV) pip compile --quiet --python $(@D) --resolution lowest-direct $(FLOORS:%=--extra %) pyproject.toml \
+	  --output-file $(@D)/floors.txt
+	@$(UV) pip sync --quiet --python $(@D) $(@D)/floors.txt
+	@$(UV) pip install --quiet --python $(@D) --constraint $(@D)/floors.txt --group test --group build psycopg2-binary
+	@$(UV) pip install --quiet --python $(@D) --no-deps --no-build-isolation --editable .
+	@touch $@
+
 .PHONY: test-airflow
 test-airflow: $(AIRFLOW)/.ready ## the Airflow provider in its environment
 	$(say) "Tests of the Airflow provider"

@@ -62,5 +62,5 @@ def test_it_says_who_made_it_and_where_it_lives(metadata: Message) -> None:
     addresses = dict(address.split(", ", 1) for address in metadata.get_all("Project-URL", []))
     assert set(addresses) >= {"Documentation", "Source", "Issues", "Changelog"}
     assert all(address.startswith("https://") for address in addresses.values())
-    assert metadata["Author"]
+    assert metadata["Author-email"]
     assert metadata["License-Expression"] == "Apache-2.0"

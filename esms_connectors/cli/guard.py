@@ -289,7 +289,7 @@ def suppress_import(
 def _import_dead(
     address: str, runs: int, reason: str | None, until: datetime | None, ledger_url: str | None, *, as_json: bool
 ) -> None:
-    need_columns()
+    need_columns(address)
     from esms_connectors.warehouse import open_warehouse
     from esms_connectors.warehouse.dead_numbers import dead_phones
 

@@ -49,7 +49,7 @@ def _typed(phone: str | None) -> str | None:
 def _warehouses(addresses: tuple[str, ...]) -> Iterator[list[Any]]:
     with contextlib.ExitStack() as opened:
         if addresses:
-            need_columns()
+            need_columns(*addresses)
         from esms_connectors.warehouse import open_warehouse
 
         yield [opened.enter_context(open_warehouse(address)) for address in addresses]
@@ -81,7 +81,7 @@ def person(
       esms person 0901888484 --into duckdb:///esms.duckdb
       esms person 0901888484 --into duckdb:///esms.duckdb --out 0901888484.html
     """
-    need_columns()
+    need_columns(*addresses)
     from esms_connectors.reports.person import gather_person, render_person
     from esms_connectors.reports.writing import put_file
 
@@ -136,7 +136,7 @@ def find(
       esms find 0901888484 --into duckdb:///esms.duckdb
       esms find order-1234 --into postgresql://etl@db/warehouse --phones hashed
     """
-    need_columns()
+    need_columns(*addresses)
     from esms_connectors.reports.finding import FOUND_COLUMNS, find_messages
 
     given = _given(addresses)

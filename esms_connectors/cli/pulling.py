@@ -23,6 +23,7 @@ from esms_connectors.cli.settings import (
     open_client,
 )
 from esms_connectors.cli.terminal import Console, echo, printable, say
+from esms_connectors.databases.extras import extra_of
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import SmsType
@@ -122,7 +123,7 @@ def pull(
     if start is not None and start >= (end or now):
         raise InvalidRequestError(f"--from {start_text!r} is not earlier than --to: the span is empty.", field="from")
     sms_types = read_types(types)
-    need_columns()
+    need_columns(address)
     from esms_connectors.warehouse import open_warehouse
     from esms_connectors.warehouse.loading import load_planned
     from esms_connectors.warehouse.planning import plan_load
@@ -163,9 +164,11 @@ def _print_summary(summary: LoadSummary, name: str) -> None:
     say(f"  into         {name}\n  took         {summary.seconds:.1f} s")
 
 
-def need_columns() -> None:
+def need_columns(*addresses: str | None) -> None:
+    """What every warehouse needs, told as the extra of the one that is asked for."""
     for module in ("pyarrow", "msgspec"):
-        need(module, "duckdb")
+        for address in addresses or (None,):
+            need(module, extra_of(address))
 
 
 def phone_privacy(phones: str, *, content: bool = True) -> Privacy:
@@ -243,6 +246,7 @@ def sql(query: str, address: str, limit: int, as_csv: bool, as_json: bool) -> No
       esms sql "select state, count(*) from esms_sent_messages group by all" --into duckdb:///esms.duckdb
       esms sql "select * from esms_sent_messages" --into "./sent-data?format=csv" --csv > messages.csv
     """
+    need_columns(address)
     from esms_connectors.warehouse.asking import ask_warehouse
 
     names, rows = ask_warehouse(address, query, limit)

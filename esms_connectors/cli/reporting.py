@@ -11,6 +11,7 @@ import click
 from esms_connectors.cli.output import json_option, print_json
 from esms_connectors.cli.settings import need, open_ledger
 from esms_connectors.cli.terminal import Console, echo
+from esms_connectors.databases.extras import extra_of
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.times import read_time
 
@@ -81,7 +82,7 @@ def report(
     start = read_time(start_text, "--from", now=now, language=language)
     end = start.add(days=1) if end_text is None else read_time(end_text, "--to", now=now, language=language)
     for module in ("pyarrow", "msgspec"):
-        need(module, "duckdb")
+        need(module, extra_of(address))
     need("babel", "reports")
     from esms_connectors.reports import make_report, render_report, write_report
     from esms_connectors.reports.language import get_language

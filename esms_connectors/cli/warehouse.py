@@ -46,7 +46,7 @@ def marts(address: str | None, copy_dbt: str | None, as_json: bool) -> None:
       esms marts --into duckdb:///esms.duckdb
       esms marts --copy-dbt ./dbt_esms
     """
-    need_columns()
+    need_columns(address)
     from esms_connectors.warehouse import open_warehouse
     from esms_connectors.warehouse.marts import copy_dbt_package, create_marts
 
@@ -87,7 +87,7 @@ def statement(month: str, address: str, path: str | None, as_csv: bool, as_json:
       esms statement 2026-11 --into duckdb:///esms.duckdb
       esms statement 2026-11 --into postgresql://etl@db/warehouse --invoice invoice.csv
     """
-    need_columns()
+    need_columns(address)
     from esms_connectors.warehouse import open_warehouse
     from esms_connectors.warehouse.statement import (
         STATEMENT_COLUMNS,
@@ -156,7 +156,7 @@ def coverage(
       esms coverage --into postgresql://etl@db/warehouse --compare --days 7
     """
     sms_types = read_types(types)
-    need_columns()
+    need_columns(address)
     from esms_connectors.warehouse import open_warehouse
     from esms_connectors.warehouse.coverage import compare_windows, coverage_by_type, recent_windows
 
@@ -199,7 +199,7 @@ def snapshot(
       esms snapshot --into duckdb:///esms.duckdb
       esms snapshot --into postgresql://etl@db/warehouse --tables balances,oa_quota
     """
-    need_columns()
+    need_columns(address)
     from esms_connectors.warehouse import open_warehouse
     from esms_connectors.warehouse.snapshots import check_tables, take_snapshot
 

@@ -6,8 +6,25 @@ import importlib.util
 
 from esms_connectors.gateway.errors import ConfigurationError
 
+_EXTRAS = {
+    "duckdb": "duckdb",
+    "postgres": "postgres",
+    "postgresql": "postgres",
+    "mysql": "mysql",
+    "mariadb": "mysql",
+    "dlt": "dlt",
+}
+
 
 def need(module: str, extra: str) -> None:
     """One line that names the extra, instead of an ImportError."""
     if importlib.util.find_spec(module) is None:
         raise ConfigurationError(f"This needs the extra [{extra}]: pip install 'esms-connectors[{extra}]'")
+
+
+def extra_of(address: str | None) -> str:
+    """The extra that a warehouse needs, by its address; none is a file of DuckDB."""
+    scheme, place, _ = (address or "duckdb://").lower().rpartition("://")
+    if not place:
+        return "duckdb" if (address or "").lower().endswith((".duckdb", ".ddb")) else "files"
+    return _EXTRAS.get(scheme.split("+")[0], "files")

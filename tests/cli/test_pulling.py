@@ -10,6 +10,7 @@ import pytest
 from postgres_server import PostgresServer
 from running import DAY, NOON, SPAN, Run, assert_one_clear_line, fill, rows_in
 
+from esms_connectors.databases.extras import extra_of
 from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
 from esms_connectors.emulator.faults import code
 
@@ -400,3 +401,19 @@ def test_erase_from_the_wrong_place_removes_nothing(run: Run, pulled: str, file:
     assert asked.returncode == 130
     assert "090*****84" in asked.stderr
     assert rows_in(file) == before
+
+
+@pytest.mark.parametrize(
+    ("address", "extra"),
+    [
+        ("w.duckdb", "duckdb"),
+        ("postgresql://db/w", "postgres"),
+        ("mariadb+pymysql://db/w", "mysql"),
+        ("dlt://bigquery", "dlt"),
+        ("rows?format=csv", "files"),
+        ("s3://bucket/rows", "files"),
+    ],
+)
+def test_the_extra_of_an_address(address: str, extra: str) -> None:
+    """Whoever loads into PostgreSQL was told to install DuckDB."""
+    assert extra_of(address) == extra
