@@ -22,7 +22,6 @@ PACKAGE = Path(errors.__file__).parents[1]
 PLACE = re.compile(r"\{(\w+)\}")
 # Terms that are the same in both languages, or no words at all.
 ALIKE = {"request id  {id}", "Request id: {id}", "{n}. {channel}: {counts}", "{n} {column}: {reason}"}
-ALIKE |= {"ESMS_API_KEY and ESMS_SECRET_KEY"}
 PLAIN = {"wrong"}  # "sai" has no diacritics
 ZNS = ["--template", "267247", "--oa", "4097311281936189049", "--params", "customer_name,service,code,date"]
 

@@ -7,7 +7,9 @@ ERRORS = {
     "Set {names} in the environment (keys: account.esms.vn).": (
         "Hãy đặt {names} trong biến môi trường (khóa lấy tại account.esms.vn)."
     ),
-    "ESMS_API_KEY and ESMS_SECRET_KEY": "ESMS_API_KEY và ESMS_SECRET_KEY",
+    "Set {name} and {other} in the environment (keys: account.esms.vn).": (
+        "Hãy đặt {name} và {other} trong biến môi trường (khóa lấy tại account.esms.vn)."
+    ),
     "The {name} is missing. Copy it from account.esms.vn.": "Thiếu {name}. Hãy sao chép từ account.esms.vn.",
     "The {name} begins or ends with a blank or line end. Copy it without.": (
         "{name} có khoảng trắng hoặc xuống dòng ở đầu hoặc cuối. Hãy sao chép lại, bỏ phần đó."
