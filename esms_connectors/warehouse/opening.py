@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -9,6 +10,8 @@ from esms_connectors.databases.extras import need
 from esms_connectors.databases.urls import check_database_url
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.warehouse.contract import Warehouse
+
+_MOTHERDUCK = re.compile(r"(duckdb:/{2,3})?(md|motherduck):", re.IGNORECASE)
 
 
 def open_warehouse(address: str | Path) -> Warehouse:
@@ -62,7 +65,17 @@ def open_warehouse(address: str | Path) -> Warehouse:
 
 
 def duckdb_path(address: str) -> str | None:
-    """The file that `address` names, if it names a DuckDB file."""
+    """
+    The file that `address` names, if it names a DuckDB file.
+
+    Raises:
+        ConfigurationError: it is of MotherDuck, and would be a file or folder of this machine.
+    """
+    if _MOTHERDUCK.match(address):
+        raise ConfigurationError(
+            "MotherDuck is loaded through dlt: give dlt://motherduck?dataset=esms, and "
+            "DESTINATION__MOTHERDUCK__CREDENTIALS=md:///database?motherduck_token=… in the environment."
+        )
     if address.lower().startswith("duckdb://"):
         return unquote(address[len("duckdb://") :].removeprefix("/"))
     return address if "://" not in address and address.lower().endswith((".duckdb", ".ddb")) else None

@@ -14,8 +14,10 @@ from file_targets import DLT_FILE
 from targets import DELIVERED, PENDING, SENT, Target, key_of, merge, row
 
 from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.warehouse import open_warehouse
 from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES, MergeCounts, WarehouseError
 from esms_connectors.warehouse.dlt_destination import DltWarehouse
+from esms_connectors.warehouse.places import absolute_address
 
 
 @pytest.mark.in_turn
@@ -134,3 +136,39 @@ def test_times_are_compared_to_the_microsecond() -> None:
     moment = datetime(2026, 11, 4, 19, 5, 0, 123_456, tzinfo=timezone(timedelta(hours=7)))
     assert DltWarehouse("clickhouse")._exactly(moment) == "2026-11-04 12:05:00.123456"
     assert DltWarehouse("duckdb")._exactly(moment) is moment
+
+
+@pytest.mark.parametrize(
+    ("destination", "way"), [("snowflake", "upsert"), ("bigquery", "upsert"), ("redshift", "delete-insert")]
+)
+def test_how_dlt_merges_where_no_server_can_be_tried(destination: str, way: str) -> None:
+    """dlt says so without a driver and without a connection."""
+    with DltWarehouse(destination) as warehouse:
+        assert warehouse._strategy("upsert", "delete-insert") == way
+
+
+@pytest.mark.in_turn
+def test_a_merge_that_deletes_and_inserts_loses_no_row(dlt_target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """dlt's way for Redshift, with DuckDB behind it; elsewhere here it updates and inserts, as for Snowflake."""
+    monkeypatch.setattr(DltWarehouse, "_strategy", lambda self, *wanted: "delete-insert")
+    merge(dlt_target, [row(1, PENDING), row(2, DELIVERED), row(3, SENT)])
+    merge(dlt_target, [row(1, SENT), row(2, PENDING), row(4)], minute=5)
+    assert merge(dlt_target, [row(1, SENT), row(2, PENDING), row(4)], minute=6) == MergeCounts(unchanged=3)
+    states = {key: one["state"] for key, one in dlt_target.messages("state").items()}
+    assert states == {
+        key_of(number): state for number, state in enumerate(("sent", "delivered", "sent", "delivered"), 1)
+    }
+    assert [(line["row_key"], line["applied"]) for line in dlt_target.history()] == sorted(
+        [(key_of(1), True), (key_of(2), False)]
+    )
+    assert [one["load_count"] for one in dlt_target.loads()] == [3]
+
+
+@pytest.mark.parametrize("address", ["md:esms", "MD:", "duckdb:///md:esms", "duckdb://motherduck:esms"])
+def test_an_address_of_motherduck_is_no_file(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be a folder or a file of that name on this machine."""
+    monkeypatch.chdir(tmp_path)
+    for use in (open_warehouse, absolute_address):
+        with pytest.raises(ConfigurationError, match=r"give dlt://motherduck\?dataset=esms"):
+            use(address)
+    assert list(tmp_path.iterdir()) == []
