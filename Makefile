@@ -240,12 +240,18 @@ release-check: $(CORE)/.ready .venvs/release/.ready ## could this be released: m
 	@touch $@
 
 # The oldest of everything that pyproject.toml allows, all at once. SQLAlchemy 1.4 reaches PostgreSQL by psycopg2.
+# Left out: pages; MySQL as a warehouse, which needs SQLAlchemy 2; SQL Server, whose stand-in speaks with SQLAlchemy 2; what
+# PyArrow 17 cannot write for a test; and that dlt lacks a psycopg2, which is here.
 FLOORS := ledger ledger-postgres duckdb postgres files excel dlt reports emulator cli
+NOT_OF_FLOORS := --ignore=tests/documentation --ignore=tests/recipients/test_sql_server.py \
+  --deselect 'tests/recipients/test_other_sources.py::test_parquet_in_row_groups[kind2]' \
+  --deselect tests/recipients/test_typed_values.py::test_a_uuid_is_a_row_key_and_a_value \
+  --deselect tests/warehouse/test_warehouse_dlt.py::test_a_destination_that_cannot_be_used
 
 .PHONY: test-floors
 test-floors: .venvs/floors/.ready ## the quick tests of the core, and its ledger, with the oldest dependencies that are allowed
 	$(say) "The core with the oldest dependencies that are allowed"
-	@.venvs/floors/bin/pytest -n $(WORKERS) --quick tests $(NOT_CORE) --ignore=tests/documentation $(ARGS)
+	@.venvs/floors/bin/pytest -n $(WORKERS) --quick tests $(NOT_CORE) $(NOT_OF_FLOORS) $(ARGS)
 	@.venvs/floors/bin/pytest -n $(WORKERS) tests/sending/test_ledger_databases.py tests/sending/test_bulk_ledger.py \
 	  tests/sending/test_ledger_people.py tests/warehouse/test_warehouse_merge.py $(ARGS)
 
@@ -255,7 +261,8 @@ test-floors: .venvs/floors/.ready ## the quick tests of the core, and its ledger
 	@$(UV) pip compile --quiet --python $(@D) --resolution lowest-direct $(FLOORS:%=--extra %) pyproject.toml \
 	  --output-file $(@D)/floors.txt
 	@$(UV) pip sync --quiet --python $(@D) $(@D)/floors.txt
-	@$(UV) pip install --quiet --python $(@D) --constraint $(@D)/floors.txt --group test --group build psycopg2-binary
+	@$(UV) pip install --quiet --python $(@D) --constraint $(@D)/floors.txt --group test --group build \
+	  --group frames --group browser psycopg2-binary pymysql
 	@$(UV) pip install --quiet --python $(@D) --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -66,6 +66,7 @@ def engine_for(url: str | Path | None) -> Engine:
             # SQLAlchemy 1.4 would open the file anew for each transaction, and write its log back each time.
             poolclass=QueuePool,
             connect_args={"timeout": _LOCK_SECONDS, "check_same_thread": False},
+            future=True,  # as SQLAlchemy 2, also with 1.4: everything is within a transaction
             hide_parameters=True,  # phones would stand in the text of every error
         )
         event.listen(engine, "connect", _set_up_sqlite)
@@ -76,6 +77,7 @@ def engine_for(url: str | Path | None) -> Engine:
             pool_pre_ping=True,
             pool_size=10,
             max_overflow=20,
+            future=True,
             hide_parameters=True,
             connect_args=_SETTINGS.get(parsed.get_driver_name(), _no_settings)(parsed.query),
         )

@@ -192,7 +192,8 @@ def _engine(sqlalchemy: Any, url: Any) -> Any:
     if bigquery.is_address(url):
         return _bigquery_engine(sqlalchemy, url)
     try:
-        return sqlalchemy.create_engine(_with_driver(url))
+        # SQLAlchemy 1.4 would commit what a query changes, unless it is told to do as its next version.
+        return sqlalchemy.create_engine(_with_driver(url), future=True)
     except sqlalchemy.exc.NoSuchModuleError:
         scheme = str(url).partition("://")[0]
         if is_database_address(f"{scheme}://"):

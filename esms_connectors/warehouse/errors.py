@@ -27,6 +27,7 @@ _SET_UP = {
 # Of a query, of a result that streams out, of rows that stream in. Not the word alone, which a text or a path may hold.
 _INTERRUPTED = re.compile(
     r"^Query interrupted$|^INTERRUPT Error|object registered as '\w+' failed: KeyboardInterrupt: ?$"
+    r"|^(Failed to create view '\w+': )?KeyboardInterrupt: <EMPTY MESSAGE>\n"  # DuckDB 1.5; where it was raised follows
 )
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
