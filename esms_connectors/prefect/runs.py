@@ -89,7 +89,8 @@ def scheduled_time() -> DateTime:
     while _began_at_once(run) and (parent := _parent(run)) is not None and parent.flow_run_id is not None:
         run = _flow_run(parent.flow_run_id)
     moment = run.expected_start_time or run.created
-    return machine_clock.now() if moment is None else pendulum.instance(moment)
+    # Made anew: the times of Prefect 3.9 warn of what pendulum does and the standard library does not.
+    return machine_clock.now() if moment is None else pendulum.from_timestamp(moment.timestamp())
 
 
 def scheduled_day() -> date:
