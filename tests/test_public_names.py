@@ -99,6 +99,14 @@ def test_using_a_client_loads_no_extra() -> None:
     assert not loaded & (FRAMEWORKS | EXTRAS)
 
 
+def test_a_command_loads_what_it_needs_itself() -> None:
+    """Not what the others need: somebody waits for it."""
+    found = (
+        "import click\nfrom esms_connectors.cli.commands import esms\nesms.get_command(click.Context(esms), 'explain')"
+    )
+    assert not modules_after(found) & {"requests", "sqlalchemy", "pyarrow", "duckdb", "esms_connectors.ledger"}
+
+
 def test_every_public_name_loads_no_extra() -> None:
     """However much of the package is used."""
     loaded = modules_after("import esms_connectors as e\nfor name in e.__all__: getattr(e, name)")
