@@ -40,6 +40,7 @@ from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES, MergeCo
 from esms_connectors.warehouse.files import FilesWarehouse
 
 PARTITION = "day=2026-11-02/type=25"
+AN_HOUR = SentWindow(25, DAY.add(hours=1), DAY.add(hours=2))
 
 
 @pytest.fixture
@@ -401,8 +402,7 @@ def test_a_store_that_fails_at_any_call(failing: type[FailingStore], calls: int)
     again = FilesWarehouse("failing://bucket/lake")
     is_decided = calls > 3  # three files and the decision
     assert [load.load_count for load in again.loads()] == [2 if is_decided else 1]
-    counts = merge(again, [row(1, SENT)], minute=6)
-    assert counts == (MergeCounts(unchanged=1) if is_decided else MergeCounts(changed=1))
+    assert merge(again, [row(1, SENT)], minute=6) == MergeCounts(**{"unchanged" if is_decided else "changed": 1})
     (history,) = (path for path in failing.store if path.endswith("history.parquet"))
     assert pyarrow.parquet.read_table(pyarrow.BufferReader(failing.store[history].getvalue())).num_rows == 1
 
@@ -415,7 +415,7 @@ def test_another_process_that_changes_the_day_meanwhile(bucket: str) -> None:
     merge(ours, [row(1)])
 
     def meanwhile() -> Iterator[Any]:
-        merge(theirs, [row(2)], minute=1, window=SentWindow(25, DAY.add(hours=1), DAY.add(hours=2)))
+        merge(theirs, [row(2, window=AN_HOUR)], minute=1, window=AN_HOUR)
         yield from batches([row(3)])
 
     with pytest.raises(WarehouseError, match="Another process changed the same day") as caught:
