@@ -37,8 +37,9 @@ def read_shortcode_message(parameters: Mapping[str, str] | str, *, private_key: 
     Source: Connect to shortcode service.
     """
     if isinstance(parameters, str):
-        query = parameters.rpartition("?")[2]
-        given = dict(parse_qsl(query, keep_blank_values=True))
+        # A question mark may stand in the text itself, behind the first of the parameters.
+        path, _, query = parameters.partition("?")
+        given = dict(parse_qsl(parameters if "=" in path else query, keep_blank_values=True))
     else:
         given = dict(parameters)
     if missing := [name for name in _PARAMETERS if name not in given]:
@@ -55,8 +56,13 @@ def read_shortcode_message(parameters: Mapping[str, str] | str, *, private_key: 
         keyword=given["keyword"],
         partner_id=given["cpid"],
         received_at=received_at,
-        signature_ok=None if private_key is None else hmac.compare_digest(sign(given, private_key), given["sign"]),
+        signature_ok=None if private_key is None else _is_signed(given, private_key),
     )
+
+
+def _is_signed(parameters: Mapping[str, str], private_key: str) -> bool:
+    # As bytes: what came may have any letters.
+    return hmac.compare_digest(sign(parameters, private_key).encode(), parameters["sign"].encode())
 
 
 def sign(parameters: Mapping[str, str], private_key: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from esms_connectors.gateway.sms_text import SmsText, without_diacritics
+from esms_connectors.gateway.sms_text import without_diacritics
 
 LABELS = ("[QC]", "[AD]")
 # How texts say how to refuse, compared without diacritics and case: "Tu choi QC soan TC gui 1234", "Huy: soan ...".
@@ -32,14 +32,3 @@ def has_opt_out(text: str, words: Sequence[str] = OPT_OUT_WORDS) -> bool:
 def labelled(text: str) -> str:
     """The text with a label first, as a fix that is offered."""
     return text if has_label(text) else f"{LABELS[0]} {text.lstrip()}"
-
-
-def segments_problem(described: SmsText, most: int) -> str:
-    """Why a text is too long, or ""."""
-    if described.segments <= most:
-        return ""
-    forced = ""
-    if described.forced_by:
-        shown = ", ".join(one.character for one in described.forced_by[:5])
-        forced = f"; {shown} make it Unicode, where a segment has 67 characters instead of 153"
-    return f"the text has {described.segments} segments, {most} are allowed{forced}"

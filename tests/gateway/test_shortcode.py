@@ -1,0 +1,99 @@
+"""Messages to a short code: a partner's server reads them with the client, and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from esms_connectors import EsmsClient
+from esms_connectors.emulator import Emulator
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.read_models import ShortcodeMessage
+from esms_connectors.gateway.shortcode import shortcode_answer
+
+TEXT = "DK Chị Hương <b> & con?"
+GIVEN = {
+    "sender": "84901888484",
+    "content": TEXT,
+    "serviceNumber": "8041",
+    "keyword": "DK",
+    "sign": "c2lnbg==",
+    "cpid": "7",
+    "smsid": "100001",
+    "receiverTime": "20240515120000",
+}
+
+
+@contextmanager
+def partner(client: EsmsClient, private_key: str, seen: list[ShortcodeMessage]) -> Iterator[str]:
+    class Partner(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            message = client.receive_shortcode_message(self.path, private_key=private_key)
+            seen.append(message)
+            body = shortcode_answer(message, f"Đã nhận: {message.content}").encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Partner) as server:
+        thread = Thread(target=server.handle_request)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/receive_mo"
+        thread.join()
+
+
+@pytest.mark.parametrize(("private_key", "signed"), [("k", True), ("another", False)])
+def test_a_message_is_read_and_answered(
+    gateway: Emulator, make_client: Callable[..., EsmsClient], private_key: str, signed: bool
+) -> None:
+    """With any letters, and whether it was signed with the key of this partner."""
+    seen: list[ShortcodeMessage] = []
+    with partner(make_client(), private_key, seen) as url:
+        reply = gateway.send_shortcode_message(url, "0901888484", TEXT, private_key="k", partner_id="7")
+    (message,) = seen
+    assert (message.content, message.keyword, message.partner_id, message.signature_ok) == (TEXT, "DK", "7", signed)
+    assert (message.phone, message.received_at) == ("84901888484", gateway.clock.now)
+    assert (reply.message, reply.message_id) == (f"Đã nhận: {TEXT}", message.message_id)
+    assert message.phone not in repr(message)
+    assert TEXT not in repr(message)
+
+
+@pytest.mark.parametrize("form", ["{}", "/receive_mo?{}", "https://partner.example/receive_mo?{}"])
+def test_a_query_in_any_form_is_read(make_client: Callable[..., EsmsClient], form: str) -> None:
+    """A question mark in the text ends nothing, sent as it is or as %3F."""
+    for encode in (lambda text: quote(text), lambda text: quote(text, safe="?")):
+        query = "&".join(f"{name}={encode(value)}" for name, value in GIVEN.items())
+        message = make_client().receive_shortcode_message(form.format(query))
+        assert (message.content, message.message_id, message.signature_ok) == (TEXT, "100001", None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"smsid": None}, "parameters has no smsid"),
+        ({"receiverTime": "yesterday"}, "receiverTime must be yyyyMMddhhmmss"),
+        ({"receiverTime": ""}, "receiverTime must be yyyyMMddhhmmss"),
+    ],
+)
+def test_what_is_no_message_is_one_line(
+    make_client: Callable[..., EsmsClient], changes: dict[str, str | None], words: str
+) -> None:
+    """Anybody can call a server."""
+    given = {name: value for name, value in {**GIVEN, **changes}.items() if value is not None}
+    with pytest.raises(InvalidRequestError, match=words):
+        make_client().receive_shortcode_message(urlencode(given), private_key="k")
+
+
+def test_a_signature_of_any_letters_is_a_wrong_one(make_client: Callable[..., EsmsClient]) -> None:
+    """And no error of Python's."""
+    forged = {**GIVEN, "sign": "chữ ký"}
+    assert make_client().receive_shortcode_message(forged, private_key="k").signature_ok is False
