@@ -71,7 +71,7 @@ def photo(content: str, image_url: str) -> dict[str, Any]:
 
 def text_with_buttons(content: str, buttons: Sequence[ZaloButton]) -> dict[str, Any]:
     """The message of `send_zalo_consulting_buttons`, which has no template_type."""
-    if not buttons:
+    if not _listed(buttons, "buttons"):
         raise InvalidRequestError("buttons is empty. send_zalo_consulting_text sends a text alone.", field="buttons")
     return {
         "text": check_length(content, MAX_TEXT, "content"),
@@ -87,13 +87,13 @@ def transaction(
 ) -> dict[str, Any]:
     """The message of `send_zalo_transaction`."""
     _check_one_of(template_type, TRANSACTION_TYPES, "template_type")
-    if isinstance(elements, str | Mapping) or not elements:
-        raise InvalidRequestError("elements takes a list of at least one element.", field="elements")
+    if not _listed(elements, "elements"):
+        raise InvalidRequestError("elements is empty: a message has at least one.", field="elements")
     payload: dict[str, Any] = {"template_type": template_type}
     if language is not None:
         payload["language"] = _check_one_of(language, LANGUAGES, "language")
     payload["elements"] = [_element(element, f"element {number}") for number, element in enumerate(elements, start=1)]
-    if buttons:
+    if _listed(buttons, "buttons"):
         payload["buttons"] = _buttons(buttons, MAX_BUTTONS)
     return {"attachment": {"type": "template", "payload": payload}}
 
@@ -108,6 +108,12 @@ def user_info_request(title: str, subtitle: str, image_url: str) -> dict[str, An
     return {
         "attachment": {"type": "template", "payload": {"template_type": "request_user_info", "elements": [element]}}
     }
+
+
+def _listed(many: object, field: str) -> Sequence[Any]:
+    if not isinstance(many, list | tuple):
+        raise InvalidRequestError(f"{field} takes a list, not {type(many).__name__}.", field=field)
+    return many
 
 
 def check_length(text: object, longest: int, field: str) -> str:
@@ -158,7 +164,9 @@ def _element(element: Mapping[str, object], where: str) -> dict[str, Any]:
         raise InvalidRequestError(f"elements: {where} is no object.", field="elements")
     kind = _check_one_of(element.get("type"), tuple(_ELEMENT_MEMBERS), f"elements: {where}, type")
     if strange := set(element) - _ELEMENT_MEMBERS[kind] - {"type"}:
-        raise InvalidRequestError(f"elements: {where} has {sorted(strange)[0]!r}, unknown to {kind}.", field="elements")
+        raise InvalidRequestError(
+            f"elements: {where} has {min(strange, key=str)!r}, unknown to {kind}.", field="elements"
+        )
     written: dict[str, Any] = {"type": kind}
     if kind == "banner":
         written["image_url"] = check_https_url(element.get("image_url"), f"elements: {where}, image_url")
