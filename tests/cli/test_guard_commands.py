@@ -42,6 +42,21 @@ def test_dead_numbers_feed_the_list(run: Run, emulator: Emulator, tmp_path: Path
     assert_one_clear_line(run("suppress", "import", "people.csv"), 2, "--reason")
 
 
+def test_a_file_of_people_who_refused_feeds_the_list(run: Run, tmp_path: Path) -> None:
+    """Each phone once, in any spelling; rows without one are counted, and the second time nobody is new."""
+    refused = tmp_path / "từ chối.csv"
+    refused.write_text("số máy,tên\n0901000001,A\n+84 901 000 001,A\n84901000002,B\nkhông rõ,C\n", encoding="utf-8")
+    command = ("suppress", "import", str(refused), "--phone-column", "số máy", "--reason", "từ chối qua tổng đài")
+    assert run(*command).stdout == "2 added, 0 were on it, 1 rows have no phone that can be sent to\n"
+    again = json.loads(run(*command, "--json").stdout)
+    assert again == {"added": 0, "phones": 2, "rows_that_are_no_phone": 1}
+    listed = [json.loads(line) for line in run("suppress", "list", "--json").stdout.splitlines()]
+    assert {(one["phone"], one["reason"]) for one in listed} == {
+        (f"090*****0{last}", "từ chối qua tổng đài") for last in (1, 2)
+    }
+    assert_one_clear_line(run(*command[:3], "--reason", "x"), 2, "has no column phone")
+
+
 ADVERTISING = ("send-sms", *(part for n in range(30) for part in ("--to", f"09018884{n:02d}")), "--advertising")
 GIVEN = (*ADVERTISING, "--brandname", DEMO_BRANDNAME, "--text")
 LABELLED = "[QC] Giam gia. Tu choi: soan TC gui 1234"
