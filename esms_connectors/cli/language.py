@@ -22,6 +22,8 @@ WORDS_IN_WORDS = frozenset({"reason", "hint", "advice", "counts", "rest", "state
 _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 _OPTION = "--language"
 _PLACE = re.compile(r"\{(\w+)\}")
+# A longer line, or one with more brackets, has lists or texts of a user's in it, which take long to look through.
+_LONGEST, _MOST_BRACKETS = 5000, 20
 _NUMBER = r"-?[\d.,]*\d"
 _VIETNAMESE_LETTER = re.compile("[ăâđêôơưà-ỹ]", re.IGNORECASE)
 # Counts in a row, sentences behind each other; not within parentheses.
@@ -94,7 +96,8 @@ def tr(text: str) -> str:
 
 def _line(line: str) -> str:
     body = line.strip()
-    found = _found(body) if body else None
+    is_usual = 0 < len(body) <= _LONGEST and body.count("(") <= _MOST_BRACKETS
+    found = _found(body) if is_usual else None
     return line if found is None else line.replace(body, found, 1)
 
 

@@ -92,6 +92,13 @@ def test_values_of_a_user_are_not_translated() -> None:
     assert tr("A sentence that nobody has translated.") == "A sentence that nobody has translated."
 
 
+@pytest.mark.parametrize("odd", ["(b " * 2000 + ")" * 2000, "row 5: phone bad; " * 2000])
+def test_a_text_of_any_length_is_shown(odd: str) -> None:
+    """As it is: looking for its parts took seconds, or more calls than Python allows."""
+    choose_language("vi")
+    assert tr(f"a {odd}b") == f"a {odd}b"
+
+
 def test_each_kind_of_error_that_stands_there_is_one() -> None:
     defined = {name for source in SOURCES for name in re.findall(r"(?m)^class (\w+)", source)}
     assert set(ERROR_KINDS) <= defined
