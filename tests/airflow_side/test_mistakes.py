@@ -23,6 +23,7 @@ from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator
 from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.ledger import Ledger
+from esms_connectors.warehouse.privacy import PhoneForm
 
 PASSWORD = "HUNTER2HUNTER2"
 MISSING = "{{ none }}"  # what the XCom of a skipped task is to a template
@@ -189,6 +190,12 @@ def test_what_is_only_known_later_is_checked_later(given: str | None, ledger_url
         assert report(ledger_url, mail_to=value, budget_vnd=value, start=value).mail_to is value
         assert load(ledger_url, start=value, sms_types=value).start is value
         assert bulk(ledger_url, send_at=value, task_id="bulk").send_at is value
+
+
+def test_each_form_of_phones_that_a_warehouse_keeps_may_be_asked_for(ledger_url: str) -> None:
+    """The operator names them itself: a DAG that is parsed loads no warehouse."""
+    for form in PhoneForm:
+        assert load(ledger_url, phone=form.value).phone == form.value
 
 
 def test_numbers_may_come_as_text(ledger_url: str, gateway: Emulator, runs: Runs) -> None:
