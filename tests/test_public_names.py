@@ -32,6 +32,20 @@ def test_public_names_are_listed_once() -> None:
     assert len(SHOWN) == len(PUBLIC)
 
 
+@pytest.mark.parametrize("framework", ["prefect"])
+def test_without_the_framework_its_extra_is_named(
+    framework: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In one line, also where a folder of its name lies beside the script."""
+    (tmp_path / framework).mkdir()
+    for folder in (str(tmp_path), "/"):
+        monkeypatch.syspath_prepend(folder)
+        with pytest.raises(ModuleNotFoundError) as missing:
+            importlib.import_module(f"esms_connectors.{framework}.flows")
+        assert str(missing.value).endswith(f": pip install 'esms-connectors[{framework}]'")
+        assert "\n" not in str(missing.value)
+
+
 @pytest.mark.parametrize("module", CORE)
 def test_each_public_name_says_what_it_is(module: str) -> None:
     """A class or a function has a docstring, of its own and not one that was made."""

@@ -5,6 +5,11 @@ The Prefect collection: blocks, tasks and flows. Prefect imports this module on 
 """
 
 from esms_connectors import __version__
+from esms_connectors.databases.extras import missing_framework
+
+if (missing := missing_framework("prefect")) is not None:
+    raise missing
+
 from esms_connectors.prefect.campaigns import ZnsCampaign, ZnsShard
 from esms_connectors.prefect.chains import ChannelCampaign, asend_campaign, campaign, send_campaign, tell_by_ladder
 from esms_connectors.prefect.credentials import EsmsCredentials
