@@ -12,10 +12,10 @@ from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.prefect.artifacts import show_run
 from esms_connectors.prefect.async_twins import async_twin
+from esms_connectors.prefect.blocks.credentials import EsmsCredentials
+from esms_connectors.prefect.blocks.ledger import EsmsLedger
 from esms_connectors.prefect.campaigns import CampaignForm
-from esms_connectors.prefect.credentials import EsmsCredentials
 from esms_connectors.prefect.hours import wait_for_hours
-from esms_connectors.prefect.ledger import EsmsLedger
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.prefect.sending import _this_run, guard_of

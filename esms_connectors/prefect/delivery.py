@@ -27,9 +27,9 @@ from esms_connectors.delivery.polling import wait_for_delivery as wait
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.prefect.artifacts import ProgressArtifact, artifact_key
 from esms_connectors.prefect.async_twins import async_twin
-from esms_connectors.prefect.credentials import EsmsCredentials
+from esms_connectors.prefect.blocks.credentials import EsmsCredentials
+from esms_connectors.prefect.blocks.ledger import EsmsLedger
 from esms_connectors.prefect.days import with_day
-from esms_connectors.prefect.ledger import EsmsLedger
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 

@@ -17,14 +17,14 @@ from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.prefect.artifacts import ProgressArtifact, artifact_key
 from esms_connectors.prefect.async_twins import in_sync
-from esms_connectors.prefect.blocks import load_block
+from esms_connectors.prefect.blocks.base import load_block
+from esms_connectors.prefect.blocks.warehouse import EsmsWarehouse
 from esms_connectors.prefect.campaigns import plain
 from esms_connectors.prefect.days import first_day
 from esms_connectors.prefect.loading import load_sent_messages, sent_messages_asset
 from esms_connectors.prefect.pool import borrow_account
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.prefect.runs import scheduled_time
-from esms_connectors.prefect.warehouse import EsmsWarehouse
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow, windows_between
 
 

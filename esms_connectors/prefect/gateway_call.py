@@ -16,8 +16,8 @@ from esms_connectors.gateway.operations import check_names, describe_operation
 from esms_connectors.gateway.plain_values import as_plain
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.prefect.async_twins import async_twin
-from esms_connectors.prefect.credentials import EsmsCredentials
-from esms_connectors.prefect.ledger import EsmsLedger
+from esms_connectors.prefect.blocks.credentials import EsmsCredentials
+from esms_connectors.prefect.blocks.ledger import EsmsLedger
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.prefect.runs import root_run, scheduled_time

@@ -16,12 +16,12 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.prefect.artifacts import WINDOW_LOADED, ProgressArtifact, artifact_key
 from esms_connectors.prefect.async_twins import async_twin
-from esms_connectors.prefect.blocks import load_block
-from esms_connectors.prefect.credentials import EsmsCredentials
+from esms_connectors.prefect.blocks.base import load_block
+from esms_connectors.prefect.blocks.credentials import EsmsCredentials
+from esms_connectors.prefect.blocks.warehouse import EsmsWarehouse
 from esms_connectors.prefect.days import point_in_time
 from esms_connectors.prefect.pool import borrow_account
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
-from esms_connectors.prefect.warehouse import EsmsWarehouse
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES
 
 _ANY_ASSET = "esms://sent-messages"

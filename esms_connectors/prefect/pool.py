@@ -26,9 +26,9 @@ from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.ledger import Ledger
-from esms_connectors.prefect.blocks import load_block
-from esms_connectors.prefect.credentials import EsmsCredentials
-from esms_connectors.prefect.ledger import EsmsLedger, open_default_ledger
+from esms_connectors.prefect.blocks.base import load_block
+from esms_connectors.prefect.blocks.credentials import EsmsCredentials
+from esms_connectors.prefect.blocks.ledger import EsmsLedger, open_default_ledger
 
 logger = get_logger(__name__)
 

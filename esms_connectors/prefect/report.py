@@ -15,14 +15,14 @@ from prefect.logging import get_run_logger
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.prefect.artifacts import artifact_key
 from esms_connectors.prefect.async_twins import in_sync
-from esms_connectors.prefect.blocks import load_block
-from esms_connectors.prefect.credentials import EsmsCredentials
+from esms_connectors.prefect.blocks.base import load_block
+from esms_connectors.prefect.blocks.credentials import EsmsCredentials
+from esms_connectors.prefect.blocks.warehouse import EsmsWarehouse
 from esms_connectors.prefect.days import first_day
 from esms_connectors.prefect.places import check_lasts, local_file
 from esms_connectors.prefect.pool import borrow_ledger
 from esms_connectors.prefect.retry import errors_in_one_line
 from esms_connectors.prefect.runs import scheduled_time
-from esms_connectors.prefect.warehouse import EsmsWarehouse
 from esms_connectors.sending.guard import load_guard
 
 

@@ -19,6 +19,8 @@ from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.prefect.async_twins import async_twin
+from esms_connectors.prefect.blocks.credentials import EsmsCredentials
+from esms_connectors.prefect.blocks.ledger import EsmsLedger
 from esms_connectors.prefect.campaigns import (
     CampaignForm,
     Cutter,
@@ -30,9 +32,7 @@ from esms_connectors.prefect.campaigns import (
     shard_names,
     usual_chunks_per_shard,
 )
-from esms_connectors.prefect.credentials import EsmsCredentials
 from esms_connectors.prefect.days import point_in_time
-from esms_connectors.prefect.ledger import EsmsLedger
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.prefect.runs import root_run

@@ -76,7 +76,7 @@ from esms_connectors.gateway.endpoints import SEND_ZNS_BULK  # noqa: E402
 from esms_connectors.gateway.request_ids import IdFact  # noqa: E402
 from esms_connectors.ledger import Ledger  # noqa: E402
 from esms_connectors.prefect import ChannelCampaign, EsmsCredentials, EsmsLedger, ZnsCampaign  # noqa: E402
-from esms_connectors.prefect.blocks import EsmsBlock  # noqa: E402
+from esms_connectors.prefect.blocks.base import EsmsBlock  # noqa: E402
 
 LEASE_SECONDS = 2.0
 

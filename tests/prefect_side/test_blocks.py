@@ -40,8 +40,8 @@ from esms_connectors.emulator import (
     Emulator,
 )
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, EsmsNotification, EsmsWarehouse
-from esms_connectors.prefect.blocks import DOCUMENTATION_URL, LOGO_URL, load_block
-from esms_connectors.prefect.ledger import open_default_ledger
+from esms_connectors.prefect.blocks.base import DOCUMENTATION_URL, LOGO_URL, load_block
+from esms_connectors.prefect.blocks.ledger import open_default_ledger
 
 BLOCKS = [EsmsCredentials, EsmsLedger, EsmsNotification, EsmsWarehouse]
 LEDGER_PASSWORD = "correct-horse-battery"
@@ -237,7 +237,7 @@ def test_no_prefect_server_is_one_line() -> None:
     program = (
         "from esms_connectors import ConfigurationError\n"
         "from esms_connectors.prefect import EsmsCredentials\n"
-        "from esms_connectors.prefect.blocks import DOCUMENTATION_URL, LOGO_URL, load_block\n"
+        "from esms_connectors.prefect.blocks.base import DOCUMENTATION_URL, LOGO_URL, load_block\n"
         "try: load_block(EsmsCredentials, 'default')\n"
         "except ConfigurationError as error: print(error)"
     )

@@ -19,7 +19,7 @@ from esms_connectors.emulator import DEMO_API_KEY, Emulator
 from esms_connectors.emulator.faults import code
 from esms_connectors.ledger import Ledger
 from esms_connectors.prefect import EsmsCredentials, ZnsCampaign, plan_zns_bulk, send_zns_bulk, zns_campaign
-from esms_connectors.prefect.flows import Approval, ApprovalTimeoutError
+from esms_connectors.prefect.campaign_flow import Approval, ApprovalTimeoutError
 from esms_connectors.prefect.sending import read_shards
 
 # --- people, limits, mistakes ----------------------------------------------------------------------------------------

@@ -297,7 +297,7 @@ def test_an_alarm_is_tried_again_and_is_still_one_message(
     """The answer is lost, the next period has begun: the same run is the same message. After midnight nobody knows."""
     make_notification(patience_seconds=0).save("alarm-again", overwrite=True)
     gateway.faults.add("send_customer_care_sms", drop_after(), calls=[1])
-    monkeypatch.setattr("esms_connectors.prefect.flows._notify.retry_delay_seconds", [0.1])
+    monkeypatch.setattr("esms_connectors.prefect.alerts._notify.retry_delay_seconds", [0.1])
     periods = itertools.count()
     monkeypatch.setattr(machine_clock, "source", lambda: pendulum.now("UTC").add(minutes=20 * next(periods)))
     monkeypatch.setattr(EsmsNotification, "may_repeat", lambda _moment: same_day)

@@ -26,7 +26,7 @@ from prefect.states import Cancelling
 from esms_connectors.emulator import DEMO_TEMPLATE_ID, Emulator, EmulatorConfig, EmulatorServer, Progress
 from esms_connectors.ledger import Ledger
 from esms_connectors.prefect import EsmsNotification, ZnsCampaign, zns_campaign
-from esms_connectors.prefect.credentials import EsmsCredentials
+from esms_connectors.prefect.blocks.credentials import EsmsCredentials
 
 EXAMPLES = ROOT / "flows_examples"
 # A dozen processes of Prefect's, each of some seconds of processor time.

@@ -13,8 +13,8 @@ from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 from esms_connectors.gateway.retry import duplicate_window_start
 from esms_connectors.prefect.async_twins import async_dispatch
-from esms_connectors.prefect.blocks import EsmsBlock
-from esms_connectors.prefect.credentials import EsmsCredentials
+from esms_connectors.prefect.blocks.base import EsmsBlock
+from esms_connectors.prefect.blocks.credentials import EsmsCredentials
 from esms_connectors.sending.alerts import (
     PATIENCE_SECONDS,
     AlertEvent,

@@ -15,7 +15,7 @@ from esms_connectors.gateway.endpoints import DEFAULT_BASE_URL
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.transport import Timeouts
 from esms_connectors.prefect.async_twins import async_dispatch
-from esms_connectors.prefect.blocks import EsmsBlock
+from esms_connectors.prefect.blocks.base import EsmsBlock
 from esms_connectors.sending.account_check import check_account, check_senders
 from esms_connectors.sending.guard import GuardSettings, load_guard
 from esms_connectors.sending.guard.choice import GuardChoice

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr
 from esms_connectors.ledger import Ledger
 from esms_connectors.ledger.places import absolute_ledger_url, ledger_file
 from esms_connectors.ledger.storage import LEASE_SECONDS
-from esms_connectors.prefect.blocks import EsmsBlock
+from esms_connectors.prefect.blocks.base import EsmsBlock
 from esms_connectors.prefect.places import check_lasts, check_stored
 
 

@@ -1,0 +1,226 @@
+"""Flows that are ready to be deployed."""
+
+import os
+import time
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+from prefect import flow
+from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext
+from prefect.exceptions import FlowPauseTimeout
+from prefect.filesystems import LocalFileSystem
+from prefect.flow_runs import pause_flow_run, suspend_flow_run
+from prefect.input import RunInput
+from prefect.logging import get_run_logger
+from prefect.states import Cancelled
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import Field
+
+from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
+from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.prefect.artifacts import ProgressArtifact, artifact_key, show_plan, show_run
+from esms_connectors.prefect.campaigns import ZnsCampaign
+from esms_connectors.prefect.days import with_day
+from esms_connectors.prefect.dispatch import Dispatch
+from esms_connectors.prefect.export import daily_sent_messages_export as daily_sent_messages_export
+from esms_connectors.prefect.hours import wait_for_hours
+from esms_connectors.prefect.pool import borrow_account, borrow_ledger, runs_here
+from esms_connectors.prefect.retry import errors_in_one_line
+from esms_connectors.prefect.sending import APPROVED_PLANS, guard_of, plan_zns_bulk
+from esms_connectors.recipients import ReadReport
+from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, finish_run
+from esms_connectors.sending.guard.account import look_at_account
+from esms_connectors.sending.policy import campaign_of, sandbox_run_key
+
+DEFAULT_WORKERS = 8
+_ASK_EVERY_SECONDS = 3
+
+
+class ApprovalTimeoutError(EsmsError):
+    """Nobody answered. Nothing was sent; another run asks again."""
+
+
+def _campaign_run_name() -> str:
+    """`zns-campaign evening-2026-12-24`: with the day that stands as `{day}` in the parameters."""
+    context = FlowRunContext.get()
+    campaign = None if context is None else (context.parameters or {}).get("campaign")
+    return f"zns-campaign {with_day(campaign.run_key)}" if isinstance(campaign, ZnsCampaign) else "zns-campaign"
+
+
+class Approval(RunInput):
+    """What the flow asks a person before the first message."""
+
+    approve: bool = Field(default=False, description="Send to all recipients of the plan.")
+
+
+@flow(
+    name="zns-campaign",
+    flow_run_name=_campaign_run_name,
+    task_runner=ThreadPoolTaskRunner(max_workers=DEFAULT_WORKERS),  # type: ignore[arg-type]
+    persist_result=True,
+    result_serializer="json",
+)
+@errors_in_one_line
+def zns_campaign(
+    campaign: ZnsCampaign,
+    approval: Literal["none", "pause", "suspend"] = "none",
+    approval_timeout_seconds: int = 3600,
+    chunks_per_shard: int | None = None,
+    shards_at_a_time: int = 2 * DEFAULT_WORKERS,
+    plan: dict[str, Any] | None = None,
+) -> Any:
+    """
+    Send a ZNS to each recipient, once: check every row, show the plan, ask if asked to, send, report.
+
+    Retrying the flow, running it again, and running it twice at once are all safe: nobody gets a second message under
+    one run key. For many machines give it another task runner: `zns_campaign.with_options(task_runner=…)`.
+
+    Args:
+        campaign: What to send to whom; names of blocks, no secrets.
+        approval: Ask a person to approve the plan first. pause: the process waits; suspend: it ends, and a deployment
+            starts it again.
+        approval_timeout_seconds: Without an answer until then the run fails, and nothing was sent.
+        chunks_per_shard: Calls of one task; None takes 1, and from 100 000 recipients on a few.
+        shards_at_a_time: Tasks handed out at a time; about twice the workers of the task runner.
+        plan: One that was approved, `plan_zns_bulk(campaign)["plan"]`: other rows, another message or another run key
+            are refused before the first message.
+
+    Returns:
+        What became of these recipients, `sent_by_this_try` of them now; `run`: of all rows under the run key.
+
+    With `hours="defer"` a run of a deployment ends outside the hours of its messages, in the state AwaitingHours, and
+    is started again when they begin; any other run fails then, and the same run later goes on.
+
+    Raises:
+        BulkIncompleteError: Fewer were accepted than `at_least`, or rows are not settled.
+        ApprovalTimeoutError: Nobody answered.
+    """
+    for name, value in (("approval_timeout_seconds", approval_timeout_seconds), ("shards_at_a_time", shards_at_a_time)):
+        if value < 1:
+            raise InvalidRequestError(f"{name} is at least 1.", field=name)
+    logger = get_run_logger()
+    runs_here()
+    campaign = campaign.of_this_run().as_approved(plan)
+    _warn_of_local_storage(campaign.ledger)
+    started = time.monotonic()
+    # One that was approved must be the one that is sent, also after a suspension or a retry.
+    options: dict[str, Any] = (
+        {"cache_policy": NO_CACHE} if approval == "none" else {"cache_policy": APPROVED_PLANS, "persist_result": True}
+    )
+    made = plan_zns_bulk.with_options(**options)(
+        campaign, chunks_per_shard=chunks_per_shard, approved=plan, for_sending=True
+    )
+    checked = made["plan"]
+    if made["sandbox"]:
+        # Receipts and ledger must not be those of the real run.
+        campaign = campaign.model_copy(update={"run_key": sandbox_run_key(campaign.run_key)})
+    text = _tell_of_plan(checked, campaign.run_key)
+    if (
+        approval != "none"
+        and checked["to_send"]
+        and not _approved(approval, text, approval_timeout_seconds, make_request_id("approval", *made["shards"])[:20])
+    ):
+        return Cancelled(message="The plan was not approved; nothing was sent.")
+    recipients = checked["recipients"]
+    with (
+        borrow_account(campaign.credentials, campaign.rate_limit) as account,
+        borrow_ledger(campaign.ledger) as ledger,
+        ProgressArtifact(artifact_key("esms-progress", campaign.run_key), "Recipients settled", recipients) as bar,
+    ):
+        look_at_account(ledger, account.client, campaign.run_key)
+        dispatch = Dispatch(campaign, made, ledger, window=shards_at_a_time, progress=bar.tell, stop=account.stop)
+        came_to_its_end = False
+        try:
+            dispatch.send_canary(account, guard_of(campaign, account.block))
+            dispatch.run()
+            came_to_its_end = True
+        finally:
+            summary = RunResult(
+                run=ledger.summary(campaign.run_key),
+                counters=dispatch.counters(recipients),
+                campaign=campaign_of(campaign.run_key, campaign.campaign),
+                stopped_by=dispatch.stopped_by,
+                seconds=time.monotonic() - started,
+                channel=checked["channel"],
+                report=ReadReport.from_dict(checked["rows"]),
+                at_least=campaign.at_least,
+                price_vnd=None if checked["price_vnd"] is None else Decimal(str(checked["price_vnd"])),
+                ledger=ledger.name,
+                rejects=checked["rejects"],
+                sandbox=made["sandbox"],
+            )
+            run = summary.run
+            show_run(run, made["account"], complete=came_to_its_end and summary.complete and not summary.elsewhere)
+    lost = max(0, recipients - run.total - run.skipped - summary.counters.not_tried)
+    if lost:
+        problem = (
+            f"Run {campaign.run_key}: {lost} recipients have receipts, but are not in the ledger: it is another one, "
+            "or was lost. They were not sent again."
+        )
+        if campaign.at_least is not None:
+            raise BulkIncompleteError(problem, summary=summary)
+        logger.warning("%s", problem)
+    wait_for_hours(getattr(dispatch.stopped_by, "until", None))
+    finish_run(summary)
+    return {
+        **summary.as_dict(),
+        "account": made["account"],
+        "unsettled": summary.counters.left,
+        "not_in_ledger": lost,
+        "shards": len(made["shards"]),
+        "shards_passed_over": dispatch.passed_over,
+    }
+
+
+def _tell_of_plan(plan: Mapping[str, Any], run_key: str) -> str:
+    logger = get_run_logger()
+    for problem in (*plan["rows"]["notes"], *plan["problems"]):
+        logger.warning("%s", problem)
+    if not plan["rows"]["rows"]:
+        logger.info("The source has no row: there is nobody to send to.")
+    return show_plan(plan, run_key)
+
+
+def _approved(approval: str, text: str, timeout_seconds: int, plan_name: str) -> bool:
+    question = Approval.with_initial_data(description=text, approve=False)
+    # The key makes it one question a plan, however often the run begins anew; another plan is another question.
+    key = f"esms-approval-{plan_name}"
+    if approval == "suspend":
+        return bool(suspend_flow_run(wait_for_input=question, timeout=timeout_seconds, key=key).approve)
+    try:
+        answer = pause_flow_run(
+            wait_for_input=question,
+            timeout=timeout_seconds,
+            poll_interval=min(_ASK_EVERY_SECONDS, timeout_seconds),
+            key=key,
+        )
+    except FlowPauseTimeout:
+        answer = None
+    if answer is None:
+        raise ApprovalTimeoutError(f"Nobody approved the plan within {timeout_seconds} s; nothing was sent.")
+    return bool(answer.approve)
+
+
+def _warn_of_local_storage(ledger: str | None) -> None:
+    """A container takes its files along when it goes: the ledger must not be among them."""
+    if not (os.environ.get("KUBERNETES_SERVICE_HOST") or any(map(Path.exists, map(Path, _CONTAINER_MARKS)))):
+        return
+    logger = get_run_logger()
+    if ledger is None and not os.environ.get("ESMS_LEDGER"):
+        logger.warning(
+            "The ledger is a file in this container and will be lost with it. Save an EsmsLedger block for a "
+            "PostgreSQL, and name it in the campaign: then no rerun can send twice."
+        )
+    context = FlowRunContext.get()
+    storage = context.result_store.result_storage if context is not None else None
+    if isinstance(storage, LocalFileSystem):
+        logger.warning(
+            "Results are kept in this container and will be lost with it. A rerun then asks the ledger for every row: "
+            "safe, only slower."
+        )
+
+
+_CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")

@@ -1,0 +1,96 @@
+"""What became of the messages of a run, as a flow."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+
+from esms_connectors.gateway.errors import EsmsError
+from esms_connectors.gateway.redaction import redact
+from esms_connectors.gateway.states import DeliveryState
+from esms_connectors.prefect.artifacts import artifact_key
+from esms_connectors.prefect.async_twins import in_sync
+from esms_connectors.prefect.days import with_day
+from esms_connectors.prefect.delivery import wait_for_delivery
+from esms_connectors.prefect.pool import borrow_ledger
+from esms_connectors.prefect.retry import errors_in_one_line
+
+
+@flow(
+    name="delivery-report",
+    flow_run_name="delivery-report {run_key}",
+    persist_result=True,
+    result_serializer="json",
+)
+@errors_in_one_line
+def delivery_report(
+    run_key: str,
+    credentials: str = "default",
+    ledger: str | None = None,
+    delivered_share: float | None = None,
+    timeout_seconds: float = 3600,
+    poll_seconds: float = 60,
+) -> dict[str, Any]:
+    """
+    Wait until the messages of a run are final, and show what became of them.
+
+    Args:
+        run_key: Of a campaign; `{day}` is the day in Vietnam that the run was scheduled for.
+        credentials: Name of an `EsmsCredentials` block.
+        ledger: Name of an `EsmsLedger` block; None is a file on this machine.
+        delivered_share: Fail unless so many arrive; None takes any outcome.
+        timeout_seconds: Report what is known then.
+        poll_seconds: Between two looks.
+
+    Returns:
+        Counts by state; nobody's number.
+
+    Raises:
+        DeliveryShareError: Fewer arrived than `delivered_share`.
+    """
+    run_key = with_day(run_key)
+    told: dict[str, Any] = wait_for_delivery(
+        run_key,
+        credentials=credentials,
+        ledger=ledger,
+        delivered_share=delivered_share,
+        timeout_seconds=timeout_seconds,
+        poll_seconds=poll_seconds,
+        fail=False,
+    )
+    with borrow_ledger(ledger, create=False) as opened:
+        run = opened.summary(run_key)
+    counts = {name: told[name] for name in (*(state.value for state in DeliveryState), "unseen")}
+    table = [{"state": name, "messages": count} for name, count in counts.items() if count]
+    if steps := told.get("steps"):
+        table = [{"people": name.replace("_", " "), "count": count} for name, count in told["people"].items() if count]
+        in_sync(create_table_artifact)(
+            table=[_step_line(step) for step in steps],
+            key=artifact_key("esms-delivery-steps", run_key),
+            description=f"Steps of run `{redact(run_key)}`; late: delivered after the next step was sent",
+        )
+    else:
+        table += [{"state": f"refused with code {code}", "messages": n} for code, n in run.rejected_by_code.items()]
+    in_sync(create_table_artifact)(
+        table=table,
+        key=artifact_key("esms-delivery-result", run_key),
+        description=f"{told['final']} of {told['expected']} {'people' if steps else 'messages'} of run "
+        f"`{redact(run_key)}` are final",
+    )
+    if delivered_share is not None and not told["reached"]:
+        raise DeliveryShareError(
+            f"Run {run_key}: {told['delivered']} of {told['expected']} messages arrived, fewer than "
+            f"{delivered_share:g} of them; {told['expected'] - told['final']} are not final yet."
+        )
+    return told
+
+
+def _step_line(step: Mapping[str, Any]) -> dict[str, Any]:
+    why = ", ".join(f"{count} {reason}" for reason, count in step["reasons"].items())
+    names = ("step", "channel", "handed_on", "accepted", "rejected", "delivered", "late")
+    return {**{name.replace("handed_on", "people"): step[name] for name in names}, "because": why}
+
+
+class DeliveryShareError(EsmsError):
+    """Fewer messages arrived than the report asked for."""
