@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 import pendulum
 from pendulum import DateTime
 
 from esms_connectors.gateway.errors import InvalidRequestError
-
-T = TypeVar("T")
-# Of what a template or another task gives, the DAG's file has something else.
-_SAID = (str, int, float, Decimal, datetime)
 
 
 def text(value: Any, name: str) -> str | None:
@@ -106,17 +102,6 @@ def check_budget(value: Any) -> None:
     read_budget(value)
 
 
-def if_known(check: Callable[..., Any], value: T, *rest: Any, **settings: Any) -> T:
-    """
-    `value` as it is, checked already when the DAG is parsed where the DAG's file says it itself; a template and what
-    comes from another task are checked when the task runs.
-    """
-    many = value if isinstance(value, list | tuple) else [value]
-    if all(isinstance(one, _SAID) and not (isinstance(one, str) and ("{{" in one or "{%" in one)) for one in many):
-        check(value, *rest, **settings)
-    return value
-
-
 def read_types(value: Any) -> list[int]:
     """
     The types of messages: a list, or a text such as `2, 25` or `[2, 25]`; an empty list where none are given.
@@ -161,6 +146,21 @@ def point_in_time(
     due = getattr((context or {}).get("dag_run"), "run_after", None)
     now = None if due is None else pendulum.instance(due)
     return read_time(found, name, now=now, whole_days=whole_days, needs_zone=True)
+
+
+def read_plan(given: Any) -> Mapping[str, Any] | None:
+    """The plan as another task gave it, or as its JSON, which a template makes of it."""
+    if given is None or isinstance(given, Mapping):
+        return given
+    try:
+        plan = json.loads(text(given, "plan") or "null")
+    except ValueError:
+        plan = False
+    if plan is not None and not isinstance(plan, Mapping):
+        raise InvalidRequestError(
+            "plan takes what a task with dry_run=True returned, such as plan=plan.output.", field="plan"
+        )
+    return plan
 
 
 def column_names(template_params: Any, **single: Any) -> None:

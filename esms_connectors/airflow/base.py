@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator, XComArg
 from airflow.sdk.definitions.mappedoperator import MappedOperator, OperatorPartial
 
+from esms_connectors.airflow.literals import arguments_of, check_literals
 from esms_connectors.airflow.retry import ESMS_RETRY_POLICY, airflow_errors
 from esms_connectors.gateway.errors import InvalidRequestError
 
@@ -78,9 +79,11 @@ class EsmsTask(BaseOperator):
     Attributes:
         hidden_arguments: arguments that are no template fields, although they are templated; each stands in an
             attribute of its name with an underscore before it.
+        one_of_these: arguments of which exactly one is given, and the words for whoever gives another number.
     """
 
     hidden_arguments: ClassVar[Sequence[str]] = ()
+    one_of_these: ClassVar[tuple[Sequence[str], str]] = ((), "")
     _from_data: frozenset[str] = frozenset()
     _ends_on_kill: bool = False
 
@@ -102,11 +105,36 @@ class EsmsTask(BaseOperator):
             setattr(self, f"_{name}", reveal(value))
             XComArg.apply_upstream_relationship(self, reveal(value))
 
+    def check_given(self) -> None:
+        """
+        Check what the DAG's file says itself; the last line of every `__init__`.
+
+        Raises:
+            InvalidRequestError: a value that cannot be, or not one of those that stand for each other.
+        """
+        given = {name: self._given(name) for name in arguments_of(type(self))}
+        self.check_arguments(given)
+        names, problem = self.one_of_these
+        if names and sum(given[name] not in (None, "") for name in names) != 1:
+            raise InvalidRequestError(problem, field=names[0])
+
+    @classmethod
+    def check_arguments(cls, given: Mapping[str, Any]) -> None:
+        """As `check_given`, of some arguments by name."""
+        check_literals(cls, given)
+
+    def _given(self, name: str) -> Any:
+        if name == "dry_run":  # which is a method of every operator
+            return self.plan_only  # type: ignore[attr-defined]
+        return getattr(self, f"_{name}" if name in self.hidden_arguments else name)
+
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:  # type: ignore[override]
         """As in every operator; what must not be shown is hidden from the stored DAG."""
         made = super().partial(**kwargs)
         made._expand_called = True  # what replaces it tells of itself when it is never mapped
+        defaults = [getattr(made.kwargs.get(one), "default_args", None) or {} for one in ("dag", "task_group")]
+        cls.check_arguments({**defaults[0], **defaults[1], **made.kwargs})
         _refuse_in_defaults(made.kwargs.get("dag"), cls.hidden_arguments)
         hiding = _HidingPartial(operator_class=made.operator_class, kwargs=made.kwargs, params=made.params)
         hiding.kwargs.update(_hidden(hiding, hiding.kwargs))
@@ -215,6 +243,9 @@ class _HidingPartial(OperatorPartial):
     """Hides literal values that are mapped over, too; those of other tasks are references in the stored DAG."""
 
     def expand(self, **mapped_kwargs: Any) -> MappedOperator:
+        for name, value in mapped_kwargs.items():
+            for one in value if isinstance(value, list | tuple) else ():
+                self._check({name: one})
         hidden = _names(self)
         hiding = {
             name: [hide(one) for one in value] if name in hidden and isinstance(value, list | tuple) else value
@@ -224,8 +255,16 @@ class _HidingPartial(OperatorPartial):
 
     def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> MappedOperator:
         if isinstance(kwargs, list | tuple):
+            for one in kwargs:
+                self._check(one)
             kwargs = [{**one, **_hidden(self, one)} if isinstance(one, Mapping) else one for one in kwargs]
         return self._put_upstream(super().expand_kwargs(kwargs, strict=strict))
+
+    def _check(self, given: Any) -> None:
+        self._expand_called = True  # a mistake is told in its own words alone
+        check = getattr(self.operator_class, "check_arguments", None)
+        if check is not None and isinstance(given, Mapping):
+            check({**{name: reveal(value) for name, value in self.kwargs.items()}, **given})
 
     def _put_upstream(self, task: MappedOperator) -> MappedOperator:
         # Airflow looks at template fields, and into lists and mappings.

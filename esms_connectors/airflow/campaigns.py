@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from esms_connectors.airflow.arguments import if_known, one_of, point_in_time, price, seconds, share, whole_number
+from esms_connectors.airflow.arguments import point_in_time, price, read_plan, seconds, share, whole_number
 from esms_connectors.airflow.framework import AirflowSkipException, conf
 from esms_connectors.airflow.hooks import EsmsHook
 from esms_connectors.airflow.links import EsmsReportLink
@@ -25,22 +25,6 @@ if TYPE_CHECKING:
     from esms_connectors.sending.campaign import Campaign
     from esms_connectors.sending.channels import Channel
     from esms_connectors.sending.plan import Plan
-
-# As `esms_connectors.sending.channels.CHANNELS`, which would cost too much when a DAG is parsed.
-CHANNELS = (
-    "zns",
-    "zns-name",
-    "zns-journey",
-    "sms",
-    "advertising",
-    "fixed-number",
-    "viber",
-    "multi-channel",
-    "zalo-text",
-    "zalo-transaction",
-    "voice-otp",
-    "call",
-)
 
 
 class CampaignOperator(SendingOperator):
@@ -127,6 +111,10 @@ class CampaignOperator(SendingOperator):
         "ledger_conn_id",
     )
     hidden_arguments: ClassVar[Sequence[str]] = ("text", "callback_url", "ledger_url", "fallback")
+    one_of_these: ClassVar[tuple[Sequence[str], str]] = (
+        ("source", "sql"),
+        "Give source (a path, URL or list), or sql with sql_conn_id.",
+    )
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {
         "sql": "sql",
@@ -186,7 +174,7 @@ class CampaignOperator(SendingOperator):
         super().__init__(**kwargs)
         from esms_connectors.airflow.sources import hide_rows
 
-        self.channel = one_of(channel, "channel", CHANNELS)
+        self.channel = channel
         # A list in the DAG's own code is hidden at once; one that a task pushes, when it is rendered.
         self.source = hide_rows(source) if isinstance(source, list | tuple) else source
         self.sql = sql
@@ -204,16 +192,16 @@ class CampaignOperator(SendingOperator):
         self.delimiter = delimiter
         self.sheet = sheet
         self.header_row = None if header_row is None else whole_number(header_row, "header_row")
-        self.hidden_rows = one_of(hidden_rows, "hidden_rows", ("refuse", "read"))
-        self.two_phones = one_of(two_phones, "two_phones", ("refuse", "first", "both"))
+        self.hidden_rows = hidden_rows
+        self.two_phones = two_phones
         self.as_is = as_is
         self.template_file = template_file
         self.campaign = campaign
-        self.send_at = if_known(point_in_time, send_at, "send_at", whole_days=False)
+        self.send_at = send_at
         self.sending_mode = sending_mode
         self.at_least = None if at_least is None else share(at_least, "at_least")
-        self.on_empty = None if on_empty is None else one_of(on_empty, "on_empty", ("skip", "fail"))
-        self.conflicts = one_of(conflicts, "conflicts", ("refuse", "skip"))
+        self.on_empty = on_empty
+        self.conflicts = conflicts
         self.reconcile_before_repeat = reconcile_before_repeat
         self.threads = whole_number(threads, "threads")
         self.chunk_size = None if chunk_size is None else whole_number(chunk_size, "chunk_size")
@@ -224,9 +212,8 @@ class CampaignOperator(SendingOperator):
         self.report_url = report_url
         self.poll_seconds = seconds(poll_seconds, "poll_seconds")
         self.deferrable = deferrable
-        for step in fallback if isinstance(fallback, list | tuple) else ():
-            one_of(step.get("channel", ""), "channel of a fallback", CHANNELS)
         self.hide_arguments(text=text, fallback=fallback)
+        self.check_given()
 
     def after_rendering(self) -> None:
         from esms_connectors.airflow.sources import hide_rows
@@ -262,7 +249,7 @@ class CampaignOperator(SendingOperator):
         from esms_connectors.airflow.identity import generation_of, run_key_of
 
         # Of a plan by another task: its own key would name another campaign.
-        approved = _plan_of(self.plan)
+        approved = read_plan(self.plan)
         run_key = self.run_key if approved is None or self.run_key is not None else approved.get("run_key")
         return run_key_of(context, run_key, generation_of(context, resend_on_clear=self.resend_on_clear))
 
@@ -300,7 +287,7 @@ class CampaignOperator(SendingOperator):
 
         hook = EsmsHook(self.esms_conn_id)
         rejects_path = path(self.rejects, "rejects")
-        approved = _plan_of(self.plan)
+        approved = read_plan(self.plan)
         generation = generation_of(context, resend_on_clear=self.resend_on_clear)
         with ExitStack() as stack:
             source = stack.enter_context(
@@ -475,23 +462,3 @@ def _columns(template_params: Any, phone: str, key: str | None, *, by_name: bool
         # Placeholders go by name, whatever their order in the text.
         template_params = {name: name for name in template_params}
     return Columns(phone, template_params, key)
-
-
-def _plan_of(given: Any) -> Mapping[str, Any] | None:
-    """The plan as another task gave it, or as its JSON, which a template makes of it."""
-    import json
-
-    from esms_connectors.airflow.arguments import text
-    from esms_connectors.gateway.errors import InvalidRequestError
-
-    if given is None or isinstance(given, Mapping):
-        return given
-    try:
-        plan = json.loads(text(given, "plan") or "null")
-    except ValueError:
-        plan = False
-    if plan is not None and not isinstance(plan, Mapping):
-        raise InvalidRequestError(
-            "plan takes what a task with dry_run=True returned, such as plan=plan.output.", field="plan"
-        )
-    return plan

@@ -10,7 +10,6 @@ from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
-    from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 
 class EsmsOperator(EsmsTask):
@@ -67,14 +66,14 @@ class EsmsOperator(EsmsTask):
         self.show_phones = show_phones
         arguments = {} if arguments is None else arguments
         self.hide_arguments(arguments=arguments, ledger_url=ledger_url)
-        _check(operation, self._arguments)
+        self.check_given()
 
     @classmethod
-    def partial(cls, **kwargs: Any) -> OperatorPartial:  # type: ignore[override]
-        """For mapped tasks; an unknown operation is refused here, too."""
-        if isinstance(kwargs.get("operation"), str):
-            _check(kwargs["operation"], kwargs.get("arguments"))
-        return super().partial(**kwargs)
+    def check_arguments(cls, given: Mapping[str, Any]) -> None:
+        """The operation and the names of its arguments, too; of mapped tasks as well."""
+        super().check_arguments(given)
+        if "operation" in given:
+            _check(given["operation"], given.get("arguments"))
 
     def execute(self, context: Context) -> dict[str, Any]:
         with self.working():

@@ -46,6 +46,7 @@ class AlertLadderOperator(SendingOperator):
         self.brandname = brandname
         self.poll_seconds = seconds(poll_seconds, "poll_seconds")
         self.hide_arguments(phones=phones, text=text)
+        self.check_given()
 
     def execute(self, context: Context) -> dict[str, Any]:
         with self.working():

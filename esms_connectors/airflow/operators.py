@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from esms_connectors.airflow.arguments import checked_text, if_known, one_of, point_in_time
+from esms_connectors.airflow.arguments import checked_text, one_of, point_in_time
 from esms_connectors.airflow.campaigns import CampaignOperator as CampaignOperator
 from esms_connectors.airflow.campaigns import SmsBulkOperator as SmsBulkOperator
 from esms_connectors.airflow.campaigns import ZnsBulkOperator as ZnsBulkOperator
@@ -73,9 +73,10 @@ class SendSmsOperator(SendingOperator):
         self.brandname = brandname
         self.message_key = message_key
         self.sms_type = sms_type
-        self.send_at = if_known(point_in_time, send_at, "send_at", whole_days=False)
+        self.send_at = send_at
         self.campaign = campaign
         self.hide_arguments(phones=phones, text=text)
+        self.check_given()
 
     def execute(self, context: Context) -> dict[str, Any]:
         with self.working():

@@ -7,12 +7,19 @@ from contextlib import ExitStack
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from esms_connectors.airflow.arguments import check_budget, if_known, path, point_in_time, text
+from esms_connectors.airflow.arguments import path, text
 from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
 from esms_connectors.airflow.links import EsmsReportLink
 from esms_connectors.airflow.mailing import addresses, mail_report
-from esms_connectors.airflow.warehouse import due, opened_warehouse, span, store_connection, warehouse_address
+from esms_connectors.airflow.warehouse import (
+    WAREHOUSE,
+    due,
+    opened_warehouse,
+    span,
+    store_connection,
+    warehouse_address,
+)
 from esms_connectors.gateway.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -63,6 +70,7 @@ class SentMessagesReportOperator(EsmsTask):
         "esms_conn_id",
     )
     hidden_arguments: ClassVar[Sequence[str]] = ("warehouse",)
+    one_of_these: ClassVar[tuple[Sequence[str], str]] = WAREHOUSE
     template_fields_renderers: ClassVar[dict[str, str]] = {"targets": "json"}
     operator_extra_links = (EsmsReportLink(),)
     ui_color = "#e9f3e6"
@@ -87,18 +95,19 @@ class SentMessagesReportOperator(EsmsTask):
     ) -> None:
         super().__init__(**kwargs)
         self.targets = targets
-        self.mail_to = if_known(addresses, mail_to)
+        self.mail_to = mail_to
         self.smtp_conn_id = smtp_conn_id
         self.warehouse_conn_id = warehouse_conn_id
-        self.start = if_known(point_in_time, start, "start")
-        self.end = if_known(point_in_time, end, "end")
+        self.start = start
+        self.end = end
         self.with_ledger = with_ledger
         self.ledger_conn_id = ledger_conn_id
         self.language = language
-        self.budget_vnd = if_known(check_budget, budget_vnd)
+        self.budget_vnd = budget_vnd
         self.report_url = report_url
         self.esms_conn_id = esms_conn_id
         self.hide_arguments(warehouse=warehouse)
+        self.check_given()
 
     def execute(self, context: Context) -> dict[str, Any]:
         with self.working():
@@ -177,6 +186,7 @@ class MonthStatementOperator(EsmsTask):
 
     template_fields: Sequence[str] = ("month", "invoice", "warehouse_conn_id")
     hidden_arguments: ClassVar[Sequence[str]] = ("warehouse",)
+    one_of_these: ClassVar[tuple[Sequence[str], str]] = WAREHOUSE
     ui_color = "#e9f3e6"
 
     def __init__(
@@ -195,6 +205,7 @@ class MonthStatementOperator(EsmsTask):
         self.warehouse_conn_id = warehouse_conn_id
         self.fail = fail
         self.hide_arguments(warehouse=warehouse)
+        self.check_given()
 
     def execute(self, context: Context) -> dict[str, Any]:
         with self.working():

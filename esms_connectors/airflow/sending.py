@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from esms_connectors.sending.guard.choice import GuardChoice
 
 
+_OF_GUARD = ("hours", "max_cost_vnd", "canary", "per_hour", "guard", "overrides", "override_reason")
+
+
 class SendingOperator(EsmsTask):
     """
     Args:
@@ -67,30 +70,22 @@ class SendingOperator(EsmsTask):
         self.guard = guard
         self.overrides = overrides
         self.override_reason = override_reason
-        if any((hours, max_cost_vnd is not None, canary, per_hour, guard, overrides, override_reason)):
-            self._choice()
         self.esms_conn_id = esms_conn_id
         self.ledger_conn_id = ledger_conn_id
         self.run_key = run_key
         self.resend_on_clear = resend_on_clear
         self.hide_arguments(ledger_url=ledger_url, callback_url=callback_url)
 
-    def _choice(self) -> GuardChoice:
-        """
-        Raises:
-            InvalidRequestError: a name or value that the guard does not know; said when the DAG is read.
-        """
-        from esms_connectors.sending.guard import GuardSettings
-        from esms_connectors.sending.guard.choice import GuardChoice
-
-        choice = GuardChoice(
-            self.hours, self.max_cost_vnd, self.canary, self.per_hour, self.guard, self.overrides, self.override_reason
-        )
-        choice.over(GuardSettings(), who="")
-        return choice
+    @classmethod
+    def check_arguments(cls, given: Mapping[str, Any]) -> None:
+        """What is asked of the guard, too; of mapped tasks as well."""
+        super().check_arguments(given)
+        if any(given.get(name) not in (None, ()) for name in _OF_GUARD):
+            _choice(given)
 
     def _guard(self, hook: EsmsHook, context: Context) -> GuardSettings:
-        return hook.guard(self._choice(), who=f"airflow: {context['ti'].dag_id}.{context['ti'].task_id}")
+        choice = _choice({name: getattr(self, name) for name in _OF_GUARD})
+        return hook.guard(choice, who=f"airflow: {context['ti'].dag_id}.{context['ti'].task_id}")
 
     def _wait_for_hours(self, stopped_by: object) -> None:
         """Of a run whose rest waits for its hours: the task gives its worker back until then."""
@@ -138,3 +133,16 @@ class SendingOperator(EsmsTask):
         from esms_connectors.airflow.arguments import text
 
         return text(self.rendered("callback_url", context), "callback_url") or settings.callback_url
+
+
+def _choice(given: Mapping[str, Any]) -> GuardChoice:
+    """
+    Raises:
+        InvalidRequestError: a name or value that the guard does not know; said when the DAG is read.
+    """
+    from esms_connectors.sending.guard import GuardSettings
+    from esms_connectors.sending.guard.choice import GuardChoice
+
+    choice = GuardChoice(**{name: given[name] for name in _OF_GUARD if name in given})
+    choice.over(GuardSettings(), who="")
+    return choice

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
-from esms_connectors.airflow.arguments import if_known, point_in_time, read_types, share, whole_number
+from esms_connectors.airflow.arguments import point_in_time, read_types, share, whole_number
 from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.framework import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, conf
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
@@ -76,6 +76,10 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         "ledger_conn_id",
     )
     hidden_arguments: ClassVar[Sequence[str]] = ("ledger_url",)
+    one_of_these: ClassVar[tuple[Sequence[str], str]] = (
+        ("sent", "run_key", "message_ids"),
+        "Give one of sent, run_key and message_ids.",
+    )
     ui_color = "#e3ecf9"
 
     def __init__(
@@ -106,16 +110,17 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         self.delivered_share = (
             None if delivered_share is None else share(delivered_share, "delivered_share", may_be_nought=False)
         )
-        self.deadline = if_known(point_in_time, deadline, "deadline")
+        self.deadline = deadline
         self.max_failures = whole_number(max_failures, "max_failures")
-        self.sent_after = if_known(point_in_time, sent_after, "sent_after")
-        self.sent_before = if_known(point_in_time, sent_before, "sent_before")
-        self.sms_types = if_known(read_types, sms_types)
+        self.sent_after = sent_after
+        self.sent_before = sent_before
+        self.sms_types = sms_types
         self.oa_id = oa_id
         self.esms_conn_id = esms_conn_id
         self.ledger_conn_id = ledger_conn_id
         self.hide_arguments(ledger_url=ledger_url)
         self.deferrable = deferrable
+        self.check_given()
         self._poller: Looks | None = None
         self._backoff: PollBackoff | None = None
         self._ends: Any = None

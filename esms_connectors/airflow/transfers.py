@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk import Asset
 
-from esms_connectors.airflow.arguments import if_known, number, one_of, point_in_time, read_types, whole_number
+from esms_connectors.airflow.arguments import number, read_types, whole_number
 from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook, mask
 from esms_connectors.airflow.links import EsmsReportLink
-from esms_connectors.airflow.warehouse import export_span, opened_warehouse, warehouse_address
+from esms_connectors.airflow.warehouse import WAREHOUSE, export_span, opened_warehouse, warehouse_address
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -54,6 +54,7 @@ class SentMessagesToWarehouseOperator(EsmsTask):
 
     template_fields: Sequence[str] = ("start", "end", "sms_types", "warehouse_conn_id", "esms_conn_id", "report_url")
     hidden_arguments: ClassVar[Sequence[str]] = ("warehouse", "secret")
+    one_of_these: ClassVar[tuple[Sequence[str], str]] = WAREHOUSE
     template_fields_renderers: ClassVar[dict[str, str]] = {"sms_types": "json"}
     operator_extra_links = (EsmsReportLink(),)
     ui_color = "#f6efdc"
@@ -81,10 +82,10 @@ class SentMessagesToWarehouseOperator(EsmsTask):
             kwargs["outlets"] = [SENT_MESSAGES]
         super().__init__(**kwargs)
         self.warehouse_conn_id = warehouse_conn_id
-        self.start = if_known(point_in_time, start, "start")
-        self.end = if_known(point_in_time, end, "end")
-        self.sms_types = if_known(read_types, sms_types)
-        self.phone = one_of(phone, "phone", ("plain", "hashed", "masked", "omitted"))
+        self.start = start
+        self.end = end
+        self.sms_types = sms_types
+        self.phone = phone
         self.content = content
         self.follow_up = follow_up
         self.max_age_days = number(max_age_days, "max_age_days")
@@ -92,6 +93,7 @@ class SentMessagesToWarehouseOperator(EsmsTask):
         self.report_url = report_url
         self.esms_conn_id = esms_conn_id
         self.hide_arguments(warehouse=warehouse, secret=secret)
+        self.check_given()
 
     def execute(self, context: Context) -> dict[str, Any]:
         with self.working():
@@ -177,6 +179,7 @@ class TakeSnapshotOperator(EsmsTask):
 
     template_fields: Sequence[str] = ("tables", "warehouse_conn_id", "esms_conn_id")
     hidden_arguments: ClassVar[Sequence[str]] = ("warehouse",)
+    one_of_these: ClassVar[tuple[Sequence[str], str]] = WAREHOUSE
     template_fields_renderers: ClassVar[dict[str, str]] = {"tables": "json"}
     ui_color = "#f6efdc"
 
@@ -196,6 +199,7 @@ class TakeSnapshotOperator(EsmsTask):
         self.content = content
         self.esms_conn_id = esms_conn_id
         self.hide_arguments(warehouse=warehouse)
+        self.check_given()
 
     def execute(self, context: Context) -> dict[str, int]:
         with self.working():

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from esms_connectors.warehouse import Warehouse
 
 
+WAREHOUSE = (("warehouse", "warehouse_conn_id"), "Give warehouse (an address) or warehouse_conn_id.")
+
+
 def warehouse_address(conn_id: str | None, address: str | None) -> str:
     """
     An address for `open_warehouse`, masked in logs: it may hold a password.
@@ -32,7 +35,7 @@ def warehouse_address(conn_id: str | None, address: str | None) -> str:
         InvalidRequestError: both or none. ConfigurationError: a connection that means no warehouse.
     """
     if bool(address) == bool(conn_id):
-        raise InvalidRequestError("Give warehouse (an address) or warehouse_conn_id.", field="warehouse")
+        raise InvalidRequestError(WAREHOUSE[1], field="warehouse")
     if address:
         mask(address if "@" in address else None)
         return str(address)

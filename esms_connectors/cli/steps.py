@@ -14,9 +14,9 @@ from esms_connectors.ledger import Ledger
 from esms_connectors.recipients.sources import Source
 from esms_connectors.sending.campaign import Campaign
 from esms_connectors.sending.channels.making import read_channel
+from esms_connectors.sending.spans import read_span
 from esms_connectors.sending.steps import Journey
 from esms_connectors.sending.steps.plain import read_step
-from esms_connectors.sending.steps.spans import read_span
 from esms_connectors.sending.steps.unreached import undelivered
 
 _ELSE = "--else"

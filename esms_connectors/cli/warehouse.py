@@ -88,12 +88,12 @@ def statement(month: str, address: str, path: str | None, as_csv: bool, as_json:
       esms statement 2026-11 --into postgresql://etl@db/warehouse --invoice invoice.csv
     """
     need_columns(address)
+    from esms_connectors.gateway.times import read_month
     from esms_connectors.warehouse import open_warehouse
     from esms_connectors.warehouse.statement import (
         STATEMENT_COLUMNS,
         make_statement,
         read_invoice,
-        read_month,
     )
 
     read_month(month)

@@ -7,7 +7,7 @@ Days are those of Vietnam, and one without an hour is the midnight that it begin
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final, Literal
 
 import pendulum
@@ -23,6 +23,7 @@ _HOURS: Final = re.compile(r"([+-]\d{1,6})h", re.ASCII)
 # ISO only: of 01/02/2027 one reader makes the first of February, another the second of January.
 _ISO: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*", re.ASCII | re.DOTALL)
 _ISO_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_MONTH: Final = re.compile(r"(20\d\d)-(0[1-9]|1[0-2])", re.ASCII)
 # What an office program makes of a minus.
 _DASHES: Final = str.maketrans("−–", "--")
 
@@ -120,3 +121,16 @@ def _by_calendar(text: str, zone: str | None) -> DateTime | None:
     if not isinstance(found, DateTime):
         raise ValueError("no time")
     return None if found.tzinfo is None else found
+
+
+def read_month(text: str) -> date:
+    """
+    The first day of a month.
+
+    Raises:
+        InvalidRequestError: something else.
+    """
+    found = _MONTH.fullmatch(text)
+    if found is None:
+        raise InvalidRequestError(f"A month is written such as 2026-11, not {text!r}.", field="month")
+    return date(int(found[1]), int(found[2]), 1)

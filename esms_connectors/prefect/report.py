@@ -126,7 +126,8 @@ def month_statement(
         InvalidRequestError: No month, or an invoice that cannot be read.
         ConfigurationError: Nothing was loaded, or the warehouse is no database.
     """
-    from esms_connectors.warehouse.statement import last_month, make_statement, read_invoice, read_month
+    from esms_connectors.gateway.times import read_month
+    from esms_connectors.warehouse.statement import last_month, make_statement, read_invoice
 
     month = month or last_month(scheduled_time())
     read_month(month)

@@ -8,7 +8,7 @@ import importlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
@@ -21,6 +21,7 @@ from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.plain_values import plain_number
+from esms_connectors.gateway.times import read_month
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.warehouse.contract import Reader, Warehouse
 from esms_connectors.warehouse.marts import INVOICES, create_marts
@@ -36,7 +37,6 @@ STATEMENT_COLUMNS = (
 _STATEMENT = f"""
 SELECT {", ".join(STATEMENT_COLUMNS)} FROM esms_invoice_differences WHERE month = $month ORDER BY sms_type
 """  # noqa: S608 - names of ours
-_MONTH = re.compile(r"(20\d\d)-(0[1-9]|1[0-2])", re.ASCII)
 _AMOUNT = re.compile(r"-?\d{1,14}(\.\d{1,4})?", re.ASCII)
 
 
@@ -169,19 +169,6 @@ def months_gaps(warehouse: Warehouse, month: str, *, now: Clock = machine_clock.
 
 def _day(moment: DateTime) -> str:
     return moment.in_timezone(VIETNAM).format("YYYY-MM-DD HH:mm")
-
-
-def read_month(text: str) -> date:
-    """
-    The first day of a month.
-
-    Raises:
-        InvalidRequestError: something else.
-    """
-    found = _MONTH.fullmatch(text)
-    if found is None:
-        raise InvalidRequestError(f"A month is written such as 2026-11, not {text!r}.", field="month")
-    return date(int(found[1]), int(found[2]), 1)
 
 
 def read_invoice(path: str | Path) -> list[InvoiceLine]:

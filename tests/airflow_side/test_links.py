@@ -15,6 +15,12 @@ from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator
 OPERATORS: list[Any] = [ZnsBulkOperator, SentMessagesToWarehouseOperator]
 
 
+WHERE: dict[Any, dict[str, str]] = {
+    ZnsBulkOperator: {"source": "people.csv"},
+    SentMessagesToWarehouseOperator: {"warehouse": "duckdb:///w.duckdb"},
+}
+
+
 def link(operator: Any) -> str:
     [extra] = operator.operator_extra_links
     return str(extra.get_link(operator, ti_key=None))
@@ -31,7 +37,7 @@ def link(operator: Any) -> str:
 )
 def test_it_leads_to_the_report(kind: Any, given: str | None, expected: str, runs: Runs) -> None:
     """Templated; to the account where none is given, and never to a script."""
-    operator = kind(task_id="one", report_url=given)
+    operator = kind(task_id="one", report_url=given, **WHERE[kind])
     operator.render_template_fields(runs.context())
     assert link(operator) == expected
 
@@ -42,6 +48,6 @@ def test_it_is_kept_with_the_dag(kind: Any) -> None:
     from airflow.serialization.serialized_objects import DagSerialization
 
     with DAG("one", schedule=None) as dag:
-        kind(task_id="one")
+        kind(task_id="one", **WHERE[kind])
     stored = str(DagSerialization.to_dict(dag))
     assert "'eSMS report': '_link_EsmsReportLink'" in stored

@@ -9,12 +9,10 @@ from typing import Any
 import pytest
 from task_runs import Runs
 
-from esms_connectors.airflow import campaigns
 from esms_connectors.airflow.operators import CampaignOperator, SmsBulkOperator, ZnsBulkOperator
 from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
 from esms_connectors.emulator.world import DEMO_CALL_TEMPLATE_ID
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
-from esms_connectors.sending.channels.making import CHANNELS
 
 ROWS = [{"phone": f"090100000{number}", "Tên khách": f"Chị Lan {number}", "code": f"M{number}"} for number in range(3)]
 TEXT = "Xin chào {Tên khách}, mã {code}"
@@ -77,11 +75,6 @@ def test_the_text_is_shown_nowhere(connect: Callable[..., None]) -> None:
     assert "text" not in SmsBulkOperator.template_fields
     task = SmsBulkOperator(task_id="send", source=ROWS, text=TEXT)
     assert TEXT not in str(vars(task).get("source")) + repr(task)
-
-
-def test_the_channels_are_those_of_the_core() -> None:
-    """A list of its own keeps parsing cheap."""
-    assert tuple(CHANNELS) == campaigns.CHANNELS
 
 
 @pytest.mark.in_turn

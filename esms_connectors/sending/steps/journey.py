@@ -32,10 +32,10 @@ from esms_connectors.sending.plan import Plan
 from esms_connectors.sending.policy import is_enough
 from esms_connectors.sending.reconcile import REFUSED_SETTLING
 from esms_connectors.sending.result import Progress
+from esms_connectors.sending.spans import read_span
 from esms_connectors.sending.steps.looking import Seen, StepView, look_at_step
 from esms_connectors.sending.steps.people import People, name_of_people
 from esms_connectors.sending.steps.result import JourneyIncompleteError, JourneyResult
-from esms_connectors.sending.steps.spans import read_span
 
 logger = get_logger(__name__)
 

@@ -25,7 +25,7 @@ from esms_connectors.gateway.states import DeliveryState, state_of_row, state_of
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.ledger.rows import SMS_TYPES_OF_KIND, rule_of
 from esms_connectors.sending.reconcile import REFUSED_SETTLING, reconcile
-from esms_connectors.sending.steps.spans import span_words
+from esms_connectors.sending.spans import span_words
 
 _SLACK = timedelta(minutes=5)
 # Behind the moment from which the gateway has to know: others may send while it is read.

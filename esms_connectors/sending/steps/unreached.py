@@ -8,8 +8,8 @@ from typing import Any
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.ledger import Ledger
+from esms_connectors.sending.spans import read_span
 from esms_connectors.sending.steps.looking import Finding
-from esms_connectors.sending.steps.spans import read_span
 from esms_connectors.sending.steps.whole import people_of
 
 # Behind its first attempt, whatever the gateway's clock and the ledger's differ by: their seconds are whole ones.

@@ -1,0 +1,355 @@
+"""
+What a DAG's file says itself, checked when it is parsed: of tasks and of mapped ones, given to them or in default_args.
+
+One argument means one thing in all operators, so each name has one check. What a template or another task gives is
+checked when the task runs. A check that would load the ledger, a warehouse or the gateway's client is not made here.
+"""
+
+from __future__ import annotations
+
+import codecs
+import inspect
+import os
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import Any
+
+from esms_connectors.airflow.arguments import (
+    check_budget,
+    checked_text,
+    column_names,
+    number,
+    one_of,
+    point_in_time,
+    price,
+    read_plan,
+    read_types,
+    seconds,
+    share,
+    text,
+    whole_number,
+)
+from esms_connectors.gateway.errors import InvalidRequestError
+
+# As the core has them, which would cost too much when a DAG is parsed; a test holds them together.
+REPORT_SUFFIXES = (".html", ".xlsx", ".md", ".json", ".csv", ".parquet")
+SNAPSHOTS = ("balances", "oa_quota", "templates", "ratings")
+CHANNELS = (
+    "zns",
+    "zns-name",
+    "zns-journey",
+    "sms",
+    "advertising",
+    "fixed-number",
+    "viber",
+    "multi-channel",
+    "zalo-text",
+    "zalo-transaction",
+    "voice-otp",
+    "call",
+)
+LANGUAGES = ("en", "vi")
+OLD_FONTS = ("tcvn3", "vni")
+_DATABASES = ("duckdb", "postgresql", "postgres", "mysql", "mariadb", "dlt", "file")
+_LEDGERS = ("sqlite", "postgresql", "postgres")
+
+Check = Callable[[Any], object]
+
+
+def is_literal(value: object) -> bool:
+    """Whether the DAG's file says it itself: no template, nothing that another task gives, nor a list with one."""
+    if isinstance(value, str):
+        return "{{" not in value and "{%" not in value
+    if isinstance(value, Mapping):
+        return all(map(is_literal, value.values()))
+    if isinstance(value, list | tuple | set):
+        return all(map(is_literal, value))
+    return not hasattr(value, "resolve") or isinstance(value, os.PathLike)
+
+
+def check_literals(kind: type, given: Mapping[str, Any]) -> None:
+    """
+    Check those arguments of an operator that are known now.
+
+    Args:
+        kind: the operator.
+        given: argument -> value; what is no argument of ours is left alone.
+
+    Raises:
+        InvalidRequestError: a value that cannot be; names the argument.
+    """
+    templated = {*kind.template_fields, *kind.hidden_arguments}  # type: ignore[attr-defined]
+    for name, needed in arguments_of(kind).items():
+        check = _CHECKS.get(name)
+        if check is None or name not in given or (given[name] is None and not needed):
+            continue
+        if name not in templated or is_literal(given[name]):
+            check(given[name])
+
+
+@cache
+def arguments_of(kind: type) -> Mapping[str, bool]:
+    """Arguments of an operator that are ours, not Airflow's; whether each must be given."""
+    found: dict[str, bool] = {}
+    for one in kind.__mro__:
+        if one.__module__.startswith("esms_connectors.") and "__init__" in vars(one):
+            for name, parameter in inspect.signature(vars(one)["__init__"]).parameters.items():
+                if parameter.kind is parameter.KEYWORD_ONLY:
+                    found.setdefault(name, parameter.default is parameter.empty)
+    return found
+
+
+def _words(name: str, *, may_be_empty: bool = False) -> Check:
+    """A text that is no id, so that a number is none."""
+
+    def check(value: Any) -> None:
+        if not isinstance(value, str):
+            raise InvalidRequestError(f"{name} must be text, not {type(value).__name__}.", field=name)
+        if text(value, name) is None and not may_be_empty:
+            raise InvalidRequestError(f"{name} is empty.", field=name)
+
+    return check
+
+
+def _flag(name: str) -> Check:
+    def check(value: Any) -> None:
+        if not isinstance(value, bool):
+            raise InvalidRequestError(f"{name} is True or False, not {value!r}.", field=name)
+
+    return check
+
+
+def _by_name(name: str) -> Check:
+    def check(value: Any) -> None:
+        if not isinstance(value, Mapping):
+            raise InvalidRequestError(f"{name} takes values by name, not {type(value).__name__}.", field=name)
+
+    return check
+
+
+def _place(name: str) -> Check:
+    """A path or a URL: `Path`, `ObjectStoragePath` or text."""
+
+    def check(value: Any) -> None:
+        if not isinstance(value, os.PathLike) and not hasattr(value, "joinpath"):
+            _words(name)(value)
+
+    return check
+
+
+def _phones(value: Any) -> None:
+    # Which of many are none is told when the task runs: reading them all is much to load.
+    many = value if isinstance(value, list | tuple | set) else [value]
+    if not many or not all(isinstance(one, str | int) and any(map(str.isdigit, str(one))) for one in many):
+        raise InvalidRequestError("phones takes a number or a list of numbers.", field="phones")
+
+
+def _sent(value: Any) -> None:
+    many = value if isinstance(value, list | tuple) else [value]
+    if not many or not all(isinstance(one, Mapping) and "run_key" in one for one in many):
+        raise InvalidRequestError("sent takes what a sending operator returned, as send.output.", field="sent")
+
+
+def _run_key(value: Any) -> None:
+    from esms_connectors.ledger.keys import check_run_key
+
+    check_run_key(text(value, "run_key") or "")
+
+
+def _callback_url(value: Any) -> None:
+    from esms_connectors.gateway.arguments import check_callback_url
+
+    if value:
+        check_callback_url(value)
+
+
+def _sending_mode(value: Any) -> None:
+    from esms_connectors.gateway.arguments import check_sending_mode
+
+    check_sending_mode(value, None)
+
+
+def _types(value: Any) -> None:
+    found = read_types(value)
+    if found:
+        from esms_connectors.gateway.arguments import check_sms_type
+
+        for one in found:
+            check_sms_type(one)
+
+
+def _ledger_url(value: Any) -> None:
+    _words("ledger_url")(value)
+    url = str(value)
+    scheme = url.partition("://")[0].split("+")[0].lower() if "://" in url else "sqlite"
+    if scheme not in _LEDGERS:
+        raise InvalidRequestError("ledger_url is sqlite:////file or postgresql://…", field="ledger_url")
+
+
+def _warehouse(value: Any) -> None:
+    _words("warehouse")(value)
+    url = str(value)
+    scheme = url.partition("://")[0].split("+")[0].lower() if "://" in url else "file"
+    from fsspec.registry import known_implementations
+
+    # Airflow's providers bring stores of their own, by a connection.
+    if scheme not in (*_DATABASES, *known_implementations) and "@" not in url:
+        raise InvalidRequestError(f"warehouse: {scheme}:// is no warehouse that can be used.", field="warehouse")
+
+
+def _source(value: Any) -> None:
+    rows = isinstance(value, list | tuple) and all(isinstance(row, Mapping) for row in value)
+    if not rows and (isinstance(value, list | tuple | Mapping | int | float)):
+        problem = "; this is one row" if isinstance(value, Mapping) else ""
+        raise InvalidRequestError(f"source takes a path, a URL, or a list of rows{problem}.", field="source")
+
+
+def _mail_to(value: Any) -> None:
+    from esms_connectors.airflow.mailing import addresses
+
+    addresses(value)
+
+
+def _fallback(value: Any) -> None:
+    if not isinstance(value, list | tuple) or not all(isinstance(one, Mapping) for one in value):
+        raise InvalidRequestError(
+            'fallback is a list of steps such as {"channel": "sms", "text": "…", "after": "15m"}.', field="fallback"
+        )
+    for step in value:
+        one_of(step.get("channel", ""), "channel of a fallback", CHANNELS)
+        _after(step.get("after"))
+
+
+def _month(value: Any) -> None:
+    from esms_connectors.gateway.times import read_month
+
+    read_month(text(value, "month") or "")
+
+
+def _after(value: Any) -> None:
+    from esms_connectors.sending.spans import read_span
+
+    read_span(value, "after")
+
+
+def _encoding(value: Any) -> None:
+    given = text(value, "encoding")
+    if given is None or given.casefold() in OLD_FONTS:
+        return
+    try:
+        codecs.lookup(given)
+    except LookupError:
+        raise InvalidRequestError(f"{given!r} is no encoding that Python knows.", field="encoding") from None
+
+
+def _delimiter(value: Any) -> None:
+    if not isinstance(value, str) or len(value) != 1:
+        raise InvalidRequestError(f"delimiter must be one character, not {value!r}.", field="delimiter")
+
+
+def _days(value: Any) -> None:
+    if number(value, "max_age_days") < 0:
+        raise InvalidRequestError("max_age_days is a number of days, 0 or more.", field="max_age_days")
+
+
+def _targets(value: Any) -> None:
+    many = [value] if isinstance(value, str | os.PathLike) else value
+    if not isinstance(many, list | tuple) or not many or not all(isinstance(one, str | os.PathLike) for one in many):
+        raise InvalidRequestError("targets takes a path or URL, or a list of them with one at least.", field="targets")
+    for one in many:
+        if not os.fspath(one).lower().endswith(REPORT_SUFFIXES):
+            kinds = ", ".join(REPORT_SUFFIXES)
+            raise InvalidRequestError(
+                f"targets: a report is written to a file that ends in one of {kinds}.", field="targets"
+            )
+
+
+def _tables(value: Any) -> None:
+    for one in [value] if isinstance(value, str) and value else value if isinstance(value, list | tuple) else [value]:
+        if one != "":
+            one_of(one, "tables", SNAPSHOTS)
+
+
+def _message_ids(value: Any) -> None:
+    many = value if isinstance(value, list | tuple | set) else [value]
+    if not many or not all(isinstance(one, str) and one.strip() for one in many):
+        raise InvalidRequestError("message_ids takes an id or a list of ids, each a text.", field="message_ids")
+
+
+_TEXTS = (
+    "brandname",
+    "call_key",
+    "campaign",
+    "message_key",
+    "oa_id",
+    "override_reason",
+    "sheet",
+    "template_id",
+)
+# A template may leave them empty: then they are not given.
+_WORDS = ("ledger_conn_id", "report_url", "secret", "warehouse_conn_id")
+_FILLED_WORDS = ("esms_conn_id", "operation", "smtp_conn_id", "sql", "sql_conn_id")
+_FLAGS = (
+    "as_is",
+    "content",
+    "deferrable",
+    "dry_run",
+    "fail",
+    "follow_up",
+    "reconcile_before_repeat",
+    "resend_on_clear",
+    "show_phones",
+    "with_ledger",
+)
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "conflicts": ("refuse", "skip"),
+    "duplicates": ("merge", "keep"),
+    "hidden_rows": ("refuse", "read"),
+    "language": LANGUAGES,
+    "on_empty": ("skip", "fail"),
+    "phone": ("plain", "hashed", "masked", "omitted"),
+    "sms_type": ("customer_care", "advertising"),
+    "two_phones": ("refuse", "first", "both"),
+}
+_CHECKS: Mapping[str, Check] = {
+    **{name: partial(text, name=name) for name in _TEXTS},
+    **{name: _flag(name) for name in _FLAGS},
+    **{name: partial(one_of, name=name, known=known) for name, known in _CHOICES.items()},
+    **{name: partial(point_in_time, name=name) for name in ("start", "end", "deadline", "sent_after", "sent_before")},
+    **{name: partial(whole_number, name=name) for name in ("chunk_size", "header_row", "max_failures", "threads")},
+    **{name: partial(share, name=name, may_be_nought=False) for name in ("delivered_share", "final_share")},
+    **{name: _by_name(name) for name in ("arguments", "channel_options", "sql_parameters")},
+    **{name: _place(name) for name in ("invoice", "rejects", "template_file")},
+    **{name: _words(name) for name in _FILLED_WORDS},
+    **{name: _words(name, may_be_empty=True) for name in _WORDS},
+    "after": _after,
+    "at_least": partial(share, name="at_least"),
+    "budget_vnd": check_budget,
+    "callback_url": _callback_url,
+    "channel": partial(one_of, name="channel", known=CHANNELS),
+    "delimiter": _delimiter,
+    "encoding": _encoding,
+    "fallback": _fallback,
+    "key_column": lambda value: column_names((), key_column=value),
+    "ledger_url": _ledger_url,
+    "mail_to": _mail_to,
+    "max_age_days": _days,
+    "message_ids": _message_ids,
+    "month": _month,
+    "phone_column": lambda value: column_names((), phone_column=value),
+    "phones": _phones,
+    "plan": read_plan,
+    "poll_seconds": partial(seconds, name="poll_seconds"),
+    "price_vnd": price,
+    "run_key": _run_key,
+    "send_at": partial(point_in_time, name="send_at", whole_days=False),
+    "sending_mode": _sending_mode,
+    "sent": _sent,
+    "sms_types": _types,
+    "source": _source,
+    "tables": _tables,
+    "targets": _targets,
+    "template_params": column_names,
+    "text": checked_text,
+    "warehouse": _warehouse,
+}

@@ -1,0 +1,150 @@
+"""What a DAG's file says itself is checked when it is parsed: of a task, of a mapped one, and from default_args."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+
+from esms_connectors.airflow import literals
+from esms_connectors.airflow.gateway_call import EsmsOperator
+from esms_connectors.airflow.ladder import AlertLadderOperator
+from esms_connectors.airflow.literals import arguments_of, is_literal
+from esms_connectors.airflow.operators import CampaignOperator, SendSmsOperator, SmsBulkOperator, ZnsBulkOperator
+from esms_connectors.airflow.reports import MonthStatementOperator, SentMessagesReportOperator
+from esms_connectors.airflow.sensors import DeliveryStatusSensor
+from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator, TakeSnapshotOperator
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.recipients.old_fonts import OLD_FONTS
+from esms_connectors.reports.language import get_language
+from esms_connectors.reports.writing import check_target
+from esms_connectors.sending.channels.making import CHANNELS
+from esms_connectors.warehouse.snapshots import SNAPSHOT_TABLES
+
+RIGHT: dict[Any, dict[str, Any]] = {
+    ZnsBulkOperator: {"source": "people.csv"},
+    SmsBulkOperator: {"source": "people.csv"},
+    CampaignOperator: {"source": "people.csv", "channel": "sms"},
+    SendSmsOperator: {"phones": "0901000001", "text": "xin chao"},
+    AlertLadderOperator: {"phones": "0901000001", "text": "xin chao"},
+    EsmsOperator: {"operation": "get_balance"},
+    SentMessagesReportOperator: {"warehouse": "duckdb:///w.duckdb"},
+    MonthStatementOperator: {"warehouse": "duckdb:///w.duckdb"},
+    SentMessagesToWarehouseOperator: {"warehouse": "duckdb:///w.duckdb"},
+    TakeSnapshotOperator: {"warehouse": "duckdb:///w.duckdb"},
+    DeliveryStatusSensor: {"message_ids": ["a"]},
+}
+# What the guard knows is asked of the guard.
+OF_GUARD = {"hours", "max_cost_vnd", "canary", "per_hour", "guard", "overrides"}
+# Airflow stores what stands there, and these must not be shown.
+NOT_IN_DEFAULTS = {"text", "phones", "fallback", "callback_url", "arguments"}
+
+WRONG = [
+    (MonthStatementOperator, "month", "november", "A month is written such as 2026-11"),
+    (MonthStatementOperator, "fail", "no", "fail is True or False"),
+    (MonthStatementOperator, "invoice", 5, "invoice must be text"),
+    (SentMessagesReportOperator, "targets", ["a.html", "a.doc"], "ends in one of"),
+    (SentMessagesReportOperator, "language", "fr", "language is en or vi"),
+    (SentMessagesReportOperator, "budget_vnd", "little", "an amount of VND"),
+    (TakeSnapshotOperator, "tables", ["balance"], "tables is balances or"),
+    (SentMessagesToWarehouseOperator, "warehouse", "oracle://h/d", "oracle:// is no warehouse"),
+    (SentMessagesToWarehouseOperator, "sms_types", [99], "sms_type must be one of"),
+    (SentMessagesToWarehouseOperator, "max_age_days", -1, "0 or more"),
+    (SentMessagesToWarehouseOperator, "phone", "none", "phone is plain or"),
+    (ZnsBulkOperator, "duplicates", "maybe", "duplicates is merge or keep"),
+    (ZnsBulkOperator, "conflicts", "ignore", "conflicts is refuse or skip"),
+    (ZnsBulkOperator, "sending_mode", 7, "sending_mode is 1"),
+    (ZnsBulkOperator, "encoding", "klingon", "is no encoding"),
+    (ZnsBulkOperator, "delimiter", "ab", "one character"),
+    (ZnsBulkOperator, "template_params", 5, "names of columns"),
+    (ZnsBulkOperator, "key_column", 5, "name of a column"),
+    (ZnsBulkOperator, "source", {"phone": "1"}, "this is one row"),
+    (ZnsBulkOperator, "dry_run", "no", "dry_run is True or False"),
+    (ZnsBulkOperator, "fallback", [{"channel": "sms", "after": "soon"}], "no span of time"),
+    (ZnsBulkOperator, "ledger_url", "mysql://h/d", "ledger_url is sqlite"),
+    (ZnsBulkOperator, "run_key", "visits-None", "run_key"),
+    (ZnsBulkOperator, "at_least", 5, "at_least is a share"),
+    (ZnsBulkOperator, "threads", 0, "threads is a whole number"),
+    (ZnsBulkOperator, "send_at", "soon", "is no time"),
+    (ZnsBulkOperator, "hours", "never", "hours"),
+    (SendSmsOperator, "phones", {"a": 1}, "phones takes"),
+    (SendSmsOperator, "text", " ", "text is empty"),
+    (SendSmsOperator, "sms_type", "promo", "sms_type is customer_care or"),
+    (SendSmsOperator, "callback_url", "ftp://x", "http or https"),
+    (AlertLadderOperator, "after", "soon", "no span of time"),
+    (EsmsOperator, "arguments", {"nope": 1}, "nope"),
+    (EsmsOperator, "operation", 5, "operation must be text"),
+    (DeliveryStatusSensor, "message_ids", [5], "message_ids takes"),
+    (DeliveryStatusSensor, "final_share", 95, "final_share is a share"),
+    (DeliveryStatusSensor, "deadline", "soon", "is no time"),
+    (CampaignOperator, "channel", "fax", "channel is zns or"),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "value", "fragment"), WRONG, ids=[f"{k.__name__}-{n}" for k, n, *_ in WRONG])
+def test_a_literal_that_cannot_be_is_told_when_the_dag_is_parsed(
+    kind: Any, name: str, value: Any, fragment: str
+) -> None:
+    """However it is given; Airflow makes no operator of a mapped task before it runs."""
+    others = {**{one: given for one, given in RIGHT[kind].items() if one != name}, "task_id": "one"}
+
+    def told(make: Any, defaults: dict[str, Any] | None = None) -> str:
+        with DAG("d", schedule=None, default_args=defaults or {}), pytest.raises(InvalidRequestError) as error:
+            make()
+        assert error.value.field
+        return str(error.value)
+
+    ways = [
+        told(lambda: kind(**others, **{name: value})),
+        told(lambda: kind.partial(**others, **{name: value}).expand(pool=["a"])),
+        told(lambda: kind.partial(**others).expand(**{name: [value]})),
+        told(lambda: kind.partial(**others).expand_kwargs([{name: value}])),
+    ]
+    if name not in NOT_IN_DEFAULTS:
+        ways.append(told(lambda: kind(**others), {name: value}))
+        ways.append(told(lambda: kind.partial(**others).expand(pool=["a"]), {name: value}))
+    for words in ways:
+        assert fragment in words
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "fragment"),
+    [
+        (ZnsBulkOperator, {}, "Give source"),
+        (ZnsBulkOperator, {"source": "a.csv", "sql": "SELECT 1"}, "Give source"),
+        (SentMessagesToWarehouseOperator, {}, "Give warehouse"),
+        (MonthStatementOperator, {"warehouse": "w.duckdb", "warehouse_conn_id": "w"}, "Give warehouse"),
+        (DeliveryStatusSensor, {"run_key": "a", "message_ids": ["a"]}, "Give one of sent"),
+    ],
+)
+def test_one_of_those_that_stand_for_each_other_is_given(kind: Any, given: dict[str, Any], fragment: str) -> None:
+    """Neither none nor both."""
+    with pytest.raises(InvalidRequestError, match=fragment):
+        kind(task_id="one", **given)
+
+
+@pytest.mark.parametrize("kind", RIGHT)
+def test_every_argument_has_a_check(kind: Any) -> None:
+    """A new one is not forgotten."""
+    assert set(arguments_of(kind)) - set(literals._CHECKS) <= OF_GUARD
+
+
+def test_what_is_known_later_is_no_literal() -> None:
+    """Templates, what another task gives, and what holds one of them."""
+    with DAG("d", schedule=None):
+        given = SendSmsOperator(task_id="one", **RIGHT[SendSmsOperator]).output
+    for value in ("{{ ds }}", "{% if x %}a{% endif %}", given, [given], {"a": "{{ ds }}"}, ("a", {"b": [given]})):
+        assert not is_literal(value)
+    assert is_literal({"a": ["b", 5, None]})
+
+
+def test_the_channels_are_those_of_the_core() -> None:
+    """And what else is named without it: a DAG that is parsed loads no warehouse and no report."""
+    assert tuple(CHANNELS) == literals.CHANNELS
+    assert tuple(SNAPSHOT_TABLES) == literals.SNAPSHOTS
+    assert tuple(OLD_FONTS) == literals.OLD_FONTS
+    for suffix in literals.REPORT_SUFFIXES:
+        check_target(f"a{suffix}")
+    for language in literals.LANGUAGES:
+        assert get_language(language)
