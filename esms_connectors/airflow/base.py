@@ -112,7 +112,7 @@ class EsmsTask(BaseOperator):
         Raises:
             InvalidRequestError: a value that cannot be, or not one of those that stand for each other.
         """
-        given = {name: self._given(name) for name in arguments_of(type(self))}
+        given = {name: self._given(name) for name in arguments_of(type(self))}  # type: ignore[arg-type]
         self.check_arguments(given)
         names, problem = self.one_of_these
         if names and sum(given[name] not in (None, "") for name in names) != 1:
@@ -134,8 +134,8 @@ class EsmsTask(BaseOperator):
         made = super().partial(**kwargs)
         made._expand_called = True  # what replaces it tells of itself when it is never mapped
         defaults = [getattr(made.kwargs.get(one), "default_args", None) or {} for one in ("dag", "task_group")]
-        cls.check_arguments({**defaults[0], **defaults[1], **made.kwargs})
         _refuse_in_defaults(made.kwargs.get("dag"), cls.hidden_arguments)
+        cls.check_arguments({**defaults[0], **defaults[1], **made.kwargs})
         hiding = _HidingPartial(operator_class=made.operator_class, kwargs=made.kwargs, params=made.params)
         hiding.kwargs.update(_hidden(hiding, hiding.kwargs))
         return hiding
@@ -201,9 +201,8 @@ class EsmsTask(BaseOperator):
             return found
 
         # Never a native environment: 0901… is a number to Python, and "1_000" another one.
-        env = self.dag.get_template_env(force_sandboxed=True) if self.has_dag() else self.get_template_env()
         try:
-            return render(value, context, env.overlay(finalize=checked))
+            return render(value, context, self._template_env().overlay(finalize=checked))
         except _MissingValueError:
             problem = (
                 f"{name} is the word None, or holds it: its template took a value that is not there, such as the XCom "
@@ -212,6 +211,11 @@ class EsmsTask(BaseOperator):
         except Exception as error:  # noqa: BLE001 - a template may do anything
             problem = f"The template of {name} fails ({type(error).__name__})."
         raise InvalidRequestError(problem, field=name)
+
+    def _template_env(self) -> jinja2.Environment:
+        env: jinja2.Environment
+        env = self.dag.get_template_env(force_sandboxed=True) if self.has_dag() else self.get_template_env()
+        return env
 
     def _do_render_template_fields(
         self,

@@ -26,12 +26,15 @@ def namespace() -> str:
     return configured("namespace") or ""
 
 
-def run_key_of(context: Context, given: str | None = None, generation: int = 1) -> str:
+def run_key_of(context: Context, given: str | None = None, generation: int = 1, task_id: str | None = None) -> str:
     """
     The run key given, or one of the task in its run; with a mark when a cleared task is to send once more.
 
     The map index is no part of it: it is a place in a list, and whoever stands there now may have stood elsewhere when
     the task was tried before.
+
+    Args:
+        task_id: of another task of this run.
 
     Raises:
         InvalidRequestError: the one given is no run key, or its template took a value that is not there.
@@ -44,7 +47,7 @@ def run_key_of(context: Context, given: str | None = None, generation: int = 1) 
         # Empty is what a template made of a value that is missing, not a wish for the key of the task.
         return check_run_key((text(given, "run_key") or "") + mark if given else "")
     ti: Any = context["ti"]
-    parts = ["airflow", namespace(), ti.dag_id, ti.run_id, ti.task_id]
+    parts = ["airflow", namespace(), ti.dag_id, ti.run_id, task_id or ti.task_id]
     key = "/".join(part for part in parts if part)
     if len(key) + len(mark) > _LONGEST or not key.isprintable() or key != key.strip():
         # Dag, run and task may have 250 characters each.

@@ -88,7 +88,7 @@ def check_literals(kind: type, given: Mapping[str, Any]) -> None:
 
 
 @cache
-def arguments_of(kind: type) -> Mapping[str, bool]:
+def arguments_of(kind: Any) -> Mapping[str, bool]:
     """Arguments of an operator that are ours, not Airflow's; whether each must be given."""
     found: dict[str, bool] = {}
     for one in kind.__mro__:
@@ -140,13 +140,16 @@ def _place(name: str) -> Check:
 def _phones(value: Any) -> None:
     # Which of many are none is told when the task runs: reading them all is much to load.
     many = value if isinstance(value, list | tuple | set) else [value]
-    if not many or not all(isinstance(one, str | int) and any(map(str.isdigit, str(one))) for one in many):
+    if not many or value == "":
+        raise InvalidRequestError("phones is empty: there is nobody to send to.", field="phones")
+    if not all(isinstance(one, str | int) and any(map(str.isdigit, str(one))) for one in many):
         raise InvalidRequestError("phones takes a number or a list of numbers.", field="phones")
 
 
 def _sent(value: Any) -> None:
     many = value if isinstance(value, list | tuple) else [value]
-    if not many or not all(isinstance(one, Mapping) and "run_key" in one for one in many):
+    strange = [one for one in many if isinstance(one, str | int | float | Mapping)]
+    if not all(isinstance(one, Mapping) and "run_key" in one for one in strange):
         raise InvalidRequestError("sent takes what a sending operator returned, as send.output.", field="sent")
 
 
@@ -190,7 +193,7 @@ def _warehouse(value: Any) -> None:
     _words("warehouse")(value)
     url = str(value)
     scheme = url.partition("://")[0].split("+")[0].lower() if "://" in url else "file"
-    from fsspec.registry import known_implementations
+    from fsspec.registry import known_implementations  # type: ignore[import-untyped]
 
     # Airflow's providers bring stores of their own, by a connection.
     if scheme not in (*_DATABASES, *known_implementations) and "@" not in url:
@@ -217,7 +220,9 @@ def _fallback(value: Any) -> None:
         )
     for step in value:
         one_of(step.get("channel", ""), "channel of a fallback", CHANNELS)
-        _after(step.get("after"))
+        if step.get("after") in (None, ""):
+            raise InvalidRequestError(f"The step {step['channel']} needs after, such as 15m.", field="after")
+        _after(step["after"])
 
 
 def _month(value: Any) -> None:
@@ -266,13 +271,16 @@ def _targets(value: Any) -> None:
 
 def _tables(value: Any) -> None:
     for one in [value] if isinstance(value, str) and value else value if isinstance(value, list | tuple) else [value]:
-        if one != "":
-            one_of(one, "tables", SNAPSHOTS)
+        if one not in ("", *SNAPSHOTS):
+            known = ", ".join(SNAPSHOTS)
+            raise InvalidRequestError(f"{one!r} is no table of snapshots. Known: {known}.", field="tables")
 
 
 def _message_ids(value: Any) -> None:
     many = value if isinstance(value, list | tuple | set) else [value]
-    if not many or not all(isinstance(one, str) and one.strip() for one in many):
+    if not many:
+        raise InvalidRequestError("There is no message id to wait for.", field="message_ids")
+    if not all(isinstance(one, str) and one.strip() for one in many):
         raise InvalidRequestError("message_ids takes an id or a list of ids, each a text.", field="message_ids")
 
 

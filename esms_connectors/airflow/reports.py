@@ -213,7 +213,8 @@ class MonthStatementOperator(EsmsTask):
 
     def _lay_beside(self, context: Context) -> dict[str, Any]:
         from esms_connectors.airflow.sources import copied
-        from esms_connectors.warehouse.statement import last_month, make_statement, read_invoice, read_month
+        from esms_connectors.gateway.times import read_month
+        from esms_connectors.warehouse.statement import last_month, make_statement, read_invoice
 
         month = text(self.month, "month") or last_month(due(context))
         read_month(month)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from esms_connectors.airflow.arguments import point_in_time, read_types, share, whole_number
+from esms_connectors.airflow.awaiting import poller_of_results, poller_without_result, results_of, senders_of
 from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.framework import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, conf
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
@@ -36,8 +37,10 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
     """
     Wait for messages to become final.
 
-    Say which in one of three ways: `sent` (what `SendSmsOperator` or `ZnsBulkOperator` returned, as `send.output`),
-    `run_key` of a ledger, or `message_ids`. It looks once in the worker; `deferrable` then waits in the triggerer. The
+    Say which in one of three ways: `sent` (what `SendSmsOperator` or `ZnsBulkOperator` returned, as `send.output`, also
+    of mapped tasks, whose messages are counted together), `run_key` of a ledger, or `message_ids`. Where the sending
+    task returned nothing - it was marked as success, or skipped -, the ledger says what it had sent; nothing skips this
+    task. It looks once in the worker; `deferrable` then waits in the triggerer. The
     target is fixed at that moment: wait after the sending task, not beside it. Of a campaign with a `fallback` people
     are waited for, each once, whichever step reaches them; the triggerer then only wakes the task, which looks itself.
 
@@ -104,6 +107,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.sent = sent
+        self._senders = senders_of(sent)
         self.run_key = run_key
         self.message_ids = message_ids
         self.final_share = share(final_share, "final_share", may_be_nought=False)
@@ -142,6 +146,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
 
     def _look_or_defer(self, context: Context) -> dict[str, Any] | None:
         from esms_connectors.delivery.polling import DeliveryPoller
+        from esms_connectors.delivery.several import SeveralPollers
 
         with self.working():
             verdict, counts = self._look(context)
@@ -158,13 +163,15 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         poller, backoff, goal = self._poller, self._backoff, self._goal()
         assert poller is not None and backoff is not None  # noqa: S101, PT018 - _look made them
         self.log.info("%s; deferred until %s at the latest", counts, self._ends)
-        if not isinstance(poller, DeliveryPoller):
+        pollers = poller.pollers if isinstance(poller, SeveralPollers) else (poller,)
+        targets = [one.target.as_dict() for one in pollers if isinstance(one, DeliveryPoller)]
+        if len(targets) < len(pollers):
             self._defer_chain(backoff.failures)
             return None
         self.defer(
             trigger=DeliveryStatusTrigger(
                 esms_conn_id=self.esms_conn_id,
-                target=poller.target.as_dict(),
+                target=targets if len(targets) > 1 else targets[0],
                 deadline=self._ends.isoformat(),
                 final_share=goal.final_share,
                 delivered_share=goal.delivered_share,
@@ -278,28 +285,19 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
 
         from esms_connectors.airflow.arguments import text
         from esms_connectors.delivery.chains import poller_of_run
-        from esms_connectors.delivery.polling import FEW_IDS, DeliveryPoller, target_of_ids
+        from esms_connectors.delivery.polling import DeliveryPoller, target_of_ids
         from esms_connectors.gateway.errors import InvalidRequestError
 
         run_key, ids = text(self.run_key, "run_key"), self.message_ids
+        ledger_url = text(self.rendered("ledger_url", context), "ledger_url")
+        opened = partial(hook.open_ledger, self.ledger_conn_id or None, ledger_url, or_local_file=True, create=False)
+        if self._senders and run_key is None and ids is None and not results_of(self.sent):
+            return poller_without_result(self._senders, opened, context, self._template_env())
         if [self.sent, run_key, ids].count(None) != 2:
-            raise InvalidRequestError("Give one of sent, run_key and message_ids.", field="message_ids")
+            raise InvalidRequestError(self.one_of_these[1], field="message_ids")
         if self.sent is not None:
-            if not isinstance(self.sent, Mapping) or "run_key" not in self.sent:
-                raise InvalidRequestError("sent takes what a sending operator returned, as send.output.", field="sent")
-            if self.sent.get("sandbox"):
-                raise InvalidRequestError(
-                    "What is waited for was sent to the sandbox: it was checked, and nothing will arrive.", field="sent"
-                )
-            listed = self.sent.get("message_ids") or []
-            # Of a few messages whose ids are all there nothing has to be looked up in a ledger.
-            complete = not self.sent.get("duplicates") and len(listed) <= FEW_IDS
-            run_key, ids = (None, listed) if listed and complete else (str(self.sent["run_key"]), None)
+            return poller_of_results(results_of(self.sent), opened)
         if run_key is not None:
-            ledger_url = text(self.rendered("ledger_url", context), "ledger_url")
-            opened = partial(
-                hook.open_ledger, self.ledger_conn_id or None, ledger_url, or_local_file=True, create=False
-            )
             with opened() as ledger:
                 return poller_of_run(ledger, run_key, opened)
         if isinstance(ids, str):

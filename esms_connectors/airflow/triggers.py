@@ -32,7 +32,7 @@ class DeliveryStatusTrigger(BaseTrigger):
     Wait for messages on behalf of `DeliveryStatusSensor`.
 
     Args:
-        target: `esms_connectors.delivery.polling.DeliveryTarget.as_dict()`.
+        target: `esms_connectors.delivery.polling.DeliveryTarget.as_dict()`, or a list of them.
         deadline: absolute, ISO; a restart does not begin the wait anew.
         The rest as in the sensor.
 
@@ -41,7 +41,7 @@ class DeliveryStatusTrigger(BaseTrigger):
 
     def __init__(
         self,
-        target: Mapping[str, Any],
+        target: Mapping[str, Any] | Sequence[Mapping[str, Any]],
         deadline: str,
         esms_conn_id: str = DEFAULT_CONN_ID,
         final_share: float = 1.0,
@@ -50,7 +50,7 @@ class DeliveryStatusTrigger(BaseTrigger):
         max_failures: int = 10,
     ) -> None:
         super().__init__()
-        self.target = dict(target)
+        self.target = dict(target) if isinstance(target, Mapping) else [dict(one) for one in target]
         self.deadline = deadline
         self.esms_conn_id = esms_conn_id
         self.final_share = final_share
@@ -82,12 +82,14 @@ class DeliveryStatusTrigger(BaseTrigger):
     async def _wait(self) -> dict[str, Any]:
         import pendulum
 
+        from esms_connectors.airflow.awaiting import together
         from esms_connectors.delivery.polling import DeliveryGoal, DeliveryPoller, PollBackoff, Verdict
         from esms_connectors.delivery.target import target_from_dict
 
         goal = DeliveryGoal(self.final_share, self.delivered_share)
         backoff = PollBackoff(max(self.poll_seconds, FIRST_WAIT_SECONDS), self.max_failures)
-        poller = DeliveryPoller(target_from_dict(self.target))
+        targets = [self.target] if isinstance(self.target, dict) else self.target
+        poller = together([DeliveryPoller(target_from_dict(one)) for one in targets])
         deadline = pendulum.parse(self.deadline)
         client = await EsmsHook(self.esms_conn_id).aget_conn()
         try:

@@ -87,18 +87,18 @@ def test_chains_by_airflow(case: ChainCase, world: World, connect: Callable[...,
 
     def operator(world: World, order: ChainOrder) -> Answer:
         connect({"oa_id": OA_ID})
-        task = ZnsBulkOperator(
-            task_id="send",
-            source=world.source(order),
-            template_id=TEMPLATE_ID,
-            template_params=PARAMS,
-            ledger_url=world.ledger,
-            run_key=order.run_key,
-            at_least=order.at_least,
-            fallback=[order.fallback],
-            poll_seconds=0.1,
-        )
         try:
+            task = ZnsBulkOperator(
+                task_id="send",
+                source=world.source(order),
+                template_id=TEMPLATE_ID,
+                template_params=PARAMS,
+                ledger_url=world.ledger,
+                run_key=order.run_key,
+                at_least=order.at_least,
+                fallback=[order.fallback],
+                poll_seconds=0.1,
+            )
             return Answer("sent", result=json.loads(json.dumps(runs(task))))
         except (EsmsError, AirflowException) as error:
             return Answer("refused", str(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     TaskDeferred,
 )
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowRescheduleException
 from airflow.sdk.serde import deserialize, serialize
 from task_runs import Runs
@@ -59,13 +61,18 @@ def sent(connect: Callable[..., None], ledger_url: str) -> Callable[..., dict[st
     """Sends ZNS to so many, and gives what the operator returned."""
     connect({"ledger_url": ledger_url})
 
-    def send(count: int = 300) -> dict[str, Any]:
+    def send(count: int = 300, run_key: str | None = None) -> dict[str, Any]:
         rows = [
             {"phone": f"0901{n:06d}", "a": "Chị Hương", "b": "Gội đầu", "c": "KH", "d": "19/03/2025"}
             for n in range(count)
         ]
         operator = ZnsBulkOperator(
-            task_id="send", source=rows, template_params="a,b,c,d", template_id=DEMO_TEMPLATE_ID, oa_id=DEMO_OA_ID
+            task_id="send",
+            source=rows,
+            template_params="a,b,c,d",
+            template_id=DEMO_TEMPLATE_ID,
+            oa_id=DEMO_OA_ID,
+            run_key=run_key,
         )
         return dict(Runs()(operator))
 
@@ -328,6 +335,56 @@ def test_a_few_sms_are_awaited_by_id_without_any_ledger(
     assert runs(sensor(sent=result))["delivered"] == 2
     assert gateway.call_count("get_send_status") == 2
     assert runs(sensor(message_ids=" ".join(result["message_ids"])))["delivered"] == 2
+
+
+@pytest.mark.parametrize("how", [{}, {"deferrable": True}])
+def test_results_of_mapped_senders_are_one_wait(
+    sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs, how: dict[str, bool]
+) -> None:
+    """Of two runs and of a few SMS; two shards of one run are that run, once."""
+    sms = SendSmsOperator(task_id="tell", phones="0901000009", text="xin chao", brandname=DEMO_BRANDNAME)
+    results = [sent(30, "north"), sent(20, "south"), sent(20, "south"), runs(sms)]
+    operator = sensor(sent=iter(results), **how)
+    if how:
+        trigger, _ = deferred(runs, operator)
+        gateway.advance(60)
+        found = operator.execute_complete(runs.context(), fired(trigger))
+    else:
+        gateway.advance(60)
+        found = runs(operator)
+    assert (found["expected"], found["delivered"]) == (51, 51)
+
+
+@pytest.mark.parametrize("run_key", [None, "visits-{{ ds }}"])
+@pytest.mark.parametrize("mapped", [False, True])
+def test_of_a_task_that_was_marked_as_success_the_ledger_says_what_to_wait_for(
+    connect: Callable[..., None], ledger_url: str, gateway: Emulator, runs: Runs, run_key: str | None, mapped: bool
+) -> None:
+    """There is no result then. Where nothing was sent there is nothing to wait for, and the wait is skipped."""
+    connect({"ledger_url": ledger_url, "brandname": DEMO_BRANDNAME})
+    about: dict[str, Any] = {"task_id": "send", "text": "xin chao", "run_key": run_key}
+    with DAG("campaigns", schedule=None) as dag:
+        if mapped:
+            sender = SendSmsOperator.partial(**about).expand(phones=["0901000001", "0901000002"])
+        else:
+            sender = SendSmsOperator(**about, phones=["0901000001", "0901000002"])
+        wait = sensor(sent=sender.output)
+    runs.instance.pushed["send"] = None
+
+    def waited() -> Any:
+        if mapped:
+            # What Airflow gives of mapped tasks without any result.
+            wait.sent = iter(())
+        return Runs(instance=replace(runs.instance, task_id="wait"))(wait)
+
+    with pytest.raises(AirflowSkipException, match="nothing to wait for"):
+        waited()
+    if mapped:
+        runs.mapped(dag.task_dict["send"], {}, 2)
+    else:
+        runs(sender)
+    gateway.advance(60)
+    assert waited()["delivered"] == 2
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ WRONG = [
     (SentMessagesReportOperator, "targets", ["a.html", "a.doc"], "ends in one of"),
     (SentMessagesReportOperator, "language", "fr", "language is en or vi"),
     (SentMessagesReportOperator, "budget_vnd", "little", "an amount of VND"),
-    (TakeSnapshotOperator, "tables", ["balance"], "tables is balances or"),
+    (TakeSnapshotOperator, "tables", ["balance"], "is no table of snapshots"),
     (SentMessagesToWarehouseOperator, "warehouse", "oracle://h/d", "oracle:// is no warehouse"),
     (SentMessagesToWarehouseOperator, "sms_types", [99], "sms_type must be one of"),
     (SentMessagesToWarehouseOperator, "max_age_days", -1, "0 or more"),

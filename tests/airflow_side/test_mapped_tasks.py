@@ -161,6 +161,7 @@ def test_a_result_of_another_task_puts_it_upstream(gateway: Emulator) -> None:
 
 PASSWORD = "S3cr3tPassw0rd"
 URL = f"postgresql://u:{PASSWORD}@h/db"
+CALLBACK = f"https://shop.vn/{PASSWORD}"
 
 
 def secretive_dag() -> DAG:
@@ -171,10 +172,14 @@ def secretive_dag() -> DAG:
             return []
 
         people = [customer(5, "Kim Chi")]
-        SendSmsOperator.partial(task_id="m1", phones="0901000001", ledger_url=URL, callback_url=URL).expand(text=rows())
+        SendSmsOperator.partial(task_id="m1", phones="0901000001", ledger_url=URL, callback_url=CALLBACK).expand(
+            text=rows()
+        )
         SendSmsOperator.partial(task_id="m2", text="Noi dung rieng").expand(phones=["0901000002", ["0901000003"]])
         SendSmsOperator.partial(task_id="m3").expand_kwargs([{"phones": "0901000004", "text": "Noi dung rieng"}])
-        SendSmsOperator(task_id="p1", phones=["0901000005"], text="Noi dung rieng", ledger_url=URL, callback_url=URL)
+        SendSmsOperator(
+            task_id="p1", phones=["0901000005"], text="Noi dung rieng", ledger_url=URL, callback_url=CALLBACK
+        )
         ZnsBulkOperator.partial(task_id="z1", source=people, template_params=["a"]).expand(run_key=["a", "b"])
         ZnsBulkOperator.partial(task_id="z2", template_params=["a"]).expand(source=[people, people])
         ZnsBulkOperator(
@@ -184,7 +189,9 @@ def secretive_dag() -> DAG:
             on_failure_callback=EsmsNotifier(phones="0901000009", text="Noi dung rieng"),
         )
         DeliveryStatusSensor.partial(task_id="s1", ledger_url=URL).expand(run_key=["a", "b"])
-        SentMessagesToWarehouseOperator.partial(task_id="w1", warehouse=URL, secret=PASSWORD).expand(start=["a", "b"])
+        SentMessagesToWarehouseOperator.partial(task_id="w1", warehouse=URL, secret=PASSWORD).expand(
+            start=["-2d", "-1d"]
+        )
         SentMessagesReportOperator.partial(task_id="r1", warehouse=URL).expand(targets=["a.html", "b.html"])
     return dag
 

@@ -1,0 +1,41 @@
+"""Several waits as one: the messages of many runs, counted together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from pendulum import DateTime
+
+from esms_connectors.delivery.polling import LISTED_FAILURES, DeliveryCounts, Looks
+from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.states import DeliveryState
+
+
+class SeveralPollers:
+    """What `pollers` wait for; nobody stands in two of them."""
+
+    def __init__(self, pollers: Sequence[Looks]) -> None:
+        self.pollers = tuple(pollers)
+
+    def look(self, client: EsmsClient, *, now: DateTime | None = None) -> DeliveryCounts:
+        """
+        Ask for all that is open, and count.
+
+        Raises:
+            GatewayError, NotSentError, OutcomeUnknownError: what was learnt before it stays.
+        """
+        for poller in self.pollers:
+            before = poller.counts()
+            if before.open or not before.total:
+                poller.look(client, now=now)
+        return self.counts()
+
+    def counts(self) -> DeliveryCounts:
+        """What the last looks came to."""
+        by_state: Counter[DeliveryState] = Counter()
+        found = [poller.counts() for poller in self.pollers]
+        for counts in found:
+            by_state.update(counts.by_state)
+        failed = [one for counts in found for one in counts.failed_ids]
+        return DeliveryCounts(sum(counts.total for counts in found), dict(by_state), tuple(failed[:LISTED_FAILURES]))
