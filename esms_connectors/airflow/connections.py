@@ -7,6 +7,8 @@ stands in the extra, named as in the connection form.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -203,8 +205,6 @@ def _flag(value: object, where: str) -> bool:
 
 def _guard(value: object, where: str) -> Mapping[str, Any]:
     """An object, or its JSON from a field of the form."""
-    import json
-
     from esms_connectors.gateway.errors import InvalidRequestError
     from esms_connectors.sending.guard import GuardSettings
 
@@ -266,20 +266,88 @@ def database_url(conn: AnyConnection, extra: Mapping[str, Any], *, purpose: str)
         case "postgres" | "postgresql":
             if not conn.host:
                 raise ConfigurationError(f"{where} has no host.")
-            user = quote(conn.login or "", safe="")
-            password = f":{quote(conn.password, safe='')}" if conn.password else ""
-            at = f"{user}{password}@" if user else ""
-            port = f":{conn.port}" if conn.port else ""
             options = _libpq_options(extra, where)
-            place = f"{conn.host}{port}"
+            place = f"{conn.host}{_port(conn)}"
             # A socket folder stands in the query, as libpq has it.
             if conn.host.startswith("/"):
                 place, options = "", {"host": conn.host, **options}
             query = "&".join(f"{name}={quote(value, safe='')}" for name, value in options.items())
-            return f"postgresql://{at}{place}/{quote(conn.schema or '', safe='')}{'?' * bool(query)}{query}"
+            return f"postgresql://{_user(conn)}{place}/{quote(conn.schema or '', safe='')}{'?' * bool(query)}{query}"
         case "sqlite":
             path = conn.host or conn.schema
             if not path:
                 raise ConfigurationError(f"{where} has no host: put the path of the file there.")
             return f"sqlite:///{path}"
     raise ConfigurationError(f"{where} is of type {conn.conn_type!r}; postgres and sqlite can be used.")
+
+
+# Settings of Airflow's own hook for drivers that are not ours; times and texts are set by the warehouse.
+_OF_MYSQL_HOOK = frozenset(["charset", "client", "cursor", "local_infile"])
+_MYSQL_OPTIONS = ("unix_socket", "ssl_ca", "ssl_cert", "ssl_key", "connect_timeout", "read_default_file")
+
+
+def mysql_url(conn: AnyConnection, extra: Mapping[str, Any]) -> str:
+    """
+    The address of a `mysql` connection; its password is in it.
+
+    Raises:
+        ConfigurationError: it has no host or schema, or an extra that would be left out; one line.
+    """
+    where = f"Connection {conn.conn_id!r}, for the warehouse,"
+    given = {name: value for name, value in extra.items() if name not in _OF_MYSQL_HOOK}
+    query = {name: given.pop(name, None) for name in _MYSQL_OPTIONS}
+    if not (conn.host or query["unix_socket"]) or not conn.schema:
+        raise ConfigurationError(f"{where} needs a host and a schema, which is the database.")
+    ssl = given.pop("ssl", None) or {}
+    if isinstance(ssl, str):
+        with contextlib.suppress(ValueError):
+            ssl = json.loads(ssl)
+    if not isinstance(ssl, dict) or not {*ssl} <= {"ca", "cert", "key"}:
+        raise ConfigurationError(f"{where}: ssl in the extra is an object with ca, cert and key, which are files.")
+    if given:
+        known = ", ".join(["ssl", *_MYSQL_OPTIONS])
+        raise ConfigurationError(f"{where}: the extra has {', '.join(sorted(given))}, known are {known}.")
+    query |= {f"ssl_{name}": value for name, value in ssl.items()}
+    options = "&".join(f"{name}={quote(str(value), safe='')}" for name, value in query.items() if value)
+    place = f"{_user(conn)}{conn.host or 'localhost'}{_port(conn)}"
+    return f"mysql://{place}/{quote(conn.schema, safe='')}{'?' * bool(options)}{options}"
+
+
+def place_of(conn: AnyConnection, extra: Mapping[str, Any]) -> str:
+    """
+    The address of a warehouse that is no server: of a `duckdb` or `fs` connection, or of a generic one, because Airflow
+    has no type for DuckDB of its own.
+
+    Raises:
+        ConfigurationError: it names nothing that is a warehouse, or an address with a password, which Airflow shows.
+    """
+    where = f"Connection {conn.conn_id!r}"
+    place = conn.host or conn.schema or extra.get("path") or ""
+    if not isinstance(place, str) or not place.strip():
+        raise ConfigurationError(
+            f"{where} has no host: put the path of the file there, into the schema, or as path into the extra."
+        )
+    if "://" in place:
+        if holds_password(place):
+            raise ConfigurationError(
+                f"{where} holds an address with a password, and Airflow shows it to everybody who may see connections: "
+                "give a connection of the type of that database."
+            )
+        return place
+    if conn.conn_type == "duckdb" or place.lower().endswith((".duckdb", ".ddb")):
+        return f"duckdb:///{place}"
+    if conn.conn_type == "fs":
+        return place
+    raise ConfigurationError(
+        f"{where} is of type {conn.conn_type!r}: its host is a file that ends in .duckdb, or an address such as "
+        "dlt://bigquery?dataset=esms."
+    )
+
+
+def _user(conn: AnyConnection) -> str:
+    user, password = (quote(one or "", safe="") for one in (conn.login, conn.password))
+    return f"{user}{':' * bool(password)}{password}@" if user else ""
+
+
+def _port(conn: AnyConnection) -> str:
+    return f":{conn.port}" if conn.port else ""

@@ -43,7 +43,8 @@ class SentMessagesReportOperator(EsmsTask):
             through the SMTP connection `smtp_conn_id`, which also says from whom. A task that is tried again may mail
             again.
         warehouse: `duckdb:///file` or `postgresql://…`. Templated and never shown: it may hold a password.
-        warehouse_conn_id: a connection instead: `postgres` or `mysql`, or `duckdb` with the file as host.
+        warehouse_conn_id: a connection instead: `postgres` or `mysql`; `duckdb`, `generic` or `fs` with the file as
+            host, schema or `path` of the extra.
         start, end: the period by sending time, with a zone or as words such as `-7d`, `yesterday` and `today` (days of
             Vietnam, from the time that the run was due); the data interval if None.
         with_ledger: take what was planned and refused from the ledger of the eSMS connection, or of `ledger_conn_id`.

@@ -34,7 +34,8 @@ class SentMessagesToWarehouseOperator(EsmsTask):
         warehouse: `duckdb:///file`, `postgresql://…`, `s3://bucket/prefix?format=parquet`, a folder, or `dlt://…`;
             `s3://connection@bucket/prefix` takes that connection's credentials. Templated and never shown: it may hold
             a password.
-        warehouse_conn_id: a connection instead: `postgres` or `mysql`, or `duckdb` with the file as host.
+        warehouse_conn_id: a connection instead: `postgres` or `mysql`; `duckdb`, `generic` or `fs` with the file as
+            host, schema or `path` of the extra.
         start, end: the span, with a zone or as words such as `-7d`, `yesterday` and `today` (days of Vietnam, from the
             time that the run was due); the data interval if None, and what was never loaded before it. A run without an
             interval, as that of a cron trigger, loads what is missing up to the last midnight in Vietnam.

@@ -17,8 +17,7 @@ from esms_connectors.gateway.errors import EsmsError
 if TYPE_CHECKING:
     from pendulum import DateTime
 
-    from esms_connectors.delivery.closed_windows import Settled
-    from esms_connectors.gateway.client import EsmsClient
+    from esms_connectors.delivery.closed_windows import SpanWatch
 
 # A task that resumes sooner than its worker has reported the deferral is taken for failed by the scheduler of
 # Airflow 3.2 and 3.3.
@@ -141,15 +140,17 @@ class DeliveryReportsTrigger(BaseEventTrigger):
     """
     For an `AssetWatcher`: fires for each quarter of an hour whose messages have all come to their end.
 
-    The cursor stands in the asset's state store (Airflow 3.3) and moves half a minute after the event was handed over,
-    so an event may come twice after a crash, never not at all. Before 3.3 it begins `lookback_hours` ago whenever the
-    triggerer starts.
+    A quarter with messages that are still open - one that is scheduled for tomorrow, one phone that is switched off -
+    comes later, and holds up no other. Where it stands is kept in the asset's state store (Airflow 3.3), half a minute
+    after an event was handed over, so an event may come twice after a crash, never not at all. Before 3.3 it begins
+    `lookback_hours` ago whenever the triggerer starts.
 
     Args:
         sms_types: those to look at; 2, 24 and 25 (customer care and ZNS) if empty.
         campaign: messages whose campaign begins so; None for all.
         step_minutes: length of a span.
-        give_up_hours: a span that ended longer ago fires with what is still open.
+        give_up_hours: a span that ended longer ago fires with what is still open, such as messages that are scheduled
+            for later than that.
         lookback_hours: where the first cursor stands.
 
     The payload has `start`, `end` and counts by state; no phone, no text.
@@ -195,23 +196,25 @@ class DeliveryReportsTrigger(BaseEventTrigger):
 
         # It watches for as long as it lives, so no number of failures ends it.
         backoff = PollBackoff(max(self.poll_seconds, FIRST_WAIT_SECONDS), max_failures=1 << 30)
-        cursor = await self._load() or pendulum.now("UTC").subtract(minutes=int(self.lookback_hours * 60))
-        cursor = cursor.start_of("minute")
-        passed: deque[tuple[float, DateTime]] = deque()
+        watch = await self._load()
+        told = _state_of(watch)
+        passed: deque[tuple[float, dict[str, Any]]] = deque()
         while True:
             try:
                 client = await EsmsHook(self.esms_conn_id).aget_conn()
                 try:
                     # One span a look: whoever is far behind does not hold everything in memory.
-                    while (settled := await asyncio.to_thread(self._next, client, cursor)) is not None:
+                    while (settled := await asyncio.to_thread(watch.next, client, pendulum.now("UTC"))) is not None:
                         if settled.counts.total:
                             span = {"start": settled.start.isoformat(), "end": settled.end.isoformat()}
                             yield TriggerEvent({**span, **settled.counts.as_dict()})
-                        cursor = settled.end
-                        passed.append((time.monotonic(), cursor))
+                        passed.append((time.monotonic(), _state_of(watch)))
                         await self._keep(passed)
                 finally:
                     client.close()
+                if (state := _state_of(watch)) != told:
+                    passed.append((time.monotonic(), state))
+                    told = state
                 wait = backoff.after_answer()
             except EsmsError as error:
                 self.log.warning("delivery reports cannot be read: %s", error)
@@ -222,23 +225,19 @@ class DeliveryReportsTrigger(BaseEventTrigger):
                 wait -= min(wait, HANDED_OVER_SECONDS)
             await asyncio.sleep(wait)
 
-    def _next(self, client: EsmsClient, cursor: DateTime) -> Settled | None:
+    def _watch_from(self, cursor: DateTime, held: Sequence[DateTime]) -> SpanWatch:
         from datetime import timedelta
 
-        import pendulum
+        from esms_connectors.delivery.closed_windows import SpanWatch
 
-        from esms_connectors.delivery.closed_windows import closed_windows_of
-
-        spans = closed_windows_of(
-            client,
+        return SpanWatch(
             cursor,
-            pendulum.now("UTC"),
+            held,
             sms_types=self.sms_types,
             campaign=self.campaign,
             step=timedelta(minutes=self.step_minutes),
             give_up_after=timedelta(hours=self.give_up_hours),
         )
-        return next(spans, None)
 
     def _key(self) -> str:
         """Two watchers of one asset that look at other messages have a cursor each."""
@@ -247,29 +246,33 @@ class DeliveryReportsTrigger(BaseEventTrigger):
         what = make_request_id(self.esms_conn_id, *self.sms_types, self.campaign, self.step_minutes)
         return f"esms_reports_{what[:16]}"
 
-    async def _load(self) -> DateTime | None:
+    async def _load(self) -> SpanWatch:
         import pendulum
 
         store = getattr(self, "asset_state_store", None)
-        if store is None:
-            return None
-        get = store.aget if hasattr(store, "aget") else _threaded(store.get)
-        found = await get(self._key(), None)
-        return pendulum.parse(found) if isinstance(found, str) else None  # type: ignore[return-value]
-
-    async def _keep(self, passed: deque[tuple[float, DateTime]]) -> None:
-        """Save the cursor behind the last event that must have reached the database by now."""
-        cursor = None
-        while passed and passed[0][0] <= time.monotonic() - HANDED_OVER_SECONDS:
-            cursor = passed.popleft()[1]
-        if cursor is not None:
-            await self._save(cursor)
-
-    async def _save(self, cursor: DateTime) -> None:
-        store = getattr(self, "asset_state_store", None)
+        found: Any = None
         if store is not None:
+            get = store.aget if hasattr(store, "aget") else _threaded(store.get)
+            found = await get(self._key(), None)
+        if not isinstance(found, Mapping):
+            found = {"cursor": found} if isinstance(found, str) else {}
+        begin = pendulum.now("UTC").subtract(minutes=int(self.lookback_hours * 60)).isoformat()
+        cursor, *held = (pendulum.parse(one) for one in (found.get("cursor", begin), *found.get("held", ())))
+        return self._watch_from(cursor.start_of("minute"), held)  # type: ignore[union-attr, arg-type]
+
+    async def _keep(self, passed: deque[tuple[float, dict[str, Any]]]) -> None:
+        """Save where it stood behind the last event that must have reached the database by now."""
+        state = None
+        while passed and passed[0][0] <= time.monotonic() - HANDED_OVER_SECONDS:
+            state = passed.popleft()[1]
+        store = getattr(self, "asset_state_store", None)
+        if state is not None and store is not None:
             keep = store.aset if hasattr(store, "aset") else _threaded(store.set)
-            await keep(self._key(), cursor.isoformat())
+            await keep(self._key(), state)
+
+
+def _state_of(watch: SpanWatch) -> dict[str, Any]:
+    return {"cursor": watch.cursor.isoformat(), "held": [start.isoformat() for start in watch.held]}
 
 
 def _threaded(call: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:

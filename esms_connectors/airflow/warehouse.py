@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
+from esms_connectors.airflow.connections import mysql_url, place_of
 from esms_connectors.airflow.hooks import address_of, connection, extra_of, mask
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from airflow.sdk import Connection
     from airflow.sdk.definitions.context import Context
     from pendulum import DateTime
 
@@ -28,7 +25,8 @@ def warehouse_address(conn_id: str | None, address: str | None) -> str:
     An address for `open_warehouse`, masked in logs: it may hold a password.
 
     Args:
-        conn_id: a connection of type `postgres` or `mysql`, or `duckdb` with the file as host.
+        conn_id: a connection of type `postgres` or `mysql`; `duckdb`, `generic` or `fs` with the file, or an address
+            without a password, as host, schema or `path` of the extra.
         address: the address itself; one of the two is given.
 
     Raises:
@@ -40,63 +38,34 @@ def warehouse_address(conn_id: str | None, address: str | None) -> str:
         mask(address if "@" in address else None)
         return str(address)
     conn = connection(conn_id or "")
-    if conn.conn_type == "duckdb":
-        path = conn.host or conn.schema
-        if not path:
-            raise ConfigurationError(f"Connection {conn.conn_id!r} has no host: put the path of the file there.")
-        return f"duckdb:///{path}"
-    if conn.conn_type == "sqlite":
-        raise ConfigurationError(f"Connection {conn.conn_id!r} is of type sqlite: a warehouse file is DuckDB's.")
-    if conn.conn_type in _STORES:
-        raise ConfigurationError(
-            f"Connection {conn.conn_id!r} is of type {conn.conn_type!r}, and names no bucket: give "
-            f"warehouse='{_STORES[conn.conn_type]}://{conn.conn_id}@bucket/prefix?format=parquet' in its place."
-        )
-    if conn.conn_type in ("postgres", "postgresql"):
-        return address_of(conn, purpose="the warehouse")
-    if conn.conn_type in ("mysql", "mariadb"):
-        url = mysql_url(conn)
-        mask(url)
-        return url
-    raise ConfigurationError(
-        f"Connection {conn.conn_id!r}, for the warehouse, is of type {conn.conn_type!r}; postgres, mysql and duckdb "
-        "can be used."
-    )
+    where = f"Connection {conn.conn_id!r}, for the warehouse, is of type {conn.conn_type!r}"
+    match conn.conn_type:
+        case "postgres" | "postgresql":
+            return address_of(conn, purpose="the warehouse")
+        case "mysql" | "mariadb":
+            url = mysql_url(conn, extra_of(conn))
+            mask(url)
+            return url
+        case "duckdb" | "generic" | "fs" | None:
+            return place_of(conn, extra_of(conn))
+        case "sqlite":
+            raise ConfigurationError(f"{where}: a warehouse file is DuckDB's.")
+        case kind if kind in _STORES:
+            raise ConfigurationError(
+                f"{where}, and names no bucket: give "
+                f"warehouse='{_STORES[kind]}://{conn.conn_id}@bucket/prefix?format=parquet' in its place."
+            )
+        case kind if kind in _BY_DLT:
+            raise ConfigurationError(
+                f"{where}: give warehouse='dlt://{_BY_DLT[kind]}?dataset=esms' in its place, and what dlt needs in the "
+                "environment."
+            )
+    raise ConfigurationError(f"{where}; postgres, mysql and duckdb can be used.")
 
 
 _STORES = {"aws": "s3", "google_cloud_platform": "gs", "wasb": "abfs", "adls": "abfs", "azure_data_lake": "abfs"}
-# Settings of Airflow's own hook for drivers that are not ours; times and texts are set by the warehouse.
-_NOT_OURS = frozenset(["charset", "client", "cursor", "local_infile"])
-_PASSED_ON = ("unix_socket", "ssl_ca", "ssl_cert", "ssl_key", "connect_timeout", "read_default_file")
-
-
-def mysql_url(conn: Connection) -> str:
-    """
-    The address of a `mysql` connection; its password is in it.
-
-    Raises:
-        ConfigurationError: it has no host or schema, or an extra that would be left out; one line.
-    """
-    where = f"Connection {conn.conn_id!r}, for the warehouse,"
-    extra = {name: value for name, value in extra_of(conn).items() if name not in _NOT_OURS}
-    query = {name: extra.pop(name, None) for name in _PASSED_ON}
-    if not (conn.host or query["unix_socket"]) or not conn.schema:
-        raise ConfigurationError(f"{where} needs a host and a schema, which is the database.")
-    ssl = extra.pop("ssl", None) or {}
-    if isinstance(ssl, str):
-        with contextlib.suppress(ValueError):
-            ssl = json.loads(ssl)
-    if not isinstance(ssl, dict) or not {*ssl} <= {"ca", "cert", "key"}:
-        raise ConfigurationError(f"{where}: ssl in the extra is an object with ca, cert and key, which are files.")
-    if extra:
-        known = ", ".join(["ssl", *_PASSED_ON])
-        raise ConfigurationError(f"{where}: the extra has {', '.join(sorted(extra))}, known are {known}.")
-    query |= {f"ssl_{name}": value for name, value in ssl.items()}
-    user, password = (quote(one or "", safe="") for one in (conn.login, conn.password))
-    at = f"{user}{':' * bool(password)}{password}@" if user else ""
-    port = f":{conn.port}" if conn.port else ""
-    options = "&".join(f"{name}={quote(str(value), safe='')}" for name, value in query.items() if value)
-    return f"mysql://{at}{conn.host or 'localhost'}{port}/{quote(conn.schema, safe='')}{'?' * bool(options)}{options}"
+# What dlt loads into, with a configuration of its own.
+_BY_DLT = {"gcpbigquery": "bigquery", "snowflake": "snowflake", "redshift": "redshift", "databricks": "databricks"}
 
 
 def opened_warehouse(address: str) -> Warehouse:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,6 +15,8 @@ from esms_connectors.gateway.states import DeliveryState, state_of_row
 
 # Messages of the last moment may still be on their way into the gateway's tables, and clocks differ.
 CLOSED_AFTER = timedelta(minutes=2)
+# Between two looks at a span that is not settled: it doubles.
+_FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,33 +34,65 @@ class Settled:
     counts: DeliveryCounts
 
 
-def closed_windows_of(
-    client: EsmsClient,
-    since: DateTime,
-    now: DateTime,
-    *,
-    sms_types: Sequence[int],
-    campaign: str | None = None,
-    step: timedelta = timedelta(minutes=15),
-    give_up_after: timedelta = timedelta(hours=24),
-) -> Iterator[Settled]:
+class SpanWatch:
     """
-    Yield one span after the other from `since`, as long as each is closed and settled; empty ones too.
+    Looks at one span after the other, and again at those that had messages which were still open: a message that is
+    scheduled for tomorrow belongs to the span in which it was handed in, and holds up no other.
 
     Args:
+        cursor: where the next span begins.
+        held: where those begin that are looked at again.
+        sms_types: those to ask for.
         campaign: messages whose campaign begins so, in either case; None for all.
+        step: length of a span.
         give_up_after: a span that ended longer ago is given out with what is still open.
-
-    Raises:
-        GatewayError, NotSentError, OutcomeUnknownError, IncompleteAnswerError: reading again is safe.
     """
-    start = since
-    while (end := start + step) <= now - CLOSED_AFTER:
-        counts = _counts(client, start, end, sms_types, campaign)
-        if counts.open and now - end < give_up_after:
-            return
-        yield Settled(start, end, counts)
-        start = end
+
+    def __init__(
+        self,
+        cursor: DateTime,
+        held: Iterable[DateTime] = (),
+        *,
+        sms_types: Sequence[int],
+        campaign: str | None = None,
+        step: timedelta = timedelta(minutes=15),
+        give_up_after: timedelta = timedelta(hours=24),
+    ) -> None:
+        self.cursor = cursor
+        self._held: dict[DateTime, tuple[DateTime | None, timedelta]] = dict.fromkeys(held, (None, _FIRST_WAIT))
+        self._sms_types, self._campaign, self._step, self._give_up_after = sms_types, campaign, step, give_up_after
+
+    @property
+    def held(self) -> tuple[DateTime, ...]:
+        return tuple(self._held)
+
+    def next(self, client: EsmsClient, now: DateTime) -> Settled | None:
+        """
+        The next span whose messages are all final, an empty one too; None where there is none now.
+
+        Raises:
+            GatewayError, NotSentError, OutcomeUnknownError, IncompleteAnswerError: reading again is safe.
+        """
+        for start, (due, wait) in tuple(self._held.items()):
+            if due is not None and now < due:
+                continue
+            if (settled := self._look(client, start, now)) is not None:
+                del self._held[start]
+                return settled
+            self._held[start] = (now + wait, min(2 * wait, _LONGEST_WAIT))
+        while self.cursor + self._step <= now - CLOSED_AFTER:
+            start = self.cursor
+            settled = self._look(client, start, now)
+            self.cursor = start + self._step
+            if settled is not None:
+                return settled
+            self._held[start] = (None, _FIRST_WAIT)
+        return None
+
+    def _look(self, client: EsmsClient, start: DateTime, now: DateTime) -> Settled | None:
+        end = start + self._step
+        counts = _counts(client, start, end, self._sms_types, self._campaign)
+        return None if counts.open and now - end < self._give_up_after else Settled(start, end, counts)
 
 
 def _counts(

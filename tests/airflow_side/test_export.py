@@ -103,15 +103,35 @@ def test_it_loads_into_postgresql_by_connection(
     assert database.rows("SELECT count(*) FROM esms_sent_messages") == [(700,)]
 
 
-@pytest.mark.in_turn
 def test_it_loads_into_duckdb_by_connection(
     export: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file is the host."""
+    """Airflow has no type for it: a generic connection does."""
     monkeypatch.setattr("airflow.sdk.io.store._STORE_CACHE", {})  # it keeps what other tests have opened
-    monkeypatch.setenv("AIRFLOW_CONN_LAKE", json.dumps({"conn_type": "duckdb", "host": str(tmp_path / "w.duckdb")}))
+    conn = {"conn_type": "generic", "extra": {"path": str(tmp_path / "w.duckdb")}}
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE", json.dumps(conn))
     assert export(warehouse_conn_id="lake")["inserted"] == 700
     assert count(tmp_path / "w.duckdb") == 700
+
+
+@pytest.mark.parametrize(
+    ("conn", "expected"),
+    [
+        ({"conn_type": "duckdb", "host": "/data/w.db"}, "duckdb:////data/w.db"),
+        ({"conn_type": "duckdb", "extra": {"path": "/data/w.db"}}, "duckdb:////data/w.db"),
+        ({"conn_type": "generic", "host": "/data/w.duckdb"}, "duckdb:////data/w.duckdb"),
+        ({"conn_type": "generic", "schema": "/data/w.duckdb"}, "duckdb:////data/w.duckdb"),
+        ({"host": "w.ddb"}, "duckdb:///w.ddb"),
+        ({"conn_type": "generic", "host": "dlt://bigquery?dataset=esms"}, "dlt://bigquery?dataset=esms"),
+        ({"conn_type": "fs", "extra": {"path": "/data/rows"}}, "/data/rows"),
+    ],
+)
+def test_a_connection_without_a_server_is_a_warehouse(
+    conn: dict[str, Any], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file, a folder, or an address of any kind."""
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE", json.dumps(conn))
+    assert warehouse_address("lake", None) == expected
 
 
 MYSQL = {"conn_type": "mysql", "login": "etl", "password": "p@ss/PASSWORD1234", "schema": "dwh"}
@@ -145,6 +165,10 @@ def test_a_connection_of_type_mysql_is_a_warehouse(
         (MYSQL | {"host": "db", "extra": {"iam": True}}, "the extra has iam, known are ssl, unix_socket"),
         (MYSQL | {"host": "db", "extra": {"ssl": "on"}}, "an object with ca, cert and key"),
         ({"conn_type": "aws"}, "give warehouse='s3://dwh@bucket/prefix"),
+        ({"conn_type": "generic"}, "put the path of the file there"),
+        ({"conn_type": "generic", "host": "db"}, "a file that ends in .duckdb"),
+        ({"conn_type": "generic", "host": "postgresql://u:PASSWORD1234@h/d"}, "holds an address with a password"),
+        ({"conn_type": "snowflake", "host": "db"}, "give warehouse='dlt://snowflake?dataset=esms'"),
         ({"conn_type": "mssql", "host": "db"}, "postgres, mysql and duckdb can be used"),
     ],
 )
