@@ -9,6 +9,7 @@ import pickle
 import socket
 import subprocess
 import sys
+import tomllib
 import uuid
 from collections.abc import Callable
 from importlib.resources import files
@@ -43,6 +44,7 @@ from esms_connectors.prefect import EsmsCredentials, EsmsLedger, EsmsNotificatio
 from esms_connectors.prefect.blocks.base import DOCUMENTATION_URL, LOGO_URL, load_block
 from esms_connectors.prefect.blocks.ledger import open_default_ledger
 
+ROOT = Path(__file__).parents[2]
 BLOCKS = [EsmsCredentials, EsmsLedger, EsmsNotification, EsmsWarehouse]
 LEDGER_PASSWORD = "correct-horse-battery"
 PHONE = "0901234567"
@@ -76,9 +78,14 @@ class TestStandards(BlockStandardTestSuite):
         return request.param
 
 
-def test_prefect_takes_no_logo_but_a_web_address() -> None:
-    """Otherwise ours would travel as data: with its block; the packaged picture is what the address should show."""
+def test_logo_and_page_are_web_addresses_of_files_that_are_here() -> None:
+    """Prefect takes no other ones for a picture; the project's own addresses lead to them."""
     about = {"name": "eSMS", "slug": "esms"}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
+    *_, raw = str(LOGO_URL).partition(project["Source"].replace("//github.com", "//raw.githubusercontent.com"))
+    assert (ROOT / raw.removeprefix("/main/")).read_bytes().startswith(b"\x89PNG")
+    *_, page = str(DOCUMENTATION_URL).partition(project["Documentation"].removesuffix("docs/index.md"))
+    assert (ROOT / page).read_text(encoding="utf-8").startswith("# Prefect")
     assert BlockTypeCreate(**about, logo_url=LOGO_URL, documentation_url=DOCUMENTATION_URL).logo_url == LOGO_URL
     with pytest.raises(ValidationError, match="scheme should be 'http'"):
         BlockTypeCreate(**about, logo_url="data:image/png;base64,iVBORw0KGgo=")
@@ -251,14 +258,31 @@ def test_no_prefect_server_is_one_line() -> None:
 
 
 def test_a_block_that_does_not_fit_is_one_line(prefect_server: str) -> None:
-    """What is stored was written by a version with other rules; its values are not quoted."""
+    """What is stored was written by a version with other rules: which field and which rule, not its value."""
     block = EsmsCredentials(account="demo", api_key=DEMO_API_KEY, secret_key=DEMO_SECRET_KEY)
     name = f"other-{uuid.uuid4().hex[:8]}"
     block.account = "not a plain word"
     block.save(name)
-    with pytest.raises(ConfigurationError, match="does not fit this version") as error:
+    with pytest.raises(ConfigurationError, match=f"/{name} cannot be used: account: String should match") as error:
         load_block(EsmsCredentials, name)
     assert "plain word" not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_mistake_in_a_block_shows_no_secret() -> None:
+    """The field and the rule; pydantic would print all other fields beside one that is missing."""
+    keys = {"account": "demo", "api_key": "HUNTER2HUNTER2"}
+    for make, field in (
+        (lambda: EsmsCredentials(**keys), "secret_key\n  Field required"),
+        (lambda: EsmsCredentials(**keys, secret_key=918273645), "secret_key\n  Input should be a valid string"),
+        (lambda: EsmsNotification(credentials=keys, phones=PHONE), "credentials.secret_key\n  Field required"),
+        (lambda: EsmsNotification(phones=PHONE), "credentials\n  Field required"),
+        (lambda: EsmsWarehouse(url="postgresql://u:HUNTER2@db", phones="hashed"), "phone_secret is needed"),
+    ):
+        with pytest.raises(ValidationError) as error:
+            make()
+        assert field in str(error.value)
+        assert not [secret for secret in ("HUNTER2", "918273645", PHONE) if secret in str(error.value)]
 
 
 @pytest.mark.in_turn

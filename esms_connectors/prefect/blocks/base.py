@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from uuid import UUID
 
 from prefect.blocks.core import Block
-from pydantic import HttpUrl, ValidationError
+from pydantic import ConfigDict, HttpUrl, ValidationError
 
 from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.gateway.redaction import redact
 from esms_connectors.prefect.async_twins import async_dispatch, in_sync
 
 if TYPE_CHECKING:
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
 
 # Prefect takes web addresses only, no data: and no file, and only the browser of who looks at a block asks for them.
 # Without a network there the picture is missing, and nothing else; the text of a block comes from its docstring.
-LOGO_URL = HttpUrl("https://esms.vn/favicon.ico")
-DOCUMENTATION_URL = HttpUrl("https://esms.vn")
+LOGO_URL = HttpUrl(
+    "https://raw.githubusercontent.com/esms-connectors/esms-connectors/main/esms_connectors/prefect/logo.png"
+)
+DOCUMENTATION_URL = HttpUrl("https://github.com/esms-connectors/esms-connectors/blob/main/docs/prefect.md")
 
 
 class BlockNotReachedError(ConfigurationError):
@@ -37,6 +40,9 @@ class EsmsBlock(Block, ABC):
     Result serializers, Dask and process pools pickle what they are given, and a pickled `SecretStr` is plain text. So a
     saved block is pickled as its id, and loaded again where it arrives; one that was never saved cannot be pickled.
     """
+
+    # What pydantic refuses it would print, and with a field that is missing all the others.
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     _logo_url: ClassVar[HttpUrl | None] = LOGO_URL
     _documentation_url: ClassVar[HttpUrl | None] = DOCUMENTATION_URL
@@ -93,6 +99,18 @@ def _load_by_id(kind: type[EsmsBlock], document_id: UUID) -> EsmsBlock:
     return block
 
 
+def _refused(error: Exception) -> str | None:
+    """The fields of a stored block that are refused and by which rule, without their values; None for other errors."""
+    found = error if isinstance(error, ValidationError) else error.__cause__
+    if not isinstance(found, ValidationError):
+        return None
+    told = (
+        f"{'.'.join(map(str, one['loc'])) or 'the block'}: {one['msg'].removeprefix('Value error, ')}"
+        for one in found.errors(include_url=False, include_context=False, include_input=False)
+    )
+    return redact("; ".join(told))
+
+
 def load_block(kind: type[B], given: str | B) -> B:
     """
     The block itself, or the saved one of that name.
@@ -110,8 +128,8 @@ def load_block(kind: type[B], given: str | B) -> B:
     except Exception as error:  # noqa: BLE001 - raised anew: their texts hold addresses, or what they refuse
         if isinstance(error, ValueError) and "Unable to find block document" in str(error):
             problem = f"There is no block {slug}/{given}. Save one: {kind.__name__}(…).save({given!r})."
-        elif isinstance(error, ValidationError) or isinstance(error.__cause__, ValidationError):
-            problem = f"Block {slug}/{given} does not fit this version. Open it, fill it in and save it again."
+        elif (refused := _refused(error)) is not None:
+            problem = f"Block {slug}/{given} cannot be used: {refused}. Open it, fill it in and save it again."
         else:
             failure = BlockNotReachedError
             problem = f"Block {slug}/{given} could not be loaded from the Prefect server ({type(error).__name__})."
