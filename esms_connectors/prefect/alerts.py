@@ -7,11 +7,12 @@ from prefect.context import FlowRunContext, TaskRunContext
 from esms_connectors.gateway import machine_clock
 from esms_connectors.prefect.blocks.base import load_block
 from esms_connectors.prefect.blocks.notification import EsmsNotification
+from esms_connectors.prefect.days import named_by_day
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.sending.alerts import AlertFailedError
 
 
-@flow(name="notify-by-sms", persist_result=False)
+@flow(name="notify-by-sms", flow_run_name=named_by_day("notify-by-sms"), persist_result=False)
 @errors_in_one_line
 def notify_by_sms(body: str, subject: str | None = None, notification: str = "default") -> None:
     """

@@ -10,20 +10,17 @@ from typing import Any, Literal
 from prefect import flow
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
-from prefect.exceptions import FlowPauseTimeout
 from prefect.filesystems import LocalFileSystem
-from prefect.flow_runs import pause_flow_run, suspend_flow_run
-from prefect.input import RunInput
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import Field
 
-from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
+from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.prefect.approval import approved, check_starts_again, first_message
 from esms_connectors.prefect.artifacts import ProgressArtifact, artifact_key, show_plan, show_run
 from esms_connectors.prefect.campaigns import ZnsCampaign
-from esms_connectors.prefect.days import with_day
+from esms_connectors.prefect.days import named_by_day
 from esms_connectors.prefect.dispatch import Dispatch
 from esms_connectors.prefect.export import daily_sent_messages_export as daily_sent_messages_export
 from esms_connectors.prefect.hours import wait_for_hours
@@ -36,29 +33,11 @@ from esms_connectors.sending.guard.account import look_at_account
 from esms_connectors.sending.policy import campaign_of, sandbox_run_key
 
 DEFAULT_WORKERS = 8
-_ASK_EVERY_SECONDS = 3
-
-
-class ApprovalTimeoutError(EsmsError):
-    """Nobody answered. Nothing was sent; another run asks again."""
-
-
-def _campaign_run_name() -> str:
-    """`zns-campaign evening-2026-12-24`: with the day that stands as `{day}` in the parameters."""
-    context = FlowRunContext.get()
-    campaign = None if context is None else (context.parameters or {}).get("campaign")
-    return f"zns-campaign {with_day(campaign.run_key)}" if isinstance(campaign, ZnsCampaign) else "zns-campaign"
-
-
-class Approval(RunInput):
-    """What the flow asks a person before the first message."""
-
-    approve: bool = Field(default=False, description="Send to all recipients of the plan.")
 
 
 @flow(
     name="zns-campaign",
-    flow_run_name=_campaign_run_name,
+    flow_run_name=named_by_day("zns-campaign", "campaign"),
     task_runner=ThreadPoolTaskRunner(max_workers=DEFAULT_WORKERS),  # type: ignore[arg-type]
     persist_result=True,
     result_serializer="json",
@@ -101,6 +80,8 @@ def zns_campaign(
     for name, value in (("approval_timeout_seconds", approval_timeout_seconds), ("shards_at_a_time", shards_at_a_time)):
         if value < 1:
             raise InvalidRequestError(f"{name} is at least 1.", field=name)
+    if approval == "suspend":
+        check_starts_again()
     logger = get_run_logger()
     runs_here()
     campaign = campaign.of_this_run().as_approved(plan)
@@ -121,7 +102,12 @@ def zns_campaign(
     if (
         approval != "none"
         and checked["to_send"]
-        and not _approved(approval, text, approval_timeout_seconds, make_request_id("approval", *made["shards"])[:20])
+        and not approved(
+            f"{text}\n{first_message(campaign)}",
+            suspend=approval == "suspend",
+            timeout_seconds=approval_timeout_seconds,
+            plan_name=make_request_id("approval", *made["shards"])[:20],
+        )
     ):
         return Cancelled(message="The plan was not approved; nothing was sent.")
     recipients = checked["recipients"]
@@ -182,26 +168,6 @@ def _tell_of_plan(plan: Mapping[str, Any], run_key: str) -> str:
     if not plan["rows"]["rows"]:
         logger.info("The source has no row: there is nobody to send to.")
     return show_plan(plan, run_key)
-
-
-def _approved(approval: str, text: str, timeout_seconds: int, plan_name: str) -> bool:
-    question = Approval.with_initial_data(description=text, approve=False)
-    # The key makes it one question a plan, however often the run begins anew; another plan is another question.
-    key = f"esms-approval-{plan_name}"
-    if approval == "suspend":
-        return bool(suspend_flow_run(wait_for_input=question, timeout=timeout_seconds, key=key).approve)
-    try:
-        answer = pause_flow_run(
-            wait_for_input=question,
-            timeout=timeout_seconds,
-            poll_interval=min(_ASK_EVERY_SECONDS, timeout_seconds),
-            key=key,
-        )
-    except FlowPauseTimeout:
-        answer = None
-    if answer is None:
-        raise ApprovalTimeoutError(f"Nobody approved the plan within {timeout_seconds} s; nothing was sent.")
-    return bool(answer.approve)
 
 
 def _warn_of_local_storage(ledger: str | None) -> None:

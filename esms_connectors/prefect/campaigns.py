@@ -27,10 +27,13 @@ from esms_connectors.gateway.times import read_time
 from esms_connectors.ledger import Ledger
 from esms_connectors.ledger.keys import check_run_key
 from esms_connectors.prefect.async_twins import in_sync
-from esms_connectors.prefect.days import dated_run_key, point_in_time, with_day
+from esms_connectors.prefect.days import DAY, dated_run_key, point_in_time, with_day
+from esms_connectors.prefect.descriptions import described
+from esms_connectors.prefect.memory_rows import NOT_STORED, MemoryRows, read_source
 from esms_connectors.prefect.places import check_lasts, local_file
 from esms_connectors.prefect.runs import began_by_hand
 from esms_connectors.recipients import Columns, Recipient, RejectsFile, SqlQuery
+from esms_connectors.recipients.sources import Source
 from esms_connectors.sending import campaign as core
 from esms_connectors.sending.channels import Channel, ZnsChannel
 from esms_connectors.sending.channels.making import takes
@@ -56,7 +59,7 @@ class CampaignForm(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     run_key: str
-    source: str | None = None
+    source: str | MemoryRows | None = None
     query: str | None = None
     database: str | None = None
     oa_id: str | None = None
@@ -91,6 +94,7 @@ class CampaignForm(BaseModel):
     guard: dict[str, Any] = Field(default_factory=dict)
     overrides: list[str] = Field(default_factory=list)
     override_reason: str | None = None
+    query_parameters: dict[str, str | int | float | None] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _guard_is_known(self) -> Self:
@@ -117,6 +121,11 @@ class CampaignForm(BaseModel):
     def _ids_are_text(cls, value: object) -> object:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
+    @field_validator("source", mode="before")
+    @classmethod
+    def _source_is_one(cls, value: object) -> object:
+        return read_source(value)
+
     @field_validator("run_key")
     @classmethod
     def _run_key_is_one(cls, value: str) -> str:
@@ -140,22 +149,31 @@ class CampaignForm(BaseModel):
     def _one_source(self) -> Self:
         if (self.source is None) == (self.query is None) or (self.query is None) != (self.database is None):
             raise ValueError("give either source, or query and database")
-        if self.source is not None and _NAMES_A_USER.match(self.source):
+        if self.query is not None and DAY in self.query:
+            raise ValueError(f"query takes no {DAY}: write :day in it, and query_parameters={{'day': '{DAY}'}}")
+        if self.query_parameters and self.query is None:
+            raise ValueError("query_parameters are those of a query")
+        if isinstance(self.source, str) and _NAMES_A_USER.match(self.source):
             raise ValueError("source holds a user or password: keep the URL in a Secret block, give query and database")
         if self.rejects is not None and _NAMES_A_USER.match(self.rejects):
             raise ValueError("rejects holds a user or password, which would be stored with the run")
         return self
 
     @field_serializer("source", "rejects", "template_file", when_used="json")
-    def _absolute(self, path: str | None) -> str | None:
+    def _absolute(self, path: str | MemoryRows | None) -> str | None:
         """As deployments and the server store it: a worker runs in another folder."""
+        if isinstance(path, MemoryRows):
+            raise ValueError(NOT_STORED)
         file = None if path is None else local_file(path)
         return path if file is None else str(file.absolute())
 
     def of_this_run(self) -> Self:
         """This campaign with the day of the run in place of `{day}`, and what a list without rows means in it."""
         texts = {name: getattr(self, name) for name in ("run_key", "source", "rejects", "campaign")}
-        changes: dict[str, Any] = {name: with_day(text) for name, text in texts.items() if text}
+        changes: dict[str, Any] = {name: with_day(text) for name, text in texts.items() if isinstance(text, str)}
+        changes["query_parameters"] = {
+            name: with_day(value) if isinstance(value, str) else value for name, value in self.query_parameters.items()
+        }
         if self.on_empty is None:
             changes["on_empty"] = "fail" if began_by_hand() else "skip"
         dated: Self = self.model_copy(update=changes)
@@ -182,15 +200,17 @@ class CampaignForm(BaseModel):
                 raise InvalidRequestError(f"{channel.kind} has no template_file.", field="template_file")
             channel = replace(channel, template_file=self.template_file)  # type: ignore[call-arg]
         with ExitStack() as stack:
-            source: str | SqlQuery
-            if self.source is not None:
+            source: Source
+            if isinstance(self.source, MemoryRows):
+                source = self.source.rows
+            elif self.source is not None:
                 _check_found(self.source)
                 source = self.source
             else:
                 database = _database(self.database or "")
                 if hasattr(database, "dispose"):
                     stack.callback(database.dispose)
-                source = SqlQuery(database, self.query or "")
+                source = SqlQuery(database, self.query or "", self.query_parameters)
             yield core.Campaign(
                 channel,
                 source,
@@ -232,11 +252,16 @@ class ZnsCampaign(CampaignForm):
 
     Attributes:
         run_key: names this campaign; the same key resumes it and never sends twice. `{day}` in it is the day in Vietnam
-            that the run was scheduled for, such as 2026-12-24; so it is in source, rejects and campaign.
-        source: path or fsspec URL of a CSV, JSONL or Parquet file.
+            that the run was scheduled for, such as 2026-12-24; so it is in source, rejects, campaign and
+            query_parameters.
+        source: path or fsspec URL of a CSV, JSONL, Parquet file or workbook; or rows that are in memory: a list of one
+            mapping each, a generator, a frame of pandas, polars or Arrow. Those stay in this process.
         query, database: in its place, one SELECT, and the block of the database: `secret/name` (its SQLAlchemy URL) or
             `sqlalchemy-connector/name`. Give it an ORDER BY and a fixed end: it is read twice.
+        query_parameters: values of `:name` in the query.
         template_id, oa_id: ids as text; no oa_id takes that of the credentials.
+        sending_mode: 1 takes the default quota of the OA, 3 goes beyond it; None leaves it to the gateway.
+        callback_url: gets the delivery reports.
         params: columns in the order of the template, or column by variable name.
         phone_column, key_column: of the phone, and of what tells rows apart, such as an order number.
         duplicates: rows with one phone: merge, or keep where there is a key.
@@ -288,6 +313,9 @@ class ZnsCampaign(CampaignForm):
             callback_url=self.callback_url,
             chunk_size=self.chunk_size,
         )
+
+
+described(ZnsCampaign)
 
 
 def _check_found(source: str) -> None:

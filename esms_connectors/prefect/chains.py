@@ -14,7 +14,9 @@ from esms_connectors.prefect.artifacts import show_run
 from esms_connectors.prefect.async_twins import async_twin
 from esms_connectors.prefect.blocks.credentials import EsmsCredentials
 from esms_connectors.prefect.blocks.ledger import EsmsLedger
-from esms_connectors.prefect.campaigns import CampaignForm
+from esms_connectors.prefect.campaigns import CampaignForm, ZnsCampaign
+from esms_connectors.prefect.days import named_by_day, named_by_run
+from esms_connectors.prefect.descriptions import described
 from esms_connectors.prefect.hours import wait_for_hours
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
@@ -87,7 +89,11 @@ class ChannelCampaign(CampaignForm):
         return self
 
 
-@task(name="send-campaign", **_OPTIONS)
+described(ChannelCampaign, rest=ZnsCampaign)
+_SEND_OPTIONS = {"name": "send-campaign", "task_run_name": named_by_run("send-campaign", "campaign"), **_OPTIONS}
+
+
+@task(**_SEND_OPTIONS)
 @errors_in_one_line
 def send_campaign(campaign: ChannelCampaign, *, plan: dict[str, Any] | None = None) -> dict[str, Any]:
     """
@@ -152,10 +158,12 @@ def _run(
     return journey.run(plan, rejects=rejects, on_plan=tell, sleep=sleep).as_dict()
 
 
-asend_campaign = task(name="send-campaign", **_OPTIONS)(async_twin(send_campaign.fn))
+asend_campaign = task(**_SEND_OPTIONS)(async_twin(send_campaign.fn))
 
 
-@flow(name="campaign", persist_result=True, result_serializer="json")
+@flow(
+    name="campaign", flow_run_name=named_by_day("campaign", "campaign"), persist_result=True, result_serializer="json"
+)
 @errors_in_one_line
 def campaign(campaign: ChannelCampaign, plan: dict[str, Any] | None = None) -> Any:
     """

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from typing import Any
 
 import pendulum
 from pendulum import DateTime
+from prefect.context import FlowRunContext
 
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.times import read_time
@@ -49,6 +51,34 @@ def first_day(day: date | str | None, days: int) -> DateTime:
 def with_day(text: str, day: Callable[[], date] = scheduled_day) -> str:
     """`text` with the day that the run was scheduled for in place of `{day}`, such as 2026-12-24."""
     return text.replace(DAY, day().isoformat()) if DAY in text else text
+
+
+def named_by_day(name: str, parameter: str | None = None) -> Callable[[], str]:
+    """
+    For `flow_run_name`: the name of a flow with the value of a parameter, or else with the day in Vietnam that the run
+    was scheduled for.
+    """
+
+    def run_name() -> str:
+        context = FlowRunContext.get()
+        given = None if context is None or parameter is None else (context.parameters or {}).get(parameter)
+        return f"{name} {scheduled_day().isoformat() if given is None else _key_of(given)}"
+
+    return run_name
+
+
+def named_by_run(name: str, parameter: str) -> Callable[[Mapping[str, Any]], str]:
+    """For `task_run_name`: the name of a task with its run key, from the parameter that is one or has one."""
+
+    def run_name(parameters: Mapping[str, Any]) -> str:
+        given = parameters[parameter]
+        return name if given is None else f"{name} {_key_of(given)}"
+
+    return run_name
+
+
+def _key_of(given: Any) -> str:
+    return with_day(str(getattr(given, "run_key", given)))
 
 
 def dated_run_key(run_key: str, day: Callable[[], date] = scheduled_day) -> str:

@@ -29,11 +29,13 @@ from esms_connectors.prefect.artifacts import ProgressArtifact, artifact_key
 from esms_connectors.prefect.async_twins import async_twin
 from esms_connectors.prefect.blocks.credentials import EsmsCredentials
 from esms_connectors.prefect.blocks.ledger import EsmsLedger
-from esms_connectors.prefect.days import with_day
+from esms_connectors.prefect.days import named_by_run, with_day
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 
 _OPTIONS: dict[str, Any] = {
+    "name": "wait-for-delivery",
+    "task_run_name": named_by_run("wait-for-delivery", "run_key"),
     "tags": {"esms"},
     "cache_policy": NO_CACHE,
     "result_serializer": "json",
@@ -41,7 +43,7 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-@task(name="wait-for-delivery", **_OPTIONS)
+@task(**_OPTIONS)
 @errors_in_one_line
 def wait_for_delivery(
     run_key: str | None = None,
@@ -115,7 +117,7 @@ def wait_for_delivery(
     return {**counts.as_dict(), "reached": True}
 
 
-await_for_delivery = task(name="wait-for-delivery", **_OPTIONS)(async_twin(wait_for_delivery.fn))
+await_for_delivery = task(**_OPTIONS)(async_twin(wait_for_delivery.fn))
 
 
 def _started() -> pendulum.DateTime:

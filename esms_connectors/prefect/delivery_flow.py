@@ -11,7 +11,7 @@ from esms_connectors.gateway.redaction import redact
 from esms_connectors.gateway.states import DeliveryState
 from esms_connectors.prefect.artifacts import artifact_key
 from esms_connectors.prefect.async_twins import in_sync
-from esms_connectors.prefect.days import with_day
+from esms_connectors.prefect.days import named_by_day, with_day
 from esms_connectors.prefect.delivery import wait_for_delivery
 from esms_connectors.prefect.pool import borrow_ledger
 from esms_connectors.prefect.retry import errors_in_one_line
@@ -19,7 +19,7 @@ from esms_connectors.prefect.retry import errors_in_one_line
 
 @flow(
     name="delivery-report",
-    flow_run_name="delivery-report {run_key}",
+    flow_run_name=named_by_day("delivery-report", "run_key"),
     persist_result=True,
     result_serializer="json",
 )

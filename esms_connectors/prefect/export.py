@@ -20,7 +20,7 @@ from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.blocks.base import load_block
 from esms_connectors.prefect.blocks.warehouse import EsmsWarehouse
 from esms_connectors.prefect.campaigns import plain
-from esms_connectors.prefect.days import first_day
+from esms_connectors.prefect.days import first_day, named_by_day
 from esms_connectors.prefect.loading import load_sent_messages, sent_messages_asset
 from esms_connectors.prefect.pool import borrow_account
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
@@ -28,7 +28,12 @@ from esms_connectors.prefect.runs import scheduled_time
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow, windows_between
 
 
-@flow(name="daily-sent-messages-export", persist_result=True, result_serializer="json")
+@flow(
+    name="daily-sent-messages-export",
+    flow_run_name=named_by_day("daily-sent-messages-export", "day"),
+    persist_result=True,
+    result_serializer="json",
+)
 @errors_in_one_line
 def daily_sent_messages_export(
     day: date | str | None = None,

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import pendulum
 from prefect import task
 from prefect.assets import add_asset_metadata, materialize
-from prefect.cache_policies import CacheKeyFnPolicy
+from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
 from prefect.context import AssetContext, FlowRunContext, TaskRunContext
 from prefect.events import emit_event
 
@@ -46,14 +47,19 @@ def _window_of_this_run(_context: TaskRunContext, parameters: dict[str, Any]) ->
 
 
 def _name(parameters: dict[str, Any]) -> str:
+    """The span in Vietnam; words stay words, which the log and the result explain."""
     start, end = (
-        f"{one:%Y-%m-%d %H:%M %Z}" if isinstance(one, datetime) else one
+        f"{pendulum.instance(one).in_timezone(VIETNAM):%Y-%m-%d %H:%M}"
+        if isinstance(one, datetime) and one.tzinfo
+        else str(one)
         for one in (parameters["start"], parameters["end"])
     )
-    return f"{parameters['sms_types']} {start} to {end}"
+    types = ", ".join(map(str, parameters["sms_types"]))
+    return f"load-sent-messages {types}: {start} to {end} in Vietnam"
 
 
 _OPTIONS: dict[str, Any] = {
+    "name": "load-sent-messages",
     "tags": {"esms"},
     "task_run_name": _name,
     "cache_policy": CacheKeyFnPolicy(cache_key_fn=_window_of_this_run),
@@ -153,7 +159,17 @@ def load_sent_messages(
     return told
 
 
-@task(tags={"esms"}, retry_condition_fn=is_retryable)
+# Never a cached one: what is told now is what is written down.
+_SNAPSHOT_OPTIONS: dict[str, Any] = {
+    "name": "take-snapshot",
+    "tags": {"esms"},
+    "cache_policy": NO_CACHE,
+    "result_serializer": "json",
+    "retry_condition_fn": is_retryable,
+}
+
+
+@task(**_SNAPSHOT_OPTIONS)
 @errors_in_one_line
 def take_snapshot(
     tables: Sequence[str] = ("balances", "oa_quota", "templates", "ratings"),
@@ -195,6 +211,6 @@ def take_snapshot(
         return take(account.client, opened, tables=asked, content=block.content)
 
 
-atake_snapshot = task(tags={"esms"}, retry_condition_fn=is_retryable)(async_twin(take_snapshot.fn))
+atake_snapshot = task(**_SNAPSHOT_OPTIONS)(async_twin(take_snapshot.fn))
 
 aload_sent_messages = materialize(_ANY_ASSET, **_OPTIONS)(async_twin(load_sent_messages.fn))

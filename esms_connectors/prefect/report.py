@@ -18,7 +18,7 @@ from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.blocks.base import load_block
 from esms_connectors.prefect.blocks.credentials import EsmsCredentials
 from esms_connectors.prefect.blocks.warehouse import EsmsWarehouse
-from esms_connectors.prefect.days import first_day
+from esms_connectors.prefect.days import first_day, named_by_day
 from esms_connectors.prefect.places import check_lasts, local_file
 from esms_connectors.prefect.pool import borrow_ledger
 from esms_connectors.prefect.retry import errors_in_one_line
@@ -26,7 +26,12 @@ from esms_connectors.prefect.runs import scheduled_time
 from esms_connectors.sending.guard import load_guard
 
 
-@flow(name="sent-messages-report", persist_result=True, result_serializer="json")
+@flow(
+    name="sent-messages-report",
+    flow_run_name=named_by_day("sent-messages-report", "day"),
+    persist_result=True,
+    result_serializer="json",
+)
 @errors_in_one_line
 def sent_messages_report(
     day: date | str | None = None,
@@ -98,7 +103,12 @@ def sent_messages_report(
     return {"files": files, "start": start.isoformat(), "end": end.isoformat(), **summary}
 
 
-@flow(name="month-statement", persist_result=True, result_serializer="json")
+@flow(
+    name="month-statement",
+    flow_run_name=named_by_day("month-statement", "month"),
+    persist_result=True,
+    result_serializer="json",
+)
 @errors_in_one_line
 def month_statement(
     month: str | None = None,

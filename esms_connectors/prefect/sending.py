@@ -32,7 +32,7 @@ from esms_connectors.prefect.campaigns import (
     shard_names,
     usual_chunks_per_shard,
 )
-from esms_connectors.prefect.days import point_in_time
+from esms_connectors.prefect.days import named_by_run, point_in_time
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.prefect.runs import root_run
@@ -84,9 +84,15 @@ def _plan_of_this_run(_context: TaskRunContext, parameters: dict[str, Any]) -> s
 RECEIPTS = CacheKeyFnPolicy(cache_key_fn=_receipt)
 APPROVED_PLANS = CacheKeyFnPolicy(cache_key_fn=_plan_of_this_run)
 
+
+def _shard_name(parameters: dict[str, Any]) -> str:
+    shard: ZnsShard = parameters["shard"]
+    return f"{named_by_run('send-zns-bulk', 'campaign')(parameters)}: {shard.number + 1} of {shard.total}"
+
+
 _SHARD_OPTIONS: dict[str, Any] = {
     "tags": {"esms"},
-    "task_run_name": "{campaign.run_key}: {shard.number}",
+    "task_run_name": _shard_name,
     "cache_policy": RECEIPTS,
     "persist_result": True,
     "result_serializer": "json",
@@ -206,7 +212,10 @@ def _this_run() -> str:
 # --- a campaign ------------------------------------------------------------------------------------------------------
 
 
-@task(name="plan-zns-bulk", **_OPTIONS)
+_PLAN_OPTIONS = {"name": "plan-zns-bulk", "task_run_name": named_by_run("plan-zns-bulk", "campaign"), **_OPTIONS}
+
+
+@task(**_PLAN_OPTIONS)
 @errors_in_one_line
 def plan_zns_bulk(
     campaign: ZnsCampaign,
@@ -269,7 +278,7 @@ def plan_zns_bulk(
     }
 
 
-aplan_zns_bulk = task(name="plan-zns-bulk", **_OPTIONS)(async_twin(plan_zns_bulk.fn))
+aplan_zns_bulk = task(**_PLAN_OPTIONS)(async_twin(plan_zns_bulk.fn))
 
 
 @task(name="send-zns-bulk", **_SHARD_OPTIONS)

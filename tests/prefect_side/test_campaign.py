@@ -219,7 +219,7 @@ def test_a_campaign_of_every_evening(
         names = {
             run.name
             for run in api.read_flow_runs(sort=FlowRunSort.START_TIME_DESC)
-            if run.parameters.get("campaign", {}).get("source") == source
+            if isinstance(given := run.parameters.get("campaign"), dict) and given["source"] == source
         }
     assert names == {"zns-campaign evening-2024-05-15", "zns-campaign evening-2024-05-16"}
 

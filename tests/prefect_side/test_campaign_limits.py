@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import everybody_once, name_of
+from conftest import everybody_once, name_of, phone_of
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.sorting import FlowRunSort
@@ -19,19 +19,20 @@ from esms_connectors.emulator import DEMO_API_KEY, Emulator
 from esms_connectors.emulator.faults import code
 from esms_connectors.ledger import Ledger
 from esms_connectors.prefect import EsmsCredentials, ZnsCampaign, plan_zns_bulk, send_zns_bulk, zns_campaign
-from esms_connectors.prefect.campaign_flow import Approval, ApprovalTimeoutError
+from esms_connectors.prefect.approval import Approval, ApprovalTimeoutError
 from esms_connectors.prefect.sending import read_shards
 
 # --- people, limits, mistakes ----------------------------------------------------------------------------------------
 
 
-def _answer(approve: bool, run_key: str, seen: list[int], gateway: Emulator) -> None:
+def _answer(approve: bool, run_key: str, seen: list[tuple[int, str]], gateway: Emulator) -> None:
     with get_client(sync_client=True) as api:
         until = time.monotonic() + 180
         while time.monotonic() < until:
             for run in api.read_flow_runs(sort=FlowRunSort.START_TIME_DESC):
                 if run.name == f"zns-campaign {run_key}" and run.state is not None and run.state.is_paused():
-                    seen.append(gateway.message_count)
+                    question = api.read_flow_run_input(run.id, run.state.state_details.run_input_keyset["description"])
+                    seen.append((gateway.message_count, question))
                     api.resume_flow_run(run.id, run_input={"approve": approve})
                     return
             time.sleep(0.2)
@@ -43,12 +44,22 @@ def test_a_person_approves_the_plan_first(
 ) -> None:
     """Nothing leaves before the answer; after a no nothing at all."""
     campaign = make_campaign(700)
-    seen: list[int] = []
+    seen: list[tuple[int, str]] = []
     person = threading.Thread(target=_answer, args=(approve, campaign.run_key, seen, gateway))
     person.start()
     state = zns_campaign(campaign, approval="pause", return_state=True)
     person.join()
-    assert seen == [0]
+    [(sent, question)] = seen
+    assert sent == 0
+    for words in (
+        f"id: `{campaign.template_id}`",
+        "status: `ENABLE`",
+        "`customer_name`: `Khách 0`",
+        "**700**",
+        " VND |",
+    ):
+        assert words in question
+    assert phone_of(0) not in question
     if approve:
         assert state.is_completed()
         everybody_once(gateway, 700)
@@ -56,6 +67,18 @@ def test_a_person_approves_the_plan_first(
         assert state.is_cancelled()
         assert gateway.message_count == 0
     assert Approval.model_fields["approve"].default is False
+
+
+@pytest.mark.parametrize(("around", "what"), [(True, "a subflow"), (False, "not a run of a deployment")])
+def test_who_cannot_be_started_again_is_not_suspended(
+    gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], around: bool, what: str
+) -> None:
+    """One line, before the source is read and the gateway asked; it was an error of Prefect's after the plan."""
+    run = flow(lambda: zns_campaign(make_campaign(10), approval="suspend"), name="around")
+    with pytest.raises(InvalidRequestError, match=f"this one is {what}.*approval='pause'") as error:
+        run() if around else zns_campaign(make_campaign(10), approval="suspend")
+    assert "\n" not in str(error.value)
+    assert gateway.call_count("get_zns_template") == 0
 
 
 @pytest.mark.in_turn

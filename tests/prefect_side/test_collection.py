@@ -49,6 +49,17 @@ def test_the_collection_imports_no_airflow() -> None:
 
 
 @pytest.mark.parametrize("name", FLOWS)
+def test_the_form_says_what_each_parameter_is(name: str) -> None:
+    """Also each field of a campaign; a number is no text, and a choice names what there is to choose."""
+    schema = FLOWS[name].parameters.model_dump()
+    fields = {**schema["properties"]}
+    for kind, model in (schema["definitions"] or {}).items():
+        fields |= {f"{kind}.{field}": about for field, about in model["properties"].items()}
+    assert [field for field, about in fields.items() if len(about.get("description", "")) < 5] == []
+    assert [field for field, about in fields.items() if not {"type", "anyOf", "$ref"} & set(about)] == []
+
+
+@pytest.mark.parametrize("name", FLOWS)
 def test_a_flow_that_is_served_knows_its_parameters(name: str) -> None:
     """`.serve()` sends the function by value, and only the names that its code uses: annotations must not be text."""
     sent: Flow[..., Any] = pickle.loads(cloudpickle.dumps(FLOWS[name]))

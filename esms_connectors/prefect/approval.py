@@ -1,0 +1,112 @@
+"""A person looks at the plan of a campaign before its first message."""
+
+from collections.abc import Iterable, Mapping
+
+from prefect.context import FlowRunContext
+from prefect.exceptions import FlowPauseTimeout
+from prefect.flow_runs import pause_flow_run, suspend_flow_run
+from prefect.input import RunInput
+from pydantic import Field
+
+from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
+from esms_connectors.gateway.models import ZnsTemplate
+from esms_connectors.gateway.redaction import redact
+from esms_connectors.prefect.campaigns import ZnsCampaign
+from esms_connectors.prefect.pool import borrow_account, borrow_ledger
+from esms_connectors.prefect.sending import oa_id_of
+
+_ASK_EVERY_SECONDS = 3
+_LONGEST_VALUE = 200
+
+
+class ApprovalTimeoutError(EsmsError):
+    """Nobody answered. Nothing was sent; another run asks again."""
+
+
+class Approval(RunInput):
+    """What the flow asks a person before the first message."""
+
+    approve: bool = Field(default=False, description="Send to all recipients of the plan.")
+
+
+def check_starts_again() -> None:
+    """
+    Whether this run is started again after it was suspended.
+
+    Raises:
+        InvalidRequestError: it is a subflow, or a run of no deployment: nobody would start it.
+    """
+    context = FlowRunContext.get()
+    run = None if context is None else context.flow_run
+    if run is None or (run.deployment_id is not None and run.parent_task_run_id is None):
+        return
+    what = "a subflow" if run.parent_task_run_id is not None else "not a run of a deployment"
+    raise InvalidRequestError(
+        f"approval='suspend' ends the run and needs a deployment that starts it again; this one is {what}. Nothing was "
+        "read or sent: take approval='pause', or deploy zns_campaign itself.",
+        field="approval",
+    )
+
+
+def first_message(campaign: ZnsCampaign) -> str:
+    """The template and the values of the first message, as markdown for whoever is to approve; nobody's phone."""
+    with (
+        borrow_account(campaign.credentials, campaign.rate_limit) as account,
+        borrow_ledger(campaign.ledger) as ledger,
+    ):
+        oa_id = oa_id_of(campaign, account.block)
+        with campaign.opened(account.client, ledger, oa_id) as opened:
+            channel = opened.channel
+            template = channel.row_rules()
+            first = next(iter(opened.recipients()), None)
+        lines = ["### Template", "", f"- id: {_shown(campaign.template_id)}", f"- OA: {_shown(oa_id)}"]
+        if template is not None:
+            about = {"name": template.name, "status": template.status, "tag": template.tag, "quality": template.quality}
+            lines += [f"- {name}: {_shown(value)}" for name, value in about.items() if value]
+            if template.preview_url:
+                lines.append(f"- [how it looks]({template.preview_url})")
+        if first is not None:
+            values = _by_name(first.template_params, template)
+            lines += ["", "### First message", "", *(f"- {_shown(name)}: {_shown(one)}" for name, one in values)]
+    return redact("\n".join(lines))
+
+
+def _by_name(params: tuple[str, ...] | Mapping[str, str], template: ZnsTemplate | None) -> Iterable[tuple[str, str]]:
+    if isinstance(params, Mapping):
+        return params.items()
+    names = [param.name for param in template.params] if template is not None else []
+    return [(names[at] if at < len(names) else str(at + 1), value) for at, value in enumerate(params)]
+
+
+def _shown(value: object) -> str:
+    """A value as code, on one line: what came with a row is no markdown of ours."""
+    text = " ".join(str(value).replace("`", "'").split())
+    return f"`{text[:_LONGEST_VALUE]}{'…' if len(text) > _LONGEST_VALUE else ''}`"
+
+
+def approved(text: str, *, suspend: bool, timeout_seconds: int, plan_name: str) -> bool:
+    """
+    Ask, and wait for the answer: in this process, or by ending it.
+
+    Args:
+        plan_name: makes it one question a plan, however often the run begins anew; another plan is another question.
+
+    Raises:
+        ApprovalTimeoutError: nobody answered.
+    """
+    question = Approval.with_initial_data(description=text, approve=False)
+    key = f"esms-approval-{plan_name}"
+    if suspend:
+        return bool(suspend_flow_run(wait_for_input=question, timeout=timeout_seconds, key=key).approve)
+    try:
+        answer = pause_flow_run(
+            wait_for_input=question,
+            timeout=timeout_seconds,
+            poll_interval=min(_ASK_EVERY_SECONDS, timeout_seconds),
+            key=key,
+        )
+    except FlowPauseTimeout:
+        answer = None
+    if answer is None:
+        raise ApprovalTimeoutError(f"Nobody approved the plan within {timeout_seconds} s; nothing was sent.")
+    return bool(answer.approve)

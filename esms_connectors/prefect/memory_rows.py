@@ -1,0 +1,78 @@
+"""Recipients that are in the memory of this process: a list, what a generator yields, a frame."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.recipients.frames import is_frame
+
+NOT_STORED = (
+    "rows that are in memory are not stored with a run: the Prefect server would keep everybody's phone. "
+    "Write them to a file and give its path, or call the flow in the process that has them"
+)
+
+
+class MemoryRows:
+    """
+    Rows as an argument of flows and tasks, read as often as need be.
+
+    Neither a model nor a collection: Prefect looks through those for futures, row by row, and shows them. It stays in
+    its process: what a task runner, a result storage or the server gets holds no row.
+    """
+
+    __slots__ = ("_rows",)
+
+    def __init__(self, rows: Any) -> None:
+        if hasattr(rows, "read_all") and hasattr(rows, "read_next_batch"):
+            rows = rows.read_all()
+        # A generator can be read once, and the rows are: to be checked, and to be sent.
+        self._rows = list(rows) if isinstance(rows, Iterator) else rows
+
+    @property
+    def rows(self) -> Any:
+        """
+        Raises:
+            InvalidRequestError: they were left where this was pickled.
+        """
+        if self._rows is None:
+            raise InvalidRequestError(
+                "The rows are in the memory of another process. Write them to a file, and give its path.",
+                field="source",
+            )
+        return self._rows
+
+    def __repr__(self) -> str:
+        return "MemoryRows(…)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MemoryRows, (None,)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.is_instance_schema(cls)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "array", "items": {"type": "object"}, "title": "Rows"}
+
+
+def read_source(value: object) -> str | MemoryRows | None:
+    """
+    What a campaign may be given as its source: a path as text, anything that has rows as one object.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if value is None or isinstance(value, str | MemoryRows):
+        return value
+    if isinstance(value, os.PathLike):
+        return str(os.fspath(value))
+    if is_frame(value) or (isinstance(value, Iterable) and not isinstance(value, bytes | Mapping)):
+        return MemoryRows(value)
+    raise ValueError("give a path or URL, or rows: a list with a mapping for each, or a frame")
