@@ -56,7 +56,7 @@ def test_rows_in_memory_are_sent_and_stay_there(
 def test_rows_in_memory_leave_it_in_no_way(kind: str) -> None:
     """A deployment would need them later and elsewhere: one line says what to do."""
     campaign = ZnsCampaign(run_key="r", source=IN_MEMORY[kind](), template_id="1")
-    with pytest.raises(ValueError, match="not stored with a run.*Write them to a file"):
+    with pytest.raises(ValueError, match=r"not stored with a run.*Write them to a file"):
         campaign.model_dump(mode="json")
     elsewhere: ZnsCampaign = pickle.loads(pickle.dumps(campaign))
     with pytest.raises(InvalidRequestError, match="in the memory of another process"):
