@@ -10,6 +10,7 @@ from esms_connectors.databases.extras import missing_framework
 if (missing := missing_framework("prefect")) is not None:
     raise missing
 
+from esms_connectors.prefect.alerts import alert_hook
 from esms_connectors.prefect.blocks import EsmsCredentials, EsmsLedger, EsmsNotification, EsmsWarehouse
 from esms_connectors.prefect.campaigns import ZnsCampaign, ZnsShard
 from esms_connectors.prefect.chains import ChannelCampaign
@@ -57,6 +58,7 @@ __all__ = [
     "ZnsShard",
     "__version__",
     "acall_gateway",
+    "alert_hook",
     "aload_sent_messages",
     "aplan_zns_bulk",
     "asend_campaign",

@@ -1,15 +1,79 @@
-"""An SMS when something happened: the flow for automations."""
+"""An SMS when something happened: a hook for flows and tasks, and a flow for automations."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext, TaskRunContext
+from prefect.logging.loggers import flow_run_logger, task_run_logger
 
 from esms_connectors.gateway import machine_clock
+from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.prefect.blocks.base import load_block
 from esms_connectors.prefect.blocks.notification import EsmsNotification
 from esms_connectors.prefect.days import named_by_day
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
-from esms_connectors.sending.alerts import AlertFailedError
+from esms_connectors.sending.alerts import AlertEvent, AlertFailedError
+
+
+def alert_hook(notification: str = "default", text: str | None = None) -> Callable[..., Any]:
+    """
+    A hook that tells by SMS what became of a run: `@flow(on_failure=[alert_hook()], on_crashed=[alert_hook()])`.
+
+    It fits sync and async flows and tasks, and the process that serves a flow or works on it, which calls the hooks of
+    a run that was cancelled or whose process died. A run is one message for each thing that happens to it, however many
+    of its tasks fail; one that is started again and fails again is told again. What goes wrong with it is logged.
+
+    Args:
+        notification: Name of an `EsmsNotification` block; its phones, sender and quiet hours.
+        text: With `{flow}`, `{run}`, `{state}` and `{attempt}`; None takes a plain one. Not the message of the state,
+            which may hold anything.
+
+    Example:
+        ```python
+        from prefect import flow
+
+        from esms_connectors.prefect import alert_hook
+
+
+        @flow(on_failure=[alert_hook()], on_crashed=[alert_hook()])
+        def nightly_books() -> None: ...
+        ```
+    """
+
+    def tell_by_sms(flow: Any, flow_run: Any, state: Any) -> Any:
+        def tell() -> None:
+            _tell_of_run(notification, text, flow, flow_run, state)
+
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return tell()
+        return asyncio.to_thread(tell)
+
+    return tell_by_sms
+
+
+def _tell_of_run(notification: str, text: str | None, flow: Any, run: Any, state: Any) -> None:
+    of_task = hasattr(run, "flow_run_id")
+    logger = task_run_logger(run) if of_task else flow_run_logger(run)
+    flow_run_id = (run.flow_run_id if of_task else None) or run.id
+    attempt = max(1, (run.flow_run_run_count if of_task else 0) or run.run_count)
+    what = str(state.name).lower()
+    plain = f"{flow.name} {what}, run {run.name}"
+    values = {"{flow}": flow.name, "{run}": run.name, "{state}": what, "{attempt}": str(attempt)}
+    body = plain if text is None else re.sub(r"\{(flow|run|state|attempt)\}", lambda match: values[match[0]], text)
+    try:
+        block = load_block(EsmsNotification, notification)
+        event = AlertEvent(("prefect", block.credentials.account, "run", str(flow_run_id)), what, attempt)
+        failure = block.attempt(body, "Prefect", event=event)
+    except EsmsError as error:
+        failure = AlertFailedError(f"SMS alert: {error}")
+    if failure is not None:
+        logger.error("%s", failure)
 
 
 @flow(name="notify-by-sms", flow_run_name=named_by_day("notify-by-sms"), persist_result=False)

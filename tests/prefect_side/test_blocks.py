@@ -124,7 +124,8 @@ def _noting(asked: list[object], resolve: Callable[..., Any]) -> Callable[..., A
         (
             EsmsNotification,
             "esms-notification",
-            "credentials phones brandname text plain_text max_segments same_text_minutes patience_seconds",
+            """credentials phones brandname text plain_text max_segments same_text_minutes patience_seconds
+            quiet_hours once_per_run""",
         ),
     ],
 )

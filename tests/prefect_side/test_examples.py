@@ -87,7 +87,7 @@ def test_failure_alert(served: Served) -> None:
         )
     told = [message.content for message in served.gateway.messages() if message.content.startswith("Prefect: ")]
     assert len(set(told)) == len(told) == 2
-    assert all(text.endswith(": Failed, attempt 1") for text in told)
+    assert all(text.startswith("Prefect: nightly-books failed, run ") for text in told)
 
 
 def test_any_function_is_called_by_its_name(served: Served) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import Annotated
 
 import pendulum
 from prefect.blocks.abstract import NotificationBlock, NotificationError
+from prefect.context import FlowRunContext
 from pydantic import Field, SecretStr
 
 from esms_connectors.gateway import machine_clock
@@ -15,6 +17,7 @@ from esms_connectors.gateway.retry import duplicate_window_start
 from esms_connectors.prefect.async_twins import async_dispatch
 from esms_connectors.prefect.blocks.base import EsmsBlock
 from esms_connectors.prefect.blocks.credentials import EsmsCredentials
+from esms_connectors.prefect.runs import root_run
 from esms_connectors.sending.alerts import (
     PATIENCE_SECONDS,
     AlertEvent,
@@ -22,8 +25,11 @@ from esms_connectors.sending.alerts import (
     AlertResult,
     alert_text,
     check_alert,
+    end_of_quiet_hours,
     send_alert,
 )
+
+Hour = Annotated[int, Field(ge=0, le=23)]
 
 
 class EsmsNotification(NotificationBlock, EsmsBlock):
@@ -43,6 +49,8 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
         max_segments: longer texts are cut.
         same_text_minutes: for how long the same text to the same phone counts as the same event.
         patience_seconds: for how long a gateway that is away is asked again.
+        quiet_hours: what happens then is told when they end.
+        once_per_run: within a run of a flow only the first notification is sent.
 
     Example:
         ```python
@@ -73,6 +81,17 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
     )
     patience_seconds: float = Field(
         default=PATIENCE_SECONDS, ge=0, le=3600, description="For so long a gateway that is away is asked again."
+    )
+    quiet_hours: list[Hour] | None = Field(
+        default=None,
+        min_length=2,
+        max_length=2,
+        description="First and last hour in Vietnam, such as 22 and 7: what happens then is told when they end.",
+    )
+    once_per_run: bool = Field(
+        default=False,
+        description="Within a run of a flow, its tasks and subflows only the first notification is sent; a run that is "
+        "started again is a new one. Automations are not in a run: there the text tells two events apart.",
     )
 
     async def anotify(self, body: str, subject: str | None = None) -> None:
@@ -111,7 +130,9 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
         fallback = ": ".join(filter(None, (subject, body))) or "A notification without a text"
         return alert_text(text, fallback, max_segments=self.max_segments, plain_text=self.plain_text)
 
-    def attempt(self, body: str, subject: str | None = None, *, moment: float | None = None) -> AlertFailedError | None:
+    def attempt(
+        self, body: str, subject: str | None = None, *, moment: float | None = None, event: AlertEvent | None = None
+    ) -> AlertFailedError | None:
         """
         Send to each phone, and hand back what went wrong, or None.
 
@@ -120,10 +141,11 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
             subject: The subject of the notification.
             moment: When the event took place, in seconds of the epoch. A later attempt with the same moment is the same
                 message, which the gateway holds back where it has it; `may_repeat` says until when.
+            event: In place of the moment: what makes two attempts the same message.
         """
         try:
             text = self.message(body, subject)
-            result = self._tell(text, machine_clock.now().timestamp() if moment is None else moment)
+            result = self._tell(text, event or self._event_of(text, moment))
         except EsmsError as error:
             return AlertFailedError(f"SMS alert: {error}", retryable=error.retryable)
         except Exception as error:  # noqa: BLE001 - any other error would make Prefect send the message again
@@ -144,13 +166,15 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
             raise NotificationError(str(failure))
         self.logger.warning("%s", failure)
 
-    def _tell(self, text: str, moment: float) -> AlertResult:
+    def _event_of(self, text: str, moment: float | None) -> AlertEvent:
+        account = self.credentials.account
+        if self.once_per_run and (run := _run_and_attempt()) is not None:
+            return AlertEvent(("prefect", account, "run", run[0]), "notification", run[1])
         # An automation says nothing of the event but the text, so that and its time are what tells two events apart.
-        event = AlertEvent(
-            subject=("prefect", self.credentials.account, text),
-            what="notification",
-            occurrence=int(moment // (self.same_text_minutes * 60)),
-        )
+        moment = machine_clock.now().timestamp() if moment is None else moment
+        return AlertEvent(("prefect", account, text), "notification", int(moment // (self.same_text_minutes * 60)))
+
+    def _tell(self, text: str, event: AlertEvent) -> AlertResult:
         with self.credentials.get_client() as client:
             return send_alert(
                 client,
@@ -159,6 +183,7 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
                 self._sender,
                 event=event,
                 fallback=text,
+                send_at=end_of_quiet_hours(self.quiet_hours, machine_clock.now()),
                 max_segments=self.max_segments,
                 plain_text=self.plain_text,
                 patience_seconds=self.patience_seconds,
@@ -172,3 +197,14 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
         problems = check_alert(self.phones.get_secret_value(), self._sender).problems
         if problems:
             raise ConfigurationError(f"phones of the alert: {'; '.join(problems)}.")
+
+
+def _run_and_attempt() -> tuple[str, int] | None:
+    """The run that a notification is sent in, and how often it was begun; None outside of one, or where nobody says."""
+    try:
+        run = root_run()
+    except EsmsError:
+        return None
+    context = FlowRunContext.get()
+    begun = context.flow_run.run_count if context is not None and context.flow_run is not None else 0
+    return None if run is None else (run, begun)
