@@ -123,7 +123,9 @@ def _member_kind(member: griffe.Object) -> str:
 
 def _signature(member: griffe.Object) -> str:
     if isinstance(member, griffe.Class):
-        init = member.members.get("__init__")
+        init = member.all_members.get("__init__")
+        if isinstance(init, griffe.Alias):
+            init = init.final_target
         if not isinstance(init, griffe.Function):
             return ""
         return f"({_parameters(init)})"

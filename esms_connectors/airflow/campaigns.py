@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from esms_connectors.airflow.arguments import point_in_time, price, read_plan, seconds, share, whole_number
+from esms_connectors.airflow.channel_options import columns_of, with_defaults
 from esms_connectors.airflow.framework import AirflowSkipException, conf
-from esms_connectors.airflow.hooks import EsmsHook
+from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
 from esms_connectors.airflow.links import EsmsReportLink
+from esms_connectors.airflow.literals import CHANNELS
 from esms_connectors.airflow.sending import SendingOperator
+from esms_connectors.gateway.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -82,6 +85,8 @@ class CampaignOperator(SendingOperator):
         as_is: send damaged texts as they stand.
         campaign, send_at, sending_mode, duplicates, threads, chunk_size, price_vnd: as in
             `esms_connectors.sending.campaign.Campaign` and its channels.
+        esms_conn_id, ledger_conn_id, ledger_url, resend_on_clear, callback_url, hours, max_cost_vnd, canary, per_hour,
+            guard, overrides, override_reason: as in `SendSmsOperator`.
 
     Returns (XCom):
         Counts, cost, run key and campaign; with `dry_run` the plan.
@@ -109,6 +114,7 @@ class CampaignOperator(SendingOperator):
         "run_key",
         "esms_conn_id",
         "ledger_conn_id",
+        "sends_with",
     )
     hidden_arguments: ClassVar[Sequence[str]] = ("text", "callback_url", "ledger_url", "fallback")
     one_of_these: ClassVar[tuple[Sequence[str], str]] = (
@@ -122,15 +128,17 @@ class CampaignOperator(SendingOperator):
         "channel_options": "json",
         "sql_parameters": "json",
         "plan": "json",
+        "sends_with": "json",
     }
     operator_extra_links = (EsmsReportLink(),)
+    of_channel: ClassVar[str | None] = None
     _transfer: DataTransfer | None = None
     _unreachable = ""
 
     def __init__(
         self,
         *,
-        channel: str,
+        channel: str | None = None,
         source: str | os.PathLike[str] | ObjectStoragePath | Sequence[Mapping[str, object]] | None = None,
         sql: str | None = None,
         sql_conn_id: str | None = None,
@@ -169,12 +177,40 @@ class CampaignOperator(SendingOperator):
         plan: Mapping[str, Any] | None = None,
         rejects: str | os.PathLike[str] | ObjectStoragePath | None = None,
         report_url: str | None = None,
+        esms_conn_id: str = DEFAULT_CONN_ID,
+        ledger_conn_id: str | None = None,
+        ledger_url: str | None = None,
+        run_key: str | None = None,
+        resend_on_clear: bool = False,
+        callback_url: str | None = None,
+        hours: Literal["refuse", "reschedule", "defer", "allow"] | None = None,
+        max_cost_vnd: Decimal | float | None = None,
+        canary: int | None = None,
+        per_hour: int | None = None,
+        guard: Mapping[str, object] | None = None,
+        overrides: Sequence[str] = (),
+        override_reason: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            esms_conn_id=esms_conn_id,
+            ledger_conn_id=ledger_conn_id,
+            ledger_url=ledger_url,
+            run_key=run_key,
+            resend_on_clear=resend_on_clear,
+            callback_url=callback_url,
+            hours=hours,
+            max_cost_vnd=max_cost_vnd,
+            canary=canary,
+            per_hour=per_hour,
+            guard=guard,
+            overrides=overrides,
+            override_reason=override_reason,
+            **kwargs,
+        )
         from esms_connectors.airflow.sources import hide_rows
 
-        self.channel = channel
+        self.channel: str = self._channel_name(channel)
         # A list in the DAG's own code is hidden at once; one that a task pushes, when it is rendered.
         self.source = hide_rows(source) if isinstance(source, list | tuple) else source
         self.sql = sql
@@ -215,10 +251,18 @@ class CampaignOperator(SendingOperator):
         self.hide_arguments(text=text, fallback=fallback)
         self.check_given()
 
+    @classmethod
+    def _channel_name(cls, given: str | None) -> str:
+        found = cls.of_channel or given
+        if found is None or given not in (None, found):
+            raise InvalidRequestError(f"channel is {cls.of_channel or ' or '.join(CHANNELS)}.", field="channel")
+        return found
+
     def after_rendering(self) -> None:
         from esms_connectors.airflow.sources import hide_rows
 
         self.source = hide_rows(self.source)
+        super().after_rendering()
 
     def execute(self, context: Context) -> dict[str, Any]:
         with self.working():
@@ -363,7 +407,7 @@ class CampaignOperator(SendingOperator):
         return Campaign(
             channel,
             source,
-            _columns(self.template_params, self.phone_column, self.key_column, by_name=not channel.by_position),
+            columns_of(self.template_params, self.phone_column, self.key_column, by_name=not channel.by_position),
             ledger=stack.enter_context(self._open_ledger(hook, context)),
             run_key=run_key,
             duplicates=self.duplicates,
@@ -406,36 +450,15 @@ class CampaignOperator(SendingOperator):
         return make_channel(self.channel, client, with_defaults(self.channel, given, settings))
 
 
-def with_defaults(channel: str, given: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """
-    Options of a channel, with the ids and the sender of the connection for those that are not given.
-
-    Raises:
-        ConfigurationError: one that is needed stands in neither.
-    """
-    from esms_connectors.gateway.errors import ConfigurationError
-    from esms_connectors.sending.channels.making import takes
-
-    usual = {"template_id": settings.template_id, "oa_id": settings.oa_id, "brandname": settings.brandname}
-    if channel == "call":
-        # A script, and no ZNS.
-        del usual["template_id"]
-    wanted = {name: given.get(name) or value for name, value in usual.items() if takes(channel, name)}
-    if missing := [name for name, value in wanted.items() if not value]:
-        raise ConfigurationError(f"Give {' and '.join(missing)}, here or in the eSMS connection: {channel} needs it.")
-    return {**given, **wanted}
-
-
 class ZnsBulkOperator(CampaignOperator):
     """
     Send a ZNS to every row of a file, a query or a list, each once; a retry goes on where the last try stopped.
 
     Args:
-        As in `CampaignOperator`: `template_id`, `oa_id`, `template_params`, and whom and how.
+        As in `CampaignOperator`: `template_id`, `oa_id`, `template_params`, and whom and how. `channel` is `zns`.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(channel="zns", **kwargs)
+    of_channel: ClassVar[str | None] = "zns"
 
 
 class SmsBulkOperator(CampaignOperator):
@@ -443,22 +466,7 @@ class SmsBulkOperator(CampaignOperator):
     Send a customer-care SMS to every row of a file, a query or a list, each once, with values of the row in the text.
 
     Args:
-        As in `CampaignOperator`: `text`, `brandname`, and whom and how.
+        As in `CampaignOperator`: `text`, `brandname`, and whom and how. `channel` is `sms`.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(channel="sms", **kwargs)
-
-
-def _columns(template_params: Any, phone: str, key: str | None, *, by_name: bool) -> Any:
-    from esms_connectors.airflow.arguments import column_names
-    from esms_connectors.recipients import Columns
-
-    column_names(template_params, phone_column=phone, **({} if key is None else {"key_column": key}))
-    if isinstance(template_params, str):
-        found = Columns.parse(template_params, phone=phone, key_column=key)
-        template_params = found.params
-    if by_name and not isinstance(template_params, Mapping):
-        # Placeholders go by name, whatever their order in the text.
-        template_params = {name: name for name in template_params}
-    return Columns(phone, template_params, key)
+    of_channel: ClassVar[str | None] = "sms"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from esms_connectors.airflow.arguments import seconds
-from esms_connectors.airflow.hooks import EsmsHook
+from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
 from esms_connectors.airflow.sending import SendingOperator
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from airflow.sdk.definitions.context import Context
 
 
@@ -23,13 +25,23 @@ class AlertLadderOperator(SendingOperator):
         after: how long each has before the next is told: `5m`, `90s`.
         brandname: the sender; that of the connection if None.
         poll_seconds: between looks.
+        esms_conn_id, ledger_conn_id, ledger_url, run_key, resend_on_clear, callback_url, hours, max_cost_vnd, canary,
+            per_hour, guard, overrides, override_reason: as in `SendSmsOperator`.
 
     Returns (XCom):
         What became of each step; nobody's number.
     """
 
-    template_fields: Sequence[str] = ("after", "brandname", "run_key", "esms_conn_id", "ledger_conn_id")
+    template_fields: Sequence[str] = (
+        "after",
+        "brandname",
+        "run_key",
+        "esms_conn_id",
+        "ledger_conn_id",
+        "sends_with",
+    )
     hidden_arguments: ClassVar[Sequence[str]] = ("phones", "text", "callback_url", "ledger_url")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sends_with": "json"}
 
     def __init__(
         self,
@@ -39,9 +51,37 @@ class AlertLadderOperator(SendingOperator):
         after: str = "5m",
         brandname: str | None = None,
         poll_seconds: float = 10.0,
+        esms_conn_id: str = DEFAULT_CONN_ID,
+        ledger_conn_id: str | None = None,
+        ledger_url: str | None = None,
+        run_key: str | None = None,
+        resend_on_clear: bool = False,
+        callback_url: str | None = None,
+        hours: Literal["refuse", "reschedule", "defer", "allow"] | None = None,
+        max_cost_vnd: Decimal | float | None = None,
+        canary: int | None = None,
+        per_hour: int | None = None,
+        guard: Mapping[str, object] | None = None,
+        overrides: Sequence[str] = (),
+        override_reason: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            esms_conn_id=esms_conn_id,
+            ledger_conn_id=ledger_conn_id,
+            ledger_url=ledger_url,
+            run_key=run_key,
+            resend_on_clear=resend_on_clear,
+            callback_url=callback_url,
+            hours=hours,
+            max_cost_vnd=max_cost_vnd,
+            canary=canary,
+            per_hour=per_hour,
+            guard=guard,
+            overrides=overrides,
+            override_reason=override_reason,
+            **kwargs,
+        )
         self.after = after
         self.brandname = brandname
         self.poll_seconds = seconds(poll_seconds, "poll_seconds")

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from esms_connectors.airflow.arguments import checked_text, one_of, point_in_time
 from esms_connectors.airflow.campaigns import CampaignOperator as CampaignOperator
 from esms_connectors.airflow.campaigns import SmsBulkOperator as SmsBulkOperator
 from esms_connectors.airflow.campaigns import ZnsBulkOperator as ZnsBulkOperator
-from esms_connectors.airflow.hooks import EsmsHook
+from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
 from esms_connectors.airflow.sending import SendingOperator
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from decimal import Decimal
 
     from airflow.sdk.definitions.context import Context
 
@@ -36,9 +37,18 @@ class SendSmsOperator(SendingOperator):
         send_at: aware time, ISO text with a zone, or words such as `tomorrow 08:30` or `+2h` (in Vietnam; from the time
             that the run was due); None for now.
         campaign: words that come back in the sent data.
+        esms_conn_id: the eSMS connection.
+        ledger_conn_id, ledger_url: the ledger; that of the connection or of `[esms] ledger_url` if None. The URL is
+            templated and never shown.
         callback_url: gets the delivery reports; that of the connection if None. Templated and never shown.
         run_key: names the sends; made of dag, run and task if None.
         resend_on_clear: clearing the task after its success sends again.
+        hours: outside the hours of this kind of message: refuse, reschedule, defer the task, or allow.
+        max_cost_vnd: what the run may cost at most.
+        canary: rows that are sent first; the others follow when enough of them have arrived.
+        per_hour: messages an hour at most.
+        guard: other settings by name, such as `{"advertising_cap": 2}`; see `GuardSettings`.
+        overrides, override_reason: rules that are set aside, and why; the ledger keeps both.
 
     Returns (XCom):
         message_ids, accepted (of this task's phones, by all of its tries), sent_by_this_try, duplicates, run_key,
@@ -54,8 +64,10 @@ class SendSmsOperator(SendingOperator):
         "run_key",
         "esms_conn_id",
         "ledger_conn_id",
+        "sends_with",
     )
     hidden_arguments: ClassVar[Sequence[str]] = ("phones", "text", "callback_url", "ledger_url")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sends_with": "json"}
 
     def __init__(
         self,
@@ -67,9 +79,37 @@ class SendSmsOperator(SendingOperator):
         sms_type: Literal["customer_care", "advertising"] = "customer_care",
         send_at: datetime | str | None = None,
         campaign: str | None = None,
+        esms_conn_id: str = DEFAULT_CONN_ID,
+        ledger_conn_id: str | None = None,
+        ledger_url: str | None = None,
+        run_key: str | None = None,
+        resend_on_clear: bool = False,
+        callback_url: str | None = None,
+        hours: Literal["refuse", "reschedule", "defer", "allow"] | None = None,
+        max_cost_vnd: Decimal | float | None = None,
+        canary: int | None = None,
+        per_hour: int | None = None,
+        guard: Mapping[str, object] | None = None,
+        overrides: Sequence[str] = (),
+        override_reason: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            esms_conn_id=esms_conn_id,
+            ledger_conn_id=ledger_conn_id,
+            ledger_url=ledger_url,
+            run_key=run_key,
+            resend_on_clear=resend_on_clear,
+            callback_url=callback_url,
+            hours=hours,
+            max_cost_vnd=max_cost_vnd,
+            canary=canary,
+            per_hour=per_hour,
+            guard=guard,
+            overrides=overrides,
+            override_reason=override_reason,
+            **kwargs,
+        )
         self.brandname = brandname
         self.message_key = message_key
         self.sms_type = sms_type

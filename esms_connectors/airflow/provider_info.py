@@ -106,8 +106,18 @@ def get_provider_info() -> dict[str, Any]:
                 "external-doc-url": "https://developers.esms.vn/",
                 "how-to-guide": [
                     f"/docs/{page}.md"
-                    for page in ("start-airflow", "airflow", "how-to/campaign", "how-to/daily-export", "how-to/alerts")
+                    for page in (
+                        "start-airflow",
+                        "airflow",
+                        "how-to/campaign",
+                        "how-to/fallback",
+                        "how-to/many-workers",
+                        "how-to/daily-export",
+                        "how-to/alerts",
+                        "how-to/hook",
+                    )
                 ],
+                "logo": "/integration-logos/esms.svg",
                 "tags": ["service"],
             }
         ],
@@ -125,6 +135,7 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [{"integration-name": _INTEGRATION, "python-modules": ["esms_connectors.airflow.triggers"]}],
         "transfers": [
             {
+                "how-to-guide": "/docs/how-to/daily-export.md",
                 "source-integration-name": _INTEGRATION,
                 "target-integration-name": _INTEGRATION,
                 "python-module": "esms_connectors.airflow.transfers",
@@ -132,7 +143,14 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "notifications": ["esms_connectors.airflow.notifications.EsmsNotifier"],
         "plugins": [{"name": "esms_callbacks", "plugin-class": "esms_connectors.airflow.callbacks.EsmsCallbackPlugin"}],
-        "asset-uris": [{"schemes": ["esms"], "handler": None}],
+        "asset-uris": [
+            {
+                "schemes": ["esms"],
+                "handler": "esms_connectors.airflow.assets.sanitize_uri",
+                "factory": "esms_connectors.airflow.assets.create_asset",
+                "to_openlineage_converter": "esms_connectors.airflow.assets.convert_asset_to_openlineage",
+            }
+        ],
         "hooks": [{"integration-name": _INTEGRATION, "python-modules": ["esms_connectors.airflow.hooks"]}],
         "config": _CONFIG,
     }

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from esms_connectors.airflow.base import EsmsTask
-from esms_connectors.airflow.hooks import DEFAULT_CONN_ID
+from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
+from esms_connectors.gateway.errors import unexpected
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
 
     from esms_connectors.airflow.connections import Settings
-    from esms_connectors.airflow.hooks import EsmsHook
     from esms_connectors.gateway.client import EsmsClient
     from esms_connectors.ledger import Ledger
     from esms_connectors.sending.guard import GuardSettings
@@ -74,7 +74,33 @@ class SendingOperator(EsmsTask):
         self.ledger_conn_id = ledger_conn_id
         self.run_key = run_key
         self.resend_on_clear = resend_on_clear
+        self.sends_with: dict[str, Any] | None = None
         self.hide_arguments(ledger_url=ledger_url, callback_url=callback_url)
+
+    def after_rendering(self) -> None:
+        """Airflow shows rendered fields: of what the task leaves to its connection too."""
+        self.sends_with = None
+        try:
+            self.sends_with = self._sends_with(EsmsHook(self.esms_conn_id).settings())
+        except Exception as error:  # noqa: BLE001 - whatever it is, the task itself tells it
+            self.log.debug("the connection cannot be shown: %s", unexpected(error))
+
+    def _sends_with(self, settings: Settings) -> dict[str, Any]:
+        from esms_connectors.airflow.hooks import configured
+
+        channel = str(getattr(self, "channel", "sms"))
+        of_zalo = channel.startswith(("zns", "zalo", "multi"))
+        wanted = (*("template_id", "oa_id") * of_zalo, *("brandname",) * (not of_zalo or channel == "multi-channel"))
+        sender = {name: getattr(self, name, None) or getattr(settings, name) for name in wanted}
+        own = self.ledger_conn_id or ("by ledger_url of the task" if self._ledger_url else None)  # type: ignore[attr-defined]
+        ledger = own or settings.ledger_conn_id or settings.ledger_url
+        configured_one = "by [esms] ledger_url" if configured("ledger_url") else "the file in Airflow's home"
+        return {
+            "gateway": settings.base_url or "https://rest.esms.vn",
+            "sandbox": settings.sandbox,
+            **{name: str(value) for name, value in sender.items() if value},
+            "ledger": ledger or configured_one,
+        }
 
     @classmethod
     def check_arguments(cls, given: Mapping[str, Any]) -> None:

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from task_runs import Runs
 
+from esms_connectors.airflow.assets import convert_asset_to_openlineage
 from esms_connectors.airflow.lineage import file_dataset, warehouse_dataset
 from esms_connectors.airflow.operators import ZnsBulkOperator
-from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator
+from esms_connectors.airflow.transfers import SENT_MESSAGES, SentMessagesToWarehouseOperator
 from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
 
 TODAY = datetime(2024, 5, 15, tzinfo=UTC)
@@ -144,3 +145,9 @@ def test_a_table_is_named_without_secrets(address: str, expected: tuple[str, str
 def test_a_file_is_named_without_secrets(recipients: str | None, expected: tuple[str, str] | None) -> None:
     """Neither connection nor signature."""
     assert file_dataset(recipients) == expected
+
+
+def test_an_asset_is_the_dataset_that_operators_name() -> None:
+    """What a DAG has as its outlet and what its task says it wrote are one."""
+    dataset = convert_asset_to_openlineage(SENT_MESSAGES, None)
+    assert not OPENLINEAGE or (dataset.namespace, dataset.name) == SENT_DATA

@@ -87,6 +87,26 @@ def test_a_counter_that_is_away_fails_no_task(
     assert runs(campaign(ledger_url))["accepted"] == 3
 
 
+def test_rendered_fields_show_what_the_connection_adds(
+    connect: Callable[..., None], ledger_url: str, runs: Runs, server: EmulatorServer
+) -> None:
+    """Airflow shows them beside the task: of a campaign and of one SMS; of a ledger no address."""
+    connect({"oa_id": DEMO_OA_ID, "template_id": DEMO_TEMPLATE_ID, "brandname": DEMO_BRANDNAME, "sandbox": True})
+    where = {"gateway": server.base_url, "sandbox": True}
+    task = campaign(ledger_url, template_id="267999")
+    task.render_template_fields(runs.context())
+    zns = {"template_id": "267999", "oa_id": DEMO_OA_ID, "ledger": "by ledger_url of the task"}
+    assert task.sends_with == {**where, **zns}
+    sms = SendSmsOperator(task_id="tell", phones="0901000001", text="xin chao", ledger_conn_id="dwh")
+    sms.render_template_fields(runs.context())
+    assert sms.sends_with == {**where, "brandname": DEMO_BRANDNAME, "ledger": "dwh"}
+    for one in (task, sms):
+        assert "sends_with" in one.template_fields
+    lost = SendSmsOperator(task_id="tell", phones="0901000001", text="xin chao", esms_conn_id="nowhere")
+    lost.render_template_fields(runs.context())
+    assert lost.sends_with is None
+
+
 def test_the_log_begins_with_where_it_goes_and_by_whom(
     backend: Callable[[Backend], Backend],
     ledger_url: str,

@@ -1,6 +1,7 @@
 """The provider as Airflow discovers it. Airflow itself is real and installed."""
 
 import importlib
+import inspect
 import json
 import os
 import subprocess
@@ -8,6 +9,7 @@ import sys
 from importlib import resources
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import jsonschema
 import pytest
@@ -17,7 +19,11 @@ from packaging.utils import canonicalize_name
 
 from esms_connectors.airflow.connections import Settings
 from esms_connectors.airflow.hooks import EsmsHook
+from esms_connectors.airflow.ladder import AlertLadderOperator
+from esms_connectors.airflow.literals import arguments_of
+from esms_connectors.airflow.operators import CampaignOperator, SendSmsOperator, SmsBulkOperator, ZnsBulkOperator
 from esms_connectors.airflow.provider_info import get_provider_info
+from esms_connectors.airflow.transfers import SENT_MESSAGES
 
 
 def schema(name: str) -> dict[str, object]:
@@ -73,11 +79,40 @@ def test_every_operator_and_every_link_of_one_is_registered() -> None:
     assert links == set(info["extra-links"])
 
 
-def test_how_to_guides_are_there() -> None:
-    """As the documentation has them."""
-    root = Path(__file__).parents[2]
-    for integration in get_provider_info()["integrations"]:
+def test_how_to_guides_and_the_logo_are_there() -> None:
+    """The guides as the documentation has them, the logo in the package."""
+    root, info = Path(__file__).parents[2], get_provider_info()
+    for integration in info["integrations"]:
         assert all((root / page.lstrip("/")).is_file() for page in integration["how-to-guide"])
+        logo = resources.files("esms_connectors.airflow") / integration["logo"].lstrip("/")
+        assert logo.read_text().startswith("<svg")
+    assert all((root / one["how-to-guide"].lstrip("/")).is_file() for one in info["transfers"])
+
+
+def test_assets_of_the_scheme_have_one_spelling() -> None:
+    """By the functions that the metadata names, as Airflow calls them; keys stand in no address."""
+    [about] = get_provider_info()["asset-uris"]
+    by_name = {}
+    for part in ("handler", "factory", "to_openlineage_converter"):
+        module, _, name = about[part].rpartition(".")
+        by_name[part] = getattr(importlib.import_module(module), name)
+    made = by_name["factory"](path="/campaigns/march/")
+    assert made.uri == made.name == "esms://rest.esms.vn/campaigns/march"
+    assert by_name["handler"](urlsplit("esms://REST.esms.vn/sent-data/")).geturl() == SENT_MESSAGES.uri
+    for wrong in ("esms://rest.esms.vn", "esms:///sent-data", "esms://key@rest.esms.vn/a", "esms://rest.esms.vn/a?k=1"):
+        with pytest.raises(ValueError, match="URI format esms://"):
+            by_name["handler"](urlsplit(wrong))
+    assert callable(by_name["to_openlineage_converter"])
+
+
+@pytest.mark.parametrize(
+    "kind", [SendSmsOperator, CampaignOperator, ZnsBulkOperator, SmsBulkOperator, AlertLadderOperator]
+)
+def test_every_argument_stands_in_the_signature(kind: type) -> None:
+    """Whoever reads the reference, or asks an editor; what is left over is Airflow's own."""
+    named = {one.name for one in inspect.signature(kind.__init__).parameters.values()}  # type: ignore[misc]
+    assert set(arguments_of(kind)) <= named
+    assert {"esms_conn_id", "ledger_conn_id", "ledger_url"} <= named
 
 
 def test_the_form_of_airflow_3_1_is_that_of_the_metadata(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,43 @@
+"""What a channel and its columns are made of, from the arguments of an operator and the connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from esms_connectors.airflow.connections import Settings
+
+
+def with_defaults(channel: str, given: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """
+    Options of a channel, with the ids and the sender of the connection for those that are not given.
+
+    Raises:
+        ConfigurationError: one that is needed stands in neither.
+    """
+    from esms_connectors.gateway.errors import ConfigurationError
+    from esms_connectors.sending.channels.making import takes
+
+    usual = {"template_id": settings.template_id, "oa_id": settings.oa_id, "brandname": settings.brandname}
+    if channel == "call":
+        # A script, and no ZNS.
+        del usual["template_id"]
+    wanted = {name: given.get(name) or value for name, value in usual.items() if takes(channel, name)}
+    if missing := [name for name, value in wanted.items() if not value]:
+        raise ConfigurationError(f"Give {' and '.join(missing)}, here or in the eSMS connection: {channel} needs it.")
+    return {**given, **wanted}
+
+
+def columns_of(template_params: Any, phone: str, key: str | None, *, by_name: bool) -> Any:
+    from esms_connectors.airflow.arguments import column_names
+    from esms_connectors.recipients import Columns
+
+    column_names(template_params, phone_column=phone, **({} if key is None else {"key_column": key}))
+    if isinstance(template_params, str):
+        found = Columns.parse(template_params, phone=phone, key_column=key)
+        template_params = found.params
+    if by_name and not isinstance(template_params, Mapping):
+        # Placeholders go by name, whatever their order in the text.
+        template_params = {name: name for name in template_params}
+    return Columns(phone, template_params, key)
