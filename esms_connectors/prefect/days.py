@@ -62,7 +62,9 @@ def named_by_day(name: str, parameter: str | None = None) -> Callable[[], str]:
     def run_name() -> str:
         context = FlowRunContext.get()
         given = None if context is None or parameter is None else (context.parameters or {}).get(parameter)
-        return f"{name} {scheduled_day().isoformat() if given is None else _key_of(given)}"
+        if given is None:
+            return f"{name} {scheduled_day().isoformat()}"
+        return f"{name} {_day_of(given) if parameter == 'day' else _key_of(given)}"
 
     return run_name
 
@@ -75,6 +77,13 @@ def named_by_run(name: str, parameter: str) -> Callable[[Mapping[str, Any]], str
         return name if given is None else f"{name} {_key_of(given)}"
 
     return run_name
+
+
+def _day_of(given: date | str) -> str:
+    try:
+        return first_day(given, 1).to_date_string()
+    except InvalidRequestError:
+        return str(given)  # the flow says what is wrong
 
 
 def _key_of(given: Any) -> str:

@@ -4,15 +4,24 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cloudpickle
+import pendulum
 import pytest
+import yaml
 from prefect import Flow
+from prefect.context import FlowRunContext
+from prefect.settings.models.flows import FlowsSettings
+from prefect.settings.models.tasks import TasksSettings
 
 import esms_connectors.prefect
 from esms_connectors import __version__
+from esms_connectors.emulator.progress import RealClock
+from esms_connectors.prefect import daily_sent_messages_export, load_sent_messages, send_zns_bulk, zns_campaign
 
+ROOT = Path(__file__).parents[2]
 FLOWS = {name: one for name, one in vars(esms_connectors.prefect).items() if isinstance(one, Flow)}
 CAMPAIGN = {"run_key": "r", "source": "a.csv", "template_id": "1"}
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -48,6 +57,18 @@ def test_the_collection_imports_no_airflow() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_the_deployments_of_the_example_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they set is what Prefect reads where flows and tasks are declared: in the process of a run."""
+    example = yaml.safe_load((ROOT / "flows_examples/prefect.yaml").read_text(encoding="utf-8"))
+    for one in example["deployments"][:2]:
+        for name, value in one["work_pool"]["job_variables"]["env"].items():
+            monkeypatch.setenv(name, value)
+        flows, tasks = FlowsSettings(), TasksSettings()
+        assert (flows.default_retries, flows.default_retry_delay_seconds) == (2, 300)
+        assert (tasks.default_retries, tasks.default_retry_delay_seconds) == (3, 60)
+    assert send_zns_bulk.retries == zns_campaign.retries == 0, "what the collection says itself would go before"
+
+
 @pytest.mark.parametrize("name", FLOWS)
 def test_the_form_says_what_each_parameter_is(name: str) -> None:
     """Also each field of a campaign; a number is no text, and a choice names what there is to choose."""
@@ -64,3 +85,27 @@ def test_a_flow_that_is_served_knows_its_parameters(name: str) -> None:
     """`.serve()` sends the function by value, and only the names that its code uses: annotations must not be text."""
     sent: Flow[..., Any] = pickle.loads(cloudpickle.dumps(FLOWS[name]))
     assert sent.validate_parameters(ARGUMENTS[name]).keys() >= ARGUMENTS[name].keys()
+
+
+def test_tasks_are_named_in_the_time_of_vietnam() -> None:
+    """Wherever the process is; words stay words."""
+    start = pendulum.datetime(2024, 5, 14, 17, tz="UTC")
+    named = load_sent_messages.task_run_name
+    assert callable(named)
+    parameters = {"start": start, "end": start.add(days=1), "sms_types": (2, 25)}
+    assert named(parameters) == "load-sent-messages 2, 25: 2024-05-15 00:00 to 2024-05-16 00:00 in Vietnam"
+    assert named({**parameters, "end": "today"}).endswith(": 2024-05-15 00:00 to today in Vietnam")
+
+
+@pytest.mark.parametrize(
+    ("day", "shown"), [(None, "2024-05-15"), ("yesterday", "2024-05-14"), ("2024-05-01", "2024-05-01"), ("x", "x")]
+)
+def test_flows_are_named_by_the_day_of_their_schedule(
+    noon: RealClock, monkeypatch: pytest.MonkeyPatch, day: str | None, shown: str
+) -> None:
+    """With the day that words mean."""
+    named = daily_sent_messages_export.flow_run_name
+    assert callable(named)
+    context = SimpleNamespace(parameters={"day": day}, flow_run=None)
+    monkeypatch.setattr(FlowRunContext, "get", lambda: context)
+    assert named() == f"daily-sent-messages-export {shown}"
