@@ -58,6 +58,7 @@ MISSING_AT_ALL = {  # in a bare one
     "python -c 'from esms_connectors.ledger import Ledger; Ledger.open(\"l.sqlite\")'": "ledger",
     "python -c 'import esms_connectors.reports'": "reports",
     "python -c 'from esms_connectors.emulator import Emulator; Emulator()'": "emulator",
+    "python -c 'import esms_connectors.airflow.operators'": "airflow",
     "python -c 'import esms_connectors.prefect'": "prefect",
 }
 

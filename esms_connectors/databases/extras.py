@@ -22,20 +22,6 @@ def need(module: str, extra: str) -> None:
         raise ConfigurationError(f"This needs the extra [{extra}]: pip install 'esms-connectors[{extra}]'")
 
 
-def need_framework(module: str, extra: str) -> None:
-    """
-    For the first line of what is built on another package: who imports it without that one hears what to install.
-
-    Raises:
-        ModuleNotFoundError: it is not installed. A folder of its name, without code, is not it.
-    """
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(
-            f"esms_connectors.{extra} needs the extra [{extra}]: pip install 'esms-connectors[{extra}]'", name=module
-        )
-
-
 def missing_framework(name: str) -> ModuleNotFoundError | None:
     """
     What our package for Airflow or Prefect raises in its first lines where that one is not installed. A folder of its

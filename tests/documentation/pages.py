@@ -6,11 +6,13 @@ import configparser
 import contextlib
 import io
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from documentation.code_blocks import Block
+from documentation.code_blocks import ROOT, Block
 from documentation.consoles import Console, assert_shown
 
 
@@ -61,11 +63,15 @@ def _run_tests(block: Block, console: Console) -> None:
         assert_shown(block.output, done.stdout, block.where)
 
 
+def provider_info() -> dict[str, Any]:
+    """What Airflow is told; the environment of the core has no Airflow, and the module imports nothing."""
+    module = runpy.run_path(str(ROOT / "esms_connectors/airflow/provider_info.py"))
+    return dict(module["get_provider_info"]())
+
+
 def _check_settings(block: Block) -> None:
     """Settings of Airflow, read as it reads them: the options are ours, and no comment became a part of a value."""
-    from esms_connectors.airflow.provider_info import get_provider_info
-
-    known = get_provider_info()["config"]
+    known = provider_info()["config"]
     parser = configparser.ConfigParser(interpolation=None)
     parser.read_string(block.text)
     for section in parser.sections():

@@ -12,10 +12,9 @@ import pytest
 from documentation import commands_page, operations_page
 from documentation.code_blocks import PAGES as CODE_PAGES
 from documentation.code_blocks import ROOT, blocks_of
+from documentation.pages import provider_info
 from documentation.reference import PUBLIC
 from markdown_it import MarkdownIt
-
-from esms_connectors.airflow.provider_info import get_provider_info
 
 with (ROOT / "pyproject.toml").open("rb") as _file:
     SOURCE = tomllib.load(_file)["project"]["urls"]["Source"]
@@ -38,7 +37,7 @@ def test_the_reference_has_every_module_that_says_what_it_offers() -> None:
 
 def test_the_reference_has_every_module_that_airflow_is_told_of() -> None:
     """Those have no `__all__`: Airflow's users import classes from where they are."""
-    told = get_provider_info()
+    told = provider_info()
     kinds = ("operators", "sensors", "triggers", "hooks")
     modules = {module for kind in kinds for part in told[kind] for module in part["python-modules"]}
     modules |= {transfer["python-module"] for transfer in told["transfers"]}
