@@ -126,7 +126,7 @@ class EsmsTask(BaseOperator):
     def _given(self, name: str) -> Any:
         if name == "dry_run":  # which is a method of every operator
             return self.plan_only  # type: ignore[attr-defined]
-        return getattr(self, f"_{name}" if name in self.hidden_arguments else name)
+        return getattr(self, f"_{name}" if name in self.hidden_arguments else name, None)
 
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:  # type: ignore[override]

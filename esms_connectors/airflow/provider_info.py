@@ -131,6 +131,7 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "task-decorators": [{"name": "esms", "class-name": "esms_connectors.airflow.decorators.esms_task"}],
         "extra-links": ["esms_connectors.airflow.links.EsmsReportLink"],
         "triggers": [{"integration-name": _INTEGRATION, "python-modules": ["esms_connectors.airflow.triggers"]}],
         "transfers": [

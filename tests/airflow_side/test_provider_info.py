@@ -54,6 +54,9 @@ def test_every_class_and_module_named_is_there() -> None:
                 importlib.import_module(module)
     for transfer in info["transfers"]:
         importlib.import_module(transfer["python-module"])
+    for decorator in info["task-decorators"]:
+        module, _, name = decorator["class-name"].rpartition(".")
+        assert callable(getattr(importlib.import_module(module), name))
     for path in info["notifications"]:
         module, _, name = path.rpartition(".")
         assert issubclass(getattr(importlib.import_module(module), name), BaseNotifier)
@@ -74,7 +77,7 @@ def test_every_operator_and_every_link_of_one_is_registered() -> None:
         module = importlib.import_module(f"esms_connectors.airflow.{file.name.removesuffix('.py')}")
         for name, kind in vars(module).items():
             if isinstance(kind, type) and issubclass(kind, BaseOperator) and kind.__module__ == module.__name__:
-                assert id(kind) in offered or name in ("EsmsTask", "SendingOperator"), name
+                assert id(kind) in offered or name in ("EsmsTask", "SendingOperator", "EsmsDecoratedOperator"), name
                 links |= {f"{type(link).__module__}.{type(link).__name__}" for link in kind.operator_extra_links}
     assert links == set(info["extra-links"])
 
