@@ -156,7 +156,7 @@ def test_each_campaign_of_the_pages_reached_everybody_once(gateway: Emulator, to
     campaigns = dict.fromkeys(
         ("zns_to_visitors", "campaign", "zns_else_sms", "five_minutes", "many_workers"), CUSTOMERS
     )
-    assert reached == {**campaigns, "tells": 2}
+    assert reached == {**campaigns, "tells": 2, "order_updates": 1}
 
 
 @pytest.mark.parametrize("block", OTHERS, ids=where)
