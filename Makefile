@@ -57,7 +57,7 @@ test-all: parts-of-test ## the same with everything that is costly: half an hour
 parts-of-test: setup $(DOCS)/.ready $(DBT)/.ready
 	$(say) "Several parts at a time; what each says goes into .build/tests. Of what is costly: day $(TEST_DAY) (tests/in_turn.py)"
 	@$(CORE)/bin/python tests/side_by_side.py $(again) $(MAKEOVERRIDES) TEST_DAY=$(TEST_DAY) \
-	  -- test-prefect lint docs test-core test-airflow test-demo test-elsewhere test-dbt
+	  -- test-prefect test-core test-airflow test-demo lint docs test-elsewhere test-dbt
 	$(say) "All of it passed"
 
 # --- parts of the demo -----------------------------------------------------------------------------------------------
@@ -87,11 +87,11 @@ demo-ui: setup ## the whole demo, then Airflow's and Prefect's pages and the emu
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 .PHONY: lint
-lint: $(CORE)/.ready ## ruff, mypy --strict, import directions
+lint: $(CORE)/.ready $(PREFECT)/.ready ## ruff, mypy --strict, import directions
 	$(say) "Lint: ruff, mypy --strict, import directions"
 	@$(CORE)/bin/ruff check .
 	@$(CORE)/bin/ruff format --check .
-	@$(CORE)/bin/mypy
+	@$(CORE)/bin/mypy --python-executable $(PREFECT)/bin/python
 	@$(CORE)/bin/lint-imports --no-logo
 
 .PHONY: test-core
@@ -195,7 +195,7 @@ test-containers: $(CORE)/.ready ## Dockerfile and compose.yaml: linted, and as f
 .PHONY: test-dbt
 test-dbt: $(CORE)/.ready $(DBT)/.ready ## the dbt package, built by dbt on DuckDB and PostgreSQL
 	$(say) "The dbt package, built by dbt"
-	@$(CORE)/bin/pytest --dbt $(DBT)/bin/dbt tests/warehouse/test_marts.py $(ARGS)
+	@$(CORE)/bin/pytest --dbt $(DBT)/bin/dbt tests/warehouse/test_marts.py --day $(TEST_DAY) $(ARGS)
 
 .PHONY: lock-dbt
 lock-dbt: | $(filter .uv/bin/uv,$(UV)) ## resolve anew and write locks/dbt.txt; dbt 1.12 fetches a part from outside the index
@@ -269,12 +269,12 @@ test-floors: .venvs/floors/.ready ## the quick tests of the core, and its ledger
 .PHONY: test-airflow
 test-airflow: $(AIRFLOW)/.ready ## the Airflow provider in its environment
 	$(say) "Tests of the Airflow provider"
-	@$(AIRFLOW)/bin/pytest -n $(WORKERS) --dist loadfile tests/airflow_side --day $(TEST_DAY) $(ARGS)
+	@$(AIRFLOW)/bin/pytest tests/airflow_side --day $(TEST_DAY) $(ARGS)
 
 .PHONY: test-demo
 test-demo: setup ## `make demo`, looked at by a machine
 	$(say) "The demo"
-	@$(CORE)/bin/pytest tests/demo $(ARGS)
+	@$(CORE)/bin/pytest tests/demo --day $(TEST_DAY) $(ARGS)
 
 # What operators tell OpenLineage, with its provider there: it listens to every task, so it has an environment of its own.
 .PHONY: test-openlineage
@@ -317,13 +317,11 @@ test-matrix: $(MATRIX:%=.venvs/airflow-%/.ready) ## with older Airflows (MATRIX)
 	@$(UV) pip install --quiet --python $(@D) --no-build-isolation "apache-airflow==$*" --editable ".[duckdb]"
 	@touch $@
 
-# Two workers: each has a server of its own, which takes a processor ten seconds to start.
+# One after the other, with one server: they mostly wait, and a server takes a processor ten seconds to start.
 .PHONY: test-prefect
 test-prefect: $(CORE)/.ready $(PREFECT)/.ready ## the Prefect collection in its environment
-	$(say) "Types of the Prefect collection"
-	@$(CORE)/bin/mypy --python-executable $(PREFECT)/bin/python -p esms_connectors.prefect
 	$(say) "Tests of the Prefect collection"
-	@$(PREFECT)/bin/pytest -n 2 --dist worksteal tests/prefect_side --day $(TEST_DAY) $(ARGS)
+	@$(PREFECT)/bin/pytest tests/prefect_side --day $(TEST_DAY) $(ARGS)
 
 # Ray's wheel is as big as all the rest together, so it has an environment of its own.
 .PHONY: test-ray

@@ -64,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
         check_day(config.getoption("day"))
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
-    config.addinivalue_line("markers", "in_turn(by): a part of its cells runs each day of the week; see in_turn.py")
+    config.addinivalue_line("markers", "in_turn(every, on): a part of it runs each day of the week; see in_turn.py")
     config.addinivalue_line("markers", "memory: how much memory something takes; `make bench` asks for it")
     config.addinivalue_line("markers", "mysql: needs a MariaDB on this machine; `make test-mysql` asks for it")
     config.addinivalue_line("markers", "bigquery: needs its dialect; `make test-bigquery` asks for it")

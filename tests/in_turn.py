@@ -3,13 +3,19 @@ Which of the costly tests run on a day of the week.
 
 A test marked `in_turn` has many cells (databases, faults, moments of a kill) or starts servers of its own. `make test`
 runs a seventh of its cells each day, so that each is run within a week; `make test-all`, and pytest by hand, run all.
-`in_turn("file")` is for a file whose tests share servers: all of them run on one day.
+
+- `in_turn(every=2)`: half of the cells each day, such as those on the second of two databases.
+- `in_turn(on=3)`: all cells on that day of the week, 3 is Wednesday. For files whose tests share costly servers; the
+  costliest of them have days of their own.
+
+Of several marks the rarest holds.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections import Counter
+from collections.abc import Iterator
 from typing import Protocol
 
 import pytest
@@ -28,10 +34,10 @@ def check_day(day: str) -> str:
     return day
 
 
-def is_due(name: str, number: int, day: str) -> bool:
-    """Whether a test's cell of this number (0 for a whole file) runs on the day."""
+def is_due(name: str, number: int, day: str, every: int = DAYS) -> bool:
+    """Whether a test's cell of this number runs on the day."""
     # Not all begin on the same day.
-    return day == ALL or (zlib.crc32(name.encode()) + number + int(day)) % DAYS == 0
+    return day == ALL or (zlib.crc32(name.encode()) + number + int(day)) % every == 0
 
 
 class Item(Protocol):
@@ -39,7 +45,7 @@ class Item(Protocol):
 
     nodeid: str
 
-    def get_closest_marker(self, name: str, /) -> pytest.Mark | None: ...
+    def iter_markers(self, name: str, /) -> Iterator[pytest.Mark]: ...
 
 
 class Turns:
@@ -50,11 +56,13 @@ class Turns:
         self._met: Counter[str] = Counter()
 
     def takes(self, item: Item) -> bool:
-        marker = item.get_closest_marker("in_turn")
-        if marker is None:
+        markers = list(item.iter_markers("in_turn"))
+        if not markers:
             return True
+        days = {marker.kwargs["on"] for marker in markers if "on" in marker.kwargs}
+        if days:
+            return self._day == ALL or int(self._day) in days
         test = item.nodeid.split("[")[0]
-        if "file" in marker.args:
-            return is_due(test.split("::")[0], 0, self._day)
         self._met[test] += 1
-        return is_due(test, self._met[test] - 1, self._day)
+        every = max(marker.kwargs.get("every", DAYS) for marker in markers)
+        return is_due(test, self._met[test] - 1, self._day, every)

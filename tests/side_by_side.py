@@ -3,7 +3,7 @@ Runs the parts of `make test` beside each other, because some of them mostly wai
 
     python tests/side_by_side.py MAKE [NAME=VALUE ...] -- PART ...
 
-Two parts run at a time; the next in order begins when one of them ends, so give the long ones first. What a part says
+Three parts run at a time; the next in order begins when one of them ends, so give the long ones first. What a part says
 goes into a file; of parts that fail it is shown, with what to do. Exits with 1 when any of them failed.
 """
 
@@ -27,7 +27,7 @@ LOGS = Path(".build", "tests")
 _PERCENT = re.compile(rb"\[ *([0-9]+%)\]")
 _CLOSING_LINE = re.compile(r"^=*\s*(.*?\b\d+ passed\b.*?)\s*=*$", re.MULTILINE)
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
-_AT_A_TIME = 2
+_AT_A_TIME = 3
 _LINES_SHOWN = 150
 _TESTS_NAMED = 5
 _GRACE_SECONDS = 20.0
@@ -123,7 +123,8 @@ def _run(waiting: deque[Part], stopping: threading.Event) -> None:
         part.run(stopping)
         if not stopping.is_set():
             state = _closing_line(part) or "passed" if part.code == 0 else f"FAILED, see {part.log}"
-            print(f"{_CLEAR}{part.name:<14} {_minutes(part.seconds)}  {state}", flush=True)
+            # The end of the line with it: parts may end at the same moment.
+            print(f"{_CLEAR}{part.name:<14} {_minutes(part.seconds)}  {state}\n", end="", flush=True)
 
 
 def _closing_line(part: Part) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
+
 import pytest
 from in_turn import ALL, DAYS, Turns, check_day, is_due
 
@@ -30,10 +33,10 @@ class Item:
 
     def __init__(self, nodeid: str, *markers: pytest.MarkDecorator) -> None:
         self.nodeid = nodeid
-        self._markers = {marker.name: marker.mark for marker in markers}
+        self._markers = markers
 
-    def get_closest_marker(self, name: str) -> pytest.Mark | None:
-        return self._markers.get(name)
+    def iter_markers(self, name: str) -> Iterator[pytest.Mark]:
+        return (marker.mark for marker in self._markers if marker.name == name)
 
 
 def taken(items: list[Item], day: str) -> list[str]:
@@ -50,6 +53,20 @@ def test_the_cells_of_a_marked_test_take_turns_and_others_run_each_day() -> None
     assert len(taken([*cells, other], ALL)) == len(cells) + 1
 
 
-def test_a_file_of_servers_runs_as_a_whole_on_one_day() -> None:
-    items = [Item(f"test_a.py::test_{name}", pytest.mark.in_turn("file")) for name in "xyz"]
-    assert sorted(len(taken(items, day)) for day in WEEK) == [0] * (DAYS - 1) + [len(items)]
+def test_a_file_of_servers_runs_as_a_whole_on_its_day() -> None:
+    items = [Item(f"test_a.py::test_{name}", pytest.mark.in_turn(on=3)) for name in "xyz"]
+    assert {day: len(taken(items, day)) for day in WEEK} == {day: 3 * (day == "3") for day in WEEK}
+    assert len(taken(items, ALL)) == 3
+
+
+def test_the_second_database_runs_every_other_day() -> None:
+    """One of its cells on one day, the other on the next."""
+    cells = [Item(f"test_a.py::test_x[{cell}]", pytest.mark.in_turn(every=2)) for cell in "ab"]
+    days = [taken(cells, day) for day in WEEK]
+    assert all(len(names) == 1 for names in days)
+    assert all(one != next_one for one, next_one in pairwise(days))
+
+
+def test_of_two_marks_the_rarer_holds() -> None:
+    cells = [Item(f"test_a.py::test_x[{n}]", pytest.mark.in_turn(every=2), pytest.mark.in_turn) for n in range(DAYS)]
+    assert [len(taken(cells, day)) for day in WEEK] == [1] * DAYS

@@ -11,8 +11,8 @@ import pytest
 # In place of make: what each part says, and how it ends.
 MAKE = """#!/bin/sh
 case "$1" in
-  first) until [ -e third ]; do sleep 0.02; done; echo "===== 12 passed, 1 skipped in 3.00s (0:00:03) =====" ;;
-  third) touch third; echo "=== 5 passed in 2.00s ==="; echo "new-york         passed: 5 passed in 2.00s" ;;
+  first) until [ -e fourth ]; do sleep 0.02; done; echo "===== 12 passed, 1 skipped in 3.00s (0:00:03) =====" ;;
+  fourth) touch fourth; echo "=== 5 passed in 2.00s ==="; echo "new-york         passed: 5 passed in 2.00s" ;;
   broken) echo "FAILED tests/test_x.py::test_y - AssertionError"; exit 1 ;;
 esac
 """
@@ -28,15 +28,16 @@ def make(tmp_path: Path) -> Path:
     return path
 
 
-def test_parts_run_two_at_a_time_in_their_order(make: Path) -> None:
-    """Two at a time: the third begins while the first goes on. Each says how many tests passed, and where."""
-    done = run(make, "first", "second", "third")
+def test_parts_run_three_at_a_time_in_their_order(make: Path) -> None:
+    """Three at a time: the fourth begins while the first goes on. Each says how many tests passed, and where."""
+    done = run(make, "first", "second", "third", "fourth")
     lines = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
     assert done.returncode == 0
     assert {name: said for name, _, said in lines} == {
         "first": "12 passed, 1 skipped in 3.00s (0:00:03)",
         "second": "passed",
-        "third": "new-york         passed: 5 passed in 2.00s",
+        "third": "passed",
+        "fourth": "new-york         passed: 5 passed in 2.00s",
     }
 
 

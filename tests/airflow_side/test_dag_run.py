@@ -54,6 +54,9 @@ if __name__ == "__main__":
 """
 
 
+pytestmark = pytest.mark.in_turn(on=3)
+
+
 @pytest.fixture
 def gateway() -> Emulator:
     """Messages that arrive within seconds, on the real clock."""

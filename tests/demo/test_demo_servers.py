@@ -29,6 +29,7 @@ def test_two_journeys_do_not_share_a_folder(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("option", ["--airflow", "--prefect"])
 @pytest.mark.parametrize(
     ("program", "problem"),

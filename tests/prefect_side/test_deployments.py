@@ -34,7 +34,7 @@ from esms_connectors.emulator import (
 )
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, EsmsNotification, EsmsWarehouse, ZnsCampaign
 
-pytestmark = pytest.mark.in_turn("file")
+pytestmark = pytest.mark.in_turn(on=1)
 
 PHONE = "0901234567"
 

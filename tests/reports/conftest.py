@@ -30,7 +30,7 @@ def make_address(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[st
     return make
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=["duckdb", pytest.param("postgresql", marks=pytest.mark.in_turn(every=2))])
 def address(request: pytest.FixtureRequest, make_address: Callable[[str], str]) -> str:
     """An empty warehouse, of each kind."""
     return make_address(request.param)

@@ -18,9 +18,10 @@ from esms_connectors.reports.html import render_html
 from esms_connectors.reports.language import get_language
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium on this machine (Debian: apt-get install chromium)"
-)
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine (Debian: apt-get install chromium)"),
+    pytest.mark.in_turn(on=2),
+]
 
 PHONE, DESK = 360, 1280
 # The part of an A4 sheet between the margins of `@page`, in CSS pixels.
@@ -137,7 +138,6 @@ def too_wide(page: Page) -> str | None:
     """)
 
 
-@pytest.mark.in_turn
 @pytest.mark.parametrize("name", REPORTS)
 def test_the_page_is_as_wide_as_the_screen(show, name):
     """Nothing is scrolled sideways but wide tables, each in its own frame; names from outside do nothing."""
@@ -160,7 +160,6 @@ def test_every_text_can_be_read_in_light_and_dark(show, width):
         assert worst["ratio"] >= 4.5, (scheme, worst)
 
 
-@pytest.mark.in_turn
 def test_dark_is_dark_and_light_is_light(show):
     behind = "getComputedStyle(document.body).backgroundColor"
 
@@ -203,7 +202,6 @@ def test_columns_of_days_are_as_high_as_the_numbers_say(show, state):
     assert heights == pytest.approx([heights[0] * count / counts[0] for count in counts], rel=0.02)
 
 
-@pytest.mark.in_turn
 def test_states_can_be_told_apart_without_seeing_colours(show):
     """Neighbours in a column differ in lightness, in light and in dark."""
     for scheme in ("light", "dark"):
@@ -222,7 +220,6 @@ def test_states_can_be_told_apart_without_seeing_colours(show):
         assert min(contrast) >= 1.8, (scheme, contrast)
 
 
-@pytest.mark.in_turn
 @pytest.mark.parametrize("name", ["month", "odd names", "billions"])
 def test_on_paper_everything_fits_and_is_light(show, name):
     """A4, whatever the screen is like, and wide tables in full."""

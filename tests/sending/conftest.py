@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bulk_bench import DATABASES, SQLITE, Bench, SenderFactory, new_ledger, open_bench
+from bulk_bench import POSTGRESQL, SQLITE, Bench, SenderFactory, new_ledger, open_bench
 
 from esms_connectors.emulator import EmulatorConfig
 from esms_connectors.recipients import Recipient
@@ -35,7 +35,7 @@ def new_ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[
     return make
 
 
-@pytest.fixture(params=DATABASES)
+@pytest.fixture(params=[SQLITE, pytest.param(POSTGRESQL, marks=pytest.mark.in_turn(every=2))])
 def ledger_url(request: pytest.FixtureRequest, new_ledger_url: Callable[[str], str]) -> str:
     """An empty ledger, in each database."""
     return new_ledger_url(request.param)

@@ -227,6 +227,7 @@ def test_the_dbt_package_describes_the_tables_as_they_are(tmp_path: Path) -> Non
 
 
 @pytest.mark.dbt
+@pytest.mark.in_turn(every=2)
 def test_dbt_builds_the_package(sql_target: Target, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Every model and test of it, on both databases; its numbers are those of `esms marts`."""
     filled(sql_target)

@@ -49,7 +49,7 @@ from scenario_world import (
 from demo.processes import wait_until
 from esms_connectors.emulator import DEMO_BRANDNAME
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.in_turn("file")]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.in_turn(on=6)]
 # The gateway has messages of the examples too.
 OURS = ("zns_bulk.", "wait_deferred.")
 
