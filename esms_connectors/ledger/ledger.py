@@ -36,7 +36,7 @@ from esms_connectors.ledger.rows import (
 )
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection, Row, TextClause
 
     from esms_connectors.ledger.row_rules import RowRules
 
@@ -165,11 +165,17 @@ class Ledger(LedgerQueries):
         if not records:
             return {}
         with self._writing() as connection:
-            settled = connection.execute(self._sql.settle, {"rows": records, "worker": worker, "now": self._now_ms()})
-            states = {request_id: SendState(state) for request_id, state in settled}
-            costless = [one for one, state in states.items() if state in (SendState.REJECTED, SendState.NOT_SENT)]
-            if costless:
-                self.guard.take_back(connection, costless)
+            parameters = {"rows": records, "worker": worker, "now": self._now_ms()}
+            return self._settle(connection, self._sql.settle, parameters)
+
+    def _settle(
+        self, connection: Connection, statement: TextClause, parameters: Mapping[str, Any]
+    ) -> dict[str, SendState]:
+        settled = connection.execute(statement, parameters)
+        states = {request_id: SendState(state) for request_id, state in settled}
+        costless = [one for one, state in states.items() if state in (SendState.REJECTED, SendState.NOT_SENT)]
+        if costless:
+            self.guard.take_back(connection, costless)
         return states
 
     def give_back(self, claims: Iterable[Claim], *, worker: str) -> None:
@@ -179,6 +185,7 @@ class Ledger(LedgerQueries):
     def settle_found(self, settlements: Iterable[Settlement], *, looked_at: DateTime | None = None) -> int:
         """
         Settle rows that nobody claims any more, by what was found at the gateway. Returns the number of rows changed.
+        What was not sent costs nothing any more.
 
         Args:
             looked_at: when the looking began; "not sent" is not concluded about rows that were touched since.
@@ -189,9 +196,8 @@ class Ledger(LedgerQueries):
         with self._writing() as connection:
             now = self._now_ms()
             untouched_since = now + 1 if looked_at is None else milliseconds(looked_at)
-            return connection.execute(
-                self._sql.settle_found, {"rows": records, "now": now, "untouched_since": untouched_since}
-            ).rowcount
+            parameters = {"rows": records, "now": now, "untouched_since": untouched_since}
+            return len(self._settle(connection, self._sql.settle_found, parameters))
 
     def release(self, run_key: str, request_ids: Sequence[str], reason: str) -> int:
         """

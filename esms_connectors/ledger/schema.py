@@ -295,6 +295,7 @@ WHERE esms_sends.request_id = given.request_id {in_order}
     AND (given.state <> 'not_sent' OR esms_sends.updated_ms < :untouched_since) AND (
     esms_sends.state IN ('unknown', 'held') OR (esms_sends.state = 'claimed' AND esms_sends.lease_until_ms < :now)
     OR (esms_sends.state = 'accepted' AND esms_sends.message_id IS NULL AND given.message_id IS NOT NULL))
+RETURNING esms_sends.request_id, esms_sends.state
 """
 
 

@@ -238,6 +238,17 @@ def test_what_never_left_costs_nothing_and_is_asked_about_again(
     assert ledger.guard.spend.of_run("run") == 600
 
 
+def test_what_a_look_up_shows_never_left_costs_nothing(make_bench: Callable[..., Bench], ledger_url: str) -> None:
+    """What was found at the gateway stays spent, and so does what is still in doubt."""
+    ledger = make_bench(ledger_url, people(1)).books
+    rules = rules_of(3, cap=None, most_run=300, most_month=300)
+    claims = ledger.claim("run", rows_of([*range(3)]), worker="w", chunk="1", rules=rules).claims
+    ledger.settle([Settlement(one.request_id, SendState.UNKNOWN) for one in claims], worker="w")
+    found = zip(claims, (SendState.ACCEPTED, SendState.NOT_SENT), strict=False)
+    assert ledger.settle_found([Settlement(one.request_id, state) for one, state in found]) == 2
+    assert (ledger.guard.spend.of_run("run"), ledger.guard.spend.of_month(NOON)) == (200, 200)
+
+
 def test_a_message_that_a_person_sends_again_costs_again(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """What the first one cost stays spent."""
     bench = make_bench(ledger_url, people(3))
