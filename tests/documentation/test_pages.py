@@ -20,8 +20,15 @@ with (ROOT / "pyproject.toml").open("rb") as _file:
     SOURCE = tomllib.load(_file)["project"]["urls"]["Source"]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 
-# What a framework needs of a module, or we of a framework, is not for people.
-FOR_FRAMEWORKS = {"esms_connectors.airflow.framework", "esms_connectors.prefect.async_twins"}
+# What a framework needs of a module, or we of a framework, is not for people; nor are places where the names of
+# `esms_connectors.prefect` stand once more, for deployments.
+FOR_FRAMEWORKS = {
+    "esms_connectors.airflow.framework",
+    "esms_connectors.prefect.async_twins",
+    "esms_connectors.prefect.blocks",
+    "esms_connectors.prefect.flows",
+    "esms_connectors.prefect.tasks",
+}
 
 
 def module_name(file: Path) -> str:
