@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import pendulum
 from prefect import task
@@ -13,6 +14,7 @@ from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
 from prefect.context import AssetContext, FlowRunContext, TaskRunContext
 from prefect.events import emit_event
 
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.prefect.artifacts import WINDOW_LOADED, ProgressArtifact, artifact_key
@@ -20,8 +22,9 @@ from esms_connectors.prefect.async_twins import async_twin
 from esms_connectors.prefect.blocks.base import load_block
 from esms_connectors.prefect.blocks.credentials import EsmsCredentials
 from esms_connectors.prefect.blocks.warehouse import EsmsWarehouse
+from esms_connectors.prefect.campaigns import plain
 from esms_connectors.prefect.days import point_in_time
-from esms_connectors.prefect.pool import borrow_account
+from esms_connectors.prefect.pool import borrow_account, name_of
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES
 
@@ -33,17 +36,29 @@ def sent_messages_asset(warehouse: str) -> str:
     return f"{_ANY_ASSET}/{warehouse}"
 
 
-def _window_of_this_run(_context: TaskRunContext, parameters: dict[str, Any]) -> str | None:
-    """Retrying a flow passes over what this flow run has loaded; the next run reads everything anew."""
+_calls: dict[tuple[str, int], dict[UUID, int]] = {}
+
+
+def _window_of_this_run(context: TaskRunContext, parameters: dict[str, Any]) -> str | None:
+    """
+    Retrying a flow passes over what this flow run has loaded; the next run reads everything anew, and so does the same
+    load later in one attempt. A span that had not ended is never passed over: more comes in.
+    """
     flow = FlowRunContext.get()
-    if flow is None or flow.flow_run is None:
-        return None
+    if flow is None or flow.flow_run is None or flow.detached:
+        return None  # on a worker of Dask nobody knows which call this is
     types = "-".join(str(int(one)) for one in parameters["sms_types"])
     try:
-        span = "-".join(str(int(point_in_time(parameters[name], name).timestamp())) for name in ("start", "end"))
+        start, end = (point_in_time(parameters[name], name) for name in ("start", "end"))
     except InvalidRequestError:
         return None  # the task says what is wrong
-    return f"esms/windows/{flow.flow_run.id}/{types}/{span}"
+    if end > machine_clock.now():
+        return None
+    of_account, into = (plain(name_of(parameters[name])) for name in ("credentials", "warehouse"))
+    key = f"esms/windows/{flow.flow_run.id}/{of_account}/{into}/{types}/{int(start.timestamp())}-{int(end.timestamp())}"
+    # The tries of one task are one call.
+    calls = _calls.setdefault((key, flow.flow_run.run_count), {})
+    return f"{key}/{calls.setdefault(context.task_run.id, len(calls))}"
 
 
 def _name(parameters: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.ledger import Ledger
-from esms_connectors.prefect.blocks.base import load_block
+from esms_connectors.prefect.blocks.base import EsmsBlock, load_block
 from esms_connectors.prefect.blocks.credentials import EsmsCredentials
 from esms_connectors.prefect.blocks.ledger import EsmsLedger, open_default_ledger
 
@@ -151,7 +151,7 @@ def borrow_account(credentials: str | EsmsCredentials, rate_limit: str | None = 
             account.stop_with(run)
         return account
 
-    with _accounts.borrow((_attempt(), _name(credentials), rate_limit or ""), make) as account:
+    with _accounts.borrow((_attempt(), name_of(credentials), rate_limit or ""), make) as account:
         yield account
 
 
@@ -164,11 +164,12 @@ def borrow_ledger(ledger: str | EsmsLedger | None, *, create: bool = True) -> It
             return open_default_ledger(create=create)
         return load_block(EsmsLedger, ledger).open(create=create)
 
-    with _ledgers.borrow((_attempt(), _name(ledger)), make) as opened:
+    with _ledgers.borrow((_attempt(), name_of(ledger)), make) as opened:
         yield opened
 
 
-def _name(block: str | EsmsCredentials | EsmsLedger | None) -> str:
+def name_of(block: str | EsmsBlock | None) -> str:
+    """What tells one block from another, given by its name or as it is."""
     if block is None or isinstance(block, str):
         return f"name:{block or ''}"
     return f"id:{block._block_document_id or id(block)}"

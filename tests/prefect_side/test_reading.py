@@ -322,6 +322,39 @@ def test_a_retry_passes_over_what_is_loaded(
     assert reads == [(3, 3)]
 
 
+def test_a_run_that_loads_twice_reads_twice(
+    gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse, tmp_path: Path
+) -> None:
+    """Into another warehouse, or the same one later; a retry of the flow passes over each of these loads."""
+    other = EsmsWarehouse(url=f"duckdb:///{tmp_path / 'other.duckdb'}")
+    other.save(f"test-{uuid.uuid4().hex[:12]}")
+    attempts: list[int] = []
+
+    def come(count: int) -> None:
+        if len(attempts) == 1:
+            gateway.populate(count, start=yesterday_at(0), end=yesterday_at(24), sms_type=2)
+
+    def rows_in(block: EsmsWarehouse) -> int:
+        names = {"credentials": name_of(credentials), "warehouse": name_of(block)}
+        return int(load_sent_messages(yesterday_at(0), yesterday_at(24), [2], **names)["rows"])
+
+    @flow(retries=1)
+    def loads() -> list[int]:
+        attempts.append(1)
+        come(5)
+        counts = [rows_in(warehouse), rows_in(other)]
+        come(3)
+        counts.append(rows_in(warehouse))
+        come(1)
+        if len(attempts) == 1:
+            raise RuntimeError
+        return counts
+
+    assert loads() == [5, 5, 8]
+    assert in_table(warehouse, "SELECT count(*) FROM esms_sent_messages") == [(8,)]
+    assert in_table(other, "SELECT count(*) FROM esms_sent_messages") == [(5,)]
+
+
 @pytest.mark.in_turn
 def test_a_retry_counts_what_its_first_attempt_loaded(
     gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse, monkeypatch: pytest.MonkeyPatch
