@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk.bases.decorator import DecoratedOperator, TaskDecorator, determine_kwargs, task_decorator_factory
+from airflow.sdk.bases.decorator import DecoratedOperator, TaskDecorator, task_decorator_factory
 
 from esms_connectors.airflow.base import hide
 from esms_connectors.airflow.campaigns import CampaignOperator
@@ -48,7 +49,7 @@ class EsmsDecoratedOperator(DecoratedOperator, CampaignOperator):
 
         values = {**context, **self.op_kwargs}
         # Errors of the function are its author's, and shown as they are.
-        given = self.python_callable(*self.op_args, **determine_kwargs(self.python_callable, self.op_args, values))
+        given = self.python_callable(*self.op_args, **_wanted(self.python_callable, len(self.op_args), values))
         with airflow_errors(self):
             if given is None:
                 raise InvalidRequestError(
@@ -57,6 +58,15 @@ class EsmsDecoratedOperator(DecoratedOperator, CampaignOperator):
                 )
             self.source = hide_rows(given)
         return super().execute(context)
+
+
+def _wanted(function: Callable[..., Any], positional: int, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `values` that the function takes by name; Airflow's own look has moved between its versions."""
+    parameters = inspect.signature(function).parameters
+    taken = set([*parameters][:positional])
+    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        return {name: value for name, value in values.items() if name not in taken}
+    return {name: values[name] for name in parameters if name in values and name not in taken}
 
 
 def esms_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:

@@ -11,6 +11,9 @@ from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
 
+    from esms_connectors.gateway.client import EsmsClient
+    from esms_connectors.ledger import Ledger
+
 
 class EsmsOperator(EsmsTask):
     """
@@ -100,15 +103,21 @@ class EsmsOperator(EsmsTask):
         arguments = self.rendered("arguments", context)
         with hook.get_conn() as client:
             if describe_operation(self.operation).reads_only or client.sandbox:
+                self._tell_where(client, None)
                 result = call_once(client, self.operation, arguments, ledger=None, **about)
             else:
                 ledger_url = text(self.rendered("ledger_url", context), "ledger_url")
                 with hook.open_ledger(self.ledger_conn_id or None, ledger_url, or_local_file=True) as ledger:
+                    self._tell_where(client, ledger)
                     result = call_once(client, self.operation, arguments, ledger=ledger, **about)
         note_done(context, generation, resend_on_clear=self.resend_on_clear)
         made = result["called_by_this_try"]
         self.log.info("%s: %s", self.operation, "answered" if made else "an earlier try had made the call")
         return result
+
+    def _tell_where(self, client: EsmsClient, ledger: Ledger | None) -> None:
+        where = f"{client.base_url} (sandbox)" if client.sandbox else client.base_url
+        self.log.info("%s to %s; ledger %s", self.operation, where, "none" if ledger is None else ledger.name)
 
 
 def _check(operation: str, arguments: Any) -> None:

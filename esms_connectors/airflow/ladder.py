@@ -102,9 +102,11 @@ class AlertLadderOperator(SendingOperator):
         hook = EsmsHook(self.esms_conn_id)
         generation = generation_of(context, resend_on_clear=self.resend_on_clear)
         with ExitStack() as stack:
+            client = stack.enter_context(hook.get_conn())
+            ledger = stack.enter_context(self._open_ledger(hook, context))
             journey = alert_ladder(
-                stack.enter_context(hook.get_conn()),
-                stack.enter_context(self._open_ledger(hook, context)),
+                client,
+                ledger,
                 self.rendered("phones", context),
                 checked_text(self.rendered("text", context)),
                 self.brandname or hook.settings().brandname,
@@ -112,6 +114,7 @@ class AlertLadderOperator(SendingOperator):
                 after=self.after,
                 poll_seconds=self.poll_seconds,
             )
+            self._tell_where(client, ledger, journey.first.channel)
             told = journey.run().as_dict()
         note_done(context, generation, resend_on_clear=self.resend_on_clear)
         return told

@@ -146,7 +146,7 @@ class SendingOperator(EsmsTask):
         )
 
     def _tell_where(self, client: EsmsClient, ledger: Ledger | None, sender: object) -> None:
-        """By whom, and where, before the first message: `sender` is what has a template, an OA or a brandname."""
+        """By whom, and where, before the first message: `sender` has a template, an OA or a brandname."""
         names = [
             f"{name.removesuffix('_id')} {value}"
             for name in ("template_id", "oa_id", "brandname")

@@ -9,6 +9,7 @@ import pytest
 from airflow.sdk._shared.observability.metrics import stats
 from task_runs import Runs
 
+from esms_connectors.airflow.gateway_call import EsmsOperator
 from esms_connectors.airflow.operators import SendSmsOperator, ZnsBulkOperator
 from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, EmulatorServer
 from esms_connectors.emulator.faults import code
@@ -120,7 +121,9 @@ def test_the_log_begins_with_where_it_goes_and_by_whom(
     ledger = ledger_url.removeprefix("sqlite:///")
     runs(campaign(ledger_url))
     runs(SendSmsOperator(task_id="tell", phones="0901000001", text="xin chao", run_key="tell", ledger_url=ledger_url))
+    runs(EsmsOperator(task_id="ask", operation="get_balance"))
     said = caplog.text + capfd.readouterr().out
+    assert f"get_balance to {server.base_url}; ledger none" in said
     assert f"template {DEMO_TEMPLATE_ID}, oa {DEMO_OA_ID} to {server.base_url}; ledger {ledger}" in said
     assert f"brandname {DEMO_BRANDNAME} to {server.base_url}; ledger {ledger}" in said
     assert "0901000001" not in said
