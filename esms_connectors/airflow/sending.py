@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
@@ -93,7 +94,7 @@ class SendingOperator(EsmsTask):
         wanted = (*("template_id", "oa_id") * of_zalo, *("brandname",) * (not of_zalo or channel == "multi-channel"))
         sender = {name: getattr(self, name, None) or getattr(settings, name) for name in wanted}
         own = self.ledger_conn_id or ("by ledger_url of the task" if self._ledger_url else None)  # type: ignore[attr-defined]
-        ledger = own or settings.ledger_conn_id or settings.ledger_url
+        ledger = own or settings.ledger_conn_id or _place(settings.ledger_url)
         configured_one = "by [esms] ledger_url" if configured("ledger_url") else "the file in Airflow's home"
         return {
             "gateway": settings.base_url or "https://rest.esms.vn",
@@ -159,6 +160,16 @@ class SendingOperator(EsmsTask):
         from esms_connectors.airflow.arguments import text
 
         return text(self.rendered("callback_url", context), "callback_url") or settings.callback_url
+
+
+def _place(ledger_url: str | None) -> str | None:
+    """Where a ledger is, as its `name` says; the address itself is masked, because it may hold a password."""
+    if ledger_url is None:
+        return None
+    if "://" not in ledger_url:
+        return f"…/{ledger_url.rpartition('/')[2]}"
+    parts = urlsplit(ledger_url)
+    return f"{parts.scheme}://{parts.hostname}{parts.path}" if parts.hostname else parts.path.removeprefix("/")
 
 
 def _choice(given: Mapping[str, Any]) -> GuardChoice:

@@ -103,6 +103,10 @@ def test_rendered_fields_show_what_the_connection_adds(
     assert sms.sends_with == {**where, "brandname": DEMO_BRANDNAME, "ledger": "dwh"}
     for one in (task, sms):
         assert "sends_with" in one.template_fields
+    connect({"brandname": DEMO_BRANDNAME, "ledger_url": ledger_url})
+    usual = SendSmsOperator(task_id="tell", phones="0901000001", text="xin chao")
+    usual.render_template_fields(runs.context())
+    assert usual.sends_with["ledger"] == ledger_url.removeprefix("sqlite:///")  # Airflow masks the address as a whole
     lost = SendSmsOperator(task_id="tell", phones="0901000001", text="xin chao", esms_conn_id="nowhere")
     lost.render_template_fields(runs.context())
     assert lost.sends_with is None
