@@ -1,7 +1,7 @@
 """
-Bulk ZNS end to end: recipients a second, memory, and the ledger's share, beside a plain loop of `requests`.
+Bulk ZNS end to end: recipients a second, and the ledger's share, beside a plain loop of `requests`.
 
-    python benchmarks/bulk_sends.py [--recipients 40000] [--latencies 0,50,200] [--threads 1,4,8,16] [--memory]
+    python benchmarks/bulk_sends.py [--recipients 40000] [--latencies 0,50,200] [--threads 1,4,8,16]
 
 The gateway is the emulator in a process of its own. Ratios travel, absolute figures do not.
 """
@@ -9,7 +9,6 @@ The gateway is the emulator in a process of its own. Ratios travel, absolute fig
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import subprocess
 import sys
@@ -27,7 +26,7 @@ from esms_connectors import Credentials, EsmsClient
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_OA_ID, DEMO_SECRET_KEY, DEMO_TEMPLATE_ID
 from esms_connectors.ledger import Ledger
 from esms_connectors.ledger.rows import Claim
-from esms_connectors.recipients import Columns, Recipient, Recipients, read_recipients
+from esms_connectors.recipients import Recipient, Recipients
 from esms_connectors.sending.bulk import send_bulk
 from esms_connectors.sending.channels import ZnsChannel
 
@@ -109,20 +108,6 @@ def plain_requests(base_url: str, count: int) -> float:
     return time.perf_counter() - began
 
 
-def peak_memory(base_url: str, count: int) -> dict[str, float]:
-    """In a process of its own: MB at the peak, over what the interpreter with its libraries takes."""
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "customers.parquet"
-        write_parquet(source, count)
-        done = subprocess.run(
-            [sys.executable, __file__, "--child", base_url, str(source), str(Path(folder) / "ledger.sqlite")],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    return dict(json.loads(done.stdout))
-
-
 def write_parquet(path: Path, count: int) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -145,44 +130,12 @@ def write_parquet(path: Path, count: int) -> None:
             )
 
 
-def child(base_url: str, source: str, ledger_path: str) -> None:
-    import resource
-
-    import pyarrow.parquet  # noqa: F401 - part of the interpreter "with its libraries"
-
-    columns = Columns(params=["customer_name", "service", "code", "date"])
-    with (
-        EsmsClient(Credentials(DEMO_API_KEY, DEMO_SECRET_KEY), base_url, now=noon) as client,
-        Ledger.open(ledger_path) as ledger,
-    ):
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        began = time.perf_counter()
-        summary = send_bulk(
-            ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID),
-            read_recipients(source, columns),
-            ledger=ledger,
-            run_key="memory",
-        )
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    figures = {
-        "base_mb": before / 1024,
-        "peak_over_base_mb": (after - before) / 1024,
-        "recipients_per_second": summary.run.accepted / (time.perf_counter() - began),
-    }
-    print(json.dumps(figures))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipients", type=int, default=40_000)
     parser.add_argument("--latencies", default="0,50,200", help="milliseconds")
     parser.add_argument("--threads", default="1,4,8,16")
-    parser.add_argument("--memory", action="store_true", help="also peak memory at 10 k, 100 k and 1 M recipients")
-    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.child:
-        child(*options.child)
-        return
     count = options.recipients
     print(f"{count:,} recipients in chunks of {CHUNK}; recipients a second")
     print(f"{'latency':>8} {'threads':>8} {'with ledger':>12} {'without':>10} {'ledger costs':>13} {'of latency':>11}")
@@ -200,10 +153,6 @@ def main() -> None:
                     f"{latency:>6.0f}ms {threads:>8} {count / ledger_seconds:>12,.0f} {count / bare_seconds:>10,.0f}"
                     f" {ledger_seconds / bare_seconds - 1:>12.0%} {ideal / ledger_seconds:>10.0%}"
                 )
-    if options.memory:
-        with emulator(0) as base_url:
-            for size in (10_000, 100_000, 1_000_000):
-                print(size, {name: round(value, 1) for name, value in peak_memory(base_url, size).items()})
 
 
 if __name__ == "__main__":

@@ -35,19 +35,19 @@ SELECT 'm' || i || ':0' || (900000000 + i), 'm' || i, '0' || (900000000 + i % 99
     CASE WHEN i % 100 < 85 THEN 'delivered' WHEN i % 100 < 95 THEN 'failed' WHEN i % 100 < 98 THEN 'rejected'
         ELSE 'pending' END,
     sent, '1', date_trunc('day', sent), date_trunc('day', sent) + INTERVAL '1 day', sent + INTERVAL '1 minute',
-    sent + INTERVAL '1 hour', NULL
+    sent + INTERVAL '1 hour', NULL, 1
 FROM (SELECT i, TIMESTAMPTZ '2026-09-30 17:00:00+00' + (i * {step}) * INTERVAL '1 millisecond' AS sent
     FROM {series}) AS numbers
 """
 _HISTORY = """
 INSERT INTO esms_status_history
-SELECT row_key, changed_at + (i % 1800) * INTERVAL '1 second', 'sent', state, 7, 2, send_status, send_result, true
+SELECT row_key, changed_at + (i % 1800) * INTERVAL '1 second', 'sent', state, 7, 2, send_status, send_result, true, 1
 FROM (SELECT *, row_number() OVER () AS i FROM esms_sent_messages WHERE state <> 'pending') AS final
 """
 _LOADS = """
 INSERT INTO esms_loads
-SELECT kind, day, day + INTERVAL '1 day', day, day + INTERVAL '2 days', day + INTERVAL '2 days', true, 1, 1, 0, 1, 0, 0,
-    '', 1, 'phone=plain content=kept'
+SELECT kind, day, day + INTERVAL '1 day', day, 1, 1, day + INTERVAL '2 days', day + INTERVAL '2 days', true, NULL, 1, 1,
+    0, 1, 0, 0, '', 1, 'phone=plain content=kept'
 FROM (SELECT TIMESTAMPTZ '2026-09-30 17:00:00+00' + i * INTERVAL '1 day' AS day FROM {days}) AS days,
     (SELECT 2 AS kind UNION ALL SELECT 25) AS kinds
 """

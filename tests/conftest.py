@@ -65,7 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
     config.addinivalue_line("markers", "in_turn(every, on): a part of it runs each day of the week; see in_turn.py")
-    config.addinivalue_line("markers", "memory: how much memory something takes; `make bench` asks for it")
+    config.addinivalue_line("markers", "memory: how much memory something takes; `make bench-rivals` asks for it")
     config.addinivalue_line("markers", "mysql: needs a MariaDB on this machine; `make test-mysql` asks for it")
     config.addinivalue_line("markers", "bigquery: needs its dialect; `make test-bigquery` asks for it")
     config.addinivalue_line("markers", "s3: needs moto's server and s3fs; `make test-s3` asks for it")

@@ -1,0 +1,106 @@
+"""What starting costs: imports, the first byte of one SMS, the calls of one look of a sensor."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from esms_connectors.delivery.polling import DeliveryPoller, target_of_ids
+from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator
+from esms_connectors.emulator.adapter import EmulatorAdapter
+
+from .pairs import Figure
+from .stand_in import client_of
+
+ROOT = Path(__file__).parents[2]
+AIRFLOW = ROOT / ".venvs/airflow/bin/python"
+
+
+def _cpu_ms_of(command: Sequence[str], **settings: object) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT, **settings)  # type: ignore[call-overload]
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ((after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)) * 1000
+
+
+def _imports(work: str, python: str, statement: str, beside: str, goal: float | None, runs: int) -> Figure:
+    spent: tuple[list[float], list[float]] = ([], [])
+    for number in range(runs + 1):
+        for one, times in zip((statement, beside), spent, strict=True):
+            cpu = _cpu_ms_of([python, "-c", one])
+            if number:
+                times.append(cpu)
+    # What others do can only lengthen it. The noise is that of the second least.
+    least, second = ([sorted(times)[place] for times in spent] for place in (0, 1))
+    return Figure(
+        work, least[0] - least[1], "ms", goal, noise=abs((second[0] - second[1]) - (least[0] - least[1])),
+        floor=f"over `{beside}`", note=f"CPU, the least of {runs}",
+    )  # fmt: skip
+
+
+def imports(runs: int = 9) -> Iterator[Figure]:
+    yield _imports("import of the client", sys.executable, "from esms_connectors import EsmsClient", "pass", None, runs)
+    yield _imports(
+        "import of the client beside its libraries", sys.executable, "from esms_connectors import EsmsClient",
+        "import requests, pendulum", None, runs,
+    )  # fmt: skip
+    if AIRFLOW.exists():
+        yield _imports(
+            "import in a DAG file", str(AIRFLOW),
+            "from airflow.sdk import DAG; from esms_connectors.airflow.operators import SendSmsOperator",
+            "from airflow.sdk import DAG; from airflow.sdk.bases.operator import BaseOperator", 150, runs,
+        )  # fmt: skip
+
+
+def first_byte(runs: int = 9) -> Iterator[Figure]:
+    """`esms send-sms` in a fresh process, until its request arrives; it gets no answer, and is ended."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        environment = {
+            **os.environ,
+            "ESMS_API_KEY": DEMO_API_KEY,
+            "ESMS_SECRET_KEY": DEMO_SECRET_KEY,
+            "ESMS_BASE_URL": f"http://127.0.0.1:{server.getsockname()[1]}",
+        }
+        command = [str(Path(sys.executable).with_name("esms")), "send-sms", "--to", "0901234567", "--hours", "allow"]
+        command += ["--text", "Xin chao quy khach", "--brandname", "Baotrixemay"]
+        spent, used = [], []
+        for _ in range(runs + 1):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            began = time.perf_counter()
+            with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as running:
+                server.settimeout(60)
+                connection, _ = server.accept()
+                connection.recv(1)
+                spent.append((time.perf_counter() - began) * 1000)
+                running.kill()
+                connection.close()
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            used.append((after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime) * 1000)
+    least, second = sorted(used[1:])[:2]
+    yield Figure(
+        "`esms send-sms` to its first byte", least, "ms", 300, noise=second - least, floor="a fresh process",
+        note=f"CPU, the least of {runs}; by the clock {min(spent[1:]):.0f} ms",
+    )  # fmt: skip
+
+
+def sensor_look() -> Iterator[Figure]:
+    """A look at one message, which is what a deferred sensor does between its naps."""
+
+    class Counting(EmulatorAdapter):
+        calls = 0
+
+        def send(self, *arguments: object, **settings: object) -> object:  # type: ignore[override]
+            Counting.calls += 1
+            return super().send(*arguments, **settings)  # type: ignore[arg-type]
+
+    with client_of(Counting(Emulator())) as client:
+        sent = client.send_customer_care_sms("0901234567", "Xin chao quy khach", "Baotrixemay")
+        Counting.calls = 0
+        DeliveryPoller(target_of_ids([sent.message_id or ""])).look(client)
+    yield Figure("one look of a deferred sensor", Counting.calls, "requests", 1)
