@@ -76,22 +76,33 @@ _OF_CAMPAIGNS = f"""
 
 _COST_OF_CAMPAIGNS = f"SELECT lower(campaign), sum(price_vnd) FROM {_OF_CAMPAIGNS} GROUP BY 1"
 
-# When a load first saw the state final: a line of the history, or the first sight of the row.
+# When a load first saw the state final: a line of the history, or the first sight of the row. Messages are counted by
+# seconds before they are ordered: the databases' own percentiles hold the seconds of every message in memory.
 _SPEED = f"""
-SELECT sms_type, grouping(sms_type), count(seconds), count(*) - count(seconds),
-    percentile_disc(0.5) WITHIN GROUP (ORDER BY seconds),
-    percentile_disc(0.9) WITHIN GROUP (ORDER BY seconds),
-    percentile_disc(0.99) WITHIN GROUP (ORDER BY seconds)
-FROM (
+WITH counted AS (
     SELECT sms_type, CASE WHEN sent_at >= window_start AND sent_at <= coalesce(seen.at, first_seen_at)
-        THEN CAST(floor(extract(epoch FROM coalesce(seen.at, first_seen_at) - sent_at)) AS integer) END AS seconds
+        THEN CAST(floor(extract(epoch FROM coalesce(seen.at, first_seen_at) - sent_at)) AS integer) END AS seconds,
+        count(*) AS messages
     FROM {_MESSAGES} LEFT JOIN (
         SELECT row_key, min(observed_at) AS at FROM {HISTORY}
         WHERE applied AND observed_at >= $start AND to_state IN ({_FINAL}) AND from_state NOT IN ({_FINAL})
         GROUP BY row_key
     ) AS seen ON seen.row_key = message.row_key
-    WHERE state IN ({_FINAL})
-) AS final GROUP BY GROUPING SETS ((sms_type), ())
+    WHERE state IN ({_FINAL}) GROUP BY 1, 2
+), ranked AS (
+    SELECT *, CASE WHEN seconds IS NULL THEN 0 ELSE messages END AS timed,
+        sum(CASE WHEN seconds IS NULL THEN 0 ELSE messages END) OVER (PARTITION BY whole, sms_type) AS of_all,
+        sum(CASE WHEN seconds IS NULL THEN 0 ELSE messages END)
+            OVER (PARTITION BY whole, sms_type ORDER BY seconds) AS so_far
+    FROM (
+        SELECT 0 AS whole, sms_type, seconds, messages FROM counted
+        UNION ALL SELECT 1, NULL, seconds, sum(messages) FROM counted GROUP BY seconds
+    ) AS both_ways
+)
+SELECT sms_type, whole, CAST(sum(timed) AS bigint), CAST(sum(messages - timed) AS bigint),
+    min(seconds) FILTER (WHERE so_far >= 0.5 * of_all), min(seconds) FILTER (WHERE so_far >= 0.9 * of_all),
+    min(seconds) FILTER (WHERE so_far >= 0.99 * of_all)
+FROM ranked GROUP BY whole, sms_type
 """
 
 _OPEN = f"""
