@@ -201,7 +201,7 @@ class DuckDbWarehouse(Warehouse):
                     config={
                         "temp_directory": str(self._spill_folder),
                         "memory_limit": self._memory_limit,
-                        # Each thread wants memory of its own, and none makes a merge quicker; questions are another matter.
+                        # Each thread wants memory of its own, and none makes a merge quicker. Questions have them all.
                         **({} if read_only else {"threads": "1"}),
                         # Rows are sets here, and keeping their order costs memory.
                         "preserve_insertion_order": "false",
