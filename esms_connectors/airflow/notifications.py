@@ -64,7 +64,9 @@ class EsmsNotifier(BaseNotifier):
         if once_per not in ("run", "task"):
             raise InvalidRequestError(f"once_per is run or task, not {once_per!r}.", field="once_per")
         if quiet_hours is not None and not (
-            len(quiet_hours) == 2 and all(isinstance(hour, int) and 0 <= hour <= 23 for hour in quiet_hours)
+            isinstance(quiet_hours, list | tuple)
+            and len(quiet_hours) == 2
+            and all(isinstance(hour, int) and 0 <= hour <= 23 for hour in quiet_hours)
         ):
             raise InvalidRequestError("quiet_hours takes two hours, such as (22, 7).", field="quiet_hours")
         self.phones = phones

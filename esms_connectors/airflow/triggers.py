@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
+from esms_connectors.airflow.arguments import number, read_types, seconds, text, whole_number
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
-from esms_connectors.gateway.errors import EsmsError
+from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 
 if TYPE_CHECKING:
     from pendulum import DateTime
@@ -154,6 +155,9 @@ class DeliveryReportsTrigger(BaseEventTrigger):
         lookback_hours: where the first cursor stands.
 
     The payload has `start`, `end` and counts by state; no phone, no text.
+
+    Raises:
+        InvalidRequestError: a value that cannot be; when the DAG is parsed.
     """
 
     def __init__(
@@ -168,12 +172,14 @@ class DeliveryReportsTrigger(BaseEventTrigger):
     ) -> None:
         super().__init__()
         self.esms_conn_id = esms_conn_id
-        self.sms_types = [int(kind) for kind in sms_types] or [2, 24, 25]
-        self.campaign = campaign
-        self.poll_seconds = poll_seconds
-        self.step_minutes = step_minutes
-        self.give_up_hours = give_up_hours
-        self.lookback_hours = lookback_hours
+        self.sms_types = read_types(sms_types) or [2, 24, 25]
+        self.campaign = text(campaign, "campaign")
+        self.poll_seconds = seconds(poll_seconds, "poll_seconds")
+        self.step_minutes = whole_number(step_minutes, "step_minutes")
+        self.give_up_hours = number(give_up_hours, "give_up_hours")
+        self.lookback_hours = number(lookback_hours, "lookback_hours")
+        if self.give_up_hours < 0 or self.lookback_hours < 0:
+            raise InvalidRequestError("give_up_hours and lookback_hours are 0 or more.", field="give_up_hours")
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return (

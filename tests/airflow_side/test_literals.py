@@ -11,10 +11,12 @@ from esms_connectors.airflow import literals
 from esms_connectors.airflow.gateway_call import EsmsOperator
 from esms_connectors.airflow.ladder import AlertLadderOperator
 from esms_connectors.airflow.literals import arguments_of, is_literal
+from esms_connectors.airflow.notifications import EsmsNotifier
 from esms_connectors.airflow.operators import CampaignOperator, SendSmsOperator, SmsBulkOperator, ZnsBulkOperator
 from esms_connectors.airflow.reports import MonthStatementOperator, SentMessagesReportOperator
 from esms_connectors.airflow.sensors import DeliveryStatusSensor
 from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator, TakeSnapshotOperator
+from esms_connectors.airflow.triggers import DeliveryReportsTrigger
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.recipients.old_fonts import OLD_FONTS
 from esms_connectors.reports.language import get_language
@@ -122,6 +124,24 @@ def test_one_of_those_that_stand_for_each_other_is_given(kind: Any, given: dict[
     """Neither none nor both."""
     with pytest.raises(InvalidRequestError, match=fragment):
         kind(task_id="one", **given)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        (DeliveryReportsTrigger, "sms_types", "ZNS"),
+        (DeliveryReportsTrigger, "step_minutes", 0),
+        (DeliveryReportsTrigger, "poll_seconds", "often"),
+        (DeliveryReportsTrigger, "lookback_hours", -1),
+        (EsmsNotifier, "quiet_hours", 22),
+        (EsmsNotifier, "quiet_hours", ("22", "7")),
+        (EsmsNotifier, "once_per", "day"),
+    ],
+)
+def test_a_trigger_and_a_notifier_are_checked_too(kind: Any, name: str, value: Any) -> None:
+    """A span of no minutes would be read for ever."""
+    with pytest.raises(InvalidRequestError, match=name if name != "lookback_hours" else "0 or more"):
+        kind(**{name: value})
 
 
 @pytest.mark.parametrize("kind", RIGHT)
