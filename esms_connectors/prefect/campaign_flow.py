@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from prefect import flow
 from prefect.cache_policies import NO_CACHE
@@ -25,6 +25,7 @@ from esms_connectors.prefect.dispatch import Dispatch
 from esms_connectors.prefect.export import daily_sent_messages_export as daily_sent_messages_export
 from esms_connectors.prefect.hours import wait_for_hours
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger, runs_here
+from esms_connectors.prefect.results import CampaignResult
 from esms_connectors.prefect.retry import errors_in_one_line
 from esms_connectors.prefect.sending import APPROVED_PLANS, guard_of, plan_zns_bulk
 from esms_connectors.recipients import ReadReport
@@ -50,7 +51,7 @@ def zns_campaign(
     chunks_per_shard: int | None = None,
     shards_at_a_time: int = 2 * DEFAULT_WORKERS,
     plan: dict[str, Any] | None = None,
-) -> Any:
+) -> CampaignResult:
     """
     Send a ZNS to each recipient, once: check every row, show the plan, ask if asked to, send, report.
 
@@ -109,7 +110,7 @@ def zns_campaign(
             plan_name=make_request_id("approval", *made["shards"])[:20],
         )
     ):
-        return Cancelled(message="The plan was not approved; nothing was sent.")
+        return cast("CampaignResult", Cancelled(message="The plan was not approved; nothing was sent."))
     recipients = checked["recipients"]
     with (
         borrow_account(campaign.credentials, campaign.rate_limit) as account,
@@ -151,7 +152,7 @@ def zns_campaign(
         logger.warning("%s", problem)
     wait_for_hours(getattr(dispatch.stopped_by, "until", None))
     finish_run(summary)
-    return {
+    result = {
         **summary.as_dict(),
         "account": made["account"],
         "unsettled": summary.counters.left,
@@ -159,6 +160,7 @@ def zns_campaign(
         "shards": len(made["shards"]),
         "shards_passed_over": dispatch.passed_over,
     }
+    return cast("CampaignResult", result)
 
 
 def _tell_of_plan(plan: Mapping[str, Any], run_key: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, cast
 
 import pendulum
 from prefect import task
@@ -31,6 +31,7 @@ from esms_connectors.prefect.blocks.credentials import EsmsCredentials
 from esms_connectors.prefect.blocks.ledger import EsmsLedger
 from esms_connectors.prefect.days import named_by_run, with_day
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
+from esms_connectors.prefect.results import DeliveryResult
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 
 _OPTIONS: dict[str, Any] = {
@@ -57,7 +58,7 @@ def wait_for_delivery(
     poll_seconds: float = 60,
     fail: bool = True,
     rate_limit: str | None = None,
-) -> dict[str, Any]:
+) -> DeliveryResult:
     """
     Wait until the messages of a run are final, or so many have arrived. Of a campaign with a fallback people are
     counted, each once, whichever step reaches them.
@@ -113,8 +114,8 @@ def wait_for_delivery(
         except (DeliveryTimeoutError, TooFewDeliveredError) as error:
             if fail:
                 raise
-            return {**error.counts.as_dict(), "reached": False}
-    return {**counts.as_dict(), "reached": True}
+            return cast("DeliveryResult", {**error.counts.as_dict(), "reached": False})
+    return cast("DeliveryResult", {**counts.as_dict(), "reached": True})
 
 
 await_for_delivery = task(**_OPTIONS)(async_twin(wait_for_delivery.fn))

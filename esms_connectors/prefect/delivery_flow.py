@@ -1,7 +1,7 @@
 """What became of the messages of a run, as a flow."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from prefect import flow
 from prefect.artifacts import create_table_artifact
@@ -14,6 +14,7 @@ from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.days import named_by_day, with_day
 from esms_connectors.prefect.delivery import wait_for_delivery
 from esms_connectors.prefect.pool import borrow_ledger
+from esms_connectors.prefect.results import DeliveryResult
 from esms_connectors.prefect.retry import errors_in_one_line
 
 
@@ -31,7 +32,7 @@ def delivery_report(
     delivered_share: float | None = None,
     timeout_seconds: float = 3600,
     poll_seconds: float = 60,
-) -> dict[str, Any]:
+) -> DeliveryResult:
     """
     Wait until the messages of a run are final, and show what became of them.
 
@@ -50,7 +51,7 @@ def delivery_report(
         DeliveryShareError: Fewer arrived than `delivered_share`.
     """
     run_key = with_day(run_key)
-    told: dict[str, Any] = wait_for_delivery(
+    told: Any = wait_for_delivery(
         run_key,
         credentials=credentials,
         ledger=ledger,
@@ -83,7 +84,7 @@ def delivery_report(
             f"Run {run_key}: {told['delivered']} of {told['expected']} messages arrived, fewer than "
             f"{delivered_share:g} of them; {told['expected'] - told['final']} are not final yet."
         )
-    return told
+    return cast("DeliveryResult", told)
 
 
 def _step_line(step: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pendulum
 from pendulum import DateTime
@@ -23,6 +23,7 @@ from esms_connectors.prefect.campaigns import plain
 from esms_connectors.prefect.days import first_day, named_by_day
 from esms_connectors.prefect.loading import load_sent_messages, sent_messages_asset
 from esms_connectors.prefect.pool import borrow_account
+from esms_connectors.prefect.results import ExportResult
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.prefect.runs import scheduled_time
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow, windows_between
@@ -44,7 +45,7 @@ def daily_sent_messages_export(
     follow_up_days: int = 14,
     threads: int = 8,
     rate_limit: str | None = None,
-) -> dict[str, Any]:
+) -> ExportResult:
     """
     Load the status rows of all days that ended and were not loaded yet, and read again what was not final before.
 
@@ -89,7 +90,7 @@ def daily_sent_messages_export(
                 return_state=True,
             )
             if state.is_completed():
-                loaded = state.result()
+                loaded: Any = state.result()
                 counts.update({name: loaded[name] for name in _LOADED} | loaded["states"])
             else:
                 failures.append(f"{window}: {_one_line(state)}")
@@ -104,7 +105,7 @@ def daily_sent_messages_export(
         raise ExportIncompleteError(
             f"{len(failures)} of {len(windows)} windows could not be loaded; the others are. First: {failures[0]}"
         )
-    return {
+    result = {
         "windows": len(own),
         "first_day": first.to_date_string(),
         "days": (last - first).days,
@@ -112,6 +113,7 @@ def daily_sent_messages_export(
         **total,
         "follow_up": {"windows": len(others), **{name: again[name] for name in _LOADED}, **again},
     }
+    return cast("ExportResult", result)
 
 
 def _counted(counts: Counter[str], prefix: str = "") -> list[dict[str, str | int]]:

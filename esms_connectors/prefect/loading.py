@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pendulum
@@ -25,6 +25,7 @@ from esms_connectors.prefect.blocks.warehouse import EsmsWarehouse
 from esms_connectors.prefect.campaigns import plain
 from esms_connectors.prefect.days import point_in_time
 from esms_connectors.prefect.pool import borrow_account, name_of
+from esms_connectors.prefect.results import LoadResult
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES
 
@@ -95,7 +96,7 @@ def load_sent_messages(
     warehouse: str | EsmsWarehouse = "default",
     threads: int = 8,
     rate_limit: str | None = None,
-) -> dict[str, Any]:
+) -> LoadResult:
     """
     Load every row of a span that was created from `start` to `end`; loading again changes only what changed.
 
@@ -171,7 +172,7 @@ def load_sent_messages(
         },
         payload=about,
     )
-    return told
+    return cast("LoadResult", told)
 
 
 # Never a cached one: what is told now is what is written down.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from prefect import task
@@ -34,6 +34,7 @@ from esms_connectors.prefect.campaigns import (
 )
 from esms_connectors.prefect.days import named_by_run, point_in_time
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
+from esms_connectors.prefect.results import PlanResult, ShardCounts, SmsResult
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.prefect.runs import root_run
 from esms_connectors.recipients import Columns, Recipients
@@ -124,7 +125,7 @@ def send_sms(
     send_at: datetime | str | None = None,
     callback_url: str | None = None,
     rate_limit: str | None = None,
-) -> dict[str, Any]:
+) -> SmsResult:
     """
     Send one customer-care SMS, once: however often the task or its flow is retried.
 
@@ -190,12 +191,13 @@ def send_sms(
         )
     if sandbox:
         get_run_logger().info("%s", told)
-    return {
+    result = {
         **told.as_dict(),
         "state": "checked" if sandbox else "accepted",
         "message_id": next(iter(told.message_ids), None),
         "duplicate": bool(told.duplicates),
     }
+    return cast("SmsResult", result)
 
 
 asend_sms = task(name="send-sms", **_OPTIONS)(async_twin(send_sms.fn))
@@ -223,7 +225,7 @@ def plan_zns_bulk(
     chunks_per_shard: int | None = None,
     approved: dict[str, Any] | None = None,
     for_sending: bool = False,
-) -> dict[str, Any]:
+) -> PlanResult:
     """
     Check every row, freeze the shards, and say what sending would do and cost. Sends nothing.
 
@@ -283,7 +285,7 @@ aplan_zns_bulk = task(**_PLAN_OPTIONS)(async_twin(plan_zns_bulk.fn))
 
 @task(name="send-zns-bulk", **_SHARD_OPTIONS)
 @errors_in_one_line
-def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> dict[str, Any]:
+def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> ShardCounts:
     """
     Send one shard of a campaign: each row at most once, whoever else is at it.
 

@@ -26,6 +26,7 @@ from esms_connectors.emulator.faults import http_status
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, ZnsCampaign, plan_zns_bulk, send_zns_bulk, zns_campaign
 from esms_connectors.prefect.campaigns import usual_chunks_per_shard
+from esms_connectors.prefect.results import PlanResult, ShardCounts
 from esms_connectors.prefect.sending import read_shards
 from esms_connectors.sending import bulk
 from esms_connectors.sending.bulk import BulkIncompleteError
@@ -178,10 +179,13 @@ def test_a_flow_of_ones_own(gateway: Emulator, make_campaign: Callable[..., ZnsC
     @flow
     def mine() -> list[dict[str, Any]]:
         plan = plan_zns_bulk(campaign)
+        assert plan.keys() == PlanResult.__annotations__.keys()
         with read_shards(campaign, plan) as shards:
             return [future.result() for future in [send_zns_bulk.submit(shard, campaign) for shard in shards]]
 
-    assert [one["accepted"] for one in mine()] == [500, 200]
+    counts = mine()
+    assert [one["accepted"] for one in counts] == [500, 200]
+    assert counts[0].keys() == ShardCounts.__annotations__.keys()
     everybody_once(gateway, 700)
 
 

@@ -19,6 +19,7 @@ from prefect.client.orchestration import get_client
 from esms_connectors import InvalidRequestError
 from esms_connectors.emulator import DEMO_TEMPLATE_ID, Emulator
 from esms_connectors.prefect import ZnsCampaign, zns_campaign
+from esms_connectors.prefect.results import CampaignResult, SendResult
 
 ROWS = [
     {
@@ -44,7 +45,9 @@ def test_rows_in_memory_are_sent_and_stay_there(
 ) -> None:
     """Read twice, also what can be read once; the server and whoever pickles the campaign get no phone."""
     campaign = make_campaign(0, source=IN_MEMORY[kind]())
-    assert flow(lambda: zns_campaign(campaign), name="around")()["accepted"] == len(ROWS)
+    told = flow(lambda: zns_campaign(campaign), name="around")()
+    assert told["accepted"] == len(ROWS)
+    assert told.keys() >= CampaignResult.__annotations__.keys() | SendResult.__annotations__.keys()
     everybody_once(gateway, len(ROWS))
     with get_client(sync_client=True) as api:
         stored = [run.parameters for run in api.read_flow_runs() if run.name == f"zns-campaign {campaign.run_key}"]

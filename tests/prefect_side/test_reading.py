@@ -39,6 +39,7 @@ from esms_connectors.prefect import (
     zns_campaign,
 )
 from esms_connectors.prefect.export import ExportIncompleteError
+from esms_connectors.prefect.results import DeliveryResult, ExportResult, LoadResult
 
 QUICK = Progress(failed_share=0.0, rejected_share=0.0, queue_seconds=(0.1, 0.3), report_seconds=(0.1, 0.4))
 
@@ -80,6 +81,7 @@ def test_a_run_is_waited_for(
     )
     assert (counts["expected"], counts["delivered"], counts["reached"]) == (700, 700, True)
     json.dumps(counts)
+    assert counts.keys() >= DeliveryResult.__annotations__.keys()
 
 
 @pytest.mark.in_turn
@@ -237,6 +239,7 @@ def test_the_daily_export(gateway: Emulator, credentials: EsmsCredentials, wareh
     blocks = {"credentials": name_of(credentials), "warehouse": name_of(warehouse)}
     told = run_scheduled_for(NOON, daily_sent_messages_export, sms_types=[2, 25], **blocks)
     assert (told["windows"], told["rows"], told["inserted"]) == (2, 1200, 1200)
+    assert told.keys() >= ExportResult.__annotations__.keys()
     assert in_table(warehouse, "SELECT sms_type, count(*) FROM esms_sent_messages GROUP BY ALL ORDER BY ALL") == [
         (2, 600),
         (25, 600),
@@ -336,7 +339,9 @@ def test_a_run_that_loads_twice_reads_twice(
 
     def rows_in(block: EsmsWarehouse) -> int:
         names = {"credentials": name_of(credentials), "warehouse": name_of(block)}
-        return int(load_sent_messages(yesterday_at(0), yesterday_at(24), [2], **names)["rows"])
+        told = load_sent_messages(yesterday_at(0), yesterday_at(24), [2], **names)
+        assert told.keys() >= LoadResult.__annotations__.keys()
+        return int(told["rows"])
 
     @flow(retries=1)
     def loads() -> list[int]:

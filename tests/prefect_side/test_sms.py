@@ -19,6 +19,7 @@ from esms_connectors.emulator import Emulator
 from esms_connectors.emulator.faults import code, drop_after, http_status
 from esms_connectors.ledger import Ledger
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, asend_sms, send_sms
+from esms_connectors.prefect.results import SmsResult
 from esms_connectors.prefect.retry import is_retryable
 from esms_connectors.sending.bulk import BulkIncompleteError
 
@@ -41,6 +42,7 @@ def test_one_sms(gateway: Emulator, books: Ledger, blocks: dict[str, Any]) -> No
     assert (told["state"], told["message_id"], told["duplicate"]) == ("accepted", message.message_id, False)
     assert books.summary(told["run_key"]).accepted == 1
     assert phone_of(1) not in json.dumps(told)
+    assert told.keys() >= SmsResult.__annotations__.keys()
 
 
 def test_retries_of_the_flow_send_nothing_twice(gateway: Emulator, blocks: dict[str, Any]) -> None:
