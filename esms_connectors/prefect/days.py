@@ -10,7 +10,7 @@ import pendulum
 from pendulum import DateTime
 from prefect.context import FlowRunContext
 
-from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.times import read_time
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.ledger.keys import check_run_key
@@ -62,9 +62,12 @@ def named_by_day(name: str, parameter: str | None = None) -> Callable[[], str]:
     def run_name() -> str:
         context = FlowRunContext.get()
         given = None if context is None or parameter is None else (context.parameters or {}).get(parameter)
-        if given is None:
-            return f"{name} {scheduled_day().isoformat()}"
-        return f"{name} {_day_of(given) if parameter == 'day' else _key_of(given)}"
+        try:
+            if given is None:
+                return f"{name} {scheduled_day().isoformat()}"
+            return f"{name} {_day_of(given) if parameter == 'day' else _key_of(given)}"
+        except EsmsError:
+            return name  # nothing, an alarm least of all, fails for the sake of its name
 
     return run_name
 

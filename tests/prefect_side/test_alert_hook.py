@@ -6,7 +6,6 @@ import asyncio
 import pickle
 import uuid
 from collections.abc import Callable
-from typing import Any
 
 import cloudpickle
 import pendulum
@@ -14,8 +13,6 @@ import pytest
 from conftest import name_of
 from prefect import flow, task
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import FlowRun
-from prefect.runner._hook_runner import HookRunner
 from prefect.states import Crashed
 
 from esms_connectors.emulator import DEMO_BRANDNAME, Emulator
@@ -73,13 +70,14 @@ def test_a_hook_is_called_where_a_flow_is_served(gateway: Emulator, saved: Calla
     def books() -> None: ...
 
     served = pickle.loads(cloudpickle.dumps(books))
-
-    async def resolve(_run: FlowRun) -> Any:
-        return served
-
     with get_client(sync_client=True) as api:
         run = api.create_flow_run(books)
-    asyncio.run(HookRunner(resolve_flow=resolve).run_crashed_hooks(run, Crashed()))
+
+    async def as_a_runner_does() -> None:
+        for hook in served.on_crashed_hooks:
+            await asyncio.to_thread(hook, flow=served, flow_run=run, state=Crashed())
+
+    asyncio.run(as_a_runner_does())
     assert [message.content for message in gateway.messages()] == ["Prefect: books crashed, attempt 1: {message}"]
 
 

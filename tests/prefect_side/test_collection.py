@@ -19,7 +19,14 @@ from prefect.settings.models.tasks import TasksSettings
 import esms_connectors.prefect
 from esms_connectors import __version__
 from esms_connectors.emulator.progress import RealClock
-from esms_connectors.prefect import daily_sent_messages_export, load_sent_messages, send_zns_bulk, zns_campaign
+from esms_connectors.prefect import (
+    daily_sent_messages_export,
+    load_sent_messages,
+    notify_by_sms,
+    send_zns_bulk,
+    zns_campaign,
+)
+from esms_connectors.prefect.runs import RunNotReadError
 
 ROOT = Path(__file__).parents[2]
 FLOWS = {name: one for name, one in vars(esms_connectors.prefect).items() if isinstance(one, Flow)}
@@ -109,3 +116,15 @@ def test_flows_are_named_by_the_day_of_their_schedule(
     context = SimpleNamespace(parameters={"day": day}, flow_run=None)
     monkeypatch.setattr(FlowRunContext, "get", lambda: context)
     assert named() == f"daily-sent-messages-export {shown}"
+
+
+def test_an_alarm_goes_out_without_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server that knows the day of a subflow may be what is broken."""
+
+    def nobody_answers() -> None:
+        raise RunNotReadError("no server")
+
+    monkeypatch.setattr("esms_connectors.prefect.days.scheduled_day", nobody_answers)
+    named = notify_by_sms.flow_run_name
+    assert callable(named)
+    assert named() == "notify-by-sms"
