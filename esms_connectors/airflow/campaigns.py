@@ -10,7 +10,6 @@ from esms_connectors.airflow.arguments import point_in_time, price, read_plan, s
 from esms_connectors.airflow.channel_options import columns_of, with_defaults
 from esms_connectors.airflow.framework import AirflowSkipException, conf
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
-from esms_connectors.airflow.links import EsmsReportLink
 from esms_connectors.airflow.literals import CHANNELS
 from esms_connectors.airflow.sending import SendingOperator
 from esms_connectors.gateway.errors import InvalidRequestError
@@ -130,7 +129,6 @@ class CampaignOperator(SendingOperator):
         "plan": "json",
         "sends_with": "json",
     }
-    operator_extra_links = (EsmsReportLink(),)
     of_channel: ClassVar[str | None] = None
     _transfer: DataTransfer | None = None
     _unreachable = ""

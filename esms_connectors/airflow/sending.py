@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
+from esms_connectors.airflow.links import EsmsReportLink
 from esms_connectors.gateway.errors import unexpected
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class SendingOperator(EsmsTask):
     """
 
     ui_color = "#dff3e4"
+    operator_extra_links = (EsmsReportLink(),)
 
     def __init__(
         self,
