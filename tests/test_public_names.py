@@ -38,8 +38,9 @@ def test_without_the_framework_its_extra_is_named(
 ) -> None:
     """In one line, also where a folder of its name lies beside the script."""
     (tmp_path / framework).mkdir()
-    for folder in (str(tmp_path), "/"):
-        monkeypatch.syspath_prepend(folder)
+    for look in range(2):
+        if look:
+            monkeypatch.syspath_prepend(str(tmp_path))
         with pytest.raises(ModuleNotFoundError) as missing:
             importlib.import_module(f"esms_connectors.{framework}.flows")
         assert str(missing.value).endswith(f": pip install 'esms-connectors[{framework}]'")
