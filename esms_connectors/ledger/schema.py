@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from dataclasses import dataclass
+from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -18,6 +19,7 @@ from sqlalchemy.sql.elements import TextClause
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.gateway.redaction import database_words
 from esms_connectors.ledger import guard_tables
+from esms_connectors.ledger.creating import create_missing
 from esms_connectors.ledger.journeys import add_journey_tables
 from esms_connectors.ledger.upgrades import upgrade
 
@@ -299,12 +301,16 @@ RETURNING esms_sends.request_id, esms_sends.state
 """
 
 
-def statements_for(engine: Engine) -> Statements:
+@cache
+def statements_for(dialect: str) -> Statements:
     """
+    Args:
+        dialect: its name at SQLAlchemy.
+
     Raises:
         ConfigurationError: neither SQLite nor PostgreSQL.
     """
-    match engine.dialect.name:
+    match dialect:
         case "sqlite":
             rows = _ROWS_SQLITE
         case "postgresql":
@@ -439,8 +445,7 @@ def create_or_check(engine: Engine) -> None:
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(4097311281)"))
             else:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
-            metadata.create_all(connection)
-            guard_tables.metadata.create_all(connection)
+            create_missing(connection, (*metadata.sorted_tables, *guard_tables.metadata.sorted_tables))
             connection.execute(
                 sa.text("INSERT INTO esms_ledger_version (one, version) VALUES (1, :version) ON CONFLICT DO NOTHING"),
                 {"version": SCHEMA_VERSION},

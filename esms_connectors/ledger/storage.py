@@ -54,7 +54,7 @@ class LedgerStorage:
         self._keys = LedgerKeys(phone_secret)
         self.lease_seconds = lease_seconds
         self._now = now or machine_clock.now
-        self._sql = ledger_schema.statements_for(self._engine)
+        self._sql = ledger_schema.statements_for(self._engine.dialect.name)
         ledger_schema.create_or_check(self._engine)
         tell_of_forks(self)
 

@@ -135,6 +135,17 @@ def test_postgresql_takes_the_driver_that_is_there(monkeypatch: pytest.MonkeyPat
     assert ledger_engines.parse_url("postgresql://db/ledger").drivername == "postgresql+psycopg2"
 
 
+def test_a_ledger_behind_another_schema_of_the_search_path_is_found(postgres: PostgresServer) -> None:
+    """As PostgreSQL finds its tables. A second one, without the rows of the first, would send everything again."""
+    mine, other = postgres.new_schema(), postgres.new_schema()
+    row = LedgerRow("k", "0901888484", "x", 1)
+    with Ledger.open(f"{postgres.uri}&options=-csearch_path%3D{mine}") as ledger:
+        assert ledger.claim("run", [row], worker="w", chunk="1").claims
+    with Ledger.open(f"{postgres.uri}&options=-csearch_path%3D{other},{mine}") as ledger:
+        assert not ledger.claim("run", [row], worker="v", chunk="2").claims
+    assert postgres.execute(f"SELECT count(*) FROM pg_tables WHERE schemaname = '{other}'") == [(0,)]
+
+
 def test_a_lost_host_is_noticed(postgres: PostgresServer) -> None:
     """Keepalives and limits of time reach libpq, and what the URL says goes before them."""
     url = direct_url(postgres, new_database(postgres))
