@@ -103,6 +103,7 @@ def test_it_loads_into_postgresql_by_connection(
     assert database.rows("SELECT count(*) FROM esms_sent_messages") == [(700,)]
 
 
+@pytest.mark.in_turn
 def test_it_loads_into_duckdb_by_connection(
     export: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
