@@ -67,8 +67,9 @@ def poller_of_results(results: Sequence[Mapping[str, Any]], opened: OpenLedger) 
     run_keys: list[str] = []
     for result in results:
         listed = result.get("message_ids") or []
-        # Of a few messages whose ids are all there nothing has to be looked up in a ledger.
-        complete = listed and not result.get("duplicates")
+        # Of a few messages whose ids are all there nothing has to be looked up in a ledger. The gateway may accept one
+        # without an id.
+        complete = listed and len(listed) >= result.get("accepted", 0)
         if complete and len(listed) + sum(len(one["message_ids"]) for one in few) <= FEW_IDS:
             few.append(result)
         else:

@@ -355,6 +355,16 @@ def test_results_of_mapped_senders_are_one_wait(
     assert (found["expected"], found["delivered"]) == (51, 51)
 
 
+def test_a_message_that_was_accepted_without_an_id_is_waited_for_too(
+    connect: Callable[..., None], ledger_url: str, gateway: Emulator, runs: Runs
+) -> None:
+    connect({"ledger_url": ledger_url, "brandname": DEMO_BRANDNAME})
+    told = runs(SendSmsOperator(task_id="tell", phones=["0901000008", "0901000009"], text="xin chao"))
+    gateway.advance(60)
+    found = runs(sensor(sent={**told, "message_ids": told["message_ids"][:1]}))
+    assert (found["expected"], found["delivered"]) == (2, 2)
+
+
 @pytest.mark.parametrize("run_key", [None, "visits-{{ ds }}"])
 @pytest.mark.parametrize("mapped", [False, True])
 def test_of_a_task_that_was_marked_as_success_the_ledger_says_what_to_wait_for(
