@@ -14,6 +14,7 @@ import fsspec
 import pytest
 import requests
 from conftest import everybody_once
+from deployed_runs import wait_for
 from fsspec.implementations.memory import MemoryFileSystem
 from prefect import flow
 from prefect.client.orchestration import get_client
@@ -121,12 +122,18 @@ def _by_schedule(deployment_id: uuid.UUID) -> FlowRun:
 def _by_automation(deployment_id: uuid.UUID) -> FlowRun:
     """As the server's own action asks for a run."""
     name = base64.b64encode(b"campaign of the evening").decode()
-    answer = requests.post(
-        f"{get_current_settings().api.url}/deployments/{deployment_id}/create_flow_run",
-        json={},
-        headers={"Prefect-Automation-ID": str(uuid.uuid4()), "Prefect-Automation-Name": name},
-        timeout=60,
-    )
+
+    def ask() -> requests.Response | None:
+        answer = requests.post(
+            f"{get_current_settings().api.url}/deployments/{deployment_id}/create_flow_run",
+            json={},
+            headers={"Prefect-Automation-ID": str(uuid.uuid4()), "Prefect-Automation-Name": name},
+            timeout=60,
+        )
+        # Its database is busy; Prefect's own client asks again, too.
+        return None if answer.status_code == 503 else answer
+
+    answer = wait_for(ask)
     answer.raise_for_status()
     return FlowRun.model_validate(answer.json())
 
