@@ -64,7 +64,8 @@ def table(told: Mapping[str, Any]) -> str:
     about = told["about"]
     machine = (
         f"{about['cores']} cores, load {about['load_average']:.1f} when it began, Python {about['python']}, DuckDB "
-        f"{about['duckdb']}, pyarrow {about['pyarrow']}; {about['seconds'] / 60:.0f} minutes."
+        f"{about['duckdb']}, pyarrow {about['pyarrow']}; {about['seconds'] / 60:.0f} minutes"
+        + (f"; {about['note']}." if about.get("note") else ".")
     )
     lines = [
         machine,
@@ -92,8 +93,10 @@ def write_page() -> None:
     PAGE.write_text(page_with(PAGE.read_text(), json.loads(FIGURES.read_text())))
 
 
-def measure(names: list[str], quick: bool) -> dict[str, Any]:
+def measure(names: list[str], quick: bool, path: Path) -> dict[str, Any]:
+    """What was measured; written to `path` after each cell, so that a run that is broken off is not lost."""
     began, figures = time.perf_counter(), []
+    path.parent.mkdir(parents=True, exist_ok=True)
     about: dict[str, Any] = {
         "cores": os.cpu_count(),
         "load_average": round(os.getloadavg()[0], 1),
@@ -114,8 +117,9 @@ def measure(names: list[str], quick: bool) -> dict[str, Any]:
                 flush=True,
             )
             if figure.note:
-                print(f"{'':>7}  {figure.note}")
-    about["seconds"] = round(time.perf_counter() - began)
+                print(f"{'':>7}  {figure.note}", flush=True)
+        about["seconds"] = round(time.perf_counter() - began)
+        path.write_text(json.dumps({"about": about, "figures": figures}, indent=1, ensure_ascii=False) + "\n")
     return {"about": about, "figures": figures}
 
 
@@ -129,9 +133,7 @@ def main() -> int:
     if options.page:
         write_page()
         return 0
-    told = measure([one for one in options.only.split(",") if one], options.quick)
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    told = measure([one for one in options.only.split(",") if one], options.quick, options.json)
     missed = [one["work"] for one in told["figures"] if one["missed"]]
     print(f"\n{told['about']['seconds']} s; written to {options.json}")
     if missed:

@@ -87,8 +87,9 @@ def run_child(target: str, rows: int, address: str) -> float:
 
 
 def peak_memory(rows: Sequence[int] = (1_000_000, 3_000_000), targets: Sequence[str] = TARGETS) -> Iterator[Figure]:
-    for target in targets:
-        for count in rows:
+    for count in rows:
+        # A larger window into PostgreSQL costs its server minutes and nothing here.
+        for target in targets if count == rows[0] else targets[:2]:
             yield _peak(target, count)
     with tempfile.TemporaryDirectory(prefix="bench-memory-") as folder:
         # The list is written by another process, whose memory is not the campaign's.
@@ -120,7 +121,7 @@ def _peak(target: str, rows: int) -> Figure:
             if server is not None:
                 server.close()
     return Figure(
-        f"peak memory, {rows:,} rows into {target}", peak, "MB", 150, noise=5,
+        f"peak memory, {rows:,} rows into {target}", peak, "MB", 150, noise=10,
         floor="over the interpreter with its libraries",
     )  # fmt: skip
 

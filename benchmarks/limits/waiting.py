@@ -49,7 +49,7 @@ def _pulls(threads: int, calls: int, latency_seconds: float) -> None:
         assert sum(batch.num_rows for reading in reader for batch in reading) == calls * PAGE_ROWS
 
 
-def with_latency(calls_a_thread: int = 20) -> Iterator[Figure]:
+def with_latency(calls_a_thread: int = 12) -> Iterator[Figure]:
     kinds: tuple[tuple[str, Callable[[int, int, float], None]], ...] = (("sends", _sends), ("pulls", _pulls))
     for name, work in kinds:
         for threads in THREADS:
