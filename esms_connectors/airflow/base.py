@@ -100,7 +100,7 @@ class EsmsTask(BaseOperator):
         Raises:
             InvalidRequestError: one of them stands in the DAG's default_args, which Airflow stores as they are.
         """
-        _refuse_in_defaults(self.dag if self.has_dag() else None, values)
+        refuse_in_defaults(self.dag if self.has_dag() else None, values)
         for name, value in values.items():
             setattr(self, f"_{name}", reveal(value))
             XComArg.apply_upstream_relationship(self, reveal(value))
@@ -134,7 +134,7 @@ class EsmsTask(BaseOperator):
         made = super().partial(**kwargs)
         made._expand_called = True  # what replaces it tells of itself when it is never mapped
         defaults = [getattr(made.kwargs.get(one), "default_args", None) or {} for one in ("dag", "task_group")]
-        _refuse_in_defaults(made.kwargs.get("dag"), cls.hidden_arguments)
+        refuse_in_defaults(made.kwargs.get("dag"), cls.hidden_arguments)
         cls.check_arguments({**defaults[0], **defaults[1], **made.kwargs})
         hiding = _HidingPartial(operator_class=made.operator_class, kwargs=made.kwargs, params=made.params)
         hiding.kwargs.update(_hidden(hiding, hiding.kwargs))
@@ -281,7 +281,7 @@ class _HidingPartial(OperatorPartial):
         return task
 
 
-def _refuse_in_defaults(dag: DAG | None, names: Iterable[str]) -> None:
+def refuse_in_defaults(dag: DAG | None, names: Iterable[str]) -> None:
     """What is a template as a whole, or an address without a password, may stand there."""
     from esms_connectors.airflow.connections import holds_password
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
-from airflow.sdk.bases.decorator import DecoratedOperator, TaskDecorator, task_decorator_factory
+from airflow.sdk import XComArg
+from airflow.sdk.bases.decorator import DecoratedOperator, TaskDecorator, _TaskDecorator
 
-from esms_connectors.airflow.base import hide
+from esms_connectors.airflow.base import hide, refuse_in_defaults, reveal
 from esms_connectors.airflow.campaigns import CampaignOperator
 from esms_connectors.airflow.retry import airflow_errors
 from esms_connectors.gateway.errors import InvalidRequestError
@@ -69,6 +70,33 @@ def _wanted(function: Callable[..., Any], positional: int, values: Mapping[str, 
     return {name: values[name] for name in parameters if name in values and name not in taken}
 
 
+class _EsmsTaskDecorator(_TaskDecorator[Any, Any, EsmsDecoratedOperator]):
+    """Airflow stores the arguments of a mapped task with the DAG, so those that are not to be shown hide here."""
+
+    def override(self, **kwargs: Any) -> Self:
+        """As in every decorated task; what is given is checked and hidden as in the decorator."""
+        other: Self = super().override(**_checked({**self.kwargs, **kwargs}))
+        return other
+
+    def _expand(self, *args: Any, **kwargs: Any) -> XComArg:
+        made: XComArg = super()._expand(*args, **kwargs)
+        task: Any = made.operator  # type: ignore[attr-defined]
+        refuse_in_defaults(task.dag, self.operator_class.hidden_arguments)
+        # Airflow looks at template fields only.
+        for name in self.operator_class.hidden_arguments:
+            XComArg.apply_upstream_relationship(task, reveal(self.kwargs.get(name)))
+        return made
+
+
+def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
+    for name in ("source", "sql"):
+        if given.get(name) is not None:
+            raise InvalidRequestError(f"{name}: the function returns whom to send to.", field=name)
+    EsmsDecoratedOperator.check_arguments({name: reveal(value) for name, value in given.items()})
+    hidden = EsmsDecoratedOperator.hidden_arguments
+    return {name: hide(value) if name in hidden else value for name, value in given.items()}
+
+
 def esms_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
     """
     `@task.esms(channel="sms", text="Xin chào {customer_name}", brandname="…")` over a function that returns rows.
@@ -79,16 +107,14 @@ def esms_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) 
     Raises:
         InvalidRequestError: a value that cannot be, or rows given beside the function.
     """
-    for name in ("source", "sql"):
-        if kwargs.get(name) is not None:
-            raise InvalidRequestError(f"{name}: the function returns whom to send to.", field=name)
-    EsmsDecoratedOperator.check_arguments(kwargs)
-    hidden = EsmsDecoratedOperator.hidden_arguments
-    # Airflow stores the arguments of mapped tasks with the DAG.
-    shown = {name: hide(value) if name in hidden else value for name, value in kwargs.items()}
-    return task_decorator_factory(
-        python_callable=python_callable,
-        multiple_outputs=shown.pop("multiple_outputs", False),
-        decorated_operator_class=EsmsDecoratedOperator,
-        **shown,
-    )
+    given = _checked(kwargs)
+    multiple_outputs = given.pop("multiple_outputs", False)
+
+    def decorate(function: Callable[..., Any]) -> _EsmsTaskDecorator:
+        if not callable(function):
+            raise TypeError("No positional arguments allowed while using @task, use named arguments instead")
+        return _EsmsTaskDecorator(
+            function=function, multiple_outputs=multiple_outputs, operator_class=EsmsDecoratedOperator, kwargs=given
+        )
+
+    return cast("TaskDecorator", decorate if python_callable is None else decorate(python_callable))

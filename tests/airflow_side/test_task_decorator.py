@@ -89,3 +89,28 @@ def test_a_mistake_is_one_line(gateway: Emulator, runs: Runs) -> None:
     with pytest.raises(ValueError, match="no such table"):
         runs(dag.get_task("broken"))
     assert list(gateway.messages()) == []
+
+
+def test_what_override_gives_is_hidden_and_checked_too(gateway: Emulator, ledger_url: str) -> None:
+    """Of mapped tasks the stored DAG has every argument; one from another task puts that task upstream."""
+    secret = ledger_url.replace("://", "://etl:sesame@", 1)
+    with DAG("campaigns", schedule=None) as dag:
+
+        @task
+        def words() -> str:
+            return TEXT
+
+        @task.esms(**SMS)
+        def send(first: int) -> list[dict[str, str]]:
+            return people(first, 1)
+
+        send.override(task_id="shards", text="Chao {name}, moi", ledger_url=secret).expand(first=[0])
+        send.override(task_id="told", text=words()).expand(first=[0])
+        for wrong in ({"at_least": 5}, {"source": "a.csv"}):
+            with pytest.raises(InvalidRequestError, match=next(iter(wrong))):
+                send.override(**wrong)
+    stored = json.dumps(DagSerialization.to_dict(dag))
+    assert [one for one in ("Chao", "sesame") if one in stored] == []
+    assert dag.task_dict["told"].upstream_task_ids == {"words"}
+    with DAG("defaults", schedule=None, default_args={"text": TEXT}), pytest.raises(InvalidRequestError, match="text"):
+        send.expand(first=[0])
