@@ -8,6 +8,7 @@ XCom through `expand` or `expand_kwargs` - is never rendered at all, or a custom
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import sys
@@ -17,8 +18,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator, XComArg
+from airflow.sdk.bases.operator import BaseOperatorMeta
 from airflow.sdk.definitions.mappedoperator import MappedOperator, OperatorPartial
 
+from esms_connectors.airflow.framework import AirflowFailException
 from esms_connectors.airflow.literals import arguments_of, check_literals
 from esms_connectors.airflow.retry import ESMS_RETRY_POLICY, airflow_errors
 from esms_connectors.gateway.errors import InvalidRequestError
@@ -74,7 +77,27 @@ def reveal(value: Any) -> Any:
     return value.value if isinstance(value, Hidden) else value
 
 
-class EsmsTask(BaseOperator):
+class _EsmsTaskMeta(BaseOperatorMeta):
+    """Of a mapped task the worker makes an operator out of data: a mistake there is no other than one in `execute`."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not kwargs.get("_airflow_from_mapped"):
+            return super().__call__(*args, **kwargs)
+        try:
+            return super().__call__(*args, **kwargs)
+        except InvalidRequestError as error:
+            problem = str(error)
+        except TypeError:
+            # Airflow's words have the values.
+            known = {name for one in self.__mro__ for name in inspect.signature(one.__init__).parameters}  # type: ignore[misc]
+            strange = sorted(set(kwargs) - known - {"_airflow_from_mapped"})
+            if not strange:
+                raise
+            problem = f"{self.__name__} has no argument {' or '.join(strange)}."
+        raise AirflowFailException(problem)
+
+
+class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
     """
     Attributes:
         hidden_arguments: arguments that are no template fields, although they are templated; each stands in an

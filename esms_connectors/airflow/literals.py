@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from typing import Any
 
@@ -139,6 +139,8 @@ def _place(name: str) -> Check:
 
 def _phones(value: Any) -> None:
     # Which of many are none is told when the task runs: reading them all is much to load.
+    if isinstance(value, Iterable) and not isinstance(value, list | tuple | set | str | bytes | Mapping):
+        return
     many = value if isinstance(value, list | tuple | set) else [value]
     if not many or value == "":
         raise InvalidRequestError("phones is empty: there is nobody to send to.", field="phones")

@@ -150,6 +150,12 @@ def test_every_argument_has_a_check(kind: Any) -> None:
     assert set(arguments_of(kind)) - set(literals._CHECKS) <= OF_GUARD
 
 
+@pytest.mark.parametrize("phones", [frozenset({"0901000001"}), {"a": "0901000001"}.values(), ("0901000001",)])
+def test_phones_are_anything_with_numbers(phones: Any) -> None:
+    """As when the task runs."""
+    SendSmsOperator(task_id="one", **{**RIGHT[SendSmsOperator], "phones": phones})
+
+
 def test_what_is_known_later_is_no_literal() -> None:
     """Templates, what another task gives, and what holds one of them."""
     with DAG("d", schedule=None):

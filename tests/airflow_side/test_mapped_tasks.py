@@ -13,6 +13,7 @@ from airflow.sdk import DAG, task
 from airflow.serialization.serialized_objects import DagSerialization
 from task_runs import Runs
 
+from esms_connectors.airflow.framework import AirflowFailException
 from esms_connectors.airflow.notifications import EsmsNotifier
 from esms_connectors.airflow.operators import SendSmsOperator, ZnsBulkOperator
 from esms_connectors.airflow.reports import SentMessagesReportOperator
@@ -241,3 +242,16 @@ def test_a_mapped_task_shows_neither_in_its_words(gateway: Emulator) -> None:
     words = repr(partial)
     partial.expand(run_key=["a"])
     assert [one for one in (PASSWORD, "0901000001", "Noi dung rieng") if one in words] == []
+
+
+def test_a_mistake_in_data_is_one_line_and_no_other_try(gateway: Emulator) -> None:
+    """Airflow makes the operator of such data, and would try again and show what it was given."""
+    send = dag_of(lambda rows: SendSmsOperator.partial(task_id="send", text="a").expand_kwargs(rows))
+    rows = [{"phones": []}, {"phone": "0901000001", "phones": "0901000001"}, {"phones": "0901000001", "sms_type": "no"}]
+    outcomes = Runs().mapped(send, {"rows": rows}, 3)
+    assert [type(one) for one in outcomes] == [AirflowFailException] * 3
+    assert [str(one).split(",")[0].split(":")[0] for one in outcomes] == [
+        "phones is empty",
+        "SendSmsOperator has no argument phone.",
+        "sms_type is customer_care or advertising",
+    ]
