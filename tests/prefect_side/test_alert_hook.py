@@ -36,6 +36,7 @@ def told(gateway: Emulator) -> list[str]:
     return [message.content.partition(", run ")[0] for message in gateway.messages()]
 
 
+@pytest.mark.in_turn
 def test_a_hook_fits_every_kind_of_flow(gateway: Emulator, saved: Callable[..., EsmsNotification]) -> None:
     """Sync, async, and tasks of one run: one message for each run that fails."""
     alert = alert_hook(name_of(saved()))
@@ -107,6 +108,7 @@ def test_at_night_nobody_is_woken(
     assert due["y"] != due["x"]
 
 
+@pytest.mark.in_turn
 def test_one_message_a_run(gateway: Emulator, saved: Callable[..., EsmsNotification]) -> None:
     """Whatever its text, from tasks and subflows too; the next run is told of."""
     block = saved(once_per_run=True)

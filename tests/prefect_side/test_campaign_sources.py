@@ -79,6 +79,7 @@ def test_a_list_may_come_as_a_parameter() -> None:
         assert phone_of(0) not in str(error.value)
 
 
+@pytest.mark.in_turn
 def test_a_query_about_the_day_of_the_schedule(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], tmp_path: Path
 ) -> None:
