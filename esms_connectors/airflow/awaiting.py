@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import XComArg
+from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from esms_connectors.airflow.base import render
 from esms_connectors.airflow.framework import AirflowSkipException
@@ -22,17 +24,56 @@ if TYPE_CHECKING:
 OpenLedger = Callable[[], AbstractContextManager["Ledger"]]
 
 
-def senders_of(sent: object) -> list[tuple[str, Any]]:
-    """Tasks that send, and whose results `sent` stands for: id and run key, which may be a template."""
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A task that sends; its run key may be a template."""
+
+    task_id: str
+    run_key: Any
+    mapped: bool
+
+
+def senders_of(sent: object) -> list[Sender]:
+    """Tasks that send, and whose results `sent` stands for: one, or a list of them."""
     from esms_connectors.airflow.sending import SendingOperator
 
-    found = []
-    for task, _ in sent.iter_references() if isinstance(sent, XComArg) else ():
+    found: dict[str, Sender] = {}
+    for task, _ in XComArg.iter_xcom_references(sent):
+        mapped = isinstance(task, MappedOperator)
         kind = getattr(task, "operator_class", type(task))
         if isinstance(kind, type) and issubclass(kind, SendingOperator):
             given = getattr(task, "partial_kwargs", None) or vars(task)
-            found.append((task.task_id, given.get("run_key")))
-    return found
+            found[task.task_id] = Sender(task.task_id, given.get("run_key"), mapped)
+    return list(found.values())
+
+
+def _all_told(senders: Sequence[Sender], sent: Any, results: Sequence[object], context: Context) -> bool:
+    """Whether each of them returned something; of mapped tasks Airflow gives only the results that are there."""
+    if isinstance(sent, list | tuple) and None in sent:
+        return False
+    mapped = [one.task_id for one in senders if one.mapped]
+    instance: Any = context["ti"]
+    if not mapped or not hasattr(instance, "get_ti_count"):
+        return True
+    count = instance.get_ti_count(dag_id=instance.dag_id, task_ids=mapped, run_ids=[instance.run_id])
+    return bool(len(results) >= count + len(senders) - len(mapped))
+
+
+def poller_of_sent(
+    sent: Any, senders: Sequence[Sender], opened: OpenLedger, context: Context, env: jinja2.Environment
+) -> Looks:
+    """
+    What to wait for: what results tell, and of tasks without one what the ledger does.
+
+    Raises:
+        AirflowSkipException: nothing was sent. InvalidRequestError, ConfigurationError: as in `poller_of_results`.
+    """
+    results = results_of(sent)
+    if not senders or (results and _all_told(senders, sent, results, context)):
+        return poller_of_results(results, opened)
+    if not results:
+        return _poller_without_result(senders, opened, context, env)
+    return poller_of_results(results, opened, _run_keys_of(senders, context, env))
 
 
 def results_of(sent: Any) -> list[Mapping[str, Any]]:
@@ -54,17 +95,19 @@ def results_of(sent: Any) -> list[Mapping[str, Any]]:
     return found
 
 
-def poller_of_results(results: Sequence[Mapping[str, Any]], opened: OpenLedger) -> Looks:
+def poller_of_results(results: Sequence[Mapping[str, Any]], opened: OpenLedger, more_runs: Sequence[str] = ()) -> Looks:
     """
-    What to wait for: the messages of all of them.
+    What to wait for: the messages of all of them, and of more runs as far as those have any.
 
     Raises:
         InvalidRequestError: none of them has a message that went out. ConfigurationError: the ledger cannot be opened.
     """
     from esms_connectors.delivery.polling import FEW_IDS, DeliveryPoller, target_of_ids
 
+    if not results:
+        raise InvalidRequestError("There is no result of a sending task in sent: nothing to wait for.", field="sent")
     few: list[Mapping[str, Any]] = []
-    run_keys: list[str] = []
+    run_keys = list(more_runs)
     for result in results:
         listed = result.get("message_ids") or []
         # Of a few messages whose ids are all there nothing has to be looked up in a ledger. The gateway may accept one
@@ -105,8 +148,8 @@ def together(pollers: Sequence[Looks]) -> Looks:
     return pollers[0] if len(pollers) == 1 else SeveralPollers(pollers)
 
 
-def poller_without_result(
-    senders: Sequence[tuple[str, Any]], opened: OpenLedger, context: Context, env: jinja2.Environment
+def _poller_without_result(
+    senders: Sequence[Sender], opened: OpenLedger, context: Context, env: jinja2.Environment
 ) -> Looks:
     """
     Of tasks that returned nothing: they were marked as success, or skipped. The ledger knows what they had sent.
@@ -114,12 +157,8 @@ def poller_without_result(
     Raises:
         AirflowSkipException: nothing.
     """
-    from esms_connectors.airflow.identity import run_key_of
-
     try:
-        run_keys = [run_key_of(context, key and render(key, context, env), task_id=task) for task, key in senders]
-        if run_keys:
-            return together(_of_runs(list(dict.fromkeys(run_keys)), opened, needed=True))
+        return together(_of_runs(_run_keys_of(senders, context, env), opened, needed=True))
     except EsmsError as error:
         if error.retryable:
             raise
@@ -127,3 +166,10 @@ def poller_without_result(
         "There is nothing to wait for: the sending task returned nothing, because it was skipped or marked as success, "
         "and the ledger has no message of it."
     )
+
+
+def _run_keys_of(senders: Sequence[Sender], context: Context, env: jinja2.Environment) -> list[str]:
+    from esms_connectors.airflow.identity import run_key_of
+
+    keys = [(one.run_key and render(one.run_key, context, env), one.task_id) for one in senders]
+    return list(dict.fromkeys(run_key_of(context, key, task_id=task_id) for key, task_id in keys))

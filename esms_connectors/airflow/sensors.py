@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from esms_connectors.airflow.arguments import point_in_time, read_types, share, whole_number
-from esms_connectors.airflow.awaiting import poller_of_results, poller_without_result, results_of, senders_of
+from esms_connectors.airflow.awaiting import poller_of_sent, senders_of
 from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.framework import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, conf
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
@@ -227,7 +227,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
 
     def _look(self, context: Context) -> tuple[Verdict | None, DeliveryCounts]:
         """One look; None when it brought no answer and another one may."""
-        from esms_connectors.delivery.polling import PollBackoff
+        from esms_connectors.delivery.polling import PollBackoff, Verdict
         from esms_connectors.gateway.errors import EsmsError
 
         goal = self._goal()
@@ -250,7 +250,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
             self.log.warning("no answer (%d of %d): %s", backoff.failures, self.max_failures, error)
             counts = poller.counts()
             overdue = goal.judge(counts, now=_now(), deadline=self._ends)
-            return (overdue if overdue.value == "overdue" else None), counts
+            return (overdue if overdue is Verdict.TIMED_OUT else None), counts
         if backoff.failures:
             self._note_failures(context, 0)
         backoff.after_answer()
@@ -291,12 +291,11 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         run_key, ids = text(self.run_key, "run_key"), self.message_ids
         ledger_url = text(self.rendered("ledger_url", context), "ledger_url")
         opened = partial(hook.open_ledger, self.ledger_conn_id or None, ledger_url, or_local_file=True, create=False)
-        if self._senders and run_key is None and ids is None and not results_of(self.sent):
-            return poller_without_result(self._senders, opened, context, self._template_env())
-        if [self.sent, run_key, ids].count(None) != 2:
+        by_tasks = self.sent is not None or (self._senders and run_key is None and ids is None)
+        if [self.sent, run_key, ids].count(None) != 2 and not (self.sent is None and by_tasks):
             raise InvalidRequestError(self.one_of_these[1], field="message_ids")
-        if self.sent is not None:
-            return poller_of_results(results_of(self.sent), opened)
+        if by_tasks:
+            return poller_of_sent(self.sent, self._senders, opened, context, self._template_env())
         if run_key is not None:
             with opened() as ledger:
                 return poller_of_run(ledger, run_key, opened)

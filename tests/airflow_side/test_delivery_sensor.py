@@ -397,6 +397,41 @@ def test_of_a_task_that_was_marked_as_success_the_ledger_says_what_to_wait_for(
     assert waited()["delivered"] == 2
 
 
+@pytest.mark.parametrize("mapped", [False, True])
+def test_of_several_tasks_of_which_one_was_marked_as_success_all_are_waited_for(
+    connect: Callable[..., None], ledger_url: str, gateway: Emulator, runs: Runs, mapped: bool
+) -> None:
+    """Of mapped ones Airflow gives the results that are there, and not who has none."""
+    connect({"ledger_url": ledger_url, "brandname": DEMO_BRANDNAME})
+    phones = ["0901000001", "0901000002"]
+    with DAG("campaigns", schedule=None):
+        if mapped:
+            senders = [SendSmsOperator.partial(task_id="send", text="xin chao").expand(phones=phones)]
+            told = runs.mapped(senders[0], {}, 2)
+            wait = sensor(sent=senders[0].output)
+        else:
+            senders = [SendSmsOperator(task_id=f"send{one[-1]}", text="xin chao", phones=one) for one in phones]
+            told = [Runs(instance=replace(runs.instance, task_id=one.task_id))(one) for one in senders]
+            wait = sensor(sent=[one.output for one in senders])
+    gateway.advance(60)
+    instance = replace(runs.instance, task_id="wait", map_index=-1)
+    instance.get_ti_count = lambda **_: 2  # type: ignore[attr-defined]
+    instance.pushed = {one.task_id: result for one, result in zip(senders, (told[0], None), strict=False)}
+    if mapped:
+        wait.sent = [told[0]]
+    assert Runs(instance=instance)(wait)["delivered"] == 2
+
+
+def test_a_deadline_ends_the_wait_for_a_gateway_that_is_down(
+    sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs
+) -> None:
+    """Not ten failures later."""
+    operator = sensor(sent=sent(30), deadline="2024-05-15T08:00:00+07:00")
+    gateway.faults.add("get_sms_sent_data", http_status(503))
+    with pytest.raises(AirflowSensorTimeout, match="0 of 30 final"):
+        runs(operator)
+
+
 @pytest.mark.parametrize(
     ("arguments", "fragment"),
     [
