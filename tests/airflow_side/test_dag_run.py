@@ -18,7 +18,7 @@ from esms_connectors.emulator.progress import RealClock
 _DAG = """
 import json, os, sys
 import pendulum
-from airflow.sdk import DAG
+from airflow.sdk import DAG, task
 from esms_connectors.airflow.notifications import EsmsNotifier
 from esms_connectors.airflow.operators import SendSmsOperator, ZnsBulkOperator
 from esms_connectors.airflow.sensors import DeliveryStatusSensor
@@ -38,6 +38,13 @@ with DAG("whole", schedule=None, start_date=pendulum.datetime(2024, 1, 1), catch
         template_params="customer_name,service,code,date",
         on_success_callback=EsmsNotifier(phones="0901777777", brandname=DEMO_BRANDNAME, event="sent"),
     )
+
+    @task.esms(channel="sms", text="Xin chao {name}", brandname=DEMO_BRANDNAME)
+    def people(number):
+        return [{"phone": f"090300000{number}", "name": "An"}]
+
+    mapped = people.expand(number=[1, 2])
+    both = DeliveryStatusSensor(task_id="both", sent=mapped, poke_interval=1, timeout=60, deferrable=True)
     wait = DeliveryStatusSensor(task_id="wait", sent=zns.output, poke_interval=1, timeout=60, deferrable=True)
     poke = DeliveryStatusSensor(task_id="poke", sent=sms.output, poke_interval=1, timeout=60)
     load = SentMessagesToWarehouseOperator(
@@ -46,7 +53,7 @@ with DAG("whole", schedule=None, start_date=pendulum.datetime(2024, 1, 1), catch
         start="{{ (dag_run.run_after - macros.timedelta(hours=1)).isoformat() }}",
         end="{{ (dag_run.run_after + macros.timedelta(hours=1)).isoformat() }}",
     )
-    [wait, poke] >> load
+    [wait, poke, both] >> load
 
 if __name__ == "__main__":
     run = dag.test()
@@ -65,7 +72,7 @@ def gateway() -> Emulator:
 
 @pytest.mark.timeout(240)
 def test_a_whole_dag_runs_and_again_is_nobody_twice(gateway: Emulator, server: EmulatorServer, tmp_path: Path) -> None:
-    """SMS, ZNS, both ways of waiting, an alert and the export; with warnings of ours as errors."""
+    """SMS, ZNS, a mapped function, both ways of waiting, an alert and the export; with warnings of ours as errors."""
     dags = tmp_path / "dags"
     dags.mkdir()
     (dags / "whole.py").write_text(_DAG, encoding="utf-8")
@@ -107,7 +114,7 @@ def test_a_whole_dag_runs_and_again_is_nobody_twice(gateway: Emulator, server: E
     said = run(str(dags / "whole.py"))
     assert "STATE" in said
     assert "success" in said.split("STATE")[-1], said[-6000:]
-    assert len(gateway.deliveries_by_phone()) == 1203
+    assert len(gateway.deliveries_by_phone()) == 1205
     assert set(gateway.deliveries_by_phone().values()) == {1}
     assert DEMO_SECRET_KEY not in said
     if find_spec("openlineage") is not None:
