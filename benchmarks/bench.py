@@ -59,6 +59,14 @@ def goal_words(figure: Mapping[str, Any]) -> str:
     return f"{sign} {figure['goal']:g} {figure['unit']}"
 
 
+def verdict(figure: Mapping[str, Any]) -> str:
+    """What lies beyond the goal by less than the noise is neither reached nor missed."""
+    if figure["goal"] is None:
+        return ""
+    reached = figure["value"] >= figure["goal"] if figure["at_least"] else figure["value"] <= figure["goal"]
+    return "MISSED" if figure["missed"] else "reached" if reached else "unclear"
+
+
 def table(told: Mapping[str, Any]) -> str:
     """The Markdown that stands in the page."""
     about = told["about"]
@@ -75,11 +83,11 @@ def table(told: Mapping[str, Any]) -> str:
     ]
     for one in told["figures"]:
         both = [f"{one[name]:.2f}" for name in ("ours_ms", "floor_ms") if one[name] is not None]
-        verdict = "" if one["goal"] is None else "**missed**" if one["missed"] else "reached"
+        found = verdict(one).replace("MISSED", "**missed**")
         about_floor = one["floor"] + (f"; {one['note']}" if one["note"] else "")
         lines.append(
             f"| {one['work']} | {shown(one['value'], one['unit'])} | {shown(one['noise'], one['unit'])} | "
-            f"{goal_words(one)} | {verdict} | {about_floor} | {' / '.join(both)} |"
+            f"{goal_words(one)} | {found} | {about_floor} | {' / '.join(both)} |"
         )
     return "\n".join(lines)
 
@@ -110,14 +118,13 @@ def measure(names: list[str], quick: bool, path: Path) -> dict[str, Any]:
             continue
         for figure in cell():
             figures.append(figure.as_dict())
-            verdict = "MISSED" if figure.is_missed else "" if figure.goal is None else "ok"
             print(
-                f"{verdict:<7}{figure.work:<52}{shown(figure.value, figure.unit):>11} ± "
+                f"{verdict(figures[-1]):<8}{figure.work:<52}{shown(figure.value, figure.unit):>11} ± "
                 f"{shown(figure.noise, figure.unit):<9} {goal_words(figures[-1]):<18} {figure.floor}",
                 flush=True,
             )
             if figure.note:
-                print(f"{'':>7}  {figure.note}", flush=True)
+                print(f"{'':>8}  {figure.note}", flush=True)
         about["seconds"] = round(time.perf_counter() - began)
         path.write_text(json.dumps({"about": about, "figures": figures}, indent=1, ensure_ascii=False) + "\n")
     return {"about": about, "figures": figures}
