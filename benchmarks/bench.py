@@ -60,10 +60,11 @@ def goal_words(figure: Mapping[str, Any]) -> str:
 
 
 def verdict(figure: Mapping[str, Any]) -> str:
-    """What lies beyond the goal by less than the noise is neither reached nor missed."""
+    """What lies nearer to the goal than the noise, on whichever side, is neither reached nor missed."""
     if figure["goal"] is None:
         return ""
-    reached = figure["value"] >= figure["goal"] if figure["at_least"] else figure["value"] <= figure["goal"]
+    room = figure["value"] - figure["goal"] if figure["at_least"] else figure["goal"] - figure["value"]
+    reached = room >= figure["noise"]
     return "MISSED" if figure["missed"] else "reached" if reached else "unclear"
 
 

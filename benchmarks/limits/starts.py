@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import socket
+import statistics
 import subprocess
 import sys
 import time
@@ -36,10 +37,11 @@ def _imports(work: str, python: str, statement: str, beside: str, goal: float | 
             cpu = _cpu_ms_of([python, "-c", one])
             if number:
                 times.append(cpu)
-    # What others do can only lengthen it. The noise is that of the second least.
-    least, second = ([sorted(times)[place] for times in spent] for place in (0, 1))
+    # What others do can only lengthen it; by how much tells how far the least may be off.
+    least = [min(times) for times in spent]
+    noise = sum(statistics.median(times) - one for times, one in zip(spent, least, strict=True))
     return Figure(
-        work, least[0] - least[1], "ms", goal, noise=abs((second[0] - second[1]) - (least[0] - least[1])),
+        work, least[0] - least[1], "ms", goal, noise=noise,
         floor=f"over `{beside}`", note=f"CPU, the least of {runs}",
     )  # fmt: skip
 
