@@ -11,6 +11,7 @@ from pendulum import DateTime
 from prefect.context import FlowRunContext
 
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
+from esms_connectors.gateway.redaction import redact
 from esms_connectors.gateway.times import read_time
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.ledger.keys import check_run_key
@@ -76,8 +77,10 @@ def named_by_run(name: str, parameter: str) -> Callable[[Mapping[str, Any]], str
     """For `task_run_name`: the name of a task with its run key, from the parameter that is one or has one."""
 
     def run_name(parameters: Mapping[str, Any]) -> str:
-        given = parameters[parameter]
-        return name if given is None else f"{name} {_key_of(given)}"
+        try:
+            return f"{name} {_key_of(parameters[parameter])}".strip()
+        except EsmsError:
+            return name
 
     return run_name
 
@@ -90,7 +93,9 @@ def _day_of(given: date | str) -> str:
 
 
 def _key_of(given: Any) -> str:
-    return with_day(str(getattr(given, "run_key", given)))
+    """The run key that it is or has; Prefect checks no argument of a task, and what is none may hold people's rows."""
+    key = given.get("run_key") if isinstance(given, Mapping) else getattr(given, "run_key", given)
+    return redact(with_day(key)) if isinstance(key, str) else ""
 
 
 def dated_run_key(run_key: str, day: Callable[[], date] = scheduled_day) -> str:

@@ -20,9 +20,11 @@ import esms_connectors.prefect
 from esms_connectors import __version__
 from esms_connectors.emulator.progress import RealClock
 from esms_connectors.prefect import (
+    ZnsCampaign,
     daily_sent_messages_export,
     load_sent_messages,
     notify_by_sms,
+    send_campaign,
     send_zns_bulk,
     zns_campaign,
 )
@@ -102,6 +104,22 @@ def test_tasks_are_named_in_the_time_of_vietnam() -> None:
     parameters = {"start": start, "end": start.add(days=1), "sms_types": (2, 25)}
     assert named(parameters) == "load-sent-messages 2, 25: 2024-05-15 00:00 to 2024-05-16 00:00 in Vietnam"
     assert named({**parameters, "end": "today"}).endswith(": 2024-05-15 00:00 to today in Vietnam")
+
+
+@pytest.mark.parametrize(
+    ("campaign", "shown"),
+    [
+        (ZnsCampaign(**CAMPAIGN), " r"),
+        ({**CAMPAIGN, "source": [{"phone": "0901000001"}]}, " r"),
+        ([{"phone": "0901000001"}], ""),
+        ({**CAMPAIGN, "run_key": "otp-0901000001"}, " otp-090*****01"),
+    ],
+)
+def test_a_name_shows_a_run_key_and_nobody(campaign: Any, shown: str) -> None:
+    """Prefect makes the name before a task can say that its argument is none."""
+    named = send_campaign.task_run_name
+    assert callable(named)
+    assert named({"campaign": campaign}) == f"send-campaign{shown}"
 
 
 @pytest.mark.parametrize(
