@@ -19,7 +19,7 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.prefect.artifacts import WINDOW_LOADED, ProgressArtifact, artifact_key
 from esms_connectors.prefect.async_twins import async_twin
-from esms_connectors.prefect.blocks.base import load_block
+from esms_connectors.prefect.blocks.base import EsmsBlock, load_block
 from esms_connectors.prefect.blocks.credentials import EsmsCredentials
 from esms_connectors.prefect.blocks.warehouse import EsmsWarehouse
 from esms_connectors.prefect.campaigns import plain
@@ -48,6 +48,9 @@ def _window_of_this_run(context: TaskRunContext, parameters: dict[str, Any]) -> 
     flow = FlowRunContext.get()
     if flow is None or flow.flow_run is None or flow.detached:
         return None  # on a worker of Dask nobody knows which call this is
+    blocks = [parameters[name] for name in ("credentials", "warehouse")]
+    if any(isinstance(one, EsmsBlock) and one._block_document_id is None for one in blocks):
+        return None  # nothing tells one that was never saved from the next
     types = "-".join(str(int(one)) for one in parameters["sms_types"])
     try:
         start, end = (point_in_time(parameters[name], name) for name in ("start", "end"))
@@ -55,7 +58,7 @@ def _window_of_this_run(context: TaskRunContext, parameters: dict[str, Any]) -> 
         return None  # the task says what is wrong
     if end > machine_clock.now():
         return None
-    of_account, into = (plain(name_of(parameters[name])) for name in ("credentials", "warehouse"))
+    of_account, into = (plain(name_of(one)) for one in blocks)
     key = f"esms/windows/{flow.flow_run.id}/{of_account}/{into}/{types}/{int(start.timestamp())}-{int(end.timestamp())}"
     # The tries of one task are one call.
     calls = _calls.setdefault((key, flow.flow_run.run_count), {})

@@ -360,6 +360,24 @@ def test_a_run_that_loads_twice_reads_twice(
     assert in_table(other, "SELECT count(*) FROM esms_sent_messages") == [(5,)]
 
 
+def test_a_retry_loads_again_into_a_block_that_was_never_saved(
+    gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse, tmp_path: Path
+) -> None:
+    """Nothing tells it from another one, made where the first was in memory."""
+    gateway.populate(5, start=yesterday_at(0), end=yesterday_at(24), sms_type=2)
+    block = EsmsWarehouse(url=f"duckdb:///{tmp_path / 'first.duckdb'}")
+
+    @flow(retries=1)
+    def load() -> None:
+        load_sent_messages(yesterday_at(0), yesterday_at(24), [2], credentials=name_of(credentials), warehouse=block)
+        if block.url != warehouse.url:
+            block.url = warehouse.url
+            raise RuntimeError
+
+    load()
+    assert in_table(warehouse, "SELECT count(*) FROM esms_sent_messages") == [(5,)]
+
+
 @pytest.mark.in_turn
 def test_a_retry_counts_what_its_first_attempt_loaded(
     gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse, monkeypatch: pytest.MonkeyPatch
