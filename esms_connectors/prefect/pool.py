@@ -151,7 +151,7 @@ def borrow_account(credentials: str | EsmsCredentials, rate_limit: str | None = 
             account.stop_with(run)
         return account
 
-    with _accounts.borrow((_attempt(), name_of(credentials), rate_limit or ""), make) as account:
+    with _accounts.borrow((_attempt(), _key_of(credentials), rate_limit or ""), make) as account:
         yield account
 
 
@@ -164,15 +164,34 @@ def borrow_ledger(ledger: str | EsmsLedger | None, *, create: bool = True) -> It
             return open_default_ledger(create=create)
         return load_block(EsmsLedger, ledger).open(create=create)
 
-    with _ledgers.borrow((_attempt(), name_of(ledger)), make) as opened:
+    with _ledgers.borrow((_attempt(), _key_of(ledger)), make) as opened:
         yield opened
 
 
 def name_of(block: str | EsmsBlock | None) -> str:
-    """What tells one block from another, given by its name or as it is."""
+    """What tells one block from another, given by its name or as it is, if it was saved."""
     if block is None or isinstance(block, str):
         return f"name:{block or ''}"
-    return f"id:{block._block_document_id or id(block)}"
+    return f"id:{block._block_document_id}"
+
+
+def _key_of(block: str | EsmsBlock | None) -> Hashable:
+    if isinstance(block, EsmsBlock) and block._block_document_id is None:
+        return _Itself(block)
+    return name_of(block)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Itself:
+    """A block that was never saved; kept, so that no other one comes to stand where it was in memory."""
+
+    block: EsmsBlock
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and self.block is other.block
+
+    def __hash__(self) -> int:
+        return id(self.block)
 
 
 def _attempt() -> str:

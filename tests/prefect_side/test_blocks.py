@@ -43,6 +43,7 @@ from esms_connectors.emulator import (
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, EsmsNotification, EsmsWarehouse
 from esms_connectors.prefect.blocks.base import DOCUMENTATION_URL, LOGO_URL, load_block
 from esms_connectors.prefect.blocks.ledger import open_default_ledger
+from esms_connectors.prefect.pool import borrow_ledger
 
 ROOT = Path(__file__).parents[2]
 BLOCKS = [EsmsCredentials, EsmsLedger, EsmsNotification, EsmsWarehouse]
@@ -300,6 +301,15 @@ def test_blocks_of_the_collection_can_be_used_in_a_flow_and_its_threads(credenti
         return [balance(block), balance.submit(block).result()]
 
     assert len(set(use(credentials))) == 1
+
+
+def test_each_block_that_was_never_saved_has_a_ledger_of_its_own(tmp_path: Path) -> None:
+    """Also where it is made in the place in memory of one that is gone, whose ledger is still open."""
+    found = []
+    for number in range(5):
+        with borrow_ledger(EsmsLedger(url=f"sqlite:///{tmp_path / str(number)}.db")) as ledger:
+            found.append(ledger.name)
+    assert len(set(found)) == 5, found
 
 
 def test_load_is_a_coroutine_where_a_loop_runs(credentials: EsmsCredentials) -> None:
