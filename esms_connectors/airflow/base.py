@@ -22,7 +22,7 @@ from airflow.sdk.bases.operator import BaseOperatorMeta
 from airflow.sdk.definitions.mappedoperator import MappedOperator, OperatorPartial
 
 from esms_connectors.airflow.framework import AirflowFailException
-from esms_connectors.airflow.literals import arguments_of, check_literals
+from esms_connectors.airflow.literals import arguments_of, check_literals, is_literal
 from esms_connectors.airflow.retry import ESMS_RETRY_POLICY, airflow_errors
 from esms_connectors.gateway.errors import InvalidRequestError
 
@@ -138,7 +138,11 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
         given = {name: self._given(name) for name in arguments_of(type(self))}  # type: ignore[arg-type]
         self.check_arguments(given)
         names, problem = self.one_of_these
-        if names and sum(given[name] not in (None, "") for name in names) != 1:
+        # No comparison: a frame has no answer to it.
+        said = [one for name in names if (one := given[name]) is not None and not (isinstance(one, str) and not one)]
+        # Of two templates one may be empty when the task runs.
+        open_yet = len(said) > 1 and any(isinstance(one, str) and not is_literal(one) for one in said)
+        if names and len(said) != 1 and not open_yet:
             raise InvalidRequestError(problem, field=names[0])
 
     @classmethod

@@ -272,7 +272,7 @@ def _targets(value: Any) -> None:
 
 
 def _tables(value: Any) -> None:
-    for one in [value] if isinstance(value, str) and value else value if isinstance(value, list | tuple) else [value]:
+    for one in value if isinstance(value, list | tuple | set) else [value]:
         if one not in ("", *SNAPSHOTS):
             known = ", ".join(SNAPSHOTS)
             raise InvalidRequestError(f"{one!r} is no table of snapshots. Known: {known}.", field="tables")
