@@ -21,16 +21,19 @@ if TYPE_CHECKING:
     from esms_connectors.delivery.polling import Looks
     from esms_connectors.ledger import Ledger
 
+# How often a task was cleared is kept where only that task can read it; the ledger says which keys there are.
+_GENERATIONS = 20
 OpenLedger = Callable[[], AbstractContextManager["Ledger"]]
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """A task that sends; its run key may be a template."""
+    """A task that sends; its run key may be a template. Cleared, one that `resends` takes another key each time."""
 
     task_id: str
     run_key: Any
     mapped: bool
+    resends: bool
 
 
 def senders_of(sent: object) -> list[Sender]:
@@ -43,7 +46,7 @@ def senders_of(sent: object) -> list[Sender]:
         kind = getattr(task, "operator_class", type(task))
         if isinstance(kind, type) and issubclass(kind, SendingOperator):
             given = getattr(task, "partial_kwargs", None) or vars(task)
-            found[task.task_id] = Sender(task.task_id, given.get("run_key"), mapped)
+            found[task.task_id] = Sender(task.task_id, given.get("run_key"), mapped, bool(given.get("resend_on_clear")))
     return list(found.values())
 
 
@@ -136,7 +139,7 @@ def _of_runs(run_keys: Sequence[str], opened: OpenLedger, *, needed: bool) -> li
             try:
                 found.append(poller_of_run(ledger, run_key, opened))
             except InvalidRequestError as error:
-                nothing = error
+                nothing = nothing or error
     if nothing is not None and needed and not found:
         raise nothing
     return found
@@ -171,5 +174,9 @@ def _poller_without_result(
 def _run_keys_of(senders: Sequence[Sender], context: Context, env: jinja2.Environment) -> list[str]:
     from esms_connectors.airflow.identity import run_key_of
 
-    keys = [(one.run_key and render(one.run_key, context, env), one.task_id) for one in senders]
-    return list(dict.fromkeys(run_key_of(context, key, task_id=task_id) for key, task_id in keys))
+    found: dict[str, None] = {}
+    for one in senders:
+        key = one.run_key and render(one.run_key, context, env)
+        for generation in range(1, 1 + (_GENERATIONS if one.resends else 1)):
+            found[run_key_of(context, key, generation, task_id=one.task_id)] = None
+    return list(found)

@@ -422,6 +422,21 @@ def test_of_several_tasks_of_which_one_was_marked_as_success_all_are_waited_for(
     assert Runs(instance=instance)(wait)["delivered"] == 2
 
 
+def test_of_a_task_that_was_cleared_to_send_again_both_times_are_waited_for(
+    connect: Callable[..., None], ledger_url: str, gateway: Emulator, runs: Runs
+) -> None:
+    """And marked as success then: it returned nothing."""
+    connect({"ledger_url": ledger_url, "brandname": DEMO_BRANDNAME})
+    with DAG("campaigns", schedule=None):
+        sender = SendSmsOperator(task_id="send", text="xin chao", phones="0901000001", resend_on_clear=True)
+        wait = sensor(sent=sender.output)
+    keys = [runs(sender)["run_key"] for _ in range(2)]
+    assert keys[1] == f"{keys[0]}#2"
+    gateway.advance(60)
+    runs.instance.pushed["send"] = None
+    assert Runs(instance=replace(runs.instance, task_id="wait"))(wait)["delivered"] == 2
+
+
 def test_a_deadline_ends_the_wait_for_a_gateway_that_is_down(
     sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs
 ) -> None:
