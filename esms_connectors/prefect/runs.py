@@ -58,6 +58,17 @@ def _enclosing(context: TaskRunContext) -> TaskRunContext | None:
     return None if token is None or token.old_value is Token.MISSING else token.old_value
 
 
+def times_begun(root: str) -> int:
+    """
+    How often a `root_run` was begun; 0 of a task run.
+
+    Raises:
+        RunNotReadError: the server could not be asked.
+    """
+    kind, _, name = root.partition(" ")
+    return _flow_run(UUID(name)).run_count if kind == "flow" else 0
+
+
 @lru_cache(maxsize=1024)
 def _root_of_flow(flow_run_id: UUID) -> str:
     parent = _parent(_flow_run(flow_run_id))

@@ -124,3 +124,24 @@ def test_one_message_a_run(gateway: Emulator, saved: Callable[..., EsmsNotificat
     books()
     books()
     assert told(gateway) == ["part", "part"]
+
+
+@pytest.mark.in_turn
+def test_a_run_that_is_tried_again_is_one_message_with_its_subflows(
+    gateway: Emulator, saved: Callable[..., EsmsNotification]
+) -> None:
+    """A subflow of the second attempt is begun for the first time."""
+    block = saved(once_per_run=True)
+    inner = flow(lambda: block.notify("inner"), name="inner")
+    attempts: list[int] = []
+
+    @flow(retries=1)
+    def books() -> None:
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise RuntimeError
+        block.notify("end")
+        inner()
+
+    books()
+    assert told(gateway) == ["end"]

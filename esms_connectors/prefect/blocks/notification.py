@@ -8,7 +8,6 @@ from typing import Annotated
 
 import pendulum
 from prefect.blocks.abstract import NotificationBlock, NotificationError
-from prefect.context import FlowRunContext
 from pydantic import Field, SecretStr
 
 from esms_connectors.gateway import machine_clock
@@ -17,7 +16,7 @@ from esms_connectors.gateway.retry import duplicate_window_start
 from esms_connectors.prefect.async_twins import async_dispatch
 from esms_connectors.prefect.blocks.base import EsmsBlock
 from esms_connectors.prefect.blocks.credentials import EsmsCredentials
-from esms_connectors.prefect.runs import root_run
+from esms_connectors.prefect.runs import root_run, times_begun
 from esms_connectors.sending.alerts import (
     PATIENCE_SECONDS,
     AlertEvent,
@@ -203,8 +202,6 @@ def _run_and_attempt() -> tuple[str, int] | None:
     """The run that a notification is sent in, and how often it was begun; None outside of one, or where nobody says."""
     try:
         run = root_run()
+        return None if run is None else (run, times_begun(run))
     except EsmsError:
         return None
-    context = FlowRunContext.get()
-    begun = context.flow_run.run_count if context is not None and context.flow_run is not None else 0
-    return None if run is None else (run, begun)
