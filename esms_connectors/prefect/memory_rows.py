@@ -53,6 +53,9 @@ class MemoryRows:
     def __reduce__(self) -> tuple[Any, ...]:
         return MemoryRows, (None,)
 
+    def __deepcopy__(self, memo: object) -> MemoryRows:
+        return self  # a copy stays in this process
+
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.is_instance_schema(cls)
