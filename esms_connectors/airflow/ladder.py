@@ -100,6 +100,7 @@ class AlertLadderOperator(SendingOperator):
         from esms_connectors.sending.steps import alert_ladder
 
         hook = EsmsHook(self.esms_conn_id)
+        settings = hook.settings()
         generation = generation_of(context, resend_on_clear=self.resend_on_clear)
         with ExitStack() as stack:
             client = stack.enter_context(hook.get_conn())
@@ -109,12 +110,15 @@ class AlertLadderOperator(SendingOperator):
                 ledger,
                 self.rendered("phones", context),
                 checked_text(self.rendered("text", context)),
-                self.brandname or hook.settings().brandname,
+                self.brandname or settings.brandname,
                 run_key=run_key_of(context, self.run_key, generation),
                 after=self.after,
                 poll_seconds=self.poll_seconds,
+                guard=self._guard(hook, context),
+                callback_url=self._callback_to_use(settings, context),
             )
             self._tell_where(client, ledger, journey.first.channel)
-            told = journey.run().as_dict()
+            with self._waiting_for_hours():
+                told = journey.run().as_dict()
         note_done(context, generation, resend_on_clear=self.resend_on_clear)
         return told

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +170,7 @@ def test_killed_in_a_step_and_tried_again(
         child.join(60)
         assert child.exitcode == -signal.SIGKILL
         # The time until its claims are over has passed.
-        with sqlite3.connect(ledger_url.removeprefix("sqlite:///")) as books:
+        with closing(sqlite3.connect(ledger_url.removeprefix("sqlite:///"))) as books, books:
             books.execute("UPDATE esms_sends SET lease_until_ms = 1 WHERE state = 'claimed'")
 
     if function == "send_zns_bulk":
@@ -262,6 +263,20 @@ def test_a_ladder_tells_one_after_the_other_until_one_is_delivered(
         steps = runs(task)["steps"]
         assert [step["accepted"] for step in steps] == [1, 1, 0]
     assert [message.phone for message in gateway.messages()] == ["0901000001", "0901000002"]
+
+
+def test_a_ladder_keeps_the_rules_that_it_is_given(
+    connect: Callable[..., None], ledger_url: str, gateway: Emulator, runs: Runs
+) -> None:
+    """As any operator that sends; its messages are reported where the connection says."""
+    connect({"brandname": DEMO_BRANDNAME, "callback_url": "https://example.com/reports"})
+    about = {"task_id": "alert", "phones": "0901000001", "text": "Het cho", "ledger_url": ledger_url}
+    with pytest.raises(EsmsError, match="08:00"):
+        runs(AlertLadderOperator(**about, guard={"care_hours": "refuse", "care_open": "08:00-09:00"}))
+    assert list(gateway.messages()) == []
+    gateway.on_call("get_balance", lambda _: [gateway.set_status(one.message_id, 5, 1) for one in gateway.messages()])
+    runs(AlertLadderOperator(**about))
+    assert [one.callback_url for one in gateway.messages()] == ["https://example.com/reports"]
 
 
 def test_a_fallback_that_is_none_is_told_when_the_dag_is_parsed(task: Callable[..., Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -172,7 +173,7 @@ def test_a_query_is_a_source(
     send: Callable[..., Any], gateway: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the connection of its database, with parameters and a templated date."""
-    with sqlite3.connect(tmp_path / "crm.sqlite") as database:
+    with closing(sqlite3.connect(tmp_path / "crm.sqlite")) as database, database:
         database.execute("CREATE TABLE vip (phone, customer_name, service, code, date, born)")
         database.executemany(
             "INSERT INTO vip VALUES (?, ?, ?, ?, ?, ?)",

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def ledger(run: Run, tmp_path: Path) -> str:
     people = tmp_path / "people.csv"
     people.write_text("phone\n0901000001\n0901000002\n", encoding="utf-8")
     run("send", "sms", str(people), "--text", "Xin chao", "--brandname", "nobody", "--run-key", "march")
-    with sqlite3.connect(tmp_path / "ledger.sqlite") as file:
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as file, file:
         file.execute("UPDATE esms_sends SET reason = ?, code = ?, state = 'rejected'", (HOSTILE, HOSTILE))
         about = json.loads(file.execute("SELECT about FROM esms_runs").fetchone()[0])
         file.execute("UPDATE esms_runs SET about = ?", (json.dumps({**about, "campaign": HOSTILE}),))

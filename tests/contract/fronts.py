@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -287,5 +288,5 @@ def run_killed(world: World, arguments: list[str], function: str, nth: int) -> N
         known.set()
         _, said = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL, said.decode()
-    with sqlite3.connect(world.folder / "ledger.sqlite") as ledger:
+    with closing(sqlite3.connect(world.folder / "ledger.sqlite")) as ledger, ledger:
         ledger.execute("UPDATE esms_sends SET lease_until_ms = 1 WHERE state = 'claimed'")

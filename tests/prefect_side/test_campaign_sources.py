@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def test_a_query_about_the_day_of_the_schedule(
 ) -> None:
     """A run that begins late, and at another day in Vietnam, asks for the day that it was scheduled for."""
     database = tmp_path / "shop.sqlite"
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("CREATE TABLE visits (phone, customer_name, service, code, date, due)")
         due = {0: "2024-05-14", 1: "2024-05-15"}
         rows = [(*ROWS[number].values(), day) for number, day in due.items()]

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -114,7 +115,7 @@ def test_on_the_same_day_the_gateway_remembers_what_a_ledger_does_not(
     bench.send_sms(people(20))
     copy = tmp_path / "copy.sqlite"
     if what == "an older copy":
-        with sqlite3.connect(tmp_path / "ledger.sqlite") as ledger, sqlite3.connect(copy) as backup:
+        with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as ledger, closing(sqlite3.connect(copy)) as backup:
             ledger.backup(backup)
     bench.send_sms()
     assert Counter(bench.look().values()) == {1: 60}

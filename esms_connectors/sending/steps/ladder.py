@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from esms_connectors.gateway.client import EsmsClient
@@ -12,6 +13,7 @@ from esms_connectors.recipients import Columns
 from esms_connectors.sending.alerts import MAX_SEGMENTS, alert_text, check_alert
 from esms_connectors.sending.campaign import Campaign
 from esms_connectors.sending.channels import CareSmsChannel
+from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.sending.steps.journey import Journey, Step
 
 logger = get_logger(__name__)
@@ -32,6 +34,8 @@ def alert_ladder(
     poll_seconds: float = 10.0,
     max_segments: int = MAX_SEGMENTS,
     plain_text: bool = True,
+    guard: GuardSettings | None = None,
+    callback_url: str | None = None,
 ) -> Journey:
     """
     An alert that goes from one phone to the next until a message is delivered: `.run()` sends it, and the same again
@@ -41,6 +45,7 @@ def alert_ladder(
         phones: in the order in which they are told, in any spelling of `read_phone_list`.
         run_key: names the alert; the same one tells nobody twice.
         after: how long each has before the next is told.
+        guard: the rules in force; None for the defaults. There is no canary among one person a step.
 
     Returns:
         The chain.
@@ -52,12 +57,14 @@ def alert_ladder(
     listed = check_alert(phones, brandname)
     message = alert_text(text, f"Alert {run_key}", max_segments=max_segments, plain_text=plain_text)
     # Braces are no placeholders here.
-    channel = CareSmsChannel(client, message.replace("{", "{{").replace("}", "}}"), brandname or "")
+    text_of_all = message.replace("{", "{{").replace("}", "}}")
+    channel = CareSmsChannel(client, text_of_all, brandname or "", callback_url=callback_url)
     sources = [[{"phone": phone, "key": _ALERT}] for phone in listed.numbers]
     if not sources:
         raise InvalidRequestError(f"Nobody can be told: {'; '.join(listed.problems)}.", field="phones")
     for problem in listed.problems:
         logger.warning("alert %s: %s", run_key, problem)
-    first = Campaign(channel, sources[0], _COLUMNS, ledger=ledger, run_key=run_key, threads=1)
+    rules = replace(guard or GuardSettings(), canary=None)
+    first = Campaign(channel, sources[0], _COLUMNS, ledger=ledger, run_key=run_key, threads=1, guard=rules)
     steps = [Step(channel, after, _COLUMNS, source) for source in sources[1:]]
     return Journey(first, steps, poll_seconds=poll_seconds)
