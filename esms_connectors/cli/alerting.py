@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from esms_connectors.cli.guard import guard_of
 from esms_connectors.cli.output import json_option
 from esms_connectors.cli.sending import print_chain
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger
@@ -36,6 +37,8 @@ def alert(
     """
     Tell the first phone by SMS, wait for its delivery, and tell the next one where it does not come in time.
 
+    The rules of the settings file hold, see `esms guard show`.
+
     \b
     Example:
       esms alert --ladder 0901888484,0912345678 --brandname MyBrand --after 5m \\
@@ -51,5 +54,6 @@ def alert(
             run_key=check_run_key(run_key),
             after=after,
             poll_seconds=poll_seconds,
+            guard=guard_of(),
         )
         print_chain(journey.run(), as_json=as_json)

@@ -229,5 +229,6 @@ def tell_by_ladder(
             run_key=f"alert/{alert_key or _this_run()}",
             after=after,
             poll_seconds=poll_seconds,
+            guard=account.block.guard_in_force(),
         )
         return journey.run(sleep=sleep).as_dict()

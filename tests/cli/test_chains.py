@@ -137,6 +137,14 @@ def test_a_source_that_is_none_is_one_line(run: Run, emulator: Emulator, more: t
     assert emulator.message_count == 0
 
 
+def test_a_ladder_keeps_the_rules_of_the_settings_file(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_text("[guard]\nmax_segments = 1\n", encoding="utf-8")
+    words = ("alert", "--text", "Het cho. " * 30, "--brandname", DEMO_BRANDNAME, "--run-key", "disk")
+    done = run(*words, "--ladder", "0901000001", ESMS_SETTINGS=str(tmp_path / "rules.toml"))
+    assert_one_clear_line(done, 2, "2 segments")
+    assert emulator.message_count == 0
+
+
 def test_a_ladder_tells_one_after_the_other(run: Run, emulator: Emulator) -> None:
     """In their order, until one is delivered; again under the same key nobody; a mistake is one line."""
 

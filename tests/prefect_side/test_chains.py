@@ -168,6 +168,15 @@ def test_a_ladder_tells_one_after_the_other(
     assert [message.phone for message in gateway.messages()] == ["0901000001", "0901000002"]
 
 
+def test_a_ladder_keeps_the_rules_of_its_block(
+    credentials: EsmsCredentials, ledger_block: EsmsLedger, gateway: Emulator
+) -> None:
+    credentials.guard = {"max_segments": 1}
+    with pytest.raises(EsmsError, match="2 segments"):
+        tell_by_ladder.fn(["0901000001"], "Het cho. " * 30, alert_key="x", credentials=credentials, ledger=ledger_block)
+    assert list(gateway.messages()) == []
+
+
 @pytest.mark.in_turn
 def test_the_example_does_what_its_first_line_says(
     credentials: EsmsCredentials,
