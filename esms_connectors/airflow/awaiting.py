@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from esms_connectors.airflow.base import render
 from esms_connectors.airflow.framework import AirflowSkipException
-from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
+from esms_connectors.gateway.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     import jinja2
@@ -34,6 +35,7 @@ class Sender:
     run_key: Any
     mapped: bool
     resends: bool
+    own_ledger: bool
 
 
 def senders_of(sent: object) -> list[Sender]:
@@ -46,7 +48,13 @@ def senders_of(sent: object) -> list[Sender]:
         kind = getattr(task, "operator_class", type(task))
         if isinstance(kind, type) and issubclass(kind, SendingOperator):
             given = getattr(task, "partial_kwargs", None) or vars(task)
-            found[task.task_id] = Sender(task.task_id, given.get("run_key"), mapped, bool(given.get("resend_on_clear")))
+            found[task.task_id] = Sender(
+                task.task_id,
+                given.get("run_key"),
+                mapped,
+                resends=bool(given.get("resend_on_clear")),
+                own_ledger=any(given.get(name) for name in ("ledger_url", "_ledger_url", "ledger_conn_id")),
+            )
     return list(found.values())
 
 
@@ -63,10 +71,19 @@ def _all_told(senders: Sequence[Sender], sent: Any, results: Sequence[object], c
 
 
 def poller_of_sent(
-    sent: Any, senders: Sequence[Sender], opened: OpenLedger, context: Context, env: jinja2.Environment
+    sent: Any,
+    senders: Sequence[Sender],
+    opened: OpenLedger,
+    context: Context,
+    env: jinja2.Environment,
+    *,
+    own_ledger: bool,
 ) -> Looks:
     """
     What to wait for: what results tell, and of tasks without one what the ledger does.
+
+    Args:
+        own_ledger: who waits names a ledger.
 
     Raises:
         AirflowSkipException: nothing was sent. InvalidRequestError, ConfigurationError: as in `poller_of_results`.
@@ -74,6 +91,12 @@ def poller_of_sent(
     results = results_of(sent)
     if not senders or (results and _all_told(senders, sent, results, context)):
         return poller_of_results(results, opened)
+    if not own_ledger and (theirs := [one.task_id for one in senders if one.own_ledger]):
+        raise InvalidRequestError(
+            f"A sending task returned nothing, and {theirs[0]} has a ledger of its own: give the sensor the same "
+            "ledger_url or ledger_conn_id, which knows what was sent.",
+            field="ledger_conn_id",
+        )
     if not results:
         return _poller_without_result(senders, opened, context, env)
     return poller_of_results(results, opened, _run_keys_of(senders, context, env))
@@ -159,12 +182,12 @@ def _poller_without_result(
 
     Raises:
         AirflowSkipException: nothing.
+        ConfigurationError: the ledger cannot be opened, which says nothing of what was sent.
     """
-    try:
+    from esms_connectors.ledger.existing import NoLedgerError
+
+    with contextlib.suppress(InvalidRequestError, NoLedgerError):
         return together(_of_runs(_run_keys_of(senders, context, env), opened, needed=True))
-    except EsmsError as error:
-        if error.retryable:
-            raise
     raise AirflowSkipException(
         "There is nothing to wait for: the sending task returned nothing, because it was skipped or marked as success, "
         "and the ledger has no message of it."

@@ -295,7 +295,8 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         if [self.sent, run_key, ids].count(None) != 2 and not (self.sent is None and by_tasks):
             raise InvalidRequestError(self.one_of_these[1], field="message_ids")
         if by_tasks:
-            return poller_of_sent(self.sent, self._senders, opened, context, self._template_env())
+            own = bool(self.ledger_conn_id or ledger_url)
+            return poller_of_sent(self.sent, self._senders, opened, context, self._template_env(), own_ledger=own)
         if run_key is not None:
             with opened() as ledger:
                 return poller_of_run(ledger, run_key, opened)

@@ -10,12 +10,16 @@ from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.ledger.places import ledger_file
 
 
+class NoLedgerError(ConfigurationError):
+    """Nothing was ever planned or sent by a ledger there."""
+
+
 def check_is_ledger(url: str | Path | None) -> None:
     """
     A slip in an address must not make an empty ledger there, and a report or a look where nothing was ever planned.
 
     Raises:
-        ConfigurationError: there is no ledger.
+        NoLedgerError: there is none. ConfigurationError: something else is there.
     """
     import sqlalchemy as sa
     from sqlalchemy.exc import SQLAlchemyError
@@ -34,12 +38,12 @@ def check_is_ledger(url: str | Path | None) -> None:
     except SQLAlchemyError:
         return  # opening it says on one line why
     if not found:
-        raise ConfigurationError("There is no ledger in that database: give another address, or leave it out.")
+        raise NoLedgerError("There is no ledger in that database: give another address, or leave it out.")
 
 
 def _check_file(path: Path, table: str) -> None:
     if not path.is_file():
-        raise ConfigurationError(f"There is no ledger at {path}: give another path, or leave it out.")
+        raise NoLedgerError(f"There is no ledger at {path}: give another path, or leave it out.")
     # Not by the ledger's engine, which switches a file to the journal that it needs. Without a journal beside it the
     # file does not change at the moment, and must be said to: SQLite would leave an empty journal behind.
     file = path.resolve()

@@ -80,7 +80,7 @@ def sent(connect: Callable[..., None], ledger_url: str) -> Callable[..., dict[st
 
 
 def sensor(**arguments: Any) -> DeliveryStatusSensor:
-    return DeliveryStatusSensor(task_id="wait", **{"poke_interval": 0.05, "timeout": 60, **arguments})
+    return DeliveryStatusSensor(**{"task_id": "wait", "poke_interval": 0.05, "timeout": 60, **arguments})
 
 
 def deferred(runs: Runs, operator: DeliveryStatusSensor) -> tuple[DeliveryStatusTrigger, TaskDeferred]:
@@ -395,6 +395,30 @@ def test_of_a_task_that_was_marked_as_success_the_ledger_says_what_to_wait_for(
         runs(sender)
     gateway.advance(60)
     assert waited()["delivered"] == 2
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_task_with_a_ledger_of_its_own_is_not_taken_for_one_that_sent_nothing(
+    connect: Callable[..., None], ledger_url: str, gateway: Emulator, runs: Runs, mapped: bool
+) -> None:
+    """It returned nothing, and the ledger of the connection knows nothing of it."""
+    connect({"ledger_url": f"{ledger_url}.other", "brandname": DEMO_BRANDNAME})
+    about: dict[str, Any] = {"task_id": "send", "text": "xin chao", "ledger_url": ledger_url}
+    ledgers: list[dict[str, str]] = [{}, {"ledger_url": ledger_url}]
+    with DAG("campaigns", schedule=None) as dag:
+        if mapped:
+            sender = SendSmsOperator.partial(**about).expand(phones=["0901000001", "0901000002"])
+        else:
+            sender = SendSmsOperator(**about, phones=["0901000001", "0901000002"])
+        waits = [sensor(task_id=f"wait{number}", sent=sender.output, **more) for number, more in enumerate(ledgers)]
+    runs.mapped(dag.task_dict["send"], {}, 2) if mapped else runs(sender)
+    gateway.advance(60)
+    runs.instance.pushed["send"] = None
+    for wait in waits if mapped else ():
+        wait.sent = iter(())
+    with pytest.raises(EsmsError, match="send has a ledger of its own"):
+        Runs(instance=replace(runs.instance, task_id="wait0"))(waits[0])
+    assert Runs(instance=replace(runs.instance, task_id="wait1"))(waits[1])["delivered"] == 2
 
 
 @pytest.mark.parametrize("mapped", [False, True])
