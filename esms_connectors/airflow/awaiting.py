@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -109,9 +109,7 @@ def results_of(sent: Any) -> list[Mapping[str, Any]]:
     Raises:
         InvalidRequestError: something else, or one of a sandbox.
     """
-    is_list = isinstance(sent, Iterable) and not isinstance(sent, Mapping | str)
-    many: list[Any] = list(sent) if is_list else [sent]
-    found = [one for one in many if one is not None]
+    found = [one for one in _flat(sent) if one is not None]
     if not all(isinstance(one, Mapping) and "run_key" in one for one in found):
         raise InvalidRequestError("sent takes what a sending operator returned, as send.output.", field="sent")
     if any(one.get("sandbox") for one in found):
@@ -119,6 +117,15 @@ def results_of(sent: Any) -> list[Mapping[str, Any]]:
             "What is waited for was sent to the sandbox: it was checked, and nothing will arrive.", field="sent"
         )
     return found
+
+
+def _flat(sent: Any) -> Iterator[Any]:
+    """Results of several tasks, of which some are mapped: each, however deep."""
+    if isinstance(sent, Iterable) and not isinstance(sent, Mapping | str):
+        for one in sent:
+            yield from _flat(one)
+    else:
+        yield sent
 
 
 def poller_of_results(results: Sequence[Mapping[str, Any]], opened: OpenLedger, more_runs: Sequence[str] = ()) -> Looks:
