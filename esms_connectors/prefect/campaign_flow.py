@@ -1,4 +1,4 @@
-"""Flows that are ready to be deployed."""
+"""The flow `zns_campaign`: plan, approval, sending in shards, result."""
 
 import os
 import time
@@ -22,7 +22,6 @@ from esms_connectors.prefect.artifacts import ProgressArtifact, artifact_key, sh
 from esms_connectors.prefect.campaigns import ZnsCampaign
 from esms_connectors.prefect.days import named_by_day
 from esms_connectors.prefect.dispatch import Dispatch
-from esms_connectors.prefect.export import daily_sent_messages_export as daily_sent_messages_export
 from esms_connectors.prefect.hours import wait_for_hours
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger, runs_here
 from esms_connectors.prefect.results import CampaignResult
