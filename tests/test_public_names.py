@@ -122,6 +122,21 @@ def test_a_command_loads_what_it_needs_itself() -> None:
     assert not modules_after(found) & {"requests", "sqlalchemy", "pyarrow", "duckdb", "esms_connectors.ledger"}
 
 
+def test_one_sms_waits_for_no_ledger_and_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no ledger: SQLAlchemy takes as long as everything else before an alert is on its way."""
+    settings = {"ESMS_API_KEY": "EMULATOR0A", "ESMS_SECRET_KEY": "EMULATOR0S", "ESMS_BASE_URL": "http://127.0.0.1:9"}
+    for name, value in {**settings, "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    program = (
+        "from esms_connectors.cli.commands import esms\n"
+        "try: esms(['send-sms', '--to', '0901888484', '--text', 'x', '--brandname', 'B', '--hours', 'allow'])\n"
+        "except SystemExit as end: assert end.code == 4, end.code  # nobody listens there"
+    )
+    loaded = modules_after(program)
+    assert {"requests", "pendulum"} <= loaded
+    assert not loaded & {"sqlalchemy", "rich", "pyarrow", "duckdb"}
+
+
 def test_every_public_name_loads_no_extra() -> None:
     """However much of the package is used."""
     loaded = modules_after("import esms_connectors as e\nfor name in e.__all__: getattr(e, name)")

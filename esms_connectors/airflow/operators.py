@@ -129,7 +129,8 @@ class SendSmsOperator(SendingOperator):
         from esms_connectors.airflow.identity import generation_of, note_done, run_key_of
         from esms_connectors.airflow.metrics import count_messages
         from esms_connectors.gateway.errors import ConfigurationError
-        from esms_connectors.sending.one_sms import SmsMessage, send_sms
+        from esms_connectors.sending.one_sms import send_sms
+        from esms_connectors.sending.sms_message import SmsMessage
 
         hook = EsmsHook(self.esms_conn_id)
         settings = hook.settings()

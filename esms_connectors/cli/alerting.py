@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from esms_connectors.cli.guard import guard_of
+from esms_connectors.cli.guard_options import guard_of
 from esms_connectors.cli.output import json_option
 from esms_connectors.cli.sending import print_chain
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger

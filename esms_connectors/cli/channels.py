@@ -140,14 +140,3 @@ _channel_command(
     f"{_NOT_LOOKED_UP}",
     "esms send call debtors.csv --template 20458 --params name,sum --run-key march-reminder",
 )
-
-
-class SmsCommand(click.Command):
-    """`esms send-sms SOURCE` is `esms send sms SOURCE`; with --to it is one SMS."""
-
-    def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
-    ) -> click.Context:
-        if args and not args[0].startswith("-"):
-            return send_care_sms.make_context(info_name, args, parent, **extra)
-        return super().make_context(info_name, args, parent, **extra)

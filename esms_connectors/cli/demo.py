@@ -7,9 +7,9 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from esms_connectors.cli.console import Console
 from esms_connectors.cli.language import tr
 from esms_connectors.cli.output import print_json
-from esms_connectors.cli.terminal import Console
 from esms_connectors.demo.campaign import DemoResult, run_demo
 from esms_connectors.gateway.codes import explain
 from esms_connectors.gateway.errors import ConfigurationError

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import getpass
-import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 import click
 import pendulum
 from rich.table import Table
 from rich.text import Text
 
+from esms_connectors.cli.guard_options import user_or
 from esms_connectors.cli.output import json_option, print_json, print_table
 from esms_connectors.cli.pulling import need_columns
 from esms_connectors.cli.settings import complete_files, ledger_option, open_ledger
@@ -22,111 +19,13 @@ from esms_connectors.cli.terminal import echo, printable, say
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone
 from esms_connectors.gateway.times import read_time
-from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Columns, SqlQuery, read_recipients
-from esms_connectors.sending.guard import GuardSettings, HoursPolicy, load_guard
-from esms_connectors.sending.guard.choice import GuardChoice
+from esms_connectors.sending.guard import load_guard
 from esms_connectors.sending.guard.rules import RULES
-from esms_connectors.sending.guard.settings import OVERRIDABLE
 
 # After so long a number may be somebody else's.
 _DEAD_DAYS = 180
 who_option = click.option("--who", help="Your name, for the record; default: the user of this machine.")
-
-
-def _who(given: str | None) -> str:
-    try:
-        return given or getpass.getuser()
-    except (OSError, KeyError):  # no such user, as in a container
-        return "unknown"
-
-
-_GUARD_OPTIONS = (
-    click.option("--max-cost", metavar="VND", help="Stop before the call that would make the run cost more."),
-    click.option(
-        "--hours",
-        type=click.Choice([one.value for one in HoursPolicy]),
-        help="Outside the hours of this kind of message: refuse, reschedule, defer the rest, or allow.",
-    ),
-    click.option("--canary", metavar="ROWS", help="Send so many first, and the rest once enough of them arrived."),
-    click.option("--per-hour", metavar="ROWS", help="Messages an hour, at most."),
-    click.option(
-        "--guard",
-        "guard_settings",
-        multiple=True,
-        metavar="NAME=VALUE",
-        help="Another setting, as in a settings file; repeatable.",
-    ),
-    click.option(
-        "--override",
-        "overridden",
-        multiple=True,
-        type=click.Choice(OVERRIDABLE),
-        help="Set a rule aside; repeatable.",
-    ),
-    click.option("--override-reason", metavar="WHY", help="Why; the ledger keeps it, with your name."),
-)
-
-
-GUARD_NAMES = (
-    "max_cost", "hours", "canary", "per_hour", "guard_settings", "overridden", "override_reason",
-)  # fmt: skip
-
-
-_OF_ONE_MESSAGE = tuple(_GUARD_OPTIONS[place] for place in (1, -2, -1))
-
-
-def rule_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Those of them that one message outside of a run can have."""
-    for option in reversed(_OF_ONE_MESSAGE):
-        command = option(command)
-    return command
-
-
-def ledger_there(opened: contextlib.ExitStack, url: str | None, *, needed: bool) -> Ledger | None:
-    """The ledger with its lists and marks, where there is one; `needed`: make it where there is none."""
-    if not needed:
-        if importlib.util.find_spec("sqlalchemy") is None:
-            return None
-        from esms_connectors.ledger.places import ledger_file
-
-        path = ledger_file(url)
-        if path is not None and not path.is_file():
-            return None
-    return opened.enter_context(open_ledger(url))
-
-
-def guard_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every command that sends; `guard_of` reads them."""
-    for option in reversed(_GUARD_OPTIONS):
-        command = option(command)
-    return command
-
-
-def guard_of(
-    *,
-    max_cost: str | None = None,
-    hours: str | None = None,
-    canary: str | None = None,
-    per_hour: str | None = None,
-    guard_settings: tuple[str, ...] = (),
-    overridden: tuple[str, ...] = (),
-    override_reason: str | None = None,
-) -> GuardSettings:
-    """
-    What is in force for a command that sends: the settings file, and its options.
-
-    Raises:
-        InvalidRequestError, ConfigurationError: a value cannot be used, or an override has no reason.
-    """
-    named = {}
-    for one in guard_settings:
-        name, given, value = one.partition("=")
-        if not given:
-            raise InvalidRequestError(f"--guard takes NAME=VALUE, not {one!r}.", field="guard")
-        named[name.strip()] = value.strip()
-    choice = GuardChoice(hours, max_cost, canary, per_hour, named, overridden, override_reason)
-    return choice.over(load_guard().settings, who=_who(None))
 
 
 def _one_run_or_all(run_key: str | None, every: bool) -> None:
@@ -154,9 +53,9 @@ def stop(run_key: str | None, every: bool, reason: str, who: str | None, ledger_
     with open_ledger(ledger_url) as ledger:
         stops = ledger.guard.stops
         if run_key is None:
-            new = stops.mark_all(reason=reason, who=_who(who))
+            new = stops.mark_all(reason=reason, who=user_or(who))
         else:
-            new = stops.mark_run(run_key, reason=reason, who=_who(who))
+            new = stops.mark_run(run_key, reason=reason, who=user_or(who))
     if as_json:
         print_json({"stopped": run_key if run_key is not None else "all", "new": new})
     else:
@@ -180,7 +79,7 @@ def resume(run_key: str | None, every: bool, who: str | None, ledger_url: str | 
     _one_run_or_all(run_key, every)
     with open_ledger(ledger_url) as ledger:
         stops = ledger.guard.stops
-        lifted = stops.lift_all(who=_who(who)) if run_key is None else stops.lift_run(run_key, who=_who(who))
+        lifted = stops.lift_all(who=user_or(who)) if run_key is None else stops.lift_run(run_key, who=user_or(who))
         left = [mark for mark in stops.marks() if mark.scope != "run" or mark.key == run_key]
     if as_json:
         print_json({"lifted": lifted, "still_stopped_by": [mark.reason for mark in left]})

@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from esms_connectors.cli.channels import SmsCommand
-from esms_connectors.cli.guard import guard_of, ledger_there, rule_options
+from esms_connectors.cli.guard_options import guard_of, ledger_there, rule_options
 from esms_connectors.cli.output import json_option, print_json
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, read_send_time
 from esms_connectors.cli.terminal import say
@@ -18,8 +17,21 @@ from esms_connectors.gateway.models import Submission
 from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.gateway.request_ids import random_request_id
 from esms_connectors.sending.guard.single import guarded_message
-from esms_connectors.sending.one_sms import SmsMessage
+from esms_connectors.sending.sms_message import SmsMessage
 from esms_connectors.sending.texts import describe_as_sent, sms_text
+
+
+class SmsCommand(click.Command):
+    """`esms send-sms SOURCE` is `esms send sms SOURCE`; with --to it is one SMS."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if args and not args[0].startswith("-"):
+            from esms_connectors.cli.channels import send_care_sms  # what a list needs, a message need not wait for
+
+            return send_care_sms.make_context(info_name, args, parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
 
 
 @click.command("send-sms", cls=SmsCommand)

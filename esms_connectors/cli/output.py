@@ -11,20 +11,22 @@ from collections.abc import Iterable, Sequence
 from csv import writer as csv_writer
 from dataclasses import asdict
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
-from rich.table import Table
 
 from esms_connectors.cli.language import error_kind, in_vietnamese, language_first, tr
 from esms_connectors.cli.signals import Stop
 from esms_connectors.cli.streams import patient_streams, until_closed
-from esms_connectors.cli.terminal import Console, echo, printable, say
+from esms_connectors.cli.terminal import echo, printable, say
 from esms_connectors.gateway.errors import (
     EsmsError,
     OutcomeUnknownError,
     unexpected,
 )
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 EXIT_CODES = """
 \b
@@ -213,6 +215,8 @@ def _in_one_form(value: Any) -> Any:
 
 def print_table(table: Table) -> None:
     """A table; in a pipe nothing of it is cut or folded, and no line ends in blanks."""
+    from esms_connectors.cli.console import Console
+
     console = Console()
     if console.is_terminal:
         console.print(table, crop=False, no_wrap=True, overflow="ignore")

@@ -15,7 +15,7 @@ from pendulum import DateTime
 from rich.table import Table
 from rich.text import Text
 
-from esms_connectors.cli.guard import ledger_there
+from esms_connectors.cli.guard_options import ledger_there
 from esms_connectors.cli.output import csv_option, json_option, print_json, print_separated, print_table
 from esms_connectors.cli.pulling import need_columns, phone_privacy, phones_option
 from esms_connectors.cli.settings import ledger_option, open_ledger

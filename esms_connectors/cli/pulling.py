@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from esms_connectors.cli.console import Console
 from esms_connectors.cli.language import tr
 from esms_connectors.cli.output import csv_option, json_option, print_json, print_separated, print_table
 from esms_connectors.cli.settings import (
@@ -22,7 +23,7 @@ from esms_connectors.cli.settings import (
     need,
     open_client,
 )
-from esms_connectors.cli.terminal import Console, echo, printable, say
+from esms_connectors.cli.terminal import echo, printable, say
 from esms_connectors.databases.extras import extra_of
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import InvalidRequestError

@@ -8,9 +8,10 @@ from typing import Literal
 
 import click
 
+from esms_connectors.cli.console import Console
 from esms_connectors.cli.output import json_option, print_json
 from esms_connectors.cli.settings import need, open_ledger
-from esms_connectors.cli.terminal import Console, echo
+from esms_connectors.cli.terminal import echo
 from esms_connectors.databases.extras import extra_of
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.times import read_time

@@ -15,7 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from esms_connectors.cli.channel_options import template_file_option
-from esms_connectors.cli.guard import GUARD_NAMES, guard_of, guard_options
+from esms_connectors.cli.console import Console
+from esms_connectors.cli.guard_options import GUARD_NAMES, guard_of, guard_options
 from esms_connectors.cli.language import tr
 from esms_connectors.cli.output import NOT_GOOD, json_option, print_json, print_table
 from esms_connectors.cli.settings import (
@@ -35,7 +36,7 @@ from esms_connectors.cli.steps import (
     source_or_undelivered,
     undelivered_options,
 )
-from esms_connectors.cli.terminal import Console, say
+from esms_connectors.cli.terminal import say
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.times import read_time

@@ -1,16 +1,13 @@
 """
-The only way out for text: a stored or foreign text must not move the cursor, set colours or the title of a terminal.
+The way out for text, with `console.py` for tables and progress: a stored or foreign text must not move the cursor, set
+colours or the title of a terminal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import click
-import rich.console
-from rich.console import ConsoleOptions, RenderableType
-from rich.segment import Segment
 
 from esms_connectors.cli.language import tr
 
@@ -35,17 +32,3 @@ def echo(text: object = "", *, err: bool = False, **style: Any) -> None:
 def say(text: object, *, err: bool = False, **style: Any) -> None:
     """A message to a person, in their language; `echo` is for what programs read."""
     echo(tr(str(text)), err=err, **style)
-
-
-class Console(rich.console.Console):
-    """
-    Of rich, whose own control codes (colours, progress bars) are the only ones that come out. What is printed as a text
-    is a message to a person, in their language.
-    """
-
-    def print(self, *objects: Any, **how: Any) -> None:
-        super().print(*(tr(one) if isinstance(one, str) else one for one in objects), **how)
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(printable(segment.text), segment.style)

@@ -21,8 +21,8 @@ from esms_connectors.databases.postgresql import (
     sqlalchemy_driver,
     transaction_settings,
 )
-from esms_connectors.databases.urls import check_database_url
 from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.ledger.places import plain_path
 
 # Another worker's turn takes milliseconds: whoever waits for a minute waits for somebody who hangs.
 _LOCK_SECONDS, _STATEMENT_SECONDS = 60, 600
@@ -107,17 +107,11 @@ def _no_driver() -> ConfigurationError:
 
 
 def parse_url(url: str | Path | None) -> URL:
-    if url is None:
-        import platformdirs
-
-        return URL.create("sqlite", database=str(platformdirs.user_data_path("esms-connectors") / "ledger.sqlite"))
-    if isinstance(url, Path):
-        return URL.create("sqlite", database=str(url))
-    check_database_url(url, "The ledger's URL")
-    if "://" not in url:
-        return URL.create("sqlite", database=url)
+    path = plain_path(url)
+    if path is not None:
+        return URL.create("sqlite", database=path)
     try:
-        parsed = make_url(url)
+        parsed = make_url(str(url))
     except (ArgumentError, ValueError):
         raise ConfigurationError("The ledger's URL cannot be read: give sqlite:///file or postgresql://…") from None
     if parsed.drivername in ("postgresql", "postgres"):

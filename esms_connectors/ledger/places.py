@@ -5,8 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from esms_connectors.databases.urls import check_database_url
+
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
+
+
+def plain_path(url: str | Path | None) -> str | None:
+    """
+    The path of a SQLite file where `url` is one, or None, which means the user's own file; None for an address.
+
+    Raises:
+        ConfigurationError: libraries would read the address in two ways.
+    """
+    if url is None:
+        import platformdirs
+
+        return str(platformdirs.user_data_path("esms-connectors") / "ledger.sqlite")
+    if isinstance(url, Path):
+        return str(url)
+    check_database_url(url, "The ledger's URL")
+    return None if "://" in url else url
 
 
 def ledger_file(url: str | Path | None) -> Path | None:
@@ -16,10 +35,11 @@ def ledger_file(url: str | Path | None) -> Path | None:
     Raises:
         ConfigurationError: the URL cannot be read.
     """
-    parsed = _parsed(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-        return None
-    return Path(parsed.database).expanduser()
+    database = plain_path(url)
+    if database is None:
+        parsed = _parsed(url)
+        database = parsed.database if parsed.get_backend_name() == "sqlite" else None
+    return Path(database).expanduser() if database and database != ":memory:" else None
 
 
 def absolute_ledger_url(url: str) -> str:

@@ -38,7 +38,7 @@ from esms_connectors.prefect.results import PlanResult, ShardCounts, SmsResult
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.prefect.runs import root_run
 from esms_connectors.recipients import Columns, Recipients
-from esms_connectors.sending import bulk, one_sms
+from esms_connectors.sending import bulk, one_sms, sms_message
 from esms_connectors.sending.bulk import Counters, ShardResult
 from esms_connectors.sending.channels import ZnsChannel
 from esms_connectors.sending.guard import GuardSettings
@@ -167,7 +167,7 @@ def send_sms(
             raise InvalidRequestError(
                 "No brandname: give one, or put one into the credentials block.", field="brandname"
             )
-        message = one_sms.SmsMessage(
+        message = sms_message.SmsMessage(
             phone,
             text,
             sender,

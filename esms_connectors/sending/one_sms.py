@@ -5,8 +5,7 @@ twice call. For a list of people with values of their own there is `Campaign`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -15,69 +14,16 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.ledger import Ledger, RunSummary
 from esms_connectors.ledger.keys import check_run_key
 from esms_connectors.recipients import Recipient, Recipients
-from esms_connectors.recipients.phone_lists import read_phone_list
 from esms_connectors.sending.bulk import BulkIncompleteError, Counters, RunResult, send_bulk
-from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel, Channel
+from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel
 from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.sending.guard.before import check_message
 from esms_connectors.sending.plan import price_of
 from esms_connectors.sending.policy import DEFAULT_AT_LEAST, time_to_send
+from esms_connectors.sending.sms_message import SmsMessage
 from esms_connectors.sending.texts import describe_as_sent
 
 LISTED_IDS = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class SmsMessage:
-    """
-    One text for one phone or a few.
-
-    Attributes:
-        phones: in any spelling of `read_phone_list`; each is sent to once.
-        text: as it is sent; braces are braces.
-        key: tells messages to one person apart within a run, such as an order number.
-        row_key: names the message whoever it goes to, for one phone: under it another phone is refused, as is another
-            text.
-        advertising: 30 numbers and more, under one id.
-        The rest as in the channels.
-
-    Raises:
-        InvalidRequestError: it cannot be sent as it is; told before anything is claimed.
-    """
-
-    phones: object = field(repr=False)
-    text: str = field(repr=False)
-    brandname: str
-    key: str | None = None
-    row_key: str | None = None
-    advertising: bool = False
-    send_at: datetime | None = None
-    campaign: str | None = None
-    callback_url: str | None = field(default=None, repr=False)
-
-    def numbers(self) -> tuple[str, ...]:
-        if isinstance(self.phones, dict) or self.phones is None:
-            raise InvalidRequestError("phones takes a number or a list of numbers.", field="phones")
-        found = read_phone_list(self.phones)
-        if found.problems:
-            raise InvalidRequestError(f"phones: {'; '.join(found.problems)}.", field="phones")
-        if not found.numbers:
-            raise InvalidRequestError("phones is empty: there is nobody to send to.", field="phones")
-        if self.row_key is not None and len(found.numbers) > 1:
-            raise InvalidRequestError("phones takes one number here: the message has one key.", field="phones")
-        return found.numbers
-
-    def row_keys(self, numbers: tuple[str, ...]) -> list[str]:
-        """Of the rows of these phones in the ledger."""
-        if self.row_key is not None:
-            return [self.row_key]
-        return [phone if self.key is None else f"{phone} {self.key}" for phone in numbers]
-
-    def channel(self, client: EsmsClient, send_at: datetime | None) -> Channel:
-        # For many, braces name a recipient's own values.
-        text = self.text.replace("{", "{{").replace("}", "}}")
-        kind = AdvertisingChannel if self.advertising else CareSmsChannel
-        return kind(client, text, self.brandname, send_at=send_at, callback_url=self.callback_url)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from esms_connectors.emulator import DEMO_BRANDNAME
 from esms_connectors.gateway.endpoints import SEND_ADVERTISING_SMS, SEND_CUSTOMER_CARE_SMS, SEND_ZNS_BULK
 from esms_connectors.sending.guard import GuardRefusalError, GuardSettings, GuardStopError, watch
 from esms_connectors.sending.guard import canary as canary_module
-from esms_connectors.sending.one_sms import SmsMessage, send_sms
+from esms_connectors.sending.one_sms import send_sms
+from esms_connectors.sending.sms_message import SmsMessage
 
 ADVERTISING, ZNS, CARE = SEND_ADVERTISING_SMS.name, SEND_ZNS_BULK.name, SEND_CUSTOMER_CARE_SMS.name
 VIETNAM = "Asia/Ho_Chi_Minh"

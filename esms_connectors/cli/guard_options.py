@@ -1,0 +1,116 @@
+"""What every command that sends takes of the guard: its options, and the ledger with its lists and marks."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import importlib.util
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from esms_connectors.cli.settings import open_ledger
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.sending.guard import GuardSettings, HoursPolicy, load_guard
+from esms_connectors.sending.guard.choice import GuardChoice
+from esms_connectors.sending.guard.settings import OVERRIDABLE
+
+if TYPE_CHECKING:
+    from esms_connectors.ledger import Ledger
+
+
+def user_or(given: str | None) -> str:
+    """Who is noted: the name that was given, or the user of this machine."""
+    try:
+        return given or getpass.getuser()
+    except (OSError, KeyError):  # no such user, as in a container
+        return "unknown"
+
+
+_GUARD_OPTIONS = (
+    click.option("--max-cost", metavar="VND", help="Stop before the call that would make the run cost more."),
+    click.option(
+        "--hours",
+        type=click.Choice([one.value for one in HoursPolicy]),
+        help="Outside the hours of this kind of message: refuse, reschedule, defer the rest, or allow.",
+    ),
+    click.option("--canary", metavar="ROWS", help="Send so many first, and the rest once enough of them arrived."),
+    click.option("--per-hour", metavar="ROWS", help="Messages an hour, at most."),
+    click.option(
+        "--guard",
+        "guard_settings",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Another setting, as in a settings file; repeatable.",
+    ),
+    click.option(
+        "--override",
+        "overridden",
+        multiple=True,
+        type=click.Choice(OVERRIDABLE),
+        help="Set a rule aside; repeatable.",
+    ),
+    click.option("--override-reason", metavar="WHY", help="Why; the ledger keeps it, with your name."),
+)
+
+
+GUARD_NAMES = (
+    "max_cost", "hours", "canary", "per_hour", "guard_settings", "overridden", "override_reason",
+)  # fmt: skip
+
+
+_OF_ONE_MESSAGE = tuple(_GUARD_OPTIONS[place] for place in (1, -2, -1))
+
+
+def rule_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Those of them that one message outside of a run can have."""
+    for option in reversed(_OF_ONE_MESSAGE):
+        command = option(command)
+    return command
+
+
+def ledger_there(opened: contextlib.ExitStack, url: str | None, *, needed: bool) -> Ledger | None:
+    """The ledger with its lists and marks, where there is one; `needed`: make it where there is none."""
+    if not needed:
+        if importlib.util.find_spec("sqlalchemy") is None:
+            return None
+        from esms_connectors.ledger.places import ledger_file
+
+        path = ledger_file(url)
+        if path is not None and not path.is_file():
+            return None
+    return opened.enter_context(open_ledger(url))
+
+
+def guard_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every command that sends; `guard_of` reads them."""
+    for option in reversed(_GUARD_OPTIONS):
+        command = option(command)
+    return command
+
+
+def guard_of(
+    *,
+    max_cost: str | None = None,
+    hours: str | None = None,
+    canary: str | None = None,
+    per_hour: str | None = None,
+    guard_settings: tuple[str, ...] = (),
+    overridden: tuple[str, ...] = (),
+    override_reason: str | None = None,
+) -> GuardSettings:
+    """
+    What is in force for a command that sends: the settings file, and its options.
+
+    Raises:
+        InvalidRequestError, ConfigurationError: a value cannot be used, or an override has no reason.
+    """
+    named = {}
+    for one in guard_settings:
+        name, given, value = one.partition("=")
+        if not given:
+            raise InvalidRequestError(f"--guard takes NAME=VALUE, not {one!r}.", field="guard")
+        named[name.strip()] = value.strip()
+    choice = GuardChoice(hours, max_cost, canary, per_hour, named, overridden, override_reason)
+    return choice.over(load_guard().settings, who=user_or(None))
