@@ -15,7 +15,7 @@ from pyarrow import parquet
 
 from esms_connectors import EsmsClient
 from esms_connectors.sent_data.columns import PageReader
-from esms_connectors.sent_data.fetching import _read_page
+from esms_connectors.sent_data.fetching import _fetch_page
 from esms_connectors.sent_data.windows import SentWindow
 from esms_connectors.warehouse import open_warehouse
 from esms_connectors.warehouse.loading import load_windows
@@ -50,7 +50,7 @@ class Day:
 
     def read_all(self) -> None:
         for page in range(1, self.pages + 1):
-            _read_page(self.client, WINDOW, page, PAGE_ROWS)
+            _fetch_page(self.client, WINDOW, page, PAGE_ROWS).columns()
 
     def decode(self) -> Batches:
         """Pages in memory -> Arrow, with the columns that a warehouse has more."""

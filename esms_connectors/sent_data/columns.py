@@ -145,42 +145,52 @@ def checksum(batch: pa.RecordBatch, keys: Sequence[str]) -> int:
 
 
 class PageReader:
-    """Reads one page: `read` is given to the client, `columns` then makes the columns."""
+    """
+    Reads one page: `read` is given to the client, in the thread that asked; `columns` then makes the columns, in that
+    of who wants them. Arrow keeps memory for each thread that has it make something, and a thread that makes none is
+    back at the gateway sooner.
+    """
 
     def __init__(self) -> None:
-        self._body = b""
         self._count_total: object = None
         self._rows: Sequence[_Row] = ()
         self._rows_listed: int | None = None
-        self._is_exact = False
+        self._has_nul = False
         self._answer: Fields = {}
 
     def read(self, body: bytes) -> Fields:
-        self._body = body
+        # The one way to write it in JSON; looking for it once in the bytes is cheaper than in every column.
+        self._has_nul = b"\\u0000" in body
         try:
             page = _decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return self._read_exactly()
-        if page.CodeResult is None or page.SentData is None or page.CountTotal is None:
-            return self._read_exactly()
-        self._count_total, self._rows, self._is_exact = page.CountTotal, page.SentData, False
+            return self._read_exactly(body)
+        if page.CodeResult is None or page.SentData is None or page.CountTotal is None or _is_odd(page.SentData):
+            return self._read_exactly(body)
+        self._count_total, self._rows = page.CountTotal, page.SentData
         self._rows_listed = len(self._rows)
         self._answer = {"CodeResult": page.CodeResult, "ErrorMessage": page.ErrorMessage}
         return self._answer
 
-    def _read_exactly(self) -> Fields:
+    def _read_exactly(self, body: bytes) -> Fields:
         """Any spelling, any type, every digit: three times slower, and right about whatever is there."""
-        answer = wire.read_answer(self._body)
+        answer = wire.read_answer(body)
         listed = pick(answer, "SentData")
         self._rows = [_row_of(fields) for fields in wire.as_rows(listed)]
         self._rows_listed = len(listed) if isinstance(listed, list) else None
-        self._count_total, self._is_exact = pick(answer, "CountTotal"), True
+        self._count_total = pick(answer, "CountTotal")
         self._answer = answer
         return answer
 
+    def counts(self, answer: Fields) -> tuple[int | None, int]:
+        """`count_total` and `rows_received` of the page that was read last; `answer` as in `columns`."""
+        if answer is not self._answer:
+            return wire.as_count(pick(answer, "CountTotal")), 0
+        return wire.as_count(_exact(self._count_total)), self._rows_listed or 0
+
     def columns(self, answer: Fields) -> SentColumns:
         """
-        The page that was read last.
+        The page that was read last, once.
 
         Args:
             answer: what the client made of it: an empty range may be an error code, which brings no page at all.
@@ -188,9 +198,9 @@ class PageReader:
         Raises:
             OutcomeUnknownError: neither rows nor a count.
         """
+        count_total, rows_received = self.counts(answer)
         if answer is not self._answer:
-            return SentColumns(_EMPTY, (), wire.as_count(pick(answer, "CountTotal")), 0, 0)
-        count_total = wire.as_count(_exact(self._count_total))
+            return SentColumns(_EMPTY, (), count_total, rows_received, 0)
         if self._rows_listed is None and count_total is None:
             # An empty range says so in one way or the other; rows must not get lost in an answer that says nothing.
             raise OutcomeUnknownError(
@@ -199,19 +209,8 @@ class PageReader:
                 retryable=True,
                 endpoint="get_sms_sent_data",
             )
-        prices = _raw_prices(self._rows)
-        if not self._is_exact and (
-            None in prices
-            or None in [row.Phone for row in self._rows]
-            or None in [row.SendStatus for row in self._rows]
-            or None in [row.ReferenceId or row.RefercenceId for row in self._rows]
-            or _is_beyond_floats(prices)
-        ):
-            self._read_exactly()
-            prices = _raw_prices(self._rows)
-        # The one way to write it in JSON; looking for it once in the bytes is cheaper than in every column.
-        has_nul = b"\\u0000" in self._body
-        rows, self._rows, self._body = self._rows, (), b""
+        has_nul, rows, self._rows = self._has_nul, self._rows, ()
+        prices = _raw_prices(rows)
         message_ids, unnamed = _message_ids(rows, has_nul=has_nul)
         phones = _phones([row.Phone for row in rows])
         sms_type, odd_type = _integers([row.SmsType for row in rows])
@@ -241,7 +240,19 @@ class PageReader:
             schema=_PAGE_SCHEMA,
         )
         keys = [f"{message_id}\x1f{phone or ''}" for message_id, phone in zip(message_ids, phones, strict=True)]
-        return SentColumns(batch, keys, count_total, self._rows_listed or 0, unnamed)
+        return SentColumns(batch, keys, count_total, rows_received, unnamed)
+
+
+def _is_odd(rows: Sequence[_Row]) -> bool:
+    """Whether a page is to be read exactly: something is missing, or spelled another way, or lost digits."""
+    prices = _raw_prices(rows)
+    return (
+        None in prices
+        or None in [row.Phone for row in rows]
+        or None in [row.SendStatus for row in rows]
+        or None in [row.ReferenceId or row.RefercenceId for row in rows]
+        or _is_beyond_floats(prices)
+    )
 
 
 def _raw_prices(rows: Sequence[_Row]) -> list[Any]:

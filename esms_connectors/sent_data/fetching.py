@@ -14,6 +14,7 @@ import pyarrow as pa
 from pendulum import DateTime
 
 from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.wire import Fields
 from esms_connectors.sent_data.columns import PageReader, SentColumns, checksum, open_rows_of, states_of, unread_of
 from esms_connectors.sent_data.windows import SentWindow
 
@@ -87,7 +88,7 @@ class WindowCount:
 
 def count_window(client: EsmsClient, window: SentWindow) -> WindowCount:
     """One call: its first page."""
-    page = _read_page(client, window, 1, PAGE_SIZE)
+    page = _fetch_page(client, window, 1, PAGE_SIZE).columns()
     rows = page.rows_received if page.count_total is None else page.count_total
     is_whole = rows == page.rows_received < PAGE_SIZE
     return WindowCount(rows, digest_of(len(page.keys), checksum(page.batch, page.keys)) if is_whole else None)
@@ -97,12 +98,31 @@ def digest_of(rows: int, checksums: int) -> str:
     return hashlib.blake2b(f"{rows} {checksums}".encode(), digest_size=8).hexdigest()
 
 
-def _read_page(client: EsmsClient, span: SentWindow, number: int, size: int) -> SentColumns:
+class FetchedPage:
+    """
+    A page as it was answered.
+
+    Attributes:
+        count_total, rows_received: as in `SentColumns`.
+    """
+
+    __slots__ = ("_answer", "_reader", "count_total", "rows_received")
+
+    def __init__(self, reader: PageReader, answer: Fields) -> None:
+        self._reader, self._answer = reader, answer
+        self.count_total, self.rows_received = reader.counts(answer)
+
+    def columns(self) -> SentColumns:
+        """Once, and in the thread that reads the window."""
+        return self._reader.columns(self._answer)
+
+
+def _fetch_page(client: EsmsClient, span: SentWindow, number: int, size: int) -> FetchedPage:
     reader = PageReader()
     answer = client.read_sent_data_page(
         span.start, span.end, span.sms_type, page=number, page_size=size, read=reader.read
     )
-    return reader.columns(answer)
+    return FetchedPage(reader, answer)
 
 
 class CountWatch:
@@ -137,7 +157,7 @@ class Part:
     span: SentWindow
     depth: int = 0
     is_uncut: bool = False
-    pages: deque[Future[SentColumns]] = field(default_factory=deque)
+    pages: deque[Future[FetchedPage]] = field(default_factory=deque)
     asked: int = 0
     last_page: int = 1
     counts: CountWatch = field(default_factory=CountWatch)
@@ -202,7 +222,7 @@ class PageQueue:
             if ahead >= self._most_in_flight:
                 return
 
-    def count_of(self, page: SentColumns) -> int | None:
+    def count_of(self, page: SentColumns | FetchedPage) -> int | None:
         """Rows of the whole range; None where the gateway does not say."""
         return None if self.counts_pages else page.count_total
 
@@ -216,10 +236,12 @@ class PageQueue:
             and (part.span.seconds > 1)
         )
 
-    def learn_last_page(self, part: Part, first: SentColumns) -> None:
+    def learn_last_page(self, part: Part, first: SentColumns | FetchedPage) -> None:
         total = self.count_of(first)
         if total is not None and not self.is_too_large(part, total):
-            part.last_page = max(1, -(-total // self.page_size))
+            # A full page is followed by another one, which is asked for with the others: at the end it would be waited
+            # for by itself.
+            part.last_page = 1 + total // self.page_size
 
     def next_page(self, part: Part) -> SentColumns:
         """The next page of the part at the head, in order."""
@@ -228,9 +250,9 @@ class PageQueue:
             self._ask(part)
         page = part.pages.popleft()
         self.fetch_ahead()
-        return page.result()
+        return page.result().columns()
 
-    def first_page(self, part: Part) -> SentColumns:
+    def first_page(self, part: Part) -> FetchedPage:
         """The first page of a part whose turn has not come."""
         if not part.asked:
             self._ask(part)
@@ -239,7 +261,7 @@ class PageQueue:
     def page_now(self, part: Part) -> SentColumns:
         """The first page, asked for anew in this thread, past the queue: the threads go on with what lies ahead."""
         self.fetch_ahead()
-        return self._page(part, 1)
+        return self._page(part, 1).columns()
 
     def put_first(self, parts: list[Part]) -> None:
         self.parts.extendleft(reversed(parts))
@@ -261,9 +283,9 @@ class PageQueue:
         part.asked += 1
         part.pages.append(self._pool.submit(self._page, part, part.asked))
 
-    def _page(self, part: Part, number: int) -> SentColumns:
+    def _page(self, part: Part, number: int) -> FetchedPage:
         before, asked, local = part.counts.highest, self._client.clock.mark(), self._now()
-        page = _read_page(self._client, part.span, number, self.page_size)
+        page = _fetch_page(self._client, part.span, number, self.page_size)
         if part.whole.read_at is None:
             # The first page of a window is asked for alone, before its others.
             clock = self._client.clock

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import threading
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -367,6 +368,27 @@ def test_windows_are_days_of_vietnam_and_cover_the_span_without_a_gap() -> None:
         assert all(left.end == right.start for left, right in itertools.pairwise(mine))
         assert all(window.start.in_timezone("Asia/Ho_Chi_Minh").hour == 0 for window in mine[1:])
     assert len(list(windows_between(start, end, [2], timedelta(days=3)))) == 2
+
+
+def test_the_page_behind_a_full_one_is_asked_for_with_it(
+    gateway: Emulator, client: EsmsClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waited for at the end of a window whose last page is full, it was a way to the gateway by itself."""
+    gateway.populate(200, start=DAY, end=NEXT.subtract(seconds=1))
+    behind, waited = threading.Event(), []
+    fetch = client.read_sent_data_page
+
+    def read_page(*about: Any, page: int, **more: Any) -> Any:
+        if page == 3:
+            behind.set()
+        if page == 2:
+            waited.append(behind.wait(60))
+        return fetch(*about, page=page, **more)
+
+    monkeypatch.setattr(client, "read_sent_data_page", read_page)
+    keys = read_day(client, threads=2, page_size=100)
+    assert Counter(keys) == Counter(keys_at(gateway))
+    assert waited == [True]
 
 
 @pytest.mark.in_turn
