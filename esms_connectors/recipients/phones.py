@@ -6,8 +6,10 @@ import math
 import operator
 import re
 import struct
+import unicodedata
 from decimal import Decimal
 from typing import NamedTuple, SupportsIndex
+from uuid import UUID
 
 from esms_connectors.gateway.characters import plain_ascii
 from esms_connectors.gateway.phones import SEPARATORS, match_common_spelling, read_phone, why_no_phone
@@ -40,6 +42,7 @@ _EXCEL = "Excel wrote it with an exponent and its last digits are lost: format t
 
 _EXPONENT_LOST = "it came as a number with an exponent and its last digits are lost: give it as text"
 _NARROW = "it came as a float, perhaps of 32 bits, which keep seven digits: give it as text"
+_DIGITS_OF_A_FLOAT = 15
 # Whole numbers up to here are whole in 32 bits too, and no phone.
 _WHOLE_IN_32_BITS = 2**24
 
@@ -57,6 +60,20 @@ def has_exponent(value: object) -> bool:
     if isinstance(value, Decimal):
         return value.is_finite() and int(value.as_tuple().exponent) > 0
     return isinstance(value, str) and _EXPONENT.fullmatch(value.strip()) is not None
+
+
+def key_text(value: str | int | Decimal | UUID) -> str:
+    """
+    An id in one spelling, whichever program wrote the list: composed (NFC), and `1001` for the `1001.0` that a column
+    of floats makes of it. Empty where such a column has lost the last digits.
+    """
+    text = str(value).strip()
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    whole = _POINT_ZERO.fullmatch(text)
+    if whole is None:
+        return text
+    return whole[1] if len(whole[1]) <= _DIGITS_OF_A_FLOAT else ""
 
 
 def is_narrow(value: float) -> bool:

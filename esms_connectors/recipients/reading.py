@@ -21,7 +21,7 @@ from esms_connectors.recipients.checked import LISTED, ReadReport, Recipient, Re
 from esms_connectors.recipients.columns import Columns
 from esms_connectors.recipients.delimited import ShortRow
 from esms_connectors.recipients.phone_lists import numbers_in_cell
-from esms_connectors.recipients.phones import clean_phone, float_like, has_exponent, is_narrow
+from esms_connectors.recipients.phones import clean_phone, float_like, has_exponent, is_narrow, key_text
 from esms_connectors.recipients.rejects import RejectsFile
 from esms_connectors.recipients.rows import Rows
 from esms_connectors.recipients.seen import KeySet, PhoneSet
@@ -305,11 +305,11 @@ class _Reader:
         if isinstance(value, bool) or not isinstance(value, str | int | Decimal | UUID):
             reason = "is empty" if value is None else f"is {type(value).__name__}, not text"
             raise RowRejected(column, value, reason, f"the {what} {reason}")
-        key = str(value).strip()
-        if not key:
+        if not str(value).strip():
             raise RowRejected(column, value, "is empty", f"the {what} is empty")
-        if has_exponent(value):
-            reason = "is a number with an exponent, whose last digits are lost"
+        key = key_text(value)
+        if has_exponent(value) or not key:
+            reason = f"is a number with {'an exponent' if key else 'a point'}, whose last digits are lost"
             raise RowRejected(column, value, reason, f"the {what} {reason}")
         if len(key) > longest or not key.isprintable():
             reason = f"is longer than {longest} characters, or not printable"

@@ -188,3 +188,12 @@ def test_keys_that_lost_digits(key: object) -> None:
     rows = [{"phone": "0901888484", "key": key}]
     assert list(read_recipients(rows, Columns(key_column="key"), report=report)) == []
     assert report.rejected_by == {("key", "is a number with an exponent, whose last digits are lost"): 1}
+
+
+@pytest.mark.parametrize("key", ["4097311281936189049.0", Decimal("4097311281936189049.0"), "1000000000000000,0"])
+def test_long_keys_of_a_column_of_floats(key: object) -> None:
+    """Sixteen digits are more than a float keeps: it may be another one's id."""
+    report = ReadReport()
+    rows = [{"phone": "0901888484", "key": key}]
+    assert list(read_recipients(rows, Columns(key_column="key"), report=report)) == []
+    assert report.rejected_by == {("key", "is a number with a point, whose last digits are lost"): 1}

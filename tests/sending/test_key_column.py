@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,28 @@ def test_a_channel_is_a_class_and_a_row(name: str) -> None:
     """Its name is what the ledger calls its runs."""
     assert CHANNELS[name].kind == name
     assert 1 <= CHANNELS[name].smallest_chunk <= CHANNELS[name].largest_chunk
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        pytest.param("\u0110\u01a1n h\u00e0ng 7", "\u0110o\u031bn ha\u0300ng 7", id="NFD"),
+        pytest.param("1001", "1001.0", id="floats"),
+        pytest.param("1001", "1001,0", id="floats of a Vietnamese Excel"),
+        pytest.param("1001", Decimal("1001.00"), id="numeric"),
+    ],
+)
+def test_a_key_that_another_program_wrote_anew_is_the_same_key(
+    client: EsmsClient, gateway: Emulator, ledger: Ledger, first: object, then: object
+) -> None:
+    """A list that went through macOS, pandas or Excel between two tries names the same rows: nobody is told twice."""
+    for key in (first, then, first):
+        row = {"phone": "0901888484", "name": "Chị 7", "service": "Gội", "code": "K7", "date": "19/03/2025", "key": key}
+        send(client, ledger, read_recipients([row], Columns(params=PARAMS, key_column="key")))
+    assert gateway.deliveries_by_phone() == {"0901888484": 1}
+
+
+def test_two_spellings_of_one_key_are_one_row(ledger: Ledger) -> None:
+    """Also of rows that nobody read from a list: keys that look alike are not two rows."""
+    composed, decomposed = "\u0110\u01a1n 7", "\u0110o\u031bn 7"
+    assert ledger.request_id("visits", composed) == ledger.request_id("visits", decomposed)
