@@ -157,6 +157,11 @@ class EsmsClient(
         return self._transport.account
 
     @property
+    def of_emulator(self) -> bool:
+        """Whether the keys are those of an emulator, so that nothing reaches anybody."""
+        return self._transport.of_emulator
+
+    @property
     def request_ids(self) -> KnownRequestIds:
         """Where a second request with the id of an earlier one was seen to be held back; any 124 shows it."""
         return self._transport.request_ids

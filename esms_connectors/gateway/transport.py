@@ -164,6 +164,10 @@ class Transport:
         return self._credentials.account_at(self._addresses.base_url)
 
     @property
+    def of_emulator(self) -> bool:
+        return self._credentials.of_emulator
+
+    @property
     def base_url(self) -> str:
         return self._addresses.base_url
 

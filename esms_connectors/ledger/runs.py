@@ -16,6 +16,11 @@ from esms_connectors.ledger.storage import LedgerStorage
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+# What calls of one run may say differently. The latest time of sending is kept, because rows of any call may be
+# scheduled for then; and every account, because each knows of its own messages only.
+_MAY_DIFFER = ("campaign", "send_at", "accounts")
+EMULATOR = "emulator"
+
 
 class LedgerRuns(LedgerStorage):
     """Registers runs and finds them."""
@@ -26,10 +31,10 @@ class LedgerRuns(LedgerStorage):
 
         Args:
             kind: what it sends; about: what is the same for all of its rows (template, OA, text, campaign). `send_at`
-                may change from call to call: the latest is kept.
+                and `accounts` may change from call to call: the latest is kept, and all are.
 
         Returns:
-            `about` as it was first registered.
+            `about` as it was first registered, with what was added since.
 
         Raises:
             InvalidRequestError: the run exists with something else in `about`: a run key names one campaign.
@@ -42,9 +47,7 @@ class LedgerRuns(LedgerStorage):
             with self._writing() as connection:
                 connection.execute(self._sql.begin_run, parameters)
             known = self.check_run(run_key, kind, about)
-        if known is not None:
-            self._note_later_send_at(run_key, about.get("send_at", ""))
-        return known or facts
+        return facts if known is None else self._note_changes(run_key, about)
 
     def check_run(self, run_key: str, kind: str, about: Mapping[str, str]) -> dict[str, str] | None:
         """As `begin_run`, for those who only look: None where the run is not there."""
@@ -56,13 +59,22 @@ class LedgerRuns(LedgerStorage):
         self.check_phone_secret(run_key, known)
         # The kind first: another one has other facts too, and they would only confuse.
         for name, value in {"kind": kind, **about}.items():
-            if name not in ("campaign", "send_at") and known.get(name) != value:
+            if name not in _MAY_DIFFER and known.get(name) != value:
                 raise InvalidRequestError(
                     f"run key {run_key!r} was used before with another {name} "
                     f"({known.get(name, 'none')}, now {value}; ledger {self.name}). "
                     "Use a new run key for another campaign; nothing was sent.",
                     field="run_key",
                 )
+        if EMULATOR in set(accounts_of(known)) ^ set(accounts_of(about)) and accounts_of(known) and accounts_of(about):
+            was, now = (
+                ("an emulator", "a real account") if EMULATOR in accounts_of(known) else ("an account", "an emulator")
+            )
+            raise InvalidRequestError(
+                f"run key {run_key!r} was used before with {was}, now with {now} (ledger {self.name}). Who is in it "
+                "would count as told. Use a new run key, or another ledger; nothing was sent.",
+                field="run_key",
+            )
         return known
 
     def run_about(self, run_key: str) -> dict[str, str]:
@@ -79,20 +91,33 @@ class LedgerRuns(LedgerStorage):
             found = connection.execute(self._sql.runs).fetchall()
         return [(row.run_key, pendulum.from_timestamp(row.began_ms / 1000)) for row in found]
 
-    def _note_later_send_at(self, run_key: str, send_at: str) -> None:
-        """Rows of any call of the run may be scheduled for then. All of these texts are in UTC and of one form."""
-        while send_at:
+    def _note_changes(self, run_key: str, about: Mapping[str, str]) -> dict[str, str]:
+        """What is registered, with what this call says differently."""
+        while True:
             with self._reading() as connection:
                 text = str(connection.execute(self._sql.run_about, {"run_key": run_key}).scalar())
-            about = json.loads(text)
-            if send_at <= about.get("send_at", ""):
-                return
-            changed = {"run_key": run_key, "known": text, "about": json.dumps({**about, "send_at": send_at})}
+            known: dict[str, str] = json.loads(text)
+            changed = {**known, **_changes(known, about)}
+            if changed == known:
+                return known
+            parameters = {"run_key": run_key, "known": text, "about": json.dumps(changed)}
             with self._writing() as connection:
                 # Another call of the run may have noted its own meanwhile.
-                if connection.execute(self._sql.change_about, changed).rowcount:
-                    return
+                if connection.execute(self._sql.change_about, parameters).rowcount:
+                    return changed
 
     def _about(self, connection: Connection, run_key: str) -> dict[str, str] | None:
         text = connection.execute(self._sql.run_about, {"run_key": run_key}).scalar()
         return None if text is None else dict(json.loads(text))
+
+
+def accounts_of(about: Mapping[str, str]) -> tuple[str, ...]:
+    """The accounts that a run was sent by, as `EsmsClient.account` has them; none where an older version began it."""
+    return tuple(about.get("accounts", "").split())
+
+
+def _changes(known: Mapping[str, str], about: Mapping[str, str]) -> dict[str, str]:
+    # All of these times are in UTC and of one form.
+    send_at = max(known.get("send_at", ""), about.get("send_at", ""))
+    accounts = " ".join(dict.fromkeys((*accounts_of(known), *accounts_of(about))))
+    return {name: value for name, value in (("send_at", send_at), ("accounts", accounts)) if value}

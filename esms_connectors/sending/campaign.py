@@ -30,6 +30,7 @@ from esms_connectors.sending.plan import Plan, check_plan, plan_bulk, planned_ti
 from esms_connectors.sending.policy import (
     DEFAULT_AT_LEAST,
     OnEmpty,
+    account_of,
     check_at_least,
     check_on_empty,
     is_enough,
@@ -177,7 +178,8 @@ class Campaign:
 
     def _against_ledger(self, foreseen: Foreseen | None = None) -> _AgainstLedger:
         self.channel.row_rules()
-        about = {**self.channel.about(), "key_column": self.columns.key_name}
+        accounts = account_of(self.channel.client)
+        about = {**self.channel.about(), "key_column": self.columns.key_name, "accounts": accounts}
         self.ledger.check_run(self.run_key, self.channel.kind, about)
         return _AgainstLedger(self.ledger, self.run_key, self.channel, foreseen)
 

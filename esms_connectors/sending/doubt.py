@@ -28,6 +28,7 @@ from esms_connectors.ledger.rows import SMS_TYPES_OF_KIND, Claim, LedgerRow
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.channels.base import ChunkOutcome
+from esms_connectors.sending.policy import OTHERS_DOUBT
 from esms_connectors.sending.reconcile import settle_refused
 
 logger = get_logger(__name__)
@@ -47,9 +48,11 @@ class Doubt:
     """
     Args:
         careful: every row in doubt is looked up before it is repeated, and no customer's row is a probe.
+        others: see `sent_by_others`; then no row in doubt is repeated.
     """
 
-    def __init__(self, channel: Channel, ledger: Ledger, run_key: str, *, careful: bool) -> None:
+    def __init__(self, channel: Channel, ledger: Ledger, run_key: str, *, careful: bool, others: bool = False) -> None:
+        self._others = others
         self._channel, self._ledger, self._run_key, self._careful = channel, ledger, run_key, careful
         self._client: EsmsClient = channel.client
         self._endpoint = channel.endpoint
@@ -84,7 +87,7 @@ class Doubt:
     @property
     def repeats(self) -> bool:
         """Whether rows in doubt may go out again now, under their ids; what charges never may."""
-        if self._endpoint.effect is not Effect.SEND:
+        if self._endpoint.effect is not Effect.SEND or self._others:
             return False
         return self._client.request_ids.honoured(self._endpoint) and (self._looked_up or not self._careful)
 
@@ -132,7 +135,7 @@ class Doubt:
     @property
     def _sends_evidence(self) -> bool:
         """Whether a row in doubt may go out again only to learn something of the gateway."""
-        return not self._careful and self._endpoint.effect is Effect.SEND
+        return not self._careful and not self._others and self._endpoint.effect is Effect.SEND
 
     def _look_up(self) -> int | None:
         """How many rows were settled; None when they cannot be looked up, which proves nothing."""
@@ -202,7 +205,9 @@ class Doubt:
 
     def _advise(self) -> None:
         parts = [self._open_because] if self._open_because else []
-        if self._endpoint.effect is not Effect.SEND:
+        if self._others:
+            parts = [OTHERS_DOUBT]
+        elif self._endpoint.effect is not Effect.SEND:
             parts.append(
                 f"{self._channel.kind} in doubt are not repeated: a phone that rings twice cannot be taken back. "
                 "Settle them with `esms reconcile`, or look at the portal and use `esms resend`."

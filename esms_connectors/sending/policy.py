@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Literal
@@ -12,9 +12,11 @@ from pendulum import DateTime
 
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.arguments import MAX_CAMPAIGN_LENGTH, check_campaign, check_share
+from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError, NotSentError
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger import Ledger
+from esms_connectors.ledger.runs import EMULATOR, accounts_of
 
 OnEmpty = Literal["skip", "fail"]
 
@@ -32,6 +34,26 @@ _SANDBOX = "sandbox/"
 def sandbox_run_key(run_key: str) -> str:
     """Under which a run of a sandbox account stands in the ledger: its messages never were."""
     return run_key if run_key.startswith(_SANDBOX) else f"{_SANDBOX}{run_key}"
+
+
+def account_of(client: EsmsClient) -> str:
+    """By whom a run is sent, as the ledger notes it; one emulator is as good as another."""
+    return EMULATOR if client.of_emulator else client.account
+
+
+def sent_by_others(about: Mapping[str, str], client: EsmsClient) -> bool:
+    """
+    Whether messages of a run may have left by another account than the client's, or through another address. Then this
+    account's request ids hold none of them back, and its sent data proves nothing of them.
+    """
+    return any(account != account_of(client) for account in accounts_of(about))
+
+
+OTHERS_DOUBT = (
+    "The run was sent with other keys or through another address as well, whose messages this account knows nothing "
+    "of: its rows in doubt are neither repeated nor taken for not sent. Settle them with the keys and the address of "
+    "then, or look at the portal and use `esms resend`."
+)
 
 
 def check_at_least(at_least: float | None) -> None:

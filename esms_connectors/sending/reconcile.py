@@ -30,6 +30,7 @@ from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.ledger import Ledger, RunSummary, SendState
 from esms_connectors.ledger.keys import check_run_key
 from esms_connectors.ledger.rows import REFUSED_WHOLE, SMS_TYPES_OF_KIND, Settlement
+from esms_connectors.sending.policy import OTHERS_DOUBT, sent_by_others
 
 __all__ = ["ReconcileResult", "reconcile"]
 
@@ -293,6 +294,8 @@ class _LookUp:
         judged = [one for one in self._missing if rule.settling_of(one) is not None]
         if not judged:
             return _Judged([], "")
+        if sent_by_others(self._about, self._client):
+            return _Judged([], OTHERS_DOUBT)
         # A machine whose clock is ahead must not shorten the settling time.
         gateways = self._client.clock.latest()
         now = gateways if (self._began - gateways).total_seconds() > _SLACK_SECONDS else self._began

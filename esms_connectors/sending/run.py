@@ -37,11 +37,13 @@ from esms_connectors.sending.lease import Lease, asked_first, poll_seconds_of, w
 from esms_connectors.sending.policy import (
     OnEmpty,
     SilenceBreaker,
+    account_of,
     campaign_of,
     check_at_least,
     check_on_empty,
     refuse_empty,
     sandbox_run_key,
+    sent_by_others,
 )
 from esms_connectors.sending.result import Counters, Progress, RunResult, finish_run
 
@@ -142,12 +144,15 @@ class Run:
             **self.channel.about(),
             "key_column": self.recipients.key_column,
             "campaign": campaign_of(self.run_key, self.campaign),
+            "accounts": account_of(self.channel.client),
             **({"sandbox": "yes"} if self.channel.client.sandbox else {}),
         }
         # The campaign of the first call stays: the messages already stand under it.
-        self.campaign = self.ledger.begin_run(self.run_key, self.channel.kind, about)["campaign"]
+        known = self.ledger.begin_run(self.run_key, self.channel.kind, about)
+        self.campaign = known["campaign"]
         self._silence = SilenceBreaker(self.threads)
-        self._doubt = Doubt(self.channel, self.ledger, self.run_key, careful=self.careful)
+        others = sent_by_others(known, self.channel.client)
+        self._doubt = Doubt(self.channel, self.ledger, self.run_key, careful=self.careful, others=others)
         self._doubt.load()
         self._lease = Lease(self.channel.client, self.ledger, self.run_key, self.worker)
         try:

@@ -137,7 +137,8 @@ class Bench:
         settings.setdefault("timeouts", Timeouts(30, self.read_seconds, 60))
         settings.setdefault("retries", RetryPolicy(self.attempts, 0.001, 0.002, 20))
         settings.setdefault("now", self.now)
-        made = EsmsClient(Credentials(DEMO_API_KEY, DEMO_SECRET_KEY), self.server.base_url, **settings)
+        keys = settings.pop("credentials", None) or Credentials(DEMO_API_KEY, DEMO_SECRET_KEY)
+        made = EsmsClient(keys, self.server.base_url, **settings)
         return self._open.enter_context(made)
 
     def ledger(self, kind: type[Ledger] = Ledger, **settings: Any) -> Any:

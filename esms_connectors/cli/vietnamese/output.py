@@ -225,6 +225,13 @@ OUTPUT = {
     "{n} rows will be sent again by the next send command of this run, {n2} of them were accepted before": (
         "{n} dòng sẽ được gửi lại ở lần gửi tiếp theo của chiến dịch này, {n2} trong số đó đã được tiếp nhận trước đây"
     ),
+    "The run was sent with other keys or through another address as well, whose messages this account knows nothing "
+    "of: its rows in doubt are neither repeated nor taken for not sent. Settle them with the keys and the address of "
+    "then, or look at the portal and use `esms resend`.": (
+        "Chiến dịch này đã được gửi bằng khóa khác hoặc qua địa chỉ khác, tài khoản này không biết gì về các tin đó: các "
+        "dòng chưa rõ kết quả không được gửi lại, cũng không bị coi là chưa gửi. Hãy xử lý bằng khóa và địa chỉ khi đó, "
+        "hoặc xem trên trang quản trị rồi dùng `esms resend`."
+    ),
     "and {n} more": "và {n} dòng nữa",
     "stopped: workers stop before their next call": "đã dừng: các tiến trình dừng trước lần gọi tiếp theo",
     "it was stopped already": "đã dừng từ trước",
