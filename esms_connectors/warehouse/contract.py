@@ -41,7 +41,8 @@ TABLES = {
 
 COLUMNS = {
     MESSAGES: {
-        "row_key": "the key: message id and phone, the phone as a keyed hash unless phones are kept plain",
+        "row_key": "the key: message id and phone, the phone as a keyed hash unless phones are kept plain; "
+        "behind it the type, where a message of another type came under the same id",
         "message_id": "the gateway's ReferenceId, which is the SMSID of the send; advertising shares one among phones",
         "phone": "as chosen: plain (ten digits), keyed hash, masked, or empty",
         "sms_type": "1 advertising, 2 care, 8 fixed number, 23 Viber, 24 priority ZNS, 25 ZNS, 26 Zalo follower",
@@ -96,6 +97,11 @@ COLUMNS = {
     },
 }
 """Table -> column -> what it holds. Warehouses that have comments carry these."""
+
+
+def key_with_type(row_key: str, sms_type: object) -> str:
+    """The key of a row of this type, where a message of another type has its key: the second try of a message."""
+    return f"{row_key}/{sms_type}"
 
 
 class WarehouseError(EsmsError):
@@ -163,6 +169,11 @@ class Person:
     name: str = field(repr=False, default="")
     international: str = field(repr=False, default="")
     rows: tuple[tuple[str, str], ...] = field(repr=False, default=())
+
+    def has_key(self, row_key: str, message_id: str | None) -> bool:
+        """Whether a row of this key and message is the person's."""
+        own = self.row_key_of(message_id)
+        return row_key == own or row_key.startswith(key_with_type(own, ""))
 
 
 class Reader(Protocol):

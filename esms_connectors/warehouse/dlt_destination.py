@@ -261,7 +261,7 @@ class DltWarehouse(Warehouse):
             with client.execute_query(query, *parameters) as cursor:
                 while rows := cursor.fetchmany(_FETCH_ROWS):
                     for key, message_id in rows:
-                        if person.stored_phone or key == person.row_key_of(message_id):
+                        if person.stored_phone or person.has_key(key, message_id):
                             yield key
 
     # --- writing -----------------------------------------------------------------------------------------------------

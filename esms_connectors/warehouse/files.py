@@ -385,7 +385,7 @@ class FilesWarehouse(Warehouse):
                 keys += pc.filter(batch.column("row_key"), theirs).to_pylist()
             else:
                 pairs = zip(batch.column("row_key").to_pylist(), batch.column("message_id").to_pylist(), strict=True)
-                keys += [key for key, message_id in pairs if key == person.row_key_of(message_id)]
+                keys += [key for key, message_id in pairs if person.has_key(key, message_id)]
         return keys
 
     # --- several partitions ------------------------------------------------------------------------------------------

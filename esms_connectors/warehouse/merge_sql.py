@@ -113,6 +113,7 @@ ERASED = Staged("esms_erased", "row_key text")
 JUDGE = f"""
 SELECT chunk.row_key, CASE
         WHEN stored.row_key IS NULL THEN 'new'
+        WHEN stored.sms_type <> chunk.sms_type THEN 'other'
         WHEN stored.load_number > $number THEN 'same'
         WHEN stored.state IN ({_FINAL}) AND chunk.state NOT IN ({_FINAL})
             THEN CASE WHEN stored.regressed_to IS DISTINCT FROM chunk.state THEN 'back' ELSE 'same' END
@@ -124,6 +125,9 @@ SELECT chunk.row_key, CASE
     chunk.send_status AS to_status, chunk.send_result AS to_result
 FROM esms_chunk AS chunk LEFT JOIN {MESSAGES} AS stored ON stored.row_key = chunk.row_key {{overlap}}
 """
+
+# One id and phone under two types are two messages: the second try of a message may come under the id of the first.
+OTHERS = "SELECT row_key FROM esms_verdict WHERE verdict = 'other'"
 
 COUNT_VERDICTS = "SELECT verdict, count(*) FROM esms_verdict GROUP BY verdict"
 

@@ -34,6 +34,7 @@ from esms_connectors.warehouse.contract import (
     Person,
     WarehouseError,
     WindowLoad,
+    key_with_type,
 )
 from esms_connectors.warehouse.merge_sql import (
     CHANGE,
@@ -53,6 +54,7 @@ from esms_connectors.warehouse.merge_sql import (
     LOAD_RENEWED,
     NOTE,
     OTHER_PRIVACY,
+    OTHERS,
     OVERLAP,
     PLAN,
     PLAN_AGAIN,
@@ -127,8 +129,7 @@ def merge_window(
         found["new"] += inserted
         if inserted == chunk.num_rows:
             continue
-        _expect(session.keep(VERDICT, JUDGE.format(overlap=overlap), **parameters), chunk.num_rows, "judged")
-        here = Counter(dict(session.read(COUNT_VERDICTS)))
+        here = _judge(session, chunk, overlap, parameters)
         if here["back"] or here["changed"]:
             session.change(NOTE, **parameters)
         for verdict, statement in (("back", FLAG), ("changed", CHANGE), ("new", INSERT)):
@@ -144,6 +145,23 @@ def merge_window(
     )
     _write_load(session, load, counts, {**parameters, "loaded_at": utc(loaded_at)})
     return counts
+
+
+def _judge(session: Session, chunk: pa.Table, overlap: str, parameters: Mapping[str, Any]) -> Counter[str]:
+    """Verdict -> rows of what is staged. Rows whose key one of another type has are staged anew, with theirs behind."""
+    for _ in range(2):
+        _expect(session.keep(VERDICT, JUDGE.format(overlap=overlap), **parameters), chunk.num_rows, "judged")
+        here = Counter(dict(session.read(COUNT_VERDICTS)))
+        if not here["other"]:
+            break
+        others = {key for (key,) in session.read(OTHERS)}
+        keys = [
+            key_with_type(key, sms_type) if key in others else key
+            for key, sms_type in zip(*(chunk.column(name).to_pylist() for name in ("row_key", "sms_type")), strict=True)
+        ]
+        chunk = chunk.set_column(chunk.schema.get_field_index("row_key"), "row_key", pa.array(keys, pa.string()))
+        _expect(session.stage(CHUNK, chunk), chunk.num_rows, "staged")
+    return here
 
 
 def _expect(done: int, expected: int, what: str) -> None:
@@ -250,7 +268,7 @@ def erase_person(session: Session, person: Person) -> dict[str, int]:
         for table, statement in ERASE:
             removed[table] += session.change(statement, phone=person.stored_phone)
         return removed | erase_outcomes(session, person)
-    keys = [key for key, message_id in session.read(KEYS) if key == person.row_key_of(message_id)]
+    keys = [key for key, message_id in session.read(KEYS) if person.has_key(key, message_id)]
     session.stage(ERASED, pa.table({"row_key": pa.array(keys, pa.string())}))
     for table, statement in ERASE_KEYS:
         removed[table] += session.change(statement)

@@ -73,7 +73,7 @@ def rows_about(reader: Reader, person: Person) -> dict[str, list[dict[str, Any]]
         theirs = f"SELECT row_key FROM {MESSAGES} WHERE phone = $phone"
         keys = [key for (key,) in reader.read(theirs, phone=person.stored_phone)]
     else:
-        keys = [key for key, message_id in reader.read(KEYS) if key == person.row_key_of(message_id)]
+        keys = [key for key, message_id in reader.read(KEYS) if person.has_key(key, message_id)]
     pairs = ["\x1f".join(pair) for pair in person.rows]
     about = {"name": person.name, "international": person.international, "pairs": pairs}
     return _rows_of(reader, keys, f"{_NAMES} OR {_PAIRS_GIVEN}", about)

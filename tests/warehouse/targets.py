@@ -202,7 +202,11 @@ RULES: dict[str, set[str]] = {
     "parquet": _OF_PARTITIONS,
     "csv": _OF_FILES,
     "jsonl": _OF_FILES,
-    "dlt": {*_THROUGH_DLT, "test_rows_of_another_window_are_refused"},
+    "dlt": {
+        *_THROUGH_DLT,
+        "test_rows_of_another_window_are_refused",
+        "test_a_second_try_under_the_id_of_the_first_is_another_row",
+    },
 }
 
 

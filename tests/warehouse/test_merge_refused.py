@@ -281,6 +281,13 @@ def test_erasing_a_person_by_the_keys(target: Target) -> None:
     assert {line["row_key"] for line in target.history()} == {key_of(2)}
 
 
+def test_the_second_try_of_a_message_is_the_persons_too() -> None:
+    """It has the key of the first, and its type behind."""
+    person = Person(None, lambda message_id: f"{message_id}:a1")
+    keys = ("m1:a1", "m1:a1/2", "m1:a12", "m2:a1", "m2:a1/2")
+    assert [key for key in keys if person.has_key(key, "m1")] == ["m1:a1", "m1:a1/2"]
+
+
 @pytest.mark.in_turn
 def test_erasing_one_person_among_very_many(large_target: Target) -> None:
     """All keys are looked at, however many."""

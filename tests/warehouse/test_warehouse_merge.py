@@ -266,6 +266,27 @@ def test_windows_of_other_days_and_types_stay_as_they_are(target: Target) -> Non
     assert [load["load_count"] for load in target.loads()] == [1, 2, 1]
 
 
+@pytest.mark.parametrize("first", [25, 2])
+def test_a_second_try_under_the_id_of_the_first_is_another_row(target: Target, first: int) -> None:
+    """The gateway may list the SMS behind a ZNS that failed under the id of that: both stay, in whatever order."""
+    of_type = {25: FAILED, 2: DELIVERED}
+    windows = {one: SentWindow(one, WINDOW.start, WINDOW.end) for one in of_type}
+    for minute in (0, 5):
+        for one in (first, 27 - first):
+            rows = [row(1, of_type[one], windows[one]), row(10 + one, SENT, windows[one])]
+            counts = merge(target, rows, minute + one, windows[one])
+            assert counts == (MergeCounts(inserted=2) if minute == 0 else MergeCounts(unchanged=2))
+    merge(target, [row(1, REJECTED, windows[27 - first])], 40, windows[27 - first])
+    stored = target.messages("sms_type", "state", "message_id")
+    assert {key: (one["sms_type"], one["state"]) for key, one in stored.items()} == {
+        key_of(1): (first, state_of_row(*of_type[first]).value),
+        f"{key_of(1)}/{27 - first}": (27 - first, "rejected"),
+        key_of(12): (2, "sent"),
+        key_of(35): (25, "sent"),
+    }
+    assert [line["row_key"] for line in target.history()] == [f"{key_of(1)}/{27 - first}"]
+
+
 @pytest.mark.in_turn
 def test_an_empty_window_is_a_load(target: Target) -> None:
     """No rows is a finding, too."""

@@ -72,8 +72,8 @@ LISTS = {
     ),
     "run key {run_key} was used before with {was}, now with {now} (ledger {ledger}). Who is in it would count as told. "
     "Use a new run key, or another ledger; nothing was sent.": (
-        "run key {run_key} đã được dùng với {was}, nay với {now} (sổ gửi tin {ledger}). Người nhận trong đó sẽ bị coi là "
-        "đã gửi. Hãy dùng run key mới, hoặc sổ gửi tin khác; chưa gửi tin nào."
+        "run key {run_key} đã được dùng với {was}, nay với {now} (sổ gửi tin {ledger}). Người nhận trong đó sẽ bị "
+        "coi là đã gửi. Hãy dùng run key mới, hoặc sổ gửi tin khác; chưa gửi tin nào."
     ),
     "run {run_key} was begun with another secret for its phones, or with none. Use the same; nothing was sent.": (
         "Chiến dịch {run_key} bắt đầu với khóa bí mật khác cho số điện thoại, hoặc không có khóa. Hãy dùng đúng "

@@ -228,9 +228,9 @@ OUTPUT = {
     "The run was sent with other keys or through another address as well, whose messages this account knows nothing "
     "of: its rows in doubt are neither repeated nor taken for not sent. Settle them with the keys and the address of "
     "then, or look at the portal and use `esms resend`.": (
-        "Chiến dịch này đã được gửi bằng khóa khác hoặc qua địa chỉ khác, tài khoản này không biết gì về các tin đó: các "
-        "dòng chưa rõ kết quả không được gửi lại, cũng không bị coi là chưa gửi. Hãy xử lý bằng khóa và địa chỉ khi đó, "
-        "hoặc xem trên trang quản trị rồi dùng `esms resend`."
+        "Chiến dịch này đã được gửi bằng khóa khác hoặc qua địa chỉ khác, tài khoản này không biết gì về các tin đó: "
+        "các dòng chưa rõ kết quả không được gửi lại, cũng không bị coi là chưa gửi. Hãy xử lý bằng khóa và địa chỉ "
+        "khi đó, hoặc xem trên trang quản trị rồi dùng `esms resend`."
     ),
     "and {n} more": "và {n} dòng nữa",
     "stopped: workers stop before their next call": "đã dừng: các tiến trình dừng trước lần gọi tiếp theo",
