@@ -6,6 +6,7 @@ from esms_connectors.prefect.chains import campaign
 from esms_connectors.prefect.delivery_flow import delivery_report
 from esms_connectors.prefect.export import daily_sent_messages_export
 from esms_connectors.prefect.report import month_statement, sent_messages_report
+from esms_connectors.prefect.retry import hide_refused_parameters
 
 __all__ = [
     "campaign",
@@ -16,3 +17,13 @@ __all__ = [
     "sent_messages_report",
     "zns_campaign",
 ]
+
+hide_refused_parameters(
+    campaign,
+    daily_sent_messages_export,
+    delivery_report,
+    month_statement,
+    notify_by_sms,
+    sent_messages_report,
+    zns_campaign,
+)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from prefect import Flow
 from prefect.blocks.abstract import NotificationError
 from prefect.exceptions import PrefectException
 
 from esms_connectors.gateway.errors import EsmsError, unexpected
+from esms_connectors.gateway.redaction import get_logger
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,3 +52,32 @@ def is_retryable(task: Any, task_run: Any, state: Any) -> bool:
     if isinstance(error, EsmsError):
         return error.retryable
     return isinstance(error, OSError)
+
+
+_REFUSED = re.compile(r"Parameter validation failed for flow '([^']*)'")
+
+
+class _WithoutParameters(logging.Filter):
+    """Of flows that are named here; of others keys and phones are masked, as everywhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        found = _REFUSED.match(record.getMessage())
+        if found and found[1] in self.names:
+            record.msg, record.args = f"{found[0]}; what it was given is not shown.", None
+        return True
+
+
+_without_parameters = _WithoutParameters()
+
+
+def hide_refused_parameters(*flows: Flow[..., Any]) -> None:
+    """
+    Prefect logs everything that a flow was given when one of its parameters is refused: rows, phones and texts. What is
+    wrong with which parameter stands in the next line, without the value.
+    """
+    _without_parameters.names.update(flow.name for flow in flows)
+    get_logger("prefect.flows").addFilter(_without_parameters)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect import flow
 from prefect.blocks.system import Secret
-from prefect.exceptions import PrefectException
+from prefect.exceptions import ParameterTypeError, PrefectException
 from prefect.logging import disable_run_logger
 from prefect.states import State
 
@@ -183,6 +184,52 @@ def test_settings_that_other_libraries_refuse(
     for fields in FIELDS:
         told.error_of(partial(plan_zns_bulk.fn, make_campaign(0, **{"source": source, **fields})))
     assert gateway.message_count == 0
+
+
+_ROWS = [{"phone": "0901888484", "name": "Chị Hoa đã đặt lịch"}, {"phone": "+84 901 888 485", "name": None}]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"campaign": {"run_key": "visits", "source": _ROWS, "typo": 1}},
+        {"campaign": {"run_key": "visits", "source": _ROWS}, "approval": "0901888484"},
+        {"campaign": _ROWS},
+        {"campaign": "0901888484 Chị Hoa đã đặt lịch"},
+    ],
+    ids=["a field", "another parameter", "rows", "a text"],
+)
+def test_parameters_that_are_refused_are_not_logged(given: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    """Prefect writes all that the flow was given into its log; the line names the parameter and quotes nothing."""
+    heard = logging.getLogger("prefect.flows")
+    heard.addHandler(caplog.handler)
+    try:
+        with pytest.raises(ParameterTypeError) as raised:
+            zns_campaign.validate_parameters(given)
+    finally:
+        heard.removeHandler(caplog.handler)
+    assert "zns-campaign" in caplog.text
+    for said in (caplog.text, str(raised.value)):
+        assert "Chị Hoa" not in said
+        assert "0901888484" not in said
+        assert "901 888 485" not in said
+
+
+def test_refused_parameters_of_a_flow_of_ones_own(caplog: pytest.LogCaptureFixture) -> None:
+    """The phones in them are masked."""
+
+    @flow
+    def nightly(campaign: ZnsCampaign) -> None: ...
+
+    heard = logging.getLogger("prefect.flows")
+    heard.addHandler(caplog.handler)
+    try:
+        with pytest.raises(ParameterTypeError):
+            nightly.validate_parameters({"campaign": {"run_key": "visits", "source": _ROWS, "typo": 1}})
+    finally:
+        heard.removeHandler(caplog.handler)
+    assert "090*****84" in caplog.text
+    assert "0901888484" not in caplog.text
 
 
 @pytest.mark.in_turn
