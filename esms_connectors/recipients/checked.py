@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.phones import match_common_spelling, read_phone
 from esms_connectors.recipients.columns import PHONE_KEY
 
 LISTED = 100
@@ -20,7 +21,7 @@ class Recipient:
     Somebody to send to.
 
     Attributes:
-        phone: `0…`, ten digits.
+        phone: `0…`, ten digits; in another spelling it is the same person.
         template_params: values by position, or by name in the order of the template.
         row_key: tells the rows of a run apart: the value of the key column, else the phone, with `#2`, `#3` … for
             one that is kept several times.
@@ -180,13 +181,23 @@ class Recipients:
         Raises:
             InvalidRequestError: a row has a key of its own, and no key column was named.
         """
-        rows = self._rows() if callable(self._rows) else self._rows
+        # What is read anew was made by a reader, which has one spelling for each phone; a list may be anybody's.
+        rows = self._rows() if callable(self._rows) else map(_in_one_spelling, self._rows)
         return iter(rows) if self.key_column != PHONE_KEY else self._with_phones_as_keys(rows)
 
     def _with_phones_as_keys(self, rows: Iterable[Recipient]) -> Iterator[Recipient]:
         for one in rows:
             _check_phone_is_key(one)
             yield one
+
+
+def _in_one_spelling(one: Recipient) -> Recipient:
+    """Somebody who is in the list as 0… and as 84… is one person: phone, and the key where that is the phone."""
+    number = match_common_spelling(one.phone) or read_phone(one.phone)[0]
+    if not number or number == one.phone:
+        return one
+    named_by_phone = one.row_key == one.phone or one.row_key.startswith(f"{one.phone}#")
+    return replace(one, phone=number, row_key=number + one.row_key[len(one.phone) :] if named_by_phone else one.row_key)
 
 
 def _check_phone_is_key(one: Recipient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -126,3 +127,21 @@ def test_two_spellings_of_one_key_are_one_row(ledger: Ledger) -> None:
     """Also of rows that nobody read from a list: keys that look alike are not two rows."""
     composed, decomposed = "\u0110\u01a1n 7", "\u0110o\u031bn 7"
     assert ledger.request_id("visits", composed) == ledger.request_id("visits", decomposed)
+
+
+@pytest.mark.parametrize(
+    "other", ["84901888484", "+84 901 888 484", " 0901888484", "901888484", "０９０１８８８４８４"]
+)
+def test_one_person_under_two_spellings_is_one_row(
+    client: EsmsClient, gateway: Emulator, ledger: Ledger, other: str
+) -> None:
+    """Also of recipients that no reader made, within one list and from one call to the next."""
+    values = ("Chị Hoa", "Gội", "K7", "19/03/2025")
+    people = [Recipient(phone, values, phone, line) for line, phone in enumerate(("0901888484", other))]
+    for rows in (people[1:], people, people[:1], [replace(people[1], row_key=f"{other}#2")] * 2):
+        send(client, ledger, rows)
+    assert gateway.deliveries_by_phone() == {"0901888484": 2}
+    keyed = Recipients([replace(one, row_key=f"K{one.line}") for one in people], "code")
+    channel = ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID)
+    assert send_bulk(channel, keyed, ledger=ledger, run_key="keyed").counters.accepted == 2
+    assert gateway.deliveries_by_phone() == {"0901888484": 4}
