@@ -15,7 +15,8 @@ from sqlalchemy.engine import Connection
 # Of PostgreSQL those that are found without naming a schema, wherever on the search path they are.
 _NAMES = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')",
-    "postgresql": "SELECT relname FROM pg_catalog.pg_class WHERE pg_catalog.pg_table_is_visible(oid)",
+    "postgresql": "SELECT relname FROM pg_catalog.pg_class WHERE relname = ANY(:names) "
+    "AND pg_catalog.pg_table_is_visible(oid)",
 }
 
 
@@ -24,8 +25,9 @@ def create_missing(connection: Connection, tables: Iterable[sa.Table]) -> None:
     Args:
         connection: in a transaction that nobody else creates in.
     """
-    dialect = connection.dialect.name
-    there = {name for (name,) in connection.execute(sa.text(_NAMES[dialect]))}
+    dialect, tables = connection.dialect.name, list(tables)
+    names = {"names": [table.name for table in tables]} if dialect == "postgresql" else {}
+    there = {name for (name,) in connection.execute(sa.text(_NAMES[dialect]), names)}
     statements = [one for table in tables if table.name not in there for one in _statements(dialect, table)]
     if dialect == "postgresql" and statements:
         statements = [";\n".join(statements)]  # in one round trip
