@@ -374,7 +374,7 @@ class CampaignOperator(SendingOperator):
                     count_messages(chain.first)
                     result = chain.as_dict()
         self._transfer = DataTransfer(file_dataset(self.source), SENT_DATA, result["accepted"])
-        note_done(context, generation, resend_on_clear=self.resend_on_clear)
+        note_done(self, context, generation, resend_on_clear=self.resend_on_clear)
         return result, None
 
     def _journey_of(self, context: Context, campaign: Campaign, settings: Settings) -> Any:

@@ -110,7 +110,7 @@ class EsmsOperator(EsmsTask):
                 with hook.open_ledger(self.ledger_conn_id or None, ledger_url, or_local_file=True) as ledger:
                     self._tell_where(client, ledger)
                     result = call_once(client, self.operation, arguments, ledger=ledger, **about)
-        note_done(context, generation, resend_on_clear=self.resend_on_clear)
+        note_done(self, context, generation, resend_on_clear=self.resend_on_clear)
         made = result["called_by_this_try"]
         self.log.info("%s: %s", self.operation, "answered" if made else "an earlier try had made the call")
         return result

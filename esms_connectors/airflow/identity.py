@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from esms_connectors.gateway.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
     from airflow.sdk.definitions.context import Context
 
 _LONGEST = 200
@@ -60,7 +61,7 @@ def generation_of(context: Context, *, resend_on_clear: bool) -> int:
     1, or one more for every time that the task came to its end and was cleared to send anew.
 
     Airflow keeps a mark of the successful end across "Clear" (task state store, since 3.3). Without the mark nothing is
-    sent again.
+    sent again; nor by a retry, which has as many tries as the try that left the mark.
     """
     if not resend_on_clear:
         return 1
@@ -70,16 +71,32 @@ def generation_of(context: Context, *, resend_on_clear: bool) -> int:
             "resend_on_clear needs the task state store: Airflow 3.3, without [state_store] clear_on_success."
         )
     done = store.get(_DONE, None)
-    return 1 + (int(done["generation"]) if isinstance(done, dict) and "generation" in done else 0)
+    if not isinstance(done, dict) or "generation" not in done:
+        return 1
+    is_retry = done.get("max_tries") is not None and done["max_tries"] == _max_tries(context)
+    return int(done["generation"]) + (not is_retry)
 
 
-def note_done(context: Context, generation: int, *, resend_on_clear: bool) -> None:
-    """This generation came to its end; called when everything is settled, right before success."""
+def _max_tries(context: Context) -> int | None:
+    """How many tries the task has, those before included: "Clear" adds to it, a retry does not."""
+    tries: int | None = getattr(context["ti"], "max_tries", None)
+    return tries
+
+
+def note_done(operator: BaseOperator, context: Context, generation: int, *, resend_on_clear: bool) -> None:
+    """
+    Everything of this generation is settled. That is noted once Airflow has taken the success: a task whose result
+    cannot be stored, or whose worker dies now, is tried again, and must go on as what it was.
+    """
     store = state_store(context)
-    if store is not None and resend_on_clear:
-        from airflow.sdk import NEVER_EXPIRE
+    if store is None or not resend_on_clear:
+        return
+    from airflow.sdk import NEVER_EXPIRE
 
-        store.set(_DONE, {"generation": generation}, retention=NEVER_EXPIRE)
+    done = {"generation": generation, "max_tries": _max_tries(context)}
+    given = operator.on_success_callback
+    before = [given] if callable(given) else [*(given or ())]
+    operator.on_success_callback = [*before, lambda _context: store.set(_DONE, done, retention=NEVER_EXPIRE)]
 
 
 def state_store(context: Context) -> Any:

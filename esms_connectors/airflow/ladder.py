@@ -120,5 +120,5 @@ class AlertLadderOperator(SendingOperator):
             self._tell_where(client, ledger, journey.first.channel)
             with self._waiting_for_hours():
                 told = journey.run().as_dict()
-        note_done(context, generation, resend_on_clear=self.resend_on_clear)
+        note_done(self, context, generation, resend_on_clear=self.resend_on_clear)
         return told

@@ -156,7 +156,7 @@ class SendSmsOperator(SendingOperator):
             self._tell_where(client, ledger, message)
             with self._waiting_for_hours():
                 result = send_sms(client, message, ledger=ledger, run_key=run_key, guard=self._guard(hook, context))
-        note_done(context, generation, resend_on_clear=self.resend_on_clear)
+        note_done(self, context, generation, resend_on_clear=self.resend_on_clear)
         count_messages(result.result)
         self.log.info("%s", result)
         return result.as_dict()

@@ -47,6 +47,7 @@ class Instance:
     run_id: str = "manual__2024-05-15T05:00:00+00:00"
     map_index: int = -1
     try_number: int = 1
+    max_tries: int = 0
     task: Any = None
     pushed: dict[str, Any] = field(default_factory=dict)
 
@@ -60,7 +61,13 @@ class Instance:
 
 @dataclass
 class Runs:
-    """Runs operators as a worker does: rendered first, then executed; again with `again=True` for another try."""
+    """
+    Runs operators as a worker does: rendered first, then executed, then told of their success. Another run after a
+    success is one of a cleared task, after a failure another try.
+
+    Attributes:
+        ends: False for a task that dies behind its last line, before Airflow knows of its success.
+    """
 
     store: StateStore | None = field(default_factory=StateStore)
     instance: Instance = field(default_factory=Instance)
@@ -68,6 +75,8 @@ class Runs:
     interval: tuple[datetime, datetime] | None = (datetime(2024, 5, 14, tzinfo=UTC), datetime(2024, 5, 15, tzinfo=UTC))
     due: datetime = datetime(2024, 5, 15, tzinfo=UTC)
     run_type: str = "manual"
+    ends: bool = True
+    _succeeded: bool = False
 
     def context(self) -> dict[str, Any]:
         context: dict[str, Any] = {
@@ -84,10 +93,18 @@ class Runs:
         return context
 
     def __call__(self, operator: Any) -> Any:
+        if self._succeeded:
+            self.instance.max_tries = self.instance.try_number - 1 + operator.retries
+        self._succeeded = False
         context = self.context()
         operator.render_template_fields(context)
         try:
-            return operator.execute(context)
+            result = operator.execute(context)
+            if self.ends:
+                self._succeeded = True
+                for callback in operator.on_success_callback:
+                    callback(context)
+            return result
         finally:
             self.instance.try_number += 1
 
