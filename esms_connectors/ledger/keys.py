@@ -59,15 +59,16 @@ class LedgerKeys:
 
     def records(self, run_key: str, rows: Sequence[LedgerRow]) -> list[dict[str, Any]]:
         """Rows as they stand in the ledger."""
+        keys = [self.stored(row.row_key) for row in rows]
         return [
             {
                 "request_id": request_id,
-                "row_key": self.stored(row.row_key),
+                "row_key": key,
                 "phone": self.stored(row.phone),
                 "payload_hash": self.hash(row.payload),
                 "line": row.line,
             }
-            for row, request_id in zip(rows, self.request_ids(run_key, (row.row_key for row in rows)), strict=True)
+            for row, key, request_id in zip(rows, keys, self.request_ids_of_stored(run_key, keys), strict=True)
         ]
 
     def stored(self, text: str) -> str:

@@ -11,7 +11,7 @@ SQLite (one machine; a file in WAL mode) and PostgreSQL (workers on several mach
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pendulum import DateTime
@@ -93,7 +93,6 @@ class Ledger(LedgerQueries):
         if len(index_of) < len(records):
             raise InvalidRequestError("Two rows of one chunk have the same key.", field="row_key")
         parameters = {
-            "rows": json.dumps(records),
             "run_key": run_key,
             "worker": worker,
             "chunk": chunk,
@@ -106,20 +105,22 @@ class Ledger(LedgerQueries):
             **window_parameters(self._engine.dialect.name, times or times_of(self._now())),
         }
         with self._writing() as connection:
-            claimed = connection.execute(self._sql.claim, parameters).fetchall()
-            others = [] if len(claimed) == len(records) else self._look_at_others(connection, parameters, claimed)
+            claimed = self._take(connection, records, parameters)
+            ours = {request_id for request_id, *_ in claimed}
+            others = [] if len(ours) == len(records) else self._look_at_others(connection, records, parameters, ours)
             for other in others:
                 # Raised inside the transaction: what was just claimed is given back.
                 index = index_of[other.request_id]
                 check_same(run_key, rows[index], records[index], other)
             left_out = LeftOut()
             if rules is not None and claimed:
-                charged = {row.request_id: row.charged_vnd for row in claimed}
+                charged = {request_id: vnd for request_id, _, _, vnd in claimed}
                 left_out = self.guard.apply(rules, connection, run_key, records, charged)
+        none_of = left_out.skipped | left_out.in_doubt
         claims = [
-            Claim(index_of[row.request_id], row.request_id, wire_id(row.request_id, row.generation), bool(row.in_doubt))
-            for row in claimed
-            if row.request_id not in left_out.skipped and row.request_id not in left_out.in_doubt
+            Claim(index_of[request_id], request_id, wire_id(request_id, generation), bool(in_doubt))
+            for request_id, generation, in_doubt, _ in claimed
+            if request_id not in none_of
         ]
         return ClaimResult.of(
             claims,
@@ -130,13 +131,27 @@ class Ledger(LedgerQueries):
             left_in_doubt=len(left_out.in_doubt),
         )
 
+    def _take(
+        self, connection: Connection, records: Sequence[Mapping[str, Any]], parameters: Mapping[str, Any]
+    ) -> Sequence[Any]:
+        """Request id, generation, doubt and former charge of the rows that are given out."""
+        from esms_connectors.ledger.short_ways import claim_new
+
+        if claim_new(connection, records, parameters):
+            return [(record["request_id"], 0, 0, None) for record in records]
+        return connection.execute(self._sql.claim, {**parameters, "rows": json.dumps(records)}).fetchall()
+
     def _look_at_others(
-        self, connection: Connection, parameters: Mapping[str, Any], claimed: Sequence[Row[Any]]
+        self,
+        connection: Connection,
+        records: Sequence[Mapping[str, Any]],
+        parameters: Mapping[str, Any],
+        ours: Collection[str],
     ) -> list[Row[Any]]:
         """The rows that were not given out. Those in doubt for too long become held on the way."""
-        connection.execute(self._sql.hold, parameters)
-        ours = {row.request_id for row in claimed}
-        return [row for row in connection.execute(self._sql.look, parameters) if row.request_id not in ours]
+        asked = {**parameters, "rows": json.dumps(records)}
+        connection.execute(self._sql.hold, asked)
+        return [row for row in connection.execute(self._sql.look, asked) if row.request_id not in ours]
 
     def date(self, claims: Sequence[Claim], first_attempt: DateTime, *, worker: str) -> None:
         """Give rows that were claimed before the gateway's time was known the time of their first attempt."""
@@ -161,12 +176,19 @@ class Ledger(LedgerQueries):
         that could not be sent, or was refused for the account's sake, stays unknown: that says nothing about its
         earlier attempt.
         """
-        records = _records(settlements)
-        if not records:
+        from esms_connectors.ledger.short_ways import settle_accepted
+
+        given = list(settlements)
+        if not given:
             return {}
         with self._writing() as connection:
-            parameters = {"rows": records, "worker": worker, "now": self._now_ms()}
-            return self._settle(connection, self._sql.settle, parameters)
+            now = self._now_ms()
+            accepted, left = settle_accepted(connection, given, now)
+            states = dict.fromkeys(accepted, SendState.ACCEPTED)
+            if left:
+                parameters = {"rows": _records(left), "worker": worker, "now": now}
+                states |= self._settle(connection, self._sql.settle, parameters)
+            return states
 
     def _settle(
         self, connection: Connection, statement: TextClause, parameters: Mapping[str, Any]

@@ -24,6 +24,9 @@ SMS_TYPES_OF_KIND = {
     "voice-otp": (SmsType.FIXED_NUMBER,),
 }
 
+# Answers to a repeat, which say nothing of what became of the row: its first code stays.
+REPEAT_CODES = frozenset(("124", "199"))
+
 # What the codes of rows begin with that no call was made for: a rule of the guard left them out, and its name follows.
 RULE_CODE = "rule:"
 
@@ -150,16 +153,33 @@ class Settlement:
     id_refused: bool = False
     refused_whole: bool = False
 
+    @property
+    def simply_accepted(self) -> bool:
+        """Whether it says no more than that the gateway took the row."""
+        return self.state is SendState.ACCEPTED and not (
+            self.duplicate or self.id_refused or self.refused_whole or self.code in REPEAT_CODES
+        )
+
+    def told(self) -> tuple[str | None, str | None, str | None]:
+        """`code`, `message_id` and `reason` as the ledger keeps them."""
+        message_id = _storable(self.message_id, 64)
+        # Half an id would find another message, or none.
+        return (
+            _storable(self.code, 20),
+            message_id if message_id == self.message_id else None,
+            _storable(self.reason, 300),
+        )
+
     def record(self) -> dict[str, str | int | None]:
         """As the ledger's statements take it."""
+        code, message_id, reason = self.told()
         return {
             "request_id": self.request_id,
             "state": self.state.value,
-            "code": _storable(self.code, 20),
-            # Half an id would find another message, or none.
-            "message_id": self.message_id if self.message_id == _storable(self.message_id, 64) else None,
+            "code": code,
+            "message_id": message_id,
             "duplicate": int(self.duplicate),
-            "reason": _storable(self.reason, 300),
+            "reason": reason,
             "id_refused": int(self.id_refused),
             "refused_whole": int(self.refused_whole),
         }
@@ -231,4 +251,6 @@ def rule_of(code: str | None) -> str | None:
 
 def _storable(text: str | None, length: int) -> str | None:
     """What fits a column of either database: PostgreSQL takes no NUL, no half character and nothing too long."""
-    return text and text.replace("\0", "").encode("utf-8", "replace").decode()[:length]
+    if not text or (text.isascii() and len(text) <= length and "\0" not in text):
+        return text
+    return text.replace("\0", "").encode("utf-8", "replace").decode()[:length]

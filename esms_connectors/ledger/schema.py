@@ -219,18 +219,21 @@ _ROWS_POSTGRES = {
         ORDER BY request_id FOR UPDATE)""",
 }
 
+# What a claim writes of a new row, in this order: of the row, of the call, of every new row.
+CLAIMED_COLUMNS = """request_id, row_key, phone, payload_hash, line, run_key, chunk, claimed_by, lease_until_ms,
+    first_attempt_ms, witness, witness_ms, updated_ms, message_class, arrives_ms, state, generation, in_doubt,
+    id_refused, duplicate"""
+NEWLY_CLAIMED = "'claimed', 0, 0, 0, 0"
+
 # Given out: a new row; one that was certainly not taken; with :repeat also one in doubt that the gateway still surely
 # holds back, unless a living worker is at it. Only a row that was itself refused goes out under a new id, because the
 # refusal may have used the old one up. The phone is part of what a row is; that of an erased person is not known.
 # Ordered, so that two workers with the same chunk wait for each other instead of locking each other out.
 _CLAIM = """
-INSERT INTO esms_sends AS old (request_id, run_key, row_key, line, phone, payload_hash, chunk, state, generation,
-    in_doubt, id_refused, duplicate, claimed_by, lease_until_ms, first_attempt_ms, witness, witness_ms, updated_ms,
-    message_class, arrives_ms)
-SELECT request_id, :run_key, row_key, line, phone, payload_hash, :chunk, 'claimed', 0, 0,
-    0, 0, :worker, :lease_until, :first_attempt, CAST(:witness AS text),
-    CASE WHEN CAST(:witness AS text) IS NULL THEN NULL ELSE {witness_ms} END, :now,
-    CAST(:message_class AS text), CAST(:arrives AS bigint)
+INSERT INTO esms_sends AS old ({claimed_columns})
+SELECT request_id, row_key, phone, payload_hash, line, :run_key, :chunk, :worker, :lease_until,
+    :first_attempt, CAST(:witness AS text), CASE WHEN CAST(:witness AS text) IS NULL THEN NULL ELSE {witness_ms} END,
+    :now, CAST(:message_class AS text), CAST(:arrives AS bigint), {newly_claimed}
 FROM {claim} WHERE true ORDER BY request_id
 ON CONFLICT (request_id) DO UPDATE SET
     state = 'claimed', claimed_by = excluded.claimed_by, lease_until_ms = excluded.lease_until_ms,
@@ -319,7 +322,7 @@ def statements_for(dialect: str) -> Statements:
             raise ConfigurationError(f"The ledger lives in SQLite or PostgreSQL, not in {other}.")
 
     def text(template: str) -> TextClause:
-        return sa.text(template.format(**rows))
+        return sa.text(template.format(**rows, claimed_columns=CLAIMED_COLUMNS, newly_claimed=NEWLY_CLAIMED))
 
     return Statements(
         begin_run=text(
