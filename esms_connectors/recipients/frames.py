@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -103,14 +104,18 @@ def _values(column: Any, pyarrow: Any) -> list[object]:
     if types.is_large_string(column.type):
         column = column.cast(pyarrow.string())
     if types.is_string(column.type) and not column.null_count and len(column):
-        separator = "\x1f"
-        offsets = pyarrow.array([0, len(column)], pyarrow.int32())
-        whole = pyarrow.ListArray.from_arrays(offsets, column)
-        joined: str = pyarrow.compute.binary_join(whole, separator)[0].as_py()
-        parts: list[object] = list(joined.split(separator))
+        whole = pyarrow.ListArray.from_arrays(_offsets(len(column), pyarrow), column)
+        separator = pyarrow.StringArray.from_buffers(1, _offsets(1, pyarrow).buffers()[1], pyarrow.py_buffer(b"\x1f"))
+        joined: str = pyarrow.compute.binary_join(whole, separator[0])[0].as_py()
+        parts: list[object] = list(joined.split("\x1f"))
         if len(parts) == len(column):
             return parts
     values: list[Any] = column.to_pylist()
     if types.is_float32(column.type) or types.is_float16(column.type):
         return [value if value is None else NarrowFloat(value) for value in values]
     return values
+
+
+def _offsets(length: int, pyarrow: Any) -> Any:
+    """Of one list. Not by `pyarrow.array`, nor `scalar`: they load pandas where it is installed, 33 MB."""
+    return pyarrow.Int32Array.from_buffers(pyarrow.int32(), 2, [None, pyarrow.py_buffer(struct.pack("=2i", 0, length))])

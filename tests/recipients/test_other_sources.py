@@ -269,15 +269,23 @@ def test_a_missing_extra_is_named(
     assert len(list(read_recipients(tmp_path / "a.csv", NAME))) == 1
 
 
-def test_a_csv_loads_nothing_heavy(tmp_path: Path) -> None:
-    """Whoever reads a CSV does not wait for pyarrow or SQLAlchemy."""
+@pytest.mark.parametrize(
+    ("name", "heavy"),
+    [
+        ("a.csv", ("pyarrow", "sqlalchemy", "fsspec", "numpy", "requests")),
+        ("a.parquet", ("pandas", "sqlalchemy", "requests")),
+    ],
+)
+def test_a_list_loads_nothing_heavy(tmp_path: Path, name: str, heavy: tuple[str, ...]) -> None:
+    """Whoever reads a CSV does not wait for pyarrow or SQLAlchemy, nor a Parquet file for pandas."""
     import subprocess
 
     (tmp_path / "a.csv").write_text("phone\n01201234567\n02838123456\n")
+    pq.write_table(pa.table({"phone": ["01201234567", "02838123456"]}), tmp_path / "a.parquet")
     code = (
         "import sys; from esms_connectors.recipients import *; "
-        f"print(len(list(read_recipients({str(tmp_path / 'a.csv')!r}, Columns())))); "
-        "print([name for name in ('pyarrow', 'sqlalchemy', 'fsspec', 'numpy', 'requests') if name in sys.modules])"
+        f"print(len(list(read_recipients({str(tmp_path / name)!r}, Columns())))); "
+        f"print([name for name in {heavy!r} if name in sys.modules])"
     )
 
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
