@@ -35,6 +35,7 @@ _C0_NAMES = [
     *("DLE", "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US"),
 ]
 _FORBIDDEN_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_NO_DIGIT = re.compile(r"\D")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _WHOLE_NUMBER = re.compile(r"(\d{1,18})\.0+", re.ASCII)
 
@@ -414,8 +415,11 @@ def not_echoed(message_id: str | None, phones: Sequence[str] = ()) -> str | None
     """
     if message_id is None or mask_keys(message_id) != message_id:
         return None
-    digits = re.sub(r"\D", "", message_id)
-    return None if any(phone.lstrip("0")[-9:] in digits for phone in phones) else message_id
+    digits = _NO_DIGIT.sub("", message_id)
+    for phone in phones:
+        if phone.lstrip("0")[-9:] in digits:
+            return None
+    return message_id
 
 
 def vnd(amount: float | Decimal) -> str:

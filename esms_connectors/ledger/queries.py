@@ -50,7 +50,7 @@ class LedgerQueries(LedgerRuns):
         """`state`, `code`, `message_id`, `duplicate` and `reason` of these rows, as far as they are there."""
         ids = self._keys.request_ids(run_key, row_keys)
         with self._reading() as connection:
-            found = connection.execute(self._sql.rows_of, {"rows": json.dumps([{"request_id": one} for one in ids])})
+            found = connection.execute(self._sql.rows_of, {"texts": json.dumps(ids)})
             return [dict(row) for row in found.mappings()]
 
     def has_doubt(self, run_key: str) -> bool:
@@ -67,9 +67,9 @@ class LedgerQueries(LedgerRuns):
 
     def are_claimed(self, request_ids: Sequence[str], *, worker: str) -> bool:
         """Whether all of these rows are this worker's, and nobody has taken one over."""
-        rows = json.dumps([{"request_id": one} for one in request_ids])
+        parameters = {"texts": json.dumps(list(request_ids)), "worker": worker}
         with self._reading() as connection:
-            ours = connection.execute(self._sql.are_claimed, {"rows": rows, "worker": worker}).scalar_one()
+            ours = connection.execute(self._sql.are_claimed, parameters).scalar_one()
         return bool(ours == len(request_ids))
 
     def summary(self, run_key: str) -> RunSummary:
@@ -124,7 +124,7 @@ class LedgerQueries(LedgerRuns):
         """The rows of a run, streamed, optionally of some states only; phones as they are stored."""
         with self._reading(yield_per=1000) as connection:
             wanted = [state.value for state in states] or [state.value for state in SendState]
-            result = connection.execute(self._sql.rows, {"run_key": run_key, "states": json.dumps(wanted)})
+            result = connection.execute(self._sql.rows, {"run_key": run_key, "texts": json.dumps(wanted)})
             for row in result.mappings():
                 yield dict(row)
 
@@ -138,7 +138,7 @@ class LedgerQueries(LedgerRuns):
     def identified(self, run_key: str, phones: Sequence[str]) -> list[dict[str, Any]]:
         """phone, state, message_id, first_attempt_ms of rows with an id, for some phones, given as they are stored."""
         with self._reading() as connection:
-            found = connection.execute(self._sql.identified, {"run_key": run_key, "states": json.dumps(list(phones))})
+            found = connection.execute(self._sql.identified, {"run_key": run_key, "texts": json.dumps(list(phones))})
             return [dict(row) for row in found.mappings()]
 
     def count_sends(

@@ -190,7 +190,7 @@ _ROWS_SQLITE = {
         value ->> 'id_refused' AS id_refused, value ->> 'refused_whole' AS refused_whole
         FROM json_each(:rows)) AS given""",
     "ids": "(SELECT value ->> 'request_id' FROM json_each(:rows))",
-    "states": "(SELECT value FROM json_each(:states))",
+    "texts": "(SELECT value FROM json_each(:texts))",
     "in_order": "",
     "consumed": _CONSUMED,
     "witness_ms": ":witness_ms",
@@ -204,7 +204,7 @@ _ROWS_POSTGRES = {
         request_id text, state text, code text, message_id text, duplicate integer, reason text,
         id_refused integer, refused_whole integer)""",
     "ids": "(SELECT request_id FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given(request_id text))",
-    "states": "(SELECT jsonb_array_elements_text(CAST(:states AS jsonb)))",
+    "texts": "(SELECT jsonb_array_elements_text(CAST(:texts AS jsonb)))",
     "consumed": _CONSUMED,
     "witness_ms": _DATABASE_MS,
     **_in_window(_DATABASE_MS),
@@ -339,7 +339,7 @@ def statements_for(dialect: str) -> Statements:
             "AND claimed_by = :worker {own_in_order}"
         ),
         are_claimed=text(
-            "SELECT count(*) FROM esms_sends WHERE request_id IN {ids} AND state = 'claimed' AND claimed_by = :worker"
+            "SELECT count(*) FROM esms_sends WHERE request_id IN {texts} AND state = 'claimed' AND claimed_by = :worker"
         ),
         has_doubt=text(
             "SELECT 1 FROM esms_sends WHERE run_key = :run_key AND state NOT IN ('accepted', 'rejected') "
@@ -390,10 +390,11 @@ def statements_for(dialect: str) -> Statements:
         rows=text(
             "SELECT request_id, row_key, line, phone, chunk, state, code, message_id, duplicate, reason, generation, "
             "first_attempt_ms, updated_ms, lease_until_ms FROM esms_sends "
-            "WHERE run_key = :run_key AND state IN {states} ORDER BY line, request_id"
+            "WHERE run_key = :run_key AND state IN {texts} ORDER BY line, request_id"
         ),
         rows_of=text(
-            "SELECT state, code, message_id, duplicate, reason FROM esms_sends WHERE request_id IN {ids} ORDER BY line"
+            "SELECT state, code, message_id, duplicate, reason FROM esms_sends "
+            "WHERE request_id IN {texts} ORDER BY line"
         ),
         unresolved=text(
             "SELECT request_id, phone, state, in_doubt, message_id, first_attempt_ms, updated_ms FROM esms_sends "
@@ -403,7 +404,7 @@ def statements_for(dialect: str) -> Statements:
         ),
         identified=text(
             "SELECT phone, state, message_id, first_attempt_ms FROM esms_sends "
-            "WHERE run_key = :run_key AND message_id IS NOT NULL AND phone IN {states}"
+            "WHERE run_key = :run_key AND message_id IS NOT NULL AND phone IN {texts}"
         ),
         found=text(
             "SELECT run_key, request_id, phone, state, code, message_id, reason, first_attempt_ms FROM esms_sends "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from esms_connectors.recipients import Recipient
 
@@ -22,14 +23,19 @@ def cut_chunks(source: Iterable[Recipient], size: int) -> Iterator[list[Recipien
             else:
                 chunk[recipient.phone] = recipient
 
-    for recipient in source:
-        if recipient.phone in chunk:
-            later.append(recipient)
-        else:
-            chunk[recipient.phone] = recipient
-        if len(chunk) >= size or len(later) >= size:
-            yield list(chunk.values())
-            refill()
+    rows = iter(source)
+    while batch := list(islice(rows, 1 if chunk else size)):
+        if not chunk and len({recipient.phone for recipient in batch}) == size:
+            yield batch  # what nearly every list is
+            continue
+        for recipient in batch:
+            if recipient.phone in chunk:
+                later.append(recipient)
+            else:
+                chunk[recipient.phone] = recipient
+            if len(chunk) >= size or len(later) >= size:
+                yield list(chunk.values())
+                refill()
     while chunk:
         yield list(chunk.values())
         refill()
