@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from esms_connectors.cli.language import error_kind, in_vietnamese, language_first, tr
+from esms_connectors.cli.language import error_kind, language_first, tr
 from esms_connectors.cli.signals import Stop
 from esms_connectors.cli.streams import patient_streams, until_closed
 from esms_connectors.cli.terminal import echo, printable, say
@@ -24,6 +24,7 @@ from esms_connectors.gateway.errors import (
     OutcomeUnknownError,
     unexpected,
 )
+from esms_connectors.gateway.redaction import redact
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -81,7 +82,7 @@ class EsmsGroup(click.Group):
             return _interrupted(stop)
         except click.ClickException as error:
             if "--json" in sys.argv:
-                print_json({"error": type(error).__name__, "message": error.format_message()})
+                print_json({"error": type(error).__name__, "message": redact(error.format_message())})
             else:
                 _show_usage(error)
             return error.exit_code
@@ -105,12 +106,10 @@ class EsmsGroup(click.Group):
 
 
 def _show_usage(error: click.ClickException) -> None:
-    if not in_vietnamese():
-        error.show()
-        return
+    """It quotes what was typed: a phone behind one word too many, in a log of cron."""
     shown = io.StringIO()
     error.show(shown)
-    say(shown.getvalue().rstrip("\n"), err=True)
+    say(redact(shown.getvalue().rstrip("\n")), err=True)
 
 
 def _unexpected(error: Exception) -> EsmsError:

@@ -293,3 +293,24 @@ def test_what_another_library_would_choke_on_is_one_line(
     ledger = ["--run-key", "x", "--ledger", str(tmp_path / "l.sqlite"), "--plan"]
     done = esms.start(server.base_url, "send-zns", str(tmp_path / "e.csv"), *common, *ledger, *arguments).finish()
     done.assert_one_clear_line(2, words)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("erase", "0901888484"),
+        ("suppress", "list", "0901888484"),
+        ("pull", "--threads", "+84 901 888 484"),
+        ("0901888484",),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("more", [(), ("--json",)], ids=["", "json"])
+def test_a_phone_in_the_wrong_place_is_not_quoted(run: Run, arguments: tuple[str, ...], more: tuple[str, ...]) -> None:
+    """What was typed stands in the message about it, and that in the log of whoever called."""
+    done = run(*arguments, *more)
+    assert done.returncode == 2
+    said = done.stdout + done.stderr
+    assert "84" in said
+    assert "0901888484" not in said
+    assert "901 888" not in said
