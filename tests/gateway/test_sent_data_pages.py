@@ -142,6 +142,10 @@ def page_of(first: int, count: int, total: Any, **others: Any) -> bytes:
         # 105, or nothing, in the middle.
         ([page_of(0, 100, 200), http_answer('{"CodeResult":"105"}')], IncompleteAnswerError),
         ([page_of(0, 100, 200), http_answer('{"CodeResult":"100"}')], OutcomeUnknownError),
+        # 105, and yet rows, or a number of them.
+        ([http_answer('{"CodeResult":"105","CountTotal":1,"SentData":[{"ReferenceId":"a"}]}')], OutcomeUnknownError),
+        ([http_answer('{"CodeResult":105,"CountTotal":3}')], OutcomeUnknownError),
+        ([http_answer('{"CodeResult":"105","CountTotal":0,"SentData":[]}')], 0),
         (
             [page_of(0, 100, 200), http_answer('{"CodeResult":"100","SentData":null,"CountTotal":200}')],
             IncompleteAnswerError,

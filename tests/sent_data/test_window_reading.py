@@ -239,6 +239,18 @@ def test_an_incomplete_window_leaves_the_ones_behind_it_readable(gateway: Emulat
     assert [reading.window for reading in read] == windows[1:]
 
 
+@pytest.mark.parametrize("total", [5, 0])
+def test_a_window_that_is_said_to_be_empty_beside_its_rows_is_not_empty(
+    gateway: Emulator, client: EsmsClient, total: int
+) -> None:
+    """Code 105 is an empty range; with rows in the same answer it is nothing that could be believed."""
+    row = '{"ReferenceId":"a","Phone":"0901888484","SmsType":2,"SendStatus":5,"SendResult":1}'
+    body = f'{{"CodeResult":"105","CountTotal":{total},"SentData":[{row}]}}'
+    gateway.faults.add("get_sms_sent_data", http_status(200, body=body))
+    with pytest.raises(OutcomeUnknownError):
+        read_day(client)
+
+
 # --- errors half way -------------------------------------------------------------------------------------------------
 
 

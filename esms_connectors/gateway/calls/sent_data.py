@@ -13,6 +13,8 @@ from esms_connectors.gateway.calls.base import Calls
 from esms_connectors.gateway.errors import IncompleteAnswerError, InvalidRequestError, MessageNotFoundError
 from esms_connectors.gateway.models import SentDataPage, SentMessage, SmsType
 
+_NOT_FOUND = "105"
+
 
 class SentDataCalls(Calls):
     """Sent data."""
@@ -75,7 +77,7 @@ class SentDataCalls(Calls):
             "PageSize": page_size,
         }
         try:
-            return self._transport.call(endpoint, fields, read=read).fields
+            return self._transport.call(endpoint, fields, read=_consistent(read)).fields
         except MessageNotFoundError:
             return {"CountTotal": 0}
 
@@ -132,3 +134,17 @@ class SentDataCalls(Calls):
                 received=received,
                 endpoint=catalogue.GET_SMS_SENT_DATA.name,
             )
+
+
+def _consistent(read: AnswerReader) -> AnswerReader:
+    """An answer that says "no messages" and lists some says nothing: neither may be believed."""
+
+    def read_consistently(body: bytes) -> wire.Fields:
+        answer = read(body)
+        if wire.as_text(answer.get("CodeResult")) == _NOT_FOUND:
+            whole = wire.read_answer(body)
+            if wire.pick(whole, "SentData") or wire.as_count(wire.pick(whole, "CountTotal")):
+                raise wire.UnreadableAnswerError("code 105, which is no messages, and messages")
+        return answer
+
+    return read_consistently
