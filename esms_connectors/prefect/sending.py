@@ -135,7 +135,8 @@ def send_sms(
         credentials: Name of an `EsmsCredentials` block, or the block.
         brandname: Sender; None takes that of the credentials.
         message_key: Names this message, such as an order number: it is then sent once for ever. Without it the message
-            is sent once a flow run, and two messages of a flow run are the same when phone, text and sender are.
+            is sent once a flow run, and two messages of a flow run are the same when phone, text and sender are: a text
+            that reads differently on each try, such as one with the time in it, needs a key.
         ledger: Name of an `EsmsLedger` block, or the block; None is a file on this machine. Give one when retries may
             run elsewhere.
         campaign: Words that come back in the sent data.

@@ -171,6 +171,8 @@ class _LookUp:
         self._found: list[Settlement] = []
         self._missing: list[_Open] = []
         self._campaign_seen = False
+        # Messages of the campaign that do not say whose they are: without a phone that can be read, or without an id.
+        self._nameless = 0
         # Phones in doubt that are listed under whatever campaign.
         self._listed: set[str] = set()
 
@@ -243,12 +245,13 @@ class _LookUp:
         campaign = folded_campaign(self._about["campaign"])
         for message in self._sent_data(since, until):
             number = read_phone(message.phone or "")[0]
-            if number is None or not message.message_id:
-                continue
-            phone = self._ledger.hash_phone(number)
-            if phone in waiting:
+            phone = self._ledger.hash_phone(number) if number else None
+            is_ours = folded_campaign(message.campaign) == campaign
+            if phone is not None and phone in waiting:
                 self._listed.add(phone)
-            if folded_campaign(message.campaign) != campaign:
+            if is_ours and (phone is None or (phone in waiting and not message.message_id)):
+                self._nameless += 1
+            if not is_ours or phone is None or not message.message_id:
                 continue
             self._campaign_seen = True
             if phone in waiting:
@@ -296,6 +299,14 @@ class _LookUp:
             return _Judged([], "")
         if sent_by_others(self._about, self._client):
             return _Judged([], OTHERS_DOUBT)
+        if self._nameless:
+            return _Judged(
+                [],
+                f"{len(judged)} rows are not in the sent data under the campaign {self._about['campaign']!r}, but "
+                f"{self._nameless} of the messages that are listed under it have no phone that can be read, or no id, "
+                "and may be theirs: they stay in doubt. If the portal shows that they were not sent, release them with "
+                "`esms resend`.",
+            )
         # A machine whose clock is ahead must not shorten the settling time.
         gateways = self._client.clock.latest()
         now = gateways if (self._began - gateways).total_seconds() > _SLACK_SECONDS else self._began

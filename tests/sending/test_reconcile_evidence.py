@@ -169,3 +169,29 @@ def test_the_send_time_of_a_run_is_the_latest_of_its_calls(bench: Bench) -> None
         bench.send(bench.recipients[:1], send_at=moment)
     assert bench.books.run_about(bench.run_key)["send_at"] == "2024-05-16T05:00:00Z"
     assert Counter(bench.look().values()) == {1: 1}
+
+
+@pytest.mark.parametrize(
+    ("member", "shown"),
+    [("Phone", ""), ("Phone", "0901***005"), ("Phone", "84 nghe may"), ("ReferenceId", ""), ("ReferenceId", "  ")],
+)
+def test_a_row_of_the_campaign_that_names_nobody_may_be_the_missing_one(
+    sqlite_url: str, make_bench: Callable[..., Bench], member: str, shown: str
+) -> None:
+    """It is listed, only not so that anybody could tell whose it is: then nothing that is missing was "not sent"."""
+    bench = make_bench(sqlite_url, people(12))
+    bench.attempts = 1
+    lose_answers(bench, bench.recipients[:1])
+    [lost] = bench.gateway.state.rows
+    before = getattr(lost, member)
+    bench.send(bench.recipients[1:])
+    bench.clock.move(13 * HOURS)
+    setattr(lost, member, shown)
+    result = bench.reconcile(not_sent_after_seconds=HOURS)
+    setattr(lost, member, before)
+    assert (result.not_sent, result.still_unknown) == (0, 1)
+    assert "1 of the messages that are listed under it" in result.open_because
+    bench.send()
+    bench.look()
+    assert bench.reconcile(not_sent_after_seconds=HOURS).accepted == 1
+    bench.check_complete()
