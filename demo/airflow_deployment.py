@@ -79,7 +79,7 @@ class Deployment:
             # A worker's end is noticed at once, and a task that resumes soon is not taken for failed.
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "3",
-            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
             # What a dead triggerer leaves behind is taken up within seconds.
             "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",

@@ -10,7 +10,7 @@ from esms_connectors.airflow.arguments import point_in_time, price, read_plan, s
 from esms_connectors.airflow.channel_options import columns_of, with_defaults
 from esms_connectors.airflow.framework import AirflowSkipException, conf
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
-from esms_connectors.airflow.literals import CHANNELS
+from esms_connectors.airflow.literals import CHANNELS, check_channel_options
 from esms_connectors.airflow.sending import SendingOperator
 from esms_connectors.gateway.errors import InvalidRequestError
 
@@ -255,6 +255,14 @@ class CampaignOperator(SendingOperator):
         if found is None or given not in (None, found):
             raise InvalidRequestError(f"channel is {cls.of_channel or ' or '.join(CHANNELS)}.", field="channel")
         return found
+
+    @classmethod
+    def check_arguments(cls, given: Mapping[str, Any]) -> None:
+        """The options of the channel, too."""
+        super().check_arguments(given)
+        channel, options = cls.of_channel or given.get("channel"), given.get("channel_options")
+        if isinstance(options, Mapping):
+            check_channel_options(channel if channel in CHANNELS else None, options)
 
     def after_rendering(self) -> None:
         from esms_connectors.airflow.sources import hide_rows

@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import inspect
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -34,20 +34,25 @@ from esms_connectors.gateway.errors import InvalidRequestError
 # As the core has them, which would cost too much when a DAG is parsed; a test holds them together.
 REPORT_SUFFIXES = (".html", ".xlsx", ".md", ".json", ".csv", ".parquet")
 SNAPSHOTS = ("balances", "oa_quota", "templates", "ratings")
-CHANNELS = (
-    "zns",
-    "zns-name",
-    "zns-journey",
-    "sms",
-    "advertising",
-    "fixed-number",
-    "viber",
-    "multi-channel",
-    "zalo-text",
-    "zalo-transaction",
-    "voice-otp",
-    "call",
-)
+_OF_ALL = ("callback_url", "chunk_size", "send_at")
+_OF_ZNS = (*_OF_ALL, "oa_id", "template", "template_file", "template_id")
+_OF_SMS = (*_OF_ALL, "plain", "text")
+# Channel -> its options.
+CHANNELS: Mapping[str, Sequence[str]] = {
+    "zns": (*_OF_ZNS, "sending_mode"),
+    "zns-name": (*_OF_ZNS, "sending_mode"),
+    "zns-journey": _OF_ZNS,
+    "sms": (*_OF_SMS, "brandname"),
+    "advertising": (*_OF_SMS, "brandname"),
+    "fixed-number": _OF_SMS,
+    "viber": (*_OF_SMS, "brandname", "button_label", "button_url", "image_url"),
+    "multi-channel": (*_OF_ZNS, "brandname", "plain", "sending_mode", "text"),
+    "zalo-text": (*_OF_SMS, "buttons", "image_url", "oa_id"),
+    "zalo-transaction": (*_OF_ALL, "buttons", "elements", "language", "oa_id", "template_type"),
+    "voice-otp": _OF_SMS,
+    "call": (*_OF_ALL, "speed", "template_id", "voice"),
+}
+_OF_STEP = ("after", "channel", "params", "phone_column")
 LANGUAGES = ("en", "vi")
 OLD_FONTS = ("tcvn3", "vni")
 _DATABASES = ("duckdb", "postgresql", "postgres", "mysql", "mariadb", "dlt", "file")
@@ -215,6 +220,22 @@ def _mail_to(value: Any) -> None:
     addresses(value)
 
 
+def check_channel_options(channel: str | None, names: Iterable[str], more: Sequence[str] = ()) -> None:
+    """
+    Whether a channel has options of these names; without a channel, whether any has.
+
+    Args:
+        more: names beside those of options, for the error.
+
+    Raises:
+        InvalidRequestError: one is of no use.
+    """
+    known = {one for some in CHANNELS.values() for one in some} if channel is None else set(CHANNELS[channel])
+    if strange := next((one for one in names if one not in known), None):
+        listed = ", ".join(sorted({*known, *more} - {"template"}))
+        raise InvalidRequestError(f"{channel or 'No channel'} takes no {strange}; it takes {listed}.", field=strange)
+
+
 def _fallback(value: Any) -> None:
     if not isinstance(value, list | tuple) or not all(isinstance(one, Mapping) for one in value):
         raise InvalidRequestError(
@@ -222,6 +243,7 @@ def _fallback(value: Any) -> None:
         )
     for step in value:
         one_of(step.get("channel", ""), "channel of a fallback", CHANNELS)
+        check_channel_options(step["channel"], [name for name in step if name not in _OF_STEP], _OF_STEP)
         if step.get("after") in (None, ""):
             raise InvalidRequestError(f"The step {step['channel']} needs after, such as 15m.", field="after")
         _after(step["after"])

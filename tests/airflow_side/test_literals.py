@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -81,6 +82,9 @@ WRONG = [
     (DeliveryStatusSensor, "final_share", 95, "final_share is a share"),
     (DeliveryStatusSensor, "deadline", "soon", "is no time"),
     (CampaignOperator, "channel", "fax", "channel is zns or"),
+    (CampaignOperator, "channel_options", {"voice": "female"}, "sms takes no voice; it takes brandname"),
+    (ZnsBulkOperator, "channel_options", {"text": "xin chao"}, "zns takes no text"),
+    (ZnsBulkOperator, "fallback", [{"channel": "call", "after": "1h", "text": "x"}], "call takes no text"),
 ]
 
 
@@ -189,7 +193,12 @@ def test_what_is_known_later_is_no_literal() -> None:
 
 def test_the_channels_are_those_of_the_core() -> None:
     """And what else is named without it: a DAG that is parsed loads no warehouse and no report."""
-    assert tuple(CHANNELS) == literals.CHANNELS
+    options = {
+        name: {one.name for one in dataclasses.fields(channel) if one.init and one.name != "client"}
+        for name, channel in CHANNELS.items()
+    }
+    assert {name: set(some) for name, some in literals.CHANNELS.items()} == options
+    assert list(CHANNELS) == list(literals.CHANNELS)
     assert tuple(SNAPSHOT_TABLES) == literals.SNAPSHOTS
     assert tuple(OLD_FONTS) == literals.OLD_FONTS
     for suffix in literals.REPORT_SUFFIXES:

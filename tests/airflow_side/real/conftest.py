@@ -180,8 +180,8 @@ def disasters(world: World, runs: dict[str, str]) -> dict[str, int]:
 
 
 @pytest.fixture(scope="session")
-def examples(world: World, databases: dict[str, Database], disasters: dict[str, int], called_back: object) -> Examples:
-    """The examples, unpaused after the disasters; the plan is approved, and what the campaigns sent arrives."""
+def examples(world: World, databases: dict[str, Database]) -> Examples:
+    """The examples, unpaused; the plan is approved, and what the campaigns sent arrives."""
     airflow = world.airflow
     airflow.call("POST", "/api/v2/pools", json={"name": "esms", "slots": 2})
     for dag_id in (*TRIGGERED, *SCHEDULED):
