@@ -109,6 +109,8 @@ class SentMessagesReportOperator(EsmsTask):
         self.esms_conn_id = esms_conn_id
         self.hide_arguments(warehouse=warehouse)
         self.check_given()
+        if targets is None and mail_to is None:
+            _several(None)
 
     def execute(self, context: Context) -> dict[str, Any]:
         with self.working():

@@ -32,7 +32,7 @@ RIGHT: dict[Any, dict[str, Any]] = {
     SendSmsOperator: {"phones": "0901000001", "text": "xin chao"},
     AlertLadderOperator: {"phones": "0901000001", "text": "xin chao"},
     EsmsOperator: {"operation": "get_balance"},
-    SentMessagesReportOperator: {"warehouse": "duckdb:///w.duckdb"},
+    SentMessagesReportOperator: {"warehouse": "duckdb:///w.duckdb", "targets": "a.html"},
     MonthStatementOperator: {"warehouse": "duckdb:///w.duckdb"},
     SentMessagesToWarehouseOperator: {"warehouse": "duckdb:///w.duckdb"},
     TakeSnapshotOperator: {"warehouse": "duckdb:///w.duckdb"},
@@ -174,6 +174,14 @@ def test_a_trigger_and_a_notifier_are_checked_too(kind: Any, name: str, value: A
 def test_every_argument_has_a_check(kind: Any) -> None:
     """A new one is not forgotten."""
     assert set(arguments_of(kind)) - set(literals._CHECKS) <= OF_GUARD
+
+
+def test_a_report_that_nobody_gets_is_told_when_the_dag_is_parsed() -> None:
+    """Neither a file nor an e-mail; one of both will do."""
+    right = {name: value for name, value in RIGHT[SentMessagesReportOperator].items() if name != "targets"}
+    with pytest.raises(InvalidRequestError, match="one at least"):
+        SentMessagesReportOperator(task_id="one", **right)
+    SentMessagesReportOperator(task_id="one", mail_to="boss@shop.vn", **right)
 
 
 @pytest.mark.parametrize("phones", [frozenset({"0901000001"}), {"a": "0901000001"}.values(), ("0901000001",)])

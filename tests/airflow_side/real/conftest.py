@@ -175,7 +175,7 @@ def disasters(world: World, runs: dict[str, str]) -> dict[str, int]:
                 if message.phone.startswith("0903"):
                     world.gateway.set_status(message.message_id, 5, 1)
             happened["wait"] = sent
-        time.sleep(0.05)
+        time.sleep(0.2)
     return happened
 
 
