@@ -242,7 +242,7 @@ def _fallback(value: Any) -> None:
             'fallback is a list of steps such as {"channel": "sms", "text": "…", "after": "15m"}.', field="fallback"
         )
     for step in value:
-        one_of(step.get("channel", ""), "channel of a fallback", CHANNELS)
+        one_of(step.get("channel", ""), "channel of a fallback", tuple(CHANNELS))
         check_channel_options(step["channel"], [name for name in step if name not in _OF_STEP], _OF_STEP)
         if step.get("after") in (None, ""):
             raise InvalidRequestError(f"The step {step['channel']} needs after, such as 15m.", field="after")
@@ -358,7 +358,7 @@ _CHECKS: Mapping[str, Check] = {
     "at_least": partial(share, name="at_least"),
     "budget_vnd": check_budget,
     "callback_url": _callback_url,
-    "channel": partial(one_of, name="channel", known=CHANNELS),
+    "channel": partial(one_of, name="channel", known=tuple(CHANNELS)),
     "delimiter": _delimiter,
     "encoding": _encoding,
     "fallback": _fallback,
