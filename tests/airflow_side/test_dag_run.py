@@ -61,7 +61,7 @@ if __name__ == "__main__":
 """
 
 
-pytestmark = pytest.mark.in_turn(on=3)
+pytestmark = pytest.mark.in_turn(on=2)
 
 
 @pytest.fixture
