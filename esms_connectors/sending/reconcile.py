@@ -236,9 +236,10 @@ class _LookUp:
         """Match open rows with what the gateway lists; how many in doubt were found, and how many got their id."""
         since = first_sent.subtract(seconds=_SLACK_SECONDS)
         identified_rows = self._ledger.identified(self._run_key, list(waiting))
-        known_ids = {folded_id(row["message_id"]) for row in identified_rows}
+        # Together with the phone: messages of one call may share an id.
+        known_ids = {(row["phone"], folded_id(row["message_id"])) for row in identified_rows}
         new_ids: dict[str, list[str]] = {}
-        listed_ids: set[str] = set()
+        listed_ids: set[tuple[str, str]] = set()
         # Messages are listed by the gateway's clock: one that is behind here would end the window before they came.
         self._client.learn_time()
         until = max(self._began, self._client.clock.latest()).add(seconds=_SLACK_SECONDS)
@@ -255,9 +256,10 @@ class _LookUp:
                 continue
             self._campaign_seen = True
             if phone in waiting:
-                listed_ids.add(folded_id(message.message_id))
-                if folded_id(message.message_id) not in known_ids:
-                    known_ids.add(folded_id(message.message_id))
+                own_id = (phone, folded_id(message.message_id))
+                listed_ids.add(own_id)
+                if own_id not in known_ids:
+                    known_ids.add(own_id)
                     new_ids.setdefault(phone, []).append(message.message_id)
         # Accepted rows of these phones that are not listed under their id: another one may be theirs.
         unlisted = Counter(
@@ -265,7 +267,7 @@ class _LookUp:
             for row in identified_rows
             if row["state"] == SendState.ACCEPTED
             and row["first_attempt_ms"] >= since.timestamp() * 1000
-            and folded_id(row["message_id"]) not in listed_ids
+            and (row["phone"], folded_id(row["message_id"])) not in listed_ids
         )
         accepted = identified = 0
         for phone, rows in waiting.items():

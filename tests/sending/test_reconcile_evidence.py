@@ -195,3 +195,18 @@ def test_a_row_of_the_campaign_that_names_nobody_may_be_the_missing_one(
     bench.look()
     assert bench.reconcile(not_sent_after_seconds=HOURS).accepted == 1
     bench.check_complete()
+
+
+def test_messages_of_one_call_may_share_an_id(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
+    """As those of advertising do: each phone that is listed has its message, whatever other phone has the same id."""
+    bench = make_bench(sqlite_url, people(12))
+    bench.attempts = 1
+    lose_answers(bench, bench.recipients[:4])
+    for row in bench.gateway.state.rows:
+        row.ReferenceId = "shared-by-the-call"
+    bench.send(bench.recipients[4:])
+    bench.clock.move(13 * HOURS)
+    result = bench.reconcile(not_sent_after_seconds=HOURS)
+    assert (result.accepted, result.not_sent) == (4, 0)
+    bench.send()
+    bench.check_complete()
