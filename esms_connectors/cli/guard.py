@@ -218,7 +218,9 @@ def suppress_list(ledger_url: str | None, as_json: bool) -> None:
       esms suppress list
     """
     with open_ledger(ledger_url) as ledger:
+        is_empty = True
         for entry in until_closed(ledger.guard.suppression.entries()):
+            is_empty = False
             shown = {
                 "phone": mask_phone(entry["phone"]),
                 "reason": entry["reason"],
@@ -229,6 +231,8 @@ def suppress_list(ledger_url: str | None, as_json: bool) -> None:
                 else pendulum.from_timestamp(entry["expires_ms"] / 1000).isoformat(),
             }
             print_json(shown) if as_json else echo(f"{shown['phone']}  {shown['reason']}")
+    if is_empty and not as_json:
+        say("nobody is on the list", err=True)
 
 
 @suppress.command("remove")

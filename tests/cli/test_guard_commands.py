@@ -94,6 +94,14 @@ def test_one_message_outside_of_a_run_keeps_the_rules(run: Run, emulator: Emulat
     assert max(one.send_at_ms for one in emulator.messages()) == opening.timestamp() * 1000
 
 
+def test_an_empty_list_says_so_to_people(run: Run) -> None:
+    """Programs get no line, people one that is no entry."""
+    told = run("suppress", "list")
+    assert (told.stdout, told.stderr) == ("", "nobody is on the list\n")
+    read = run("suppress", "list", "--json")
+    assert (read.stdout, read.stderr) == ("", "")
+
+
 def test_a_rule_is_set_aside_for_one_message_on_record(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     """The ledger keeps who and why, also where there was none before."""
     aside = ("--override", "label", "--override", "opt_out", "--override-reason", "agreed with all")

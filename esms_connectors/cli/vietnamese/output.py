@@ -238,6 +238,7 @@ OUTPUT = {
     "it may go on: run the same send command again": "được phép tiếp tục: chạy lại đúng lệnh gửi cũ",
     "it was not stopped": "không bị dừng",
     "still stopped: {why} ({who})": "vẫn bị dừng: {why} ({who})",
+    "nobody is on the list": "danh sách chưa có ai",
     "{n} added, {n2} were on it": "đã thêm {n}, {n2} đã có sẵn",
     "{n} added, {n2} were on it, {n3} rows have no phone that can be sent to": (
         "đã thêm {n}, {n2} đã có sẵn, {n3} dòng không có số gửi được"
