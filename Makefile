@@ -404,6 +404,11 @@ bench-airflow: $(AIRFLOW)/.ready ## what Airflow adds to a campaign, and a milli
 	$(say) "Campaigns through Airflow"
 	@PYTHONPATH=. $(AIRFLOW)/bin/python benchmarks/airflow_operator.py --recipients 1000000 --shards 1 4 16 $(ARGS)
 
+.PHONY: bench-contention
+bench-contention: $(CORE)/.ready ## 1 to 16 workers on one PostgreSQL ledger: its CPU a chunk, and who waits for whom
+	$(say) "Workers on one ledger in PostgreSQL"
+	@$(CORE)/bin/python benchmarks/contention.py $(ARGS)
+
 .PHONY: bench-lists
 bench-lists: $(CORE)/.ready ## a million rows of each kind of list: rows a second and memory
 	$(say) "Lists: a million rows of each kind"

@@ -26,9 +26,12 @@ class PostgresServer:
     A server of its own, reached by a socket in its folder; tests keep apart by schemas.
 
     PostgreSQL refuses to run as root, so for root it runs as `nobody`.
+
+    Args:
+        durable: with the waits for the disk that a commit has elsewhere.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="esms-pg-", dir=_short_folder()))
         self._user: dict[str, Any] = {}
         binaries = _binaries()
@@ -53,8 +56,10 @@ class PostgresServer:
         made = subprocess.run([*initdb, data], capture_output=True, text=True, check=False, cwd="/", **self._user)
         assert made.returncode == 0, made.stdout + made.stderr
         self.uri = f"postgresql://postgres@/postgres?host={self._folder}"
-        # Nothing in it must outlive the tests: not a power failure, and no shutdown in good order at the end.
-        settings = [f"-k{self._folder}", "-h", "", "-F", "-c", "full_page_writes=off"]
+        settings = [f"-k{self._folder}", "-h", ""]
+        if not durable:
+            # Nothing in it must outlive the tests: not a power failure, and no shutdown in good order at the end.
+            settings += ["-F", "-c", "full_page_writes=off"]
         job = {
             "command": [str(binaries / "postgres"), "-D", str(data), *settings],
             "folder": str(self._folder),
@@ -96,6 +101,11 @@ class PostgresServer:
         name = "test_" + uuid.uuid4().hex
         self.execute(f"CREATE SCHEMA {name}")
         return name
+
+    @property
+    def postmaster(self) -> int:
+        """Process id of the server, whose children its sessions are."""
+        return int((self._folder / "data" / "postmaster.pid").read_text(encoding="utf-8").partition("\n")[0])
 
     def close(self) -> None:
         assert self._keeper.stdin is not None
