@@ -71,6 +71,21 @@ def test_refused_failed_and_undelivered_get_the_sms_once(chain: Callable[..., Ch
     assert world.gateway.message_count == 6
 
 
+def test_messages_of_one_call_may_share_an_id(chain: Callable[..., Chain]) -> None:
+    """Each person is known by id and phone: one who failed hands nobody else on, one who has it keeps nobody back."""
+    world = chain()
+    journey = world.journey()
+    journey.start()
+    world.gateway.set_status(world.got(0)[0].message_id, 5, 0)
+    for row in world.gateway.state.rows:
+        row.ReferenceId = "of-the-call"
+    with world.ledger()._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE esms_sends SET message_id = 'of-the-call'")
+    result = world.run(journey)
+    assert [world.functions(place) for place in range(4)] == [[ZNS, SMS], [ZNS], [ZNS], [ZNS]]
+    assert result.steps[1].reasons == {"failed": 1}
+
+
 def test_a_late_delivery_is_counted(chain: Callable[..., Chain]) -> None:
     """Delivered after the fallback was sent: nothing is undone, and the report says so."""
     world = chain()

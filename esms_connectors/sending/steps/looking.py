@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -21,6 +21,8 @@ from pendulum import DateTime
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.echoes import folded_id
 from esms_connectors.gateway.errors import IncompleteAnswerError, InvalidRequestError, MessageNotFoundError
+from esms_connectors.gateway.models import SentMessage
+from esms_connectors.gateway.phones import read_phone
 from esms_connectors.gateway.states import DeliveryState, state_of_row, state_of_totals
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.ledger.rows import SMS_TYPES_OF_KIND, rule_of
@@ -101,7 +103,7 @@ class StepView:
         run_key, kind: of the step.
         read_at: the gateway's time before the look, so that whatever is shown was so then or later.
         rows: by request id.
-        seen: what the gateway shows, by message id.
+        seen: what the gateway shows, by message id; where messages share one, by id and phone.
         send_at: what the messages are scheduled for.
         settling: how long a row in doubt must be missing in the sent data to count as not sent.
     """
@@ -113,6 +115,15 @@ class StepView:
     seen: dict[str, Seen] = field(default_factory=dict)
     send_at: DateTime | None = None
     settling: timedelta = REFUSED_SETTLING
+    _shared: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        ids = Counter(row.message_id for row in self.rows.values() if row.message_id)
+        self._shared = frozenset(one for one, rows in ids.items() if rows > 1)
+
+    def key_of(self, row: StepRow) -> str:
+        """Under which `seen` has its message; empty for none."""
+        return f"{row.message_id} {row.phone}" if row.message_id in self._shared else row.message_id or ""
 
     def deadline_of(self, row: StepRow, after: timedelta) -> DateTime:
         """Until when this row has to be delivered: `after` its first attempt, or the time that it is scheduled for."""
@@ -146,7 +157,7 @@ class StepView:
         return Finding.IN_DOUBT
 
     def _of_accepted(self, row: StepRow, after: timedelta | None) -> Finding:
-        seen = self.seen.get(row.message_id or "")
+        seen = self.seen.get(self.key_of(row))
         if seen is not None and seen.state is DeliveryState.DELIVERED:
             return Finding.DELIVERED
         if seen is not None and seen.state.is_final:
@@ -170,7 +181,7 @@ class StepView:
         return Counter(
             seen.state
             for row in self.rows.values()
-            if row.state is SendState.ACCEPTED and (seen := self.seen.get(row.message_id or "")) is not None
+            if row.state is SendState.ACCEPTED and (seen := self.seen.get(self.key_of(row))) is not None
         )
 
 
@@ -267,29 +278,35 @@ def _settle_doubt(client: EsmsClient, ledger: Ledger, run_key: str, kind: str, s
 
 
 def _look(client: EsmsClient, ledger: Ledger, view: StepView) -> None:
-    wanted = {
-        row.message_id
+    wanted = [
+        row
         for row in view.rows.values()
-        if row.state is SendState.ACCEPTED and row.message_id and not _is_delivered(view, row.message_id)
-    }
+        if row.state is SendState.ACCEPTED and row.message_id and not _is_delivered(view, view.key_of(row))
+    ]
     if not wanted:
         return
-    asked = set(wanted)
-    if view.kind in SMS_TYPES_OF_KIND:
-        asked -= _look_in_sent_data(client, ledger, view, wanted)
-    for message_id in sorted(asked):
+    found = _look_in_sent_data(client, ledger, view, wanted) if view.kind in SMS_TYPES_OF_KIND else set()
+    # What an id that messages share is asked for is the sum of them, and says nothing of one.
+    asked = {key for row in wanted if (key := view.key_of(row)) == row.message_id}
+    for message_id in sorted(asked - found):
         _ask(client, view, message_id)
 
 
-def _is_delivered(view: StepView, message_id: str) -> bool:
-    seen = view.seen.get(message_id)
+def _is_delivered(view: StepView, key: str) -> bool:
+    seen = view.seen.get(key)
     return seen is not None and seen.state is DeliveryState.DELIVERED
 
 
-def _look_in_sent_data(client: EsmsClient, ledger: Ledger, view: StepView, wanted: set[str]) -> set[str]:
-    """Which of them were found."""
+def _look_in_sent_data(client: EsmsClient, ledger: Ledger, view: StepView, wanted: Sequence[StepRow]) -> set[str]:
+    """The keys of those that were found."""
     found: set[str] = set()
-    ids = {folded_id(one): one for one in wanted}
+    # With the phone where messages share their id.
+    keys = {
+        (folded_id(row.message_id or ""), None if key == row.message_id else row.phone): key
+        for row in wanted
+        if (key := view.key_of(row))
+    }
+    shared = {folded for folded, phone in keys if phone is not None}
     span = ledger.span(view.run_key)
     if span is None:
         return found  # nothing went out
@@ -301,14 +318,23 @@ def _look_in_sent_data(client: EsmsClient, ledger: Ledger, view: StepView, wante
             until = min(start.add(days=_LONGEST_WINDOW_DAYS), end)
             for sms_type in SMS_TYPES_OF_KIND[view.kind]:
                 for message in client.get_sms_sent_data(start, until, sms_type):
-                    if (message_id := ids.get(folded_id(message.message_id or ""))) is not None:
+                    folded = folded_id(message.message_id or "")
+                    shown = keys.get((folded, None))
+                    if shown is None and folded in shared:
+                        shown = keys.get((folded, _stored_phone(ledger, message)))
+                    if shown is not None:
                         state = state_of_row(message.send_status, message.send_result)
-                        view.seen[message_id] = Seen(state, message.price_vnd, message.sent_at)
-                        found.add(message_id)
+                        view.seen[shown] = Seen(state, message.price_vnd, message.sent_at)
+                        found.add(shown)
             start = until
     except IncompleteAnswerError:
         pass  # others send while it is read: what was seen is true, the rest is asked for by id
     return found
+
+
+def _stored_phone(ledger: Ledger, message: SentMessage) -> str:
+    number = read_phone(message.phone or "")[0]
+    return ledger.hash_phone(number) if number else ""
 
 
 def _ask(client: EsmsClient, view: StepView, message_id: str) -> None:

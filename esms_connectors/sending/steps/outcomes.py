@@ -76,7 +76,7 @@ def _outcome(
     journey: str, link: StepLink, view: StepView, row: StepRow, reasons: Mapping[str, str], people: People
 ) -> Outcome:
     accepted = row.state is SendState.ACCEPTED
-    seen = view.seen.get(row.message_id or "") if accepted else None
+    seen = view.seen.get(view.key_of(row)) if accepted else None
     state = row.state.value
     if accepted:
         state = "unseen" if seen is None else seen.state.value
