@@ -86,6 +86,29 @@ def test_messages_of_one_call_may_share_an_id(chain: Callable[..., Chain]) -> No
     assert result.steps[1].reasons == {"failed": 1}
 
 
+@pytest.mark.parametrize(("first", "then"), [(25, 24), (24, 25)])
+@pytest.mark.parametrize(("status", "gets"), [((5, 1), [ZNS]), ((7, 2), [ZNS, SMS]), ((5, 0), [ZNS, SMS])])
+def test_a_second_try_under_the_id_of_the_first_counts_too(
+    chain: Callable[..., Chain], first: int, then: int, status: tuple[int, int], gets: list[str]
+) -> None:
+    """Whoever has the message by either of the two is delivered to; while one is under way there is time."""
+    world = chain(people=1)
+    journey = world.journey()
+    journey.start()
+    [row] = world.gateway.state.rows
+    world.gateway.set_status(row.ReferenceId, 5, 0)
+    row.SmsType = first
+    about = {"sms_type": then, "campaign": row.Campaign, "send_status": status[0], "send_result": status[1]}
+    world.gateway.insert_message(world.now(), phone=row.Phone, **about)
+    world.gateway.state.rows[1].ReferenceId = row.ReferenceId
+    began = world.now()
+    world.run(journey)
+    got = [one for one in world.functions(0) if one]
+    assert got == gets
+    waited = world.gateway.state.rows[-1].SmsType == 2 and (world.got(0)[-1].created_ms / 1000 - began.timestamp())
+    assert (waited >= minutes(15)) is (status == (7, 2))
+
+
 def test_a_late_delivery_is_counted(chain: Callable[..., Chain]) -> None:
     """Delivered after the fallback was sent: nothing is undone, and the report says so."""
     world = chain()

@@ -324,12 +324,23 @@ def _look_in_sent_data(client: EsmsClient, ledger: Ledger, view: StepView, wante
                         shown = keys.get((folded, _stored_phone(ledger, message)))
                     if shown is not None:
                         state = state_of_row(message.send_status, message.send_result)
-                        view.seen[shown] = Seen(state, message.price_vnd, message.sent_at)
+                        seen = Seen(state, message.price_vnd, message.sent_at)
+                        view.seen[shown] = _kinder(view.seen[shown], seen) if shown in found else seen
                         found.add(shown)
             start = until
     except IncompleteAnswerError:
         pass  # others send while it is read: what was seen is true, the rest is asked for by id
     return found
+
+
+def _kinder(one: Seen, other: Seen) -> Seen:
+    """
+    Of two tries that are listed under one id, and of one message that is listed twice: nobody is handed on who has it,
+    or may still get it, by either.
+    """
+    if DeliveryState.DELIVERED in (one.state, other.state):
+        return one if one.state is DeliveryState.DELIVERED else other
+    return one if other.state.is_final else other
 
 
 def _stored_phone(ledger: Ledger, message: SentMessage) -> str:
