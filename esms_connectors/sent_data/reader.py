@@ -240,6 +240,8 @@ class SentDataReader:
         total, is_full = self._queue.count_of(first), first.rows_received >= size
         if first.rows_received == (total or 0) and len(first.keys) == first.rows_received and not is_full:
             # One answer with everything in it is a snapshot, whatever happens meanwhile.
+            if twice := first.rows_received - len(seen):
+                logger.warning("%s: %d rows have id and phone of another in one answer; one is kept", part.span, twice)
             self._queue.leave(part)
             return _Pass(seen, total or 0, is_proven=True)
         unnamed = first.unnamed

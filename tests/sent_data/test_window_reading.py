@@ -251,6 +251,17 @@ def test_a_window_that_is_said_to_be_empty_beside_its_rows_is_not_empty(
         read_day(client)
 
 
+def test_two_rows_that_nothing_tells_apart_are_told_of(
+    gateway: Emulator, client: EsmsClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One is kept, as everywhere; that another one was there is no secret."""
+    gateway.populate(5, start=DAY, end=NEXT)
+    rows = gateway.state.rows
+    rows[1].ReferenceId, rows[1].Phone = rows[0].ReferenceId, rows[0].Phone
+    assert len(read_day(client)) == 4
+    assert "1 rows have id and phone of another" in caplog.text
+
+
 # --- errors half way -------------------------------------------------------------------------------------------------
 
 
