@@ -16,7 +16,7 @@ _LIBRARIES = {
     "duckdb": "import duckdb, pyarrow, esms_connectors.warehouse.duckdb_file",
     "parquet": "import duckdb, pyarrow.parquet, fsspec, esms_connectors.warehouse.files",
     "postgresql": "import psycopg, pyarrow, pyarrow.csv, esms_connectors.warehouse.postgresql",
-    "recipients": "import pyarrow.parquet, sqlalchemy, esms_connectors.sending.bulk",
+    "recipients": "import pyarrow.compute, pyarrow.parquet, sqlalchemy, esms_connectors.sending.bulk",
 }
 
 

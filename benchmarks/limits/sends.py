@@ -128,7 +128,7 @@ def claim_and_settle(ledger: Ledger, run_key: str, rows: list[LedgerRow]) -> tup
     claimed = time.process_time()
     assert len(found.claims) == len(rows)
     settlements = [
-        Settlement(claim.request_id, SendState.ACCEPTED, "100", message_id(claim.index)) for claim in found.claims
+        Settlement(claim.request_id, SendState.ACCEPTED, "100", message_id(claim.place)) for claim in found.claims
     ]
     settling = time.process_time()
     states = ledger.settle(settlements, worker="bench")

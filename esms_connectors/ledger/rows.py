@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import SmsType
@@ -55,19 +55,18 @@ class LedgerRow:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """
     A row that is now ours to send.
 
     Attributes:
-        index: its place in the list given to `claim`.
+        place: in the list given to `claim`.
         request_id: its key in the ledger.
         wire_id: the request id to send it under; differs from the key after a refusal, which may have consumed that.
         in_doubt: an earlier attempt may have been accepted.
     """
 
-    index: int
+    place: int
     request_id: str
     wire_id: str
     in_doubt: bool
@@ -107,7 +106,7 @@ class ClaimResult:
         unknown = [(index, refused) for index, state, refused in others if state == SendState.UNKNOWN]
         doubtful = tuple(sorted(index for index, refused in unknown if refused or not repeat))
         return cls(
-            claims=tuple(sorted(claims, key=lambda claim: claim.index)),
+            claims=tuple(sorted(claims, key=lambda claim: claim.place)),
             settled=states.count("accepted") + states.count("rejected"),
             held=states.count("held"),
             # In doubt, and still not given out: its chunk is another one, or another worker was quicker.
@@ -133,8 +132,7 @@ class ClaimResult:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """
     The outcome of a claimed row.
 

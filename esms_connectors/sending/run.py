@@ -389,7 +389,7 @@ class Run:
         found = self._claim(number, recipients, channel, times)
         if not found.claims:
             return []
-        chosen = [recipients[claim.index] for claim in found.claims]
+        chosen = [recipients[claim.place] for claim in found.claims]
         if self.channel.frozen and len(chosen) < len(recipients):
             self.ledger.give_back(found.claims, worker=self.worker)
             held_back = found.left_out + found.left_in_doubt
@@ -463,7 +463,7 @@ class Run:
         changed = [
             one
             if (state := states.get(one.request_id, one.state)) is one.state
-            else replace(one, state=state, duplicate=False)
+            else one._replace(state=state, duplicate=False)
             for one in outcome.settlements
         ]
         nothing_taken = all(one.state in (SendState.NOT_SENT, SendState.REJECTED) for one in outcome.settlements)

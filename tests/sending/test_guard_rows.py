@@ -350,7 +350,7 @@ def test_many_workers_at_the_same_phones_and_budget(make_bench: Callable[..., Be
                 found = ledger.claim(run_key, rows_of(numbers), worker=f"w{number}", chunk="1", rules=rules)
                 ledger.settle([settlement(draw, one) for one in found.claims], worker=f"w{number}")
                 if rules is None:
-                    without_rules.update(f"09{numbers[one.index]:08d}" for one in found.claims)
+                    without_rules.update(f"09{numbers[one.place]:08d}" for one in found.claims)
         except OverBudgetError:
             return
         except Exception as error:  # noqa: BLE001 - told below

@@ -123,14 +123,14 @@ def test_settlements(both: Both, outcome: Settlement) -> None:
     for anew in range(3):
         given = [{**state, "request_id": one} for state, one in zip(STATES, ids, strict=True)]
         both.change(f"UPDATE esms_sends SET claimed_by = 'w', {columns} WHERE request_id = :request_id", given)
-        settlements = [replace(outcome, request_id=one) for one in ids]
+        settlements = [outcome._replace(request_id=one) for one in ids]
         if anew == 0:
             accepted = [row["state"] == "accepted" for row in given]
             both.do("settle", [*itertools.compress(settlements, (not one for one in accepted))], worker="w")
             both.do("settle", [*itertools.compress(settlements, accepted)], worker="w")
         else:
             if anew == 1:
-                settlements[::3] = [replace(OUTCOMES[0], request_id=one.request_id) for one in settlements[::3]]
+                settlements[::3] = [OUTCOMES[0]._replace(request_id=one.request_id) for one in settlements[::3]]
             both.do("settle", settlements, worker="w" if anew == 1 else "another")
 
 
