@@ -1,5 +1,5 @@
 """
-The ledger: what was sent, keyed by request id. Claim, send, settle - each a single statement for a whole chunk.
+The ledger: what was sent, keyed by request id. Claim, send, settle - each one transaction for a whole chunk.
 
 A row is claimed before its request leaves, so a crash at any point leaves at most the chunks in flight in doubt, and
 the ledger says which. A row in doubt goes out again only under the same request id and only while the gateway surely

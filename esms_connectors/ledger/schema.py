@@ -2,6 +2,7 @@
 The ledger's tables, and its statements in the two dialects.
 
 A chunk travels as one JSON text and becomes rows inside the database: one statement, one parameter, whatever its size.
+What nearly every row is goes a shorter way in SQLite, see `short_ways.py`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 What nearly every row is, in SQLite: never seen before when it is claimed, and simply accepted when it is settled.
 
-A list of values for a prepared statement costs half of what one statement costs that judges every case and gives each
-row back. Both do what the statement of `schema.py` does with such rows; where a single row is another one, the
+A list of values for a prepared statement costs two thirds of what one statement costs that judges every case and gives
+each row back. Both do what the statement of `schema.py` does with such rows; where a single row is another one, the
 transaction begins anew, and that statement does them all. PostgreSQL takes one statement sooner than many.
 """
 
