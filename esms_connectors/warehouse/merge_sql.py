@@ -129,6 +129,12 @@ FROM esms_chunk AS chunk LEFT JOIN {MESSAGES} AS stored ON stored.row_key = chun
 # One id and phone under two types are two messages: the second try of a message may come under the id of the first.
 OTHERS = "SELECT row_key FROM esms_verdict WHERE verdict = 'other'"
 
+# Where a chunk is looked for at first: its rows came in an order of time, as those that are stored did, so that most of
+# what is stored need not be read. What is not there may be anywhere else.
+SENT_WHEN_CHUNK_WAS = " AND stored.sent_at BETWEEN $sent_from AND $sent_to"
+
+NEW = "esms_verdict WHERE verdict = 'new'"
+
 COUNT_VERDICTS = "SELECT verdict, count(*) FROM esms_verdict GROUP BY verdict"
 
 NOTE = f"""
@@ -158,7 +164,7 @@ INSERT INTO {MESSAGES} ({", ".join(_ROW_COLUMNS)}, first_seen_at, changed_at, re
 SELECT {", ".join(_ROW_COLUMNS)}, $read_at, $read_at, NULL, $number FROM esms_chunk
 """
 
-INSERT = f"{INSERT_ALL} WHERE row_key IN (SELECT row_key FROM esms_verdict WHERE verdict = 'new')"
+INSERT = f"{INSERT_ALL} WHERE row_key IN (SELECT row_key FROM {NEW})"
 
 # Where the table has a key. What is not inserted is there already, and is judged.
 INSERT_UNLESS_THERE = f"{INSERT_ALL} ON CONFLICT (row_key) DO NOTHING"

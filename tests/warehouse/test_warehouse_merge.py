@@ -29,7 +29,9 @@ from targets import (
 
 from esms_connectors.gateway.states import state_of_row
 from esms_connectors.sent_data.reader import SentWindow
+from esms_connectors.warehouse import merging
 from esms_connectors.warehouse.contract import MESSAGES, MergeCounts
+from esms_connectors.warehouse.merging import chunks_of
 
 LATER = SentWindow(25, DAY.add(hours=6), DAY.add(hours=12))
 
@@ -51,6 +53,23 @@ def test_a_second_load_of_the_same_changes_nothing(target: Target) -> None:
     assert target.messages() == before
     assert target.history() == []
     assert [(load["load_count"], load["read_at"]) for load in target.loads()] == [(2, read_at(5))]
+
+
+def test_a_row_is_found_whatever_its_time_and_whichever_chunk_it_is_in(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is stored is looked for by its time at first, and in a first load by its key alone; then among all."""
+    monkeypatch.setattr(merging, "chunks_of", lambda rows, size: chunks_of(rows, 2))
+    times = [{"sent_at": DAY.add(hours=hour)} for hour in range(6)]
+    first = [row(number, **times[number]) for number in range(1, 5)]
+    # The gateway never gives one twice; where it does, the later one counts, in another chunk and with another time.
+    assert merge(target, [*first, row(1, **times[5])]) == MergeCounts(inserted=4, changed=1)
+    moved = [row(2, **times[5]), row(3, sent_at=None), row(4, **times[1]), row(5, **times[4]), row(1, **times[5])]
+    assert merge(target, moved, minute=5) == MergeCounts(inserted=1, changed=3, unchanged=1)
+    stored = target.messages("sent_at")
+    assert {key: one["sent_at"] for key, one in stored.items()} == {
+        key_of(number): given["sent_at"] for number, given in zip((2, 3, 4, 5, 1), moved, strict=True)
+    }
 
 
 @pytest.mark.in_turn
