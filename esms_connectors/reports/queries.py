@@ -53,12 +53,17 @@ _OF_DAG = f"regexp_replace({_RUN}, '/(scheduled|manual|backfill|asset_triggered|
 _DATED = "[-_. ]*20[0-9]{2}[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12][0-9]|3[01])(#[0-9]+)?$"
 _CAMPAIGN = f"coalesce(nullif(regexp_replace({_OF_DAG}, '{_DATED}', '\\3'), ''), nullif({_RUN}, ''))"
 
+# Grouped by what the gateway has first, or the names would be cut out of every message's.
 _CAMPAIGNS = f"""
 SELECT CASE WHEN place <= $most THEN name END, place > $most, sum(runs),
     sum(messages), sum(delivered), sum(failed), sum(rejected), sum(open), sum(cost)
 FROM (
     SELECT *, row_number() OVER (ORDER BY messages DESC, name COLLATE "C" NULLS LAST) AS place FROM (
-        SELECT {_CAMPAIGN} AS name, count(DISTINCT nullif(campaign, '')), {_MEASURES} FROM {_MESSAGES} GROUP BY 1
+        SELECT {_CAMPAIGN} AS name, count(nullif(campaign, '')), sum(messages), sum(delivered), sum(failed),
+            sum(rejected), sum(open), sum(cost)
+        FROM (SELECT campaign, {_MEASURES} FROM {_MESSAGES} GROUP BY campaign)
+            AS named (campaign, messages, delivered, failed, rejected, open, cost)
+        GROUP BY 1
     ) AS grouped (name, runs, messages, delivered, failed, rejected, open, cost)
 ) AS ranked GROUP BY 1, 2, CASE WHEN place <= $most THEN place END
 """

@@ -48,6 +48,7 @@ from esms_connectors.warehouse.retention import forget_rows
 
 WAIT_SECONDS = 60.0
 MEMORY_LIMIT = "192MB"
+MERGE_MEMORY = "64MB"  # a merge goes through the rows chunk by chunk, and more than this makes none quicker
 
 logger = get_logger(__name__)
 
@@ -68,19 +69,19 @@ class DuckDbWarehouse(Warehouse):
     Args:
         path: the file; it and its folder are made on first use.
         wait_seconds: how long to wait for another process, also a mere reader, to let go of the file.
-        memory_limit: DuckDB's; what does not fit goes to disk beside the file. The default does for windows of
-            millions of rows.
+        memory_limit: DuckDB's; what does not fit goes to disk beside the file. The default does for windows and
+            reports of millions of rows: 192 MB, and 64 MB for a merge.
     """
 
     def __init__(
-        self, path: str | Path, *, wait_seconds: float = WAIT_SECONDS, memory_limit: str = MEMORY_LIMIT
+        self, path: str | Path, *, wait_seconds: float = WAIT_SECONDS, memory_limit: str | None = None
     ) -> None:
         if not str(path) or str(path).startswith(":memory:"):
             raise ConfigurationError("The warehouse must outlive the process: give a file, not an in-memory database.")
         self._path = Path(path).expanduser().absolute()
         self.name = str(self._path)
         self._wait_seconds = wait_seconds
-        self._memory_limit = memory_limit
+        self._memory_limit, self._merge_memory = memory_limit or MEMORY_LIMIT, memory_limit or MERGE_MEMORY
         with _locks_guard:
             self._lock = _locks.setdefault(self._path.resolve(), threading.Lock())
 
@@ -105,7 +106,8 @@ class DuckDbWarehouse(Warehouse):
 
     def merge(self, load: WindowLoad, rows: Iterable[pa.RecordBatch]) -> MergeCounts:
         return self._in_transaction(
-            lambda connection: merge_rows(connection, load, rows, loaded_at=pendulum.now("UTC"))
+            lambda connection: merge_rows(connection, load, rows, loaded_at=pendulum.now("UTC")),
+            memory=self._merge_memory,
         )
 
     def erase(self, person: Person) -> dict[str, int]:
@@ -138,7 +140,7 @@ class DuckDbWarehouse(Warehouse):
             raise ConfigurationError(f"There is no file {self.name}: pull into it first, or give another path.")
         failure: EsmsError
         with self._lock:
-            connection = self._connect(read_only=True)
+            connection = self._connect(self._memory_limit, read_only=True)
             try:
                 with interrupts():
                     connection.execute(SETTLE_IN)
@@ -162,11 +164,14 @@ class DuckDbWarehouse(Warehouse):
 
         return self._in_transaction(in_connection, rewritten=rewritten)
 
-    def _in_transaction(self, work: Callable[[duckdb.DuckDBPyConnection], _T], *, rewritten: bool = False) -> _T:
+    def _in_transaction(
+        self, work: Callable[[duckdb.DuckDBPyConnection], _T], *, rewritten: bool = False, memory: str = ""
+    ) -> _T:
         """Run `work` in a transaction of a file that has our tables; `rewritten`: and leave nothing of old rows."""
         failure: EsmsError
         with self._lock:
-            connection = self._connect()
+            memory = memory or self._memory_limit
+            connection = self._connect(memory)
             try:
                 with interrupts():
                     connection.execute(SETTLE_IN)
@@ -180,12 +185,12 @@ class DuckDbWarehouse(Warehouse):
                     return result
             except (duckdb.Error, pa.ArrowException, OSError) as error:
                 # What fails while a result streams out comes as Arrow's error, with DuckDB's words in it.
-                failure = self._explained(error)
+                failure = self._explained(error, memory)
             finally:
                 self._disconnect(connection)
         raise failure
 
-    def _connect(self, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    def _connect(self, memory: str, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
         if not read_only:
             self._check_place()
             self._create()
@@ -200,7 +205,7 @@ class DuckDbWarehouse(Warehouse):
                     read_only=read_only,
                     config={
                         "temp_directory": str(self._spill_folder),
-                        "memory_limit": self._memory_limit,
+                        "memory_limit": memory,
                         # Each thread wants memory of its own, and none makes a merge quicker. Questions have them all.
                         **({} if read_only else {"threads": "1"}),
                         # Rows are sets here, and keeping their order costs memory.
@@ -312,7 +317,7 @@ class DuckDbWarehouse(Warehouse):
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             is_full = any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EFBIG))
             is_opening = isinstance(error, duckdb.IOException) and not is_full
-            failure = self._not_opened(str(error)) if is_opening else self._explained(error)
+            failure = self._not_opened(str(error)) if is_opening else self._explained(error, self._memory_limit)
         finally:
             if aside:
                 shutil.rmtree(aside, ignore_errors=True)
@@ -346,7 +351,7 @@ class DuckDbWarehouse(Warehouse):
         said = words.strip().splitlines()[0] if words.strip() else "no reason given"
         return WarehouseError(f"{self.name} cannot be opened: {said}")
 
-    def _explained(self, error: Exception) -> EsmsError:
+    def _explained(self, error: Exception, memory: str) -> EsmsError:
         """DuckDB's words stay out: once rows are under way they may quote one."""
         words = str(error)
         if os.strerror(errno.ENOSPC) in words or os.strerror(errno.EFBIG) in words:
@@ -356,7 +361,7 @@ class DuckDbWarehouse(Warehouse):
             )
         if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory Error" in words:
             return WarehouseError(
-                f"{self.name}: {self._memory_limit} of memory do not do: nothing of this was kept. "
+                f"{self.name}: {memory} of memory do not do: nothing of this was kept. "
                 "Load shorter windows, or give a higher memory_limit.",
             )
         # Whatever broke in while rows were handed over, such as the time limit of a task, may not do so again.

@@ -41,6 +41,7 @@ from esms_connectors.databases.scratch import scratch_folder
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.sent_data.windows import SentWindow
+from esms_connectors.warehouse.chunks import chunks_of
 from esms_connectors.warehouse.contract import (
     HISTORY,
     LOADS,
@@ -58,7 +59,6 @@ from esms_connectors.warehouse.grouped import GroupedTable
 from esms_connectors.warehouse.merge_database import insert, literal, merge_database, schema_of, select
 from esms_connectors.warehouse.merging import (
     DuckDbSession,
-    chunks_of,
     merge_rows,
     note_counted,
     note_planned,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "memory_limit": "96MB",  # more goes to the temporary folder
+    "memory_limit": "64MB",  # more goes to the temporary folder
     "threads": "1",  # each wants memory of its own, and none made a merge of a million rows quicker
     "preserve_insertion_order": "false",
     # What is needed is built in; a merge fetches no code from the network.

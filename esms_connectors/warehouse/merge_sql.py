@@ -152,11 +152,33 @@ FROM esms_verdict AS verdict
 WHERE stored.row_key = verdict.row_key AND verdict.verdict = 'back' {{overlap}}
 """
 
+_CHANGED = "(SELECT row_key FROM esms_verdict WHERE verdict = 'changed')"
+
 CHANGE = f"""
 UPDATE {MESSAGES} AS stored SET {", ".join(f"{name} = chunk.{name}" for name in _COMPARED)},
     changed_at = $read_at, regressed_to = NULL, load_number = $number
-FROM (SELECT * FROM esms_chunk WHERE row_key IN (SELECT row_key FROM esms_verdict WHERE verdict = 'changed')) AS chunk
+FROM (SELECT * FROM esms_chunk WHERE row_key IN {_CHANGED}) AS chunk
 WHERE stored.row_key = chunk.row_key {{overlap}}
+"""
+
+# What DuckDB updates it holds in memory until the commit, all columns of it, so many rows are put anew instead. That
+# leaves gaps in the file, which the commit closes, so for few rows it would be the dearer way.
+REPLACED = Staged(
+    "esms_replaced", "row_key text, window_start timestamptz, window_end timestamptz, first_seen_at timestamptz"
+)
+KEEP_REPLACED = f"""
+SELECT row_key, window_start, window_end, first_seen_at FROM {MESSAGES} AS stored
+WHERE row_key IN {_CHANGED} {{overlap}}
+"""
+
+REMOVE_REPLACED = f"DELETE FROM {MESSAGES} AS stored WHERE row_key IN {_CHANGED} {{overlap}}"
+
+PUT_ANEW = f"""
+INSERT INTO {MESSAGES}
+    (row_key, {", ".join(_COMPARED)}, window_start, window_end, first_seen_at, changed_at, regressed_to, load_number)
+SELECT chunk.row_key, {", ".join(f"chunk.{name}" for name in _COMPARED)}, replaced.window_start, replaced.window_end,
+    replaced.first_seen_at, $read_at, NULL, $number
+FROM esms_chunk AS chunk JOIN esms_replaced AS replaced ON replaced.row_key = chunk.row_key
 """
 
 INSERT_ALL = f"""

@@ -25,11 +25,11 @@ import pyarrow.compute as pc
 
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.sent_data.reader import SentWindow
+from esms_connectors.warehouse.chunks import chunks_of
 from esms_connectors.warehouse.contract import (
     HISTORY,
     LOADS,
     MESSAGES,
-    ROW_SCHEMA,
     MergeCounts,
     Person,
     WarehouseError,
@@ -50,6 +50,7 @@ from esms_connectors.warehouse.merge_sql import (
     INSERT_ALL,
     INSERT_UNLESS_THERE,
     JUDGE,
+    KEEP_REPLACED,
     KEYS,
     LAST_NUMBER,
     LOAD_NOTED,
@@ -62,6 +63,9 @@ from esms_connectors.warehouse.merge_sql import (
     PLAN,
     PLAN_AGAIN,
     PLANNED,
+    PUT_ANEW,
+    REMOVE_REPLACED,
+    REPLACED,
     SENT_WHEN_CHUNK_WAS,
     TYPES,
     VERDICT,
@@ -75,7 +79,7 @@ from esms_connectors.warehouse.retention import erase_outcomes
 if TYPE_CHECKING:
     import duckdb
 
-CHUNK_ROWS = 50_000
+MOST_UPDATED = 50_000  # rows of a merge that DuckDB updates; more are put anew
 
 
 class Session(Protocol):
@@ -160,6 +164,7 @@ class _ChunkMerge:
         self._overlap = OVERLAP if session.prunes_by_window else ""
         self._known = KnownKeys(session, self._overlap, parameters)
         self._expects_new = expects_new
+        self._updated = 0
 
     def merge(self, chunk: pa.Table) -> Counter[str]:
         """What is to be done with the rows of the staged chunk, done."""
@@ -188,8 +193,8 @@ class _ChunkMerge:
 
     def _judge(self, chunk: pa.Table, where: str) -> tuple[Counter[str], pa.Table]:
         """
-        Verdict -> rows of what is staged, and what that is: rows whose key one of another type has are staged anew, with
-        theirs behind.
+        Verdict -> rows of what is staged, and what that is: rows whose key one of another type has are staged anew,
+        with theirs behind.
         """
         for _ in range(2):
             judged = self._session.keep(VERDICT, JUDGE.format(overlap=where), **self._parameters)
@@ -207,11 +212,22 @@ class _ChunkMerge:
     def _write(self, here: Counter[str], where: str) -> Counter[str]:
         if here["back"] or here["changed"]:
             self._session.change(NOTE, **self._parameters)
-        for verdict, statement in (("back", FLAG), ("changed", CHANGE), ("new", INSERT)):
-            if here[verdict]:
+        changes = self._changes(here["changed"], where)
+        for verdict, statements in (("back", (FLAG,)), ("changed", changes), ("new", (INSERT,))):
+            for statement in statements if here[verdict] else ():
                 done = self._session.change(statement.format(overlap=where), **self._parameters)
                 _expect(done, here[verdict], verdict)
         return here
+
+    def _changes(self, changed: int, where: str) -> tuple[str, ...]:
+        """What changes the rows of the chunk that have changed."""
+        self._updated += changed
+        if not self._session.prunes_by_window or self._updated <= MOST_UPDATED:
+            return (CHANGE,)
+        if changed:
+            kept = self._session.keep(REPLACED, KEEP_REPLACED.format(overlap=where), **self._parameters)
+            _expect(kept, changed, "found")
+        return REMOVE_REPLACED, PUT_ANEW
 
 
 def _expect(done: int, expected: int, what: str) -> None:
@@ -323,51 +339,6 @@ def erase_person(session: Session, person: Person) -> dict[str, int]:
     for table, statement in ERASE_KEYS:
         removed[table] += session.change(statement)
     return removed | erase_outcomes(session, person)
-
-
-def chunks_of(rows: Iterable[pa.RecordBatch], size: int = CHUNK_ROWS) -> Iterator[pa.Table]:
-    """Batches of any size -> tables of `size` rows, the last one smaller, with texts that any database takes."""
-    waiting: list[pa.RecordBatch] = []
-    count = 0
-    for batch in rows:
-        rest = batch
-        while rest.num_rows:
-            part = rest.slice(0, size - count)
-            rest = rest.slice(part.num_rows)
-            waiting.append(part)
-            count += part.num_rows
-            if count == size:
-                yield _storable(pa.Table.from_batches(waiting, ROW_SCHEMA))
-                waiting, count = [], 0
-    if waiting:
-        yield _storable(pa.Table.from_batches(waiting, ROW_SCHEMA))
-
-
-def _storable(chunk: pa.Table) -> pa.Table:
-    """NUL bytes and what is no UTF-8 become U+FFFD: PostgreSQL refuses the one, both refuse the other."""
-    for place, field in enumerate(chunk.schema):
-        if field.type != pa.string():
-            continue
-        column = chunk.column(place)
-        try:
-            column.validate(full=True)
-        except pa.ArrowInvalid:
-            texts = [
-                None if text is None else text.decode(errors="replace") for text in column.cast(pa.binary()).to_pylist()
-            ]
-            column = pa.chunked_array([pa.array(texts, pa.string())])
-        # A look at the bytes as a whole costs a tenth of one at each text.
-        if any(_has_nul(part) for part in column.chunks):
-            column = pc.replace_substring(column, "\0", "\ufffd")
-        if column is not chunk.column(place):
-            chunk = chunk.set_column(place, field, column)
-    return chunk
-
-
-def _has_nul(texts: pa.StringArray) -> bool:
-    """Whether there is a NUL in them, or in what they were cut from."""
-    content = texts.buffers()[2]
-    return content is not None and b"\0" in content.to_pybytes()
 
 
 def utc(moment: datetime) -> datetime:

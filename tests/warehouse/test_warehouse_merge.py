@@ -30,8 +30,8 @@ from targets import (
 from esms_connectors.gateway.states import state_of_row
 from esms_connectors.sent_data.reader import SentWindow
 from esms_connectors.warehouse import merging
+from esms_connectors.warehouse.chunks import chunks_of
 from esms_connectors.warehouse.contract import MESSAGES, MergeCounts
-from esms_connectors.warehouse.merging import chunks_of
 
 LATER = SentWindow(25, DAY.add(hours=6), DAY.add(hours=12))
 
@@ -70,6 +70,46 @@ def test_a_row_is_found_whatever_its_time_and_whichever_chunk_it_is_in(
     assert {key: one["sent_at"] for key, one in stored.items()} == {
         key_of(number): given["sent_at"] for number, given in zip((2, 3, 4, 5, 1), moved, strict=True)
     }
+
+
+def test_a_second_try_of_another_time_is_another_row(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not found at its own time, and the first try, whose key it has, not either."""
+    monkeypatch.setattr(merging, "chunks_of", lambda rows, size: chunks_of(rows, 2))
+    sms = SentWindow(2, WINDOW.start, WINDOW.end)
+    times = [{"sent_at": DAY.add(hours=hour)} for hour in range(9)]
+    merge(target, [row(number, FAILED, **times[number]) for number in (1, 2, 3)])
+    tries = [row(number, DELIVERED, sms, **times[number + 3]) for number in (4, 1, 2, 3)]
+    assert merge(target, tries, 5, sms) == MergeCounts(inserted=4)
+    moved = [row(1, DELIVERED, sms, **times[1]), *tries[2:], row(4, DELIVERED, sms, **times[8])]
+    assert merge(target, moved, 9, sms) == MergeCounts(changed=2, unchanged=2)
+    stored = target.messages("sms_type", "sent_at")
+    assert {key: (one["sms_type"], one["sent_at"]) for key, one in stored.items()} == {
+        **{key_of(number): (25, times[number]["sent_at"]) for number in (1, 2, 3)},
+        f"{key_of(1)}/2": (2, times[1]["sent_at"]),
+        **{f"{key_of(number)}/2": (2, times[number + 3]["sent_at"]) for number in (2, 3)},
+        key_of(4): (2, times[8]["sent_at"]),
+    }
+
+
+def test_many_rows_that_changed_are_put_anew(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB holds what it updates in memory; a window in which every row had changed was refused."""
+    monkeypatch.setattr(merging, "MOST_UPDATED", 1)
+    others = [row(number, SENT, window=NEXT_WINDOW) for number in (3, 4)]
+    merge(target, others, window=NEXT_WINDOW)
+    merge(target, [row(1, SENT), row(2, SENT)])
+    # The gateway lists the third in both windows; it stays where it was first met.
+    changed = [row(1), row(2, content="Khác"), row(3)]
+    assert merge(target, changed, minute=5) == MergeCounts(changed=3)
+    own = {"changed_at": read_at(5), "regressed_to": None, "load_number": number_at(5), "first_seen_at": read_at(0)}
+    first_met = {name: others[0][name] for name in ("window_start", "window_end")}
+    assert target.messages() == {
+        key_of(1): changed[0] | own,
+        key_of(2): changed[1] | own,
+        key_of(3): changed[2] | own | first_met,
+        key_of(4): others[1] | own | {"changed_at": read_at(0), "load_number": number_at(0)},
+    }
+    assert len(target.history()) == 3
+    assert [merge(target, changed, minute=9), len(target.read(MESSAGES))] == [MergeCounts(unchanged=3), 4]
 
 
 @pytest.mark.in_turn

@@ -1,0 +1,57 @@
+"""Rows on their way into a merge, in tables of a size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from esms_connectors.warehouse.contract import ROW_SCHEMA
+
+CHUNK_ROWS = 50_000
+
+
+def chunks_of(rows: Iterable[pa.RecordBatch], size: int = CHUNK_ROWS) -> Iterator[pa.Table]:
+    """Batches of any size -> tables of `size` rows, the last one smaller, with texts that any database takes."""
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    for batch in rows:
+        rest = batch
+        while rest.num_rows:
+            part = rest.slice(0, size - count)
+            rest = rest.slice(part.num_rows)
+            waiting.append(part)
+            count += part.num_rows
+            if count == size:
+                yield _storable(pa.Table.from_batches(waiting, ROW_SCHEMA))
+                waiting, count = [], 0
+    if waiting:
+        yield _storable(pa.Table.from_batches(waiting, ROW_SCHEMA))
+
+
+def _storable(chunk: pa.Table) -> pa.Table:
+    """NUL bytes and what is no UTF-8 become U+FFFD: PostgreSQL refuses the one, both refuse the other."""
+    for place, field in enumerate(chunk.schema):
+        if field.type != pa.string():
+            continue
+        column = chunk.column(place)
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid:
+            texts = [
+                None if text is None else text.decode(errors="replace") for text in column.cast(pa.binary()).to_pylist()
+            ]
+            column = pa.chunked_array([pa.array(texts, pa.string())])
+        # A look at the bytes as a whole costs a tenth of one at each text.
+        if any(_has_nul(part) for part in column.chunks):
+            column = pc.replace_substring(column, "\0", "\ufffd")
+        if column is not chunk.column(place):
+            chunk = chunk.set_column(place, field, column)
+    return chunk
+
+
+def _has_nul(texts: pa.StringArray) -> bool:
+    """Whether there is a NUL in them, or in what they were cut from."""
+    content = texts.buffers()[2]
+    return content is not None and b"\0" in content.to_pybytes()
