@@ -140,7 +140,7 @@ class DuckDbWarehouse(Warehouse):
             raise ConfigurationError(f"There is no file {self.name}: pull into it first, or give another path.")
         failure: EsmsError
         with self._lock:
-            connection = self._connect(self._memory_limit, read_only=True)
+            connection = self._connect(read_only=True)
             try:
                 with interrupts():
                     connection.execute(SETTLE_IN)
@@ -171,10 +171,11 @@ class DuckDbWarehouse(Warehouse):
         failure: EsmsError
         with self._lock:
             memory = memory or self._memory_limit
-            connection = self._connect(memory)
+            connection = self._connect()
             try:
                 with interrupts():
-                    connection.execute(SETTLE_IN)
+                    # Not when it is opened: one file cannot be open twice in a process with two limits.
+                    connection.execute(f"{SETTLE_IN}; SET memory_limit = '{memory}'")
                     if not has_tables(connection):
                         create_tables(connection)
                     connection.begin()
@@ -190,7 +191,7 @@ class DuckDbWarehouse(Warehouse):
                 self._disconnect(connection)
         raise failure
 
-    def _connect(self, memory: str, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    def _connect(self, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
         if not read_only:
             self._check_place()
             self._create()
@@ -205,7 +206,7 @@ class DuckDbWarehouse(Warehouse):
                     read_only=read_only,
                     config={
                         "temp_directory": str(self._spill_folder),
-                        "memory_limit": memory,
+                        "memory_limit": self._memory_limit,
                         # Each thread wants memory of its own, and none makes a merge quicker. Questions have them all.
                         **({} if read_only else {"threads": "1"}),
                         # Rows are sets here, and keeping their order costs memory.
