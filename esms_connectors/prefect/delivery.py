@@ -33,6 +33,7 @@ from esms_connectors.prefect.days import named_by_run, with_day
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
 from esms_connectors.prefect.results import DeliveryResult
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
+from esms_connectors.prefect.runs import time_or_now
 
 _OPTIONS: dict[str, Any] = {
     "name": "wait-for-delivery",
@@ -125,4 +126,4 @@ def _started() -> pendulum.DateTime:
     """When this task run began first."""
     context = TaskRunContext.get()
     began = context.task_run.start_time if context is not None else None
-    return pendulum.now("UTC") if began is None else pendulum.instance(began)
+    return time_or_now(began)

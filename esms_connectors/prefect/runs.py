@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import Token
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from typing import TypeVar
 from uuid import UUID
@@ -100,7 +100,11 @@ def scheduled_time() -> DateTime:
     while _began_at_once(run) and (parent := _parent(run)) is not None and parent.flow_run_id is not None:
         run = _flow_run(parent.flow_run_id)
     moment = run.expected_start_time or run.created
-    # Made anew: the times of Prefect 3.9 warn of what pendulum does and the standard library does not.
+    return time_or_now(moment)
+
+
+def time_or_now(moment: datetime | None) -> DateTime:
+    """A time of Prefect's made anew: those of 3.9 warn of what pendulum does and the standard library does not."""
     return machine_clock.now() if moment is None else pendulum.from_timestamp(moment.timestamp())
 
 
