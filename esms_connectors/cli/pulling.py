@@ -86,6 +86,7 @@ phones_option = click.option(
     "--max-age", type=click.IntRange(min=1), default=14, show_default=True, help="Days a window is followed up."
 )
 @click.option("--again", is_flag=True, help="Do not resume an interrupted pull: read everything.")
+@click.option("--same-account", is_flag=True, help="The keys are new ones of the account that was loaded before.")
 @phones_option
 @click.option("--no-content", is_flag=True, help="Leave out the texts.")
 @connection_options
@@ -100,6 +101,7 @@ def pull(
     follow_up: bool | None,
     max_age: int,
     again: bool,
+    same_account: bool,
     phones: str,
     no_content: bool,
     base_url: str | None,
@@ -149,7 +151,14 @@ def pull(
                 say(note)
         with _Bar(console) as tell:
             summary = load_planned(
-                client, warehouse, plan, privacy=privacy, threads=threads, resume=not again, progress=tell
+                client,
+                warehouse,
+                plan,
+                privacy=privacy,
+                threads=threads,
+                resume=not again,
+                same_account=same_account,
+                progress=tell,
             )
         name = warehouse.name
     if as_json:

@@ -240,7 +240,7 @@ class EmulatorServer:
             raise
         self._listener, self.port = listener, listener.server_port
         self._thread = threading.Thread(
-            target=listener.serve_forever, kwargs={"poll_interval": 0.05}, name="esms-emulator", daemon=True
+            target=listener.serve_forever, kwargs={"poll_interval": 0.01}, name="esms-emulator", daemon=True
         )
         self._thread.start()
 

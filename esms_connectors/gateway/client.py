@@ -157,6 +157,11 @@ class EsmsClient(
         return self._transport.account
 
     @property
+    def api_key_hash(self) -> str:
+        """A hash that tells the ApiKey from any other, at whatever address."""
+        return self._transport.api_key_hash
+
+    @property
     def of_emulator(self) -> bool:
         """Whether the keys are those of an emulator, so that nothing reaches anybody."""
         return self._transport.of_emulator

@@ -48,6 +48,11 @@ class Credentials:
         """Whether both are made up, as those of an emulator: no key of the gateway begins like that."""
         return self.api_key.startswith(_MADE_UP) and self.secret_key.startswith(_MADE_UP)
 
+    @property
+    def api_key_hash(self) -> str:
+        """What tells the ApiKey from any other, without showing it: 40 hexadecimal digits."""
+        return hashlib.sha256(f"key {self.api_key}".encode()).hexdigest()[:40]
+
     def account_at(self, base_url: str) -> str:
         """What tells this account at this gateway from any other, without showing it: 40 hexadecimal digits."""
         return hashlib.sha256(f"account {self.api_key} at {base_url}".encode()).hexdigest()[:40]

@@ -164,6 +164,10 @@ class Transport:
         return self._credentials.account_at(self._addresses.base_url)
 
     @property
+    def api_key_hash(self) -> str:
+        return self._credentials.api_key_hash
+
+    @property
     def of_emulator(self) -> bool:
         return self._credentials.of_emulator
 

@@ -99,11 +99,12 @@ def _from(kind: str, files: Sequence[Path], settings: str = "") -> str:
 
 def _grouped_tables() -> Sequence[GroupedTable]:
     """Tables beside the messages, which each place may have."""
+    from esms_connectors.warehouse.accounts import ACCOUNTS
     from esms_connectors.warehouse.marts import INVOICES
     from esms_connectors.warehouse.outcomes import OUTCOMES_TABLE
     from esms_connectors.warehouse.snapshots import SNAPSHOT_TABLES
 
-    return (*SNAPSHOT_TABLES.values(), OUTCOMES_TABLE, INVOICES)
+    return (*SNAPSHOT_TABLES.values(), OUTCOMES_TABLE, INVOICES, ACCOUNTS)
 
 
 def _fetch(connection: Any, query: str, limit: int) -> Found:

@@ -305,6 +305,10 @@ class Warehouse(abc.ABC):
         """
 
     @abc.abstractmethod
+    def rows_of(self, table: GroupedTable) -> Sequence[tuple[Any, ...]]:
+        """All rows of a small table beside the messages, in the order of its columns; none where it is not there."""
+
+    @abc.abstractmethod
     def close(self) -> None:
         """Give back what is held. Twice is once."""
 

@@ -18,6 +18,7 @@ from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.sent_data.fetching import count_window
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow
+from esms_connectors.warehouse.accounts import check_account
 from esms_connectors.warehouse.contract import MESSAGES, Reader, Warehouse, WindowLoad
 from esms_connectors.warehouse.load_summary import KEPT_FOR
 from esms_connectors.warehouse.planning import (
@@ -199,9 +200,11 @@ def compare_windows(
 
     Raises:
         GatewayError, NotSentError, OutcomeUnknownError: the gateway said no.
-        WarehouseError, ConfigurationError: the warehouse did, or keeps phones another way than `privacy`.
+        WarehouseError, ConfigurationError: the warehouse did, or keeps phones another way than `privacy`, or is another
+            account's.
     """
     privacy = privacy or Privacy()
+    check_account(warehouse, client)
     asked = set(windows)
     loads = {load.window: load for load in warehouse.loads() if load.window in asked}
     for known in loads.values():

@@ -53,6 +53,7 @@ from esms_connectors.warehouse.merging import (
     note_counted,
     note_planned,
     number_after,
+    other_privacy,
     read_load,
     utc,
 )
@@ -208,6 +209,20 @@ class DltWarehouse(Warehouse):
             )
             self._run([resource])
 
+    def rows_of(self, table: GroupedTable) -> Sequence[tuple[Any, ...]]:
+        exceptions = importlib.import_module("dlt.destinations.exceptions")
+        with (
+            self._at_work(),
+            self._refusals(),
+            self._sql() as client,
+            contextlib.suppress(exceptions.DatabaseUndefinedRelation),
+        ):
+            columns = ", ".join(client.escape_column_name(name) for name in table.types)
+            query = f"SELECT {columns} FROM {client.make_qualified_table_name(table.name)}"  # noqa: S608 - our own names
+            with client.execute_query(query) as cursor:
+                return [tuple(row) for row in cursor.fetchall()]
+        return []
+
     def close(self) -> None:
         self._forget_pipeline()
 
@@ -249,10 +264,7 @@ class DltWarehouse(Warehouse):
         with self._refusals(), self._sql() as client:
             found = self._rows(client, _OTHER_PRIVACY, privacy)
         for (other,) in found:
-            raise ConfigurationError(
-                f"The warehouse keeps phones and texts as {other!r}, this load as {privacy!r}: "
-                "one warehouse keeps one way. Choose that one, or another warehouse."
-            )
+            raise other_privacy(other, privacy)
 
     def _keys_of(self, person: Person) -> Iterator[str]:
         where, parameters = ("{phone} = %s", [person.stored_phone]) if person.stored_phone else ("1 = 1", [])

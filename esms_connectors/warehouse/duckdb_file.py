@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 import pendulum
@@ -134,6 +134,14 @@ class DuckDbWarehouse(Warehouse):
                 connection.executemany(table.insert("?"), [list(row) for row in rows])
 
         self._in_transaction(work)
+
+    def rows_of(self, table: GroupedTable) -> Sequence[tuple[Any, ...]]:
+        def work(connection: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+            session = DuckDbSession(connection)
+            is_there = list(session.read("SELECT 1 FROM duckdb_tables() WHERE table_name = $name", name=table.name))
+            return list(session.read(table.select)) if is_there else []
+
+        return self._in_transaction(work)
 
     def ask(self, work: Callable[[Reader], _T]) -> _T:
         if not self._path.is_file():

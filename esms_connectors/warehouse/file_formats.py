@@ -55,6 +55,11 @@ def read_file(
         yield pa.RecordBatch.from_arrays([batch.column(name) for name in wanted.names], schema=wanted)
 
 
+def read_rows(kind: str, path: Path, schema: pa.Schema) -> list[tuple[Any, ...]]:
+    """The same of a small file, row by row."""
+    return [tuple(row.values()) for batch in read_file(kind, path, schema) for row in batch.to_pylist()]
+
+
 def _check_columns(path: Path, found: Sequence[str], schema: pa.Schema) -> None:
     wrong = sorted(set(found) ^ set(schema.names))
     if wrong:

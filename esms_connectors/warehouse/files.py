@@ -53,7 +53,7 @@ from esms_connectors.warehouse.contract import (
     WindowLoad,
 )
 from esms_connectors.warehouse.errors import refusals
-from esms_connectors.warehouse.file_formats import FORMATS, read_file, write_file
+from esms_connectors.warehouse.file_formats import FORMATS, read_file, read_rows, write_file
 from esms_connectors.warehouse.file_store import FileStore, Transaction
 from esms_connectors.warehouse.grouped import GroupedTable
 from esms_connectors.warehouse.merge_database import insert, literal, merge_database, schema_of, select
@@ -63,6 +63,7 @@ from esms_connectors.warehouse.merging import (
     note_counted,
     note_planned,
     number_after,
+    other_privacy,
     read_load,
 )
 
@@ -251,8 +252,15 @@ class FilesWarehouse(Warehouse):
                 write_file(str(self._kind), written, table.schema, table.columns(rows).to_batches())
             self._store.put(path, written.read_bytes())
 
+    def rows_of(self, table: GroupedTable) -> Sequence[tuple[Any, ...]]:
+        self._settle_settings()
+        with scratch_folder() as scratch, refusals(f"{table.name} in {self.name}", "cannot be read; is it damaged?"):
+            paths = [path for path in self._store.find(table.name) if path.endswith(f".{self._kind}")]
+            files = [file for path in paths if (file := self._store.fetch(path, scratch))]
+            return [row for file in files for row in read_rows(str(self._kind), file, table.schema)]
+
     def close(self) -> None:
-        pass
+        """Nothing is held."""
 
     # --- settings ----------------------------------------------------------------------------------------------------
 
@@ -264,10 +272,7 @@ class FilesWarehouse(Warehouse):
             settings = self._read_settings()
             kept = settings.get("privacy")
             if None not in (privacy, kept) and privacy != kept:
-                raise ConfigurationError(
-                    f"The warehouse keeps phones and texts as {kept!r}, this load as {privacy!r}: "
-                    "one warehouse keeps one way. Choose that one, or another warehouse."
-                )
+                raise other_privacy(str(kept), str(privacy))
             wanted = {**settings, "version": 1, "privacy": kept or privacy}
             if settings != wanted:
                 self._store.put(_SETTINGS, json.dumps(wanted).encode())

@@ -43,6 +43,10 @@ class GroupedTable:
         columns = ", ".join(f"{name} {kind}" for name, kind in self.types.items())
         return f"CREATE TABLE IF NOT EXISTS {self.name} ({columns})"
 
+    @property
+    def select(self) -> str:
+        return f"SELECT {', '.join(self.types)} FROM {self.name}"  # noqa: S608 - our own names
+
     def insert(self, mark: str) -> str:
         """The statement for one row; `mark` is the driver's placeholder."""
         return f"INSERT INTO {self.name} VALUES ({', '.join([mark] * len(self.types))})"  # noqa: S608 - our own names

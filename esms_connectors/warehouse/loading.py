@@ -16,6 +16,7 @@ from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.sent_data.fetching import WindowReading
 from esms_connectors.sent_data.reader import IncompleteWindowError, SentDataReader
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow
+from esms_connectors.warehouse.accounts import claim_account
 from esms_connectors.warehouse.contract import MergeCounts, Warehouse, WindowLoad
 from esms_connectors.warehouse.coverage import compare_windows
 from esms_connectors.warehouse.load_summary import LoadIncompleteError, LoadProgress, LoadSummary
@@ -45,6 +46,7 @@ def load_sent_messages(
     follow_up: bool = False,
     max_age: timedelta = MAX_AGE,
     resume: bool = True,
+    same_account: bool = False,
     progress: Callable[[LoadProgress], object] | None = None,
     now: Clock = machine_clock.now,
 ) -> LoadSummary:
@@ -63,12 +65,13 @@ def load_sent_messages(
         follow_up: also read again the windows of other times that are worth it; see `plan_load`.
         max_age: see there.
         resume: False reads everything again, also what an interrupted call has loaded.
+        same_account: the client's keys are new ones of the account that was loaded before; see `claim_account`.
         progress: called for each batch and each window.
         now: the clock; it decides which windows are closed.
 
     Raises:
         LoadIncompleteError: windows whose row counts do not match were left out; the others are loaded.
-        WarehouseError, ConfigurationError: the warehouse said no.
+        WarehouseError, ConfigurationError: the warehouse said no, or is another account's.
         GatewayError, NotSentError, OutcomeUnknownError: the gateway did; windows loaded so far stay.
     """
     plan = plan_load(
@@ -83,7 +86,15 @@ def load_sent_messages(
         now=now,
     )
     return load_planned(
-        client, warehouse, plan, privacy=privacy, threads=threads, resume=resume, progress=progress, now=now
+        client,
+        warehouse,
+        plan,
+        privacy=privacy,
+        threads=threads,
+        resume=resume,
+        same_account=same_account,
+        progress=progress,
+        now=now,
     )
 
 
@@ -95,10 +106,12 @@ def load_planned(
     privacy: Privacy | None = None,
     threads: int = 8,
     resume: bool = True,
+    same_account: bool = False,
     progress: Callable[[LoadProgress], object] | None = None,
     now: Clock = machine_clock.now,
 ) -> LoadSummary:
     """As `load_sent_messages`, for a load that `plan_load` has planned."""
+    claim_account(warehouse, client, _milliseconds(now()), same_account=same_account)
     for note in plan.notes:
         logger.info("%s: %s", warehouse.name, note)
     differing = recount_windows(client, warehouse, plan.recounts, privacy=privacy, threads=threads, now=now)
@@ -177,6 +190,7 @@ def load_windows(
     began = time.monotonic()
     privacy = privacy or Privacy()
     warehouse.prepare()
+    claim_account(warehouse, client, _milliseconds(now()))
     wanted = list(dict.fromkeys(windows))
     planned_at = _milliseconds(now())
     asked = set(wanted)

@@ -321,10 +321,15 @@ def check_privacy(session: Session, privacy: str) -> None:
         ConfigurationError: the warehouse keeps phones or texts another way, so its keys would not meet these.
     """
     for (other,) in list(session.read(OTHER_PRIVACY, privacy=privacy)):
-        raise ConfigurationError(
-            f"The warehouse keeps phones and texts as {other!r}, this load as {privacy!r}: "
-            "one warehouse keeps one way. Choose that one, or another warehouse."
-        )
+        raise other_privacy(other, privacy)
+
+
+def other_privacy(kept: str, given: str) -> ConfigurationError:
+    """The refusal of a load that keeps phones or texts another way."""
+    return ConfigurationError(
+        f"The warehouse keeps phones and texts as {kept!r}, this load as {given!r}: "
+        "one warehouse keeps one way. Choose that one, or another warehouse."
+    )
 
 
 def erase_person(session: Session, person: Person) -> dict[str, int]:

@@ -9,7 +9,7 @@ times are UTC without one.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -136,6 +136,11 @@ class MySqlWarehouse(TransactionalWarehouse):
             cursor.executemany(table.insert("%s"), [[_plain(value) for value in row] for row in rows])
             connection.commit()
 
+    def rows_of(self, table: GroupedTable) -> Sequence[tuple[Any, ...]]:
+        with self._connected() as connection:
+            session = _MySqlSession(connection)
+            return list(session.read(table.select)) if list(session.columns([table.name])) else []
+
     def close(self) -> None:
         """Nothing is held between calls."""
 
@@ -226,9 +231,9 @@ class _MySqlSession:
             raise ConfigurationError("This server is too old: MySQL 8.0.17 or MariaDB 10.3 is needed.")
         return self._collation
 
-    def columns(self) -> Iterator[tuple[str, str, str]]:
-        """(table, column, type in the shared words) of what is there under our names."""
-        for table, column, kind in self._select(_FIND_COLUMNS, {"names": tuple(COLUMNS)}):
+    def columns(self, names: Iterable[str] = tuple(COLUMNS)) -> Iterator[tuple[str, str, str]]:
+        """(table, column, type in the shared words) of what is there under these names."""
+        for table, column, kind in self._select(_FIND_COLUMNS, {"names": tuple(names)}):
             yield table, column, type_as_shared(kind)
 
     def has_rows(self, table: str) -> bool:

@@ -162,6 +162,13 @@ class PostgresWarehouse(TransactionalWarehouse):
     def put_group(self, table: GroupedTable, group: str, rows: Sequence[tuple[object, ...]]) -> None:
         self._in_transaction(lambda session: session.put_group(table, group, rows))
 
+    def rows_of(self, table: GroupedTable) -> Sequence[tuple[Any, ...]]:
+        def work(session: _PostgresSession) -> list[tuple[Any, ...]]:
+            is_there = list(session.read(_FIND_COLUMNS, names=[table.name]))
+            return list(session.read(table.select)) if is_there else []
+
+        return self._in_transaction(work)
+
     def ask(self, work: Callable[[Reader], _T]) -> _T:
         connection = self._take()
         failure: EsmsError

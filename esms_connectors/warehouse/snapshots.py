@@ -20,6 +20,7 @@ from esms_connectors.gateway.errors import ConfigurationError, EsmsError, Gatewa
 from esms_connectors.gateway.models import SmsType, ZnsTemplate
 from esms_connectors.gateway.read_models import ZnsRating
 from esms_connectors.gateway.wire import VIETNAM
+from esms_connectors.warehouse.accounts import claim_account
 from esms_connectors.warehouse.contract import Reader, Warehouse
 from esms_connectors.warehouse.grouped import GroupedTable
 from esms_connectors.warehouse.planning import MOST_DAYS
@@ -125,6 +126,7 @@ def take_snapshot(
     asked = check_tables(tables)
     warehouse.prepare()
     moment = now().in_timezone("UTC")
+    claim_account(warehouse, client, moment)
     taken = (moment.in_timezone(VIETNAM).isoformat(timespec="milliseconds"), moment)
     counts = {}
     if "balances" in asked:

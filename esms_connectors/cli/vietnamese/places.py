@@ -108,6 +108,19 @@ PLACES = {
         "dạng. Hãy chọn "
         "dạng đó, hoặc kho khác."
     ),
+    "{place} holds an emulator's rows: load those of an account into another warehouse.": (
+        "{place} chứa dòng của bộ giả lập: hãy tải dữ liệu của tài khoản vào kho khác."
+    ),
+    "{place} holds an account's rows: load those of an emulator into another warehouse.": (
+        "{place} chứa dòng của một tài khoản: hãy tải dữ liệu của bộ giả lập vào kho khác."
+    ),
+    "{place} was loaded with the keys of another account, and its days would count as loaded for this one: choose "
+    "another warehouse (a file, a schema, a folder). If these are new keys of the same account, say so once: "
+    "esms pull --same-account --into …": (
+        "{place} đã được tải bằng khóa của tài khoản khác, nên các ngày đó sẽ bị coi là đã tải cho tài khoản này: hãy "
+        "chọn kho khác (một tệp, một schema, một thư mục). Nếu đây là khóa mới của cùng tài khoản, hãy báo một lần: "
+        "esms pull --same-account --into …"
+    ),
     "{n} of {n2} windows do not match their row counts and were left out, the others are loaded. {first}": (
         "{n} trên {n2} khoảng thời gian không khớp số dòng và bị bỏ ra, các khoảng khác đã tải. {first}"
     ),
