@@ -90,7 +90,14 @@ class Month:
         self.today = self.today.add(days=1)
 
 
-@pytest.fixture(params=["duckdb", "postgresql", "parquet", pytest.param("mysql", marks=pytest.mark.mysql)])
+@pytest.fixture(
+    params=[
+        "duckdb",
+        "postgresql",
+        pytest.param("parquet", marks=pytest.mark.in_turn(on=5)),
+        pytest.param("mysql", marks=pytest.mark.mysql),
+    ]
+)
 def opened_place(request: pytest.FixtureRequest, make_place: Callable[[str], Place]) -> Iterator[Place]:
     """A DuckDB file is open throughout, because each load would open it some ten times."""
     place = make_place(request.param)
