@@ -21,6 +21,7 @@ from esms_connectors.prefect.blocks.ledger import EsmsLedger
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.prefect.runs import root_run, scheduled_time
+from esms_connectors.recipients.keys import read_key
 from esms_connectors.sending.operations import call_once
 
 _OPTIONS: dict[str, Any] = {
@@ -75,7 +76,10 @@ def call_gateway(
         about: dict[str, Any] = {"now": pendulum.instance(scheduled_time()), "show_phones": show_phones}
         if reads_only or account.client.sandbox:
             return call_once(account.client, operation, arguments, ledger=None, run_key="reads", **about)
-        named = call_key or make_request_id("prefect-call", _this_run(), operation, _spelled(arguments))
+        if call_key is not None:
+            named = read_key(call_key, "call_key")
+        else:
+            named = make_request_id("prefect-call", _this_run(), operation, _spelled(arguments))
         run_key = f"call/{account.block.account}/{named}"
         opened = stack.enter_context(borrow_ledger(ledger))
         return call_once(account.client, operation, arguments, ledger=opened, run_key=run_key, **about)

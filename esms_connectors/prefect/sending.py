@@ -38,6 +38,7 @@ from esms_connectors.prefect.results import PlanResult, ShardCounts, SmsResult
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.prefect.runs import root_run
 from esms_connectors.recipients import Columns, Recipients
+from esms_connectors.recipients.keys import read_key
 from esms_connectors.sending import bulk, one_sms, sms_message
 from esms_connectors.sending.bulk import Counters, ShardResult
 from esms_connectors.sending.channels import ZnsChannel
@@ -180,9 +181,10 @@ def send_sms(
         (number,) = message.numbers()
         sandbox = account.client.sandbox
         # Nothing is stored in a sandbox, so nothing can be repeated there.
-        named = message_key or (
-            "sandbox" if sandbox else make_request_id("prefect-sms", _this_run(), number, text, sender)
-        )
+        if message_key is not None:
+            named = read_key(message_key, "message_key")
+        else:
+            named = "sandbox" if sandbox else make_request_id("prefect-sms", _this_run(), number, text, sender)
         told = one_sms.send_sms(
             account.client,
             message,

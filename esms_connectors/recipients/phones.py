@@ -6,10 +6,8 @@ import math
 import operator
 import re
 import struct
-import unicodedata
 from decimal import Decimal
 from typing import NamedTuple, SupportsIndex
-from uuid import UUID
 
 from esms_connectors.gateway.characters import plain_ascii
 from esms_connectors.gateway.phones import SEPARATORS, match_common_spelling, read_phone, why_no_phone
@@ -33,16 +31,15 @@ MIGRATED_PREFIXES = {
 _OLD_NUMBER = re.compile(r"(?:0|\+?84|0084|\+?840)?(1[0-9]{2})([0-9]{7})")
 # 9.01888E+08, or with the decimal comma of a Vietnamese Excel: digits are gone, and what is left looks like a number.
 _EXPONENT = re.compile(r"[+-]?\d+(?:[.,]\d*)?[eE][+-]?\d+")
-_POINT_ZERO = re.compile(r"(\+?\d+)[.,]0{1,2}")
+POINT_ZERO = re.compile(r"(\+?\d+)[.,]0{1,2}")
 # Quotes that came along, and the sign behind the last entry of a list.
 _AROUND = " '\"‘’“”‚„«»‹›`´,;"
-_FORMULA_TEXT = re.compile(r'="([^"]*)"')
+FORMULA_TEXT = re.compile(r'="([^"]*)"')
 _EXCEL = "Excel wrote it with an exponent and its last digits are lost: format the column as text and export it again"
 
 
 _EXPONENT_LOST = "it came as a number with an exponent and its last digits are lost: give it as text"
 _NARROW = "it came as a float, perhaps of 32 bits, which keep seven digits: give it as text"
-_DIGITS_OF_A_FLOAT = 15
 # Whole numbers up to here are whole in 32 bits too, and no phone.
 _WHOLE_IN_32_BITS = 2**24
 
@@ -62,20 +59,6 @@ def has_exponent(value: object) -> bool:
     return isinstance(value, str) and _EXPONENT.fullmatch(value.strip()) is not None
 
 
-def key_text(value: str | int | Decimal | UUID) -> str:
-    """
-    An id in one spelling, whichever program wrote the list: composed (NFC), and `1001` for the `1001.0` that a column
-    of floats makes of it. Empty where such a column has lost the last digits.
-    """
-    text = str(value).strip()
-    if not text.isascii():
-        text = unicodedata.normalize("NFC", text)
-    whole = _POINT_ZERO.fullmatch(text)
-    if whole is None:
-        return text
-    return whole[1] if len(whole[1]) <= _DIGITS_OF_A_FLOAT else ""
-
-
 def is_narrow(value: float) -> bool:
     """Whether 32 bits hold `value` exactly: one phone in 64 by chance, and every one that went through them."""
     try:
@@ -87,7 +70,7 @@ def is_narrow(value: float) -> bool:
 def float_like(cell: object) -> float | None:
     """The number of a cell that a column of floats may have been: a float, `901888484.0` as text or as Decimal."""
     if isinstance(cell, str):
-        whole = _POINT_ZERO.fullmatch(cell.strip())
+        whole = POINT_ZERO.fullmatch(cell.strip())
         return float(whole[1]) if whole else None
     if isinstance(cell, Decimal):
         return float(cell) if cell.is_finite() and int(cell.as_tuple().exponent) < 0 else None
@@ -130,12 +113,12 @@ def clean_phone(value: object, *, migrate_2018: bool = True, narrow: bool = Fals
         return CleanPhone("", reason)
     if number := match_common_spelling(text):
         return CleanPhone(number)
-    if formula := _FORMULA_TEXT.fullmatch(text):
+    if formula := FORMULA_TEXT.fullmatch(text):
         text = formula[1].strip()
     text = text.strip(_AROUND).strip()
     if _EXPONENT.fullmatch(text):
         return CleanPhone("", _EXCEL)
-    if whole := _POINT_ZERO.fullmatch(text):
+    if whole := POINT_ZERO.fullmatch(text):
         # Taken off before normalise_phone sees it: that drops dots, and 90188848.0 would become someone's number.
         text = whole[1]
     elif reason := f"it {SPREADSHEET_ERROR}" if text in SPREADSHEET_ERRORS else why_no_phone(text):

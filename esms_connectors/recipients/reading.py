@@ -6,29 +6,26 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from decimal import Decimal
 from functools import partial
 from itertools import chain, islice
 from typing import Any, Literal, NamedTuple
-from uuid import UUID
 
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.phones import match_common_spelling
 from esms_connectors.gateway.redaction import mask_phone, mask_phones
-from esms_connectors.recipients.cells import UnreadableCell
 from esms_connectors.recipients.checked import LISTED, ReadReport, Recipient, Recipients, RejectedRow
 from esms_connectors.recipients.columns import Columns
 from esms_connectors.recipients.delimited import ShortRow
+from esms_connectors.recipients.keys import MAX_KEY_LENGTH, clean_key
 from esms_connectors.recipients.phone_lists import numbers_in_cell
-from esms_connectors.recipients.phones import clean_phone, float_like, has_exponent, is_narrow, key_text
+from esms_connectors.recipients.phones import clean_phone, float_like, is_narrow
 from esms_connectors.recipients.rejects import RejectsFile
 from esms_connectors.recipients.rows import Rows
 from esms_connectors.recipients.seen import KeySet, PhoneSet
 from esms_connectors.recipients.sources import Source, is_repeatable, open_rows
 from esms_connectors.recipients.values import RowRejected, ValueReader
 
-MAX_KEY_LENGTH = 200
 # Of Zalo, as the ledger has room for it.
 MAX_USER_ID_LENGTH = 64
 _LOOKED_AT_FIRST = 100
@@ -300,21 +297,10 @@ class _Reader:
     @staticmethod
     def _text_key(column: str, value: object, what: str, longest: int) -> str:
         """An id as text, whatever type its cell has; `what` it is, for people."""
-        if isinstance(value, UnreadableCell):
-            raise RowRejected(column, value, value.reason)
-        if isinstance(value, bool) or not isinstance(value, str | int | Decimal | UUID):
-            reason = "is empty" if value is None else f"is {type(value).__name__}, not text"
-            raise RowRejected(column, value, reason, f"the {what} {reason}")
-        if not str(value).strip():
-            raise RowRejected(column, value, "is empty", f"the {what} is empty")
-        key = key_text(value)
-        if has_exponent(value) or not key:
-            reason = f"is a number with {'an exponent' if key else 'a point'}, whose last digits are lost"
-            raise RowRejected(column, value, reason, f"the {what} {reason}")
-        if len(key) > longest or not key.isprintable():
-            reason = f"is longer than {longest} characters, or not printable"
-            raise RowRejected(column, value, reason, f"the {what} {reason}")
-        return key
+        found = clean_key(value, longest=longest)
+        if found.reason:
+            raise RowRejected(column, value, found.reason, f"the {what} {found.reason}")
+        return found.text
 
     def _shortest(self, at: Mapping[str, int]) -> int:
         """Cells that a row must have: up to the last one that cannot be empty."""

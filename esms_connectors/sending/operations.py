@@ -26,6 +26,7 @@ from esms_connectors.gateway.read_models import CodeCheck, Registration
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.ledger.rows import Claim, Settlement
 from esms_connectors.recipients import Recipient, Recipients
+from esms_connectors.recipients.keys import read_key
 from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, send_bulk
 from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave, MessageClass
 from esms_connectors.sending.channels.settlement import whole_chunk
@@ -74,7 +75,8 @@ def call_once(
     if ledger is None:
         raise InvalidRequestError(f"{name} needs a ledger: it must not happen twice.", field="ledger")
     channel = _CHANNELS[name](client, typed)
-    row_key = call_key or channel.phone or typed.get("zalo_user_id") or _ONLY_CALL
+    named = None if call_key is None else read_key(call_key, _KEY_COLUMN)
+    row_key = named or channel.phone or typed.get("zalo_user_id") or _ONLY_CALL
     summary = _through_ledger(channel, Recipient(channel.phone, (), row_key, 1), ledger, run_key)
     row = next((one for one in ledger.rows(run_key) if one["request_id"] == ledger.request_id(run_key, row_key)), None)
     if row is None or row["state"] != SendState.ACCEPTED:

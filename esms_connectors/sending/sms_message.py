@@ -7,6 +7,7 @@ from datetime import datetime
 
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.recipients.keys import read_key
 from esms_connectors.recipients.phone_lists import read_phone_list
 from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel, Channel
 
@@ -38,6 +39,10 @@ class SmsMessage:
     send_at: datetime | None = None
     campaign: str | None = None
     callback_url: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.key is not None:
+            object.__setattr__(self, "key", read_key(self.key, "message_key"))
 
     def numbers(self) -> tuple[str, ...]:
         if isinstance(self.phones, dict) or self.phones is None:

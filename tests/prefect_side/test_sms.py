@@ -6,6 +6,8 @@ import asyncio
 import json
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -245,7 +247,7 @@ def test_the_sandbox_sends_and_remembers_nothing(
         ({"brandname": ""}, None),
         ({"credentials": "nobody"}, "There is no block esms-credentials/nobody"),
         ({"rate_limit": "nobody"}, "does not exist"),
-        ({"message_key": "x" * 300}, "run_key takes 1 to 200"),
+        ({"message_key": "x" * 300}, "message_key is longer than 200"),
         ({"text": " "}, "text is empty"),
         ({"send_at": datetime(2030, 1, 1)}, "is no time with a zone"),
         ({"send_at": "soon"}, "send_at 'soon' is no time"),
@@ -284,6 +286,17 @@ def test_outside_of_a_run_it_wants_a_key(gateway: Emulator, blocks: dict[str, An
     with pytest.raises(InvalidRequestError, match="message_key"):
         send_sms.fn(phone_of(1), "x", **blocks)
     assert send_sms.fn(phone_of(1), "x", message_key="k", **blocks)["state"] == "accepted"
+
+
+def test_a_message_key_in_another_spelling_is_the_same_key(gateway: Emulator, blocks: dict[str, Any]) -> None:
+    """As rows of a table: blanks, types and what pandas or Excel makes of a number. What is no key names no message."""
+    send = partial(send_sms.fn, phone_of(1), "x", **blocks)
+    sent = [send(message_key=key)["sent_by_this_try"] for key in (17, "17", " 17", "17.0", Decimal("17.000"), '="17"')]
+    assert sent == [1, 0, 0, 0, 0, 0]
+    for key in ("", " ", 17.0, float("nan"), True, "a\u200bb"):
+        with pytest.raises(InvalidRequestError, match=r"^message_key is "):
+            send(message_key=key)
+    assert gateway.deliveries_by_phone() == {phone_of(1): 1}
 
 
 @pytest.mark.in_turn

@@ -14,7 +14,9 @@ from esms_connectors.emulator.faults import code, drop_after, drop_before
 from esms_connectors.gateway.endpoints import ENDPOINTS, Effect
 from esms_connectors.ledger import Ledger
 from esms_connectors.sending.bulk import BulkIncompleteError
+from esms_connectors.sending.one_sms import send_sms
 from esms_connectors.sending.operations import _CHANNELS, call_once
+from esms_connectors.sending.sms_message import SmsMessage
 
 PHONE = "0901888484"
 SMS = {"phone": PHONE, "content": "Xin chao", "brandname": DEMO_BRANDNAME}
@@ -43,6 +45,20 @@ def test_the_same_call_again_is_not_made(client: EsmsClient, gateway: Emulator, 
     call_once(client, "send_customer_care_sms", {**SMS, "phone": "0912345678"}, ledger=ledger, run_key="r")
     call_once(client, "send_customer_care_sms", SMS, ledger=ledger, run_key="r", call_key="order-2")
     assert gateway.message_count == 3
+
+
+def test_a_key_in_another_spelling_names_the_same_call(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
+    """Of a call and of one SMS, as of the rows of a list; what is no key is refused, not taken for none."""
+    for key in ("17", " 17", "17.0", '="17"'):
+        call_once(client, "send_customer_care_sms", SMS, ledger=ledger, run_key="calls", call_key=key)
+        message = SmsMessage(PHONE, "Xin chao", DEMO_BRANDNAME, key=key)
+        send_sms(client, message, ledger=ledger, run_key="messages")
+    assert gateway.message_count == 2
+    for key in ("", " "):
+        with pytest.raises(InvalidRequestError, match="call_key is empty"):
+            call_once(client, "send_customer_care_sms", SMS, ledger=ledger, run_key="calls", call_key=key)
+        with pytest.raises(InvalidRequestError, match="message_key is empty"):
+            SmsMessage(PHONE, "Xin chao", DEMO_BRANDNAME, key=key)
 
 
 def test_another_text_to_the_same_person_is_told(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:

@@ -111,6 +111,9 @@ def test_a_channel_is_a_class_and_a_row(name: str) -> None:
         pytest.param("1001", "1001.0", id="floats"),
         pytest.param("1001", "1001,0", id="floats of a Vietnamese Excel"),
         pytest.param("1001", Decimal("1001.00"), id="numeric"),
+        pytest.param(1001, Decimal("1001.000000000"), id="numeric of BigQuery"),
+        pytest.param("007", '="007"', id="text of a spreadsheet as a formula"),
+        pytest.param("007", "'007", id="text of a spreadsheet by its mark"),
     ],
 )
 def test_a_key_that_another_program_wrote_anew_is_the_same_key(

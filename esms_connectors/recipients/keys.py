@@ -1,0 +1,80 @@
+"""Keys of rows, messages and calls: one spelling, whichever program wrote them down."""
+
+from __future__ import annotations
+
+import unicodedata
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.recipients.cells import UnreadableCell
+from esms_connectors.recipients.phones import FORMULA_TEXT, POINT_ZERO, has_exponent
+
+MAX_KEY_LENGTH = 200
+_DIGITS_OF_A_FLOAT = 15
+
+
+class CleanKey(NamedTuple):
+    """
+    A key, read.
+
+    Attributes:
+        text: in its one spelling; empty when it was refused.
+        reason: why it was refused, fit to be counted.
+    """
+
+    text: str
+    reason: str = ""
+
+
+def clean_key(value: object, *, longest: int = MAX_KEY_LENGTH) -> CleanKey:
+    """
+    What a person reads there: composed (NFC), without the signs by which a spreadsheet knows a text, and `1001` for the
+    `1001.0` that a column of floats makes of it and the `1001.000` of a column of decimals. Never raises.
+
+    What came in a type or spelling that loses digits is refused: it would be another key each time, or somebody else's.
+    """
+    if isinstance(value, UnreadableCell):
+        return CleanKey("", value.reason)
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal | UUID):
+        return CleanKey("", "is empty" if value is None else f"is {type(value).__name__}, not text")
+    key = _as_read(value)
+    if not key:
+        return CleanKey("", "is empty")
+    whole = POINT_ZERO.fullmatch(key)
+    if has_exponent(value) or (whole is not None and len(whole[1]) > _DIGITS_OF_A_FLOAT):
+        return CleanKey("", f"is a number with {'a point' if whole else 'an exponent'}, whose last digits are lost")
+    if whole is not None:
+        key = whole[1]
+    if len(key) > longest or not key.isprintable():
+        return CleanKey("", f"is longer than {longest} characters, or not printable")
+    return CleanKey(key)
+
+
+def read_key(value: object, name: str) -> str:
+    """
+    The key of a message or a call, as `clean_key` has it; `name` is the argument that it came in.
+
+    Raises:
+        InvalidRequestError: it is none.
+    """
+    found = clean_key(value)
+    if found.reason:
+        raise InvalidRequestError(f"{name} {found.reason}.", field=name)
+    return found.text
+
+
+def _as_read(value: str | int | Decimal | UUID) -> str:
+    if isinstance(value, Decimal):
+        # Of a number with digits behind the point the database knows which ones are there.
+        return f"{int(value)}.0" if _ends_in_noughts(value) else str(value)
+    text = str(value).strip()
+    if formula := FORMULA_TEXT.fullmatch(text):
+        text = formula[1].strip()
+    text = text.removeprefix("'").strip()
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def _ends_in_noughts(value: Decimal) -> bool:
+    return value.is_finite() and int(value.as_tuple().exponent) < 0 and value == value.to_integral_value()
