@@ -23,7 +23,8 @@ _CURRENCY = re.compile(r"\s*(?:vnd|vnđ|đ|₫)\.?$", re.IGNORECASE)
 # A single group may as well be decimals: 1,250 is read by nobody here.
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+\.\d+|[+-]?\d{1,3}(?:,\d{3}){2,}", re.ASCII)
 _THOUSANDS_BY_POINT = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+,\d+|[+-]?\d{1,3}(?:\.\d{3}){2,}", re.ASCII)
-_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 and 9999, which databases can hold
+# The years 1, which stands for no time, and 2199. Later is no time either, and it would be in no month's report.
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 7_258_118_399_999
 
 
 def milliseconds_of(text: str) -> int | None:

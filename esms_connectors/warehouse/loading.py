@@ -20,7 +20,7 @@ from esms_connectors.warehouse.accounts import claim_account
 from esms_connectors.warehouse.contract import MergeCounts, Warehouse, WindowLoad
 from esms_connectors.warehouse.coverage import compare_windows
 from esms_connectors.warehouse.load_summary import LoadIncompleteError, LoadProgress, LoadSummary
-from esms_connectors.warehouse.planning import MAX_AGE, MOST_DAYS, Clock, LoadPlan, plan_load
+from esms_connectors.warehouse.planning import MAX_AGE, MOST_DAYS, Clock, LoadPlan, is_closed, plan_load
 from esms_connectors.warehouse.privacy import Privacy
 from esms_connectors.warehouse.spool import WindowSpool
 
@@ -281,7 +281,8 @@ def _interrupted(loads: Sequence[WindowLoad], wanted: int, planned_at: DateTime)
     if begun is None or abs(planned_at - pendulum.instance(begun.planned_at)) > _RESUME_WITHIN:
         return planned_at, set()
     latest = pendulum.instance(begun.planned_at)
-    done = {load.window for load in loads if load.planned_at == latest and not load.is_owed}
+    # What had not ended when it was read has gone on since.
+    done = {load.window for load in loads if load.planned_at == latest and is_closed(load, planned_at)}
     if not done:
         return planned_at, done
     logger.info("an interrupted pull goes on: %d of %d windows are there", len(done), wanted)

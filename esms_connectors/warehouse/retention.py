@@ -31,11 +31,15 @@ DELETE FROM {OUTCOMES} WHERE {_NAMES} OR EXISTS (SELECT 1 FROM esms_named AS nam
 """
 # Created before, and sent before: a message may be made long before it is sent.
 _OLD = "window_end <= $before AND (sent_at IS NULL OR sent_at < $before)"
+_REACHED = f"""
+(SELECT sms_type, reached FROM (SELECT sms_type, max(window_end) AS reached FROM {LOADS} GROUP BY sms_type) AS newest)
+"""
 _FORGET = (
     (HISTORY, f"DELETE FROM {HISTORY} WHERE row_key IN (SELECT row_key FROM {MESSAGES} WHERE {_OLD})"),
     (MESSAGES, f"DELETE FROM {MESSAGES} WHERE {_OLD}"),
-    # A window whose rows are gone must not look like one that had none.
-    (LOADS, f"DELETE FROM {LOADS} WHERE window_end <= $before"),
+    # A window whose rows are gone must not look like one that had none. The last one of a type stays, or nobody would
+    # know what is missing since: after a long pause a pull would load yesterday alone.
+    (LOADS, f"DELETE FROM {LOADS} WHERE window_end <= $before AND (sms_type, window_end) NOT IN {_REACHED}"),
 )
 # Who was never accepted has no time: the run is as old as it began.
 _FORGET_OUTCOMES = f"""

@@ -30,6 +30,9 @@ EIGHT = 1_711_069_200_000  # 22 March 2024, 8:00 in Vietnam
         ("31/02/2024 08:00:00", None),
         ("2024-13-01 08:00:00", None),
         ("yesterday", None),
+        # No time at all, as .NET and people write it: it would be in no month's report.
+        ("/Date(253402300799999)/", None),
+        ("9999-12-31T23:59:59", None),
         ("1711069200", None),
         ("", None),
         (True, None),

@@ -8,7 +8,7 @@ from typing import Any
 import pendulum
 import pytest
 from disturbing_gateway import DAY, NEXT
-from pulling_bench import Load, Place, rows_at
+from pulling_bench import LOADS, Load, Place, rows_at
 
 from esms_connectors import InvalidRequestError
 from esms_connectors.emulator import Emulator
@@ -146,6 +146,17 @@ def test_missed_days_are_bounded_and_what_lies_before_is_told_of(
     assert len(plan(duckdb_only, most_days=5).windows) == 5
     with pytest.raises(InvalidRequestError, match="most_days"):
         plan(duckdb_only, most_days=0)
+
+
+def test_what_is_missing_is_known_when_all_that_was_loaded_is_forgotten(
+    gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
+) -> None:
+    """Nothing ran for forty days, and then the command that forgets ran first."""
+    load(duckdb_only, DAY.subtract(days=3), NEXT)
+    gateway.advance(days=40)
+    with open_warehouse(duckdb_only.address) as warehouse:
+        assert warehouse.forget(gateway.clock.now.subtract(days=30))[LOADS] == 3
+    assert len(plan(duckdb_only).windows) == 31
 
 
 def test_a_span_is_loaded_as_it_is_asked_for(gateway: Emulator, duckdb_only: Place, load: Load, plan: Any) -> None:

@@ -8,9 +8,10 @@ import time
 
 import pytest
 from disturbing_gateway import DAY, NEXT
-from pulling_bench import KINDS, Moment, Puller, rows_at
+from pulling_bench import KINDS, Load, Moment, Place, Puller, rows_at
 
 from esms_connectors.emulator import Emulator
+from esms_connectors.warehouse.load_summary import LoadProgress
 
 SPAN = ("--from", "2024-05-13", "--to", "2024-05-15", "--types", "2,25")
 WINDOWS, ROWS = 4, 2_800
@@ -147,3 +148,23 @@ def test_a_whole_pull_is_no_interrupted_one(two_days: Emulator, pull: Puller) ->
     third = pull("--again", span=SPAN).json
     assert (third["skipped"], third["changed"], third["windows"]) == (0, 0, WINDOWS)
     assert pull.place.messages() == rows_at(two_days)
+
+
+def test_a_day_that_had_not_ended_is_read_again_by_the_pull_that_goes_on(
+    gateway: Emulator, duckdb_only: Place, load: Load
+) -> None:
+    """Interrupted at noon, gone on with past midnight: what was there by then is not the day."""
+    span = {"start": NEXT, "end": NEXT.add(days=1), "sms_types": [2, 25]}
+    for sms_type in (2, 25):
+        gateway.insert_message(NEXT.add(hours=8), sms_type=sms_type, send_status=5, send_result=1)
+
+    def stop(at: LoadProgress) -> None:
+        if at.windows_done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load(duckdb_only, **span, progress=stop)
+    gateway.insert_message(NEXT.add(hours=20), sms_type=2, send_status=5, send_result=1)
+    gateway.advance(hours=11, minutes=59)
+    assert load(duckdb_only, **span).skipped == 0
+    assert duckdb_only.messages() == rows_at(gateway)

@@ -48,6 +48,25 @@ def test_rows_listed_late_are_loaded_by_the_next_night(gateway: Emulator, place:
     assert place.messages() == rows_at(gateway)
 
 
+def test_a_price_that_is_told_after_the_final_state_is_loaded_by_the_next_night(
+    gateway: Emulator, duckdb_only: Place, nightly: Any
+) -> None:
+    """Nothing of the day is open, and its rows are as many as they were; the time of sending comes late, too."""
+    gateway.populate(3, start=DAY.add(hours=1), end=NEXT.subtract(hours=1))
+    told: list[Any] = list(gateway.state.rows)
+    for row, price, sent in zip(told, (0, None, 300), (row.SentTime for row in told), strict=True):
+        gateway.set_status(row.ReferenceId, *DELIVERED)
+        row.SellPrice, row.SentTime = price, sent if price is not None else None
+    nightly(duckdb_only)
+    for row in told:
+        row.SellPrice, row.SentTime = 300, told[0].SentTime
+    gateway.advance(days=1)
+    assert nightly(duckdb_only).follow_up.changed == 3
+    assert duckdb_only.messages() == rows_at(gateway)
+    gateway.advance(days=1)
+    assert nightly(duckdb_only).recounts_differing == 0
+
+
 @pytest.mark.in_turn
 def test_rows_listed_days_late_are_loaded_by_the_next_night(
     gateway: Emulator, duckdb_only: Place, nightly: Any
