@@ -1,18 +1,47 @@
-"""Which keys a DuckDB has, in eight bytes each: looked through at once where the keys themselves would take long."""
+"""
+Which keys a DuckDB has, in eight bytes each: looked through at once where the keys themselves would take long; and
+which it has of windows where nobody would look.
+"""
 
 # ruff: noqa: S608 - what is put into these texts are names of ours
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
+from esms_connectors.gateway.states import DeliveryState
 from esms_connectors.warehouse.contract import MESSAGES
+from esms_connectors.warehouse.merge_sql import CHUNK, NEW, Staged
 
 if TYPE_CHECKING:
     from esms_connectors.warehouse.merging import Session
 
 _HASHES = "SELECT hash(row_key) FROM {rows}"
 _COUNT = f"SELECT count(*) FROM {MESSAGES}"
+
+_NEAR = timedelta(days=31)  # what is not final for longer is not looked for in other windows: it may be very much
+_FINAL = ", ".join(f"'{state.value}'" for state in DeliveryState if state.is_final)
+# The year 1 stands for no time.
+_SENT_OUTSIDE = "{0}.sent_at > TIMESTAMPTZ '2000-01-01' AND NOT {0}.sent_at BETWEEN {0}.window_start AND {0}.window_end"
+_TOUCHING = "stored.window_start <= $window_end AND stored.window_end >= $window_start"
+_OTHERS = f"{MESSAGES} AS stored WHERE NOT ({_TOUCHING})"
+_ADRIFT = Staged("esms_adrift", "row_key text")
+_KEEP_ADRIFT = f"""
+SELECT stored.row_key FROM {_OTHERS} AND stored.window_start <= $near_end AND stored.window_end >= $near_start
+    AND (stored.state NOT IN ({_FINAL}) OR {_SENT_OUTSIDE.format("stored")})
+"""
+_SUSPECTS = f"""
+SELECT row_key FROM {CHUNK.name} AS chunk
+WHERE (row_key IN (SELECT row_key FROM {_ADRIFT.name}) OR {_SENT_OUTSIDE.format("chunk")}) {{which}}
+"""
+_ELSEWHERE = Staged("esms_elsewhere", "row_key text")
+_KEEP_ELSEWHERE = f"""
+SELECT stored.row_key FROM {_OTHERS} AND stored.row_key IN ({_SUSPECTS.format(which="{which}")})
+EXCEPT SELECT stored.row_key FROM {MESSAGES} AS stored WHERE {_TOUCHING}
+"""
+OF_THOSE_NEW = f"AND row_key IN (SELECT row_key FROM {NEW})"
+_TOUCHING_OR_ELSEWHERE = f"AND ({_TOUCHING} OR stored.row_key IN (SELECT row_key FROM {_ELSEWHERE.name}))"
 
 
 class KnownKeys:
@@ -55,3 +84,31 @@ class KnownKeys:
 
     def _count(self) -> int:
         return int(next(iter(list(self._session.read(_COUNT))))[0])
+
+
+class OtherWindows:
+    """
+    Where else the rows of a window may be stored than with the windows that touch it.
+
+    By what the gateway's pages say, nowhere: a window holds what was created in it. But a gateway that goes by the time
+    of sending moves a row, and one that looks at neither gives it in every window. Such a row was sent outside of the
+    window that brought it, or was not final when it was stored: for those alone is looked everywhere.
+
+    Args:
+        parameters: with the edges of the window.
+    """
+
+    def __init__(self, session: Session, parameters: dict[str, Any]) -> None:
+        near = {"near_start": parameters["window_start"] - _NEAR, "near_end": parameters["window_end"] + _NEAR}
+        self._session, self._parameters = session, parameters | near
+        self._is_known = False
+
+    def condition(self, which: str = "") -> str:
+        """On `stored`, for those of the staged chunk, where some are stored elsewhere; else empty."""
+        if not self._is_known:
+            self._session.keep(_ADRIFT, _KEEP_ADRIFT, **self._parameters)
+            self._is_known = True
+        if not list(self._session.read(f"{_SUSPECTS.format(which=which)} LIMIT 1")):
+            return ""
+        found = self._session.keep(_ELSEWHERE, _KEEP_ELSEWHERE.format(which=which), **self._parameters)
+        return _TOUCHING_OR_ELSEWHERE if found else ""

@@ -36,7 +36,7 @@ from esms_connectors.warehouse.contract import (
     WindowLoad,
     key_with_type,
 )
-from esms_connectors.warehouse.known_keys import KnownKeys
+from esms_connectors.warehouse.known_keys import OF_THOSE_NEW, KnownKeys, OtherWindows
 from esms_connectors.warehouse.merge_sql import (
     CHANGE,
     CHUNK,
@@ -163,6 +163,7 @@ class _ChunkMerge:
         self._session, self._parameters = session, parameters
         self._overlap = OVERLAP if session.prunes_by_window else ""
         self._known = KnownKeys(session, self._overlap, parameters)
+        self._others = OtherWindows(session, parameters)
         self._expects_new = expects_new
         self._updated = 0
 
@@ -171,6 +172,8 @@ class _ChunkMerge:
         if not self._session.prunes_by_window:
             return self._write(self._judge(chunk, "")[0], "")
         if self._expects_new and not self._known.may_have(CHUNK.name):
+            if everywhere := self._others.condition():
+                return self._write(self._judge(chunk, everywhere)[0], everywhere)
             _expect(self._session.change(INSERT_ALL, **self._parameters), chunk.num_rows, "new")
             self._known.add(CHUNK.name)
             return Counter(new=chunk.num_rows)
@@ -182,8 +185,9 @@ class _ChunkMerge:
             }
             where += SENT_WHEN_CHUNK_WAS
         here, chunk = self._judge(chunk, where)
-        if here["new"] and self._known.may_have(NEW):
-            where = self._overlap
+        everywhere = self._others.condition(OF_THOSE_NEW) if here["new"] else ""
+        if everywhere or (here["new"] and self._known.may_have(NEW)):
+            where = everywhere or self._overlap
             here, chunk = self._judge(chunk, where)
         self._write(here, where)
         if here["new"]:
