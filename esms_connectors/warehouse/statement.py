@@ -151,18 +151,15 @@ def months_gaps(warehouse: Warehouse, month: str, *, now: Clock = machine_clock.
     """What the statement of a month lacks, a line each: windows of it that are owed, or were never loaded."""
     first = pendulum.instance(datetime.combine(read_month(month), time()), tz=VIETNAM)
     end = min(first.add(months=1), last_midnight(now()))
-    loads = [load for load in warehouse.loads() if load.window.start < end]
+    loads = list(warehouse.loads())
     told = []
     for sms_type in sorted({int(load.window.sms_type) for load in loads}):
-        own = [load for load in loads if load.window.sms_type == sms_type]
-        missing = [
-            (max(start, first), until)
-            for start, until in missing_spans(own, sms_type, end.in_timezone("UTC"), now().in_timezone("UTC"))
-            if until > first
-        ]
-        begun = min(load.window.start for load in own)
-        if begun > first:
-            missing.insert(0, (first, begun))
+        own = [load for load in loads if load.window.sms_type == sms_type and load.window.start < end]
+        # A type that was first loaded of a later month lacks the whole of this one.
+        begun = min((load.window.start for load in own), default=end)
+        spans = missing_spans(own, sms_type, end.in_timezone("UTC"), now().in_timezone("UTC")) if own else []
+        missing = [(first, begun)] if first < begun else []
+        missing += [(max(start, first), until) for start, until in spans if until > first]
         told += [f"not loaded: type {sms_type}, {_day(start)} to {_day(until)} in Vietnam" for start, until in missing]
     return told
 

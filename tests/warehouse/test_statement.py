@@ -46,7 +46,7 @@ def test_a_month_that_agrees_and_one_that_does_not(sql_target: Target) -> None:
 
 
 def test_what_the_month_lacks_is_told(sql_target: Target) -> None:
-    """From its first day, also where the first load came later; a day that is not over is not missing."""
+    """From its first day, also where the first load came later, or months later; what is not over is not missing."""
     filled(sql_target)
     merge(sql_target, [row(9, DELIVERED, NEXT_WINDOW)], window=NEXT_WINDOW, minute=1)
     now = PLANNED.add(hours=2)
@@ -57,6 +57,9 @@ def test_what_the_month_lacks_is_told(sql_target: Target) -> None:
     assert months_gaps(sql_target.warehouse, MONTH, now=lambda: now) == [first, day]
     later = months_gaps(sql_target.warehouse, MONTH, now=lambda: now.add(days=60))
     assert later == [first, day.replace("2026-11-05", "2026-12-01")]
+    october = "not loaded: type 25, 2026-10-01 00:00 to 2026-11-01 00:00 in Vietnam"
+    assert months_gaps(sql_target.warehouse, "2026-10", now=lambda: now) == [october]
+    assert months_gaps(sql_target.warehouse, "2027-01", now=lambda: now) == []
     assert WINDOW.start == pendulum.datetime(2026, 11, 2, tz="Asia/Ho_Chi_Minh")
 
 
