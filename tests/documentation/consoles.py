@@ -129,7 +129,7 @@ class Console:
 
     def _run(self, command: Command, where: str) -> None:
         kept = self.folder / ".exported"
-        script = f"set -e\n{command.text}\nenv -0 > {kept}"
+        script = f"set -e\n{command.text}\nenv -0 > {shlex.quote(str(kept))}"
         done = subprocess.run(
             ["bash", "-c", script],
             cwd=self.folder,
