@@ -21,6 +21,7 @@ from esms_connectors.prefect.hours import wait_for_hours
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
 from esms_connectors.prefect.sending import _this_run, guard_of
+from esms_connectors.recipients.keys import read_key
 from esms_connectors.sending.bulk import BulkIncompleteError
 from esms_connectors.sending.campaign import Campaign
 from esms_connectors.sending.channels import Channel
@@ -226,7 +227,7 @@ def tell_by_ladder(
             phones,
             text,
             brandname or account.block.brandname,
-            run_key=f"alert/{alert_key or _this_run()}",
+            run_key=f"alert/{_this_run() if alert_key is None else read_key(alert_key, 'alert_key')}",
             after=after,
             poll_seconds=poll_seconds,
             guard=account.block.guard_in_force(),

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from conftest import name_of, save_as, start
 from prefect import flow
 
-from esms_connectors import EsmsError
+from esms_connectors import EsmsError, InvalidRequestError
 from esms_connectors.emulator import DEMO_TEMPLATE_ID, Emulator, Progress
 from esms_connectors.prefect import (
     ChannelCampaign,
@@ -166,6 +167,18 @@ def test_a_ladder_tells_one_after_the_other(
     for _ in range(2):
         assert [step["accepted"] for step in alert()["steps"]] == [1, 1]
     assert [message.phone for message in gateway.messages()] == ["0901000001", "0901000002"]
+
+
+def test_an_alert_key_is_one_key_in_all_of_its_spellings(
+    credentials: EsmsCredentials, ledger_block: EsmsLedger, gateway: Emulator
+) -> None:
+    """And what is no key is not taken for none."""
+    tell = partial(tell_by_ladder.fn, ["0901000001"], "Het cho", credentials=credentials, ledger=ledger_block)
+    for key in ("17", " 17", "17.0"):
+        tell(alert_key=key)
+    with pytest.raises(InvalidRequestError, match="alert_key is empty"):
+        tell(alert_key="")
+    assert gateway.deliveries_by_phone() == {"0901000001": 1}
 
 
 def test_a_ladder_keeps_the_rules_of_its_block(
