@@ -64,6 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
         check_day(config.getoption("day"))
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
+    _check_mariadb(config)
     config.addinivalue_line("markers", "in_turn(every, on): a part of it runs each day of the week; see in_turn.py")
     config.addinivalue_line("markers", "memory: how much memory something takes; `make bench-rivals` asks for it")
     config.addinivalue_line("markers", "mysql: needs a MariaDB on this machine; `make test-mysql` asks for it")
@@ -90,6 +91,14 @@ def pytest_collection_finish() -> None:
 
 def pytest_unconfigure() -> None:
     gc.unfreeze()  # or extensions would tell of leaks
+
+
+def _check_mariadb(config: pytest.Config) -> None:
+    if config.getoption("mysql"):
+        from mariadb_server import binary
+
+        if binary() is None:
+            raise pytest.UsageError("--mysql needs MariaDB's server: apt-get install mariadb-server-core")
 
 
 def _is_wanted(item: pytest.Item, config: pytest.Config) -> bool:

@@ -17,11 +17,16 @@ import sqlalchemy as sa
 _READY_SECONDS = 120
 
 
+def binary() -> str | None:
+    """Where it is; Debian puts it where no user's PATH leads."""
+    return shutil.which("mariadbd") or shutil.which("/usr/sbin/mariadbd")
+
+
 @contextlib.contextmanager
 def serve_mariadb(folder: Path) -> Iterator[str]:
     """The address of an empty database `shop`, over a socket in the folder; nothing stays behind but its files."""
     (folder / "data").mkdir()
-    run = [shutil.which("mariadbd") or "/usr/sbin/mariadbd", "--no-defaults", f"--datadir={folder}/data"]
+    run = [str(binary()), "--no-defaults", f"--datadir={folder}/data"]
     # Without tables of grants nothing has to be installed first; only this machine's users reach the socket.
     run += ["--skip-grant-tables", "--skip-networking", f"--socket={folder}/s", f"--pid-file={folder}/pid"]
     # No crash of the server is tried, so nothing waits for the disk.

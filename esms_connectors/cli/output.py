@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from csv import writer as csv_writer
@@ -45,6 +47,8 @@ Exit codes, for scripts:
 _OUTPUT_LOST = 6
 NOT_GOOD = 2
 _EXACT = 1e15  # above, a float has no digits for ones
+# `encoding=windows-1258` or `at_least` in what the core says; each is an option of all commands that send.
+_ARGUMENT = re.compile(r"(?<![\w-])(encoding|conflicts|at_least)(=)|(?<![\w-])(at_least)\b")
 _TSV = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r"}
 
 
@@ -89,6 +93,18 @@ class EsmsGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, language_first(self, ctx, args))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Click knows no near name of commands that are imported when they are asked for, nor did it before 8.4."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), 1)
+            if not near or getattr(error, "possibilities", None):
+                raise
+            raise click.UsageError(f"No such command {args[0]!r}. Did you mean {near[0]!r}?", ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -146,11 +162,16 @@ def _fail(error: EsmsError) -> NoReturn:
         print_json(about)
     else:
         kind = error_kind(error)
-        echo(f"esms: {f'{kind}: ' if kind else ''}{tr(str(error))}", fg="red", err=True)
+        echo(f"esms: {f'{kind}: ' if kind else ''}{as_options(tr(str(error)))}", fg="red", err=True)
         request_id = getattr(error, "request_id", None)
         if isinstance(error, OutcomeUnknownError) and request_id:
             say(f"Request id: {request_id}", err=True)
     raise SystemExit(exit_code_of(error))
+
+
+def as_options(text: str) -> str:
+    """A message of the core, which names its arguments as Python does, in the spelling of the command line."""
+    return _ARGUMENT.sub(lambda match: f"--{(match[1] or match[3]).replace('_', '-')}{' ' if match[2] else ''}", text)
 
 
 def print_json(value: object) -> None:

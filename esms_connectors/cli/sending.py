@@ -18,7 +18,7 @@ from esms_connectors.cli.channel_options import template_file_option
 from esms_connectors.cli.console import Console
 from esms_connectors.cli.guard_options import GUARD_NAMES, guard_of, guard_options
 from esms_connectors.cli.language import tr
-from esms_connectors.cli.output import NOT_GOOD, json_option, print_json, print_table
+from esms_connectors.cli.output import NOT_GOOD, as_options, json_option, print_json, print_table
 from esms_connectors.cli.settings import (
     complete_files,
     connection_options,
@@ -414,9 +414,8 @@ def _reason_line(report: ReadReport, column: str, reason: str) -> str:
     """A reason for the eye, with a word of a text that has it, and what converts it."""
     told = next((one.text for one in report.first_rejects if one.text.startswith(f"{reason}; encoding=")), reason)
     sample = report.samples.get((column, reason))
-    words = told.replace("; encoding=", "; --encoding ")
     example = f", {tr('such as')} “{sample}”" if sample else ""
-    return f"{column or tr('row')}: {tr(words)}{example}"
+    return f"{column or tr('row')}: {as_options(tr(told))}{example}"
 
 
 def _add_row(table: Table, *cells: str) -> None:

@@ -92,7 +92,7 @@ def decoded_lines(
                     raise source_error(
                         name,
                         f"has a NUL character in line {number}: it is not text, or UTF-16 without its mark "
-                        "(then say encoding='utf-16-le')",
+                        "(then say encoding=utf-16-le)",
                     )
                 yield line
     except UnicodeDecodeError as error:
@@ -122,7 +122,7 @@ def _advice(content: bytes) -> str:
         return f"It is written in windows-1258: say encoding=windows-1258{other}"
     if font:
         return f"It {old}: say encoding={font} and it is converted"
-    return "Save it as «CSV UTF-8», or say which encoding it has (often windows-1258)"
+    return "Save it as «CSV UTF-8», or say its encoding, as in encoding=windows-1258"
 
 
 def _encoding_of(head: bytes, told: str | None) -> tuple[str, int]:

@@ -164,7 +164,7 @@ def test_what_duckdb_cannot_read(shop: Path, url: str, query: str, words: str) -
         ("bigquery://project/data", r"for bigquery:// pip install 'esms-connectors\[bigquery\]'"),
         ("redshift+psycopg2://u:5ecret@h/d", "for redshift:// pip install sqlalchemy-redshift"),
         ("snowflake://u:5ecret@h/d", "for snowflake:// pip install snowflake-sqlalchemy"),
-        ("postgresql+psycopg2://u:5ecret@h/d", r"for postgresql:// pip install 'esms-connectors\[postgres\]'"),
+        ("postgresql+pg8000://u:5ecret@h/d", r"for postgresql:// pip install 'esms-connectors\[postgres\]'"),
     ],
 )
 def test_the_driver_of_the_address_is_named(url: str, words: str) -> None:

@@ -10,6 +10,7 @@ from esms_connectors.cli.vietnamese.kinds import ERROR_KINDS as ERROR_KINDS
 from esms_connectors.cli.vietnamese.lists import LISTS
 from esms_connectors.cli.vietnamese.output import OUTPUT
 from esms_connectors.cli.vietnamese.places import PLACES
+from esms_connectors.cli.vietnamese.sources import SOURCES
 from esms_connectors.cli.vietnamese.usage import USAGE
 
-VIETNAMESE: Mapping[str, str] = MappingProxyType({**OUTPUT, **ERRORS, **LISTS, **PLACES, **USAGE})
+VIETNAMESE: Mapping[str, str] = MappingProxyType({**OUTPUT, **ERRORS, **LISTS, **PLACES, **SOURCES, **USAGE})
