@@ -67,6 +67,20 @@ def test_a_price_that_is_told_after_the_final_state_is_loaded_by_the_next_night(
     assert nightly(duckdb_only).recounts_differing == 0
 
 
+def test_a_window_with_two_rows_under_one_key_is_not_read_again_every_night(
+    gateway: Emulator, duckdb_only: Place, nightly: Any
+) -> None:
+    gateway.populate(3, start=DAY.add(hours=1), end=NEXT.subtract(hours=1))
+    first, twin, _ = rows = list[Any](gateway.state.rows)
+    for row in rows:
+        gateway.set_status(row.ReferenceId, *DELIVERED)
+    twin.ReferenceId, twin.Phone = first.ReferenceId, first.Phone
+    assert nightly(duckdb_only).rows == 2
+    gateway.advance(days=1)
+    again = nightly(duckdb_only)
+    assert (again.recounted, again.recounts_differing) == (1, 0)
+
+
 @pytest.mark.in_turn
 def test_rows_listed_days_late_are_loaded_by_the_next_night(
     gateway: Emulator, duckdb_only: Place, nightly: Any
