@@ -44,8 +44,8 @@ CHANNEL_OPTIONS: dict[str, Callable[[Any], Any]] = {
     "elements": click.option(
         "--elements", metavar="JSON", required=True, help="A list of banner, header, text and table; may hold {column}."
     ),
-    "language": click.option("--language", type=click.Choice(["VI", "EN"])),
-    "voice": click.option("--voice", type=click.Choice(["male", "female", "hatieumai", "ngoclam"])),
+    "language": click.option("--language", type=click.Choice(["VI", "EN"]), help="Of the message."),
+    "voice": click.option("--voice", type=click.Choice(["male", "female", "hatieumai", "ngoclam"]), help="Who speaks."),
     "speed": click.option("--speed", type=click.IntRange(-3, 3), help="-3 very slow to 3 very fast."),
 }
 # What goes by another name in a channel, or says which columns hold values.

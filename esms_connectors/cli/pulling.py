@@ -69,7 +69,7 @@ phones_option = click.option(
 )
 @into_option
 @types_option
-@click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True)
+@click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True, help="Calls at one time.")
 @click.option(
     "--most-days",
     type=click.IntRange(min=1),

@@ -51,7 +51,14 @@ from esms_connectors.gateway.times import read_time
     metavar="FILE",
     help="A path or URL that ends in .html, .xlsx, .md, .json, .csv or .parquet; repeatable. Default: the terminal.",
 )
-@click.option("--language", type=click.Choice(["en", "vi"]), default="en", show_default=True, envvar="ESMS_LANGUAGE")
+@click.option(
+    "--language",
+    type=click.Choice(["en", "vi"]),
+    default="en",
+    show_default=True,
+    envvar="ESMS_LANGUAGE",
+    help="Of the report.",
+)
 @click.option("--budget", metavar="VND", help="What the period may cost: the report says how much of it is used.")
 @click.option("--with-phones", is_flag=True, help="Add who did not get their message, by phone.")
 @json_option

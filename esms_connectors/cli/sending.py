@@ -56,7 +56,7 @@ campaign_options = in_order(
     click.option(
         "--run-key", required=True, help="Names this campaign. The same key resumes it and never sends twice."
     ),
-    click.option("--phone-column", default="phone", show_default=True),
+    click.option("--phone-column", default="phone", show_default=True, help="The column that holds the phone."),
     click.option("--key-column", help="Tells rows apart, such as an order number; default: the phone."),
     click.option("--query", help="SELECT … when SOURCE is a database URL."),
     click.option(
@@ -118,7 +118,7 @@ campaign_options = in_order(
         is_flag=True,
         help="Look every row in doubt up before it is repeated, and never send one twice to test request ids.",
     ),
-    click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True),
+    click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True, help="Calls at one time."),
     click.option("--requests-per-second", type=float, help="At most so many calls a second."),
     ledger_option,
     connection_options,

@@ -128,7 +128,7 @@ def statement(month: str, address: str, path: str | None, as_csv: bool, as_json:
     show_default=True,
     help="Windows so far back are compared, and fail where fewer rows are listed than are held.",
 )
-@click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True)
+@click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True, help="Calls at one time.")
 @phones_option
 @connection_options
 @json_option
