@@ -26,14 +26,16 @@ _FINAL = ", ".join(f"'{state.value}'" for state in DeliveryState if state.is_fin
 _SENT_OUTSIDE = "{0}.sent_at > TIMESTAMPTZ '2000-01-01' AND NOT {0}.sent_at BETWEEN {0}.window_start AND {0}.window_end"
 _TOUCHING = "stored.window_start <= $window_end AND stored.window_end >= $window_start"
 _OTHERS = f"{MESSAGES} AS stored WHERE NOT ({_TOUCHING})"
-_ADRIFT = Staged("esms_adrift", "row_key text")
+# By hashes, because a day may have left a million rows that are not final; two keys with one hash cost a look.
+_ADRIFT = Staged("esms_adrift", "key_hash ubigint")
 _KEEP_ADRIFT = f"""
-SELECT stored.row_key FROM {_OTHERS} AND stored.window_start <= $near_end AND stored.window_end >= $near_start
+SELECT hash(stored.row_key) AS key_hash FROM {_OTHERS}
+    AND stored.window_start <= $near_end AND stored.window_end >= $near_start
     AND (stored.state NOT IN ({_FINAL}) OR {_SENT_OUTSIDE.format("stored")})
 """
 _SUSPECTS = f"""
 SELECT row_key FROM {CHUNK.name} AS chunk
-WHERE (row_key IN (SELECT row_key FROM {_ADRIFT.name}) OR {_SENT_OUTSIDE.format("chunk")}) {{which}}
+WHERE (hash(row_key) IN (SELECT key_hash FROM {_ADRIFT.name}) OR {_SENT_OUTSIDE.format("chunk")}) {{which}}
 """
 _ELSEWHERE = Staged("esms_elsewhere", "row_key text")
 _KEEP_ELSEWHERE = f"""
