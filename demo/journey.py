@@ -42,7 +42,7 @@ from esms_connectors.sending.policy import campaign_of
 from esms_connectors.warehouse import open_warehouse
 
 _ROOT = Path(__file__).resolve().parents[1]
-_RUN_SECONDS = 150.0
+_RUN_SECONDS = 500.0
 _NAMES = ("Nguyễn Thị Hương", "Trần Văn Đức", "Lê Hoàng Phương", "Phạm Thuỳ Dương", "Đặng Quốc Bảo", "Vũ Ngọc Ánh")
 _PREFIXES = ("090", "091", "098", "035", "079", "086", "092", "032", "084", "096")  # of several carriers
 

@@ -11,7 +11,7 @@ import requests
 
 from demo.processes import Processes, free_port, wait_until
 
-_UP_SECONDS = 90.0
+_UP_SECONDS = 300.0
 
 
 class PrefectServer:
