@@ -141,7 +141,10 @@ def main() -> int:
     if options.page:
         write_page()
         return 0
-    told = measure([one for one in options.only.split(",") if one], options.quick, options.json)
+    names = [one for one in options.only.split(",") if one]
+    if unknown := [one for one in names if one not in cells(options.quick)]:
+        parser.error(f"--only: there is no {unknown[0]!r}; there are {', '.join(cells(options.quick))}")
+    told = measure(names, options.quick, options.json)
     missed = [one["work"] for one in told["figures"] if one["missed"]]
     print(f"\n{told['about']['seconds']} s; written to {options.json}")
     if missed:
