@@ -159,12 +159,12 @@ class EsmsClient(
     @property
     def api_key_hash(self) -> str:
         """A hash that tells the ApiKey from any other, at whatever address."""
-        return self._transport.api_key_hash
+        return self._transport.credentials.api_key_hash
 
     @property
     def of_emulator(self) -> bool:
         """Whether the keys are those of an emulator, so that nothing reaches anybody."""
-        return self._transport.of_emulator
+        return self._transport.credentials.of_emulator
 
     @property
     def request_ids(self) -> KnownRequestIds:

@@ -143,7 +143,7 @@ class Transport:
     ) -> None:
         if max_connections < 1:
             raise ConfigurationError("max_connections must be at least 1.")
-        self._credentials = credentials
+        self.credentials = credentials
         self._addresses = Addresses(base_url, secret_keys=not credentials.of_emulator)
         self._timeouts = timeouts
         self._retries = retries
@@ -161,15 +161,7 @@ class Transport:
 
     @property
     def account(self) -> str:
-        return self._credentials.account_at(self._addresses.base_url)
-
-    @property
-    def api_key_hash(self) -> str:
-        return self._credentials.api_key_hash
-
-    @property
-    def of_emulator(self) -> bool:
-        return self._credentials.of_emulator
+        return self.credentials.account_at(self._addresses.base_url)
 
     @property
     def base_url(self) -> str:
@@ -325,7 +317,7 @@ class Transport:
 
     def _encode(self, endpoint: Endpoint, fields: Mapping[str, Any], phones: Sequence[str]) -> _Encoded:
         # The keys get no name of their own here: error trackers show the local variables of every frame.
-        keys = self._credentials
+        keys = self.credentials
         try:
             match endpoint.request_format:
                 case RequestFormat.JSON:

@@ -19,8 +19,7 @@ from esms_connectors.gateway.echoes import folded_id
 from esms_connectors.gateway.states import DeliveryState
 from esms_connectors.reports.model import Cell, Period
 from esms_connectors.warehouse.contract import HISTORY, MESSAGES, Reader
-
-_FINAL = ", ".join(f"'{state.value}'" for state in DeliveryState if state.is_final)
+from esms_connectors.warehouse.merge_sql import FINAL
 
 # The last two lines say nothing new: they let a database skip what lies elsewhere.
 _MESSAGES = f"""
@@ -31,7 +30,7 @@ WHERE greatest(sent_at, window_start) >= $start AND greatest(sent_at, window_sta
 
 _MEASURES = f"""
 count(*), count(*) FILTER (WHERE state = 'delivered'), count(*) FILTER (WHERE state = 'failed'),
-count(*) FILTER (WHERE state = 'rejected'), count(*) FILTER (WHERE state NOT IN ({_FINAL})), sum(price_vnd)
+count(*) FILTER (WHERE state = 'rejected'), count(*) FILTER (WHERE state NOT IN ({FINAL})), sum(price_vnd)
 """
 
 # Vietnam has had one offset, and no daylight saving, since 1975; the session's zone is UTC.
@@ -90,10 +89,10 @@ WITH counted AS (
         count(*) AS messages
     FROM {_MESSAGES} LEFT JOIN (
         SELECT row_key, min(observed_at) AS at FROM {HISTORY}
-        WHERE applied AND observed_at >= $start AND to_state IN ({_FINAL}) AND from_state NOT IN ({_FINAL})
+        WHERE applied AND observed_at >= $start AND to_state IN ({FINAL}) AND from_state NOT IN ({FINAL})
         GROUP BY row_key
     ) AS seen ON seen.row_key = message.row_key
-    WHERE state IN ({_FINAL}) GROUP BY 1, 2
+    WHERE state IN ({FINAL}) GROUP BY 1, 2
 ), ranked AS (
     SELECT *, CASE WHEN seconds IS NULL THEN 0 ELSE messages END AS timed,
         sum(CASE WHEN seconds IS NULL THEN 0 ELSE messages END) OVER (PARTITION BY whole, sms_type) AS of_all,
@@ -113,7 +112,7 @@ FROM ranked GROUP BY whole, sms_type
 _OPEN = f"""
 SELECT CASE WHEN moment > $hour THEN 0 WHEN moment > $day THEN 1 WHEN moment > $days THEN 2 WHEN moment > $week THEN 3
     ELSE 4 END, state, count(*), sum(price_vnd), min(moment)
-FROM {_MESSAGES} WHERE state NOT IN ({_FINAL}) GROUP BY 1, 2
+FROM {_MESSAGES} WHERE state NOT IN ({FINAL}) GROUP BY 1, 2
 """
 AGES = {"hour": 1, "day": 24, "days": 72, "week": 168}
 """Hours between the ages of `open_by_age`."""

@@ -10,9 +10,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from esms_connectors.gateway.states import DeliveryState
 from esms_connectors.warehouse.contract import MESSAGES
-from esms_connectors.warehouse.merge_sql import CHUNK, NEW, Staged
+from esms_connectors.warehouse.merge_sql import CHUNK, FINAL, NEW, TOUCHES, Staged
 
 if TYPE_CHECKING:
     from esms_connectors.warehouse.merging import Session
@@ -21,17 +20,15 @@ _HASHES = "SELECT hash(row_key) FROM {rows}"
 _COUNT = f"SELECT count(*) FROM {MESSAGES}"
 
 _NEAR = timedelta(days=31)  # what is not final for longer is not looked for in other windows: it may be very much
-_FINAL = ", ".join(f"'{state.value}'" for state in DeliveryState if state.is_final)
 # The year 1 stands for no time.
 _SENT_OUTSIDE = "{0}.sent_at > TIMESTAMPTZ '2000-01-01' AND NOT {0}.sent_at BETWEEN {0}.window_start AND {0}.window_end"
-_TOUCHING = "stored.window_start <= $window_end AND stored.window_end >= $window_start"
-_OTHERS = f"{MESSAGES} AS stored WHERE NOT ({_TOUCHING})"
+_OTHERS = f"{MESSAGES} AS stored WHERE NOT ({TOUCHES})"
 # By hashes, because a day may have left a million rows that are not final; two keys with one hash cost a look.
 _ADRIFT = Staged("esms_adrift", "key_hash ubigint")
 _KEEP_ADRIFT = f"""
 SELECT hash(stored.row_key) AS key_hash FROM {_OTHERS}
     AND stored.window_start <= $near_end AND stored.window_end >= $near_start
-    AND (stored.state NOT IN ({_FINAL}) OR {_SENT_OUTSIDE.format("stored")})
+    AND (stored.state NOT IN ({FINAL}) OR {_SENT_OUTSIDE.format("stored")})
 """
 _SUSPECTS = f"""
 SELECT row_key FROM {CHUNK.name} AS chunk
@@ -40,10 +37,10 @@ WHERE (hash(row_key) IN (SELECT key_hash FROM {_ADRIFT.name}) OR {_SENT_OUTSIDE.
 _ELSEWHERE = Staged("esms_elsewhere", "row_key text")
 _KEEP_ELSEWHERE = f"""
 SELECT stored.row_key FROM {_OTHERS} AND stored.row_key IN ({_SUSPECTS.format(which="{which}")})
-EXCEPT SELECT stored.row_key FROM {MESSAGES} AS stored WHERE {_TOUCHING}
+EXCEPT SELECT stored.row_key FROM {MESSAGES} AS stored WHERE {TOUCHES}
 """
 OF_THOSE_NEW = f"AND row_key IN (SELECT row_key FROM {NEW})"
-_TOUCHING_OR_ELSEWHERE = f"AND ({_TOUCHING} OR stored.row_key IN (SELECT row_key FROM {_ELSEWHERE.name}))"
+_TOUCHING_OR_ELSEWHERE = f"AND ({TOUCHES} OR stored.row_key IN (SELECT row_key FROM {_ELSEWHERE.name}))"
 
 
 class KnownKeys:

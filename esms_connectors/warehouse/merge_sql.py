@@ -77,7 +77,7 @@ _ROW_COLUMNS = ROW_SCHEMA.names
 # What the gateway says of a row. The window is where the row was first met, not something that changes.
 _COMPARED = [name for name in _ROW_COLUMNS if name not in ("row_key", "window_start", "window_end")]
 _STATUS = ("send_status", "send_result", "status_text", "state")
-_FINAL = ", ".join(f"'{state.value}'" for state in DeliveryState if state.is_final)
+FINAL = ", ".join(f"'{state.value}'" for state in DeliveryState if state.is_final)
 
 
 class Staged(NamedTuple):
@@ -115,7 +115,7 @@ SELECT chunk.row_key, CASE
         WHEN stored.row_key IS NULL THEN 'new'
         WHEN stored.sms_type <> chunk.sms_type THEN 'other'
         WHEN stored.load_number > $number THEN 'same'
-        WHEN stored.state IN ({_FINAL}) AND chunk.state NOT IN ({_FINAL})
+        WHEN stored.state IN ({FINAL}) AND chunk.state NOT IN ({FINAL})
             THEN CASE WHEN stored.regressed_to IS DISTINCT FROM chunk.state THEN 'back' ELSE 'same' END
         WHEN stored.regressed_to IS NOT NULL OR {_differs(_COMPARED)} THEN 'changed'
         ELSE 'same' END AS verdict,
@@ -191,7 +191,8 @@ INSERT = f"{INSERT_ALL} WHERE row_key IN (SELECT row_key FROM {NEW})"
 # Where the table has a key. What is not inserted is there already, and is judged.
 INSERT_UNLESS_THERE = f"{INSERT_ALL} ON CONFLICT (row_key) DO NOTHING"
 
-OVERLAP = "AND stored.window_start <= $window_end AND stored.window_end >= $window_start"
+TOUCHES = "stored.window_start <= $window_end AND stored.window_end >= $window_start"
+OVERLAP = f"AND {TOUCHES}"
 
 # Days that only touch do not count: they share a second at most.
 WAS_LOADED = f"""
