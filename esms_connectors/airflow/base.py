@@ -103,10 +103,12 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
         hidden_arguments: arguments that are no template fields, although they are templated; each stands in an
             attribute of its name with an underscore before it.
         one_of_these: arguments of which exactly one is given, and the words for whoever gives another number.
+        may_be_missing: arguments that know what it means when the task that they come from returned nothing.
     """
 
     hidden_arguments: ClassVar[Sequence[str]] = ()
     one_of_these: ClassVar[tuple[Sequence[str], str]] = ((), "")
+    may_be_missing: ClassVar[Sequence[str]] = ()
     _from_data: frozenset[str] = frozenset()
     _ends_on_kill: bool = False
 
@@ -229,7 +231,10 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
 
         # Never a native environment: 0901… is a number to Python, and "1_000" another one.
         try:
-            return render(value, context, self._template_env().overlay(finalize=checked))
+            found = render(value, context, self._template_env().overlay(finalize=checked))
+            if _is_missing(value, found):
+                raise _MissingValueError
+            return found
         except _MissingValueError:
             problem = (
                 f"{name} is the word None, or holds it: its template took a value that is not there, such as the XCom "
@@ -257,10 +262,26 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
         if parent is self:
             self._from_data = _arguments_from_data(self, context)
             template_fields = [name for name in template_fields if name not in self._from_data]
-        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
+        fields = [*template_fields]
+        given = {name: getattr(parent, name, None) for name in fields}
+        super()._do_render_template_fields(parent, fields, context, jinja_env, seen_oids)
         if parent is self:
             with airflow_errors(self):
+                self._check_there(given)
                 self.after_rendering()
+
+    def _check_there(self, given: Mapping[str, Any]) -> None:
+        """
+        What another task was to tell and did not is nothing to do without: without an approved plan everybody would be
+        sent to, without its run key everybody once more, without its time now.
+        """
+        for name in arguments_of(type(self)):  # type: ignore[arg-type]
+            if name in given and name not in self.may_be_missing and _is_missing(given[name], getattr(self, name)):
+                raise InvalidRequestError(
+                    f"{name} is None, or holds it: it was to come from a task that returned nothing, such as one that "
+                    "failed or was skipped.",
+                    field=name,
+                )
 
     def after_rendering(self) -> None:
         """Template fields have their values now; Airflow looks at them next, and shows them."""
@@ -268,6 +289,16 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
 
 class _MissingValueError(Exception):
     """An expression of a template gave None."""
+
+
+def _is_missing(given: Any, found: Any) -> bool:
+    """Whether something was given, a value within a list or a mapping for one, of which rendering made None."""
+    if found is None or given is None:
+        return found is None and given is not None
+    if isinstance(given, Mapping) and isinstance(found, Mapping):
+        return any(_is_missing(given[name], found[name]) for name in given.keys() & found.keys())
+    pairs = isinstance(given, list | tuple) and isinstance(found, list | tuple)
+    return pairs and any(map(_is_missing, given, found))
 
 
 class _HidingPartial(OperatorPartial):

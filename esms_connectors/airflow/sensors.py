@@ -83,6 +83,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         ("sent", "run_key", "message_ids"),
         "Give one of sent, run_key and message_ids.",
     )
+    may_be_missing: ClassVar[Sequence[str]] = ("sent",)
     ui_color = "#e3ecf9"
 
     def __init__(
