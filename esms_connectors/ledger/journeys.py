@@ -19,6 +19,9 @@ from esms_connectors.gateway.errors import InvalidRequestError
 if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData
 
+# The run key that stands for all steps, of the step `:run_key`; none for a run that stands alone.
+JOURNEY_OF = "SELECT run_key FROM esms_journeys WHERE step_run_key = CAST(:run_key AS text)"
+
 _REMEMBERED_AT_ONCE = 1000
 _HAND_ON_SQLITE = """
 INSERT INTO esms_handed_on (request_id, reason, step_run_key, at_ms)

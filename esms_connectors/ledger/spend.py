@@ -14,6 +14,7 @@ from pendulum import DateTime
 
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.ledger.guard_database import GuardDatabase
+from esms_connectors.ledger.journeys import JOURNEY_OF
 from esms_connectors.ledger.row_rules import OverBudgetError
 
 if TYPE_CHECKING:
@@ -23,19 +24,21 @@ _ADD = sa.text(
     "INSERT INTO esms_spent AS old (scope, key, vnd) VALUES (:scope, :key, :vnd) "
     "ON CONFLICT (scope, key) DO UPDATE SET vnd = old.vnd + excluded.vnd"
 )
-_SUMS = sa.text(
-    "SELECT scope, vnd FROM esms_spent WHERE (scope = 'run' AND key = :run_key) OR (scope = 'month' AND key = :month)"
-)
+# A run with the others that are steps of its campaign: what may be spent is said of them together.
+_RUNS = f"CAST(:run_key AS text) UNION SELECT step_run_key FROM esms_journeys WHERE run_key IN ({JOURNEY_OF})"  # noqa: S608
+_OF_RUN = sa.text(f"SELECT sum(vnd) FROM esms_spent WHERE scope = 'run' AND key IN (SELECT {_RUNS})")  # noqa: S608
+_OF_MONTH = sa.text("SELECT vnd FROM esms_spent WHERE scope = 'month' AND key = :month")
 _OF_RUNS = sa.text(
-    "SELECT run.run_key, run.about, spent.vnd FROM esms_spent AS spent "
-    "JOIN esms_runs AS run ON run.run_key = spent.key "
+    "SELECT run.run_key, run.about, sum(spent.vnd) AS vnd FROM esms_spent AS spent "
+    "LEFT JOIN esms_journeys AS step ON step.step_run_key = spent.key "
+    "JOIN esms_runs AS run ON run.run_key = coalesce(step.run_key, spent.key) "
     "WHERE spent.scope = 'run' AND run.began_ms >= :start AND run.began_ms < :end AND spent.vnd > 0 "
-    "ORDER BY spent.vnd DESC, run.run_key LIMIT :most"
+    "GROUP BY run.run_key, run.about ORDER BY vnd DESC, run.run_key LIMIT :most"
 )
 
 
 class Limits(NamedTuple):
-    """VND of a run, and of all runs of its month; None for no limit."""
+    """VND of a run with the steps behind it, and of all runs of its month; None for no limit."""
 
     run: int | None
     month: int | None
@@ -61,9 +64,7 @@ def charge(
     asked, month = sum(costs.values()), month_of(at)
     if not asked:
         return
-    found = connection.execute(_SUMS, {"run_key": run_key, "month": month})
-    spent = {row.scope: int(row.vnd) for row in found}
-    run_vnd, month_vnd = spent.get("run", 0), spent.get("month", 0)
+    run_vnd, month_vnd = _of_run(connection, run_key), _of_month(connection, month)
     if not (_fits(run_vnd + asked, limits.run) and _fits(month_vnd + asked, limits.month)):
         raise OverBudgetError(run_vnd, month_vnd, asked)
     rows = json.dumps([{"request_id": one, "vnd": vnd} for one, vnd in costs.items()])
@@ -100,15 +101,16 @@ class Spend:
         self._database = database
 
     def of_run(self, run_key: str) -> int:
+        """With the other steps of its campaign."""
         with self._database.reading() as connection:
-            return _sum(connection, "run", run_key)
+            return _of_run(connection, run_key)
 
     def of_month(self, at: DateTime) -> int:
         with self._database.reading() as connection:
-            return _sum(connection, "month", month_of(at))
+            return _of_month(connection, month_of(at))
 
     def of_runs(self, start: datetime, end: datetime, most: int) -> list[tuple[str, str, int]]:
-        """(run key, campaign or "", VND) of the dearest runs that began from `start` until before `end`."""
+        """(run key, campaign or "", VND) of the dearest that began from `start` until before `end`, steps with them."""
         span = {"start": round(start.timestamp() * 1000), "end": round(end.timestamp() * 1000), "most": most}
         with self._database.reading() as connection:
             return [
@@ -121,9 +123,12 @@ def month_of(at: DateTime) -> str:
     return str(at.in_timezone(VIETNAM).format("YYYY-MM"))
 
 
-def _sum(connection: Connection, scope: str, key: str) -> int:
-    statement = sa.text("SELECT vnd FROM esms_spent WHERE scope = :scope AND key = :key")
-    return int(connection.execute(statement, {"scope": scope, "key": key}).scalar() or 0)
+def _of_run(connection: Connection, run_key: str) -> int:
+    return int(connection.execute(_OF_RUN, {"run_key": run_key}).scalar() or 0)
+
+
+def _of_month(connection: Connection, month: str) -> int:
+    return int(connection.execute(_OF_MONTH, {"month": month}).scalar() or 0)
 
 
 def _add(connection: Connection, sums: Mapping[tuple[str, str], int]) -> None:

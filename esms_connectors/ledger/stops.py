@@ -11,6 +11,7 @@ from pendulum import DateTime
 
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.ledger.guard_database import GuardDatabase
+from esms_connectors.ledger.journeys import JOURNEY_OF
 from esms_connectors.ledger.keys import check_run_key
 
 if TYPE_CHECKING:
@@ -80,10 +81,11 @@ class Stops:
             return connection.execute(statement, values).rowcount == 1
 
     def in_force(self, run_key: str, account: str) -> StopMark | None:
-        """The mark that holds this run back, None for none: a person's before the gateway's."""
+        """The mark that holds this run, or the campaign that it is a step of, back; None for none: a person's first."""
         statement = sa.text(
             f"SELECT {_COLUMNS} FROM esms_stops WHERE lifted_ms IS NULL AND (scope = 'all' "  # noqa: S608
-            "OR (scope = 'run' AND key = :run_key) OR (scope = 'account' AND key = :account)) ORDER BY scope DESC"
+            f"OR (scope = 'run' AND (key = CAST(:run_key AS text) OR key IN ({JOURNEY_OF}))) "
+            "OR (scope = 'account' AND key = :account)) ORDER BY scope DESC"
         )
         with self._database.reading() as connection:
             found = connection.execute(statement, {"run_key": run_key, "account": account}).first()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -231,6 +232,47 @@ def test_two_workers_send_each_step_once(chain: Callable[..., Chain]) -> None:
     one.advance()
     two.advance()
     assert [world.functions(place) for place in range(4)] == [[ZNS, SMS]] * 4
+
+
+def undelivered_at(ledger_url: str, stack: ExitStack, **more: Any) -> tuple[Chain, Journey]:
+    """Four people who have the first step, and will not be delivered to."""
+    world = stack.enter_context(opened_chain(ledger_url, NEVER))
+    journey = world.journey(**more)
+    journey.start()
+    return world, journey
+
+
+def test_a_campaign_that_is_stopped_sends_no_further_step(ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the name that people know it by, which is that of its first step."""
+    with ExitStack() as stack:
+        world, journey = undelivered_at(ledger_url, stack)
+        monkeypatch.setattr(machine_clock, "source", world.now)
+        stops = world.ledger().guard.stops
+        stops.mark_run("evening", reason="wrong price", who="Lan")
+        with pytest.raises(BulkIncompleteError, match="Run evening was stopped by Lan"):
+            world.run(journey)
+        assert [world.functions(place) for place in range(4)] == [[ZNS]] * 4
+        stops.lift_run("evening", who="Lan")
+        assert world.run().people == {"sent": 4}
+        assert [world.functions(place) for place in range(4)] == [[ZNS, SMS]] * 4
+
+
+def test_the_budget_is_of_all_steps_together(ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four ZNS at 300 VND are 1 200; the SMS behind them would each be 790."""
+    with ExitStack() as stack:
+        world, journey = undelivered_at(
+            ledger_url, stack, price_vnd=Decimal(300), guard=GuardSettings().changed({"max_cost_vnd": 1200 + 790 * 3})
+        )
+        monkeypatch.setattr(machine_clock, "source", world.now)
+        with pytest.raises(BulkIncompleteError, match="of 3,570"):
+            world.run(journey)
+        spent = 300 * 4 + 790 * (world.gateway.message_count - 4)
+        assert spent <= 3570
+        spend = world.ledger().guard.spend
+        assert {spend.of_run(key) for key in ("evening", "evening#2")} == {spent}
+        assert [(key, vnd) for key, _, vnd in spend.of_runs(world.now().subtract(days=1), world.now(), 9)] == [
+            ("evening", spent)
+        ]
 
 
 def test_who_is_delivered_to_between_decision_and_sending_gets_nothing(chain: Callable[..., Chain]) -> None:

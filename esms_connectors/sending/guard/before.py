@@ -77,10 +77,10 @@ def closed_words(settings: GuardSettings, channel: Channel) -> tuple[str, str]:
     )
 
 
-def stopped_words(mark: StopMark, run_key: str) -> tuple[str, str]:
+def stopped_words(mark: StopMark) -> tuple[str, str]:
     """In English and Vietnamese."""
     when = mark.at.in_timezone(VIETNAM).format("YYYY-MM-DD HH:mm")
-    what = {"run": f"Run {run_key}", "all": "Everything", "account": "The account"}[mark.scope]
+    what = {"run": f"Run {mark.key}", "all": "Everything", "account": "The account"}[mark.scope]
     return (
         f"{what} was stopped by {mark.who} at {when}: {mark.reason}",
         f"Đã bị dừng bởi {mark.who} lúc {when}: {mark.reason}",
@@ -171,7 +171,7 @@ def problems(settings: GuardSettings, channel: Channel, ledger: Ledger, plan: Pl
         lines.append(str(low))
     mark = ledger.guard.stops.in_force(plan.run_key, channel.client.account)
     if mark is not None:
-        lines.append(told(RuleName.STOP, *stopped_words(mark, plan.run_key)))
+        lines.append(told(RuleName.STOP, *stopped_words(mark)))
     policy, hours = settings.hours_policy(channel.message_class), settings.open_hours(channel.message_class)
     if policy is not HoursPolicy.ALLOW and not is_open(settings, channel):
         opening = hours.next_open(arrival(channel.client.clock.latest(), channel)).format("YYYY-MM-DD HH:mm")

@@ -47,7 +47,7 @@ def guarded_message(
         return
     mark = ledger.guard.stops.in_force(request_id, channel.client.account)
     if mark is not None:
-        raise GuardStopError(RuleName.STOP, *stopped_words(mark, request_id))
+        raise GuardStopError(RuleName.STOP, *stopped_words(mark))
     for one in settings.overrides:
         ledger.guard.overrides.record(request_id, one.rule, who=one.who, reason=one.reason)
     if settings.suppresses(channel.message_class):

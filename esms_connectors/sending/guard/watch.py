@@ -172,7 +172,7 @@ class Watch:
         """
         mark = self._store.stops.in_force(self._run_key, self._channel.client.account)
         if mark is not None:
-            raise GuardStopError(RuleName.STOP, *stopped_words(mark, self._run_key))
+            raise GuardStopError(RuleName.STOP, *stopped_words(mark))
 
     def wait_for_turn(self, recipients: Sequence[Recipient], ended: Callable[[], bool]) -> None:
         """
