@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -66,9 +66,8 @@ def plan_load(
     """
     Plan a load from what `esms_loads` knows of those before. Nothing is read or written down.
 
-    With `start`, the task is the span from `start` to `end`. Without, it is what was never loaded, or not to its end,
-    since the first window of a type: days that a scheduler missed are in it. Where nothing was loaded yet, it is the
-    last whole day.
+    With `start`, the task is the span from `start` to `end`. Without, it is the last whole day, and what was never
+    loaded before it, or not to its end, since the first window of a type: days that a scheduler missed are in it.
 
     Args:
         start: aware; None for "from where the loads before ended".
@@ -100,32 +99,17 @@ def plan_load(
         windows = tuple(windows_between(start, end or present, types))
         first, last = check_moment(start, "start"), check_moment(end or present, "end")
         known = [one for one in types if any(load.window.sms_type == one for load in loads)] if with_missing else []
-        if known:
-            before = plan_load(
-                warehouse, end=first, sms_types=known, most_days=most_days, follow_up=False, now=lambda: present
-            )
-            if before.windows:
-                windows, first = (*before.windows, *windows), before.start
-                notes += before.notes
+        missing = {one: missing_spans(loads, one, first, present) for one in known}
+        before, told = _missing_windows(missing, first, most_days)
+        if before:
+            windows, first = (*before, *windows), min(window.start for window in before)
+            notes += told
     else:
         last = last_midnight(scheduled or present) if end is None else check_moment(end, "end")
-        missing = [missing_spans(loads, sms_type, last, present) for sms_type in types]
-        oldest = last.subtract(days=most_days)
-        windows = tuple(
-            window
-            for sms_type, spans in zip(types, missing, strict=True)
-            for begin, until in spans
-            if until > oldest
-            for window in windows_between(max(begin, oldest), until, [sms_type])
-        )
+        own_day = _day_before(last)
+        missing = {one: missing_spans(loads, one, last, present, since=own_day) for one in types}
+        windows, notes = _missing_windows(missing, last, most_days)
         first = min((window.start for window in windows), default=last)
-        notes += _notes_on_missing(windows, last)
-        beyond = [begin for spans in missing for begin, _ in spans if begin < oldest]
-        if beyond:
-            notes.append(
-                f"days from {_day(min(beyond))} were never loaded and are more than {most_days} days old: "
-                "they are left out. Load them by their dates."
-            )
     again: tuple[SentWindow, ...] = ()
     recounts: tuple[SentWindow, ...] = ()
     if follow_up is None:
@@ -168,19 +152,44 @@ def is_closed(load: WindowLoad, present: DateTime) -> bool:
     return load.closed and not load.is_owed and load.read_at is not None and load.read_at <= present
 
 
+def _missing_windows(
+    missing: Mapping[int, Sequence[tuple[DateTime, DateTime]]], end: DateTime, most_days: int
+) -> tuple[tuple[SentWindow, ...], list[str]]:
+    """Those of the spans that are not too old, by type, and what is told of them."""
+    oldest = end.subtract(days=most_days)
+    windows = tuple(
+        window
+        for sms_type, spans in missing.items()
+        for begin, until in spans
+        if until > oldest
+        for window in windows_between(max(begin, oldest), until, [sms_type])
+    )
+    notes = _notes_on_missing(windows, end)
+    beyond = [begin for spans in missing.values() for begin, _ in spans if begin < oldest]
+    if beyond:
+        notes.append(
+            f"days from {_day(min(beyond))} were never loaded and are more than {most_days} days old: "
+            "they are left out. Load them by their dates."
+        )
+    return windows, notes
+
+
 def missing_spans(
-    loads: Sequence[WindowLoad], sms_type: int, end: DateTime, present: DateTime
+    loads: Sequence[WindowLoad], sms_type: int, end: DateTime, present: DateTime, since: DateTime | None = None
 ) -> list[tuple[DateTime, DateTime]]:
-    """What no closed window covers, from the first window that anybody asked for; the last day where nobody did."""
+    """
+    What no closed window covers, from the first window that anybody asked for, or from `since`, where that is earlier;
+    the last day where nobody asked for any.
+    """
     windows = sorted(
         (load.window.start, load.window.end, is_closed(load, present))
         for load in loads
         if load.window.sms_type == sms_type
     )
     if not windows:
-        return [(end.in_timezone(VIETNAM).subtract(microseconds=1).start_of("day").in_timezone("UTC"), end)]
+        return [(_day_before(end), end)]
     missing = []
-    reached = windows[0][0]
+    reached = windows[0][0] if since is None else min(since, windows[0][0])
     for begin, until, closed in windows:
         if not closed:
             continue
@@ -244,6 +253,11 @@ def lies_in(inner: SentWindow, outer: SentWindow) -> bool:
 def last_midnight(moment: datetime) -> DateTime:
     """The last one in Vietnam, not after `moment`."""
     return check_moment(moment, "scheduled").in_timezone(VIETNAM).start_of("day").in_timezone("UTC")
+
+
+def _day_before(moment: DateTime) -> DateTime:
+    """The midnight in Vietnam that the day begins with which ends then, or runs then."""
+    return moment.in_timezone(VIETNAM).subtract(microseconds=1).start_of("day").in_timezone("UTC")
 
 
 def _notes_on_missing(windows: Sequence[SentWindow], end: DateTime) -> list[str]:

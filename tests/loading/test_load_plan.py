@@ -98,6 +98,22 @@ def test_a_late_run_loads_up_to_the_day_it_was_scheduled_for(
     assert duckdb_only.messages() == rows_at(gateway)
 
 
+def test_days_before_the_first_window_are_loaded_by_the_runs_they_are_due_in(
+    gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
+) -> None:
+    """A campaign's rows were loaded, then a schedule catches up with a week, its runs in any order."""
+    fill(gateway, DAY.subtract(days=2), 4)
+    load(duckdb_only, NEXT.add(hours=9), NEXT.add(hours=10))
+    for back in (1, 3, 2):
+        day = NEXT.subtract(days=back)
+        assert days(plan(duckdb_only, scheduled=day.add(days=1, hours=6)).windows) == [day.to_date_string()]
+        load(duckdb_only, None, None, scheduled=day.add(days=1, hours=6))
+    gateway.advance(days=1)
+    assert days(plan(duckdb_only).windows) == [NEXT.to_date_string()] * 2  # before and after what was loaded of it
+    load(duckdb_only, None, None)
+    assert duckdb_only.messages() == rows_at(gateway)
+
+
 @pytest.mark.in_turn
 def test_the_present_day_is_left_to_the_next_run_and_its_beginning_is_read_again(
     gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
