@@ -34,6 +34,7 @@ from scenario_world import (
     FEW,
     LEDGER_SECRET,
     MANY,
+    MARKED,
     SECRET_KEY,
     TEXT,
     TEXTED,
@@ -78,6 +79,7 @@ def world(
     folder = tmp_path_factory.mktemp("scenarios")
     write_customers(folder / "customers.csv", 902_000_000, MANY)
     write_customers(folder / "few.csv", 903_000_000, FEW)
+    write_customers(folder / "marked.csv", 906_000_000, MARKED)
     write_customers(folder / "first.csv", 904_900_000, FIRST)
     (folder / "phone.txt").write_text(TEXTED, encoding="utf-8")
     (folder / "text.txt").write_text(TEXT, encoding="utf-8")
@@ -131,7 +133,9 @@ def world(
 @pytest.fixture(scope="session")
 def runs(world: World) -> dict[str, str]:
     """DAG -> its run; all of them are started before the first is looked at."""
-    return {dag_id: world.airflow.trigger(dag_id) for dag_id in ("zns_bulk", "wait_deferred", "alert", "send_sms")}
+    return {
+        dag_id: world.airflow.trigger(dag_id) for dag_id in ("zns_bulk", "wait_deferred", "alert", "send_sms", "marked")
+    }
 
 
 @pytest.fixture(scope="session")
@@ -154,17 +158,21 @@ def called_back(world: World, runs: dict[str, str]) -> dict[str, str]:
 def disasters(world: World, runs: dict[str, str]) -> dict[str, int]:
     """
     The task process of the bulk send is killed when a third is sent, and the triggerer when the sensor is deferred;
-    only then do the messages that the sensor waits for arrive.
+    only then do the messages that the sensor waits for arrive. A campaign is marked as failed while it sends.
 
-    Gives how many had been sent to when the process died.
+    Gives how many had been sent to when the process died, and when the mark was set.
     """
     happened: dict[str, int] = {}
     until = time.monotonic() + 300
-    while len(happened) < 2 and time.monotonic() < until:
+    while len(happened) < 3 and time.monotonic() < until:
         sent = len(world.deliveries("0902"))
         if "send" not in happened and sent > MANY / 3:
             os.kill(int((world.folder / "zns_bulk.1.pid").read_text(encoding="utf-8")), signal.SIGKILL)
             happened["send"] = sent
+        if "mark" not in happened and len(world.deliveries("0906")) > 100:
+            path = f"/api/v2/dags/marked/dagRuns/{runs['marked']}/taskInstances/send"
+            world.airflow.call("PATCH", path, json={"new_state": "failed"})
+            happened["mark"] = len(world.deliveries("0906"))
         if (
             "wait" not in happened
             and world.airflow.states("wait_deferred", runs["wait_deferred"])["wait"] == "deferred"

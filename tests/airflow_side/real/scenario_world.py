@@ -17,6 +17,8 @@ CALLBACK_TOKEN = "CANARY0CALLBACK0TOKEN" + "D1" * 8
 ALERTED, TEXTED = "0901777777", "0901888888"
 TEXT = "Ma bi mat cua chi Huong 4711"
 MANY, FEW = 20_000, 200
+# In calls of twenty, so that they take minutes: whoever is stopped is stopped long before the end.
+MARKED = 10_000
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,19 @@ with DAG("zns_bulk", schedule=None, default_args={"retries": 3, "retry_delay": t
         pre_execute=note_process,
     )
 
+with DAG("marked", schedule=None):
+    ZnsBulkOperator(
+        task_id="send",
+        source=str(FOLDER / "marked.csv"),
+        template_id=DEMO_TEMPLATE_ID,
+        oa_id=DEMO_OA_ID,
+        template_params=COLUMNS,
+        run_key="marked",
+        chunk_size=20,
+        threads=2,
+        pre_execute=note_process,
+    )
+
 with DAG("wait_deferred", schedule=None):
     send = ZnsBulkOperator(
         task_id="send",
