@@ -20,7 +20,8 @@ from esms_connectors.airflow.reports import SentMessagesReportOperator
 from esms_connectors.airflow.sensors import DeliveryStatusSensor
 from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator
 
-# In a fixed order, and with a fixed end: the rows are read twice, to be checked and to be sent.
+# In a fixed order, and with a fixed end: the rows are read twice, to be checked and to be sent. `ds` is the day in UTC:
+# of a run before seven in the morning in Vietnam it is the day before.
 CUSTOMERS = """
     SELECT phone, customer_name, service, code, to_char(visited_on, 'DD/MM/YYYY') AS date
     FROM visits WHERE visited_on = DATE '{{ params.visited_on or ds }}' ORDER BY code

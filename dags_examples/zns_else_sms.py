@@ -7,7 +7,8 @@ from esms_connectors.airflow.operators import ZnsBulkOperator
 from esms_connectors.airflow.reports import SentMessagesReportOperator
 from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator
 
-with DAG("zns_else_sms", schedule="0 9 * * *", start_date=pendulum.datetime(2026, 11, 1, tz="Asia/Ho_Chi_Minh")):
+start = pendulum.datetime(2026, 11, 1, tz="Asia/Ho_Chi_Minh")
+with DAG("zns_else_sms", schedule="0 9 * * *", start_date=start, catchup=False):  # {{ ds }} is the day in UTC
     send = ZnsBulkOperator(
         task_id="send",
         sql="SELECT *, to_char(visited_on, 'DD/MM/YYYY') date FROM visits WHERE visited_on = '{{ ds }}' ORDER BY code",

@@ -277,9 +277,9 @@ class CampaignOperator(SendingOperator):
             self._defer_for(pause)
         return result
 
-    def execute_again(self, context: Context, event: object = None, unreachable: str | None = None) -> dict[str, Any]:
+    def execute_again(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Behind a deferral: whoever is due is sent to. While nobody is, the source is not read again."""
-        pause = None
+        pause, unreachable = None, (event or {}).get("unreachable")
         if unreachable is not None:
             with self.working():
                 pause = self._quiet_seconds(context, unreachable)
@@ -313,9 +313,8 @@ class CampaignOperator(SendingOperator):
         self.log.info("deferred until %s", moment)
         # A triggerer that is gone must not hold the task for ever.
         self.defer(
-            trigger=LookAgainTrigger(moment.isoformat()),
+            trigger=LookAgainTrigger(moment.isoformat(), {"unreachable": self._unreachable}),
             method_name="execute_again",
-            kwargs={"unreachable": self._unreachable},
             timeout=timedelta(seconds=seconds + 900),
         )
 

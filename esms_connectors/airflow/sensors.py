@@ -138,11 +138,11 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
                 return super().execute(context)
         return self._look_or_defer(context)
 
-    def look_again(self, context: Context, ends: str, failures: int, event: object = None) -> dict[str, Any] | None:
+    def look_again(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any] | None:
         """Behind a deferral of a wait for a campaign with a fallback."""
         import pendulum
 
-        self._ends, self._failed_looks = pendulum.parse(ends), failures
+        self._ends, self._failed_looks = pendulum.parse(event["ends"]), event["failures"]
         return self._look_or_defer(context)
 
     def _look_or_defer(self, context: Context) -> dict[str, Any] | None:
@@ -191,9 +191,10 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
 
         seconds = min(float(self.poke_interval), max(0.0, (self._ends - _now()).total_seconds()))
         self.defer(
-            trigger=LookAgainTrigger(_now().add(seconds=seconds).isoformat()),
+            trigger=LookAgainTrigger(
+                _now().add(seconds=seconds).isoformat(), {"ends": self._ends.isoformat(), "failures": failures}
+            ),
             method_name="look_again",
-            kwargs={"ends": self._ends.isoformat(), "failures": failures},
             timeout=timedelta(seconds=seconds) + _GRACE,
         )
 

@@ -118,14 +118,18 @@ class LookAgainTrigger(BaseTrigger):
 
     Args:
         moment: absolute, ISO; a restart does not begin the wait anew.
+        carried: what the task wants to know again, as the event has it: `airflow dags test` and `airflow tasks test`
+            lose the arguments of a method that is resumed by an event.
     """
 
-    def __init__(self, moment: str) -> None:
+    def __init__(self, moment: str, carried: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.moment = moment
+        self.carried = dict(carried or {})
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        return ("esms_connectors.airflow.triggers.LookAgainTrigger", {"moment": self.moment})
+        path = "esms_connectors.airflow.triggers.LookAgainTrigger"
+        return path, {"moment": self.moment, "carried": self.carried}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         import pendulum
@@ -134,7 +138,7 @@ class LookAgainTrigger(BaseTrigger):
 
         left = (pendulum.parse(self.moment) - machine_clock.now()).total_seconds()  # type: ignore[operator]
         await asyncio.sleep(max(FIRST_WAIT_SECONDS, left))
-        yield TriggerEvent({"moment": self.moment})
+        yield TriggerEvent({"moment": self.moment, **self.carried})
 
 
 class DeliveryReportsTrigger(BaseEventTrigger):

@@ -74,6 +74,7 @@ class Runs:
     outlet_events: OutletEvents = field(default_factory=OutletEvents)
     interval: tuple[datetime, datetime] | None = (datetime(2024, 5, 14, tzinfo=UTC), datetime(2024, 5, 15, tzinfo=UTC))
     due: datetime = datetime(2024, 5, 15, tzinfo=UTC)
+    logical_date: datetime | None = None
     run_type: str = "manual"
     ends: bool = True
     _succeeded: bool = False
@@ -82,7 +83,9 @@ class Runs:
         context: dict[str, Any] = {
             "ti": self.instance,
             "ds": "2024-05-15",
-            "dag_run": SimpleNamespace(conf={}, clear_number=0, run_after=self.due, run_type=self.run_type),
+            "dag_run": SimpleNamespace(
+                conf={}, clear_number=0, run_after=self.due, run_type=self.run_type, logical_date=self.logical_date
+            ),
             "conn": ConnectionAccessor(),
             "data_interval_start": self.interval and pendulum.instance(self.interval[0]),
             "data_interval_end": self.interval and pendulum.instance(self.interval[1]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,15 @@ def test_two_tasks_and_two_runs_are_different_messages_and_a_place_in_a_list_is_
         runs = Runs(store=StateStore())
         for name, value in changes.items():
             setattr(runs.instance, name, value)
+        runs(SendSmsOperator(task_id="send", phones=PHONES[0], text="xin chao", brandname=DEMO_BRANDNAME))
+    assert gateway.deliveries_by_phone() == {PHONES[0]: 3}
+
+
+def test_a_task_that_is_tried_by_hand_sends_once_for_its_date(connect: Callable[..., None], gateway: Emulator) -> None:
+    """`airflow tasks test` makes a run for each time that it is called, and deletes it."""
+    for day, second in ((None, 1), (None, 2), (15, 3), (15, 4), (16, 5)):
+        runs = Runs(store=StateStore(), logical_date=day and datetime(2024, 5, day, tzinfo=UTC))
+        runs.instance.run_id = f"__airflow_temporary_run_2024-05-15T05:00:0{second}.123456+00:00__"
         runs(SendSmsOperator(task_id="send", phones=PHONES[0], text="xin chao", brandname=DEMO_BRANDNAME))
     assert gateway.deliveries_by_phone() == {PHONES[0]: 3}
 
