@@ -15,9 +15,9 @@ logger = get_logger(__name__)
 
 def count_messages(result: RunResult) -> None:
     """
-    Counters `esms.accepted`, `esms.rejected`, `esms.unknown` of this try, `esms.cost_vnd` of what it sent where a price
-    is known, and the timer `esms.sending`; each with the tag `channel`. Of a chain its first step is counted; of
-    messages whose answer was lost and that are found later, and of a sandbox, nothing.
+    Counters `esms.accepted`, `esms.rejected`, `esms.unknown` of this try; `esms.found` of messages whose answer was
+    lost, and that it found in the sent data; `esms.cost_vnd` of accepted and found ones where a price is known; and the
+    timer `esms.sending`; each with the tag `channel`. Of a chain its first step is counted, of a sandbox nothing.
     """
     if result.sandbox:
         return
@@ -31,9 +31,9 @@ def _count(result: RunResult) -> None:
     from esms_connectors.airflow.framework import Stats
 
     counters, tags = result.counters, {"channel": result.channel}
-    counts = {"accepted": counters.accepted, "rejected": counters.rejected, "unknown": counters.unknown}
+    counts = {name: getattr(counters, name) for name in ("accepted", "rejected", "unknown", "found")}
     if result.price_vnd is not None:
-        counts["cost_vnd"] = round(result.price_vnd * counters.accepted)
+        counts["cost_vnd"] = round(result.price_vnd * (counters.accepted + counters.found))
     for name, count in counts.items():
         if count:
             Stats.incr(f"esms.{name}", count, tags=tags)

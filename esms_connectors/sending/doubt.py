@@ -49,6 +49,10 @@ class Doubt:
     Args:
         careful: every row in doubt is looked up before it is repeated, and no customer's row is a probe.
         others: see `sent_by_others`; then no row in doubt is repeated.
+
+    Attributes:
+        found: rows in doubt that the sent data showed to have been accepted, so far.
+        advice: what is to be done about those that stay in doubt.
     """
 
     def __init__(self, channel: Channel, ledger: Ledger, run_key: str, *, careful: bool, others: bool = False) -> None:
@@ -63,6 +67,7 @@ class Doubt:
         self._candidates: dict[str, Recipient] = {}
         self._lock = threading.Lock()
         self._open_because = ""
+        self.found = 0
         self.advice = ""
 
     def load(self) -> None:
@@ -154,6 +159,7 @@ class Doubt:
             logger.warning("run %s: rows in doubt could not be looked up: %s", self._run_key, error)
             return None
         self._open_because = found.open_because
+        self.found += found.accepted
         return found.accepted + found.not_sent
 
     def _may_probe(self) -> bool:

@@ -28,6 +28,8 @@ class Counters:
         settled_before, held, busy: found so in the ledger, in the last reading; busy rows are another worker's.
         accepted_before, rejected_before: rows of this call that another call settled, such as an earlier try.
         skipped: rows that a rule of the guard left out; skipped_before: found left out.
+        found: rows in doubt of the run that a look-up of this call found accepted; in its last reading they are
+            accepted before.
         not_tried: read, and not tried because the run was stopped.
     """
 
@@ -46,6 +48,7 @@ class Counters:
     not_tried: int = 0
     skipped: int = 0
     skipped_before: int = 0
+    found: int = 0
 
     @property
     def left(self) -> int:

@@ -100,6 +100,7 @@ class Run:
         check_at_least(at_least)
         started = time.monotonic()
         self.execute()
+        self.counters.found = self._doubt.found
         report = report or self.first_report
         if not self.counters.read and not (report is not None and report.rejected):
             refuse_empty(on_empty)

@@ -12,7 +12,7 @@ from task_runs import Runs
 from esms_connectors.airflow.gateway_call import EsmsOperator
 from esms_connectors.airflow.operators import SendSmsOperator, ZnsBulkOperator
 from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator, EmulatorServer
-from esms_connectors.emulator.faults import code
+from esms_connectors.emulator.faults import code, drop_after
 from esms_connectors.gateway.errors import EsmsError
 
 
@@ -67,6 +67,20 @@ def test_what_this_try_has_sent_is_counted(
     assert told.counts == {}
     runs(SendSmsOperator(task_id="tell", phones="0901000001", text="xin chao", run_key="tell", ledger_url=ledger_url))
     assert told.counts == {("esms.accepted", "sms"): 1}
+
+
+def test_what_a_look_up_finds_is_counted(
+    backend: Callable[[Backend], Backend], ledger_url: str, runs: Runs, gateway: Emulator
+) -> None:
+    """An answer is lost, and the sent data has its two messages: they cost what the third one does."""
+    told = backend(Backend())
+    gateway.faults.add("send_zns_bulk", drop_after(), calls=[1])
+    task = campaign(ledger_url, price_vnd=300, chunk_size=2, threads=1, reconcile_before_repeat=True)
+    assert runs(task)["complete"]
+    assert told.counts == {("esms.accepted", "zns"): 1, ("esms.found", "zns"): 2, ("esms.cost_vnd", "zns"): 900}
+    told.counts.clear()
+    runs(task)
+    assert told.counts == {}
 
 
 def test_a_try_that_fails_counts_too(
