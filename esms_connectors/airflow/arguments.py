@@ -1,7 +1,7 @@
 """
-Checks of what DAG authors hand in, templates included: a mistake is one line, before anything is sent.
+Checks of operator arguments, templates included: an error is one line, raised before anything is sent.
 
-A template gives text, whatever it was made from, and of a value that is missing it gives the word None.
+A template renders to text whatever the type of its value, and a missing value renders to the word None.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from esms_connectors.gateway.errors import InvalidRequestError
 
 def text(value: Any, name: str) -> str | None:
     """
-    A text; None where none is given.
+    A text; None if none is given.
 
     Raises:
-        InvalidRequestError: something else, or the word that a template makes of a value that is missing.
+        InvalidRequestError: anything else, or the word None, to which a template renders a missing value.
     """
     if value is None or value == "":
         return None
     if isinstance(value, int) and not isinstance(value, bool):
-        # What native rendering makes of an id.
+        # Native rendering turns an id into a number.
         return str(value)
     if not isinstance(value, str):
         raise InvalidRequestError(f"{name} must be text, not {type(value).__name__}.", field=name)
@@ -48,7 +48,7 @@ def path(value: Any, name: str) -> str | None:
 
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
-    # Of a connection in `conn_id` its text tells, too: s3://connection@bucket/key.
+    # The text of an ObjectStoragePath includes its `conn_id`: s3://connection@bucket/key.
     return text(str(value) if isinstance(value, ObjectStoragePath) else value, name)
 
 
@@ -79,7 +79,7 @@ def number(value: Any, name: str) -> float:
 
 
 def seconds(value: Any, name: str) -> float:
-    """A time in seconds above nought, also as text; InvalidRequestError otherwise."""
+    """A positive number of seconds, also as text; InvalidRequestError otherwise."""
     found = number(value, name)
     if found <= 0:
         raise InvalidRequestError(f"{name} is a number of seconds above 0.", field=name)
@@ -87,7 +87,7 @@ def seconds(value: Any, name: str) -> float:
 
 
 def price(value: Any) -> Decimal | None:
-    """What a message costs, VND, also as text; InvalidRequestError otherwise."""
+    """The price of a message in VND, also as text; InvalidRequestError otherwise."""
     if value is None:
         return None
     from esms_connectors.sending.policy import read_price  # not while a DAG is parsed that has none
@@ -96,7 +96,7 @@ def price(value: Any) -> Decimal | None:
 
 
 def check_budget(value: Any) -> None:
-    """InvalidRequestError where it is no budget of a report."""
+    """Raise InvalidRequestError if the value is not a valid report budget."""
     from esms_connectors.sending.policy import read_budget  # not while a DAG is parsed that has none
 
     read_budget(value)
@@ -104,10 +104,10 @@ def check_budget(value: Any) -> None:
 
 def read_types(value: Any) -> list[int]:
     """
-    The types of messages: a list, or a text such as `2, 25` or `[2, 25]`; an empty list where none are given.
+    Message types from a list or a text such as `2, 25` or `[2, 25]`; an empty list if none are given.
 
     Raises:
-        InvalidRequestError: something that is no number.
+        InvalidRequestError: a value that is not a number.
     """
     if value is None:
         return []
@@ -127,16 +127,16 @@ def point_in_time(
     value: Any, name: str, context: Mapping[str, Any] | None = None, *, whole_days: bool = True
 ) -> DateTime | None:
     """
-    A time with a zone, or words such as `yesterday`, from a template too; None where none is given.
+    A time with a zone, or words such as `yesterday`, also from a template; None if none is given.
 
-    Words go by the time that the run was due, so another try, a cleared task and a backfill mean the same as the first.
+    Words are relative to when the run was due, so they mean the same in a retry, after Clear and in a backfill.
 
     Args:
-        context: None where there is no run to go by.
+        context: None if there is no run.
         whole_days: see `read_time`.
 
     Raises:
-        InvalidRequestError: no time, or one without a zone.
+        InvalidRequestError: not a time, or one without a zone.
     """
     from esms_connectors.gateway.times import read_time
 
@@ -149,7 +149,7 @@ def point_in_time(
 
 
 def read_plan(given: Any) -> Mapping[str, Any] | None:
-    """The plan as another task gave it, or as its JSON, which a template makes of it."""
+    """A plan as returned by another task, or its JSON from a template."""
     if given is None or isinstance(given, Mapping):
         return given
     try:
@@ -165,7 +165,7 @@ def read_plan(given: Any) -> Mapping[str, Any] | None:
 
 def column_names(template_params: Any, **single: Any) -> None:
     """
-    Whether what should name columns does.
+    Check that the arguments name columns.
 
     Raises:
         InvalidRequestError: a number where a name should be.
@@ -188,7 +188,7 @@ def column_names(template_params: Any, **single: Any) -> None:
 
 
 def checked_text(value: object) -> str:
-    """The text of an SMS; InvalidRequestError where there is none."""
+    """The text of an SMS; InvalidRequestError if it is empty."""
     found = text(value, "text")
     if found is None or not found.strip():
         raise InvalidRequestError("text is empty.", field="text")
@@ -196,7 +196,7 @@ def checked_text(value: object) -> str:
 
 
 def one_of(value: str, name: str, known: Sequence[str]) -> str:
-    """`value`, which is one of `known`; InvalidRequestError otherwise, when the DAG is parsed."""
+    """`value` if it is one of `known`; InvalidRequestError otherwise."""
     if value not in known:
         raise InvalidRequestError(f"{name} is {' or '.join(known)}, not {value!r}.", field=name)
     return value

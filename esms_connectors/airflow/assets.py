@@ -1,7 +1,7 @@
 """
-Assets of eSMS: `esms://rest.esms.vn/sent-data`, the host of the gateway and what of an account is meant.
+Assets of eSMS, such as `esms://rest.esms.vn/sent-data`: the gateway's host and a part of the account.
 
-Airflow calls these functions by the provider's metadata; `create_asset` is for DAGs too.
+Airflow finds these functions through the provider's metadata; `create_asset` is also for use in DAGs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def create_asset(
     *, path: str = "sent-data", host: str = GATEWAY, name: str | None = None, extra: dict[str, Any] | None = None
 ) -> Asset:
     """
-    An asset of the scheme `esms`, such as `create_asset(path="campaigns/march")` for outlets of your own.
+    An asset of the scheme `esms`, such as `create_asset(path="campaigns/march")` for custom outlets.
 
     Raises:
         ValueError: no path.
@@ -34,10 +34,10 @@ def create_asset(
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
     """
-    One spelling of an address: the host in small letters, no slash at the end.
+    Normalise an address: lower-case host, no trailing slash.
 
     Raises:
-        ValueError: no host or no path, or one with keys or a query, which Airflow would show.
+        ValueError: no host or no path, or an address with keys or a query, which Airflow would show.
     """
     host, path = uri.netloc.lower(), uri.path.rstrip("/")
     if not host or not path:
@@ -48,7 +48,7 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
 
 
 def convert_asset_to_openlineage(asset: Asset, lineage_context: Any) -> Any:
-    """The dataset of OpenLineage, as `esms_connectors.airflow.lineage` names what operators read and write."""
+    """The OpenLineage dataset, named as in `esms_connectors.airflow.lineage`."""
     from airflow.providers.common.compat.openlineage.facet import Dataset
 
     parts = urlsplit(asset.uri)

@@ -1,4 +1,4 @@
-"""What sending tasks returned -> what to wait for: of one, of mapped ones, and of one that returned nothing."""
+"""Build pollers from the results of sending tasks: single tasks, mapped tasks and tasks that returned nothing."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ if TYPE_CHECKING:
     from esms_connectors.delivery.polling import Looks
     from esms_connectors.ledger import Ledger
 
-# How often a task was cleared is kept where only that task can read it; the ledger says which keys there are.
+# Only the task itself can read how often it was cleared, so the ledger is searched for this many generations of its run
+# key.
 _GENERATIONS = 20
 OpenLedger = Callable[[], AbstractContextManager["Ledger"]]
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """A task that sends; its run key may be a template. Cleared, one that `resends` takes another key each time."""
+    """A sending task. Its run key may be a template; a task that `resends` takes a new key each time it is cleared."""
 
     task_id: str
     run_key: Any
@@ -39,7 +40,7 @@ class Sender:
 
 
 def senders_of(sent: object) -> list[Sender]:
-    """Tasks that send, and whose results `sent` stands for: one, or a list of them."""
+    """The sending tasks whose results `sent` refers to: one task or a list of them."""
     from esms_connectors.airflow.sending import SendingOperator
 
     found: dict[str, Sender] = {}
@@ -59,7 +60,7 @@ def senders_of(sent: object) -> list[Sender]:
 
 
 def _all_told(senders: Sequence[Sender], sent: Any, results: Sequence[object], context: Context) -> bool:
-    """Whether each of them returned something; of mapped tasks Airflow gives only the results that are there."""
+    """Whether every sender returned a result; for mapped tasks Airflow passes only the results that exist."""
     if isinstance(sent, list | tuple) and None in sent:
         return False
     mapped = [one.task_id for one in senders if one.mapped]
@@ -80,10 +81,10 @@ def poller_of_sent(
     own_ledger: bool,
 ) -> Looks:
     """
-    What to wait for: what results tell, and of tasks without one what the ledger does.
+    Build the poller from the tasks' results, and from the ledger for tasks without a result.
 
     Args:
-        own_ledger: who waits names a ledger.
+        own_ledger: whether the waiting task names a ledger itself.
 
     Raises:
         AirflowSkipException: nothing was sent. InvalidRequestError, ConfigurationError: as in `poller_of_results`.
@@ -104,10 +105,10 @@ def poller_of_sent(
 
 def results_of(sent: Any) -> list[Mapping[str, Any]]:
     """
-    Results of sending tasks: of one, or of mapped ones, whose list Airflow gives as a lazy sequence.
+    The results of one sending task or of mapped ones, which Airflow passes as a lazy sequence.
 
     Raises:
-        InvalidRequestError: something else, or one of a sandbox.
+        InvalidRequestError: anything else, or a result from the sandbox.
     """
     found = [one for one in _flat(sent) if one is not None]
     if not all(isinstance(one, Mapping) and "run_key" in one for one in found):
@@ -120,7 +121,7 @@ def results_of(sent: Any) -> list[Mapping[str, Any]]:
 
 
 def _flat(sent: Any) -> Iterator[Any]:
-    """Results of several tasks, of which some are mapped: each, however deep."""
+    """Flatten the results of several tasks, some of which may be mapped."""
     if isinstance(sent, Iterable) and not isinstance(sent, Mapping | str):
         for one in sent:
             yield from _flat(one)
@@ -130,10 +131,10 @@ def _flat(sent: Any) -> Iterator[Any]:
 
 def poller_of_results(results: Sequence[Mapping[str, Any]], opened: OpenLedger, more_runs: Sequence[str] = ()) -> Looks:
     """
-    What to wait for: the messages of all of them, and of more runs as far as those have any.
+    Build the poller for the messages of all results, and of `more_runs` as far as those have any.
 
     Raises:
-        InvalidRequestError: none of them has a message that went out. ConfigurationError: the ledger cannot be opened.
+        InvalidRequestError: none of them sent a message. ConfigurationError: the ledger cannot be opened.
     """
     from esms_connectors.delivery.polling import FEW_IDS, DeliveryPoller, target_of_ids
 
@@ -143,21 +144,20 @@ def poller_of_results(results: Sequence[Mapping[str, Any]], opened: OpenLedger, 
     run_keys = list(more_runs)
     for result in results:
         listed = result.get("message_ids") or []
-        # Of a few messages whose ids are all there nothing has to be looked up in a ledger. The gateway may accept one
-        # without an id.
+        # A few messages with known ids need no ledger lookup. The gateway may accept a message without returning an id.
         complete = listed and len(listed) >= result.get("accepted", 0)
         if complete and len(listed) + sum(len(one["message_ids"]) for one in few) <= FEW_IDS:
             few.append(result)
         else:
             run_keys.append(str(result["run_key"]))
-    # A run is asked for as a whole, with the messages of its other tasks.
+    # A run is polled as a whole, including the messages of its other tasks.
     ids = [one for result in few if str(result["run_key"]) not in run_keys for one in result["message_ids"]]
     pollers: list[Looks] = [DeliveryPoller(target_of_ids(ids))] if ids else []
     return together([*pollers, *_of_runs(list(dict.fromkeys(run_keys)), opened, needed=not pollers)])
 
 
 def _of_runs(run_keys: Sequence[str], opened: OpenLedger, *, needed: bool) -> list[Looks]:
-    """Of those that sent anything; one of them has to, where it is `needed`."""
+    """Pollers for the runs that sent anything; if `needed`, at least one run must have."""
     from esms_connectors.delivery.chains import poller_of_run
 
     if not run_keys:
@@ -185,11 +185,11 @@ def _poller_without_result(
     senders: Sequence[Sender], opened: OpenLedger, context: Context, env: jinja2.Environment
 ) -> Looks:
     """
-    Of tasks that returned nothing: they were marked as success, or skipped. The ledger knows what they had sent.
+    For tasks that returned nothing because they were marked as success or skipped: the ledger knows what they sent.
 
     Raises:
-        AirflowSkipException: nothing.
-        ConfigurationError: the ledger cannot be opened, which says nothing of what was sent.
+        AirflowSkipException: nothing was sent.
+        ConfigurationError: the ledger cannot be opened, so it is unknown what was sent.
     """
     from esms_connectors.ledger.existing import NoLedgerError
 

@@ -1,9 +1,10 @@
 """
-What the operators, the sensor and the transfer have in common: arguments that Airflow does not get to see, and an end.
+What the operators, the sensor and the transfers share: arguments hidden from Airflow, and an orderly shutdown.
 
-Airflow shows template fields to everybody, and stores the arguments of mapped tasks with the DAG. Phones, texts and
-addresses that may hold a password are neither: they are rendered here, when the task runs. What comes from data - from
-XCom through `expand` or `expand_kwargs` - is never rendered at all, or a customer's name could read the connections.
+Airflow shows template fields to every user and stores the arguments of mapped tasks with the DAG. Phones, texts and
+addresses that may hold a password must not appear there, so they are rendered here, when the task runs. Values that
+come from data (from XCom through `expand` or `expand_kwargs`) are never rendered: otherwise a template in a customer's
+name could read the connections.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ _MOMENT_SECONDS = 0.05
 
 class EndedFromOutside(SystemExit):
     """
-    Airflow ended the task. Of a `SystemExit` it asks whether the task has retries, for workers that are shut down; of a
-    task that somebody has marked it does not ask.
+    Airflow ended the task. On a `SystemExit` Airflow checks whether the task has retries, for the case of a worker
+    shutdown; for a task that a user has marked it does not.
     """
 
 
@@ -55,7 +56,7 @@ class Hidden:
 
 
 class HiddenRows(Hidden):
-    """Rows of people; shown as how many there are."""
+    """Rows of recipients; only their number is shown."""
 
     def __str__(self) -> str:
         return f"<{len(self.value)} rows>"
@@ -64,7 +65,7 @@ class HiddenRows(Hidden):
 
 
 def hide(value: Any) -> Any:
-    """`value` as one that is not shown; a list of rows as `HiddenRows`."""
+    """Wrap `value` so that it is not shown; a list of rows becomes `HiddenRows`."""
     if value is None or isinstance(value, Hidden):
         return value
     if isinstance(value, list | tuple) and value and all(isinstance(row, Mapping) for row in value):
@@ -73,12 +74,12 @@ def hide(value: Any) -> Any:
 
 
 def reveal(value: Any) -> Any:
-    """What `hide` was given."""
+    """The value that `hide` wrapped."""
     return value.value if isinstance(value, Hidden) else value
 
 
 class _EsmsTaskMeta(BaseOperatorMeta):
-    """Of a mapped task the worker makes an operator out of data: a mistake there is no other than one in `execute`."""
+    """The worker builds a mapped task's operator from data: errors are handled as in `execute`."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not kwargs.get("_airflow_from_mapped"):
@@ -88,7 +89,7 @@ class _EsmsTaskMeta(BaseOperatorMeta):
         except InvalidRequestError as error:
             problem = str(error)
         except TypeError:
-            # Airflow's words have the values.
+            # Airflow's message contains the values.
             known = {name for one in self.__mro__ for name in inspect.signature(one.__init__).parameters}  # type: ignore[misc]
             strange = sorted(set(kwargs) - known - {"_airflow_from_mapped"})
             if not strange:
@@ -100,10 +101,10 @@ class _EsmsTaskMeta(BaseOperatorMeta):
 class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
     """
     Attributes:
-        hidden_arguments: arguments that are no template fields, although they are templated; each stands in an
-            attribute of its name with an underscore before it.
-        one_of_these: arguments of which exactly one is given, and the words for whoever gives another number.
-        may_be_missing: arguments that know what it means when the task that they come from returned nothing.
+        hidden_arguments: templated arguments that are not template fields; each is stored in an attribute of its name
+            with a leading underscore.
+        one_of_these: arguments of which exactly one must be given, and the error message otherwise.
+        may_be_missing: arguments that may be None because the task that they come from returned nothing.
     """
 
     hidden_arguments: ClassVar[Sequence[str]] = ()
@@ -114,16 +115,16 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        # After super, so that a policy from default_args is there already.
+        # After super().__init__, which applies a policy from default_args.
         if getattr(self, "retry_policy", None) is None and ESMS_RETRY_POLICY is not None:
             self.retry_policy = ESMS_RETRY_POLICY
 
     def hide_arguments(self, **values: Any) -> None:
         """
-        Keep them, and put upstream what their values come from, as Airflow does for template fields.
+        Store the values and set the tasks that they come from upstream, as Airflow does for template fields.
 
         Raises:
-            InvalidRequestError: one of them stands in the DAG's default_args, which Airflow stores as they are.
+            InvalidRequestError: one of them is in the DAG's default_args, which Airflow stores unmasked.
         """
         refuse_in_defaults(self.dag if self.has_dag() else None, values)
         for name, value in values.items():
@@ -132,36 +133,36 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
 
     def check_given(self) -> None:
         """
-        Check what the DAG's file says itself; the last line of every `__init__`.
+        Check the literal arguments in the DAG file; called at the end of every `__init__`.
 
         Raises:
-            InvalidRequestError: a value that cannot be, or not one of those that stand for each other.
+            InvalidRequestError: an invalid value, or not exactly one of the arguments in `one_of_these`.
         """
         given = {name: self._given(name) for name in arguments_of(type(self))}  # type: ignore[arg-type]
         self.check_arguments(given)
         names, problem = self.one_of_these
-        # No comparison: a frame has no answer to it.
+        # Not compared with ==, which is ambiguous for a data frame.
         said = [one for name in names if (one := given[name]) is not None and not (isinstance(one, str) and not one)]
-        # Of two templates one may be empty when the task runs.
+        # One of two templates may turn out empty when the task runs.
         open_yet = len(said) > 1 and any(isinstance(one, str) and not is_literal(one) for one in said)
         if names and len(said) != 1 and not open_yet:
             raise InvalidRequestError(problem, field=names[0])
 
     @classmethod
     def check_arguments(cls, given: Mapping[str, Any]) -> None:
-        """As `check_given`, of some arguments by name."""
+        """As `check_given`, for arguments given by name."""
         check_literals(cls, given)
 
     def _given(self, name: str) -> Any:
-        if name == "dry_run":  # which is a method of every operator
+        if name == "dry_run":  # every operator has a method of that name
             return self.plan_only  # type: ignore[attr-defined]
         return getattr(self, f"_{name}" if name in self.hidden_arguments else name, None)
 
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:  # type: ignore[override]
-        """As in every operator; what must not be shown is hidden from the stored DAG."""
+        """As in every operator, but values that must not be shown are hidden from the stored DAG."""
         made = super().partial(**kwargs)
-        made._expand_called = True  # what replaces it tells of itself when it is never mapped
+        made._expand_called = True  # its replacement below warns if it is never mapped
         defaults = [getattr(made.kwargs.get(one), "default_args", None) or {} for one in ("dag", "task_group")]
         refuse_in_defaults(made.kwargs.get("dag"), cls.hidden_arguments)
         cls.check_arguments({**defaults[0], **defaults[1], **made.kwargs})
@@ -171,7 +172,7 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Around everything that a task does: errors of the core as Airflow's, and an end when Airflow asks for one."""
+        """Wrap all work of a task: translate core errors into Airflow's, and stop when Airflow asks for it."""
         self._ends_on_kill = True
         try:
             with self._ends_heard(), airflow_errors(self):
@@ -181,10 +182,10 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
 
     def on_kill(self) -> None:
         """
-        End the work, as Ctrl-C does: what has not begun is dropped, what is under way is settled.
+        Stop the work, as Ctrl-C does: calls not yet started are dropped, calls in flight are settled.
 
-        Airflow calls this in a signal handler when somebody marks the task, when it was cleared, or when the worker is
-        shut down, and kills the process five seconds later. It must not end the draining that it began itself.
+        Airflow calls this in a signal handler when the task is marked or cleared or the worker shuts down, and kills
+        the process five seconds later. A second call must not interrupt the draining that the first one started.
         """
         if self._ends_on_kill:
             self._ends_on_kill = False
@@ -192,7 +193,7 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
 
     @contextmanager
     def _ends_heard(self) -> Iterator[None]:
-        """An end counts also where Python ignores what is raised: in a finalizer, such as that of a connection."""
+        """Do not lose a stop where Python ignores exceptions: in a finalizer, such as that of a connection."""
         before = sys.unraisablehook
         again: list[threading.Timer] = []
 
@@ -214,11 +215,11 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
 
     def rendered(self, name: str, context: Context) -> Any:
         """
-        A hidden argument: its templates rendered to text, unless it came from data.
+        The value of a hidden argument, its templates rendered to text unless it came from data.
 
         Raises:
-            InvalidRequestError: a template fails, or takes a value that is not there. The words of such an error may
-                quote values, so only its kind is told.
+            InvalidRequestError: a template fails or uses a missing value. The message of such an error may quote
+                values, so only its type is reported.
         """
         value = getattr(self, f"_{name}")
         if name in self._from_data or value is None:
@@ -229,7 +230,7 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
                 raise _MissingValueError
             return found
 
-        # Never a native environment: 0901… is a number to Python, and "1_000" another one.
+        # Never a native environment: it turns texts that look like Python numbers, such as "1_000", into numbers.
         try:
             found = render(value, context, self._template_env().overlay(finalize=checked))
             if _is_missing(value, found):
@@ -257,8 +258,8 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
         jinja_env: jinja2.Environment,
         seen_oids: set[int],
     ) -> None:
-        # Airflow calls this of the unmapped task. It leaves out what came through `expand`, but not what came through
-        # `expand_kwargs`.
+        # Airflow calls this for the unmapped task. It skips values that came through `expand`, but not those that came
+        # through `expand_kwargs`.
         if parent is self:
             self._from_data = _arguments_from_data(self, context)
             template_fields = [name for name in template_fields if name not in self._from_data]
@@ -272,8 +273,8 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
 
     def _check_there(self, given: Mapping[str, Any]) -> None:
         """
-        What another task was to tell and did not is nothing to do without: without an approved plan everybody would be
-        sent to, without its run key everybody once more, without its time now.
+        Refuse a missing value that another task should have provided: without its approved plan everybody would be sent
+        to, without its run key everybody would be sent to again, without its time the messages would be sent now.
         """
         for name in arguments_of(type(self)):  # type: ignore[arg-type]
             if name in given and name not in self.may_be_missing and _is_missing(given[name], getattr(self, name)):
@@ -284,15 +285,15 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
                 )
 
     def after_rendering(self) -> None:
-        """Template fields have their values now; Airflow looks at them next, and shows them."""
+        """Called once the template fields are rendered, before Airflow reads and shows them."""
 
 
 class _MissingValueError(Exception):
-    """An expression of a template gave None."""
+    """An expression in a template evaluated to None."""
 
 
 def _is_missing(given: Any, found: Any) -> bool:
-    """Whether something was given, a value within a list or a mapping for one, of which rendering made None."""
+    """Whether rendering turned a given value, or one inside a list or a mapping, into None."""
     if found is None or given is None:
         return found is None and given is not None
     if isinstance(given, Mapping) and isinstance(found, Mapping):
@@ -302,7 +303,7 @@ def _is_missing(given: Any, found: Any) -> bool:
 
 
 class _HidingPartial(OperatorPartial):
-    """Hides literal values that are mapped over, too; those of other tasks are references in the stored DAG."""
+    """Also hides literal values that are mapped over; values of other tasks are only references in the stored DAG."""
 
     def expand(self, **mapped_kwargs: Any) -> MappedOperator:
         for name, value in mapped_kwargs.items():
@@ -323,13 +324,13 @@ class _HidingPartial(OperatorPartial):
         return self._put_upstream(super().expand_kwargs(kwargs, strict=strict))
 
     def _check(self, given: Any) -> None:
-        self._expand_called = True  # a mistake is told in its own words alone
+        self._expand_called = True  # no "never mapped" warning beside the error
         check = getattr(self.operator_class, "check_arguments", None)
         if check is not None and isinstance(given, Mapping):
             check({**{name: reveal(value) for name, value in self.kwargs.items()}, **given})
 
     def _put_upstream(self, task: MappedOperator) -> MappedOperator:
-        # Airflow looks at template fields, and into lists and mappings.
+        # As Airflow does for template fields, including those in lists and mappings.
         mapped = task.expand_input.value
         rows = [mapped] if isinstance(mapped, Mapping) else mapped if isinstance(mapped, list) else []
         for given in (self.kwargs, *(row for row in rows if isinstance(row, Mapping))):
@@ -340,7 +341,10 @@ class _HidingPartial(OperatorPartial):
 
 
 def refuse_in_defaults(dag: DAG | None, names: Iterable[str]) -> None:
-    """What is a template as a whole, or an address without a password, may stand there."""
+    """
+    Refuse hidden arguments in default_args, except values that are entirely a template and addresses without a
+    password.
+    """
     from esms_connectors.airflow.connections import holds_password
 
     for name in names:
@@ -358,12 +362,12 @@ _ADDRESSES = ("ledger_url", "warehouse")
 
 
 def _names(partial: OperatorPartial) -> set[str]:
-    # A list of rows is a template field that hides itself.
+    # `source` is a template field, but a list of rows in it must be hidden.
     return {*getattr(partial.operator_class, "hidden_arguments", ()), "source"}
 
 
 def _hidden(partial: OperatorPartial, given: Mapping[str, Any]) -> dict[str, Any]:
-    # A path or a query's name is no secret.
+    # A path or a URL in `source` is not secret.
     return {
         name: hide(value)
         for name, value in given.items()
@@ -372,20 +376,22 @@ def _hidden(partial: OperatorPartial, given: Mapping[str, Any]) -> dict[str, Any
 
 
 def render(value: Any, context: Context, env: jinja2.Environment) -> Any:
-    """As Airflow renders; results of other tasks are looked up, and are no templates."""
+    """Render as Airflow does; results of other tasks are looked up but not rendered."""
     if isinstance(value, str):
         return env.from_string(value).render(context)  # type: ignore[arg-type]
     if isinstance(value, list | tuple | set):
         return [render(one, context, env) for one in value]
     if isinstance(value, dict):
         return {name: render(one, context, env) for name, one in value.items()}
-    # A path has a `resolve` too, of another kind.
+    # A path has a `resolve` too, with another meaning.
     resolve = None if isinstance(value, os.PathLike) else getattr(value, "resolve", None)
     return value if resolve is None else resolve(context)
 
 
 def _arguments_from_data(task: BaseOperator, context: Context) -> frozenset[str]:
-    """Names of the arguments whose values another task made: those of a mapped task that stand in no DAG file."""
+    """
+    Names of the arguments whose values come from another task: those of a mapped task that are not in the DAG file.
+    """
     mapped = task.dag.task_dict.get(task.task_id) if task.has_dag() else None
     if not isinstance(mapped, MappedOperator):
         return frozenset()
@@ -394,7 +400,7 @@ def _arguments_from_data(task: BaseOperator, context: Context) -> frozenset[str]
         return frozenset(name for name, value in given.items() if hasattr(value, "resolve"))
     if isinstance(given, Sequence) and isinstance(given[context["ti"].map_index or 0], Mapping):
         return frozenset()
-    # All rows came from one task: what is not the very value of the DAG file may be data.
+    # All rows came from one task: a value that is not identical to one in the DAG file may be data.
     defaults = [getattr(one, "default_args", None) or {} for one in (task.dag, mapped.task_group)]
     literals = [mapped.partial_kwargs, *defaults]
     names = {*task.template_fields, *getattr(task, "hidden_arguments", ())}

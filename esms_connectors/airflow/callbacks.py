@@ -1,7 +1,7 @@
 """
-Callbacks of eSMS, taken by Airflow's API server: a plugin that is off until `[esms] callback_token` is set.
+A plugin that receives eSMS callbacks on Airflow's API server; disabled until `[esms] callback_token` is set.
 
-A message that came to its end becomes an event of the asset `CALLBACKS`, after it was looked up at the gateway.
+A message in a final state becomes an event of the asset `CALLBACKS` after its state was confirmed at the gateway.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ CALLBACKS = Asset(name="esms_callbacks", uri="esms://rest.esms.vn/callbacks")
 
 class EsmsCallbackPlugin(AirflowPlugin):
     """
-    `GET /esms/callback/<token>` on the API server. Airflow's own login does not apply there: the token does.
+    `GET /esms/callback/<token>` on the API server. It is protected by the token, not by Airflow's login.
 
-    Every worker of the API server has a memory of its own, so a callback that comes twice may be two events.
+    The API server's workers do not share memory, so a repeated callback may become two events.
     """
 
     name = "esms_callbacks"
@@ -37,7 +37,7 @@ class EsmsCallbackPlugin(AirflowPlugin):
 
     @classmethod
     def on_load(cls, *_: Any, **__: Any) -> None:
-        """Every component loads plugins; only the API server ever calls the application."""
+        """Every component loads plugins, but only the API server calls the application."""
         token = configured("callback_token")
         if token is None:
             cls.fastapi_apps = []
@@ -53,7 +53,7 @@ def _connect() -> EsmsClient:
 
 
 def _announce(confirmed: Confirmed) -> None:
-    """An event of the asset, as by the REST API; nothing where no DAG knows the asset."""
+    """Create an event of the asset, as the REST API does; nothing happens if no DAG uses the asset."""
     from airflow.assets.manager import asset_manager
     from airflow.models.asset import AssetModel
     from airflow.utils.session import create_session
@@ -64,7 +64,7 @@ def _announce(confirmed: Confirmed) -> None:
         asset = session.scalar(select(AssetModel).where(*known))
         if asset is not None:
             extra = {"from_callback": True, **confirmed.as_dict()}
-            # Of no team: where there are teams, only DAGs that take events of nobody are started.
+            # No team: with teams enabled, this only starts DAGs that accept events without a team.
             asset_manager.register_asset_change(
                 asset=asset, extra=extra, source_is_api=True, api_user_teams=set(), session=session
             )

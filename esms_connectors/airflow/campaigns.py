@@ -1,4 +1,4 @@
-"""Operators that send a message to every row of a list. Again - retry, crash, Clear - never means twice."""
+"""Operators that send a message to every row of a list. Retries, crashes and Clear never send a message twice."""
 
 from __future__ import annotations
 
@@ -31,57 +31,59 @@ if TYPE_CHECKING:
 
 class CampaignOperator(SendingOperator):
     """
-    Send a message to every row of a file, a query or a list, each once; a retry goes on where the last try stopped.
+    Send a message to every row of a file, query or list, each once; a retry continues where the last try stopped.
 
-    Every row is checked before the first message. The ledger - `ledger_conn_id` or `ledger_url`, here, in the eSMS
-    connection or as `[esms] ledger_url` - is claimed before and settled after each call, so a worker that is killed
-    leaves at most the calls in flight in doubt, and those are resent under the same request ids. Clear after a failure
-    continues; Clear after success sends nothing unless `resend_on_clear`.
+    Every row is checked before the first message. Each call is claimed in the ledger before it is made and settled
+    after it, so a killed worker leaves at most the calls in flight in doubt, and those are resent under the same
+    request ids. The ledger is `ledger_conn_id` or `ledger_url`, given here, in the eSMS connection or as `[esms]
+    ledger_url`. Clear after a failure continues; Clear after success sends nothing unless `resend_on_clear` is set.
 
     Args:
         channel: `zns`, `zns-name`, `zns-journey`; `sms`, a customer-care SMS with a text for each row; `advertising`,
             one text for all; `fixed-number`, `viber`, `multi-channel`, `zalo-text`, `zalo-transaction`, `voice-otp`,
-            `call`. Of Zalo messages `phone_column` holds the Zalo user id.
-        source: path or URL of a CSV, Excel, JSONL or Parquet file (`s3://connection@bucket/key` takes that
-            connection's credentials, as does an `ObjectStoragePath`), or a small list of rows, also from XCom. Rows are
+            `call`. For Zalo messages `phone_column` holds the Zalo user id.
+        source: path or URL of a CSV, Excel, JSONL or Parquet file (`s3://connection@bucket/key` uses that connection's
+            credentials, as does an `ObjectStoragePath`), or a small list of rows, also from XCom. Rows are never shown.
+        sql, sql_conn_id, sql_parameters: a SELECT instead; give it an ORDER BY and a fixed upper bound.
+        template_id, oa_id: for a ZNS or a call; default to those of the connection.
+        template_params: for a ZNS: columns in the order of the template, variable -> column, or one text such as
+            `name,code=ma_khach`. For texts: placeholder -> column, where the names differ.
+        text: `{customer_name}` is replaced by the value of that column; the text of an SMS must match a registered
+            template of the brandname. Templated and never shown.
+        brandname: the sender; defaults to that of the connection.
+        channel_options: other options of the channel, such as `{"plain": True}` or `{"voice": "female"}`: the
+            attributes of its class in `esms_connectors.sending.channels`.
+        phone_column, key_column: the column of the phone, and one that distinguishes rows with the same phone, such as
+            an order number.
+        at_least: share of all rows, including those that cannot be sent, that must be accepted; the task fails
+            otherwise. None never fails it because of rows.
+        on_empty: what to do if the source has no rows: `skip` the task or `fail` it, regardless of `at_least`. None
+            skips it in scheduled runs, where a day without rows is normal, and fails it in manual runs.
+        conflicts: rows that were already sent in this run with a different content or phone: `refuse` to send any row,
+            or `skip` these. The plan counts them; the rejects file lists them.
+        reconcile_before_repeat: before resending a message in doubt, look for it in the sent data.
+        dry_run: only check and count; the result is the plan.
+        fallback: steps for people whom the campaign does not reach (refused, failed, or not delivered in time), each
+            sent once and in order: `[{"channel": "sms", "text": "…", "after": "15m"}]`, with the options of each
+            channel, `params` and `phone_column`. A person whose message is in doubt gets no further step. Templated and
             never shown.
-        sql, sql_conn_id, sql_parameters: a SELECT instead; give it an ORDER BY and a fixed end.
-        template_id, oa_id: of a ZNS or a call; those of the connection if None.
-        template_params: ZNS: columns in the order of the template, variable -> column, or `name,code=ma_khach` as one
-            text. Texts: placeholder -> column, where the names differ.
-        text: `{customer_name}` stands for the value of that column; of an SMS it must match a registered template of
-            the brandname. Templated and never shown.
-        brandname: the sender; that of the connection if None.
-        channel_options: what else the channel takes, such as `{"plain": True}` or `{"voice": "female"}`: attributes of
-            its class in `esms_connectors.sending.channels`.
-        phone_column, key_column: of the phone, and of what tells rows of one phone apart, such as an order number.
-        at_least: share of all rows that must be accepted, those that cannot be sent included, or the task fails; None
-            never fails it for rows.
-        on_empty: what a source without any row means: `skip` skips the task, `fail` fails it, whatever `at_least` says.
-            None skips it in scheduled runs, where a day without rows is a quiet day, and fails it in those started by
-            hand.
-        conflicts: rows that were sent with another content or phone in this run: `refuse` to send any row, or `skip`
-            those. The plan counts them, the rejects list them.
-        reconcile_before_repeat: look in the sent data for what may have left before it is sent again.
-        dry_run: check and count only; the plan is the result.
-        fallback: what those get whom this does not reach - refused, failed, or not delivered in time - once, one step
-            after the other: `[{"channel": "sms", "text": "…", "after": "15m"}]`, with options of each channel, `params`
-            and `phone_column`. Whoever is in doubt gets nothing further. Templated and never shown.
-        poll_seconds: between looks while a fallback is waited for.
-        deferrable: wait for it without a worker slot.
-        plan: one that was approved, such as `plan.output` of a task with `dry_run`: only what it has is sent, and other
-            rows, another message or another run key fail the task before the first message.
-        rejects: CSV for the rows that cannot be sent, to be repaired and sent; a path or a URL, as `source`.
-        run_key: names the campaign; that of `plan`, or made of dag, run and task, if None. Mapped tasks are one; tasks
-            that use one run key send to nobody twice; those that run at the same time should have people of their own.
-        report_url: where the link "eSMS report" of the task leads; the account at eSMS.vn if None.
-        template_file: ZNS: the template as `esms template ID --save FILE` wrote it; it stands in where the gateway does
-            not tell the template, and a template that changed since fails the task.
-        sheet, header_row: of a workbook, and of any file with lines above its header, counted from 1; found if None.
-        delimiter, encoding: of a CSV; found if None. Encoding `tcvn3` and `vni` convert texts of old fonts.
-        hidden_rows: rows of a workbook that a filter hides: `refuse` the file, or `read` them.
-        two_phones: a cell with several numbers: `refuse` the row, or send to the `first` or to `both`.
-        as_is: send damaged texts as they stand.
+        poll_seconds: time between polls while waiting for a fallback.
+        deferrable: wait for the fallback without a worker slot.
+        plan: an approved plan, such as `plan.output` of a task with `dry_run`: only what it contains is sent; different
+            rows, a different message or a different run key fail the task before the first message.
+        rejects: CSV file for the rows that cannot be sent, to be corrected and sent; a path or a URL, as for `source`.
+        run_key: identifies the campaign; if None, that of `plan`, or derived from dag, run and task. Mapped tasks share
+            one. Tasks with the same run key never send to anybody twice; if they run at the same time, their recipients
+            should not overlap.
+        report_url: target of the task's link "eSMS report"; the account at eSMS.vn if None.
+        template_file: for a ZNS: the template as saved by `esms template ID --save FILE`; it is used where the gateway
+            does not return the template. The task fails if the template has changed since.
+        sheet, header_row: the sheet of a workbook, and the line of the header, counted from 1, of a file with lines
+            above it; detected if None.
+        delimiter, encoding: of a CSV; detected if None. The encodings `tcvn3` and `vni` convert texts of legacy fonts.
+        hidden_rows: what to do with rows of a workbook that a filter hides: `refuse` the file, or `read` them.
+        two_phones: what to do with a cell with several numbers: `refuse` the row, or send to the `first` or to `both`.
+        as_is: send damaged texts unchanged.
         campaign, send_at, sending_mode, duplicates, threads, chunk_size, price_vnd: as in
             `esms_connectors.sending.campaign.Campaign` and its channels.
         esms_conn_id, ledger_conn_id, ledger_url, resend_on_clear, callback_url, hours, max_cost_vnd, canary, per_hour,
@@ -209,7 +211,7 @@ class CampaignOperator(SendingOperator):
         from esms_connectors.airflow.sources import hide_rows
 
         self.channel: str = self._channel_name(channel)
-        # A list in the DAG's own code is hidden at once; one that a task pushes, when it is rendered.
+        # A list in the DAG file is hidden here; one that a task pushes is hidden when it is rendered.
         self.source = hide_rows(source) if isinstance(source, list | tuple) else source
         self.sql = sql
         self.sql_conn_id = sql_conn_id
@@ -258,7 +260,7 @@ class CampaignOperator(SendingOperator):
 
     @classmethod
     def check_arguments(cls, given: Mapping[str, Any]) -> None:
-        """The options of the channel, too."""
+        """Also check the options of the channel."""
         super().check_arguments(given)
         channel, options = cls.of_channel or given.get("channel"), given.get("channel_options")
         if isinstance(options, Mapping):
@@ -278,7 +280,7 @@ class CampaignOperator(SendingOperator):
         return result
 
     def execute_again(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Behind a deferral: whoever is due is sent to. While nobody is, the source is not read again."""
+        """Resume after a deferral and send to those who are due; if nobody is, the source is not read again."""
         pause, unreachable = None, (event or {}).get("unreachable")
         if unreachable is not None:
             with self.working():
@@ -298,7 +300,7 @@ class CampaignOperator(SendingOperator):
     def _run_key_now(self, context: Context) -> str:
         from esms_connectors.airflow.identity import generation_of, run_key_of
 
-        # Of a plan by another task: its own key would name another campaign.
+        # A plan comes from another task, so this task's own key would identify another campaign.
         approved = read_plan(self.plan)
         run_key = self.run_key if approved is None or self.run_key is not None else approved.get("run_key")
         return run_key_of(context, run_key, generation_of(context, resend_on_clear=self.resend_on_clear))
@@ -311,7 +313,7 @@ class CampaignOperator(SendingOperator):
 
         moment = machine_clock.now().add(seconds=round(seconds))
         self.log.info("deferred until %s", moment)
-        # A triggerer that is gone must not hold the task for ever.
+        # A dead triggerer must not block the task forever.
         self.defer(
             trigger=LookAgainTrigger(moment.isoformat(), {"unreachable": self._unreachable}),
             method_name="execute_again",
@@ -319,13 +321,13 @@ class CampaignOperator(SendingOperator):
         )
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """From the file to the sent data; see `esms_connectors.airflow.lineage`."""
+        """Lineage from the file to the sent data; see `esms_connectors.airflow.lineage`."""
         from esms_connectors.airflow.lineage import operator_lineage
 
         return operator_lineage(self._transfer)
 
     def _send(self, context: Context) -> tuple[dict[str, Any], float | None]:
-        """The result, and the seconds to be deferred for where a fallback is still to come."""
+        """The result, and the seconds to defer for if a fallback is still to come."""
         from contextlib import ExitStack
 
         from esms_connectors.airflow.arguments import path
@@ -457,10 +459,10 @@ class CampaignOperator(SendingOperator):
 
 class ZnsBulkOperator(CampaignOperator):
     """
-    Send a ZNS to every row of a file, a query or a list, each once; a retry goes on where the last try stopped.
+    Send a ZNS to every row of a file, query or list, each once; a retry continues where the last try stopped.
 
     Args:
-        As in `CampaignOperator`: `template_id`, `oa_id`, `template_params`, and whom and how. `channel` is `zns`.
+        As in `CampaignOperator`, with `template_id`, `oa_id` and `template_params`. `channel` is `zns`.
     """
 
     of_channel: ClassVar[str | None] = "zns"
@@ -468,10 +470,10 @@ class ZnsBulkOperator(CampaignOperator):
 
 class SmsBulkOperator(CampaignOperator):
     """
-    Send a customer-care SMS to every row of a file, a query or a list, each once, with values of the row in the text.
+    Send a customer-care SMS to every row of a file, query or list, each once, with values of the row in the text.
 
     Args:
-        As in `CampaignOperator`: `text`, `brandname`, and whom and how. `channel` is `sms`.
+        As in `CampaignOperator`, with `text` and `brandname`. `channel` is `sms`.
     """
 
     of_channel: ClassVar[str | None] = "sms"

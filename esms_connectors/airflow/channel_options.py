@@ -1,4 +1,4 @@
-"""What a channel and its columns are made of, from the arguments of an operator and the connection."""
+"""Builds the options and columns of a channel from the arguments of an operator and the connection."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 def with_defaults(channel: str, given: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
     """
-    Options of a channel, with the ids and the sender of the connection for those that are not given.
+    The options of a channel, with the connection's ids and sender as defaults.
 
     Raises:
-        ConfigurationError: one that is needed stands in neither.
+        ConfigurationError: a required option is in neither.
     """
     from esms_connectors.gateway.errors import ConfigurationError
     from esms_connectors.sending.channels.making import takes
 
     usual = {"template_id": settings.template_id, "oa_id": settings.oa_id, "brandname": settings.brandname}
     if channel == "call":
-        # A script, and no ZNS.
+        # The template of a call is a script, not a ZNS template.
         del usual["template_id"]
     wanted = {name: given.get(name) or value for name, value in usual.items() if takes(channel, name)}
     if missing := [name for name, value in wanted.items() if not value]:
@@ -38,6 +38,6 @@ def columns_of(template_params: Any, phone: str, key: str | None, *, by_name: bo
         found = Columns.parse(template_params, phone=phone, key_column=key)
         template_params = found.params
     if by_name and not isinstance(template_params, Mapping):
-        # Placeholders go by name, whatever their order in the text.
+        # Placeholders are matched by name, not by their order in the text.
         template_params = {name: name for name in template_params}
     return Columns(phone, template_params, key)

@@ -1,8 +1,8 @@
 """
-What a connection says, as plain values: no Airflow in here, no network, nothing read behind anybody's back.
+The settings of a connection as plain values, without Airflow, network access or hidden reads.
 
 An Airflow connection of type `esms`: login or extra `api_key` = ApiKey, password = SecretKey, host = base URL; the rest
-stands in the extra, named as in the connection form.
+is in the extra, named as in the connection form.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ CONN_TYPE = "esms"
 
 
 class AnyConnection(Protocol):
-    """What is read of an Airflow connection; the extra is read apart, because that may need the event loop."""
+    """
+    The attributes read from an Airflow connection; the extra is read separately because that may need the event loop.
+    """
 
     conn_id: str
     conn_type: str | None
@@ -41,13 +43,13 @@ class Settings:
     An `esms` connection, checked.
 
     Attributes:
-        brandname, oa_id, template_id, callback_url: what an operator takes when it is not given its own.
+        brandname, oa_id, template_id, callback_url: defaults for operators.
         ledger_conn_id: connection of the ledger's database; ledger_url: its URL, or a file.
-        callback_token: secret part of `callback_url`, which has {token} in its place.
-        ledger_secret: phones are stored in the ledger as keyed hashes of it.
-        alert_phones: whom `EsmsNotifier` tells, with commas.
-        ca_bundle: file of the certificates (PEM) of your own CA, on every worker.
-        guard: settings of the guard by name, over those of a settings file.
+        callback_token: secret part of `callback_url`, which contains {token} in its place.
+        ledger_secret: key of the hashes as which phones are stored in the ledger.
+        alert_phones: recipients of `EsmsNotifier`, separated by commas.
+        ca_bundle: file with the certificates (PEM) of a private CA, on every worker.
+        guard: guard settings by name, which override those of a settings file.
     """
 
     api_key: str = field(repr=False)
@@ -72,7 +74,7 @@ class Settings:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must be masked wherever this connection is used."""
+        """Values that must be masked wherever this connection is used."""
         candidates = (
             self.api_key,
             self.secret_key,
@@ -90,7 +92,7 @@ def settings_of(conn: AnyConnection, extra: Mapping[str, Any]) -> Settings:
     The settings in a connection.
 
     Raises:
-        ConfigurationError: it is of another type, or a value cannot be used; one line that names the connection.
+        ConfigurationError: it is of another type, or a value is invalid; one line that names the connection.
     """
     where = f"Connection {conn.conn_id!r}"
     if conn.conn_type != CONN_TYPE:
@@ -100,7 +102,7 @@ def settings_of(conn: AnyConnection, extra: Mapping[str, Any]) -> Settings:
     known = {one.name for one in fields(Settings)} - {"secret_key", "base_url"}
     given = {name: value for name, value in extra.items() if value not in (None, "")}
     if unknown := sorted(set(given) - known):
-        # A misspelt sandbox or ledger would otherwise be a campaign sent for real, or without its ledger.
+        # A misspelt sandbox or ledger option would otherwise send a campaign for real, or without its ledger.
         raise ConfigurationError(f"{where}: the extra has {', '.join(unknown)}, known are {', '.join(sorted(known))}.")
     api_key = conn.login or given.pop("api_key", None)
     given.pop("api_key", None)
@@ -123,7 +125,7 @@ def kept_out_of_sight(settings: Settings, configured_token: str | None) -> Setti
     The settings with the token in the callback URL.
 
     Raises:
-        ConfigurationError: the extra holds a secret where Airflow shows it: to everybody who may see connections.
+        ConfigurationError: the extra holds a secret where Airflow shows it to everybody who may view connections.
     """
     if settings.ledger_url and holds_password(settings.ledger_url):
         raise ConfigurationError(
@@ -152,17 +154,17 @@ def holds_password(url: str) -> bool:
     return bool(at and ":" in before_at) or re.search(r"[?&](ssl)?password=", url, re.IGNORECASE) is not None
 
 
-# Of Airflow's own hook, about the rows that it hands out: they say nothing about the connection.
+# Options of Airflow's own hook about result rows; they do not affect the connection.
 _OF_POSTGRES_HOOK = frozenset({"cursor", "enable_log_db_messages"})
 
 
 def _libpq_options(extra: Mapping[str, Any], where: str) -> dict[str, str]:
     """
-    What libpq is told besides the place.
+    The libpq options besides the address.
 
     Raises:
-        ConfigurationError: the extra has what libpq does not know, such as `iam`: to connect without it would be to
-            connect in another way than was asked for.
+        ConfigurationError: the extra has an option that libpq does not know, such as `iam`: ignoring it would connect
+            in another way than requested.
     """
     from esms_connectors.databases.postgresql import LIBPQ_OPTIONS
 
@@ -186,7 +188,7 @@ def _base_url(conn: AnyConnection) -> str | None:
     host = conn.host.strip()
     if "://" not in host:
         host = f"https://{host}"
-    # Airflow's UI says 0 where there is none.
+    # Airflow's UI stores 0 if there is no port.
     return f"{host.rstrip('/')}:{conn.port}" if conn.port else host
 
 
@@ -204,7 +206,7 @@ def _flag(value: object, where: str) -> bool:
 
 
 def _guard(value: object, where: str) -> Mapping[str, Any]:
-    """An object, or its JSON from a field of the form."""
+    """An object, or its JSON from the form field."""
     from esms_connectors.gateway.errors import InvalidRequestError
     from esms_connectors.sending.guard import GuardSettings
 
@@ -233,7 +235,7 @@ def _number(value: object, name: str, where: str) -> float:
 
 def client_from_settings(settings: Settings, **more: Any) -> EsmsClient:
     """
-    A client for a connection; `more` goes to `EsmsClient` and before the connection.
+    A client for a connection; `more` is passed to `EsmsClient` and overrides the connection.
 
     Raises:
         ConfigurationError: keys, base URL or proxy cannot be used.
@@ -259,7 +261,7 @@ def database_url(conn: AnyConnection, extra: Mapping[str, Any], *, purpose: str)
     The SQLAlchemy URL of a `postgres` or `sqlite` connection; its password is in it.
 
     Raises:
-        ConfigurationError: of another type, without a host, or the extra asks for what no database address can say.
+        ConfigurationError: another type, no host, or an extra that a database address cannot express.
     """
     where = f"Connection {conn.conn_id!r}, for {purpose},"
     match conn.conn_type:
@@ -268,7 +270,7 @@ def database_url(conn: AnyConnection, extra: Mapping[str, Any], *, purpose: str)
                 raise ConfigurationError(f"{where} has no host.")
             options = _libpq_options(extra, where)
             place = f"{conn.host}{_port(conn)}"
-            # A socket folder stands in the query, as libpq has it.
+            # A socket folder goes into the query, as in libpq.
             if conn.host.startswith("/"):
                 place, options = "", {"host": conn.host, **options}
             query = "&".join(f"{name}={quote(value, safe='')}" for name, value in options.items())
@@ -281,7 +283,7 @@ def database_url(conn: AnyConnection, extra: Mapping[str, Any], *, purpose: str)
     raise ConfigurationError(f"{where} is of type {conn.conn_type!r}; postgres and sqlite can be used.")
 
 
-# Settings of Airflow's own hook for drivers that are not ours; times and texts are set by the warehouse.
+# Settings of Airflow's own hook for other drivers; the warehouse itself sets time zone and character set.
 _OF_MYSQL_HOOK = frozenset(["charset", "client", "cursor", "local_infile"])
 _MYSQL_OPTIONS = ("unix_socket", "ssl_ca", "ssl_cert", "ssl_key", "connect_timeout", "read_default_file")
 
@@ -291,7 +293,7 @@ def mysql_url(conn: AnyConnection, extra: Mapping[str, Any]) -> str:
     The address of a `mysql` connection; its password is in it.
 
     Raises:
-        ConfigurationError: it has no host or schema, or an extra that would be left out; one line.
+        ConfigurationError: it has no host or schema, or an extra that would be ignored; one line.
     """
     where = f"Connection {conn.conn_id!r}, for the warehouse,"
     given = {name: value for name, value in extra.items() if name not in _OF_MYSQL_HOOK}
@@ -315,11 +317,11 @@ def mysql_url(conn: AnyConnection, extra: Mapping[str, Any]) -> str:
 
 def place_of(conn: AnyConnection, extra: Mapping[str, Any]) -> str:
     """
-    The address of a warehouse that is no server: of a `duckdb` or `fs` connection, or of a generic one, because Airflow
-    has no type for DuckDB of its own.
+    The address of a warehouse that is not a server: from a `duckdb` or `fs` connection, or from a generic one, because
+    Airflow has no built-in type for DuckDB.
 
     Raises:
-        ConfigurationError: it names nothing that is a warehouse, or an address with a password, which Airflow shows.
+        ConfigurationError: it names no warehouse, or an address with a password, which Airflow shows.
     """
     where = f"Connection {conn.conn_id!r}"
     place = conn.host or conn.schema or extra.get("path") or ""

@@ -1,4 +1,7 @@
-"""`@task.esms`: a function says to whom, the task sends. Its rows stand in no XCom, and each person is sent to once."""
+"""
+`@task.esms`: a function returns the recipients and the task sends. The rows are not stored in XCom, and each is sent
+once.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
 class EsmsDecoratedOperator(DecoratedOperator, CampaignOperator):
     """
-    A campaign whose `source` is what a function returns: rows, or a path or URL. The function is called once a try.
+    A campaign whose `source` is the return value of a function: rows, a path or a URL. It is called once per try.
 
     Args:
         python_callable, op_args, op_kwargs: as in every `@task`.
@@ -49,7 +52,7 @@ class EsmsDecoratedOperator(DecoratedOperator, CampaignOperator):
         from esms_connectors.airflow.sources import hide_rows
 
         values = {**context, **self.op_kwargs}
-        # Errors of the function are its author's, and shown as they are.
+        # Errors of the function itself are not translated.
         given = self.python_callable(*self.op_args, **_wanted(self.python_callable, len(self.op_args), values))
         with airflow_errors(self):
             if given is None:
@@ -62,7 +65,7 @@ class EsmsDecoratedOperator(DecoratedOperator, CampaignOperator):
 
 
 def _wanted(function: Callable[..., Any], positional: int, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of `values` that the function takes by name; Airflow's own look has moved between its versions."""
+    """The `values` that the function takes by name; Airflow's own helper for this has moved between versions."""
     parameters = inspect.signature(function).parameters
     taken = set([*parameters][:positional])
     if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
@@ -71,10 +74,10 @@ def _wanted(function: Callable[..., Any], positional: int, values: Mapping[str, 
 
 
 class _EsmsTaskDecorator(_TaskDecorator[Any, Any, EsmsDecoratedOperator]):
-    """Airflow stores the arguments of a mapped task with the DAG, so those that are not to be shown hide here."""
+    """Airflow stores the arguments of a mapped task with the DAG, so secret ones are hidden here."""
 
     def override(self, **kwargs: Any) -> Self:
-        """As in every decorated task; what is given is checked and hidden as in the decorator."""
+        """As in every decorated task; arguments are checked and hidden as in the decorator."""
         other: Self = super().override(**_checked({**self.kwargs, **kwargs}))
         return other
 
@@ -82,7 +85,7 @@ class _EsmsTaskDecorator(_TaskDecorator[Any, Any, EsmsDecoratedOperator]):
         made: XComArg = super()._expand(*args, **kwargs)
         task: Any = made.operator  # type: ignore[attr-defined]
         refuse_in_defaults(task.dag, self.operator_class.hidden_arguments)
-        # Airflow looks at template fields only.
+        # Airflow does this for template fields only.
         for name in self.operator_class.hidden_arguments:
             XComArg.apply_upstream_relationship(task, reveal(self.kwargs.get(name)))
         return made
@@ -105,7 +108,7 @@ def esms_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) 
         kwargs: of `CampaignOperator`; checked when the DAG file is parsed.
 
     Raises:
-        InvalidRequestError: a value that cannot be, or rows given beside the function.
+        InvalidRequestError: an invalid value, or rows given in addition to the function.
     """
     given = _checked(kwargs)
     multiple_outputs = given.pop("multiple_outputs", False)

@@ -1,7 +1,7 @@
 """
-Names of Airflow that have moved: since 3.2 they are the SDK's, before that the core's.
+Airflow names that have moved: in the SDK since 3.2, in the core before that.
 
-Airflow's own `common.compat` has them as well, from a version on that the constraints of Airflow 3.1 do not allow.
+Airflow's `common.compat` provides them too, but only in versions that the constraints of Airflow 3.1 exclude.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An operator for every function of the gateway, by its name."""
+"""An operator that calls any gateway function by name."""
 
 from __future__ import annotations
 
@@ -19,26 +19,25 @@ class EsmsOperator(EsmsTask):
     """
     Call any function of the gateway: read a quota, send a Viber message, make a call, register a template.
 
-    What sends or charges goes through the ledger - `ledger_conn_id` or `ledger_url`, here, in the eSMS connection or as
-    `[esms] ledger_url` -, so that a retry, a crash or Clear never makes the call twice. A call whose answer was lost is
-    made again only where its request id surely holds a second one back, and never when it charges.
+    Calls that send or charge go through the ledger (`ledger_conn_id` or `ledger_url`, here, in the eSMS connection or
+    as `[esms] ledger_url`), so retries, crashes and Clear never make the call twice. A call whose answer was lost is
+    repeated only if its request id is certain to prevent a second one, and never if it charges.
 
     Args:
         operation: a name such as `get_oa_quota`; `esms call --help` lists them. Not templated: it is checked, together
             with the names of the arguments, when the DAG file is parsed.
-        arguments: by name, as plain values; templated where they stand in the DAG file, and never shown. What comes
-            from XCom is no template.
-        call_key: tells calls of one run apart where the recipient does not, such as an order number; for mapped tasks.
-        run_key: names the call; made of dag, run and task if None.
-        resend_on_clear: clearing the task after its success makes the call again.
-        show_phones: phones of the answer in full in XCom, where everybody may read them.
+        arguments: by name, as plain values; templated if they are literals in the DAG file, and never shown. Values
+            from XCom are not rendered.
+        call_key: distinguishes calls of one run with the same recipient, such as an order number; for mapped tasks.
+        run_key: identifies the call in the ledger; derived from dag, run and task if None.
+        resend_on_clear: clearing the task after a success repeats the call.
+        show_phones: store the answer's phones unmasked in XCom, where every user can read them.
 
     Returns (XCom):
-        The answer as JSON, without keys, phones masked; `called_by_this_try` is False where an earlier try had made the
-        call.
+        The answer as JSON without keys, phones masked; `called_by_this_try` is False if an earlier try made the call.
 
     Raises:
-        InvalidRequestError: when the DAG is parsed: there is no such operation or argument, or one is missing.
+        InvalidRequestError: when the DAG is parsed: an unknown operation or argument, or a missing one.
     """
 
     ui_color = "#dff3e4"
@@ -73,7 +72,7 @@ class EsmsOperator(EsmsTask):
 
     @classmethod
     def check_arguments(cls, given: Mapping[str, Any]) -> None:
-        """The operation and the names of its arguments, too; of mapped tasks as well."""
+        """Also check the operation and its argument names; applies to mapped tasks too."""
         super().check_arguments(given)
         if "operation" in given:
             _check(given["operation"], given.get("arguments"))
@@ -96,7 +95,7 @@ class EsmsOperator(EsmsTask):
         about: dict[str, Any] = {
             "run_key": run_key_of(context, self.run_key, generation),
             "call_key": text(self.call_key, "call_key"),
-            # Words for a time mean the same on every try.
+            # Relative times mean the same on every try.
             "now": None if due is None else pendulum.instance(due),
             "show_phones": self.show_phones,
         }
@@ -121,7 +120,7 @@ class EsmsOperator(EsmsTask):
 
 
 def _check(operation: str, arguments: Any) -> None:
-    """What can be told before any value is known; the values themselves may be templates or come from other tasks."""
+    """Check what is known before any value; the values may be templates or come from other tasks."""
     from esms_connectors.gateway.operations import check_names, describe_operation
 
     if isinstance(arguments, Mapping):

@@ -1,4 +1,4 @@
-"""The hook: an Airflow connection -> a client, and the ledger that goes with it."""
+"""The hook: makes a client, and opens its ledger, from an Airflow connection."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DEFAULT_CONN_ID = "esms_default"
 
 class EsmsHook(BaseHook):
     """
-    The gateway of eSMS.vn by an Airflow connection of type `esms`.
+    The eSMS.vn gateway through an Airflow connection of type `esms`.
 
     Args:
         esms_conn_id: login = ApiKey, password = SecretKey, host = base URL, the rest in the extra.
@@ -45,7 +45,7 @@ class EsmsHook(BaseHook):
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Airflow 3.1 asks for the form here; newer ones read the same in the provider's metadata."""
+        """Airflow 3.1 asks the hook for the form; newer versions read it from the provider's metadata."""
         from esms_connectors.airflow.provider_info import CONNECTION
 
         behaviour = CONNECTION["ui-field-behaviour"]
@@ -53,7 +53,7 @@ class EsmsHook(BaseHook):
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """The fields of the form, likewise. Airflow 3.1 knows no field for numbers with a point: they are texts."""
+        """The fields of the form, for Airflow 3.1. It has no field for decimal numbers, so they are text fields."""
         from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
         from flask_babel import lazy_gettext
         from wtforms import BooleanField, PasswordField, StringField
@@ -100,10 +100,10 @@ class EsmsHook(BaseHook):
 
     def get_conn(self, **settings: Any) -> EsmsClient:
         """
-        A client; close it, or use it in a `with`.
+        A client; close it or use it in a `with` block.
 
         Args:
-            settings: arguments of `EsmsClient`, before those of the connection.
+            settings: arguments of `EsmsClient`; they override those of the connection.
         """
         return client_from_settings(self.settings(), **settings)
 
@@ -113,8 +113,8 @@ class EsmsHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """
-        Ask for the balance, which tries keys and address; look at the brandname, OA and template that the connection
-        names, and at what alerts need. Never sends.
+        Read the balance, which tests keys and address; check the brandname, OA and template of the connection, and what
+        alerts need. Never sends.
         """
         from esms_connectors.sending.account_check import check_senders
         from esms_connectors.sending.alerts import check_alert
@@ -138,8 +138,7 @@ class EsmsHook(BaseHook):
 
     def guard(self, choice: GuardChoice | None = None, *, who: str = "airflow") -> GuardSettings:
         """
-        The rules in force: those of the settings file on this machine, over them those of the connection, over them
-        what `choice` says.
+        The rules in force: the settings file on this machine, overridden by the connection, overridden by `choice`.
 
         Raises:
             InvalidRequestError: a name or value that the guard does not know, or an override without a reason.
@@ -158,15 +157,15 @@ class EsmsHook(BaseHook):
         create: bool = True,
     ) -> Ledger:
         """
-        The ledger by what is given, else by the connection, else by the option `[esms] ledger_url`.
+        Open the ledger named by the arguments, else by the connection, else by the option `[esms] ledger_url`.
 
         Args:
-            or_local_file: where none of them says where, and tasks run on the scheduler's machine, take
+            or_local_file: if none of them names a ledger and tasks run on the scheduler's machine, use
                 `esms-ledger.sqlite` in Airflow's home.
-            create: False for who only reads: a slip in an address must not make an empty ledger.
+            create: False for readers: a typo in an address must not create an empty ledger.
 
         Raises:
-            ConfigurationError: nothing says where; it cannot be opened, or with `create=False` is not there.
+            ConfigurationError: no ledger is named, it cannot be opened, or with `create=False` it does not exist.
         """
         from esms_connectors.ledger import Ledger
 
@@ -192,17 +191,19 @@ class EsmsHook(BaseHook):
 
 
 def executor_is_local() -> bool:
-    """Whether every task runs on the machine of the scheduler: all tries of it find the same file."""
+    """Whether every task runs on the scheduler's machine, so that all its tries find the same file."""
     from esms_connectors.airflow.framework import conf
 
-    # Several are listed with commas, those of teams with semicolons; each may have an alias behind a colon.
+    # Executors are separated by commas, those of teams by semicolons; each may have an alias after a colon.
     listed = re.split(r"[;,]", conf.get("core", "executor", fallback=""))
     names = [one.split("=")[-1].split(":")[0].strip().rpartition(".")[2] for one in listed]
     return all(name == "LocalExecutor" for name in names)
 
 
 def local_ledger() -> Path:
-    """The file that is the ledger where none is named. In Airflow's home, not the user's: two deployments are two."""
+    """
+    The ledger file if none is named. It is in Airflow's home, not the user's, so that each deployment has its own.
+    """
     home = Path(os.path.expandvars(os.environ.get("AIRFLOW_HOME", "~/airflow"))).expanduser()
     return home / "esms-ledger.sqlite"
 
@@ -212,7 +213,7 @@ def connection(conn_id: str) -> Connection:
     An Airflow connection.
 
     Raises:
-        ConfigurationError: there is none of this id.
+        ConfigurationError: there is no connection with this id.
     """
     from esms_connectors.airflow.framework import AirflowNotFoundException
 
@@ -225,7 +226,7 @@ def connection(conn_id: str) -> Connection:
 
 def address_of(conn: Connection, *, purpose: str) -> str:
     """
-    The address of the database of a connection, masked in logs: its password is in it.
+    The database address of a connection, masked in logs because it contains the password.
 
     Raises:
         ConfigurationError: as `database_url`.
@@ -238,7 +239,7 @@ def address_of(conn: Connection, *, purpose: str) -> str:
 
 
 def configured(option: str) -> str | None:
-    """An option of the section [esms], or None where it is not set."""
+    """An option of the section [esms], or None if it is not set."""
     from esms_connectors.airflow.framework import conf
 
     return conf.get("esms", option, fallback="") or None
@@ -253,8 +254,8 @@ def mask(secret: str | None) -> None:
 
 
 async def _aconnection(conn_id: str) -> Connection:
-    """`connection`, on an event loop; the framework's own way, where it is there, asks without a thread."""
-    if not hasattr(Connection, "aextra_dejson"):  # before Airflow 3.3.2 that way may wait for itself
+    """`connection`, on an event loop; without a thread where Airflow has an asynchronous API."""
+    if not hasattr(Connection, "aextra_dejson"):  # before Airflow 3.3.2 that API may deadlock
         return await _threaded(connection, conn_id)
     from esms_connectors.airflow.framework import AirflowNotFoundException
 
@@ -283,13 +284,13 @@ async def _amask(secret: str | None) -> None:
 
 
 def extra_of(conn: Connection) -> dict[str, Any]:
-    """The extra of a connection; `ConfigurationError` where it is no JSON object."""
+    """The extra of a connection; `ConfigurationError` if it is not valid JSON."""
     _check_extra(conn)
     return dict(conn.extra_dejson)
 
 
 async def _aextra(conn: Connection) -> dict[str, Any]:
-    # Reading the extra masks what is in it: a call to the supervisor, which must not block the event loop.
+    # Reading the extra masks its secrets: a call to the supervisor, which must not block the event loop.
     _check_extra(conn)
     if hasattr(conn, "aextra_dejson"):
         return dict(await conn.aextra_dejson())
@@ -299,7 +300,7 @@ async def _aextra(conn: Connection) -> dict[str, Any]:
 def _check_extra(conn: Connection) -> None:
     import json
 
-    # Airflow takes an extra that cannot be read for an empty one, and then a sandbox flag would be lost.
+    # Airflow treats an unreadable extra as empty, which would lose a sandbox flag.
     try:
         json.loads(conn.extra or "{}")
         return

@@ -1,8 +1,8 @@
 """
-Who a task instance is to the gateway and to the ledger: the same on every try, another for every other run.
+The identity of a task instance for the gateway and the ledger: the same on every try, different for every run.
 
-The number of the try is no part of it, nor is what would be sent: a text that reads differently on the second try must
-be noticed, not sent as a second message.
+It includes neither the try number nor the content: a text that differs on the second try must be detected, not sent as
+a second message.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 _LONGEST = 200
 _DONE = "esms_done"
-# Of `airflow tasks test`, with the second in it; Airflow deletes such a run behind the task.
+# Used by `airflow tasks test`, followed by a timestamp in seconds; Airflow deletes such a run after the task.
 _TEMPORARY_RUN = "__airflow_temporary_run_"
 
 
 def namespace() -> str:
-    """`[esms] namespace`: tells two deployments apart that share an account."""
+    """`[esms] namespace`: distinguishes deployments that share an account."""
     from esms_connectors.airflow.hooks import configured
 
     return configured("namespace") or ""
@@ -31,37 +31,37 @@ def namespace() -> str:
 
 def run_key_of(context: Context, given: str | None = None, generation: int = 1, task_id: str | None = None) -> str:
     """
-    The run key given, or one of the task in its run; with a mark when a cleared task is to send once more.
+    The given run key, or one derived from the task and its run; with a suffix if a cleared task is to send again.
 
-    The map index is no part of it: it is a place in a list, and whoever stands there now may have stood elsewhere when
-    the task was tried before.
+    It excludes the map index, which is a position in a list: a recipient may have been at another position in an
+    earlier try.
 
     Args:
         task_id: of another task of this run.
 
     Raises:
-        InvalidRequestError: the one given is no run key, or its template took a value that is not there.
+        InvalidRequestError: the given key is invalid, or its template used a missing value.
     """
     from esms_connectors.airflow.arguments import text
     from esms_connectors.ledger.keys import check_run_key
 
     mark = "" if generation == 1 else f"#{generation}"
     if given is not None:
-        # Empty is what a template made of a value that is missing, not a wish for the key of the task.
+        # An empty key comes from a template with a missing value; it does not ask for the default key.
         return check_run_key((text(given, "run_key") or "") + mark if given else "")
     ti: Any = context["ti"]
     parts = ["airflow", namespace(), ti.dag_id, _run_of(context), task_id or ti.task_id]
     key = "/".join(part for part in parts if part)
     if len(key) + len(mark) > _LONGEST or not key.isprintable() or key != key.strip():
-        # Dag, run and task may have 250 characters each.
+        # Dag, run and task ids may have 250 characters each.
         key = f"airflow/{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:40]}"
     return key + mark
 
 
 def _run_of(context: Context) -> str:
     """
-    The run; of `airflow tasks test`, which makes another one each time, that of its date: whoever tries a task twice
-    does not mean two messages.
+    The run id. `airflow tasks test` creates a new run each time, so its logical date is used instead: testing a task
+    twice must not send two messages.
     """
     ti: Any = context["ti"]
     if not ti.run_id.startswith(_TEMPORARY_RUN):
@@ -72,10 +72,10 @@ def _run_of(context: Context) -> str:
 
 def generation_of(context: Context, *, resend_on_clear: bool) -> int:
     """
-    1, or one more for every time that the task came to its end and was cleared to send anew.
+    1, plus one for every time that the task succeeded and was cleared to send again.
 
-    Airflow keeps a mark of the successful end across "Clear" (task state store, since 3.3). Without the mark nothing is
-    sent again; nor by a retry, which has as many tries as the try that left the mark.
+    A marker of the success survives "Clear" in the task state store (Airflow 3.3). Without the marker nothing is sent
+    again; nor does a retry send again, which is recognised by the same `max_tries` as in the marker.
     """
     if not resend_on_clear:
         return 1
@@ -92,15 +92,15 @@ def generation_of(context: Context, *, resend_on_clear: bool) -> int:
 
 
 def _max_tries(context: Context) -> int | None:
-    """How many tries the task has, those before included: "Clear" adds to it, a retry does not."""
+    """The number of tries allowed, including past ones: "Clear" increases it, a retry does not."""
     tries: int | None = getattr(context["ti"], "max_tries", None)
     return tries
 
 
 def note_done(operator: BaseOperator, context: Context, generation: int, *, resend_on_clear: bool) -> None:
     """
-    Everything of this generation is settled. That is noted once Airflow has taken the success: a task whose result
-    cannot be stored, or whose worker dies now, is tried again, and must go on as what it was.
+    Record that this generation is settled, once Airflow has accepted the success: if the result cannot be stored or the
+    worker dies now, the task is retried and must keep its generation.
     """
     store = state_store(context)
     if store is None or not resend_on_clear:
@@ -115,8 +115,8 @@ def note_done(operator: BaseOperator, context: Context, generation: int, *, rese
 
 def state_store(context: Context) -> Any:
     """
-    The task state store: kept across tries, crashes and "Clear". None before Airflow 3.3, and where the deployment
-    empties it on success, because a cleared task would then know of nothing.
+    The task state store, kept across tries, crashes and "Clear". None before Airflow 3.3 and if the deployment clears
+    it on success, because a cleared task would then find no marker.
     """
     from esms_connectors.airflow.framework import conf
 

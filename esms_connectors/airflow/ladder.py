@@ -1,4 +1,4 @@
-"""An alert for people on call: the first phone is told, and the next where that is not delivered in time."""
+"""An alert for people on call: the first phone gets an SMS, and the next one if that is not delivered in time."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 class AlertLadderOperator(SendingOperator):
     """
-    Tell one phone after the other by SMS until a message is delivered, each once however often the task is tried.
+    Send an SMS to one phone after the other until a message is delivered, each once however often the task is retried.
 
     Args:
-        phones: in the order in which they are told. Templated and never shown.
+        phones: in the order in which they are alerted. Templated and never shown.
         text: what to say. Templated and never shown.
-        after: how long each has before the next is told: `5m`, `90s`.
-        brandname: the sender; that of the connection if None.
-        poll_seconds: between looks.
+        after: how long to wait for each before alerting the next: `5m`, `90s`.
+        brandname: the sender; defaults to that of the connection.
+        poll_seconds: time between polls.
         esms_conn_id, ledger_conn_id, ledger_url, run_key, resend_on_clear, callback_url, hours, max_cost_vnd, canary,
             per_hour, guard, overrides, override_reason: as in `SendSmsOperator`.
 
     Returns (XCom):
-        What became of each step; nobody's number.
+        The outcome of each step, without phones.
     """
 
     template_fields: Sequence[str] = (

@@ -1,8 +1,7 @@
 """
-What OpenLineage is told: which file or table, which columns, how many rows. No row, no phone, no key, no query.
+Metadata for OpenLineage: file or table, columns and number of rows. No rows, phones, keys or queries.
 
-Nothing is imported until a listener asks; where OpenLineage is not installed there is nobody to ask, and the answer is
-None.
+Nothing is imported until a listener asks; if OpenLineage is not installed, the answer is None.
 """
 
 from __future__ import annotations
@@ -14,18 +13,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-# What a campaign adds to, and the export reads: the sent data of the account. As in the assets.
+# The sent data of the account, which campaigns add to and the export reads; named as in the assets.
 SENT_DATA = ("esms://rest.esms.vn", "sent-data")
 
 
 @dataclass(frozen=True, slots=True)
 class DataTransfer:
     """
-    What a task did.
+    What a task moved.
 
     Attributes:
-        source, target: namespace and name of a dataset, after OpenLineage's naming; None if there is no name for it.
-        columns: of the target, name -> description.
+        source, target: namespace and name of a dataset in OpenLineage's naming; None if it has no name.
+        columns: columns of the target, name -> description.
     """
 
     source: tuple[str, str] | None
@@ -35,7 +34,7 @@ class DataTransfer:
 
 
 def operator_lineage(moved: DataTransfer | None) -> Any:
-    """An `OperatorLineage`, or None: nothing was moved, or OpenLineage is not there."""
+    """An `OperatorLineage`, or None if nothing was moved or OpenLineage is not installed."""
     if moved is None:
         return None
     try:
@@ -81,7 +80,7 @@ def warehouse_dataset(address: str, table: str) -> tuple[str, str] | None:
     if scheme == "duckdb" or (not scheme and address.lower().endswith((".duckdb", ".ddb"))):
         path = address[len("duckdb:///") :] if scheme else address
         return f"duckdb://{Path(unquote(path)).absolute()}", f"main.{table}"
-    # The first of several hosts; behind a socket the server is on this machine.
+    # The first of several hosts; with a socket the server is on this machine.
     host = parts.netloc.rpartition("@")[2].split(",")[0] or "localhost"
     if scheme.split("+")[0] in ("mysql", "mariadb"):
         port = "" if re.search(r":\d+$", host) else ":3306"
@@ -98,11 +97,11 @@ def warehouse_dataset(address: str, table: str) -> tuple[str, str] | None:
 
 
 def _in_store(url: str) -> tuple[str, str]:
-    """Bucket and key; without what stands before an `@`, which is a connection or a password, and without a query."""
+    """Bucket and key, without the part before an `@`, which is a connection or a password, and without a query."""
     parts = urlsplit(url)
     if parts.scheme == "file":
         return "file", unquote(parts.path)
-    # Of Azure, what stands there is the container.
+    # For Azure the part before the `@` is the container.
     container = re.fullmatch(r"([^:@]+@)?[^:@]+", parts.netloc) if parts.scheme in ("abfs", "abfss") else None
     place = parts.netloc if container else parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{place}", parts.path.lstrip("/")

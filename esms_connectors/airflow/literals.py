@@ -1,8 +1,8 @@
 """
-What a DAG's file says itself, checked when it is parsed: of tasks and of mapped ones, given to them or in default_args.
+Checks of literal arguments when a DAG file is parsed: of tasks and mapped tasks, given directly or in default_args.
 
-One argument means one thing in all operators, so each name has one check. What a template or another task gives is
-checked when the task runs. A check that would load the ledger, a warehouse or the gateway's client is not made here.
+An argument has the same meaning in all operators, so each name has one check. Values from templates or other tasks are
+checked when the task runs. Checks that would import the ledger, a warehouse or the gateway's client are not made here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from esms_connectors.airflow.arguments import (
 )
 from esms_connectors.gateway.errors import InvalidRequestError
 
-# As the core has them, which would cost too much when a DAG is parsed; a test holds them together.
+# Copies of the core's values, which are too expensive to import when a DAG is parsed; a test compares them.
 REPORT_SUFFIXES = (".html", ".xlsx", ".md", ".json", ".csv", ".parquet")
 SNAPSHOTS = ("balances", "oa_quota", "templates", "ratings")
 _OF_ALL = ("callback_url", "chunk_size", "send_at")
@@ -62,7 +62,7 @@ Check = Callable[[Any], object]
 
 
 def is_literal(value: object) -> bool:
-    """Whether the DAG's file says it itself: no template, nothing that another task gives, nor a list with one."""
+    """Whether the value is a literal: neither a template nor another task's result, nor a collection with one."""
     if isinstance(value, str):
         return "{{" not in value and "{%" not in value
     if isinstance(value, Mapping):
@@ -74,14 +74,14 @@ def is_literal(value: object) -> bool:
 
 def check_literals(kind: type, given: Mapping[str, Any]) -> None:
     """
-    Check those arguments of an operator that are known now.
+    Check the arguments of an operator that are known now.
 
     Args:
         kind: the operator.
-        given: argument -> value; what is no argument of ours is left alone.
+        given: argument -> value; arguments that are not ours are ignored.
 
     Raises:
-        InvalidRequestError: a value that cannot be; names the argument.
+        InvalidRequestError: an invalid value; names the argument.
     """
     templated = {*kind.template_fields, *kind.hidden_arguments}  # type: ignore[attr-defined]
     for name, needed in arguments_of(kind).items():
@@ -94,7 +94,7 @@ def check_literals(kind: type, given: Mapping[str, Any]) -> None:
 
 @cache
 def arguments_of(kind: Any) -> Mapping[str, bool]:
-    """Arguments of an operator that are ours, not Airflow's; whether each must be given."""
+    """The arguments of an operator that are ours, not Airflow's, and whether each is required."""
     found: dict[str, bool] = {}
     for one in kind.__mro__:
         if one.__module__.startswith("esms_connectors.") and "__init__" in vars(one):
@@ -105,7 +105,7 @@ def arguments_of(kind: Any) -> Mapping[str, bool]:
 
 
 def _words(name: str, *, may_be_empty: bool = False) -> Check:
-    """A text that is no id, so that a number is none."""
+    """A text; unlike for ids, a number is refused."""
 
     def check(value: Any) -> None:
         if not isinstance(value, str):
@@ -143,7 +143,7 @@ def _place(name: str) -> Check:
 
 
 def _phones(value: Any) -> None:
-    # Which of many are none is told when the task runs: reading them all is much to load.
+    # Invalid numbers are reported when the task runs: parsing them all here would be too expensive.
     if isinstance(value, Iterable) and not isinstance(value, list | tuple | set | str | bytes | Mapping):
         return
     many = value if isinstance(value, list | tuple | set) else [value]
@@ -202,7 +202,7 @@ def _warehouse(value: Any) -> None:
     scheme = url.partition("://")[0].split("+")[0].lower() if "://" in url else "file"
     from fsspec.registry import known_implementations  # type: ignore[import-untyped]
 
-    # Airflow's providers bring stores of their own, by a connection.
+    # Airflow's providers add further stores, used through a connection.
     if scheme not in (*_DATABASES, *known_implementations) and "@" not in url:
         raise InvalidRequestError(f"warehouse: {scheme}:// is no warehouse that can be used.", field="warehouse")
 
@@ -222,13 +222,13 @@ def _mail_to(value: Any) -> None:
 
 def check_channel_options(channel: str | None, names: Iterable[str], more: Sequence[str] = ()) -> None:
     """
-    Whether a channel has options of these names; without a channel, whether any has.
+    Check that a channel has options of these names; without a channel, that any channel has.
 
     Args:
-        more: names beside those of options, for the error.
+        more: further names to list in the error.
 
     Raises:
-        InvalidRequestError: one is of no use.
+        InvalidRequestError: the channel has no option of this name.
     """
     known = {one for some in CHANNELS.values() for one in some} if channel is None else set(CHANNELS[channel])
     if strange := next((one for one in names if one not in known), None):
@@ -318,7 +318,7 @@ _TEXTS = (
     "sheet",
     "template_id",
 )
-# A template may leave them empty: then they are not given.
+# A template may render them empty, which counts as not given.
 _WORDS = ("ledger_conn_id", "report_url", "secret", "warehouse_conn_id")
 _FILLED_WORDS = ("esms_conn_id", "operation", "smtp_conn_id", "sql", "sql_conn_id")
 _FLAGS = (

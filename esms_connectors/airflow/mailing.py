@@ -1,4 +1,4 @@
-"""A report by e-mail, through the SMTP connection that Airflow has."""
+"""Sends a report by e-mail through an SMTP connection of Airflow."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 def addresses(given: object) -> list[str]:
     """
-    Whom to mail to, as a list; none for None.
+    The e-mail addresses as a list; empty for None.
 
     Raises:
-        InvalidRequestError: something that is no address.
+        InvalidRequestError: a value that is not an address.
     """
     if given is None:
         return []
@@ -33,7 +33,7 @@ def mail_report(
     report: Report, to: Sequence[str], *, targets: Sequence[str], files: Sequence[str], conn_id: str, language: str
 ) -> None:
     """
-    Mail a report: what it says in short, with the files attached, made as those at `targets`; a page where none are.
+    Mail a report: a summary with the files attached, in the formats of `targets`; an HTML page if there are none.
 
     Raises:
         ConfigurationError: Airflow's provider for SMTP is not installed.

@@ -1,4 +1,4 @@
-"""What a task has sent, as metrics, where Airflow has metrics turned on (`[metrics]`)."""
+"""Metrics of what a task has sent, if metrics are enabled in Airflow (`[metrics]`)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ logger = get_logger(__name__)
 
 def count_messages(result: RunResult) -> None:
     """
-    Counters `esms.accepted`, `esms.rejected`, `esms.unknown` of this try; `esms.found` of messages whose answer was
-    lost, and that it found in the sent data; `esms.cost_vnd` of accepted and found ones where a price is known; and the
-    timer `esms.sending`; each with the tag `channel`. Of a chain its first step is counted, of a sandbox nothing.
+    Emit the counters `esms.accepted`, `esms.rejected` and `esms.unknown` of this try, `esms.found` for messages whose
+    answer was lost and that it found in the sent data, and `esms.cost_vnd` for accepted and found messages if a price
+    is known, and the timer `esms.sending`, each with the tag `channel`. For a chain only the first step is counted; a
+    sandbox is not counted.
     """
     if result.sandbox:
         return
     try:
         _count(result)
-    except Exception as error:  # noqa: BLE001 - what was sent is in no doubt because a counter is away
+    except Exception as error:  # noqa: BLE001 - a failing metrics backend must not put sent messages in doubt
         logger.warning("metrics: %s", unexpected(error))
 
 

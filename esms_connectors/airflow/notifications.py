@@ -18,32 +18,33 @@ if TYPE_CHECKING:
     from esms_connectors.airflow.connections import Settings
     from esms_connectors.gateway.client import EsmsClient
 
-# An SMS of plain letters; a longer one costs twice.
+# Length of one SMS without diacritics; a longer one costs twice.
 _ONE_SEGMENT = 160
-# Of the time that Airflow gives to what follows the end of a task, for ending in an orderly way.
+# The part of the time that Airflow allows for callbacks that is reserved for an orderly end.
 _LEFT_OVER_SECONDS = 5.0
 _LONGEST_CALL_SECONDS = 8.0
 
 
 class EsmsNotifier(BaseNotifier):
     """
-    Send an SMS as `on_failure_callback`, deadline alert or the like.
+    Send an SMS as `on_failure_callback`, deadline alert or similar.
 
-    The request id is made of what the event is - dag, run, how often the run was cleared, what happened, and with
-    `once_per="task"` the task - never of the try, the map index or the text. So a hundred mapped tasks that fail in one
-    run, or three retries, are one message: the gateway holds the others back (code 124) until the day ends.
+    The request id is derived from the event (dag, run, how often the run was cleared, what happened, and with
+    `once_per="task"` the task), never from the try, the map index or the text. A hundred mapped tasks that fail in one
+    run, or three retries, therefore cause one message: the gateway rejects the others (code 124) until the end of the
+    day.
 
-    An alert makes do: a template that fails gives way to a plain text or to what the connection says, a number that is
-    none keeps nobody else from being told, and a gateway that is away is asked again for as long as Airflow lets a
-    callback run: `[core] task_success_overtime`, 20 seconds unless it is raised; minutes in the triggerer.
+    An alert is sent even if parts of it fail: if a template fails to render, a plain text or the connection's value is
+    used instead; an invalid phone is skipped; an unreachable gateway is retried for as long as Airflow allows a
+    callback to run (`[core] task_success_overtime`, 20 seconds by default; minutes in the triggerer).
 
     Args:
-        phones: a number or several, in any spelling; those of the connection's extra (`alert_phones`) if None.
-        text: templated; one made of dag, task and run if None. Sent without diacritics, in two segments at most.
-        brandname: that of the connection if None.
-        once_per: `run`, or `task` for one message a task of a run.
-        quiet_hours: hours in Vietnam, such as (22, 7): what happens then is sent when they end. None is never quiet.
-        event: names what happened, where the callback cannot tell, such as "late".
+        phones: one or more numbers, in any format; those of the connection's extra (`alert_phones`) if None.
+        text: templated; built from dag, task and run if None. Sent without diacritics, in two segments at most.
+        brandname: defaults to that of the connection.
+        once_per: `run`, or `task` for one message per task of a run.
+        quiet_hours: hours in Vietnam, such as (22, 7): an alert in this time is sent when it ends. None disables them.
+        event: what happened, such as "late", if the callback cannot tell.
     """
 
     template_fields: Sequence[str] = ("phones", "text", "brandname", "esms_conn_id")
@@ -78,7 +79,7 @@ class EsmsNotifier(BaseNotifier):
         self.esms_conn_id = esms_conn_id
 
     def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
-        """Not here: one notifier may see many events, and what one of them left in a text is no template."""
+        """Do nothing: a notifier may handle several events, and a text rendered for one must not be rendered again."""
 
     def notify(self, context: Context) -> None:
         from esms_connectors.airflow.framework import conf
@@ -124,7 +125,7 @@ class EsmsNotifier(BaseNotifier):
             raise result.failure
 
     def _told(self, name: str, context: Context) -> Any:
-        """An argument with its templates rendered; None where that fails: an alert must not be lost over it."""
+        """An argument with its templates rendered; None if that fails, so that the alert is not lost."""
         value = getattr(self, name)
         if value is None:
             return None
@@ -134,14 +135,14 @@ class EsmsNotifier(BaseNotifier):
             is_dag = hasattr(dag, "get_template_env")
             env = dag.get_template_env(force_sandboxed=True) if is_dag else self.get_template_env()
             return render(value, context, env)
-        except Exception as error:  # noqa: BLE001 - a template may do anything, and its words may quote values
+        except Exception as error:  # noqa: BLE001 - a template may raise anything, and its message may quote values
             failure = type(error).__name__
         self.log.warning("The template of %s fails (%s); the alert goes out without it.", name, failure)
         return None
 
 
 class Event:
-    """What happened to whom, as far as the callback says; `cleared`: how often the run was, None for never."""
+    """The event, as far as the callback tells; `cleared` is how often the run was cleared, None for never."""
 
     def __init__(self, dag_id: str, run_id: str, what: str, task_id: str | None, cleared: int | None = None) -> None:
         self.dag_id, self.run_id, self.what, self.task_id, self.cleared = dag_id, run_id, what, task_id, cleared
@@ -154,11 +155,11 @@ class Event:
 
 def event_of(context: Mapping[str, Any] | Context, named: str | None = None) -> Event:
     """
-    The event of a callback: of a task, of a DAG run - which may have no task any more -, or of a deadline, whose
-    context has the run as plain values.
+    The event of a callback of a task, of a DAG run (which may no longer have a task) or of a deadline (whose context
+    has the run as plain values).
 
     Raises:
-        ConfigurationError: it names no run.
+        ConfigurationError: the context names no run.
     """
     values: Mapping[str, Any] = context  # type: ignore[assignment]
     instance = values.get("ti") or values.get("task_instance")
@@ -172,7 +173,7 @@ def event_of(context: Mapping[str, Any] | Context, named: str | None = None) -> 
         )
     what = named or ("missed its deadline" if deadline else None)
     if what is None and "reason" in values:
-        # Of a DAG run; the task instance beside it is only its last one, in whatever state.
+        # A DAG run; the task instance in the context is only its last one, in any state.
         what = "success" if values["reason"] == "success" else "failed"
     state = _of(instance, "state") or _of(run, "state")
     # A callback of a failing task may run before the task is marked so.
@@ -182,7 +183,7 @@ def event_of(context: Mapping[str, Any] | Context, named: str | None = None) -> 
 
 
 def _timeouts() -> Any:
-    """Short: Airflow ends a callback that hangs, and a repeat carries the same request id."""
+    """Short timeouts: Airflow ends a callback that hangs, and a retry has the same request id."""
     from esms_connectors.gateway.transport import Timeouts
 
     return Timeouts(_LONGEST_CALL_SECONDS / 2, _LONGEST_CALL_SECONDS, 1.5 * _LONGEST_CALL_SECONDS)

@@ -1,4 +1,7 @@
-"""Operators that send: a text to some phones, here, and campaigns. Again - retry, crash, Clear - never means twice."""
+"""
+Operators that send: one SMS to a few phones (here) and campaigns. Retries, crashes and Clear never send a message
+twice.
+"""
 
 from __future__ import annotations
 
@@ -21,38 +24,40 @@ if TYPE_CHECKING:
 
 class SendSmsOperator(SendingOperator):
     """
-    Send one SMS to one phone or to many, each once however often the task is tried or cleared.
+    Send one SMS to one or more phones, once per phone however often the task is retried or cleared.
 
-    A message is who it goes to, within a run of the task: a second text to the same person is refused, unless
-    `message_key` says that it is another message. Mapped tasks are one run: a list that is shifted before the run is
-    cleared sends nobody a second SMS. The ledger remembers - see `CampaignOperator`; where none is named and Airflow's
-    executor is local, a file in Airflow's home. Phones and text are templated and never shown.
+    Within a run of the task a message is identified by its recipient: a second text to the same person is refused
+    unless `message_key` marks it as a different message. Mapped tasks share one run, so a list whose order changes
+    before the run is cleared causes no second SMS. The ledger keeps this state (see `CampaignOperator`); if none is
+    configured and Airflow's executor is local, it is a file in Airflow's home. Phones and text are templated and never
+    shown.
 
     Args:
-        phones: one number or a list, in any spelling.
+        phones: one number or a list, in any format.
         text: must match a registered template of the brandname (customer care).
-        brandname: the sender; that of the connection if None.
-        message_key: tells messages to one person apart, such as an order number.
+        brandname: the sender; defaults to that of the connection.
+        message_key: distinguishes several messages to one person, such as an order number.
         sms_type: `customer_care`, or `advertising` for 30 numbers and more.
-        send_at: aware time, ISO text with a zone, or words such as `tomorrow 08:30` or `+2h` (in Vietnam; from the time
-            that the run was due); None for now.
-        campaign: words that come back in the sent data.
+        send_at: aware time, ISO text with a zone, or words such as `tomorrow 08:30` or `+2h` (Vietnam time, relative to
+            when the run was due); None sends now.
+        campaign: a label that the gateway returns in the sent data.
         esms_conn_id: the eSMS connection.
-        ledger_conn_id, ledger_url: the ledger; that of the connection or of `[esms] ledger_url` if None. The URL is
-            templated and never shown.
-        callback_url: gets the delivery reports; that of the connection if None. Templated and never shown.
-        run_key: names the sends; made of dag, run and task if None.
-        resend_on_clear: clearing the task after its success sends again.
-        hours: outside the hours of this kind of message: refuse, reschedule, defer the task, or allow.
-        max_cost_vnd: what the run may cost at most.
-        canary: rows that are sent first; the others follow when enough of them have arrived.
-        per_hour: messages an hour at most.
-        guard: other settings by name, such as `{"advertising_cap": 2}`; see `GuardSettings`.
-        overrides, override_reason: rules that are set aside, and why; the ledger keeps both.
+        ledger_conn_id, ledger_url: the ledger; defaults to that of the connection, then to `[esms] ledger_url`. The URL
+            is templated and never shown.
+        callback_url: receives the delivery reports; defaults to that of the connection. Templated and never shown.
+        run_key: identifies the run in the ledger; derived from dag, run and task if None.
+        resend_on_clear: clearing the task after a success sends again.
+        hours: what to do outside the permitted hours of this kind of message: refuse, reschedule, defer the task, or
+            allow.
+        max_cost_vnd: upper limit for the cost of the run.
+        canary: number of rows to send first; the rest follow when enough of these have been delivered.
+        per_hour: maximum number of messages per hour.
+        guard: other guard settings by name, such as `{"advertising_cap": 2}`; see `GuardSettings`.
+        overrides, override_reason: guard rules to override, and why; the ledger records both.
 
     Returns (XCom):
-        message_ids, accepted (of this task's phones, by all of its tries), sent_by_this_try, duplicates, run_key,
-        sandbox, and the counts of the whole `run`.
+        message_ids, accepted (this task's phones, over all tries), sent_by_this_try, duplicates, run_key, sandbox, and
+        the counts of the whole `run`.
     """
 
     template_fields: Sequence[str] = (

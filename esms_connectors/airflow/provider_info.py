@@ -1,4 +1,4 @@
-"""What Airflow reads about this provider. Imports nothing: every Airflow command loads it."""
+"""The provider metadata for Airflow. It imports nothing else because every Airflow command loads it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CONNECTION: dict[str, Any] = {
         "oa_id": _field("OA id", "Zalo Official Account, where a task gives none."),
         "template_id": _field("Template id", "ZNS template, where a task gives none."),
         "callback_url": _field("Callback URL", "Gets delivery reports; {token} stands for the callback token."),
-        # Airflow hides what is called token, password, secret or the like, and shows the rest of an extra.
+        # Airflow hides extras whose names contain token, password, secret or the like, and shows the rest.
         "callback_token": _field(
             "Callback token", "Secret part of the callback URL; [esms] callback_token if empty.", format="password"
         ),
@@ -95,7 +95,7 @@ _CONFIG = {
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Metadata after Airflow's provider schema. A mistake in it breaks all of Airflow, so a test validates it."""
+    """Metadata in Airflow's provider schema. An error in it breaks all of Airflow, so a test validates it."""
     return {
         "package-name": "esms-connectors",
         "name": "eSMS.vn",

@@ -1,4 +1,4 @@
-"""The report for people: how a period went, in files where they find it; and a month beside its invoice."""
+"""Operators for reports: a period as files for readers, and a month compared with its invoice."""
 
 from __future__ import annotations
 
@@ -33,28 +33,27 @@ class SentMessagesReportOperator(EsmsTask):
     """
     Write a report on the messages of the data interval, from a warehouse that was loaded before.
 
-    It asks the gateway nothing. What the warehouse lacks stands in the report, and in the log as a warning.
+    It does not call the gateway. Data missing from the warehouse is listed in the report and logged as a warning.
 
     Args:
-        targets: a path or URL, or several, that end in .html, .xlsx, .md, .json, .csv or .parquet; URLs as fsspec has
-            them (`s3://connection@bucket/reports/{{ ds }}.html`, by that connection). A file that is there is replaced.
-            None with `mail_to` writes no file.
-        mail_to: an e-mail address, or several, to which the report goes when it is written, its files attached;
-            through the SMTP connection `smtp_conn_id`, which also says from whom. A task that is tried again may mail
-            again.
+        targets: a path or URL, or several, that end in .html, .xlsx, .md, .json, .csv or .parquet; URLs as in fsspec
+            (`s3://connection@bucket/reports/{{ ds }}.html` uses that connection). An existing file is replaced. None
+            with `mail_to` writes no file.
+        mail_to: one or more e-mail addresses to which the report is sent with its files attached, through the SMTP
+            connection `smtp_conn_id`, which also sets the sender. A retry may send the e-mail again.
         warehouse: `duckdb:///file` or `postgresql://…`. Templated and never shown: it may hold a password.
         warehouse_conn_id: a connection instead: `postgres` or `mysql`; `duckdb`, `generic` or `fs` with the file as
             host, schema or `path` of the extra.
-        start, end: the period by sending time, with a zone or as words such as `-7d`, `yesterday` and `today` (days of
-            Vietnam, from the time that the run was due); the data interval if None.
-        with_ledger: take what was planned and refused from the ledger of the eSMS connection, or of `ledger_conn_id`.
+        start, end: the period by sending time, with a zone or as words such as `-7d`, `yesterday` and `today` (days in
+            Vietnam, relative to when the run was due); the data interval if None.
+        with_ledger: read planned and refused messages from the ledger of the eSMS connection, or of `ledger_conn_id`.
         language: `en` or `vi`.
-        budget_vnd: what the period may cost; the headline then has `budget_used`. With a ledger, costs also stand
-            beside the budgets that the guard of the eSMS connection has for months and runs.
-        report_url: where people open the file; the link "eSMS report" of the task leads there.
+        budget_vnd: budget for the period; the headline then has `budget_used`. With a ledger, costs are also compared
+            with the monthly and run budgets in the guard of the eSMS connection.
+        report_url: URL at which readers open the file; target of the task's link "eSMS report".
 
     Returns (XCom):
-        Files, period, whether it is complete, the warnings, and the figures of the headline. No phone is in any.
+        Files, period, whether it is complete, the warnings, and the figures of the headline. None contains a phone.
     """
 
     template_fields: Sequence[str] = (
@@ -152,7 +151,7 @@ class SentMessagesReportOperator(EsmsTask):
                 continue
             with placed(target, "targets") as place:
                 written = write_report(report, place, language=self.language)
-            # What was written stands in the store, and not in the folder that it was made in.
+            # The files are now in the store, not in the temporary folder.
             files += [f"{target.rpartition('/')[0]}/{PurePath(file).name}" for file in written]
         if mail_to:
             mail_report(
@@ -172,19 +171,19 @@ class SentMessagesReportOperator(EsmsTask):
 
 class MonthStatementOperator(EsmsTask):
     """
-    Lay a month, as the warehouse has it, beside the gateway's invoice, by message type; as `esms statement` does.
+    Compare a month in the warehouse with the gateway's invoice, by message type, as `esms statement` does.
 
     Args:
-        month: such as `2026-11`; None takes the last one that had ended in Vietnam when the run was due.
+        month: such as `2026-11`; None takes the last month that had ended in Vietnam when the run was due.
         invoice: a CSV of what was invoiced, with the columns sms_type (a number, or a name such as zns), messages and
-            amount_vnd: a path, or a URL such as `s3://connection@bucket/invoices/2026-11.csv`. It is kept in the
-            warehouse, in place of an earlier one. None takes the one that is kept, if there is one.
+            amount_vnd: a path, or a URL such as `s3://connection@bucket/invoices/2026-11.csv`. It is stored in the
+            warehouse and replaces an earlier one. None uses the stored one, if any.
         warehouse, warehouse_conn_id: as in `SentMessagesReportOperator`.
-        fail: the task fails where the two differ, or where days of the month were not loaded. False only tells.
+        fail: the task fails if the two differ or days of the month were not loaded. False only reports it.
 
     Returns (XCom):
-        What `esms statement --json` prints: month, lines by message type, gaps, and `good` where nothing differs and
-        nothing is lacking.
+        What `esms statement --json` prints: month, lines by message type, gaps, and `good`, which is true if nothing
+        differs and nothing is missing.
     """
 
     template_fields: Sequence[str] = ("month", "invoice", "warehouse_conn_id")
@@ -248,8 +247,8 @@ def _several(targets: Any) -> list[str]:
     One target or several, as a list.
 
     Raises:
-        InvalidRequestError: none, for a report that nobody gets is no success; something else; or a folder that a
-            template made of a value that is missing.
+        InvalidRequestError: none, because a report without a target is not a success; anything else; or a folder named
+            None, from a template with a missing value.
     """
     many = [targets] if isinstance(targets, str | PurePath) else targets
     if not isinstance(many, list | tuple) or not many or not all(isinstance(one, str | PurePath) for one in many):

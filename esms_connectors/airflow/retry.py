@@ -1,8 +1,8 @@
 """
-Which failures are worth another try: the one place where errors of the core become Airflow's decisions.
+Decides which failures are retried: the only place that maps errors of the core to Airflow's retry decisions.
 
-Airflow 3.3 asks a retry policy; before it, and for tasks without one, what cannot be cured by waiting is raised as
-`AirflowFailException`.
+Airflow 3.3 uses a retry policy; before 3.3, and for tasks without one, errors that waiting does not resolve are raised
+as `AirflowFailException`.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, RetryDecision, RetryPolicy
 
 RATE_LIMIT_DELAY = timedelta(seconds=60)
-# Whatever the gateway asks for: a task that waits for a century is not a task any more.
+# Upper limit, whatever delay the gateway asks for.
 _LONGEST_DELAY_SECONDS = 24 * 3600.0
 
 
 class EsmsTaskError(AirflowException):
-    """A failure that another try may cure; its text is that of the core's error, without keys or phones."""
+    """A failure that a retry may resolve; its text is that of the core's error, without keys or phones."""
 
 
 def will_not_go_away(error: EsmsError) -> bool:
-    """Whether only a person can cure it: keys, balance, template, a wrong argument, messages held as doubtful."""
+    """Whether it needs manual action: keys, balance, template, a wrong argument, messages in doubt."""
     return not error.retryable
 
 
 @contextmanager
 def airflow_errors(task: BaseOperator | None = None) -> Iterator[None]:
     """
-    Errors of the core as Airflow's, and those of other libraries as one line.
+    Translate errors of the core into Airflow's, and those of other libraries into one line.
 
-    With a retry policy on the task the core's own error is raised, because the policy decides by its class.
+    If the task has a retry policy, the core's error is raised unchanged, because the policy decides by its class.
     """
     failure: Exception
     try:
@@ -49,7 +49,7 @@ def airflow_errors(task: BaseOperator | None = None) -> Iterator[None]:
         failure = AirflowFailException(str(error)) if will_not_go_away(error) else EsmsTaskError(str(error))
     except AirflowException:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever another library raises
+    except Exception as error:  # noqa: BLE001 - other libraries may raise anything
         failure = EsmsTaskError(str(unexpected(error)))
     raise failure from None
 
@@ -61,7 +61,9 @@ def _policy() -> RetryPolicy | None:
         return None
 
     class EsmsRetryPolicy(RetryPolicy):
-        """Fail at once what waiting does not cure; wait for a rate limit; leave the rest to the task's own retries."""
+        """
+        Fail at once if waiting does not help, wait for a rate limit, and leave the rest to the task's own retries.
+        """
 
         def evaluate(
             self, exception: BaseException, try_number: int, max_tries: int, context: Any = None
@@ -86,4 +88,6 @@ def _policy() -> RetryPolicy | None:
 
 
 ESMS_RETRY_POLICY = _policy()
-"""For `retry_policy=` of any task that uses the hook; None before Airflow 3.3, where operators translate instead."""
+"""
+For `retry_policy=` of any task that uses the hook; None before Airflow 3.3, where operators translate errors instead.
+"""

@@ -1,4 +1,4 @@
-"""What the operators that send have in common: the connection, the ledger, who the task is."""
+"""What all sending operators share: the connection, the ledger and the identity of the task."""
 
 from __future__ import annotations
 
@@ -31,17 +31,18 @@ class SendingOperator(EsmsTask):
     """
     Args:
         esms_conn_id: the eSMS connection.
-        ledger_conn_id, ledger_url: the ledger; that of the connection or of `[esms] ledger_url` if None. The URL is
-            templated and never shown.
-        run_key: names the sends; made of dag, run and task if None.
-        resend_on_clear: clearing the task after its success sends again.
-        callback_url: gets the delivery reports; that of the connection if None. Templated and never shown.
-        hours: outside the hours of this kind of message: refuse, reschedule, defer the task, or allow.
-        max_cost_vnd: what the run may cost at most.
-        canary: rows that are sent first; the others follow when enough of them have arrived.
-        per_hour: messages an hour at most.
-        guard: other settings by name, such as `{"advertising_cap": 2}`; see `GuardSettings`.
-        overrides, override_reason: rules that are set aside, and why; the ledger keeps both.
+        ledger_conn_id, ledger_url: the ledger; defaults to that of the connection, then to `[esms] ledger_url`. The URL
+            is templated and never shown.
+        run_key: identifies the run in the ledger; derived from dag, run and task if None.
+        resend_on_clear: clearing the task after a success sends again.
+        callback_url: receives the delivery reports; defaults to that of the connection. Templated and never shown.
+        hours: what to do outside the permitted hours of this kind of message: refuse, reschedule, defer the task, or
+            allow.
+        max_cost_vnd: upper limit for the cost of the run.
+        canary: number of rows to send first; the rest follow when enough of these have been delivered.
+        per_hour: maximum number of messages per hour.
+        guard: other guard settings by name, such as `{"advertising_cap": 2}`; see `GuardSettings`.
+        overrides, override_reason: guard rules to override, and why; the ledger records both.
     """
 
     ui_color = "#dff3e4"
@@ -81,11 +82,11 @@ class SendingOperator(EsmsTask):
         self.hide_arguments(ledger_url=ledger_url, callback_url=callback_url)
 
     def after_rendering(self) -> None:
-        """Airflow shows rendered fields: of what the task leaves to its connection too."""
+        """Add what the task takes from its connection to the rendered fields that Airflow shows."""
         self.sends_with = None
         try:
             self.sends_with = self._sends_with(EsmsHook(self.esms_conn_id).settings())
-        except Exception as error:  # noqa: BLE001 - whatever it is, the task itself tells it
+        except Exception as error:  # noqa: BLE001 - the task itself reports the error
             self.log.debug("the connection cannot be shown: %s", unexpected(error))
 
     def _sends_with(self, settings: Settings) -> dict[str, Any]:
@@ -107,7 +108,7 @@ class SendingOperator(EsmsTask):
 
     @classmethod
     def check_arguments(cls, given: Mapping[str, Any]) -> None:
-        """What is asked of the guard, too; of mapped tasks as well."""
+        """Also check the guard settings; applies to mapped tasks too."""
         super().check_arguments(given)
         if any(given.get(name) not in (None, ()) for name in _OF_GUARD):
             _choice(given)
@@ -117,7 +118,7 @@ class SendingOperator(EsmsTask):
         return hook.guard(choice, who=f"airflow: {context['ti'].dag_id}.{context['ti'].task_id}")
 
     def _wait_for_hours(self, stopped_by: object) -> None:
-        """Of a run whose rest waits for its hours: the task gives its worker back until then."""
+        """Defer the task, which frees its worker slot, if the rest of the run must wait for permitted hours."""
         from esms_connectors.airflow.triggers import LookAgainTrigger
         from esms_connectors.sending.guard import GuardStopError
 
@@ -138,7 +139,7 @@ class SendingOperator(EsmsTask):
             raise
 
     def resume(self, context: Context, event: Any = None) -> Any:
-        """The hours have begun: the ledger knows what was sent before."""
+        """The permitted hours have begun; the ledger knows what was sent before."""
         return self.execute(context)
 
     def _open_ledger(self, hook: EsmsHook, context: Context) -> Ledger:
@@ -149,7 +150,9 @@ class SendingOperator(EsmsTask):
         )
 
     def _tell_where(self, client: EsmsClient, ledger: Ledger | None, sender: object) -> None:
-        """By whom, and where, before the first message: `sender` has a template, an OA or a brandname."""
+        """
+        Log the sender and the destination before the first message; `sender` has a template, an OA or a brandname.
+        """
         names = [
             f"{name.removesuffix('_id')} {value}"
             for name in ("template_id", "oa_id", "brandname")
@@ -165,7 +168,7 @@ class SendingOperator(EsmsTask):
 
 
 def _place(ledger_url: str | None) -> str | None:
-    """Where a ledger is, as its `name` says; the address itself is masked, because it may hold a password."""
+    """Where a ledger is, in the form of its `name`; the address itself is masked because it may hold a password."""
     if ledger_url is None:
         return None
     if "://" not in ledger_url:
@@ -177,7 +180,7 @@ def _place(ledger_url: str | None) -> str | None:
 def _choice(given: Mapping[str, Any]) -> GuardChoice:
     """
     Raises:
-        InvalidRequestError: a name or value that the guard does not know; said when the DAG is read.
+        InvalidRequestError: a name or value that the guard does not know; raised when the DAG is parsed.
     """
     from esms_connectors.sending.guard import GuardSettings
     from esms_connectors.sending.guard.choice import GuardChoice

@@ -1,4 +1,4 @@
-"""Wait until messages have arrived, or until it is known which did not. Deferred, it takes no worker slot."""
+"""Wait until messages have been delivered, or it is known which were not. When deferred, it takes no worker slot."""
 
 from __future__ import annotations
 
@@ -28,43 +28,44 @@ if TYPE_CHECKING:
         Verdict,
     )
 
-# The trigger ends by itself at the deadline; this is for a triggerer that is gone.
+# The trigger ends by itself at the deadline; this timeout covers a triggerer that has died.
 _GRACE = timedelta(minutes=15)
 _FAILURES = "esms_failed_looks"
 
 
 class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
     """
-    Wait for messages to become final.
+    Wait for messages to reach a final state.
 
-    Say which in one of three ways: `sent` (what `SendSmsOperator` or `ZnsBulkOperator` returned, as `send.output`, also
-    of mapped tasks, whose messages are counted together), `run_key` of a ledger, or `message_ids`. Where the sending
-    task returned nothing - it was marked as success, or skipped -, the ledger says what it had sent; nothing skips this
-    task. It looks once in the worker; `deferrable` then waits in the triggerer. The
-    target is fixed at that moment: wait after the sending task, not beside it. Of a campaign with a `fallback` people
-    are waited for, each once, whichever step reaches them; the triggerer then only wakes the task, which looks itself.
+    Give one of `sent` (the result of `SendSmsOperator` or `ZnsBulkOperator`, as `send.output`; the messages of mapped
+    tasks are counted together), `run_key` of a ledger, or `message_ids`. If the sending task returned nothing because
+    it was marked as success or skipped, the ledger tells what it sent; if that is nothing, this task is skipped. The
+    sensor polls once in the worker; with `deferrable` it then waits in the triggerer. The set of messages is fixed at
+    that moment, so run the sensor after the sending task, not in parallel. For a campaign with a `fallback` it waits
+    for people, each counted once, whichever step reaches them; the triggerer then only wakes the task, which polls
+    itself.
 
     Args:
         final_share: share of the messages that must be final.
-        delivered_share: share that must have been delivered, such as 0.95; with it the wait ends early when so many
-            arrived, and the task fails early when so many cannot arrive any more. None takes any outcome.
-        deadline: absolute time, ISO text with a zone, or words such as `+6h` or `today 18:00` (in Vietnam, from the
-            time that the run was due); `timeout` seconds after the start if None.
-        poke_interval: seconds between looks, at least 5 when deferred.
-        max_failures: looks in a row that may bring no answer; the waits between them grow when deferred. With
-            `mode="reschedule"` they are counted in the task state store (Airflow 3.3), before that not at all.
-        sent_after, sent_before, sms_types: for many `message_ids`: when and as what they were sent; see
+        delivered_share: share that must be delivered, such as 0.95. The wait ends early once that many have arrived,
+            and the task fails early once that many no longer can. None accepts any outcome.
+        deadline: absolute time, ISO text with a zone, or words such as `+6h` or `today 18:00` (Vietnam time, relative
+            to when the run was due); `timeout` seconds after the start if None.
+        poke_interval: seconds between polls, at least 5 when deferred.
+        max_failures: consecutive polls that may fail; when deferred, the waits between them grow. With
+            `mode="reschedule"` they are counted in the task state store (Airflow 3.3), before 3.3 not at all.
+        sent_after, sent_before, sms_types: for many `message_ids`: when they were sent and their types; see
             `esms_connectors.delivery.polling.target_of_ids`.
         oa_id: for many `message_ids` of ZNS with a callback URL.
 
     Returns (XCom):
-        Counts by state, and ids of the first hundred messages that failed. With a fallback counts of people, and
-        `people` and `steps`: who came to each step and why, was delivered to, and late.
+        Counts by state, and ids of the first hundred messages that failed. With a fallback, counts of people, plus
+        `people` and `steps`: how many reached each step and why, were delivered to, or were late.
 
     Raises:
-        AirflowSensorTimeout: the deadline came first. AirflowFailException: too few can arrive. With `soft_fail` both
-            skip the task, at the first look, after a deferral and between. A wrong argument, refused keys and a gateway
-            that is down never do.
+        AirflowSensorTimeout: the deadline has passed. AirflowFailException: too few can still be delivered. With
+            `soft_fail` both skip the task, at every poll. A wrong argument, refused keys and an unreachable gateway
+            never do.
     """
 
     template_fields: Sequence[str] = (
@@ -133,13 +134,13 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         if not self.deferrable:
-            # Around the waits between two looks too.
+            # Also covers the waits between polls.
             with self.working():
                 return super().execute(context)
         return self._look_or_defer(context)
 
     def look_again(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Behind a deferral of a wait for a campaign with a fallback."""
+        """Resume after a deferral while waiting for a campaign with a fallback."""
         import pendulum
 
         self._ends, self._failed_looks = pendulum.parse(event["ends"]), event["failures"]
@@ -155,14 +156,14 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
             try:
                 return self._end(verdict, counts)
             except (AirflowSensorTimeout, AirflowFailException) as error:
-                # As Airflow does after a look of its own and after a deferral, and leaves undone here.
+                # Airflow does this after a poke and after a deferral, but not here.
                 if self.soft_fail or self.never_fail:
                     raise AirflowSkipException(f"Skipped, because of soft_fail or never_fail: {error}") from None
                 raise
         from esms_connectors.airflow.triggers import DeliveryStatusTrigger
 
         poller, backoff, goal = self._poller, self._backoff, self._goal()
-        assert poller is not None and backoff is not None  # noqa: S101, PT018 - _look made them
+        assert poller is not None and backoff is not None  # noqa: S101, PT018 - set by _look
         self.log.info("%s; deferred until %s at the latest", counts, self._ends)
         pollers = poller.pollers if isinstance(poller, SeveralPollers) else (poller,)
         targets = [one.target.as_dict() for one in pollers if isinstance(one, DeliveryPoller)]
@@ -180,13 +181,13 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
                 max_failures=backoff.max_failures,
             ),
             method_name="execute_complete",
-            # A plain timedelta: the supervisor's protocol does not know pendulum's.
+            # A plain timedelta: the supervisor's protocol does not support pendulum's.
             timeout=timedelta(seconds=max(0.0, (self._ends - _now()).total_seconds())) + _GRACE,
         )
         return None
 
     def _defer_chain(self, failures: int) -> None:
-        """Until the next look: that needs the ledger, whose address a trigger must not keep."""
+        """Defer until the next poll, which needs the ledger: its address must not be stored in a trigger."""
         from esms_connectors.airflow.triggers import LookAgainTrigger
 
         seconds = min(float(self.poke_interval), max(0.0, (self._ends - _now()).total_seconds()))
@@ -208,16 +209,16 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         event = (next_kwargs or {}).get("event")
         if isinstance(event, Mapping) and event.get("status") == "error":
-            # No outcome of the wait: wrong keys and a gateway that is down fail the task whatever soft_fail says, as
+            # Not an outcome of the wait: wrong keys or an unreachable gateway fail the task regardless of soft_fail, as
             # they do without a deferral.
             return self.execute_complete(context, event)
         if next_method == "look_again":
-            # It knows what soft_fail is about, and Airflow would skip for every failure.
+            # look_again applies soft_fail itself; Airflow would skip on every failure.
             return self.look_again(context, **(next_kwargs or {}))
         return super().resume_execution(next_method, next_kwargs, context)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """What the trigger found."""
+        """Evaluate the event of the trigger."""
         from esms_connectors.delivery.polling import Verdict, counts_from_dict
 
         if not isinstance(event, Mapping) or "status" not in event:
@@ -228,7 +229,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         return self._end(Verdict(event["status"]), counts_from_dict(event["counts"]))
 
     def _look(self, context: Context) -> tuple[Verdict | None, DeliveryCounts]:
-        """One look; None when it brought no answer and another one may."""
+        """Poll once; the verdict is None if there was no answer and another poll may get one."""
         from esms_connectors.delivery.polling import PollBackoff, Verdict
         from esms_connectors.gateway.errors import EsmsError
 
@@ -259,12 +260,12 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         return goal.judge(counts, now=_now(), deadline=self._ends), counts
 
     def _failures_before(self, context: Context) -> int:
-        """How many looks failed in a row before this one: in `reschedule` mode each has a process of its own."""
+        """How many polls in a row failed before this one; in `reschedule` mode each poll is a separate process."""
         if self._failed_looks:
             return self._failed_looks
         store: Any = context.get("task_state_store") if self.reschedule else None
         found = None if store is None else store.get(_FAILURES, None)
-        # The store is kept across tries, too.
+        # The store is also kept across tries.
         if isinstance(found, dict) and found.get("try") == _instance(context).try_number:
             return int(found["failures"])
         return 0

@@ -1,4 +1,4 @@
-"""Where a task gets its recipients from: a file, an object store, a database by its connection, a list."""
+"""Sources of recipients: a file, an object store, a database connection or a list."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def hide_rows(given: Any) -> Any:
-    """What is no reference becomes `HiddenRows`: a list, or what a task pushed. A reference becomes text."""
+    """Turn rows (a list, or what a task pushed) into `HiddenRows`, and a path or URL into text."""
     from airflow.sdk import ObjectStoragePath
 
     from esms_connectors.airflow.arguments import path
@@ -50,10 +50,10 @@ def opened_source(
     sql_parameters: Mapping[str, object] | None,
 ) -> Iterator[Source]:
     """
-    What `read_recipients` takes, for as long as the block lasts.
+    A source for `read_recipients`, valid inside the block.
 
     Raises:
-        InvalidRequestError: none or two sources are given, or the file is not there.
+        InvalidRequestError: not exactly one source is given, or the file does not exist.
         ConfigurationError: a connection cannot be used.
     """
     from esms_connectors.recipients.google_sheets import is_google_sheet
@@ -91,7 +91,7 @@ def _query(sql: str, conn_id: str, parameters: Mapping[str, object]) -> Iterator
         hook = conn.get_hook()
         if hasattr(hook, "get_sqlalchemy_engine"):
             engine = hook.get_sqlalchemy_engine()
-    except Exception as error:  # noqa: BLE001 - hooks of others raise what they like, and may quote the connection
+    except Exception as error:  # noqa: BLE001 - third-party hooks raise anything, and may quote the connection
         problem = f"and no provider gives a database for it ({type(error).__name__})"
     if engine is None:
         raise ConfigurationError(f"{where}, {problem}.")
@@ -104,7 +104,7 @@ def _query(sql: str, conn_id: str, parameters: Mapping[str, object]) -> Iterator
 @contextmanager
 def copied(url: str, argument: str) -> Iterator[Path]:
     """
-    A copy of a remote file: one that is read twice must be the same.
+    A local copy of a remote file, so that reading it twice gives the same content.
 
     `s3://connection_id@bucket/key` takes the credentials of that connection.
 
@@ -142,13 +142,13 @@ def copied(url: str, argument: str) -> Iterator[Path]:
 
 def rejects_file(target: str, source: object) -> RejectsFile:
     """
-    The file of rejects, here or in a store; `s3://connection_id@bucket/key` takes the credentials of that connection.
+    The rejects file, local or in a store; `s3://connection_id@bucket/key` uses the credentials of that connection.
 
     Args:
-        source: what is read, which the rejects must not replace.
+        source: the source of the rows, which the rejects must not overwrite.
 
     Raises:
-        InvalidRequestError: the store is not known, the URL names no file, or it is that of the source.
+        InvalidRequestError: the store is unknown, the URL names no file, or it is the source.
         ConfigurationError: the store cannot be used.
     """
     from esms_connectors.recipients import RejectsFile
@@ -172,7 +172,7 @@ def rejects_file(target: str, source: object) -> RejectsFile:
 
 
 def _stored(url: str, name: str) -> Any:
-    """A URL as Airflow's `ObjectStoragePath`, which knows the connection."""
+    """A URL as Airflow's `ObjectStoragePath`, which resolves the connection."""
     from airflow.sdk import ObjectStoragePath
     from airflow.sdk.io import has_fs
 
@@ -189,11 +189,11 @@ def _stored(url: str, name: str) -> Any:
 @contextmanager
 def placed(target: str | os.PathLike[str], name: str) -> Iterator[str]:
     """
-    Where to write what is to stand at `target`: the path itself, or for a URL a file of its name in a folder that is
-    copied there on a clean exit. `s3://connection_id@bucket/key` takes the credentials of that connection.
+    The path to write for `target`: the path itself or, for a URL, a file in a temporary folder that is copied there on
+    a clean exit. `s3://connection_id@bucket/key` uses the credentials of that connection.
 
     Raises:
-        InvalidRequestError: the store is not known, or does not take it.
+        InvalidRequestError: the store is unknown or rejects the file.
     """
     url = str(target)
     if "://" not in url:

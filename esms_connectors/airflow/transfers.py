@@ -1,4 +1,4 @@
-"""The scheduled export: every status row of a data interval into a warehouse, and late ones again."""
+"""The scheduled export: loads every status row of a data interval into a warehouse, and late rows again."""
 
 from __future__ import annotations
 
@@ -21,36 +21,37 @@ if TYPE_CHECKING:
     from esms_connectors.airflow.lineage import DataTransfer
 
 SENT_MESSAGES = Asset(name="esms_sent_messages", uri="esms://rest.esms.vn/sent-data")
-"""What the export updates, unless it is given `outlets` of its own."""
+"""The asset that the export updates, unless it is given other `outlets`."""
 
 
 class SentMessagesToWarehouseOperator(EsmsTask):
     """
-    Load what was sent in the data interval, and read again what was not final before.
+    Load what was sent in the data interval, and reload messages that were not final before.
 
-    Loading a window twice changes nothing, so retries, clears and backfills are safe, and an interrupted load goes on.
+    Loading a window twice changes nothing, so retries, clears and backfills are safe, and an interrupted load
+    continues.
 
     Args:
         warehouse: `duckdb:///file`, `postgresql://…`, `s3://bucket/prefix?format=parquet`, a folder, or `dlt://…`;
-            `s3://connection@bucket/prefix` takes that connection's credentials. Templated and never shown: it may hold
-            a password.
+            `s3://connection@bucket/prefix` uses that connection's credentials. Templated and never shown: it may hold a
+            password.
         warehouse_conn_id: a connection instead: `postgres` or `mysql`; `duckdb`, `generic` or `fs` with the file as
             host, schema or `path` of the extra.
-        start, end: the span, with a zone or as words such as `-7d`, `yesterday` and `today` (days of Vietnam, from the
-            time that the run was due); the data interval if None, and what was never loaded before it. A run without an
-            interval, as that of a cron trigger, loads what is missing up to the last midnight in Vietnam.
-        sms_types: those to ask for; all if empty.
-        phone, content: how people are kept: phones plain, hashed, masked or omitted, texts or none. One warehouse keeps
-            one way.
-        secret: of hashed phones; `ledger_secret` of the eSMS connection if None. Templated and never shown.
-        follow_up: read windows again that held rows not final; `max_age_days` says for how long. Runs of a backfill
-            leave that to the run of the latest interval.
-        threads: requests at a time.
-        report_url: where the link "eSMS report" of the task leads; the account at eSMS.vn if None.
+        start, end: the span, with a zone or as words such as `-7d`, `yesterday` and `today` (days in Vietnam, relative
+            to when the run was due). None loads the data interval and what is missing before it. A run without an
+            interval, such as that of a cron trigger, loads what is missing up to the last midnight in Vietnam.
+        sms_types: the types to load; all if empty.
+        phone, content: how personal data is stored: phones plain, hashed, masked or omitted, and with or without texts.
+            A warehouse must keep to one form.
+        secret: key for hashed phones; defaults to `ledger_secret` of the eSMS connection. Templated and never shown.
+        follow_up: reload windows with rows that were not final, for up to `max_age_days`. Backfill runs leave this to
+            the run of the latest interval.
+        threads: number of concurrent requests.
+        report_url: target of the task's link "eSMS report"; the account at eSMS.vn if None.
 
     Returns (XCom):
-        Span, counts of rows and states; apart from them, in `follow_up`, those of windows of other times that were read
-        again. They stand in the asset event too.
+        Span and counts of rows and states; separately, in `follow_up`, those of reloaded windows outside the span. The
+        asset event has the same values.
     """
 
     template_fields: Sequence[str] = ("start", "end", "sms_types", "warehouse_conn_id", "esms_conn_id", "report_url")
@@ -101,7 +102,7 @@ class SentMessagesToWarehouseOperator(EsmsTask):
             return self._load(context)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """From the sent data to the table; see `esms_connectors.airflow.lineage`."""
+        """Lineage from the sent data to the table; see `esms_connectors.airflow.lineage`."""
         from esms_connectors.airflow.lineage import operator_lineage
 
         return operator_lineage(self._transfer)
@@ -142,7 +143,7 @@ class SentMessagesToWarehouseOperator(EsmsTask):
                 start=start,
                 end=end,
                 scheduled=getattr(context.get("dag_run"), "run_after", None),
-                # A span that somebody wrote down is that span; a data interval is one of many.
+                # An explicit span is loaded as given; a data interval is one of a series.
                 with_missing=self.start in (None, ""),
                 follow_up=None if self.follow_up and start is not None else self.follow_up,
                 max_age=max_age,
@@ -153,7 +154,7 @@ class SentMessagesToWarehouseOperator(EsmsTask):
         from esms_connectors.warehouse.contract import COLUMNS, MESSAGES
 
         self._transfer = DataTransfer(SENT_DATA, warehouse_dataset(address, MESSAGES), summary.rows, COLUMNS[MESSAGES])
-        # In the zone that they were given in; earlier where days before were missing.
+        # In the time zone given; earlier if preceding days were missing.
         begun, ended = start if start == plan.start else plan.start, end or plan.end
         result = {"start": (begun or plan.start).isoformat(), "end": ended.isoformat(), **summary.as_dict()}
         result["states"] = dict(summary.states)
@@ -166,13 +167,13 @@ class SentMessagesToWarehouseOperator(EsmsTask):
 
 class TakeSnapshotOperator(EsmsTask):
     """
-    Write down what the gateway says of the account now: balance, quota and quality of Zalo accounts, templates, and the
-    ratings since the last ones; each in a table of its own (`esms_balances`, ...), for alarms and trends.
+    Record the current state of the account: balance, quota and quality of Zalo accounts, templates, and new ratings;
+    each in a separate table (`esms_balances`, ...), for alerts and trends.
 
     Args:
         warehouse, warehouse_conn_id: as in `SentMessagesToWarehouseOperator`.
-        tables: of balances, oa_quota, templates and ratings; all if empty.
-        content: False leaves out what customers wrote beside their ratings.
+        tables: any of balances, oa_quota, templates and ratings; all if empty.
+        content: False omits the comments that customers wrote with their ratings.
 
     Returns (XCom):
         Table -> rows written.

@@ -1,4 +1,4 @@
-"""Triggers: they only read, so a triggerer that restarts, or two that run the same, do no harm."""
+"""Triggers. They only read, so a triggerer that restarts, or two that run the same trigger, do no harm."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
     from esms_connectors.delivery.closed_windows import SpanWatch
 
-# A task that resumes sooner than its worker has reported the deferral is taken for failed by the scheduler of
-# Airflow 3.2 and 3.3.
+# The scheduler of Airflow 3.2 and 3.3 marks a task failed if it resumes before its worker has reported the deferral.
 FIRST_WAIT_SECONDS = 5.0
-# The triggerer writes an event into Airflow's database a second or two after it took it, and tells nobody when.
+# The triggerer writes an event to Airflow's database a second or two after taking it, and does not report when.
 HANDED_OVER_SECONDS = 30.0
 
 
@@ -114,12 +113,12 @@ class DeliveryStatusTrigger(BaseTrigger):
 
 class LookAgainTrigger(BaseTrigger):
     """
-    Fires when it is worth looking again at a campaign with a fallback.
+    Fires when the task should look again: at a campaign with a fallback, or when its permitted hours begin.
 
     Args:
         moment: absolute, ISO; a restart does not begin the wait anew.
-        carried: what the task wants to know again, as the event has it: `airflow dags test` and `airflow tasks test`
-            lose the arguments of a method that is resumed by an event.
+        carried: state that the task needs when it resumes, passed on in the event: `airflow dags test` and `airflow
+            tasks test` lose the arguments of a method that is resumed by an event.
     """
 
     def __init__(self, moment: str, carried: Mapping[str, Any] | None = None) -> None:
@@ -143,25 +142,25 @@ class LookAgainTrigger(BaseTrigger):
 
 class DeliveryReportsTrigger(BaseEventTrigger):
     """
-    For an `AssetWatcher`: fires for each quarter of an hour whose messages have all come to their end.
+    For an `AssetWatcher`: fires for each quarter of an hour once all its messages are final.
 
-    A quarter with messages that are still open - one that is scheduled for tomorrow, one phone that is switched off -
-    comes later, and holds up no other. Where it stands is kept in the asset's state store (Airflow 3.3), half a minute
-    after an event was handed over, so an event may come twice after a crash, never not at all. Before 3.3 it begins
-    `lookback_hours` ago whenever the triggerer starts.
+    A quarter with messages that are not final yet (one scheduled for tomorrow, a phone that is switched off) fires
+    later and does not delay the others. The cursor is saved in the asset's state store (Airflow 3.3) half a minute
+    after an event was handed over, so after a crash an event may be repeated but is never lost. Before 3.3 the cursor
+    starts `lookback_hours` ago whenever the triggerer starts.
 
     Args:
-        sms_types: those to look at; 2, 24 and 25 (customer care and ZNS) if empty.
-        campaign: messages whose campaign begins so; None for all.
+        sms_types: the types to watch; 2, 24 and 25 (customer care and ZNS) if empty.
+        campaign: only messages whose campaign starts with this; None for all.
         step_minutes: length of a span.
-        give_up_hours: a span that ended longer ago fires with what is still open, such as messages that are scheduled
-            for later than that.
-        lookback_hours: where the first cursor stands.
+        give_up_hours: a span that ended longer ago fires although messages are not final, such as those scheduled for
+            later than that.
+        lookback_hours: how far back the first cursor is.
 
     The payload has `start`, `end` and counts by state; no phone, no text.
 
     Raises:
-        InvalidRequestError: a value that cannot be; when the DAG is parsed.
+        InvalidRequestError: an invalid value; raised when the DAG is parsed.
     """
 
     def __init__(
@@ -204,7 +203,7 @@ class DeliveryReportsTrigger(BaseEventTrigger):
 
         from esms_connectors.delivery.polling import LONGEST_WAIT_SECONDS, PollBackoff
 
-        # It watches for as long as it lives, so no number of failures ends it.
+        # The trigger runs until it is stopped, so no number of failures ends it.
         backoff = PollBackoff(max(self.poll_seconds, FIRST_WAIT_SECONDS), max_failures=1 << 30)
         watch = await self._load()
         told = _state_of(watch)
@@ -213,7 +212,7 @@ class DeliveryReportsTrigger(BaseEventTrigger):
             try:
                 client = await EsmsHook(self.esms_conn_id).aget_conn()
                 try:
-                    # One span a look: whoever is far behind does not hold everything in memory.
+                    # One span at a time: a watcher that is far behind does not hold everything in memory.
                     while (settled := await asyncio.to_thread(watch.next, client, pendulum.now("UTC"))) is not None:
                         if settled.counts.total:
                             span = {"start": settled.start.isoformat(), "end": settled.end.isoformat()}
@@ -250,7 +249,7 @@ class DeliveryReportsTrigger(BaseEventTrigger):
         )
 
     def _key(self) -> str:
-        """Two watchers of one asset that look at other messages have a cursor each."""
+        """Watchers of one asset that select different messages have separate cursors."""
         from esms_connectors.gateway.request_ids import make_request_id
 
         what = make_request_id(self.esms_conn_id, *self.sms_types, self.campaign, self.step_minutes)
@@ -271,7 +270,7 @@ class DeliveryReportsTrigger(BaseEventTrigger):
         return self._watch_from(cursor.start_of("minute"), held)  # type: ignore[union-attr, arg-type]
 
     async def _keep(self, passed: deque[tuple[float, dict[str, Any]]]) -> None:
-        """Save where it stood behind the last event that must have reached the database by now."""
+        """Save the cursor after the last event that must have reached the database by now."""
         state = None
         while passed and passed[0][0] <= time.monotonic() - HANDED_OVER_SECONDS:
             state = passed.popleft()[1]
@@ -286,7 +285,7 @@ def _state_of(watch: SpanWatch) -> dict[str, Any]:
 
 
 def _threaded(call: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
-    """Stores of Airflow 3.3.0 and 3.3.1 have no asynchronous side."""
+    """Run `call` in a thread: the stores of Airflow 3.3.0 and 3.3.1 have no asynchronous API."""
 
     async def run(*arguments: Any) -> Any:
         return await asyncio.to_thread(call, *arguments)

@@ -1,4 +1,4 @@
-"""What tasks around a warehouse share: where it is, and which span of time a run is about."""
+"""What warehouse tasks share: the address of the warehouse, and the time span of a run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def warehouse_address(conn_id: str | None, address: str | None) -> str:
         address: the address itself; one of the two is given.
 
     Raises:
-        InvalidRequestError: both or none. ConfigurationError: a connection that means no warehouse.
+        InvalidRequestError: both or none. ConfigurationError: a connection that is not a warehouse.
     """
     if bool(address) == bool(conn_id):
         raise InvalidRequestError(WAREHOUSE[1], field="warehouse")
@@ -64,16 +64,16 @@ def warehouse_address(conn_id: str | None, address: str | None) -> str:
 
 
 _STORES = {"aws": "s3", "google_cloud_platform": "gs", "wasb": "abfs", "adls": "abfs", "azure_data_lake": "abfs"}
-# What dlt loads into, with a configuration of its own.
+# Destinations of dlt, which has its own configuration.
 _BY_DLT = {"gcpbigquery": "bigquery", "snowflake": "snowflake", "redshift": "redshift", "databricks": "databricks"}
 
 
 def opened_warehouse(address: str) -> Warehouse:
     """
-    `open_warehouse`, and of an object store with the credentials of a connection: `s3://connection@bucket/prefix`.
+    `open_warehouse`, also for an object store with the credentials of a connection: `s3://connection@bucket/prefix`.
 
     Raises:
-        ConfigurationError: see `open_warehouse`; there is no such connection, or no store of this kind in Airflow.
+        ConfigurationError: see `open_warehouse`; the connection does not exist, or Airflow does not know the store.
     """
     from esms_connectors.warehouse import open_warehouse
 
@@ -84,13 +84,13 @@ def opened_warehouse(address: str) -> Warehouse:
 
     from esms_connectors.warehouse.files import FilesWarehouse
 
-    connection(conn_id)  # says so when there is none
+    connection(conn_id)  # raises if there is none
     failure = ""
     try:
         options = get_fs(scheme, conn_id).storage_options
     except ValueError:
         failure = "Airflow knows no such store; its provider brings it, such as apache-airflow-providers-amazon[s3fs]"
-    except Exception as error:  # noqa: BLE001 - each provider has errors of its own, which may quote the connection
+    except Exception as error:  # noqa: BLE001 - providers raise their own errors, which may quote the connection
         failure = f"connection {conn_id!r} does not open it ({type(error).__name__})"
     if failure:
         raise ConfigurationError(f"{scheme}://: {failure}.")
@@ -103,7 +103,7 @@ def store_connection(address: str) -> tuple[str, str | None, str]:
     place, _, path = rest.partition("/")
     conn_id, named, bucket = place.rpartition("@")
     is_database = scheme.split("+")[0] in ("postgresql", "postgres", "mysql", "mariadb", "duckdb", "dlt", "file")
-    # Azure's own form has the container before the @, and an account with dots behind it.
+    # In Azure's own format the container precedes the @, and an account with dots follows it.
     if not found or not named or is_database or ":" in conn_id or "." in bucket:
         return scheme, None, rest
     return scheme, conn_id, f"{bucket}/{path}"
@@ -121,8 +121,8 @@ def export_span(
     context: Context, start: datetime | str | None, end: datetime | str | None
 ) -> tuple[DateTime | None, DateTime | None]:
     """
-    From and until when to load: what is given, else the data interval. (None, None) for a run that has none, as that of
-    a cron trigger: whatever is missing is loaded then.
+    Start and end of the load: as given, else the data interval. (None, None) for a run without an interval, such as
+    that of a cron trigger, which loads whatever is missing.
 
     Raises:
         InvalidRequestError: as `span`.
@@ -136,7 +136,7 @@ def export_span(
 
 def span(context: Context, start: datetime | str | None, end: datetime | str | None) -> tuple[Any, Any]:
     """
-    From and until when, aware: what is given, else the data interval of the run.
+    Start and end, aware: as given, else the data interval of the run.
 
     Raises:
         InvalidRequestError: nothing is given and the run has no interval, or the span is empty or in the future.
