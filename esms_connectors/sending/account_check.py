@@ -1,4 +1,4 @@
-"""One look at what must be right before the first message: account, clock, and the senders that are named."""
+"""Checks the prerequisites of the first message: account, clock, and the senders that are named."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _Answer = TypeVar("_Answer")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the check; `ok` is None where it could not be told."""
+    """One line of the check; `ok` is None if it could not be determined."""
 
     name: str
     ok: bool | None
@@ -34,7 +34,7 @@ class Finding:
 
 
 def check_account(client: EsmsClient) -> tuple[list[Finding], EsmsError | None]:
-    """The findings in order, and the error that stopped the check, if one did. Reads the balance, sends nothing."""
+    """The findings in order, and the error that ended the check, if any. Reads the balance, sends nothing."""
     findings = [
         Finding(
             "mode", True, "sandbox: messages are checked, not sent" if client.sandbox else "live: messages are sent"
@@ -78,7 +78,7 @@ def _findings_of(error: EsmsError, base_url: str) -> list[Finding]:
 def check_senders(
     client: EsmsClient, *, brandname: str | None = None, oa_id: str | None = None, template_id: str | None = None
 ) -> list[Finding]:
-    """What the gateway says of the senders that are named; one that is None is not looked at. Sends nothing."""
+    """What the gateway reports about the named senders; those that are None are not checked. Sends nothing."""
     findings = []
     if brandname:
         findings.append(_asked("brandname", client.list_brandnames, lambda known: _brandname(brandname, known)))

@@ -1,9 +1,9 @@
 """
-Alerts by SMS: who is told, what, how often, and with how much patience. Airflow and Prefect call this.
+Alerts by SMS: recipients, text, duplicates and retries. Used by Airflow and Prefect.
 
-An alert is sent when something is already broken, so it makes do: a number that is none keeps nobody else from being
-told, a text that cannot be made gives way to a plain one, a long one is cut, and a gateway that is away is asked again
-for minutes.
+An alert is sent when something is already broken, so it tolerates its own problems: an invalid number does not keep the
+others from being alerted, a text that cannot be used is replaced by a plain one, a long text is cut, and an unreachable
+gateway is retried for minutes.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ logger = get_logger(__name__)
 
 PATIENCE_SECONDS = 300.0
 MAX_SEGMENTS = 2
-_PAUSES = (5.0, 10.0, 20.0)  # the last one again and again
+_PAUSES = (5.0, 10.0, 20.0)  # the last one repeats
 _NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
 class AlertFailedError(EsmsError):
     """
-    Not every phone was told. The same alert again, under the same event, tells nobody twice.
+    Not every phone was alerted. Repeating the alert for the same event alerts no phone twice.
 
     Attributes:
-        retryable: whether trying again later may reach those who were not told.
+        retryable: whether trying again later may reach the phones that were not alerted.
     """
 
     def __init__(self, message: str, *, retryable: bool = False) -> None:
@@ -60,14 +60,14 @@ class AlertFailedError(EsmsError):
 @dataclass(frozen=True, slots=True)
 class AlertEvent:
     """
-    What makes two alerts the same one: they carry the same request id, and the gateway delivers the first only.
+    Identifies an alert: alerts of the same event carry the same request id, and the gateway delivers only the first.
 
     Attributes:
-        subject: whom it is about, such as namespace, DAG, run and perhaps task; never a try number, a map index or the
+        subject: what it is about, such as namespace, DAG, run and perhaps task; never a try number, a map index or the
             text, because retries and mapped tasks are one event.
         what: what happened: failed, late.
-        occurrence: what is new when the same thing happens anew. A run that was cleared and fails again is a new event:
-            give when the run (or the task, where each is told of) was started or cleared last.
+        occurrence: what is new when the same thing happens again. A run that was cleared and fails again is a new
+            event: pass when the run (or the task, if each task is alerted on) was last started or cleared.
     """
 
     subject: Sequence[str | int | None]
@@ -81,14 +81,14 @@ class AlertEvent:
 @dataclass(frozen=True, slots=True)
 class AlertResult:
     """
-    Who was told.
+    Which phones were alerted.
 
     Attributes:
         sent: phones whose message was accepted now.
-        told_before: phones that the gateway had this event's message for already.
-        problems: one line for each phone that was not told, phones masked.
-        retryable: another attempt may do better for some of them.
-        sandbox: nothing left: the account checks messages and sends none.
+        told_before: phones for which the gateway already had this event's message.
+        problems: one line for each phone that was not alerted, phones masked.
+        retryable: another attempt may succeed for some of them.
+        sandbox: nothing was sent: the account checks messages and sends none.
     """
 
     sent: int = 0
@@ -105,7 +105,7 @@ class AlertResult:
 
     @property
     def failure(self) -> AlertFailedError | None:
-        """For whoever wants to raise it: None where everybody was told."""
+        """The error for callers that raise one: None if every phone was alerted."""
         if not self.problems:
             return None
         return AlertFailedError(f"SMS alert: {self}: {'; '.join(self.problems)}", retryable=self.retryable)
@@ -129,17 +129,17 @@ def send_alert(
     now: Callable[[], DateTime] = machine_clock.now,
 ) -> AlertResult:
     """
-    Tell each phone of `event` once.
+    Alert each phone of `event` once.
 
     Args:
         phones: in any spelling of `read_phone_list`.
-        text: what to say; `fallback` where it is empty or no text, as after a template that failed.
+        text: the message; `fallback` replaces a text that is empty or not a string, as after a template that failed.
         send_at: see `end_of_quiet_hours`.
-        patience_seconds: how long those are tried again whom the gateway did not take for a moment, all phones
-            together. 0 tries once.
+        patience_seconds: how long phones whose message the gateway did not accept for the moment are retried, all
+            phones together. 0 tries once.
 
     Raises:
-        InvalidRequestError: no phone is given at all.
+        InvalidRequestError: no phone is given.
         ConfigurationError: no brandname is given. Every other problem is in the result.
     """
     listed = check_alert(phones, brandname)
@@ -172,7 +172,7 @@ def send_alert(
 
 @dataclass(slots=True)
 class _Outcome:
-    """What came of the phones so far; `open` has the errors of those that may be tried again."""
+    """The outcome for each phone so far; `open` has the errors of those that may be tried again."""
 
     send: Callable[[str], bool]
     problems: list[str]
@@ -181,7 +181,7 @@ class _Outcome:
     open: dict[str, EsmsError] = field(default_factory=dict)
 
     def try_each(self, phones: Sequence[str]) -> list[str]:
-        """Those that may be tried again."""
+        """Try each phone, and return those that may be tried again."""
         return [phone for phone in phones if not self._settle(phone)]
 
     def _settle(self, phone: str) -> bool:
@@ -189,7 +189,7 @@ class _Outcome:
             duplicate = self.send(phone)
         except EsmsError as error:
             before = self.open.get(phone)
-            # A later attempt says nothing about an earlier one whose answer was lost: that one may have been taken.
+            # A later attempt says nothing about an earlier one whose answer was lost: that may have been accepted.
             shown = before if isinstance(before, OutcomeUnknownError) else error
             lost = isinstance(error, OutcomeUnknownError) and not isinstance(error, GatewayError)
             if error.retryable or lost:
@@ -197,7 +197,7 @@ class _Outcome:
                 return False
             self.problems.append(f"{mask_phone(phone)}: {shown}")
             return True
-        # What was in doubt a moment ago and comes back as a duplicate was sent by this very call.
+        # If the phone was in doubt a moment ago, a duplicate means that this very call sent the message.
         if duplicate and phone not in self.open:
             self.told_before += 1
         else:
@@ -207,13 +207,13 @@ class _Outcome:
 
 def check_alert(phones: object, brandname: str | None) -> PhoneList:
     """
-    Whether an alert has somebody to tell and somebody to tell it; for test buttons and blocks that are saved.
+    Check that an alert has a recipient and a brandname; for test buttons and blocks that are saved.
 
     Returns:
-        The numbers, and what is wrong with the rest.
+        The valid numbers, and what is wrong with the others.
 
     Raises:
-        InvalidRequestError: no phone is given at all.
+        InvalidRequestError: no phone is given.
         ConfigurationError: no brandname is given.
     """
     listed = read_phone_list(phones)
@@ -226,15 +226,15 @@ def check_alert(phones: object, brandname: str | None) -> PhoneList:
 
 def alert_text(text: object, fallback: str, *, max_segments: int = MAX_SEGMENTS, plain_text: bool = True) -> str:
     """
-    What is sent: `text`, or `fallback` where that is empty, no text or the word None; on one line, cut to so many
-    segments, without diacritics unless `plain_text` is False.
+    The text to send: `text`, or `fallback` if that is empty, not a string or the word None; on one line, cut to
+    `max_segments`, without diacritics unless `plain_text` is False.
     """
     chosen = text if isinstance(text, str) and text.strip() not in ("", "None") else fallback
     found = unicodedata.normalize("NFC", " ".join(_NOT_TEXT.sub(" ", chosen).split()))
     if plain_text:
         found = without_diacritics(found)
     cut = found[: 160 * max_segments]
-    # The gateway is told Unicode for whatever is not ASCII, so that is how it counts.
+    # Text that is not ASCII is sent as Unicode, and the gateway counts its segments as such.
     while describe(cut, is_unicode=not cut.isascii()).segments > max_segments:
         cut = cut[:-1]
     return found if cut == found else cut[:-3].rstrip() + "..."
@@ -242,10 +242,10 @@ def alert_text(text: object, fallback: str, *, max_segments: int = MAX_SEGMENTS,
 
 def end_of_quiet_hours(quiet_hours: Sequence[int] | None, now: DateTime) -> DateTime | None:
     """
-    When something that happens `now` may be told; None for at once.
+    When an event of `now` may be reported; None for at once.
 
     Args:
-        quiet_hours: first and last hour in Vietnam, such as (22, 7); None is never quiet.
+        quiet_hours: first and last hour in Vietnam, such as (22, 7); None for no quiet hours.
     """
     if quiet_hours is None:
         return None

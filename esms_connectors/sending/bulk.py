@@ -1,9 +1,9 @@
 """
-Send many, exactly once, resumable: the only loop that sends.
+Send many messages, at most once each and resumable: the only loop that sends.
 
-The rows are read as a stream, cut into chunks, and each chunk goes through the ledger: claim, send, settle. Running the
-same call again is the resume: what is settled is skipped, what is in doubt goes out under its old request id while that
-is safe, what is new is sent. Two processes may run the same run key at once.
+The rows are read as a stream and cut into chunks, and each chunk goes through the ledger: claim, send, settle.
+Repeating the same call resumes the run: settled rows are skipped, rows in doubt are sent again under their old request
+id while that is safe, and new rows are sent. Two processes may work on the same run key at once.
 """
 
 from __future__ import annotations
@@ -52,25 +52,25 @@ def send_bulk(
 
     Args:
         channel: what is sent, such as `ZnsChannel(client, template_id, oa_id)`.
-        recipients: checked rows and their key column, as `read_recipients` gives them; a bare list has the phone for a
-            key.
-        run_key: names this campaign; the same key resumes it. 1 to 200 characters.
-        campaign: words for people; the gateway gets them with a mark of the run, see `RunResult.campaign`.
-        at_least: share of all rows that must be accepted, from 0 to 1, those included that `read_recipients` refused;
+        recipients: checked rows and their key column, as `read_recipients` returns them; in a bare list, the phone is
+            the key.
+        run_key: identifies this campaign; the same key resumes it. 1 to 200 characters.
+        campaign: a human-readable name; the gateway gets it with a mark of the run, see `RunResult.campaign`.
+        at_least: share of all rows that must be accepted, from 0 to 1, including rows that `read_recipients` refused;
             None only reports, whatever happened.
         on_empty: whether no row at all is nothing to do (skip) or an error (fail), whatever `at_least` says.
-        reconcile_before_repeat: a row in doubt goes out again only after it was looked up in the sent data and not
-            found, and only where it was seen that request ids are honoured; no row is sent twice to find that out.
-        threads: calls at a time.
+        reconcile_before_repeat: a row in doubt is sent again only after it was looked up in the sent data and not
+            found, and only if the gateway has been seen to honour request ids; no row is sent twice to find that out.
+        threads: concurrent calls.
         progress: called about ten times a second at most, from the calling thread.
         guard: the rules in force, see `esms_connectors.sending.guard`; None for the defaults.
-        price_vnd: of a message, of a segment for SMS; needed where a budget is in force.
+        price_vnd: of a message, or of a segment for SMS; needed if a budget is in force.
 
     Returns:
-        What became of these rows, and of the whole run.
+        The outcome for these rows, and for the whole run.
 
     Raises:
-        BulkIncompleteError: fewer rows were accepted, or rows are not settled; with `at_least` None never.
+        BulkIncompleteError: fewer rows were accepted, or rows are not settled; never with `at_least` None.
         InvalidRequestError: a row cannot be sent as it is, or was sent with another phone or other content before.
         ConfigurationError: the ledger cannot be used.
     """
@@ -92,11 +92,11 @@ def send_canary(
     price_vnd: Decimal | None = None,
 ) -> ShardResult:
     """
-    Send the first rows of a run whose parts are sent by others, and wait until enough of them have arrived; nothing
-    where `guard` has no canary, or it was passed before. Arguments as in `send_bulk`.
+    Send the canary of a run whose shards others send, and wait until enough of its messages have arrived. Does nothing
+    if `guard` has no canary, or if it has passed before. Arguments as in `send_bulk`.
 
     Returns:
-        `stopped_by`: why the parts must not follow, None where they may.
+        `stopped_by` says why the shards must not follow; None if they may.
 
     Raises:
         InvalidRequestError, ConfigurationError, LedgerError: as in `send_bulk`.
@@ -122,13 +122,13 @@ def send_shard(
     price_vnd: Decimal | None = None,
 ) -> ShardResult:
     """
-    Send a part of a run, for an orchestrator that spreads a run over many workers; arguments as in `send_bulk`.
+    Send one shard of a run, for an orchestrator that spreads a run over many workers; arguments as in `send_bulk`.
 
-    Its cost does not grow with the run. It does not wait for rows that another worker has, nor look up what is left of
-    other parts: whoever spreads the run asks `Ledger.summary` at the end.
+    Its cost does not grow with the run. It does not wait for rows that another worker has claimed, nor look up what
+    other shards have left: the orchestrator asks `Ledger.summary` at the end.
 
     Raises:
-        InvalidRequestError, ConfigurationError, LedgerError: as in `send_bulk`; never for what the gateway does.
+        InvalidRequestError, ConfigurationError, LedgerError: as in `send_bulk`; never for an answer of the gateway.
     """
     run = Run(
         channel, Recipients.of(recipients), ledger, run_key, campaign, threads, None, reconcile_before_repeat,

@@ -1,8 +1,8 @@
 """
 One campaign from its source to its result: every row is checked before the first message leaves.
 
-What `send_bulk` is for checked rows this is for a file, a query or a list. It is the only place for the policies of a
-send: front ends build one, call `plan` and `send`, and translate what comes back.
+`send_bulk` sends rows that are already checked; a `Campaign` sends a file, a query or a list. All policies of a send
+are applied here: front ends build a `Campaign`, call `plan` and `send`, and translate the result.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ from esms_connectors.sending.texts import columns_of
 
 __all__ = ["Campaign", "SourceChangedError"]
 
-# Sees each recipient go by.
+# Receives the stream of recipients, and passes each of them on.
 Watch = Callable[[Iterable[Recipient]], Iterable[Recipient]]
 
 
 class SourceChangedError(EsmsError):
-    """Other rows were there to be sent than were checked. What was sent is in the ledger; the same call resumes."""
+    """The rows read for sending differ from the checked ones. The ledger has what was sent; call again to resume."""
 
     retryable = True
 
@@ -61,22 +61,23 @@ class Campaign:
 
     Attributes:
         channel: what is sent, such as `ZnsChannel(client, template_id, oa_id)`.
-        source: see `open_rows`; one that can be read twice.
+        source: see `open_rows`; it must be readable twice.
         columns: which column holds what.
-        run_key: names the campaign: the same key resumes it, and sends to nobody twice.
-        campaign: words for people, which come back in the sent data.
-        at_least: share of all rows of the source that must be accepted, those included that cannot be sent. Where so
-            many cannot be sent that it is out of reach, nothing is sent. 1, unless you say otherwise: one row that
-            cannot be sent stops the campaign before the first message. None only reports.
-        on_empty: a source without any row is nothing to do (skip), as on a quiet day of a schedule, or an error (fail);
-            see `on_empty_of`.
-        conflicts: rows whose key was sent with another content or phone in this run: refuse to send any row, or skip
-            those. The plan counts them, and its rejects list them.
-        price_vnd: of one message, or of a segment of an SMS; None takes that of the last message of the kind.
+        run_key: identifies the campaign: the same key resumes it, and sends no row twice.
+        campaign: a human-readable name, which comes back in the sent data.
+        at_least: share of all rows of the source that must be accepted, including rows that cannot be sent. If those
+            put it out of reach, nothing is sent. With the default of 1, one row that cannot be sent stops the campaign
+            before the first message. None only reports.
+        on_empty: whether a source without rows is nothing to do (skip), as on a quiet day of a schedule, or an error
+            (fail); see `on_empty_of`.
+        conflicts: rows whose key was sent with other content or to another phone in this run: refuse to send any row,
+            or skip those. The plan counts them, and its rejects list them.
+        price_vnd: of one message, or of one segment of an SMS; None uses the gateway's estimate, or else the price of
+            the last message of this kind.
         guard: the rules in force, see `esms_connectors.sending.guard`.
-        send_at_text: the words that `send_at` of the channel was read from, such as `+2h`. With a plan that was made by
-            the same words they mean what they did then.
-        duplicates: rows with one phone: merge, or keep; None merges unless there is a key column.
+        send_at_text: the text that the channel's `send_at` was parsed from, such as `+2h`. With a plan that was made
+            from the same text, the time of that plan applies.
+        duplicates: rows with the same phone: merge or keep; None merges unless there is a key column.
         The rest as in `read_recipients` and `send_bulk`.
     """
 
@@ -127,7 +128,7 @@ class Campaign:
         *,
         check: Check | None = None,
     ) -> Recipients:
-        """The source, read anew; checked rows, without those that conflict with the ledger."""
+        """The checked rows of a new reading of the source, without those that conflict with the ledger."""
         return read_recipients(
             self.source,
             self._columns(),
@@ -151,7 +152,7 @@ class Campaign:
         return self.duplicates or ("merge" if self.columns.key_column is None else "keep")
 
     def _columns(self) -> Columns:
-        """With the columns that the placeholders of a text stand for."""
+        """The columns, including those for the placeholders of a text."""
         names = self.channel.placeholders
         if not names:
             return self.columns
@@ -163,7 +164,7 @@ class Campaign:
         return replace(self.columns, params=self._placed)
 
     def _header(self) -> tuple[str, ...]:
-        """The names of the columns of the source."""
+        """The column names of the source."""
         found = open_rows(
             self.source,
             columns=None if is_parquet(self.source) else replace(self.columns, params=()).wanted,
@@ -191,16 +192,16 @@ class Campaign:
         approved: Plan | Mapping[str, Any] | None = None,
     ) -> Plan:
         """
-        Read and check every row, and say what sending would do. Sends nothing.
+        Read and check every row, and report what sending would do. Sends nothing.
 
         Args:
-            rejects: gets the rows that cannot be sent, and those that were sent as something else before; the caller
-                closes it.
-            watch: sees each recipient go by, so that nobody has to read the source for it once more.
-            approved: a plan, or its JSON; another one now is an error.
+            rejects: receives the rows that cannot be sent, and those that were sent as something else before; the
+                caller closes it.
+            watch: sees every recipient, which saves another reading of the source.
+            approved: a plan or its JSON; it is an error if the new plan differs.
 
         Raises:
-            PlanChangedError: it is not what was approved.
+            PlanChangedError: the plan differs from the approved one.
             InvalidRequestError: source, columns and channel do not fit together, or the run key was used before with
                 another template, OA or key column; see also `time_to_send`.
             GatewayError, NotSentError, OutcomeUnknownError: template, balance or price could not be read.
@@ -241,10 +242,10 @@ class Campaign:
 
     def check_reach(self, plan: Plan) -> None:
         """
-        Whether what `plan` has checked can be sent at all.
+        Check that the rows of `plan` can be sent at all.
 
         Raises:
-            InvalidRequestError: nobody can be sent to, so many rows cannot that `at_least` is out of reach, rows were
+            InvalidRequestError: no row can be sent, the rows that cannot be sent put `at_least` out of reach, rows were
                 sent as something else before, or the template is not enabled.
         """
         report = plan.report
@@ -275,20 +276,20 @@ class Campaign:
         progress: Progress | None = None,
     ) -> RunResult:
         """
-        Check every row, and send; again is the resume.
+        Check every row, then send. Calling it again resumes the run.
 
         Args:
-            plan: one that was approved, or its JSON: only what it has is sent.
-            rejects, watch: as in `plan`; the rejects are closed before the first message, and written anew at the end
-                where the gateway refused rows.
-            on_plan: told what the rows came to, before the first message.
+            plan: an approved plan or its JSON; nothing is sent unless the rows still match it.
+            rejects, watch: as in `plan`; the rejects are closed before the first message, and rewritten at the end if
+                the gateway refused rows.
+            on_plan: called with the new plan before the first message.
             progress: as in `send_bulk`.
 
         Raises:
-            PlanChangedError: what would be sent is not what `plan` has; nothing was sent by this call.
-            InvalidRequestError: as `plan` and `check_reach`; nothing was sent by this call.
-            BulkIncompleteError: fewer rows were accepted than `at_least`, or rows are not settled.
-            SourceChangedError: the second reading brought other rows than the first.
+            PlanChangedError: what would be sent differs from `plan`; this call sent nothing.
+            InvalidRequestError: as in `plan` and `check_reach`; this call sent nothing.
+            BulkIncompleteError: fewer rows were accepted than `at_least` requires, or rows are not settled.
+            SourceChangedError: the second reading returned other rows than the first.
         """
         checked = self._planned(rejects, watch, plan)
         if rejects is not None:
@@ -302,7 +303,7 @@ class Campaign:
             result = self._send_checked(checked, progress)
         except BulkIncompleteError:
             if rejects is not None:
-                # What became of the run is what must be told, also where the source cannot be read once more.
+                # The outcome of the run must be reported, even if the source cannot be read again.
                 with contextlib.suppress(EsmsError):
                     self._list_refused(rejects)
             raise
@@ -311,7 +312,7 @@ class Campaign:
         return result
 
     def _list_refused(self, rejects: RejectsFile) -> None:
-        """Add the rows that the gateway has refused to those that cannot be sent, with its reasons."""
+        """Add the rows that the gateway has refused to the rejects, with its reasons."""
         refused = _Refused(self)
         if not refused.reasons:
             return
@@ -324,8 +325,8 @@ class Campaign:
 
         def read_again() -> Iterable[Recipient]:
             if plan.empty:
-                return ()  # whatever came in since was not checked
-            # Without a conflict in the plan there is none to skip; one that comes up meanwhile stops the run.
+                return ()  # rows that arrived since were not checked
+            # Without conflicts in the plan there are none to skip; one that appears meanwhile stops the run.
             known = self._against_ledger() if plan.report.conflicts else _Unchecked(self.ledger, self.channel)
             readings.append(known)
             return self.recipients(ReadReport(), check=known)
@@ -345,7 +346,7 @@ class Campaign:
         )
         result = run.run(
             self.at_least,
-            "skip",  # judged above
+            "skip",  # already decided by check_reach
             price_vnd=plan.price_vnd,
             report=plan.report,
             rejects=plan.rejects,
@@ -359,7 +360,7 @@ class Campaign:
 
 
 class _Refused:
-    """Tells the rows of a run that the gateway has refused."""
+    """Finds the rows of a run that the gateway has refused."""
 
     def __init__(self, campaign: Campaign) -> None:
         self._ledger, self._run_key = campaign.ledger, campaign.run_key
@@ -375,7 +376,7 @@ class _Refused:
 
 
 class _Fingerprint:
-    """Of rows, whatever their order: a row more or less, another phone, key or content is another one."""
+    """A digest of rows in any order: adding or removing a row, or changing a phone, key or content, changes it."""
 
     def __init__(self, ledger: Ledger, channel: Channel) -> None:
         self.ledger, self.channel = ledger, channel
@@ -394,7 +395,7 @@ class _Fingerprint:
 
 
 class _AgainstLedger(_Fingerprint):
-    """Tells rows that were sent as something else in this run; counts those that are settled, or would be skipped."""
+    """Reports rows that were sent as something else in this run; counts those that are settled or would be skipped."""
 
     def __init__(self, ledger: Ledger, run_key: str, channel: Channel, foreseen: Foreseen | None) -> None:
         super().__init__(ledger, channel)
@@ -421,7 +422,7 @@ class _AgainstLedger(_Fingerprint):
 
 
 class _Unchecked(_Fingerprint):
-    """Passes every row, and takes the fingerprint on the way."""
+    """Accepts every row, and only takes the fingerprint."""
 
     def __call__(self, recipients: Sequence[Recipient]) -> list[str]:
         for row in self.rows_of(recipients):

@@ -1,4 +1,4 @@
-"""A stream of recipients -> lists that are sent in one call each."""
+"""Cuts a stream of recipients into lists that are sent in one call each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from esms_connectors.recipients import Recipient
 
 
 def cut_chunks(source: Iterable[Recipient], size: int) -> Iterator[list[Recipient]]:
-    """Lists of `size` rows; a phone that is in the list already waits for the next one."""
+    """Lists of `size` rows; a row whose phone is already in the list is moved to the next one."""
     chunk: dict[str, Recipient] = {}
     later: list[Recipient] = []
 
@@ -26,7 +26,7 @@ def cut_chunks(source: Iterable[Recipient], size: int) -> Iterator[list[Recipien
     rows = iter(source)
     while batch := list(islice(rows, 1 if chunk else size)):
         if not chunk and len({recipient.phone for recipient in batch}) == size:
-            yield batch  # what nearly every list is
+            yield batch  # the common case
             continue
         for recipient in batch:
             if recipient.phone in chunk:
@@ -42,7 +42,7 @@ def cut_chunks(source: Iterable[Recipient], size: int) -> Iterator[list[Recipien
 
 
 def balance_last_chunk(chunks: Iterable[list[Recipient]], smallest: int) -> Iterator[list[Recipient]]:
-    """The same rows; a last list that is too small shares with the one before."""
+    """The same rows; a last list that is too small is evened out with the one before."""
     before: list[Recipient] | None = None
     for chunk in chunks:
         if before is not None and len(chunk) < smallest:

@@ -1,13 +1,14 @@
 """
-What a run does about rows in doubt: messages that were sent, and that no answer accounts for.
+How a run treats rows in doubt: rows that were sent without an answer that accounts for them.
 
-Where it is known that the gateway holds back a second request with the same id, they go out again under their ids.
-Where it is not, they are looked up in the sent data, and of what is not found one row is sent again as a probe: a 124
-proves that ids are honoured, which is remembered in the ledger. Any other answer settles that row alone, and the
-others stay in doubt.
+If the gateway is known to hold back a second request with the same id, they are sent again under their ids. If it is
+not, they are looked up in the sent data, and one of the rows that are not found is sent again as a probe: code 124
+proves that ids are honoured, which is recorded in the ledger. Any other answer settles only that row, and the others
+stay in doubt.
 
-What was refused with its whole call (balance used up, a number blocked) was most likely not taken, and can be shown not
-to have been: an hour later the sent data lists other rows of the run and not these. Then they go out by themselves.
+Rows refused together with their whole call (balance used up, a number blocked) were most likely not accepted, and this
+can be shown: an hour later the sent data lists other rows of the run but not these. They are then sent without further
+intervention.
 """
 
 from __future__ import annotations
@@ -33,26 +34,26 @@ from esms_connectors.sending.reconcile import settle_refused
 
 logger = get_logger(__name__)
 
-# Rows in doubt that are kept in mind, one of which may become the probe.
+# How many rows in doubt are remembered as candidates for the probe.
 _MOST_CANDIDATES = 1000
-# A fact that is known is written down anew when it was seen so much later.
+# A known fact is recorded again when it is confirmed this much later.
 _OLD = timedelta(days=1)
 
-# Send rows that are claimed, settle and count them.
+# Sends claimed rows, settles and counts them.
 SendClaimed = Callable[[list[Claim], list[Recipient], Times], ChunkOutcome]
-# What a claim of rows is to ask.
+# The rules that a claim of these rows has to check.
 RulesOf = Callable[[Sequence[Recipient]], RowRules]
 
 
 class Doubt:
     """
     Args:
-        careful: every row in doubt is looked up before it is repeated, and no customer's row is a probe.
-        others: see `sent_by_others`; then no row in doubt is repeated.
+        careful: every row in doubt is looked up before it is repeated, and no customer's row is used as a probe.
+        others: see `sent_by_others`; if True, no row in doubt is repeated.
 
     Attributes:
-        found: rows in doubt that the sent data showed to have been accepted, so far.
-        advice: what is to be done about those that stay in doubt.
+        found: rows in doubt that the sent data has shown to be accepted so far.
+        advice: what to do about rows that stay in doubt.
     """
 
     def __init__(self, channel: Channel, ledger: Ledger, run_key: str, *, careful: bool, others: bool = False) -> None:
@@ -71,14 +72,14 @@ class Doubt:
         self.advice = ""
 
     def load(self) -> None:
-        """What is known of this account and function; another worker may have learned it meanwhile."""
+        """Load what is known about this account and function; another worker may have learned it meanwhile."""
         known = self._ledger.facts.known(self._client.account, self._endpoint.name)
         if known is not None:
             self._saved = known
             self._client.request_ids.learn(self._endpoint, known)
 
     def save(self) -> None:
-        """Keep what the client has learned since."""
+        """Record what the client has learned since."""
         fact = self._client.request_ids.fact(self._endpoint)
         with self._lock:
             saved = self._saved
@@ -91,23 +92,23 @@ class Doubt:
 
     @property
     def repeats(self) -> bool:
-        """Whether rows in doubt may go out again now, under their ids; what charges never may."""
+        """Whether rows in doubt may be sent again now under their ids; calls that charge are never repeated."""
         if self._endpoint.effect is not Effect.SEND or self._others:
             return False
         return self._client.request_ids.honoured(self._endpoint) and (self._looked_up or not self._careful)
 
     @property
     def waits_for_a_repeat(self) -> bool:
-        """Whether all that is in doubt goes out again when the rows are read again."""
+        """Whether everything in doubt is sent again when the rows are read again."""
         return self.repeats and not self._needs_look_up
 
     def note(self, recipients: Iterable[Recipient], *, not_repeatable: bool = False) -> None:
         """
-        These are in doubt.
+        Note rows that are in doubt.
 
         Args:
-            not_repeatable: although rows in doubt are repeated: it is too late for their request ids, or the call that
-                they were in is another one now.
+            not_repeatable: these cannot be repeated even if rows in doubt are: it is too late for their request ids, or
+                the call that they were in has changed.
         """
         with self._lock:
             for recipient in recipients:
@@ -116,7 +117,7 @@ class Doubt:
                     self._candidates.setdefault(recipient.row_key, recipient)
 
     def resolve(self, worker: str, send_claimed: SendClaimed, begin: Callable[[], Times], rules: RulesOf) -> bool:
-        """Look the rows in doubt up, and find out what is not known; whether reading again may settle more of them."""
+        """Look up the rows in doubt, and probe if needed; return whether another reading may settle more of them."""
         self.load()
         if self.waits_for_a_repeat and not self._careful:
             return True
@@ -139,11 +140,11 @@ class Doubt:
 
     @property
     def _sends_evidence(self) -> bool:
-        """Whether a row in doubt may go out again only to learn something of the gateway."""
+        """Whether a row in doubt may be sent again just to learn how the gateway behaves."""
         return not self._careful and not self._others and self._endpoint.effect is Effect.SEND
 
     def _look_up(self) -> int | None:
-        """How many rows were settled; None when they cannot be looked up, which proves nothing."""
+        """The number of rows settled; None if they cannot be looked up, which proves nothing."""
         if self._channel.kind not in SMS_TYPES_OF_KIND:
             return None
         try:
@@ -168,9 +169,9 @@ class Doubt:
         )
 
     def _probe(self, worker: str, send_claimed: SendClaimed, begin: Callable[[], Times], rules: RulesOf) -> bool:
-        """Send one row that is still in doubt once more, under its id; whether that proved that ids are honoured."""
+        """Send one row that is still in doubt again, under its id; return whether that proved that ids are honoured."""
         self._client.learn_time()
-        # Asked before a row is claimed: that it was touched would put off what is concluded about it.
+        # Asked before a row is claimed: touching a row delays what can be concluded about it.
         if not self._begin_probe():
             return False
         for recipient in list(self._candidates.values()):
@@ -195,7 +196,7 @@ class Doubt:
                 continue
             outcome = send_claimed(list(found.claims), [recipient], times)
             if outcome.nothing_taken:
-                # Nothing was learned, and nothing risked.
+                # Nothing was learned, and nothing was risked.
                 self._abandon_probe()
             return self.repeats
         self._abandon_probe()

@@ -1,6 +1,6 @@
 """
-Does this account's gateway hold back a second request with the same id? Asked with one message, sent twice to a number
-of one's own.
+Tests whether the gateway holds back a second request of this account with the same id, by sending one message twice to
+a number of the operator's own.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from esms_connectors.ledger import Ledger
 @dataclass(frozen=True, slots=True)
 class IdProbe:
     """
-    What two requests under one id came to.
+    The result of two requests under one id.
 
     Attributes:
-        endpoint: the function asked.
-        honoured: None where it could not be told.
-        text: one line for people.
+        endpoint: the function that was tested.
+        honoured: None if it could not be determined.
+        text: one line for display.
     """
 
     endpoint: str
@@ -31,7 +31,7 @@ class IdProbe:
     text: str
 
 
-# Sends under a request id; gives the code of the answer.
+# Sends under a request id and returns the code of the answer.
 _Send = Callable[[str], str]
 
 
@@ -39,14 +39,14 @@ def probe_zns_bulk_ids(
     client: EsmsClient, ledger: Ledger | None, phone: str, template_id: str, oa_id: str, params: Sequence[str]
 ) -> IdProbe:
     """
-    Ask for the elements of a bulk ZNS, and keep the answer in `ledger`.
+    Test the elements of a bulk ZNS, and record the result in `ledger`.
 
     Args:
-        phone: of somebody who expects one message, or two.
+        phone: of a person who expects one message, or two.
 
     Raises:
         InvalidRequestError: a value cannot be sent.
-        GatewayError, NotSentError, OutcomeUnknownError: a request brought no answer about its message.
+        GatewayError, NotSentError, OutcomeUnknownError: a request got no answer about its message.
     """
     once = client.without_repeats()
 

@@ -1,4 +1,4 @@
-"""The claims of one worker: kept alive while it sends, and looked at once more before anything is sent on them."""
+"""The claims of one worker: kept alive while it sends, and checked again before anything is sent on them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _POLL_SECONDS = 1.0
 
 
 def asked_first(may_begin: Callable[[], bool], may_leave: MayLeave) -> MayLeave:
-    """`may_leave`; before the first attempt of a call `may_begin` too: what may have been taken is tried on."""
+    """`may_leave`, preceded by `may_begin` for the first attempt of a call: a call that has begun is continued."""
     begun: set[str] = set()
 
     def may_go(claims: Sequence[Claim]) -> bool:
@@ -35,7 +35,7 @@ def asked_first(may_begin: Callable[[], bool], may_leave: MayLeave) -> MayLeave:
 
 
 def wait_for_claims(ledger: Ledger, run_key: str, *, least: float = 0.0, most: float) -> float:
-    """Sleep until the claims of this moment are settled or over; gives the seconds slept, `least` to `most`."""
+    """Sleep until the present claims are settled or expired; return the seconds slept, `least` to `most`."""
     moment, waited = ledger.now(), 0.0
     while waited < most:
         nap = min(poll_seconds_of(ledger), most - waited)
@@ -45,22 +45,22 @@ def wait_for_claims(ledger: Ledger, run_key: str, *, least: float = 0.0, most: f
             if waited >= least and not ledger.has_live_claims(run_key, moment):
                 break
         except LedgerError:
-            # The database may be back at the next look; else the reading will tell.
+            # The database may be back at the next attempt; otherwise the reading reports the error.
             continue
     return waited
 
 
 def poll_seconds_of(ledger: Ledger) -> float:
-    """Between two looks at the claims of others."""
+    """The pause between two checks of other workers' claims."""
     return min(_POLL_SECONDS, ledger.lease_seconds / 4)
 
 
 class Lease:
     """
-    A context manager: its thread renews the claims of `worker` until the end.
+    A context manager whose thread renews the claims of `worker` until the end.
 
-    A call that lasts longer than any call may (a resolver or a throttle of the caller's that hangs) ends the renewals:
-    others may then take the rows over.
+    The renewals end if a call takes longer than any call may (because a resolver or the caller's throttle hangs): other
+    workers may then take over the rows.
     """
 
     def __init__(self, client: EsmsClient, ledger: Ledger, run_key: str, worker: str) -> None:
@@ -70,7 +70,7 @@ class Lease:
         self._thread = threading.Thread(target=self._heartbeat, name="esms-lease", daemon=True)
         self._renewed_at = self._clock.mark()
         self._slept_until: Moment | None = None
-        # By thread: when its present call was begun, or last allowed to go on.
+        # By thread: when its current call began, or was last allowed to continue.
         self._under_way: dict[int, Moment] = {}
 
     def __enter__(self) -> Self:
@@ -85,19 +85,19 @@ class Lease:
         self._thread.join()
 
     def begin(self) -> Times:
-        """Rows are about to be claimed by this thread, to be sent at once."""
+        """This thread is about to claim rows, and to send them at once."""
         times = self._clock.times()
         self._under_way[threading.get_ident()] = times.moment
         return times
 
     def end(self) -> None:
-        """What this thread claimed is settled, or will not be sent by it."""
+        """The rows that this thread claimed are settled, or it will not send them."""
         self._under_way.pop(threading.get_ident(), None)
 
     def holds(self, claims: Sequence[Claim], claimed: Times) -> bool:
         """
-        Whether rows may leave now: still this worker's, by its clocks and by the ledger; and those in doubt only while
-        the day lasts that their request ids are good for.
+        Whether rows may be sent now: they are still this worker's, by its clocks and by the ledger, and rows in doubt
+        are sent only on the day that their request ids are valid for.
         """
         try:
             ours = self._ledger.are_claimed([claim.request_id for claim in claims], worker=self._worker)
@@ -108,11 +108,11 @@ class Lease:
             return False
         now = self._clock.times()
         self._under_way[threading.get_ident()] = now.moment
-        # What was in doubt when it was claimed began before that; a day that has begun since is not its day.
+        # A row that was in doubt when it was claimed was begun before that; a day that has begun since is not its day.
         return now.window_start <= claimed.window_start or not any(claim.in_doubt for claim in claims)
 
     def _alive_since(self, moment: Moment) -> bool:
-        """Claimed a moment ago, or renewed ever since without a gap in which others may have taken the rows over."""
+        """Claimed just now, or renewed since without a gap in which other workers could have taken over the rows."""
         if self._fresh(moment):
             return True
         slept_until = self._slept_until

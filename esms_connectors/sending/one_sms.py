@@ -1,6 +1,6 @@
 """
-One SMS to one phone or to a few, each once, through the ledger: what operators, tasks and alerts that must not be told
-twice call. For a list of people with values of their own there is `Campaign`.
+One SMS to one phone or a few, once each, through the ledger: used by operators, tasks, and alerts that must not be sent
+twice. For a list of recipients with their own values, use `Campaign`.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ LISTED_IDS = 1_000
 @dataclass(frozen=True, slots=True)
 class SmsResult:
     """
-    What became of it.
+    The outcome of `send_sms`.
 
     Attributes:
-        message_ids: of the phones that it was accepted for, a thousand at most; the run key stands for all.
-        checked: in the sandbox, which sends nothing: messages that were checked.
+        message_ids: of the phones that it was accepted for, a thousand at most; the run key identifies all of them.
+        checked: messages that were checked in the sandbox, which sends nothing.
     """
 
     result: RunResult
@@ -47,7 +47,7 @@ class SmsResult:
         return {**self.result.as_dict(), **more}
 
     def __str__(self) -> str:
-        """What left, and what had left before."""
+        """How many were sent now, and how many before."""
         if self.result.sandbox:
             return f"sandbox: {self.checked} messages checked, none sent"
         counters = self.result.counters
@@ -66,17 +66,18 @@ def send_sms(
     price_vnd: Decimal | None = None,
 ) -> SmsResult:
     """
-    Send it, at most once to each phone under one run key; in the sandbox, which stores nothing, check it only.
+    Send `message` at most once to each phone under one run key; in the sandbox, which stores nothing, only check it.
 
     Args:
         ledger: None only for a sandbox client.
         guard: the rules in force, see `esms_connectors.sending.guard`; None for the defaults.
-        price_vnd: of a segment; needed where a budget is in force.
+        price_vnd: of a segment; needed if a budget is in force.
 
     Raises:
         GuardRefusalError: a rule refuses it.
-        BulkIncompleteError: somebody was not sent to, or nobody knows; `retryable` says whether again may settle it.
-        InvalidRequestError: it cannot be sent as it is, or somebody was sent another text under this key before.
+        BulkIncompleteError: a phone was not sent to, or its outcome is unknown; `retryable` says whether a repeat may
+            settle it.
+        InvalidRequestError: it cannot be sent as it is, or a phone was sent another text under this key before.
     """
     run_key = check_run_key(run_key)
     numbers, rules = message.numbers(), guard or GuardSettings()
@@ -104,7 +105,7 @@ def send_sms(
         )
     except BulkIncompleteError as error:
         if len(keys) == 1:
-            # What the gateway said of the one message is what somebody wants to read.
+            # For a single message, the gateway's own reason is the useful part.
             said = [row["reason"] for row in ledger.rows_of(run_key, keys) if row["reason"]]
             error.args = tuple(f"{error} {reason}" if reason not in str(error) else str(error) for reason in said) or (
                 str(error),

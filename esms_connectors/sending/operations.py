@@ -1,4 +1,4 @@
-"""One call of any function of the gateway, once: however often the task around it is tried again, cleared or killed."""
+"""One call of any gateway function, made once even if the task around it is retried, cleared or killed."""
 
 from __future__ import annotations
 
@@ -47,26 +47,26 @@ def call_once(
     show_phones: bool = False,
 ) -> dict[str, Any]:
     """
-    Call the operation `name`; what sends or charges is claimed in the ledger before and settled after.
+    Call the operation `name`; calls that send or charge are claimed in the ledger before and settled after.
 
     Args:
         arguments: by name, plain values.
-        ledger: None for what only reads, and in the sandbox, where nothing is stored.
-        run_key, call_key: name this call: under the same ones it is made once. Without a call_key it is the recipient's
-            phone or Zalo user id, where there is one recipient.
-        now: what words such as `tomorrow 08:30` go by.
-        show_phones: phones of the answer in full.
+        ledger: None for operations that only read, and in the sandbox, where nothing is stored.
+        run_key, call_key: identify this call: it is made once under the same keys. The default call_key is the
+            recipient's phone or Zalo user id, if there is one recipient.
+        now: the reference for words such as `tomorrow 08:30`.
+        show_phones: show the phones of the answer in full.
 
     Returns:
-        The answer as JSON, and `called_by_this_try`: False where an earlier try had made the call; of the answer then
-        stands there what the ledger keeps.
+        The answer as JSON, with `called_by_this_try`: False if an earlier try made the call; the answer is then
+        limited to what the ledger keeps.
 
     Raises:
-        BulkIncompleteError: nobody knows what became of it, or it was refused; `retryable` says whether trying again
-            may settle it.
+        BulkIncompleteError: its outcome is unknown, or it was refused; `retryable` says whether trying again may settle
+            it.
         InvalidRequestError: an argument is unknown, missing, or cannot be sent, or another call was made under this
             run key; nothing was sent.
-        GatewayError, NotSentError, OutcomeUnknownError: of what only reads.
+        GatewayError, NotSentError, OutcomeUnknownError: only from operations that only read.
     """
     typed = read_arguments(name, arguments, now=now)
     if ENDPOINTS[name].effect is Effect.READ or client.sandbox:
@@ -115,8 +115,8 @@ class OperationChannel(Channel):
     One call as a row of a run.
 
     Attributes:
-        arguments: as the method takes them.
-        result: what the method gave back; None where this try did not call.
+        arguments: as the client's method takes them.
+        result: the return value of that method; None if this try did not call it.
     """
 
     arguments: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -132,7 +132,7 @@ class OperationChannel(Channel):
 
     @property
     def phone(self) -> str:
-        """Of the one recipient, where there is one."""
+        """The phone of the recipient, if there is exactly one."""
         phone = self.arguments.get("phone")
         return normalise_phone(phone) if isinstance(phone, str) else ""
 
@@ -177,7 +177,7 @@ class OperationChannel(Channel):
         return Settlement(claim.request_id, SendState.ACCEPTED, "100")
 
     def remembered(self, row: Mapping[str, Any]) -> Any:
-        """The answer to a call that an earlier try made, as far as the ledger keeps it."""
+        """The answer to a call that an earlier try made, as far as the ledger has it."""
         name, message_id = self.endpoint.name, row["message_id"]
         if name == "check_code":
             return CodeCheck(valid=row["code"] == "100", attempts=0)

@@ -25,20 +25,20 @@ from esms_connectors.sending.result import money
 
 __all__ = ["Plan", "PlanChangedError"]
 
-# Advertising may reach people from 7 to 22 o'clock only (Decree 91/2020, article 13); for the rest it is courtesy.
+# Advertising may be delivered only from 7 to 22 o'clock (Decree 91/2020, article 13); for the rest it is a courtesy.
 QUIET_FROM_HOUR, QUIET_TO_HOUR = 22, 7
 _PRICES_OF_DAYS = 3
-# Whom the gateway is asked the price for: networks have prices of their own.
+# How many recipients the gateway is asked the price for: prices differ by network.
 _PRICED_RECIPIENTS = 100
 
 
 class PlanChangedError(InvalidRequestError):
-    """What would be sent is not what was planned. Nothing was sent: look at the new plan, and approve that one."""
+    """What would be sent differs from the plan. Nothing was sent: look at the new plan, and approve that one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A message as it would arrive; for the eyes of whoever plans it, and in no JSON."""
+    """A message as it would arrive; shown to the person who plans it, and never part of the JSON."""
 
     what: str
     line: int
@@ -52,24 +52,24 @@ class Plan:
     What a run would do.
 
     Attributes:
-        channel, run_key, about, key_column: what would be sent, under which key, and what tells the rows apart.
-        fingerprint: of the rows that would be sent to, whatever their order: another row, phone or text is another one.
-        report: of the reading; rows that were sent as other content in the same run are its `conflicts`.
-        recipients: rows that would be sent to, those that are settled already included.
+        channel, run_key, about, key_column: what would be sent, under which key, and which column identifies the rows.
+        fingerprint: of the rows that would be sent, in any order; it changes with any row, phone or text.
+        report: of the reading; its `conflicts` are rows that were sent with other content in the same run.
+        recipients: rows that would be sent, including those that are already settled.
         already_settled: of these, rows that the ledger has as accepted or rejected; they would be skipped.
-        skipped_by_rule: of these, rows that a rule of the guard would leave out as things stand, by rule.
+        skipped_by_rule: of these, rows that a rule of the guard would skip at present, by rule.
         chunks: calls to the gateway.
         segments, longest_segments: SMS only: segments of all messages, and of the longest.
-        unicode_messages: SMS only: messages that travel as Unicode, with `forced_by` saying which characters do it.
-        send_at_text: the words that the time of sending was given by, such as `+2h`; the time itself is in `about`.
+        unicode_messages: SMS only: messages that are sent as Unicode; `forced_by` counts the characters that cause it.
+        send_at_text: the text that the time of sending was given as, such as `+2h`; the time itself is in `about`.
         price_vnd: of one message (one segment for SMS); `price_from` says where it comes from, None when unknown.
         cost_vnd, balance_vnd, left_vnd: estimate; None when the price is unknown.
-        previews: SMS only: the first message, the longest and the one of most segments; in no JSON.
+        previews: SMS only: the first message, the longest and the one with the most segments; not part of the JSON.
         sandbox: the account checks messages and sends none.
-        ledger, rejects: where they are; for people.
+        ledger, rejects: where they are; for display.
         problems: what would go wrong, one line each.
-        good: none of them keeps messages from being taken, or is against the law. That the account is a sandbox, that
-            people sleep, that rows were sent as something else is told, and does not make it worse.
+        good: no problem keeps messages from being accepted or is against the law. Mere advice (a sandbox account, hours
+            when people sleep, rows that were sent as something else) is listed in `problems` but does not count here.
     """
 
     channel: str
@@ -99,12 +99,12 @@ class Plan:
 
     @property
     def empty(self) -> bool:
-        """Whether the source has no row at all, as on a day on which nothing happened."""
+        """Whether the source has no rows at all, as on a quiet day."""
         return self.report.rows == 0 and self.recipients == 0
 
     @property
     def rows(self) -> int:
-        """Rows of the source that somebody wants sent: those that cannot be are among them, those that repeat not."""
+        """Rows of the source that are meant to be sent: includes rows that cannot be sent, but not repeated rows."""
         return self.recipients + self.report.rejected
 
     @property
@@ -124,7 +124,7 @@ class Plan:
         return None if self.cost_vnd is None or self.balance_vnd is None else self.balance_vnd - self.cost_vnd
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON, the same for every front end; without a phone or text in full. `check_plan` takes it back."""
+        """For JSON, the same for every front end; without full phones or texts. `check_plan` accepts it."""
         return {
             "channel": self.channel,
             "run_key": self.run_key,
@@ -158,8 +158,8 @@ class Plan:
 
 def planned_time(approved: Plan | Mapping[str, Any] | None, send_at_text: str | None) -> DateTime | None:
     """
-    The time of sending that was approved, where it was given by the same words: `+2h` means two hours from when the
-    plan was made. None where there is no such time.
+    The approved time of sending, if it was given by the same text: `+2h` means two hours after the plan was made. None
+    if there is no such time.
     """
     plan = approved.as_dict() if isinstance(approved, Plan) else approved
     if not isinstance(plan, Mapping) or send_at_text is None or plan.get("send_at_text") != send_at_text:
@@ -171,14 +171,14 @@ def planned_time(approved: Plan | Mapping[str, Any] | None, send_at_text: str | 
 
 def check_plan(approved: Plan | Mapping[str, Any], now: Plan) -> None:
     """
-    Whether what would be sent now is what was planned.
+    Check that what would be sent now is what was planned.
 
     Args:
         approved: a plan, or its JSON.
 
     Raises:
-        PlanChangedError: it is not; one line says what changed.
-        InvalidRequestError: it is no plan.
+        PlanChangedError: it is not; the message says in one line what changed.
+        InvalidRequestError: `approved` is not a plan.
     """
     before: Mapping[str, Any] = approved.as_dict() if isinstance(approved, Plan) else approved
     if not isinstance(before, Mapping) or not before.get("fingerprint"):
@@ -193,7 +193,7 @@ def check_plan(approved: Plan | Mapping[str, Any], now: Plan) -> None:
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs beside the rows, by name."""
+    """What differs apart from the rows, by name."""
     flat = [
         {**{name: plan.get(name) for name in ("channel", "run_key", "key_column")}, **(plan.get("about") or {})}
         for plan in (before, now)
@@ -215,7 +215,7 @@ def _changed_rows(before: Mapping[str, Any], now: Plan) -> str:
 
 @dataclass(slots=True)
 class _Tally:
-    """What the texts of a run come to."""
+    """Totals and previews of the texts of a run."""
 
     recipients: int = 0
     segments: int = 0
@@ -252,7 +252,7 @@ class _Tally:
             self._dearest = shown("most segments")
 
     def previews(self) -> tuple[Preview, ...]:
-        """Each message once."""
+        """The previews, each message once."""
         found = (self._first, self._longest, self._dearest)
         return tuple({one.line: one for one in reversed(found) if one is not None}.values())[::-1]
 
@@ -270,14 +270,14 @@ def plan_bulk(
     price_vnd: Decimal | None = None,
 ) -> Plan:
     """
-    Read all recipients and say what sending to each would do.
+    Read all recipients and report what sending to each would do.
 
     Args:
-        report: the one that the reading of `recipients` fills.
-        known: asked at the end: how many of the rows are settled, how many a rule would leave out, and the
-            fingerprint of all.
-        price_vnd: of one message or segment; None asks the gateway for its estimate, and takes that of the last message
-            of the kind in the sent data where it has none.
+        report: the report that reading `recipients` fills.
+        known: called at the end: how many of the rows are settled, how many a rule would skip, and the fingerprint of
+            all rows.
+        price_vnd: of one message or segment; None asks the gateway for an estimate, and without one uses the price of
+            the last message of this kind in the sent data.
 
     Raises:
         GatewayError, NotSentError, OutcomeUnknownError: balance or price could not be read.
@@ -320,7 +320,7 @@ def plan_bulk(
 def price_of(
     channel: Channel, recipients: Sequence[Recipient] = (), price_vnd: Decimal | None = None
 ) -> tuple[Decimal | None, str]:
-    """What a message costs, a segment of an SMS, and where that is known from."""
+    """The price of a message (of a segment for SMS), and where it comes from."""
     if price_vnd is not None:
         return price_vnd, "given"
     why_none = ""
@@ -355,7 +355,7 @@ def _with_problems(plan: Plan, channel: Channel, told: Sequence[str]) -> Plan:
         advice.append("the account is a sandbox: it checks messages, sends none, and marks the run in the ledger")
     if plan.report.conflicts:
         shown = "; ".join(f"line {one.line} {one.text}" for one in plan.report.first_conflicts[:3])
-        # Whoever sends says what becomes of these.
+        # Advice only: `Campaign.conflicts` decides what happens to these rows.
         advice.append(f"{plan.report.conflicts} rows were sent as something else in this run: {shown}")
     if plan.recipients == 0:
         (advice if plan.empty else problems).append("there is nobody to send to")
@@ -364,7 +364,7 @@ def _with_problems(plan: Plan, channel: Channel, told: Sequence[str]) -> Plan:
     if plan.left_vnd is not None and plan.left_vnd < 0:
         problems.append(f"the balance is {-plan.left_vnd:,.0f} VND short; sends would stop with code 103")
     when = (pendulum.instance(channel.send_at) if channel.send_at else machine_clock.now()).in_timezone(VIETNAM)
-    # Of advertising the guard tells.
+    # The hours of advertising are checked by the guard.
     advertising = channel.message_class in (MessageClass.ADVERTISING, MessageClass.PROMOTION)
     if not advertising and (when.hour >= QUIET_FROM_HOUR or when.hour < QUIET_TO_HOUR):
         advice.append(f"it would arrive at {when.format('HH:mm')} in Vietnam: people sleep then")

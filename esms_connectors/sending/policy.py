@@ -1,4 +1,4 @@
-"""The rules of a send that every front end shares: one function each."""
+"""The rules of a send that all front ends share: one function each."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from esms_connectors.ledger.runs import EMULATOR, accounts_of
 
 OnEmpty = Literal["skip", "fail"]
 
-# Every row of the source can be sent, and every one is accepted: whoever is content with fewer says so.
+# Every row of the source must be sendable and accepted, unless the caller asks for less.
 DEFAULT_AT_LEAST = 1.0
-# Shares of whole rows are not exact: 0.98 of 50 may come out a little above 49.
+# Shares of whole rows are not exact in floating point: 0.98 of 50 may be slightly more than 49.
 _ROUNDING = 1e-9
-# A time of sending that has just passed is meant as "now": somebody read and typed it.
+# A time of sending that has just passed means "now": it took a while to read and type.
 SEND_AT_TOLERANCE = timedelta(minutes=5)
 
 
@@ -32,19 +32,19 @@ _SANDBOX = "sandbox/"
 
 
 def sandbox_run_key(run_key: str) -> str:
-    """Under which a run of a sandbox account stands in the ledger: its messages never were."""
+    """The key of a sandbox run in the ledger, which keeps it apart: its messages were never sent."""
     return run_key if run_key.startswith(_SANDBOX) else f"{_SANDBOX}{run_key}"
 
 
 def account_of(client: EsmsClient) -> str:
-    """By whom a run is sent, as the ledger notes it; one emulator is as good as another."""
+    """The account that sends a run, as the ledger notes it; all emulators count as one."""
     return EMULATOR if client.of_emulator else client.account
 
 
 def sent_by_others(about: Mapping[str, str], client: EsmsClient) -> bool:
     """
-    Whether messages of a run may have left by another account than the client's, or through another address. Then this
-    account's request ids hold none of them back, and its sent data proves nothing of them.
+    Whether messages of a run may have been sent by another account than the client's, or through another address. This
+    account's request ids then hold none of them back, and its sent data proves nothing about them.
     """
     return any(account != account_of(client) for account in accounts_of(about))
 
@@ -58,7 +58,7 @@ OTHERS_DOUBT = (
 
 def check_at_least(at_least: float | None) -> None:
     """
-    `at_least` is the share of all rows of the source that must be accepted: those that our check refuses count, those
+    `at_least` is the share of all rows of the source that must be accepted: rows that our own check refuses count, rows
     that repeat another row do not. None only reports.
     """
     if at_least is not None:
@@ -66,12 +66,12 @@ def check_at_least(at_least: float | None) -> None:
 
 
 def is_enough(accepted: int, rows: int, at_least: float | None) -> bool:
-    """Whether so many of all `rows` are what `at_least` asks for."""
+    """Whether `accepted` of all `rows` satisfy `at_least`."""
     return at_least is None or accepted >= at_least * rows - _ROUNDING
 
 
 def read_price(value: Decimal | float | str | None, field: str = "price_vnd") -> Decimal | None:
-    """A price in VND; beyond a thousand million it is a slip of the finger."""
+    """A price in VND; more than a thousand million is taken for a typing error."""
     if value is None:
         return None
     try:
@@ -86,11 +86,11 @@ def read_price(value: Decimal | float | str | None, field: str = "price_vnd") ->
 def read_budget(value: object) -> Decimal | None:
     """
     Raises:
-        InvalidRequestError: no amount of VND above nought.
+        InvalidRequestError: not a positive amount of VND.
     """
     if value is None:
         return None
-    # 5.000 is five thousand to some, and five to others.
+    # 5.000 means five thousand to some people, and five to others.
     unclear = isinstance(value, bool) or (isinstance(value, str) and not value.strip().isdecimal())
     try:
         amount = Decimal("NaN") if unclear else Decimal(str(value).strip())
@@ -111,8 +111,8 @@ def check_on_empty(on_empty: str) -> None:
 
 def on_empty_of(on_empty: OnEmpty | None, *, scheduled: bool) -> OnEmpty:
     """
-    What a source without any row means where nobody said it: nothing to do in a run that a schedule started, where a
-    day without rows is a quiet day, and an error in one that a person started.
+    What a source without rows means if the caller did not say: nothing to do in a scheduled run, where a day may be
+    quiet, and an error in a run that a person started.
     """
     if on_empty is not None:
         check_on_empty(on_empty)
@@ -122,10 +122,10 @@ def on_empty_of(on_empty: OnEmpty | None, *, scheduled: bool) -> OnEmpty:
 
 def refuse_empty(on_empty: OnEmpty) -> None:
     """
-    Called where there is no row; whatever share `at_least` asks for, of nobody it says nothing.
+    Called if there are no rows; `at_least`, a share, says nothing about that case.
 
     Raises:
-        InvalidRequestError: `on_empty` is fail: a list that is empty by mistake must not pass for a campaign.
+        InvalidRequestError: `on_empty` is fail: a list that is empty by mistake must not count as a success.
     """
     if on_empty == "fail":
         raise InvalidRequestError(
@@ -136,11 +136,11 @@ def refuse_empty(on_empty: OnEmpty) -> None:
 
 class SilenceBreaker:
     """
-    Stops a run when call after call brings no answer: going on would put the whole list in doubt.
+    Stops a run when call after call gets no answer: continuing would put the whole list in doubt.
 
     Args:
-        at_a_time: calls or shards under way at a time; they may all be lost together.
-        what: calls or shards, for the message; again: what to run later.
+        at_a_time: calls or shards in progress at a time; they may all be lost together.
+        what: calls or shards, for the message; again: what to repeat later.
     """
 
     def __init__(self, at_a_time: int, what: str = "calls", again: str = "command") -> None:
@@ -148,7 +148,7 @@ class SilenceBreaker:
         self._silent = 0
 
     def note(self, *, answered: bool) -> NotSentError | None:
-        """What came of one; the error to stop with, once too many in a row said nothing."""
+        """Record the outcome of one; return the error to stop with when too many in a row had no answer."""
         self._silent = 0 if answered else self._silent + 1
         if self._silent <= self._patience:
             return None
@@ -162,11 +162,11 @@ def time_to_send(
     send_at: datetime | None, ledger: Ledger, run_key: str, *, now: Callable[[], DateTime] = machine_clock.now
 ) -> datetime | None:
     """
-    The time of sending; None where it is over and the rest of a run that has begun is to be sent at once.
+    The time of sending; None if it has passed and the rest of a run that has begun is to be sent at once.
 
     Raises:
-        InvalidRequestError: it has no zone, or it is over and nothing of the run was sent yet: whoever begins a run
-            with such a time has the wrong day or year, more likely than not.
+        InvalidRequestError: it has no zone, or it has passed and nothing of the run was sent yet: most likely the day
+            or the year is wrong.
     """
     if send_at is None:
         return None
@@ -184,7 +184,7 @@ def time_to_send(
 
 
 def campaign_of(run_key: str, campaign: str | None) -> str:
-    """A campaign of the run's own: lost answers are resolved by campaign and phone, so no other run may share it."""
+    """A campaign unique to the run: lost answers are resolved by campaign and phone, so no other run may share it."""
     mark = f" #{make_request_id('campaign', run_key)[:12]}"
     words = campaign if campaign is not None else run_key
     return check_campaign(words[: MAX_CAMPAIGN_LENGTH - len(mark)].strip() + mark)

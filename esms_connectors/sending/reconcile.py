@@ -1,13 +1,13 @@
 """
-Settles what no answer settled: rows that are unknown or held are looked up at the gateway, by campaign and phone.
+Settles rows without an answer: unknown and held rows are looked up at the gateway, by campaign and phone.
 
-Each run sends under a campaign of its own, and the gateway gives it back with every row of the sent data. What is found
-there was accepted. What is not found counts as not sent only where the gateway is seen to list this campaign, and only
-after a time that the caller gives, from the last attempt or the time that the message was scheduled for: the sent data
-may lag behind, for single rows too. Run it as often as you like; it only reads the gateway.
+Each run sends under its own campaign, which the gateway returns with every row of the sent data. A row found there was
+accepted. A row not found there counts as not sent only if the gateway is seen to list this campaign, and only after a
+time that the caller sets, counted from the last attempt or from the time that the message was scheduled for: the sent
+data may lag behind, even for single rows. It only reads from the gateway and may be repeated at any time.
 
-A run does the same by itself for rows that were refused together with their whole call (balance used up, a number
-blocked): no answer about them was lost, and the gateway said no.
+A run itself does the same for rows that were refused together with their whole call (balance used up, a number
+blocked): no answer about them was lost, and the gateway refused the call.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = ["ReconcileResult", "reconcile"]
 
 logger = get_logger(__name__)
 
-# The gateway's clock and ours, and whole seconds on the wire.
+# For the difference between the gateway's clock and ours, and for whole seconds on the wire.
 _SLACK_SECONDS = 300
 # Attempts may be dated by the gateway's clock, which is known to a second or two.
 _TICK = timedelta(seconds=3)
@@ -44,7 +44,7 @@ _TICK = timedelta(seconds=3)
 _LONGEST_WINDOW_DAYS = 3
 # How far back the sent data goes is not documented; the gateway's other look-ups end after seven days.
 _LISTED_FOR = timedelta(days=7)
-# What was refused with its whole call, and is not listed so long after, was not taken.
+# A row that was refused with its whole call and is not listed this long after was not accepted.
 REFUSED_SETTLING = timedelta(hours=1)
 
 
@@ -55,13 +55,13 @@ class ReconcileResult:
 
     Attributes:
         looked_for: rows in doubt, and accepted rows without a message id.
-        accepted: rows in doubt that the gateway has.
-        identified: accepted rows that got their message id.
-        not_sent: rows that the gateway does not have after the settling time; the next call of the run sends them.
-        still_unknown: rows that the gateway does not have yet.
+        accepted: rows in doubt that the gateway lists.
+        identified: accepted rows whose message id was found.
+        not_sent: rows that the gateway does not list after the settling time; the next call of the run sends them.
+        still_unknown: rows that the gateway does not list yet.
         run: the run afterwards.
-        open_because: a line that says why missing rows were not taken for not sent; empty where there are none, or
-            where nobody asked for it.
+        open_because: one line that says why missing rows do not count as not sent; empty if there are none, or if this
+            was not requested.
     """
 
     looked_for: int
@@ -96,14 +96,14 @@ def reconcile(
     Look up the rows of a run that are unknown or held, or claimed by a worker that died.
 
     Args:
-        not_sent_after_seconds: a row that the gateway does not have this long after its last attempt, and after the
+        not_sent_after_seconds: a row that the gateway does not list this long after its last attempt, and after the
             run's `send_at`, counts as not sent, if the gateway lists at least one row under the run's campaign and the
-            attempt is not older than seven days. None, the default, never concludes that. The gateway says nothing of
-            how late its data may be; an hour is cautious.
+            attempt is at most seven days old. None, the default, never concludes that. How late the gateway's data may
+            be is not documented; an hour is cautious.
         progress: called with the number of rows read.
 
     Raises:
-        InvalidRequestError: no such run, or one of a channel whose messages come back without a campaign.
+        InvalidRequestError: no such run, or its channel's messages are listed without a campaign.
         IncompleteAnswerError: the gateway's data changed while it was read; nothing was concluded. Run it again.
         GatewayError, NotSentError, OutcomeUnknownError: the gateway could not be read; nothing was concluded.
     """
@@ -117,11 +117,11 @@ def settle_refused(
     client: EsmsClient, ledger: Ledger, run_key: str, *, may_send_one: Callable[[], bool] | None
 ) -> ReconcileResult:
     """
-    `reconcile`, which also takes rows for not sent that were refused with their whole call, after `REFUSED_SETTLING`.
+    As `reconcile`; rows that were refused with their whole call also count as not sent, after `REFUSED_SETTLING`.
 
     Args:
-        may_send_one: asked where the gateway lists nothing of the run, so that its silence proves nothing: whether one
-            of those rows may count as not sent all the same. Once it is sent, the gateway lists it, or does not.
+        may_send_one: called if the gateway lists nothing of the run, so that a missing row proves nothing: whether one
+            of those rows may count as not sent all the same. Once it is sent, the gateway either lists it or does not.
     """
     return _LookUp(client, ledger, run_key, None).settle(_Rule(None, REFUSED_SETTLING, may_send_one))
 
@@ -129,11 +129,11 @@ def settle_refused(
 @dataclass(frozen=True, slots=True)
 class _Rule:
     """
-    What it means that the sent data does not have a row.
+    What to conclude about a row that the sent data does not have.
 
     Attributes:
-        settling: after this time it was not sent; None: nothing.
-        refused_settling: the same of rows that were refused with their whole call.
+        settling: after this time it was not sent; None concludes nothing.
+        refused_settling: the same for rows that were refused with their whole call.
         may_send_one: see `settle_refused`.
     """
 
@@ -154,7 +154,7 @@ class _LookUp:
         self._client, self._ledger, self._progress = client, ledger, progress
         self._run_key = check_run_key(run_key)
         self._about = ledger.run_about(self._run_key)
-        # With another secret no phone would be found, and everything in doubt would look as if it had not been sent.
+        # With another secret no phone would be found, and every row in doubt would seem not to have been sent.
         ledger.check_phone_secret(self._run_key, self._about)
         if self._about.get("sandbox"):
             raise InvalidRequestError(
@@ -171,13 +171,13 @@ class _LookUp:
         self._found: list[Settlement] = []
         self._missing: list[_Open] = []
         self._campaign_seen = False
-        # Messages of the campaign that do not say whose they are: without a phone that can be read, or without an id.
+        # Messages of the campaign that cannot be assigned: without a readable phone, or without an id.
         self._nameless = 0
-        # Phones in doubt that are listed under whatever campaign.
+        # Phones in doubt that are listed under any campaign.
         self._listed: set[str] = set()
 
     def settle(self, rule: _Rule) -> ReconcileResult:
-        """Look everything up, and only then conclude: a reading that breaks off must not have concluded anything."""
+        """Look up everything before concluding anything, so that an interrupted reading concludes nothing."""
         waiting, since = self._read_ledger()
         by_id = len(self._found)
         accepted, identified = self._match(waiting, since) if since is not None else (0, 0)
@@ -209,12 +209,12 @@ class _LookUp:
         return result
 
     def _read_ledger(self) -> tuple[dict[str, list[_Open]], DateTime | None]:
-        """Open rows by phone, and when the first of them was sent; those that are found by their id are settled."""
+        """Open rows by phone, and when the first of them was sent; rows that are found by their id are settled."""
         waiting: dict[str, list[_Open]] = {}
         earliest: int | None = None
         for row in self._ledger.unresolved(self._run_key):
             self._looked_for += 1
-            # Whichever clock says later: the one is the gateway's where it was known, the other this machine's.
+            # The later of two clocks: one time is the gateway's where it was known, the other this machine's.
             last_attempt_ms = max(row["updated_ms"], row["first_attempt_ms"])
             one = _Open(
                 row["request_id"],
@@ -233,14 +233,14 @@ class _LookUp:
         return waiting, None if earliest is None else pendulum.from_timestamp(earliest / 1000)
 
     def _match(self, waiting: Mapping[str, list[_Open]], first_sent: DateTime) -> tuple[int, int]:
-        """Match open rows with what the gateway lists; how many in doubt were found, and how many got their id."""
+        """Match open rows with what the gateway lists; how many in doubt were found, and how many got an id."""
         since = first_sent.subtract(seconds=_SLACK_SECONDS)
         identified_rows = self._ledger.identified(self._run_key, list(waiting))
-        # Together with the phone: messages of one call may share an id.
+        # Together with the phone, because messages of one call may share an id.
         known_ids = {(row["phone"], folded_id(row["message_id"])) for row in identified_rows}
         new_ids: dict[str, list[str]] = {}
         listed_ids: set[tuple[str, str]] = set()
-        # Messages are listed by the gateway's clock: one that is behind here would end the window before they came.
+        # Messages are listed by the gateway's clock: if ours is behind, the window would end before they were sent.
         self._client.learn_time()
         until = max(self._began, self._client.clock.latest()).add(seconds=_SLACK_SECONDS)
         campaign = folded_campaign(self._about["campaign"])
@@ -261,7 +261,7 @@ class _LookUp:
                 if own_id not in known_ids:
                     known_ids.add(own_id)
                     new_ids.setdefault(phone, []).append(message.message_id)
-        # Accepted rows of these phones that are not listed under their id: another one may be theirs.
+        # Accepted rows of these phones that are not listed under their id: a message with another id may be theirs.
         unlisted = Counter(
             row["phone"]
             for row in identified_rows
@@ -295,7 +295,7 @@ class _LookUp:
             since = end
 
     def _judge(self, rule: _Rule) -> _Judged:
-        """What it means that the sent data does not have the missing rows."""
+        """What to conclude about the rows that the sent data does not have."""
         judged = [one for one in self._missing if rule.settling_of(one) is not None]
         if not judged:
             return _Judged([], "")
@@ -309,7 +309,7 @@ class _LookUp:
                 "and may be theirs: they stay in doubt. If the portal shows that they were not sent, release them with "
                 "`esms resend`.",
             )
-        # A machine whose clock is ahead must not shorten the settling time.
+        # A clock of this machine that is ahead must not shorten the settling time.
         gateways = self._client.clock.latest()
         now = gateways if (self._began - gateways).total_seconds() > _SLACK_SECONDS else self._began
         scheduled = pendulum.parse(self._about["send_at"]) if self._about.get("send_at") else None
@@ -325,7 +325,7 @@ class _LookUp:
         return self._judge_unlisted(rule, judged, due_rows) if due_rows or not why_open else _Judged([], why_open)
 
     def _judge_unlisted(self, rule: _Rule, judged: list[_Open], due_rows: list[_Open]) -> _Judged:
-        """Nothing of the run is listed: that proves nothing, but one row may be sent to see whether it will be."""
+        """Nothing of the run is listed, which proves nothing, but one row may be sent to see whether it is listed."""
         evidence = [one for one in due_rows if one.refused_whole and one.phone not in self._listed]
         if evidence and rule.may_send_one is not None and (rule.may_send_one() or self._nothing_was_taken()):
             return _Judged(evidence[:1], "")
@@ -337,7 +337,7 @@ class _LookUp:
         )
 
     def _nothing_was_taken(self) -> bool:
-        """Whether a row that was sent for evidence before was refused as well."""
+        """Whether a row that was sent as evidence before was refused as well."""
         summary = self._ledger.summary(self._run_key)
         refused = sum(one.refused_whole for one in self._missing)
         return summary.accepted == 0 and summary.unknown + summary.held + summary.claimed == refused
@@ -352,7 +352,7 @@ class _Judged:
 
 
 def _why_open(judged: list[_Open], now: DateTime, due: Callable[[_Open], DateTime], send_at: str) -> str:
-    """Of missing rows that may have been sent all the same; empty where they are only too young."""
+    """Why missing rows may have been sent after all; empty if they are only too recent."""
     old = [one for one in judged if now - one.last_attempt > _LISTED_FOR]
     if old:
         return (
@@ -378,13 +378,13 @@ def _why_open(judged: list[_Open], now: DateTime, due: Callable[[_Open], DateTim
 
 def _matched(rows: list[_Open], ids: list[str], unlisted: int) -> tuple[list[tuple[_Open, str]], list[_Open]]:
     """
-    Which row of one phone has which message, and which rows in doubt have none.
+    Assign the messages of one phone to its rows, and return the rows in doubt that have none.
 
-    Accepted rows have theirs for sure, so they come first. Where fewer messages are left than rows in doubt, and not
-    none, nobody can tell whose they are: those rows stay in doubt.
+    Accepted rows certainly have a message, so they come first. If some messages are left, but fewer than rows in doubt,
+    they cannot be assigned: those rows stay in doubt.
 
     Args:
-        ids: of messages that are nobody's yet.
+        ids: of messages that are not assigned yet.
         unlisted: further accepted rows of the phone that are not listed under the id that they have.
     """
     sure = [one for one in rows if not one.in_doubt]
@@ -393,7 +393,7 @@ def _matched(rows: list[_Open], ids: list[str], unlisted: int) -> tuple[list[tup
     left = ids[len(sure) :]
     if left and len(left) >= len(doubtful) + unlisted:
         return [*matched, *zip(doubtful, left, strict=False)], []
-    # An accepted row without its message: the sent data lags behind, and proves nothing.
+    # An accepted row without its message means that the sent data lags behind, and proves nothing.
     return matched, doubtful if not left and not unlisted and len(ids) >= len(sure) else []
 
 

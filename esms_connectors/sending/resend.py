@@ -1,4 +1,4 @@
-"""Which rows of a run a person wants sent again: each named so that it can be nobody else's."""
+"""Which rows of a run an operator wants sent again, each identified unambiguously."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _LISTED = 5
 @dataclass(frozen=True, slots=True)
 class RowChoice:
     """
-    Rows, named in any of these ways; all that are named are meant.
+    Rows selected in any of these ways; the selections add up.
 
     Attributes:
         phones: in any spelling.
-        row_keys: as the key column has them.
+        row_keys: as in the key column.
         request_ids: as `esms ledger export` shows them.
-        lines: spans of lines of the source. Refused for a run that was fed from more than one: line 2 of a repaired
-            rejects file is somebody else than line 2 of the list.
-        states: held, unknown, or rejected: all rows in that state; of the rejected those that the gateway refused.
-        code: of these, only rows that were refused with it.
+        lines: ranges of lines of the source. Refused for a run that was fed from more than one source: line 2 of a
+            repaired rejects file is another recipient than line 2 of the list.
+        states: held, unknown or rejected: all rows in that state; for rejected, those that the gateway refused.
+        code: of these, only rows that were refused with this code.
     """
 
     phones: Sequence[str] = field(default=(), repr=False)
@@ -45,8 +45,8 @@ class Released:
 
     Attributes:
         released: rows that the next send of the run will send.
-        accepted: of these, rows that had been accepted: those people get it twice.
-        rows: the first of them, to be shown: line, phone and key, masked.
+        accepted: of these, rows that had been accepted: their recipients get the message twice.
+        rows: the first of them, for display: line, phone and key, masked.
     """
 
     released: int
@@ -58,11 +58,11 @@ def release_rows(
     ledger: Ledger, run_key: str, choice: RowChoice, *, reason: str, even_accepted: bool = False
 ) -> Released:
     """
-    Let rows be sent again, though they may have arrived. The next send of the run sends them.
+    Let rows be sent again even though they may have arrived. The next send of the run sends them.
 
     Raises:
-        InvalidRequestError: the run is not there, a name fits no row or more than one, or rows were accepted and
-            `even_accepted` is not said.
+        InvalidRequestError: there is no such run, a name matches no row or more than one, or rows were accepted and
+            `even_accepted` is False.
     """
     ledger.check_phone_secret(run_key, ledger.run_about(run_key))
     chosen = _chosen(ledger, run_key, choice)
@@ -74,7 +74,7 @@ def release_rows(
             field="rows",
         )
     released = ledger.release(run_key, [row["request_id"] for row in chosen], reason)
-    # The gateway has not taken them, so that they may come back repaired.
+    # The gateway has not accepted them, so they may be sent with corrected content.
     ledger.forget_content(run_key, [row["request_id"] for row in chosen if row["state"] == SendState.REJECTED])
     return Released(released, accepted, tuple(_shown(row) for row in chosen[:_LISTED]))
 
@@ -102,7 +102,7 @@ def _chosen(ledger: Ledger, run_key: str, choice: RowChoice) -> list[dict[str, A
 
 
 def _is_meant(row: Mapping[str, Any], choice: RowChoice) -> bool:
-    """By its state: rows that a rule of the guard left out were refused by nobody."""
+    """Selected by state; rows that a rule of the guard skipped were not refused by the gateway."""
     if row["state"] not in choice.states or rule_of(row["code"]) is not None:
         return False
     return choice.code is None or row["code"] == choice.code
@@ -126,7 +126,7 @@ def _check_found(what: str, wanted: Mapping[str, str], found: Mapping[str, objec
 
 
 class _Lines:
-    """Lines that are wanted, held against those of the whole run."""
+    """The selected lines, compared with those of the whole run."""
 
     def __init__(self, wanted: Sequence[range]) -> None:
         self._wanted = wanted

@@ -1,4 +1,4 @@
-"""What a run came to: the counters of a call, its result, and the error when that is not enough."""
+"""The result of a run: the counters of a call, its outcome, and the error that is raised if that is not enough."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ logger = get_logger(__name__)
 @dataclass(slots=True)
 class Counters:
     """
-    Rows of this call, as it goes.
+    Rows of this call, counted as it proceeds.
 
     Attributes:
-        read: taken from the source in the first reading.
+        read: read from the source in the first reading.
         done: settled by this call, or found settled.
         accepted, duplicates, rejected, unknown, not_sent: outcomes of this call.
-        settled_before, held, busy: found so in the ledger, in the last reading; busy rows are another worker's.
+        settled_before, held, busy: found in this state by the last reading; busy rows belong to another worker.
         accepted_before, rejected_before: rows of this call that another call settled, such as an earlier try.
-        skipped: rows that a rule of the guard left out; skipped_before: found left out.
-        found: rows in doubt of the run that a look-up of this call found accepted; in its last reading they are
-            accepted before.
-        not_tried: read, and not tried because the run was stopped.
+        skipped: rows that a rule of the guard skipped; skipped_before: found skipped.
+        found: rows in doubt of the run that a look-up of this call found to be accepted; its last reading counts them
+            as accepted before.
+        not_tried: read, but not tried because the run was stopped.
     """
 
     read: int = 0
@@ -52,7 +52,7 @@ class Counters:
 
     @property
     def left(self) -> int:
-        """Rows that this call was given and did not see settled; too many rather than too few."""
+        """Rows that this call was given and did not see settled; an upper bound."""
         return self.unknown + self.not_sent + self.held + self.busy
 
 
@@ -62,19 +62,19 @@ Progress = Callable[[Counters], None]
 @dataclass(frozen=True, slots=True)
 class RunResult:
     """
-    What became of the rows of one call, and apart from that of the whole run after it.
+    The outcome for the rows of one call, and for the whole run after it.
 
     Attributes:
-        run: all rows under the run key by state, as the ledger has them: all calls and lists together.
+        run: all rows under the run key by state, as the ledger has them, over all calls and lists.
         counters: the rows of this call.
-        campaign: under which the messages stand in the sent data.
-        stopped_by: the refusal that stopped it, None when it came to its end.
+        campaign: the campaign of the messages in the sent data.
+        stopped_by: the error that stopped the run, None if it was not stopped.
         channel: the kind of message.
-        report: of the reading that checked the rows; None where they were checked elsewhere.
-        at_least: the share of all rows that was asked for.
-        price_vnd: of one message, None where it is not known.
-        ledger, rejects: where they are; for people.
-        sandbox: nothing left: the account checks messages and sends none.
+        report: of the reading that checked the rows; None if they were checked elsewhere.
+        at_least: the share of all rows that was required.
+        price_vnd: of one message, None if it is not known.
+        ledger, rejects: where they are; for display.
+        sandbox: nothing was sent: the account checks messages and sends none.
     """
 
     run: RunSummary
@@ -92,7 +92,7 @@ class RunResult:
 
     @property
     def rows(self) -> int:
-        """Rows of the source that somebody wants sent: those that cannot be are among them, those that repeat not."""
+        """Rows of the source that are meant to be sent: includes rows that cannot be sent, but not repeated rows."""
         return self.counters.read + (0 if self.report is None else self.report.rejected)
 
     @property
@@ -107,20 +107,20 @@ class RunResult:
 
     @property
     def skipped(self) -> int:
-        """Rows of this call that a rule of the guard left out, whichever call met it: nobody waits for them."""
+        """Rows of this call that a rule of the guard skipped, in this call or an earlier one; they are not missing."""
         return self.counters.skipped + self.counters.skipped_before
 
     @property
     def accepted_share(self) -> float:
-        """Accepted rows among all `rows` that no rule left out; 1.0 for none."""
+        """Accepted rows as a share of all `rows` that no rule skipped; 1.0 if there are none."""
         wanted = self.rows - self.skipped
         return self.accepted / wanted if wanted else 1.0
 
     @property
     def elsewhere(self) -> int:
         """
-        Rows that another worker has and that this call was not given: it settles them, and tells who called it. Rows
-        whose worker gives no heartbeat are nobody's; those count here, whoever was given them.
+        Open rows that a live worker has claimed and that this call was not given: that worker settles and reports them.
+        Rows whose worker gives no heartbeat do not count: they leave the run incomplete, whichever call was given them.
         """
         return max(0, self.run.claimed_alive - self.counters.left)
 
@@ -133,20 +133,20 @@ class RunResult:
 
     @property
     def complete(self) -> bool:
-        """Whether every row that no other worker answers for is settled, one way or the other."""
+        """Whether every row that is not left to another worker is settled, one way or the other."""
         return self.run.unsettled == self.elsewhere and self.counters.not_tried == 0 and self.stopped_by is None
 
     @property
     def enough(self) -> bool:
-        """Whether it is what `at_least` asks for; with None always."""
+        """Whether the outcome satisfies `at_least`; always with None."""
         return self.at_least is None or (
             self.complete and is_enough(self.accepted, self.rows - self.skipped, self.at_least)
         )
 
     def as_dict(self) -> dict[str, Any]:
         """
-        For JSON, the same for every front end; nobody's number. A count for each thing that can happen to a row:
-        `rows` of the source as they were checked, then the recipients among them, and apart from both the whole `run`.
+        For JSON, the same for every front end; without phones. One count for each thing that can happen to a row: the
+        `rows` of the source as they were checked, then the recipients among them, and separately the whole `run`.
         """
         counters, run = self.counters, self.run
         report = self.report or ReadReport(rows=counters.read, accepted=counters.read)
@@ -192,7 +192,7 @@ class RunResult:
         }
 
     def __str__(self) -> str:
-        """One line: this call's rows, and the whole run where that has others."""
+        """One line: this call's rows, and the whole run if it has others."""
         counters, run = self.counters, self.run
         alone = run.total <= counters.read - counters.not_tried
         words = self._accepted_words()
@@ -243,7 +243,7 @@ def _counted(**counts: int) -> list[str]:
 
 
 def money(value: Decimal | None) -> int | float | None:
-    """VND for JSON: a number, whole wherever it is."""
+    """An amount in VND for JSON: an integer where it is whole."""
     if value is None:
         return None
     return int(value) if value == value.to_integral_value() else float(value)
@@ -251,7 +251,7 @@ def money(value: Decimal | None) -> int | float | None:
 
 def finish_run(result: RunResult, *, advice: str = "") -> RunResult:
     """
-    The end of every run: say what came of it, and whether that is enough.
+    The end of every run: log the outcome, and judge whether it is enough.
 
     Args:
         advice: what to do about rows in doubt.
@@ -262,7 +262,7 @@ def finish_run(result: RunResult, *, advice: str = "") -> RunResult:
     run_key = result.run.run_key
     logger.info("run %s: %s", run_key, result)
     if result.elsewhere:
-        # A worker that died a moment ago looks alive until its lease ends, and may have nobody who tells of it.
+        # A worker that has just died looks alive until its lease ends, and nobody may be left to report its rows.
         logger.warning("run %s: %s", run_key, result.elsewhere_words)
     if result.enough:
         return result
@@ -277,7 +277,7 @@ def finish_run(result: RunResult, *, advice: str = "") -> RunResult:
 
 @dataclass(frozen=True, slots=True)
 class ShardResult:
-    """What a call for a part of a run did; attributes as in `RunResult`."""
+    """The outcome of a call for one shard of a run; attributes as in `RunResult`."""
 
     counters: Counters
     campaign: str
@@ -285,7 +285,7 @@ class ShardResult:
 
     @property
     def complete(self) -> bool:
-        """Whether every row of this part is settled, one way or the other."""
+        """Whether every row of this shard is settled, one way or the other."""
         return self.counters.left + self.counters.not_tried == 0 and self.stopped_by is None
 
 
@@ -294,14 +294,14 @@ class BulkIncompleteError(EsmsError):
     Fewer rows were accepted than the caller asked for, or some are not settled. The ledger has each of them.
 
     Attributes:
-        summary: what happened. `retryable` says whether the same call again may settle more.
+        summary: what happened. `retryable` says whether repeating the call may settle more rows.
     """
 
     def __init__(self, message: str, *, summary: RunResult) -> None:
         super().__init__(message)
         self.summary = summary
         run = summary.run
-        # A gateway that was down comes back; keys, balance and template do not by themselves.
+        # A gateway that was down recovers; keys, balance and templates need somebody to fix them.
         self.retryable = (summary.stopped_by is None or summary.stopped_by.retryable) and bool(
             run.unknown + run.not_sent + run.claimed + summary.counters.not_tried
         )

@@ -1,8 +1,7 @@
 """
 One call for one run: a reader, senders, and the claims that they hold.
 
-What the rows of a run go through: they are read as a stream, cut into chunks, and each chunk is claimed in the ledger,
-sent and settled.
+The rows of a run are read as a stream and cut into chunks, and each chunk is claimed in the ledger, sent and settled.
 """
 
 from __future__ import annotations
@@ -66,9 +65,9 @@ class Run:
     threads: int
     progress: Progress | None
     careful: bool = False
-    # Whether it waits for the rows of other workers and reads again for them; whoever spreads a run does that itself.
+    # Whether to wait for the rows of other workers and read again; a caller that shards a run does that itself.
     rereads: bool = True
-    # Only the rows that show whether messages arrive, and the wait for them.
+    # Send only the canary, the rows that show whether messages arrive, and wait for them.
     canary_only: bool = False
     guard: GuardSettings = field(default_factory=GuardSettings)
     price_vnd: Decimal | None = None
@@ -76,7 +75,7 @@ class Run:
     counters: Counters = field(default_factory=Counters)
     stopped_by: EsmsError | None = None
     first_report: ReadReport | None = None
-    _may_begin: bool = True  # a call on rows that are claimed
+    _may_begin: bool = True  # whether a call may still begin for claimed rows
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _lease: Lease = field(init=False)
     _doubt: Doubt = field(init=False)
@@ -95,7 +94,7 @@ class Run:
         report: ReadReport | None = None,
         rejects: str | None = None,
     ) -> RunResult:
-        """Execute, and judge what came of it; `report` is of the reading that checked the rows, if it was another."""
+        """Execute and judge the outcome; `report` is of the reading that checked the rows, if it was another."""
         check_on_empty(on_empty)
         check_at_least(at_least)
         started = time.monotonic()
@@ -121,7 +120,7 @@ class Run:
         return finish_run(result, advice=self._doubt.advice)
 
     def _enter_sandbox(self) -> None:
-        """Under a run key of its own: the real run must not take anybody for told, nor a rule count what never left."""
+        """Use a separate run key: the real run must not treat these rows as sent, and no rule may count them."""
         if self.channel.endpoint.sandbox_field is None:
             raise InvalidRequestError(
                 f"{self.channel.kind} has no sandbox, and would be sent for real: use a plan instead.", field="sandbox"
@@ -148,7 +147,7 @@ class Run:
             "accounts": account_of(self.channel.client),
             **({"sandbox": "yes"} if self.channel.client.sandbox else {}),
         }
-        # The campaign of the first call stays: the messages already stand under it.
+        # The campaign of the first call is kept: its messages already carry it.
         known = self.ledger.begin_run(self.run_key, self.channel.kind, about)
         self.campaign = known["campaign"]
         self._silence = SilenceBreaker(self.threads)
@@ -161,7 +160,7 @@ class Run:
                 self._read_all()
         except InvalidRequestError as error:
             if self.counters.accepted + self.counters.unknown:
-                # Nothing of this row was sent, but "invalid input, nothing was sent" must not be said once others were.
+                # Nothing was sent for this row, but the error must not say "nothing was sent" once other rows were.
                 error.others_sent = True
                 error.args = (
                     f"{error} Other rows were: {self.ledger.summary(self.run_key).accepted} accepted so far.",
@@ -178,7 +177,7 @@ class Run:
             self._retry_unsettled()
 
     def _send_canary(self, rows: int) -> bool:
-        """Send the first rows alone; whether the others may follow."""
+        """Send the first rows alone, and return whether the others may follow."""
         canary = Canary(self.guard, self.channel, self.ledger, self.run_key, rows)
         if canary.passed or (first := canary.rows_to_send(self.recipients)) is None:
             return True
@@ -192,8 +191,8 @@ class Run:
 
     def _retry_unsettled(self) -> None:
         """
-        Read again: for rows without an answer, and for rows that another worker is at - it settles them or leaves them
-        in doubt, and the lease of a dead one ends. Waiting for others takes two leases in all at most.
+        Read again, for rows without an answer and for rows that another worker has claimed. A live worker settles them
+        or leaves them in doubt; the lease of a dead one ends. Waits for others for two leases in total at most.
         """
         if not self.rereads or not self.recipients.repeatable:
             self._resolve_unrepeatable()
@@ -216,7 +215,7 @@ class Run:
                 patience -= wait_for_claims(
                     self.ledger, self.run_key, least=min(pause, patience), most=min(lease, patience)
                 )
-                # Rows may be taken anew by then, and a reading of a long list is not cheap.
+                # Back off: rows may have been claimed anew by then, and reading a long list is expensive.
                 pause *= 2
             self._read_again()
             readings += 1
@@ -228,13 +227,13 @@ class Run:
     def _forget_reading(self) -> None:
         self.counters.busy = self.counters.unknown = self.counters.held = self.counters.not_sent = 0
         self.counters.settled_before = self.counters.done = 0
-        # What this call has settled so far is found settled now.
+        # The next reading finds the rows that this call has settled so far as settled before.
         self.counters.accepted_before = -self.counters.accepted
         self.counters.rejected_before = -self.counters.rejected
         self.counters.skipped_before = -self.counters.skipped
 
     def _resolve_unrepeatable(self) -> None:
-        """Of a part of a run: rows in doubt that may not simply be repeated by the next call."""
+        """For a shard: resolve the rows in doubt that the next call may not simply repeat."""
         if not self.counters.unknown or self.stopped_by is not None or self._doubt.waits_for_a_repeat:
             return
         if self._resolve_doubt() and self.recipients.repeatable:
@@ -259,13 +258,13 @@ class Run:
                             self.counters.not_tried += len(chunk)
                         continue
                     running.add(pool.submit(self._handle, number, chunk))
-                    # Twice as many as there are senders: they never wait for the reader, and memory stays flat.
+                    # Twice as many as there are senders: they never wait for the reader, and memory use stays constant.
                     while len(running) >= 2 * self.threads:
                         running = self._collect(running)
                 while running:
                     running = self._collect(running)
             except BaseException:
-                # Also Ctrl-C: what has not begun is dropped, what is under way is settled.
+                # Also on Ctrl-C: chunks that have not begun are dropped, those in progress are settled.
                 self._stop(EsmsError("interrupted"))
                 for future in running:
                     future.cancel()
@@ -279,7 +278,7 @@ class Run:
         return left
 
     def _chunks(self, *, first: bool, only: list[Recipient] | None) -> Iterator[list[Recipient]]:
-        """Chunks in reading order, no phone twice in one: an answer names its rows by phone alone."""
+        """Chunks in reading order, without a repeated phone: an answer identifies its rows only by phone."""
         rows = self._counted(self.recipients) if first else self.recipients if only is None else only
         if self.channel.frozen:
             yield from balance_last_chunk(
@@ -294,7 +293,7 @@ class Run:
             yield recipient
 
     def _unsettled(self, source: Iterable[Recipient]) -> Iterator[Recipient]:
-        """Without the settled rows, so that what was one call before the crash is one call again."""
+        """The rows that are not settled, so that a call has the same rows after a crash as before it."""
         rows = iter(source)
         while batch := list(islice(rows, 1000)):
             left = self.ledger.unsettled(self.run_key, [recipient.row_key for recipient in batch])
@@ -303,7 +302,7 @@ class Run:
                 yield from self._not_skipped(chunk)
 
     def _count_settled(self, row_keys: Iterable[str]) -> int:
-        """Count those that are settled, and give how many."""
+        """Count the rows that are settled, and return their number."""
         found = self.ledger.rows_of(self.run_key, [*row_keys])
         accepted = sum(row["state"] == SendState.ACCEPTED for row in found)
         refused = [row["code"] for row in found if row["state"] == SendState.REJECTED]
@@ -319,7 +318,7 @@ class Run:
         return settled
 
     def _not_skipped(self, recipients: list[Recipient]) -> list[Recipient]:
-        """Without those that a rule leaves out, before rows are put into calls that must stay as they are."""
+        """Without the rows that a rule skips, before rows are grouped into calls that must not change."""
         if self.stopped_by is not None:
             return recipients
         settled, left = self._watch.skip(recipients)
@@ -327,7 +326,7 @@ class Run:
         return [one for place, one in enumerate(recipients) if place not in settled | left]
 
     def _handle(self, number: int, recipients: list[Recipient]) -> None:
-        """Claim, send, settle one chunk."""
+        """Claim, send and settle one chunk."""
         try:
             self._send_chunk(number, recipients)
         finally:
@@ -337,7 +336,7 @@ class Run:
         if self.stopped_by is not None:
             self._count(not_tried=len(recipients))
             return
-        # Rows in doubt that a rule holds back are not even claimed: nothing is concluded about a row soon after that.
+        # Rows in doubt that a rule holds back are not even claimed: a claim delays what can be concluded about them.
         left = [*self._unsettled(recipients)] if self._in_doubt and not self.channel.frozen else recipients
         try:
             self._watch.wait_for_turn(left, lambda: self.stopped_by is not None)
@@ -345,13 +344,13 @@ class Run:
             while left:
                 left = self._claim_and_send(number, left, channel)
         except GuardStopError as stop:
-            # Where all is settled there is nothing to be stopped.
+            # If all rows are settled, there is nothing to stop.
             if not_tried := len(left) - self._count_settled(one.row_key for one in left):
                 self._stop(stop)
                 self._count(not_tried=not_tried)
 
     def _stop(self, by: EsmsError | None) -> None:
-        """None stops nothing. What a budget has room for is charged when it is claimed, and is sent to its end."""
+        """None stops nothing. After a budget stop, rows that are already claimed, and thus charged, are still sent."""
         within_budget = isinstance(by, GuardStopError) and by.rule is RuleName.BUDGET
         with self._lock:
             self.stopped_by = self.stopped_by or by
@@ -384,7 +383,7 @@ class Run:
     def _claim_and_send(self, number: int, recipients: list[Recipient], channel: Channel) -> list[Recipient]:
         """
         Returns:
-            Rows that are to be claimed anew, as a call of their own: those beside which a rule held others back.
+            Rows to claim again as a call of their own: those that remain when a rule holds others back.
         """
         times = self._lease.begin()
         found = self._claim(number, recipients, channel, times)
@@ -396,19 +395,19 @@ class Run:
             held_back = found.left_out + found.left_in_doubt
             if held_back + len(chosen) == len(recipients) and len(chosen) >= self.channel.smallest_chunk:
                 return chosen
-            # What is left is put into calls anew, so that a repeat of a call has the rows of its first try.
+            # The remaining rows are grouped into calls anew, so that a repeated call has the rows of its first try.
             self._count(busy=len(chosen))
             return []
         outcome = self._send_claimed(found.claims, chosen, times, channel)
         unknown = {one.request_id: one.code for one in outcome.settlements if one.state is SendState.UNKNOWN}
         for claim, recipient in zip(found.claims, chosen, strict=True):
             if claim.request_id in unknown:
-                # Whose id was seen before is not settled by another repeat either.
+                # If the id was seen before, another repeat does not settle the row either.
                 self._doubt.note([recipient], not_repeatable=unknown[claim.request_id] == "124")
         return []
 
     def _send_in_doubt(self, claims: list[Claim], recipients: list[Recipient], times: Times) -> ChunkOutcome:
-        """As a chunk of its own, which a stop or the hours may hold back like any other."""
+        """Send them as a separate chunk, which a stop or the permitted hours may hold back like any other."""
         try:
             channel = self._watch.look(recipients[0].row_key)
         except GuardStopError as stop:
@@ -416,14 +415,14 @@ class Run:
             self.ledger.give_back(claims, worker=self.worker)
             return ChunkOutcome([Settlement(claim.request_id, SendState.NOT_SENT) for claim in claims])
         outcome = self._send_claimed(claims, recipients, times, channel)
-        # They were counted when they were read; whatever they are now is counted too.
+        # They were counted as unknown when they were read; their new state is counted now.
         self._count(unknown=-len(claims))
         return outcome
 
     def _send_claimed(
         self, claims: Sequence[Claim], recipients: Sequence[Recipient], times: Times, channel: Channel
     ) -> ChunkOutcome:
-        """Send what is claimed, settle and count it."""
+        """Send the claimed rows, then settle and count them."""
         try:
             outcome = channel.send(
                 claims,
@@ -447,7 +446,7 @@ class Run:
             duplicates=sum(settlement.duplicate for settlement in outcome.settlements),
             rejected=states.count("rejected"),
             unknown=states.count("unknown"),
-            # What came too late is taken up like the rows of others, unless the run has ended.
+            # Rows that came too late are picked up again like those of other workers, unless the run has ended.
             **{"busy" if outcome.late and self.stopped_by is None else "not_sent": states.count("not_sent")},
             done=states.count("accepted") + states.count("rejected"),
         )
@@ -459,7 +458,7 @@ class Run:
         return outcome
 
     def _settle(self, outcome: ChunkOutcome) -> ChunkOutcome:
-        """The outcome as the ledger has it: what is said of a repeat does not settle a row in doubt."""
+        """The outcome as the ledger has it: the refusal of a repeat does not settle a row in doubt."""
         states = self.ledger.settle(outcome.settlements, worker=self.worker)
         changed = [
             one
@@ -471,7 +470,7 @@ class Run:
         return replace(outcome, settlements=changed, nothing_taken=nothing_taken)
 
     def _date(self, claims: Sequence[Claim], outcome: ChunkOutcome, times: Times) -> None:
-        """Rows in doubt will be judged by the gateway's time, also by other machines: they are dated by it now."""
+        """Date rows in doubt by the gateway's time, by which other machines will judge them too."""
         client = self.channel.client
         if any(settlement.state is SendState.UNKNOWN for settlement in outcome.settlements):
             client.learn_time()

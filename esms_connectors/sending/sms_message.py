@@ -1,4 +1,4 @@
-"""What one SMS is, apart from how it is sent."""
+"""One SMS, independent of how it is sent."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class SmsMessage:
     One text for one phone or a few.
 
     Attributes:
-        phones: in any spelling of `read_phone_list`; each is sent to once.
-        text: as it is sent; braces are braces.
-        key: tells messages to one person apart within a run, such as an order number.
-        row_key: names the message whoever it goes to, for one phone: under it another phone is refused, as is another
-            text.
-        advertising: 30 numbers and more, under one id.
+        phones: in any spelling that `read_phone_list` accepts; each phone gets the message once.
+        text: as it is sent; braces have no special meaning.
+        key: distinguishes several messages to one phone within a run, such as an order number.
+        row_key: identifies the message regardless of its phone, of which there must be only one: another phone or text
+            under the same row_key is refused.
+        advertising: to at least 30 numbers, under one id.
         The rest as in the channels.
 
     Raises:
-        InvalidRequestError: it cannot be sent as it is; told before anything is claimed.
+        InvalidRequestError: it cannot be sent as it is; raised before anything is claimed.
     """
 
     phones: object = field(repr=False)
@@ -57,13 +57,13 @@ class SmsMessage:
         return found.numbers
 
     def row_keys(self, numbers: tuple[str, ...]) -> list[str]:
-        """Of the rows of these phones in the ledger."""
+        """The row keys of these phones in the ledger."""
         if self.row_key is not None:
             return [self.row_key]
         return [phone if self.key is None else f"{phone} {self.key}" for phone in numbers]
 
     def channel(self, client: EsmsClient, send_at: datetime | None) -> Channel:
-        # For many, braces name a recipient's own values.
+        # The channels are made for lists, where braces name a value of the recipient.
         text = self.text.replace("{", "{{").replace("}", "}}")
         kind = AdvertisingChannel if self.advertising else CareSmsChannel
         return kind(client, text, self.brandname, send_at=send_at, callback_url=self.callback_url)

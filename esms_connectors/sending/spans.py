@@ -20,7 +20,8 @@ def read_span(given: str | timedelta | float, name: str) -> timedelta:
         given: `15m`, `2h`, `1d`, `90s`; a timedelta; or seconds.
 
     Raises:
-        InvalidRequestError: none of these, nothing, or longer than the gateway surely tells of a message (six days).
+        InvalidRequestError: none of these, not positive, or longer than the gateway reliably reports on a message (six
+            days).
     """
     span: timedelta | None = None
     if isinstance(given, timedelta):
@@ -42,7 +43,7 @@ def read_span(given: str | timedelta | float, name: str) -> timedelta:
 
 
 def span_words(span: timedelta) -> str:
-    """For people: `15 minutes`, `2 hours`, `90 seconds`."""
+    """For display: `15 minutes`, `2 hours`, `90 seconds`."""
     seconds = span.total_seconds()
     for size, word in ((86_400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size and seconds % size == 0:

@@ -1,8 +1,8 @@
 """
-A ZNS template kept in a file: for accounts where the gateway does not tell it, and to notice that it changed.
+A ZNS template kept in a file: for accounts where the gateway does not return it, and to detect changes.
 
-The file is the JSON that `esms template ID --save FILE` writes. Of a file that somebody wrote by hand the names of the
-variables, in their order, are enough.
+The file is the JSON that `esms template ID --save FILE` writes. In a file written by hand, the names of the variables,
+in order, are enough.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from esms_connectors.gateway.plain_values import as_plain
 __all__ = ["TemplateChangedError"]
 
 _FORMAT = 1
-# What makes another message of it; status, quality and quota change by the day.
+# A change of these makes it another message; status, quality and quota change from day to day.
 _FIXED = ("name", "tag")
 _MEMBERS: dict[str, tuple[type, ...]] = {
     "required": (bool, type(None)),
@@ -40,7 +40,7 @@ _LARGEST_BYTES = 1_000_000
 
 
 class TemplateChangedError(InvalidRequestError):
-    """The template is not what its file says. Nothing was sent: look at it, and save it anew."""
+    """The template differs from its file. Nothing was sent: look at it, and save it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ class TemplateLock:
     A template as it was when the file was written.
 
     Attributes:
-        path: of the file; for people.
-        oa_id: of the OA that it belongs to; None where the file does not say.
+        path: of the file; for display.
+        oa_id: the OA that the template belongs to; None if the file does not say.
     """
 
     template: ZnsTemplate = field(repr=False)
@@ -73,7 +73,7 @@ class TemplateLock:
     def check_ids(self, template_id: str, oa_id: str) -> None:
         """
         Raises:
-            InvalidRequestError: the file holds another template, or that of another OA.
+            InvalidRequestError: the file holds another template, or one of another OA.
         """
         if self.template.template_id != template_id or self.oa_id not in (None, oa_id):
             raise InvalidRequestError(
@@ -85,7 +85,7 @@ class TemplateLock:
     def check_same(self, now: ZnsTemplate) -> None:
         """
         Raises:
-            TemplateChangedError: `now`, as the gateway has it, is another one.
+            TemplateChangedError: `now`, the gateway's template, differs.
         """
         before = self.template
         changes = [
@@ -117,7 +117,7 @@ def _changed_params(before: Sequence[ZnsTemplateParam], now: Sequence[ZnsTemplat
 def read_template_file(path: str | Path) -> TemplateLock:
     """
     Raises:
-        InvalidRequestError: there is no such file, or it holds no template; one line says what is wrong.
+        InvalidRequestError: there is no such file, or it holds no template; the message says in one line what is wrong.
     """
     shown = str(path)
     try:
@@ -133,7 +133,7 @@ def read_template_file(path: str | Path) -> TemplateLock:
 
 
 def _lock_of(told: Any, path: str) -> TemplateLock:
-    """What a file says; members that it leaves out are unknown."""
+    """Parse the contents of a file; members that it omits are unknown."""
     template = told.get("template") if isinstance(told, Mapping) else None
     if not isinstance(template, Mapping) or not isinstance(template.get("params"), list):
         raise _no_template(path, "it has no template with params")
@@ -177,15 +177,15 @@ def load_template(
     client: EsmsClient, template_id: str, oa_id: str, lock: TemplateLock | None
 ) -> tuple[ZnsTemplate | None, str]:
     """
-    The template, as the gateway has it; that of the file where the gateway does not tell it.
+    The template as the gateway has it; the one from the file if the gateway does not return it.
 
     Returns:
-        None where nobody knows it; and a warning where the gateway did not tell it, else an empty text.
+        The template, None if it is not known; and a warning if the gateway did not return it, else an empty string.
 
     Raises:
-        TemplateChangedError: the gateway has another one than the file.
+        TemplateChangedError: the gateway's template differs from the file.
         InvalidRequestError: the file holds another template.
-        GatewayError: there is no such template, or the account may not ask.
+        GatewayError: there is no such template, or the account may not read it.
     """
     if lock is not None:
         lock.check_ids(template_id, oa_id)

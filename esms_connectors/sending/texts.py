@@ -1,4 +1,4 @@
-"""The text of an SMS: what travels, and the recipients' own values in it."""
+"""The text of an SMS as it is sent, and the recipients' own values in it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 def sms_text(text: str) -> str:
     """
-    The text as it is sent: letters composed (an accent that stands apart is a character more, and a second segment soon
-    after), one kind of line end.
+    The text as it is sent: composed to NFC (a combining accent counts as a further character, and may cost a further
+    segment), with one kind of line ending.
 
     Raises:
         InvalidRequestError: empty, damaged, or with control characters.
@@ -40,20 +40,20 @@ def describe_as_sent(text: str) -> SmsText:
 
 
 def placeholders(text: str) -> tuple[str, ...]:
-    """The names in braces, as they are written, each once."""
+    """The names in braces as written, each once."""
     names = (match[1] for match in _BRACES.finditer(text) if match[1] is not None)
     return tuple({fold(name).casefold(): name.strip() for name in reversed([*names])}.values())[::-1]
 
 
 def columns_of(names: Sequence[str], given: Mapping[str, str], header: Callable[[], Sequence[str]]) -> dict[str, str]:
     """
-    The column of each placeholder: the one given, else that of the same name, with or without blanks, in any case.
+    The column of each placeholder: the one given, else the one of the same name, with or without blanks, in any case.
 
     Args:
-        header: the names of the source's columns; asked only where one is needed.
+        header: returns the column names of the source; called only if one is needed.
 
     Raises:
-        InvalidRequestError: there is no such column, or two; or a column is given for what the text has not.
+        InvalidRequestError: there is no such column, or more than one; or a given name is not in the text.
     """
     by_name = {fold(name).casefold(): column for name, column in given.items()}
     found: dict[str, str] = {}
@@ -70,7 +70,7 @@ def columns_of(names: Sequence[str], given: Mapping[str, str], header: Callable[
 
 def _column_named(name: str, header: Sequence[str]) -> str:
     if not header:
-        return name  # a list without rows has no columns, and nobody to be told
+        return name  # a list without rows has no columns, and no row to refuse
     exact = [column for column in header if fold(column) == fold(name)]
     alike = exact or [column for column in header if fold(column).casefold() == fold(name).casefold()]
     if len(alike) == 1:
@@ -84,10 +84,10 @@ def _column_named(name: str, header: Sequence[str]) -> str:
 
 def check_placeholders(text: str) -> None:
     """
-    Whether each brace of a text for many belongs to a `{name}`, or is doubled.
+    Check that each brace of a text with placeholders belongs to a `{name}` or is doubled.
 
     Raises:
-        InvalidRequestError: one does not; it would be sent as it stands.
+        InvalidRequestError: one does not; it would be sent literally.
     """
     for match in _BRACES.finditer(text):
         if match[0] in ("{", "}") or (match[1] is not None and not match[1].strip()):
@@ -100,10 +100,10 @@ def check_placeholders(text: str) -> None:
 
 def text_for_all(text: str) -> str:
     """
-    The text of a message that is the same for everybody, with doubled braces as the braces that people read.
+    The text of a message that is the same for all recipients, with doubled braces replaced by single ones.
 
     Raises:
-        InvalidRequestError: it has a `{name}`, or half of one, which would be sent as it stands.
+        InvalidRequestError: it has a `{name}` or an unmatched brace, which would be sent literally.
     """
     check_placeholders(text)
     if names := placeholders(text):
@@ -117,11 +117,11 @@ def text_for_all(text: str) -> str:
 
 def fill_text(text: str, recipient: Recipient) -> str:
     """
-    `text` with each `{name}` replaced by the recipient's param of that name, whatever characters the name has; `{{` and
-    `}}` are braces.
+    `text` with each `{name}` replaced by the recipient's param of that name, which may have any characters; `{{` and
+    `}}` become braces.
 
     Raises:
-        InvalidRequestError: the recipient has no such param, or a param stands in doubled braces.
+        InvalidRequestError: the recipient has no such param, or a param is enclosed in doubled braces.
     """
     params = recipient.template_params
     named = {fold(name).casefold(): str(value) for name, value in params.items()} if isinstance(params, Mapping) else {}

@@ -1,8 +1,8 @@
 """
-Kinds of messages: what each one is, and how a chunk of rows is sent as it. `CHANNELS` has them by name.
+The kinds of messages: what each one is, and how a chunk of its rows is sent. `CHANNELS` has them by name.
 
-To add one: a subclass of `Channel` (of `SingleChannel` where each message has a request of its own), a row in
-`CHANNELS`, and, where its messages come back in the sent data with their campaign, one in `SMS_TYPES_OF_KIND`.
+To add one: a subclass of `Channel` (of `SingleChannel` if each message has its own request), a row in `CHANNELS`, and,
+if its messages appear in the sent data with their campaign, one in `SMS_TYPES_OF_KIND`.
 """
 
 from esms_connectors.sending.channels.base import Channel

@@ -1,4 +1,4 @@
-"""What a channel says of its messages, and what a run asks of it."""
+"""The interface of a channel: what it states about its messages, and what a run requires of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from esms_connectors.recipients import Recipient
 
 
 class MessageClass(enum.StrEnum):
-    """What kind of message it is to the law and to Zalo: which hours, lists and limits apply to it."""
+    """The kind of message under the law and Zalo's rules: it decides which hours, lists and limits apply."""
 
     CARE = "care"
     TRANSACTION = "transaction"
@@ -34,14 +34,14 @@ class MessageClass(enum.StrEnum):
 @dataclass(frozen=True, slots=True)
 class ChunkOutcome:
     """
-    What came of a chunk.
+    The outcome of a chunk.
 
     Attributes:
         settlements: one for each claim.
-        stop: the refusal that would meet every further row too.
+        stop: the refusal that every further row would get too.
         answered: whether the gateway answered at all.
-        late: the rows that were not sent were not allowed to leave any more.
-        nothing_taken: nothing left, or each row was refused; a row in doubt from before keeps its doubt all the same.
+        late: the rows that were not sent were no longer allowed to leave.
+        nothing_taken: nothing was sent, or each row was refused; a row that was in doubt before stays in doubt.
     """
 
     settlements: list[Settlement]
@@ -54,11 +54,11 @@ class ChunkOutcome:
 @dataclass(frozen=True, slots=True)
 class AccountView:
     """
-    What the gateway says of a sender.
+    What the gateway reports about a sender.
 
     Attributes:
         problems: what would go wrong, one line each.
-        notes: what could not be found out, one line each.
+        notes: what could not be determined, one line each.
     """
 
     problems: tuple[str, ...] = ()
@@ -66,11 +66,11 @@ class AccountView:
 
 
 def price_of_one(total_vnd: Decimal, units: int) -> Decimal | None:
-    """Of one of several; None for nothing, which is no price but one that the gateway does not know."""
+    """The price of one of `units`; None for a total of zero, which means that the gateway does not know the price."""
     return (total_vnd / units).quantize(Decimal("0.01")) if total_vnd > 0 else None
 
 
-# Whether claimed rows may leave now; asked with the connection ready, for each attempt of each call.
+# Whether claimed rows may leave now; called when the connection is ready, for each attempt of each call.
 MayLeave = Callable[[Sequence[Claim]], bool]
 
 
@@ -82,21 +82,21 @@ class Channel(ABC):
     A new channel is a subclass and a row in `CHANNELS`.
 
     Attributes:
-        client: sends it.
+        client: the client that sends it.
         send_at: when the gateway is to send it; None for now.
-        callback_url: gets the delivery reports.
+        callback_url: receives the delivery reports.
         chunk_size: rows that are claimed, sent and settled together.
         kind: its name in `CHANNELS`, and in the ledger.
         endpoint: the gateway's function.
-        largest_chunk, smallest_chunk: rows a chunk.
+        largest_chunk, smallest_chunk: rows per chunk.
         frozen: whether a chunk can only be repeated as a whole, with exactly the rows of its first try.
-        priced_as: the type whose messages in the sent data say what one costs; None where none does.
-        schedulable: whether the gateway sends it later, at `send_at`.
-        addressed_by: what names a recipient: phone, or zalo_user_id.
-        key_is: what the key column stands for where the channel needs one.
-        tells_who: whether the gateway tells of each message whether it was delivered.
-        by_position: whether values of a row may go by the order of a template; else they go by name.
-        identity: names of its attributes that a run key stands for, beside the time: ids and names.
+        priced_as: the type of messages in the sent data that show the price of one; None if there is none.
+        schedulable: whether the gateway can send it later, at `send_at`.
+        addressed_by: what identifies a recipient: phone or zalo_user_id.
+        key_is: what the key column holds, for a channel that needs one.
+        tells_who: whether the gateway reports of each message whether it was delivered.
+        by_position: whether values of a row may be given in the order of a template; otherwise they are given by name.
+        identity: attributes (ids and names) that, like the time, cannot change under one run key.
     """
 
     client: EsmsClient
@@ -141,26 +141,26 @@ class Channel(ABC):
     @property
     def sms_types(self) -> tuple[SmsType, ...]:
         """
-        Under which types its messages come back in the sent data with their campaign. None: they carry no campaign, and
-        rows in doubt cannot be looked up there.
+        The types under which its messages appear in the sent data with their campaign. If there are none, the messages
+        carry no campaign, and rows in doubt cannot be looked up there.
         """
         return SMS_TYPES_OF_KIND.get(self.kind, ())
 
     def about(self) -> dict[str, str]:
-        """What is the same for all rows of a run; a run key stands for one of it."""
+        """What all rows of a run have in common; another value under the same run key is an error."""
         told = {name: str(getattr(self, name)) for name in self.identity}
-        # Until then a message may not be listed anywhere, so its absence proves nothing.
+        # Before that time a message may not be listed anywhere, so its absence proves nothing.
         if self.send_at is not None:
             told["send_at"] = pendulum.instance(self.send_at).in_timezone("UTC").to_iso8601_string()
         return told
 
     def row_rules(self) -> ZnsTemplate | None:
-        """The template that every row is held against, where the channel has one; asked for once."""
+        """The template that every row is checked against, if the channel has one; requested once."""
         return None
 
     def check_sendable(self) -> None:  # noqa: B027 - most channels have nothing to say here
         """
-        Whether the gateway takes messages of this kind at all, as far as it is known; asks nothing.
+        Check, as far as it is known, that the gateway accepts messages of this kind; makes no request.
 
         Raises:
             InvalidRequestError: it would refuse every row.
@@ -168,10 +168,10 @@ class Channel(ABC):
 
     def estimate(self, recipients: Sequence[Recipient]) -> Decimal | None:
         """
-        What the gateway says that one message, or one segment of an SMS, costs; None where it does not say.
+        The gateway's price for one message, or for one segment of an SMS; None if it gives none.
 
         Args:
-            recipients: some of those to send to, one at least.
+            recipients: some of the recipients, at least one.
 
         Raises:
             GatewayError, NotSentError, OutcomeUnknownError: as the client raises them.
@@ -179,29 +179,29 @@ class Channel(ABC):
         return None
 
     def account_view(self, to_send: int) -> AccountView:
-        """What the gateway says of the sender and of its limits, for so many messages; asked each time."""
+        """What the gateway reports about the sender and its limits, for `to_send` messages; requested each time."""
         return AccountView()
 
     @property
     def placeholders(self) -> tuple[str, ...]:
-        """Names that a row's columns stand for in its text; see `texts.columns_of`."""
+        """Names in its text that stand for columns of a row; see `texts.columns_of`."""
         return ()
 
     def rendered(self, recipient: Recipient) -> str | None:
-        """The text that this row gets, for a preview; None for messages without a text of their own."""
+        """The text for this row, for a preview; None for messages without a text of their own."""
         return None
 
     def text_of(self, recipient: Recipient) -> SmsText | None:
-        """What the text of an SMS to this row comes to, as the gateway is told to send it; None for other messages."""
+        """Alphabet and segments of the SMS text for this row, as it is sent; None for other messages."""
         return None
 
     def calls(self, rows: int) -> int:
-        """Calls of the gateway that so many rows take."""
+        """The number of gateway calls that `rows` rows take."""
         return -(-rows // self.chunk_size)
 
     @abstractmethod
     def payload(self, recipient: Recipient) -> str:
-        """What this row would get, in one spelling; another one under the same run key is an error."""
+        """The content for this row, in canonical form; other content for the row under the same run key is an error."""
 
     @abstractmethod
     def send(
@@ -211,5 +211,5 @@ class Channel(ABC):
         Send the claimed rows.
 
         Raises:
-            InvalidRequestError: they cannot be sent as they are; never for what the gateway or the network do.
+            InvalidRequestError: they cannot be sent as they are; never because of the gateway or the network.
         """

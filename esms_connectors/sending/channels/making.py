@@ -1,4 +1,4 @@
-"""A channel from its name and plain options, as every front end has them."""
+"""Creates a channel from its name and plain options, as every front end has them."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ CHANNELS: dict[str, type[Channel]] = {
 
 def read_channel(name: object) -> type[Channel]:
     """
-    The channel of a name.
+    The channel class of that name.
 
     Raises:
-        InvalidRequestError: there is none of that name.
+        InvalidRequestError: there is no channel of that name.
     """
     if isinstance(name, str) and name in CHANNELS:
         return CHANNELS[name]
@@ -54,10 +54,10 @@ def read_channel(name: object) -> type[Channel]:
 
 def check_options(name: object, options: Mapping[str, Any]) -> dict[str, Any]:
     """
-    What is left of `options` without those that are None; each must be one of the channel's, and none may be missing.
+    `options` without those that are None; each must be an option of the channel, and no required one may be missing.
 
     Raises:
-        InvalidRequestError: one is not; or the channel needs one that is not given.
+        InvalidRequestError: one is not an option of the channel, or a required one is missing.
     """
     channel = read_channel(name)
     fields = {one.name: one for one in dataclasses.fields(channel) if one.init and one.name != "client"}
@@ -82,9 +82,9 @@ def _is_required(field: dataclasses.Field[Any]) -> bool:
 
 def make_channel(name: str, client: EsmsClient, options: Mapping[str, Any]) -> Channel:
     """
-    The channel `name` with plain options: its attributes, those that are None left out.
+    The channel `name` with plain options, which are its attributes; options that are None are omitted.
 
     Raises:
-        InvalidRequestError: no such channel, an option that it has not, or one that it needs and nobody gave.
+        InvalidRequestError: no such channel, an unknown option, or a required one that is missing.
     """
     return read_channel(name)(client, **check_options(name, options))

@@ -1,4 +1,4 @@
-"""Every answer of the gateway, and every lack of one, as a settlement for each row; all channels share these rules."""
+"""Turns every answer of the gateway, or the lack of one, into a settlement of each row; shared by all channels."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from esms_connectors.ledger import SendState
 from esms_connectors.ledger.rows import Claim, Settlement
 from esms_connectors.sending.channels.base import ChunkOutcome
 
-# Refusals of whoever calls, or none at all.
+# These refuse the caller, or are not refusals at all.
 _NOT_ABOUT_A_ROW = (AuthenticationError, AddressNotAllowedError, DuplicateRequestError)
 
 
 def whole_chunk(claims: Sequence[Claim], error: EsmsError) -> ChunkOutcome:
-    """The settlement of every row of a call that brought an error instead of rows."""
+    """Settle every row of a call that raised an error instead of returning rows."""
     late = isinstance(error, NotAllowedToLeaveError)
     code = _code_of(error)
     match error:
@@ -39,15 +39,15 @@ def whole_chunk(claims: Sequence[Claim], error: EsmsError) -> ChunkOutcome:
         case NotSentError():
             state, answered = SendState.NOT_SENT, late
         case GatewayError() if not error.nothing_taken:
-            # Refused as a whole, which is no word about any row; or a 124 for many, of whom some went out before.
+            # Refused as a whole, which says nothing about single rows; or a 124 for many rows, some sent before.
             state, answered = SendState.UNKNOWN, True
         case RecipientError() | RequestRefusedError() if len(claims) == 1:
             state, answered = SendState.REJECTED, True
         case _:
-            # The gateway said no to the call before it looked at any row; after a repair all may go again.
+            # The gateway refused the call before it looked at any row; once that is fixed, all rows may be sent again.
             state, answered = SendState.NOT_SENT, True
     reason = str(error)
-    # An id may stand beside a code; it is what the row can be looked up by.
+    # A code may come with an id, by which the row can be looked up.
     message_id = error.message_id if isinstance(error, GatewayError) and len(claims) == 1 else None
     refused = len(claims) == 1 and code is not None and not isinstance(error, _NOT_ABOUT_A_ROW)
     whole = state is SendState.UNKNOWN and _refuses_all(error)
@@ -59,7 +59,7 @@ def whole_chunk(claims: Sequence[Claim], error: EsmsError) -> ChunkOutcome:
 
 
 def stops_run(error: EsmsError | None) -> GatewayError | None:
-    """The refusal, if every further row would meet it too."""
+    """The refusal, if every further row would get it too."""
     if isinstance(error, GatewayError) and (error.stops_run or isinstance(error, AccountSetupError)):
         return error
     return None
@@ -68,7 +68,7 @@ def stops_run(error: EsmsError | None) -> GatewayError | None:
 def _code_of(error: EsmsError | None) -> str | None:
     match error:
         case GatewayError(attempts=0):
-            # Never tried, because another call was refused: nothing was said about these rows.
+            # Never tried, because another call was refused: this says nothing about these rows.
             return None
         case GatewayError():
             return error.code
@@ -100,7 +100,7 @@ def settle_accepted(claim: Claim, sent: Submission) -> Settlement:
 def settle_row(
     claim: Claim, row: RecipientOutcome, refusal: EsmsError | None = None, *, others_accepted: bool
 ) -> Settlement:
-    """The settlement of one row of an answer; `refusal` is what its call as a whole was refused with."""
+    """Settle one row of an answer; `refusal` is the refusal of its call as a whole, if any."""
     error = ERROR_BY_CODE.get(row.code or "", GatewayError)
     match row.outcome:
         case Outcome.ACCEPTED:
@@ -114,7 +114,7 @@ def settle_row(
         case _:
             state = SendState.REJECTED
     refused = row.refused and not issubclass(error, _NOT_ABOUT_A_ROW)
-    # Left out of an answer that refuses the call, and not refused itself.
+    # Missing from an answer that refuses the call, and not refused itself.
     whole = state is SendState.UNKNOWN and not row.refused and row.message_id is None and _refuses_all(refusal)
     return Settlement(
         claim.request_id,
@@ -130,8 +130,8 @@ def settle_row(
 
 def _refuses_all(error: EsmsError | None) -> bool:
     """
-    Whether it says no, in a word of the gateway's tables, to a call that no answer of is missing. That may still be no
-    word about any row, so they are in doubt, but they can be shown not to have been taken.
+    Whether the error refuses a call with a documented code, and no answer of that call was lost. This may still say
+    nothing about single rows, so they are in doubt, but they can be shown not to have been accepted.
     """
     return (
         isinstance(error, GatewayError)
@@ -143,7 +143,7 @@ def _refuses_all(error: EsmsError | None) -> bool:
 
 
 def stopping_refusal(code: str | None, *, others_accepted: bool) -> GatewayError | None:
-    """What every further row would meet too; a template that fits other rows of the call is not set up wrongly."""
+    """A refusal that every further row would get too; a template that fits other rows of the call is not at fault."""
     error = ERROR_BY_CODE.get(code or "", GatewayError)
     if code is None or not (error.stops_run or (issubclass(error, AccountSetupError) and not others_accepted)):
         return None

@@ -1,4 +1,4 @@
-"""Channels whose messages go out one by one, each in a request of its own."""
+"""Channels whose messages are sent one by one, each in its own request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from esms_connectors.sending.channels.settlement import send_single
 
 
 class Scheduled(TypedDict):
-    """When a message goes out, its campaign, who hears of it, and the id it goes under."""
+    """When a message is sent, its campaign, where its reports go, and its request id."""
 
     send_at: datetime | None
     campaign: str
@@ -28,9 +28,9 @@ class Scheduled(TypedDict):
 
 @dataclass
 class SingleChannel(Channel):
-    """A request for each row; a subclass says which."""
+    """One request per row, which a subclass defines."""
 
-    # Settled together; few, because after a crash all of them are in doubt.
+    # Rows that are settled together; few, because after a crash all of them are in doubt.
     chunk_size: int = field(default=20, kw_only=True)
 
     largest_chunk: ClassVar[int] = 500
@@ -39,7 +39,7 @@ class SingleChannel(Channel):
         return rows
 
     def scheduled(self, campaign: str, request_id: str) -> Scheduled:
-        """The options of a method that takes all of them."""
+        """The options for a method that takes all of them."""
         return {
             "send_at": self.send_at,
             "campaign": campaign,
@@ -49,7 +49,7 @@ class SingleChannel(Channel):
 
     @abstractmethod
     def submit(self, client: EsmsClient, recipient: Recipient, campaign: str, request_id: str) -> Submission:
-        """Send one message with `client`; errors as the client raises them."""
+        """Send one message with `client`; raises the client's errors."""
 
     def send(
         self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_leave: MayLeave

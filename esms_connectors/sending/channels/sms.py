@@ -29,12 +29,12 @@ from esms_connectors.sending.texts import describe_as_sent, sms_text, text_for_a
 @dataclass
 class CareSmsChannel(SmsChannel):
     """
-    Customer-care SMS: a request for each row.
+    Customer-care SMS: one request per row.
 
     Attributes:
         text: must match a text registered for the brandname.
         brandname: the sender.
-        plain: send without diacritics, which would make most texts dearer.
+        plain: send without diacritics, which make most texts more expensive.
     """
 
     brandname: str
@@ -60,7 +60,7 @@ class CareSmsChannel(SmsChannel):
 
 @dataclass
 class FixedNumberChannel(SmsChannel):
-    """SMS from a number that many senders share, without a brandname: a request for each row."""
+    """SMS from a number that many senders share, without a brandname: one request per row."""
 
     kind: ClassVar[str] = "fixed-number"
     endpoint: ClassVar[Endpoint] = SEND_FIXED_NUMBER_SMS
@@ -76,7 +76,7 @@ class FixedNumberChannel(SmsChannel):
 class AdvertisingChannel(Channel):
     """
     Advertising SMS: one text to 30 to 5000 numbers under one request id; a chunk is repeated whole or not at all. The
-    gateway reviews it, and lists it without a campaign: what is in doubt cannot be looked up.
+    gateway reviews it, and lists it without a campaign: rows in doubt cannot be looked up.
     """
 
     text: str = field(repr=False)
@@ -91,7 +91,7 @@ class AdvertisingChannel(Channel):
     smallest_chunk: ClassVar[int] = SEND_ADVERTISING_SMS.min_items
     frozen: ClassVar[bool] = True
     identity: ClassVar[tuple[str, ...]] = ("brandname",)
-    # Of a batch it tells totals.
+    # The gateway reports only totals for a batch.
     tells_who: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -116,13 +116,13 @@ class AdvertisingChannel(Channel):
     def estimate(self, recipients: Sequence[Recipient]) -> Decimal | None:
         phones = [recipient.phone for recipient in recipients]
         found = self.client.estimate_advertising_sms(phones, self.text, self.brandname)
-        # Of numbers that can be reached; networks have prices of their own, so it is the mean of these.
+        # For reachable numbers; prices differ by network, so this is their mean.
         return price_of_one(found.price_vnd, (found.receivers or len(phones)) * describe_as_sent(self.text).segments)
 
     def send(
         self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_leave: MayLeave
     ) -> ChunkOutcome:
-        # Of the rows' own ids, which name the run: the same rows give the same id, other rows another.
+        # Derived from the rows' own ids, which include the run: the same rows give the same id, other rows another.
         request_id = make_request_id("chunk", *(claim.wire_id for claim in claims))
         try:
             sent = self.client.only_while(lambda: may_leave(claims)).send_advertising_sms(

@@ -1,4 +1,4 @@
-"""Channels whose messages are a text with values of the row in it, one by one."""
+"""Channels that send a text per row, with values of the row in it, one by one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class TextChannel(SingleChannel):
 
 @dataclass
 class SmsChannel(TextChannel):
-    """A text that is counted, and paid for, in segments of an SMS."""
+    """A text that is counted and charged in SMS segments."""
 
     def text_of(self, recipient: Recipient) -> SmsText:
         return describe_as_sent(self.rendered(recipient))

@@ -17,7 +17,7 @@ from esms_connectors.sending.channels.zns import spelled
 @dataclass
 class ViberChannel(TextChannel):
     """
-    Viber: a request for each row. Its messages carry no campaign, so what is in doubt cannot be looked up.
+    Viber: one request per row. Its messages carry no campaign, so rows in doubt cannot be looked up.
 
     Attributes:
         brandname: registered for Viber.

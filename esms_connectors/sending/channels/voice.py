@@ -1,4 +1,4 @@
-"""Calls: a text that is read out, or a registered script. What rings is never dialled again for a lost answer."""
+"""Calls: a text that is read out, or a registered script. A call is never dialled again because its answer was lost."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _SLOWEST, _FASTEST = -3, 3
 @dataclass
 class VoiceOtpChannel(TextChannel):
     """
-    A call that reads out a text with a code. The request is that of the fixed number: try it with a number of your own.
+    A call that reads out a text with a code. The request is that of the fixed number: test it with your own number.
     """
 
-    # After a crash all of a chunk stay in doubt.
+    # After a crash all rows of a chunk stay in doubt.
     chunk_size: int = field(default=1, kw_only=True)
 
     kind: ClassVar[str] = "voice-otp"
@@ -46,12 +46,12 @@ class VoiceOtpChannel(TextChannel):
 @dataclass
 class CallChannel(SingleChannel):
     """
-    A call that speaks a registered script. Carries no campaign, so what is in doubt cannot be looked up.
+    A call that reads out a registered script. It carries no campaign, so rows in doubt cannot be looked up.
 
     Attributes:
-        template_id: of the script, from the portal; the row's values from left to right.
+        template_id: of the script, from the portal; the row's values are used from left to right.
         voice: male, female, hatieumai or ngoclam.
-        speed: -3 very slow to 3 very fast.
+        speed: from -3 (very slow) to 3 (very fast).
     """
 
     template_id: str

@@ -1,4 +1,4 @@
-"""Messages of an Official Account to people who follow it, by their Zalo user id."""
+"""Messages of an Official Account to its followers, addressed by Zalo user id."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Elements = Sequence[Mapping[str, object]]
 
 def read_buttons(given: Sequence[ZaloButton | Mapping[str, Any]]) -> tuple[ZaloButton, ...]:
     """
-    Buttons as they are, or as mappings with `title`, `type`, `payload` and perhaps `image_icon`.
+    Buttons as they are, or from mappings with `title`, `type`, `payload` and optionally `image_icon`.
 
     Raises:
         InvalidRequestError: one is neither.
@@ -45,7 +45,7 @@ def _button(given: Mapping[str, Any], number: int) -> ZaloButton:
 
 @dataclass
 class FollowerChannel(SingleChannel):
-    """Messages of an Official Account to its followers: people go by their user id, and there is no time of sending."""
+    """Messages of an Official Account to its followers, who are addressed by user id; they cannot be scheduled."""
 
     buttons: Sequence[ZaloButton | Mapping[str, Any]] = field(default=(), kw_only=True)
 
@@ -62,7 +62,7 @@ class FollowerChannel(SingleChannel):
 @dataclass
 class ZaloTextChannel(TextChannel, FollowerChannel):
     """
-    A consulting message to a Zalo user: a text, alone or with a picture or buttons. Carries no campaign, so what is in
+    A consulting message to a Zalo user: a text, alone or with a picture or buttons. It carries no campaign, so rows in
     doubt cannot be looked up.
 
     Attributes:
@@ -73,7 +73,7 @@ class ZaloTextChannel(TextChannel, FollowerChannel):
 
     oa_id: str
     image_url: str | None = field(default=None, kw_only=True)
-    # A text alone has no documented request id: after a crash all of a chunk stay in doubt.
+    # A text alone has no documented request id: after a crash all rows of a chunk stay in doubt.
     chunk_size: int = field(default=1, kw_only=True)
 
     kind: ClassVar[str] = "zalo-text"
@@ -86,7 +86,7 @@ class ZaloTextChannel(TextChannel, FollowerChannel):
         self._message(self.text)
 
     def _message(self, text: str) -> Mapping[str, object]:
-        """What is sent; checks it."""
+        """The message as it is sent, checked."""
         if self.image_url is not None:
             return payloads.photo(text, self.image_url)
         if self.buttons:
@@ -109,8 +109,8 @@ class ZaloTextChannel(TextChannel, FollowerChannel):
 @dataclass
 class ZaloTransactionChannel(FollowerChannel):
     """
-    A card about a transaction to a Zalo user: banner, header, text, table, buttons. Carries no campaign, so what is in
-    doubt cannot be looked up.
+    A transaction card for a Zalo user: banner, header, text, table, buttons. It carries no campaign, so rows in doubt
+    cannot be looked up.
 
     Attributes:
         oa_id: of the Official Account.

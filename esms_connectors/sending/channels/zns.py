@@ -24,7 +24,7 @@ from esms_connectors.sending.channels.settlement import settle_row, stopping_ref
 from esms_connectors.sending.channels.zns_account import zns_view
 from esms_connectors.sending.template_lock import TemplateLock, load_template, read_template_file
 
-# Zalo's words for a template that it does not send.
+# Zalo's statuses for templates that it does not send.
 _NOT_SENDABLE = ("DISABLE", "DISABLED", "REJECT", "REJECTED", "DELETE", "DELETED", "PENDING_REVIEW")
 _CLASS_OF_TAG = {"PROMOTION": MessageClass.PROMOTION, "CUSTOMER_CARE": MessageClass.CARE}
 
@@ -32,14 +32,14 @@ _CLASS_OF_TAG = {"PROMOTION": MessageClass.PROMOTION, "CUSTOMER_CARE": MessageCl
 @dataclass
 class TemplateChannel(Channel):
     """
-    What all messages after a template of an Official Account share.
+    What all template messages of an Official Account have in common.
 
     Attributes:
         template_id, oa_id: ids as text.
-        template: needed where values come by name; None lets `row_rules` ask for it.
-        template_file: the template as `esms template ID --save FILE` wrote it; it stands in where the gateway does not
-            tell the template, and one that changed since is refused.
-        names_needed: whether it cannot be sent by anybody who does not know the names of the variables.
+        template: needed if values are given by name; if None, `row_rules` requests it.
+        template_file: the template as `esms template ID --save FILE` wrote it; used if the gateway does not return the
+            template, and compared with it otherwise: a template that has changed since is refused.
+        names_needed: whether sending requires the names of the template's variables.
     """
 
     template_id: str
@@ -47,7 +47,7 @@ class TemplateChannel(Channel):
     template: ZnsTemplate | None = field(default=None, repr=False, kw_only=True)
     template_file: str | None = field(default=None, repr=False, kw_only=True)
     _lock: TemplateLock | None = field(default=None, init=False, repr=False)
-    # Why the gateway did not tell the template; None before it was asked.
+    # Why the gateway did not return the template; None before it was requested.
     _untold: str | None = field(default=None, init=False, repr=False)
 
     by_position: ClassVar[bool] = True
@@ -61,7 +61,7 @@ class TemplateChannel(Channel):
 
     @property
     def message_class(self) -> MessageClass:
-        """As Zalo tags the template; a transaction where the tag is another one or not known."""
+        """By Zalo's tag of the template; a transaction if the tag is another one or unknown."""
         tag = (self.template.tag if self.template is not None else None) or ""
         return _CLASS_OF_TAG.get(tag.upper(), MessageClass.TRANSACTION)
 
@@ -73,7 +73,7 @@ class TemplateChannel(Channel):
         return self.template
 
     def check_sendable(self) -> None:
-        # Spellings that nobody documented may be good ones: those are told in the plan, and sent.
+        # Undocumented statuses may be sendable: the plan reports them, and the messages are sent.
         if self.template is not None and (self.template.status or "").upper() in _NOT_SENDABLE:
             raise InvalidRequestError(
                 f"Template {self.template_id} is {self.template.status}, not ENABLE, and every message would be "
@@ -99,7 +99,7 @@ class TemplateChannel(Channel):
             return params
         if self.template is None:
             raise self._names_missing()
-        # A variable that nobody mapped is one that may be empty, or the row would have been rejected.
+        # A variable without a value is one that may be empty, or the row would have been rejected.
         return tuple(params.get(param.name, "") for param in self.template.params)
 
     def _names_missing(self) -> InvalidRequestError:
@@ -107,24 +107,24 @@ class TemplateChannel(Channel):
         return InvalidRequestError(f"{self._untold or ''} {words}position.".strip(), field="template")
 
     def named(self, recipient: Recipient) -> dict[str, str]:
-        """The values by the name of their variable."""
+        """The values by variable name."""
         template = self.row_rules()
         names = [] if template is None else [param.name for param in template.params]
         return dict(zip(names, self.positional(recipient), strict=True))
 
 
 def spelled(values: Sequence[str]) -> str:
-    """With its length before each value, so that no two lists of values are written alike."""
+    """The values, each preceded by its length, so that no two lists of values are spelled alike."""
     return "".join([f"{len(value)}:{value}" for value in values])
 
 
 @dataclass
 class ZnsChannel(TemplateChannel):
     """
-    Bulk ZNS: at most 500 rows a call, each under its own request id.
+    Bulk ZNS: at most 500 rows per call, each under its own request id.
 
     Attributes:
-        sending_mode: 1 default quota, 3 beyond it, as in `EsmsClient.send_zns_bulk`.
+        sending_mode: 1 for the default quota, 3 for beyond it, as in `EsmsClient.send_zns_bulk`.
     """
 
     sending_mode: int | None = None

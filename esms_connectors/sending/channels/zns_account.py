@@ -1,4 +1,4 @@
-"""What the gateway says of a ZNS template and its OA: may it be sent, how good is it, how many are left."""
+"""What the gateway reports about a ZNS template and its OA: status, quality, remaining quota."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.sending.channels.base import AccountView
 
-# Beyond the quota of the OA, which Zalo allows to some.
+# Sends beyond the quota of the OA, which Zalo allows to some accounts.
 BEYOND_QUOTA = 3
 
 
@@ -28,7 +28,7 @@ class ZnsSender(Protocol):
 
 
 def template_problems(template: ZnsTemplate) -> list[str]:
-    """What speaks against sending a template, one line each; what the gateway does not say speaks against nothing."""
+    """Reasons against sending a template, one line each; what the gateway does not report is not a reason."""
     problems = []
     if template.status is not None and template.status.upper() not in ("ENABLE", "ENABLED"):
         problems.append(f"template {template.template_id} is {template.status}, not ENABLE: messages would be refused")
@@ -40,7 +40,7 @@ def template_problems(template: ZnsTemplate) -> list[str]:
 def zns_view(client: EsmsClient, sender: ZnsSender, untold: str | None, to_send: int) -> AccountView:
     """
     Args:
-        untold: why the gateway did not tell the template; empty where it did.
+        untold: why the gateway did not return the template; empty if it did.
     """
     problems, notes = [], [untold] if untold else []
     today = _is_today(sender.send_at)

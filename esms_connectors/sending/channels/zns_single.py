@@ -1,4 +1,4 @@
-"""ZNS one by one: with values by name, of a journey, and with an SMS behind it by the gateway itself."""
+"""ZNS one by one: with values by name, in a journey, and with an SMS as the gateway's own fallback."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from esms_connectors.sending.texts import check_placeholders, describe_as_sent, 
 @dataclass
 class ZnsByNameChannel(SingleChannel, TemplateChannel):
     """
-    ZNS with values by the name of their variable: a request for each row. Its request id is documented to be honoured.
+    ZNS with values by variable name: one request per row. Its request id is documented to be honoured.
 
     Attributes:
         sending_mode: as in `EsmsClient.send_zns`.
@@ -50,9 +50,9 @@ class ZnsByNameChannel(SingleChannel, TemplateChannel):
 @dataclass
 class ZnsJourneyChannel(SingleChannel, TemplateChannel):
     """
-    ZNS of a journey, a priced chain of messages about one order: the key column is the id of the order.
+    ZNS of a journey, a priced chain of messages about one order: the key column holds the id of the order.
 
-    The gateway lists them under a type that the sent data cannot be asked for, so what is in doubt cannot be looked up.
+    The gateway lists them under a type that the sent data cannot be queried for, so rows in doubt cannot be looked up.
     """
 
     kind: ClassVar[str] = "zns-journey"
@@ -76,15 +76,15 @@ class ZnsJourneyChannel(SingleChannel, TemplateChannel):
 @dataclass
 class MultiChannelChannel(SingleChannel, TemplateChannel):
     """
-    A ZNS, and an SMS where the gateway cannot reach Zalo: one request for each row.
+    A ZNS, with an SMS as fallback if the gateway cannot reach Zalo: one request per row.
 
-    Only the ZNS carries a campaign, and whether its row stays when the SMS goes out is not documented: what is in doubt
-    cannot be looked up. Request ids are not documented to be honoured, so a lost answer stays unknown.
+    Only the ZNS carries a campaign, and it is not documented whether its row remains when the SMS is sent: rows in
+    doubt cannot be looked up. Request ids are not documented to be honoured, so a lost answer stays unknown.
 
     Attributes:
         text: of the SMS; `{name}` stands for the value of that variable of the template.
         brandname: the sender of the SMS.
-        plain: the SMS without diacritics.
+        plain: send the SMS without diacritics.
         sending_mode: of the ZNS.
     """
 
@@ -92,7 +92,7 @@ class MultiChannelChannel(SingleChannel, TemplateChannel):
     brandname: str
     plain: bool = field(default=False, kw_only=True)
     sending_mode: int | None = field(default=None, kw_only=True)
-    # After a crash all of a chunk stay in doubt, for good.
+    # After a crash all rows of a chunk stay in doubt, permanently.
     chunk_size: int = field(default=1, kw_only=True)
 
     names_needed: ClassVar[bool] = True
@@ -102,7 +102,7 @@ class MultiChannelChannel(SingleChannel, TemplateChannel):
     endpoint: ClassVar[Endpoint] = SEND_MULTI_CHANNEL
     priced_as: ClassVar[SmsType] = SmsType.ZNS
     schedulable: ClassVar[bool] = False
-    # The answered id is that of the first try; under which the SMS goes out is not told.
+    # The answered id is that of the first try; the id of the SMS is not reported.
     tells_who: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -124,7 +124,7 @@ class MultiChannelChannel(SingleChannel, TemplateChannel):
         return template
 
     def estimate(self, recipients: Sequence[Recipient]) -> Decimal | None:
-        return None  # a ZNS or an SMS: nobody knows beforehand which
+        return None  # a ZNS or an SMS: it is not known beforehand which
 
     def rendered(self, recipient: Recipient) -> str:
         text = fill_text(self.text, replace(recipient, template_params=self.named(recipient)))

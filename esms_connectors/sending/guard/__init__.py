@@ -1,8 +1,8 @@
 """
-What a sender in Vietnam must not do: the law's hours, labels and lists, the budget, the stop.
+The rules that a sender in Vietnam must observe: legal hours, labels and lists, the budget, and stops.
 
-`rules.py` has the rules and their sources, `settings.py` what is in force, `hours.py` and `text.py` decide without a
-ledger; `watch.py` asks the ledger while a run goes.
+`rules.py` has the rules and their sources, `settings.py` the values in force; `hours.py` and `text.py` decide without a
+ledger; `watch.py` consults the ledger during a run.
 """
 
 from esms_connectors.sending.guard.hours import HoursPolicy

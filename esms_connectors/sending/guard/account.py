@@ -1,4 +1,4 @@
-"""An account that the gateway refused: every run of it stops, until somebody finds it right again."""
+"""An account that the gateway refused: all its runs stop until it is found to be in order again."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from esms_connectors.ledger import Ledger
 
 logger = get_logger(__name__)
 
-# To wait for another run that asks at this moment.
+# How long to wait for another run that is reading the balance at this moment.
 _ANSWER_SECONDS = 2.0
-# What a message costs at most where nobody knows: with less money a run would be refused at once.
+# Assumed upper price of a message if it is not known: with a lower balance a run would be refused at once.
 _DEAR_MESSAGE_VND = Decimal(1000)
 
 
 def look_at_account(ledger: Ledger, client: EsmsClient, run_key: str, needed_vnd: Decimal | None = None) -> None:
     """
-    Lift the mark of an account that is right again: its balance can be read, and pays for a message.
+    Lift the mark of an account that is in order again: its balance can be read and covers a message.
 
     Args:
-        needed_vnd: what the next call costs; None where nobody knows.
+        needed_vnd: the price of the next call; None if it is not known.
 
-    The gateway is asked at once after a refusal and then once a minute, for all runs together; those that begin
-    meanwhile wait a moment for the answer.
+    The gateway is asked immediately after a refusal and then once a minute, for all runs together; runs that begin
+    meanwhile wait briefly for the answer.
     """
     stops, account = ledger.guard.stops, client.account
     mark = stops.in_force(run_key, account)

@@ -1,4 +1,4 @@
-"""What the guard says of a campaign before anything of it is sent: the plan tells it, and the send refuses it."""
+"""The guard's checks of a campaign before anything is sent: the plan reports the problems, the send refuses them."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _TOLD_TO = timedelta(seconds=2)
 
 
 def present_time(channel: Channel, ledger: Ledger) -> DateTime:
-    """The gateway's, this machine's where no answer has told it yet."""
+    """The gateway's time, or this machine's if no answer has contained it yet."""
     clock = channel.client.clock
     return clock.earliest() if clock.confirmed else ledger.now()
 
 
 def learn_time(settings: GuardSettings, channel: Channel) -> None:
-    """Where hours, a cap or a budget are in force the gateway's time counts."""
+    """Learn the gateway's time if hours, a cap or a budget are in force."""
     kind = channel.message_class
     counts = settings.cap(kind) is not None or settings.has_budget
     if counts or settings.hours_policy(kind) is not HoursPolicy.ALLOW:
@@ -40,18 +40,18 @@ def learn_time(settings: GuardSettings, channel: Channel) -> None:
 
 
 def arrival(now: DateTime, channel: Channel) -> DateTime:
-    """When a message arrives that leaves now."""
+    """When a message that leaves now arrives."""
     return now if channel.send_at is None else max(now, pendulum.instance(channel.send_at))
 
 
 def is_open(settings: GuardSettings, channel: Channel) -> bool:
     """
-    Whether a message that leaves now arrives within its hours, by the gateway's clock. Where no answer has told that,
-    this machine's is relied upon to an hour only, and all of that hour must be open.
+    Whether a message that leaves now arrives within its hours, by the gateway's clock. If no answer has contained it,
+    this machine's clock is only trusted to within an hour, and all of that hour must be open.
     """
     clock, hours = channel.client.clock, settings.open_hours(channel.message_class)
     earliest, latest = clock.earliest(), clock.latest()
-    # Two clocks count since the last answer, and they may have come apart; an answer itself tells whole seconds.
+    # Two clocks count since the last answer, and may have drifted apart; an answer itself has whole seconds.
     ends = (earliest, max(earliest, latest - _TOLD_TO) if clock.confirmed else latest)
     return all(hours.contain(arrival(end, channel)) for end in ends)
 
@@ -88,7 +88,7 @@ def stopped_words(mark: StopMark) -> tuple[str, str]:
 
 
 def refusals(settings: GuardSettings, channel: Channel, longest_segments: int) -> list[GuardRefusalError]:
-    """Why no message of this text may be sent; empty where all may."""
+    """Why no message with this text may be sent; empty if there is no objection."""
     found = []
     text = getattr(channel, "text", None)
     if channel.message_class is MessageClass.ADVERTISING and isinstance(text, str):
@@ -124,7 +124,7 @@ def refusals(settings: GuardSettings, channel: Channel, longest_segments: int) -
 
 
 def balance_refusal(settings: GuardSettings, plan: Plan) -> GuardRefusalError | None:
-    """Where a run that its balance does not cover is not to begin."""
+    """The refusal of a run that its balance does not cover, if the settings ask for that."""
     if settings.low_balance != "refuse" or not plan.to_send:
         return None
     if plan.left_vnd is None:
@@ -145,7 +145,7 @@ def balance_refusal(settings: GuardSettings, plan: Plan) -> GuardRefusalError | 
 def check_plan_of(settings: GuardSettings, channel: Channel, plan: Plan) -> None:
     """
     Raises:
-        GuardRefusalError: a rule refuses the whole campaign; the first of them.
+        GuardRefusalError: a rule refuses the whole campaign; raised for the first such rule.
     """
     low = balance_refusal(settings, plan)
     for refusal in (*refusals(settings, channel, plan.longest_segments), *([low] if low else [])):
@@ -154,7 +154,7 @@ def check_plan_of(settings: GuardSettings, channel: Channel, plan: Plan) -> None
 
 def check_message(settings: GuardSettings, channel: Channel, longest_segments: int) -> None:
     """
-    Of a message that is sent without a plan.
+    Check a message that is sent without a plan.
 
     Raises:
         GuardRefusalError: a rule refuses it.
@@ -164,7 +164,7 @@ def check_message(settings: GuardSettings, channel: Channel, longest_segments: i
 
 
 def problems(settings: GuardSettings, channel: Channel, ledger: Ledger, plan: Plan) -> tuple[list[str], list[str]]:
-    """What the guard would do about this campaign, one line each: what stops it, and what only puts it off."""
+    """What the guard would do about this campaign, one line each: what stops it, and what only delays it."""
     advice: list[str] = []
     lines = [str(refusal) for refusal in refusals(settings, channel, plan.longest_segments)]
     if (low := balance_refusal(settings, plan)) is not None:

@@ -30,10 +30,10 @@ logger = get_logger(__name__)
 
 class Canary:
     """
-    Of one run. What was passed is remembered in the ledger; until then every call looks again, also after a crash.
+    The canary of one run. The ledger records that it passed; until then every call checks again, also after a crash.
 
     Args:
-        rows: how many are sent first; at least those of the smallest call.
+        rows: how many are sent first; at least the size of the smallest call.
     """
 
     def __init__(self, settings: GuardSettings, channel: Channel, ledger: Ledger, run_key: str, rows: int) -> None:
@@ -46,8 +46,8 @@ class Canary:
 
     def rows_to_send(self, recipients: Iterable[Recipient]) -> list[Recipient] | None:
         """
-        The first rows, without new ones beyond as many as the run may send: a later call may be given others, such as
-        those who are due by then. None where hardly any would be left to be held back.
+        The first rows, with no more new ones than the run may still send: a later call may be given other rows, such as
+        those due by then. None if too few rows would remain to be held back.
         """
         rows = iter(recipients)
         first = list(islice(rows, self._rows))
@@ -70,10 +70,10 @@ class Canary:
         Wait until enough of what was sent has arrived.
 
         Args:
-            check_stops: called after each look; what it raises ends the wait.
+            check_stops: called after each poll; an exception from it ends the wait.
 
         Returns:
-            Why the others must not follow: too few arrived, or their states were not known in time.
+            Why the others must not follow: too few messages arrived, or their states were not known in time.
         """
         try:
             self._wait(check_stops)
@@ -82,7 +82,7 @@ class Canary:
         return None
 
     def count_the_others(self, recipients: Iterable[Recipient], counters: Counters) -> None:
-        """Those that are not sent are read all the same, so that the counts are of the whole list."""
+        """Read also the rows that are not sent, so that the counters cover the whole list."""
         counters.read = sum(1 for _ in recipients)
         counters.not_tried = max(0, counters.read - counters.done - counters.left)
 

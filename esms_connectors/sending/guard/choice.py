@@ -1,4 +1,4 @@
-"""What a caller says of the guard for one send: the same names on the command line, in operators and in flows."""
+"""A caller's guard options for one send: the same names on the command line, in operators and in flows."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from esms_connectors.sending.guard.settings import GuardSettings
 class GuardChoice:
     """
     Attributes:
-        hours: refuse, reschedule, defer or allow, for the class of message that it is.
+        hours: refuse, reschedule, defer or allow, for the message class of the send.
         max_cost_vnd: of the run.
         canary: rows that are sent first.
-        per_hour: messages an hour at most.
+        per_hour: maximum number of messages per hour.
         guard: other settings by name, see `GuardSettings`.
-        overrides, override_reason: rules that are set aside, and why; the ledger keeps both.
+        overrides, override_reason: rules that are set aside, and why; both are recorded in the ledger.
     """
 
     hours: str | None = None
@@ -31,13 +31,13 @@ class GuardChoice:
 
     def over(self, in_force: GuardSettings, *, who: str) -> GuardSettings:
         """
-        What is in force for this send.
+        The settings in force for this send.
 
         Args:
-            who: decided the overrides.
+            who: the person who decided the overrides.
 
         Raises:
-            InvalidRequestError: a name or value that the guard does not know, or an override without a reason.
+            InvalidRequestError: an unknown name, a value that cannot be used, or an override without a reason.
         """
         if self.guard is not None and not isinstance(self.guard, Mapping):
             raise InvalidRequestError('guard takes settings by name, such as {"advertising_cap": 2}.', field="guard")

@@ -1,4 +1,4 @@
-"""Which rows the guard would leave out, told by the plan before anything is sent."""
+"""Finds the rows that the guard would skip, for the plan, before anything is sent."""
 
 from __future__ import annotations
 
@@ -15,24 +15,23 @@ from esms_connectors.sending.guard.rules import RULES, RuleName
 from esms_connectors.sending.guard.settings import GuardSettings
 from esms_connectors.sending.guard.single_rows import row_rules
 
-# What a claim gives out without any doubt, and a rule settles as skipped.
+# Rows that a claim returns without any doubt, and that a rule settles as skipped.
 _NEW = (None, SendState.NOT_SENT)
 
 
 class Foreseen:
     """
-    Counts rows that are on the suppression list or whose phone has had its messages, as things stand now. Nothing is
-    written.
+    Counts rows that are on the suppression list, or whose phone has reached its cap, as of now. Nothing is written.
 
     Args:
-        repeats: whether a phone may come again; each row that would be sent then counts for those behind it.
+        repeats: whether a phone may occur again; each row that would be sent then counts towards the cap of later rows.
 
     Attributes:
         counts: rows that would be skipped, by rule.
-        in_doubt: rows that a rule holds back and that stay in doubt, as they do in a run.
+        in_doubt: rows that a rule holds back and that stay in doubt, as they would in a run.
 
     Raises:
-        ConfigurationError: the suppression list cannot be asked.
+        ConfigurationError: the suppression list cannot be read.
     """
 
     def __init__(
@@ -47,11 +46,11 @@ class Foreseen:
         self._rules = row_rules(settings, channel, ledger)
         self._looks = self._rules.suppresses or self._rules.cap is not None
         self._seen = _seen(channel) if repeats and self._rules.cap is not None else None
-        # Messages to a phone that came again, by rows before the next one.
+        # By phone that occurred again: messages to it from rows before the next one.
         self._again: dict[str, int] = {}
 
     def look(self, recipients: Sequence[Recipient], states: Sequence[SendState | None]) -> None:
-        """Look at rows that are not settled, with their states in the ledger."""
+        """Check rows that are not settled, given their states in the ledger."""
         if not self._looks:
             return
         new = [one for one, state in zip(recipients, states, strict=True) if state in _NEW]
@@ -62,7 +61,7 @@ class Foreseen:
             for place, one in enumerate(rows):
                 if more[place] and place not in held:
                     self._again[one.phone] = more[place] + 1
-        # Those count for their phones already.
+        # Rows in doubt already count for their phones.
         doubtful = [one for one, state in zip(recipients, states, strict=True) if state not in _NEW]
         for rows in cut_chunks(doubtful, len(doubtful) or 1):
             self.in_doubt += len(
@@ -70,7 +69,7 @@ class Foreseen:
             )
 
     def _before(self, phone: str) -> int:
-        """Messages to it of rows before this one. Who was held back once is so again, whatever this says."""
+        """Messages to the phone from earlier rows. A phone once held back stays held back, whatever this returns."""
         if self._seen is None or self._seen.add(phone):
             return 0
         return self._again.get(phone, 1)

@@ -1,5 +1,5 @@
 """
-When a message may reach people.
+The hours in which a message may reach its recipient.
 
 Source: Decree 91/2020/ND-CP, article 13 (advertising SMS from 07:00 to 22:00, Vietnam time); Zalo's error -133 (some
 templates not from 22:00 to 06:00).
@@ -21,21 +21,21 @@ _DAY_MINUTES = 24 * 60
 
 
 class HoursPolicy(enum.StrEnum):
-    """What becomes of a message outside its hours."""
+    """What happens to a message outside its hours."""
 
     REFUSE = "refuse"  # an error; a run that has begun stops
     RESCHEDULE = "reschedule"  # the gateway gets it now and sends it in the next open hours
-    DEFER = "defer"  # the rest of the run waits, and says until when
+    DEFER = "defer"  # the rest of the run waits; the error says until when
     ALLOW = "allow"
 
 
 @dataclass(frozen=True, slots=True)
 class OpenHours:
     """
-    The hours of a day in Vietnam in which messages may arrive: from the first minute until before the last.
+    The hours of a day in Vietnam in which messages may arrive: from the first minute, up to but excluding the last.
 
     Attributes:
-        opens, closes: minutes since midnight; `opens` is less than `closes`, which is 1440 at most.
+        opens, closes: minutes since midnight; `opens` is less than `closes`, which is at most 1440.
     """
 
     opens: int
@@ -62,7 +62,7 @@ class OpenHours:
         return self.opens <= local.hour * 60 + local.minute < self.closes
 
     def next_open(self, moment: DateTime) -> DateTime:
-        """The first open minute from `moment` on, in Vietnam's zone; `moment` itself where it is open."""
+        """The first open minute from `moment` on, in Vietnam's zone; `moment` itself if it is open."""
         local = moment.in_timezone(VIETNAM)
         if self.contain(local):
             return local
@@ -70,7 +70,7 @@ class OpenHours:
         return opening if opening > local else opening.add(days=1)
 
     def spread(self, moment: DateTime, number: int, minutes: int) -> DateTime:
-        """When the chunk of this number goes out: from the next opening on, over so many minutes in equal shares."""
+        """When the chunk of this number is sent: spread evenly over `minutes` from the next opening on."""
         opening = self.next_open(moment)
         room = max(1, min(minutes, self.closes - opening.hour * 60 - opening.minute))
         return opening.add(minutes=number % room)

@@ -1,8 +1,8 @@
 """
-The rules of the guard: what each is called, where it comes from, and how it is told, in English and Vietnamese.
+The rules of the guard: their names, their sources, and their messages in English and Vietnamese.
 
-None of this is legal advice: whether Decree 91/2020 was amended since, and who runs the Do-Not-Call list now, could not
-be verified.
+None of this is legal advice: it could not be verified whether Decree 91/2020 has been amended since, nor who runs the
+Do-Not-Call list now.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 
 
 class RuleName(enum.StrEnum):
-    """As it stands in settings, results, rejects and overrides."""
+    """A rule's name in settings, results, rejects and overrides."""
 
     HOURS = "hours"
     LABEL = "label"
@@ -37,10 +37,10 @@ class Rule:
     One rule.
 
     Attributes:
-        source: the law, the page or the decision that it comes from.
-        english, vietnamese: what it demands, one sentence.
-        what_to_do: for whoever is refused, in English; `what_to_do_vi` in Vietnamese.
-        skips: whether it leaves single rows out, instead of refusing or stopping the whole.
+        source: the law, page or decision that it comes from.
+        english, vietnamese: what it requires, in one sentence.
+        what_to_do: advice after a refusal, in English; `what_to_do_vi` in Vietnamese.
+        skips: whether it skips single rows instead of refusing or stopping the whole run.
     """
 
     name: RuleName
@@ -151,17 +151,17 @@ RULES: Mapping[RuleName, Rule] = MappingProxyType({rule.name: rule for rule in _
 
 
 def told(name: RuleName, what: str, what_vi: str) -> str:
-    """One line for people: what happened, the rule's source, what to do; then the same in Vietnamese."""
+    """One line for display: what happened, the rule's source, what to do; then the same in Vietnamese."""
     rule = RULES[name]
     return f"{what} ({rule.source}). {rule.what_to_do} / {what_vi}. {rule.what_to_do_vi}"
 
 
 class GuardRefusalError(InvalidRequestError):
     """
-    A rule refuses the message or the campaign before anything of it is sent.
+    A rule refuses the message or the campaign before any of it is sent.
 
     Attributes:
-        rule: which one.
+        rule: the rule that refused.
     """
 
     def __init__(self, name: RuleName, what: str, what_vi: str, *, field: str) -> None:
@@ -171,11 +171,11 @@ class GuardRefusalError(InvalidRequestError):
 
 class GuardStopError(EsmsError):
     """
-    A rule stops a run before its next call; nothing of it is lost, and the same command goes on.
+    A rule stops a run before its next call; nothing is lost, and the same command resumes it.
 
     Attributes:
-        rule: which one.
-        until: when it may go on by itself, as ISO 8601 with a zone; None where a person must decide.
+        rule: the rule that stopped it.
+        until: when it may resume by itself, as ISO 8601 with a zone; None if a person must decide.
     """
 
     def __init__(self, name: RuleName, what: str, what_vi: str, *, until: str | None = None) -> None:

@@ -1,8 +1,8 @@
 """
-What of the guard is in force, and where that comes from: one value for the command line, Airflow and Prefect.
+The guard settings in force, and their origins: the same values for the command line, Airflow and Prefect.
 
 A settings file is TOML with a table `[guard]`; its names are those of `GuardSettings`. An Airflow connection has the
-same names in an object `guard` of its extra, a Prefect block in its field `guard`.
+same names in the object `guard` of its extra, a Prefect block in its field `guard`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MOST_VND = Decimal(10) ** 12
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A rule that somebody set aside: which, who, why."""
+    """A rule that was set aside: which, by whom, and why."""
 
     rule: str
     who: str
@@ -39,28 +39,28 @@ class Override:
 @dataclass(frozen=True, slots=True)
 class GuardSettings:
     """
-    The rules as they are in force.
+    The rules in force.
 
     Attributes:
-        advertising_hours, promotion_hours, transaction_hours, care_hours: what becomes of a message of this class
+        advertising_hours, promotion_hours, transaction_hours, care_hours: what happens to a message of this class
             outside its hours: refuse, reschedule, defer or allow.
         advertising_open, promotion_open, transaction_open, care_open: its hours in Vietnam, such as 07:00-22:00.
-        spread_minutes: rescheduled calls are spread over so many minutes from the opening on.
-        label, opt_out: whether an advertising text without a label, or without a way to refuse, is refused.
-        opt_out_words: each says how to refuse; compared without case and diacritics.
+        spread_minutes: rescheduled calls are spread over this many minutes from the opening on.
+        label, opt_out: whether an advertising text without a label, or without a way to opt out, is refused.
+        opt_out_words: each of them counts as a way to opt out; compared without case and diacritics.
         max_segments: of an SMS.
         advertising_cap, promotion_cap, transaction_cap, care_cap: messages of this class to a phone in `cap_hours`;
-            None for any number.
+            None for no limit.
         suppress_care: whether the suppression list also holds back care and transaction messages.
         max_cost_vnd: of a run; max_cost_month_vnd: of all runs of a ledger in a month of Vietnam. None for no limit.
-        low_balance: warn or refuse where the balance does not cover what the run needs.
-        per_hour: messages of a run in an hour, at most; None for as many as can be sent.
-        hours: what becomes of messages outside their hours, whatever their class; None as it says for each class.
+        low_balance: whether to warn or refuse if the balance does not cover the run.
+        per_hour: maximum number of messages of a run per hour; None for no limit.
+        hours: what happens to messages of any class outside their hours; None applies the setting of each class.
         suppression: whether the suppression list holds back advertising and promotions.
-        canary: the first rows of a run that are sent before the others; None for none.
-        canary_share: share of them that must arrive, above 0 and up to 1, or the others are not sent.
-        canary_wait_minutes: how long their states are waited for; canary_poll_seconds: between two looks.
-        overrides: rules that somebody set aside, for the record.
+        canary: the number of first rows that are sent before the others; None for no canary.
+        canary_share: share of them that must arrive, above 0 and up to 1; otherwise the others are not sent.
+        canary_wait_minutes: how long to wait for their states; canary_poll_seconds: between two polls.
+        overrides: rules that were set aside, for the record.
     """
 
     advertising_hours: HoursPolicy = HoursPolicy.REFUSE
@@ -95,7 +95,7 @@ class GuardSettings:
     overrides: tuple[Override, ...] = ()
 
     def uncounted(self) -> GuardSettings:
-        """Without the rules that count messages or money: those of a sandbox never leave."""
+        """Without the rules that count messages or money: messages of a sandbox are never sent."""
         caps: dict[str, Any] = dict.fromkeys(("advertising_cap", "promotion_cap", "transaction_cap", "care_cap"))
         return replace(self, **caps, max_cost_vnd=None, max_cost_month_vnd=None)
 
@@ -124,7 +124,7 @@ class GuardSettings:
 
     def changed(self, given: Mapping[str, object]) -> GuardSettings:
         """
-        These settings with some of them others, given as text, numbers or values; None leaves one as it is.
+        These settings with some replaced, given as text, numbers or values; None leaves a setting unchanged.
 
         Raises:
             InvalidRequestError: an unknown name, or a value that cannot be used.
@@ -138,7 +138,7 @@ class GuardSettings:
 
     def overriding(self, rules: Sequence[str], *, who: str, reason: str | None) -> GuardSettings:
         """
-        With these rules out of force, as somebody decided; the run that is sent so puts it on record.
+        These settings without the overridden rules; a run that is sent this way records the overrides.
 
         Raises:
             InvalidRequestError: no such rule, one that cannot be set aside, or no reason.
@@ -200,7 +200,7 @@ def _flag(name: str, value: object) -> bool:
 
 def _whole(name: str, value: object) -> int:
     text = str(value).strip()
-    # A flag is a number to Python, and a slip of the pen here.
+    # Python treats a bool as a number; here it is a mistake.
     if isinstance(value, bool) or not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= 10**9:
         raise InvalidRequestError(f"{name} is a whole number of at least 1, not {value!r}.", field=name)
     return int(text)
@@ -273,7 +273,7 @@ _READERS: Final[Mapping[str, Callable[[str, object], Any]]] = {
     "canary_wait_minutes": _whole,
     "canary_poll_seconds": _whole,
 }
-# What puts a rule out of force.
+# The settings that put a rule out of force.
 _OUT_OF_FORCE: Final[Mapping[str, Mapping[str, Any]]] = {
     RuleName.HOURS: {"hours": HoursPolicy.ALLOW},
     RuleName.LABEL: {"label": False},
@@ -292,7 +292,7 @@ OVERRIDABLE: Final = tuple(str(rule) for rule in _OUT_OF_FORCE)
 @dataclass(frozen=True, slots=True)
 class GuardInForce:
     """
-    The settings, and for each by name where it comes from: default, a file, a connection, an argument.
+    The settings, and the origin of each by name: default, a file, a connection, an argument.
     """
 
     settings: GuardSettings
@@ -300,10 +300,10 @@ class GuardInForce:
 
     def and_of(self, given: Mapping[str, object], origin: str) -> GuardInForce:
         """
-        With some of them others, which come from there.
+        These settings with some replaced by values from `origin`.
 
         Raises:
-            ConfigurationError: a value cannot be used; the line names where it stands.
+            ConfigurationError: a value cannot be used; the message names its origin.
         """
         try:
             settings = self.settings.changed(given)
@@ -314,24 +314,24 @@ class GuardInForce:
 
 
 def settings_file(path: str | os.PathLike[str] | None = None) -> Path:
-    """The settings file: the one given, that of ESMS_SETTINGS, or the one in the user's folder for settings."""
+    """The settings file: the one given, the one in ESMS_SETTINGS, or the one in the user's configuration folder."""
     named = path if path is not None else os.environ.get(SETTINGS_FILE_VARIABLE)
     if named:
         return Path(named).expanduser()
     try:
         import platformdirs
     except ImportError:
-        # Of the extra [ledger]: without it there is no folder, and what stands in a file must be named.
+        # Part of the extra [ledger]: without it there is no such folder, and a settings file must be named.
         return Path("esms-connectors.toml")
     return platformdirs.user_config_path("esms-connectors") / "settings.toml"
 
 
 def load_guard(path: str | os.PathLike[str] | None = None) -> GuardInForce:
     """
-    What is in force on this machine: the defaults, and over them the table `[guard]` of the settings file.
+    The settings in force on this machine: the defaults, overridden by the table `[guard]` of the settings file.
 
     Raises:
-        ConfigurationError: a file that was named is not there, cannot be read, or has what the guard does not know.
+        ConfigurationError: a named file does not exist, cannot be read, or has settings that the guard does not know.
     """
     in_force = GuardInForce(GuardSettings(), dict.fromkeys(_READERS, DEFAULT))
     file = settings_file(path)

@@ -1,4 +1,4 @@
-"""The guard of a message that is sent outside of a run, such as by `esms send-sms --to`."""
+"""The guard for a message that is sent outside a run, such as by `esms send-sms --to`."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def guarded_message(
     segments: int,
 ) -> Iterator[Channel]:
     """
-    Within it the message may be sent, by the channel that this gives: as it is, or with a time of sending in its hours.
+    A context in which the message may be sent, by the channel that it yields: unchanged, or scheduled within its hours.
 
     Args:
-        phones: in the form that is sent.
-        request_id: of the message; what counts for a cap goes by it, so that a repeat counts once.
-        ledger: with the suppression list, caps and stop marks; None where there is none.
+        phones: in the form in which they are sent.
+        request_id: of the message; caps count by request id, so that a repeat counts once.
+        ledger: has the suppression list, caps and stop marks; None if there is none.
 
     Raises:
-        GuardRefusalError: a rule refuses it, for any of the phones. There is no row that could be left out.
+        GuardRefusalError: a rule refuses it for any of the phones; unlike in a run, no single phone is skipped.
         GuardStopError: everything is stopped, or the account was refused.
     """
     check_message(settings, channel, segments)
@@ -78,7 +78,7 @@ def _within_hours(settings: GuardSettings, channel: Channel, policy: HoursPolicy
 
 
 def _count(settings: GuardSettings, channel: Channel, phones: Sequence[str], request_id: str, ledger: Ledger) -> None:
-    """For the caps of others; GuardRefusalError: one of the phones has had its messages, and nothing is counted."""
+    """Count the message towards the caps. GuardRefusalError if a phone has reached its cap; then nothing is counted."""
     rules = row_rules(settings, channel, ledger)
     if rules.cap is not None:
         full = ledger.guard.contacts.reserve(request_id, phones, rules)

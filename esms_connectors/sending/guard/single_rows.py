@@ -1,4 +1,4 @@
-"""What the guard says of single rows, the same for a plan, for a look and for the claim of a run."""
+"""The guard's rules for single rows, the same for a plan, for a check and for the claim of a run."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def row_rules(
     recipients: Sequence[Recipient] = (),
 ) -> RowRules:
     """
-    The rules in force for rows that leave by `channel` now.
+    The rules in force for rows that are sent by `channel` now.
 
     Args:
-        price_vnd, recipients: the rows that are charged where there is a budget.
+        price_vnd, recipients: the rows to be charged if there is a budget.
     """
     kind, now = channel.message_class, present_time(channel, ledger)
     arrives = arrival(now, channel)
@@ -41,7 +41,7 @@ def row_rules(
     return RowRules(
         at=now,
         arrives=arrives,
-        # What is sent into a sandbox reaches nobody.
+        # Messages in a sandbox reach nobody.
         message_class=None if channel.client.sandbox else kind.value,
         suppresses=settings.suppresses(kind),
         cap=settings.cap(kind),
@@ -54,7 +54,7 @@ def row_rules(
 
 
 def _cost(channel: Channel, recipient: Recipient, price_vnd: Decimal) -> int:
-    """Parts of a đồng are rounded up."""
+    """The cost in đồng, rounded up."""
     text = channel.text_of(recipient)
     return int((Decimal(price_vnd) * (1 if text is None else text.segments)).to_integral_value(ROUND_CEILING))
 

@@ -1,4 +1,4 @@
-"""The guard of one run: asked before each chunk is claimed, and once more when its call leaves."""
+"""The guard of one run: consulted before each chunk is claimed, and again when its call leaves."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ from esms_connectors.sending.guard.single_rows import row_rules
 
 logger = get_logger(__name__)
 
-# How long a worker that waits for its turn sleeps at a time, and how often it looks for stop marks.
+# How long a worker that waits for its turn sleeps at a time, and how often it checks for stop marks.
 _NAP_SECONDS, _LOOK_SECONDS = 1.0, 5.0
-# Refusals that every run of the account would meet.
+# Refusals that every run of the account would get.
 _OF_ACCOUNT = (AuthenticationError, AddressNotAllowedError, BalanceError)
 
 
 class Watch:
     """
     Args:
-        price_vnd: of a message, of a segment for SMS; needed where a budget is in force.
+        price_vnd: of a message, or of a segment for SMS; needed if a budget is in force.
 
     Raises:
         InvalidRequestError: a budget without a price.
@@ -74,7 +74,7 @@ class Watch:
             )
 
     def paced(self, channel: Channel) -> Channel:
-        """With calls of a minute's messages at most, where so many an hour may leave."""
+        """The channel with at most a minute's messages per call, if the hourly rate is limited."""
         if self._settings.per_hour is None or channel.frozen:
             return channel
         return replace(channel, chunk_size=min(channel.chunk_size, max(1, self._settings.per_hour // 60)))
@@ -83,14 +83,14 @@ class Watch:
 
     def begin(self, *, looks: bool) -> None:
         """
-        Whether a call for this run may begin.
+        Check that a call for this run may begin.
 
         Args:
-            looks: whether to look if an account that was refused is right again; not for a part of a run.
+            looks: whether to check if a refused account is in order again; not for a shard of a run.
 
         Raises:
             GuardRefusalError: it would arrive outside its hours, and the policy is to refuse that.
-            ConfigurationError: the suppression list cannot be asked.
+            ConfigurationError: the suppression list cannot be read.
         """
         if self._suppresses:
             self._store.suppression.check()
@@ -103,7 +103,7 @@ class Watch:
             self._store.overrides.record(self._run_key, one.rule, who=one.who, reason=one.reason)
 
     def _counted(self) -> DateTime:
-        """The gateway's time, by whichever of this machine's clocks has counted further since it was told."""
+        """The gateway's time, by the one of this machine's clocks that has advanced further since it was learned."""
         clock = self._channel.client.clock
         return clock.latest() if clock.confirmed else self._ledger.now()
 
@@ -114,13 +114,13 @@ class Watch:
 
     def look(self, first_row: str) -> Channel:
         """
-        The channel to send a chunk by: as it is, or with a time of sending in its hours.
+        The channel to send a chunk by: unchanged, or scheduled within its hours.
 
         Args:
-            first_row: the key of its first row, which says at which minute it is sent when it is put off.
+            first_row: the key of its first row, which determines the minute at which a rescheduled chunk is sent.
 
         Raises:
-            GuardStopError: somebody stopped the run, its account was refused, or it is outside its hours.
+            GuardStopError: the run was stopped, its account was refused, or it is outside its hours.
         """
         self.check_stops()
         if self._is_open():
@@ -146,7 +146,7 @@ class Watch:
         )
 
     def _rescheduled(self, first_row: str) -> Channel:
-        # Outside by one of the ends of what the time may be: the opening is that of the later one.
+        # Only one end of the possible range of times may be outside the hours; the opening is that of the later one.
         arrives, minutes = arrival(self._channel.client.clock.latest(), self._channel), self._settings.spread_minutes
         if self._hours.contain(arrives):
             arrives = self._arrives()
@@ -154,7 +154,7 @@ class Watch:
         channel = replace(self._channel, send_at=self._hours.spread(arrives, number, minutes))
         latest = self._hours.spread(arrives, minutes - 1, minutes)
         if self._noted is None or latest > self._noted:
-            # Until then a message may be listed nowhere; whoever looks rows in doubt up must know.
+            # Until then a message may not be listed anywhere, which a look-up of rows in doubt must know.
             about = self._ledger.run_about(self._run_key)
             noted = {name: value for name, value in about.items() if name not in ("kind", "phones")}
             self._ledger.begin_run(self._run_key, channel.kind, {**noted, **replace(channel, send_at=latest).about()})
@@ -162,13 +162,13 @@ class Watch:
         return channel
 
     def may_leave(self, channel: Channel) -> bool:
-        """Whether a call may leave now that was allowed when its chunk was claimed: it may have waited past the end."""
+        """Whether a call that was allowed when its chunk was claimed may still leave: it may have waited too long."""
         return channel is not self._channel or self._is_open()
 
     def check_stops(self) -> None:
         """
         Raises:
-            GuardStopError: somebody stopped the run, or its account was refused.
+            GuardStopError: the run was stopped, or its account was refused.
         """
         mark = self._store.stops.in_force(self._run_key, self._channel.client.account)
         if mark is not None:
@@ -176,14 +176,14 @@ class Watch:
 
     def wait_for_turn(self, recipients: Sequence[Recipient], ended: Callable[[], bool]) -> None:
         """
-        Wait until those of these rows that are not settled may leave by the pace of the run, which all its workers
-        share. Nothing is claimed yet.
+        Wait until the unsettled ones of these rows may be sent by the pace of the run, which all its workers share.
+        Nothing is claimed yet.
 
         Args:
             ended: whether the run was stopped meanwhile.
 
         Raises:
-            GuardStopError: somebody stopped the run meanwhile.
+            GuardStopError: the run was stopped meanwhile.
         """
         if self._settings.per_hour is None:
             return
@@ -202,18 +202,18 @@ class Watch:
     # --- the rows of a chunk -----------------------------------------------------------------------------------------
 
     def rules(self, recipients: Sequence[Recipient], channel: Channel | None = None) -> RowRules:
-        """What the claim of these rows is to ask; `channel`: which they leave by, if it is another one."""
+        """The rules that the claim of these rows checks; `channel`: the one they are sent by, if it is another."""
         return row_rules(
             self._settings, channel or self._channel, self._ledger, price_vnd=self._price, recipients=recipients
         )
 
     def skip(self, recipients: Sequence[Recipient]) -> tuple[set[int], set[int]]:
         """
-        Settle rows that a rule holds back before they are put into calls, no phone twice in `recipients`.
+        Settle rows that a rule holds back before they are put into calls; `recipients` has no phone twice.
 
         Returns:
-            Places of those that are settled so, and of those held back that could not be: in doubt, or another
-            worker's.
+            Places of the rows settled in this way, and of rows held back that could not be settled: they are in doubt,
+            or claimed by another worker.
         """
         rules = self.rules(())
         held = self._store.held_back(self._run_key, [(one.row_key, one.phone) for one in recipients], rules)
@@ -225,11 +225,11 @@ class Watch:
         return settled, set(held) - settled
 
     def row(self, recipient: Recipient) -> LedgerRow:
-        """As the ledger takes it."""
+        """The recipient as a ledger row."""
         return LedgerRow(recipient.row_key, recipient.phone, self._channel.payload(recipient), recipient.line)
 
     def stop_of(self, error: OverBudgetError) -> GuardStopError:
-        """A run whose next call would exceed a budget."""
+        """The stop of a run whose next call would exceed a budget."""
         shown = f"{error.asked_vnd:,} VND more"
         for english, spent, most in (
             ("run", error.run_vnd, self._settings.max_cost_vnd),
@@ -245,7 +245,7 @@ class Watch:
     # --- after a call ------------------------------------------------------------------------------------------------
 
     def refused(self, error: GatewayError) -> None:
-        """A refusal that every run of the account would meet stops them all."""
+        """Stop all runs of the account after a refusal that each of them would get."""
         if isinstance(error, _OF_ACCOUNT):
             reason = f"{error.code}: the gateway refuses the account"
             if self._store.stops.mark_account(self._channel.client.account, code=error.code or "", reason=reason):

@@ -1,8 +1,8 @@
 """
-A chain of messages: who is not reached by one gets the next, once. Fallback, and the ladder of an alert.
+A chain of messages: a person not reached by one step gets the next, once. Used for fallback and the ladder of an alert.
 
-`journey.py` sends the steps and says what became of each person, `looking.py` says what is known of the messages of one
-step, `unreached.py` gives those who were not reached as a source, `ladder.py` goes from one phone to the next.
+`journey.py` sends the steps and reports the state of each person, `looking.py` determines what is known of the messages
+of one step, `unreached.py` returns people who were not reached as a source, `ladder.py` alerts one phone after another.
 """
 
 from esms_connectors.sending.steps.journey import Journey, Step

@@ -1,10 +1,10 @@
 """
-Steps one after the other: whoever is not reached by one gets the next, once.
+Steps one after the other: a person not reached by one step gets the next, once.
 
-Each step is a run of its own, `key`, `key#2`, `key#3`, so that it is claimed, resumed and held back like any other:
-that nobody gets a step twice does not depend on anything here. What is decided here is who is due. It is decided anew
-at each look, from what the gateway says, and a decision that was not acted upon is forgotten: after a crash, whoever
-was delivered to meanwhile gets nothing more.
+Each step is a separate run, `key`, `key#2`, `key#3`, so that it is claimed, resumed and held back like any other: that
+nobody gets a step twice does not depend on this module. It decides who is due. The decision is made anew at each look,
+from what the gateway reports, and one that was not acted upon is forgotten: after a crash, a person who has received a
+message meanwhile gets nothing more.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ _BATCH = 1000
 @dataclass(frozen=True, slots=True)
 class Step:
     """
-    What those get whom the step before did not reach.
+    A further step, for people that the step before did not reach.
 
     Attributes:
-        channel: any but advertising, which goes to 30 numbers and more at once.
-        after: how long the step before has to be delivered: `15m`, `2h`, a timedelta or seconds.
-        columns: where they differ from those of the campaign, such as another column with a phone.
-        source: other people, by the same row keys, as the ladder of an alert has; None takes the campaign's.
+        channel: any but advertising, which goes to at least 30 numbers at once.
+        after: how much time the step before has to be delivered: `15m`, `2h`, a timedelta or seconds.
+        columns: if they differ from those of the campaign, such as another phone column.
+        source: other people under the same row keys, as in the ladder of an alert; None uses the campaign's source.
     """
 
     channel: Channel
@@ -64,17 +64,17 @@ class Step:
 @dataclass(slots=True)
 class Journey:
     """
-    A campaign, and what those get whom it does not reach.
+    A campaign, and further steps for the people that it does not reach.
 
     Attributes:
-        first: the first step; its run key names the journey, and its `at_least` counts people who were sent to by any
-            step.
-        steps: those that follow; none is the campaign alone.
-        settling: how long a row in doubt must be missing in the sent data to count as not sent, as in `reconcile`.
-        poll_seconds: between looks at the gateway.
+        first: the first step; its run key identifies the journey, and its `at_least` counts people who were sent to by
+            any step.
+        steps: the further steps; if there are none, it is the campaign alone.
+        settling: how long a row in doubt must be missing from the sent data to count as not sent, as in `reconcile`.
+        poll_seconds: between two looks at the gateway.
 
     Raises:
-        InvalidRequestError: a channel that cannot be a step there, or people whom the steps would not know again.
+        InvalidRequestError: a channel that cannot be used for its step, or steps that cannot identify the same people.
     """
 
     first: Campaign
@@ -140,10 +140,10 @@ class Journey:
 
     def plan(self, rejects: RejectsFile | None = None, **more: Any) -> tuple[Plan, ...]:
         """
-        The plan of each step, as if everybody came to it; the first is the one that binds. Sends nothing.
+        The plan of each step, as if everybody got it; only the first one is binding. Sends nothing.
 
         Args:
-            rejects: gets the rows that the first step cannot be sent to.
+            rejects: receives the rows that cannot be sent in the first step.
             more: as in `Campaign.plan`.
         """
         return (self.first.plan(rejects, **more), *(campaign.plan() for campaign in self._campaigns[1:]))
@@ -157,11 +157,11 @@ class Journey:
         **more: Any,
     ) -> JourneyResult:
         """
-        Send the first step, wait, and send the others to those who are due; again is the resume.
+        Send the first step, wait, and send the others to the people who are due. Calling it again resumes the chain.
 
         Args:
             plan: as in `Campaign.send`, of the first step.
-            told: after each look.
+            told: called after each look.
             more: `rejects`, `watch`, `on_plan`, `progress` of `Campaign.send`.
 
         Raises:
@@ -189,7 +189,7 @@ class Journey:
         Check every row for every step, and send the first one.
 
         Raises:
-            BulkIncompleteError: the first step was stopped; nothing is lost, and the same call goes on.
+            BulkIncompleteError: the first step was stopped; nothing is lost, and the same call resumes it.
             The rest as `Campaign.send`.
         """
 
@@ -199,7 +199,7 @@ class Journey:
             if not planned.empty:
                 self._check_later_steps()
 
-        # Kept by the first call that sends, so that whoever looks finds the chain.
+        # Registered before anything is sent, so that every look at the run finds the chain.
         self._people.own.clear()
         if not self.first.channel.client.sandbox:
             self.first.ledger.journeys.register(self.first.run_key, self._links)
@@ -208,13 +208,13 @@ class Journey:
         except BulkIncompleteError as error:
             if error.summary.stopped_by is not None:
                 raise
-            # Who was refused gets the next step, and who is in doubt is looked up.
+            # People who were refused get the next step, and those in doubt are looked up.
             sent = error.summary
         self._sent_first = sent
         return sent
 
     def _noting(self, watch: Watch | None) -> Watch:
-        """Notes whose rows these are: a run may have others, of mapped tasks for one, and each call sees to its own."""
+        """Note the rows of this call: a run may have others, such as those of mapped tasks, which handle their own."""
 
         def see(recipients: Iterable[Recipient]) -> Iterator[Recipient]:
             rows = iter(recipients if watch is None else watch(recipients))
@@ -226,7 +226,7 @@ class Journey:
         return see
 
     def _check_later_steps(self) -> None:
-        """Mistakes in a later step are told before the first message, not in the middle of the night."""
+        """Report mistakes in a later step before the first message is sent, not when the step is due."""
         for campaign in self._campaigns[1:]:
             checked = campaign.plan()
             check_message(campaign.guard, campaign.channel, checked.longest_segments)
@@ -244,14 +244,14 @@ class Journey:
 
     def advance(self) -> tuple[JourneyResult, float | None]:
         """
-        Look at all steps once, and send to those who are due.
+        Look at all steps once, and send to the people who are due.
 
         Returns:
-            How far it is, and the seconds until it is worth looking again: None when nothing more is to come, or what
-            is left cannot be waited for.
+            The progress, and the seconds until it is worth looking again: None if nothing more is expected, or if
+            waiting does not help.
 
         Raises:
-            BulkIncompleteError: a step was stopped, such as by an empty balance.
+            BulkIncompleteError: a step was stopped, for example by an empty balance.
             GatewayError, NotSentError, OutcomeUnknownError: the gateway could not be read.
         """
         first = self._sent_first
@@ -270,20 +270,20 @@ class Journey:
 
     def _result(self, people: Mapping[str, int]) -> JourneyResult:
         first = self._sent_first
-        assert first is not None  # noqa: S101 - advance has seen it
+        assert first is not None  # noqa: S101 - checked by advance
         return JourneyResult(first, self._people.results(self._links), dict(people))
 
     @property
     def unreachable(self) -> str:
-        """Names those who are due and cannot get their step, as of the last `advance`; see `quiet_seconds`."""
+        """Names the people who are due but cannot get their step, as of the last `advance`; see `quiet_seconds`."""
         return name_of_people(self._people.unreachable)
 
     def finish(self, result: JourneyResult) -> JourneyResult:
         """
-        The end: whether that is enough.
+        Judge whether the final result is enough.
 
         Raises:
-            JourneyIncompleteError: people are in doubt, or fewer were sent to than the `at_least` of the campaign.
+            JourneyIncompleteError: people are in doubt, or fewer were sent to than the campaign's `at_least` requires.
         """
         at_least = self.first.at_least
         if at_least is None:
@@ -319,14 +319,14 @@ class Journey:
         except InvalidRequestError as error:
             if error.field != "run_key" or index == 0:
                 raise
-            view = None  # nobody came to it yet
+            view = None  # nobody has reached this step yet
         self._people.take(index, view)
         if view is not None:
             self._seen[index] = view.seen
         return view
 
     def _resend_first(self) -> None:
-        """Rows that a look-up has shown not to have been sent."""
+        """Send the rows that a look-up has shown not to have been sent."""
         try:
             self._sent_first = self.first.send()
         except BulkIncompleteError as error:
@@ -336,13 +336,13 @@ class Journey:
         self._look(0)
 
     def _send_due(self, index: int) -> None:
-        """Send step `index` to whoever the step before did not reach, and go on with what is open in it."""
+        """Send step `index` to the people that the step before did not reach, and continue with its open rows."""
         view = self._look(index)
         due = self._people.due(index)
         open_ids = {
             row.request_id
             for row in (() if view is None else view.rows.values())
-            # What was never taken is due only if it still is.
+            # A row that was never accepted is sent only if its person is still due.
             if row.state not in (SendState.ACCEPTED, SendState.REJECTED, SendState.NOT_SENT)
         }
         if not due and not open_ids:

@@ -1,4 +1,4 @@
-"""The ladder of an alert: the first phone is told, and the next one where that is not delivered in time."""
+"""The ladder of an alert: the first phone is alerted, and the next one if that is not delivered in time."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ def alert_ladder(
     callback_url: str | None = None,
 ) -> Journey:
     """
-    An alert that goes from one phone to the next until a message is delivered: `.run()` sends it, and the same again
-    goes on. A number that is none is passed over, and a text that cannot be made is replaced, as in `send_alert`.
+    An alert that goes from one phone to the next until a message is delivered: `.run()` sends it, and repeating that
+    resumes it. Invalid numbers are skipped, and a text that cannot be used is replaced, as in `send_alert`.
 
     Args:
-        phones: in the order in which they are told, in any spelling of `read_phone_list`.
-        run_key: names the alert; the same one tells nobody twice.
-        after: how long each has before the next is told.
-        guard: the rules in force; None for the defaults. There is no canary among one person a step.
+        phones: in the order in which they are alerted, in any spelling of `read_phone_list`.
+        run_key: identifies the alert; under the same key no phone is alerted twice.
+        after: how much time each message has before the next phone is alerted.
+        guard: the rules in force; None for the defaults. There is no canary, since each step has one recipient.
 
     Returns:
         The chain.
 
     Raises:
-        InvalidRequestError: no phone is given, or none that is one.
+        InvalidRequestError: no phone is given, or none is valid.
         ConfigurationError: no brandname is given.
     """
     listed = check_alert(phones, brandname)
     message = alert_text(text, f"Alert {run_key}", max_segments=max_segments, plain_text=plain_text)
-    # Braces are no placeholders here.
+    # Braces are not placeholders here.
     text_of_all = message.replace("{", "{{").replace("}", "}}")
     channel = CareSmsChannel(client, text_of_all, brandname or "", callback_url=callback_url)
     sources = [[{"phone": phone, "key": _ALERT}] for phone in listed.numbers]

@@ -1,9 +1,9 @@
 """
 What is known of each message of one step, and whether its person may be handed on to the next.
 
-Only the gateway's own word hands somebody on: it refused the message, says that it failed, or shows it, read at or
-after the deadline, as not delivered. What is in doubt, and what the gateway does not show, is nobody's failure: it
-waits until there is evidence.
+A person is handed on only on the gateway's own report: it refused the message, reports it as failed, or shows it, read
+at or after the deadline, as not delivered. A message that is in doubt, or that the gateway does not show, does not
+count as failed: it waits until there is evidence.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from esms_connectors.sending.reconcile import REFUSED_SETTLING, reconcile
 from esms_connectors.sending.spans import span_words
 
 _SLACK = timedelta(minutes=5)
-# Behind the moment from which the gateway has to know: others may send while it is read.
+# Added to the time by which the gateway should know: other workers may be sending while it is read.
 _PATIENCE = timedelta(minutes=10)
 _LONGEST_WINDOW_DAYS = 3
 _DOUBT = (SendState.UNKNOWN, SendState.HELD, SendState.CLAIMED)
@@ -45,10 +45,10 @@ class Finding(enum.StrEnum):
     FAILED = "failed"
     UNDELIVERED = "undelivered"  # shown by the gateway as not delivered, at or after the deadline
     WAITING = "waiting"  # accepted; the deadline is still to come
-    UNSEEN = "unseen"  # accepted; the gateway does not say how it stands
-    SKIPPED = "skipped"  # a rule of the guard left the person out, and does so in every step
-    IN_DOUBT = "in_doubt"  # nobody knows whether it was accepted
-    UNSENT = "unsent"  # certainly not taken: its own step sends it
+    UNSEEN = "unseen"  # accepted; the gateway does not report its state
+    SKIPPED = "skipped"  # a rule of the guard skipped the person, and does so in every step
+    IN_DOUBT = "in_doubt"  # it is not known whether it was accepted
+    UNSENT = "unsent"  # certainly not accepted: its own step sends it
 
     @property
     def hands_on(self) -> bool:
@@ -61,7 +61,7 @@ OPEN = (Finding.WAITING, Finding.IN_DOUBT, Finding.UNSEEN, Finding.UNSENT)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the gateway shows of a message; `price_vnd` and `sent_at` where it tells them."""
+    """What the gateway shows of a message; `price_vnd` and `sent_at` if it reports them."""
 
     state: DeliveryState
     price_vnd: Decimal | None = None
@@ -71,7 +71,7 @@ class Seen:
 @dataclass(frozen=True, slots=True)
 class StepRow:
     """
-    A row of the ledger, as far as it matters here.
+    A row of the ledger, as far as it is needed here.
 
     Attributes:
         row_key: as it is stored.
@@ -101,11 +101,11 @@ class StepView:
 
     Attributes:
         run_key, kind: of the step.
-        read_at: the gateway's time before the look, so that whatever is shown was so then or later.
+        read_at: the gateway's time before the look: whatever is shown was true then or later.
         rows: by request id.
-        seen: what the gateway shows, by message id; where messages share one, by id and phone.
-        send_at: what the messages are scheduled for.
-        settling: how long a row in doubt must be missing in the sent data to count as not sent.
+        seen: what the gateway shows, by message id; for messages that share one, by id and phone.
+        send_at: the time that the messages are scheduled for.
+        settling: how long a row in doubt must be missing from the sent data to count as not sent.
     """
 
     run_key: str
@@ -122,19 +122,19 @@ class StepView:
         self._shared = frozenset(one for one, rows in ids.items() if rows > 1)
 
     def key_of(self, row: StepRow) -> str:
-        """Under which `seen` has its message; empty for none."""
+        """The key of its message in `seen`; empty if there is none."""
         return f"{row.message_id} {row.phone}" if row.message_id in self._shared else row.message_id or ""
 
     def deadline_of(self, row: StepRow, after: timedelta) -> DateTime:
-        """Until when this row has to be delivered: `after` its first attempt, or the time that it is scheduled for."""
+        """When this row must be delivered by: `after` its first attempt, or the time that it is scheduled for."""
         began = pendulum.from_timestamp(row.first_attempt_ms / 1000)
         return (began if self.send_at is None else max(began, self.send_at)) + after
 
     def known_by(self, row: StepRow, finding: Finding, after: timedelta) -> DateTime:
         """
-        Until when waiting may tell how an open row stands. An accepted one: to its deadline, and where it is not shown,
-        a little longer. One in doubt: until its look-up concludes, whatever its deadline; where nothing lists such
-        messages, only another worker may still settle it.
+        Until when waiting may settle an open row. An accepted row: until its deadline, and a little longer if it is not
+        shown. A row in doubt: until its look-up concludes, whatever its deadline; if such messages are not listed
+        anywhere, only another worker may still settle it.
         """
         began = self.deadline_of(row, timedelta())
         if finding is Finding.WAITING:
@@ -146,7 +146,7 @@ class StepView:
         return began + self.settling + _PATIENCE
 
     def finding(self, row: StepRow, after: timedelta | None) -> Finding:
-        """What is known of a row; `after`: how long it has, None for the last step."""
+        """What is known of a row; `after`: how much time it has, None for the last step."""
         match row.state:
             case SendState.REJECTED:
                 return Finding.REFUSED if rule_of(row.code) is None else Finding.SKIPPED
@@ -177,7 +177,7 @@ class StepView:
         return f"not delivered within {span_words(after)}"
 
     def counts(self) -> Counter[DeliveryState]:
-        """Accepted rows by what the gateway shows of them."""
+        """Accepted rows by the state that the gateway shows."""
         return Counter(
             seen.state
             for row in self.rows.values()
@@ -187,10 +187,10 @@ class StepView:
 
 def view_of_step(ledger: Ledger, run_key: str, *, read_at: datetime) -> StepView | None:
     """
-    What the ledger alone knows of a step; `seen` may be filled with what was read of its messages at `read_at`.
+    What the ledger alone knows of a step; `seen` may be filled with what was read about its messages at `read_at`.
 
     Returns:
-        None where nobody came to the step.
+        None if nobody has reached the step.
     """
     try:
         about = ledger.run_about(run_key)
@@ -217,8 +217,8 @@ def look_at_step(
     Look at every message of a run.
 
     Args:
-        known: what an earlier look saw; what was delivered is not asked for again.
-        settling: a row in doubt that the gateway does not list so long after its last attempt was not sent, by the
+        known: what an earlier look saw; messages that were delivered are not looked up again.
+        settling: a row in doubt that the gateway does not list this long after its last attempt was not sent, by the
             rules of `reconcile`.
 
     Raises:
@@ -228,10 +228,10 @@ def look_at_step(
     about = ledger.run_about(run_key)
     kind = about["kind"]
     if about.get("sandbox"):
-        # Nothing left, so nothing is shown.
+        # Nothing was sent, so nothing is shown.
         return StepView(run_key, kind, ledger.now(), {row.request_id: row for row in _rows(ledger, run_key)})
     _settle_doubt(client, ledger, run_key, kind, settling)
-    # An answer of now tells the gateway's time, however long this machine slept since the last one.
+    # A new answer contains the gateway's time, however long this machine has slept since the last one.
     client.get_balance()
     read_at = client.clock.earliest() if client.clock.confirmed else ledger.now()
     rows = {row.request_id: row for row in _rows(ledger, run_key)}
@@ -240,7 +240,7 @@ def look_at_step(
         kind,
         read_at,
         rows,
-        # Anything else may have changed since, and must have been read behind the deadline to count.
+        # Any other state may have changed since, and must have been read after the deadline to count.
         {key: seen for key, seen in (known or {}).items() if seen.state is DeliveryState.DELIVERED},
         _send_at(about),
         settling,
@@ -267,14 +267,14 @@ def _rows(ledger: Ledger, run_key: str) -> Iterator[StepRow]:
 
 
 def _settle_doubt(client: EsmsClient, ledger: Ledger, run_key: str, kind: str, settling: timedelta) -> None:
-    """Rows in doubt are looked up, and rows that were answered 124 get their message id."""
-    # Counted to their end: a cursor of PostgreSQL that is left half way stays open.
+    """Look up rows in doubt, and the message ids of rows that were answered with 124."""
+    # Counted to the end: a PostgreSQL cursor that is not exhausted stays open.
     if kind not in SMS_TYPES_OF_KIND or not sum(1 for _ in ledger.unresolved(run_key)):
         return
     try:
         reconcile(client, ledger, run_key, not_sent_after_seconds=settling.total_seconds())
     except IncompleteAnswerError:
-        return  # others send while it is read; the next look asks again
+        return  # messages are being sent while it is read; the next look asks again
 
 
 def _look(client: EsmsClient, ledger: Ledger, view: StepView) -> None:
@@ -286,7 +286,7 @@ def _look(client: EsmsClient, ledger: Ledger, view: StepView) -> None:
     if not wanted:
         return
     found = _look_in_sent_data(client, ledger, view, wanted) if view.kind in SMS_TYPES_OF_KIND else set()
-    # What an id that messages share is asked for is the sum of them, and says nothing of one.
+    # A query by an id that messages share returns their totals, which say nothing about a single one.
     asked = {key for row in wanted if (key := view.key_of(row)) == row.message_id}
     for message_id in sorted(asked - found):
         _ask(client, view, message_id)
@@ -298,9 +298,9 @@ def _is_delivered(view: StepView, key: str) -> bool:
 
 
 def _look_in_sent_data(client: EsmsClient, ledger: Ledger, view: StepView, wanted: Sequence[StepRow]) -> set[str]:
-    """The keys of those that were found."""
+    """Return the keys of the messages that were found."""
     found: set[str] = set()
-    # With the phone where messages share their id.
+    # With the phone if messages share their id.
     keys = {
         (folded_id(row.message_id or ""), None if key == row.message_id else row.phone): key
         for row in wanted
@@ -309,7 +309,7 @@ def _look_in_sent_data(client: EsmsClient, ledger: Ledger, view: StepView, wante
     shared = {folded for folded, phone in keys if phone is not None}
     span = ledger.span(view.run_key)
     if span is None:
-        return found  # nothing went out
+        return found  # nothing was sent
     start, end = span[0] - _SLACK, max(span[1], view.read_at) + _SLACK
     if view.send_at is not None:
         end = max(end, view.send_at + _SLACK)
@@ -329,14 +329,14 @@ def _look_in_sent_data(client: EsmsClient, ledger: Ledger, view: StepView, wante
                         found.add(shown)
             start = until
     except IncompleteAnswerError:
-        pass  # others send while it is read: what was seen is true, the rest is asked for by id
+        pass  # messages are being sent while it is read: what was seen is true, the rest is queried by id
     return found
 
 
 def _kinder(one: Seen, other: Seen) -> Seen:
     """
-    Of two tries that are listed under one id, and of one message that is listed twice: nobody is handed on who has it,
-    or may still get it, by either.
+    Choose between two tries that are listed under one id, or two listings of one message: nobody is handed on who has
+    received it, or may still receive it, by either of them.
     """
     if DeliveryState.DELIVERED in (one.state, other.state):
         return one if one.state is DeliveryState.DELIVERED else other
@@ -356,6 +356,6 @@ def _ask(client: EsmsClient, view: StepView, message_id: str) -> None:
             return
         totals = client.get_send_status(message_id)
     except MessageNotFoundError:
-        return  # too early, too late, or not listed yet: it proves nothing
+        return  # too early, too late, or not listed yet: this proves nothing
     state = state_of_totals(totals.send_status, totals.receivers, totals.succeeded, totals.failed)
     view.seen[message_id] = Seen(state, totals.price_vnd)

@@ -1,4 +1,4 @@
-"""What became of each row of a run, and of the steps behind it, by the caller's own key."""
+"""The outcome of each row of a run, and of its further steps, by the caller's own key."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ class Outcome:
     One row in one step.
 
     Attributes:
-        journey, run_key, step: the run that was asked for, and the step of it; a run that stands alone is its step 1.
-        row_key: as the ledger keeps it: the key column, or the phone where there is none.
+        journey, run_key, step: the run that was asked for, and its step; a run without further steps is step 1.
+        row_key: as in the ledger: the key column, or the phone if there is none.
         because: why this step was sent, such as `not delivered within 15 minutes`; empty for the first.
-        accepted: whether the gateway took it.
-        state: of an accepted message what the gateway shows (pending, sent, delivered, failed, rejected, undocumented),
-            or unseen; of the others what the ledger knows (rejected, skipped, unknown, held, claimed, not_sent).
-        late: it was delivered, and the next step had been sent before that was known.
-        code, reason: the gateway's, of what was refused.
-        sent_at: the first attempt, or what the gateway tells; UTC.
-        price_vnd: where the gateway tells it.
+        accepted: whether the gateway accepted it.
+        state: for an accepted message, what the gateway shows (pending, sent, delivered, failed, rejected,
+            undocumented), or unseen; for others, what the ledger has (rejected, skipped, unknown, held, claimed,
+            not_sent).
+        late: it was delivered, but the next step had been sent before that was known.
+        code, reason: the gateway's, if it was refused.
+        sent_at: the time that the gateway reports, otherwise the first attempt; UTC.
+        price_vnd: if the gateway reports it.
     """
 
     journey: str
@@ -66,7 +67,7 @@ def outcomes_of(client: EsmsClient, ledger: Ledger, run_key: str) -> Iterator[Ou
     people = people_of(client, ledger, run_key)
     for link in links_of(ledger, run_key):
         if (view := people.views[link.step - 1]) is None:
-            continue  # nobody came to it
+            continue  # nobody has reached this step
         reasons = ledger.journeys.reasons(link.run_key) if link.step > 1 else {}
         for row in sorted(view.rows.values(), key=lambda row: (row.line, row.request_id)):
             yield _outcome(run_key, link, view, row, reasons, people)

@@ -1,4 +1,4 @@
-"""Where each person stands in a chain of steps, by the last look at each."""
+"""The state of each person in a chain of steps, as of the last look at each step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from esms_connectors.sending.steps.result import StepResult, person_of
 
 
 def name_of_people(request_ids: Iterable[str]) -> str:
-    """A short name of these rows: the same ones have the same; nobody has the empty one."""
+    """A short name for these rows: the same rows have the same name, and no rows have the empty one."""
     listed = "".join(sorted(request_ids))
     return hashlib.blake2b(listed.encode(), digest_size=8).hexdigest() if listed else ""
 
@@ -27,10 +27,10 @@ class People:
     """
     Attributes:
         run_keys: of the steps.
-        afters: how long each step but the last one has.
-        views: the last look at each step; None where nobody came to it yet.
-        own: request ids in the first step of those whom this is about; all of the run where there are none.
-        unreachable: request ids in a further step of those who cannot get it.
+        afters: how much time each step but the last one has.
+        views: the last look at each step; None if nobody has reached it yet.
+        own: request ids, in the first step, of the people concerned; all of the run if it is empty.
+        unreachable: request ids, in a further step, of people who cannot get it.
     """
 
     ledger: Ledger
@@ -44,7 +44,7 @@ class People:
         self.views = [None] * len(self.run_keys)
 
     def take(self, index: int, view: StepView | None) -> None:
-        """A new look at a step; of the rows those of other calls are left out."""
+        """Take in a new look at a step, without the rows of other calls."""
         if view is not None and self.own:
             ids = self.own if index == 0 else set(self.next_ids(index, [row for row in self.rows(0) if not row.erased]))
             view.rows = {key: row for key, row in view.rows.items() if key in ids}
@@ -55,18 +55,18 @@ class People:
         return () if view is None else view.rows.values()
 
     def next_ids(self, index: int, rows: Sequence[StepRow]) -> list[str]:
-        """Their request ids in step `index`."""
+        """The request ids of these people in step `index`."""
         return self.ledger.request_ids(self.run_keys[index], [row.row_key for row in rows], stored=True)
 
     def row_after(self, index: int, row: StepRow) -> StepRow | None:
-        """The row of the next step, if the person came to it."""
+        """The row of the next step, if the person has reached it."""
         if index + 1 >= len(self.run_keys) or row.erased or (view := self.views[index + 1]) is None:
             return None
         found = view.rows.get(self.next_ids(index + 1, [row])[0])
         return None if found is None or found.state is SendState.NOT_SENT else found
 
     def due(self, index: int) -> dict[str, str]:
-        """Of those who are to be handed on to step `index` and were not yet: the reason, by request id in that step."""
+        """People to hand on to step `index` who were not handed on yet: the reason, by request id in that step."""
         before, view = self.views[index - 1], self.views[index]
         if before is None:
             return {}
@@ -85,7 +85,7 @@ class People:
         return due
 
     def reached(self, steps: int | None = None) -> set[str]:
-        """Row keys, as they are stored, of people to whom one of the first so many steps was delivered."""
+        """Row keys, as they are stored, of people to whom one of the first `steps` steps was delivered."""
         return {
             row.row_key
             for view in self.views[:steps]
@@ -95,14 +95,14 @@ class People:
         }
 
     def counts(self) -> Counter[str]:
-        """People by where they stand, see `PEOPLE`."""
+        """The number of people in each state, see `PEOPLE`."""
         people: Counter[str] = Counter()
         for after, finding, _ in self._open_or_not():
             people[person_of(finding, last=after is None)] += 1
         return people
 
     def present(self) -> Iterator[tuple[StepRow, int, StepRow]]:
-        """Each person: the row of the first step, the last step that they got, counted from 0, and the row of that."""
+        """For each person: the row of the first step, the last step that they got, counted from 0, and its row."""
         for row in self.rows(0):
             index, present = 0, row
             while (following := self.row_after(index, present)) is not None:
@@ -110,7 +110,7 @@ class People:
             yield row, index, present
 
     def _open_or_not(self) -> Iterator[tuple[timedelta | None, Finding, DateTime]]:
-        """Each person by the last step that they got: how long it has, what is known of it, and `StepView.known_by`."""
+        """For each person, of the last step that they got: its time, what is known of it, and `StepView.known_by`."""
         reached = self.reached()
         for row, index, present in self.present():
             if (view := self.views[index]) is None:
@@ -122,7 +122,7 @@ class People:
             yield after, finding, view.known_by(present, finding, after or timedelta())
 
     def pause(self, poll_seconds: float) -> float | None:
-        """Seconds until it is worth looking again; None where nothing is open that waiting would tell."""
+        """Seconds until it is worth looking again; None if waiting cannot settle anything that is open."""
         open_until = [
             (finding, known_by)
             for after, finding, known_by in self._open_or_not()

@@ -1,4 +1,4 @@
-"""A step from plain values, as a command line, a DAG or the parameters of a flow have it."""
+"""Reads a step from plain values, as a command line, a DAG or the parameters of a flow have them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from esms_connectors.sending.campaign import Campaign
 from esms_connectors.sending.channels.making import make_channel, read_channel, takes
 from esms_connectors.sending.steps.journey import Step
 
-# Taken from the first step, or from the defaults, where a later one does not give its own.
+# Taken from the first step, or from the defaults, if a later step does not give its own.
 _SHARED = ("brandname", "oa_id")
 
 
 def check_step(given: object) -> None:
     """
-    What can be told of a step before anything is opened.
+    Check a step as far as possible before anything is opened.
 
     Raises:
-        InvalidRequestError: it is no mapping, names no channel, or does not say `after`.
+        InvalidRequestError: it is not a mapping, names no channel, or lacks `after`.
     """
     if not isinstance(given, Mapping):
         raise InvalidRequestError(
@@ -33,15 +33,15 @@ def check_step(given: object) -> None:
 
 def read_step(given: Mapping[str, Any], first: Campaign, defaults: Mapping[str, str | None] | None = None) -> Step:
     """
-    A step behind `first`.
+    A step that follows `first`.
 
     Args:
         given: `channel`, `after`, and options of the channel; `params` (columns, as one text, a list or a mapping) and
-            `phone_column` where they differ from those of the first step.
+            `phone_column` if they differ from those of the first step.
         defaults: `brandname` and `oa_id` of a connection.
 
     Raises:
-        InvalidRequestError: as `check_step`, or an option that the channel has not, or needs.
+        InvalidRequestError: as `check_step`, or an unknown or missing option of the channel.
     """
     check_step(given)
     options = dict(given)

@@ -1,4 +1,4 @@
-"""What a chain of steps came to, as one JSON, and whether that is enough."""
+"""The result of a chain of steps, as one JSON, and whether it is enough."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from esms_connectors.ledger import RunSummary
 from esms_connectors.sending.result import RunResult, run_words
 from esms_connectors.sending.steps.looking import Finding
 
-# Where somebody stands in the end, in the order of the report; `sent` is the last step, accepted and not known to be
+# The final states of a person, in the order of the report; `sent`: the last step was accepted and is not known to be
 # delivered.
 PEOPLE = ("delivered", "sent", "waiting", "not_reached", "skipped", "in_doubt", "unseen", "unsent")
 
@@ -22,10 +22,10 @@ class StepResult:
     One step.
 
     Attributes:
-        handed_on: people who got this step because the one before did not reach them; of the first step all.
-        reasons: why, and how many; empty for the first step.
+        handed_on: people who got this step because the one before did not reach them; for the first step, all people.
+        reasons: how many of them for which reason; empty for the first step.
         delivered: messages of this step that were delivered.
-        late: of these, those delivered after their person had been handed on to the next step.
+        late: of these, messages delivered after their person had been handed on to the next step.
     """
 
     step: int
@@ -69,13 +69,12 @@ class StepResult:
 @dataclass(frozen=True, slots=True)
 class JourneyResult:
     """
-    A chain of steps, a person once.
+    A chain of steps, counting each person once.
 
     Attributes:
-        first: what the sending of the first step came to.
+        first: the result of sending the first step.
         steps: each step.
-        people: by where they stand, see `PEOPLE`.
-        sandbox: nothing left.
+        people: the number of people in each state, see `PEOPLE`.
     """
 
     first: RunResult
@@ -88,16 +87,16 @@ class JourneyResult:
 
     @property
     def open(self) -> int:
-        """People of whom nobody knows yet whether they were sent to, or who still wait for their deadline."""
+        """People for whom it is not known yet whether they were sent to, or whose deadline has not passed."""
         return sum(self.people.get(name, 0) for name in ("waiting", "in_doubt", "unseen", "unsent"))
 
     @property
     def complete(self) -> bool:
-        """Whether every person was delivered to, or got the last step."""
+        """Whether every person has received a message, or got the last step."""
         return self.open == 0 and self.first.stopped_by is None and self.first.counters.not_tried == 0
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON, the same for every front end: that of the first step, and the chain."""
+        """For JSON, the same for every front end: the JSON of the first step, and the chain."""
         return {
             **self.first.as_dict(),
             "people": {name: self.people.get(name, 0) for name in PEOPLE},
@@ -107,7 +106,7 @@ class JourneyResult:
 
     @property
     def people_words(self) -> str:
-        """People by where they stand, for people."""
+        """The number of people in each state, for display."""
         shown = (f"{count} {name.replace('_', ' ')}" for name in PEOPLE if (count := self.people.get(name, 0)))
         return ", ".join(shown) or "nobody"
 
@@ -117,10 +116,10 @@ class JourneyResult:
 
 class JourneyIncompleteError(EsmsError):
     """
-    Of some people nobody knows whether a step reached them, or too few could be sent to. The same call again goes on.
+    For some people it is not known whether a step reached them, or too few could be sent to. The same call resumes.
 
     Attributes:
-        result: how far it came.
+        result: the progress so far.
     """
 
     def __init__(self, message: str, *, result: JourneyResult) -> None:
@@ -130,7 +129,7 @@ class JourneyIncompleteError(EsmsError):
 
 
 def person_of(finding: Finding, *, last: bool) -> str:
-    """Where somebody stands whose present step has come to `finding`."""
+    """The state of a person whose current step has led to `finding`."""
     match finding:
         case Finding.SKIPPED | Finding.DELIVERED | Finding.IN_DOUBT | Finding.UNSEEN | Finding.UNSENT:
             return finding.value

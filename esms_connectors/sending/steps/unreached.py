@@ -1,4 +1,4 @@
-"""People whom a run did not reach, as the source of any campaign."""
+"""People that a run did not reach, as a source for any campaign."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from esms_connectors.sending.spans import read_span
 from esms_connectors.sending.steps.looking import Finding
 from esms_connectors.sending.steps.whole import people_of
 
-# Behind its first attempt, whatever the gateway's clock and the ledger's differ by: their seconds are whole ones.
+# A deadline before the first attempt, so that it has passed even if the clocks of gateway and ledger differ.
 _NOW = timedelta(seconds=-10)
 
 
@@ -24,18 +24,18 @@ def undelivered(
     after: str | timedelta | float | None = None,
 ) -> list[dict[str, Any]]:
     """
-    Those whom a run did not reach: refused, failed, or not delivered by the deadline; of a chain whom none of its steps
-    reached. Rows in doubt, and those that the gateway does not show, are not among them.
+    The people that a run did not reach: refused, failed, or not delivered by the deadline; for a chain, people that
+    none of its steps reached. Rows in doubt, and messages that the gateway does not show, are not included.
 
     Args:
-        after: how long each message had, such as `15m`; None: whoever is not delivered to now.
+        after: how much time each message had, such as `15m`; None includes everything that is not delivered now.
 
     Returns:
         A row for each, with `phone`, `row_key` and `reason`: a source for `Campaign`. The values of the first list are
-        not in the ledger; `Journey` sends further steps with them.
+        not in the ledger; use `Journey` for further steps that need them.
 
     Raises:
-        InvalidRequestError: no such run, or the ledger keeps phones as hashes, from which nobody can be sent to.
+        InvalidRequestError: no such run, or the ledger keeps phones as hashes, which cannot be sent to.
         GatewayError, NotSentError, OutcomeUnknownError: the gateway could not be read.
     """
     about = ledger.run_about(run_key)

@@ -1,4 +1,4 @@
-"""Where the people of a chain stand, for whoever only looks."""
+"""The state of the people in a chain, for callers that only look."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from esms_connectors.sending.steps.people import People, name_of_people
 
 
 def people_of_steps(ledger: Ledger, links: Sequence[StepLink]) -> People:
-    """The people of a chain with these steps, who are not looked at yet."""
+    """The people of a chain with these steps, before any look at them."""
     afters = [timedelta(seconds=link.after_seconds) for link in links[1:]]
     return People(ledger, [link.run_key for link in links], afters)
 
@@ -24,13 +24,13 @@ def people_of(
     client: EsmsClient, ledger: Ledger, run_key: str, *, known: Mapping[str, Mapping[str, Seen]] | None = None
 ) -> People:
     """
-    Look at every step of the chain `run_key`. A run that stands alone is a chain of one step.
+    Look at every step of the chain `run_key`. A run without further steps is a chain of one step.
 
     Args:
         known: what earlier looks saw, by run key of the step; see `look_at_step`.
 
     Returns:
-        `counts()` has the people by where they stand, each once; `results(links)` what each step came to.
+        `counts()` has the number of people in each state, each counted once; `results(links)` the result of each step.
 
     Raises:
         InvalidRequestError: no such run.
@@ -48,7 +48,7 @@ def people_of(
 
 def links_of(ledger: Ledger, run_key: str) -> tuple[StepLink, ...]:
     """
-    The steps of a run; of one that stands alone itself.
+    The steps of a run; the run itself if it has no further steps.
 
     Raises:
         InvalidRequestError: no such run.
@@ -61,15 +61,15 @@ def quiet_seconds(
     client: EsmsClient, ledger: Ledger, run_key: str, *, poll_seconds: float, unreachable: str = ""
 ) -> float | None:
     """
-    A look at a chain that was begun, without its source: seconds until it is worth looking again.
+    Look at a chain that has begun, without its source: returns the seconds until it is worth looking again.
 
     Args:
-        unreachable: `Journey.unreachable` of whoever sent last.
+        unreachable: `Journey.unreachable` from the last call that sent.
         poll_seconds: as in `Journey`.
 
     Returns:
-        None where there is something to do: somebody is due, a message is in doubt or was not sent, or nothing more is
-        waited for.
+        None if there is something to do (a person is due, a message is in doubt or was not sent), or if there is
+        nothing more to wait for.
 
     Raises:
         InvalidRequestError: no such run.
