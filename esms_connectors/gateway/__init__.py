@@ -1,5 +1,5 @@
 """
-How the gateway of eSMS.vn is spoken to. Knows nothing of the rest of this package.
+The client of the eSMS.vn gateway. Imports nothing from the rest of this package.
 
-`client` has the functions, `endpoints` the catalogue of them, `errors` what may go wrong, `retry` what may be repeated.
+`client` has the functions, `endpoints` their catalogue, `errors` the exceptions, `retry` the retry decisions.
 """

@@ -1,6 +1,6 @@
 """
-Where keys may be sent: https, or plain http on this machine only, and to known hosts only. Keys of an emulator are no
-secret and may go over plain http anywhere, such as to the next container.
+Where keys may be sent: to known hosts only, over https, or over plain http on this machine. Keys of an emulator are not
+secret and may be sent over plain http to any host, such as another container.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def check_base_url(base_url: str, *, secret_keys: bool = True) -> str:
         secret_keys: False for keys of an emulator.
 
     Raises:
-        ConfigurationError: no scheme or host, plain http to another machine, keys or a query in it, or the path of a
-            gateway function behind it.
+        ConfigurationError: no scheme or host, plain http to another machine, keys or a query in it, or a URL that ends
+            with the path of a gateway function.
     """
     hint = f"Give scheme and host, such as {DEFAULT_BASE_URL}."
     try:
@@ -67,7 +67,7 @@ def origin(url: str) -> tuple[str, str, int | None]:
 
 
 class Addresses:
-    """Which URL a function has, and which hosts may see the keys."""
+    """The URL of each function, and the hosts that may receive the keys."""
 
     def __init__(self, base_url: str, *, secret_keys: bool = True) -> None:
         self.base_url = check_base_url(base_url, secret_keys=secret_keys)
@@ -75,10 +75,10 @@ class Addresses:
         self._is_gateway = origin(self.base_url) == origin(DEFAULT_BASE_URL) and not urlsplit(self.base_url).path
 
     def url_of(self, endpoint: Endpoint) -> str:
-        """Behind another base URL (an emulator, a company's relay) every function is called there."""
+        """The URL of a function. With another base URL (an emulator, a relay) all functions are called there."""
         return (endpoint.base_url if self._is_gateway else self.base_url) + endpoint.path
 
     def check(self, url: str) -> None:
-        """The last look before the keys are sent."""
+        """The last check before the keys are sent."""
         if origin(url) not in self.allowed:
             raise ConfigurationError(f"Keys are not sent to {urlsplit(url).hostname}: it is not the base URL's host.")

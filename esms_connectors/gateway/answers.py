@@ -1,7 +1,7 @@
 """
-What came back, or did not: reads an answer of the gateway, and says in our own words why there is none.
+Classifies the answer of the gateway, or describes why there is none.
 
-No text of the HTTP library is ever quoted: it holds full URLs, and some functions carry the keys in the URL.
+Texts of the HTTP library are never quoted: they contain full URLs, and some functions have the keys in the URL.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ from esms_connectors.gateway.errors import (
 from esms_connectors.gateway.redaction import redact
 from esms_connectors.gateway.retry import Failure
 
-# What is asked to wait beyond a week is no advice; and callers count with it.
+# Upper bound of `Retry-After`: callers add it to times, and a longer wait is not useful.
 _LONGEST_SECONDS = 7 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """
-    An answer to be read.
+    An answer of the gateway.
 
     Attributes:
         fields: the JSON object.
         server_time: the HTTP `Date` of the answer.
         attempts: requests made.
-        in_doubt: an earlier attempt of the same call may have been taken too.
-        refused_before: the code of a refusal that such an attempt met: it may have used up the request id.
-        refusal: what the call as a whole was refused with; only where rows of the answer are evidence all the same.
+        in_doubt: an earlier attempt of the same call may have been accepted too.
+        refused_before: the code of a refusal of such an attempt, which may have used up the request id.
+        refusal: the refusal of the whole call; set only if rows of the answer are evidence nevertheless.
     """
 
     fields: Mapping[str, Any] = field(repr=False)
@@ -60,7 +60,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class FailedAttempt:
-    """An attempt that brought no result; `fields` of a refusal, for those who read more of it than the code."""
+    """An attempt without a result; `fields` has the members of a refusal."""
 
     failure: Failure
     reason: str
@@ -70,12 +70,12 @@ class FailedAttempt:
 
     @property
     def lost(self) -> bool:
-        """Whether it left, and nobody said what became of it."""
+        """Whether it was sent and its outcome is unknown."""
         return self.failure in (Failure.LOST, Failure.MISDIRECTED)
 
     @property
     def perhaps_taken(self) -> bool:
-        """Whether messages of it may have been taken."""
+        """Whether messages of it may have been accepted."""
         return self.lost or (self.error is not None and not self.error.nothing_taken)
 
 
@@ -83,15 +83,15 @@ class FailedAttempt:
 AnswerReader = Callable[[bytes], Mapping[str, Any]]
 
 
-# The gateway knows who calls, and from where, before it looks at any message.
+# The gateway checks keys and address before it looks at any message.
 _CODES_AT_THE_DOOR = frozenset({"101", "140"})
-# States of HTTP that a later attempt may not meet.
+# HTTP states that a later attempt may not get.
 _TRY_AGAIN = {
     408: "the server did not wait for the whole request",
     421: "the connection led to a server that is not in charge",
     425: "the server does not want to risk a request that may be a repeat",
 }
-# The one refusal that is documented to bring the id of a message that was not taken.
+# The only refusal that is documented to have the id of a message that was not accepted.
 _CODE_WITH_MESSAGE_ID = "146"
 
 
@@ -103,10 +103,10 @@ def judge(
     recipients: int = 1,
 ) -> Answer | FailedAttempt:
     """
-    What an answer means. Only the code decides: texts, message ids and HTTP 200 stand on errors too.
+    Classify an answer. Only the code decides: errors can have texts, message ids and HTTP 200 too.
 
     Args:
-        recipients: messages that the call is for.
+        recipients: number of messages in the call.
     """
     status = response.status_code
     retry_after = _retry_after_seconds(response.headers.get("Retry-After"), date_of(response))
@@ -124,10 +124,10 @@ def judge(
         if status == 429 and endpoint.effect is Effect.READ:
             return FailedAttempt(Failure.LIMITED, "HTTP 429", error_of(endpoint, "160", {}, retry_after), retry_after)
         if status == 429:
-            # Not the gateway's own words: something in front of it, which may have passed the call on before.
+            # Not from the gateway but from a proxy in front of it, which may have forwarded an earlier attempt.
             return FailedAttempt(Failure.LOST, "HTTP 429", retry_after_seconds=retry_after)
         if status in _TRY_AGAIN:
-            # Not the gateway's own words either; what they say of the request proves nothing about its messages.
+            # Not from the gateway either, so it proves nothing about the messages.
             return FailedAttempt(Failure.LOST, f"HTTP {status}, {_TRY_AGAIN[status]}", retry_after_seconds=retry_after)
         reason = f"HTTP {status} with {error}"
         if "web page" in reason or status >= 400:
@@ -143,13 +143,13 @@ def judge(
 
 
 def is_refused_row(code: str, message_id: str | None) -> bool:
-    """Whether a code about one message proves that it was not taken; an id says otherwise, where none belongs."""
+    """Whether a code about one message proves that it was not accepted; an unexpected message id contradicts it."""
     is_refusal = code in CODES and ERROR_BY_CODE.get(code) is not DuplicateRequestError
     return is_refusal and (message_id is None or code == _CODE_WITH_MESSAGE_ID)
 
 
 def date_of(response: requests.Response) -> DateTime | None:
-    """When the gateway answered, by its own clock; None where it does not say, or a cache answered for it."""
+    """When the gateway answered, by its own clock; None without a `Date`, or when the answer came from a cache."""
     return None if response.headers.get("Age", "0") != "0" else _date(response.headers.get("Date"))
 
 
@@ -170,7 +170,7 @@ def error_of(
         text += f" The gateway said: {said}"
     about: dict[str, Any] = {"retry_after_seconds": retry_after_seconds} if error_class is RateLimitedError else {}
     message_id = wire.as_text(wire.pick(answer, "SMSID"))
-    # Whose phone it may hold is not known here; errors are shown and pickled.
+    # The recipients are unknown here, so an id that looks like a phone is dropped: errors are shown and pickled.
     shown_id = message_id if message_id and redact(message_id) == message_id else None
     error = error_class(
         text,
@@ -187,7 +187,7 @@ def error_of(
     return error
 
 
-# --- what the HTTP library says, without its texts -------------------------------------------------------------------
+# --- errors of the HTTP library, described without their texts --------------------------------------------------------
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -204,13 +204,13 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def is_connect_error(error: BaseException) -> bool:
-    """For adapters of the caller's, which cannot tell whether anything left: only what never had a connection."""
+    """Whether no connection was made; for the caller's own adapters, which do not report whether anything was sent."""
     kinds = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError, requests.ConnectTimeout)
     return any(isinstance(link, kinds) for link in _chain(error))
 
 
 def why(error: BaseException, left: bool) -> str:
-    """In our own words: theirs hold the URL."""
+    """The reason of a failure in our own words, because the library's texts contain the URL."""
     links = list(_chain(error))
     return _why_no_connection(links) or _why_no_answer(links, left)
 
@@ -220,7 +220,7 @@ def _has(links: Iterable[BaseException], *kinds: type[BaseException]) -> bool:
 
 
 def _why_no_connection(links: Sequence[BaseException]) -> str | None:
-    """None where it was not for that."""
+    """Why no connection was made, or None if that was not the problem."""
     for link in links:
         if isinstance(link, ssl.SSLCertVerificationError):
             return f"the TLS certificate was not accepted ({link.verify_message or 'not trusted'})"
@@ -230,7 +230,7 @@ def _why_no_connection(links: Sequence[BaseException]) -> str | None:
         return "the host name is not known; is the base URL right, is there a network?"
     if _has(links, ConnectionRefusedError):
         return "the connection was refused; is the base URL right, is a server running there?"
-    # urllib3 makes NewConnectionError a kind of ConnectTimeoutError, though it says that there was no waiting.
+    # In urllib3 NewConnectionError is a subclass of ConnectTimeoutError, although nothing timed out.
     waited = _has(links, urllib3.exceptions.ConnectTimeoutError)
     if waited and not _has(links, urllib3.exceptions.NewConnectionError):
         return "no connection in time; is the host reachable from here?"
@@ -248,7 +248,7 @@ def _why_no_answer(links: Sequence[BaseException], left: bool) -> str:
 
 
 def _retry_after_seconds(value: str | None, date: DateTime | None) -> float | None:
-    """`Retry-After`: seconds, or a date by the clock of whoever answered."""
+    """`Retry-After` in seconds; a date in it is compared with the `Date` of the same answer."""
     if not value:
         return None
     if value.isascii() and value.strip().isdigit():
@@ -261,7 +261,7 @@ def _retry_after_seconds(value: str | None, date: DateTime | None) -> float | No
 def _date(value: str | None) -> DateTime | None:
     try:
         moment = pendulum.instance(email.utils.parsedate_to_datetime(value or ""))
-        # At either end of the calendar nothing can be added to it or taken from it.
+        # Dates near either end of the calendar overflow in date arithmetic.
         return moment if 1971 <= moment.year <= 9000 else None
     except (ValueError, TypeError, IndexError, OverflowError):
         return None

@@ -1,4 +1,4 @@
-"""Checks of what callers hand in. Each says what was wrong, where, and what to do; nothing is sent."""
+"""Checks of callers' arguments. Errors say what is wrong, where, and how to fix it; nothing is sent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Choice = TypeVar("_Choice", str, int)
 
 
 def check_label(text: str, field: str) -> str:
-    """A brandname, id or variable name: text with something in it, on one line, without blanks at its ends."""
+    """A brandname, id or variable name: non-empty text on one line, without leading or trailing blanks."""
     if not isinstance(text, str):
         raise InvalidRequestError(
             f"{field} must be text, not {type(text).__name__}: long ids lose digits as numbers.", field=field
@@ -33,10 +33,10 @@ def check_label(text: str, field: str) -> str:
 
 def person_name(phone: str | None, zalo_user_id: str | None) -> str:
     """
-    How a person is named in a ledger and in a warehouse: ten digits, or a Zalo user id.
+    The key of a person in a ledger and in a warehouse: ten digits, or a Zalo user id.
 
     Raises:
-        InvalidRequestError: neither or both are given, or one that is none.
+        InvalidRequestError: neither or both are given, or the value is not valid.
     """
     if (phone is None) == (zalo_user_id is None):
         raise InvalidRequestError("Give a phone or a Zalo user id.", field="phone")
@@ -76,7 +76,7 @@ def check_callback_url(url: str) -> str:
 
 
 def check_https_url(url: object, field: str) -> str:
-    """An absolute https address, as Zalo and Viber want it for pictures."""
+    """An absolute https address, as Zalo and Viber require it for pictures."""
     if not isinstance(url, str):
         raise InvalidRequestError(f"{field} must be text, not {type(url).__name__}.", field=field)
     check_label(url, field)
@@ -94,7 +94,7 @@ def check_choice(value: object, choices: Sequence[_Choice], field: str) -> _Choi
     One of `choices`.
 
     Raises:
-        InvalidRequestError: naming them.
+        InvalidRequestError: lists the choices.
     """
     for choice in choices:
         if not isinstance(value, bool) and value == choice:
@@ -118,13 +118,13 @@ def check_share(share: float, field: str, *, may_be_nought: bool = True) -> floa
 
 
 def check_page(offset: int, size: int, field: str) -> None:
-    """Where a page begins, and how long it is."""
+    """Check where a page begins and how many items it has."""
     check_range(offset, 0, 10**9, "offset")
     check_range(size, 1, 10**6, field)
 
 
 def check_sending_mode(sending_mode: int, send_at: datetime | None) -> str:
-    """1, or 3, which cannot be scheduled."""
+    """Sending mode 1, or 3, which cannot be scheduled."""
     if sending_mode not in (1, 3):
         raise InvalidRequestError("sending_mode is 1 (normal) or 3 (beyond the quota).", field="sending_mode")
     if sending_mode == 3 and send_at is not None:
@@ -133,7 +133,7 @@ def check_sending_mode(sending_mode: int, send_at: datetime | None) -> str:
 
 
 def check_sms_type(sms_type: SmsType | int) -> int:
-    """A type that the sent data can be asked for: exactly one, and not the journey type of the callbacks."""
+    """A type that sent data can be queried by: exactly one, and not the journey type, which only callbacks have."""
     try:
         known = SmsType(int(sms_type))
     except (ValueError, TypeError):
@@ -154,10 +154,10 @@ def check_items(count: int, endpoint: Endpoint, field: str) -> None:
 
 def normalise_phones(phones: Sequence[str], smallest: int, largest: int | None) -> list[str]:
     """
-    All numbers in the form that is sent, each once.
+    All numbers in the form that is sent, without duplicates.
 
     Raises:
-        InvalidRequestError: a bad number, or one that stands twice (with its row), or a list outside the limits.
+        InvalidRequestError: a bad number or a duplicate (with its row), or a list outside the limits.
     """
     if isinstance(phones, str):
         raise InvalidRequestError("phones takes a list of numbers, not one text.", field="phones")
@@ -179,7 +179,7 @@ def normalise_phones(phones: Sequence[str], smallest: int, largest: int | None) 
 
 def bulk_elements(recipients: Sequence[ZnsRecipient], endpoint: Endpoint) -> list[dict[str, Any]]:
     """
-    `Data` of a bulk ZNS, each element with a request id of its own.
+    `Data` of a bulk ZNS; each element has its own request id.
 
     Raises:
         InvalidRequestError: with the row, counted from 0.
@@ -212,10 +212,10 @@ def bulk_elements(recipients: Sequence[ZnsRecipient], endpoint: Endpoint) -> lis
 
 def check_template_params(template: ZnsTemplate, params: Sequence[str], *, row: int | None = None) -> None:
     """
-    Positional values against the template's own rules: count, required, shortest and longest.
+    Check positional values against the rules of the template: count, required, minimum and maximum length.
 
     Raises:
-        InvalidRequestError: naming the variable and the row.
+        InvalidRequestError: names the variable and the row.
     """
     where = "" if row is None else f" in row {row}"
     if len(params) != len(template.params):

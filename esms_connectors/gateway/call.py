@@ -1,4 +1,4 @@
-"""One call on its way through its attempts, and what it came to when none of them brought a result."""
+"""The state of a call across its attempts, and its final error when no attempt had a result."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from esms_connectors.gateway.retry import Failure
 @dataclass(slots=True)
 class Call:
     """
-    One call on its way through its attempts.
+    The state of a call across its attempts.
 
     Attributes:
         first: when the first attempt began.
-        recipients: messages that it is for.
-        tries: counted for the waits; attempts: requests of this call that were begun.
-        lost: an attempt left, and nobody said what became of it.
-        in_doubt: an attempt may have been taken: lost, or refused as a whole.
+        recipients: number of messages in the call.
+        tries: counted for the waits; attempts: requests of this call that were started.
+        lost: an attempt was sent and its outcome is unknown.
+        in_doubt: an attempt may have been accepted: it was lost, or its refusal does not prove the opposite.
         refused: the code of such a refusal. It may have used up the request id, so a later 124 settles nothing.
-        failed: the last attempt that brought no result.
+        failed: the last attempt without a result.
     """
 
     endpoint: Endpoint
@@ -55,7 +55,7 @@ class Call:
         return self.in_doubt and self.endpoint.effect is not Effect.READ
 
     def fail(self, result: FailedAttempt) -> None:
-        """An attempt came to nothing, and another one may follow."""
+        """Record a failed attempt, which may be followed by another."""
         self.tries += 1
         self.lost = self.lost or result.lost
         self.in_doubt = self.in_doubt or result.perhaps_taken
@@ -64,14 +64,14 @@ class Call:
 
 def final_error(call: Call, failed: FailedAttempt, *, repeatable: bool) -> EsmsError:
     """
-    The error for a call that brought no result and is not repeated.
+    The error for a call that had no result and is not repeated.
 
     Args:
-        repeatable: a later repeat would surely be held back.
+        repeatable: a later repeat would certainly be rejected as a duplicate.
     """
     endpoint, in_doubt, refused = call.endpoint, call.in_doubt or failed.lost, call.refused
     reading = endpoint.effect is Effect.READ
-    # Whatever the gateway looks at before it looks for the request id (keys, balance, template, text) may refuse a
+    # A check that the gateway makes before it looks up the request id (keys, balance, template, text) may refuse a
     # repeat. That says nothing about the attempt whose answer was lost; only "that id was used" does.
     duplicate = isinstance(failed.error, DuplicateRequestError)
     if failed.error is not None and (reading or (refused is None if duplicate else not call.lost)):

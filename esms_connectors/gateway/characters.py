@@ -1,11 +1,11 @@
-"""Characters that people do not see, or see as something else."""
+"""Characters that are invisible or look like other characters."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-# Insides of character classes. Format characters, variation selectors and fillers:
+# Contents of regex character classes. Format characters, variation selectors and fillers:
 INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001"
@@ -16,21 +16,21 @@ DASHES = (
     "\\-\u058a\u05be\u1400\u1806\u2010-\u2015\u2212\u2e17\u2e1a\u2e3a\u2e3b\u2e40\u2e5d\u301c\u3030\u30a0\ufe31\ufe32"
     "\ufe58\ufe63\uff0d\U00010ead"
 )
-# It turns what follows around: nobody reads these digits in the order in which they stand.
+# Right-to-left override: the digits after it are displayed in reverse order.
 REVERSING = "\u202e"
-# Letters, digits and signs as wide as those of Chinese -> ours.
+# Full-width letters, digits and signs -> ASCII.
 _FULL_WIDTH = {0xFF01 + offset: 0x21 + offset for offset in range(94)}
 _DASH = re.compile(f"[{DASHES}]")
 _HIDDEN = re.compile(f"[{INVISIBLE}{CONTROL}]")
 
 
 def is_hidden(character: str) -> bool:
-    """Whether nobody sees it, or takes it for a plain blank."""
+    """Whether it is invisible or looks like a plain blank."""
     return _HIDDEN.match(character) is not None or (character.isspace() and character != " ")
 
 
 def is_vietnamese_letter(character: str) -> bool:
-    """Whether it is a Latin letter, with or without accents; others only look like one."""
+    """Whether it is a Latin letter, with or without accents, and not a lookalike from another script."""
     return character in "đĐ" or (character.isalpha() and unicodedata.normalize("NFD", character)[0].isascii())
 
 
@@ -39,7 +39,7 @@ def code_point(character: str) -> str:
 
 
 def plain_ascii(text: str) -> str:
-    """A number or code as it is read: full-width characters and dashes as ASCII has them, nothing that is not seen."""
+    """A number or code as it is displayed: full-width characters and dashes as ASCII, invisible characters removed."""
     if text.isascii():
         return text
     kept = _HIDDEN.sub(lambda match: match[0] if match[0] == REVERSING else "", text)

@@ -1,4 +1,4 @@
-"""EsmsClient: the settings of a client; its methods, one for each gateway function, are in `calls/`."""
+"""`EsmsClient` and its settings; its methods, one for each gateway function, are in `calls/`."""
 
 from __future__ import annotations
 
@@ -48,21 +48,21 @@ class EsmsClient(
     """
     The gateway of eSMS.vn. Safe to share between threads; use it as a context manager or call `close`.
 
-    Every send has one of three outcomes. Accepted: a `Submission` comes back. Rejected: a `GatewayError` is raised.
-    Unknown: `OutcomeUnknownError` is raised, and only the same request id may go again.
+    Every send has one of three outcomes. Accepted: a `Submission` is returned. Rejected: a `GatewayError` is raised.
+    Unknown: `OutcomeUnknownError` is raised, and the message may only be sent again with the same request id.
 
     Args:
         credentials: the key pair.
         base_url: scheme and host; plain http on loopback only, or with keys of an emulator (`EMULATOR0…`).
-        sandbox: messages are checked, not sent. A function without a sandbox flag is refused then, because it would
+        sandbox: messages are checked, not sent. Functions without a sandbox flag are then refused, because they would
             send for real.
         timeouts, retries: see `Timeouts` and `RetryPolicy`.
         throttle: requests per second, or a `Throttle` shared with other workers; None for no limit.
-        max_connections: sockets a host, the number of threads that use the client.
-        proxy: URL of an HTTP proxy; None takes the environment's.
-        ca_bundle: CA certificates to trust instead of the system's. Verification cannot be switched off.
-        adapter: a transport adapter of `requests` in the network's place, for tests.
-        now: this machine's clock. What depends on the gateway's goes by the time in its answers.
+        max_connections: sockets per host; set it to the number of threads that use the client.
+        proxy: URL of an HTTP proxy; None uses the environment's.
+        ca_bundle: CA certificates to trust instead of the system's. Verification cannot be disabled.
+        adapter: a transport adapter of `requests` that replaces the network, for tests.
+        now: this machine's clock. Decisions that depend on the gateway's clock use the time in its answers.
 
     Raises:
         ConfigurationError: keys, base URL, proxy or CA bundle cannot be used.
@@ -108,10 +108,10 @@ class EsmsClient(
         A client for `ESMS_API_KEY`, `ESMS_SECRET_KEY`, `ESMS_BASE_URL` (optional) and `ESMS_SANDBOX` (optional).
 
         Args:
-            settings: any argument of the constructor; it goes before the environment.
+            settings: any argument of the constructor; it takes precedence over the environment.
 
         Raises:
-            ConfigurationError: a key is missing, or a value cannot be understood.
+            ConfigurationError: a key is missing, or a value cannot be parsed.
         """
         credentials = settings.pop("credentials", None) or Credentials.from_env(os.environ)
         settings.setdefault("base_url", os.environ.get("ESMS_BASE_URL") or catalogue.DEFAULT_BASE_URL)
@@ -124,28 +124,29 @@ class EsmsClient(
 
     @property
     def clock(self) -> GatewayClock:
-        """The gateway's time, as far as its answers have told it."""
+        """The gateway's time, as far as it is known from its answers."""
         return self._transport.clock
 
     @property
     def longest_call_seconds(self) -> float:
-        """No call of this client lasts longer, repeats included."""
+        """Upper bound of the duration of one call, repeats included."""
         return self._transport.longest_call_seconds
 
     def learn_time(self) -> None:
-        """One reading call for the gateway's time, unless `clock` knows it; what goes wrong is not told."""
+        """Learn the gateway's time by one reading call, unless `clock` knows it already. Errors are ignored."""
         self._transport.learn_time()
 
     def only_while(self, may_leave: Callable[[], bool]) -> Self:
         """
-        The same client, which asks before each attempt, once its connection is ready and before its first byte leaves.
+        The same client, which calls `may_leave` before each attempt, when the connection is ready and before the first
+        byte is sent.
 
-        Waiting for the limit of requests or for a connection may take long, a machine may sleep meanwhile, and whoever
-        was allowed to send may not be any more. On False nothing leaves: `NotAllowedToLeaveError`, or
-        `OutcomeUnknownError` when an earlier attempt of the same call may have been taken.
+        Waiting for the rate limit or for a connection may take long, and the machine may sleep meanwhile, so the caller
+        may have lost its permission to send. On False nothing is sent: `NotAllowedToLeaveError` is raised, or
+        `OutcomeUnknownError` when an earlier attempt of the same call may have been accepted.
 
         Args:
-            may_leave: quick, called in the thread of the call.
+            may_leave: must return quickly; called in the thread of the call.
         """
         view = copy.copy(self)
         view._transport = self._transport.only_while(may_leave)
@@ -153,26 +154,26 @@ class EsmsClient(
 
     @property
     def account(self) -> str:
-        """A hash that tells this account at this gateway from any other."""
+        """A hash that identifies this account at this gateway."""
         return self._transport.account
 
     @property
     def api_key_hash(self) -> str:
-        """A hash that tells the ApiKey from any other, at whatever address."""
+        """A hash that identifies the ApiKey, whatever the base URL."""
         return self._transport.credentials.api_key_hash
 
     @property
     def of_emulator(self) -> bool:
-        """Whether the keys are those of an emulator, so that nothing reaches anybody."""
+        """Whether the keys are those of an emulator, so that no message is delivered."""
         return self._transport.credentials.of_emulator
 
     @property
     def request_ids(self) -> KnownRequestIds:
-        """Where a second request with the id of an earlier one was seen to be held back; any 124 shows it."""
+        """Which functions were observed to reject a second request with a used request id; any code 124 proves it."""
         return self._transport.request_ids
 
     def without_repeats(self) -> Self:
-        """The same client, which never sends again what may have been taken, request ids or not."""
+        """The same client, which never repeats a send that may have been accepted, even with a request id."""
         view = copy.copy(self)
         view._transport = self._transport.without_repeats()
         return view
@@ -193,7 +194,7 @@ class EsmsClient(
         self.close()
 
     def __repr__(self) -> str:
-        # Also of one that is half made: error trackers show it when its constructor fails.
+        # Must also work on a half-constructed client: error trackers show it when the constructor fails.
         transport, sandbox = getattr(self, "_transport", None), getattr(self, "sandbox", None)
         return f"EsmsClient({getattr(transport, 'base_url', '?')}, sandbox={sandbox})"
 
@@ -203,7 +204,7 @@ def sandbox_from_text(text: str) -> bool:
     `ESMS_SANDBOX` as a bool; empty means live.
 
     Raises:
-        ConfigurationError: a word that might mean either. Guessing wrong would send for real.
+        ConfigurationError: any other word. A wrong guess would send for real.
     """
     match text.strip().casefold():
         case "1" | "true" | "yes" | "on":

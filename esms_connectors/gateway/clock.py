@@ -1,9 +1,9 @@
 """
-The gateway's time, as its answers tell it.
+The gateway's time, estimated from the `Date` of its answers.
 
-The gateway remembers request ids by its own clock, so that clock says whether a repeat is still held back. This
-machine's may be wrong, may be set while the program runs, and stands still or jumps when it sleeps. Each answer
-brings a `Date`; between answers two local clocks count, and where they disagree the more careful one is believed.
+The gateway remembers request ids by its own clock, so that clock decides whether a repeat is still rejected. This
+machine's clock may be wrong, may be adjusted while the program runs, and stops or jumps when the machine sleeps.
+Between answers two local clocks are used, and where they disagree the more conservative one counts.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from esms_connectors.gateway.retry import duplicate_window_start, inside_duplica
 
 logger = get_logger(__name__)
 
-# How far from the gateway's a clock may be that no answer has confirmed.
+# Assumed maximum difference between the gateway's clock and a local clock that no answer has confirmed.
 UNCONFIRMED_HOURS = 1
 _WARNED_FROM_SECONDS = 60.0
-# A `Date` that is further than this from where the last one has moved to is no steady clock.
+# A `Date` that differs by more than this from the time expected by the previous one shows an unsteady clock.
 _STEADY_SECONDS = 60.0
-# `Date` comes in whole seconds.
+# `Date` has whole seconds.
 _TICK = timedelta(seconds=1)
 
 
@@ -40,7 +40,7 @@ class Moment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """The gateway's time at a moment of ours: from `earliest` to `latest`."""
+    """Bounds of the gateway's time at a local moment: `earliest` to `latest`."""
 
     moment: Moment
     earliest: DateTime
@@ -50,13 +50,13 @@ class _Reading:
 @dataclass(frozen=True, slots=True)
 class Times:
     """
-    What the gateway's clock says of one moment.
+    The gateway's time at one moment.
 
     Attributes:
-        first_attempt: what is sent at that moment leaves no earlier.
-        latest: it is not later than that.
-        window_start: first attempts from then on are surely inside the duplicate window.
-        told: as in `GatewayClock`; else these are this machine's times, which nobody has confirmed.
+        first_attempt: lower bound for the time of a request sent at that moment.
+        latest: upper bound of the gateway's time.
+        window_start: first attempts from then on are certainly inside the duplicate window.
+        told: as in `GatewayClock`; if False, these are this machine's unconfirmed times.
     """
 
     moment: Moment
@@ -72,11 +72,11 @@ class GatewayClock:
 
     Args:
         now: this machine's clock, which may be wrong.
-        elapsed: seconds since some moment, never set; counts while the machine sleeps, where the system has such one.
+        elapsed: seconds of a clock that is never adjusted and, where the system has one, counts during sleep.
 
     Attributes:
-        told: an answer has told the time, or one came that has no `Date`: asking (again) brings nothing.
-        confirmed: the times given here are the gateway's, not this machine's with a margin.
+        told: an answer had the time, or came without a `Date`: another reading call would not help.
+        confirmed: the times are the gateway's, not this machine's with a margin.
     """
 
     def __init__(self, now: Callable[[], DateTime], elapsed: Callable[[], float] | None = None) -> None:
@@ -87,15 +87,15 @@ class GatewayClock:
         self._reading = _unconfirmed(self.mark())
 
     def mark(self) -> Moment:
-        """This moment, to be asked about later."""
+        """This moment, for later calls of the other methods."""
         return Moment(self._elapsed(), self._now())
 
     def learn(self, date: DateTime | None, asked: Moment) -> None:
         """
-        Take the time from an answer that was certainly the gateway's.
+        Take the time from an answer that certainly came from the gateway.
 
         Args:
-            date: its `Date`; None for an answer without one, or with one that cannot be read.
+            date: its `Date`; None if it has none or it cannot be parsed.
             asked: when its request was made.
         """
         if date is None:
@@ -135,28 +135,28 @@ class GatewayClock:
         )
 
     def earliest(self, moment: Moment | None = None) -> DateTime:
-        """The gateway's time at a moment (now), surely not later than it was."""
+        """Lower bound of the gateway's time at a moment (default: now)."""
         known, moment = self._reading, moment or self.mark()
         return known.earliest + timedelta(seconds=min(_between(known.moment, moment)))
 
     def latest(self, moment: Moment | None = None) -> DateTime:
-        """The gateway's time at a moment (now), surely not earlier than it was."""
+        """Upper bound of the gateway's time at a moment (default: now)."""
         known, moment = self._reading, moment or self.mark()
         return known.latest + timedelta(seconds=max(_between(known.moment, moment)))
 
     def holds_back(self, first_attempt: Moment) -> bool:
-        """Whether the gateway still surely holds back a second request with the id of one made at that moment."""
+        """Whether the gateway certainly still rejects a second request with the id of one made at that moment."""
         return inside_duplicate_window(self.earliest(first_attempt), self.latest())
 
     def times(self) -> Times:
-        """Of now."""
+        """The gateway's time now."""
         moment, told = self.mark(), self.told
         latest = self.latest(moment)
         first = self.earliest(moment) if told else moment.local
         return Times(moment, first, latest, duplicate_window_start(latest), told)
 
     def seconds_since(self, moment: Moment) -> float:
-        """How long ago that was, by the clock that says longest."""
+        """Seconds since that moment, by the clock that gives the longer time."""
         return max(_between(moment, self.mark()))
 
 
@@ -170,17 +170,17 @@ def _between(before: Moment, after: Moment) -> tuple[float, float]:
 
 
 def elapsed_seconds() -> float:
-    """A clock that nobody sets. `time.monotonic` stands still while a Linux machine sleeps, this one does not."""
+    """A clock that is never adjusted. `time.monotonic` stops while a Linux machine sleeps, this one does not."""
     boot = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boot is None else time.clock_gettime(boot)
 
 
 def boot_clock() -> tuple[str | None, int]:
     """
-    A clock that other processes of this machine can read too, until it is started anew.
+    A clock that all processes of this machine share until it reboots.
 
     Returns:
-        Which start of which machine it counts from, None where the system does not say; milliseconds since.
+        The id of this boot, None where the system has none; milliseconds since the boot.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

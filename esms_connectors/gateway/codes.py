@@ -1,8 +1,8 @@
 """
-The gateway's result codes: what each means, for which messages, and what to do.
+The gateway's result codes: meaning, message types and recovery of each.
 
-One row per code; a new code is a new row here. Source: the gateway's table of error codes (27 codes of the founding
-page; 115, 118, 160, 801, 802 and 851 stand only in its later edition).
+One row per code; a new code is a new row here. Source: the gateway's table of error codes (27 codes of the original
+page; 115, 118, 160, 801, 802 and 851 are only in its later edition).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class GatewayCode:
     One result code.
 
     Attributes:
-        code: as text, the way it is compared.
+        code: as text, because codes are compared as text.
         english, vietnamese: the meaning, one sentence each.
         applies_to: the message types or functions it is documented for.
         recovery: what to do.
@@ -339,7 +339,7 @@ ERROR_BY_CODE: Mapping[str, type[GatewayError]] = MappingProxyType(
 
 
 def explain(code: str) -> str:
-    """The meaning of `code` in English and Vietnamese on one line, or that no table lists it."""
+    """The meaning of `code` in English and Vietnamese on one line; says so if the code is not listed."""
     known = CODES.get(code)
     if known is None:
         return "not in the gateway's table of codes / không có trong bảng mã lỗi"

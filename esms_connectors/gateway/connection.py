@@ -1,9 +1,9 @@
 """
-Connections that remember whether anything left this machine, ask for leave just before it does, and keep the time of
-an attempt.
+Connections that record whether any byte of a request was sent, ask for permission just before, and enforce the deadline
+of an attempt.
 
-What has left separates "certainly not sent" from "outcome unknown". The exceptions of the HTTP library do not tell it:
-the same SSLError is raised for a failed handshake and for a connection that broke after the request was written.
+Whether a byte was sent separates "certainly not sent" from "outcome unknown". The exceptions of the HTTP library do not
+say: the same SSLError is raised for a failed handshake and for a connection that broke after the request was written.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from esms_connectors.gateway.forks import tell_of_forks
 from esms_connectors.gateway.name_resolution import resolve
 
 _PIECE_BYTES = 64 * 1024
-# The least patience of a read: what has arrived is taken also when the time is over.
+# The shortest timeout of a read: data that has already arrived is read even after the deadline.
 _LEAST_SECONDS = 0.001
-# So long behind the deadline what has arrived is still taken.
+# How long after the deadline data that has already arrived is still read.
 _GRACE_SECONDS = 1.0
 
 
 class HeldBackError(Exception):
-    """The request was about to leave and was not allowed to: nothing of it did."""
+    """Permission was denied just before the request was sent; no byte of it was."""
 
 
 class Departure(threading.local):
@@ -41,11 +41,11 @@ class Departure(threading.local):
     The request that this thread is making.
 
     Attributes:
-        connecting: what is written now (a proxy's CONNECT) is no part of it.
-        left: a byte of it has been handed to the network.
-        wait_seconds: for a free connection.
-        total_seconds: for all the rest, from before the connect to the end of the body.
-        deadline: of `time.monotonic`, by when the body must have come.
+        connecting: a connection is being set up; bytes written now (a proxy's CONNECT) are not part of the request.
+        left: a byte of the request has been handed to the network.
+        wait_seconds: limit for the wait for a free connection.
+        total_seconds: limit for the rest, from before the connect to the end of the body.
+        deadline: `time.monotonic` value by which the whole body must have arrived.
     """
 
     connecting: bool = False
@@ -57,10 +57,10 @@ class Departure(threading.local):
 
     def prepare(self, wait_seconds: float, total_seconds: float, may_leave: Callable[[], bool]) -> None:
         """
-        A new attempt begins.
+        Start a new attempt.
 
         Args:
-            may_leave: asked once everything is ready: whoever waited for a connection may have lost the right to send.
+            may_leave: called when the connection is ready: the permission to send may have been lost during the wait.
         """
         self.left, self._may_leave = False, may_leave
         self.wait_seconds, self.total_seconds = wait_seconds, total_seconds
@@ -71,10 +71,10 @@ class Departure(threading.local):
 
     def leave(self) -> None:
         """
-        The first byte is about to be written.
+        Called just before the first byte is written.
 
         Raises:
-            HeldBackError: not allowed any more.
+            HeldBackError: sending is no longer permitted.
         """
         if self._may_leave is not None and not self._may_leave():
             raise HeldBackError
@@ -83,7 +83,7 @@ class Departure(threading.local):
     def seconds_left(self) -> float:
         """
         Raises:
-            TimeoutError: the time of the attempt is over.
+            TimeoutError: the deadline of the attempt has passed.
         """
         left = self.deadline - time.monotonic()
         if left <= 0:
@@ -95,7 +95,7 @@ DEPARTURE = Departure()
 
 
 class _InTime(io.RawIOBase):
-    """What comes from a socket until the deadline: a byte now and then beats every timeout for a single read."""
+    """Reads a socket until the deadline: a server that sends a byte now and then never triggers a read timeout."""
 
     def __init__(self, sock: Any, read_seconds: float | None) -> None:
         self._sock, self._stream = sock, sock.makefile("rb", buffering=0)
@@ -108,7 +108,7 @@ class _InTime(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         left = self._deadline - time.monotonic()
         if left < -_GRACE_SECONDS:
-            raise TimeoutError  # it goes on and on: an endless head, or 1xx after 1xx
+            raise TimeoutError  # an endless response head, or 1xx after 1xx
         seconds = min(self._read_seconds, max(_LEAST_SECONDS, left))
         self._sock.settimeout(None if seconds == float("inf") else seconds)
         count: int | None = self._stream.readinto(buffer)
@@ -121,7 +121,7 @@ class _InTime(io.RawIOBase):
 
 
 class _Socket:
-    """For http.client, which takes nothing but a file from it."""
+    """The part of a socket that http.client needs: `makefile`."""
 
     def __init__(self, sock: Any) -> None:
         self._sock = sock
@@ -142,7 +142,7 @@ class _Marking:
     timeout: Any
     port: int
     _dns_host: str
-    # http.client prints whole requests, keys included, when somebody sets its global debug level.
+    # http.client prints whole requests, keys included, when its global debug level is set.
     debuglevel = 0
 
     _parts: list[bytes] | None = None
@@ -153,14 +153,14 @@ class _Marking:
             left = DEPARTURE.seconds_left()
             if isinstance(self.timeout, int | float):
                 self.timeout = min(self.timeout, left)
-            # Also speaks to a proxy (CONNECT) and makes the TLS handshake: no part of our request yet.
+            # Includes a proxy's CONNECT and the TLS handshake, which are not part of our request.
             super().connect()  # type: ignore[misc]
             DEPARTURE.seconds_left()
         finally:
             DEPARTURE.connecting = False
 
     def _new_conn(self) -> socket.socket:
-        """urllib3's own for one address after the other: it resolves the name and tries them all without an end."""
+        """Run urllib3's own for one address at a time: it resolves the name and tries all of them without a limit."""
         host: str = self._dns_host
         try:
             addresses = resolve(host.strip("[]"), self.port, self._seconds_to_connect())
@@ -177,7 +177,7 @@ class _Marking:
             except (HTTPError, TimeoutError) as error:
                 failed = error
             finally:
-                # The name stays what the certificate is checked against.
+                # The certificate is verified against the host name, not the address.
                 self._dns_host, self.timeout = host, usual
         raise failed
 
@@ -186,7 +186,7 @@ class _Marking:
         return min(self.timeout, left) if isinstance(self.timeout, int | float) else left
 
     def request(self, *args: Any, **settings: Any) -> None:
-        """Head and body leave together, or nothing does: there is one last moment to ask, not two."""
+        """Send head and body in one write, so that permission is asked once and nothing is half sent."""
         self._parts = []
         try:
             super().request(*args, **settings)  # type: ignore[misc]
@@ -216,13 +216,13 @@ class _MarkingHTTPSConnection(_Marking, HTTPSConnection):
 
 
 class _BoundedWait:
-    """Mixed into urllib3's pools: nobody waits for ever for a free connection."""
+    """Mixed into urllib3's pools: limits the wait for a free connection."""
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         if timeout is None and DEPARTURE.wait_seconds < float("inf"):
             timeout = DEPARTURE.wait_seconds
         connection = super()._get_conn(timeout)  # type: ignore[misc]
-        # The wait is no part of the attempt: others had the connection.
+        # The wait for a busy connection does not count against the attempt.
         DEPARTURE.restart()
         return connection
 
@@ -240,13 +240,13 @@ _POOLS = {"http": _MarkingHTTPPool, "https": _MarkingHTTPSPool}
 
 class MarkingAdapter(HTTPAdapter):
     """
-    The transport adapter: never retries by itself, at most `max_connections` sockets a host.
+    The transport adapter: never retries by itself, opens at most `max_connections` sockets per host.
 
     `DEPARTURE.left` is true after a failed `send` exactly when part of the request was handed to the network.
     """
 
     def __init__(self, max_connections: int) -> None:
-        # Blocking pool: more threads than connections wait for one instead of opening and throwing away sockets.
+        # Blocking pool: when there are more threads than connections, they wait instead of opening throw-away sockets.
         super().__init__(pool_connections=4, pool_maxsize=max_connections, pool_block=True, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:

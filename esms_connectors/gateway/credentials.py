@@ -1,4 +1,4 @@
-"""A key pair that does not show itself."""
+"""A key pair that is never shown."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _MADE_UP = "EMULATOR0"
 @dataclass(frozen=True, slots=True, repr=False, init=False)
 class Credentials:
     """
-    The two keys of an eSMS account, from account.esms.vn. From here on both are masked in every log and error.
+    The two keys of an eSMS account, from account.esms.vn. Creating the pair masks both in every log and error.
 
     Raises:
-        ConfigurationError: a key is missing, holds blanks or line ends, or is a placeholder that was never filled in.
+        ConfigurationError: a key is missing, contains blanks or line ends, or is an unfilled placeholder.
     """
 
     api_key: str
@@ -45,16 +45,16 @@ class Credentials:
 
     @property
     def of_emulator(self) -> bool:
-        """Whether both are made up, as those of an emulator: no key of the gateway begins like that."""
+        """Whether both are keys of an emulator, by their prefix, which no key of the gateway has."""
         return self.api_key.startswith(_MADE_UP) and self.secret_key.startswith(_MADE_UP)
 
     @property
     def api_key_hash(self) -> str:
-        """What tells the ApiKey from any other, without showing it: 40 hexadecimal digits."""
+        """A hash that identifies the ApiKey: 40 hexadecimal digits."""
         return hashlib.sha256(f"key {self.api_key}".encode()).hexdigest()[:40]
 
     def account_at(self, base_url: str) -> str:
-        """What tells this account at this gateway from any other, without showing it: 40 hexadecimal digits."""
+        """A hash that identifies this account at this gateway: 40 hexadecimal digits."""
         return hashlib.sha256(f"account {self.api_key} at {base_url}".encode()).hexdigest()[:40]
 
     @classmethod
@@ -72,10 +72,10 @@ class Credentials:
 
 
 def _problem_with(name: str, value: object) -> str | None:
-    """What speaks against a key, without showing it."""
+    """Why a key is invalid, without showing it."""
     if not isinstance(value, str) or not value:
         return f"The {name} is missing. Copy it from account.esms.vn."
-    # First of all: the very message that refuses a key must not show it.
+    # Registered first: the error message about a key must not show it.
     register_secret(value.strip() or value)
     if value != value.strip():
         return f"The {name} begins or ends with a blank or line end. Copy it without."

@@ -1,4 +1,4 @@
-"""Answers of the gateway -> models. No field is taken for granted: what is missing or odd becomes None."""
+"""Answers of the gateway -> models. A missing or malformed field becomes None."""
 
 from __future__ import annotations
 
@@ -34,17 +34,16 @@ _ROW_CODE_FIELDS = ("CodeResult", "CodeResponse", "Code")
 
 
 def has_bulk_rows(fields: Fields) -> bool:
-    """Whether an answer says anything of single rows."""
+    """Whether an answer reports on single rows."""
     return bool(wire.as_rows(pick(fields, "detail")))
 
 
 def bulk_rows(answer: Answer, phones: Sequence[str], request_ids: Sequence[str]) -> list[RecipientOutcome]:
     """
-    An outcome for each phone, whatever `detail` looks like: shuffled, incomplete, with strangers or repeats in it; and
-    whatever is said of the call as a whole.
+    An outcome for each phone, also if `detail` is reordered, incomplete, or has unknown or repeated phones.
 
-    `detail` brings no request id, so rows are matched by phone. A phone that no row accounts for is unknown: the call
-    as a whole being accepted, or refused, says nothing about it.
+    `detail` has no request ids, so rows are matched by phone. A phone without a row is unknown, whether the call as a
+    whole was accepted or refused.
     """
     by_phone: dict[str, list[Fields]] = {phone: [] for phone in phones}
     for row in wire.as_rows(pick(answer.fields, "detail")):
@@ -74,7 +73,7 @@ def bulk_rows(answer: Answer, phones: Sequence[str], request_ids: Sequence[str])
 
 
 def rows_in_doubt(phones: Sequence[str], request_ids: Sequence[str], refusal: GatewayError) -> list[RecipientOutcome]:
-    """Every row unknown, for a refusal of the whole call that proves that an earlier one was seen."""
+    """All rows as unknown, for a refusal of the whole call that proves that the gateway saw an earlier one."""
     return [
         RecipientOutcome(phone, request_id, Outcome.UNKNOWN, code=refusal.code, reason=str(refusal))
         for phone, request_id in zip(phones, request_ids, strict=True)
@@ -94,7 +93,7 @@ def _why_unaccounted(answer: Answer) -> tuple[str | None, str]:
 
 def _bulk_row(rows: Sequence[Fields], phone: str, request_id: str, answer: Answer) -> RecipientOutcome:
     if len(rows) == 1 and rows[0].get("CodeResult") == "100" and rows[0].keys() <= _PLAIN_ROW:
-        # What nearly every row is; the careful reading below takes five times as long.
+        # Fast path for nearly every row; the careful one below takes five times as long.
         return RecipientOutcome(
             phone,
             request_id,
@@ -131,7 +130,7 @@ def _odd_bulk_row(rows: Sequence[Fields], phone: str, request_id: str, answer: A
     if not is_refused_row(code, message_id):
         return unknown(f"refused, and yet with a message id: {explain(code)}", code, message_id=shown_id, refused=True)
     if answer.in_doubt:
-        # Whatever is looked at before the request id may refuse a repeat; it says nothing about the lost attempt.
+        # A check made before the request id is looked up may refuse a repeat; it says nothing about the lost attempt.
         doubt = f"an earlier attempt may have been accepted, the repeat was refused: {explain(code)}"
         return unknown(doubt, code, refused=True)
     said = redact(wire.as_text(pick(rows[0], "ErrorMessage", "Message")) or "")[:200]
@@ -140,7 +139,7 @@ def _odd_bulk_row(rows: Sequence[Fields], phone: str, request_id: str, answer: A
 
 
 def account_refusals(endpoint: Endpoint, rows: Sequence[RecipientOutcome]) -> Iterator[GatewayError]:
-    """The refusals among `rows` that concern the account, not the row: the next call would fail too."""
+    """The refusals among `rows` that concern the account, so that the next call would fail too."""
     codes = {row.code for row in rows if row.code is not None and row.outcome is not Outcome.ACCEPTED}
     for code in sorted(codes & ERROR_BY_CODE.keys()):
         refusal = error_of(endpoint, code, {})
@@ -162,7 +161,7 @@ def balance(answer: Answer) -> Balance:
 def sent_data_page(answer: Fields, page: int, page_size: int) -> SentDataPage:
     rows, count_total = pick(answer, "SentData"), wire.as_count(pick(answer, "CountTotal"))
     if not isinstance(rows, list) and count_total is None:
-        # An empty range says so in one way or the other; rows must not get lost in an answer that says nothing.
+        # An empty range has an empty list or a count; an answer with neither must not be read as empty.
         raise OutcomeUnknownError(
             "get_sms_sent_data was answered with a success code and without rows or a count. Reading again is safe.",
             retryable=True,

@@ -1,4 +1,4 @@
-"""Answers about the account, its names and its Zalo Official Accounts -> models; as forgiving as `decode`."""
+"""Answers about the account, its names and its Zalo Official Accounts -> models; as lenient as `decode`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def rows_of(endpoint: Endpoint, answer: Fields, name: str) -> list[Fields]:
     The objects in the list `name`.
 
     Raises:
-        OutcomeUnknownError: no such list: rows must not get lost in an answer that says nothing.
+        OutcomeUnknownError: there is no such list, so the answer must not be read as an empty one.
     """
     rows = pick(answer, name)
     if not isinstance(rows, list):
@@ -38,7 +38,7 @@ def rows_of(endpoint: Endpoint, answer: Fields, name: str) -> list[Fields]:
 
 
 def says_nothing(endpoint: Endpoint, name: str) -> OutcomeUnknownError:
-    """The error for a success code without what was asked for."""
+    """The error for a success code without the requested data."""
     return OutcomeUnknownError(
         f"{endpoint.name} was answered with a success code and without {name}. Reading again is safe.",
         retryable=endpoint.effect is Effect.READ,
@@ -104,7 +104,7 @@ def _slots(rows: list[Fields]) -> tuple[ZnsTemplateSlot, ...]:
         )
         for number, row in enumerate(rows, start=1)
     ]
-    # ParamLevel is the only documented source of the order; slots without one stay where they stood.
+    # ParamLevel is the only documented source of the order; slots without one follow in their original order.
     return tuple(sorted(slots, key=lambda slot: len(slots) + 1 if slot.position is None else slot.position))
 
 

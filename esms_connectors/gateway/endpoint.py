@@ -1,4 +1,4 @@
-"""What the catalogue says of one function of the gateway: address, effect, request ids, sandbox flag, limits."""
+"""A catalogue entry for one function of the gateway: address, effect, request ids, sandbox flag, limits."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ VOICE_BASE_URL = "https://voiceapi.esms.vn"
 
 class Effect(enum.Enum):
     """
-    What calling it twice does. Declared here and never inferred from the HTTP verb: at this gateway POST reads and
-    GET sends.
+    The effect of calling a function twice. Declared and never inferred from the HTTP verb: this gateway has POSTs that
+    read and GETs that send.
     """
 
     READ = "read"  # nothing: repeat freely
-    SEND = "send"  # a second message, unless the request id holds it back
-    CHARGE = "charge"  # money again, a second call, a used-up code, and nothing surely holds it back: never repeat
+    SEND = "send"  # a second message, unless it is rejected by its request id
+    CHARGE = "charge"  # a second charge or call, or a used-up code, which nothing reliably prevents: never repeat
 
 
 class RequestIds(enum.Enum):
-    """What the documentation lets one expect of a second request with the request id of an earlier one."""
+    """What happens, by the documentation, to a second request with the request id of an earlier one."""
 
-    NONE = "none"  # nothing: a lost answer stays unknown
-    UNCERTAIN = "uncertain"  # one page says that it is held back, another does not know the field: see before relying
-    DOCUMENTED = "documented"  # it is held back, with code 124
+    NONE = "none"  # not documented: a lost answer stays unknown
+    UNCERTAIN = "uncertain"  # one page says that it is rejected, another lacks the field: relied upon once observed
+    DOCUMENTED = "documented"  # it is rejected with code 124
 
 
 class RequestFormat(enum.Enum):
-    """How the request travels, which also says where the keys stand."""
+    """The encoding of the request, which also determines where the keys are."""
 
     JSON = "json"
     FORM = "form"
     XML = "xml"
-    QUERY = "query"  # keys in the URL: the reason why no URL is ever shown
+    QUERY = "query"  # keys in the URL, which is why URLs are never shown
     PATH = "path"  # keys as the last two parts of the path
     INBOUND = "inbound"  # the gateway calls us: no keys, and nothing is ever sent
 
@@ -51,18 +51,18 @@ class Endpoint:
     Attributes:
         name: the name of the client method.
         path: exact, trailing slash included; a redirect is never followed.
-        effect: what a repeat does.
+        effect: the effect of a repeat.
         source: the page of the gateway's documentation.
         base_url: the gateway's own host for it.
-        request_ids: whether a second request with the same request id is held back.
+        request_ids: whether a second request with the same request id is rejected.
         sandbox_field: the exact spelling of the sandbox flag. Another spelling is ignored and sends for real, so a
             function without one cannot be called in sandbox mode.
-        code_fields: where the result code may stand.
+        code_fields: names of the members that may hold the result code.
         success_code: the code that means success.
         min_items, max_items: recipients, rows or ids per call.
         requests_per_second: the documented limit, None where there is none.
-        media_type: of the body; None is that of the format.
-        prefer: the function that does the same better: with a request id, a sandbox, or keys outside the URL.
+        media_type: of the body; None means the default of the format.
+        prefer: a better function with the same effect: with a request id, a sandbox, or keys outside the URL.
     """
 
     name: str
@@ -83,5 +83,5 @@ class Endpoint:
 
     @property
     def method(self) -> str:
-        """The HTTP verb; it says nothing of what the function does."""
+        """The HTTP verb; it says nothing about the effect of the function."""
         return "GET" if self.request_format in _WITHOUT_BODY else "POST"

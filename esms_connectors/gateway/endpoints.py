@@ -1,5 +1,5 @@
 """
-The catalogue: what the gateway offers, as data.
+The catalogue of the gateway's functions, as data.
 
 Each constant, the client method, the sample in the tests and the emulator's handler share one name; a test fails until
 all four exist.
@@ -82,7 +82,7 @@ SEND_ZNS_BULK = Endpoint(
     name="send_zns_bulk",
     path="/MainService.svc/json/Send_zns_bulk_v4_post_json/",
     effect=Effect.SEND,
-    # In `Data[]`, of which the service's own help page knows only Phone and Params.
+    # In `Data[]`; the service's own help page lists only Phone and Params for it.
     request_ids=RequestIds.UNCERTAIN,
     sandbox_field="Sandbox",
     max_items=500,
@@ -174,7 +174,7 @@ CHECK_CODE = Endpoint(
     name="check_code",
     path="/MainService.svc/json/CheckCodeGen_V4_get",
     effect=Effect.CHARGE,
-    # A code can be used once: a repeat after a lost success would call it wrong.
+    # A code can be used once: a repeat after a lost success would report it as wrong.
     request_format=RequestFormat.QUERY,
     source="Check code",
 )
@@ -265,7 +265,7 @@ RECEIVE_SHORTCODE_MESSAGE = Endpoint(
     name="receive_shortcode_message",
     path="/receive_mo",
     effect=Effect.READ,
-    # The gateway calls us: the path is the partner's choice, and nothing is asked of the gateway.
+    # The gateway calls us: the path is chosen by the partner, and no request is made to the gateway.
     request_format=RequestFormat.INBOUND,
     base_url="",
     code_fields=(),
@@ -315,7 +315,7 @@ GET_ZNS_TEMPLATE = Endpoint(
     path="/MainService.svc/json/GetZnsTemplateInfo",
     effect=Effect.READ,
     request_format=RequestFormat.QUERY,
-    # Zalo's convention: 0 is success. A refusal by the gateway itself still comes as CodeResult.
+    # Zalo's convention: 0 is success. A refusal by the gateway itself still has CodeResult.
     code_fields=("Error", "CodeResult", "CodeResponse", "Code"),
     success_code="0",
     source="retrieve-and-register-functions/get-zalo-template-details",
@@ -424,7 +424,7 @@ SEND_CUSTOMER_CARE_SMS_XML = Endpoint(
     path="/MainService.svc/json/SendMultipleMessage_V4/",
     effect=Effect.SEND,
     request_format=RequestFormat.XML,
-    # The founding page has no request id here, a later edition has. It is sent, but not relied upon.
+    # Only the later edition of the page has a request id here. It is sent, but not relied upon.
     prefer="send_customer_care_sms",
     source="other-apis/send-customer-care-message-using-post-text",
 )

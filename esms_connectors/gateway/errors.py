@@ -1,25 +1,25 @@
 """
-The errors of this package, one tree. A class says what the caller should do next; the code says why.
+The errors of this package. The class says what the caller should do next; the code says why.
 
 EsmsError
 ├── ConfigurationError            keys, base URL, sandbox flag, extras: fix the set-up; nothing was sent
 ├── InvalidRequestError           an argument is wrong (field, row): fix it; nothing was sent
-├── NotSentError                  the request certainly never left: repeat freely
-│   └── NotAllowedToLeaveError    whoever sends lost the right to, at the last moment
-├── OutcomeUnknownError           it left, no readable answer came: only the same request id may go again
-├── UnexpectedError               an error of another library, by its class and place only
-├── IncompleteAnswerError         fewer rows came than the gateway announced: read again
+├── NotSentError                  the request was certainly not sent: repeat freely
+│   └── NotAllowedToLeaveError    the permission to send was lost just before
+├── OutcomeUnknownError           sent, without a readable answer: repeat only with the same request id
+├── UnexpectedError               an error of another library, reduced to its class and place
+├── IncompleteAnswerError         fewer rows arrived than the gateway announced: read again
 └── GatewayError                  the gateway answered with a code
     ├── AuthenticationError       101: wrong keys                               stops the run
     ├── AddressNotAllowedError    140: this machine's address is not listed     stops the run
     ├── BalanceError              103: not enough money                         stops the run
     ├── AccountSetupError         102 104 106 204 789 790 799 802: a person must set something up
-    ├── RecipientError            99 108 115 146 171 177: this recipient or text only, go on with the others
+    ├── RecipientError            99 108 115 146 171 177: this recipient or text only, continue with the others
     ├── RequestRefusedError       107 110 118 120 ... : the call is built wrongly
-    ├── DuplicateRequestError     124 199: an earlier request holds this request id
+    ├── DuplicateRequestError     124 199: an earlier request had this request id
     ├── MessageNotFoundError      105: too early, too old or unknown; never proof that it was not sent
     ├── RateLimitedError          160, HTTP 429 for a read: wait, then repeat
-    └── UnlistedCodeError         a code in no table; on a send also an OutcomeUnknownError
+    └── UnlistedCodeError         an undocumented code; on a send also an OutcomeUnknownError
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class EsmsError(Exception):
     Base of every error raised by this package.
 
     Attributes:
-        retryable: whether the same call, with the same request id, may simply be made again later.
+        retryable: whether the same call, with the same request id, may be repeated later.
     """
 
     retryable: bool = False
 
     def __init__(self, message: str) -> None:
-        # Scrubbed at birth, so that no author of a message has to remember it.
+        # Redacted here, so that no caller has to remember it.
         super().__init__(redact(message))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -54,13 +54,13 @@ class EsmsError(Exception):
 
 class UnexpectedError(EsmsError):
     """
-    An error of another library that no function expected, by its class and place: its own words may quote rows, or a
-    part of a password. `retryable` where it is one of the machine or the network.
+    An unexpected error of another library, reduced to its class and place because its text may quote rows or a part of
+    a password. `retryable` if it is an error of the machine or the network.
     """
 
 
 def unexpected(error: Exception) -> UnexpectedError:
-    """What adapters raise in place of an error that is none of ours; raise it where nothing is being handled."""
+    """What adapters raise instead of a foreign error; raise it outside the `except` block, so that none is chained."""
     frames = traceback.extract_tb(error.__traceback__)
     where = [f"{Path(one.filename).parent.name}/{Path(one.filename).name}, line {one.lineno}" for one in frames[-1:]]
     known = error.strerror if isinstance(error, OSError) and error.errno is not None else None
@@ -79,12 +79,12 @@ class ConfigurationError(EsmsError):
 
 class InvalidRequestError(EsmsError):
     """
-    An argument cannot be sent as it is. Nothing was sent; of a bulk run, nothing of the row at fault.
+    An argument cannot be sent as it is. Nothing was sent; in a bulk run, the invalid row was not sent.
 
     Attributes:
-        field: the argument at fault, by its name in this package.
-        row: its position in the list given, counted from 0, or None where there is no list.
-        others_sent: of a bulk run: other rows had been sent before this one was met.
+        field: the name of the invalid argument in this package.
+        row: its position in the given list, counted from 0, or None where there is no list.
+        others_sent: in a bulk run: other rows had been sent before this one was reached.
     """
 
     others_sent: bool = False
@@ -96,7 +96,7 @@ class InvalidRequestError(EsmsError):
 
 
 class _CallError(EsmsError):
-    """What an error about one call to the gateway knows about it."""
+    """Base of the errors about one call to the gateway."""
 
     def __init__(self, message: str, *, endpoint: str = "", request_id: str | None = None, attempts: int = 1) -> None:
         super().__init__(message)
@@ -106,28 +106,28 @@ class _CallError(EsmsError):
 
 
 class NotSentError(_CallError):
-    """The request certainly did not leave: refused connection, unknown host, failed TLS handshake. Repeat freely."""
+    """The request was certainly not sent: refused connection, unknown host, failed TLS handshake. Repeat freely."""
 
     retryable = True
 
 
 class NotAllowedToLeaveError(NotSentError):
     """
-    Nothing left: the permission to send was gone when the request was ready, see `EsmsClient.only_while`. The machine
-    slept, another worker took the rows over, or the day of the request id ended.
+    Nothing was sent, because permission had been lost by the time the request was ready, see `EsmsClient.only_while`.
+    The machine slept, another worker took over the rows, or the day of the request id ended.
     """
 
 
 class OutcomeUnknownError(_CallError):
     """
-    The request left and no readable answer came back: timeout, dropped connection, 5xx, HTML, empty or cut body.
+    The request was sent and no readable answer came: timeout, dropped connection, 5xx, HTML, empty or truncated body.
 
     A read may be repeated at once. A send may have been accepted: repeat it only with the same request id and inside
     the gateway's duplicate window, or look the message up first. `retryable` says which of the two this is.
 
     Attributes:
-        refusal_code: of a refusal that met a repeat. It says nothing of the attempt before, but may have used up the
-            request id: a later 124 is then no proof that anything was taken.
+        refusal_code: the code with which a repeat was refused. It says nothing about the attempt before, but may have
+            used up the request id, so that a later 124 does not prove that anything was accepted.
     """
 
     def __init__(self, message: str, *, retryable: bool = False, refusal_code: str | None = None, **about: Any) -> None:
@@ -138,10 +138,10 @@ class OutcomeUnknownError(_CallError):
 
 class IncompleteAnswerError(_CallError):
     """
-    Fewer rows came than the gateway announced, so something changed while pages were read. Read the window again.
+    Fewer rows arrived than the gateway announced, so something changed while pages were read. Read the window again.
 
     Attributes:
-        expected, received: rows announced by CountTotal, different rows that came.
+        expected, received: rows announced by CountTotal, distinct rows received.
     """
 
     retryable = True
@@ -157,16 +157,16 @@ class GatewayError(_CallError):
     The gateway answered with a code other than success.
 
     Attributes:
-        code: the gateway's code as text, as it came; `esms explain CODE` tells more.
-        gateway_message: the gateway's own words, redacted; often empty, sometimes misleading.
-        message_id: an id that stood beside the error. It does not mean that the message was accepted.
-        nothing_taken: whether the refusal proves that no message of the call was taken. That of a call for many does
-            not, except for keys (101) and address (140); nor does one with a message id, except 146, which is
-            documented to have one. What is not proven may only go again under the same request id, and a 124 is no
-            proof then.
+        code: the gateway's code as text, unchanged; `esms explain CODE` describes it.
+        gateway_message: the gateway's own text, redacted; often empty, sometimes misleading.
+        message_id: an id in the error answer. It does not mean that the message was accepted.
+        nothing_taken: whether the refusal proves that no message of the call was accepted. The refusal of a call for
+            several messages does not, except for keys (101) and address (140); nor does one with a message id, except
+            146, which is documented to have one. Without proof, repeat only with the same request id; a 124 is then no
+            proof that anything was accepted.
     """
 
-    # True where the refusal says nothing about this message, only about the account: the next one will fail too.
+    # True if the refusal concerns the account and not this message, so that the next message will fail too.
     stops_run: bool = False
 
     def __init__(
@@ -187,7 +187,7 @@ class GatewayError(_CallError):
 
 
 class AuthenticationError(GatewayError):
-    """Code 101: ApiKey or SecretKey is wrong. A person must act; nothing else will work either."""
+    """Code 101: ApiKey or SecretKey is wrong. A person must fix it; all other calls will fail too."""
 
     stops_run = True
 
@@ -200,8 +200,8 @@ class AddressNotAllowedError(GatewayError):
 
 class BalanceError(GatewayError):
     """
-    Code 103: not enough money. Every further send will fail too; top up, then send what was refused under new request
-    ids. (The refused ids may be used up: the gateway does not say whether a refusal burns one. The ledger sees to it.)
+    Code 103: not enough money. Further sends will fail too; top up, then send the refused messages with new request
+    ids. (The gateway does not say whether a refusal uses up a request id. The ledger takes care of this.)
     """
 
     stops_run = True
@@ -212,15 +212,15 @@ class AccountSetupError(GatewayError):
 
 
 class RecipientError(GatewayError):
-    """This recipient or this text is refused for good. Others may go on."""
+    """This recipient or this text is refused permanently. Others are not affected."""
 
 
 class RequestRefusedError(GatewayError):
-    """The call as a whole is built wrongly or too big. Fix the call."""
+    """The call as a whole is malformed or too large. Fix the call."""
 
 
 class DuplicateRequestError(GatewayError):
-    """An earlier request holds this request id. A send turns it into a `Submission` marked `duplicate`."""
+    """An earlier request had this request id. A send turns it into a `Submission` marked `duplicate`."""
 
 
 class MessageNotFoundError(GatewayError):
@@ -245,8 +245,8 @@ class RateLimitedError(GatewayError):
 
 
 class UnlistedCodeError(GatewayError):
-    """A code that stands in no table of the gateway's. It is kept as it came."""
+    """A code that is in no table of the gateway. It is kept unchanged."""
 
 
 class UnlistedSendCodeError(UnlistedCodeError, OutcomeUnknownError):
-    """A send answered with a code in no table: nobody knows whether it was taken, so it is not sent again."""
+    """A send answered with an undocumented code: it may have been accepted, so it is not sent again."""

@@ -1,4 +1,4 @@
-"""Connections do not survive a fork: two processes that use one garble what the other says."""
+"""Drops connections after a fork: two processes that share a connection corrupt each other's data."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Protocol
 
 
 class Forkable(Protocol):
-    """Somebody who holds connections."""
+    """An owner of connections."""
 
     def after_fork(self) -> None:
-        """In the new process: forget all connections, without a word on any of them."""
+        """In the child process: drop all connections without writing to them."""
         ...
 
 
@@ -19,7 +19,7 @@ _ALL: weakref.WeakSet[Forkable] = weakref.WeakSet()
 
 
 def tell_of_forks(owner: Forkable) -> None:
-    """From now on, as long as `owner` lives, each forked process calls its `after_fork`."""
+    """Call `owner.after_fork` in each forked process for as long as `owner` exists."""
     _ALL.add(owner)
 
 

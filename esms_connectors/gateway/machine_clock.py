@@ -1,8 +1,8 @@
 """
-This machine's time: asked in one place, so that a test can hand in the emulator's.
+This machine's time, read in one place, so that a test can substitute the emulator's.
 
-Sends, leases, closed windows and words such as "yesterday" go by it. Deadlines of waits do not: a clock that a test
-holds still would never reach them.
+Sends, leases, closed windows and words such as "yesterday" use it. Deadlines of waits do not: a clock that a test has
+stopped would never reach them.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pendulum import DateTime
 
 
 def machine_time() -> DateTime:
-    """In UTC, whatever a test has handed in."""
+    """The real time in UTC, even when a test has replaced `source`."""
     return pendulum.now("UTC")
 
 
 source: Callable[[], DateTime] = machine_time
-"""Where `now` takes the time from; aware."""
+"""The source of `now`; returns aware times."""
 
 
 def now() -> DateTime:

@@ -1,5 +1,5 @@
 """
-What goes in and comes out. Frozen, and quiet about people: no phone, name or text stands in a repr.
+Arguments and results of the client. Frozen; a repr shows no personal data: no phone, name or text.
 
 Money is a Decimal in VND, times are aware, ids are opaque text.
 """
@@ -31,7 +31,7 @@ class SmsType(enum.IntEnum):
 
 
 class Outcome(enum.StrEnum):
-    """What a send came to. Treating the third value as one of the others loses messages or doubles them."""
+    """The outcome of a send. Treating the third value as one of the others loses or duplicates messages."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -41,13 +41,13 @@ class Outcome(enum.StrEnum):
 @dataclass(frozen=True, slots=True)
 class Submission:
     """
-    A message that the gateway took over: accepted, not delivered.
+    A message that the gateway accepted, which does not mean delivered.
 
     Attributes:
-        endpoint: the function that took it.
-        request_id: the id it went under; the one to repeat with.
+        endpoint: the function that was called.
+        request_id: the id it was sent with; a repeat must use the same one.
         message_id: the gateway's id (SMSID), None when the gateway gave none, as with a duplicate.
-        duplicate: an earlier attempt with this request id had won (code 124).
+        duplicate: an earlier attempt with this request id had been accepted (code 124).
         sandbox: checked only; nothing was stored, charged or delivered, and no status call will ever find it.
         attempts: requests made.
     """
@@ -66,10 +66,9 @@ class ZnsRecipient:
     One element of a bulk ZNS.
 
     Attributes:
-        phone: any spelling that `normalise_phone` takes.
+        phone: any spelling that `normalise_phone` accepts.
         template_params: values in the order of the template; a variable used twice is given once.
-        request_id: at most 50 characters; one is made up when it is missing, which protects this call's own repeats
-            only.
+        request_id: at most 50 characters; generated when missing, which protects only the repeats of this call.
     """
 
     phone: str = field(repr=False)
@@ -80,14 +79,14 @@ class ZnsRecipient:
 @dataclass(frozen=True, slots=True)
 class RecipientOutcome:
     """
-    What became of one element of a bulk ZNS.
+    The outcome of one element of a bulk ZNS.
 
     Attributes:
         phone: as it was sent, `0…`.
-        code: the gateway's code for this row; None when no row of the answer accounts for it.
-        message_id: of an accepted row that is no duplicate; beside a refusal, the id of what may have been taken.
+        code: the gateway's code for this row; None when the answer has no row for it.
+        message_id: of an accepted row that is not a duplicate; with a refusal, the id of a possibly accepted message.
         reason: one redacted line for a row that is not accepted.
-        refused: `code` is about this very row, not about the call as a whole.
+        refused: `code` is about this row, not about the call as a whole.
     """
 
     phone: str = field(repr=False)
@@ -103,12 +102,12 @@ class RecipientOutcome:
 @dataclass(frozen=True, slots=True)
 class BulkSubmission:
     """
-    The outcome of one bulk call, a row a recipient, in the order given.
+    The outcome of one bulk call, one row per recipient, in the given order.
 
-    The call as a whole succeeding says nothing about its rows: look at `all_accepted`.
+    The success of the call as a whole says nothing about its rows: check `all_accepted`.
 
     Attributes:
-        refusal: what the call as a whole was refused with, though its answer accounts for some of the rows.
+        refusal: the refusal of the call as a whole, if its answer nevertheless reports on some of the rows.
     """
 
     rows: tuple[RecipientOutcome, ...] = field(repr=False)
@@ -128,7 +127,7 @@ class BulkSubmission:
     def of(
         cls, rows: Sequence[RecipientOutcome], *, sandbox: bool, attempts: int, refusal: EsmsError | None = None
     ) -> BulkSubmission:
-        """Count `rows`; duplicates are counted among the accepted too."""
+        """Count `rows`; duplicates also count as accepted."""
         outcomes = [row.outcome for row in rows]
         return cls(
             rows=tuple(rows),
@@ -150,7 +149,7 @@ class Balance:
     Attributes:
         balance_vnd: money left.
         user_id: the account's number.
-        server_time: the gateway's clock when it answered, None when it did not say.
+        server_time: the gateway's clock when it answered, None without a `Date`.
     """
 
     balance_vnd: Decimal
@@ -164,8 +163,8 @@ class SentMessage:
     One row of `get_sms_sent_data`. Its key is (message_id, phone): a portal id is shared by several rows.
 
     Attributes:
-        send_status: 0 composing, 1 on review, 2 queued, 4 rejected, 5 sent, 7 sent and waiting for the last report;
-            an unknown value is kept as it came.
+        send_status: 0 composing, 1 in review, 2 queued, 4 rejected, 5 sent, 7 sent and waiting for the last report;
+            an unknown value is kept unchanged.
         send_result: 1 success, 0 failed, 2 not known; only meaningful together with `send_status`, see `delivery`.
     """
 
@@ -187,8 +186,8 @@ class SentDataPage:
     One page of `get_sms_sent_data`.
 
     Attributes:
-        count_total: rows in the whole range when this page was made; None when the gateway did not say.
-        rows_received: rows on the page, those that could not be read included.
+        count_total: rows in the whole range when this page was made; None when the gateway gave no count.
+        rows_received: rows on the page, unreadable ones included.
     """
 
     page: int
@@ -204,7 +203,7 @@ class SendStatus:
     The totals of one message id; for advertising that is the whole batch.
 
     Attributes:
-        send_status: 1 on review, 2 waiting, 4 rejected, 5 handed over; 5 is not success, see `delivery`.
+        send_status: 1 in review, 2 waiting, 4 rejected, 5 sent; 5 is not success, see `delivery`.
         receivers, sent, succeeded, failed: counts of recipients.
     """
 
@@ -223,7 +222,7 @@ class ReceiverStatus:
     One recipient of a message id.
 
     Attributes:
-        sent_result: has no third value: a message still waiting looks like a failure until `SendStatus` is final.
+        sent_result: has no third value: a waiting message looks like a failure until `SendStatus` is final.
     """
 
     phone: str | None = field(repr=False)
@@ -262,7 +261,7 @@ class DeliveryReport:
 @dataclass(frozen=True, slots=True)
 class CallbackData:
     """
-    Reports by message id. An id in `missing` is no failure: the message had no callback URL, or no report came yet.
+    Reports by message id. An id in `missing` is no failure: the message had no callback URL, or has no report yet.
     """
 
     reports: Mapping[str, DeliveryReport]
@@ -271,7 +270,7 @@ class CallbackData:
 
 @dataclass(frozen=True, slots=True)
 class ZnsTemplateParam:
-    """One variable of a template; lengths in characters, None where the gateway names none."""
+    """One variable of a template; lengths in characters, None where the gateway gives none."""
 
     name: str
     required: bool
@@ -287,10 +286,10 @@ class ZnsTemplate:
     A registered ZNS template; `params` in the order in which a bulk send gives their values.
 
     Attributes:
-        status: ENABLE is the one that can be sent.
+        status: only a template with ENABLE can be sent.
         quality: HIGH, MEDIUM, LOW or UNDEFINED.
-        has_quota: whether the template has a quota of its own beside that of its OA.
-        timeout: Zalo's; the documentation names no unit.
+        has_quota: whether the template has its own quota in addition to that of its OA.
+        timeout: Zalo's; the documentation gives no unit.
     """
 
     template_id: str

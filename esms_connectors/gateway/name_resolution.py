@@ -1,6 +1,6 @@
 """
-Host names -> addresses within a time limit. `getaddrinfo` has none: with a name server that is silent it takes the
-resolver's own patience, half a minute and more, which no timeout of a socket knows of.
+Resolves host names within a time limit. `getaddrinfo` has none: with an unresponsive name server it takes half a minute
+or more, and socket timeouts do not apply to it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from esms_connectors.gateway.forks import tell_of_forks
 
 
 class _LookUp:
-    """One look-up in a thread of its own, for as many as wait for it."""
+    """One look-up in its own thread, shared by all callers that wait for it."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
         self._done = threading.Event()
         self._found: list[str] = []
         self._error: tuple[type[Exception], tuple[object, ...]] | None = None
-        # A daemon: a process that ends does not wait for a resolver that hangs.
+        # A daemon thread, so that process exit does not wait for a hanging resolver.
         threading.Thread(target=self._run, name="esms-resolve", daemon=True).start()
 
     @property
@@ -32,7 +32,7 @@ class _LookUp:
         try:
             answer = socket.getaddrinfo(self._host, self._port, allowed_gai_family(), socket.SOCK_STREAM)
             self._found = list(dict.fromkeys(str(address[0]) for *_, address in answer))
-        except Exception as error:  # noqa: BLE001 - raised anew for each who waits
+        except Exception as error:  # noqa: BLE001 - raised again for each waiting caller
             self._error = type(error), error.args
         finally:
             self._done.set()
@@ -47,14 +47,14 @@ class _LookUp:
 
 
 class _Resolver:
-    """Repeats wait for a look-up that has not come back, so that hung threads do not pile up."""
+    """Shares pending look-ups between callers, so that hanging threads do not pile up."""
 
     def __init__(self) -> None:
         self.after_fork()
         tell_of_forks(self)
 
     def after_fork(self) -> None:
-        """The threads that would answer are the other process's."""
+        """Forget pending look-ups: their threads exist only in the parent process."""
         self._lock = threading.Lock()
         self._pending: dict[tuple[str, int], _LookUp] = {}
 

@@ -1,7 +1,7 @@
 """
-The functions of the gateway by name, with plain values in and out: for command lines, DAG files and flows.
+The gateway's functions by name, with plain values in and out, for command lines, DAG files and flows.
 
-What an operation takes is read from the signature of its method, so nothing about arguments is said twice.
+The arguments of an operation are derived from the signature of its method.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class OperationArgument:
     One argument of an operation.
 
     Attributes:
-        takes: what it takes, in words.
+        takes: the accepted values, in words.
         hint: its type.
     """
 
@@ -45,11 +45,11 @@ class OperationArgument:
 @dataclass(frozen=True, slots=True)
 class Operation:
     """
-    What can be said of an operation before it is called.
+    The description of an operation.
 
     Attributes:
         summary: one sentence.
-        description: all that its documentation says.
+        description: the whole docstring of its method.
         arguments: in the order of the method.
     """
 
@@ -72,7 +72,7 @@ class Operation:
 
     @property
     def repeated_when(self) -> str:
-        """When a call whose answer was lost is made again, in words."""
+        """When a call whose answer was lost is repeated, in words."""
         match self.endpoint.effect, self.endpoint.request_ids:
             case Effect.READ, _:
                 return "always"
@@ -84,7 +84,7 @@ class Operation:
 
 
 def operation_names() -> tuple[str, ...]:
-    """All of them, in the order of the catalogue."""
+    """All operations, in the order of the catalogue."""
     return tuple(ENDPOINTS)
 
 
@@ -94,7 +94,7 @@ def describe_operation(name: str) -> Operation:
     What the operation `name` does and takes.
 
     Raises:
-        InvalidRequestError: there is none of that name; says which are like it.
+        InvalidRequestError: there is none of that name; the message suggests a similar one.
     """
     if name not in ENDPOINTS:
         raise InvalidRequestError(
@@ -118,10 +118,10 @@ def describe_operation(name: str) -> Operation:
 
 def check_names(name: str, arguments: Mapping[str, Any]) -> Operation:
     """
-    Whether there is such an operation, it knows all of `arguments`, and none that it needs is missing.
+    Check that the operation exists, accepts all of `arguments`, and lacks no required one.
 
     Raises:
-        InvalidRequestError: on one line, with what was probably meant.
+        InvalidRequestError: on one line, with a suggestion.
     """
     operation = describe_operation(name)
     known = [argument.name for argument in operation.arguments]
@@ -139,13 +139,13 @@ def check_names(name: str, arguments: Mapping[str, Any]) -> Operation:
 
 def read_arguments(name: str, arguments: Mapping[str, Any], *, now: DateTime | None = None) -> dict[str, Any]:
     """
-    The arguments as the method takes them: texts of a command line, a template or JSON turned into their types.
+    The arguments as the method takes them: texts from a command line, a template or JSON, converted to their types.
 
     Args:
-        now: what words such as `tomorrow 08:30` and `+2h` go by; default: the clock.
+        now: the reference for words such as `tomorrow 08:30` and `+2h`; default: the clock.
 
     Raises:
-        InvalidRequestError: an argument is unknown, missing, or cannot be read.
+        InvalidRequestError: an argument is unknown, missing, or cannot be parsed.
     """
     operation = check_names(name, arguments)
     return {
@@ -157,7 +157,7 @@ def read_arguments(name: str, arguments: Mapping[str, Any], *, now: DateTime | N
 
 def with_request_ids(name: str, arguments: Mapping[str, Any], *parts: str) -> dict[str, Any]:
     """
-    The arguments of `read_arguments` with the request ids that are missing, made of `parts`: who calls, not when.
+    The arguments of `read_arguments` with missing request ids filled in. `parts` identify the caller, not the time.
 
     Raises:
         InvalidRequestError: as in `make_request_id`.
@@ -181,11 +181,11 @@ def call_operation(
 
     Args:
         arguments: by name; plain values or those of the method.
-        show_phones: False masks the phones of the answer, for places where many people read.
+        show_phones: False masks the phones of the answer, for output that many people can read.
 
     Returns:
-        The members of the answer's model as values for JSON; of a list of them `rows` and `count`. Money is text, so
-        that nothing of it is lost; times are ISO with their zone.
+        The members of the answer's model as values for JSON; for a list of models `rows` and `count`. Money is text,
+        to keep its precision; times are ISO with their zone.
 
     Raises:
         InvalidRequestError: an argument is unknown, missing, or cannot be sent; nothing was.
@@ -196,7 +196,7 @@ def call_operation(
 
 
 def answer_of(result: Any, *, show_phones: bool = True) -> dict[str, Any]:
-    """What a method gave back, as `call_operation` returns it."""
+    """The result of a method, as `call_operation` returns it."""
     plain = as_plain(result, show_phones=show_phones)
     return plain if isinstance(plain, dict) else {"rows": plain, "count": len(plain)}
 

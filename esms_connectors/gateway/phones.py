@@ -1,4 +1,4 @@
-"""Vietnamese mobile numbers: one spelling for each."""
+"""Normalisation of Vietnamese mobile numbers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from esms_connectors.gateway.characters import code_point, is_vietnamese_letter,
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone
 
-# The nine digits behind the 0. Ranges: the national numbering plan as the phonenumbers library publishes it.
+# The nine digits after the 0. Ranges: the national numbering plan as published by the phonenumbers library.
 _MOBILE = re.compile(
     r"(?:3\d|7[06-9])\d{7}|(?:5(?:[1689]\d|2[238]|59)|8(?:[1-8]\d|9[6-9])|9(?:[0-8]\d|9[013-9]))\d{6}",
     re.ASCII,
 )
-# What stands before the last six digits, in the spellings of clean data, and what we write there: most numbers are read
-# by this one look-up, about three times as fast as by the expressions.
+# The part before the last six digits, in the spellings of clean data -> its normal form. This look-up handles most
+# numbers, about three times as fast as the regular expressions.
 _HEADS = {
     before + head: "0" + head
     for head in (f"{number:03}" for number in range(1000))
@@ -24,10 +24,10 @@ _HEADS = {
     for before in ("0", "84", "+84", "")
 }
 SEPARATORS = re.compile(r"[\s.\-()\u00b7\u2022]+")
-# Prefixes that the numbering plan got after this version: `055, 0599`, or a file with one a line.
+# Prefixes added to the numbering plan after this version: `055, 0599`, or a file with one per line.
 PREFIXES_VARIABLE = "ESMS_MOBILE_PREFIXES"
-# One point in bare digits: 9000000.01 or 901888484.0. People who part a number with a single point begin it with its 0
-# and do not leave one or two digits behind the point.
+# One point in bare digits: 9000000.01 or 901888484.0. A phone number written with a single point as separator starts
+# with 0 and has more than two digits after the point.
 _DECIMAL = re.compile(r"(?:[1-9]\d*|0)\.\d+|\d+\.\d{1,2}", re.ASCII)
 _DIGITS = re.compile(r"\d+", re.ASCII)
 _PREFIX = re.compile(r"0[1-9]\d{1,3}", re.ASCII)
@@ -35,13 +35,13 @@ _PREFIX = re.compile(r"0[1-9]\d{1,3}", re.ASCII)
 
 def normalise_phone(phone: str, *, row: int | None = None) -> str:
     """
-    The one form that is sent and stored: ten digits that begin with 0, such as `0901888484`.
+    The form that is sent and stored: ten digits that begin with 0, such as `0901888484`.
 
-    Takes `0…`, `84…`, `+84…`, `0084…`, blanks, dots, dashes and brackets, and the nine digits that a spreadsheet
-    leaves. Refuses everything that is no Vietnamese mobile number.
+    Accepts `0…`, `84…`, `+84…`, `0084…`, blanks, dots, dashes and brackets, and the nine digits that a spreadsheet
+    leaves. Rejects everything that is not a Vietnamese mobile number.
 
     Raises:
-        InvalidRequestError: with the number masked, and why it was refused.
+        InvalidRequestError: with the masked number and the reason.
     """
     number, reason = read_phone(phone)
     if number:
@@ -57,14 +57,14 @@ def normalise_phone(phone: str, *, row: int | None = None) -> str:
 
 
 def match_common_spelling(phone: str) -> str | None:
-    """What `normalise_phone` makes of bare digits behind `0`, `84`, `+84` or nothing; None says to look closer."""
+    """`normalise_phone` for bare digits after `0`, `84`, `+84` or nothing; None for any other spelling."""
     head, tail = _HEADS.get(phone[:-6]), phone[-6:]
-    # isdecimal() alone would take the digits of other scripts.
+    # isdecimal() alone would accept digits of other scripts.
     return head + tail if head is not None and tail.isdecimal() and tail.isascii() else None
 
 
 def read_phone(phone: object) -> tuple[str, str]:
-    """The number as `normalise_phone` returns it and "", or "" and why it is refused. For those who count reasons."""
+    """The number as `normalise_phone` returns it and "", or "" and the reason of the rejection."""
     if not isinstance(phone, str):
         return "", "it is empty" if phone is None else f"it is {type(phone).__name__}, not text"
     if number := match_common_spelling(phone):
@@ -83,7 +83,7 @@ def read_phone(phone: object) -> tuple[str, str]:
 
 
 def _first_odd(text: str) -> str:
-    """The first character that is none of what people type into such a cell, to be shown."""
+    """The first unusual character, neither ASCII nor a Vietnamese letter, for the error message."""
     typed = (one for one in text if not (one.isascii() and one.isprintable()))
     odd = next((one for one in typed if not is_vietnamese_letter(one)), "")
     return f": {code_point(odd)}" if odd else ""
@@ -98,7 +98,7 @@ def _is_of_new_prefix(subscriber: str) -> bool:
 def _read_prefixes(told: str) -> tuple[str, ...]:
     """
     Raises:
-        ConfigurationError: the variable holds something else, or the file cannot be read.
+        ConfigurationError: the variable has another format, or the file cannot be read.
     """
     prefixes = told.replace(",", " ").split()
     if not all(map(_PREFIX.fullmatch, prefixes)):
@@ -116,7 +116,7 @@ def _read_prefixes(told: str) -> tuple[str, ...]:
 
 
 def _subscriber(compact: str, digits: str) -> str:
-    """The digits behind the 0 or the country code; empty where there is neither."""
+    """The digits after the 0 or the country code; empty if there is neither."""
     subscriber = ""
     if compact.startswith("0084"):
         subscriber = digits[4:]
@@ -126,12 +126,12 @@ def _subscriber(compact: str, digits: str) -> str:
         subscriber = digits[1:]
     elif len(digits) == 9 and compact == digits:
         subscriber = digits
-    # +84 (0)901 888 484 is how business cards write it.
+    # +84 (0)901 888 484 is common on business cards.
     return subscriber[1:] if len(subscriber) == 10 and subscriber.startswith("0") else subscriber
 
 
 def why_no_phone(text: str) -> str:
-    """Why a number is no phone, or "". Without its point or sign it would read as another person's."""
+    """Why a decimal or negative number is no phone, or "". Without its point or sign it could be another person's."""
     text = text.strip()
     if _DECIMAL.fullmatch(text):
         return "it was written as a decimal number, as spreadsheets do"

@@ -1,4 +1,4 @@
-"""Plain values - of command lines, templates and JSON - to those of the methods, and models back to plain values."""
+"""Converts plain values (command lines, templates, JSON) to argument types, and models back to plain values."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def from_plain(value: Any, hint: Any, name: str, *, now: DateTime | None = None)
 
     Args:
         name: of the argument, for the error.
-        now: what words for a time go by; default: the clock.
+        now: the reference for relative times; default: the clock.
 
     Raises:
-        InvalidRequestError: it cannot be read as one.
+        InvalidRequestError: the value cannot be converted.
     """
     kinds = _kinds_of(hint)
     if value is None and type(None) in kinds:
@@ -38,7 +38,7 @@ def from_plain(value: Any, hint: Any, name: str, *, now: DateTime | None = None)
     kinds = [kind for kind in kinds if kind is not type(None)]
     for kind in kinds:
         plain_kind = typing.get_origin(kind) or kind
-        # A mapping is no list of its keys, and text is no list of its letters.
+        # Neither a mapping nor a text may pass as the sequence of its keys or letters.
         if plain_kind is Sequence:
             return _list(value, kind, name)
         if plain_kind is Mapping and (str not in kinds or not isinstance(value, str)):
@@ -55,7 +55,7 @@ def from_plain(value: Any, hint: Any, name: str, *, now: DateTime | None = None)
 
 
 def plain_number(value: Decimal) -> int | float | str:
-    """A decimal as JSON has it: a number where that keeps it, else a text."""
+    """A decimal for JSON: a number if that is exact, else a text."""
     if not value.is_finite():
         return str(value)
     number = int(value) if value == value.to_integral_value() else float(value)
@@ -63,7 +63,7 @@ def plain_number(value: Decimal) -> int | float | str:
 
 
 def hint_words(hint: Any) -> str:
-    """What an argument of this type takes, in words."""
+    """The values that an argument of this type takes, in words."""
     kinds = [kind for kind in _kinds_of(hint) if kind is not type(None)]
     kind = kinds[0]
     if isinstance(kind, type) and issubclass(kind, enum.IntEnum):
@@ -81,7 +81,7 @@ def hint_words(hint: Any) -> str:
 
 def as_plain(value: Any, *, show_phones: bool = True) -> Any:
     """
-    A model as values for JSON: no key of the account in them, and phones masked where they are not to be shown.
+    A model as values for JSON, without keys of the account and, unless `show_phones`, with masked phones.
     """
     if is_dataclass(value) and not isinstance(value, type):
         return {one.name: _member(one.name, getattr(value, one.name), show_phones) for one in fields(value)}
@@ -113,7 +113,7 @@ def _refuse(name: str, wanted: str) -> InvalidRequestError:
 
 
 def _json(value: Any, name: str, wanted: str) -> Any:
-    """What a text holds as JSON; other values are what they are."""
+    """Parse a text as JSON; other values are returned unchanged."""
     if not isinstance(value, str):
         return value
     try:

@@ -1,7 +1,7 @@
 """
-What the reading and registering functions give back. Frozen, and quiet about people: no phone or text stands in a repr.
+Results of the functions that read and register. Frozen; a repr shows no personal data: no phone or text.
 
-Money is a Decimal in VND, times are aware, ids are opaque text; what the gateway did not say is None.
+Money is a Decimal in VND, times are aware, ids are opaque text; a missing value is None.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Brandname:
 @dataclass(frozen=True, slots=True)
 class SmsTemplate:
     """
-    A text that is registered for a brandname at one network.
+    A text registered for a brandname at one network.
 
     Attributes:
         network_id: 1 Viettel, 2 Mobifone, 3 Vinaphone, 4 Vietnamobile, 5 Gmobile, 6 Itel, 7 Reddi.
-        content: with slots such as `{P1,20}`: at most 20 characters.
+        content: with slots such as `{P1,20}`, which takes at most 20 characters.
     """
 
     template_id: str
@@ -67,7 +67,7 @@ class ZnsTemplateSlot:
 
     Attributes:
         position: counted from 1; the order of positional values.
-        param_type: as Zalo has it, such as `type_text`.
+        param_type: Zalo's name, such as `type_text`.
     """
 
     name: str
@@ -88,7 +88,7 @@ class ZnsTemplateSummary:
 
 @dataclass(frozen=True, slots=True)
 class OaQuota:
-    """ZNS that an OA may send a day, and those left today."""
+    """The number of ZNS that an OA may send per day, and how many are left today."""
 
     daily: int | None
     remaining: int | None
@@ -105,11 +105,11 @@ class OaQuality:
 @dataclass(frozen=True, slots=True)
 class ZnsRating:
     """
-    What one customer said of a ZNS.
+    One customer's rating of a ZNS.
 
     Attributes:
         zalo_message_id: Zalo's own id of the message.
-        feedbacks: the phrases that were chosen.
+        feedbacks: the chosen phrases.
         tracking_id: may be empty.
     """
 
@@ -123,7 +123,7 @@ class ZnsRating:
 
 @dataclass(frozen=True, slots=True)
 class ZnsRatingsPage:
-    """Ratings of a template, and how many there are in all."""
+    """Ratings of a template, and their total number."""
 
     total: int | None
     ratings: tuple[ZnsRating, ...] = field(repr=False)
@@ -131,7 +131,7 @@ class ZnsRatingsPage:
 
 @dataclass(frozen=True, slots=True)
 class OaFollowersPage:
-    """Zalo user ids of followers, and how many there are in all."""
+    """Zalo user ids of followers, and their total number."""
 
     total: int | None
     zalo_user_ids: tuple[str, ...] = field(repr=False)
@@ -140,7 +140,7 @@ class OaFollowersPage:
 @dataclass(frozen=True, slots=True)
 class ZnsDeliveryStatus:
     """
-    Where one ZNS is.
+    The delivery status of one ZNS.
 
     Attributes:
         status: 1 on the phone, 0 at Zalo but not on the phone, -1 unknown message.
@@ -160,7 +160,7 @@ class ZnsDeliveryStatus:
 @dataclass(frozen=True, slots=True)
 class VoiceCallStatus:
     """
-    What became of a voice call.
+    The status of a voice call.
 
     Attributes:
         send_status: 5 finished.
@@ -179,7 +179,7 @@ class VoiceCallStatus:
 
 @dataclass(frozen=True, slots=True)
 class CodeCheck:
-    """Whether a code was right; False also for one that was used or has expired (171)."""
+    """Whether a code was right; also False for a code that was used or has expired (171)."""
 
     valid: bool
     attempts: int = 1
@@ -188,12 +188,12 @@ class CodeCheck:
 @dataclass(frozen=True, slots=True)
 class Registration:
     """
-    Something that was handed in or bought: taken over, not yet approved.
+    A registration or purchase: received by the gateway, not yet approved.
 
     Attributes:
-        endpoint: the function that took it.
+        endpoint: the function that was called.
         registration_id: the gateway's id of it.
-        gateway_message: what the gateway said, such as that it is under review.
+        gateway_message: the gateway's message, such as that it is under review.
     """
 
     endpoint: str
@@ -204,15 +204,15 @@ class Registration:
 @dataclass(frozen=True, slots=True)
 class ShortcodeMessage:
     """
-    What somebody texted to a short code.
+    A text message received at a short code.
 
     Attributes:
         message_id: unique; the gateway may deliver a message more than once.
-        phone: as it came, with 84.
+        phone: as received, with 84.
         service_number: the short code.
         keyword: the first word of the text.
-        partner_id: yours at the gateway.
-        signature_ok: None when no private key was given to compare with.
+        partner_id: your id at the gateway.
+        signature_ok: None when no private key was given.
     """
 
     message_id: str

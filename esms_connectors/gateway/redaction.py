@@ -1,9 +1,9 @@
 """
-Keeps keys and phone numbers out of everything a person or a log collector may read.
+Keeps keys and phone numbers out of everything that a person or a log collector may read.
 
-Redaction is by value: every key pair that was ever loaded in this process is known here, so it does not matter which
-library wrote the text (urllib3 logs whole URLs at DEBUG, and some gateway functions carry the keys in the query).
-Phone numbers are found by shape, in the forms that people, the gateway and URL encoding give them.
+Keys are redacted by value: every key pair loaded in this process is registered here, so it does not matter which
+library wrote the text (urllib3 logs whole URLs at DEBUG, and some gateway functions have the keys in the query).
+Phone numbers are found by pattern, in the spellings of people, of the gateway and of URL encoding.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import threading
 
 MASK = "***"
 
-# Below this length a key could be part of an ordinary word; it is then masked only where it stands alone.
+# A key shorter than this could be part of an ordinary word, so it is masked only as a separate word.
 _MIN_SUBSTRING_LENGTH = 8
 
-# 84 or 0, then the nine digits of a mobile number (or the ten of the old numbers), with the separators people type.
-# The look-arounds leave ids alone: hexadecimal message ids, 17-19 digit OA ids and epoch milliseconds are no phones.
+# 84 or 0, then the nine digits of a mobile number (or ten of an old one), with the separators that people type.
+# The look-arounds exclude ids: hexadecimal message ids, 17-19 digit OA ids and epoch milliseconds.
 _BETWEEN_DIGITS = r"(?:[ \t\xa0\u200b\u202f.()/+\-]|%20|%28|%29|%2[BDEF]){0,2}"
 _PHONE = re.compile(
     r"(?:(?<![0-9A-Za-z])|(?<=%[0-9A-F]{2})|(?<=\\u[0-9A-F]{4})|(?<=\\[nrt]))"
@@ -42,7 +42,7 @@ _pattern: re.Pattern[str] | None = None
 
 
 def register_secret(value: str) -> None:
-    """Mask `value`, in any letter case and any encoding that we or the gateway use, from now on in this process."""
+    """Mask `value` from now on in this process, in any letter case and any encoding that we or the gateway use."""
     global _pattern
     with _lock:
         if value in _secrets:
@@ -52,7 +52,7 @@ def register_secret(value: str) -> None:
 
 
 def _compile(secrets: set[str]) -> re.Pattern[str]:
-    # Longest first: a key that is the beginning of another one must not leave the other one's tail behind.
+    # Longest first: if one key is a prefix of another, the rest of the longer one must not remain.
     alternatives = []
     for secret in sorted(secrets, key=len, reverse=True):
         pattern = "".join(map(_any_spelling, secret))
@@ -63,7 +63,7 @@ def _compile(secrets: set[str]) -> re.Pattern[str]:
 
 
 def _any_spelling(character: str) -> str:
-    """One character of a key, as text, URL, JSON or markup write it; each writer escapes a choice of its own."""
+    """A pattern for one character of a key in text, URLs, JSON or markup, escaped or not."""
     if character.isalnum():
         return re.escape(character)
     number = ord(character)
@@ -77,12 +77,12 @@ def _any_spelling(character: str) -> str:
     ]
     if (entity := html.escape(character)) != character:
         spellings.append(f"&(?:amp;)*{entity[1:]}")
-    # Longest first here too: a plain "&" would leave the rest of "&amp;" to be compared with the next character.
+    # Longest first here too: a plain "&" would leave the rest of "&amp;" to be matched by the next character.
     return f"(?:{'|'.join(sorted(spellings, key=len, reverse=True))})"
 
 
 def mask_phone(phone: str) -> str:
-    """Keep the first three and last two digits: enough to recognise a row, too little to call: `090*****84`."""
+    """Keep the first three and last two digits, enough to recognise a row but not to call: `090*****84`."""
     digits = len(_DIGIT.findall(phone))
     if digits < 8:
         return MASK
@@ -112,7 +112,7 @@ def redact(text: str) -> str:
     return mask_phones(mask_keys(text))
 
 
-# SQLSTATE classes whose texts name tables, columns, users and servers, but quote no value of a row.
+# SQLSTATE classes whose texts name tables, columns, users and servers, but never quote values of a row.
 _ABOUT_NO_ROW = ("08", "0A", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58")
 _SQLITE_QUOTES_A_ROW = re.compile(r" with text .*", re.DOTALL)
 _QUOTED = re.compile(r"""(['"`]).*?\1""")
@@ -121,10 +121,10 @@ _FIRST_TO_LAST_QUOTE = re.compile(r"""['"`«].*['"`»]""")
 
 def database_words(error: BaseException) -> str:
     """
-    What a database said, on one line that quotes no row: not what it could not convert, nor a key that stands twice.
+    The message of a database error on one line, without values of rows such as a duplicate key or a failed conversion.
 
     Args:
-        error: of a driver, or of SQLAlchemy with the driver's inside.
+        error: of a driver, or of SQLAlchemy wrapping the driver's.
     """
     said = getattr(error, "orig", None) or error
     kind = type(said).__name__
@@ -136,7 +136,7 @@ def database_words(error: BaseException) -> str:
         return _SQLITE_QUOTES_A_ROW.sub(" that is no UTF-8", words) or kind
     if kind in ("DataError", "IntegrityError", "InternalError", "DatabaseError"):
         return kind
-    # Others quote values as they quote names, hosts and parts of a password; a value may have quotes inside.
+    # Other drivers quote values like names, hosts and parts of a password; a value may itself contain quotes.
     return (_QUOTED if kind == "OperationalError" else _FIRST_TO_LAST_QUOTE).sub("…", words) or kind
 
 
@@ -147,11 +147,11 @@ class RedactingFilter(logging.Filter):
         try:
             message = record.getMessage()
         except Exception:  # noqa: BLE001 - any argument may refuse to be formatted
-            # A record that cannot be formatted is the writer's bug; it must neither break the caller nor leak its args.
+            # A record that cannot be formatted must neither break the caller nor leak its args.
             message = str(record.msg)
         record.msg, record.args = redact(message), None
         if record.exc_info:
-            # Formatted here once, because every handler would format the exception's own text again.
+            # Formatted here, because every handler would otherwise format the unredacted exception.
             record.exc_text = redact(logging.Formatter().formatException(record.exc_info))
             record.exc_info = None
         return True
@@ -161,7 +161,7 @@ _filter = RedactingFilter()
 
 
 def get_logger(name: str) -> logging.Logger:
-    """A logger of ours whose records are redacted, whatever handlers the application installs."""
+    """A logger whose records are redacted, whatever handlers the application installs."""
     logger = logging.getLogger(name)
     if _filter not in logger.filters:
         logger.addFilter(_filter)
@@ -169,6 +169,6 @@ def get_logger(name: str) -> logging.Logger:
 
 
 def guard_loggers_of_others() -> None:
-    """Redact what the HTTP library logs. Cheap, and repeated before each call: a logging set-up may have undone it."""
+    """Redact the HTTP library's logs. Cheap, and repeated before each call because a logging set-up may undo it."""
     for name in _LOGGERS_OF_OTHERS:
         get_logger(name)

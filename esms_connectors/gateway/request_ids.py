@@ -20,7 +20,7 @@ MAX_LENGTH = 50
 @dataclass(frozen=True, slots=True)
 class IdFact:
     """
-    What was seen of a function: a second request with the id of an earlier one was held back (124), or it was not.
+    An observation about a function: a second request with the id of an earlier one was rejected (124), or was not.
     """
 
     honoured: bool
@@ -29,7 +29,7 @@ class IdFact:
 
 class KnownRequestIds:
     """
-    What is known, by function, of one account at one gateway. The last word wins, so threads need no lock.
+    The observations by function for one account at one gateway. The latest one wins, so threads need no lock.
     """
 
     def __init__(self) -> None:
@@ -39,26 +39,26 @@ class KnownRequestIds:
         return self._facts.get(endpoint.name)
 
     def learn(self, endpoint: Endpoint, fact: IdFact) -> None:
-        """Remember it, unless something newer is known."""
+        """Store `fact`, unless a newer one is known."""
         known = self._facts.get(endpoint.name)
         if known is None or known.seen_at <= fact.seen_at:
             self._facts[endpoint.name] = fact
 
     def honoured(self, endpoint: Endpoint) -> bool:
-        """Whether a second request is held back: as it was seen, else as the documentation has it without doubt."""
+        """Whether a second request is rejected: as observed, else only if the documentation says so consistently."""
         fact = self._facts.get(endpoint.name)
         return endpoint.request_ids is RequestIds.DOCUMENTED if fact is None else fact.honoured
 
 
 def make_request_id(*parts: str | int | None) -> str:
     """
-    The same parts give the same id, in every process and version; different parts give different ids.
+    A request id derived from `parts`: equal parts give the same id in every process and version.
 
-    Build it from what the message is (namespace, flow, run, task, recipient key, content hash), never from the number
-    of the try: a repeat must carry the id of the first attempt.
+    Build it from what identifies the message (namespace, flow, run, task, recipient key, content hash), never from the
+    number of the try: a repeat must have the id of the first attempt.
 
     Args:
-        parts: at least one; `1`, `"1"` and `None` are three different things.
+        parts: at least one; `1`, `"1"` and `None` are different.
 
     Returns:
         40 characters, lower-case letters and digits.
@@ -70,17 +70,17 @@ def make_request_id(*parts: str | int | None) -> str:
 
 
 def random_request_id() -> str:
-    """An id for a message that nobody will ever want to repeat from outside this call."""
+    """An id for a message that is never repeated by a later call."""
     return uuid.uuid4().hex
 
 
 def check_request_id(request_id: str, *, row: int | None = None) -> str:
     """
-    The id, if the gateway will take it.
+    The id, if the gateway accepts it.
 
     Raises:
         InvalidRequestError: empty, over 50 characters, or with blanks, control or non-ASCII characters, which the
-            gateway may cut or fold and so no longer tell apart.
+            gateway may strip or fold, so that different ids become equal.
     """
     where = "" if row is None else f" in row {row}"
     if not isinstance(request_id, str) or not request_id:

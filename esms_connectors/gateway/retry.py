@@ -1,8 +1,8 @@
 """
-May this call be repeated, and when: decisions only, no clock, no sleep, no network.
+Whether and when a call may be repeated: pure decisions without clock, sleep or network.
 
-The answer follows from what the call does (`Effect`), from what is known of the attempt (`Failure`) and from the
-gateway's duplicate window; never from the HTTP verb.
+They depend on what the call does (`Effect`), on what is known about the attempt (`Failure`) and on the gateway's
+duplicate window; never on the HTTP verb.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from esms_connectors.gateway.endpoints import Effect
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.gateway.wire import VIETNAM
 
-# One page of the documentation says 24 hours, another "within the day", which may end at midnight in Vietnam. The
-# shorter of both is relied upon, and the margin allows for the two clocks and for the time a request travels.
+# One page of the documentation says 24 hours, another "within the day", which may end at midnight in Vietnam. We rely
+# on the shorter of the two; the margin allows for clock skew and for the latency of a request.
 DUPLICATE_WINDOW_HOURS = 24
 DUPLICATE_WINDOW_MARGIN_MINUTES = 5
 
 
 class Failure(enum.Enum):
-    """What is known of an attempt that brought no result."""
+    """What is known about an attempt without a result."""
 
     NOT_SENT = "not sent"  # nothing left this machine
-    LIMITED = "limited"  # refused because of too many requests: not taken
-    LOST = "lost"  # it left and no readable answer came: perhaps taken
-    MISDIRECTED = "misdirected"  # something answered that will not change its mind (404, redirect): perhaps taken
-    REFUSED = "refused"  # the gateway said no, with a code
-    HELD_BACK = "held back"  # whoever sends was not allowed to any more: nothing left this machine
+    LIMITED = "limited"  # refused because of too many requests: not accepted
+    LOST = "lost"  # sent, without a readable answer: may have been accepted
+    MISDIRECTED = "misdirected"  # an answer that a repeat will not change (404, redirect): may have been accepted
+    REFUSED = "refused"  # the gateway refused it with a code
+    HELD_BACK = "held back"  # the permission to send was lost: nothing left this machine
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """
-    How often and how long a call is repeated. Short by default: an orchestrator's own retries multiply with these.
+    How often and how long a call is repeated. Short by default, because an orchestrator's retries multiply with these.
 
     Attributes:
-        attempts: at most this many, the first included.
+        attempts: maximum number, the first included.
         first_wait_seconds: upper bound of the first wait; it doubles with each attempt.
         max_wait_seconds: upper bound of any wait that the gateway did not ask for.
         budget_seconds: no attempt begins later than this after the first.
@@ -59,7 +59,7 @@ NO_RETRIES = RetryPolicy(attempts=1)
 
 
 def inside_duplicate_window(first_attempt_at: DateTime, now: DateTime) -> bool:
-    """Whether the gateway still surely holds back a second request with the id of one made at `first_attempt_at`."""
+    """Whether the gateway certainly still rejects a second request with the id of one made at `first_attempt_at`."""
     soon = now.in_timezone(VIETNAM).add(minutes=DUPLICATE_WINDOW_MARGIN_MINUTES)
     first = first_attempt_at.in_timezone(VIETNAM)
     return soon.date() == first.date() and soon < first.add(hours=DUPLICATE_WINDOW_HOURS)
@@ -74,10 +74,10 @@ def may_repeat(
     window_open: bool,
 ) -> bool:
     """
-    Whether one more attempt can do no harm and might do good.
+    Whether another attempt is safe and may succeed.
 
     Args:
-        in_doubt: this attempt or an earlier one of the same call may have been taken.
+        in_doubt: this attempt or an earlier one of the same call may have been accepted.
         idempotent: the call carries a request id that the gateway is known to honour.
         window_open: the first attempt is inside the gateway's duplicate window.
     """
@@ -99,14 +99,14 @@ def wait_seconds(
     How long to wait before the next attempt, or None when there must be none.
 
     Args:
-        attempt: how many were made.
+        attempt: number of attempts made.
         elapsed_seconds: since the first attempt began.
-        retry_after_seconds: what the gateway asked for; obeyed, or the call ends.
-        chance: a random number in [0, 1): full jitter, so that many workers do not come back together.
+        retry_after_seconds: the wait that the gateway asked for; honoured, or the call ends.
+        chance: a random number in [0, 1) for full jitter, so that many workers do not retry at the same moment.
     """
     if attempt >= policy.attempts:
         return None
-    # Beyond 2^30 times the first wait the other bound has long taken over, and a float would overflow.
+    # The exponent is capped against overflow; `max_wait_seconds` applies long before.
     wait = chance * min(policy.max_wait_seconds, policy.first_wait_seconds * 2 ** min(attempt - 1, 30))
     if retry_after_seconds is not None:
         wait += retry_after_seconds
@@ -114,5 +114,5 @@ def wait_seconds(
 
 
 def duplicate_window_start(now: DateTime) -> DateTime:
-    """First attempts from then on are surely inside the window at `now`: `inside_duplicate_window` as a bound."""
+    """First attempts from this time on are certainly inside the window at `now`; see `inside_duplicate_window`."""
     return now.in_timezone(VIETNAM).add(minutes=DUPLICATE_WINDOW_MARGIN_MINUTES).start_of("day")

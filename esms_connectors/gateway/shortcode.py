@@ -1,4 +1,4 @@
-"""Messages to a short code: the gateway calls the partner's server, and wants an XML document back."""
+"""Messages to a short code: the gateway calls the partner's server and expects an XML document as answer."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _PARAMETERS = ("sender", "content", "serviceNumber", "keyword", "sign", "cpid", 
 
 def read_shortcode_message(parameters: Mapping[str, str] | str, *, private_key: str | None = None) -> ShortcodeMessage:
     """
-    The message in the query of a request that arrived.
+    The message in the query of a received request.
 
     Args:
         parameters: the query as text, or as a mapping.
-        private_key: what the signature is compared with, in constant time.
+        private_key: checks the signature, in constant time.
 
     Raises:
         InvalidRequestError: a parameter is missing, or the time cannot be read.
@@ -37,7 +37,7 @@ def read_shortcode_message(parameters: Mapping[str, str] | str, *, private_key: 
     Source: Connect to shortcode service.
     """
     if isinstance(parameters, str):
-        # A question mark may stand in the text itself, behind the first of the parameters.
+        # The text itself may contain a question mark, after the first parameter.
         path, _, query = parameters.partition("?")
         given = dict(parse_qsl(parameters if "=" in path else query, keep_blank_values=True))
     else:
@@ -61,15 +61,15 @@ def read_shortcode_message(parameters: Mapping[str, str] | str, *, private_key: 
 
 
 def _is_signed(parameters: Mapping[str, str], private_key: str) -> bool:
-    # As bytes: what came may have any letters.
+    # As bytes, because compare_digest rejects non-ASCII text.
     return hmac.compare_digest(sign(parameters, private_key).encode(), parameters["sign"].encode())
 
 
 def sign(parameters: Mapping[str, str], private_key: str) -> str:
     """
-    The signature that belongs to these parameters: Base64 of the 16 bytes of an MD5 hash.
+    The signature of these parameters: Base64 of the 16 bytes of an MD5 hash.
 
-    Weak by today's measure, and the gateway's choice: take a message for a wish, not for a proof of who sent it.
+    The gateway's choice, and weak by today's standards: do not treat a message as proof of its sender.
     """
     text = "".join(parameters[name] for name in ("cpid", "smsid", "content", "receiverTime")) + private_key
     return base64.b64encode(hashlib.md5(text.encode(), usedforsecurity=False).digest()).decode()

@@ -1,9 +1,9 @@
 """
-How a text travels as SMS: in which alphabet, in how many segments, and which characters make it dear.
+How a text is sent as SMS: its alphabet, its number of segments, and the characters that raise its price.
 
 One character outside the GSM alphabet turns the whole text into UCS-2, where a segment holds 70 characters instead of
-160. The gateway's `IsUnicode` 0 stands for plain text, 1 for text with diacritics; `EsmsClient` sends 1 for whatever
-is not ASCII. `without_diacritics` makes a Vietnamese text plain.
+160. The gateway's `IsUnicode` is 0 for plain text and 1 for text with diacritics; `EsmsClient` sends 1 for any text
+that is not ASCII. `without_diacritics` makes a Vietnamese text plain.
 
 Source: 3GPP TS 23.038 (alphabet), TS 23.040 (concatenation).
 """
@@ -22,16 +22,16 @@ _GSM_BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-# Each is sent as an escape and a second septet, and the two stay together.
+# Each is sent as an escape and a second septet, which are never split across segments.
 _GSM_EXTENDED = frozenset("\f^{}\\[~]|€")
 
-# Units in a lone segment, and in each of several: a header of six bytes then takes its share.
+# Units in a single segment, and in each of several, which have a header of six bytes.
 _SIZES = {"gsm7": (160, 153), "ucs2": (70, 67)}
 
 _MARKS_ON_LATIN = re.compile("([A-Za-z])[\u0300-\u036f]+")
 _PLAIN = str.maketrans(
     {
-        # ð and Ð are what old Vietnamese fonts and some keyboards give for đ and Đ.
+        # Old Vietnamese fonts and some keyboards produce ð and Ð for đ and Đ.
         **dict.fromkeys("đð", "d"),
         **dict.fromkeys("ĐÐ", "D"),
         "₫": "d",
@@ -53,13 +53,13 @@ _PLAIN = str.maketrans(
 @dataclass(frozen=True, slots=True)
 class ForcedUnicode:
     """
-    A character that GSM has not, named once, where it first stands.
+    A character that the GSM alphabet lacks, listed once, at its first position.
 
     Attributes:
-        name: its Unicode name, or U+XXXX where it has none.
+        name: its Unicode name, or U+XXXX if it has none.
         position: counted from 0, in characters.
-        count: how often the text has it.
-        suggestion: what `without_diacritics` puts in its place ("" removes it), or None when that knows nothing.
+        count: occurrences in the text.
+        suggestion: its replacement by `without_diacritics` ("" removes it), or None if there is none.
     """
 
     character: str
@@ -72,14 +72,14 @@ class ForcedUnicode:
 @dataclass(frozen=True, slots=True)
 class SmsText:
     """
-    What a text costs.
+    The size of a text.
 
     Attributes:
-        encoding: the alphabet it travels in.
+        encoding: the alphabet it is sent in.
         characters: as Python counts them: an emoji is one, a letter with a separate accent two.
         units: septets (`^{}\\[~]|€` are two each) or UTF-16 units (an emoji is two).
         segments: messages that are charged; 0 for an empty text.
-        forced_by: what GSM has not, in order of appearance; empty for a text that needs no Unicode.
+        forced_by: the characters that GSM lacks, in order of appearance; empty for a text that needs no Unicode.
     """
 
     encoding: Literal["gsm7", "ucs2"]
@@ -94,8 +94,8 @@ def describe(text: str, *, is_unicode: bool = False, as_sent: bool = False) -> S
     Alphabet and segments of `text`.
 
     Args:
-        is_unicode: count it as Unicode even where GSM would do, as for a send with `IsUnicode` 1.
-        as_sent: as `EsmsClient` sends it, which asks for Unicode wherever a text is not plain ASCII, `à` included.
+        is_unicode: count it as Unicode even if GSM would suffice, as for a send with `IsUnicode` 1.
+        as_sent: as `EsmsClient` sends it, which uses Unicode for any text that is not ASCII, even for `à`.
     """
     strange = {
         character: None
@@ -120,7 +120,7 @@ def describe(text: str, *, is_unicode: bool = False, as_sent: bool = False) -> S
 
 
 def _segments(units: int, sizes: Iterable[int] | None, lone: int, each: int) -> int:
-    """Segments needed; `sizes` are the units of each character where some have two, which are never torn apart."""
+    """Segments needed; `sizes` are the units per character if some have two, which are never split."""
     if units <= lone:
         return 1 if units else 0
     if sizes is None:
@@ -134,7 +134,7 @@ def _segments(units: int, sizes: Iterable[int] | None, lone: int, each: int) -> 
 
 
 def _forced(text: str, character: str) -> ForcedUnicode:
-    # A separate accent goes together with the letter that it stands on.
+    # A separate accent is removed together with its letter's diacritics.
     plain = "" if "\u0300" <= character <= "\u036f" else without_diacritics(character)
     known = all(one in _GSM_BASIC or one in _GSM_EXTENDED for one in plain)
     return ForcedUnicode(
@@ -150,11 +150,11 @@ def without_diacritics(text: str) -> str:
     """
     `text` with plain letters: "Chào bạn Đặng" becomes "Chao ban Dang", composed or not.
 
-    Typographic quotes, dashes, blanks and the đồng sign become their plain cousins, invisible signs go. Other scripts
-    and emoji stay: what to do with them is for a person to decide, and `describe` names them.
+    Typographic quotes, dashes, blanks and the đồng sign become their ASCII equivalents, invisible characters are
+    removed. Other scripts and emoji are kept, because a person must decide about them; `describe` lists them.
     """
     if text.isascii():
         return text.translate(_PLAIN)
     decomposed = unicodedata.normalize("NFD", text.translate(_PLAIN))
-    # Composed again afterwards, because Korean and Cyrillic letters were taken apart too.
+    # Composed again, because NFD decomposed Korean and Cyrillic letters too.
     return unicodedata.normalize("NFC", _MARKS_ON_LATIN.sub(r"\1", decomposed))

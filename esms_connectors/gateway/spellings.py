@@ -1,9 +1,9 @@
 """
-Times and prices that the gateway spells otherwise than on its pages: read where only one reading is possible.
+Parses times and prices in formats other than the documented ones, if they are unambiguous.
 
-Times: ISO 8601, with or without a zone; milliseconds since 1970; day before month, as other pages have it, where the
-first number can be no month. A time without a zone is Vietnam's, like every other one of the gateway's. Prices: with
-thousands set apart, and with the currency behind them.
+Times: ISO 8601, with or without a zone; milliseconds since 1970; day before month, as on other pages, if the first
+number cannot be a month. A time without a zone is Vietnamese local time, like all times of the gateway. Prices: with
+thousands separators, and with the currency after them.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ _EPOCH_MS = re.compile(r"\d{13}", re.ASCII)
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?\s*(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
 _DAY_FIRST = re.compile(r"(\d{1,2})[/-](\d{1,2})[/-](\d{4})[ T](\d{1,2}):(\d\d)(?::(\d\d))?", re.ASCII)
 _CURRENCY = re.compile(r"\s*(?:vnd|vnđ|đ|₫)\.?$", re.IGNORECASE)
-# A single group may as well be decimals: 1,250 is read by nobody here.
+# A single group might be decimals, so 1,250 is not parsed.
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+\.\d+|[+-]?\d{1,3}(?:,\d{3}){2,}", re.ASCII)
 _THOUSANDS_BY_POINT = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+,\d+|[+-]?\d{1,3}(?:\.\d{3}){2,}", re.ASCII)
-# The years 1, which stands for no time, and 2199. Later is no time either, and it would be in no month's report.
+# The years 1, which means "no time", and 2199. Later times are not plausible.
 _FIRST_MS, _LAST_MS = -62_135_596_800_000, 7_258_118_399_999
 
 
 def milliseconds_of(text: str) -> int | None:
-    """Since 1970 in UTC; None where it is no time, or more than one may be meant."""
+    """Milliseconds since 1970 in UTC; None if the text is no time or is ambiguous."""
     found = None
     if match := _DATE.fullmatch(text):
-        found = int(match[1])  # the offset behind it only says how to show it
+        found = int(match[1])  # the offset only tells how to display it
     elif _EPOCH_MS.fullmatch(text):
         found = int(text)
     elif _ISO.fullmatch(text):
@@ -64,7 +64,7 @@ def _since_1970(moment: datetime) -> int:
 
 
 def price_of(text: str) -> Decimal | None:
-    """In VND; None where it is no amount, or more than one may be meant."""
+    """The amount in VND; None if the text is no amount or is ambiguous."""
     text = _CURRENCY.sub("", text.strip())
     if _THOUSANDS.fullmatch(text):
         text = text.replace(",", "")

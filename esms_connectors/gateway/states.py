@@ -1,5 +1,5 @@
 """
-Is it final, and did it arrive? One rule for every channel and for everyone who asks.
+Whether a message is final and whether it was delivered: one rule for all channels.
 
 Source: get-the-message-status for rows, get-sms-by-smsid and the callbacks for totals.
 """
@@ -10,14 +10,14 @@ import enum
 
 
 class DeliveryState(enum.StrEnum):
-    """Where a message stands."""
+    """The delivery state of a message."""
 
-    PENDING = "pending"  # not out yet: composing, on review, queued
-    SENT = "sent"  # out, the last report is still to come
+    PENDING = "pending"  # not sent yet: composing, in review, queued
+    SENT = "sent"  # sent, the last report is missing
     DELIVERED = "delivered"
     FAILED = "failed"
-    REJECTED = "rejected"  # refused at review
-    UNDOCUMENTED = "undocumented"  # a status in no table: reported, never guessed at
+    REJECTED = "rejected"  # refused in review
+    UNDOCUMENTED = "undocumented"  # an undocumented status: reported, never interpreted
 
     @property
     def is_final(self) -> bool:
@@ -33,8 +33,8 @@ def state_of_row(send_status: int | str | None, send_result: int | str | None) -
     """
     The state of one row of `get_sms_sent_data`.
 
-    `send_status` 5 only says that sending is over; the result decides. A result of 0 means nothing before that: it may
-    be a default that nobody has set yet.
+    `send_status` 5 only says that sending is finished; the result decides. Before that a result of 0 means nothing: it
+    may be an unset default.
     """
     if send_status == _REJECTED:
         return DeliveryState.REJECTED
@@ -57,7 +57,7 @@ def state_of_totals(
     send_status: int | str | None, receivers: int | None, succeeded: int | None, failed: int | None
 ) -> DeliveryState:
     """
-    The state of a message id by its counts, from `get_send_status` or a callback.
+    The state of a message id from its counts, as returned by `get_send_status` or a callback.
 
     A batch is final when every recipient is accounted for; it counts as delivered when none failed.
     """

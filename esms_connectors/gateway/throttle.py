@@ -1,4 +1,4 @@
-"""Requests per second: one limiter a client, or one that several workers share."""
+"""Limits the requests per second of one client, or of several workers together."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 @runtime_checkable
 class Throttle(Protocol):
     """
-    Gives leave to make one request. Called by many threads at once.
+    Permits single requests. Called by many threads at once.
 
-    Anything with this one method can be plugged in; `PyrateThrottle` takes a limiter whose bucket lives in Redis or
-    PostgreSQL, so that workers on several machines keep one limit together.
+    Any object with this method can be used; `PyrateThrottle` takes a limiter whose bucket is in Redis or PostgreSQL,
+    so that workers on several machines share one limit.
     """
 
     def acquire(self, timeout_seconds: float) -> bool:
-        """Wait at most `timeout_seconds` for leave; False when it did not come."""
+        """Wait at most `timeout_seconds` for permission; False if there is none by then."""
         ...
 
 
 class PyrateThrottle:
-    """A limiter of the pyrate-limiter library, with any bucket of its."""
+    """A limiter of the pyrate-limiter library, with any of its buckets."""
 
     def __init__(self, limiter: Limiter, *, name: str = "esms") -> None:
         self._limiter = limiter
@@ -35,8 +35,8 @@ class PyrateThrottle:
 
     @classmethod
     def per_second(cls, requests_per_second: float) -> PyrateThrottle:
-        """A limit for this process: 20 is twenty a second, 0.5 is one every two seconds."""
-        # Imported here: it brings asyncio along, and most clients set no limit.
+        """A limit for this process: 20 is twenty per second, 0.5 is one every two seconds."""
+        # Imported here: it imports asyncio, and most clients set no limit.
         from pyrate_limiter import Limiter, Rate
 
         if not 0 < requests_per_second < math.inf:
@@ -47,7 +47,7 @@ class PyrateThrottle:
         return cls(Limiter(Rate(share.numerator, share.denominator * 1000)))
 
     def acquire(self, timeout_seconds: float) -> bool:
-        # The library reads -1 as "for ever", and the result of a synchronous bucket is a plain bool.
+        # The library takes -1 as "no timeout"; the result of a synchronous bucket is a plain bool.
         return bool(self._limiter.try_acquire(self._name, timeout=max(0.0, timeout_seconds)))
 
     def close(self) -> None:
@@ -55,7 +55,7 @@ class PyrateThrottle:
 
 
 def as_throttle(throttle: float | Throttle | None) -> Throttle | None:
-    """A number of requests per second, a throttle of the caller's, or none."""
+    """A throttle from a number of requests per second; the caller's own throttle and None are returned unchanged."""
     if throttle is None:
         return None
     if isinstance(throttle, int | float) and not isinstance(throttle, bool):

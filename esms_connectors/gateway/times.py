@@ -1,7 +1,7 @@
 """
 Points in time as people write them: `yesterday`, `-7d`, `today 08:30`, `-36h`, `2026-11-21`, `2026-11-21 08:30`.
 
-Days are those of Vietnam, and one without an hour is the midnight that it begins with.
+Days are Vietnamese; a day without an hour means the midnight at its start.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from esms_connectors.gateway.wire import VIETNAM
 _DAYS: Final = {"yesterday": -1, "today": 0, "tomorrow": 1}
 _DAY: Final = re.compile(rf"({'|'.join(_DAYS)}|[+-]\d{{1,5}}[dw])(?:\s+(\d\d?):(\d\d)(?::(\d\d))?)?", re.ASCII)
 _HOURS: Final = re.compile(r"([+-]\d{1,6})h", re.ASCII)
-# ISO only: of 01/02/2027 one reader makes the first of February, another the second of January.
+# ISO only: 01/02/2027 is ambiguous.
 _ISO: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*", re.ASCII | re.DOTALL)
 _ISO_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MONTH: Final = re.compile(r"(20\d\d)-(0[1-9]|1[0-2])", re.ASCII)
-# What an office program makes of a minus.
+# Office programs replace a minus by these.
 _DASHES: Final = str.maketrans("−–", "--")
 
 _WORDS: Final = {
@@ -57,19 +57,19 @@ def read_time(
     language: Literal["en", "vi"] = "en",
 ) -> DateTime:
     """
-    The point in time that a person means.
+    Parse a point in time.
 
     Args:
         given: `today`, `yesterday`, `tomorrow`, `-7d` and `+2w` are days; `now`, `-36h` and `+2h` times; ISO has both.
             A datetime must have a zone.
         name: of the option or argument, for the error.
-        now: what the words go by; default: the clock.
-        whole_days: False refuses a day without an hour, because nobody means to send at midnight.
-        needs_zone: refuse ISO without a zone; otherwise it is Vietnam's.
+        now: the reference for the words; default: the clock.
+        whole_days: False rejects a day without an hour, because a send at midnight is not intended.
+        needs_zone: reject ISO without a zone; otherwise it is Vietnamese local time.
         language: of the error.
 
     Raises:
-        InvalidRequestError: it cannot be understood, or lies in a year that no message has.
+        InvalidRequestError: it cannot be parsed, or its year is out of range.
     """
     example = _EXAMPLES[("span" if whole_days else "send") + (" zone" if needs_zone else "")]
 
@@ -94,7 +94,7 @@ def read_time(
         moment = None
     if moment is None:
         raise refusal("zone" if needs_zone else "no time")
-    # Further out, a day more or another zone is a year that dates do not have.
+    # Near the limits, adding a day or converting the zone would overflow.
     if not 1970 <= moment.year < 9999:
         raise refusal("range")
     return moment
@@ -116,7 +116,7 @@ def _by_words(text: str, now: DateTime, *, whole_days: bool) -> DateTime | None:
 
 
 def _by_calendar(text: str, zone: str | None) -> DateTime | None:
-    """None for a text that has no zone and gets none."""
+    """None for a text without a zone if `zone` is None."""
     found = pendulum.parse(text.replace(" ", "T", 1), tz=zone)
     if not isinstance(found, DateTime):
         raise ValueError("no time")
@@ -128,7 +128,7 @@ def read_month(text: str) -> date:
     The first day of a month.
 
     Raises:
-        InvalidRequestError: something else.
+        InvalidRequestError: the text has another format.
     """
     found = _MONTH.fullmatch(text)
     if found is None:

@@ -1,8 +1,8 @@
 """
-One way to the gateway: session, timeouts, throttle, the run-wide stop and the one retry loop.
+The HTTP transport: session, timeouts, throttle, the stop of a client whose account is refused, and the retry loop.
 
-No exception of the HTTP library leaves this module, nor stays attached to one of ours: their texts hold full URLs,
-and some functions carry the keys in the URL.
+No exception of the HTTP library leaves this module or stays attached to one of ours: their texts contain full URLs,
+and some functions have the keys in the URL.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from esms_connectors.gateway.throttle import PyrateThrottle, Throttle, as_thrott
 
 logger = get_logger(__name__)
 
-# A page of 500 rows is about 180 kB; an answer beyond this is none of the gateway's.
+# A page of 500 rows is about 180 kB; a larger answer than this cannot be the gateway's.
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
 
@@ -59,7 +59,7 @@ class Timeouts:
     """
     Seconds to wait: for a connection, for the next bytes of an answer, and for one attempt as a whole.
 
-    Bulk sends take the gateway a while; a short `read_seconds` turns slow answers into unknown outcomes.
+    The gateway takes a while for bulk sends; a short `read_seconds` turns slow answers into unknown outcomes.
     """
 
     connect_seconds: float = 10.0
@@ -67,13 +67,13 @@ class Timeouts:
     total_seconds: float = 120.0
 
     def __post_init__(self) -> None:
-        # Written so that NaN is refused too.
+        # Written so that NaN is rejected too.
         if not all(0 < one <= _DAY_SECONDS for one in (self.connect_seconds, self.read_seconds, self.total_seconds)):
             raise ConfigurationError("Timeouts are more than 0 seconds, and a day at most.")
 
     @classmethod
     def of(cls, connect_seconds: float | None, read_seconds: float | None) -> Timeouts:
-        """Those that are given, the usual ones for the rest; an attempt as a whole has room for both."""
+        """The given timeouts, with defaults for the others; the total allows for both."""
         usual = cls()
         connect, read = connect_seconds or usual.connect_seconds, read_seconds or usual.read_seconds
         return cls(connect, read, max(usual.total_seconds, connect + read))
@@ -81,16 +81,16 @@ class Timeouts:
 
 class RunStop:
     """
-    Stops every thread of a client once the account itself is refused, so that none goes on hammering it.
+    Stops every thread of a client once the account itself is refused, so that no thread keeps calling the gateway.
 
-    101 (keys) and 140 (address) stop everything; 103 (balance) stops sends, reading goes on.
+    101 (keys) and 140 (address) stop all calls; 103 (balance) stops sends only.
     """
 
     def __init__(self) -> None:
         self._error: GatewayError | None = None
 
     def trip(self, error: GatewayError) -> None:
-        # The first refusal is kept, but one that stops only sends gives way to one that stops everything.
+        # The first refusal is kept, except that one for sends only is replaced by one that stops everything.
         if error.stops_run and (self._error is None or self._error.code == "103"):
             self._error = error
 
@@ -116,11 +116,11 @@ class Transport:
     Makes calls. Safe to share between threads.
 
     Args:
-        proxy: URL of an HTTP proxy; None takes the environment's (`HTTPS_PROXY`, `NO_PROXY`). Never used for loopback.
-        ca_bundle: file or folder of CA certificates; None takes the environment's (`REQUESTS_CA_BUNDLE`) or the
-            system's. Verification cannot be switched off.
+        proxy: URL of an HTTP proxy; None uses the environment's (`HTTPS_PROXY`, `NO_PROXY`). Never used for loopback.
+        ca_bundle: file or folder of CA certificates; None uses the environment's (`REQUESTS_CA_BUNDLE`) or the
+            system's. Verification cannot be disabled.
         adapter: a transport adapter of `requests` to use instead of the network, such as an emulator's.
-        now: this machine's clock. The duplicate window is judged by the gateway's, see `clock`.
+        now: this machine's clock. The duplicate window is computed from the gateway's clock, see `clock`.
     """
 
     _may_leave: Callable[[], bool] | None = None
@@ -187,19 +187,19 @@ class Transport:
         has_rows: Callable[[wire.Fields], bool] | None = None,
     ) -> Answer:
         """
-        Call `endpoint`, repeating as far as that can do no harm.
+        Call `endpoint`, and repeat the call where that is safe.
 
         Args:
             fields: members of the JSON object, elements of the XML document or parameters of the query, without keys.
-            request_id: set when `fields` carry request ids, for the errors.
+            request_id: None if `fields` have no request id, so that the call is not idempotent; shown in errors.
             phones: the CUSTOMER elements of an XML document.
-            read: turns a body into its members, for answers that are read another way than most.
-            recipients: messages that the call is for; the refusal of a call for many is none of each.
-            has_rows: whether the members of a refusal are evidence about single messages; they are then an answer.
+            read: parses a body into its members, for answers in an unusual format.
+            recipients: number of messages in the call; the refusal of a call for several says nothing about each.
+            has_rows: whether the members of a refusal report on single messages; they are then returned as an answer.
 
         Raises:
             GatewayError: a subclass by code.
-            NotSentError, OutcomeUnknownError: see there.
+            NotSentError, OutcomeUnknownError: see `gateway.errors`.
         """
         call = Call(endpoint, fields, request_id, phones, read, self.clock.mark(), recipients)
         while True:
@@ -235,24 +235,24 @@ class Transport:
 
     @property
     def longest_call_seconds(self) -> float:
-        """No call lasts longer, unless a throttle or an adapter hangs."""
+        """Upper bound of the duration of one call, unless a throttle or an adapter hangs."""
         total, budget = self._timeouts.total_seconds, self._retries.budget_seconds
         return self._retries.attempts * (total + max(total, budget)) + budget
 
     def only_while(self, may_leave: Callable[[], bool]) -> Self:
-        """The same transport, which asks this too before each attempt leaves; on False nothing does."""
+        """The same transport, which also calls `may_leave` before each attempt is sent; on False nothing is sent."""
         view, before = copy.copy(self), self._may_leave
         view._may_leave = may_leave if before is None else lambda: before() and may_leave()
         return view
 
     def without_repeats(self) -> Self:
-        """The same transport, which never sends again what may have been taken."""
+        """The same transport, which never repeats a send that may have been accepted."""
         view = copy.copy(self)
         view._repeats = False
         return view
 
     def learn_time(self, started: float | None = None) -> None:
-        """One reading call that tells the gateway's time, unless that is known or was asked for in vain."""
+        """Learn the gateway's time by one reading call, unless it is known or an earlier answer had none."""
         begun = time.monotonic() if started is None else started
         if self.clock.told or self._hold_back(GET_BALANCE, None, begun) is not None:
             return
@@ -263,19 +263,19 @@ class Transport:
     # --- between attempts --------------------------------------------------------------------------------------------
 
     def _may_go_again(self, call: Call, failure: Failure) -> bool:
-        # Whether the gateway's time is known is seen to before the repeat: after the wait, and only if there is one.
+        # An unknown gateway time is learned later, after the wait and only if there is a repeat.
         window_open = not self.clock.told or self.clock.holds_back(call.first)
         return may_repeat(
             call.endpoint.effect,
             failure,
             in_doubt=call.in_doubt,
-            # Asked anew each time: another thread may have learned it meanwhile.
+            # Looked up each time: another thread may have learned it meanwhile.
             idempotent=self._repeats and call.request_id is not None and self.request_ids.honoured(call.endpoint),
             window_open=window_open,
         )
 
     def _look_before_repeat(self, call: Call) -> FailedAttempt | None:
-        """What speaks against another attempt now, if anything does; the duplicate window may have closed meanwhile."""
+        """Why another attempt must not be made now, if so; the duplicate window may have closed during the wait."""
         if call.failed is None:
             return None
         if call.doubtful_send:
@@ -287,7 +287,7 @@ class Transport:
         return None
 
     def _still_allowed(self, call: Call) -> bool:
-        """The last moment before an attempt leaves."""
+        """Checked just before the first byte of an attempt is sent."""
         if call.doubtful_send and not self.clock.holds_back(call.first):
             return False
         return self._may_leave is None or self._may_leave()
@@ -295,14 +295,14 @@ class Transport:
     # --- before an attempt -------------------------------------------------------------------------------------------
 
     def _hold_back(self, endpoint: Endpoint, request_id: str | None, started: float) -> FailedAttempt | None:
-        """Wait for leave to send; a failure when there is none."""
+        """Wait for the rate limits; a failure when they leave no time or the client was stopped."""
         for throttle in self._throttles(endpoint):
             patience = self._retries.budget_seconds - (time.monotonic() - started)
             if not throttle.acquire(max(0.0, patience)):
                 return FailedAttempt(
                     Failure.NOT_SENT, "the limit of requests per second of this client left no time for it"
                 )
-        # Looked at after the wait: another thread may have been refused meanwhile.
+        # Checked after the wait: another thread may have been refused meanwhile.
         stopped = self.stop.error_for(endpoint, request_id)
         return None if stopped is None else FailedAttempt(Failure.REFUSED, "the run was stopped", stopped)
 
@@ -316,7 +316,7 @@ class Transport:
             yield self._throttle
 
     def _encode(self, endpoint: Endpoint, fields: Mapping[str, Any], phones: Sequence[str]) -> _Encoded:
-        # The keys get no name of their own here: error trackers show the local variables of every frame.
+        # The keys are not bound to local variables, because error trackers show those of every frame.
         keys = self.credentials
         try:
             match endpoint.request_format:
@@ -343,7 +343,7 @@ class Transport:
 
     def _new_session(self, max_connections: int) -> requests.Session:
         session = requests.Session()
-        # No netrc, no proxies behind our back; what is taken from the environment was taken once, at the start.
+        # No netrc and no implicit proxies: the environment is read once, in the constructor.
         session.trust_env = False
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = self._adapter or MarkingAdapter(max_connections)
@@ -354,7 +354,7 @@ class Transport:
     # --- one attempt -------------------------------------------------------------------------------------------------
 
     def _attempt(self, call: Call) -> Answer | FailedAttempt:
-        """One request: the answer, or what went wrong."""
+        """Make one request; returns the answer or the failure."""
         guard_loggers_of_others()
         url = self._addresses.url_of(call.endpoint)
         self._addresses.check(url)
@@ -362,8 +362,8 @@ class Transport:
         session = self._connections.session
         sends_once = call.endpoint.effect is not Effect.READ and not self.request_ids.honoured(call.endpoint)
         if sends_once and self._adapter is None:
-            # A kept-alive connection may have died unnoticed, and then nobody knows whether the request arrived. What
-            # cannot be repeated therefore goes out on a connection of its own.
+            # A kept-alive connection may have died unnoticed, which leaves the outcome unknown. A request that cannot
+            # be repeated therefore uses a new connection.
             session = self._new_session(max_connections=1)
         total = self._timeouts.total_seconds
         DEPARTURE.prepare(max(total, self._retries.budget_seconds), total, lambda: self._still_allowed(call))
@@ -382,7 +382,7 @@ class Transport:
                 )
             except HeldBackError:
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever a library makes of a proxy, a certificate or a header
+            except Exception as error:  # noqa: BLE001 - libraries raise anything for a bad proxy, certificate or header
                 left = DEPARTURE.left if self._adapter is None else not is_connect_error(error)
                 return FailedAttempt(Failure.LOST if left else Failure.NOT_SENT, why(error, left))
             with response:
@@ -391,7 +391,7 @@ class Transport:
                 except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                     return FailedAttempt(Failure.LOST, why(error, left=True))
                 result = judge(call.endpoint, response, content, call.read, call.recipients)
-                # A page of somebody in front of the gateway has a date too, so only what the gateway said counts.
+                # Error pages of proxies have a Date too, so only answers of the gateway itself count.
                 if isinstance(result, Answer) or (result.error is not None and response.status_code != 429):
                     self.clock.learn(date_of(response), asked)
                 return result
@@ -404,14 +404,14 @@ class Transport:
 
 @dataclass(frozen=True, slots=True)
 class _Encoded:
-    """A request with the keys in it, wherever its format has them."""
+    """An encoded request, with the keys where its format puts them."""
 
     body: bytes | None = field(default=None, repr=False)
     query: Mapping[str, str] | None = field(default=None, repr=False)
     path: str = field(default="", repr=False)
 
 
-# The XML functions want text/plain; it names no charset, so the header does.
+# The XML functions require text/plain.
 _MEDIA_TYPES = {
     RequestFormat.JSON: "application/json",
     RequestFormat.FORM: "application/x-www-form-urlencoded",
@@ -429,12 +429,12 @@ def _prepare(endpoint: Endpoint, url: str, encoded: _Encoded) -> requests.Prepar
 
 
 def _read(response: requests.Response) -> bytes:
-    """The body, as long as it comes in time: a server that drips a byte now and then must not hold a thread."""
+    """Read the body until the deadline: a server that trickles bytes must not block a thread."""
     chunks, size = [], 0
     while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
         chunks.append(chunk)
         size += len(chunk)
-        # A complete answer is never thrown away for being late: it may have waited here for a free connection.
+        # A complete answer is never discarded for being late.
         if time.monotonic() > DEPARTURE.deadline and response.raw.length_remaining != 0:
             raise TimeoutError
         if size > MAX_ANSWER_BYTES:
@@ -486,8 +486,8 @@ def _check_proxy(url: str) -> None:
         urllib3.util.parse_url(url)
     except (ValueError, urllib3.exceptions.HTTPError):
         usable = False
-    # Its user and password travel in a header, which has no room for other characters; and libraries part
-    # http://user:p@ss@host in two ways.
+    # User and password are sent in a header, which is limited to ASCII, and libraries disagree on how to split
+    # http://user:p@ss@host.
     plain = url.isascii() and url.isprintable() and " " not in url and url.count("@") < 2
     if not usable or not plain:
         raise ConfigurationError(f"The proxy cannot be used. {hint}")

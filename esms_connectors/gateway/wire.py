@@ -1,9 +1,9 @@
 """
-The gateway's spellings and ours: answers, codes, numbers, times, flags, XML, template params.
+Converts between the gateway's formats and ours: answers, codes, numbers, times, flags, XML, template params.
 
-The gateway's types wobble: codes and numbers come as strings or numbers, one page prints `RefercenceId`, key casing
-changes between functions. Readers here accept all of it and never raise for a field that is missing or odd: they give
-None, or the text as it came.
+The gateway's types vary: codes and numbers are strings or numbers, one page prints `RefercenceId`, the case of keys
+differs between functions. The readers accept all of this and never raise for a missing or malformed field: they return
+None or the unchanged text.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_keys
 from esms_connectors.gateway.spellings import milliseconds_of, price_of
 
-# Zone-less times on the wire are Vietnamese local time: never stated, but the +0700 of SentTime implies it.
+# Times without a zone are Vietnamese local time: not documented, but implied by the +0700 of SentTime.
 VIETNAM = "Asia/Ho_Chi_Minh"
-# As long as somebody holds it pendulum finds it again by its name; otherwise it reads the zone's file each time.
+# Kept referenced so that pendulum finds it in its cache; otherwise it reads the zone's file each time.
 _VIETNAM_ZONE = pendulum.timezone(VIETNAM)
 
 _C0_NAMES = [
@@ -43,7 +43,7 @@ Fields = Mapping[str, Any]
 
 
 class UnreadableAnswerError(ValueError):
-    """The body is no answer of the gateway. The text says what it is instead; it never quotes it."""
+    """The body is not an answer of the gateway. The text says what it is instead and never quotes it."""
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -54,7 +54,7 @@ def read_answer(body: bytes) -> dict[str, Any]:
     The JSON object in `body`.
 
     Raises:
-        UnreadableAnswerError: empty, not UTF-8, a web page, cut off, or JSON that is no object.
+        UnreadableAnswerError: empty, not UTF-8, a web page, truncated, or JSON that is not an object.
     """
     if not body.strip():
         raise UnreadableAnswerError("an empty body")
@@ -67,7 +67,7 @@ def read_answer(body: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(text, parse_float=Decimal)
     except (ValueError, ArithmeticError, RecursionError):
-        # ArithmeticError: a number whose exponent not even Decimal can hold.
+        # ArithmeticError: a number whose exponent overflows even Decimal.
         raise UnreadableAnswerError("a body that is cut off or not JSON") from None
     if not isinstance(answer, dict):
         raise UnreadableAnswerError("JSON that is no object")
@@ -79,7 +79,7 @@ def read_code(answer: Fields, code_fields: Iterable[str]) -> str:
     The result code as text: `"100"` for `"100"`, `100`, `100.0` and `" 100 "`.
 
     Raises:
-        UnreadableAnswerError: no field holds a code, as in `{"error": "Invalid request"}`, or two hold different ones.
+        UnreadableAnswerError: no field has a code, as in `{"error": "Invalid request"}`, or two have different ones.
     """
     found = {code for name in code_fields if (code := _code_text(answer.get(name))) is not None}
     if len(found) > 1:
@@ -91,15 +91,15 @@ def read_code(answer: Fields, code_fields: Iterable[str]) -> str:
 
 def _code_text(value: object) -> str | None:
     text = as_text(value)
-    # Stricter than `as_number`: success must not be read into "1_00" or digits of another script.
+    # Stricter than `as_number`: "1_00" or digits of another script must not count as success.
     if text and (number := _WHOLE_NUMBER.fullmatch(text)):
         return number[1]
-    # A code is short and has no blanks; anything else is a sentence that stands in a code's place.
+    # A code is short and has no blanks; anything else is a sentence in the place of a code.
     return text if text and len(text) <= 20 and " " not in text else None
 
 
 def pick(answer: Fields, *names: str) -> Any:
-    """The first of `names` that is there, in any letter case; None when none is."""
+    """The value of the first of `names` that is present, in any letter case; None if none is."""
     for name in names:
         if name in answer:
             return answer[name]
@@ -111,7 +111,7 @@ def pick(answer: Fields, *names: str) -> Any:
 
 
 def as_text(value: object) -> str | None:
-    """Trimmed text; None for missing, empty and for what is no scalar. Ids are often padded."""
+    """Trimmed text, because ids are often padded; None for missing, empty and non-scalar values."""
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, str):
@@ -122,12 +122,12 @@ def as_text(value: object) -> str | None:
 
 
 def as_verbatim(value: object) -> str:
-    """Text as it came, untrimmed; empty for missing."""
+    """Text unchanged, untrimmed; empty if missing."""
     return value if isinstance(value, str) else (as_text(value) or "")
 
 
 def as_number(value: object) -> int | str | None:
-    """An integer where it is one; an unknown spelling is kept as text rather than lost."""
+    """An integer if it is one; an unknown format is kept as text."""
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int):
@@ -149,7 +149,7 @@ def as_count(value: object) -> int | None:
 
 
 def as_price(value: object) -> Decimal | None:
-    """Money in VND as a finite Decimal, in any spelling that means one amount only; else None."""
+    """Money in VND as a finite Decimal, from any unambiguous format; else None."""
     text = as_text(value)
     return None if text is None else price_of(text)
 
@@ -167,19 +167,19 @@ def as_flag(value: object) -> bool | None:
 
 
 def as_milliseconds(value: object) -> int | None:
-    """Since 1970 in UTC, of `/Date(1705484048995+0700)/` and any other spelling that means one time only; else None."""
+    """Milliseconds since 1970 in UTC, from `/Date(1705484048995+0700)/` or any other unambiguous format; else None."""
     text = as_text(value)
     return None if text is None else milliseconds_of(text)
 
 
 def as_time(value: object) -> DateTime | None:
-    """A time, written as a text as in `as_milliseconds`, in Vietnam."""
+    """A Vietnamese local time, from a text as in `as_milliseconds`."""
     found = as_milliseconds(value) if isinstance(value, str) else None
     return None if found is None else pendulum.from_timestamp(found / 1000, tz=VIETNAM)
 
 
 def as_epoch_time(value: object) -> DateTime | None:
-    """Milliseconds since 1970, as a number or as text."""
+    """A Vietnamese local time, from milliseconds since 1970 as a number or text."""
     number = as_number(value)
     if not isinstance(number, int):
         return None
@@ -191,10 +191,10 @@ def as_epoch_time(value: object) -> DateTime | None:
 
 def read_error_info(text: str | None) -> tuple[int | str | None, str]:
     """
-    Zalo's own error number and words out of a report's `error_info`, which comes in three encodings, junk behind it.
+    Zalo's own error number and text from a report's `error_info`, which has three encodings and may end in garbage.
 
     Returns:
-        `(-114, "User is inactive")`; `(None, "")` when nothing can be read. A status is never dropped over this.
+        `(-114, "User is inactive")`; `(None, "")` if it cannot be parsed, so that the report itself is kept.
     """
     text = text or ""
     for _ in range(2):
@@ -213,7 +213,7 @@ def read_error_info(text: str | None) -> tuple[int | str | None, str]:
 
 
 def as_rows(value: object) -> list[Fields]:
-    """The objects in a list; anything else gives none."""
+    """The objects in a list; empty for anything else."""
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
@@ -222,13 +222,13 @@ def as_rows(value: object) -> list[Fields]:
 
 def local_time(moment: datetime, field: str, pattern: str = "%Y-%m-%d %H:%M:%S") -> str:
     """
-    `yyyy-MM-dd HH:mm:ss` in Vietnam, fractions of a second cut off.
+    `yyyy-MM-dd HH:mm:ss` in Vietnamese local time, truncated to seconds.
 
     Args:
-        pattern: of the functions that want another one.
+        pattern: for functions that require another format.
 
     Raises:
-        InvalidRequestError: `moment` has no zone, so nobody can say which instant it is.
+        InvalidRequestError: `moment` has no zone, so the instant is ambiguous.
     """
     return _aware(moment, field).in_timezone(_VIETNAM_ZONE).strftime(pattern)
 
@@ -256,14 +256,14 @@ def flag(value: bool) -> str:
 
 
 def unicode_flag(content: str, is_unicode: bool | None) -> str:
-    """`IsUnicode`; None decides by the text: everything outside ASCII needs Unicode."""
+    """`IsUnicode`; None derives it from the text: everything outside ASCII needs Unicode."""
     return flag(not content.isascii() if is_unicode is None else check_bool(is_unicode, "is_unicode"))
 
 
 def check_bool(value: bool, field: str) -> bool:
     """
     Raises:
-        InvalidRequestError: a text such as "False", which is true.
+        InvalidRequestError: not a bool, such as the text "False", which is truthy.
     """
     if not isinstance(value, bool):
         raise InvalidRequestError(f"{field} takes True or False.", field=field)
@@ -277,7 +277,7 @@ def given(**members: str | None) -> dict[str, str]:
 
 def check_text(text: str, field: str, *, row: int | None = None) -> str:
     """
-    The text, if it can travel.
+    The text, if it can be sent.
 
     Raises:
         InvalidRequestError: empty or blank, or with half of a surrogate pair (a text cut inside an emoji).
@@ -296,16 +296,17 @@ def check_text(text: str, field: str, *, row: int | None = None) -> str:
 
 
 def json_body(fields: Fields) -> bytes:
-    # Unescaped: a Vietnamese text would be three times as long as \uXXXX.
+    # Not escaped: \uXXXX would triple the length of Vietnamese text.
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
 def check_xml(fields: Fields) -> None:
     """
-    Refuse what XML cannot carry, before the keys stand beside it: error trackers show the variables of every frame.
+    Check for characters that XML cannot contain. Called before the keys are added, because error trackers show the
+    variables of every frame.
 
     Raises:
-        InvalidRequestError: a text holds such a character; the message names it.
+        InvalidRequestError: a text contains such a character; the message names it.
     """
     for name, value in fields.items():
         if match := _FORBIDDEN_IN_XML.search(value):
@@ -318,13 +319,13 @@ def check_xml(fields: Fields) -> None:
 
 def xml_body(fields: Iterable[tuple[str, str]], phones: Iterable[str]) -> bytes:
     """
-    The `<RQST>` document, elements in the order given, one CUSTOMER element a phone. Line ends become `\\n`.
+    The `<RQST>` document, elements in the given order, one CUSTOMER element per phone. Line ends become `\\n`.
 
     The texts have passed `check_xml`.
     """
     request = ElementTree.Element("RQST")
     for name, value in fields:
-        # XML readers turn a carriage return into a line feed anyway; done here, the text sent is the text read.
+        # XML parsers turn a carriage return into a line feed anyway; done here, the text arrives as it was sent.
         ElementTree.SubElement(request, name).text = value.replace("\r\n", "\n").replace("\r", "\n")
     contacts = ElementTree.SubElement(request, "CONTACTS")
     for phone in phones:
@@ -344,7 +345,7 @@ def template_params(values: Iterable[object], *, row: int | None = None) -> list
     Positional template values as texts.
 
     Raises:
-        InvalidRequestError: as in `template_param`; also for one text, whose letters would become the values.
+        InvalidRequestError: as in `template_param`; also for a single text, whose letters would become the values.
     """
     if not isinstance(values, tuple | list) and isinstance(values, str | bytes | Mapping | set | frozenset):
         where = "" if row is None else f" in row {row}"
@@ -353,7 +354,7 @@ def template_params(values: Iterable[object], *, row: int | None = None) -> list
             field="template_params",
             row=row,
         )
-    # Plain text is the hot path of a million rows; all else gets the careful look.
+    # Plain text is the fast path; other values are checked in detail.
     return [
         value
         if type(value) is str and not _SURROGATE.search(value)
@@ -367,7 +368,7 @@ def named_params(values: Mapping[str, object]) -> dict[str, str]:
     Template values by name, as texts.
 
     Raises:
-        InvalidRequestError: as in `template_param`; also for what is no mapping.
+        InvalidRequestError: as in `template_param`; also if `values` is not a mapping.
     """
     if not isinstance(values, Mapping):
         raise InvalidRequestError("template_params takes a value by variable name here.", field="template_params")
@@ -385,7 +386,7 @@ def template_param(value: object, field: str, *, row: int | None = None) -> str:
     One template value as text: text, whole numbers, decimals and UUIDs.
 
     Raises:
-        InvalidRequestError: nothing there, or a type whose text nobody chose (float, bool, date).
+        InvalidRequestError: None, or a type without an unambiguous text (float, bool, date).
     """
     if isinstance(value, str):
         if match := _SURROGATE.search(value):
@@ -408,7 +409,7 @@ def template_param(value: object, field: str, *, row: int | None = None) -> str:
 
 def not_echoed(message_id: str | None, phones: Sequence[str] = ()) -> str | None:
     """
-    A message id, unless the gateway put a key or one of the recipients into it: ids are stored and shown everywhere.
+    A message id, or None if it contains a key or the phone of a recipient, because ids are stored and shown.
 
     Args:
         phones: of the call, as they were sent.
@@ -423,5 +424,5 @@ def not_echoed(message_id: str | None, phones: Sequence[str] = ()) -> str | None
 
 
 def vnd(amount: float | Decimal) -> str:
-    """Money as people in Vietnam write it: 1.234.567 đ."""
+    """Money in the Vietnamese format: 1.234.567 đ."""
     return f"{amount:,.0f}".replace(",", ".") + " đ"

@@ -1,5 +1,5 @@
 """
-The envelopes of Zalo messages. Four functions share one URL, and the shape of the payload decides which message it is.
+The payloads of Zalo messages. Four functions share one URL; the structure of the payload selects the kind of message.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TRANSACTION_TYPES = tuple(
     )
 )
 LANGUAGES = ("VI", "EN")
-# What each kind of button carries: members of an object, or, where it is None, one text such as #eSMS.
+# The payload of each kind of button: the members of an object, or None for one text such as #eSMS.
 BUTTON_PAYLOADS: Mapping[str, tuple[str, ...] | None] = {
     "oa.open.url": ("url",),
     "oa.open.sms": ("content", "phone_code"),
@@ -50,7 +50,7 @@ class ZaloButton:
     Attributes:
         title: at most 100 characters.
         type: `oa.open.url`, `oa.open.sms`, `oa.open.phone`, `oa.query.show` or `oa.query.hide`.
-        payload: `{"url": …}`, `{"content": …, "phone_code": …}`, `{"phone_code": …}`; one text for a query.
+        payload: `{"url": …}`, `{"content": …, "phone_code": …}`, `{"phone_code": …}`; a text for a query.
         image_icon: of a transaction message.
     """
 
@@ -119,7 +119,7 @@ def _listed(many: object, field: str) -> Sequence[Any]:
 def check_length(text: object, longest: int, field: str) -> str:
     """
     Raises:
-        InvalidRequestError: no text, empty, or longer than the gateway takes.
+        InvalidRequestError: not a text, empty, or longer than the gateway accepts.
     """
     if not isinstance(text, str):
         raise InvalidRequestError(f"{field} must be text, not {type(text).__name__}.", field=field)

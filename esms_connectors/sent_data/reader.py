@@ -421,7 +421,7 @@ def read_sent_messages(
     Raises:
         IncompleteWindowError: what came cannot be proven to be everything.
         InvalidRequestError: a naive time, an empty span, an unlisted type.
-        GatewayError, NotSentError, OutcomeUnknownError: see there; reading again is safe.
+        GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`; reading again is safe.
 
     Source: get-the-message-status (GetSmsSentData_V2), 500 rows a page at most.
     """

@@ -21,11 +21,11 @@ class AccountCalls(Calls):
 
     def get_balance(self) -> Balance:
         """
-        The money left on the account. Reads only, so it is also the way to try the keys.
+        The money left on the account. Only reads, so it is also the way to test the keys.
 
         Raises:
             AuthenticationError, AddressNotAllowedError: the keys or this machine's address are refused.
-            GatewayError, NotSentError, OutcomeUnknownError: see there.
+            GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: get-balance (GetBalance_json).
         """
@@ -33,21 +33,21 @@ class AccountCalls(Calls):
 
     def list_brandnames(self) -> tuple[Brandname, ...]:
         """
-        The registered sender IDs, each with the kind of message it is for.
+        The registered sender IDs, each with its message type.
 
         Raises:
-            GatewayError, NotSentError, OutcomeUnknownError: see there.
+            GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
-        Source: Get list registered brandnames (GetListBrandname; the keys stand in its path).
+        Source: Get list registered brandnames (GetListBrandname; the keys are in its path).
         """
         return decode_account.brandnames(self._transport.call(catalogue.LIST_BRANDNAMES, {}).fields)
 
     def list_customer_care_templates(self, brandname: str) -> tuple[SmsTemplate, ...]:
         """
-        The texts that are registered for a brandname, a network each; a customer-care SMS must match one of them.
+        The texts registered for a brandname, one per network; a customer-care SMS must match one of them.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Get list customer care templates (GetTemplate).
         """
@@ -62,7 +62,7 @@ class AccountCalls(Calls):
         What a customer-care SMS would cost. Sends nothing; arguments as in `send_customer_care_sms`.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Summary your customer care submit (SummaryMultipleMessage_V4_get).
         """
@@ -71,7 +71,7 @@ class AccountCalls(Calls):
             "Phone": normalise_phone(phone),
             "Content": wire.check_text(content, "content"),
             "SmsType": str(SmsType.CUSTOMER_CARE.value),
-            # With a capital N here, and only here.
+            # Only this function spells it with a capital N.
             "BrandName": check_label(brandname, "brandname"),
             "IsUnicode": wire.unicode_flag(content, is_unicode),
         }
@@ -82,7 +82,7 @@ class AccountCalls(Calls):
         What an advertising SMS to these numbers would cost. Sends nothing; arguments as in `send_advertising_sms`.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Summary your advertising submit (SummaryMultipleSMSBrandname).
         """
@@ -101,16 +101,16 @@ class AccountCalls(Calls):
         self, oa_id: str, package: OaPackage | int, starts_on: date, duration: str | int
     ) -> Registration:
         """
-        Buy a package for a Zalo Official Account. Costs money, and nothing holds back a second purchase.
+        Buy a package for a Zalo Official Account. Costs money, and the gateway does not reject a second purchase.
 
         Args:
             package: 1 trial, 2 advanced, 3 premium.
             starts_on: the first day.
-            duration: the documentation names no unit; ask your contact at the gateway.
+            duration: the documentation gives no unit; ask your contact at the gateway.
 
         Raises:
             InvalidRequestError: also with a client in sandbox mode: there is no sandbox for it.
-            GatewayError, NotSentError, OutcomeUnknownError: see there; an unknown outcome is never repeated.
+            GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`; an unknown outcome is never repeated.
 
         Source: Purchase OA package (RegisOAPackageJson).
         """
@@ -137,7 +137,7 @@ class AccountCalls(Calls):
         callback_url: str | None = None,
     ) -> Registration:
         """
-        Hand in a ZNS template for approval. Leaves a mark, and nothing holds back a second one.
+        Submit a ZNS template for approval. Has a lasting effect, and the gateway does not reject a second submission.
 
         Args:
             content: the text of the template.
@@ -148,7 +148,7 @@ class AccountCalls(Calls):
 
         Raises:
             InvalidRequestError: also with a client in sandbox mode.
-            GatewayError, NotSentError, OutcomeUnknownError: see there; an unknown outcome is never repeated.
+            GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`; an unknown outcome is never repeated.
 
         Source: Registering the Zalo template (RegisZNSTemplateJson).
         """
@@ -176,17 +176,17 @@ class AccountCalls(Calls):
         callback_url: str | None = None,
     ) -> Registration:
         """
-        Hand in an SMS template for approval. Leaves a mark, and nothing holds back a second one.
+        Submit an SMS template for approval. Has a lasting effect, and the gateway does not reject a second submission.
 
         Args:
             sms_type: 2 customer care, 8 fixed number.
-            assets_url: where the supporting papers can be downloaded.
-            customer_name, customer_phone, customer_email: whom the gateway may ask.
+            assets_url: where the supporting documents can be downloaded.
+            customer_name, customer_phone, customer_email: the contact for questions.
             brandname, content, is_unicode, callback_url: as in `send_customer_care_sms`.
 
         Raises:
             InvalidRequestError: also with a client in sandbox mode.
-            GatewayError, NotSentError, OutcomeUnknownError: see there; an unknown outcome is never repeated.
+            GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`; an unknown outcome is never repeated.
 
         Source: Registering SMS template (SubServicePreviewJson).
         """
@@ -194,7 +194,7 @@ class AccountCalls(Calls):
             "Content": wire.check_text(content, "content"),
             "Brandname": check_label(brandname, "brandname"),
             "IsUnicode": wire.unicode_flag(content, is_unicode),
-            # Numbers here, texts in the sends.
+            # Numbers here, but texts in the sends.
             "ServiceType": 2,
             "SmsType": check_choice(sms_type, (SmsType.CUSTOMER_CARE, SmsType.FIXED_NUMBER), "sms_type"),
             **wire.given(
@@ -208,6 +208,6 @@ class AccountCalls(Calls):
         return self._register(catalogue.REGISTER_SMS_TEMPLATE, fields)
 
     def _register(self, endpoint: Endpoint, fields: Mapping[str, object]) -> Registration:
-        # Refused in sandbox mode: nothing of this kind has a flag.
+        # Raises in sandbox mode: none of these functions has a sandbox flag.
         self._options(endpoint)
         return decode_account.registration(endpoint, self._transport.call(endpoint, fields).fields)

@@ -1,4 +1,4 @@
-"""What all calls share: the options of a send, its request id, and what its answer comes to."""
+"""Shared by all calls: the options of a send, its request id, and the reading of its answer."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Calls:
         callback_url: str | None = None,
         sending_mode: int | None = None,
     ) -> dict[str, str]:
-        """The optional members, spelled the gateway's way; the sandbox flag is always there where there is one."""
+        """The optional members in the gateway's spelling; includes the sandbox flag if the function has one."""
         options: dict[str, str] = {}
         if endpoint.sandbox_field is not None:
             options[endpoint.sandbox_field] = wire.flag(self.sandbox)
@@ -58,7 +58,7 @@ class Calls:
     def _send(
         self, endpoint: Endpoint, fields: Mapping[str, Any], request_id: str | None, recipients: int = 1
     ) -> Submission:
-        # Made before the first attempt, so that every attempt of this call carries the same.
+        # Created before the first attempt, so that all attempts of this call have the same id.
         request_id = own_request_id(request_id)
         return self._submit(endpoint, {**fields, "RequestId": request_id}, request_id, recipients)
 
@@ -74,8 +74,8 @@ class Calls:
         Call a function that sends.
 
         Args:
-            fields: with the request id under whatever name the function gives it, if it knows one.
-            request_id: None where the function knows none.
+            fields: with the request id in the function's spelling, if it has one.
+            request_id: None if the function has none.
             phones: the CUSTOMER elements of an XML document.
         """
         sent_to = [str(fields[name]) for name in ("Phone",) if name in fields] or phones or fields.get("Phones", ())
@@ -84,21 +84,21 @@ class Calls:
             answer = self._transport.call(endpoint, fields, request_id=request_id, phones=phones, recipients=recipients)
         except DuplicateRequestError as duplicate:
             if request_id is None:
-                # Nothing of this call could be recognised: it is no earlier attempt of it that won.
+                # Without a request id this cannot be an earlier attempt of the same call.
                 raise
             self._learn_from(duplicate.code, endpoint)
-            # An earlier attempt won. The answer has no message id, so the id stays unknown.
+            # An earlier attempt was accepted. The answer has no message id, so the id stays unknown.
             shown_id = wire.not_echoed(duplicate.message_id, sent_to)
             return Submission(message_id=shown_id, duplicate=True, attempts=duplicate.attempts, **about)
         shown_id = wire.not_echoed(wire.as_text(wire.pick(answer.fields, "SMSID")), sent_to)
         return Submission(message_id=shown_id, attempts=answer.attempts, **about)
 
     def _learn_from(self, code: str, endpoint: Endpoint) -> None:
-        """124 comes of a gateway that looks at request ids; what the sandbox remembers is not documented."""
+        """A code 124 proves that request ids are honoured, except in the sandbox, whose behaviour is not documented."""
         if code == "124" and not self.sandbox:
             self._transport.request_ids.learn(endpoint, IdFact(True, self._transport.clock.latest()))
 
 
 def own_request_id(request_id: str | None) -> str:
-    """The request id of a call, made up when the caller gave none."""
+    """The request id of a call, generated when the caller gave none."""
     return random_request_id() if request_id is None else check_request_id(request_id)

@@ -38,7 +38,7 @@ class ChannelCalls(Calls):
         """
         Send one Viber message to one or more numbers, under one message id for the whole batch.
 
-        Four shapes: a text; a picture; a text with a button; a text with a picture and a button.
+        Four forms: a text; a picture; a text with a button; a text with a picture and a button.
 
         Args:
             phones: each number once.
@@ -48,8 +48,8 @@ class ChannelCalls(Calls):
             callback_url, request_id: as in `send_customer_care_sms`.
 
         Raises:
-            InvalidRequestError: also for a shape that Viber does not have.
-            GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError: also for any other form.
+            GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: send-message-via-viber (Send_Multiple_Sms_OTT).
         """
@@ -81,20 +81,20 @@ class ChannelCalls(Calls):
         request_id: str | None = None,
     ) -> Submission:
         """
-        Send one message that tries the channels in order: a ZNS, and an SMS where Zalo cannot be reached.
+        Send one message that tries the channels in order: a ZNS, and an SMS if the recipient cannot be reached by Zalo.
 
         Args:
             template_id, oa_id, template_params: the ZNS, its values in the order of the template.
             content, brandname: the SMS, as in `send_customer_care_sms`.
-            channels: both, in the order in which they are tried.
+            channels: both, in the order of the attempts.
             campaign, sending_mode: of the ZNS.
             callback_url: gets the reports of both.
-            request_id: of the first channel; the other one gets an id made from it, so that the fallback of a message
-                is not taken for its repeat.
+            request_id: of the first channel; the id of the other one is derived from it, so that the fallback is not
+                rejected as a repeat.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there. The page names no window
-                for the request ids: a lost answer is repeated once the account was seen to honour them.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`. The page has no
+                duplicate window: a lost answer is only repeated if request ids were observed to work.
 
         Source: Send multi-channel message via Zalo and SMS (MultiChannelMessage).
         """
@@ -123,7 +123,7 @@ class ChannelCalls(Calls):
         fields = {
             "Phone": normalise_phone(phone),
             "Channels": list(channels),
-            # The sandbox flag stands in each of them: in one alone the other would be sent for real.
+            # The sandbox flag is in both, because a channel without it would be sent for real.
             "Data": [
                 {**parts[name], **shared, "RequestId": one} for name, one in zip(channels, request_ids, strict=True)
             ],
@@ -135,7 +135,7 @@ def viber_parts(
     content: str | None, image_url: str | None, button_url: str | None, button_label: str | None, *, spelling: str
 ) -> dict[str, str]:
     """
-    Text, picture and button in a shape that Viber has.
+    Text, picture and button in a form that Viber has.
 
     Args:
         spelling: of the members: `Ott` in the JSON function, `OTT` in the query.

@@ -31,7 +31,7 @@ class OfficialAccountCalls(Calls):
         One registered ZNS template with its variables and their limits.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: get-zalo-template-details (GetZnsTemplateInfo).
         """
@@ -46,7 +46,7 @@ class OfficialAccountCalls(Calls):
         The Zalo Official Accounts that are connected to the account.
 
         Raises:
-            GatewayError, NotSentError, OutcomeUnknownError: see there.
+            GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Get list OA (ZNS/GetListZOA).
         """
@@ -59,15 +59,15 @@ class OfficialAccountCalls(Calls):
         The ZNS templates of an OA, with their variables in the order in which positional values are given.
 
         Args:
-            sms_type: 24 priority, 25 normal; one of them a call.
+            sms_type: 24 priority, 25 normal; one per call.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Get list templates of OA (GetTemplate).
         """
         fields = {
-            # Spelled so here, OAID in the sends.
+            # The sends spell it OAID.
             "OAId": check_label(oa_id, "oa_id"),
             "SmsType": str(check_choice(sms_type, (SmsType.ZNS_PRIORITY, SmsType.ZNS), "sms_type")),
         }
@@ -84,7 +84,7 @@ class OfficialAccountCalls(Calls):
             phone, template_id, oa_id: as in `send_zns`.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Summary Zalo message (SummaryZaloMessage_V4_post_json).
         """
@@ -99,10 +99,10 @@ class OfficialAccountCalls(Calls):
 
     def get_oa_quota(self, oa_id: str) -> OaQuota:
         """
-        How many ZNS an OA may send a day, and how many are left today.
+        How many ZNS an OA may send per day, and how many are left today.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Get the daily quota of OA (ZNS/GetQuota).
         """
@@ -111,10 +111,10 @@ class OfficialAccountCalls(Calls):
 
     def get_oa_quality(self, oa_id: str) -> OaQuality:
         """
-        The sending quality of an OA, which moves its quota: HIGH, MEDIUM, LOW or UNDEFINED.
+        The sending quality of an OA, which affects its quota: HIGH, MEDIUM, LOW or UNDEFINED.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Check the OA quality (ZNS/GetQuality).
         """
@@ -132,15 +132,15 @@ class OfficialAccountCalls(Calls):
         limit: int = 50,
     ) -> ZnsRatingsPage:
         """
-        What customers said of a template: stars, chosen phrases, a note.
+        Customers' ratings of a template: stars, chosen phrases, a note.
 
         Args:
-            start, end: aware. The documentation gives no format; milliseconds since 1970 are sent, as the answers have.
+            start, end: aware. The documentation gives no format; sent as milliseconds since 1970, like in the answers.
             offset: the first rating, counted from 0.
             limit: ratings in one answer; its maximum is not documented.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Get rating information of Zalo users (ZNS/GetRating).
         """
@@ -150,7 +150,7 @@ class OfficialAccountCalls(Calls):
         check_page(offset, limit, "limit")
         fields = {
             "OAID": check_label(oa_id, "oa_id"),
-            # Spelled so here, TempID in the sends.
+            # The sends spell it TempID.
             "TemplateID": check_label(template_id, "template_id"),
             "FromTime": str(since),
             "ToTime": str(until),
@@ -161,14 +161,14 @@ class OfficialAccountCalls(Calls):
 
     def list_oa_followers(self, oa_id: str, *, offset: int = 0, count: int = 50) -> OaFollowersPage:
         """
-        The Zalo user ids of those who follow an OA; the ids that the consulting messages go to.
+        The Zalo user ids of an OA's followers; consulting messages are addressed to these ids.
 
         Args:
             offset: the first follower, counted from 0.
             count: followers in one answer; its maximum is not documented.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Get list Zalo's followers (ZNS/GetFollowers).
         """

@@ -1,7 +1,7 @@
 """
-Older routes to the same messages: GET, form, XML and V4. Each names the function to prefer, and why.
+Older functions for the same messages: GET, form, XML and V4. Each names the function to prefer, and why.
 
-GET puts the keys into the URL and may be repeated by whatever lies between; most know no sandbox, some no request id.
+GET puts the keys into the URL and may be repeated by a proxy; most have no sandbox, some no request id.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from esms_connectors.gateway.phones import normalise_phone
 
 
 class OlderCalls(Calls):
-    """Older routes."""
+    """Older functions."""
 
     def send_customer_care_sms_xml(
         self,
@@ -34,9 +34,9 @@ class OlderCalls(Calls):
         request_id: str | None = None,
     ) -> Submission:
         """
-        Send one text to many numbers over the XML route, customer care or advertising.
+        Send one text to many numbers by XML, customer care or advertising.
 
-        There is no sandbox, and a lost answer is never repeated: the founding page knows no request id here. Prefer
+        There is no sandbox, and a lost answer is never repeated: the original page has no request id here. Prefer
         `send_customer_care_sms` and `send_advertising_sms`.
 
         Args:
@@ -46,7 +46,7 @@ class OlderCalls(Calls):
 
         Raises:
             InvalidRequestError: also for a character that XML cannot carry.
-            GatewayError, NotSentError, OutcomeUnknownError: see there.
+            GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: send-customer-care-message-using-post-text (SendMultipleMessage_V4).
         """
@@ -78,7 +78,7 @@ class OlderCalls(Calls):
 
     def send_advertising_sms_xml(self, phones: Sequence[str], content: str, brandname: str) -> Submission:
         """
-        Send one advertising text to many numbers over XML. Prefer `send_advertising_sms`, which has a request id.
+        Send one advertising text to many numbers by XML. Prefer `send_advertising_sms`, which has a request id.
 
         Args:
             phones: 30 to 5000 numbers, each once.
@@ -86,7 +86,7 @@ class OlderCalls(Calls):
 
         Raises:
             InvalidRequestError: also with a client in sandbox mode.
-            GatewayError, NotSentError, OutcomeUnknownError: see there; a lost answer is never repeated.
+            GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`; a lost answer is never repeated.
 
         Source: Send advertising message using POST TEXT (SendMultipleSMSBrandname).
         """
@@ -118,7 +118,7 @@ class OlderCalls(Calls):
         Arguments as there.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Send customer care message using GET (SendMultipleMessage_V4_get).
         """
@@ -137,13 +137,13 @@ class OlderCalls(Calls):
         self, phone: str, content: str, brandname: str, *, request_id: str | None = None
     ) -> Submission:
         """
-        Send one customer-care SMS as a form. Prefer `send_customer_care_sms`: a sandbox, and a sure request id.
+        Send one customer-care SMS as a form. Prefer `send_customer_care_sms`: a sandbox, and a reliable request id.
 
         Arguments as there.
 
         Raises:
             InvalidRequestError: also with a client in sandbox mode.
-            GatewayError, NotSentError, OutcomeUnknownError: see there.
+            GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Send customer care message using POST X-Form (SendMultipleMessage_V4_post).
         """
@@ -174,7 +174,7 @@ class OlderCalls(Calls):
 
         Raises:
             InvalidRequestError: also with a client in sandbox mode.
-            GatewayError, NotSentError, OutcomeUnknownError: see there.
+            GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Send fixed number using GET (SendMultipleMessage_V4_get).
         """
@@ -202,14 +202,14 @@ class OlderCalls(Calls):
         sending_mode: int | None = None,
     ) -> Submission:
         """
-        Send one ZNS, its values given by position. Prefer `send_zns`: names cannot be put in the wrong order.
+        Send one ZNS with values by position. Prefer `send_zns`: values by name cannot be in the wrong order.
 
         Args:
             template_params: values in the order of the template; a variable used twice is given once.
             phone, template_id, oa_id, send_at, campaign, callback_url, request_id, sending_mode: as in `send_zns`.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Send Zalo message, old version (SendZaloMessage_V4_post_json).
         """
@@ -229,7 +229,7 @@ class OlderCalls(Calls):
         self, phone: str, oa_id: str, content: str, *, sms_type: SmsType | int = SmsType.ZNS
     ) -> Submission:
         """
-        Send one ZNS as a form, its whole text given. Prefer `send_zns`, which has a request id and a sandbox.
+        Send one ZNS as a form with its complete text. Prefer `send_zns`, which has a request id and a sandbox.
 
         Args:
             content: the text of the template with its values filled in.
@@ -237,7 +237,7 @@ class OlderCalls(Calls):
 
         Raises:
             InvalidRequestError: also with a client in sandbox mode.
-            GatewayError, NotSentError, OutcomeUnknownError: see there; a lost answer is never repeated.
+            GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`; a lost answer is never repeated.
 
         Source: Send Zalo message using POST X-FORM (SendMultipleMessage_V4_post).
         """
@@ -246,7 +246,7 @@ class OlderCalls(Calls):
             "Phone": normalise_phone(phone),
             "OAID": check_label(oa_id, "oa_id"),
             "Content": wire.check_text(content, "content"),
-            # The page's spelling; forms are read without regard to case.
+            # The page's spelling; the gateway ignores the case of form fields.
             "Smstype": _zns_type(sms_type),
             **self._options(endpoint),
         }
@@ -262,7 +262,7 @@ class OlderCalls(Calls):
         is_unicode: bool | None = None,
     ) -> Submission:
         """
-        Send one ZNS, its whole text given. Prefer `send_zns`, which has a request id and a sandbox.
+        Send one ZNS with its complete text. Prefer `send_zns`, which has a request id and a sandbox.
 
         Args:
             content: the text of the template with its values filled in.
@@ -270,7 +270,7 @@ class OlderCalls(Calls):
 
         Raises:
             InvalidRequestError: also with a client in sandbox mode.
-            GatewayError, NotSentError, OutcomeUnknownError: see there; a lost answer is never repeated.
+            GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`; a lost answer is never repeated.
 
         Source: Send Zalo message full template (SendMultipleMessage_V4_post_json).
         """
@@ -298,12 +298,12 @@ class OlderCalls(Calls):
         request_id: str | None = None,
     ) -> Submission:
         """
-        Send one Viber message by GET. Prefer `send_viber`: keys outside the URL, many numbers, a sure request id.
+        Send one Viber message by GET. Prefer `send_viber`: keys outside the URL, many numbers, a reliable request id.
 
         Arguments as there.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Send Viber message using GET (SendMultipleMessage_V4_get).
         """

@@ -25,18 +25,18 @@ class SentDataCalls(Calls):
         """
         One page of the messages of one type that were created from `start` to `end`.
 
-        Pages are no snapshot: rows move between them while messages are created. An empty range gives an empty page,
+        Pages are not a snapshot: rows move between them while messages are created. An empty range gives an empty page,
         also when the gateway answers 105.
 
         Args:
-            start, end: aware; the gateway is told Vietnamese local time in whole seconds. Whether the second of `end`
-                belongs to the range is not documented.
+            start, end: aware; sent as Vietnamese local time in whole seconds. Whether the second of `end` belongs to
+                the range is not documented.
             sms_type: exactly one; the gateway has no "all".
             page: counted from 1.
             page_size: 1 to 500.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there; reading again is safe.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`; safe to repeat.
 
         Source: get-the-message-status (GetSmsSentData_V2).
         """
@@ -54,7 +54,7 @@ class SentDataCalls(Calls):
         read: AnswerReader = wire.read_answer,
     ) -> wire.Fields:
         """
-        The members of one page as they came, for who reads them another way than into objects.
+        The unparsed members of one page, for callers that do not need model objects.
 
         Args:
             read: bytes of the body -> members; raises `wire.UnreadableAnswerError`.
@@ -94,16 +94,16 @@ class SentDataCalls(Calls):
             start, end, sms_type, page_size: as in `get_sms_sent_data_page`.
 
         Yields:
-            One `SentMessage` a recipient; `price_vnd` is a Decimal, `sent_at` is aware.
+            One `SentMessage` per recipient; `price_vnd` is a Decimal, `sent_at` is aware.
 
         Raises:
-            IncompleteAnswerError: fewer different rows came than any page announced, or rows came twice and no page
-                announced a number: the rows moved while they were read. Raised behind the last row.
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there; reading again is safe.
+            IncompleteAnswerError: there were fewer distinct rows than a page announced, or repeated rows while no page
+                announced a number: the rows moved while they were read. Raised after the last row.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`; safe to repeat.
 
         Source: get-the-message-status (GetSmsSentData_V2), 500 rows a page at most.
         """
-        # Hashes of the keys: rows that move give one row twice and another never, so only different rows count.
+        # Hashes of the row keys: when rows move, one is read twice and another never, so only distinct rows count.
         seen: set[int] = set()
         rows, number, announced = 0, 1, None
         while True:
@@ -117,10 +117,10 @@ class SentDataCalls(Calls):
             rows += page.rows_received
             if total is not None:
                 announced = max(total, announced or 0)
-            # An empty page, or a gateway that gives the same page again and again.
+            # An empty page, or a gateway that repeats the same page.
             if len(seen) == known:
                 break
-            # A full page may be followed by another, whatever CountTotal says; so may one that proves it wrong.
+            # Read on after a full page, whatever CountTotal says, and after a page that proves CountTotal wrong.
             if total is not None and len(seen) <= total <= number * page_size and page.rows_received < page_size:
                 break
             number += 1
@@ -137,7 +137,7 @@ class SentDataCalls(Calls):
 
 
 def _consistent(read: AnswerReader) -> AnswerReader:
-    """An answer that says "no messages" and lists some says nothing: neither may be believed."""
+    """Reject an answer that says "no messages" and has rows, because neither can be trusted."""
 
     def read_consistently(body: bytes) -> wire.Fields:
         answer = read(body)

@@ -35,16 +35,15 @@ class SmsCalls(Calls):
             phone: a Vietnamese mobile number in any spelling.
             content: must match a template registered for the brandname, else the gateway answers 146.
             brandname: the registered sender ID.
-            is_unicode: None decides by the text: everything outside ASCII needs Unicode.
+            is_unicode: None derives it from the text: everything outside ASCII needs Unicode.
             send_at: aware time of sending, None for now.
-            campaign: at most 254 characters; comes back in the sent data.
-            callback_url: gets the delivery report.
-            request_id: at most 50 characters; one is made up when it is missing, which protects this call's own
-                repeats only.
+            campaign: at most 254 characters; returned in the sent data.
+            callback_url: receives the delivery report.
+            request_id: at most 50 characters; generated when missing, which protects only the repeats of this call.
 
         Raises:
-            InvalidRequestError: an argument cannot be sent; nothing was.
-            GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError: an argument is invalid; nothing was sent.
+            GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: send-otp-customer-care-message (SendMultipleMessage_V4_post_json).
         """
@@ -79,7 +78,7 @@ class SmsCalls(Calls):
 
         Raises:
             InvalidRequestError: also for fewer than 30 or more than 5000 numbers.
-            GatewayError, NotSentError, OutcomeUnknownError: see there.
+            GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: send-advertising-message (SendMultipleSMSBrandname_json).
         """
@@ -112,11 +111,11 @@ class SmsCalls(Calls):
         """
         Send one SMS from the gateway's own shared number, without a brandname.
 
-        A later edition of the documentation calls the same request "Voice OTP": try it with a number of your own first.
+        A later edition of the documentation calls the same request "Voice OTP": test it with your own number first.
         Arguments as in `send_customer_care_sms`.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Send fixed number with cheap price (SendMultipleMessage_V4_post_json).
         """

@@ -1,4 +1,4 @@
-"""What became of single messages."""
+"""The status of single messages."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class StatusCalls(Calls):
         The totals of one message id, of the last 7 days.
 
         Raises:
-            MessageNotFoundError: unknown, too early, too old, or a sandbox id. No proof that it was not sent.
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            MessageNotFoundError: unknown, too early, too old, or a sandbox id. Not a proof that it was not sent.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: get-sms-by-smsid (GetSendStatus).
         """
@@ -32,11 +32,11 @@ class StatusCalls(Calls):
 
     def get_sms_receiver_status(self, message_id: str) -> tuple[ReceiverStatus, ...]:
         """
-        The recipients of one message id, of the last 7 days. Judge them only once `get_send_status` is final.
+        The recipients of one message id, of the last 7 days. They are reliable only once `get_send_status` is final.
 
         Raises:
             MessageNotFoundError: as in `get_send_status`.
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: get-message-details (GetSmsReceiverStatus_get).
         """
@@ -45,13 +45,13 @@ class StatusCalls(Calls):
 
     def get_callback_data(self, message_ids: Sequence[str], oa_id: str) -> CallbackData:
         """
-        Delivery reports of ZNS that were sent with a callback URL, asked for 200 ids at a time.
+        Delivery reports of ZNS that were sent with a callback URL, read 200 ids at a time.
 
         Args:
             message_ids: any number; they must all belong to `oa_id`.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: get-callback-data (GetCallback).
         """
@@ -61,7 +61,7 @@ class StatusCalls(Calls):
             raise InvalidRequestError("message_ids takes a list of ids, not one text.", field="message_ids")
         asked = list(dict.fromkeys(check_message_id(message_id) for message_id in message_ids))
         reports = {}
-        # More than the limit would be dropped without a word.
+        # The gateway silently drops ids above the limit.
         size = endpoint.max_items or len(asked)
         for first in range(0, len(asked), size):
             batch = asked[first : first + size]
@@ -77,8 +77,8 @@ class StatusCalls(Calls):
             zalo_message_id: Zalo's own id, the `zalo_message_id` of a delivery report; not the message id of a send.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there; at most 30 a second, then
-                code 160.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`; code 160 above
+                30 requests per second.
 
         Source: Get Zalo message status (GetZaloMessageStatus).
         """
@@ -90,10 +90,10 @@ class StatusCalls(Calls):
 
     def get_voice_call_status(self, message_id: str) -> VoiceCallStatus:
         """
-        What became of a voice call: answered, how long, which key.
+        The status of a voice call: answered or not, duration, pressed key.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Get voice call status (GetSendStatus of the voice host).
         """
@@ -105,14 +105,14 @@ class StatusCalls(Calls):
         self, parameters: Mapping[str, str] | str, *, private_key: str | None = None
     ) -> ShortcodeMessage:
         """
-        Read what the gateway sends to your own server when somebody texts a short code. Asks the gateway nothing.
+        Read the request that the gateway sends to your own server for a text to a short code. Calls no function.
 
         Args:
-            parameters: the query of the request that arrived, as text or as a mapping.
+            parameters: the query of the received request, as text or as a mapping.
             private_key: given with the short code; the signature is compared with it.
 
         Returns:
-            The message; `signature_ok` is None without a private key. Drop those whose `message_id` you have seen.
+            The message; `signature_ok` is None without a private key. Ignore a `message_id` that you have seen before.
 
         Raises:
             InvalidRequestError: a parameter is missing, or the time cannot be read.

@@ -1,4 +1,4 @@
-"""Messages of a Zalo Official Account to people who know it: consulting, transaction, request for contact data."""
+"""Messages of a Zalo Official Account to its contacts: consulting, transaction, request for contact data."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ class ZaloCalls(Calls):
         request_id: str | None = None,
     ) -> Submission:
         """
-        Send a free text to somebody who has written to the OA.
+        Send a free text to a user who has written to the OA.
 
         Args:
             content: at most 2000 characters.
-            callback_url, request_id: as in `send_customer_care_sms`. One page only knows the request id here: a lost
-                answer is repeated once the account was seen to honour it.
+            callback_url, request_id: as in `send_customer_care_sms`. Only one page has the request id here: a lost
+                answer is only repeated if request ids were observed to work.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Send Zalo message Consulting in text form (SendZaloFollowerMessage_V4_post_json).
         """
         endpoint = catalogue.SEND_ZALO_CONSULTING_TEXT
         fields = {
             "OAID": check_label(oa_id, "oa_id"),
-            # With a capital U here, user_id inside a payload.
+            # With a capital U here, but user_id inside a payload.
             "User_id": check_label(zalo_user_id, "zalo_user_id"),
             "Content": payloads.check_length(content, payloads.MAX_TEXT, "content"),
             **self._options(endpoint, callback_url=callback_url),
@@ -63,7 +63,7 @@ class ZaloCalls(Calls):
         request_id: str | None = None,
     ) -> Submission:
         """
-        Send a text with one picture to somebody who has written to the OA.
+        Send a text with one picture to a user who has written to the OA.
 
         Args:
             content: at most 2000 characters.
@@ -71,7 +71,7 @@ class ZaloCalls(Calls):
             callback_url, request_id: as in `send_customer_care_sms`.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Send Zalo message with attached photo (SendZaloFollowerMessage_V5_post_json).
         """
@@ -91,7 +91,7 @@ class ZaloCalls(Calls):
         request_id: str | None = None,
     ) -> Submission:
         """
-        Send a text with buttons to somebody who has written to the OA.
+        Send a text with buttons to a user who has written to the OA.
 
         Args:
             content: at most 2000 characters.
@@ -99,7 +99,7 @@ class ZaloCalls(Calls):
             callback_url, request_id: as in `send_customer_care_sms`.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Send Zalo message Consulting button (SendZaloFollowerMessage_V5_post_json).
         """
@@ -124,7 +124,7 @@ class ZaloCalls(Calls):
         Send a card about a transaction: banner, header, text, table, buttons.
 
         Args:
-            template_type: such as `transaction_order`; `zalo_payloads.TRANSACTION_TYPES` has all.
+            template_type: such as `transaction_order`; all are in `zalo_payloads.TRANSACTION_TYPES`.
             elements: `{"type": "banner", "image_url": …}`, `{"type": "header" or "text", "content": …, "align": …}`,
                 `{"type": "table", "content": [{"key": …, "value": …}]}` of at most 5 rows.
             buttons: at most 4.
@@ -132,7 +132,7 @@ class ZaloCalls(Calls):
             callback_url, request_id: as in `send_customer_care_sms`.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Send Zalo Trading message (SendZaloFollowerMessage_V5_post_json).
         """
@@ -161,7 +161,7 @@ class ZaloCalls(Calls):
             callback_url, request_id: as in `send_customer_care_sms`.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Send Zalo messages to request user's information (SendZaloFollowerMessage_V5_post_json).
         """

@@ -31,16 +31,16 @@ class ZnsCalls(Calls):
         sending_mode: int | None = None,
     ) -> Submission:
         """
-        Send one ZNS, its values given by name.
+        Send one ZNS with values by name.
 
         Args:
-            template_id, oa_id: ids as text; an OA id has more digits than a float keeps.
+            template_id, oa_id: ids as text; an OA id has more digits than a float can represent.
             template_params: value by variable name.
-            sending_mode: 1 normal, 3 beyond the OA's quota (listed OAs only, never scheduled); None leaves it out.
+            sending_mode: 1 normal, 3 beyond the OA's quota (listed OAs only, never scheduled); None omits it.
             phone, send_at, campaign, callback_url, request_id: as in `send_customer_care_sms`.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: send-message-via-zalo (SendZaloMessage_V5_post).
         """
@@ -77,11 +77,11 @@ class ZnsCalls(Calls):
         Send one ZNS to a Zalo user whose phone number is not known.
 
         Args:
-            zalo_user_id: as `list_oa_followers` gives it; no phone number.
+            zalo_user_id: as returned by `list_oa_followers`; not a phone number.
             template_id, oa_id, template_params, send_at, campaign, callback_url, request_id: as in `send_zns`.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Send message via Zalo (SendZaloMessage_V6/zalo_uid).
         """
@@ -91,7 +91,7 @@ class ZnsCalls(Calls):
             {
                 "OAID": check_label(oa_id, "oa_id"),
                 "ZaloUid": check_label(zalo_user_id, "zalo_user_id"),
-                # An object here, a list of keys and values in `send_zns`.
+                # An object here, but a list of keys and values in `send_zns`.
                 "TempData": wire.named_params(template_params),
                 "TempID": check_label(template_id, "template_id"),
                 **self._options(endpoint, send_at=send_at, campaign=campaign, callback_url=callback_url),
@@ -118,11 +118,11 @@ class ZnsCalls(Calls):
         Args:
             template_params: values in the order of the template; a variable used twice is given once.
             order_id: the journey.
-            is_journey: False sends an ordinary ZNS with the same members, at its own price.
+            is_journey: False sends an ordinary ZNS with the same members, at the ordinary price.
             phone, template_id, oa_id, campaign, callback_url, request_id: as in `send_zns`.
 
         Raises:
-            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see there.
+            InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: send-journey-zns-message (SendZaloMessage_V4_post_json).
         """
@@ -132,7 +132,7 @@ class ZnsCalls(Calls):
             {
                 "Phone": normalise_phone(phone),
                 "Params": wire.template_params(template_params),
-                # A boolean: without it an ordinary ZNS goes out, at another price.
+                # A boolean; without it an ordinary ZNS is sent, at another price.
                 "IsJourney": wire.check_bool(is_journey, "is_journey"),
                 "OrderId": check_label(order_id, "order_id"),
                 "TempID": check_label(template_id, "template_id"),
@@ -157,21 +157,21 @@ class ZnsCalls(Calls):
         Send one ZNS each to at most 500 recipients in one call. `esms_connectors.sending.bulk` sends more, and resumes.
 
         Args:
-            recipients: each phone once, because the answer names its rows by phone alone; the same number of params.
+            recipients: each phone once, because the answer identifies rows by phone only; all with as many params.
             template_id, oa_id, send_at, campaign, callback_url, sending_mode: as in `send_zns`.
 
         Returns:
-            An outcome for every recipient, in the order given. A row that the answer does not account for is
-            unknown, whatever the answer says as a whole; with a 124 for the whole call that is every row.
+            An outcome for every recipient, in the given order. A recipient without a row in the answer is unknown,
+            whatever the result of the call as a whole; with a 124 for the whole call all rows are unknown.
 
-        A lost answer is only repeated where it was seen that request ids are honoured here, see `request_ids`:
-        one page of the documentation has them, another does not.
+        A lost answer is only repeated if request ids were observed to work here, see `request_ids`: one page of the
+        documentation has them, another does not.
 
         Raises:
             InvalidRequestError: with the row, counted from 0.
-            GatewayError: the call as a whole was refused, and the answer accounts for no row. `nothing_taken` says
-                whether that settles them; mostly it does not.
-            NotSentError, OutcomeUnknownError: see there; the outcome is that of every row.
+            GatewayError: the call as a whole was refused, and the answer has no rows. `nothing_taken` says whether that
+                settles the rows; usually it does not.
+            NotSentError, OutcomeUnknownError: see `gateway.errors`; the outcome applies to every row.
 
         Source: send-personized-message-via-zalo (Send_zns_bulk_v4_post_json).
         """
@@ -190,14 +190,14 @@ class ZnsCalls(Calls):
             answer = self._transport.call(
                 endpoint,
                 fields,
-                # Not the id of one row, but the fact that every row has one.
+                # Not the id of one row, but a note for errors that every row has one.
                 request_id=f"{len(request_ids)} request ids from {request_ids[0]}",
                 recipients=len(elements),
                 has_rows=decode.has_bulk_rows,
             )
         except DuplicateRequestError as duplicate:
             self._learn_from(duplicate.code, endpoint)
-            # Of one row or of all? Whoever knows the answer to that is not the caller, and some may have been accepted.
+            # The 124 may concern one row or all, and some rows may have been accepted.
             rows = decode.rows_in_doubt(numbers, request_ids, duplicate)
             return BulkSubmission.of(rows, sandbox=self.sandbox, attempts=duplicate.attempts)
         rows = decode.bulk_rows(answer, numbers, request_ids)
