@@ -1,7 +1,7 @@
 """
-An SMS when a pipeline fails: one for the run, however many tasks fail and however often they are tried.
+An SMS when a pipeline fails: one per run, however many tasks fail and however often they are retried.
 
-Connection `esms_default`: brandname, and `alert_phones` for whom to tell. Nothing about people stands in this file.
+Connection `esms_default`: brandname, and `alert_phones` with the recipients. This file contains no personal data.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ with DAG(
     default_args={
         "retries": 2,
         "retry_delay": timedelta(minutes=5),
-        # What fails at night is told at seven in the morning.
+        # Failures at night are reported at seven in the morning.
         "on_failure_callback": EsmsNotifier(quiet_hours=(22, 7)),
     },
     tags=["esms"],

@@ -1,9 +1,10 @@
 """
-One campaign spread over many workers: shards by mapped tasks, calls at a time by a pool.
+One campaign on many workers: mapped tasks send the shards, and a pool limits concurrent tasks.
 
 All shards share one run key in the ledger (PostgreSQL, because workers on several machines use it): whichever shard a
-row falls into, nobody gets two messages, also when SHARDS is changed and the run cleared. Connections: `esms_default`
-(OA, template, `ledger_conn_id`), `crm` (postgres). Pool `esms`: as many slots as tasks may call the gateway at once.
+row falls into, nobody gets two messages, even if SHARDS is changed and the run is cleared. Connections: `esms_default`
+(OA, template, `ledger_conn_id`), `crm` (postgres). Pool `esms`: as many slots as tasks may call the gateway
+concurrently.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from airflow.sdk import DAG
 from esms_connectors.airflow.operators import ZnsBulkOperator
 from esms_connectors.airflow.sensors import DeliveryStatusSensor
 
-# About as many as workers run at a time.
+# About the number of workers that run concurrently.
 SHARDS = 4
 RUN_KEY = "visits-{{ run_id }}"
 
@@ -37,12 +38,12 @@ with DAG(
         template_params=["customer_name", "service", "code", "date"],
         key_column="code",
         run_key=RUN_KEY,
-        at_least=0.98,  # of all shards together, as far as they are
+        at_least=0.98,  # of the rows of all shards so far
         pool="esms",
         threads=4,
     ).expand(sql_parameters=[{"shards": SHARDS, "shard": shard} for shard in range(SHARDS)])
 
-    # Deferred, the wait takes no worker slot.
+    # When deferred, the sensor takes no worker slot.
     wait = DeliveryStatusSensor(
         task_id="wait", run_key=RUN_KEY, delivered_share=0.95, timeout=6 * 3600, deferrable=True
     )

@@ -1,8 +1,8 @@
 """
-The shortest whole campaign: a ZNS to every customer of a file, wait until they arrived, load what the gateway says.
+The shortest complete campaign: send a ZNS to every customer in a file, wait for delivery, load the status rows.
 
-Connections: `esms_default` (OA, template, ledger) and `warehouse` (duckdb, the path of the file as host). Start it by
-hand and say which file; the same run key never sends twice, however often it is started.
+Connections: `esms_default` (OA, template, ledger) and `warehouse` (duckdb, the path of the file as host). Trigger it
+manually with the path of the file; the same run key never sends twice, however often it is triggered.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ with DAG(
         source="{{ params.customers }}",
         template_params=["customer_name", "service", "code", "date"],
         run_key="{{ params.run_key }}",
-        campaign="{{ params.run_key }}",  # under which reports show it
+        campaign="{{ params.run_key }}",  # the name in reports
         at_least=0.98,
     )
-    # Deferred, it takes no worker slot.
+    # When deferred, it takes no worker slot.
     wait = DeliveryStatusSensor(
         task_id="wait", sent=send.output, delivered_share=0.9, poke_interval=5, timeout=3600, deferrable=True
     )
     load = SentMessagesToWarehouseOperator(
         task_id="load",
         warehouse_conn_id="warehouse",
-        # Rows lie in windows by when they were created, which is behind the start of this run.
+        # Windows select rows by creation time, which is after the start of this run.
         start="-1h",
         end="+24h",
         sms_types=[24, 25],

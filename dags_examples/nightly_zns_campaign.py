@@ -2,8 +2,8 @@
 A ZNS to every customer of a PostgreSQL table: plan, approval, send, wait for 95 % delivered, load, report.
 
 Connections: `esms_default` (OA, template, ledger and `ledger_secret` in its extra), `crm` and `warehouse` (postgres).
-Variable `esms_reports`: the folder or bucket where people find reports.
-A task that fails is cleared: the plan and the send go on where they stopped, nobody gets two messages.
+Variable `esms_reports`: the folder or bucket for the reports. Clear a failed task to continue: plan and send resume
+where they stopped, and nobody gets two messages.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from esms_connectors.airflow.reports import SentMessagesReportOperator
 from esms_connectors.airflow.sensors import DeliveryStatusSensor
 from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator
 
-# In a fixed order, and with a fixed end: the rows are read twice, to be checked and to be sent. `ds` is the day in UTC:
-# of a run before seven in the morning in Vietnam it is the day before.
+# The query has a fixed order and a fixed range because the rows are read twice: to check them and to send them. `ds` is
+# the day in UTC; before seven in the morning in Vietnam that is the previous day.
 CUSTOMERS = """
     SELECT phone, customer_name, service, code, to_char(visited_on, 'DD/MM/YYYY') AS date
     FROM visits WHERE visited_on = DATE '{{ params.visited_on or ds }}' ORDER BY code
@@ -51,7 +51,7 @@ with DAG(
         "{{ ti.xcom_pull('plan')['problems'] | join('; ') }}",
         response_timeout=timedelta(hours=2),
     )
-    # Other rows than were approved are refused before the first message.
+    # Rows that differ from the approved plan are refused before the first message.
     send = ZnsBulkOperator(task_id="send", at_least=0.98, plan=plan.output, **campaign)
     wait = DeliveryStatusSensor(
         task_id="wait", sent=send.output, delivered_share=0.95, timeout=6 * 3600, deferrable=True
@@ -62,7 +62,7 @@ with DAG(
         start="-24h",
         end="+24h",
         sms_types=[24, 25],
-        # As in daily_export: one warehouse keeps people one way.
+        # As in daily_export: a warehouse must store personal data in one form.
         phone="hashed",
         content=False,
     )

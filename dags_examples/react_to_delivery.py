@@ -1,7 +1,7 @@
 """
-Asset-driven: whenever all messages of a quarter of an hour have come to their end, look at how many failed.
+Asset-driven: whenever all messages of a quarter of an hour are final, check how many were delivered.
 
-The triggerer asks eSMS once a minute; no DAG run and no worker slot is used until there is something to react to.
+The triggerer polls eSMS once a minute; no DAG run and no worker slot is used until there is something to react to.
 """
 
 from __future__ import annotations

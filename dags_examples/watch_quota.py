@@ -1,8 +1,8 @@
 """
-Before the evening's campaigns: how many ZNS the Official Account may still send today, and a failed run if too few.
+Check before the evening's campaigns how many ZNS the Official Account may still send today; fail if too few.
 
-`EsmsOperator` calls any function of the gateway by its name; `esms call --help` lists them. What a function takes is
-checked when this file is parsed. Connection `esms_default`.
+`EsmsOperator` calls any function of the gateway by name; `esms call --help` lists them. Argument names are checked when
+this file is parsed. Connection `esms_default`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ with DAG(
     @task
     def enough(quota: dict[str, Any], **context: Any) -> int:
         left = quota["remaining"]
-        # What the gateway does not tell is no reason to stop.
+        # Continue if the gateway does not report the quota.
         if left is not None and left < context["params"]["needed"]:
             raise ValueError(f"only {left} ZNS are left today")
         return left or 0

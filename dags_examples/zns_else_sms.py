@@ -1,4 +1,4 @@
-"""A ZNS to each visitor of the day, an SMS to whom it does not reach within 15 minutes, then a report of both."""
+"""A ZNS to each visitor of the day, an SMS to those whom it does not reach in 15 minutes, then a report on both."""
 
 import pendulum
 from airflow.sdk import DAG

@@ -1,7 +1,7 @@
 """
-Two automations of the server: an SMS when a campaign ends with messages not settled, and one when a flow fails.
+Two automations of the server: an SMS when a campaign ends with unsettled messages, and one when a flow fails.
 
-The server needs this package installed; where it cannot have it, see `notify_by_sms` at the end.
+The server needs this package; if it cannot be installed there, see `by_deployment` at the end.
 
     python automation_on_event.py
 """
@@ -35,7 +35,7 @@ def create_automations() -> list[Automation]:
             SendNotification(
                 block_document_id=block._block_document_id,
                 subject="Prefect",
-                # The attempt makes a run that is retried and fails again a new event.
+                # The attempt number makes a new event of a run that is retried and fails again.
                 body="{{ flow_run.name }} failed, attempt {{ flow_run.run_count }}",
             )
         ],

@@ -1,10 +1,10 @@
 """
-The blocks that the other flows use, for the emulator on this machine; run it once, beside `esms emulator`.
+The blocks that the other flows use, for the emulator on this machine; run it once while `esms emulator` is running.
 
     python blocks.py [http://127.0.0.1:8089 [folder]]
 
-For the real gateway give your own keys and leave out base_url; on several machines give the ledger and the warehouse a
-PostgreSQL.
+For the real gateway use your own keys and omit base_url; with several machines use PostgreSQL for the ledger and the
+warehouse.
 """
 
 import sys

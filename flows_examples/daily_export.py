@@ -1,5 +1,5 @@
 """
-Yesterday's status rows into the warehouse, every morning in Vietnam, and what was not final on the days before.
+Every morning in Vietnam: load yesterday's status rows, and reload those of earlier days that were not final.
 
     python daily_export.py
 """

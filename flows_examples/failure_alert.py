@@ -1,5 +1,5 @@
 """
-An SMS when a flow fails, without an automation: a hook of the flow.
+An SMS when a flow fails, sent by a hook of the flow instead of an automation.
 
     python failure_alert.py
 """
@@ -8,7 +8,7 @@ from prefect import flow
 
 from esms_connectors.prefect import alert_hook
 
-# One message for what happens to a run; the block has the phones, and may have quiet hours. It fits async flows, too.
+# One message per state of a run; the block has the phones and may have quiet hours. It also works for async flows.
 ALERT = alert_hook("default")
 
 

@@ -1,5 +1,5 @@
 """
-The shortest whole campaign: a ZNS to every customer of a file, wait until they arrived, load what the gateway says.
+The shortest complete campaign: send a ZNS to every customer in a file, wait for delivery, load the status rows.
 
     python first_campaign.py customers.csv march-campaign
 
@@ -27,7 +27,7 @@ def first_campaign(customers: str, run_key: str) -> dict[str, Any]:
     )
     sent = zns_campaign(campaign)
     delivered = delivery_report(run_key, ledger="default", delivered_share=0.9, poll_seconds=5)
-    # From when this run was due: its messages were created after that.
+    # Relative to when this run was due: its messages were created after that.
     loaded = load_sent_messages("-1h", "+24h", [24, 25])
     return {"accepted": sent["accepted"], "delivered": delivered["delivered"], "rows": loaded["rows"]}
 

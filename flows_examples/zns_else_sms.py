@@ -1,4 +1,4 @@
-"""A ZNS to each customer, an SMS to whom it does not reach within 15 minutes, then a report of both."""
+"""A ZNS to each customer, an SMS to those whom it does not reach in 15 minutes, then a report on both."""
 
 from prefect import flow
 

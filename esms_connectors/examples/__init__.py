@@ -1,4 +1,4 @@
-"""The DAGs and flows to copy from: what `esms examples` lists and copies."""
+"""The example DAGs and flows that `esms examples` lists and copies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 
 _HERE = Path(__file__).parent
-# In a wheel they stand beside this file; in the repository, in folders of their own.
+# In a wheel they are next to this file; in the repository they have separate folders.
 _FOLDERS = {"dags": "dags_examples", "flows": "flows_examples"}
 
 
@@ -21,7 +21,7 @@ class Example:
     One file.
 
     Attributes:
-        name: as `dags/first_campaign`; a file that is no Python keeps its suffix, as `flows/prefect.yaml`.
+        name: such as `dags/first_campaign`; a file that is not Python keeps its suffix, such as `flows/prefect.yaml`.
         about: what it does, on one line.
     """
 
@@ -39,7 +39,7 @@ class Example:
 
 
 def all_examples() -> list[Example]:
-    """DAGs first, each kind by its names."""
+    """DAGs first, each kind sorted by name."""
     found = []
     for kind, folder in _FOLDERS.items():
         packed = _HERE / kind
@@ -52,7 +52,7 @@ def all_examples() -> list[Example]:
 
 
 def _about(path: Path) -> str:
-    """The first line of what the file says of itself."""
+    """The first line of the file's docstring or comment."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
         text = ast.get_docstring(ast.parse(text)) or ""
@@ -61,11 +61,11 @@ def _about(path: Path) -> str:
 
 def choose(names: Iterable[str], examples: list[Example]) -> list[Example]:
     """
-    The examples of these names (`dags/first_campaign`, its short name where only one has it, `dags` for all of a kind),
-    and what they import of each other.
+    The examples of these names (`dags/first_campaign`, the short name if it is unique, or `dags` for all of a kind),
+    and the examples that they import.
 
     Raises:
-        InvalidRequestError: a name is none's, or stands for several.
+        InvalidRequestError: a name is unknown or ambiguous.
     """
     chosen: dict[str, Example] = {}
     for name in names:
@@ -92,14 +92,14 @@ def _imported(example: Example, examples: list[Example]) -> list[Example]:
 
 def copy_examples(chosen: list[Example], folder: Path, *, overwrite: bool) -> list[Path]:
     """
-    Copy them into a folder, which is made. When both kinds are among them, into its folders `dags` and `flows`.
-    Nothing is copied when one of them may not be.
+    Copy them into a folder, which is created; if both kinds are among them, into its subfolders `dags` and `flows`.
+    Nothing is copied if one of them may not be copied.
 
     Returns:
         The new files.
 
     Raises:
-        InvalidRequestError: a file is there already, and may not be overwritten.
+        InvalidRequestError: a file exists already and may not be overwritten.
         ConfigurationError: the folder cannot be written to.
     """
     several_kinds = len({one.kind for one in chosen}) > 1

@@ -1,5 +1,5 @@
 """
-The Prefect collection: blocks, tasks and flows. Prefect imports this module on every start of a server or worker.
+The Prefect collection: blocks, tasks and flows. Prefect imports this module whenever a server or worker starts.
 
     from esms_connectors.prefect import EsmsCredentials, ZnsCampaign, send_sms, zns_campaign
 """

@@ -1,4 +1,4 @@
-"""An SMS when something happened: a hook for flows and tasks, and a flow for automations."""
+"""SMS alerts: a hook for flows and tasks, and a flow for automations."""
 
 import asyncio
 import re
@@ -21,16 +21,16 @@ from esms_connectors.sending.alerts import AlertEvent, AlertFailedError
 
 def alert_hook(notification: str = "default", text: str | None = None) -> Callable[..., Any]:
     """
-    A hook that tells by SMS what became of a run: `@flow(on_failure=[alert_hook()], on_crashed=[alert_hook()])`.
+    A hook that reports the state of a run by SMS: `@flow(on_failure=[alert_hook()], on_crashed=[alert_hook()])`.
 
-    It fits sync and async flows and tasks, and the process that serves a flow or works on it, which calls the hooks of
-    a run that was cancelled or whose process died. A run is one message for each thing that happens to it, however many
-    of its tasks fail; one that is started again and fails again is told again. What goes wrong with it is logged.
+    It works for sync and async flows and tasks, and in the serving process or worker, which calls the hooks of a run
+    that was cancelled or whose process died. A run causes one message per state, however many of its tasks fail; a run
+    that is restarted and fails again causes another. Errors of the hook are logged.
 
     Args:
         notification: Name of an `EsmsNotification` block; its phones, sender and quiet hours.
-        text: With `{flow}`, `{run}`, `{state}` and `{attempt}`; None takes a plain one. Not the message of the state,
-            which may hold anything.
+        text: With `{flow}`, `{run}`, `{state}` and `{attempt}`; None uses a default text. The message of the state is
+            not available because it may contain anything.
 
     Example:
         ```python
@@ -80,9 +80,9 @@ def _tell_of_run(notification: str, text: str | None, flow: Any, run: Any, state
 @errors_in_one_line
 def notify_by_sms(body: str, subject: str | None = None, notification: str = "default") -> None:
     """
-    Send a notification by SMS, for automations on servers without this package: let them run this deployment.
+    Send a notification by SMS. Automations on servers without this package can run it as a deployment.
 
-    An alarm comes when things go wrong, so a server or gateway that does not answer is tried again for some minutes.
+    Alerts are sent when systems fail, so a server or gateway that does not answer is retried for some minutes.
 
     Args:
         body: The body of the notification.
@@ -91,12 +91,13 @@ def notify_by_sms(body: str, subject: str | None = None, notification: str = "de
 
     Raises:
         ConfigurationError: The block cannot be used.
-        AlertFailedError: Not every phone was sent to.
+        AlertFailedError: At least one phone was not sent to.
     """
     context = FlowRunContext.get()
     run = context.flow_run if context is not None else None
     moment = machine_clock.now().timestamp() if run is None or run.created is None else run.created.timestamp()
-    # A flow that runs again, retried in the UI for one, makes a new task, which knows of no attempt before it.
+    # A flow that is run again, for example by a retry in the UI, creates a new task, which has no record of earlier
+    # attempts.
     _notify(body, subject, notification, moment, again=run is not None and run.run_count > 1)
 
 

@@ -1,4 +1,4 @@
-"""A person looks at the plan of a campaign before its first message."""
+"""Approval of a campaign's plan by a person before the first message."""
 
 from collections.abc import Iterable, Mapping
 
@@ -20,21 +20,21 @@ _LONGEST_VALUE = 200
 
 
 class ApprovalTimeoutError(EsmsError):
-    """Nobody answered. Nothing was sent; another run asks again."""
+    """There was no answer. Nothing was sent; another run asks again."""
 
 
 class Approval(RunInput):
-    """What the flow asks a person before the first message."""
+    """The input that the flow requests before the first message."""
 
     approve: bool = Field(default=False, description="Send to all recipients of the plan.")
 
 
 def check_starts_again() -> None:
     """
-    Whether this run is started again after it was suspended.
+    Check that this run will be restarted after a suspension.
 
     Raises:
-        InvalidRequestError: it is a subflow, or a run of no deployment: nobody would start it.
+        InvalidRequestError: it is a subflow or does not belong to a deployment, so it would not be restarted.
     """
     context = FlowRunContext.get()
     run = None if context is None else context.flow_run
@@ -49,7 +49,7 @@ def check_starts_again() -> None:
 
 
 def first_message(campaign: ZnsCampaign) -> str:
-    """The template and the values of the first message, as markdown for whoever is to approve; nobody's phone."""
+    """The template and the values of the first message, as markdown for the approver, without phones."""
     with (
         borrow_account(campaign.credentials, campaign.rate_limit) as account,
         borrow_ledger(campaign.ledger) as ledger,
@@ -79,20 +79,20 @@ def _by_name(params: tuple[str, ...] | Mapping[str, str], template: ZnsTemplate 
 
 
 def _shown(value: object) -> str:
-    """A value as code, on one line: what came with a row is no markdown of ours."""
+    """A value as inline code on one line, so that values from rows are not rendered as markdown."""
     text = " ".join(str(value).replace("`", "'").split())
     return f"`{text[:_LONGEST_VALUE]}{'…' if len(text) > _LONGEST_VALUE else ''}`"
 
 
 def approved(text: str, *, suspend: bool, timeout_seconds: int, plan_name: str) -> bool:
     """
-    Ask, and wait for the answer: in this process, or by ending it.
+    Ask for approval and wait for the answer, in this process or by suspending it.
 
     Args:
-        plan_name: makes it one question a plan, however often the run begins anew; another plan is another question.
+        plan_name: makes one question per plan, however often the run restarts; a different plan asks again.
 
     Raises:
-        ApprovalTimeoutError: nobody answered.
+        ApprovalTimeoutError: there was no answer.
     """
     question = Approval.with_initial_data(description=text, approve=False)
     key = f"esms-approval-{plan_name}"

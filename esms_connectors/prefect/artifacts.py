@@ -1,4 +1,4 @@
-"""What a run shows in Prefect: a progress bar, a table, an event. Counts only: no number, text or key."""
+"""What a run shows in Prefect: a progress bar, a table, an event. Counts only: no phones, texts or keys."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SECONDS_BETWEEN_UPDATES = 1.0
 
 
 class ProgressArtifact:
-    """A progress bar in the UI, brought up to date about once a second. What it fails at is logged, never raised."""
+    """A progress bar in the UI, updated about once a second. Its errors are logged, never raised."""
 
     def __init__(self, key: str, description: str, total: int) -> None:
         self._key, self._description, self._total = key, description, max(total, 1)
@@ -43,7 +43,7 @@ class ProgressArtifact:
             self._artifact = in_sync(create_progress_artifact)(
                 progress=0.0, key=self._key, description=self._description
             )
-        except Exception as error:  # noqa: BLE001 - a picture must not stop a campaign
+        except Exception as error:  # noqa: BLE001 - a progress bar must not stop a campaign
             logger.warning("no progress artifact: %s", type(error).__name__)
         return self
 
@@ -69,13 +69,13 @@ class ProgressArtifact:
 
 
 def artifact_key(*parts: str) -> str:
-    """Lower-case letters, digits and dashes, as Prefect demands; a part that is otherwise becomes a digest."""
+    """Lower-case letters, digits and dashes, as Prefect requires; any other part is replaced by a digest."""
     words = [part.lower().replace("_", "-") if plain(part) == part else make_request_id(part)[:12] for part in parts]
     return "-".join(words)
 
 
 def show_plan(plan: Mapping[str, Any], run_key: str) -> str:
-    """A markdown artifact of the plan; its text, for whoever is to approve it."""
+    """Create a markdown artifact of the plan, and return its text for the approver."""
     money = {name: "unknown" if plan[name] is None else f"{int(float(plan[name])):,} VND" for name in _MONEY}
     rows = plan["rows"]
     lines = [
@@ -104,7 +104,7 @@ def show_plan(plan: Mapping[str, Any], run_key: str) -> str:
     ):
         if items:
             lines += ["", f"### {title}", "", *(f"- {item}" for item in items)]
-    # Column names may be anything, even a number that somebody took for a header.
+    # Column names may be anything, even a phone in a file without a header.
     text = redact("\n".join(lines))
     in_sync(create_markdown_artifact)(markdown=text, key=artifact_key("esms-plan", run_key))
     return text
@@ -115,10 +115,10 @@ _MONEY = {"cost_vnd": "cost", "balance_vnd": "balance", "left_vnd": "left"}
 
 def show_run(summary: RunSummary, account: str, *, complete: bool) -> None:
     """
-    A table artifact of the run, and the event that automations wait for.
+    Create a table artifact of the run, and emit the event that automations wait for.
 
     Args:
-        complete: Whether every recipient is settled; the ledger alone does not know of those that were not tried.
+        complete: Whether every recipient is settled; the ledger does not contain recipients that were not tried.
     """
     table = [
         {"outcome": "accepted", "code": "100", "messages": summary.accepted - summary.duplicates},

@@ -1,6 +1,6 @@
 """
-How a task and a block's method come in two forms. For blocks Prefect's own collections use the private decorator that
-is imported here only.
+Sync and async forms of tasks and block methods. Prefect's own collections use a private decorator for blocks; it is
+imported only here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 
 def async_twin(function: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
-    """The same for async flows, with the same arguments: it runs in a thread, so it does not block the event loop."""
+    """The function for async flows, with the same arguments; it runs in a thread so as not to block the event loop."""
 
     @wraps(function)
     async def twin(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -32,5 +32,5 @@ def async_twin(function: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
 
 
 def in_sync(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of Prefect's that never becomes a coroutine: our threads may belong to an async flow."""
+    """A Prefect function that never returns a coroutine, although our threads may belong to an async flow."""
     return partial(function, _sync=True)

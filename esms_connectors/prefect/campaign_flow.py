@@ -52,30 +52,30 @@ def zns_campaign(
     plan: dict[str, Any] | None = None,
 ) -> CampaignResult:
     """
-    Send a ZNS to each recipient, once: check every row, show the plan, ask if asked to, send, report.
+    Send a ZNS to each recipient, once: check every row, show the plan, ask for approval if requested, send, report.
 
-    Retrying the flow, running it again, and running it twice at once are all safe: nobody gets a second message under
-    one run key. For many machines give it another task runner: `zns_campaign.with_options(task_runner=…)`.
+    Retries, reruns and concurrent runs of the flow are safe: nobody gets a second message under the same run key. To
+    use several machines, pass another task runner: `zns_campaign.with_options(task_runner=…)`.
 
     Args:
-        campaign: What to send to whom; names of blocks, no secrets.
-        approval: Ask a person to approve the plan first. pause: the process waits; suspend: it ends, and a deployment
-            starts it again.
-        approval_timeout_seconds: Without an answer until then the run fails, and nothing was sent.
-        chunks_per_shard: Calls of one task; None takes 1, and from 100 000 recipients on a few.
-        shards_at_a_time: Tasks handed out at a time; about twice the workers of the task runner.
-        plan: One that was approved, `plan_zns_bulk(campaign)["plan"]`: other rows, another message or another run key
-            are refused before the first message.
+        campaign: Message, recipients and settings; it names blocks and holds no secrets.
+        approval: Ask a person to approve the plan first. pause: the process waits; suspend: the process ends and its
+            deployment restarts it.
+        approval_timeout_seconds: The run fails if there is no answer in this time; nothing is sent.
+        chunks_per_shard: Calls per task; None uses 1, and a few from 100 000 recipients on.
+        shards_at_a_time: Tasks submitted at a time; about twice the workers of the task runner.
+        plan: An approved plan, `plan_zns_bulk(campaign)["plan"]`: different rows, a different message or a different
+            run key are refused before the first message.
 
     Returns:
-        What became of these recipients, `sent_by_this_try` of them now; `run`: of all rows under the run key.
+        Outcomes of these recipients, `sent_by_this_try` of this run; `run`: outcomes of all rows under the run key.
 
-    With `hours="defer"` a run of a deployment ends outside the hours of its messages, in the state AwaitingHours, and
-    is started again when they begin; any other run fails then, and the same run later goes on.
+    With `hours="defer"`, outside the permitted hours a run of a deployment ends in the state AwaitingHours and is
+    restarted when they begin; any other run fails, and running it again later continues it.
 
     Raises:
-        BulkIncompleteError: Fewer were accepted than `at_least`, or rows are not settled.
-        ApprovalTimeoutError: Nobody answered.
+        BulkIncompleteError: Fewer than `at_least` were accepted, or rows are not settled.
+        ApprovalTimeoutError: There was no answer.
     """
     for name, value in (("approval_timeout_seconds", approval_timeout_seconds), ("shards_at_a_time", shards_at_a_time)):
         if value < 1:
@@ -87,7 +87,7 @@ def zns_campaign(
     campaign = campaign.of_this_run().as_approved(plan)
     _warn_of_local_storage(campaign.ledger)
     started = time.monotonic()
-    # One that was approved must be the one that is sent, also after a suspension or a retry.
+    # The approved plan must be the one that is sent, also after a suspension or a retry.
     options: dict[str, Any] = (
         {"cache_policy": NO_CACHE} if approval == "none" else {"cache_policy": APPROVED_PLANS, "persist_result": True}
     )
@@ -96,7 +96,7 @@ def zns_campaign(
     )
     checked = made["plan"]
     if made["sandbox"]:
-        # Receipts and ledger must not be those of the real run.
+        # A sandbox run must not share receipts and ledger entries with the real run.
         campaign = campaign.model_copy(update={"run_key": sandbox_run_key(campaign.run_key)})
     text = _tell_of_plan(checked, campaign.run_key)
     if (
@@ -172,7 +172,7 @@ def _tell_of_plan(plan: Mapping[str, Any], run_key: str) -> str:
 
 
 def _warn_of_local_storage(ledger: str | None) -> None:
-    """A container takes its files along when it goes: the ledger must not be among them."""
+    """Warn if the ledger or results are files in a container, which are lost when it is removed."""
     if not (os.environ.get("KUBERNETES_SERVICE_HOST") or any(map(Path.exists, map(Path, _CONTAINER_MARKS)))):
         return
     logger = get_run_logger()

@@ -1,4 +1,4 @@
-"""A campaign as plain data, and how it is cut: what the flow, its tasks and every worker agree on."""
+"""A campaign as plain data, and its division into shards, as shared by the flow, its tasks and every worker."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ from esms_connectors.sending.guard.choice import GuardChoice
 from esms_connectors.sending.plan import planned_time
 from esms_connectors.sending.policy import OnEmpty
 
-# Prefect servers drop task runs far beyond; a bigger campaign gets bigger shards.
+# With far more task runs Prefect servers drop some; a bigger campaign gets bigger shards.
 MAX_SHARDS = 1000
-# A task run costs Prefect some ten milliseconds of processor time, as much as half a chunk of 500 costs here. More
-# chunks a task would keep more rows in memory, and give a rerun less to pass over.
+# A task run costs Prefect about ten milliseconds of CPU time, as much as half a chunk of 500 costs here. More chunks
+# per task would keep more rows in memory and let a rerun skip less.
 _ENOUGH_SHARDS, _CHUNKS_OF_A_USUAL_SHARD = 100, 5
 _LARGEST_CHUNK = SEND_ZNS_BULK.max_items or 500
 _NAMES_A_USER = re.compile(r"[A-Za-z0-9+.-]+://[^/]*@")
@@ -53,9 +53,9 @@ _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
 class CampaignForm(BaseModel):
-    """What all campaigns share: whom, under which key, and by which rules. Attributes as in `ZnsCampaign`."""
+    """What all campaigns share: recipients, run key and rules. Attributes as in `ZnsCampaign`."""
 
-    # Refused values may be phones, or a URL with a password.
+    # Refused values may be phones or a URL with a password.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     run_key: str
@@ -105,7 +105,7 @@ class CampaignForm(BaseModel):
         return self
 
     def guard_choice(self) -> GuardChoice:
-        """What this campaign says of the guard."""
+        """The guard settings of this campaign."""
         return GuardChoice(
             self.hours,
             self.max_cost_vnd,
@@ -161,14 +161,14 @@ class CampaignForm(BaseModel):
 
     @field_serializer("source", "rejects", "template_file", when_used="json")
     def _absolute(self, path: str | MemoryRows | None) -> str | None:
-        """As deployments and the server store it: a worker runs in another folder."""
+        """Paths are stored as absolute in deployments and on the server, because workers run in other folders."""
         if isinstance(path, MemoryRows):
             raise ValueError(NOT_STORED)
         file = None if path is None else local_file(path)
         return path if file is None else str(file.absolute())
 
     def of_this_run(self) -> Self:
-        """This campaign with the day of the run in place of `{day}`, and what a list without rows means in it."""
+        """This campaign with the day of the run in place of `{day}`, and with `on_empty` resolved."""
         texts = {name: getattr(self, name) for name in ("run_key", "source", "rejects", "campaign")}
         changes: dict[str, Any] = {name: with_day(text) for name, text in texts.items() if isinstance(text, str)}
         changes["query_parameters"] = {
@@ -180,20 +180,20 @@ class CampaignForm(BaseModel):
         return dated
 
     def as_approved(self, plan: Mapping[str, Any] | None) -> Self:
-        """With the time of sending of a plan that was made by the same words: workers read them once more."""
+        """Use the sending time of a plan made from the same words, because workers would parse the words again."""
         words = self.send_at if isinstance(self.send_at, str) else None
         planned = planned_time(plan, words)
         return self if planned is None else self.model_copy(update={"send_at": planned})
 
     def time_of_sending(self) -> DateTime | None:
-        """Words go by the time that the run was scheduled for."""
+        """The sending time; words are relative to the run's scheduled time."""
         return None if self.send_at is None else point_in_time(self.send_at, "send_at", whole_days=False)
 
     @contextmanager
     def opened(
         self, client: EsmsClient, ledger: Ledger, oa_id: str | None, guard: GuardSettings | None = None
     ) -> Iterator[core.Campaign]:
-        """The campaign with all that is only named here: what plans it, and reads its source."""
+        """The core's campaign with its named resources opened, which plans it and reads its source."""
         channel = self.channel_with(client, oa_id)
         if self.template_file is not None:
             if not takes(channel.kind, "template_file"):
@@ -237,7 +237,7 @@ class CampaignForm(BaseModel):
 
     @abstractmethod
     def channel_with(self, client: EsmsClient, oa_id: str | None) -> Channel:
-        """The channel, with the client that sends."""
+        """The channel with its client."""
 
     def rejects_file(self) -> RejectsFile | None:
         if self.rejects is None:
@@ -248,50 +248,52 @@ class CampaignForm(BaseModel):
 
 class ZnsCampaign(CampaignForm):
     """
-    What a bulk ZNS sends to whom. Plain data without secrets: accounts, ledgers and databases are named, not held.
+    A bulk ZNS campaign as plain data without secrets: accounts, ledgers and databases are only named.
 
     Attributes:
-        run_key: names this campaign; the same key resumes it and never sends twice. `{day}` in it is the day in Vietnam
-            that the run was scheduled for, such as 2026-12-24; so it is in source, rejects, campaign and
+        run_key: identifies this campaign; the same key resumes it and never sends twice. `{day}` is replaced by the day
+            in Vietnam that the run was scheduled for, such as 2026-12-24; also in source, rejects, campaign and
             query_parameters.
-        source: path or fsspec URL of a CSV, JSONL, Parquet file or workbook; or rows that are in memory: a list of one
-            mapping each, a generator, a frame of pandas, polars or Arrow. Those stay in this process.
-        query, database: in its place, one SELECT, and the block of the database: `secret/name` (its SQLAlchemy URL) or
-            `sqlalchemy-connector/name`. Give it an ORDER BY and a fixed end: it is read twice.
+        source: path or fsspec URL of a CSV, JSONL, Parquet file or workbook; or rows in memory: a list of mappings, a
+            generator, or a data frame of pandas, polars or Arrow, which stay in this process.
+        query, database: instead of source: a SELECT, and the block of the database: `secret/name` (its SQLAlchemy URL)
+            or `sqlalchemy-connector/name`. The query is read twice, so give it an ORDER BY and a fixed upper bound.
         query_parameters: values of `:name` in the query.
-        template_id, oa_id: ids as text; no oa_id takes that of the credentials.
-        sending_mode: 1 takes the default quota of the OA, 3 goes beyond it; None leaves it to the gateway.
-        callback_url: gets the delivery reports.
+        template_id, oa_id: ids as text; oa_id defaults to that of the credentials.
+        sending_mode: 1 uses the default quota of the OA, 3 may exceed it; None leaves it to the gateway.
+        callback_url: receives the delivery reports.
         params: columns in the order of the template, or column by variable name.
-        phone_column, key_column: of the phone, and of what tells rows apart, such as an order number.
-        duplicates: rows with one phone: merge, or keep where there is a key.
-        rejects: CSV for the rows that cannot be sent; path or fsspec URL, as source.
-        campaign: words for people, which come back in the sent data.
-        at_least: share of all rows that must be accepted, those that cannot be sent included; None only reports.
-        on_empty: a source without any row: nothing to do (skip), or an error (fail). None skips it in runs that a
-            schedule or an automation began, where a day without rows is a quiet day, and fails it in others.
-        conflicts: rows that were sent with another content or phone under this run key: refuse to send any row, or skip
-            those. The plan counts them, the rejects list them.
-        reconcile_before_repeat: look in the sent data for what may have left before it is sent again.
-        send_at: aware time of sending, or words such as `tomorrow 08:30` and `+2h`: in Vietnam, from the time that the
-            run was scheduled for; None sends now.
-        chunk_size: messages a call.
-        price_vnd: of one message, for the plan; None takes that of the last ZNS.
-        credentials, ledger: names of blocks; no ledger is the default one, a file on this machine.
-        rate_limit: a global concurrency limit with slot decay, shared by all workers: one slot a request.
-        hours: outside the hours of this kind of message: refuse, reschedule, defer (the flow is run again then), allow.
-        max_cost_vnd: what the run may cost at most.
-        canary: rows that are sent first; the others follow when enough of them have arrived.
-        per_hour: messages an hour at most.
-        guard: other settings by name; see `GuardSettings`.
-        overrides, override_reason: rules that are set aside, and why; the ledger keeps both.
-        encoding, delimiter: of a CSV; None finds them. Encoding `tcvn3` and `vni` convert texts of old fonts.
-        sheet, header_row: of a workbook, and of a file with lines above its header, counted from 1; None finds them.
-        hidden_rows: rows of a workbook that a filter hides: refuse the file, or read them.
-        two_phones: a cell with several numbers: refuse the row, or send to the first or to both.
-        as_is: send damaged texts as they stand.
-        template_file: the template as `esms template ID --save FILE` wrote it; it stands in where the gateway does not
-            tell the template, and a template that changed since is refused.
+        phone_column, key_column: the column of the phone, and one that distinguishes rows, such as an order number.
+        duplicates: rows with the same phone: merge them, or keep them if there is a key.
+        rejects: CSV file for the rows that cannot be sent; path or fsspec URL, as for source.
+        campaign: a label that the gateway returns in the sent data.
+        at_least: share of all rows, including those that cannot be sent, that must be accepted; None only reports.
+        on_empty: whether a source without rows means nothing to do (skip) or an error (fail). None skips in runs
+            started by a schedule or an automation, where a day without rows is normal, and fails in others.
+        conflicts: rows that were already sent under this run key with a different content or phone: refuse to send any
+            row, or skip these. The plan counts them; the rejects file lists them.
+        reconcile_before_repeat: before resending a message in doubt, look for it in the sent data.
+        send_at: aware time of sending, or words such as `tomorrow 08:30` and `+2h` (Vietnam time, relative to the run's
+            scheduled time); None sends now.
+        chunk_size: messages per call.
+        price_vnd: price of one message, for the plan; None uses that of the last ZNS.
+        credentials, ledger: block names; the default ledger is a file on this machine.
+        rate_limit: a global concurrency limit with slot decay, shared by all workers: one slot per request.
+        hours: what to do outside the permitted hours of this kind of message: refuse, reschedule, defer (the flow is
+            restarted when they begin) or allow.
+        max_cost_vnd: upper limit for the cost of the run.
+        canary: number of rows to send first; the rest follow when enough of these have been delivered.
+        per_hour: maximum number of messages per hour.
+        guard: other guard settings by name; see `GuardSettings`.
+        overrides, override_reason: guard rules to override, and why; the ledger records both.
+        encoding, delimiter: of a CSV; detected if None. The encodings `tcvn3` and `vni` convert texts of legacy fonts.
+        sheet, header_row: the sheet of a workbook, and the line of the header, counted from 1, of a file with lines
+            above it; detected if None.
+        hidden_rows: what to do with rows of a workbook that a filter hides: refuse the file, or read them.
+        two_phones: what to do with a cell with several numbers: refuse the row, or send to the first or to both.
+        as_is: send damaged texts unchanged.
+        template_file: the template as saved by `esms template ID --save FILE`; it is used where the gateway does not
+            return the template. A template that has changed since is refused.
     """
 
     template_id: str
@@ -327,7 +329,7 @@ def _check_found(source: str) -> None:
 
 
 def _database(slug: str) -> Any:
-    """A SQLAlchemy URL or engine, from a block of any kind that has one."""
+    """A SQLAlchemy URL or engine from any block that has one."""
     problem = "could not be loaded; it is named like secret/crm or sqlalchemy-connector/crm"
     try:
         block = in_sync(Block.load)(slug)
@@ -337,13 +339,13 @@ def _database(slug: str) -> Any:
         if isinstance(url, str) and "://" in url:
             return url
         problem = "holds no database URL"
-    except Exception as error:  # noqa: BLE001 - theirs may hold the URL
+    except Exception as error:  # noqa: BLE001 - their messages may contain the URL
         problem = f"{problem} ({type(error).__name__})"
     raise ConfigurationError(f"The database block {slug!r} {problem}.")
 
 
 def in_template_order(recipients: Iterable[Recipient], template: ZnsTemplate | None) -> Iterator[Recipient]:
-    """The values by position, so that a shard needs no template where it is sent."""
+    """Put the values in the order of the template, so that a shard needs no template where it is sent."""
     if template is None:
         yield from recipients
         return
@@ -357,10 +359,10 @@ def in_template_order(recipients: Iterable[Recipient], template: ZnsTemplate | N
 
 class ZnsShard:
     """
-    Recipients that are sent by one task. Its name says what it holds: the same rows, the same name.
+    The recipients that one task sends to. Its name is derived from its rows: the same rows have the same name.
 
-    Neither a dataclass nor a model on purpose: Prefect looks through those of a task's arguments for futures, value by
-    value. Not for printing either.
+    Deliberately neither a dataclass nor a model: Prefect searches those in task arguments for futures, value by value.
+    Its repr shows no rows.
     """
 
     __slots__ = ("key", "name", "number", "rows", "total")
@@ -381,7 +383,7 @@ def _shard(number: int, total: int, name: str, key: str, rows: list[tuple[Any, .
 
 
 class Cutter:
-    """Names the chunks of a list while it is read, without keeping it."""
+    """Names the chunks of a list while it is read, without storing it."""
 
     def __init__(self, chunk_size: int) -> None:
         self._chunk_size = chunk_size
@@ -405,14 +407,16 @@ class Cutter:
         self._hash, self._rows = hashlib.sha256(), 0
 
     def names(self) -> list[str]:
-        """Of all chunks, the last and smaller one included."""
+        """Names of all chunks, including the last, smaller one."""
         if self._rows:
             self._close()
         return self._names
 
 
 def usual_chunks_per_shard(chunks: int) -> int:
-    """Single chunks while there are few, then a few together; always so many that Prefect bears the tasks."""
+    """
+    One chunk per shard if there are few, then a few together; always enough to keep the number of tasks manageable.
+    """
     return max(1, min(_CHUNKS_OF_A_USUAL_SHARD, chunks // _ENOUGH_SHARDS), -(-chunks // MAX_SHARDS))
 
 
@@ -427,10 +431,10 @@ def cut_shards(
     recipients: Iterable[Recipient], planned: Sequence[str], campaign: ZnsCampaign, account: str, chunks_per_shard: int
 ) -> Iterator[ZnsShard]:
     """
-    The shards of a plan, read anew.
+    The shards of a plan, read again from the source.
 
     Raises:
-        InvalidRequestError: what is read is not what was planned: before anything of such a shard is sent.
+        InvalidRequestError: the source differs from the plan; raised before anything of such a shard is sent.
     """
     source = iter(recipients)
     number = 0
@@ -452,10 +456,12 @@ def cut_shards(
 
 
 def plain(text: str) -> str:
-    """`text` as a part of a path or key: as it is where that is safe, else a digest of it."""
+    """`text` as part of a path or key: unchanged if it is safe, else a digest of it."""
     return text if _PLAIN.fullmatch(text) else make_request_id("key", text)
 
 
 def receipt_key(account: str, run_key: str, shard: str) -> str:
-    """Under which the result of a shard is kept. Of plain strings only: a key that fails is only logged by Prefect."""
+    """
+    The key of a shard's stored result. It is built from plain strings only, because Prefect just logs a key that fails.
+    """
     return f"esms/{account}/{plain(run_key)}/{shard}"

@@ -1,4 +1,4 @@
-"""A campaign on any channel, and what those get whom it does not reach."""
+"""A campaign on any channel, with fallback steps for people whom it does not reach."""
 
 from contextlib import ExitStack
 from typing import Any, Self
@@ -40,16 +40,15 @@ _OPTIONS: dict[str, Any] = {
 
 class ChannelCampaign(CampaignForm):
     """
-    What is sent to whom on any channel. Plain data without secrets.
+    A campaign on any channel, as plain data without secrets.
 
     Attributes:
         channel: a name of `esms_connectors.sending.channels.CHANNELS`, such as `sms` or `zns`.
-        options: of the channel: `text`, `template_id`, `brandname`, `plain`, …; `brandname` and `oa_id` are those of
-            the credentials where they are not given.
-        fallback: what those get whom this does not reach, once, one step after the other:
-            `[{"channel": "sms", "text": "…", "after": "15m"}]`, with options of each channel, `params` and
-            `phone_column`.
-        poll_seconds: between looks while a fallback is waited for.
+        options: options of the channel: `text`, `template_id`, `brandname`, `plain`, …; `brandname` and `oa_id` default
+            to those of the credentials.
+        fallback: steps for people whom the campaign does not reach, each sent once and in order: `[{"channel": "sms",
+            "text": "…", "after": "15m"}]`, with the options of each channel, `params` and `phone_column`.
+        poll_seconds: seconds between polls while waiting for a fallback.
         The rest as in `ZnsCampaign`.
     """
 
@@ -83,7 +82,7 @@ class ChannelCampaign(CampaignForm):
         return make_channel(self.channel, client, given)
 
     def with_defaults(self, block: EsmsCredentials) -> Self:
-        """With the sender of the credentials where the channel needs one."""
+        """The campaign with the credentials' sender if the channel needs one."""
         if takes(self.channel, "brandname") and not self.options.get("brandname"):
             named: Self = self.model_copy(update={"options": {**self.options, "brandname": block.brandname}})
             return named
@@ -98,19 +97,20 @@ _SEND_OPTIONS = {"name": "send-campaign", "task_run_name": named_by_run("send-ca
 @errors_in_one_line
 def send_campaign(campaign: ChannelCampaign, *, plan: dict[str, Any] | None = None) -> dict[str, Any]:
     """
-    Send a message to each row on any channel, once, and what follows it: retries, reruns and two runs at once are safe.
+    Send a message to each row on any channel, once, and its fallback steps. Retries, reruns and concurrent runs are
+    safe.
 
     Args:
-        campaign: What to send to whom.
-        plan: One that was approved; another one is refused before the first message.
+        campaign: Message, recipients and settings.
+        plan: An approved plan; a different one is refused before the first message.
 
     Returns:
-        What became of these recipients; with a fallback also of each step and person.
+        Outcomes of these recipients; with a fallback, also of each step and person.
 
     Raises:
         BulkIncompleteError: Fewer were accepted than `at_least`, or rows are not settled.
-        JourneyIncompleteError: Of some people nobody knows whether a step reached them.
-        InvalidRequestError: Source, columns and channel do not fit; nothing was sent.
+        JourneyIncompleteError: For some people it is unknown whether a step reached them.
+        InvalidRequestError: Source, columns and channel do not match; nothing was sent.
         ConfigurationError: A block cannot be used.
     """
     campaign = campaign.of_this_run()
@@ -168,14 +168,15 @@ asend_campaign = task(**_SEND_OPTIONS)(async_twin(send_campaign.fn))
 @errors_in_one_line
 def campaign(campaign: ChannelCampaign, plan: dict[str, Any] | None = None) -> Any:
     """
-    Send a message to each row on any channel, once, and to whom it does not reach the next one.
+    Send a message to each row on any channel, once, and the fallback steps to people whom it does not reach.
 
     Args:
-        campaign: What to send to whom; names of blocks, no secrets.
-        plan: One that was approved; other rows or another message are refused before the first message.
+        campaign: Message, recipients and settings; it names blocks and holds no secrets.
+        plan: An approved plan; different rows or a different message are refused before the first message.
 
     Returns:
-        As `send_campaign`. With `hours="defer"` a run of a deployment waits for the hours, as that of `zns_campaign`.
+        As `send_campaign`. With `hours="defer"` a run of a deployment waits for the permitted hours, as in
+        `zns_campaign`.
     """
     try:
         return send_campaign(campaign, plan=plan)
@@ -198,22 +199,23 @@ def tell_by_ladder(
     poll_seconds: float = 10,
 ) -> dict[str, Any]:
     """
-    An alert for people on call: the first phone is told, and the next one where that is not delivered in time.
+    An alert for people on call: the first phone gets an SMS, and the next one if that is not delivered in time.
 
     Args:
-        phones: In the order in which they are told.
-        text: What to say.
-        after: How long each has: `5m`, `90s`.
-        brandname: Sender; None takes that of the credentials.
-        alert_key: Names the alert: under it nobody is told twice. Without it that is so within a flow run.
-        credentials, ledger: Names of blocks, or the blocks.
-        poll_seconds: Between looks.
+        phones: In the order in which they are alerted.
+        text: The text to send.
+        after: How long to wait for each: `5m`, `90s`.
+        brandname: Sender; defaults to that of the credentials.
+        alert_key: Identifies the alert: nobody is alerted twice under the same key. Without it this holds within a flow
+            run.
+        credentials, ledger: Block names, or blocks.
+        poll_seconds: Seconds between polls.
 
     Returns:
-        What became of each step.
+        The outcome of each step.
 
     Raises:
-        JourneyIncompleteError: Nobody knows whether a message left; nobody further was told.
+        JourneyIncompleteError: It is unknown whether a message was sent; no further phone was alerted.
     """
     with borrow_account(credentials) as account, borrow_ledger(ledger) as opened:
 

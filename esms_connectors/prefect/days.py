@@ -1,4 +1,4 @@
-"""Which days a run is about."""
+"""The days that a run covers."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ DAY = "{day}"
 
 def point_in_time(given: datetime | str, name: str, *, whole_days: bool = True) -> DateTime:
     """
-    A time with a zone, or words such as `yesterday`; those go by the time that the run was scheduled for, so a late run
-    and a retry mean the same.
+    A time with a zone, or words such as `yesterday`; words are relative to the run's scheduled time, so they mean the
+    same in a late run and a retry.
 
     Raises:
-        InvalidRequestError: no time, or one without a zone.
+        InvalidRequestError: not a time, or one without a zone.
     """
     now = None if isinstance(given, datetime) else scheduled_time()
     return read_time(given, name, now=now, whole_days=whole_days, needs_zone=True)
@@ -34,11 +34,11 @@ def point_in_time(given: datetime | str, name: str, *, whole_days: bool = True) 
 
 def first_day(day: date | str | None, days: int) -> DateTime:
     """
-    Midnight in Vietnam, at which the first of `days` days begins: `day`, in words too, or so that the last of them is
-    the one before the run was scheduled. A run that begins late and one that is retried are about the same days.
+    Midnight in Vietnam at the start of the first of `days` days. That is `day`, also in words, or by default the day
+    from which the last one is the day before the run's scheduled day. A late run and a retry cover the same days.
 
     Raises:
-        InvalidRequestError: no days, or a day that cannot be understood.
+        InvalidRequestError: `days` is below 1, or a day that cannot be parsed.
     """
     if days < 1:
         raise InvalidRequestError("days is at least 1.", field="days")
@@ -56,8 +56,8 @@ def with_day(text: str, day: Callable[[], date] = scheduled_day) -> str:
 
 def named_by_day(name: str, parameter: str | None = None) -> Callable[[], str]:
     """
-    For `flow_run_name`: the name of a flow with the value of a parameter, or else with the day in Vietnam that the run
-    was scheduled for.
+    For `flow_run_name`: the name of a flow with the value of a parameter, or with the day in Vietnam that the run was
+    scheduled for.
     """
 
     def run_name() -> str:
@@ -68,7 +68,7 @@ def named_by_day(name: str, parameter: str | None = None) -> Callable[[], str]:
                 return f"{name} {scheduled_day().isoformat()}"
             return f"{name} {_day_of(given) if parameter == 'day' else _key_of(given)}"
         except EsmsError:
-            return name  # nothing, an alarm least of all, fails for the sake of its name
+            return name  # no run, least of all an alert, may fail because of its name
 
     return run_name
 
@@ -89,21 +89,21 @@ def _day_of(given: date | str) -> str:
     try:
         return first_day(given, 1).to_date_string()
     except InvalidRequestError:
-        return str(given)  # the flow says what is wrong
+        return str(given)  # the flow reports the error
 
 
 def _key_of(given: Any) -> str:
-    """The run key that it is or has; Prefect checks no argument of a task, and what is none may hold people's rows."""
+    """The run key given or held by `given`. Prefect does not validate task arguments, so other values may hold rows."""
     key = given.get("run_key") if isinstance(given, Mapping) else getattr(given, "run_key", given)
     return redact(with_day(key)) if isinstance(key, str) else ""
 
 
 def dated_run_key(run_key: str, day: Callable[[], date] = scheduled_day) -> str:
     """
-    A run key that is a schedule's: `evening-{day}` names another campaign every day.
+    A run key for a schedule: `evening-{day}` identifies a different campaign every day.
 
     Raises:
-        InvalidRequestError: another placeholder, which would be the same every day; or as in `check_run_key`.
+        InvalidRequestError: another placeholder, which would not change from day to day; or as in `check_run_key`.
     """
     text = check_run_key(with_day(run_key, day))
     if "{" in text or "}" in text:

@@ -1,4 +1,4 @@
-"""Tasks that wait until messages have arrived. They only read, so a restart begins anew and costs nothing."""
+"""Tasks that wait for delivery. They only read, so they can be restarted at no cost."""
 
 from __future__ import annotations
 
@@ -61,29 +61,29 @@ def wait_for_delivery(
     rate_limit: str | None = None,
 ) -> DeliveryResult:
     """
-    Wait until the messages of a run are final, or so many have arrived. Of a campaign with a fallback people are
-    counted, each once, whichever step reaches them.
+    Wait until the messages of a run are final, or enough have been delivered. For a campaign with a fallback, people
+    are counted, each once, whichever step reaches them.
 
     Args:
-        run_key: Of a campaign, or of `send_sms`; `{day}` is the day that the run was scheduled for.
-        message_ids: In its place, the gateway's ids, 5000 at most.
+        run_key: That of a campaign or of `send_sms`; `{day}` is the day that the run was scheduled for.
+        message_ids: Instead of the run key: the gateway's ids, at most 5000.
         credentials: Name of an `EsmsCredentials` block, or the block.
         ledger: Name of an `EsmsLedger` block, or the block; None is a file on this machine.
         final_share: Share of the messages that must be final.
-        delivered_share: Share that must have arrived; None takes any outcome.
-        timeout_seconds: From the first start of the task, so that a retry does not begin the wait anew.
-        poll_seconds: Between two looks.
-        fail: False returns the counts also when the goal was missed or the time is over.
-        rate_limit: A global concurrency limit with slot decay, shared by all workers: one slot a request.
+        delivered_share: Share that must be delivered; None accepts any outcome.
+        timeout_seconds: Counted from the first start of the task, so that a retry does not restart the wait.
+        poll_seconds: Seconds between polls.
+        fail: False returns the counts also if the goal was missed or the time is over.
+        rate_limit: A global concurrency limit with slot decay, shared by all workers: one slot per request.
 
     Returns:
-        Counts by state, `reached`, and the ids of the first hundred that failed; nobody's number. With a fallback also
-        `people` and `steps`: who came to each step and why, was delivered to, and late.
+        Counts by state, `reached`, and the ids of the first hundred that failed; no phones. With a fallback also
+        `people` and `steps`: how many reached each step and why, were delivered to, or were late.
 
     Raises:
         TooFewDeliveredError, DeliveryTimeoutError: The goal was not reached.
         InvalidRequestError: There is nothing to wait for.
-        GatewayError, NotSentError, OutcomeUnknownError: The gateway could not be read, again and again.
+        GatewayError, NotSentError, OutcomeUnknownError: The gateway could not be read repeatedly.
     """
     if (run_key is None) == (message_ids is None):
         raise InvalidRequestError("Give either run_key or message_ids.", field="run_key")
@@ -123,7 +123,7 @@ await_for_delivery = task(**_OPTIONS)(async_twin(wait_for_delivery.fn))
 
 
 def _started() -> pendulum.DateTime:
-    """When this task run began first."""
+    """When this task run first started."""
     context = TaskRunContext.get()
     began = context.task_run.start_time if context is not None else None
     return time_or_now(began)

@@ -1,4 +1,4 @@
-"""What became of the messages of a run, as a flow."""
+"""A flow that reports the outcome of a run's messages."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -34,21 +34,21 @@ def delivery_report(
     poll_seconds: float = 60,
 ) -> DeliveryResult:
     """
-    Wait until the messages of a run are final, and show what became of them.
+    Wait until the messages of a run are final, and show their outcomes.
 
     Args:
-        run_key: Of a campaign; `{day}` is the day in Vietnam that the run was scheduled for.
+        run_key: That of a campaign; `{day}` is the day in Vietnam that the run was scheduled for.
         credentials: Name of an `EsmsCredentials` block.
         ledger: Name of an `EsmsLedger` block; None is a file on this machine.
-        delivered_share: Fail unless so many arrive; None takes any outcome.
-        timeout_seconds: Report what is known then.
-        poll_seconds: Between two looks.
+        delivered_share: Fail unless this share is delivered; None accepts any outcome.
+        timeout_seconds: After this time, report what is known.
+        poll_seconds: Seconds between polls.
 
     Returns:
-        Counts by state; nobody's number.
+        Counts by state, without phones.
 
     Raises:
-        DeliveryShareError: Fewer arrived than `delivered_share`.
+        DeliveryShareError: Fewer than `delivered_share` were delivered.
     """
     run_key = with_day(run_key)
     told: Any = wait_for_delivery(
@@ -94,4 +94,4 @@ def _step_line(step: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class DeliveryShareError(EsmsError):
-    """Fewer messages arrived than the report asked for."""
+    """Fewer messages were delivered than the report requires."""

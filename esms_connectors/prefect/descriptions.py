@@ -1,4 +1,4 @@
-"""The forms of the UI say of each field what its class says of it."""
+"""Copies field descriptions from class docstrings into the forms of the UI."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ M = TypeVar("M", bound=BaseModel)
 
 def described(model: type[M], *, rest: type[BaseModel] | None = None) -> type[M]:
     """
-    Give the fields of `model` the words that its docstring has for them, and those of `rest` to the others. The server
-    stores them with the parameters of a deployment.
+    Describe the fields of `model` as in its docstring, and the others as in that of `rest`. The server stores the
+    descriptions with the parameters of a deployment.
     """
     for name, field in model.model_fields.items():
         for source in (model, rest):

@@ -1,4 +1,4 @@
-"""Hands the shards of a campaign to whatever task runner there is, and takes up what is left until all is settled."""
+"""Submits the shards of a campaign to the task runner, and repeats unsettled ones until all are settled."""
 
 from __future__ import annotations
 
@@ -30,16 +30,17 @@ class Dispatch:
     """
     One attempt of a campaign's flow.
 
-    Only a window of shards is under way at a time, so neither memory nor Prefect's server feels the size of the list.
+    Only a window of shards is in flight at a time, so neither memory nor the load on Prefect's server depends on the
+    size of the list.
 
     Args:
-        window: shards under way at a time.
-        progress: told how many rows are settled.
-        stop: set when the run is told to end, for the shards that wait for their turn.
+        window: number of shards in flight at a time.
+        progress: called with the number of settled rows.
+        stop: set when the run is told to stop, for the shards that are still queued.
 
     Attributes:
-        stopped_by: the refusal that every further shard would meet, None when it came to its end.
-        not_tried: rows that were read and not handed out, because it was stopped.
+        stopped_by: the error that every further shard would get; None if the campaign ran to its end.
+        not_tried: rows that were read but not submitted, because the campaign was stopped.
     """
 
     def __init__(
@@ -64,14 +65,14 @@ class Dispatch:
         self.stopped_by: EsmsError | None = None
         self.not_tried = 0
         self.passed_over = 0
-        # Rows that the ledger knows and has not settled: released by `esms resend`, for one. Receipts of before count
-        # for nothing then.
+        # Rows in the ledger that are not settled, for example because `esms resend` released them. Their earlier
+        # receipts are ignored.
         self._known_open = {row["request_id"] for row in ledger.rows(campaign.run_key, *_OPEN)}
 
     def counters(self, recipients: int) -> Counters:
         """
-        What became of the rows that this attempt was given, also those that earlier runs settled. A task that ended in
-        any other way than with an account of its rows may not have come to claim them.
+        Outcomes of the rows of this attempt, including those that earlier runs settled. A task that ended without
+        reporting its rows may not have claimed them, so they count as not tried.
         """
         if self._canary is not None and self._canary.stopped_by is not None:
             return replace(self._canary.counters, read=recipients)
@@ -96,7 +97,7 @@ class Dispatch:
         )
 
     def send_canary(self, account: Account, guard: GuardSettings) -> None:
-        """The first rows alone, where `guard` says so: unless enough of them arrive, no shard follows."""
+        """Send only the first rows if `guard` has a canary; no shard follows unless enough of them are delivered."""
         if guard.canary is None:
             return
         oa_id = oa_id_of(self._campaign, account.block)
@@ -115,10 +116,10 @@ class Dispatch:
 
     def run(self) -> None:
         """
-        Send every shard, and read again for those that were not settled.
+        Send every shard, and read the source again for those that were not settled.
 
         Raises:
-            InvalidRequestError, ConfigurationError: as the tasks do; what is under way is settled before.
+            InvalidRequestError, ConfigurationError: as in the tasks; shards in flight are settled first.
         """
         if self.stopped_by is not None:
             return
@@ -145,12 +146,12 @@ class Dispatch:
                         self._take_in()
             except BaseException as error:
                 if not isinstance(error, Exception):
-                    # Cancelled, or its worker is stopped: what waits for its turn is not sent, what left is settled.
+                    # Cancelled, or the worker is stopping: queued shards are not sent, calls in flight are settled.
                     self._stop.set()
                 raise
             finally:
                 while self._under_way:
-                    # What is under way is settled before anybody hears of a row that was refused.
+                    # Shards in flight are settled before an error about a refused row is raised.
                     with suppress(InvalidRequestError, ConfigurationError):
                         self._take_in()
         if isinstance(self.stopped_by, InvalidRequestError | ConfigurationError):
@@ -196,7 +197,7 @@ class Dispatch:
             self._duplicates += told["duplicates"]
 
     def _wait_for_others(self) -> None:
-        """Until nobody is at a row any more: those who live settle theirs, the lease of the dead ends."""
+        """Wait until no row is claimed any more: live workers settle their rows, and the leases of dead ones expire."""
         if not any(getattr(error, "counters", {}).get("busy") for error, _ in self._left.values()):
             return
         get_run_logger().info(
@@ -208,7 +209,7 @@ class Dispatch:
 def _error_of(future: PrefectFuture[Any]) -> BaseException:
     try:
         future.result(raise_on_failure=True)
-    except BaseException as error:  # noqa: BLE001 - whatever ended it, on whatever machine
+    except BaseException as error:  # noqa: BLE001 - any error from any machine
         return error
     return EsmsError("the task ended without an error and without a result")
 

@@ -1,4 +1,4 @@
-"""The daily export: whatever was never loaded, and what was not final before, window after window."""
+"""The daily export: loads what was never loaded and reloads what was not final, window by window."""
 
 from collections import Counter
 from datetime import date, datetime, timedelta
@@ -47,28 +47,30 @@ def daily_sent_messages_export(
     rate_limit: str | None = None,
 ) -> ExportResult:
     """
-    Load the status rows of all days that ended and were not loaded yet, and read again what was not final before.
+    Load the status rows of all days that have ended and were not loaded yet, and reload those that were not final
+    before.
 
-    Each window is a task of its own; a retry of the flow passes over those that are loaded. Windows are loaded one
-    after the other, because a warehouse takes one writer at a time; their pages are read in parallel.
+    Each window is a separate task; a retry of the flow skips windows that are loaded. Windows are loaded one after the
+    other, because a warehouse allows one writer at a time; their pages are read in parallel.
 
     Args:
         day: First day, in Vietnam, also as `yesterday` or `-7d`. None, without `days`, takes whatever was never loaded
-            up to the day that the run was scheduled for, missed days included; into an empty warehouse the day before.
-        days: How many days from `day`, or before the scheduled day; they are read again where they were loaded.
+            up to the day that the run was scheduled for, missed days included; for an empty warehouse it takes the day
+            before.
+        days: How many days from `day`, or before the scheduled day; days already loaded are reloaded.
         sms_types: The gateway's message types; None takes all.
         credentials: Name of an `EsmsCredentials` block.
         warehouse: Name of an `EsmsWarehouse` block.
-        follow_up_days: Windows of so many days before are read again while their rows are not final; 0 for none. A run
-            for days further back, a backfill, leaves that to the run of the latest days.
-        threads: Requests at a time.
+        follow_up_days: For how many days back windows are reloaded while they have rows that are not final; 0 for none.
+            A backfill run leaves this to the run of the latest days.
+        threads: Number of concurrent requests.
         rate_limit: A global concurrency limit with slot decay, shared by all workers.
 
     Returns:
-        Counts of the days that the run is about; `follow_up`: of windows of other days that were read again.
+        Counts of the days that the run covers; `follow_up`: counts of reloaded windows of other days.
 
     Raises:
-        ExportIncompleteError: Windows could not be loaded; all others are.
+        ExportIncompleteError: Some windows could not be loaded; all others were.
     """
     types = tuple(sms_types) if sms_types else ALL_SMS_TYPES
     plan = _plan_export(day, days, types, credentials, warehouse, follow_up_days, threads, rate_limit)
@@ -122,7 +124,7 @@ def _counted(counts: Counter[str], prefix: str = "") -> list[dict[str, str | int
 
 
 def _export_of_this_run(_context: TaskRunContext, _parameters: dict[str, Any]) -> str | None:
-    """A retry of the flow is about the windows of its first attempt: those that are loaded count, too."""
+    """A retry of the flow uses the windows of its first attempt, including those already loaded."""
     flow = FlowRunContext.get()
     return None if flow is None or flow.flow_run is None else f"esms/exports/{flow.flow_run.id}"
 
@@ -146,7 +148,7 @@ def _plan_export(
     threads: int,
     rate_limit: str | None,
 ) -> dict[str, Any]:
-    """Which windows a run loads for itself, and which of other days it reads again; the log says why."""
+    """The windows that a run loads, and windows of other days that it reloads; the log tells why."""
     from esms_connectors.warehouse.loading import recount_windows
     from esms_connectors.warehouse.planning import plan_load
 
@@ -198,13 +200,13 @@ _LOADED = ("rows", "inserted", "changed", "unchanged", "regressed", "open_rows")
 
 
 class ExportIncompleteError(EsmsError):
-    """Some windows are not in the warehouse. Running the export again loads them."""
+    """Some windows are not in the warehouse. Rerunning the export loads them."""
 
     retryable = True
 
 
 def _window_length(days: int, types: int) -> timedelta:
-    """A day, or up to the gateway's three for long spans, which would be too many tasks."""
+    """A day, or for long spans up to the gateway's limit of three days, to limit the number of tasks."""
     return timedelta(days=min(3, max(1, -(-days * types // (MOST_WINDOWS // 2)))))
 
 

@@ -1,4 +1,4 @@
-"""A task for every function of the gateway, by its name."""
+"""A task that calls any gateway function by name."""
 
 from __future__ import annotations
 
@@ -47,27 +47,26 @@ def call_gateway(
     """
     Call any function of the gateway: read a quota, send a Viber message, make a call, register a template.
 
-    What sends or charges goes through the ledger: however often the task or its flow is retried, the call is made once.
+    Calls that send or charge go through the ledger: they are made once however often the task or its flow is retried.
 
     Args:
         operation: A name such as `get_oa_quota`; `esms call --help` lists them.
         arguments: By name, as plain values.
         credentials: Name of an `EsmsCredentials` block, or the block.
-        call_key: Names this call, such as an order number: it is then made once for ever. Without it, it is made once
-            a flow run, and two calls of a flow run are the same when operation and arguments are.
-        ledger: Name of an `EsmsLedger` block, or the block; None is a file on this machine. Give one when retries may
-            run elsewhere.
-        show_phones: Phones of the answer in full, where everybody may read them.
+        call_key: Identifies this call, such as an order number: it is then made only once, ever. Without it, it is made
+            once per flow run, and two calls of a flow run with the same operation and arguments are the same call.
+        ledger: Name of an `EsmsLedger` block, or the block; None is a file on this machine. Give one if retries may run
+            on another machine.
+        show_phones: Return the answer's phones unmasked; everybody with access to the results can read them.
         rate_limit: A global concurrency limit with slot decay.
 
     Returns:
-        The answer as JSON, without keys, phones masked; `called_by_this_try` is False where an earlier try had made
-        the call.
+        The answer as JSON, without keys, phones masked; `called_by_this_try` is False if an earlier try made the call.
 
     Raises:
-        InvalidRequestError: No such operation or argument, one is missing, or cannot be sent; nothing was.
-        BulkIncompleteError: It was refused, or nobody knows; `retryable` says whether trying again may settle it.
-        GatewayError, NotSentError, OutcomeUnknownError: Of what only reads.
+        InvalidRequestError: An unknown operation or argument, or an argument is missing or invalid; nothing was sent.
+        BulkIncompleteError: It was refused or its outcome is unknown; `retryable` tells whether a retry may settle it.
+        GatewayError, NotSentError, OutcomeUnknownError: For operations that only read.
         ConfigurationError: A block cannot be used.
     """
     arguments = arguments or {}
@@ -90,18 +89,18 @@ acall_gateway = task(name="call-gateway", **_OPTIONS)(async_twin(call_gateway.fn
 
 def gateway_task(operation: str, *names: str, **options: Any) -> Task[..., dict[str, Any]]:
     """
-    The task of one operation, made where the flow is built: a wrong name is told when its file is loaded.
+    The task of one operation. Create it at module level, so that a wrong name fails when the file is loaded.
 
     Args:
         operation: A name such as `send_viber`.
-        names: Of the arguments that will be given, to be checked now.
-        options: Of the task, such as `retries`.
+        names: Names of the arguments that will be given, to be checked now.
+        options: Options of the task, such as `retries`.
 
     Returns:
-        A task that takes the arguments by name, and those of `call_gateway` behind the star in `settings`.
+        A task that takes the arguments by name, and the keyword-only arguments of `call_gateway` in `settings`.
 
     Raises:
-        InvalidRequestError: No such operation or argument, or one that it needs is not among `names`.
+        InvalidRequestError: An unknown operation or argument, or a required argument is not among `names`.
     """
     described = check_names(operation, dict.fromkeys(names, "")) if names else describe_operation(operation)
 

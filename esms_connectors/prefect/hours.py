@@ -1,4 +1,4 @@
-"""A run of Prefect that waits for the hours of its messages."""
+"""Reschedules a Prefect run until the permitted hours of its messages."""
 
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,10 @@ from prefect.states import Scheduled
 
 
 def wait_for_hours(until: str | None) -> None:
-    """A run of a deployment ends here and is started again then; any other one has nobody who would do that."""
+    """
+    End a run of a deployment here, to be restarted at that time; any other run continues, because nothing would restart
+    it.
+    """
     context = FlowRunContext.get()
     run = None if context is None else context.flow_run
     if until is None or run is None or run.deployment_id is None:

@@ -1,4 +1,4 @@
-"""Tasks that read status rows into a warehouse. Loads are upserts, so every repetition is harmless."""
+"""Tasks that load status rows into a warehouse. Loads are upserts, so repeating them is harmless."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ANY_ASSET = "esms://sent-messages"
 
 
 def sent_messages_asset(warehouse: str) -> str:
-    """The key of the asset that loads into a warehouse block materialize."""
+    """The key of the asset that is materialized by loads into a warehouse block."""
     return f"{_ANY_ASSET}/{warehouse}"
 
 
@@ -42,31 +42,31 @@ _calls: dict[tuple[str, int], dict[UUID, int]] = {}
 
 def _window_of_this_run(context: TaskRunContext, parameters: dict[str, Any]) -> str | None:
     """
-    Retrying a flow passes over what this flow run has loaded; the next run reads everything anew, and so does the same
-    load later in one attempt. A span that had not ended is never passed over: more comes in.
+    A retry of a flow skips what this flow run has loaded. The next run reads everything again, and so does the same
+    load later in one attempt. A span that had not ended is never skipped, because it may get more rows.
     """
     flow = FlowRunContext.get()
     if flow is None or flow.flow_run is None or flow.detached:
-        return None  # on a worker of Dask nobody knows which call this is
+        return None  # on a Dask worker the number of the call is unknown
     blocks = [parameters[name] for name in ("credentials", "warehouse")]
     if any(isinstance(one, EsmsBlock) and one._block_document_id is None for one in blocks):
-        return None  # nothing tells one that was never saved from the next
+        return None  # unsaved blocks have no identity
     types = "-".join(str(int(one)) for one in parameters["sms_types"])
     try:
         start, end = (point_in_time(parameters[name], name) for name in ("start", "end"))
     except InvalidRequestError:
-        return None  # the task says what is wrong
+        return None  # the task reports the error
     if end > machine_clock.now():
         return None
     of_account, into = (plain(name_of(one)) for one in blocks)
     key = f"esms/windows/{flow.flow_run.id}/{of_account}/{into}/{types}/{int(start.timestamp())}-{int(end.timestamp())}"
-    # The tries of one task are one call.
+    # All tries of a task count as one call.
     calls = _calls.setdefault((key, flow.flow_run.run_count), {})
     return f"{key}/{calls.setdefault(context.task_run.id, len(calls))}"
 
 
 def _name(parameters: dict[str, Any]) -> str:
-    """The span in Vietnam; words stay words, which the log and the result explain."""
+    """The span in Vietnam time; words are kept, and resolved in the log and the result."""
     start, end = (
         f"{pendulum.instance(one).in_timezone(VIETNAM):%Y-%m-%d %H:%M}"
         if isinstance(one, datetime) and one.tzinfo
@@ -101,25 +101,25 @@ def load_sent_messages(
     rate_limit: str | None = None,
 ) -> LoadResult:
     """
-    Load every row of a span that was created from `start` to `end`; loading again changes only what changed.
+    Load every row created from `start` to `end`; loading again only updates what has changed.
 
-    Windows are proven complete and committed one by one. Its asset is the table of the warehouse.
+    Windows are verified to be complete and committed one by one. The asset is the table of the warehouse.
 
     Args:
-        start: Aware, or words such as `yesterday`, `-7d` and `-36h`: in Vietnam, from the time that the run was
-            scheduled for. The span begins with it.
-        end: Likewise, such as `today`. A span that has not ended yet is loaded too, and is to be read again later.
+        start: Aware, or words such as `yesterday`, `-7d` and `-36h` (Vietnam time, relative to the run's scheduled
+            time). Inclusive.
+        end: Likewise, such as `today`. A span that has not ended yet is loaded too, but must be loaded again later.
         sms_types: The gateway's message types, all by default.
         credentials: Name of an `EsmsCredentials` block, or the block.
         warehouse: Name of an `EsmsWarehouse` block, or the block.
-        threads: Requests at a time.
+        threads: Number of concurrent requests.
         rate_limit: A global concurrency limit with slot decay, shared by all workers: one slot a request.
 
     Returns:
         Counts: windows, rows, inserted, changed, unchanged, regressed, open_rows, states, seconds.
 
     Raises:
-        LoadIncompleteError: Windows that have row counts that do not match were left out; the others are loaded.
+        LoadIncompleteError: Windows whose row counts do not match were left out; the others are loaded.
         WarehouseError, ConfigurationError: The warehouse or a block cannot be used.
         GatewayError, NotSentError, OutcomeUnknownError: The gateway could not be read.
 
@@ -150,7 +150,7 @@ def load_sent_messages(
             sms_types=list(sms_types),
             privacy=privacy,
             threads=threads,
-            # Another task may be at its own window of the same pull.
+            # Another task may be loading its own window of the same pull.
             resume=False,
             progress=lambda progress: bar.tell(int(1000 * progress.share_done)),
         )
@@ -178,7 +178,7 @@ def load_sent_messages(
     return cast("LoadResult", told)
 
 
-# Never a cached one: what is told now is what is written down.
+# Never cached: a snapshot records the current state.
 _SNAPSHOT_OPTIONS: dict[str, Any] = {
     "name": "take-snapshot",
     "tags": {"esms"},
@@ -198,11 +198,11 @@ def take_snapshot(
     rate_limit: str | None = None,
 ) -> dict[str, int]:
     """
-    Write down what the gateway says of the account now: balance, quota and quality of Zalo accounts, templates, and the
-    ratings since the last ones; each in a table of its own.
+    Record the current state of the account: balance, quota and quality of Zalo accounts, templates, and new ratings;
+    each in a separate table.
 
     Args:
-        tables: Of balances, oa_quota, templates and ratings.
+        tables: Any of balances, oa_quota, templates and ratings.
         credentials: Name of an `EsmsCredentials` block, or the block.
         warehouse: Name of an `EsmsWarehouse` block, or the block.
         rate_limit: A global concurrency limit with slot decay, shared by all workers: one slot a request.

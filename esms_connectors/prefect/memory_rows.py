@@ -1,4 +1,4 @@
-"""Recipients that are in the memory of this process: a list, what a generator yields, a frame."""
+"""Recipients in the memory of this process: a list, the rows of a generator, a data frame."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ NOT_STORED = (
 
 class MemoryRows:
     """
-    Rows as an argument of flows and tasks, read as often as need be.
+    Rows as an argument of flows and tasks, which can be read repeatedly.
 
-    Neither a model nor a collection: Prefect looks through those for futures, row by row, and shows them. It stays in
-    its process: what a task runner, a result storage or the server gets holds no row.
+    Deliberately neither a model nor a collection: Prefect searches those for futures, row by row, and shows them. The
+    rows stay in this process and are never passed to a task runner, result storage or the server.
     """
 
     __slots__ = ("_rows",)
@@ -31,14 +31,14 @@ class MemoryRows:
     def __init__(self, rows: Any) -> None:
         if hasattr(rows, "read_all") and hasattr(rows, "read_next_batch"):
             rows = rows.read_all()
-        # A generator can be read once, and the rows are: to be checked, and to be sent.
+        # A generator can be read only once, but the rows are read twice: to check them and to send them.
         self._rows = list(rows) if isinstance(rows, Iterator) else rows
 
     @property
     def rows(self) -> Any:
         """
         Raises:
-            InvalidRequestError: they were left where this was pickled.
+            InvalidRequestError: the rows stayed in the process that pickled this.
         """
         if self._rows is None:
             raise InvalidRequestError(
@@ -54,7 +54,7 @@ class MemoryRows:
         return MemoryRows, (None,)
 
     def __deepcopy__(self, memo: object) -> MemoryRows:
-        return self  # a copy stays in this process
+        return self  # a deep copy stays in this process
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -67,7 +67,7 @@ class MemoryRows:
 
 def read_source(value: object) -> str | MemoryRows | None:
     """
-    What a campaign may be given as its source: a path as text, anything that has rows as one object.
+    The source of a campaign: a path as text, or anything with rows as one object.
 
     Raises:
         ValueError: it is neither.

@@ -1,4 +1,4 @@
-"""What a run keeps in files: refused where the file would go with the run, or be another one next time."""
+"""Checks that files of a run outlive it, and that stored paths name the same file in every run."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from urllib.parse import unquote, urlsplit
 
 from esms_connectors.gateway.errors import ConfigurationError
 
-# What process workers make for a run, and runners for code that they fetch; both are deleted at its end.
+# Folders that process workers create for a run, and runners for fetched code; both are deleted when it ends.
 _MADE_FOR_A_RUN = re.compile(r"tmp[^/]{8}prefect|runner_storage")
 
 
 def check_lasts(path: Path | None, what: str) -> None:
     """
-    Whether a file outlives the run that writes it.
+    Check that a file outlives the run that writes it.
 
     Raises:
-        ConfigurationError: it lies in the folder that a worker made for this run.
+        ConfigurationError: it is in the folder that a worker created for this run.
     """
     folder = None if path is None else _folder_of_a_run(path)
     if folder is not None:
@@ -29,10 +29,10 @@ def check_lasts(path: Path | None, what: str) -> None:
 
 def check_stored(path: Path | None, what: str) -> None:
     """
-    Whether a path that was stored names the same file wherever it is read.
+    Check that a stored path names the same file wherever it is read.
 
     Raises:
-        ConfigurationError: it is relative: each worker runs in a folder of its own.
+        ConfigurationError: it is relative, and each worker runs in a separate folder.
     """
     if path is not None and not path.is_absolute():
         raise ConfigurationError(

@@ -1,8 +1,8 @@
 """
-Clients and ledgers that the tasks of one process share: a connection for each chunk would cost more than the chunk.
+Clients and ledgers shared by the tasks of a process: a connection per chunk would cost more than the chunk itself.
 
-They live for one attempt of a flow run. A client stops for good when the gateway refuses the account (101, 103, 140),
-and the next attempt, after somebody has topped up, must not find it stopped.
+They are kept for one attempt of a flow run. A client stops permanently when the gateway refuses the account (101, 103,
+140), and the next attempt, for example after a top-up, must not get a stopped client.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class _Entry(Generic[T]):
 
 
 class Pool(Generic[T]):
-    """Opens each thing once a key, lends it to any number of threads, and closes it some time after the last one."""
+    """Opens one resource per key, lends it to any number of threads, and closes it some time after its last use."""
 
     def __init__(self, keep: int = _KEPT) -> None:
         self._keep = keep
@@ -85,7 +85,7 @@ class Pool(Generic[T]):
         return [one.thing for one in gone if one.thing is not None]
 
     def close(self) -> None:
-        """Close what nobody uses."""
+        """Close everything that is not in use."""
         with self._lock:
             idle = [key for key, one in self._entries.items() if not one.users]
             gone = [self._entries.pop(key) for key in idle]
@@ -98,10 +98,10 @@ class Pool(Generic[T]):
 @dataclass(slots=True)
 class Account:
     """
-    A client, and the account that it is for.
+    A client and its account.
 
     Attributes:
-        stop: set when the run is told to end: no further request leaves.
+        stop: set when the run is told to stop; no further request is sent.
     """
 
     block: EsmsCredentials
@@ -113,7 +113,7 @@ class Account:
         self.client = self.client.only_while(lambda: not self.stop.is_set())
 
     def stop_with(self, flow_run_id: UUID) -> None:
-        """Set `stop` when that run is cancelled or over. Its own process is told by a signal; workers are not."""
+        """Set `stop` when that run is cancelled or has ended. Its own process gets a signal; workers do not."""
         context = contextvars.copy_context()
         threading.Thread(target=context.run, args=(self._watch, flow_run_id), name="esms-run", daemon=True).start()
 
@@ -122,7 +122,7 @@ class Account:
             try:
                 with get_client(sync_client=True) as api:
                     state = api.read_flow_run(flow_run_id).state
-            except Exception as error:  # noqa: BLE001 - of httpx or the server, which is asked again
+            except Exception as error:  # noqa: BLE001 - an error of httpx or the server; it is retried
                 logger.debug("the flow run could not be read: %s", type(error).__name__)
                 continue
             if state is not None and (state.is_cancelling() or state.is_final()):
@@ -157,7 +157,7 @@ def borrow_account(credentials: str | EsmsCredentials, rate_limit: str | None = 
 
 @contextmanager
 def borrow_ledger(ledger: str | EsmsLedger | None, *, create: bool = True) -> Iterator[Ledger]:
-    """The ledger of a block, or the default one, shared likewise; with `create=False` it must be there."""
+    """The ledger of a block or the default one, shared likewise; with `create=False` it must exist."""
 
     def make() -> Ledger:
         if ledger is None:
@@ -169,7 +169,7 @@ def borrow_ledger(ledger: str | EsmsLedger | None, *, create: bool = True) -> It
 
 
 def name_of(block: str | EsmsBlock | None) -> str:
-    """What tells one block from another, given by its name or as it is, if it was saved."""
+    """The identity of a block given by name or as an object, if it was saved."""
     if block is None or isinstance(block, str):
         return f"name:{block or ''}"
     return f"id:{block._block_document_id}"
@@ -183,7 +183,7 @@ def _key_of(block: str | EsmsBlock | None) -> Hashable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Itself:
-    """A block that was never saved; kept, so that no other one comes to stand where it was in memory."""
+    """An unsaved block; the reference keeps its id() from being reused."""
 
     block: EsmsBlock
 
@@ -195,7 +195,7 @@ class _Itself:
 
 
 def _attempt() -> str:
-    """This attempt of the flow run, or of the task run where there is no flow."""
+    """This attempt of the flow run, or of the task run if there is no flow."""
     flow, task = FlowRunContext.get(), TaskRunContext.get()
     if flow is not None and flow.flow_run is not None:
         return f"flow {flow.flow_run.id} {flow.flow_run.run_count}"
@@ -205,14 +205,14 @@ def _attempt() -> str:
 
 
 def _run_elsewhere() -> UUID | None:
-    """The flow run that this task belongs to, where another process runs the flow, as with Dask and Ray."""
+    """The flow run of this task if another process runs the flow, as with Dask and Ray."""
     task = TaskRunContext.get()
     run = None if task is None else task.task_run.flow_run_id
     return None if run in _flows_here else run
 
 
 def runs_here() -> None:
-    """Called by a flow before its tasks: in this process, and so told by signals."""
+    """Called by a flow before its tasks to record that it runs in this process and is stopped by signals."""
     flow = FlowRunContext.get()
     if flow is not None and flow.flow_run is not None:
         _flows_here.add(flow.flow_run.id)
@@ -223,22 +223,22 @@ _flows_here: set[UUID] = set()
 
 class GlobalRateLimit:
     """
-    A throttle that all workers share: a global concurrency limit of the Prefect server with a slot decay.
+    A throttle shared by all workers: a global concurrency limit of the Prefect server with slot decay.
 
     Raises:
-        ConfigurationError: there is no such limit, it is off or without decay, or the server cannot be reached.
+        ConfigurationError: the limit does not exist, is inactive or has no slot decay, or the server cannot be reached.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
-        # The settings of the run are context variables, and clients call from threads of their own.
+        # The settings of the run are context variables, and clients call from other threads.
         self._context = contextvars.copy_context()
         try:
             with get_client(sync_client=True) as api:
                 limit = api.read_global_concurrency_limit_by_name(name)
         except ObjectNotFound:
             problem = "does not exist"
-        except Exception as error:  # noqa: BLE001 - of httpx or the server; their texts hold addresses
+        except Exception as error:  # noqa: BLE001 - errors of httpx or the server; their messages contain addresses
             problem = f"could not be read from the Prefect server ({type(error).__name__})"
         else:
             if limit.active and limit.slot_decay_per_second:

@@ -1,4 +1,4 @@
-"""What people read: how some days went, as an artifact in the UI and as files; a month beside its invoice."""
+"""Flows for reports: some days as an artifact in the UI and as files, and a month compared with its invoice."""
 
 import asyncio
 import inspect
@@ -45,29 +45,29 @@ def sent_messages_report(
     notify: str | None = None,
 ) -> dict[str, Any]:
     """
-    Report on the messages of some days, from a warehouse that was loaded before; the gateway is asked nothing.
+    Report on the messages of some days, from a warehouse that was loaded before; the gateway is not called.
 
-    What the warehouse lacks stands in the report, and in the log as a warning. No phone is in it.
+    Data missing from the warehouse is listed in the report and logged as a warning. The report contains no phones.
 
     Args:
-        day: First day, in Vietnam, also as `yesterday` or `-7d`; None takes the last day of all that have ended.
+        day: First day, in Vietnam, also as `yesterday` or `-7d`; None takes the last day that has ended.
         days: How many days.
-        targets: Paths or URLs that end in .html, .xlsx, .md, .json, .csv or .parquet; none for the artifact alone.
+        targets: Paths or URLs that end in .html, .xlsx, .md, .json, .csv or .parquet; None creates only the artifact.
         warehouse: Name of an `EsmsWarehouse` block.
-        ledger: Name of an `EsmsLedger` block: with it the report knows what was planned and refused.
-        language: Of the report.
-        budget_vnd: What the days may cost; the headline then has `budget_used`.
-        credentials: Name of an `EsmsCredentials` block: with a ledger, costs also stand beside the budgets that its
-            guard has for months and runs. None takes the settings of the machine.
-        notify: A notification block as `type/name`, such as `sendgrid-email/reports` or `slack-webhook/team`, that is
-            told what the report says in short and where its files are. A flow that is tried again may tell again.
+        ledger: Name of an `EsmsLedger` block; it adds planned and refused messages to the report.
+        language: Language of the report.
+        budget_vnd: Budget for the days; the headline then has `budget_used`.
+        credentials: Name of an `EsmsCredentials` block: with a ledger, costs are also compared with the monthly and run
+            budgets of its guard. None uses the settings of the machine.
+        notify: A notification block as `type/name`, such as `sendgrid-email/reports` or `slack-webhook/team`, that gets
+            a summary of the report and the location of its files. A retry of the flow may send it again.
 
     Returns:
         Files, period, whether it is complete, the warnings, and the figures of the headline.
 
     Raises:
-        InvalidRequestError: A period in the future, or a target of no known kind.
-        ConfigurationError: Nothing of the period was loaded, or an extra is missing.
+        InvalidRequestError: A period in the future, or an unknown kind of target.
+        ConfigurationError: Nothing was loaded for the period, or an extra is missing.
     """
     from esms_connectors.reports import make_report, render_report, write_report
     from esms_connectors.reports.summary import message_of, summary_of
@@ -117,24 +117,24 @@ def month_statement(
     fail: bool = True,
 ) -> dict[str, Any]:
     """
-    Lay a month, as the warehouse has it, beside the gateway's invoice, by message type; as `esms statement` does.
+    Compare a month in the warehouse with the gateway's invoice, by message type, as `esms statement` does.
 
     Args:
-        month: Such as 2026-11; None takes the last one that had ended in Vietnam when the run was scheduled.
+        month: Such as 2026-11; None takes the last month that had ended in Vietnam when the run was scheduled.
         invoice: A CSV of what was invoiced, with the columns sms_type (a number, or a name such as zns), messages and
-            amount_vnd: a path or a URL. It is kept in the warehouse, in place of an earlier one. None takes the one
-            that is kept, if there is one.
+            amount_vnd: a path or a URL. It is stored in the warehouse and replaces an earlier one. None uses the stored
+            one, if any.
         warehouse: Name of an `EsmsWarehouse` block.
-        fail: Fail where the two differ, or where days of the month were not loaded. False only tells.
+        fail: Fail if the two differ or days of the month were not loaded. False only reports it.
 
     Returns:
-        What `esms statement --json` prints: month, lines by message type, gaps, and `good` where nothing differs and
-        nothing is lacking.
+        What `esms statement --json` prints: month, lines by message type, gaps, and `good`, which is true if nothing
+        differs and nothing is missing.
 
     Raises:
         StatementDiffersError: The two differ, or days are missing; the artifact has the lines.
-        InvalidRequestError: No month, or an invoice that cannot be read.
-        ConfigurationError: Nothing was loaded, or the warehouse is no database.
+        InvalidRequestError: An invalid month, or an invoice that cannot be read.
+        ConfigurationError: Nothing was loaded, or the warehouse is not a database.
     """
     from esms_connectors.gateway.times import read_month
     from esms_connectors.warehouse.statement import last_month, make_statement, read_invoice
@@ -170,7 +170,7 @@ def _notification_block(name: str) -> NotificationBlock:
     problem = "it is none for notifications"
     try:
         block = in_sync(Block.load)(name)
-    except Exception as error:  # noqa: BLE001 - raised anew: their texts may hold what a block keeps
+    except Exception as error:  # noqa: BLE001 - replaced: their messages may contain what the block holds
         problem = f"it cannot be loaded: {type(error).__name__}"
     else:
         if isinstance(block, NotificationBlock):
@@ -179,7 +179,7 @@ def _notification_block(name: str) -> NotificationBlock:
 
 
 def _tell(block: NotificationBlock, body: str, subject: str) -> None:
-    """Blocks of Prefect's have a form for sync flows; those of others may be coroutines."""
+    """Prefect's blocks have a sync form of `notify`; in third-party blocks it may be a coroutine."""
     notify: Any = block.notify
     told = in_sync(notify)(body, subject) if hasattr(notify, "aio") else notify(body, subject)
     if inspect.iscoroutine(told):

@@ -1,13 +1,13 @@
 """
-What tasks and flows return: plain JSON, the same on every side, its names known to type checkers. It has no phone, no
-text and no key, and is what a result storage keeps.
+Types of what tasks and flows return: plain JSON, the same in every integration. It is kept in result storage and
+contains no phones, texts or keys.
 """
 
 from typing import Any, TypedDict
 
 
 class SendResult(TypedDict):
-    """What became of the recipients of a campaign; `run` has all rows under the run key."""
+    """Outcomes of a campaign's recipients; `run` has all rows under the run key."""
 
     channel: str
     run_key: str
@@ -34,7 +34,7 @@ class SendResult(TypedDict):
 
 
 class CampaignResult(SendResult):
-    """Of `zns_campaign`."""
+    """Result of `zns_campaign`."""
 
     account: str
     unsettled: int
@@ -44,7 +44,7 @@ class CampaignResult(SendResult):
 
 
 class SmsResult(TypedDict):
-    """Of `send_sms`: one message, accepted or checked in the sandbox."""
+    """Result of `send_sms`: one message, accepted or checked in the sandbox."""
 
     state: str
     message_id: str | None
@@ -57,7 +57,7 @@ class SmsResult(TypedDict):
 
 
 class PlanResult(TypedDict):
-    """Of `plan_zns_bulk`."""
+    """Result of `plan_zns_bulk`."""
 
     plan: dict[str, Any]
     refusal: str | None
@@ -68,7 +68,7 @@ class PlanResult(TypedDict):
 
 
 class ShardCounts(TypedDict):
-    """Of `send_zns_bulk`."""
+    """Result of `send_zns_bulk`."""
 
     shard: str
     rows: int
@@ -81,7 +81,7 @@ class ShardCounts(TypedDict):
 
 
 class DeliveryResult(TypedDict):
-    """Of `wait_for_delivery` and `delivery_report`; messages, or people where there is a fallback."""
+    """Result of `wait_for_delivery` and `delivery_report`; counts messages, or people if there is a fallback."""
 
     expected: int
     pending: int
@@ -96,7 +96,7 @@ class DeliveryResult(TypedDict):
 
 
 class LoadResult(TypedDict):
-    """Of `load_sent_messages`."""
+    """Result of `load_sent_messages`."""
 
     windows: int
     rows: int
@@ -109,7 +109,7 @@ class LoadResult(TypedDict):
 
 
 class ExportResult(TypedDict):
-    """Of `daily_sent_messages_export`: the days that it is about, and windows of others that were read again."""
+    """Result of `daily_sent_messages_export`: counts of its days, and of reloaded windows of other days."""
 
     windows: int
     first_day: str

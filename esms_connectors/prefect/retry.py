@@ -1,4 +1,4 @@
-"""How tasks and flows fail: what Prefect gets to see, and may a task be run again."""
+"""How tasks and flows fail: which errors Prefect sees, and whether a task is retried."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ R = TypeVar("R")
 
 def errors_in_one_line(function: Callable[P, R]) -> Callable[P, R]:
     """
-    Around the function of each task and flow: Prefect writes tracebacks into logs, states and events, so an error of
-    another library goes there as one line without its own words. Ours, and those of Prefect, pass.
+    Wraps the function of each task and flow. Prefect writes tracebacks into logs, states and events, so an error of
+    another library is replaced by one line without its message. Our errors and Prefect's are passed on.
     """
 
     @wraps(function)
@@ -30,12 +30,12 @@ def errors_in_one_line(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except EsmsError as error:
-            # Whatever it was made of stays out of the traceback.
+            # Keep the original exception out of the traceback.
             error.__cause__, error.__suppress_context__ = None, True
             raise
         except (PrefectException, NotificationError):
             raise
-        except Exception as error:  # noqa: BLE001 - whatever another library raises
+        except Exception as error:  # noqa: BLE001 - other libraries may raise anything
             failure = unexpected(error)
         raise failure
 
@@ -44,9 +44,9 @@ def errors_in_one_line(function: Callable[P, R]) -> Callable[P, R]:
 
 def is_retryable(task: Any, task_run: Any, state: Any) -> bool:
     """
-    For `retry_condition_fn`: whether running the task again may do good. It can do no harm, the ledger sees to that.
+    For `retry_condition_fn`: whether a retry of the task may help. It can never do harm, because of the ledger.
 
-    Errors of ours know it themselves. Of the others only those of the machine and the network may go away.
+    Our errors have the attribute `retryable`. Of the others only those of the machine and the network are temporary.
     """
     error = state.data if isinstance(state.data, BaseException) else None
     if isinstance(error, EsmsError):
@@ -58,7 +58,7 @@ _REFUSED = re.compile(r"Parameter validation failed for flow '([^']*)'")
 
 
 class _WithoutParameters(logging.Filter):
-    """Of flows that are named here; of others keys and phones are masked, as everywhere."""
+    """Applies to the named flows; for others keys and phones are masked as everywhere."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,8 +76,8 @@ _without_parameters = _WithoutParameters()
 
 def hide_refused_parameters(*flows: Flow[..., Any]) -> None:
     """
-    Prefect logs everything that a flow was given when one of its parameters is refused: rows, phones and texts. What is
-    wrong with which parameter stands in the next line, without the value.
+    Prefect logs all parameters of a flow, including rows, phones and texts, if one of them is refused. The next log
+    line names the parameter and the error without the value.
     """
     _without_parameters.names.update(flow.name for flow in flows)
     get_logger("prefect.flows").addFilter(_without_parameters)

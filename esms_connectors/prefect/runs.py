@@ -1,4 +1,4 @@
-"""The run that a task belongs to in the end: what stays the same over retries, and the time it was scheduled for."""
+"""The root run of a task, which stays the same across retries, and its scheduled time."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.gateway.wire import VIETNAM
 
-# A subflow begins when its parent asks for it; one that has a time of its own differs by more.
+# A subflow starts when its parent calls it; one scheduled for another time differs by more.
 _AT_ONCE_SECONDS = 60
 
 T = TypeVar("T")
 
 
 class RunNotReadError(EsmsError):
-    """The Prefect server did not say which run this one belongs to; later it may."""
+    """The Prefect server did not answer which run this one belongs to; a retry may succeed."""
 
     retryable = True
 
 
 def root_run() -> str | None:
     """
-    The outermost flow run, or the outermost task run where no flow is around it: it keeps its id whatever is retried,
-    while the subflows and tasks of a retried run are made anew.
+    The outermost flow run, or the outermost task run if no flow encloses it. It keeps its id across retries, while the
+    subflows and tasks of a retried run are created again.
 
     Returns:
         None outside of any run.
@@ -46,7 +46,7 @@ def root_run() -> str | None:
     if task is None:
         flow = FlowRunContext.get()
         return None if flow is None or flow.flow_run is None else _root_of_flow(flow.flow_run.id)
-    # A flow that is called in a task without a flow has no parent on the server; only the contexts know of the task.
+    # A flow called in a task without a flow has no parent on the server; only the contexts lead to the task.
     while (around := _enclosing(task)) is not None:
         task = around
     run = task.task_run
@@ -60,7 +60,7 @@ def _enclosing(context: TaskRunContext) -> TaskRunContext | None:
 
 def times_begun(root: str) -> int:
     """
-    How often a `root_run` was begun; 0 of a task run.
+    How often a `root_run` was started; 0 for a task run.
 
     Raises:
         RunNotReadError: the server could not be asked.
@@ -84,8 +84,8 @@ def _root_of_task(run: TaskRun) -> str:
 
 def scheduled_time() -> DateTime:
     """
-    The time that this run was scheduled for, however late it begins and however often it is retried. A subflow that
-    was asked for at once is about the time of its parent. Outside of a flow it is now.
+    The time that this run was scheduled for, even if it starts late or is retried. A subflow that was not scheduled for
+    later has the time of its parent. Outside a flow it is now.
 
     Raises:
         RunNotReadError: the server could not be asked.
@@ -104,7 +104,10 @@ def scheduled_time() -> DateTime:
 
 
 def time_or_now(moment: datetime | None) -> DateTime:
-    """A time of Prefect's made anew: those of 3.9 warn of what pendulum does and the standard library does not."""
+    """
+    A time of Prefect as a pendulum one: those of Prefect 3.9 warn on methods that pendulum has and the standard library
+    lacks.
+    """
     return machine_clock.now() if moment is None else pendulum.from_timestamp(moment.timestamp())
 
 
@@ -115,7 +118,7 @@ def scheduled_day() -> date:
 
 def began_by_hand() -> bool:
     """
-    Whether a person or a program began the outermost run, and no schedule and no automation of the server.
+    Whether the outermost run was started by a person or a program, not by a schedule or an automation of the server.
 
     Raises:
         RunNotReadError: the server could not be asked.
@@ -160,6 +163,6 @@ def _asked(question: Callable[[SyncPrefectClient], T]) -> T:
     try:
         with get_client(sync_client=True) as api:
             return question(api)
-    except Exception as error:  # noqa: BLE001 - of httpx or the server; their texts hold addresses
+    except Exception as error:  # noqa: BLE001 - errors of httpx or the server; their messages contain addresses
         problem = type(error).__name__
     raise RunNotReadError(f"The Prefect server did not say which run this one belongs to ({problem}).")

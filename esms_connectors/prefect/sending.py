@@ -1,4 +1,4 @@
-"""Tasks that send. What they may do twice and what not, the ledger decides; Prefect's receipts only save time."""
+"""Tasks that send. The ledger prevents repeated messages; Prefect's stored results only save time."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ from esms_connectors.sending.policy import time_to_send
 
 class ShardIncompleteError(EsmsError):
     """
-    Rows of a shard are not settled. The ledger has each of them, and the same task again takes them up.
+    Rows of a shard are not settled. The ledger has each of them, and rerunning the task continues with them.
 
     Attributes:
         counters: what this try did, by name.
-        stops_run: every further shard would meet the same refusal.
+        stops_run: every further shard would be refused likewise.
         answered: whether the gateway answered at all.
-        until: when the hours of its messages begin, where the rest of the run waits for them.
+        until: when the permitted hours of its messages begin, if the rest of the run waits for them.
     """
 
     def __init__(self, message: str, *, summary: ShardResult) -> None:
@@ -82,7 +82,8 @@ def _plan_of_this_run(_context: TaskRunContext, parameters: dict[str, Any]) -> s
     return f"esms/plans/{plain(parameters['campaign'].run_key)}/{flow.flow_run.id}"
 
 
-# Built-in policies hash what the arguments pickle to; that masks secrets, and changes between versions of Prefect.
+# Built-in policies hash the pickled arguments, in which secrets are masked and which differ between versions of
+# Prefect.
 RECEIPTS = CacheKeyFnPolicy(cache_key_fn=_receipt)
 APPROVED_PLANS = CacheKeyFnPolicy(cache_key_fn=_plan_of_this_run)
 
@@ -131,29 +132,29 @@ def send_sms(
     Send one customer-care SMS, once: however often the task or its flow is retried.
 
     Args:
-        phone: A Vietnamese mobile number in any spelling.
+        phone: A Vietnamese mobile number in any format.
         text: Must fit a text registered for the brandname.
         credentials: Name of an `EsmsCredentials` block, or the block.
-        brandname: Sender; None takes that of the credentials.
-        message_key: Names this message, such as an order number: it is then sent once for ever. Without it the message
-            is sent once a flow run, and two messages of a flow run are the same when phone, text and sender are: a text
-            that reads differently on each try, such as one with the time in it, needs a key.
-        ledger: Name of an `EsmsLedger` block, or the block; None is a file on this machine. Give one when retries may
-            run elsewhere.
-        campaign: Words that come back in the sent data.
-        send_at: Aware time of sending, or words such as `tomorrow 08:30` and `+2h`: in Vietnam, from the time that the
-            run was scheduled for. None sends now.
-        callback_url: Gets the delivery report.
+        brandname: Sender; defaults to that of the credentials.
+        message_key: Identifies this message, such as an order number: it is then sent only once, ever. Without it the
+            message is sent once per flow run, and two messages of a flow run with the same phone, text and sender are
+            the same message. A text that differs between tries, such as one containing the time, needs a key.
+        ledger: Name of an `EsmsLedger` block, or the block; None is a file on this machine. Give one if retries may run
+            on another machine.
+        campaign: A label that the gateway returns in the sent data.
+        send_at: Aware time of sending, or words such as `tomorrow 08:30` and `+2h` (Vietnam time, relative to the run's
+            scheduled time). None sends now.
+        callback_url: Receives the delivery report.
         rate_limit: A global concurrency limit with slot decay.
 
     Returns:
-        The counts of every result of sending, and of the one message `state`: accepted, or checked in the sandbox,
-        which sends nothing; `sent_by_this_try`: 0 where an earlier run or try had sent it; `message_id` (None after a
-        lost answer), `duplicate`, `sandbox`, `run_key` to wait for it with.
+        The counts of every sending result, and for the message: `state` (accepted, or checked in the sandbox, which
+        sends nothing), `sent_by_this_try` (0 if an earlier run or try sent it), `message_id` (None after a lost
+        answer), `duplicate`, `sandbox`, and `run_key` to wait for it.
 
     Raises:
-        BulkIncompleteError: It was rejected, or nobody knows; `retryable` says whether trying again may settle it.
-        InvalidRequestError: It cannot be sent as it is, or was sent under this key with another text before.
+        BulkIncompleteError: It was rejected or its outcome is unknown; `retryable` tells whether a retry may settle it.
+        InvalidRequestError: It cannot be sent as given, or was sent before under this key with a different text.
         ConfigurationError: A block cannot be used.
 
     Example:
@@ -180,7 +181,7 @@ def send_sms(
         )
         (number,) = message.numbers()
         sandbox = account.client.sandbox
-        # Nothing is stored in a sandbox, so nothing can be repeated there.
+        # Nothing is stored in a sandbox, so a fixed key is sufficient.
         if message_key is not None:
             named = read_key(message_key, "message_key")
         else:
@@ -207,7 +208,7 @@ asend_sms = task(name="send-sms", **_OPTIONS)(async_twin(send_sms.fn))
 
 
 def _this_run() -> str:
-    """What stays the same when a task, its flow or any run around them is retried."""
+    """The run id that stays the same when a task, its flow or any enclosing run is retried."""
     run = root_run()
     if run is None:
         raise InvalidRequestError("Outside of a run the message needs a message_key.", field="message_key")
@@ -230,21 +231,21 @@ def plan_zns_bulk(
     for_sending: bool = False,
 ) -> PlanResult:
     """
-    Check every row, freeze the shards, and say what sending would do and cost. Sends nothing.
+    Check every row, fix the shards, and report what sending would do and cost. Sends nothing.
 
     Args:
-        campaign: What to send to whom.
-        chunks_per_shard: Calls of one task; None takes 1, and from 100 000 recipients on a few.
-        approved: The plan that somebody has approved; another one is refused.
-        for_sending: Raise where sending it would be refused, which is else told in `refusal`.
+        campaign: Message, recipients and settings.
+        chunks_per_shard: Calls per task; None uses 1, and a few from 100 000 recipients on.
+        approved: The approved plan; a different one is refused.
+        for_sending: Raise if sending it would be refused, instead of returning the reason in `refusal`.
 
     Returns:
-        `plan`: counts, cost, problems and reasons of rejected rows, nobody's number; `refusal`: why sending it would be
-        refused, None where it would not; `shards`: their names; `chunks_per_shard`; `account`; `sandbox`.
+        `plan`: counts, cost, problems and reasons of rejected rows, without phones; `refusal`: why sending it would be
+        refused, or None; `shards`: their names; `chunks_per_shard`; `account`; `sandbox`.
 
     Raises:
-        PlanChangedError: What would be sent is not what was approved.
-        InvalidRequestError: Source, columns and template do not fit.
+        PlanChangedError: What would be sent differs from what was approved.
+        InvalidRequestError: Source, columns and template do not match.
         ConfigurationError: A block cannot be used, or an extra is missing.
         GatewayError, NotSentError, OutcomeUnknownError: Template, balance or price could not be read.
     """
@@ -290,21 +291,21 @@ aplan_zns_bulk = task(**_PLAN_OPTIONS)(async_twin(plan_zns_bulk.fn))
 @errors_in_one_line
 def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> ShardCounts:
     """
-    Send one shard of a campaign: each row at most once, whoever else is at it.
+    Send one shard of a campaign: each row at most once, even with concurrent workers.
 
-    The result is kept as JSON under `esms/{account}/{run_key}/{shard}`, so that a rerun passes over it. The ledger is
-    what counts: without the result the task asks it for every row.
+    The result is stored as JSON under `esms/{account}/{run_key}/{shard}`, so that a rerun skips the shard. The ledger
+    is authoritative: without the result the task looks up every row there.
 
     Args:
         shard: From `read_shards`.
-        campaign: What the shard is a part of.
+        campaign: The campaign of the shard.
 
     Returns:
-        Counts of the rows of this shard by what became of them; `sent_by_this_try` of those that left now.
+        Counts of the rows of this shard by outcome; `sent_by_this_try` counts those sent now.
 
     Raises:
-        ShardIncompleteError: Rows are not settled; `retryable` says whether trying again may settle them.
-        InvalidRequestError: A row was sent with other content before, or cannot be sent as it is.
+        ShardIncompleteError: Rows are not settled; `retryable` tells whether a retry may settle them.
+        InvalidRequestError: A row was sent before with different content, or cannot be sent as given.
         ConfigurationError: A block cannot be used.
     """
     campaign = campaign.of_this_run()
@@ -317,7 +318,7 @@ def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> ShardCounts:
             raise ShardIncompleteError(f"Shard {shard.number + 1} was not sent.", summary=untried)
         channel = campaign.channel_with(account.client, oa_id_of(campaign, account.block))
         rules = guard_of(campaign, account.block)
-        # The class of message, and with it the rules, is the template's.
+        # The template determines the kind of message and with it the rules.
         channel.template = _template_of(channel)
         price = campaign.price_vnd
         if rules.has_budget and price is None:
@@ -374,14 +375,14 @@ def _told(counters: Counters) -> str:
 @contextmanager
 def read_shards(campaign: ZnsCampaign, plan: Mapping[str, Any]) -> Iterator[Iterator[ZnsShard]]:
     """
-    The shards of a plan, one after the other, read anew from the source.
+    The shards of a plan, one after the other, read again from the source.
 
     Args:
-        plan: What `plan_zns_bulk` returned.
+        plan: The result of `plan_zns_bulk`.
 
     Raises:
-        InvalidRequestError: Sending it is refused, see `refusal` of the plan; or what is read is not what was planned,
-            before anything of such a shard is sent.
+        InvalidRequestError: Sending it is refused, see `refusal` of the plan; or the source differs from the plan,
+            raised before anything of such a shard is sent.
 
     Example:
         ```python
@@ -406,7 +407,7 @@ def guard_of(campaign: CampaignForm, block: EsmsCredentials) -> GuardSettings:
     return block.guard_in_force(campaign.guard_choice(), who=f"prefect: {block.account}")
 
 
-# Of the clients that are kept for a run: a shard asks for what another one has asked for.
+# Templates by client, which is kept for a run: shards share the lookup.
 _TEMPLATES: WeakKeyDictionary[EsmsClient, dict[tuple[str, str], ZnsTemplate | None]] = WeakKeyDictionary()
 
 

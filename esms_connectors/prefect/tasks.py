@@ -1,4 +1,4 @@
-"""The tasks of the collection, each with its twin for async flows."""
+"""The tasks of the collection, most with an async form."""
 
 from esms_connectors.prefect.chains import asend_campaign, send_campaign, tell_by_ladder
 from esms_connectors.prefect.delivery import await_for_delivery, wait_for_delivery

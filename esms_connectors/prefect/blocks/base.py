@@ -1,4 +1,4 @@
-"""What our blocks share, and how a task gets at one by its name."""
+"""The base of our blocks, and loading a block by name."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from esms_connectors.prefect.async_twins import async_dispatch, in_sync
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
 
-# Prefect takes web addresses only, no data: and no file, and only the browser of who looks at a block asks for them.
-# Without a network there the picture is missing, and nothing else; the text of a block comes from its docstring.
+# Prefect accepts only web addresses here, no data: URLs or files, and only the user's browser loads them. Without a
+# network just the picture is missing; the text of a block comes from its docstring.
 LOGO_URL = HttpUrl(
     "https://raw.githubusercontent.com/esms-connectors/esms-connectors/main/esms_connectors/prefect/logo.png"
 )
@@ -25,7 +25,7 @@ DOCUMENTATION_URL = HttpUrl("https://github.com/esms-connectors/esms-connectors/
 
 
 class BlockNotReachedError(ConfigurationError):
-    """The Prefect server did not hand out a block; later it may."""
+    """The Prefect server could not be asked for a block; a retry may succeed."""
 
     retryable = True
 
@@ -35,13 +35,13 @@ B = TypeVar("B", bound="EsmsBlock")
 
 class EsmsBlock(Block, ABC):
     """
-    Base of our blocks: they travel to other processes by reference.
+    Base of our blocks, which are passed to other processes by reference.
 
-    Result serializers, Dask and process pools pickle what they are given, and a pickled `SecretStr` is plain text. So a
-    saved block is pickled as its id, and loaded again where it arrives; one that was never saved cannot be pickled.
+    Result serializers, Dask and process pools pickle their arguments, and a pickled `SecretStr` is plain text. So a
+    saved block is pickled as its id and loaded again in the other process; an unsaved block cannot be pickled.
     """
 
-    # What pydantic refuses it would print, and with a field that is missing all the others.
+    # Pydantic errors would print the refused value, and for a missing field the values of all others.
     model_config = ConfigDict(hide_input_in_errors=True)
 
     _logo_url: ClassVar[HttpUrl | None] = LOGO_URL
@@ -55,7 +55,7 @@ class EsmsBlock(Block, ABC):
         return _load_by_id, (type(self), self._block_document_id)
 
     def _check_before_saving(self) -> None:
-        """What is stored is used elsewhere and later: make relative paths absolute, refuse what cannot work there."""
+        """A stored block is used on other machines: make relative paths absolute and refuse what cannot work there."""
 
     async def asave(
         self, name: str | None = None, overwrite: bool = False, client: PrefectClient | None = None
@@ -100,7 +100,7 @@ def _load_by_id(kind: type[EsmsBlock], document_id: UUID) -> EsmsBlock:
 
 
 def _refused(error: Exception) -> str | None:
-    """The fields of a stored block that are refused and by which rule, without their values; None for other errors."""
+    """The refused fields of a stored block and why, without their values; None for other errors."""
     found = error if isinstance(error, ValidationError) else error.__cause__
     if not isinstance(found, ValidationError):
         return None
@@ -113,10 +113,10 @@ def _refused(error: Exception) -> str | None:
 
 def load_block(kind: type[B], given: str | B) -> B:
     """
-    The block itself, or the saved one of that name.
+    The given block, or the saved block of that name.
 
     Raises:
-        ConfigurationError: there is none of that name, or it does not fit.
+        ConfigurationError: there is no block of that name, or it is invalid.
         BlockNotReachedError: the server could not be asked.
     """
     if not isinstance(given, str):
@@ -125,7 +125,7 @@ def load_block(kind: type[B], given: str | B) -> B:
     failure = ConfigurationError
     try:
         block: B = in_sync(kind.load)(given)
-    except Exception as error:  # noqa: BLE001 - raised anew: their texts hold addresses, or what they refuse
+    except Exception as error:  # noqa: BLE001 - replaced: their texts contain addresses or refused values
         if isinstance(error, ValueError) and "Unable to find block document" in str(error):
             problem = f"There is no block {slug}/{given}. Save one: {kind.__name__}(…).save({given!r})."
         elif (refused := _refused(error)) is not None:

@@ -23,22 +23,22 @@ from esms_connectors.sending.guard.choice import GuardChoice
 
 class EsmsCredentials(CredentialsBlock, EsmsBlock):
     """
-    The keys of an eSMS.vn account, and what its messages go out under.
+    The keys of an eSMS.vn account, and the senders of its messages.
 
     Attributes:
-        account: a word for the account, no secret.
+        account: a name for the account, not a secret.
         api_key: from account.esms.vn.
         secret_key: from account.esms.vn.
         base_url: scheme and host of the gateway.
         sandbox: messages are checked, not sent.
         brandname: sender of SMS where a task names none.
         oa_id: Zalo Official Account where a task names none.
-        requests_per_second: limit of each process; for one limit of all workers see `rate_limit` of the tasks.
-        template_id: ZNS template that `check` looks at.
+        requests_per_second: limit per process; for a limit shared by all workers see `rate_limit` of the tasks.
+        template_id: ZNS template that `check` verifies.
         proxy: URL of an HTTP proxy; the environment's if None.
-        ca_bundle: certificates of your own CA, a PEM file on every worker.
+        ca_bundle: certificates of a private CA, a PEM file on every worker.
         connect_timeout_seconds, read_timeout_seconds: 10 and 60 if None.
-        guard: rules of the guard by name.
+        guard: guard rules by name.
 
     Example:
         ```python
@@ -99,15 +99,14 @@ class EsmsCredentials(CredentialsBlock, EsmsBlock):
 
     def guard_in_force(self, choice: GuardChoice | None = None, *, who: str = "prefect") -> GuardSettings:
         """
-        The rules in force: those of the settings file on this machine, over them those of the block, over them what
-        `choice` says.
+        The rules in force: the settings file on this machine, overridden by the block, overridden by `choice`.
 
         Args:
-            choice: Of one send.
-            who: Sets rules aside, for the record.
+            choice: Guard settings of one send.
+            who: Who overrides rules, for the record.
 
         Raises:
-            InvalidRequestError, ConfigurationError: Something is not known to the guard.
+            InvalidRequestError, ConfigurationError: A name or value is unknown to the guard.
         """
         settings = load_guard().and_of(self.guard, f"block {self._block_document_name or 'esms-credentials'}").settings
         return settings if choice is None else choice.over(settings, who=who)
@@ -115,13 +114,13 @@ class EsmsCredentials(CredentialsBlock, EsmsBlock):
     @field_validator("oa_id", "template_id", mode="before")
     @classmethod
     def _oa_id_is_text(cls, value: object) -> object:
-        # 19 digits, which the UI's form and YAML may hand over as a number.
+        # 19 digits, which the UI form and YAML may pass as a number.
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
     def _check_before_saving(self) -> None:
         if self.ca_bundle is not None:
             self.ca_bundle = str(Path(self.ca_bundle).absolute())
-        # The file of certificates may be on the workers only.
+        # The certificate file may exist on the workers only.
         self.get_client(ca_bundle=None).close()
 
     def get_client(self, **settings: Any) -> EsmsClient:
@@ -129,7 +128,7 @@ class EsmsCredentials(CredentialsBlock, EsmsBlock):
         A client of this account; close it, or use it as a context manager.
 
         Args:
-            settings: any argument of `EsmsClient`; it goes before the block.
+            settings: any argument of `EsmsClient`; it overrides the block.
 
         Raises:
             ConfigurationError: keys or base URL cannot be used.

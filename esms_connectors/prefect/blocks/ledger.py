@@ -1,4 +1,4 @@
-"""The ledger, as a block: workers on several machines share the one it names."""
+"""The ledger as a block, shared by workers on several machines."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from esms_connectors.prefect.places import check_lasts, check_stored
 
 class EsmsLedger(EsmsBlock):
     """
-    Where is written down what was sent. All workers of a campaign must use the same one.
+    The record of what was sent. All workers of a campaign must use the same ledger.
 
     Attributes:
         url: SQLite file or PostgreSQL.
-        phone_secret: stores phones as keyed hashes.
-        lease_seconds: how long the rows of a worker that died stay its own.
+        phone_secret: key of the hashes as which phones are stored.
+        lease_seconds: how long rows stay claimed by a worker that died.
 
     Example:
         ```python
@@ -53,11 +53,11 @@ class EsmsLedger(EsmsBlock):
         The ledger, created on first use; close it, or use it as a context manager.
 
         Args:
-            create: False for who only reads, such as a report: none is made where there is none.
+            create: False for readers, such as a report: a missing ledger is not created.
 
         Raises:
-            ConfigurationError: it cannot be reached, needs an extra, is a file that would not last, or with
-                `create=False` is not there.
+            ConfigurationError: it cannot be reached, needs an extra, is a file that would be deleted after the run, or
+                with `create=False` does not exist.
         """
         url = self.url.get_secret_value()
         file = ledger_file(url)
@@ -75,10 +75,10 @@ class EsmsLedger(EsmsBlock):
 
 def open_default_ledger(*, create: bool = True) -> Ledger:
     """
-    Where no block is named: the ledger that `esms` on the command line uses, a file on this machine.
+    The ledger used if no block is named: that of the `esms` command line, a file on this machine.
 
     Raises:
-        ConfigurationError: it cannot be used, or is a file that would not last.
+        ConfigurationError: it cannot be used, or is a file that would be deleted after the run.
     """
     url = os.environ.get("ESMS_LEDGER") or None
     check_lasts(ledger_file(url), "The ledger")

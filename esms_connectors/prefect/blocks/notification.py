@@ -1,4 +1,4 @@
-"""An SMS when something happened: a notification block, usable in automations."""
+"""A notification block that sends SMS, usable in automations."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ Hour = Annotated[int, Field(ge=0, le=23)]
 
 class EsmsNotification(NotificationBlock, EsmsBlock):
     """
-    Sends notifications as customer-care SMS. One event is one message to each phone.
+    Sends notifications as customer-care SMS. Each event causes one message per phone.
 
-    Every problem becomes a `NotificationError`, because Prefect runs an action again for any other error, up to four
-    times. And should the same event come twice all the same, the second message carries the request id of the first,
-    and the gateway holds it back.
+    Every problem becomes a `NotificationError`, because for any other error Prefect retries an action up to four times.
+    If the same event still arrives twice, the second message has the request id of the first, so the gateway rejects
+    it.
 
     Attributes:
         credentials: the account.
-        phones: who gets it.
-        brandname: sender; None takes that of the credentials.
-        text: what is sent, in terms of `{subject}` and `{body}`.
+        phones: the recipients.
+        brandname: sender; defaults to that of the credentials.
+        text: the text to send, with `{subject}` and `{body}`.
         plain_text: write without diacritics.
         max_segments: longer texts are cut.
-        same_text_minutes: for how long the same text to the same phone counts as the same event.
-        patience_seconds: for how long a gateway that is away is asked again.
-        quiet_hours: what happens then is told when they end.
-        once_per_run: within a run of a flow only the first notification is sent.
+        same_text_minutes: how long the same text to the same phone counts as the same event.
+        patience_seconds: how long an unreachable gateway is retried.
+        quiet_hours: notifications in these hours are sent when they end.
+        once_per_run: only the first notification of a flow run is sent.
 
     Example:
         ```python
@@ -121,9 +121,9 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
         self._send(body, subject)
 
     def message(self, body: str, subject: str | None = None) -> str:
-        """The text as it is sent."""
+        """The text to send."""
         template = self.text if subject else self.text.replace("{subject}: ", "").replace("{subject}", "")
-        # No format(): subjects and bodies hold braces, and are no templates of ours.
+        # No str.format(): subjects and bodies may contain braces and are not templates.
         values = {"{subject}": subject or "", "{body}": body}
         text = re.sub(r"\{subject\}|\{body\}", lambda match: values[match[0]], template)
         fallback = ": ".join(filter(None, (subject, body))) or "A notification without a text"
@@ -133,14 +133,14 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
         self, body: str, subject: str | None = None, *, moment: float | None = None, event: AlertEvent | None = None
     ) -> AlertFailedError | None:
         """
-        Send to each phone, and hand back what went wrong, or None.
+        Send to each phone, and return the error, or None.
 
         Args:
             body: The body of the notification.
             subject: The subject of the notification.
-            moment: When the event took place, in seconds of the epoch. A later attempt with the same moment is the same
-                message, which the gateway holds back where it has it; `may_repeat` says until when.
-            event: In place of the moment: what makes two attempts the same message.
+            moment: When the event took place, as a Unix timestamp. A later attempt with the same moment is the same
+                message, which the gateway rejects if it already has it; `may_repeat` tells until when.
+            event: Instead of the moment: identifies attempts that are the same message.
         """
         try:
             text = self.message(body, subject)
@@ -154,7 +154,7 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
 
     @staticmethod
     def may_repeat(moment: float) -> bool:
-        """Whether the gateway surely still holds back what was sent since that moment."""
+        """Whether the gateway is certain to still reject repeats of what was sent since that moment."""
         return pendulum.from_timestamp(moment) >= duplicate_window_start(machine_clock.now())
 
     def _send(self, body: str, subject: str | None) -> None:
@@ -169,7 +169,7 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
         account = self.credentials.account
         if self.once_per_run and (run := _run_and_attempt()) is not None:
             return AlertEvent(("prefect", account, "run", run[0]), "notification", run[1])
-        # An automation says nothing of the event but the text, so that and its time are what tells two events apart.
+        # An automation passes nothing but the text, so events are distinguished by text and time.
         moment = machine_clock.now().timestamp() if moment is None else moment
         return AlertEvent(("prefect", account, text), "notification", int(moment // (self.same_text_minutes * 60)))
 
@@ -199,7 +199,7 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
 
 
 def _run_and_attempt() -> tuple[str, int] | None:
-    """The run that a notification is sent in, and how often it was begun; None outside of one, or where nobody says."""
+    """The run that a notification is sent in and how often it was started; None outside a run or if it is unknown."""
     try:
         run = root_run()
         return None if run is None else (run, times_begun(run))

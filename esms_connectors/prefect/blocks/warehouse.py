@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 class EsmsWarehouse(EsmsBlock):
     """
-    Where status rows go, and how much of a person is kept there.
+    The warehouse for status rows, and which personal data it stores.
 
     Attributes:
-        url: the place.
-        phones: how numbers are kept.
+        url: the address.
+        phones: how phones are stored.
         phone_secret: the key of the hashes.
-        content: whether texts are kept.
+        content: whether texts are stored.
 
     Example:
         ```python
@@ -60,7 +60,7 @@ class EsmsWarehouse(EsmsBlock):
         The warehouse, created on first use; close it, or use it as a context manager.
 
         Raises:
-            ConfigurationError: it cannot be used, needs an extra, or is a file that would not last.
+            ConfigurationError: it cannot be used, needs an extra, or is a file that would be deleted after the run.
         """
         from esms_connectors.warehouse import open_warehouse
         from esms_connectors.warehouse.places import local_path
@@ -79,7 +79,7 @@ class EsmsWarehouse(EsmsBlock):
         self.url = SecretStr(url)
 
     def privacy(self) -> Privacy:
-        """What becomes of phones and texts."""
+        """How phones and texts are stored."""
         from esms_connectors.warehouse import Privacy
         from esms_connectors.warehouse.privacy import PhoneForm
 
