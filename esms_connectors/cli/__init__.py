@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """The console script; one line instead of a traceback where its libraries are missing."""
+    """The console script; one line instead of a traceback if its libraries are missing."""
     try:
         import click  # noqa: F401
         import rich  # noqa: F401

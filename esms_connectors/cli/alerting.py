@@ -1,4 +1,4 @@
-"""`esms alert`: people on call are told, one after the other."""
+"""`esms alert`: alerts people on call, one after the other."""
 
 from __future__ import annotations
 

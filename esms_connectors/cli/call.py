@@ -1,4 +1,4 @@
-"""`esms call OPERATION name=value …`: every function of the gateway, help and completion made from the catalogue."""
+"""`esms call OPERATION name=value …`: calls any gateway function; help and completion come from the catalogue."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _EFFECTS = {
 
 
 class OperationGroup(click.Group):
-    """A command for each function of the gateway."""
+    """A command for each gateway function."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(operation_names())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        # While a shell completes words, half a name is no mistake.
+        # During shell completion an incomplete name is not an error.
         return None if ctx.resilient_parsing and cmd_name not in operation_names() else _command(cmd_name)
 
 
@@ -69,14 +69,14 @@ def _command(name: str) -> click.Command:
         as_json: bool,
     ) -> None:
         arguments = _arguments(operation, pairs)
-        # A mistake in an argument is told before a missing key is.
+        # Report an invalid argument before a missing API key.
         read_arguments(operation.name, arguments)
         if operation.endpoint.effect is Effect.CHARGE and not yes:
             raise InvalidRequestError(
                 f"{operation.name} costs money or leaves a mark and cannot be taken back: add --yes.", field="yes"
             )
         if operation.takes_request_id:
-            # Made here, so that it can be told even when the answer is lost.
+            # Created here so that it can be reported even if the answer is lost.
             arguments.setdefault("request_id", random_request_id())
         with open_client(base_url, sandbox) as client:
             answer = call_operation(client, operation.name, arguments, show_phones=show_phones)
@@ -97,7 +97,8 @@ def _command(name: str) -> click.Command:
 
 def _arguments(operation: Operation, pairs: Sequence[str]) -> dict[str, Any]:
     """
-    `name=value`, repeated for a list; `name.key=value` for one value of an object; `name=@file` for what a file holds.
+    `name=value`, repeated for a list; `name.key=value` for one value of an object; `name=@file` for the content of a
+    file.
     """
     found: dict[str, Any] = {}
     for pair in pairs:
@@ -158,7 +159,7 @@ def _completion(operation: Operation) -> Callable[[click.Context, click.Paramete
 
 
 def show_answer(answer: Mapping[str, Any]) -> None:
-    """For people: a line a member, a block a row."""
+    """Print for humans: one line per field, one block per row."""
     rows = answer.get("rows")
     if set(answer) == {"rows", "count"} and isinstance(rows, list):
         for number, row in enumerate(rows):

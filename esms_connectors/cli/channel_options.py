@@ -1,4 +1,4 @@
-"""Options of the channels, by name, for the commands that send and for the steps behind `--else`."""
+"""Options of the channels by name, for the commands that send and the steps after `--else`."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ CHANNEL_OPTIONS: dict[str, Callable[[Any], Any]] = {
     "voice": click.option("--voice", type=click.Choice(["male", "female", "hatieumai", "ngoclam"]), help="Who speaks."),
     "speed": click.option("--speed", type=click.IntRange(-3, 3), help="-3 very slow to 3 very fast."),
 }
-# What goes by another name in a channel, or says which columns hold values.
+# Options that have another name in a channel, or name columns with values.
 COLUMN_OPTIONS = ("named", "values", "columns")
 
 
 def read_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of the command line as a channel takes them."""
+    """Command-line options in the form that a channel takes."""
     read = dict(options)
     for name in ("buttons", "elements"):
         if read.get(name) is not None:

@@ -1,4 +1,4 @@
-"""`esms check`: one look at everything that must be right before the first message."""
+"""`esms check`: checks everything that must be right before the first message."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from esms_connectors.sending.id_probe import probe_sms_ids, probe_zns_bulk_ids
 
 
 def _lift_account_stop(account: str, ledger_url: str | None) -> None:
-    """The account is right: runs that its refusal stopped may go on. Nothing to do where there is no ledger."""
+    """The account is accepted again, so runs that its refusal stopped may continue. Does nothing without a ledger."""
     with contextlib.suppress(ConfigurationError), open_ledger(ledger_url, create=False) as ledger:
         ledger.guard.stops.lift_account(account, who="esms check")
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeTarget:
-    """To whom, and as what, the probe of request ids is sent."""
+    """Recipient and content of the request-id probe."""
 
     phone: str | None
     template_id: str | None
@@ -58,7 +58,7 @@ class ProbeTarget:
             )
 
     def probe(self, client: EsmsClient, ledger: Ledger) -> Finding:
-        """Send it twice, and remember in `ledger` what came of it."""
+        """Send the message twice and record the result in `ledger`."""
         phone = self.phone or ""
         if self.template_id and self.oa_id:
             found = probe_zns_bulk_ids(client, ledger, phone, self.template_id, self.oa_id, self.params)
@@ -107,7 +107,7 @@ def check(
     """
     target = ProbeTarget(phone, template_id, oa_id, params, brandname, text)
     target.check(wanted=probe_ids)
-    # No patience: somebody is looking at the screen.
+    # Short retries: this is an interactive command.
     client = open_client(base_url, sandbox, retries=RetryPolicy(attempts=2, budget_seconds=20))
     with client:
         findings, error = check_account(client)

@@ -1,6 +1,6 @@
 """
-Every command by its name. Each is a thin wrapper in a module of its own: what it does lives in the package, how it is
-shown lives there.
+All commands by name. Each is a thin wrapper in a separate module, which only formats output; the logic is in the
+package.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from esms_connectors import __version__
 from esms_connectors.cli.language import language_option
 from esms_connectors.cli.output import EXIT_CODES, EsmsGroup
 
-# Imported when one is called: the libraries of all of them take longer than most of them do. `module:name` where the
-# function has another name than its command.
+# Commands are imported when called, because importing the libraries of all of them takes longer than running most of
+# them. `module:name` if the function has a different name from its command.
 _HOME = {
     **dict.fromkeys(("balance", "explain"), "account"),
     "alert": "alerting",
@@ -40,7 +40,7 @@ _HOME = {
 
 
 class LazyGroup(EsmsGroup):
-    """Imports a command when it is asked for."""
+    """Imports a command on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_HOME)

@@ -1,4 +1,4 @@
-"""Tables and progress, by rich, which takes a moment to import."""
+"""Tables and progress with rich, which is slow to import."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from esms_connectors.cli.terminal import printable
 
 class Console(rich.console.Console):
     """
-    Of rich, whose own control codes (colours, progress bars) are the only ones that come out. What is printed as a text
-    is a message to a person, in their language.
+    A rich console whose own control codes (colours, progress bars) are the only ones printed. Printed strings are
+    messages for humans and are translated.
     """
 
     def print(self, *objects: Any, **how: Any) -> None:

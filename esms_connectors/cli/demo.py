@@ -1,4 +1,4 @@
-"""`esms demo`, shown to a person."""
+"""The output of `esms demo`."""
 
 from __future__ import annotations
 

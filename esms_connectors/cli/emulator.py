@@ -1,4 +1,4 @@
-"""`esms emulator` and `esms demo`: what reaches nobody, on this machine alone."""
+"""`esms emulator` and `esms demo`: they run on this machine only and send nothing."""
 
 from __future__ import annotations
 

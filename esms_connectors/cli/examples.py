@@ -1,4 +1,4 @@
-"""`esms examples`: the DAGs and flows that come with the package."""
+"""`esms examples`: the DAGs and flows included in the package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exit code of an error; `output.EXIT_CODES` says what each means."""
+"""Exit codes of errors; `output.EXIT_CODES` documents them."""
 
 from __future__ import annotations
 
@@ -46,6 +46,6 @@ def _exit_code_of_run(error: BulkIncompleteError) -> int:
     if isinstance(stopped, GuardStopError):
         return 8 if stopped.until else 7
     if isinstance(stopped, GatewayError) and stopped.stops_run:
-        # The account itself was refused: rows in doubt are settled by the same command once it is put right.
+        # The account itself was refused: rerunning the command settles rows in doubt once this is fixed.
         return 3
     return 5 if run.unknown + run.held + run.claimed else (4 if error.retryable else 3)

@@ -1,4 +1,6 @@
-"""`esms stop`, `esms resume`, `esms suppress …`, `esms guard show`: what holds messages back, and who said so."""
+"""
+`esms stop`, `esms resume`, `esms suppress …`, `esms guard show`: what holds messages back, and on whose authority.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ from esms_connectors.recipients import Columns, SqlQuery, read_recipients
 from esms_connectors.sending.guard import load_guard
 from esms_connectors.sending.guard.rules import RULES
 
-# After so long a number may be somebody else's.
+# After this time a number may have been reassigned.
 _DEAD_DAYS = 180
 who_option = click.option("--who", help="Your name, for the record; default: the user of this machine.")
 
@@ -288,7 +290,7 @@ def guard_show(path: str | None, as_json: bool) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in settings.items():
         shown = ", ".join(value) if isinstance(value, list) else "any" if value is None else str(value)
-        # Plain text: a word such as [QC] is no mark-up.
+        # Plain text, so that a word such as [QC] is not read as markup.
         table.add_row(name, Text(printable(shown)), Text(printable(in_force.origins[name])))
     print_table(table)
     for rule in RULES.values():

@@ -1,4 +1,4 @@
-"""What every command that sends takes of the guard: its options, and the ledger with its lists and marks."""
+"""What sending commands need from the guard: its options, and the ledger with suppression list and stop marks."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def user_or(given: str | None) -> str:
-    """Who is noted: the name that was given, or the user of this machine."""
+    """The name to record: the given one, or the user of this machine."""
     try:
         return given or getpass.getuser()
-    except (OSError, KeyError):  # no such user, as in a container
+    except (OSError, KeyError):  # the user has no name, as in a container
         return "unknown"
 
 
@@ -64,14 +64,14 @@ _OF_ONE_MESSAGE = tuple(_GUARD_OPTIONS[place] for place in (1, -2, -1))
 
 
 def rule_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Those of them that one message outside of a run can have."""
+    """The guard options that apply to a single message outside a run."""
     for option in reversed(_OF_ONE_MESSAGE):
         command = option(command)
     return command
 
 
 def ledger_there(opened: contextlib.ExitStack, url: str | None, *, needed: bool) -> Ledger | None:
-    """The ledger with its lists and marks, where there is one; `needed`: make it where there is none."""
+    """The ledger with suppression list and stop marks, if it exists; if `needed`, it is created."""
     if not needed:
         if importlib.util.find_spec("sqlalchemy") is None:
             return None
@@ -101,7 +101,7 @@ def guard_of(
     override_reason: str | None = None,
 ) -> GuardSettings:
     """
-    What is in force for a command that sends: the settings file, and its options.
+    The rules in force for a sending command: the settings file and its options.
 
     Raises:
         InvalidRequestError, ConfigurationError: a value cannot be used, or an override has no reason.

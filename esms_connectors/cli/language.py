@@ -1,9 +1,9 @@
 """
-The language of what `esms` tells people: English, or Vietnamese by a catalogue of its messages.
+The language of messages for humans: English, or Vietnamese from a message catalogue.
 
-What the package says is English, with values in it; the catalogue has the same sentences with `{names}` for the values.
-So commands and errors know nothing of languages, a message that the catalogue lacks stays English, and JSON, CSV and
-logs never change.
+Messages are written in English with values filled in; the catalogue has the same sentences with `{names}` for the
+values. So commands and errors are independent of the language, a message missing from the catalogue stays English, and
+JSON, CSV and logs never change.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from typing import Any
 import click
 
 LANGUAGES = ("en", "vi")
-# Values that are words of this package themselves, and are translated too. All others are a user's own.
+# Values that are texts of this package and are translated too. All others come from the user.
 WORDS_IN_WORDS = frozenset({"reason", "hint", "advice", "counts", "rest", "state", "run", "problem"})
 _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 _OPTION = "--language"
 _PLACE = re.compile(r"\{(\w+)\}")
-# A longer line, or one with more brackets, has lists or texts of a user's in it, which take long to look through.
+# A longer line, or one with more brackets, contains lists or user texts, which are slow to match.
 _LONGEST, _MOST_BRACKETS = 5000, 20
 _NUMBER = r"-?[\d.,]*\d"
 _VIETNAMESE_LETTER = re.compile("[ăâđêôơưà-ỹ]", re.IGNORECASE)
-# Counts in a row, sentences behind each other; not within parentheses.
+# Separators of lists of counts and of consecutive sentences; not inside parentheses.
 _BETWEEN = (("; (?![^()]*\\))", "; "), ("(?<=[.?!]) ", " "), (", (?![^()]*\\))", ", "))
 _chosen = "en"
 
 
 def choose_language(language: str | None) -> None:
-    """Take the one that was asked for; without one that of the locale."""
+    """Set the given language, or that of the locale if None."""
     global _chosen
     if language is None:
         told = next((os.environ[name] for name in _VARIABLES if os.environ.get(name)), "")
@@ -46,8 +46,8 @@ def in_vietnamese() -> bool:
 
 def language_first(group: click.Group, context: click.Context, arguments: list[str]) -> list[str]:
     """
-    The arguments with `--language` in front, where it stands behind a command that has no such option of its own. It is
-    chosen at once: what is wrong with the others is told in it.
+    Move `--language` to the front of the arguments if it follows a command without such an option. The language is set
+    immediately, so that errors in other arguments are reported in it.
     """
     told = os.environ.get("ESMS_LANGUAGE")
     for place, argument in enumerate(arguments):
@@ -88,7 +88,7 @@ language_option = click.option(
 
 
 def tr(text: str) -> str:
-    """The text in the chosen language; each of its lines for itself. What is not in the catalogue stays as it is."""
+    """The text in the chosen language, translated line by line. Lines missing from the catalogue are unchanged."""
     if not in_vietnamese():
         return text
     return "\n".join(_line(line) for line in text.split("\n"))
@@ -121,13 +121,13 @@ def _values(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _found_in_both(text: str) -> str | None:
-    """The rules of the guard and the gateway's codes say what they say in both languages."""
+    """Texts of guard rules and gateway codes contain both languages."""
     _, bar, vietnamese = text.partition(" / ")
     return vietnamese if bar and _VIETNAMESE_LETTER.search(vietnamese) else None
 
 
 def _found_in_parts(text: str) -> str | None:
-    """Counts that stand in a row, and sentences behind each other; all of them, or none."""
+    """Translate lists of counts and consecutive sentences, either all parts or none."""
     for between, separator in _BETWEEN:
         if (row := _found_in_row(text, between, separator)) is not None:
             return row
@@ -147,7 +147,9 @@ def _found_in_row(text: str, between: str, separator: str) -> str | None:
 
 @functools.cache
 def _catalogue() -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]:
-    """Whole texts, and those with values: those that begin with words first, then by how much they say themselves."""
+    """
+    Literal texts, and patterns with values: patterns that begin with a word first, then those with more literal text.
+    """
     from esms_connectors.cli.vietnamese import VIETNAMESE
 
     exact = {english: vietnamese for english, vietnamese in VIETNAMESE.items() if not _PLACE.search(english)}
@@ -157,7 +159,7 @@ def _catalogue() -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]:
 
 
 def _pattern(english: str) -> re.Pattern[str]:
-    """`{n}`, `{n2}` stand for numbers, other names for anything, and for nothing."""
+    """`{n}` and `{n2}` match numbers; other names match any text, including none."""
     parts = _PLACE.split(english)
     made = [re.escape(parts[0])]
     for name, literal in zip(parts[1::2], parts[2::2], strict=True):
@@ -167,7 +169,7 @@ def _pattern(english: str) -> re.Pattern[str]:
 
 
 def error_kind(error: BaseException) -> str:
-    """What kind of error it is, in the chosen language; empty in English, where messages say it themselves."""
+    """The kind of the error in the chosen language; empty in English, where the messages include it."""
     if not in_vietnamese():
         return ""
     from esms_connectors.cli.vietnamese import ERROR_KINDS

@@ -1,4 +1,4 @@
-"""`esms ledger …`, `esms reconcile`, `esms resend`: what became of each row, and what to do about those in doubt."""
+"""`esms ledger …`, `esms reconcile`, `esms resend`: the outcome of each row, and actions for rows in doubt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is there, and what became of it: brandnames, templates, Zalo accounts, single messages, runs."""
+"""Look-ups: brandnames, templates, Zalo accounts, single messages, runs."""
 
 from __future__ import annotations
 
@@ -187,12 +187,12 @@ def oa_ratings(
 @dataclass(frozen=True, slots=True)
 class MessageStory:
     """
-    What one source says of a message.
+    What one source reports about a message.
 
     Attributes:
-        source: the function of the gateway that was asked, or the ledger and its run.
+        source: the gateway function that was called, or the ledger and its run.
         state: in words; see docs/gateway.md.
-        price_vnd: None where the source names none.
+        price_vnd: None if the source has no price.
     """
 
     source: str
@@ -243,14 +243,14 @@ def message(
         if phone is not None:
             found += _to_phone(client, phone, since, until)
         elif found and not any(one.message_id for one in found):
-            pass  # the gateway knows messages by its own ids, and this one never got one
+            pass  # the gateway finds messages only by its own ids, and this one has none
         else:
             found += [story for message_id in ids for story in _by_id(client, message_id, oa_id)]
     _show(answer_of(found, show_phones=show_phones), as_json)
 
 
 def _in_ledger(url: str | None, wanted: str, phone: str | None) -> list[MessageStory]:
-    """What the ledger remembers; nothing where there is none, unless one was named."""
+    """Rows in the ledger; none if there is no ledger, unless one was named."""
     try:
         with open_ledger(url, create=False) as ledger:
             rows = ledger.find(phone=phone) if phone is not None else ledger.find(message_id=wanted)
@@ -303,7 +303,7 @@ def _by_id(client: EsmsClient, message_id: str, oa_id: str | None) -> list[Messa
     except MessageNotFoundError:
         return stories
     for one in receivers:
-        # A receiver has no third state: before the totals are final, a failure may be a message that still waits.
+        # A receiver has only two states: until the totals are final, a failure may be a pending message.
         told = state.value if not state.is_final else "delivered" if one.sent_result else "failed"
         story = MessageStory("get_sms_receiver_status", message_id, one.phone, None, told, None, None, None)
         stories.append(story)

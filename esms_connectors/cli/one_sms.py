@@ -28,7 +28,7 @@ class SmsCommand(click.Command):
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         if args and not args[0].startswith("-"):
-            from esms_connectors.cli.channels import send_care_sms  # what a list needs, a message need not wait for
+            from esms_connectors.cli.channels import send_care_sms  # imports that only a list needs
 
             return send_care_sms.make_context(info_name, args, parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
@@ -84,7 +84,7 @@ def send_sms(
     if advertising and campaign is not None:
         raise InvalidRequestError("--campaign is for customer care: advertising has none.", field="campaign")
     text = sms_text(_standard_input() if text == "-" else text)
-    # Made here, so that it can be told even when the answer is lost.
+    # Created here so that it can be reported even if the answer is lost.
     request_id = request_id if request_id is not None else random_request_id()
     when = None if send_at is None else read_send_time(send_at)
     numbers = [normalise_phone(phone) for phone in phones]
@@ -119,7 +119,7 @@ def send_sms(
 
 
 def _standard_input() -> str:
-    """All of it, as UTF-8 whatever the locale says: Vietnamese text must survive a cron job."""
+    """Read all of standard input as UTF-8 regardless of the locale: Vietnamese text must survive a cron job."""
     try:
         return sys.stdin.buffer.read().decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""`esms outcomes RUN_KEY`: what became of each row, by the caller's own key."""
+"""`esms outcomes RUN_KEY`: the outcome of each row by the caller's key."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ def outcomes(
 
 
 def _list(found: list[Outcome], as_json: bool) -> None:
-    """The steps of a person one behind the other."""
+    """List the outcomes, with the steps of a person together."""
     names = [name for name in OUTCOME_COLUMNS if name not in ("journey", "message_id")]
-    # Sorting keeps the order of the steps.
+    # Sorting is stable, so the order of the steps is kept.
     first = {one.row_key: place for place, one in reversed(list(enumerate(found)))}
     rows = (
         {name: _plain(getattr(one, name)) for name in names} | {"row_key": mask_phones(one.row_key)}

@@ -1,4 +1,4 @@
-"""What commands share: exit codes, errors on one line, output for people and for machines."""
+"""Shared output code: exit codes, one-line errors, output for humans and for machines."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ Exit codes, for scripts:
 """
 _OUTPUT_LOST = 6
 NOT_GOOD = 2
-_EXACT = 1e15  # above, a float has no digits for ones
-# `encoding=windows-1258` or `at_least` in what the core says; each is an option of all commands that send.
+_EXACT = 1e15  # below this, floats represent integers exactly
+# `encoding=windows-1258` or `at_least` in messages of the core; each is an option of all commands that send.
 _ARGUMENT = re.compile(r"(?<![\w-])(encoding|conflicts|at_least)(=)|(?<![\w-])(at_least)\b")
 _TSV = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r"}
 
@@ -65,7 +65,7 @@ class EsmsGroup(click.Group):
                 code = _interrupted(stop)
             sys.stdout.flush()
             if output.failure is not None:
-                # Who closed a pipe has read enough, and is told nothing.
+                # A reader that closed the pipe has read enough; this is not reported.
                 if output.failure.errno != errno.EPIPE:
                     _tell_of_lost_output(output.failure, done=not code)
                 code = code or _OUTPUT_LOST
@@ -80,7 +80,7 @@ class EsmsGroup(click.Group):
         except click.exceptions.Abort:
             return _interrupted(stop)
         except RuntimeError as error:
-            # What DuckDB makes of Ctrl-C while it is at work.
+            # What DuckDB raises on Ctrl-C during a query.
             if str(error) != "Query interrupted":
                 raise
             return _interrupted(stop)
@@ -97,7 +97,7 @@ class EsmsGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Click knows no near name of commands that are imported when they are asked for, nor did it before 8.4."""
+        """Suggest a similar command: click cannot for lazily imported commands, and not at all before 8.4."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -117,12 +117,12 @@ class EsmsGroup(click.Group):
             if str(error) == "Query interrupted" or os.environ.get("ESMS_TRACEBACK"):
                 raise
             failure = _unexpected(error)
-        # Outside the handler: nothing of the error's origin stays attached.
+        # Outside the handler, so that the original exception is not attached.
         return _fail(failure)
 
 
 def _show_usage(error: click.ClickException) -> None:
-    """It quotes what was typed: a phone behind one word too many, in a log of cron."""
+    """Redacted: the message quotes the arguments, which may contain a phone, and may end up in a cron log."""
     shown = io.StringIO()
     error.show(shown)
     say(redact(shown.getvalue().rstrip("\n")), err=True)
@@ -143,7 +143,7 @@ def _tell_of_lost_output(failure: OSError, *, done: bool) -> None:
 
 
 def _fail(error: EsmsError) -> NoReturn:
-    # Only a failure needs what sending imports.
+    # Imported here because only failures need the sending modules.
     from esms_connectors.cli.exit_codes import exit_code_of
     from esms_connectors.sending.bulk import BulkIncompleteError
 
@@ -170,20 +170,20 @@ def _fail(error: EsmsError) -> NoReturn:
 
 
 def as_options(text: str) -> str:
-    """A message of the core, which names its arguments as Python does, in the spelling of the command line."""
+    """A message of the core with its Python argument names replaced by command-line options."""
     return _ARGUMENT.sub(lambda match: f"--{(match[1] or match[3]).replace('_', '-')}{' ' if match[2] else ''}", text)
 
 
 def print_json(value: object) -> None:
     text = json.dumps(value, ensure_ascii=False, default=_as_json)
     if not text.isprintable():
-        # JSON leaves some control characters of terminals as they are (U+009B); outside of texts there are none.
+        # JSON leaves some terminal control characters unescaped (U+009B); they can only occur inside strings.
         text = "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)
     echo(text)
 
 
 def _as_json(value: object) -> Any:
-    """A decimal as a number where that keeps it; all others as text."""
+    """A decimal as a number if that preserves its value; everything else as text."""
     if isinstance(value, Decimal):
         from esms_connectors.gateway.plain_values import plain_number
 
@@ -206,7 +206,7 @@ csv_option = click.option("--csv", "as_csv", is_flag=True, help="CSV with a head
 
 def print_separated(names: Sequence[str], rows: Iterable[Sequence[Any]], *, csv: bool) -> None:
     """
-    Complete values with a header line: as CSV, or parted by tabs, where tabs, line ends and backslashes of a value are
+    Print complete values with a header line, as CSV or tab-separated, with tabs, line ends and backslashes in values
     written as `\\t`, `\\n`, `\\\\`.
     """
     if not names:
@@ -222,7 +222,7 @@ def print_separated(names: Sequence[str], rows: Iterable[Sequence[Any]], *, csv:
 
 
 def _in_one_form(value: Any) -> Any:
-    """Numbers without zeros behind the point, wherever they come from; what has parts as JSON."""
+    """Numbers without trailing zeros, whatever their type; nested values as JSON."""
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         return int(value)
     if isinstance(value, Decimal) and value.is_finite():
@@ -234,14 +234,14 @@ def _in_one_form(value: Any) -> Any:
 
 
 def print_table(table: Table) -> None:
-    """A table; in a pipe nothing of it is cut or folded, and no line ends in blanks."""
+    """Print a table; in a pipe nothing is cropped or wrapped, and lines have no trailing spaces."""
     from esms_connectors.cli.console import Console
 
     console = Console()
     if console.is_terminal:
         console.print(table, crop=False, no_wrap=True, overflow="ignore")
         return
-    # Rich takes no width from `print` that is more than the console's own.
+    # Rich ignores a width passed to `print` that exceeds the console's own.
     console = Console(width=100_000)
     with console.capture() as printed:
         console.print(table, crop=False, no_wrap=True, overflow="ignore")

@@ -1,4 +1,4 @@
-"""`esms find`, `esms person`, `esms erase`, `esms forget`: what is held about people, and what is taken out."""
+"""`esms find`, `esms person`, `esms erase`, `esms forget`: show and remove personal data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone, mask_phones
 from esms_connectors.recipients.rejects import REJECT_COLUMNS
 
-# What is younger is still needed: by caps, by reports, and by looks at rows in doubt.
+# Younger rows are still needed for caps, for reports and for looking up rows in doubt.
 _LEAST_DAYS = 30
 _REPORT_SUFFIXES = frozenset((".html", ".xlsx", ".md", ".json", ".csv", ".parquet"))
 
@@ -37,7 +37,7 @@ _zalo_user = click.option("--zalo-user-id", metavar="ID", help="Somebody who was
 
 
 def _given(addresses: tuple[str, ...]) -> tuple[str, ...]:
-    # Not click's own reading of the variable, which cuts an address at its blanks.
+    # Not read by click, which would split an address at spaces.
     return addresses or tuple(filter(None, [os.environ.get("ESMS_WAREHOUSE", "").strip()]))
 
 
@@ -141,7 +141,7 @@ def find(
 
     given = _given(addresses)
     with contextlib.ExitStack() as opened:
-        # Who only pulls has no ledger; one that was named must be there.
+        # A user who only pulls has no ledger, but one that was named must exist.
         if given and not (ledger_url or os.environ.get("ESMS_LEDGER")):
             ledger = ledger_there(opened, None, needed=False)
         else:
@@ -165,7 +165,7 @@ def find(
 
 
 def _tell(told: dict[str, Any]) -> None:
-    """On a terminal: one line a row, with what people ask for first."""
+    """Print one line per row."""
     for place, tables in told["places"].items():
         echo(place)
         for table, rows in tables.items():
@@ -233,7 +233,7 @@ def erase(
 
 def _noting(removed: dict[str, dict[str, int]], *, as_json: bool) -> Callable[[str, dict[str, int]], None]:
     def note(place: str, counts: dict[str, int]) -> None:
-        """At once: the next place may fail, and what was done must be known."""
+        """Report immediately: the next place may fail, and what was removed must be known."""
         removed[place] = counts
         if not as_json:
             echo(f"{place}: " + ", ".join(f"{count:,} {what}" for what, count in counts.items()))
@@ -309,7 +309,7 @@ def _moment(age: str) -> DateTime:
 
 
 def _remove_files(folder: Path, before: DateTime, *, rejects: bool) -> int:
-    """Files of this folder, not of those within, that are ours by their header or their ending; how many."""
+    """Remove files in this folder, not in subfolders, that are ours by header or suffix; returns their number."""
     ours = _is_rejects if rejects else _is_report
     old = [
         one for one in sorted(folder.iterdir())

@@ -1,4 +1,4 @@
-"""`esms pull`, `esms sql`: status rows into a warehouse, and a look at them."""
+"""`esms pull` and `esms sql`: load status rows into a warehouse, and query them."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def _print_summary(summary: LoadSummary, name: str) -> None:
 
 
 def need_columns(*addresses: str | None) -> None:
-    """What every warehouse needs, told as the extra of the one that is asked for."""
+    """Check for the libraries that every warehouse needs; the error names the extra of the given one."""
     for module in ("pyarrow", "msgspec"):
         for address in addresses or (None,):
             need(module, extra_of(address))
@@ -204,7 +204,9 @@ def read_types(text: str | None) -> tuple[int, ...]:
 
 
 class _Bar:
-    """A progress bar with rows a second and the time left on a terminal; silent elsewhere, where the log has counts."""
+    """
+    A progress bar with rows per second and the time left on a terminal; silent elsewhere, where the log has counts.
+    """
 
     def __init__(self, console: Console) -> None:
         self._bars = Progress(
@@ -266,7 +268,7 @@ def sql(query: str, address: str, limit: int, as_csv: bool, as_json: bool) -> No
     if as_csv or not sys.stdout.isatty():
         print_separated(names, rows, csv=as_csv)
         return
-    # As they are: a text such as "[OTP] 1234" is no mark-up.
+    # Escaped, so that a text such as "[OTP] 1234" is not read as markup.
     table = Table(*(escape(printable(name)) for name in names), box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(Text("" if value is None else printable(str(value))) for value in row))

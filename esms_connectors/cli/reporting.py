@@ -1,4 +1,4 @@
-"""`esms report`: what became of the messages of a period and what they cost, for people who do not read logs."""
+"""`esms report`: outcomes and cost of the messages of a period, as a report."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def report(
     with contextlib.ExitStack() as opened:
         ledger = None
         if ledger_url:
-            # A report only reads: a slip in the address must not make a ledger there.
+            # A report only reads: a typo in the address must not create a ledger.
             ledger = opened.enter_context(open_ledger(ledger_url, create=False))
         warehouse = opened.enter_context(open_warehouse(address))
         made = make_report(

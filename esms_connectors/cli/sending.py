@@ -176,7 +176,7 @@ def run_campaign(
     rejects_path: str | None,
     **options: Any,
 ) -> None:
-    """What the commands of all channels do: `channel_with` makes the channel with a client, send_at and callback."""
+    """The common part of all channel commands; `channel_with` creates the channel from client, send_at and callback."""
     if save_plan is not None and not plan_only:
         raise InvalidRequestError("--save-plan goes with --plan; --plan-file sends a saved plan.", field="plan")
     approved = None if plan_file is None else _read_plan(plan_file)
@@ -234,7 +234,7 @@ def _opened_campaign(
     undelivered_after: str | None,
     **policies: Any,
 ) -> Iterator[Campaign]:
-    """`phone_column` and `key_column` are in `columns` already; the policies go on as they are."""
+    """`phone_column` and `key_column` are already in `columns`; the policies are passed on unchanged."""
     run_key = check_run_key(run_key)
     rules = guard_of(**{name: policies.pop(name) for name in GUARD_NAMES})
     check_source(source, from_undelivered, undelivered_after)
@@ -266,7 +266,7 @@ def _opened_campaign(
 
 @contextmanager
 def _flags_named() -> Iterator[None]:
-    """Of a time that is over: by the name of the option that gave it."""
+    """In the error about a past sending time, name the command-line option."""
     try:
         yield
     except InvalidRequestError as error:
@@ -286,7 +286,7 @@ def _read_plan(file: TextIO) -> Mapping[str, Any]:
 
 
 class _Told:
-    """How far a chain is, once each time that something has changed."""
+    """Prints the progress of a chain whenever it has changed."""
 
     def __init__(self, bar: _bar) -> None:
         self._bar, self._last = bar, ""
@@ -329,7 +329,7 @@ def _show_plan(plan: Plan, save_plan: str | None, later: Sequence[Plan], *, as_j
 
 @contextmanager
 def _checking(console: Console) -> Iterator[Callable[[Iterable[Recipient]], Iterable[Recipient]]]:
-    """On a terminal, how many rows were found right so far: a long list is checked before anything is sent."""
+    """On a terminal, show the number of rows checked so far: a long list is checked before anything is sent."""
     columns = (TextColumn(tr("Checking")), TextColumn(f"{{task.completed:,.0f}} {tr('rows')}"), TimeElapsedColumn())
     bars = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
 
@@ -411,7 +411,7 @@ def _print_rejects(console: Console, report: ReadReport, path: str | None) -> No
 
 
 def _reason_line(report: ReadReport, column: str, reason: str) -> str:
-    """A reason for the eye, with a word of a text that has it, and what converts it."""
+    """A reason for humans, with a sample word and the encoding that would convert it."""
     told = next((one.text for one in report.first_rejects if one.text.startswith(f"{reason}; encoding=")), reason)
     sample = report.samples.get((column, reason))
     example = f", {tr('such as')} “{sample}”" if sample else ""
@@ -423,7 +423,7 @@ def _add_row(table: Table, *cells: str) -> None:
 
 
 def _plan_rows(report: ReadReport) -> Table:
-    """What the rows of the source came to."""
+    """The counts of the source's rows."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column()
     table.add_column(justify="right")

@@ -1,4 +1,4 @@
-"""What commands share on the way in: where to call, as whom, when."""
+"""Shared options: connection, ledger, source and sending time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Command = Callable[..., Any]
 
 
 def in_order(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """A decorator with several options, in the order in which the help shows them."""
+    """A decorator that adds several options, in the order in which the help shows them."""
 
     def add(command: Command) -> Command:
         for option in reversed(options):
@@ -33,11 +33,11 @@ def in_order(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
 
 
 def complete_files(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """For an argument that may be a file, and need not be: the shell offers its files."""
+    """Shell completion with files, for an argument that may be a file."""
     return [CompletionItem(incomplete, type="file")]
 
 
-# How a file of recipients is read.
+# Options for reading a file of recipients.
 source_options = in_order(
     click.option(
         "--encoding",
@@ -70,7 +70,7 @@ source_options = in_order(
 
 
 def _client_option(name: str, argument: str, metavar: str, help_text: str, variable: str) -> Any:
-    """An option that commands need not hand on: `open_client` finds it."""
+    """An option that commands need not pass on: `open_client` reads it from the context."""
 
     def remember(context: click.Context, _: click.Parameter, value: Any) -> None:
         if value is not None:
@@ -111,7 +111,7 @@ def _client_settings() -> dict[str, Any]:
 
 
 def open_client(base_url: str | None, sandbox: bool | None, **more: Any) -> EsmsClient:
-    from esms_connectors.gateway.client import EsmsClient  # a third of a second that `esms sql` need not wait for
+    from esms_connectors.gateway.client import EsmsClient  # saves `esms sql` a third of a second
 
     more = {**_client_settings(), **more}
     given = {name: value for name, value in (("base_url", base_url), ("sandbox", sandbox)) if value is not None}
@@ -134,7 +134,7 @@ def open_ledger(url: str | None, *, create: bool = True) -> Ledger:
 
 
 def read_send_time(text: str) -> datetime:
-    """When to send."""
+    """The sending time."""
     from esms_connectors.sending.policy import SEND_AT_TOLERANCE
 
     moment = read_time(text, "--at", whole_days=False)

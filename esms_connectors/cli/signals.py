@@ -1,4 +1,4 @@
-"""Ctrl-C, and the signals of those who end a command from outside: all let it settle what is under way."""
+"""Ctrl-C and termination signals; with all of them a command first settles the calls in flight."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from contextlib import contextmanager
 from types import FrameType
 
 _MOMENT_SECONDS = 0.02
-# A container, a service or a CI job that is stopped; a terminal that is closed.
+# Sent when a container, a service or a CI job is stopped, or a terminal is closed.
 _SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Stop:
     """
-    What ended the command, if anything did from outside.
+    The signal that ended the command, if any.
 
     Attributes:
-        words: for people.
-        exit_code: 128 and the number of the signal, as shells have it.
+        words: text for humans.
+        exit_code: 128 plus the signal number, as in shells.
     """
 
     def __init__(self) -> None:
@@ -39,13 +39,13 @@ class Stop:
     @contextmanager
     def heard(self) -> Iterator[None]:
         """
-        The signals count as Ctrl-C, once each: whoever sends one again does not mean that less should be settled. One
-        that is ignored, as under nohup, stays ignored.
+        Treat the signals as Ctrl-C, only once: a repeated signal must not interrupt settling. Ignored signals, as under
+        nohup, stay ignored.
 
-        Ctrl-C counts also where Python ignores what is raised: in a finalizer, such as that of a connection.
+        Ctrl-C is not lost where Python ignores exceptions: in a finalizer, such as that of a connection.
 
         Raises:
-            KeyboardInterrupt: at once, a moment later, or at the end.
+            KeyboardInterrupt: immediately, shortly afterwards, or at the end.
         """
         before = sys.unraisablehook
         again: list[threading.Timer] = []
@@ -55,7 +55,7 @@ class Stop:
                 self._told = False
                 again.append(threading.Timer(_MOMENT_SECONDS, _thread.interrupt_main, [self._signal]))
                 again[-1].start()
-            # What the finalizer would have closed, the end of the process does.
+            # The process end closes what the interrupted finalizer would have closed.
             elif not (again and issubclass(ignored.exc_type, ResourceWarning)):
                 before(ignored)
 
@@ -73,7 +73,7 @@ class Stop:
                 signal.signal(number, handler)
 
     def _listen(self) -> dict[signal.Signals, signal.Handlers]:
-        """The signals that nobody else handles, and what happened on them before."""
+        """Handle the signals that have no other handler, and return their previous handlers."""
         if threading.current_thread() is not threading.main_thread():
             return {}
         ours = [number for number in _SIGNALS if signal.getsignal(number) is signal.SIG_DFL]

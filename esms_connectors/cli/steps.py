@@ -1,4 +1,4 @@
-"""`--else CHANNEL … --after 15m`: what those get whom the step before did not reach."""
+"""`--else CHANNEL … --after 15m`: fallback steps for people whom the step before did not reach."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from esms_connectors.sending.steps.unreached import undelivered
 
 _ELSE = "--else"
 _META = "esms.steps"
-# `--params` and `--template` stand for each channel's own.
+# In a step one `--params` and one `--template` serve all channels.
 _LEFT_OUT = ("values", "columns", "script_id")
 
 else_option = click.option(
@@ -34,7 +34,7 @@ else_option = click.option(
 
 
 def undelivered_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--from-undelivered RUN_KEY` in place of SOURCE."""
+    """Add `--from-undelivered RUN_KEY` as an alternative to SOURCE."""
     for option in (
         click.option(
             "--undelivered-after",
@@ -57,7 +57,7 @@ def source_or_undelivered(
     source: str | None, run_key: str | None, after: str | None, client: EsmsClient, ledger: Ledger
 ) -> Source:
     """
-    Whom to send to.
+    The source of recipients.
 
     Raises:
         InvalidRequestError: as `undelivered`.
@@ -67,10 +67,10 @@ def source_or_undelivered(
 
 def check_source(source: str | None, run_key: str | None, after: str | None) -> None:
     """
-    Before anything is opened.
+    Check the source before anything is opened.
 
     Raises:
-        InvalidRequestError: none of both is given, or both.
+        InvalidRequestError: neither or both are given.
     """
     if (source is None) == (run_key is None):
         raise InvalidRequestError("Give SOURCE, or --from-undelivered RUN_KEY.", field="source")
@@ -82,7 +82,7 @@ def check_source(source: str | None, run_key: str | None, after: str | None) -> 
 
 def _step_command() -> click.Command:
     def nothing() -> None:
-        """Only its options are read."""
+        """Carries the options only."""
 
     for name, option in CHANNEL_OPTIONS.items():
         if name not in _LEFT_OUT:
@@ -99,7 +99,7 @@ _STEP = _step_command()
 
 
 class CampaignCommand(click.Command):
-    """A command that sends, and takes steps behind `--else`."""
+    """A sending command that takes steps after `--else`."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -109,7 +109,7 @@ class CampaignCommand(click.Command):
         for chunk in chunks:
             step, left = _read_step(chunk)
             steps.append(step)
-            # Options of the campaign may stand anywhere.
+            # Options of the campaign may appear anywhere.
             args += left
         context = super().make_context(info_name, args, parent, **extra)
         context.meta[_META] = steps
@@ -117,7 +117,7 @@ class CampaignCommand(click.Command):
 
 
 def _cut(args: list[str]) -> tuple[list[str], list[list[str]]]:
-    """What stands before the first `--else`, and behind each."""
+    """The arguments before the first `--else`, and those after each."""
     chunks: list[list[str]] = [[]]
     for one in args:
         if one == _ELSE:
@@ -141,6 +141,6 @@ def _read_step(chunk: list[str]) -> tuple[dict[str, Any], list[str]]:
 
 
 def journey_of(campaign: Campaign) -> Journey | None:
-    """The chain that the command line asks for; None where it has no `--else`."""
+    """The chain given on the command line; None without `--else`."""
     given: list[dict[str, Any]] = click.get_current_context().meta.get(_META) or []
     return Journey(campaign, [read_step(one, campaign) for one in given]) if given else None

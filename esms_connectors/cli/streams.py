@@ -1,8 +1,8 @@
 """
-Standard output and standard error that may fail (a full disk, a pipe that was closed) without stopping what is done.
+Standard output and standard error that may fail (a full disk, a closed pipe) without stopping the command.
 
-A command that has sent or loaded something must not look as if it had not, and one in the midst of it must not stop
-half-way, because nobody can read of it. So what cannot be written is dropped, and told of at the end.
+A command that has sent or loaded something must not look as if it had failed, and one in progress must not stop because
+its output cannot be read. Output that cannot be written is dropped, and this is reported at the end.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ codecs.register_error(_ESCAPED, _escaped)
 
 
 class _Stream(io.RawIOBase):
-    """Writes to another one until that fails; `failure` is why."""
+    """Writes to another stream until that fails; `failure` has the error."""
 
     def __init__(self, raw: io.RawIOBase | None) -> None:
         self._raw = raw
@@ -67,13 +67,13 @@ class _Stream(io.RawIOBase):
 
 @contextmanager
 def patient_streams() -> Iterator[_Stream]:
-    """Put such streams into `sys`, and give that of standard output. Whatever was written is flushed at the end."""
+    """Replace the streams in `sys`, and yield that of standard output. Everything written is flushed at the end."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
     before = sys.stdout, sys.stderr
     out, err = _Stream(_raw_of(sys.stdout)), _Stream(_raw_of(sys.stderr))
-    # Whoever replaced them by something in memory keeps that.
+    # Streams that were replaced by in-memory ones are kept.
     if sys.stdout is None or _raw_of(sys.stdout) is not None:
         sys.stdout = _text_over(out, sys.stdout)
     if sys.stderr is None or _raw_of(sys.stderr) is not None:
@@ -87,7 +87,7 @@ def patient_streams() -> Iterator[_Stream]:
 
 
 def until_closed(rows: Iterable[T]) -> Iterator[T]:
-    """The same rows, until nobody reads what is printed of them."""
+    """The same rows, until the output is no longer read."""
     for row in rows:
         stream = _raw_of(sys.stdout)
         if isinstance(stream, _Stream) and stream.failure is not None:
@@ -97,7 +97,7 @@ def until_closed(rows: Iterable[T]) -> Iterator[T]:
 
 def _raw_of(stream: TextIO | None) -> io.RawIOBase | None:
     buffer = getattr(stream, "buffer", None)
-    raw = getattr(buffer, "raw", buffer)  # with PYTHONUNBUFFERED there is nothing in between
+    raw = getattr(buffer, "raw", buffer)  # with PYTHONUNBUFFERED there is no buffer
     return raw if isinstance(raw, io.RawIOBase) else None
 
 
@@ -108,7 +108,7 @@ def _text_over(stream: _Stream, like: TextIO | None) -> TextIO:
     return io.TextIOWrapper(
         buffer,
         encoding=like.encoding,
-        # Text that the encoding has not must not end a command: it is written as \\uXXXX, in JSON too.
+        # Characters missing from the encoding must not end a command: they are written as \\uXXXX, in JSON too.
         errors=_ESCAPED if like.errors == "strict" else like.errors,
         line_buffering=like.line_buffering,
         write_through=like.write_through,

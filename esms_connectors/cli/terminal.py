@@ -1,6 +1,6 @@
 """
-The way out for text, with `console.py` for tables and progress: a stored or foreign text must not move the cursor, set
-colours or the title of a terminal.
+Text output; `console.py` is for tables and progress. Stored or foreign text must not move the cursor or set the colours
+or title of a terminal.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from esms_connectors.cli.language import tr
 
 
 def printable(text: str) -> str:
-    """Control characters as `\\x1b`; line ends and tabs stay."""
+    """Escape control characters, as in `\\x1b`; line ends and tabs are kept."""
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() or one in "\n\t" else _escaped(one) for one in text)
@@ -25,10 +25,10 @@ def _escaped(one: str) -> str:
 
 
 def echo(text: object = "", *, err: bool = False, **style: Any) -> None:
-    """One text and a line end; `style` as in `click.style`."""
+    """Print a text and a line end; `style` as in `click.style`."""
     click.secho(printable(str(text)), err=err, **style)
 
 
 def say(text: object, *, err: bool = False, **style: Any) -> None:
-    """A message to a person, in their language; `echo` is for what programs read."""
+    """Print a translated message for humans; `echo` is for machine-readable output."""
     echo(tr(str(text)), err=err, **style)

@@ -1,4 +1,4 @@
-"""`esms marts`, `esms coverage`, `esms snapshot`: views for analysts, what is in a warehouse, facts of the account."""
+"""`esms marts`, `statement`, `coverage` and `snapshot`: views, monthly statements, completeness, account snapshots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `esms` says, English -> Vietnamese; `{names}` are values, see `cli/language.py`."""
+"""The message catalogue of `esms`, English -> Vietnamese; `{names}` are values, see `cli/language.py`."""
 
 from __future__ import annotations
 

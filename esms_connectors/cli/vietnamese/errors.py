@@ -1,4 +1,4 @@
-"""Errors, each with what to do. Those that are not here are shown in English behind their kind."""
+"""Errors, each with its remedy. Errors not listed here are shown in English after their kind."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ERRORS = {
     "ESMS_SANDBOX must be 1 or 0 (or true or false).": "ESMS_SANDBOX phải là 1 hoặc 0 (hoặc true, false).",
     "The CA bundle {path} does not exist.": "Không có tệp chứng chỉ CA {path}.",
     "This needs the extra [{extra}]: pip install {what}": "Cần cài thêm [{extra}]: pip install {what}",
-    # --- what came of a call ---
+    # --- results of a call ---
     "{name} was refused with code {code}: {english} / {vietnamese} The gateway said: {said}": (
         "{name} bị từ chối với mã {code}: {vietnamese} eSMS trả lời: {said}"
     ),

@@ -1,4 +1,4 @@
-"""Kinds of errors, by class; the nearest base that stands here counts."""
+"""Kinds of errors by class; the nearest base class listed here applies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors of lists, texts and campaigns, each with what to do."""
+"""Errors of lists, texts and campaigns, each with its remedy."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""What commands tell of their work: checks, plans, progress, closing lines."""
+"""Output of commands: checks, plans, progress, closing lines."""
 
 from __future__ import annotations
 
 OUTPUT = {
-    # --- results of a run: counts that stand in a row ---
+    # --- results of a run: lists of counts ---
     "{n} accepted": "{n} đã tiếp nhận",
     "{n} now, {n2} before": "{n} lần này, {n2} trước đó",
     "{n} of them answered 124": "{n} trong số đó trả về 124",
@@ -123,7 +123,7 @@ OUTPUT = {
     "the quota of {what} is {n} a day, and {n2} are to be sent": (
         "hạn mức của {what} là {n} tin mỗi ngày, cần gửi {n2} tin"
     ),
-    # --- why rows cannot be sent: `column: reason`, in plans and on the way ---
+    # --- why rows cannot be sent: `column: reason`, in plans and while sending ---
     "row": "dòng",
     "such as": "ví dụ",
     "is empty": "để trống",
@@ -313,7 +313,7 @@ OUTPUT = {
     "Rejected rows": "Các dòng bị loại",
     "Done in {n} s. Look inside: {file}": "Xong sau {n} giây. Xem kết quả: {file}",
     "Copy one: esms examples copy NAME --to FOLDER": "Sao chép một ví dụ: esms examples copy NAME --to FOLDER",
-    # --- the end, when it comes from outside ---
+    # --- termination by a signal ---
     "esms: interrupted. What was done stays done; the same command resumes.": (
         "esms: bị ngắt. Việc đã làm vẫn được giữ; chạy lại đúng lệnh cũ để tiếp tục."
     ),

@@ -1,4 +1,4 @@
-"""Errors of ledgers, warehouses, reports and files, each with what to do."""
+"""Errors of ledgers, warehouses, reports and files, each with its remedy."""
 
 from __future__ import annotations
 

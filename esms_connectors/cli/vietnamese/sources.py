@@ -1,4 +1,4 @@
-"""What is wrong with a list of recipients or a text for them, and what to do."""
+"""Errors of recipient lists and message texts, each with its remedy."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ SOURCES = {
     "The text has {doubled}, which would be sent as {single}: write {what} for the param.": (
         "Nội dung có {doubled}, sẽ được gửi thành {single}: hãy viết {what} để dùng tham số."
     ),
-    # --- a run key that was used for something else ---
+    # --- a run key that was used for a different campaign ---
     "Of run {run_key} {rows}. This call sent nothing: use a new run key, take these rows out (the rejects list them), "
     "or skip them by conflicts=skip.": (
         "Chiến dịch {run_key} đã gửi một số dòng với nội dung khác: {rows}. Lần gọi này chưa gửi tin nào: hãy dùng "

@@ -1,4 +1,4 @@
-"""What click says of options and arguments that are wrong, in its versions since 8.1."""
+"""Messages of click about invalid options and arguments, in its versions since 8.1."""
 
 from __future__ import annotations
 
