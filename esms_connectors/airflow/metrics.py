@@ -15,10 +15,10 @@ logger = get_logger(__name__)
 
 def count_messages(result: RunResult) -> None:
     """
-    Emit the counters `esms.accepted`, `esms.rejected` and `esms.unknown` of this try, `esms.found` for messages whose
-    answer was lost and that it found in the sent data, and `esms.cost_vnd` for accepted and found messages if a price
-    is known, and the timer `esms.sending`, each with the tag `channel`. For a chain only the first step is counted; a
-    sandbox is not counted.
+    Emit the counters `esms.accepted`, `esms.rejected` and `esms.unknown` of this try; `esms.found` for messages whose
+    answer was lost and that it found in the sent data; `esms.cost_vnd` for accepted and found messages if a price is
+    known; and the timer `esms.sending`. Each has the tag `channel`. For a chain only the first step is counted, for a
+    sandbox nothing.
     """
     if result.sandbox:
         return

@@ -106,7 +106,7 @@ def copied(url: str, argument: str) -> Iterator[Path]:
     """
     A local copy of a remote file, so that reading it twice gives the same content.
 
-    `s3://connection_id@bucket/key` takes the credentials of that connection.
+    `s3://connection_id@bucket/key` uses the credentials of that connection.
 
     Raises:
         InvalidRequestError: it cannot be read; names the argument.
@@ -133,7 +133,7 @@ def copied(url: str, argument: str) -> Iterator[Path]:
             failure = f"{name} is not there"
         except ImportError as error:
             failure = f"reading {parts.scheme}:// needs {error.name or 'a library that is not installed'}"
-        except Exception as error:  # noqa: BLE001 - every store has errors of its own; their texts may hold signatures
+        except Exception as error:  # noqa: BLE001 - stores raise their own errors, whose messages may hold signatures
             failure = f"{name} cannot be read: {type(error).__name__}"
         if failure:
             raise InvalidRequestError(f"{argument}: {failure}.", field=argument)
@@ -166,7 +166,7 @@ def rejects_file(target: str, source: object) -> RejectsFile:
         return RejectsFile(f"{place.protocol}://{place.path}", filesystem=place.fs)
     except EsmsError:
         raise
-    except Exception as error:  # noqa: BLE001 - every store has errors of its own; their texts may hold signatures
+    except Exception as error:  # noqa: BLE001 - stores raise their own errors, whose messages may hold signatures
         failure = f"rejects: {place.protocol}:// cannot be used ({type(error).__name__})."
     raise ConfigurationError(failure)
 
@@ -207,7 +207,7 @@ def placed(target: str | os.PathLike[str], name: str) -> Iterator[str]:
             for file in sorted(folder.iterdir()):
                 with file.open("rb") as local, (place.parent / file.name).open("wb") as remote:
                     shutil.copyfileobj(local, remote, 1 << 20)
-        except Exception as error:  # noqa: BLE001 - every store has errors of its own; their texts may hold signatures
+        except Exception as error:  # noqa: BLE001 - stores raise their own errors, whose messages may hold signatures
             failure = f"{name}: {place.name} cannot be written: {type(error).__name__}."
         if failure:
             raise InvalidRequestError(failure, field=name)

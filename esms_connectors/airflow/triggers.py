@@ -32,7 +32,7 @@ class DeliveryStatusTrigger(BaseTrigger):
 
     Args:
         target: `esms_connectors.delivery.polling.DeliveryTarget.as_dict()`, or a list of them.
-        deadline: absolute, ISO; a restart does not begin the wait anew.
+        deadline: absolute, ISO; a restart does not restart the wait.
         The rest as in the sensor.
 
     Fires once, with `status` (reached, missed, overdue or error) and `counts` or `message`.
@@ -116,7 +116,7 @@ class LookAgainTrigger(BaseTrigger):
     Fires when the task should look again: at a campaign with a fallback, or when its permitted hours begin.
 
     Args:
-        moment: absolute, ISO; a restart does not begin the wait anew.
+        moment: absolute, ISO; a restart does not restart the wait.
         carried: state that the task needs when it resumes, passed on in the event: `airflow dags test` and `airflow
             tasks test` lose the arguments of a method that is resumed by an event.
     """

@@ -110,7 +110,7 @@ def store_connection(address: str) -> tuple[str, str | None, str]:
 
 
 def due(context: Context) -> datetime:
-    """The end of the data interval; where there is none, when the run was due."""
+    """The end of the data interval or, if there is none, the time that the run was due."""
     from esms_connectors.gateway import machine_clock
 
     end = context.get("data_interval_end")

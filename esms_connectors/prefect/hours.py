@@ -12,8 +12,8 @@ from prefect.states import Scheduled
 
 def wait_for_hours(until: str | None) -> None:
     """
-    End a run of a deployment here, to be restarted at that time; any other run continues, because nothing would restart
-    it.
+    End a run of a deployment here, to be restarted at that time; do nothing for any other run, because nothing would
+    restart it.
     """
     context = FlowRunContext.get()
     run = None if context is None else context.flow_run

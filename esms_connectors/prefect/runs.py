@@ -105,8 +105,7 @@ def scheduled_time() -> DateTime:
 
 def time_or_now(moment: datetime | None) -> DateTime:
     """
-    A time of Prefect as a pendulum one: those of Prefect 3.9 warn on methods that pendulum has and the standard library
-    lacks.
+    Convert a time from Prefect, because those of Prefect 3.9 warn on pendulum methods that the standard library lacks.
     """
     return machine_clock.now() if moment is None else pendulum.from_timestamp(moment.timestamp())
 

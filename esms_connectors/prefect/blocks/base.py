@@ -61,15 +61,15 @@ class EsmsBlock(Block, ABC):
         self, name: str | None = None, overwrite: bool = False, client: PrefectClient | None = None
     ) -> UUID:
         """
-        Store the block on the Prefect server. Relative paths are made absolute, mistakes are refused.
+        Store the block on the Prefect server. Relative paths are made absolute, invalid settings are refused.
 
         Args:
-            name: Of the block; None saves it under the name it has.
-            overwrite: Take the place of a block of that name.
-            client: Of the server.
+            name: Name of the block; None keeps its current name.
+            overwrite: Replace an existing block of that name.
+            client: A client of the server.
 
         Raises:
-            ConfigurationError, InvalidRequestError: something cannot be used as it is.
+            ConfigurationError, InvalidRequestError: a setting is invalid.
         """
         self._check_before_saving()
         saved: UUID = await super().asave(name=name, overwrite=overwrite, client=client)
@@ -78,16 +78,16 @@ class EsmsBlock(Block, ABC):
     @async_dispatch(asave)
     def save(self, name: str | None = None, overwrite: bool = False, client: PrefectClient | None = None) -> UUID:
         """
-        Store the block on the Prefect server. Relative paths are made absolute, mistakes are refused. It is `asave`
-        where a loop runs.
+        Store the block on the Prefect server. Relative paths are made absolute, invalid settings are refused. In an
+        event loop it is `asave`.
 
         Args:
-            name: Of the block; None saves it under the name it has.
-            overwrite: Take the place of a block of that name.
-            client: Of the server; not used here.
+            name: Name of the block; None keeps its current name.
+            overwrite: Replace an existing block of that name.
+            client: A client of the server; not used here.
 
         Raises:
-            ConfigurationError, InvalidRequestError: something cannot be used as it is.
+            ConfigurationError, InvalidRequestError: a setting is invalid.
         """
         self._check_before_saving()
         saved: UUID = in_sync(super().save)(name=name, overwrite=overwrite)

@@ -31,8 +31,8 @@ class EsmsCredentials(CredentialsBlock, EsmsBlock):
         secret_key: from account.esms.vn.
         base_url: scheme and host of the gateway.
         sandbox: messages are checked, not sent.
-        brandname: sender of SMS where a task names none.
-        oa_id: Zalo Official Account where a task names none.
+        brandname: default sender of SMS.
+        oa_id: default Zalo Official Account.
         requests_per_second: limit per process; for a limit shared by all workers see `rate_limit` of the tasks.
         template_id: ZNS template that `check` verifies.
         proxy: URL of an HTTP proxy; the environment's if None.
@@ -143,28 +143,28 @@ class EsmsCredentials(CredentialsBlock, EsmsBlock):
 
     async def acheck(self) -> list[dict[str, Any]]:
         """
-        Try keys, connection, address list, balance and clock, and look at the brandname, OA and template of the block.
-        Sends nothing.
+        Check keys, connection, address list, balance and clock, and the brandname, OA and template of the block. Sends
+        nothing.
 
         Returns:
-            `check`, `ok` (None where it could not be told) and `text` of each finding.
+            `check`, `ok` (None if unknown) and `text` of each finding.
 
         Raises:
-            ConfigurationError: something is wrong; one line says what.
+            ConfigurationError: a check failed; one line says which.
         """
         return await asyncio.to_thread(self._check)
 
     @async_dispatch(acheck)
     def check(self) -> list[dict[str, Any]]:
         """
-        Try keys, connection, address list, balance and clock, and look at the brandname, OA and template of the block.
-        Sends nothing. It is `acheck` where a loop runs.
+        Check keys, connection, address list, balance and clock, and the brandname, OA and template of the block. Sends
+        nothing. In an event loop it is `acheck`.
 
         Returns:
-            `check`, `ok` (None where it could not be told) and `text` of each finding.
+            `check`, `ok` (None if unknown) and `text` of each finding.
 
         Raises:
-            ConfigurationError: something is wrong; one line says what.
+            ConfigurationError: a check failed; one line says which.
         """
         return self._check()
 
