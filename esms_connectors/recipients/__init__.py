@@ -1,8 +1,8 @@
 """
 Rows of a file, a query or a list -> clean recipients, one at a time.
 
-`read_recipients` is the way in; `open_rows` reads the rows only. Nothing here sends, and memory does not grow with the
-source, except by what `read_recipients` says.
+`read_recipients` is the entry point; `open_rows` only reads rows. Nothing here sends, and memory does not grow with the
+source, except as stated in `read_recipients`.
 """
 
 from esms_connectors.recipients.checked import ReadReport, Recipient, Recipients

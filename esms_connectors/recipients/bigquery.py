@@ -1,4 +1,4 @@
-"""What BigQuery's dialect needs beyond other databases: no storage API, and errors in words of its own."""
+"""What BigQuery's dialect needs beyond other databases: no storage API, and its own error messages."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.gateway.redaction import mask_phones
 
 SCHEME = "bigquery"
-# Rows come by the REST API alone: the storage API needs one more package and one more right, and the dialect warns
-# where it is not there.
+# Rows are read only through the REST API: the storage API needs another package and another permission, and the dialect
+# warns if it is not available.
 CONNECT_ARGUMENTS = {"prefer_bqstorage_client": False}
 
 _KEY = (
     "credentials_path=… in the address, or the variable GOOGLE_APPLICATION_CREDENTIALS, names the JSON of a service "
     "account"
 )
-# Reasons whose words name tables, projects and rights.
+# Reasons whose messages name tables, projects and permissions, and quote no row.
 _ABOUT_NO_ROW = {
     *("accessDenied", "notFound", "authError", "required", "quotaExceeded", "rateLimitExceeded", "billingNotEnabled"),
     *("backendError", "internalError", "responseTooLarge", "resourcesExceeded", "stopped", "timeout"),
 }
-# What is found before any row is read has its place in the query.
+# An error that is found before any row is read has a position in the query.
 _IN_THE_QUERY = re.compile(r"at \[\d+:\d+\]")
 
 
@@ -31,11 +31,11 @@ def is_address(url: object) -> bool:
 
 
 def credentials_error(error: BaseException) -> ConfigurationError | None:
-    """An error about the key that reads the table, in words that show neither it nor its place; None of others."""
+    """An error about the key that reads the table, in words that show neither it nor its path; None for others."""
     kind = type(error).__name__
     if isinstance(error, OSError):
         problem = f"the file of its key cannot be read ({error.strerror or kind})"
-    elif isinstance(error, ValueError):  # also MalformedError, and what a JSON that is none raises
+    elif isinstance(error, ValueError):  # also MalformedError, and the error of invalid JSON
         problem = "the file of its key is no JSON of a service account, or a setting in the address is wrong"
     elif kind == "DefaultCredentialsError":
         problem = "it has no key, or the file of the key cannot be used"
@@ -55,7 +55,7 @@ def _oauth_reason(error: BaseException) -> str:
 
 
 def said(error: BaseException) -> str | None:
-    """What BigQuery answered, without words that may quote a row; None where nothing was answered."""
+    """BigQuery's answer, without words that may quote a row; None if there was no answer."""
     inner: Any = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
     errors = getattr(inner, "errors", None)
     first = errors[0] if isinstance(errors, list | tuple) and errors and isinstance(errors[0], dict) else {}

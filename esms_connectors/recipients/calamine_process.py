@@ -1,8 +1,8 @@
 """
-A workbook in a process of its own, read by calamine: the program of that process.
+The program of a separate process that reads a workbook with calamine.
 
-Of damaged files calamine may read for ever, or take its process with it, and nothing inside of that process could stop
-it. It knows nothing else of ours, so that it starts at once. It is sent the content, then questions such as
+On a damaged file calamine may run forever or crash its process, and nothing inside that process could stop it. The
+program imports nothing else of this package, so that it starts quickly. It receives the content, then requests such as
 `("rows", 0)`, all pickled, and answers with `("ok", value)` or `("error", name of the class)`.
 """
 
@@ -17,13 +17,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 ROWS_AT_A_TIME = 1_000
-# Longer than who asks waits: it may be gone by then.
+# Longer than the requesting process waits, which may have ended by then.
 _LONGEST_SECONDS = 240
 
 
 class CalamineReader:
     """
-    Its methods are what may be asked.
+    Its methods are the requests that the process accepts.
 
     Args:
         content: of the file.
@@ -48,18 +48,18 @@ class CalamineReader:
         return self._workbook.get_sheet_by_name(sheet).merged_cell_ranges or []
 
     def begin(self, sheet: str) -> tuple[int, int]:
-        """The number of a reading, and how many columns are left out in front."""
+        """The number of a new reading, and how many leading columns are left out."""
         found = self._workbook.get_sheet_by_name(sheet)
         self._readings.append(found.iter_rows())
         return len(self._readings) - 1, (found.start or (0, 0))[1]
 
     def rows(self, reading: int) -> list[list[Any]]:
-        """The next rows of a reading; none at its end."""
+        """The next rows of a reading; empty at its end."""
         return list(itertools.islice(self._readings[reading], ROWS_AT_A_TIME))
 
 
 def answer(ask: Callable[..., Any], *arguments: object) -> tuple[str, Any]:
-    """What calamine gives; a panic of its parser is no Exception."""
+    """The result of calamine; a panic of its parser is not an Exception."""
     try:
         return "ok", ask(*arguments)
     except BaseException as error:  # noqa: BLE001 - a panic is one
@@ -68,12 +68,12 @@ def answer(ask: Callable[..., Any], *arguments: object) -> tuple[str, Any]:
 
 def main() -> None:
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
-    # Ctrl-C is for the process that has started this one, and ends it too.
+    # Ctrl-C is handled by the process that started this one, and that ends this one too.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     reader: CalamineReader | None = None
     while True:
         try:
-            question = pickle.load(questions)  # noqa: S301 - of the process that has started this one
+            question = pickle.load(questions)  # noqa: S301 - from the process that started this one
         except EOFError:
             return
         _end_after(_LONGEST_SECONDS)
@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def _end_after(seconds: int) -> None:
-    """Whatever the parser does then; 0 is never."""
+    """End this process after that time, whatever the parser does; 0 means never."""
     if hasattr(signal, "alarm"):
         signal.alarm(seconds)
 

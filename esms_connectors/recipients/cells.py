@@ -10,13 +10,13 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
-# ECMA-376 part 1, 18.8.30: formats that are known by number. 14 is the short date of the reader's own language.
+# ECMA-376 part 1, 18.8.30: formats that are identified by number. 14 is the short date of the reader's own locale.
 _BUILT_IN = {
     1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 14: "dd/mm/yyyy", 15: "d-mmm-yy", 16: "d-mmm",
     17: "mmm-yy", 18: "h:mm AM/PM", 19: "h:mm:ss AM/PM", 20: "h:mm", 21: "h:mm:ss", 22: "dd/mm/yyyy h:mm",
     37: "#,##0", 38: "#,##0", 39: "#,##0.00", 40: "#,##0.00", 45: "mm:ss", 46: "[h]:mm:ss", 47: "mmss.0",
 }  # fmt: skip
-# What is no placeholder: texts in quotes, single characters behind a backslash or _ or *, colours and languages.
+# What is not a placeholder: quoted texts, single characters after a backslash, _ or *, colours and locales.
 _LITERAL = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*\]', re.IGNORECASE)
 _LONGEST_WHOLE = 10**15  # a cell keeps 15 digits
 _EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - cells have no zone
@@ -24,7 +24,7 @@ _LOST_DIGITS = "is a number of more than 15 digits, of which spreadsheets keep 1
 
 
 class UnreadableCell:
-    """A cell that shows something which is not there to be read; `reason` goes into the reject."""
+    """A cell whose displayed value cannot be read; `reason` goes into the reject."""
 
     __slots__ = ("reason",)
 
@@ -36,7 +36,7 @@ class UnreadableCell:
 
 
 class SheetDate(date):
-    """A date of a sheet: chosen by a person to be read as one, so it may become text."""
+    """A date of a sheet. Its author chose to show it as a date, so it may become text."""
 
     def __str__(self) -> str:
         return f"{self:%d/%m/%Y}"
@@ -63,7 +63,7 @@ class SheetRow(NamedTuple):
 
 
 class MergedRange(NamedTuple):
-    """Cells that are shown as one; rows from 1, columns from 0, both ends included."""
+    """Cells that are shown as one; rows from 1, columns from 0, both ends inclusive."""
 
     top: int
     left: int
@@ -77,9 +77,9 @@ class NumberFormat:
     How a number is shown.
 
     Attributes:
-        is_date: as a date, a time or both; `has` are its parts, of y, m, d, h.
-        digits: so many, filled with zeros: an id such as 00123.
-        decimals: behind the point; None shows what there is.
+        is_date: as a date, a time or both; `has` contains its parts, out of y, m, d, h.
+        digits: pad with zeros to this many digits, as in the id 00123.
+        decimals: digits after the point; None shows as many as there are.
     """
 
     is_date: bool = False
@@ -106,7 +106,7 @@ def _read_format(code: str) -> NumberFormat | None:
     zeros = re.sub("[^0]", "", whole)
     return NumberFormat(
         percent="%" in plain,
-        # Of 0000 the zeros are part of what is read; of #,##0 and 0 they are not.
+        # In 0000 the zeros are part of what is shown; in #,##0 and 0 they are not.
         digits=len(zeros) if len(zeros) > 1 and "," not in whole else 0,
         decimals=None if "e+" in folded else len(re.sub("[^0#?]", "", fraction)),
     )
@@ -114,7 +114,7 @@ def _read_format(code: str) -> NumberFormat | None:
 
 def _date_parts(folded: str) -> frozenset[str]:
     parts = {letter for letter in "ydhs" if letter in folded}
-    # An m beside hours or seconds is one of minutes.
+    # An m next to hours or seconds means minutes.
     without_minutes = re.sub(r"h+\W*m+|m+\W*s+", "", folded)
     if "m" in without_minutes:
         parts.add("m")
@@ -125,15 +125,15 @@ def _date_parts(folded: str) -> frozenset[str]:
 
 def number_as_shown(content: str, shown: NumberFormat | None) -> object:
     """
-    A number of a cell: whole ones as int, others as Decimal, and as text where its format makes it one (`00123`,
-    `50%`). Thousands are not set apart, the point is a point.
+    The number of a cell: whole numbers as int, others as Decimal, and as text if its format requires it (`00123`,
+    `50%`). Without thousands separators, and with a decimal point.
     """
     value = float(content)
     if not math.isfinite(value):
         return UnreadableCell("is no number that can be read")
     if abs(value) >= _LONGEST_WHOLE:
         return UnreadableCell(_LOST_DIGITS)
-    # Fifteen digits are what a cell holds: 0.1+0.2 is 0.3.
+    # A cell holds fifteen digits: 0.1+0.2 is 0.3.
     exact = Decimal(f"{value:.15g}")
     if shown is None:
         return _plain(exact)
@@ -150,7 +150,7 @@ def number_as_shown(content: str, shown: NumberFormat | None) -> object:
 
 
 def _plain(exact: Decimal) -> int | Decimal:
-    """Without an exponent, nor zeros behind the point."""
+    """Without an exponent, and without zeros at the end of a fraction."""
     if exact == exact.to_integral_value():
         return int(exact)
     return Decimal(f"{exact.normalize():f}")
@@ -161,12 +161,12 @@ def date_of_serial(serial: float, shown: NumberFormat, begin: timedelta = timede
     The date or time that a number stands for, as its format shows it.
 
     Args:
-        begin: where day 0 lies behind 30 December 1899, as in files that count from 1904.
+        begin: offset of day 0 from 30 December 1899, for files that count from 1904.
     """
     if not 0 <= serial < 2_958_466:
         return UnreadableCell("is a date that no calendar has")
     if not begin and serial < 61:
-        serial += serial >= 1  # day 60 is 29 February 1900, which never was
+        serial += serial >= 1  # day 60 is 29 February 1900, which did not exist
     moment = _EPOCH + begin + timedelta(seconds=round(serial * 86_400))
     return moment_as_shown(moment, shown.has)
 
@@ -183,7 +183,7 @@ def moment_as_shown(moment: datetime, has: frozenset[str]) -> object:
 
 
 def sheet_value(value: object) -> object:
-    """A cell as calamine gives it, in the form of ours; of a number it is not known how it is shown."""
+    """A cell as calamine returns it, in our form; how a number is shown is not known."""
     if isinstance(value, str):
         return value or None
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""What a reading brings: recipients, the report of it, and the value that both come in."""
+"""The result of a reading: recipients, its report, and the object that holds both."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _COUNTS = ("rows", "blank", "accepted", "rejected", "conflicts", "duplicates", "
 @dataclass(frozen=True, slots=True)
 class Recipient:
     """
-    Somebody to send to.
+    One recipient.
 
     Attributes:
-        phone: `0…`, ten digits; in another spelling it is the same person.
+        phone: `0…`, ten digits; another spelling is the same recipient.
         template_params: values by position, or by name in the order of the template.
-        row_key: tells the rows of a run apart: the value of the key column, else the phone, with `#2`, `#3` … for
-            one that is kept several times.
-        line: where the row begins.
+        row_key: identifies the row in a run: the value of the key column, or else the phone, with `#2`, `#3` … if it is
+            kept several times.
+        line: the line on which the row begins.
     """
 
     phone: str = field(repr=False)
@@ -37,12 +37,12 @@ class Recipient:
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
     """
-    Why a row is no recipient.
+    Why a row was rejected.
 
     Attributes:
-        column: the one at fault; empty when it is the row as a whole.
-        reason: to be counted; the same for all rows with this fault.
-        text: the reason in full; it quotes nothing of the row.
+        column: the column at fault; empty if it is the row as a whole.
+        reason: for counting; the same for all rows with this fault.
+        text: the reason in full; it quotes nothing from the row.
     """
 
     line: int
@@ -54,22 +54,22 @@ class RejectedRow:
 @dataclass(slots=True)
 class ReadReport:
     """
-    What a reading came to; filled while it goes on. `rows` = accepted + rejected + conflicts + duplicates that were
+    The result of a reading, filled as it proceeds. `rows` = accepted + rejected + conflicts + duplicates that were
     merged.
 
     Attributes:
         blank: rows whose cells are all empty, as spreadsheets leave them; counted nowhere else.
-        respelled: accepted phones that were written otherwise than they are sent.
-        migrated: accepted phones with a prefix of before 2018.
-        duplicates: rows whose phone an earlier row has; dropped or kept as `read_recipients` was told.
+        respelled: accepted phones that were written in another spelling than they are sent in.
+        migrated: accepted phones with a prefix from before 2018.
+        duplicates: rows whose phone an earlier row has; dropped or kept, as requested of `read_recipients`.
         conflicts: rows that `check` refused: sent in the same run before, as something else.
         rejected_by: rows by (column, reason).
-        first_rejects, first_conflicts, first_duplicates, first_migrated: the first hundred, to be shown: rows, rows,
+        first_rejects, first_conflicts, first_duplicates, first_migrated: the first hundred, for display: rows, rows,
             lines, and (line, old number, new number) with the numbers masked.
-        notes: what a person should know who reads the same file, such as rows that it hides.
-        sent_damaged: values that are damaged and are sent as they are, by (column, reason).
-        samples: a word of a damaged text for each (column, reason).
-        further_phones: recipients beyond the first of their row; not among `rows`.
+        notes: remarks for people who look at the same file, such as on rows that it hides.
+        sent_damaged: damaged values that are sent unchanged, by (column, reason).
+        samples: a damaged word for each (column, reason).
+        further_phones: recipients beyond the first of their row; not included in `rows`.
     """
 
     rows: int = 0
@@ -92,7 +92,7 @@ class ReadReport:
 
     @classmethod
     def from_dict(cls, told: Mapping[str, Any]) -> ReadReport:
-        """The report that `as_dict` told of."""
+        """The report from the result of its `as_dict`."""
         counts = {name: told[name] for name in _COUNTS}
         return cls(
             **counts,
@@ -116,7 +116,7 @@ class ReadReport:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; without a phone in full."""
+        """For JSON; without full phones."""
         return {
             **{name: getattr(self, name) for name in _COUNTS},
             "rejected_by": [
@@ -140,16 +140,16 @@ class ReadReport:
 
 class Recipients:
     """
-    Checked rows, and what tells them apart. Iterating reads them, anew each time.
+    Checked rows, and what identifies them. Each iteration reads them anew.
 
     Args:
-        rows: a list, or a function that starts a reading. An iterator can be read once: what another worker left behind
-            is then not taken up in a second reading.
-        key_column: name of the column whose values are the `row_key` of the rows. A run remembers it, because the same
+        rows: a list, or a function that starts a reading. An iterator can be read only once: rows that another worker
+            has left are then not picked up by a second reading.
+        key_column: name of the column whose values are the `row_key` of the rows. A run records it, because the same
             rows under other keys would be sent again.
 
     Attributes:
-        report: of the reading that was begun last; None where the rows were checked elsewhere.
+        report: of the reading that began last; None if the rows were checked elsewhere.
     """
 
     def __init__(
@@ -164,13 +164,13 @@ class Recipients:
         self.report: ReadReport | None = None
         self.repeatable = not isinstance(rows, Iterator) if repeatable is None else repeatable
         if isinstance(rows, Sequence) and key_column == PHONE_KEY:
-            # Before a run is registered under the wrong column.
+            # Checked now, before a run is registered under the wrong column.
             for one in rows:
                 _check_phone_is_key(one)
 
     @classmethod
     def of(cls, rows: Recipients | Iterable[Recipient]) -> Recipients:
-        """`rows` as this value; a bare list has the phone for a key."""
+        """`rows` as `Recipients`; in a bare list, the phone is the key."""
         return rows if isinstance(rows, Recipients) else cls(rows)
 
     def __repr__(self) -> str:
@@ -179,9 +179,9 @@ class Recipients:
     def __iter__(self) -> Iterator[Recipient]:
         """
         Raises:
-            InvalidRequestError: a row has a key of its own, and no key column was named.
+            InvalidRequestError: a row has a key other than its phone, and no key column was named.
         """
-        # What is read anew was made by a reader, which has one spelling for each phone; a list may be anybody's.
+        # A function that starts a reading yields normalised phones; a list may come from any caller.
         rows = self._rows() if callable(self._rows) else map(_in_one_spelling, self._rows)
         return iter(rows) if self.key_column != PHONE_KEY else self._with_phones_as_keys(rows)
 
@@ -192,7 +192,7 @@ class Recipients:
 
 
 def _in_one_spelling(one: Recipient) -> Recipient:
-    """Somebody who is in the list as 0… and as 84… is one person: phone, and the key where that is the phone."""
+    """Normalise the phone, and the key if that is the phone: 0… and 84… in a list are the same recipient."""
     number = match_common_spelling(one.phone) or read_phone(one.phone)[0]
     if not number or number == one.phone:
         return one

@@ -13,19 +13,19 @@ from esms_connectors.gateway.phones import read_phone
 from esms_connectors.recipients.headers import fold, odd_characters, shown
 
 _SHOWN = 30
-# The key column of rows that are told apart by their phone.
+# The key column of rows that are identified by their phone.
 PHONE_KEY = "phone"
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
     """
-    Where a recipient's phone, template values and key stand.
+    The columns of a recipient's phone, template values and key.
 
     Attributes:
         phone: column of the number.
         params: columns of the values in the order of the template (bulk ZNS), or variable name -> column.
-        key_column: column of what tells the rows of one run apart, such as an order number; None takes the phone.
+        key_column: column that identifies the rows of a run, such as an order number; None uses the phone.
     """
 
     phone: str = "phone"
@@ -36,16 +36,16 @@ class Columns:
         if isinstance(self.params, str):
             raise InvalidRequestError("params takes a list of columns; Columns.parse reads one text.", field="params")
         if self.key_column is not None and fold(self.key_column) == fold(self.phone):
-            # As it is written in the source it would be another key than the number that is sent to.
+            # The number as written in the source would be another key than the normalised number.
             object.__setattr__(self, "key_column", None)
 
     @classmethod
     def parse(cls, params: str, *, phone: str = "phone", key_column: str | None = None) -> Columns:
         """
-        The form of the command line: `name,service,code` by position, `name,code=ma_khach` by name.
+        Parse the form of the command line: `name,service,code` by position, `name,code=ma_khach` by name.
 
-        One `=` makes all of them named; a name alone is then its own column. A column with a comma stands in double
-        quotes.
+        One `=` makes all of them named; a name alone is then also its column. A column name with a comma is put in
+        double quotes.
         """
         items = next(csv.reader([params], skipinitialspace=True), [])
         items = [item.strip() for item in items]
@@ -65,10 +65,10 @@ class Columns:
 
     @property
     def key_name(self) -> str:
-        """What the rows are told apart by, as a run remembers it."""
+        """What identifies the rows, as a run records it."""
         if self.key_column is None:
             return PHONE_KEY
-        # A column that is called like that and does not hold the phone is another key.
+        # A column of that name that does not hold the phone is another key.
         return f"column {self.key_column}" if fold(self.key_column) == PHONE_KEY else self.key_column
 
     @property
@@ -77,7 +77,7 @@ class Columns:
 
     @property
     def param_names(self) -> tuple[str, ...] | None:
-        """Variable names, or None where the values go by position."""
+        """Variable names, or None if the values are given by position."""
         return tuple(self.params) if isinstance(self.params, Mapping) else None
 
     @property
@@ -88,11 +88,11 @@ class Columns:
 
     def for_template(self, template: ZnsTemplate) -> Columns:
         """
-        These columns, held against the template's variables; named ones come back in the template's order.
+        These columns, checked against the template's variables; named ones are returned in the template's order.
 
         Raises:
-            InvalidRequestError: another number of positions, a variable that the template has not, or one that it
-                needs and nobody gave.
+            InvalidRequestError: the number of positions differs, the template has no such variable, or a required one
+                is missing.
         """
         names = [param.name for param in template.params]
         listed = ", ".join(names) or "none"
@@ -122,7 +122,7 @@ class Columns:
         The position of each wanted column among `names`.
 
         Raises:
-            InvalidRequestError: some are missing; the message says which, what there is, and what may be meant.
+            InvalidRequestError: some are missing; the message lists them, the existing columns and similar names.
         """
         folded = [fold(name) for name in names]
         at = {name: position for position, name in reversed(list(enumerate(folded)))}
@@ -135,7 +135,7 @@ class Columns:
         if not missing:
             return {column: at[fold(column)] for column in self.wanted}
         if any(looks_like_phone(name) for name in names):
-            # People's data, not names of columns: say so without repeating them.
+            # Personal data, not column names: report it without repeating it.
             there = (
                 "Its first line, or the row that was given, holds a phone number or another long one, so there is no "
                 "header line: a header line with the names of the columns is needed."
@@ -151,7 +151,7 @@ class Columns:
 
 
 def repeated(names: Iterable[str]) -> str | None:
-    """The first name that stands twice; columns without a name do not count."""
+    """The first name that occurs twice; columns without a name do not count."""
     seen: set[str] = set()
     for name in names:
         folded = fold(name)

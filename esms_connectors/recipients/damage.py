@@ -1,7 +1,7 @@
 """
-Text that was damaged before it came here: nobody should read `Nguyá»…n`, `Ch? H??ng` or `nan` in a message.
+Text that was damaged before it was read here: nobody should receive `Nguyá»…n`, `Ch? H??ng` or `nan` in a message.
 
-Judged by what no Vietnamese text has. Where a foreign name could look the same the text is taken.
+Damage is what no Vietnamese text contains. Where a foreign name could look the same, the text is accepted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 
-# What correct text hardly ever has; only a text with one of these is looked at more closely.
+# Correct text hardly ever has these; only a text with one of them is examined closely.
 _SUSPICIOUS = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\ue000-\uf8ff\ufff0-\uffff"
     "?#%&=_{\\\\¡-¿×÷ÄÅÆÇËÎÏÑÖØÛÜÞßäåæçëîïñöøûüþÿ€‚ƒ„†‡ˆ‰Š‹Œ˜™š›œŸ√∫∆]"
@@ -19,17 +19,17 @@ _SUSPICIOUS_PAIR = re.compile("[aeAE][âêáàéèùúăơÂÊÁÀÉÈÙÚ]|[a-z
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _LINE_ENDS = re.compile("\r\n|[\r\n\v\f\x85\u2028\u2029]")
 
-# The letters of Vietnamese that neither windows-1252 nor windows-1258 has: whoever kept these lost nothing to a `?`.
+# The Vietnamese letters that neither windows-1252 nor windows-1258 has: a text that kept these lost nothing to a `?`.
 _ONLY_UNICODE = re.compile("[ạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹẠ-Ỹ]")
 _LOST_LETTER = re.compile(r"\?[^\W\d_]")
 _LOST_VOWEL = re.compile(r"(?:[BCDĐGHKLMNPQRSTVX]|(?i:ch|gh|kh|nh|ng|ngh|ph|th|tr|qu|gi))\?+[.,;:!]?", re.ASCII)
 
-# TCVN3 (.VnTime): its letters stand where other alphabets have signs, or capitals within a word.
+# TCVN3 (.VnTime): its letters are where other alphabets have signs, or capitals within a word.
 _TCVN3 = re.compile(
     r"[A-Za-z](?:[¡¢£¤¥¦§¨©ª«¬®°±²³´µ¶¸¹»¼½¾][A-Za-z]|·[a-z])|(?<![^\W\d_])[®§][^\W\d_]|[A-Za-z][µ¸¹¶¬¨](?![^\W\d_])"
     r"|[a-z][À-ÖØ-ÞĂĐƠƯ][a-z]"
 )
-# VNI: a second letter behind the vowel stands for its accent. Pairs of other languages count only beside others.
+# VNI: a second letter after the vowel denotes its accent. Pairs that other languages have count only together.
 _VNI = re.compile(
     r"[ae](?:[ùøûõâêáàåãäéèăơ])|[ou][øåäâ]|u[ùïõ]|[ôöơư][ùøûõï]|(?<![^\W\d_])ñ(?=[^\W\d_])", re.IGNORECASE
 )
@@ -51,15 +51,15 @@ _MISSING = frozenset(("nan", "NaN", "NAN", "None", "null", "NULL", "NaT", "<NA>"
 
 
 def is_suspicious(text: str) -> bool:
-    """Whether `damage_of` has to look at a text; quick."""
+    """Whether `damage_of` has to examine a text; fast."""
     return _SUSPICIOUS.search(text) is not None or (not text.isascii() and _SUSPICIOUS_PAIR.search(text) is not None)
 
 
 def damage_of(text: str) -> str:
     """
-    What happened to a text, fit to be counted, such as "has ? where letters were lost"; empty where nothing did.
+    The damage of a text, suitable for counting, such as "has ? where letters were lost"; empty if there is none.
 
-    Line breaks, tabs and question marks at the end of words are no damage.
+    Line breaks, tabs and question marks at the end of words are not damage.
     """
     if not is_suspicious(text):
         return ""
@@ -67,17 +67,17 @@ def damage_of(text: str) -> str:
 
 
 def message_damage(text: str) -> str:
-    """As `damage_of`, for a text that a person wrote for others: its question marks and escapes are meant."""
+    """As `damage_of`, for a text that a person wrote for others: its question marks and escapes are intended."""
     return next((reason for reason, found in _DAMAGES[:-2] if found(text)), "") if is_suspicious(text) else ""
 
 
 def are_suspicious(values: Sequence[str]) -> bool:
-    """Whether `value_damage` has to look at some of the values; quick."""
+    """Whether `value_damage` has to examine some of the values; fast."""
     return not _MISSING.isdisjoint(values) or is_suspicious("|".join(values))
 
 
 def value_damage(text: str) -> str:
-    """As `damage_of`, for a cell of a table: also what stands there instead of a value."""
+    """As `damage_of`, for a cell of a table: also detects errors and placeholders in place of a value."""
     if text in SPREADSHEET_ERRORS:
         return SPREADSHEET_ERROR
     if text in _MISSING:
@@ -88,7 +88,7 @@ def value_damage(text: str) -> str:
 
 
 def sample_of(text: str, reason: str) -> str:
-    """The word of a damaged text that shows it, at most 24 characters; other words say nothing about it."""
+    """The word of a damaged text that shows the damage, at most 24 characters; no other words are shown."""
     found = next((found for known, found in _DAMAGES if known == reason), None)
     words = text.split()
     word = next((word for word in words if found is not None and found(word)), None)
@@ -98,15 +98,14 @@ def sample_of(text: str, reason: str) -> str:
 
 
 def is_vietnamese(text: str) -> bool:
-    """Whether its letters are those of Vietnamese, composed or apart, with no other sign than typographic ones."""
+    """Whether its letters are Vietnamese, composed or decomposed, and its other signs ASCII or typographic."""
     composed = unicodedata.normalize("NFC", text)
     return all(one.isascii() or one in _VIETNAMESE or one in _LIKELY or one == "\u00a0" for one in composed)
 
 
 def plain_lines(text: str, *, one_line: bool) -> str:
     """
-    A text whose line ends are `\\n`; for `one_line` they and tabs are blanks. No other control characters stand for
-    anything.
+    A text whose line ends are `\\n`; with `one_line`, they and tabs become blanks. Other control characters are kept.
     """
     if one_line:
         return " ".join(part for line in _LINE_ENDS.split(text) if (part := line.replace("\t", " ").strip()))
@@ -117,7 +116,7 @@ def plain_lines(text: str, *, one_line: bool) -> str:
 
 
 def _lost_letters(text: str) -> bool:
-    """Whether a `?` stands for a letter: before a letter, or behind consonants alone; not in addresses."""
+    """Whether a `?` stands for a letter: before a letter, or after consonants alone; not in addresses."""
     if "?" not in text or _ONLY_UNICODE.search(text):
         return False
     words = [word for word in text.split() if not set("/=@").intersection(word)]
@@ -131,7 +130,7 @@ def _is_vni(text: str) -> bool:
 
 
 def _is_mojibake(text: str) -> bool:
-    """Whether a part of the text becomes Vietnamese when its letters are taken for bytes of UTF-8."""
+    """Whether a part of the text becomes Vietnamese when its letters are taken as bytes of UTF-8."""
     return any(_misread(text, pattern, to_byte) for pattern, to_byte in _MISREADINGS)
 
 
@@ -144,7 +143,7 @@ def _misread(text: str, pattern: re.Pattern[str], to_byte: dict[str, int]) -> bo
             continue
         if letter not in _LIKELY:
             continue
-        # A capital before a closing quote or a dash, such as XÃ”, may stand there by right.
+        # A capital before a closing quote or a dash, such as XÃ”, may be correct.
         if match[0][0] in _VIETNAMESE_CAPITALS and match[0][1] in "’”“‘–—…•\u00a0":
             possible += 1
         else:
@@ -159,7 +158,7 @@ def _misreadings() -> Iterator[tuple[re.Pattern[str], dict[str, int]]]:
             try:
                 character = bytes([number]).decode(encoding)
             except UnicodeDecodeError:
-                character = chr(number)  # as browsers and Excel do with the bytes that windows-1252 leaves free
+                character = chr(number)  # as browsers and Excel do with the bytes that windows-1252 does not define
             to_byte[character] = number
 
         def among(first: int, last: int, known: dict[str, int] = to_byte) -> str:
@@ -177,7 +176,7 @@ _VIETNAMESE_CAPITALS = frozenset(one for one in _VIETNAMESE if one.isupper())
 _LIKELY = frozenset({one for one in _VIETNAMESE if not one.isascii()} | set("“”‘’–—…•₫"))
 _MISREADINGS = tuple(_misreadings())
 
-# The last two are none of a text that was written for others.
+# The last two do not apply to a text that was written for others.
 _DAMAGES: tuple[tuple[str, Callable[[str], object]], ...] = (
     ("has UTF-8 that was read in another encoding", _is_mojibake),
     (CONTROL_CHARACTER, _CONTROL.search),

@@ -1,4 +1,4 @@
-"""CSV as it is found: from Excel, with BOM or UTF-16, with `;`, with line breaks in its cells."""
+"""CSV as found in practice: from Excel, with a BOM or in UTF-16, with `;`, with line breaks in its cells."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from esms_connectors.recipients.headers import LOOKED_AT, has_all
 from esms_connectors.recipients.old_fonts import LATIN_1_BYTES, OLD_FONTS
 from esms_connectors.recipients.phones import clean_phone
 
-# (line on which the row begins, or its number where there are no lines; cells; what is wrong with the row as a whole)
+# (line on which the row begins, or its number if there are no lines; cells; what is wrong with the row as a whole)
 RawRow = tuple[int, Sequence[object], str | None]
 
 
 class ShortRow(str):
     """
-    The problem of a row that ends before the header does. It is none where the cells that are missing are not needed:
+    The problem of a row that ends before the header does. It is not a problem if the missing cells are not needed:
     Excel does not write empty cells at the end of a row.
     """
 
     __slots__ = ()
 
 
-# In order of preference where two stand equally often.
+# In order of preference if two occur equally often.
 _DELIMITERS = "\t;,|"
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
@@ -43,7 +43,7 @@ def source_error(source: str, what: str) -> InvalidRequestError:
 
 
 def _looked_in(path: object) -> str:
-    """Where a file of this machine was looked for; an address may hold a password."""
+    """The folder in which a local file was looked for; empty for an address, which may hold a password."""
     if not isinstance(path, str) or "://" in path or not os.path.dirname(os.path.abspath(path)):
         return ""
     return f": it was looked for in {os.path.dirname(os.path.abspath(path))}"
@@ -51,7 +51,7 @@ def _looked_in(path: object) -> str:
 
 @contextmanager
 def reading(source: str) -> Iterator[None]:
-    """Turns what the system says about opening and reading `source` into our words."""
+    """Turns system errors from opening and reading `source` into our messages."""
     try:
         yield
     except FileNotFoundError as error:
@@ -75,12 +75,12 @@ def decoded_lines(
     The lines of `file` as text.
 
     Args:
-        reopen: opens the same bytes again, to find the line of one that cannot be decoded.
+        reopen: opens the same bytes again, to find the line of a byte that cannot be decoded.
 
     Raises:
-        InvalidRequestError: a byte that the encoding has not, or a NUL; with the line.
+        InvalidRequestError: a byte that is invalid in the encoding, or a NUL; the message has the line.
     """
-    # What is no UTF-8 are then the bytes of the old font.
+    # Bytes that are not UTF-8 are then those of the old font.
     errors = LATIN_1_BYTES if encoding in OLD_FONTS else "strict"
     encoding, skip = _encoding_of(file.peek(4)[:4], None if encoding in OLD_FONTS else encoding)
     file.read(skip)
@@ -104,7 +104,7 @@ def decoded_lines(
             name, f"is not {encoding}: byte {bad[error.start]:#04x} in line {where}. {_advice(bad)}"
         ) from None
     finally:
-        # Who opened the file closes it.
+        # The caller that opened the file closes it.
         text.detach()
 
 
@@ -112,10 +112,10 @@ _WINDOWS_TONES = re.compile(b"[\xcc\xd2\xde\xec\xf2]")
 
 
 def _advice(content: bytes) -> str:
-    """What to do about a text that is no UTF-8."""
+    """Advice for a text that is not UTF-8."""
     old = damage_of(content.decode("cp1252", "replace").replace("\ufffd", ""))
     font = "tcvn3" if "TCVN3" in old else "vni" if "VNI" in old else ""
-    # Windows writes tones apart: elsewhere their bytes hardly ever stand behind vowels alone, and are no sign if few.
+    # Windows stores tones as separate bytes, which in other encodings rarely follow only vowels; a few prove nothing.
     tones = len(_WINDOWS_TONES.findall(content))
     if tones and is_vietnamese(content.decode("cp1258", "replace")):
         other = f", or encoding={font} if it was typed in an old font such as .VnTime" if font and tones < 2 else ""
@@ -126,14 +126,14 @@ def _advice(content: bytes) -> str:
 
 
 def _encoding_of(head: bytes, told: str | None) -> tuple[str, int]:
-    """The encoding, and how many bytes its mark takes."""
+    """The encoding, and the length of its mark in bytes."""
     if told is None:
         return next(
             ((name, len(mark)) for mark, name in _BYTE_ORDER_MARKS.items() if head.startswith(mark)), ("utf-8", 0)
         )
     try:
         name = codecs.lookup(told).name
-        # Not every codec is about text: there is base64 and more.
+        # Not every codec is a text encoding: base64 is a codec too.
         io.TextIOWrapper(io.BytesIO(), encoding=told).read()
     except (LookupError, UnicodeError, ValueError):
         raise InvalidRequestError(f"{told!r} is no encoding that Python knows.", field="encoding") from None
@@ -172,17 +172,17 @@ def csv_rows(
     header_row: int | None = None,
 ) -> tuple[tuple[str, ...], Iterator[RawRow], list[str]]:
     """
-    The header of a CSV, its rows (line on which the row begins, cells, what is wrong with it), and what a reader should
-    know.
+    The header of a CSV, its rows (line on which the row begins, cells, what is wrong with it), and notes for people who
+    look at the same file.
 
-    Rows without any cell are left out. `strict`, because a stray quote would otherwise swallow rows in silence.
+    Rows without any cell are left out. `strict`, because a stray quote would otherwise swallow rows silently.
 
     Args:
-        wanted: names of columns; the header is the first line that has them all, if there is one.
+        wanted: column names; the header is the first line that has all of them, if there is one.
         header_row: the line with the header, counted from 1.
 
     Raises:
-        InvalidRequestError: no header, a name that stands twice, a quote that is never closed, or closed rows later.
+        InvalidRequestError: no header, a name that occurs twice, a quote that is never closed, or closed rows later.
     """
     begin = list(islice(lines, max(LOOKED_AT, header_row or 0)))
     start, delimiter, notes = _find_header(begin, name, delimiter, wanted, header_row)
@@ -206,11 +206,11 @@ def csv_rows(
 def _find_header(
     begin: list[str], name: str, delimiter: str | None, wanted: Sequence[str] | None, header_row: int | None
 ) -> tuple[int, str | None, list[str]]:
-    """The line with the header, counted from 0; the delimiter, if one was told; what a reader should know."""
+    """The line of the header, counted from 0; the delimiter, if one was given; notes for people."""
     start = 0
     if begin:
-        begin[0] = begin[0].lstrip("\ufeff")  # programs that add a mark to a file that has one
-        if begin[0][:4].casefold() == "sep=":  # Excel's own way to tell the delimiter
+        begin[0] = begin[0].lstrip("\ufeff")  # some programs add a mark to a file that already has one
+        if begin[0][:4].casefold() == "sep=":  # Excel's own way to state the delimiter
             delimiter = delimiter or begin[0].rstrip("\r\n")[4:5] or None
             start = 1
     if header_row is not None:
@@ -229,7 +229,7 @@ def _find_header(
 
 
 def _record(lines: Sequence[str], delimiter: str | None) -> list[str]:
-    """The row that begins with the first of the lines; empty where it is none."""
+    """The row that begins with the first of the lines; empty if it cannot be parsed."""
     try:
         return next(csv.reader(iter(lines), delimiter=delimiter or _sniff(lines), skipinitialspace=True), [])
     except (csv.Error, TypeError, ValueError):
@@ -250,7 +250,7 @@ def _checked_rows(reader: Any, name: str, width: int, delimiter: str, skipped: i
             if len(cells) == width:
                 yield line, cells, None
             elif len(cells) > width and not any(map(str.strip, cells[width:])):
-                yield line, cells[:width], None  # empty cells at the end say nothing
+                yield line, cells[:width], None  # empty cells at the end are harmless
             elif cells:
                 problem = f"has {len(cells)} cells where the header has {width}"
                 yield line, cells, ShortRow(problem) if len(cells) < width else problem
@@ -259,7 +259,7 @@ def _checked_rows(reader: Any, name: str, width: int, delimiter: str, skipped: i
 
 
 def holds_rows(cell: str, delimiters: str = _DELIMITERS) -> bool:
-    """Whether a cell with line breaks holds lines of other rows: a phone beside other cells."""
+    """Whether a cell with line breaks contains lines of other rows: a phone next to other cells."""
     for line in cell.splitlines():
         pieces = line.translate(dict.fromkeys(map(ord, delimiters), "\n")).split("\n")
         if len(pieces) > 1 and any(clean_phone(piece).number for piece in pieces):
@@ -268,7 +268,7 @@ def holds_rows(cell: str, delimiters: str = _DELIMITERS) -> bool:
 
 
 def _swallowed(cells: Sequence[str], delimiter: str, width: int) -> bool:
-    """Whether a quote that was never closed has made one row of several: each of its lines is a row."""
+    """Whether an unclosed quote has merged several rows into one: each of its lines is a row."""
     for at, cell in enumerate(cells):
         first, *others = cell.splitlines() or [""]
         if not others:
@@ -277,7 +277,7 @@ def _swallowed(cells: Sequence[str], delimiter: str, width: int) -> bool:
             return True
         counts = [at + first.count(delimiter), *(line.count(delimiter) for line in others)]
         counts[-1] += len(cells) - 1 - at
-        # Of fewer columns a sentence with a comma or two may look so.
+        # With fewer columns, a sentence with a comma or two may look like this.
         if width > 3 and all(count == width - 1 for count in counts):
             return True
     return False
@@ -296,12 +296,12 @@ def _csv_error(error: csv.Error, name: str, begun: int, line: int) -> InvalidReq
 
 
 def _sniff(lines: Sequence[str]) -> str:
-    """The delimiter that stands most often outside quotes in the first row; a comma for a single column."""
+    """The delimiter that occurs most often outside quotes in the first row; a comma for a single column."""
     header = lines[0]
     for line in lines[1:]:
         if header.count('"') % 2 == 0:
             break
-        header += line  # the name of a column goes on in the next line
+        header += line  # the name of a column continues on the next line
     outside = "".join(header.split('"')[::2])
     best = max(_DELIMITERS, key=outside.count)
     return best if best in outside else ","

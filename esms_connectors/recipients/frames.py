@@ -13,12 +13,12 @@ from esms_connectors.recipients.phones import NarrowFloat
 from esms_connectors.recipients.rows import Rows, check_names, require
 
 _NAME = "The source"
-# A frame may come as a single batch; as Python objects a million rows take hundreds of megabytes.
+# A frame may come as a single batch; a million rows take hundreds of megabytes as Python objects.
 _ROWS_AT_ONCE = 8_192
 
 
 def is_frame(source: object) -> bool:
-    """Whether it is a table of pandas, polars, Arrow or another library that speaks Arrow's stream."""
+    """Whether it is a table of pandas, polars, Arrow or another library that supports Arrow's stream interface."""
     return hasattr(source, "__arrow_c_stream__") or _is_pandas(source)
 
 
@@ -31,7 +31,7 @@ def open_frame(source: Any, columns: Sequence[str] | None) -> Iterator[Rows]:
     """
     Raises:
         InvalidRequestError: its columns have no names, or it cannot be read as a table.
-        ConfigurationError: the extra [files] is missing, which has pyarrow.
+        ConfigurationError: the extra [files], which includes pyarrow, is missing.
     """
     if _is_pandas(source):
         names = tuple(source.columns)
@@ -61,7 +61,7 @@ def _pandas_rows(frame: Any) -> Iterator[RawRow]:
 
 
 def _plain(cell: Any, narrow: bool) -> object:
-    """A cell as Python has it: nothing for NaN, NaT and NA, numbers and times without numpy's types."""
+    """A cell as a Python value: None for NaN, NaT and NA, numbers and times without numpy's types."""
     if isinstance(cell, str) or cell is None:
         return cell
     kind = type(cell).__name__
@@ -83,7 +83,7 @@ def batch_rows(batches: Iterable[Any], name: str, pyarrow: Any) -> Iterator[RawR
     try:
         for batch in _small(batches):
             cells = zip(*(_values(column, pyarrow) for column in batch.columns), strict=True)
-            for number, row in enumerate(cells, number + 1):  # noqa: B020 - counts on from batch to batch
+            for number, row in enumerate(cells, number + 1):  # noqa: B020 - continues from batch to batch
                 yield number, row, None
     except (pyarrow.ArrowException, OSError) as error:
         raise source_error(name, f"is damaged after row {number} ({type(error).__name__})") from None
@@ -97,7 +97,7 @@ def _small(batches: Iterable[Any]) -> Iterator[Any]:
 
 
 def _values(column: Any, pyarrow: Any) -> list[object]:
-    """A column as Python values. Text goes through one big string: to_pylist takes eight times as long."""
+    """A column as Python values. Text is converted through one large string: to_pylist takes eight times as long."""
     types = pyarrow.types
     if types.is_dictionary(column.type):
         column = column.dictionary_decode()
@@ -117,5 +117,5 @@ def _values(column: Any, pyarrow: Any) -> list[object]:
 
 
 def _offsets(length: int, pyarrow: Any) -> Any:
-    """Of one list. Not by `pyarrow.array`, nor `scalar`: they load pandas where it is installed, 33 MB."""
+    """The offsets of one list. Not by `pyarrow.array` or `scalar`, which load pandas if it is installed (33 MB)."""
     return pyarrow.Int32Array.from_buffers(pyarrow.int32(), 2, [None, pyarrow.py_buffer(struct.pack("=2i", 0, length))])

@@ -1,8 +1,8 @@
 """
-A Google Sheet by its link, through the export that Google gives to whoever has the link.
+A Google Sheet by its link, through the export that Google offers to anyone who has the link.
 
-The whole workbook comes as .xlsx; of a link to one tab (`#gid=…`) that tab comes as CSV, as it is shown. A sheet that
-is not shared answers with a page to sign in, and that is said in one line; nobody signs in here.
+The whole workbook is exported as .xlsx; for a link to one tab (`#gid=…`), that tab is exported as CSV, as it is shown.
+For a sheet that is not shared, Google returns a sign-in page, which is reported in one line; there is no sign-in here.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ _MOST_BYTES = 500_000_000
 
 
 def is_google_sheet(address: str) -> bool:
-    """Whether it is a link to a sheet, as the browser shows it or as it is shared."""
+    """Whether it is a link to a sheet, as shown by the browser or as shared."""
     return _LINK.match(address) is not None
 
 
 @contextmanager
 def downloaded(link: str, sheet: str | None) -> Iterator[Path]:
     """
-    The sheet as a file, for as long as the block lasts.
+    The sheet as a file, for the duration of the block.
 
     Args:
-        sheet: a tab by its name; None takes the one of the link, or all.
+        sheet: a tab by its name; None takes the tab of the link, or all tabs.
 
     Raises:
-        InvalidRequestError: it is not shared, not there, or cannot be fetched.
+        InvalidRequestError: it is not shared, does not exist, or cannot be fetched.
     """
     found = _LINK.match(link)
-    assert found is not None  # noqa: S101 - asked by `is_google_sheet` before
+    assert found is not None  # noqa: S101 - checked by `is_google_sheet` before
     tab = _TAB.search(link)
     kind = "csv" if tab is not None and sheet is None else "xlsx"
     address = f"{_HOST}/spreadsheets/d/{found['id']}/export?format={kind}"

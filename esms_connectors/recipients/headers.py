@@ -1,4 +1,4 @@
-"""Names of columns as people and programs write them, and the row that has them."""
+"""Column names as people and programs write them, and the row that has them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterable, Sequence
 
 from esms_connectors.gateway.characters import CONTROL, INVISIBLE, code_point, is_hidden, is_vietnamese_letter
 
-# So many rows are looked at for the header: titles, logos and blank rows stand above it.
+# How many rows are searched for the header: titles, logos and blank rows may be above it.
 LOOKED_AT = 50
 _INVISIBLE = re.compile(f"[{INVISIBLE}{CONTROL}]")
 
 
 def fold(name: str) -> str:
     """
-    A column name as it is compared: letters composed (macOS writes them apart), without what nobody sees, one blank
-    where there are blanks and line breaks, none around it. Case is kept.
+    A column name as it is compared: letters composed (macOS decomposes them), without invisible characters, with single
+    blanks for blanks and line breaks, and none around it. Case is kept.
     """
     if name.isascii() and name.isprintable() and "  " not in name:
         return name.strip()
@@ -24,7 +24,7 @@ def fold(name: str) -> str:
 
 
 def shown(name: str) -> str:
-    """A name with what cannot be seen, or is easily taken for something else, written as U+XXXX."""
+    """A name with characters that are invisible, or easily mistaken for others, written as U+XXXX."""
     return "".join(f"<{code_point(one)}>" if is_hidden(one) else one for one in name)
 
 
@@ -36,8 +36,8 @@ def odd_characters(name: str) -> str:
 
 def find_header(rows: Sequence[Sequence[object]], wanted: Iterable[str] | None) -> int | None:
     """
-    The position of the row that has all of the wanted names; where nobody knows them, or none has all, of the one that
-    looks most like a header. None where there is no row with anything in it.
+    The position of the row that has the most of the wanted names; if none is known or found, that of the first row
+    that looks like a header. None if there is no such row.
     """
     folded = [[fold(cell) if isinstance(cell, str) else "" for cell in row] for row in rows]
     names = {fold(name) for name in wanted or ()}

@@ -1,4 +1,4 @@
-"""Keys of rows, messages and calls: one spelling, whichever program wrote them down."""
+"""Keys of rows, messages and calls: one spelling, whichever program wrote them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _DIGITS_OF_A_FLOAT = 15
 
 class CleanKey(NamedTuple):
     """
-    A key, read.
+    The result of reading a key.
 
     Attributes:
-        text: in its one spelling; empty when it was refused.
-        reason: why it was refused, fit to be counted.
+        text: in its one spelling; empty if it was refused.
+        reason: why it was refused, suitable for counting.
     """
 
     text: str
@@ -30,10 +30,10 @@ class CleanKey(NamedTuple):
 
 def clean_key(value: object, *, longest: int = MAX_KEY_LENGTH) -> CleanKey:
     """
-    What a person reads there: composed (NFC), without the signs by which a spreadsheet knows a text, and `1001` for the
-    `1001.0` that a column of floats makes of it and the `1001.000` of a column of decimals. Never raises.
+    The key as people read it: composed (NFC), without the marks by which spreadsheets denote text, and `1001` for the
+    `1001.0` of a float column and the `1001.000` of a decimal column. Never raises.
 
-    What came in a type or spelling that loses digits is refused: it would be another key each time, or somebody else's.
+    A type or spelling that loses digits is refused: the key could differ each time, or be that of another row.
     """
     if isinstance(value, UnreadableCell):
         return CleanKey("", value.reason)
@@ -54,10 +54,10 @@ def clean_key(value: object, *, longest: int = MAX_KEY_LENGTH) -> CleanKey:
 
 def read_key(value: object, name: str) -> str:
     """
-    The key of a message or a call, as `clean_key` has it; `name` is the argument that it came in.
+    The key of a message or a call, as `clean_key` reads it; `name` is the argument that it was given as.
 
     Raises:
-        InvalidRequestError: it is none.
+        InvalidRequestError: it is not a key.
     """
     found = clean_key(value)
     if found.reason:
@@ -67,7 +67,7 @@ def read_key(value: object, name: str) -> str:
 
 def _as_read(value: str | int | Decimal | UUID) -> str:
     if isinstance(value, Decimal):
-        # Of a number with digits behind the point the database knows which ones are there.
+        # The digits of a decimal are exact, so a fraction other than zero is kept.
         return f"{int(value)}.0" if _ends_in_noughts(value) else str(value)
     text = str(value).strip()
     if formula := FORMULA_TEXT.fullmatch(text):

@@ -1,9 +1,9 @@
 """
-Vietnamese from before Unicode: TCVN3 (the fonts .VnTime and others) and VNI, into Unicode.
+Converts Vietnamese text from before Unicode: TCVN3 (the fonts .VnTime and others) and VNI.
 
-Both are what a program shows that takes the bytes for Latin letters: `NguyÔn`, `Nguyeãn`. TCVN3 stands where TCVN
-5712:1993 puts its letters, the charmap TCVN5712-1 of glibc and libiconv; VNI writes a vowel and a second letter for its
-accents, as in the table of UniKey and of Wikipedia's article on VNI.
+Both are what a program shows that takes the bytes for Latin letters: `NguyÔn`, `Nguyeãn`. TCVN3 has its letters at the
+positions of TCVN 5712:1993, the charmap TCVN5712-1 of glibc and libiconv; VNI writes a vowel and a second letter for
+its accents, as in the tables of UniKey and of Wikipedia's article on VNI.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable
 _TCVN3_LETTERS = "ĂÂÊÔƠƯĐăâêôơưđ      àảãáạ ằẳẵắ       ặầẩẫấậè ẻẽéẹềểễếệìỉ   ĩíịò ỏõóọồổỗốộờởỡớợù ủũúụừửữứựỳỷỹýỵ"
 _TCVN3 = {chr(0xA1 + at): letter for at, letter in enumerate(_TCVN3_LETTERS) if letter != " "}
 
-# The accents that the second letter of VNI stands for.
+# The accents that the second letter of VNI denotes.
 _GRAVE, _ACUTE, _HOOK, _TILDE, _DOT, _ROOF, _BOWL = "\u0300\u0301\u0309\u0303\u0323\u0302\u0306"
 _VNI_SECOND = {
     "ù": _ACUTE, "ø": _GRAVE, "û": _HOOK, "õ": _TILDE, "ï": _DOT,
@@ -26,9 +26,9 @@ _VNI_SECOND = {
 }  # fmt: skip
 _VNI_ALONE = {"ô": "ơ", "ö": "ư", "ñ": "đ", "í": "í", "ì": "ì", "æ": "ỉ", "ó": "ĩ", "ò": "ị", "î": "ỵ"}
 _VNI = re.compile(r"(?P<vowel>[aeouy]|[ôö])(?P<second>[ùøûõïâáàåãäêéèúüë])|(?P<alone>[ôöñíìæóòî])", re.IGNORECASE)
-# Only a breve goes onto an a, and a roof onto a, e, o.
+# A breve fits only an a, and a circumflex only a, e and o.
 _BOWLED, _ROOFED = frozenset("êéèúüë"), frozenset("âáàåãä")
-# Typographic signs that Windows has beside Latin letters; a text with any other letter is Unicode already.
+# Typographic signs that Windows has besides Latin letters; a text with any other character is already Unicode.
 _BEYOND_LATIN = re.compile("[^\x00-\xff‘’“”–—…•€]")
 
 LATIN_1_BYTES = "esms-latin-1"
@@ -45,10 +45,10 @@ codecs.register_error(LATIN_1_BYTES, _as_latin_1)
 
 def from_old_font(text: str, font: str) -> str:
     """
-    A text of the font (tcvn3, vni) in Unicode; one that has letters which only Unicode has is left as it is.
+    A text of the font (tcvn3, vni) in Unicode; a text that has letters which only Unicode has is left unchanged.
 
-    TCVN3 has capitals with tones only in fonts of their own, so what a tone stands on is a capital where the other
-    letters of its word are.
+    TCVN3 has capitals with tones only in separate fonts, so a letter with a tone becomes a capital if the other letters
+    of its word are capitals.
     """
     if text.isascii() or _BEYOND_LATIN.search(text):
         return text

@@ -1,4 +1,4 @@
-"""A short list of phones as people write it into a form, a connection or an argument; one rule for all of them."""
+"""A short list of phones as entered in a form, a connection or an argument; the same rules for all of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BETWEEN_IN_CELL = re.compile(r"[,;|/\\&\n\r]+|\s+-+\s+|\b(?:hoặc|hoac|và|va|
 _SIGNS_INSIDE = re.compile(r"[\s.\-]+")
 _RUN_TOGETHER = re.compile(r"0\d{9}0\d{9}", re.ASCII)
 _LIKE_PHONE = re.compile(r"\+?(?:[\s.\-()]*\d){8,14}[\s.\-()]*", re.ASCII)
-# A JSON or Python list as text. A bracket alone is no sign of one: (0901) 888 484 is a number.
+# A JSON or Python list as text. A parenthesis alone does not make a list: (0901) 888 484 is a number.
 _LIST_AS_TEXT = re.compile(r"""\s*(?:\[(?P<square>.*)\]|\((?P<round>\s*["'].*)\))\s*""", re.DOTALL)
 
 
@@ -25,8 +25,8 @@ class PhoneList:
     What was found in a list.
 
     Attributes:
-        numbers: the Vietnamese mobile numbers in the form that is sent, each once, in the order given.
-        problems: one line for each entry that is no such number; the entry is masked.
+        numbers: the Vietnamese mobile numbers in the form in which they are sent, each once, in the order given.
+        problems: one line for each entry that is not such a number; the entry is masked.
     """
 
     numbers: tuple[str, ...] = field(default=(), repr=False)
@@ -35,12 +35,12 @@ class PhoneList:
 
 def read_phone_list(phones: object) -> PhoneList:
     """
-    The numbers in `phones`. Never raises: an entry that is no number must not cost the others their message.
+    The numbers in `phones`. Never raises: an invalid entry must not keep the others from getting their message.
 
     Args:
         phones: a list, tuple, set or other iterable, one number as text or whole number, or one text with several
-            between commas, semicolons, `|` or line ends, or as a JSON list. Numbers may have blanks inside; blanks also
-            part numbers where that is the only way to read them.
+            numbers, separated by commas, semicolons, `|` or line ends, or as a JSON list. Numbers may contain blanks;
+            blanks also separate numbers if that is the only way to read them.
     """
     numbers: dict[str, None] = {}
     problems: list[str] = []
@@ -55,8 +55,8 @@ def read_phone_list(phones: object) -> PhoneList:
 
 def numbers_in_cell(cell: object) -> list[str]:
     """
-    The mobile numbers of a cell that holds two or more whole numbers, each once; empty where it does not. Landlines
-    and numbers of other countries make a second number and are none that is given.
+    The mobile numbers of a cell that holds at least two complete numbers, each once; empty if it does not. Landlines
+    and foreign numbers count as numbers, but are not returned.
     """
     if not isinstance(cell, str):
         return []
@@ -69,7 +69,7 @@ def numbers_in_cell(cell: object) -> list[str]:
 
 
 def _several(part: str) -> list[str]:
-    """Numbers with a blank, a dash, a dot or nothing between; empty where these are signs inside of one."""
+    """Numbers separated by a blank, a dash, a dot or nothing; empty if these signs are part of a single number."""
     if clean_phone(part).number:
         return []
     if _RUN_TOGETHER.fullmatch(part):
@@ -78,14 +78,14 @@ def _several(part: str) -> list[str]:
 
 
 def _read_entry(entry: object) -> tuple[list[str], str]:
-    """The numbers of one entry, and what is wrong with the rest of it or with all."""
+    """The numbers of one entry, and what is wrong with the rest of it, or with all of it."""
     one = clean_phone(entry)
     if one.number or not isinstance(entry, str):
         return [one.number] if one.number else [], one.reason
     words = entry.split()
     if found := _split_at_blanks(words):
         return found, ""
-    # Not all of it can be read; what stands there as a whole number is one all the same.
+    # Not all of it can be read; each word that is a complete number still counts.
     whole = [clean_phone(word).number for word in words]
     return [number for number in whole if number], one.reason
 
@@ -107,12 +107,12 @@ def _entries(phones: object) -> Iterator[object]:
 
 
 def _split_at_blanks(words: list[str]) -> list[str]:
-    """The numbers that `words` are when each number takes one or more of them; empty where some are left over."""
+    """Split `words` into numbers of one or more words each; empty if words are left over."""
     # readings[n]: the numbers that the first n words make.
     readings: list[list[str] | None] = [[]]
     for end in range(1, len(words) + 1):
         readings.append(None)
-        # A number has at most 14 digits, and nobody writes them one by one with a blank between.
+        # A number has at most 14 digits, and is not written digit by digit with blanks between.
         for begin in range(end - 1, max(-1, end - 9), -1):
             before = readings[begin]
             number = clean_phone("".join(words[begin:end])).number if before is not None else ""

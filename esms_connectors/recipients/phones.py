@@ -1,4 +1,4 @@
-"""Phones as tables hold them: what spreadsheets did to them, and the numbers of before 2018."""
+"""Phones as tables hold them: changed by spreadsheets, or from before 2018."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from esms_connectors.gateway.phones import SEPARATORS, match_common_spelling, re
 from esms_connectors.recipients.cells import UnreadableCell
 from esms_connectors.recipients.damage import SPREADSHEET_ERROR, SPREADSHEET_ERRORS
 
-# Old prefix -> new one; the seven digits behind it stayed. The change of September 2018.
+# Old prefix -> new one, by the change of September 2018; the seven digits after it stayed the same.
 # fmt: off
 MIGRATED_PREFIXES = {
     # MobiFone
@@ -29,10 +29,10 @@ MIGRATED_PREFIXES = {
 }
 # fmt: on
 _OLD_NUMBER = re.compile(r"(?:0|\+?84|0084|\+?840)?(1[0-9]{2})([0-9]{7})")
-# 9.01888E+08, or with the decimal comma of a Vietnamese Excel: digits are gone, and what is left looks like a number.
+# 9.01888E+08, or with the decimal comma of a Vietnamese Excel: digits are lost, and the rest looks like a number.
 _EXPONENT = re.compile(r"[+-]?\d+(?:[.,]\d*)?[eE][+-]?\d+")
 POINT_ZERO = re.compile(r"(\+?\d+)[.,]0{1,2}")
-# Quotes that came along, and the sign behind the last entry of a list.
+# Quotes around a number, and the separator after the last entry of a list.
 _AROUND = " '\"‘’“”‚„«»‹›`´,;"
 FORMULA_TEXT = re.compile(r'="([^"]*)"')
 _EXCEL = "Excel wrote it with an exponent and its last digits are lost: format the column as text and export it again"
@@ -40,15 +40,15 @@ _EXCEL = "Excel wrote it with an exponent and its last digits are lost: format t
 
 _EXPONENT_LOST = "it came as a number with an exponent and its last digits are lost: give it as text"
 _NARROW = "it came as a float, perhaps of 32 bits, which keep seven digits: give it as text"
-# Whole numbers up to here are whole in 32 bits too, and no phone.
+# Whole numbers up to this are exact in 32 bits too, and are not phones.
 _WHOLE_IN_32_BITS = 2**24
 
 
 class NarrowFloat(float):
-    """A number of a column of 32-bit floats, or of floats of unknown width. Python itself knows only wide ones."""
+    """A number from a column of 32-bit floats, or of floats of unknown width. Python itself only has 64-bit ones."""
 
 
-# In errors it stands beside bool and bytes.
+# Error messages name its type, as they do for bool and bytes.
 NarrowFloat.__name__ = "float"
 
 
@@ -60,7 +60,7 @@ def has_exponent(value: object) -> bool:
 
 
 def is_narrow(value: float) -> bool:
-    """Whether 32 bits hold `value` exactly: one phone in 64 by chance, and every one that went through them."""
+    """Whether 32 bits hold `value` exactly: true of one phone in 64 by chance, and of every one stored in 32 bits."""
     try:
         return value > _WHOLE_IN_32_BITS and struct.unpack("f", struct.pack("f", value))[0] == value
     except OverflowError:
@@ -68,7 +68,7 @@ def is_narrow(value: float) -> bool:
 
 
 def float_like(cell: object) -> float | None:
-    """The number of a cell that a column of floats may have been: a float, `901888484.0` as text or as Decimal."""
+    """The number of a cell that may come from a float column: a float, or `901888484.0` as text or as Decimal."""
     if isinstance(cell, str):
         whole = POINT_ZERO.fullmatch(cell.strip())
         return float(whole[1]) if whole else None
@@ -79,12 +79,12 @@ def float_like(cell: object) -> float | None:
 
 class CleanPhone(NamedTuple):
     """
-    A phone cell, read.
+    The result of reading a phone cell.
 
     Attributes:
-        number: `0…`, ten digits; empty when the cell was refused.
-        reason: why it was refused, fit to be counted: it names no digits.
-        migrated: the number is the successor of one with a prefix of before 2018.
+        number: `0…`, ten digits; empty if the cell was refused.
+        reason: why it was refused, suitable for counting: it contains no digits.
+        migrated: the number replaces one with a prefix from before 2018.
     """
 
     number: str
@@ -97,14 +97,14 @@ class CleanPhone(NamedTuple):
 
 def clean_phone(value: object, *, migrate_2018: bool = True, narrow: bool = False) -> CleanPhone:
     """
-    The number in a cell, whatever a spreadsheet, a database or pandas made of it. Never raises.
+    The number in a cell, whatever form a spreadsheet, a database or pandas gave it. Never raises.
 
-    Beyond what `normalise_phone` takes: whole numbers as int, float or Decimal, `901888484.0`, quotes around it, a
-    comma behind it, `="0901888484"`, and with `migrate_2018` the 11-digit numbers whose prefix was replaced in 2018.
-    What came in a type or spelling that loses digits is refused, whatever its digits are: they are those of a stranger.
+    Accepts, beyond what `normalise_phone` does: whole numbers as int, float or Decimal, `901888484.0`, quotes around
+    it, a comma after it, `="0901888484"`, and with `migrate_2018` the 11-digit numbers whose prefix was replaced in
+    2018. A type or spelling that loses digits is refused, whatever digits are left: they may be another person's.
 
     Args:
-        narrow: the floats of this column, also as text, have only 32 bits.
+        narrow: the floats of this column, even as text, have only 32 bits.
     """
     if narrow and float_like(value) is not None:
         return CleanPhone("", _NARROW)
@@ -119,7 +119,7 @@ def clean_phone(value: object, *, migrate_2018: bool = True, narrow: bool = Fals
     if _EXPONENT.fullmatch(text):
         return CleanPhone("", _EXCEL)
     if whole := POINT_ZERO.fullmatch(text):
-        # Taken off before normalise_phone sees it: that drops dots, and 90188848.0 would become someone's number.
+        # Removed before normalise_phone, which drops dots: 90188848.0 would become somebody else's number.
         text = whole[1]
     elif reason := f"it {SPREADSHEET_ERROR}" if text in SPREADSHEET_ERRORS else why_no_phone(text):
         return CleanPhone("", reason)
@@ -131,13 +131,13 @@ def clean_phone(value: object, *, migrate_2018: bool = True, narrow: bool = Fals
 
 
 def _digits(value: object) -> tuple[str, str]:
-    """A cell that is no text as digits, or why it is none."""
+    """The digits of a cell that is not text, or why it has none."""
     if value is None:
         return "", "it is empty"
     if isinstance(value, UnreadableCell):
         return "", f"it {value.reason}"
     if isinstance(value, float | Decimal):
-        if value.is_nan() if isinstance(value, Decimal) else math.isnan(value):  # what pandas puts for nothing
+        if value.is_nan() if isinstance(value, Decimal) else math.isnan(value):  # pandas' missing value
             return "", "it is empty"
         if isinstance(value, NarrowFloat):
             return "", _NARROW
@@ -146,6 +146,6 @@ def _digits(value: object) -> tuple[str, str]:
         return ("", _EXPONENT_LOST) if has_exponent(value) else (str(int(value)), "")
     if isinstance(value, SupportsIndex) and not isinstance(value, bool):
         whole_number = operator.index(value)
-        # A sign would pass for a dash.
+        # A minus sign would be taken for a dash.
         return (str(whole_number), "") if whole_number >= 0 else ("", "it is no phone number but a negative one")
     return "", f"it is {type(value).__name__}, not text"

@@ -1,4 +1,4 @@
-"""Paths as people give them: of this machine, or an address that fsspec knows. What is neither is refused."""
+"""Paths as people give them: local ones, or addresses that fsspec knows. Anything else is refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def check_path(path: str | os.PathLike[str], field: str) -> str:
     The path or address as text.
 
     Raises:
-        InvalidRequestError: none, or an address that lost a slash, as by `Path("s3://…")`: it would be a folder `s3:`.
+        InvalidRequestError: not a path, or an address that has lost a slash, as `Path("s3://…")` has: that would be a
+            folder `s3:`.
     """
     text = os.fspath(path) if isinstance(path, str | os.PathLike) else ""
     if not text.strip() or "\0" in text:
@@ -38,21 +39,22 @@ def check_path(path: str | os.PathLike[str], field: str) -> str:
 
 class OutputFile:
     """
-    A text file to be written, here or in a store. It is checked when it is named.
+    A text file to be written, locally or in a store. Its path is checked at once.
 
-    It is written aside, readable by its owner only because it holds phones, and takes its place when it is complete.
+    It is written as a temporary file, readable only by its owner because it holds phones, and moved into place when it
+    is complete.
 
     Args:
-        path: a path, or an address such as `s3://bucket/file.csv`; fsspec and the package of its scheme must be there.
-        field, what: the argument it was given as, and what it is, for errors.
-        filesystem: a file system of fsspec to use for an address, such as that of an Airflow connection.
+        path: a path, or an address such as `s3://bucket/file.csv`; fsspec and the package of its scheme are needed.
+        field, what: the argument that it was given as, and what it is, for errors.
+        filesystem: an fsspec file system to use for an address, such as that of an Airflow connection.
 
     Attributes:
         local: the path on this machine, None for one in a store.
-        name: its last part, for people: an address may hold a password.
+        name: its last part, for display: an address may hold a password.
 
     Raises:
-        InvalidRequestError: the path is none, names a folder or cannot be written; also raised by the methods.
+        InvalidRequestError: the path is invalid, names a folder or cannot be written; also raised by the methods.
         ConfigurationError: the address needs a package, or cannot be used.
     """
 
@@ -81,13 +83,13 @@ class OutputFile:
         self.local = Path(self._path) if is_local else None
 
     def begin(self) -> IO[str]:
-        """The file aside: UTF-8 with a BOM, which is what Excel needs to read Vietnamese."""
+        """The temporary file: UTF-8 with a BOM, which Excel needs to read Vietnamese."""
         if self.local is not None and self.local.is_dir():
             raise InvalidRequestError(f"{self._what} {self.local} is a folder.", field=self._field)
         with self._told("written"):
             if self.local is not None:
                 self.local.parent.mkdir(parents=True, exist_ok=True)
-            # mkstemp makes it 0600.
+            # mkstemp creates it with mode 0600.
             beside = self.local is not None and (self.local.is_file() or not self.local.exists())
             handle, aside = tempfile.mkstemp(
                 prefix=f".{self.name}.", dir=self.local.parent if beside and self.local else None
@@ -98,10 +100,10 @@ class OutputFile:
 
     def finish(self, *, keep_old: bool = False) -> None:
         """
-        Put what was written in its place.
+        Move what was written into place.
 
         Args:
-            keep_old: a file with other content that stands there becomes `NAME.old`; also where nothing was written.
+            keep_old: an existing file with other content is renamed to `NAME.old`, even if nothing was written.
         """
         try:
             with self._told("written"):
@@ -116,7 +118,7 @@ class OutputFile:
             self.discard()
 
     def discard(self) -> None:
-        """Remove what was written aside; the file in its place stays."""
+        """Remove the temporary file; the file in its place stays."""
         if self._file is not None and self._aside is not None:
             self._file.close()
             self._aside.unlink(missing_ok=True)
@@ -124,11 +126,11 @@ class OutputFile:
 
     @contextmanager
     def opened(self) -> Iterator[IO[str]]:
-        """The file as a `with` block: in its place after it, gone after an error."""
+        """The file as a `with` block: moved into place after it, removed after an error."""
         failure = ""
         try:
             yield self.begin()
-        except OSError as error:  # of the disk that it is written to aside
+        except OSError as error:  # from writing the temporary file
             failure = error.strerror or type(error).__name__
         else:
             self.finish()
@@ -145,7 +147,7 @@ class OutputFile:
         )
 
     def _same(self) -> bool:
-        assert self._aside is not None  # noqa: S101 - asked by finish only
+        assert self._aside is not None  # noqa: S101 - only called by finish
         if self.local is not None:
             return self.local.exists() and filecmp.cmp(self._aside, self.local, shallow=False)
         there = self._filesystem
@@ -162,14 +164,14 @@ class OutputFile:
         if self.local is not None and (self.local.is_file() or not self.local.exists()):
             os.replace(aside, self.local)
             return
-        # A device or a pipe is written to: a rename would put a file in its place.
+        # A device or a pipe is written to: a rename would replace it with a file.
         target = self.local.open("wb") if self.local is not None else self._filesystem.open(self._path, "wb")
         with aside.open("rb") as made, target as there:
             shutil.copyfileobj(made, there, 1 << 20)
 
     @contextmanager
     def _told(self, what: str) -> Iterator[None]:
-        """Errors of disks and stores as one line of ours: their texts hold addresses and signatures."""
+        """Report errors of disks and stores in one line of ours: their messages hold addresses and signatures."""
         failure = ""
         try:
             yield
@@ -179,7 +181,7 @@ class OutputFile:
             failure = (error.strerror if self.local is not None else None) or type(error).__name__
         except Exception as error:
             if self.local is not None:
-                raise  # nothing of a disk raises it
+                raise  # not an error of a disk
             failure = type(error).__name__
         if failure:
             raise InvalidRequestError(
@@ -195,10 +197,10 @@ def _file_system(address: str, field: str) -> tuple[Any, str]:
         )
     problem = ""
     try:
-        found, path = importlib.import_module("fsspec.core").url_to_fs(address)  # which has no types
+        found, path = importlib.import_module("fsspec.core").url_to_fs(address)  # fsspec has no types
     except ImportError as error:  # fsspec itself, or s3fs, gcsfs, adlfs: fsspec says which
         problem = f"files on {scheme}:// need the extra [files], and a package for the scheme ({error.name or error})"
-    except Exception as error:  # noqa: BLE001 - each file system has errors of its own
+    except Exception as error:  # noqa: BLE001 - each file system has its own errors
         problem = f"the address {scheme}://… cannot be used ({type(error).__name__})"
     if problem:
         raise ConfigurationError(f"{field}: {problem}.")

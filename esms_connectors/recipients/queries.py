@@ -1,4 +1,4 @@
-"""Rows of a query: any database of SQLAlchemy's, and DuckDB files."""
+"""Rows of a query: any database that SQLAlchemy supports, and DuckDB files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from esms_connectors.recipients.rows import Rows, check_names, require
 
 _BATCH = 8_192
 _NO_ROWS = "The query gives no rows; one SELECT is needed."
-# A parameter of ours; quoted texts and casts are passed over.
+# A named parameter; quoted texts and casts are skipped.
 _NAMED = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|::|:(?P<name>[A-Za-z_]\w*)")
 _POSTGRESQL_DOUBLE = 701  # the oid of double precision, as its drivers give it
 
@@ -33,8 +33,8 @@ class SqlQuery:
     """
     Rows of a query, streamed from the server.
 
-    Two readings see two states of the table: add ORDER BY and, where rows may still come in, a condition that shuts
-    them out. Nothing is ever committed.
+    Two readings see two states of the table: add ORDER BY and, if rows may still arrive, a condition that excludes
+    them. Nothing is ever committed.
 
     Attributes:
         url: a SQLAlchemy URL such as `postgresql+psycopg://…`, or an Engine, which stays open.
@@ -48,7 +48,7 @@ class SqlQuery:
 
 
 def is_database_address(text: str) -> bool:
-    """Whether it is the address of a database, from which a query is needed."""
+    """Whether it is the address of a database, which needs a query."""
     scheme, sign, _ = text.partition("://")
     return bool(sign) and scheme.partition("+")[0].lower() in {"sqlite", "duckdb", *_PACKAGES}
 
@@ -65,7 +65,7 @@ def open_query(source: SqlQuery, columns: Sequence[str] | None) -> AbstractConte
 
 @contextmanager
 def _open_duckdb(source: SqlQuery, columns: Sequence[str] | None) -> Iterator[Rows]:
-    """A DuckDB file, opened to be read only; another process may read it meanwhile."""
+    """A DuckDB file, opened read-only; another process may read it at the same time."""
     duckdb = require("duckdb", "duckdb", "Reading DuckDB files")
     pyarrow = require("pyarrow", "duckdb", "Reading DuckDB files")
     require("pyarrow.compute", "duckdb", "Reading DuckDB files")
@@ -93,7 +93,7 @@ def _duckdb_path(url: str) -> str:
 
 
 def _duckdb_query(source: SqlQuery) -> tuple[str, dict[str, object]]:
-    """The query with the parameters as DuckDB writes them: `$name` for `:name`."""
+    """The query with its parameters in DuckDB's form: `$name` for `:name`."""
 
     def placed(match: re.Match[str]) -> str:
         return f"${match['name']}" if match["name"] in source.parameters else match[0]
@@ -120,7 +120,7 @@ def _open_sqlalchemy(source: SqlQuery, columns: Sequence[str] | None) -> Iterato
             if own:
                 stack.callback(engine.dispose)
             connection = stack.enter_context(engine.connect())
-            # Server-side where the driver can: the rows never stand in memory all at once.
+            # Server-side if the driver supports it: the rows are never in memory all at once.
             connection = connection.execution_options(stream_results=True, yield_per=_BATCH // 8)
             result = connection.execute(sqlalchemy.text(source.query), dict(source.parameters))
             if not result.returns_rows:
@@ -131,13 +131,13 @@ def _open_sqlalchemy(source: SqlQuery, columns: Sequence[str] | None) -> Iterato
             raise _no_driver(source.url, error.name or "of this database") from None
         except EsmsError:
             raise
-        except Exception as error:  # noqa: BLE001 - drivers raise what they like, and quote what they like
+        except Exception as error:  # noqa: BLE001 - drivers raise any exception, and quote any value
             raise _sql_error(error) from None
         yield Rows("The query", names, _sql_rows(result))
 
 
 def _sql_rows(result: Any) -> Iterator[RawRow]:
-    """Floats are taken for narrow ones, unless the driver says that a column is of double precision."""
+    """Floats count as narrow, unless the driver reports that a column is of double precision."""
     described = getattr(result.cursor, "description", None) or ()
     wide = {at for at, one in enumerate(described) if one[1] == _POSTGRESQL_DOUBLE}
     try:
@@ -164,7 +164,7 @@ def _sql_error(error: Any) -> EsmsError:
     return InvalidRequestError(f"The query failed: {words or database_words(error)}.", field="source")
 
 
-# Dialect -> what to install for it.
+# Dialect -> the package to install for it.
 _PACKAGES = {
     "postgresql": "'esms-connectors[postgres]'",
     "postgres": "'esms-connectors[postgres]'",
@@ -192,7 +192,7 @@ def _engine(sqlalchemy: Any, url: Any) -> Any:
     if bigquery.is_address(url):
         return _bigquery_engine(sqlalchemy, url)
     try:
-        # SQLAlchemy 1.4 would commit what a query changes, unless it is told to do as its next version.
+        # SQLAlchemy 1.4 would commit what a query changes, unless it is told to behave like its next version.
         return sqlalchemy.create_engine(_with_driver(url), future=True)
     except sqlalchemy.exc.NoSuchModuleError:
         scheme = str(url).partition("://")[0]
@@ -203,7 +203,7 @@ def _engine(sqlalchemy: Any, url: Any) -> Any:
             field="source",
         ) from None
     except (ValueError, TypeError, sqlalchemy.exc.ArgumentError):
-        pass  # their words quote the URL
+        pass  # their messages quote the URL
     raise InvalidRequestError(
         "The database URL is none that SQLAlchemy can use: it has the form dialect://user:password@host/database, and "
         "in the password special characters are written %XX (@ is %40, : is %3A).",
@@ -212,12 +212,12 @@ def _engine(sqlalchemy: Any, url: Any) -> Any:
 
 
 def _bigquery_engine(sqlalchemy: Any, url: str) -> Any:
-    """Its key is read when the engine is made."""
+    """The engine reads its key when it is created."""
     try:
         return sqlalchemy.create_engine(url, connect_args=bigquery.CONNECT_ARGUMENTS)
     except sqlalchemy.exc.NoSuchModuleError:
         raise _no_driver(url, bigquery.SCHEME) from None
-    except Exception as error:  # noqa: BLE001 - Google's libraries and the dialect raise what they like
+    except Exception as error:  # noqa: BLE001 - Google's libraries and the dialect raise any exception
         raise bigquery.credentials_error(error) or _sql_error(error) from None
 
 
@@ -228,7 +228,7 @@ _DRIVERS = {
 
 
 def _with_driver(url: Any) -> Any:
-    """`postgresql://` and `mysql://` as our extras serve them; SQLAlchemy would look for other drivers."""
+    """`postgresql://` and `mysql://` with the drivers of our extras; SQLAlchemy would look for other drivers."""
     if not isinstance(url, str):
         return url
     scheme, sign, rest = url.partition("://")

@@ -1,4 +1,4 @@
-"""Rows -> recipients: phones, values and keys checked, duplicates found, everything counted."""
+"""Turns rows into recipients: checks phones, values and keys, finds duplicates, counts everything."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from esms_connectors.recipients.seen import KeySet, PhoneSet
 from esms_connectors.recipients.sources import Source, is_repeatable, open_rows
 from esms_connectors.recipients.values import RowRejected, ValueReader
 
-# Of Zalo, as the ledger has room for it.
+# Of Zalo user ids: as much as the ledger has room for.
 MAX_USER_ID_LENGTH = 64
 _LOOKED_AT_FIRST = 100
 _CHECKED_AT_ONCE = 1_000
@@ -56,32 +56,32 @@ def read_recipients(
     check: Check | None = None,
 ) -> Recipients:
     """
-    The recipients of `source` in its order, read when they are iterated over, anew each time; a row that cannot be sent
-    is reported and left out.
+    The recipients of `source` in its order, read anew each time they are iterated over; a row that cannot be sent is
+    reported and left out.
 
-    Values lose the blanks around them and are composed (NFC), so that lengths are those that the customer sees; a
-    number is written as it stands. Floats, booleans and dates are refused: nobody chose how they should read. Nothing
-    (NULL) is an empty text, and accepted only where `template` allows one.
+    Values are stripped of surrounding blanks and composed (NFC), so that their lengths are those that the recipient
+    sees; a number is written as it is. Floats, booleans and dates are refused, because their text form is ambiguous.
+    NULL is an empty text, which is accepted only if `template` allows it.
 
-    Memory stays flat: phones seen take 45 MB at most, row keys 12 to 36 bytes each, and with `keep` every phone that
-    stands more than once about 200 bytes.
+    Memory use: at most 45 MB for the phones seen, 12 to 36 bytes for each row key, and with `keep` about 200 bytes for
+    every phone that occurs more than once.
 
     Args:
-        source: see `open_rows`. Whoever reads twice, once to check and once to send, asks `is_repeatable` first.
-        template: every row is held against its rules; named values come out in its order.
+        source: see `open_rows`. To read it twice, once to check and once to send, ask `is_repeatable` first.
+        template: every row is checked against its rules; named values are returned in its order.
         duplicates: what to do with a phone that an earlier row has: drop the row, or keep it under `phone#2`.
-        migrate_2018: turn 11-digit numbers of before 2018 into today's; False refuses them.
-        rejects: gets the rows refused by the first reading; the caller closes it.
-        report: is filled by the first reading; each later one has its own, see `Recipients.report`.
+        migrate_2018: convert 11-digit numbers from before 2018 to their present form; False refuses them.
+        rejects: receives the rows refused by the first reading; the caller closes it.
+        report: filled by the first reading; each later one has its own, see `Recipients.report`.
         encoding, delimiter, sheet, header_row, hidden_rows: of a file, see `open_rows`.
         two_phones: a cell that holds several numbers: refuse the row, send to the first, or to both (to each of them).
-        as_is: send damaged texts as they stand, and count them.
-        zalo_users: the column of the phone holds Zalo user ids.
-        check: asked about up to a thousand rows at a time that are right in themselves; a reason that is not empty
-            makes one a conflict.
+        as_is: send damaged texts unchanged, and count them.
+        zalo_users: the phone column holds Zalo user ids.
+        check: called with up to a thousand rows at a time that are valid in themselves; a reason that is not empty
+            makes a row a conflict.
 
     Raises:
-        InvalidRequestError: columns and template do not match (at once); the source or a column is not there (at the
+        InvalidRequestError: columns and template do not match (at once); the source or a column does not exist (at the
             first row); the source is damaged (at that row).
         ConfigurationError: an extra is missing.
     """
@@ -118,7 +118,7 @@ def read_recipients(
 
 
 class _Places(NamedTuple):
-    """Where a source has what: positions in a row; how many cells a row needs, and how many it has."""
+    """The positions of the columns in a row; how many cells a row needs, and how many the header has."""
 
     phone: int
     params: Sequence[int]
@@ -161,7 +161,7 @@ class _Reader:
         self.narrow = False
 
     def read_zalo_users(self) -> None:
-        """Zalo user ids in place of phones."""
+        """Read Zalo user ids instead of phones."""
         self.zalo_users, self.phones = True, KeySet()
 
     def read(self, opened: Callable[[], AbstractContextManager[Rows]]) -> Iterator[Recipient]:
@@ -170,7 +170,7 @@ class _Reader:
         with opened() as rows:
             report.notes = rows.notes
             if not rows.names:
-                return  # a list without any row has no columns either
+                return  # a list without rows has no columns either
             read = self._right_rows(rows)
             if self.check is None:
                 for recipient, _ in read:
@@ -187,7 +187,7 @@ class _Reader:
                         yield recipient
 
     def _right_rows(self, rows: Rows) -> Iterator[tuple[Recipient, Sequence[Any]]]:
-        """Rows that are right in themselves, with their cells; the others are counted."""
+        """Rows that are valid in themselves, with their cells; the others are counted."""
         report = self.report
         places = self._places(rows)
         begin = list(islice(rows, _LOOKED_AT_FIRST))
@@ -198,7 +198,7 @@ class _Reader:
             try:
                 recipient, duplicate = self._recipient(line, cells, problem, places)
             except RowRejected as why:
-                # Of a row that is short and wrong it is most likely that a cell is missing before the end.
+                # A row that is both short and invalid most likely lacks a cell before its end.
                 self._reject(line, cells, why if problem is None else RowRejected("", "", problem), rows.names)
                 continue
             if duplicate:
@@ -217,7 +217,7 @@ class _Reader:
     def _further(
         self, first: Recipient, cells: Sequence[Any], names: Sequence[str]
     ) -> Iterator[tuple[Recipient, Sequence[Any]]]:
-        """The others of a cell with several numbers, as recipients of their own."""
+        """The further numbers of a cell with several, as separate recipients."""
         for number, phone in enumerate(self.further, 2):
             duplicate = not self.phones.add(phone)
             if duplicate and not self.keep:
@@ -289,21 +289,21 @@ class _Reader:
     def _key(self, value: object) -> str:
         column = self.columns.key_column or ""
         key = self._text_key(column, value, "row key", MAX_KEY_LENGTH)
-        # Kept in mind even if the row is refused for something else: it may come back repaired.
+        # Remembered even if the row is refused for another reason: it may come back repaired.
         if not self.keys.add(key):
             raise RowRejected(column, value, "is that of an earlier row", "the row key is that of an earlier row")
         return key
 
     @staticmethod
     def _text_key(column: str, value: object, what: str, longest: int) -> str:
-        """An id as text, whatever type its cell has; `what` it is, for people."""
+        """An id as text, whatever the type of its cell; `what` names it in messages."""
         found = clean_key(value, longest=longest)
         if found.reason:
             raise RowRejected(column, value, found.reason, f"the {what} {found.reason}")
         return found.text
 
     def _shortest(self, at: Mapping[str, int]) -> int:
-        """Cells that a row must have: up to the last one that cannot be empty."""
+        """The number of cells that a row must have: up to the last one that cannot be empty."""
         needed = {self.columns.phone, *self.param_columns}
         if self.template is not None:
             rules = {rule.name: rule for rule in self.template.params}
@@ -349,10 +349,10 @@ class _Reader:
 
 def _all_narrow(cells: Iterable[object]) -> bool:
     """
-    Whether the floats among the phones went through 32 bits, though they come in a wider type or as text.
+    Whether the floats among the phones have been 32-bit floats, although their type is wider or they are text.
 
-    pandas gives numbers of a 32-bit column as ordinary floats. Such phones are multiples of 32 or 64; of phones that
-    kept their digits hardly one is, so a column of nothing else has lost them.
+    pandas returns the numbers of a 32-bit column as ordinary floats. Such phones are multiples of 32 or 64; hardly any
+    phone with all its digits is, so a column of nothing else has lost digits.
     """
     floats = [number for cell in cells if (number := float_like(cell)) is not None]
     return bool(floats) and all(map(is_narrow, floats))

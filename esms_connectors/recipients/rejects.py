@@ -18,25 +18,25 @@ REJECT_COLUMNS = ("_line", "_field", "_value", "_reason")
 
 class RejectsFile:
     """
-    A CSV of rejected rows: why, then the row as it was. Use it in a `with` block.
+    A CSV of rejected rows: the reason, then the original row. Use it in a `with` block.
 
     Args:
         path: on this machine, or an address such as `s3://bucket/rejects.csv`, which is checked at once.
-        filesystem: of fsspec, for an address that it alone knows, such as that of an Airflow connection.
+        filesystem: an fsspec file system, for an address that only it knows, such as that of an Airflow connection.
 
-    Line, column, masked value and reason stand in `_line, _field, _value, _reason`; the original columns follow
-    verbatim, so the repaired file is a source like the first one, with the same columns. (Of Parquet only the mapped
-    columns, because only they are read; of a broken JSON line nothing.)
+    `_line, _field, _value, _reason` have the line, column, masked value and reason; the original columns follow
+    verbatim, so the repaired file is a source like the first one, with the same columns. (For Parquet only the mapped
+    columns, because only they are read; for a broken JSON line none.)
 
-    - Nothing is written without a reject. Rows go to a file aside, readable by its owner only, which takes the place
-      of `path` on a clean exit; after an error it is removed. That is before anything is sent.
-    - A file that stood at `path` with other content is kept as `path.old`: it may hold somebody's repairs.
-    - UTF-8 with a BOM, which is what Excel needs to read Vietnamese.
-    - Original cells that begin with `=`, `+`, `-` or `@` stay as they are: `+84…` is a phone, and a value that was
-      changed here would be sent changed. They came from the same person's file. `_value` is ours and is defused.
+    - Without rejects nothing is written. Rows go to a temporary file, readable only by its owner, which is moved to
+      `path` on a clean exit, and removed after an error. This happens before anything is sent.
+    - An existing file at `path` with other content is kept as `path.old`: it may contain repaired rows.
+    - UTF-8 with a BOM, which Excel needs to read Vietnamese.
+    - Original cells that begin with `=`, `+`, `-` or `@` stay unchanged: `+84…` is a phone, and a value changed here
+      would be sent changed. They come from the user's own file. `_value` is ours and is escaped.
 
     Attributes:
-        path: where the file will stand.
+        path: where the file will be.
         count: rows so far.
     """
 
@@ -51,7 +51,7 @@ class RejectsFile:
         self._keep_old = True
 
     def again(self) -> RejectsFile:
-        """A new one, which takes the place of what this one has written."""
+        """A new file, which replaces the one that this one has written."""
         other = RejectsFile(self.path, filesystem=self._filesystem)
         other._keep_old = self.count == 0
         return other
@@ -69,8 +69,8 @@ class RejectsFile:
 
     def check_source(self, source: object, columns: Sequence[str]) -> None:
         """
-        Refuse to be the file that is being read: its repaired rows would be replaced by what is left of them. And
-        refuse columns whose names are ours.
+        Refuse to write to the file that is being read: its repaired rows would be replaced by the remaining rejects.
+        Also refuse source columns with our reserved names.
         """
         if reserved := [column for column in columns if column in REJECT_COLUMNS]:
             raise InvalidRequestError(
@@ -94,7 +94,7 @@ class RejectsFile:
         Append a row.
 
         Args:
-            field: the column at fault; empty when it is the row as a whole.
+            field: the column at fault; empty if it is the row as a whole.
             shown: its value, masked by the caller.
             names, cells: the row as it was read; `names` are those of the first row added.
         """
@@ -103,7 +103,7 @@ class RejectsFile:
         if shown[:1] in tuple("=+-@\t\r"):
             shown = "'" + shown
         original = [_verbatim(cells[at]) for at in self._kept if at < len(cells)]
-        # A row with too many cells keeps them all, so that it is still wrong until somebody repairs it.
+        # A row with too many cells keeps them all, so that it stays invalid until it is repaired.
         original += [_verbatim(cell) for cell in cells[len(names) :]]
         self._writer.writerow((line, field, shown, reason, *original))
         self.count += 1
@@ -112,18 +112,18 @@ class RejectsFile:
         if self._done:
             raise InvalidRequestError("The rejects file is closed; make a new one for each reading.", field="rejects")
         self._writer = csv.writer(self._place.begin())
-        # The four of an earlier rejects file would stand twice.
+        # The four columns of an earlier rejects file would occur twice.
         self._kept = [at for at, name in enumerate(names) if name not in REJECT_COLUMNS]
         self._writer.writerow((*REJECT_COLUMNS, *(names[at] for at in self._kept)))
 
     def close(self) -> None:
-        """Put the file in its place; without a reject, only move away what an earlier run left there."""
+        """Move the file into place; without rejects, only move away the one that an earlier run has left there."""
         if not self._done:
             self._done, self._writer = True, None
             self._place.finish(keep_old=self._keep_old)
 
     def discard(self) -> None:
-        """Remove what was written aside; a file at `path` stays."""
+        """Remove the temporary file; a file at `path` stays."""
         self._done, self._writer = True, None
         self._place.discard()
 

@@ -1,4 +1,4 @@
-"""An open source: names of columns, and rows as they are."""
+"""An open source: column names, and rows as they are."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Rows:
     The rows of an open source.
 
     Attributes:
-        source: what to call it: a file name, never a URL with a password.
-        names: its columns; of mappings all that the first hundred have.
-        notes: what a person should know who reads the same file, one line each; complete when the rows are read.
+        source: its display name: a file name, never a URL with a password.
+        names: its columns; for mappings, all that the first hundred have.
+        notes: remarks for people who look at the same file, one line each; complete once the rows are read.
     """
 
     source: str
@@ -31,20 +31,20 @@ class Rows:
 
     def __iter__(self) -> Iterator[RawRow]:
         """
-        (line, cells, problem): the line on which the row begins, as an editor counts, or the number of the row where
-        there are no lines; the cells in the order of the names; what is wrong with the row as a whole, or None.
+        (line, cells, problem): the line on which the row begins, as an editor counts, or the number of the row if there
+        are no lines; the cells in the order of the names; what is wrong with the row as a whole, or None.
         """
         return self._rows
 
 
 def check_names(source: str, names: Sequence[str], wanted: Sequence[str] | None) -> None:
-    """Of the columns that somebody wants, `Columns.locate` sees to it; a name that nobody asked for may stand twice."""
+    """Refuse a repeated name if no columns are wanted; `Columns.locate` checks the wanted ones, others may repeat."""
     if wanted is None and (twice := repeated(names)):
         raise source_error(source, f"has the column {shown(twice)} twice; rename one of the two")
 
 
 def require(module: str, extra: str, purpose: str) -> Any:
-    """Import an optional module, or say which extra has it."""
+    """Import an optional module; the error names the extra that provides it."""
     try:
         return importlib.import_module(module)
     except ImportError:

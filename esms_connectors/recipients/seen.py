@@ -1,4 +1,4 @@
-"""Which phones and keys have been seen, in little memory."""
+"""Remembers which phones and keys have been seen, in little memory."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class PhoneSet:
     """
     Phones seen, one bit for each possible number.
 
-    The map is 125 MB of address space of which the system backs only the pages that are written. Mobile prefixes
-    cover 350 million numbers, so about 45 MB at the very most, however many phones there are (measured: 27 MB for
+    The map is 125 MB of address space, of which the system only backs the pages that are written. Mobile prefixes
+    cover 350 million numbers, so it takes at most about 45 MB, however many phones there are (measured: 27 MB for
     10 000 random ones, 44 MB for 100 000 and for 5 000 000).
     """
 
@@ -24,7 +24,7 @@ class PhoneSet:
         if sys.platform == "win32":
             self._bits = mmap.mmap(-1, _NUMBERS // 8)
         else:
-            # Private: a process that is forked off while rows are read gets a copy, not the same bits.
+            # Private: a process that is forked while rows are read gets a copy, not the same bits.
             self._bits = mmap.mmap(-1, _NUMBERS // 8, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
     def add(self, phone: str) -> bool:
@@ -40,10 +40,10 @@ class PhoneSet:
 
 class KeySet:
     """
-    Row keys seen, as 64-bit hashes in an open table: 12 to 24 bytes a key, 36 while it grows, whatever their length.
+    Row keys seen, as 64-bit hashes in an open table: 12 to 24 bytes per key, 36 while it grows, whatever their length.
 
-    1 000 000 keys take 16 MB. Two different keys are taken for one with a chance of 1 in 37 million at a million keys
-    and 1 in 370 000 at ten million; the row is then reported and can be sent by itself, so nothing is lost unseen.
+    1 000 000 keys take 16 MB. The chance that two different keys are taken for the same is 1 in 37 million at a million
+    keys and 1 in 370 000 at ten million; the row is then reported and can be sent by itself, so no loss goes unnoticed.
     """
 
     __slots__ = ("_held", "_slots")

@@ -1,4 +1,4 @@
-"""Where rows come from: text files, Parquet, SQL, Python. Each yields rows as they are; judging them is for others."""
+"""The sources of rows: text files, Parquet, SQL, Python. Each yields rows as they are; other modules check them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from esms_connectors.recipients.queries import SqlQuery, open_query
 from esms_connectors.recipients.rows import Rows, check_names, require
 
 _TEXT, _LINES, _PARQUET = (".csv", ".tsv", ".txt"), (".jsonl", ".ndjson"), (".parquet", ".pq")
-_SAMPLE = 100  # mappings looked at to learn the names; any of them may lack some
+_SAMPLE = 100  # mappings that are read to learn the names; any of them may lack some
 _BATCH = 8_192
 _LAST_HEADER_ROW = 1_000
 _POSTGRESQL_DOUBLE = 701  # the oid of double precision, as its drivers give it
@@ -40,7 +40,7 @@ _FORMATS = {
 
 
 class ArrowStream(Protocol):
-    """A table in memory: of pandas, polars, Arrow, DuckDB."""
+    """A table in memory: pandas, polars, Arrow, DuckDB."""
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
 
@@ -49,12 +49,12 @@ Source = str | os.PathLike[str] | SqlQuery | Iterable[Mapping[str, object]] | Ar
 
 
 def is_repeatable(source: Source) -> bool:
-    """Whether `source` can be read twice. An iterator cannot: a second reading finds nothing and raises nothing."""
+    """Whether `source` can be read twice. An iterator cannot: a second reading yields nothing and raises nothing."""
     return not isinstance(source, Iterator) and not hasattr(source, "read_next_batch")
 
 
 def is_parquet(source: Source) -> bool:
-    """Whether only the columns that are named are read of it."""
+    """Whether only the columns that are named are read from it."""
     return isinstance(source, str | os.PathLike) and _suffix(os.fspath(source)) in _PARQUET
 
 
@@ -73,15 +73,15 @@ def open_rows(
 
     Args:
         source: a path or an fsspec URL (.csv .tsv .txt .jsonl .ndjson, also gzipped; .parquet; .xlsx .xlsm, and with
-            the extra [excel] .xls .xlsb .ods), the link of a Google Sheet that whoever has it may read, a `SqlQuery`, a
-            frame of pandas or polars, a table of Arrow, or an iterable of mappings.
-        columns: those needed; Parquet then reads no others, and title rows above a header are passed over.
-        encoding: of a text file. None takes UTF-8, or UTF-16 where the file says so; Windows files may need
-            `windows-1258`. `tcvn3` and `vni` turn texts of these old fonts into Unicode, of any source.
-        delimiter: of a CSV. None takes the one of , ; tab | that the header has most.
-        sheet: of a workbook, by its name. None takes the one that has the columns.
-        header_row: where the names of the columns stand, counted from 1 as an editor or Excel does. None looks for it.
-        hidden_rows: of a workbook: they come with a problem, or are rows like the others.
+            the extra [excel] .xls .xlsb .ods), the link of a Google Sheet that anyone with the link may read, a
+            `SqlQuery`, a pandas or polars frame, an Arrow table, or an iterable of mappings.
+        columns: the columns needed; Parquet then reads no others, and title rows above a header are skipped.
+        encoding: of a text file. None means UTF-8, or UTF-16 if the file has its mark; Windows files may need
+            `windows-1258`. `tcvn3` and `vni` convert texts in these old fonts to Unicode, from any source.
+        delimiter: of a CSV. None takes the one of , ; tab | that occurs most often in the header.
+        sheet: of a workbook, by name. None takes the one that has the columns.
+        header_row: the row of the column names, counted from 1 as in an editor or Excel. None searches for it.
+        hidden_rows: of a workbook: refuse them as rows with a problem, or read them like the others.
 
     Raises:
         InvalidRequestError: the source cannot be read, here or at a later row; field `source`.
@@ -95,7 +95,7 @@ def open_rows(
 
 @contextmanager
 def _converted(opened: AbstractContextManager[Rows], font: str, wanted: Sequence[str]) -> Iterator[Rows]:
-    """Names and texts of an old font in Unicode; a name that is wanted as it stands is in Unicode already."""
+    """Names and texts of an old font in Unicode; a name that is wanted as it is written is already in Unicode."""
     known = {fold(name) for name in wanted}
 
     def cell(value: object) -> object:
@@ -175,7 +175,7 @@ def _suffix(name: str) -> str:
 def _check_layout(
     name: str, *, sheet: str | None = None, header_row: int | None = None, delimiter: str | None = None
 ) -> None:
-    """Whether nobody asks for what this kind of source has not."""
+    """Refuse options that this kind of source does not have."""
     if sheet is not None:
         raise InvalidRequestError(f"{name} is no workbook and has no sheets.", field="sheet")
     if header_row is not None:
@@ -195,7 +195,7 @@ def _shown(path: str) -> str:
 
 @contextmanager
 def _open_bytes(path: str, name: str) -> Iterator[io.BufferedReader]:
-    """The file, unpacked if it is gzipped, whatever its name says."""
+    """The file, decompressed if it is gzipped, whatever its name says."""
     with contextlib.ExitStack() as stack:
         with reading(name):
             buffered = _buffered(stack.enter_context(_open_raw(path, name)))
@@ -302,7 +302,7 @@ def _json_objects(lines: Iterator[str], name: str) -> Iterator[tuple[int, object
 
 
 class _KeyTwiceError(Exception):
-    """A parser would take the last of the two, which may be the wrong phone."""
+    """A JSON parser would take the last of the two values, which may be the wrong phone."""
 
 
 def _object_of(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -354,7 +354,7 @@ def _open_parquet(path: str, name: str, columns: Sequence[str] | None) -> Iterat
     require("pyarrow.compute", "files", "Reading Parquet")
     with _open_bytes(path, name) as file:
         try:
-            # Column chunks are read piece by piece: whole row groups in advance would cost memory by their size.
+            # Column chunks are read piece by piece: reading whole row groups ahead would take memory of their size.
             opened = parquet.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20)
         except (pyarrow.ArrowException, OSError) as error:
             raise source_error(name, f"is no Parquet file that can be read ({type(error).__name__})") from None
@@ -363,7 +363,7 @@ def _open_parquet(path: str, name: str, columns: Sequence[str] | None) -> Iterat
             check_names(name, names, columns)
             if columns is not None:
                 wanted = {fold(column) for column in columns}
-                # With a column missing all names are shown; the caller will not go on to the rows.
+                # If a column is missing, all names are kept for the error; the caller does not read the rows then.
                 if wanted <= {fold(one) for one in names}:
                     names = tuple(one for one in names if fold(one) in wanted)
             batches = opened.iter_batches(batch_size=_BATCH, columns=list(names), use_threads=False)

@@ -1,9 +1,9 @@
 """
-Values in the form that Zalo takes for the type of a template's variable.
+Values in the form that Zalo requires for the type of a template variable.
 
 Source: Zalo's page on formats of template data: dates are `dd/mm/yyyy`, with a time of day before them (`hh:mm` or
-`hh:mm:ss`); amounts of money are digits only. What is certain is brought into that form, what looks like such a value
-and is none is refused; words are left to the gateway.
+`hh:mm:ss`); amounts of money are digits only. An unambiguous value is converted to that form, one that looks like such
+a value but is invalid is refused; words are left to the gateway.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _BEHIND = re.compile(rf"(?P<day>\d{{1,2}})(?P<sign>[/.\-])(?P<month>\d{{1,2}})(?
 _ISO = re.compile(rf"(?P<year>\d{{4}})(?P<sign>[/.\-])(?P<month>\d{{1,2}})(?P=sign)(?P<day>\d{{1,2}})(?:[T ]{_TIME})?")
 _MONTH = re.compile(r"(?P<month>\d{1,2})/(?P<year>\d{4})")
 _ISO_WITH_ZONE = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+(?:Z|[+-]\d\d:?\d\d)")
-# Digits, and what parts them in dates.
+# Digits, and the separators of dates.
 _LIKE_DATE = re.compile(r"[\d\s/.,:\-+TZ]*\d[\d\s/.,:\-+TZ]*")
 _CURRENCY_SIGN = re.compile(r"\s*(?:₫|đ|d|vnđ|vnd|đồng|dong)\.?\s*$|^\s*(?:₫|vnđ|vnd)\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?P<sign>[., \u00a0\u202f'’])\d{3}(?:(?P=sign)\d{3})*")
-# 1.250.000,00 and 1,250.00: two signs tell which is which.
+# 1.250.000,00 and 1,250.00: with two signs it is clear which one is the decimal point.
 _GROUPED_AND_PARTED = re.compile(
     r"(?P<whole>[+-]?\d{1,3}(?P<sign>[., \u00a0\u202f'’])\d{3}(?:(?P=sign)\d{3})*)(?P<rest>(?!(?P=sign))[.,]\d+)"
 )
@@ -46,11 +46,11 @@ _LINK = re.compile(r"(?!(?:javascript|data|file|vbscript):)\S+", re.IGNORECASE)
 
 class Typed(NamedTuple):
     """
-    A value, looked at.
+    The result of reading a value.
 
     Attributes:
-        text: what is sent; empty where `reason` says why it is refused.
-        doubtful: it is sent as it stands, though it does not look like its type.
+        text: what is sent; empty if `reason` says why it is refused.
+        doubtful: it is sent unchanged, although it does not look like its type.
     """
 
     text: str
@@ -59,7 +59,7 @@ class Typed(NamedTuple):
 
 
 def typed_reader(param_type: str | None) -> Callable[[object], Typed] | None:
-    """What reads values of a type of the gateway's; None for text."""
+    """The reader for values of one of the gateway's types; None for text."""
     return _READERS.get((param_type or "").strip().upper())
 
 
@@ -73,7 +73,7 @@ def _date(value: object) -> Typed:
 
 
 def _plain_digits(text: str) -> str:
-    """With digits and signs as ASCII has them: wide ones of keyboards for Chinese, those of other scripts."""
+    """The text with ASCII digits and signs instead of full-width ones, or digits of other scripts."""
     if text.isascii():
         return text
     return "".join(str(unicodedata.decimal(one)) if one.isdecimal() else one for one in plain_ascii(text))
@@ -100,7 +100,7 @@ def _date_text(written: str) -> Typed:
     except ValueError:
         return _no_date()
     if found.re is _ISO and moment == time():
-        moment = None  # how programs write a day as a timestamp
+        moment = None  # programs write a day as a timestamp in this way
     return Typed(_written(day, moment))
 
 
@@ -125,7 +125,7 @@ def _currency(value: object) -> Typed:
         return found
     whole, sign, fraction = found.text.replace(",", ".").partition(".")
     if sign and len(fraction) == 3 and isinstance(value, str) and len(whole) <= 3:
-        return Typed(whole + fraction)  # 1.250 is how Vietnam writes a thousand and a quarter of it
+        return Typed(whole + fraction)  # 1.250 is how 1250 is written in Vietnam
     if fraction.strip("0") or whole.startswith("-"):
         return Typed("", "is no amount of money (digits only, such as 1250000)")
     return Typed(whole)

@@ -1,4 +1,4 @@
-"""Cells of a row -> the values of a message: text, not damaged, as its template wants it."""
+"""Converts the cells of a row to the values of a message: undamaged text in the form that its template requires."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _OLD_FONTS = {"TCVN3": "tcvn3", "VNI": "vni"}
 
 class RowRejected(Exception):  # noqa: N818 - it never leaves this package
     """
-    A row that is no recipient.
+    A row that cannot be sent to.
 
     Attributes:
-        column, value: what is at fault.
-        reason, text: to be counted, and in full.
-        sample: of a damaged text, the part that shows it.
+        column, value: the cell at fault.
+        reason, text: the reason for counting, and in full.
+        sample: of a damaged text, the part that shows the damage.
     """
 
     def __init__(self, column: str, value: object, reason: str, text: str = "", sample: str = "") -> None:
@@ -43,11 +43,11 @@ class ValueReader:
     Reads the values of rows.
 
     Args:
-        columns: held against `template` already.
-        as_is: send damaged texts as they stand, except those with control characters.
+        columns: already checked against `template`.
+        as_is: send damaged texts unchanged, except those with control characters.
 
     Attributes:
-        sent_damaged: values that were damaged and are sent as they are, by (column, reason); `samples` shows one each.
+        sent_damaged: damaged values that are sent unchanged, by (column, reason); `samples` has one for each.
         doubtful: values that do not look like the type of their variable, by column.
     """
 
@@ -60,7 +60,7 @@ class ValueReader:
         self.samples: dict[tuple[str, str], str] = {}
         self.doubtful: Counter[str] = Counter()
         chosen = self._rules()
-        # An empty value is always looked at more closely: the rules for it are others.
+        # An empty value always needs a closer check: other rules apply to it.
         self._limits = [
             (max(rule.min_length or 0, 1), _NO_LIMIT if rule.max_length is None else rule.max_length) for rule in chosen
         ]
@@ -108,7 +108,7 @@ class ValueReader:
         return found.text
 
     def _undamaged(self, column: str, value: str) -> str:
-        """A value without odd characters; line ends stay in an SMS, of a template's value they are blanks."""
+        """The value, unless it is damaged; line breaks are kept in an SMS, and become blanks in a template value."""
         lines = plain_lines(value, one_line=False)
         if "\n" in lines and holds_rows(lines):
             raise RowRejected(column, value, "has lines that look like rows of their own")
@@ -124,7 +124,7 @@ class ValueReader:
         raise RowRejected(column, value, reason, f"{reason}; encoding={font} converts it" if font else "", sample)
 
     def _text(self, at: int, value: object) -> str:
-        """One value that is not plain text, or is beside one."""
+        """A value that is not plain text, or that is in a row with such a value."""
         column = self.columns[at]
         if isinstance(value, UnreadableCell):
             raise RowRejected(column, value, value.reason)
@@ -148,7 +148,7 @@ class ValueReader:
         return ""
 
     def _check(self, params: Sequence[str]) -> None:
-        """Hold the values against the template, in the words of the gateway client."""
+        """Check the values against the template; the errors have the words of the gateway client."""
         assert self.template is not None  # noqa: S101 - only called with limits, which come from it
         rules = self.template.params
         values = list(params)

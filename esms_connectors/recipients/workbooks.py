@@ -1,7 +1,7 @@
 """
 Workbooks: XLSX (also XLSM) as a stream; XLS, XLSB and ODS through calamine, which holds the sheet in memory.
 
-Which sheet and which row has the names of the columns is found by the names that are wanted, or given.
+The sheet, and the row with the column names, are given or found by the names that are wanted.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class SheetRows:
     The rows of a sheet below its header.
 
     Attributes:
-        notes: what a person should know who reads the same sheet, one line each; more come while rows are read.
+        notes: remarks for people who look at the same sheet, one line each; more are added while rows are read.
     """
 
     names: tuple[str, ...]
@@ -58,7 +58,7 @@ class SheetRows:
 
 def open_workbook(file: IO[bytes], name: str) -> Workbook:
     """
-    A workbook of any kind, by its content.
+    A workbook of any kind, recognised by its content.
 
     Raises:
         InvalidRequestError: it cannot be read; ConfigurationError: the extra [excel] is missing.
@@ -154,7 +154,7 @@ def _fits(workbook: Workbook, sheet: str, wanted: Sequence[str], header_row: int
 def _data_rows(
     rows: Iterator[SheetRow], width: int, merged: Sequence[MergedRange], read_hidden: bool, name: str, notes: list[str]
 ) -> Iterator[RawRow]:
-    """Rows as wide as the header. Cells beside the table have no name, so nobody can ask for them."""
+    """Rows as wide as the header. Cells outside the table have no column name, so they cannot be wanted."""
     begins: dict[int, list[MergedRange]] = {}
     for one in merged:
         begins.setdefault(one.top, []).append(one)
@@ -185,19 +185,19 @@ def _needs_calamine(file: IO[bytes]) -> bool:
     try:
         names = set(zipfile.ZipFile(file).namelist())
     except (zipfile.BadZipFile, OSError, ValueError):
-        return False  # and the reader of XLSX says what is wrong
+        return False  # the reader of XLSX reports what is wrong
     finally:
         file.seek(0)
     return "mimetype" in names or "xl/workbook.bin" in names
 
 
-# For one answer of the process that reads: to open the workbook, some twenty for a million rows, or for some rows more.
+# For one answer of the reading process: opening the workbook (some twenty seconds for a million rows), or further rows.
 _LONGEST_SECONDS = 180.0
 
 
 class _CalamineWorkbook:
     """
-    Read by a process of its own, which can be ended; its memory is given back with it.
+    Read by a separate process, which can be killed, and which releases its memory when it ends.
 
     Raises:
         WorkbookError: it cannot be read, or is protected.
@@ -211,7 +211,7 @@ class _CalamineWorkbook:
             )
         self._process = _started()
         self._closing = weakref.finalize(self, _end, self._process)
-        self._closing.atexit = False  # it ends by itself with this process
+        self._closing.atexit = False  # the process ends by itself with this one
         try:
             self._ask(file.read())
             self.sheets = [SheetInfo(name, hidden) for name, hidden in self._ask(("sheets",))]
@@ -230,7 +230,7 @@ class _CalamineWorkbook:
 
     def rows(self, sheet: str) -> Iterator[SheetRow]:
         reading, left_out = self._ask(("begin", sheet))
-        # Rows come from the first one on, cells from the first column that has something.
+        # Rows start at the first row, cells at the first column that is not empty.
         before = [None] * left_out
         number = 0
         while found := self._ask(("rows", reading)):
@@ -239,7 +239,7 @@ class _CalamineWorkbook:
                 yield SheetRow(number, [*before, *map(sheet_value, cells)], False)
 
     def _ask(self, question: object) -> Any:
-        """What calamine answers; its errors in our words."""
+        """Calamine's answer, with errors in our words."""
         late = threading.Event()
 
         def end() -> None:
@@ -250,11 +250,11 @@ class _CalamineWorkbook:
         clock.daemon = True
         clock.start()
         try:
-            assert self._process.stdin is not None  # noqa: S101 - asked for
+            assert self._process.stdin is not None  # noqa: S101 - requested by PIPE
             assert self._process.stdout is not None  # noqa: S101
             pickle.dump(question, self._process.stdin)
             self._process.stdin.flush()
-            kind, value = pickle.load(self._process.stdout)  # noqa: S301 - of a process of ours
+            kind, value = pickle.load(self._process.stdout)  # noqa: S301 - from our own process
         except (EOFError, OSError, pickle.UnpicklingError):
             how = f"did not end within {_LONGEST_SECONDS:.0f} s" if late.is_set() else "ended the process that did it"
             raise WorkbookError(f"is damaged: reading it {how}") from None
@@ -270,7 +270,7 @@ class _CalamineWorkbook:
 def _started() -> subprocess.Popen[bytes]:
     paths = os.pathsep.join(path for path in sys.path if path)
     try:
-        return subprocess.Popen(  # noqa: S603 - a program of ours
+        return subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable or "python3", "-P", calamine_process.__file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -286,5 +286,5 @@ def _started() -> subprocess.Popen[bytes]:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.kill()
-    with contextlib.suppress(OSError), process:  # what it no longer takes is still to be written
+    with contextlib.suppress(OSError), process:  # closing flushes what the process no longer reads
         pass

@@ -1,9 +1,9 @@
 """
-XLSX, row by row: what its cells hold, which rows are hidden, which cells are merged.
+XLSX, row by row: the values of its cells, which rows are hidden, which cells are merged.
 
-Read here and not by a library: openpyxl takes longer and tells no hidden rows of what it streams; calamine holds the
-whole sheet in memory, and knows neither hidden rows nor how a number is shown, where `00123` or `50%` is what people
-read. Source of the format: ECMA-376 part 1, section 18 (SpreadsheetML).
+Parsed here and not by a library: openpyxl is slower and does not report hidden rows when streaming; calamine holds the
+whole sheet in memory, and knows neither hidden rows nor number formats, where `00123` or `50%` is what people read.
+Source of the format: ECMA-376 part 1, section 18 (SpreadsheetML).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from esms_connectors.recipients.cells import (
 )
 
 _PIECE = 1 << 16
-_MOST_COLUMNS = 16_384  # of the format; a row is as long as its last address says
+_MOST_COLUMNS = 16_384  # the format's limit; a row is as long as its last address says
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _MERGED = re.compile(rb"""<(?:\w+:)?mergeCell\s[^>]*?ref=["']([A-Z]+)(\d+):([A-Z]+)(\d+)["']""")
 _NO_VALUE = UnreadableCell("is a formula that was never calculated: open the file in Excel and save it")
@@ -41,7 +41,7 @@ Attributes = Mapping[str, str]
 
 
 class WorkbookError(Exception):
-    """A workbook that cannot be read; says why, as the end of a sentence."""
+    """A workbook that cannot be read; the message says why, as the end of a sentence."""
 
 
 class XlsxWorkbook:
@@ -49,13 +49,13 @@ class XlsxWorkbook:
     An open XLSX.
 
     Args:
-        file: its bytes; can be sought in, and stays open as long as the workbook is used.
+        file: its bytes; must be seekable, and stays open as long as the workbook is used.
 
     Attributes:
         sheets: its worksheets, in the order of their tabs.
 
     Raises:
-        WorkbookError: it is none; also raised while rows are read.
+        WorkbookError: it is not an XLSX; also raised while rows are read.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -93,7 +93,7 @@ class XlsxWorkbook:
         self._zip.close()
 
     def merged(self, sheet: str) -> list[MergedRange]:
-        """Merged cells; they stand behind the rows, so the sheet is unpacked for them once."""
+        """Merged cells; they come after the rows, so the sheet is decompressed once more for them."""
         found, tail = [], b""
         for piece in self._pieces(self._parts[sheet]):
             content = tail + piece
@@ -149,7 +149,7 @@ class XlsxWorkbook:
         self._feed(parser, b"", final=True)
 
     def _relations(self, part: str, folder: str) -> dict[str, tuple[str, str]]:
-        """Relation id -> (kind, part that is meant)."""
+        """Relation id -> (kind, target part)."""
         relations = {}
 
         def start(tag: str, given: Attributes) -> None:
@@ -162,7 +162,7 @@ class XlsxWorkbook:
         return relations
 
     def _read_formats(self, part: str) -> list[Any]:
-        """How a number is shown, for each style of a cell."""
+        """The number format of each cell style."""
         codes: dict[int, str] = {}
         styles: list[Any] = []
         inside = ""
@@ -195,7 +195,7 @@ class XlsxWorkbook:
 
 
 class _Strings:
-    """The texts of a workbook, each once: in a file that has no name, eight bytes in memory for each."""
+    """The texts of a workbook, each once: in an unnamed temporary file, with eight bytes of memory for each."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(prefix="esms-")  # noqa: SIM115 - closed by close()
@@ -221,7 +221,7 @@ class _Strings:
 
 
 class _StringsReader:
-    """Events of the XML with the texts -> texts."""
+    """Turns the XML events of the shared strings into texts."""
 
     def __init__(self, strings: _Strings) -> None:
         self._strings = strings
@@ -233,7 +233,7 @@ class _StringsReader:
             self._wanted = not self._spoken
         elif tag == "si":
             self._pieces = []
-        elif tag == "rPh":  # how a text is pronounced
+        elif tag == "rPh":  # phonetic reading of a text
             self._spoken = True
 
     def end(self, tag: str) -> None:
@@ -250,7 +250,7 @@ class _StringsReader:
 
 
 class _SheetReader:
-    """Events of a sheet's XML -> rows."""
+    """Turns the XML events of a sheet into rows."""
 
     def __init__(self, strings: _Strings, formats: list[Any], from_1904: bool) -> None:
         self.done: list[SheetRow] = []
@@ -268,7 +268,7 @@ class _SheetReader:
     def start(self, tag: str, given: Attributes) -> None:
         if tag == "c":
             at = given.get("r")
-            # Some writers leave the address out: the next cell then.
+            # Some writers leave out the address: it is the next cell then.
             self._at = len(self._cells) if at is None else _column(at.rstrip("0123456789"))
             self._kind, self._style = given.get("t", "n"), given.get("s", "")
             self._pieces = []
@@ -343,7 +343,7 @@ def _column(letters: str) -> int:
 
 
 def _id_of(given: Attributes) -> str:
-    """The attribute with the id of a relation, whatever its namespace is called."""
+    """The attribute with the id of a relation, whatever its namespace prefix is."""
     return next((name for name in given if name.endswith(":id")), "id")
 
 
@@ -353,7 +353,7 @@ def _range(match: re.Match[bytes]) -> MergedRange:
 
 
 def _unescaped(text: str) -> str:
-    """`_x000D_` is how the format writes what XML cannot."""
+    """Decode escapes such as `_x000D_`, which the format uses for characters that XML cannot represent."""
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
 
 
@@ -362,12 +362,12 @@ def _parser(
     end: Callable[[str], None] | None,
     text: Callable[[str], None] | None,
 ) -> Any:
-    """An XML parser that knows tags without their namespaces, and takes no document types."""
+    """An XML parser that reports tags without their namespaces, and refuses document types."""
     parser = expat.ParserCreate()
     parser.buffer_text = True
 
     def first(tag: str, given: Attributes) -> None:
-        # Nearly all files have the namespace as their default, and then names are what they are.
+        # Nearly all files have the namespace as their default, and then tags have no prefix.
         if ":" in tag:
             parser.StartElementHandler = lambda tag, given: start(_local(tag), given)
             parser.EndElementHandler = None if end is None else lambda tag: end(_local(tag))
