@@ -7,8 +7,9 @@ Airflow provider is `esms_connectors.airflow`, the Prefect collection `esms_conn
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from esms_connectors.lazy_names import on_first_use
 
 __version__ = "0.1.0"
 
@@ -151,15 +152,4 @@ __all__ = [
     "normalise_phone",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = on_first_use(__name__, _HOME)

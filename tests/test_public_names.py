@@ -83,9 +83,9 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 
 
 def modules_after(program: str) -> set[str]:
-    """Top-level modules that a fresh process has loaded after `program`."""
+    """Modules that a fresh process has loaded after `program`."""
     result = subprocess.run(
-        [sys.executable, "-c", f"{program}\nimport sys; print(*{{name.partition('.')[0] for name in sys.modules}})"],
+        [sys.executable, "-c", f"{program}\nimport sys; print(*sys.modules)"],
         capture_output=True,
         text=True,
         timeout=60,
@@ -116,10 +116,16 @@ def test_using_a_client_loads_no_extra() -> None:
 
 def test_a_command_loads_what_it_needs_itself() -> None:
     """Not what the others need: somebody waits for it."""
-    found = (
-        "import click\nfrom esms_connectors.cli.commands import esms\nesms.get_command(click.Context(esms), 'explain')"
-    )
-    assert not modules_after(found) & {"requests", "sqlalchemy", "pyarrow", "duckdb", "esms_connectors.ledger"}
+
+    def loaded_by(command: str) -> set[str]:
+        return modules_after(
+            "import click\nfrom esms_connectors.cli.commands import esms\n"
+            f"esms.get_command(click.Context(esms), {command!r})"
+        )
+
+    assert not loaded_by("explain") & {"requests", "sqlalchemy", "pyarrow", "duckdb", "esms_connectors.ledger"}
+    unused = {"ledger.ledger", "recipients.reading", "sending.bulk", "sending.channels.zns"}
+    assert not loaded_by("send-sms") & {f"esms_connectors.{name}" for name in unused}
 
 
 def test_one_sms_waits_for_no_ledger_and_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,23 @@ The ledger: what was sent, keyed by request id.
 the rows, `keys.py` their ids.
 """
 
-from esms_connectors.ledger.database import LedgerError
-from esms_connectors.ledger.ledger import Ledger
-from esms_connectors.ledger.rows import RunSummary, SendState
+from typing import TYPE_CHECKING
+
+from esms_connectors.lazy_names import on_first_use
+
+if TYPE_CHECKING:
+    from esms_connectors.ledger.database import LedgerError
+    from esms_connectors.ledger.ledger import Ledger
+    from esms_connectors.ledger.rows import RunSummary, SendState
 
 __all__ = ["Ledger", "LedgerError", "RunSummary", "SendState"]
+
+__getattr__, __dir__ = on_first_use(
+    __name__,
+    {
+        "LedgerError": "database",
+        "Ledger": "ledger",
+        "RunSummary": "rows",
+        "SendState": "rows",
+    },
+)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.recipients.keys import read_key
 from esms_connectors.recipients.phone_lists import read_phone_list
 from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel, Channel
+
+if TYPE_CHECKING:
+    from esms_connectors.gateway.client import EsmsClient
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,16 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from esms_connectors.gateway import wire
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.sms_text import SmsText, describe
-from esms_connectors.recipients import Recipient
 from esms_connectors.recipients.damage import message_damage, plain_lines
 from esms_connectors.recipients.headers import fold
+
+if TYPE_CHECKING:
+    from esms_connectors.recipients import Recipient
 
 _LISTED = 30
 _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")

@@ -8,18 +8,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import pendulum
 
 from esms_connectors.gateway.arguments import check_callback_url, check_label
-from esms_connectors.gateway.client import EsmsClient
-from esms_connectors.gateway.endpoints import Endpoint
 from esms_connectors.gateway.errors import GatewayError, InvalidRequestError
-from esms_connectors.gateway.models import SmsType, ZnsTemplate
-from esms_connectors.gateway.sms_text import SmsText
 from esms_connectors.ledger.rows import SMS_TYPES_OF_KIND, Claim, Settlement
-from esms_connectors.recipients import Recipient
+
+if TYPE_CHECKING:
+    from esms_connectors.gateway.client import EsmsClient
+    from esms_connectors.gateway.endpoints import Endpoint
+    from esms_connectors.gateway.models import SmsType, ZnsTemplate
+    from esms_connectors.gateway.sms_text import SmsText
+    from esms_connectors.recipients import Recipient
 
 
 class MessageClass(enum.StrEnum):

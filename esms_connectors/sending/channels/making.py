@@ -5,17 +5,19 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
-from esms_connectors.sending.channels.base import Channel
 from esms_connectors.sending.channels.sms import AdvertisingChannel, CareSmsChannel, FixedNumberChannel
 from esms_connectors.sending.channels.viber import ViberChannel
 from esms_connectors.sending.channels.voice import CallChannel, VoiceOtpChannel
 from esms_connectors.sending.channels.zalo import ZaloTextChannel, ZaloTransactionChannel
 from esms_connectors.sending.channels.zns import ZnsChannel
 from esms_connectors.sending.channels.zns_single import MultiChannelChannel, ZnsByNameChannel, ZnsJourneyChannel
+
+if TYPE_CHECKING:
+    from esms_connectors.gateway.client import EsmsClient
+    from esms_connectors.sending.channels.base import Channel
 
 CHANNELS: dict[str, type[Channel]] = {
     channel.kind: channel

@@ -6,15 +6,17 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import ClassVar, TypedDict
+from typing import TYPE_CHECKING, ClassVar, TypedDict
 
-from esms_connectors.gateway.client import EsmsClient
-from esms_connectors.gateway.models import Submission
 from esms_connectors.ledger import SendState
 from esms_connectors.ledger.rows import Claim, Settlement
-from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave
 from esms_connectors.sending.channels.settlement import send_single
+
+if TYPE_CHECKING:
+    from esms_connectors.gateway.client import EsmsClient
+    from esms_connectors.gateway.models import Submission
+    from esms_connectors.recipients import Recipient
 
 
 class Scheduled(TypedDict):

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.endpoints import (
     SEND_ADVERTISING_SMS,
     SEND_CUSTOMER_CARE_SMS,
@@ -18,12 +17,15 @@ from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import SmsType, Submission
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.gateway.sms_text import SmsText, without_diacritics
-from esms_connectors.ledger.rows import Claim
-from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave, MessageClass, price_of_one
 from esms_connectors.sending.channels.settlement import settle_accepted, whole_chunk
 from esms_connectors.sending.channels.text import SmsChannel
 from esms_connectors.sending.texts import describe_as_sent, sms_text, text_for_all
+
+if TYPE_CHECKING:
+    from esms_connectors.gateway.client import EsmsClient
+    from esms_connectors.ledger.rows import Claim
+    from esms_connectors.recipients import Recipient
 
 
 @dataclass

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from esms_connectors.gateway.sms_text import SmsText, without_diacritics
-from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels.base import MessageClass
 from esms_connectors.sending.channels.single import SingleChannel
 from esms_connectors.sending.texts import check_placeholders, describe_as_sent, fill_text, placeholders, sms_text
+
+if TYPE_CHECKING:
+    from esms_connectors.recipients import Recipient
 
 
 @dataclass

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from esms_connectors.gateway.calls.channels import viber_parts
-from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.endpoints import SEND_VIBER, Endpoint
 from esms_connectors.gateway.models import SmsType, Submission
-from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels.text import TextChannel
 from esms_connectors.sending.channels.zns import spelled
+
+if TYPE_CHECKING:
+    from esms_connectors.gateway.client import EsmsClient
+    from esms_connectors.recipients import Recipient
 
 
 @dataclass

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from esms_connectors.gateway.arguments import check_choice, check_range
 from esms_connectors.gateway.calls.voice import VOICES
-from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.endpoints import MAKE_CALL_FROM_TEMPLATE, MAKE_VOICE_OTP_CALL, Endpoint
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import SmsType, Submission
-from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels.base import MessageClass
 from esms_connectors.sending.channels.single import SingleChannel
 from esms_connectors.sending.channels.text import TextChannel
 from esms_connectors.sending.channels.zns import spelled
+
+if TYPE_CHECKING:
+    from esms_connectors.gateway.client import EsmsClient
+    from esms_connectors.recipients import Recipient
 
 _SLOWEST, _FASTEST = -3, 3
 

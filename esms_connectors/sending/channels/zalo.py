@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from esms_connectors.gateway import zalo_payloads as payloads
-from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.endpoints import SEND_ZALO_CONSULTING_TEXT, SEND_ZALO_TRANSACTION, Endpoint
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import SmsType, Submission
 from esms_connectors.gateway.zalo_payloads import ZaloButton
-from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels.base import MessageClass
 from esms_connectors.sending.channels.single import SingleChannel
 from esms_connectors.sending.channels.text import TextChannel
 from esms_connectors.sending.texts import check_placeholders, fill_text, placeholders
+
+if TYPE_CHECKING:
+    from esms_connectors.gateway.client import EsmsClient
+    from esms_connectors.recipients import Recipient
 
 Elements = Sequence[Mapping[str, object]]
 

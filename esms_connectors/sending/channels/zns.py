@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK, Endpoint
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import SmsType, ZnsRecipient, ZnsTemplate
-from esms_connectors.ledger.rows import Claim
-from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels.base import (
     AccountView,
     Channel,
@@ -23,6 +21,10 @@ from esms_connectors.sending.channels.base import (
 from esms_connectors.sending.channels.settlement import settle_row, stopping_refusal, stops_run, whole_chunk
 from esms_connectors.sending.channels.zns_account import zns_view
 from esms_connectors.sending.template_lock import TemplateLock, load_template, read_template_file
+
+if TYPE_CHECKING:
+    from esms_connectors.ledger.rows import Claim
+    from esms_connectors.recipients import Recipient
 
 # Zalo's statuses for templates that it does not send.
 _NOT_SENDABLE = ("DISABLE", "DISABLED", "REJECT", "REJECTED", "DELETE", "DELETED", "PENDING_REVIEW")

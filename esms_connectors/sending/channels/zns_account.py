@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pendulum
 
 from esms_connectors.gateway import machine_clock
-from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import EsmsError
-from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.sending.channels.base import AccountView
+
+if TYPE_CHECKING:
+    from esms_connectors.gateway.client import EsmsClient
+    from esms_connectors.gateway.models import ZnsTemplate
 
 # Sends beyond the quota of the OA, which Zalo allows to some accounts.
 BEYOND_QUOTA = 3

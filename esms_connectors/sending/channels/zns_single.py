@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.endpoints import SEND_MULTI_CHANNEL, SEND_ZNS, SEND_ZNS_JOURNEY, Endpoint
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import SmsType, Submission, ZnsTemplate
 from esms_connectors.gateway.sms_text import SmsText, without_diacritics
-from esms_connectors.recipients import Recipient
 from esms_connectors.recipients.headers import fold
 from esms_connectors.sending.channels.single import SingleChannel
 from esms_connectors.sending.channels.zns import TemplateChannel, spelled
 from esms_connectors.sending.texts import check_placeholders, describe_as_sent, fill_text, placeholders, sms_text
+
+if TYPE_CHECKING:
+    from esms_connectors.gateway.client import EsmsClient
+    from esms_connectors.recipients import Recipient
 
 
 @dataclass

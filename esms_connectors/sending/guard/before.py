@@ -9,16 +9,16 @@ import pendulum
 from pendulum import DateTime
 
 from esms_connectors.gateway.wire import VIETNAM
-from esms_connectors.ledger import Ledger
-from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.channels.base import MessageClass
 from esms_connectors.sending.guard.hours import HoursPolicy
 from esms_connectors.sending.guard.rules import GuardRefusalError, RuleName, told
-from esms_connectors.sending.guard.settings import GuardSettings
 from esms_connectors.sending.guard.text import has_label, has_opt_out, labelled
 
 if TYPE_CHECKING:
+    from esms_connectors.ledger import Ledger
     from esms_connectors.ledger.stops import StopMark
+    from esms_connectors.sending.channels import Channel
+    from esms_connectors.sending.guard.settings import GuardSettings
     from esms_connectors.sending.plan import Plan
 
 

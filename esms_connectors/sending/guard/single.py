@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from esms_connectors.gateway.errors import EsmsError, GatewayError, OutcomeUnknownError
-from esms_connectors.ledger import Ledger
-from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.guard.before import arrival, check_hours, check_message, is_open, stopped_words
 from esms_connectors.sending.guard.hours import HoursPolicy
 from esms_connectors.sending.guard.rules import RULES, GuardRefusalError, GuardStopError, RuleName
-from esms_connectors.sending.guard.settings import GuardSettings
 from esms_connectors.sending.guard.single_rows import row_rules
+
+if TYPE_CHECKING:
+    from esms_connectors.ledger import Ledger
+    from esms_connectors.sending.channels import Channel
+    from esms_connectors.sending.guard.settings import GuardSettings
 
 
 @contextmanager

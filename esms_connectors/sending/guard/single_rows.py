@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import TYPE_CHECKING
 
-from esms_connectors.ledger import Ledger
 from esms_connectors.ledger.row_rules import FREQUENCY, SUPPRESSION, RowRules
-from esms_connectors.recipients import Recipient
-from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.guard.before import arrival, present_time
 from esms_connectors.sending.guard.hours import HoursPolicy
 from esms_connectors.sending.guard.rules import RULES, RuleName
-from esms_connectors.sending.guard.settings import GuardSettings
+
+if TYPE_CHECKING:
+    from esms_connectors.ledger import Ledger
+    from esms_connectors.recipients import Recipient
+    from esms_connectors.sending.channels import Channel
+    from esms_connectors.sending.guard.settings import GuardSettings
 
 _REASONS = {
     name: f"{RULES[RuleName(name)].english} / {RULES[RuleName(name)].vietnamese}" for name in (SUPPRESSION, FREQUENCY)
