@@ -79,7 +79,7 @@ class Esms:
     def close(self) -> None:
         assert self._server.stdin is not None
         self._server.stdin.close()
-        self._server.wait(60)
+        self._server.wait(240)
         assert self._server.stdout is not None
         self._server.stdout.close()
 

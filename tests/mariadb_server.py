@@ -43,7 +43,7 @@ def serve_mariadb(folder: Path) -> Iterator[str]:
         yield address.format("shop")
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(240)
 
 
 def _wait_until_it_listens(process: subprocess.Popen[bytes], path: Path) -> None:

@@ -94,6 +94,6 @@ server_reset_query_always = 0
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._process.send_signal(signal.SIGTERM)
-        self._process.wait(60)
+        self._process.wait(240)
         self._log.close()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -88,7 +88,7 @@ def modules_after(program: str) -> set[str]:
         [sys.executable, "-c", f"{program}\nimport sys; print(*sys.modules)"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=True,
     )
     return set(result.stdout.split())

@@ -53,4 +53,4 @@ def test_a_part_that_failed_is_shown_with_what_to_do(make: Path) -> None:
 def run(make: Path, *parts: str) -> subprocess.CompletedProcess[str]:
     script = Path(__file__).with_name("side_by_side.py")
     command = [sys.executable, str(script), str(make), "--", *parts]
-    return subprocess.run(command, cwd=make.parent, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=make.parent, capture_output=True, text=True, timeout=240, check=False)

@@ -69,7 +69,7 @@ def run(esms: Esms, clock: RealClock, base_url: str, tmp_path: Path) -> Run:
             capture_output=True,
             text=True,
             encoding="utf-8",
-            timeout=60,
+            timeout=240,
             check=False,
         )
 

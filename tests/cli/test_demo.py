@@ -25,7 +25,7 @@ IN_USE = "wait for its end, or choose another --output."
 
 def esms_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(ESMS), "demo", *arguments], capture_output=True, text=True, encoding="utf-8", timeout=110, check=False
+        [str(ESMS), "demo", *arguments], capture_output=True, text=True, encoding="utf-8", timeout=240, check=False
     )
 
 
@@ -38,7 +38,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> dict:
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=110,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stderr

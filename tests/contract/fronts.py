@@ -274,7 +274,7 @@ def run_killed(world: World, arguments: list[str], function: str, nth: int) -> N
     def strike(call: object) -> None:
         taken.append(call)
         if len(taken) == nth:
-            known.wait(60)
+            known.wait(240)
             os.kill(pids[0], signal.SIGKILL)
 
     world.gateway.on_call(function, strike, when="after")
@@ -286,7 +286,7 @@ def run_killed(world: World, arguments: list[str], function: str, nth: int) -> N
     ) as process:
         pids.append(process.pid)
         known.set()
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=240)
     assert process.returncode == -signal.SIGKILL, said.decode()
     with closing(sqlite3.connect(world.folder / "ledger.sqlite")) as ledger, ledger:
         ledger.execute("UPDATE esms_sends SET lease_until_ms = 1 WHERE state = 'claimed'")

@@ -48,7 +48,7 @@ def test_a_program_that_is_no_python_with_the_orchestrator_is_one_line(
     program = program.format(file=tmp_path / "not-executable")
     package = option.removeprefix("--")
     command = [sys.executable, "-m", "demo", "--output", str(tmp_path / "out"), option, program]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=110, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=240, check=False)
     [line] = done.stderr.splitlines()
     assert done.returncode == 2
     assert line.startswith(f"esms: {option} {program} {problem.format(package=package)}: give the Python of an env")

@@ -89,7 +89,7 @@ class Console:
         for server in self._servers:
             server.send_signal(signal.SIGINT)
         for server in self._servers:
-            assert server.wait(60) == 0, "a server that is ended by Ctrl-C ends well"
+            assert server.wait(240) == 0, "a server that is ended by Ctrl-C ends well"
             assert server.stdout is not None
             server.stdout.close()
 

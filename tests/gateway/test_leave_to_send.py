@@ -71,13 +71,13 @@ def test_leave_is_asked_for_behind_the_throttle_and_the_wait_for_a_connection(
     def hold(_call: object) -> None:
         if not held.is_set():
             held.set()
-            go_on.wait(60)
+            go_on.wait(240)
             order.append("first answered")
 
     gateway.on_call("send_customer_care_sms", hold)
     first = threading.Thread(target=send_customer_care_sms, args=(client,), kwargs={"request_id": "first"})
     first.start()
-    held.wait(60)
+    held.wait(240)
 
     def asked() -> bool:
         order.append("asked")

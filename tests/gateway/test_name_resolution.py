@@ -30,7 +30,7 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         if not str(host).endswith(".invalid"):
             return FIND(host, *args, **named)
         asked.append(host)
-        over.wait(120)
+        over.wait(240)
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", find)

@@ -218,7 +218,7 @@ def test_a_worker_process_masks_credentials_that_it_unpickled() -> None:
     )
     fresh = Credentials("FreshKeyOfAnotherProcess", "FreshSecretOfAnotherProcess")
     result = subprocess.run(
-        [sys.executable, "-c", program], input=pickle.dumps(fresh), capture_output=True, timeout=60, check=True
+        [sys.executable, "-c", program], input=pickle.dumps(fresh), capture_output=True, timeout=240, check=True
     )
     assert result.stdout.decode().strip() == "the key is ***"
 

@@ -86,7 +86,7 @@ def test_nobody_waits_for_ever_for_a_free_connection(make_client: MakeClient) ->
 
     def half_an_answer(connection: socket.socket, request: bytes) -> None:
         connection.sendall(HEAD % 400)
-        server.stopping.wait(60)
+        server.stopping.wait(240)
 
     with RawServer(half_an_answer) as server:
         retries = RetryPolicy(attempts=1, budget_seconds=0.1)

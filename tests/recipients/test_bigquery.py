@@ -196,7 +196,7 @@ def test_a_campaign_of_the_command_line(server: BigQueryServer, tmp_path: Path) 
         command += ["--ledger", str(tmp_path / "l.sqlite")]
         keys = {"ESMS_API_KEY": DEMO_API_KEY, "ESMS_SECRET_KEY": DEMO_SECRET_KEY, "ESMS_BASE_URL": served.base_url}
         done = subprocess.run(
-            command, env={**os.environ, **keys}, capture_output=True, encoding="utf-8", timeout=120, check=False
+            command, env={**os.environ, **keys}, capture_output=True, encoding="utf-8", timeout=240, check=False
         )
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr

@@ -83,11 +83,11 @@ def test_a_call_goes_on_soon_behind_a_worker_that_finishes_soon(
     bench = make_bench(ledger_url, people(300))
     bench.lease_seconds = 120
     claimed, go_on = threading.Event(), threading.Event()
-    ledger = bench.trapped_ledger(AFTER_CLAIM, 1, lambda: (claimed.set(), go_on.wait(120)))
+    ledger = bench.trapped_ledger(AFTER_CLAIM, 1, lambda: (claimed.set(), go_on.wait(240)))
     first = threading.Thread(target=lambda: bench.send(bench.recipients[:100], ledger=ledger, threads=1))
     first.start()
     try:
-        assert claimed.wait(60)
+        assert claimed.wait(240)
         threading.Timer(1.5, go_on.set).start()
         summary = bench.send(at_least=1.0)
     finally:

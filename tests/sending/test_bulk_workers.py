@@ -70,12 +70,12 @@ def test_workers_with_rows_of_their_own_do_not_wait_for_each_other(
     bench.lease_seconds = 30
     mine, theirs = bench.recipients[:300], bench.recipients[300:]
     claimed, go_on = threading.Event(), threading.Event()
-    other_ledger = bench.trapped_ledger(AFTER_CLAIM, 1, lambda: (claimed.set(), go_on.wait(120)))
+    other_ledger = bench.trapped_ledger(AFTER_CLAIM, 1, lambda: (claimed.set(), go_on.wait(240)))
     others: list[Any] = []
     other = threading.Thread(target=lambda: others.append(bench.send(theirs, ledger=other_ledger, at_least=1.0)))
     other.start()
     try:
-        assert claimed.wait(60)
+        assert claimed.wait(240)
         channel = ZnsChannel(bench.client(), DEMO_TEMPLATE_ID, DEMO_OA_ID)
         summary = send_bulk(channel, mine, ledger=bench.ledger(), run_key=bench.run_key)
         assert (summary.complete, summary.accepted_share) == (True, 1.0)

@@ -57,13 +57,13 @@ def test_killed_at_a_moment_and_started_again(chain: Chain, function: str, when:
         struck.append(call.number)
         if len(struck) == number:
             os.kill(running[-1].pid, signal.SIGKILL)
-            running[-1].wait(60)
+            running[-1].wait(240)
 
     chain.gateway.on_call(function, strike, when=when)
     for minutes in (0, 16):
         chain.gateway.advance(minutes=minutes)
         running.append(in_a_process(chain))
-        running[-1].wait(120)
+        running[-1].wait(240)
     assert -signal.SIGKILL in [one.returncode for one in running]
     chain.gateway.advance(minutes=16)
     result = chain.run()
@@ -83,7 +83,7 @@ def test_two_workers_in_processes_of_their_own(
         for minutes in (0, 16):
             chain.gateway.advance(minutes=minutes)
             for one in [in_a_process(chain) for _ in range(2)]:
-                one.wait(120)
+                one.wait(240)
         chain.gateway.advance(minutes=16)
         result = chain.run()
         assert (result.complete, result.people) == (True, {"sent": 6})

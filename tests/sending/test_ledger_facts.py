@@ -37,7 +37,7 @@ def test_one_worker_of_many_may_probe(ledger_url: str, make_bench: Callable[...,
 
     def ask(run_key: str) -> None:
         facts = bench.ledger().facts
-        start.wait(60)
+        start.wait(240)
         if facts.begin_probe(run_key, "a", "send_zns_bulk", NOON):
             allowed.append(run_key)
 

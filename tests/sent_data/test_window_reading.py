@@ -405,7 +405,7 @@ def test_the_page_behind_a_full_one_is_asked_for_with_it(
         if page == 3:
             behind.set()
         if page == 2:
-            waited.append(behind.wait(60))
+            waited.append(behind.wait(240))
         return fetch(*about, page=page, **more)
 
     monkeypatch.setattr(client, "read_sent_data_page", read_page)

@@ -314,7 +314,7 @@ def release(*loaders: subprocess.Popen[str]) -> None:
         loader.stdin.flush()
 
 
-def finish(loader: subprocess.Popen[str], seconds: float = 60) -> tuple[int, str]:
+def finish(loader: subprocess.Popen[str], seconds: float = 240) -> tuple[int, str]:
     """Its exit code and what it said last."""
     said, _ = loader.communicate(timeout=seconds)
     return loader.returncode, said.strip().splitlines()[-1] if said.strip() else ""

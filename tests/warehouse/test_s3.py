@@ -74,7 +74,7 @@ def test_two_processes_at_one_day(target: Target) -> None:
     target.warehouse.merge(load_of(1_000), many(1_000))
     loaders = [start_loader(target, count=2_000, minute=5, status=DELIVERED) for _ in range(2)]
     release(*loaders)
-    told = [finish(loader, 120) for loader in loaders]
+    told = [finish(loader) for loader in loaders]
     assert all(code == 0 or (code == 3 and "Another process changed the same day" in said) for code, said in told)
     target.warehouse.merge(load_of(2_000, minute=6), many(2_000, DELIVERED))
     assert {one["state"] for one in target.messages("state").values()} == {"delivered"}
@@ -86,7 +86,7 @@ def test_a_process_that_is_killed_while_others_read(target: Target) -> None:
     target.warehouse.merge(load_of(1_000), many(1_000))
     loader = start_loader(target, count=5_000, minute=5, status=DELIVERED, die_after=5_000)
     release(loader)
-    assert finish(loader, 120) == (-signal.SIGKILL, "loading")
+    assert finish(loader) == (-signal.SIGKILL, "loading")
     assert (len(target.messages("state")), target.read(HISTORY), target.loads()[0]["load_count"]) == (1_000, [], 1)
 
     loader = start_loader(target, count=5_000, minute=6, status=DELIVERED)
@@ -94,7 +94,7 @@ def test_a_process_that_is_killed_while_others_read(target: Target) -> None:
     seen = []
     while loader.poll() is None:
         seen.append({(one["state"]) for one in target.messages("state").values()})
-    assert finish(loader, 120) == (0, "done")
+    assert finish(loader) == (0, "done")
     assert all(states in ({"sent"}, {"delivered"}) for states in seen)
     assert (len(target.messages("state")), len(target.read(HISTORY))) == (5_000, 1_000)
     assert len(target.read(LOADS)) == 1

@@ -170,7 +170,7 @@ merge(warehouse, [row(1, DELIVERED), row(2, DELIVERED)], minute=5)
 def die_in_a_merge(lake: Path, call: str, calls: int) -> None:
     """Another process merges and kills itself instead of making its `calls + 1`st call."""
     code = _DYING.format(tests=str(Path(__file__).parent), call=call, calls=calls, address=str(lake))
-    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == -9
+    assert subprocess.run([sys.executable, "-c", code], timeout=240).returncode == -9
 
 
 @pytest.mark.in_turn

@@ -80,7 +80,7 @@ def test_processes_that_load_one_window_at_once(shared_target: Target) -> None:
     target.warehouse.merge(load_of(5_000), many(5_000))
     loaders = [start_loader(target, count=8_000, minute=5, status=DELIVERED) for _ in range(2)]
     release(*loaders)
-    assert [finish(loader, 90) for loader in loaders] == [(0, "done")] * 2
+    assert [finish(loader) for loader in loaders] == [(0, "done")] * 2
     assert {stored["state"] for stored in target.messages("state").values()} == {"delivered"}
     assert len(target.read(MESSAGES, "row_key")) == 8_000
     assert len(target.read(HISTORY, "row_key")) == 5_000
