@@ -53,7 +53,13 @@ def run_into(base_url: str, clock: RealClock, tmp_path: Path) -> RunInto:
         places = {name: _open(place) for name, place in (("stdout", out), ("stderr", err))}
         try:
             return subprocess.run(
-                [str(ESMS), *arguments], env=environment, text=True, encoding="utf-8", timeout=240, check=False, **places
+                [str(ESMS), *arguments],
+                env=environment,
+                text=True,
+                encoding="utf-8",
+                timeout=240,
+                check=False,
+                **places,
             )
         finally:
             for place in places.values():

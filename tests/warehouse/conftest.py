@@ -21,7 +21,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if metafunc.config.getoption("mysql"):
             metafunc.parametrize("target", [MYSQL], indirect=True)
             return
-        metafunc.parametrize("target", [one for one in TARGETS if test in rules.get(one, {test})], indirect=True)
+        # Through dlt each of them takes seconds.
+        marks = {"dlt": [pytest.mark.in_turn]}
+        chosen = [pytest.param(one, marks=marks.get(one, ())) for one in TARGETS if test in rules.get(one, {test})]
+        metafunc.parametrize("target", chosen, indirect=True)
 
 
 @pytest.fixture(scope="session")
