@@ -1,11 +1,12 @@
 """
-Where status rows go: a DuckDB file, PostgreSQL, Parquet/CSV/JSONL on any file system, or whatever dlt can load.
+Warehouses for status rows: a DuckDB file, PostgreSQL, MySQL, Parquet/CSV/JSONL on any file system, or any destination
+of dlt.
 
-`open_warehouse(url)` is the way in, `load_sent_messages` pulls into it. A target is a module here that keeps the
-contract of `contract.py`; one test suite runs over all of them.
+`open_warehouse(url)` opens a warehouse, `load_sent_messages` pulls into it. Each target is a module that implements the
+contract in `contract.py`; one test suite runs against all of them.
 """
 
-# First, because it says on one line which extra is missing.
+# Imported first: it raises a one-line error that names the missing extra.
 from esms_connectors.sent_data import columns as columns
 from esms_connectors.warehouse.contract import Warehouse, WarehouseError
 from esms_connectors.warehouse.load_summary import LoadIncompleteError, LoadSummary

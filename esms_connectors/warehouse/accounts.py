@@ -1,6 +1,6 @@
 """
-Whose rows a warehouse holds. What was loaded for one account would be taken for loaded for another, whose rows would
-then be missed, so a warehouse takes those of one alone.
+The account that a warehouse belongs to. A warehouse holds the rows of one account only: windows loaded for one account
+would count as loaded for another, and the rows of the other would be missing.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ _EMULATOR = "emulator"
 
 def claim_account(warehouse: Warehouse, client: EsmsClient, now: datetime, *, same_account: bool = False) -> None:
     """
-    Write down whose warehouse it is where nobody has loaded yet; otherwise see that it is this account's.
+    Record the account of a warehouse that has none yet; otherwise check that the warehouse belongs to this account.
 
     Args:
-        same_account: the keys are new ones of the account that was loaded before.
+        same_account: these are new keys of the account that was loaded before.
 
     Raises:
-        ConfigurationError: it is another account's, or an emulator's.
+        ConfigurationError: the warehouse belongs to another account or to an emulator.
     """
     account, owners = _account_of(client), _owners(warehouse)
     if not owners or (same_account and account not in owners and _EMULATOR not in (account, *owners)):
         warehouse.put_group(ACCOUNTS, account, [(account, now, bool(owners))])
-        owners = _owners(warehouse)  # somebody else may have been first
+        owners = _owners(warehouse)  # another process may have been first
     _refuse_others(warehouse.name, account, owners)
 
 
 def check_account(warehouse: Warehouse, client: EsmsClient) -> None:
     """
     Raises:
-        ConfigurationError: the warehouse is another account's, or an emulator's.
+        ConfigurationError: the warehouse belongs to another account or to an emulator.
     """
     owners = _owners(warehouse)
     if owners:
@@ -51,12 +51,12 @@ def check_account(warehouse: Warehouse, client: EsmsClient) -> None:
 
 
 def _account_of(client: EsmsClient) -> str:
-    """One emulator is as good as another."""
+    """The hash of the API key; all emulators count as one account."""
     return _EMULATOR if client.of_emulator else client.api_key_hash
 
 
 def _owners(warehouse: Warehouse) -> set[str]:
-    """The account that came first, and its later keys."""
+    """The first account recorded, and its later keys."""
     lines: Sequence[tuple[Any, ...]] = sorted(warehouse.rows_of(ACCOUNTS), key=lambda line: (line[1], line[0]))
     return {account for number, (account, _, same) in enumerate(lines) if number == 0 or same}
 

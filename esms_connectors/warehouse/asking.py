@@ -1,4 +1,4 @@
-"""A query on a warehouse, read only: DuckDB and PostgreSQL as they are, folders of files as tables of their names."""
+"""Read-only queries on a warehouse: DuckDB and PostgreSQL directly, folders of files as tables of the same names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FORMATS = {"parquet": "read_parquet", "csv": "read_csv", "jsonl": "read_json"}
 
 
 class Found(NamedTuple):
-    """The names of the columns and the rows; both empty for no statement at all."""
+    """Column names and rows; both empty if the query holds no statement."""
 
     names: Sequence[str]
     rows: Sequence[Sequence[Any]]
@@ -29,15 +29,15 @@ class Found(NamedTuple):
 
 def ask_warehouse(address: str, query: str, limit: int) -> Found:
     """
-    At most `limit` rows of a query. Nothing can be changed by it; times are those of Vietnam.
+    Return at most `limit` rows of a query. The query cannot change anything; times are in Vietnamese local time.
 
     Args:
-        address: as in `open_warehouse`; of files only a folder of this machine.
+        address: as in `open_warehouse`; for files, a local folder only.
 
     Raises:
-        InvalidRequestError: the query cannot be run; its error is told without values of rows.
-        ConfigurationError: nothing is there, or an extra is missing.
-        EsmsError: the database is being written to, or cannot be reached; worth another try.
+        InvalidRequestError: the query cannot be run; the message contains no values of rows.
+        ConfigurationError: the warehouse does not exist, or an extra is missing.
+        EsmsError: the database is being written to, or cannot be reached; retryable.
     """
     path = duckdb_path(address)
     if path is not None:
@@ -55,14 +55,14 @@ def _ask_duckdb(path: str, query: str, limit: int) -> Found:
     need("duckdb", "duckdb")
     import duckdb
 
-    # Read-only is the file; without access to others no statement can write or load code either.
+    # read_only protects this file; without external access no statement can write other files or load code.
     settings: dict[str, Any] = {"enable_external_access": "false"}
     with _told_by_duckdb(path), duckdb.connect(path, read_only=True, config=settings) as connection:
         return _fetch(connection, query, limit)
 
 
 def _ask_files(address: str, query: str, limit: int) -> Found:
-    """Each table as DuckDB reads its files."""
+    """Load the files of each table into an in-memory DuckDB and run the query there."""
     need("duckdb", "files")
     import duckdb
 
@@ -85,7 +85,7 @@ def _ask_files(address: str, query: str, limit: int) -> Found:
         for grouped in _grouped_tables():
             if files := sorted((folder / grouped.name).glob(f"[!.]*.{kind}")):
                 connection.execute(grouped.create)
-                # The types are those of the table: a file of text does not tell them.
+                # CSV carries no types; the columns of the table define them.
                 as_text = ", all_varchar = true" if kind == "csv" else ""
                 connection.execute(f"INSERT INTO {grouped.name} BY NAME {_from(kind, files, as_text)}")
         connection.execute("SET enable_external_access = false")
@@ -98,7 +98,7 @@ def _from(kind: str, files: Sequence[Path], settings: str = "") -> str:
 
 
 def _grouped_tables() -> Sequence[GroupedTable]:
-    """Tables beside the messages, which each place may have."""
+    """The auxiliary tables that any warehouse may have."""
     from esms_connectors.warehouse.accounts import ACCOUNTS
     from esms_connectors.warehouse.marts import INVOICES
     from esms_connectors.warehouse.outcomes import OUTCOMES_TABLE
@@ -110,7 +110,7 @@ def _grouped_tables() -> Sequence[GroupedTable]:
 def _fetch(connection: Any, query: str, limit: int) -> Found:
     connection.execute(f"SET TimeZone = '{_VIETNAM}'")
     connection.execute("SET lock_configuration = true")
-    found: Any = connection.execute(query)  # None for no statement at all
+    found: Any = connection.execute(query)  # None if there is no statement
     names = [column[0] for column in found.description or ()] if found else []
     return Found(names, found.fetchmany(limit) if names else [])
 
@@ -123,7 +123,7 @@ def _told_by_duckdb(path: str) -> Iterator[None]:
     try:
         yield
     except duckdb.DataError as error:
-        # Its words quote the value, which may be a text or a phone.
+        # DuckDB's message quotes the value, which may be a text or a phone.
         about = f"A value of the rows does not fit the query ({type(error).__name__})."
         failure = InvalidRequestError(about, field="query")
     except duckdb.Error as error:
@@ -158,7 +158,7 @@ def _ask_postgresql(address: str, query: str, limit: int) -> Found:
                 with connection.cursor() as cursor:
                     if schema:
                         cursor.execute("SELECT set_config('search_path', %s, true)", [identifier(schema)])
-                    # Prepared, it is one statement: a second one could end the transaction that only reads.
+                    # Preparing admits only one statement: a second one could end the read-only transaction.
                     cursor.execute(query.encode(), prepare=True)
                     names = [column.name for column in cursor.description or ()]
                     return Found(names, cursor.fetchmany(limit) if names else [])

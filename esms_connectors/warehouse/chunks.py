@@ -1,4 +1,4 @@
-"""Rows on their way into a merge, in tables of a size."""
+"""Splits incoming rows into Arrow tables of a fixed size for the merge."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CHUNK_ROWS = 50_000
 
 
 def chunks_of(rows: Iterable[pa.RecordBatch], size: int = CHUNK_ROWS) -> Iterator[pa.Table]:
-    """Batches of any size -> tables of `size` rows, the last one smaller, with texts that any database takes."""
+    """Batches of any size -> tables of `size` rows, the last one smaller, with texts that every database accepts."""
     waiting: list[pa.RecordBatch] = []
     count = 0
     for batch in rows:
@@ -31,7 +31,7 @@ def chunks_of(rows: Iterable[pa.RecordBatch], size: int = CHUNK_ROWS) -> Iterato
 
 
 def _storable(chunk: pa.Table) -> pa.Table:
-    """NUL bytes and what is no UTF-8 become U+FFFD: PostgreSQL refuses the one, both refuse the other."""
+    """Replace NUL (refused by PostgreSQL) and invalid UTF-8 (refused by DuckDB, too) with U+FFFD."""
     for place, field in enumerate(chunk.schema):
         if field.type != pa.string():
             continue
@@ -43,7 +43,7 @@ def _storable(chunk: pa.Table) -> pa.Table:
                 None if text is None else text.decode(errors="replace") for text in column.cast(pa.binary()).to_pylist()
             ]
             column = pa.chunked_array([pa.array(texts, pa.string())])
-        # A look at the bytes as a whole costs a tenth of one at each text.
+        # Searching the buffer as a whole costs a tenth of searching each text.
         if any(_has_nul(part) for part in column.chunks):
             column = pc.replace_substring(column, "\0", "\ufffd")
         if column is not chunk.column(place):
@@ -52,6 +52,6 @@ def _storable(chunk: pa.Table) -> pa.Table:
 
 
 def _has_nul(texts: pa.StringArray) -> bool:
-    """Whether there is a NUL in them, or in what they were cut from."""
+    """Whether there is a NUL in the texts, or elsewhere in the buffer that they are a slice of."""
     content = texts.buffers()[2]
     return content is not None and b"\0" in content.to_pybytes()

@@ -1,8 +1,8 @@
 """
-What a warehouse is asked to do, and the three tables it keeps. Rows, history and the load of a window commit together.
+The interface of a warehouse and its three tables. Rows, history and the load line of a window are committed together.
 
-`esms_sent_messages` has one row a message and recipient, `esms_status_history` one line a status that was seen to
-change, `esms_loads` one line a window with what the last load of it found.
+`esms_sent_messages` has one row per message and recipient, `esms_status_history` one line per observed status change,
+`esms_loads` one line per window with the result of its last load.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from esms_connectors.warehouse.grouped import GroupedTable
 
 MESSAGES, HISTORY, LOADS = "esms_sent_messages", "esms_status_history", "esms_loads"
 
-# The columns of a row as it comes to be merged, in order. `first_seen_at`, `changed_at` and `regressed_to` are the
-# warehouse's own.
+# The columns of an incoming row, in order. The warehouse itself maintains `first_seen_at`, `changed_at`,
+# `regressed_to` and `load_number`.
 ROW_SCHEMA = pa.schema(
     [
         pa.field("row_key", pa.string(), nullable=False),
@@ -96,16 +96,16 @@ COLUMNS = {
         "privacy": "how phones and texts are kept; one warehouse keeps one way",
     },
 }
-"""Table -> column -> what it holds. Warehouses that have comments carry these."""
+"""Table -> column -> description. Databases with column comments store these."""
 
 
 def key_with_type(row_key: str, sms_type: object) -> str:
-    """The key of a row of this type, where a message of another type has its key: the second try of a message."""
+    """The key of a row whose plain key is taken by a message of another type, such as the first attempt of a resend."""
     return f"{row_key}/{sms_type}"
 
 
 class WarehouseError(EsmsError):
-    """The warehouse cannot be used, or said no. What was being loaded is not in it; loading again is safe."""
+    """The warehouse is unusable or refused the operation. Nothing of the load was stored; loading again is safe."""
 
     def __init__(self, message: str, *, retryable: bool = False) -> None:
         super().__init__(message)
@@ -114,7 +114,7 @@ class WarehouseError(EsmsError):
 
 @dataclass(frozen=True, slots=True)
 class WindowLoad:
-    """A line of `esms_loads`; see `COLUMNS` for what each says. Times are aware, UTC."""
+    """A line of `esms_loads`; see `COLUMNS` for the meaning of each field. Times are aware, UTC."""
 
     window: SentWindow
     planned_at: datetime
@@ -136,13 +136,13 @@ class WindowLoad:
 
     @property
     def is_owed(self) -> bool:
-        """Asked for, and not read since."""
+        """Planned, and not read since."""
         return self.read_number is None or self.read_number < self.planned_number
 
 
 @dataclass(frozen=True, slots=True)
 class MergeCounts:
-    """What a merge did; `unchanged` rows were there already, exactly so."""
+    """What a merge did; `unchanged` counts rows that were already stored with the same values."""
 
     inserted: int = 0
     changed: int = 0
@@ -153,14 +153,14 @@ class MergeCounts:
 @dataclass(frozen=True, slots=True)
 class Person:
     """
-    Whom to erase, or to tell about.
+    A person to erase or to report on.
 
     Attributes:
-        name: the phone, or the Zalo user id, as it is; international: the phone with 84 first.
-        rows: run key and row key of this person's rows in the ledger, where that is known: campaigns may have keys that
-            do not hold the phone.
-        stored_phone: the phone as this warehouse's rows have it; None where phones are masked or left out, because then
-            only the key tells whose a row is.
+        name: the phone or the Zalo user id, unmodified; international: the phone with the prefix 84.
+        rows: run key and row key of this person's rows in the ledger, if known: row keys of a campaign need not contain
+            the phone.
+        stored_phone: the phone as stored in this warehouse; None where phones are masked or left out, because then only
+            the row key identifies the person.
         row_key_of: message id -> the key of this person's row for that message.
     """
 
@@ -171,16 +171,16 @@ class Person:
     rows: tuple[tuple[str, str], ...] = field(repr=False, default=())
 
     def has_key(self, row_key: str, message_id: str | None) -> bool:
-        """Whether a row of this key and message is the person's."""
+        """Whether the row with this key and message belongs to the person."""
         own = self.row_key_of(message_id)
         return row_key == own or row_key.startswith(key_with_type(own, ""))
 
 
 class Reader(Protocol):
-    """Answers queries in the SQL that DuckDB and PostgreSQL share, all of them from one state of the tables."""
+    """Runs queries in the SQL that DuckDB and PostgreSQL share, all on one snapshot of the tables."""
 
     def read(self, statement: str, **parameters: object) -> Iterator[tuple[Any, ...]]:
-        """Rows of a query, to be read to their end; parameters are written `$name`, times are aware."""
+        """Yield the rows of a query; exhaust the iterator. Parameters are written `$name`, times are aware."""
 
 
 _T = TypeVar("_T")
@@ -188,71 +188,71 @@ _T = TypeVar("_T")
 
 class Warehouse(abc.ABC):
     """
-    A place for status rows. Open it with `open_warehouse`; close it, or use it in a `with`.
+    A store for status rows. Open it with `open_warehouse`; close it, or use it as a context manager.
 
-    Every method raises `WarehouseError` for what the place itself refuses, and `ConfigurationError` for what a person
-    must set right. Neither holds a password, a phone or a row.
+    Every method raises `WarehouseError` if the store refuses an operation, and `ConfigurationError` for a problem that
+    the user must fix. Neither error contains a password, a phone or a row.
     """
 
     name: str
-    """For people: where rows go, without a password."""
+    """The target as shown to users, without a password."""
 
     @abc.abstractmethod
     def prepare(self) -> None:
-        """Create the tables on first use; otherwise see that they are ours. Safe to call by several at once."""
+        """Create the tables on first use; otherwise check that they are ours. Safe to call concurrently."""
 
     @abc.abstractmethod
     def loads(self) -> Iterator[WindowLoad]:
-        """Every line of `esms_loads`, in order of type and window."""
+        """Every line of `esms_loads`, ordered by type and window."""
 
     @abc.abstractmethod
     def plan(self, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> int:
         """
-        Write the windows down as pending; whatever was loaded of them before stays as it is.
+        Record the windows as pending; rows that were loaded before stay unchanged.
 
         Returns:
-            The number of this load: higher than that of any before, whatever the clocks of their machines say. It
-            orders what loads have seen.
+            The number of this load, higher than that of any earlier load regardless of clock differences between
+            machines. It defines the order of loads.
         """
 
     @abc.abstractmethod
     def note_counted(self, windows: Sequence[SentWindow], *, counted_at: datetime) -> None:
-        """Write down when the rows of loaded windows were counted again, and found to be as many as before."""
+        """Record when the rows of loaded windows were counted again with an unchanged result."""
 
     @abc.abstractmethod
     def merge(self, load: WindowLoad, rows: Iterable[pa.RecordBatch]) -> MergeCounts:
         """
-        Take one proven window: upsert its rows on `row_key`, add history lines, write the load. All or nothing.
+        Store one complete window atomically: upsert its rows on `row_key`, add history lines, write the load line.
 
-        A row changes when anything but its window differs from what is stored; a history line is added when its
-        status does. A stored final state that would become not final is kept, flagged in `regressed_to` and noted in
-        the history once. Rows last changed or flagged by a load with a higher number are left alone, and so is what
-        `esms_loads` says of that load.
+        A row is changed if anything but its window differs from the stored row; a history line is added if its status
+        differs. A stored final state is never replaced by one that is not final: it is kept, flagged in `regressed_to`
+        and noted in the history once. Rows last changed or flagged by a load with a higher number stay unchanged, and
+        so does that load's line in `esms_loads`.
 
         Args:
             load: as read, with `read_number` and `read_at`; `inserted`, `changed`, `regressed`, `load_count` and
                 `loaded_at` are filled in here.
-            rows: batches of `ROW_SCHEMA`, all of the load's window, each key once. Read once, never held as a whole.
+            rows: batches of `ROW_SCHEMA`, all of the load's window, each key once. Streamed, never held in full.
 
         Raises:
-            ConfigurationError: the warehouse keeps phones another way (`load.privacy`).
-            WarehouseError: see there; or rows are of another window, or do not add up. Nothing of them is kept.
+            ConfigurationError: the warehouse keeps phones in another form (`load.privacy`).
+            WarehouseError: see there; or rows belong to another window, or their count is wrong. Nothing is stored.
         """
 
     @abc.abstractmethod
     def erase(self, person: Person) -> dict[str, int]:
-        """Remove the rows of a person and their history; table -> rows removed. Loads keep their counts."""
+        """Remove a person's rows and their history; load counts stay as they are. Returns table -> rows removed."""
 
     def forget(self, before: datetime, runs: Sequence[str] = ()) -> dict[str, int]:
         """
-        Remove the messages that were created and sent before, with their history, the lines of their windows, and the
-        outcomes of then; table -> rows removed.
+        Remove messages created and sent before this time, with their history, the load lines of their windows and the
+        outcomes of that time. Returns table -> rows removed.
 
         Args:
-            runs: keys of runs that began before, for outcomes of messages that were never accepted.
+            runs: keys of runs that began before this time, for outcomes of messages that were never accepted.
 
         Raises:
-            ConfigurationError: it keeps its rows where something else sees to their age.
+            ConfigurationError: this kind of warehouse does not remove rows by age.
         """
         raise ConfigurationError(
             f"{self.name} does not forget by age: DuckDB, PostgreSQL and MySQL do. Remove what is old with the means "
@@ -261,20 +261,20 @@ class Warehouse(abc.ABC):
 
     @property
     def can_be_asked(self) -> bool:
-        """Whether `ask` works there at all."""
+        """Whether this warehouse supports `ask`."""
         return type(self).ask is not Warehouse.ask
 
     @property
     def forgets_by_age(self) -> bool:
-        """Whether `forget` works there at all."""
+        """Whether this warehouse supports `forget`."""
         return type(self).forget is not Warehouse.forget
 
     def ask(self, work: Callable[[Reader], _T]) -> _T:
         """
-        Run `work`, which may only read, on what was last committed; it sees nothing of loads that go on meanwhile.
+        Run the read-only `work` on the last committed state; it does not see concurrent loads.
 
         Raises:
-            ConfigurationError: nothing was ever loaded there, or it is no database.
+            ConfigurationError: nothing was loaded yet, or the warehouse is not a database.
         """
         raise ConfigurationError(
             f"{self.name} cannot be asked: reports are made from a DuckDB file or PostgreSQL. Load the same days there."
@@ -282,14 +282,14 @@ class Warehouse(abc.ABC):
 
     def create_views(self, views: Mapping[str, str], tables: Sequence[GroupedTable] = ()) -> None:
         """
-        Create views, or replace those of the same names, all or none.
+        Atomically create views, or replace those of the same names.
 
         Args:
-            tables: made before, where they are not there.
-            views: name -> query, each after those that it reads.
+            tables: created first if missing.
+            views: name -> query, each after the views it reads.
 
         Raises:
-            ConfigurationError: it has no views, or a name is taken by something that is no view.
+            ConfigurationError: the warehouse has no views, or a name belongs to something that is not a view.
         """
         raise ConfigurationError(
             f"{self.name} has no views: they are made in a DuckDB file or PostgreSQL. Load the same days there."
@@ -298,7 +298,7 @@ class Warehouse(abc.ABC):
     @abc.abstractmethod
     def put_group(self, table: GroupedTable, group: str, rows: Sequence[tuple[object, ...]]) -> None:
         """
-        A group of rows in place of what is there of it, all or none.
+        Atomically replace a group of rows.
 
         Args:
             rows: values in the order of the table's columns.
@@ -306,11 +306,11 @@ class Warehouse(abc.ABC):
 
     @abc.abstractmethod
     def rows_of(self, table: GroupedTable) -> Sequence[tuple[Any, ...]]:
-        """All rows of a small table beside the messages, in the order of its columns; none where it is not there."""
+        """All rows of a small auxiliary table, in the order of its columns; empty if the table does not exist."""
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Give back what is held. Twice is once."""
+        """Release all resources. Idempotent."""
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""Is all of it there? What loads left in `esms_loads`, and, on request, what the gateway lists today beside it."""
+"""Completeness of a warehouse: from `esms_loads`, and, on request, compared with what the gateway lists today."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ GROUP BY sms_type, window_start, window_end
 @dataclass(frozen=True, slots=True)
 class TypeCoverage:
     """
-    What of one message type is in a warehouse, up to the last midnight in Vietnam.
+    What a warehouse holds of one message type, up to the last midnight in Vietnam.
 
     Attributes:
         sms_type: the type.
-        first: start of the first window that anybody asked for, UTC; None for a type that was never loaded.
-        windows, rows: loaded, and the rows that were listed in them; a window that a bigger one holds is left out.
-        owed: asked for, and not read since.
-        not_closed: read before they had ended, or while rows moved.
-        open_windows: with rows that were not final.
+        first: start of the first window that was planned, UTC; None for a type that was never loaded.
+        windows, rows: loaded windows and the rows listed in them; windows contained in a larger one are left out.
+        owed: windows that were planned and not read since.
+        not_closed: windows read before they had ended, or while rows moved.
+        open_windows: windows with rows in a state that is not final.
         missing: spans since `first` that no closed window covers, UTC.
-        not_available: windows that list nothing and ended more than 90 days before they were read: the gateway may no
-            longer have their rows, so that is not known to be 0 rows.
-        shrunk: windows of which the warehouse holds more rows than they listed when they were read last; none where the
-            warehouse cannot be asked.
+        not_available: windows that list nothing and ended more than 90 days before they were read. The gateway may have
+            dropped their rows, so this does not prove 0 rows.
+        shrunk: windows of which the warehouse holds more rows than the gateway listed when they were last read; empty
+            where the warehouse cannot be queried.
     """
 
     sms_type: int
@@ -71,13 +71,13 @@ class TypeCoverage:
 
     @property
     def complete(self) -> bool:
-        """Nothing is owed or missing since the first window; rows that are not final may still change."""
+        """Whether nothing is owed or missing since the first window; rows that are not final may still change."""
         return not (self.owed or self.not_closed or self.missing)
 
 
 @dataclass(frozen=True, slots=True)
 class WindowDifference:
-    """A window that lists other rows than were loaded: `loaded` of them, and `listed` today."""
+    """A window that lists rows other than the loaded ones: `loaded` rows were stored, `listed` are listed today."""
 
     window: SentWindow
     loaded: int
@@ -98,7 +98,7 @@ def coverage_by_type(
 ) -> list[TypeCoverage]:
     """
     Args:
-        end: until when, aware; the last midnight in Vietnam if None.
+        end: end of the span, aware; the last midnight in Vietnam if None.
 
     Raises:
         WarehouseError, ConfigurationError: the warehouse cannot be used.
@@ -115,7 +115,7 @@ def coverage_by_type(
 
 
 def _rows_held(warehouse: Warehouse) -> Counter[SentWindow]:
-    """Rows of the table by the window that brought them; none of a place that cannot be asked."""
+    """Stored rows by the window that first brought them; empty for a warehouse that cannot be queried."""
     held: Counter[SentWindow] = Counter()
 
     def work(reader: Reader) -> None:
@@ -129,8 +129,10 @@ def _rows_held(warehouse: Warehouse) -> Counter[SentWindow]:
 
 def _shrunk(loads: Sequence[WindowLoad], held: Counter[SentWindow]) -> Iterator[WindowDifference]:
     """
-    A row is counted for each window that wholly holds the one that brought it. So no window is said to hold too many,
-    but for rows that it does not list any longer.
+    Windows with more stored rows than the gateway lists.
+
+    A row counts for each window that fully contains the one that brought it, so a surplus can only be rows that the
+    window no longer lists.
     """
     known = {load.window for load in loads}
     others = [(window, rows) for window, rows in held.items() if window not in known]
@@ -172,7 +174,7 @@ def recent_windows(
     sms_types: Iterable[SmsType | int] = ALL_SMS_TYPES,
     now: Clock = machine_clock.now,
 ) -> list[SentWindow]:
-    """Loaded windows that ended in the last so many days, without those that a bigger one holds."""
+    """Loaded windows that ended in the last `days` days, without those contained in a larger one."""
     types = {int(sms_type) for sms_type in sms_types}
     since = now() - timedelta(days=days)
     loads = [load for load in warehouse.loads() if load.window.end >= since and load.window.sms_type in types]
@@ -189,19 +191,19 @@ def compare_windows(
     progress: Callable[[int], object] | None = None,
 ) -> list[WindowDifference]:
     """
-    Count the rows of loaded windows again, one call each; where one answer holds them all, compare these as well.
+    Count the rows of loaded windows again, one call each; if one answer holds all rows, compare the rows as well.
 
     Args:
         privacy: how the warehouse keeps phones.
         progress: called with the windows counted so far.
 
     Returns:
-        The windows that list something else than was loaded.
+        The windows that list other rows than were loaded.
 
     Raises:
-        GatewayError, NotSentError, OutcomeUnknownError: the gateway said no.
-        WarehouseError, ConfigurationError: the warehouse did, or keeps phones another way than `privacy`, or is another
-            account's.
+        GatewayError, NotSentError, OutcomeUnknownError: the gateway refused or did not answer.
+        WarehouseError, ConfigurationError: the warehouse is unusable, keeps phones in another form than `privacy`, or
+            belongs to another account.
     """
     privacy = privacy or Privacy()
     check_account(warehouse, client)
@@ -230,7 +232,7 @@ def compare_windows(
 
 
 def _check_phones(load: WindowLoad, privacy: Privacy) -> None:
-    """Checksums of rows whose phones are kept another way would all differ."""
+    """Check the form of phones: the checksums of rows with phones in another form would all differ."""
     kept, given = (text.partition(" ")[0] for text in (load.privacy, privacy.fingerprint))
     if kept != given:
         raise ConfigurationError(

@@ -1,6 +1,6 @@
-"""Phones that nothing reached any more, from the sent data: a feed of the suppression list."""
+"""Phones that SMS no longer reach, according to the sent data: a source for the suppression list."""
 
-# ruff: noqa: S608 - what is put into these texts are names of ours; values are parameters
+# ruff: noqa: S608 - only our own names are interpolated; values are parameters
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from esms_connectors.gateway.phones import read_phone
 from esms_connectors.gateway.states import DeliveryState
 from esms_connectors.warehouse.contract import MESSAGES, Reader, Warehouse
 
-# That somebody has no Zalo, or takes no messages there, says nothing about the number.
+# Zalo is left out: having no account, or blocking messages there, says nothing about the number.
 _SMS = ", ".join(str(int(one)) for one in (SmsType.ADVERTISING, SmsType.CUSTOMER_CARE, SmsType.FIXED_NUMBER))
-# Advertising carries no campaign: each of its messages counts for itself.
+# Advertising has no campaign id, so each message counts as a run.
 _FAILED = f"""
 WITH messages AS (
     SELECT phone, coalesce(campaign, row_key) AS campaign, state, coalesce(sent_at, window_end) AS moment
@@ -29,11 +29,11 @@ GROUP BY messages.phone HAVING count(DISTINCT messages.campaign) >= $runs ORDER 
 
 def dead_phones(warehouse: Warehouse, runs: int) -> list[str]:
     """
-    Phones to which the SMS of so many runs, or more, finally failed since anything was delivered to them.
+    Phones to which the SMS of at least `runs` runs finally failed since the last delivery to them.
 
     Raises:
-        InvalidRequestError: fewer than 2 runs: one message fails for many reasons.
-        ConfigurationError: the warehouse keeps phones in a form that names nobody, or cannot be asked.
+        InvalidRequestError: fewer than 2 runs; a single message may fail for many reasons.
+        ConfigurationError: the warehouse does not keep phones in plain form, or cannot be queried.
     """
     if runs < 2:
         raise InvalidRequestError("A number is dead after 2 runs that failed, at least.", field="dead")

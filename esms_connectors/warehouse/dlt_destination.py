@@ -1,14 +1,15 @@
 """
-Every other warehouse, through dlt: BigQuery, Snowflake, Redshift, ClickHouse, SQL Server, whatever it has a
-destination for. Credentials are dlt's business: `.dlt/secrets.toml` or `DESTINATION__BIGQUERY__…` in the environment.
+All other warehouses through dlt: BigQuery, Snowflake, Redshift, ClickHouse, SQL Server and its other destinations.
+dlt reads the credentials from `.dlt/secrets.toml` or from `DESTINATION__BIGQUERY__…` in the environment.
 
-A window is merged here, in a DuckDB of its own, with what is stored of it; dlt then sends only what is new or changed.
-dlt commits one table at a time, so a window goes in three steps, history, messages, load. If it is broken off between
-two, loading the window again heals: history lines without their change are removed first, and the load, which says that
-the window is done, comes last. On one machine loads take turns; two machines must not load the same window at once.
+A window is merged locally, in a temporary DuckDB, with its stored rows; dlt then sends only new and changed rows. dlt
+commits one table at a time, so a window is written in three steps: history, messages, load line. If this is interrupted
+between two steps, loading the window again repairs it: history lines without their change are removed first, and the
+load line, which marks the window as done, is written last. On one machine loads take turns; two machines must not load
+the same window at once.
 
-What a destination must have: SQL to read with, and a merge by key. dlt keeps a dataset of its own beside ours, named
-`<dataset>_staging`. Numbers are as exact as the destination has them: SQLite, for one, has no decimals.
+A destination must support SQL for reading and a merge by key. dlt keeps its own dataset beside ours, named
+`<dataset>_staging`. Numbers are as exact as the destination stores them; SQLite, for example, has no decimals.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ _KEYS = {
     HISTORY: ["row_key", "observed_at"],
     LOADS: ["sms_type", "window_start", "window_end"],
 }
-# Names of tables and columns are filled in as the destination writes them.
+# Table and column names are filled in with the quoting of the destination.
 _SELECT = "SELECT {columns} FROM {table} WHERE "
 _COUNT = "SELECT count(*) FROM {table} WHERE "
 _DELETE = "DELETE FROM {table} WHERE "
@@ -87,15 +88,16 @@ _ATTEMPTS_TO_CREATE = 3
 
 class DltWarehouse(Warehouse):
     """
-    Switches dlt's telemetry and its log off in this process, unless `RUNTIME__…` in the environment says otherwise.
+    A destination of dlt. Turns off dlt's telemetry and log in this process, unless `RUNTIME__…` is set in the
+    environment.
 
     Args:
-        destination: dlt's name of it, such as `bigquery`.
+        destination: dlt's name of the destination, such as `bigquery`.
         dataset: the schema or dataset for our tables.
         wait_seconds: how long a load waits for others.
 
     Raises:
-        ConfigurationError: dlt has no such destination, its driver is missing, or it can do without SQL or merges.
+        ConfigurationError: dlt has no such destination, its driver is missing, or it lacks SQL or merges.
     """
 
     def __init__(self, destination: str, dataset: str = "esms", *, wait_seconds: float = 600) -> None:
@@ -103,7 +105,7 @@ class DltWarehouse(Warehouse):
         if not re.fullmatch(r"[A-Za-z_]\w*", destination) or not re.fullmatch(r"[A-Za-z_]\w*", dataset):
             raise ConfigurationError("The address is dlt://destination?dataset=name, in plain letters and digits.")
         os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
-        os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")  # its errors quote rows and statements
+        os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")  # dlt's log quotes rows and statements
         self._destination_name, self._dataset = destination, dataset
         self._wait_seconds = wait_seconds
         self._folders = contextlib.ExitStack()
@@ -117,7 +119,7 @@ class DltWarehouse(Warehouse):
                 missing = [table for table in COLUMNS if not self._is_there(table)]
                 if not missing:
                     return
-                # Somebody else may be doing the same.
+                # Another process may be creating them at the same time.
                 with contextlib.suppress(WarehouseError), self._refusals():
                     self._send({table: [schema_of(table).empty_table()] for table in missing})
             raise WarehouseError(f"The tables in {self.name} cannot be made.")
@@ -152,7 +154,7 @@ class DltWarehouse(Warehouse):
     def _change_loads(
         self, windows: Sequence[SentWindow], change: Callable[[DuckDbSession], None], changed: str
     ) -> None:
-        """Change the lines of windows; `changed`: which were."""
+        """Change the load lines of windows; `changed` is the SQL condition that selects the changed lines."""
         if not windows:
             return
         with scratch_folder() as folder, merge_database(folder) as connection:
@@ -194,7 +196,7 @@ class DltWarehouse(Warehouse):
         return removed
 
     def put_group(self, table: GroupedTable, group: str, rows: Sequence[tuple[object, ...]]) -> None:
-        # Rows of a ledger stay, so a later look has those of an earlier one, and none has to be removed without rows.
+        # The rows of a group only grow (ledger rows stay), so nothing has to be removed if there are none.
         if not rows:
             return
         with self._at_work(), self._refusals():
@@ -279,7 +281,7 @@ class DltWarehouse(Warehouse):
     # --- writing -----------------------------------------------------------------------------------------------------
 
     def _drop_lines_without_change(self, window: SentWindow) -> None:
-        """Remove what a load that broke off noted of changes that it did not come to make."""
+        """Remove history lines of changes that an interrupted load did not make."""
         with self._refusals(), self._sql() as client:
             keys: dict[Any, list[str]] = {}
             for key, observed_at in self._rows(client, _LINES_WITHOUT_CHANGE, utc(window.end), utc(window.start)):
@@ -290,13 +292,13 @@ class DltWarehouse(Warehouse):
                     self._execute(client, _DELETE + theirs, self._exactly(observed_at), *some, table=HISTORY)
 
     def _exactly(self, moment: Any) -> Any:
-        """A time for a comparison. ClickHouse's driver cuts fractions of a second off; a text it leaves as it is."""
+        """A time for a comparison; as text for ClickHouse, whose driver truncates fractions of a second."""
         if self._destination_name != "clickhouse":
             return moment
         return utc(_value(moment, pa.timestamp("us", "UTC"))).strftime("%Y-%m-%d %H:%M:%S.%f")
 
     def _send(self, tables: dict[str, Iterable[pa.Table | pa.RecordBatch]]) -> None:
-        """Merge rows into tables of the destination, by their keys."""
+        """Merge rows into tables of the destination by key."""
         dlt = importlib.import_module("dlt")
         strategy = self._strategy("upsert", "delete-insert")
         resources = [
@@ -312,7 +314,7 @@ class DltWarehouse(Warehouse):
         self._run(resources)
 
     def _strategy(self, *wanted: str) -> str:
-        """The first of these ways to merge that the destination has."""
+        """The first of these merge strategies that the destination supports."""
         strategies = self._get_pipeline().destination.capabilities().supported_merge_strategies or []
         found = next((one for one in wanted if one in strategies), None)
         if found is None:
@@ -328,11 +330,11 @@ class DltWarehouse(Warehouse):
 
     @contextlib.contextmanager
     def _at_work(self) -> Iterator[None]:
-        """One at a time; what fails leaves nothing behind that dlt would send with the next rows."""
+        """Serialise work; a failure discards the pipeline, so that dlt does not send its leftovers with later rows."""
         user = getattr(os, "getuid", int)()
         here = hashlib.blake2b(self.name.encode(), digest_size=8).hexdigest()
         lock_file = Path(tempfile.gettempdir(), f"esms-dlt-{user}-{here}.lock")
-        # dlt is made for one pipeline at a time in a process.
+        # dlt supports one active pipeline per process.
         with (
             exclusive_lock("dlt", "any destination", None, self._wait_seconds),
             exclusive_lock(self.name, "any window", lock_file, self._wait_seconds),
@@ -353,7 +355,7 @@ class DltWarehouse(Warehouse):
                 dataset_name=self._dataset,
                 pipelines_dir=str(folder),
             )
-            # Its state is of no use here: what is stored is asked for each time.
+            # dlt's state is not needed: the stored rows are queried each time.
             self._pipeline.config.restore_from_destination = False
         return self._pipeline
 
@@ -365,7 +367,7 @@ class DltWarehouse(Warehouse):
         return self._get_pipeline().sql_client()
 
     def _spelled(self, client: Any, statement: str, table: str = "") -> str:
-        """The statement with names as the destination writes them."""
+        """The statement with names quoted for the destination."""
         tables = {one: client.make_qualified_table_name(one) for one in COLUMNS}
         columns = {one: client.escape_column_name(one) for names in COLUMNS.values() for one in names}
         listed = ", ".join(columns[one] for one in COLUMNS.get(table, ()))
@@ -380,7 +382,7 @@ class DltWarehouse(Warehouse):
 
     @contextlib.contextmanager
     def _refusals(self) -> Iterator[None]:
-        """Turn what dlt and its drivers raise into one line of ours, without their words."""
+        """Turn errors of dlt and its drivers into one-line errors of ours, without the original text."""
         try:
             yield
             return
@@ -424,7 +426,7 @@ def _cut(keys: Sequence[str]) -> Iterator[Sequence[str]]:
 
 @contextlib.contextmanager
 def _untracked(pipeline: Any) -> Iterator[None]:
-    """With its telemetry switched off dlt sends nothing, but writes an id for it into the home folder all the same."""
+    """Unload dlt's tracking module: even with telemetry off it writes a tracking id into the home folder."""
     trace: Any = importlib.import_module("dlt.pipeline.trace")
     config = getattr(pipeline, "run_context", pipeline).runtime_config
     before = trace.TRACKING_MODULES
@@ -437,7 +439,7 @@ def _untracked(pipeline: Any) -> Iterator[None]:
 
 
 def _hints(table: str) -> list[dict[str, Any]]:
-    """The columns for dlt."""
+    """Column hints for dlt."""
     kinds = {"text": "text", "integer": "bigint", "bigint": "bigint", "boolean": "bool", "timestamptz": "timestamp"}
     hints = []
     for name, kind in TYPES[table].items():
@@ -457,7 +459,7 @@ def _hints(table: str) -> list[dict[str, Any]]:
 
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
-    """Values as a driver gives them, as a column of ours."""
+    """Values of a driver as an Arrow column."""
     try:
         return pa.array(values, kind)
     except (pa.ArrowException, TypeError, ValueError):

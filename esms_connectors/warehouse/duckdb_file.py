@@ -1,8 +1,8 @@
 """
-A DuckDB file. It is open only while a call lasts, so that people can query it between the windows of a running pull,
-and several pulls can take turns.
+A DuckDB file. It is open only during a call, so that users can query it between the windows of a running pull, and
+several pulls can take turns.
 
-A merge is one transaction of DuckDB: after a crash the file is as it was before, and opening it again cleans up.
+A merge is one DuckDB transaction: after a crash the file has its previous state, and the next open cleans up.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from esms_connectors.warehouse.retention import forget_rows
 
 WAIT_SECONDS = 60.0
 MEMORY_LIMIT = "192MB"
-MERGE_MEMORY = "64MB"  # a merge goes through the rows chunk by chunk, and more than this makes none quicker
+MERGE_MEMORY = "64MB"  # a merge processes the rows in chunks; more memory does not make it faster
 
 logger = get_logger(__name__)
 
@@ -57,7 +57,7 @@ _T = TypeVar("_T")
 _locks: dict[Path, threading.Lock] = {}
 _locks_guard = threading.Lock()
 
-# What DuckDB says when somebody else has the file; it gives no codes. Checked by the tests against the real thing.
+# DuckDB's messages for a file that is open elsewhere; it has no error codes. Tests check them against DuckDB itself.
 _HELD_ELSEWHERE = ("Could not set lock on file", "being used by another process")
 _HELD_HERE = ("same database file with a different configuration", "Unique file handle conflict")
 
@@ -67,10 +67,10 @@ class DuckDbWarehouse(Warehouse):
     Safe to share between threads; they take turns.
 
     Args:
-        path: the file; it and its folder are made on first use.
-        wait_seconds: how long to wait for another process, also a mere reader, to let go of the file.
-        memory_limit: DuckDB's; what does not fit goes to disk beside the file. The default does for windows and
-            reports of millions of rows: 192 MB, and 64 MB for a merge.
+        path: the file; it and its folder are created on first use.
+        wait_seconds: how long to wait for another process, reader or writer, to close the file.
+        memory_limit: DuckDB's limit; the excess is spilled to disk beside the file. The default, 192 MB and 64 MB for
+            a merge, suffices for windows and reports of millions of rows.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class DuckDbWarehouse(Warehouse):
         self._in_transaction(lambda connection: None)
 
     def loads(self) -> Iterator[WindowLoad]:
-        # One line a window: small, and so the file is not open while the caller works through them.
+        # One line per window is small enough to hold, and the file need not stay open while the caller iterates.
         lines = self._in_transaction(lambda connection: pa.table(connection.sql(READ_LOADS)))
         for batch in lines.to_batches(1000):
             for line in zip(*(column.to_pylist() for column in batch.columns), strict=True):
@@ -175,14 +175,16 @@ class DuckDbWarehouse(Warehouse):
     def _in_transaction(
         self, work: Callable[[duckdb.DuckDBPyConnection], _T], *, rewritten: bool = False, memory: str = ""
     ) -> _T:
-        """Run `work` in a transaction of a file that has our tables; `rewritten`: and leave nothing of old rows."""
+        """
+        Run `work` in a transaction, on a file that has our tables; `rewritten` also removes deleted rows from the disk.
+        """
         failure: EsmsError
         with self._lock:
             memory = memory or self._memory_limit
             connection = self._connect()
             try:
                 with interrupts():
-                    # Not when it is opened: one file cannot be open twice in a process with two limits.
+                    # Not set on opening: a process cannot open one file twice with different limits.
                     connection.execute(f"{SETTLE_IN}; SET memory_limit = '{memory}'")
                     if not has_tables(connection):
                         create_tables(connection)
@@ -193,7 +195,7 @@ class DuckDbWarehouse(Warehouse):
                         self._rewrite(connection)
                     return result
             except (duckdb.Error, pa.ArrowException, OSError) as error:
-                # What fails while a result streams out comes as Arrow's error, with DuckDB's words in it.
+                # An error while a result is streamed is raised as Arrow's, with DuckDB's message in it.
                 failure = self._explained(error, memory)
             finally:
                 self._disconnect(connection)
@@ -215,11 +217,11 @@ class DuckDbWarehouse(Warehouse):
                     config={
                         "temp_directory": str(self._spill_folder),
                         "memory_limit": self._memory_limit,
-                        # Each thread wants memory of its own, and none makes a merge quicker. Questions have them all.
+                        # Each thread needs its own memory and does not speed up a merge. Read-only queries use all.
                         **({} if read_only else {"threads": "1"}),
-                        # Rows are sets here, and keeping their order costs memory.
+                        # The order of rows does not matter, and preserving it costs memory.
                         "preserve_insertion_order": "false",
-                        # What is needed is built in; a warehouse fetches no code from the network.
+                        # Everything needed is built in; never download extensions.
                         "autoinstall_known_extensions": "false",
                         "autoload_known_extensions": "false",
                     },
@@ -228,7 +230,7 @@ class DuckDbWarehouse(Warehouse):
                     if not read_only:
                         self._guard_files()
                     return connection
-                # Whoever erased a person has just put a new file in its place.
+                # An erasure has just replaced the file.
                 connection.close()
                 continue
             except duckdb.Error as error:
@@ -246,7 +248,7 @@ class DuckDbWarehouse(Warehouse):
             if not told:
                 logger.warning("%s is open elsewhere; waiting up to %.0f seconds.", self.name, self._wait_seconds)
                 told = True
-            # Uneven, so that two who wait do not keep meeting.
+            # Jitter, so that waiting processes do not stay in step.
             time.sleep(min(pause * random.uniform(0.5, 1.0), max(deadline - time.monotonic(), 0.001)))
             pause = min(pause * 1.5, 0.5)
 
@@ -262,8 +264,8 @@ class DuckDbWarehouse(Warehouse):
 
     def _guard_files(self) -> None:
         """
-        What DuckDB writes beside the file holds rows as well: it is for those only who may read the file. Nobody else
-        has the file open now, so what is there was left by a process that was killed.
+        Give DuckDB's files beside the database its permissions, because they hold rows as well. No other process has
+        the file open now, so existing ones were left by a process that was killed.
         """
         mode = self._path.stat().st_mode & 0o666
         shutil.rmtree(self._spill_folder, ignore_errors=True)
@@ -277,7 +279,7 @@ class DuckDbWarehouse(Warehouse):
             log.chmod(mode)
 
     def _disconnect(self, connection: duckdb.DuckDBPyConnection) -> None:
-        # Closing rolls back what was not committed. What was is in the file or its log, whatever happens here.
+        # Closing rolls back uncommitted changes. Committed ones are in the file or its WAL, even if closing fails.
         with contextlib.suppress(duckdb.Error):
             connection.close()
         with contextlib.suppress(OSError):
@@ -285,7 +287,7 @@ class DuckDbWarehouse(Warehouse):
 
     def _rewrite(self, connection: duckdb.DuckDBPyConnection) -> None:
         """
-        Put a copy in the place of the file while it is still ours: what was deleted is only then gone from the disk.
+        Replace the file by a copy while we still hold it: only then are deleted rows gone from the disk.
         """
         aside = tempfile.mkdtemp(prefix=f".esms-rewrite-{self._path.name}-", dir=self._path.parent)
         try:
@@ -297,7 +299,7 @@ class DuckDbWarehouse(Warehouse):
             connection.execute("DETACH esms_fresh")
             fresh.chmod(self._path.stat().st_mode & 0o777)
             sync(fresh)
-            # Its log must be gone before: it would be taken for that of the new file.
+            # The old WAL must be gone first: DuckDB would apply it to the new file.
             connection.execute("CHECKPOINT")
             os.replace(fresh, self._path)
             sync(self._path.parent)
@@ -306,9 +308,9 @@ class DuckDbWarehouse(Warehouse):
 
     def _create(self) -> None:
         """
-        Make the file, for its owner only, unless it is there: aside, and put in its place once it is whole.
+        Create the file, readable by its owner only, unless it exists. It is built aside and moved into place complete.
 
-        A file that a full disk had cut off would be no database for any load after it.
+        A file truncated by a full disk would not be a valid database for later loads.
         """
         if self._path.exists():
             return
@@ -321,7 +323,7 @@ class DuckDbWarehouse(Warehouse):
                 connection.execute("SET TimeZone = 'UTC'")
                 create_tables(connection)
             made.chmod(0o600)
-            with contextlib.suppress(FileExistsError):  # another process was quicker
+            with contextlib.suppress(FileExistsError):  # another process was faster
                 os.link(made, self._path)
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             is_full = any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EFBIG))
@@ -348,7 +350,7 @@ class DuckDbWarehouse(Warehouse):
                 raise ConfigurationError(f"{place} may not be written to by this user.")
 
     def _not_opened(self, words: str) -> EsmsError:
-        """`words`: what DuckDB said on opening. They may name the path, never a row."""
+        """`words`: DuckDB's message on opening, which may contain the path but never a row."""
         if "storage version" in words or "version number" in words:
             return ConfigurationError(
                 f"{self.name} was made by a newer DuckDB than {duckdb.__version__}, installed here: upgrade it."
@@ -361,7 +363,7 @@ class DuckDbWarehouse(Warehouse):
         return WarehouseError(f"{self.name} cannot be opened: {said}")
 
     def _explained(self, error: Exception, memory: str) -> EsmsError:
-        """DuckDB's words stay out: once rows are under way they may quote one."""
+        """Map an error without DuckDB's message, which may quote a row."""
         words = str(error)
         if os.strerror(errno.ENOSPC) in words or os.strerror(errno.EFBIG) in words:
             return WarehouseError(
@@ -373,7 +375,7 @@ class DuckDbWarehouse(Warehouse):
                 f"{self.name}: {memory} of memory do not do: nothing of this was kept. "
                 "Load shorter windows, or give a higher memory_limit.",
             )
-        # Whatever broke in while rows were handed over, such as the time limit of a task, may not do so again.
+        # An interruption while rows were handed over, such as the timeout of a task, may not occur again.
         passing = "object registered as" in words
         return WarehouseError(
             f"{self.name}: DuckDB refused ({type(error).__name__}): nothing of this was kept.", retryable=passing

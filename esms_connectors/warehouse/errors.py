@@ -1,4 +1,4 @@
-"""What file systems and readers raise -> one line of ours, without their words: these may hold addresses or rows."""
+"""Maps errors of file systems and readers to one-line errors without the original text, which may quote rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NoReturn
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 from esms_connectors.warehouse.contract import WarehouseError
 
-# Somebody must set these right; trying again does not help.
+# The user must fix these; a retry does not help.
 _SET_UP = {
     errno.ENOENT,
     errno.EACCES,
@@ -24,10 +24,10 @@ _SET_UP = {
     errno.ELOOP,
     errno.EEXIST,
 }
-# Of a query, of a result that streams out, of rows that stream in. Not the word alone, which a text or a path may hold.
+# From a query, a streamed result, or streamed input. The word alone would not do: a text or a path may contain it.
 _INTERRUPTED = re.compile(
     r"^Query interrupted$|^INTERRUPT Error|object registered as '\w+' failed: KeyboardInterrupt: ?$"
-    r"|^(Failed to create view '\w+': )?KeyboardInterrupt: <EMPTY MESSAGE>\n"  # DuckDB 1.5; where it was raised follows
+    r"|^(Failed to create view '\w+': )?KeyboardInterrupt: <EMPTY MESSAGE>\n"  # DuckDB 1.5; the traceback follows
 )
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -36,7 +36,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 def name_is_free(warehouse: str, name: str, *errors: type[Exception]) -> Iterator[None]:
     """
     Raises:
-        ConfigurationError: the database said, by one of `errors`, that the name of a view is taken.
+        ConfigurationError: the database reported, by one of `errors`, that the name of a view is taken.
     """
     try:
         yield
@@ -52,7 +52,7 @@ def name_is_free(warehouse: str, name: str, *errors: type[Exception]) -> Iterato
 def refusals(subject: str, did: str) -> Iterator[None]:
     """
     Raises:
-        ConfigurationError, WarehouseError: "`subject` `did`", and why.
+        ConfigurationError, WarehouseError: "`subject` `did`", with the reason.
     """
     try:
         with interrupts():
@@ -71,7 +71,7 @@ def refusals(subject: str, did: str) -> Iterator[None]:
 def interrupts() -> Iterator[None]:
     """
     Raises:
-        KeyboardInterrupt: that is what it was, whichever error DuckDB and Arrow have made of it on the way.
+        KeyboardInterrupt: where DuckDB or Arrow turned it into an error of their own.
     """
     try:
         yield
@@ -85,7 +85,7 @@ def interrupts() -> Iterator[None]:
 
 
 def raise_without_context(error: BaseException) -> NoReturn:
-    """Raise without what is being handled: a context manager is left while that still is."""
+    """Raise without `__context__`, which would otherwise be the error that the context manager is handling."""
     try:
         raise error from None
     finally:
@@ -95,7 +95,7 @@ def raise_without_context(error: BaseException) -> NoReturn:
 def _refusal(subject: str, did: str, error: OSError) -> EsmsError:
     number = error.errno
     if number is None:
-        # s3fs and others raise these without a number.
+        # s3fs and others raise these without an errno.
         number = {PermissionError: errno.EACCES, FileNotFoundError: errno.ENOENT}.get(type(error))
     reason = os.strerror(number) if number else type(error).__name__
     if number in _SET_UP:

@@ -1,13 +1,13 @@
 """
-Parquet, CSV and JSONL: Arrow batches -> a local file and back, exactly.
+Parquet, CSV and JSONL: Arrow batches to a local file and back without loss.
 
-- Parquet has the types itself.
-- CSV is UTF-8 with a header; texts and times stand in quotes, so that `""` is the empty text and nothing at all is
-  NULL. Cells are written as they are: one that begins with `=` is a formula to a spreadsheet.
-- JSONL is UTF-8, one object a line with every column in it. Money is a string, because most readers of JSON would make
-  a float of a number.
+- Parquet stores the types itself.
+- CSV is UTF-8 with a header; texts and times are quoted, so that `""` is the empty text and an empty cell is NULL.
+  Cells are not escaped for spreadsheets: one that begins with `=` is a formula there.
+- JSONL is UTF-8, one object per line with every column. Money is a string, because most JSON readers would parse a
+  number as a float.
 
-In the two text formats times are ISO 8601 in UTC with a `Z`, and money has four decimals.
+In the two text formats, times are ISO 8601 in UTC with a `Z`, and money has four decimals.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _JSON_BLOCK_BYTES = 4 << 20
 
 
 def write_file(kind: str, path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
-    """Write a new file; rows written. A broken-off write leaves a part of a file, which is the caller's to remove."""
+    """Write a new file and return the rows written. A failed write leaves a partial file for the caller to remove."""
     rows = 0
     with path.open("wb") as file, _WRITERS[kind](file, schema) as write:
         for batch in batches:
@@ -44,11 +44,11 @@ def read_file(
     kind: str, path: Path, schema: pa.Schema, columns: Sequence[str] | None = None
 ) -> Iterator[pa.RecordBatch]:
     """
-    The rows of a file that `write_file` wrote, in batches with `columns` of `schema`, or with all of them.
+    The rows of a file written by `write_file`, in batches with the given `columns` of `schema`, or with all.
 
     Raises:
-        ConfigurationError: it has other columns, so it is none of ours.
-        pyarrow.ArrowException: it is damaged.
+        ConfigurationError: the file has other columns, so it is not ours.
+        pyarrow.ArrowException: the file is damaged.
     """
     wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     for batch in _READERS[kind](path, schema, wanted):
@@ -56,7 +56,7 @@ def read_file(
 
 
 def read_rows(kind: str, path: Path, schema: pa.Schema) -> list[tuple[Any, ...]]:
-    """The same of a small file, row by row."""
+    """The rows of a small file as tuples."""
     return [tuple(row.values()) for batch in read_file(kind, path, schema) for row in batch.to_pylist()]
 
 
@@ -84,7 +84,7 @@ def _write_parquet(file: Any, schema: pa.Schema) -> Iterator[Any]:
                 flush()
 
         def flush() -> None:
-            # Each call begins a row group, and small ones make large and slow files.
+            # Each call begins a row group, and small row groups make files large and slow.
             writer.write_table(pa.Table.from_batches(waiting, schema), row_group_size=ROW_GROUP_ROWS)
             waiting.clear()
 
@@ -158,7 +158,7 @@ def _write_jsonl(file: Any, schema: pa.Schema) -> Iterator[Any]:
 def _read_jsonl(path: Path, schema: pa.Schema, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
     from pyarrow import json
 
-    # Not `open_json`: it reads thirty blocks ahead.
+    # Not `open_json`, which reads thirty blocks ahead.
     texts = json.ParseOptions(explicit_schema=_as_text(schema, money=True), unexpected_field_behavior="error")
     with path.open("rb") as file:
         while block := file.read(_JSON_BLOCK_BYTES):
@@ -187,7 +187,7 @@ def _with_text(batch: pa.RecordBatch, *, money: bool = False) -> pa.RecordBatch:
 
 
 def _iso(times: pa.Array) -> pa.Array:
-    """As strftime would write them, which looks up the zone of each and takes eight times as long."""
+    """Times as ISO 8601. `strftime` would look up the zone of each value and take eight times as long."""
     texts = times.cast(pa.timestamp(times.type.unit)).cast(pa.string())
     return pc.binary_join_element_wise(pc.binary_replace_slice(texts, 10, 11, "T"), "Z", "")
 

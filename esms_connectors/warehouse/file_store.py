@@ -1,9 +1,9 @@
 """
 A folder on a local disk or an object store in which several files change together.
 
-New versions are written aside into `_esms_staging/<transaction>/`, which readers' globs do not meet. Then a list of the
-moves is put beside them, and this one small file is the commit: before it is there nothing happened, once it is there
-the moves are made, by this process or, if that dies between two of them, by the next one that opens the folder.
+New versions are written to `_esms_staging/<transaction>/`, which readers' globs do not match. Then a list of the moves
+is written beside them. This one small file is the commit: before it exists nothing has changed; once it exists, the
+moves are made by this process or, if it dies in between, by the next process that opens the folder.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from esms_connectors.warehouse.locks import exclusive_lock
 STAGING = "_esms_staging"
 _COMMIT = "commit.json"
 _PUT = "put-"
-# What a dead writer left on an object store goes after this time; on a local disk its lock says that it is dead.
+# Age at which leftovers of a writer on an object store are removed; on a local disk its free lock shows that it died.
 _ABANDONED_SECONDS = 6 * 3600
 
 
@@ -42,22 +42,22 @@ class FileStore:
         url: a path or an fsspec URL, without our own parameters.
         storage_options: for the fsspec implementation, such as its keys.
         wait_seconds: how long to wait for another writer before giving up.
-        settings_file: below the root; whoever may read it may read every other file.
+        settings_file: path below the root; its permissions apply to every other file.
 
     Raises:
-        ConfigurationError: no file system for such URLs.
+        ConfigurationError: there is no file system for this kind of URL.
     """
 
     def __init__(
         self, url: str, storage_options: Mapping[str, Any], wait_seconds: float, *, settings_file: str
     ) -> None:
         self.settings_file = settings_file
-        fsspec = importlib.import_module("fsspec.core")  # which has no types
+        fsspec = importlib.import_module("fsspec.core")  # it has no type hints
         scheme = urlsplit(url).scheme if "://" in url else "file"
         problem = ""
         try:
             self._fs, root = fsspec.url_to_fs(os.path.expanduser(url), **storage_options)
-        except ImportError as error:  # s3fs, gcsfs, adlfs: fsspec says which
+        except ImportError as error:  # s3fs, gcsfs, adlfs: fsspec's message names it
             problem = f"Files on {scheme}:// need another package. {error}."
         except Exception as error:  # noqa: BLE001 - each file system has errors of its own
             problem = f"The address of the folder ({scheme}://…) cannot be used ({type(error).__name__})."
@@ -78,8 +78,8 @@ class FileStore:
     @property
     def _mode(self) -> int:
         """
-        Of new files: what the settings file has. It is made for its owner only, like all that holds phones; whoever
-        shares the folder changes that one file, and the next loads follow.
+        The mode of new files: that of the settings file. It is created readable by its owner only, like everything that
+        holds phones; to share the folder, change the mode of that file, and later loads follow.
         """
         try:
             return stat.S_IMODE(os.stat(self.path(self.settings_file)).st_mode) & 0o666 | 0o600
@@ -87,7 +87,7 @@ class FileStore:
             return 0o600
 
     def make_folder(self, folder: Path) -> None:
-        """A folder below the root and those above it; who may read the files may enter it."""
+        """Create a folder and its parents; users who may read the files may enter them."""
         missing = []
         while not folder.is_dir():
             missing.append(folder)
@@ -99,13 +99,13 @@ class FileStore:
                 one.chmod(mode | (mode & 0o444) >> 2)
 
     def create_root(self) -> None:
-        """Make the folder; on an object store there is nothing to make."""
+        """Create the folder; an object store needs none."""
         if self.is_local:
             with refusals(self.name, "cannot be made or used as a folder"):
                 self.make_folder(Path(self.path(STAGING)))
 
     def find(self, folder: str) -> dict[str, dict[str, Any]]:
-        """Path below the root -> what the store says of the file, for every file below `folder`."""
+        """Path below the root -> the store's metadata, for every file below `folder`."""
         with refusals(self.name, "cannot be listed"):
             self._fs.invalidate_cache()
             try:
@@ -116,7 +116,7 @@ class FileStore:
         return {path[skip:]: about for path, about in sorted(found.items())}
 
     def read(self, path: str) -> bytes | None:
-        """A small file; None if it is not there."""
+        """The content of a small file; None if it does not exist."""
         with refusals(self.name, "cannot be read"):
             try:
                 return bytes(self._fs.cat_file(self.path(path)))
@@ -124,13 +124,13 @@ class FileStore:
                 return None
 
     def put(self, path: str, content: bytes) -> None:
-        """Write a small file; whoever reads it sees the old one or this."""
+        """Write a small file atomically: readers see the old content or the new."""
         with refusals(self.name, "cannot be written to"):
             if not self.is_local:
                 self._fs.pipe_file(self.path(path), content)
                 return
             final = Path(self.path(path))
-            # In a folder that `sweep` looks after, and on the same disk.
+            # In a folder that `sweep` cleans up, and on the same disk.
             folder = final.parent if path.startswith(STAGING) else Path(self.path(STAGING))
             aside = folder / f"{_PUT}{uuid.uuid4().hex}"
             self.make_folder(aside.parent)
@@ -146,7 +146,7 @@ class FileStore:
             sync(final.parent)
 
     def version(self, path: str) -> str | None:
-        """What changes whenever the file does; None if it is not there. On local disks locks do this work."""
+        """A token that changes with the file; None if there is no file, and on local disks, where locks are used."""
         if self.is_local:
             return None
         with refusals(self.name, "cannot be read"):
@@ -157,7 +157,7 @@ class FileStore:
                 return None
 
     def fetch(self, path: str, scratch: Path) -> Path | None:
-        """The file on a local disk, in `scratch` where it is not there anyway; None if there is no such file."""
+        """A local path of the file, downloaded to `scratch` if remote; None if there is no such file."""
         if self.is_local:
             local = Path(self.path(path))
             return local if local.exists() else None
@@ -175,11 +175,11 @@ class FileStore:
     @contextlib.contextmanager
     def transaction(self, key: str, scratch: Path) -> Iterator[Transaction]:
         """
-        Files that change together, when `commit` is called; without it nothing happens.
+        Files that change together when `commit` is called; without it nothing changes.
 
         Args:
-            key: the lock that its writer holds; it tells later who is dead.
-            scratch: a local folder for what is uploaded.
+            key: the lock that the writer holds; if it is free later, the writer has died.
+            scratch: a local folder for files to upload.
         """
         name = f"{key}~{uuid.uuid4().hex}"
         local = Path(self.path(STAGING, name)) if self.is_local else scratch / name
@@ -191,7 +191,7 @@ class FileStore:
             if begun.is_committed and begun.moves:
                 self._commit(begun)
         finally:
-            # Once decided, it is `settle` that needs them.
+            # Once committed, `settle` may still need the files.
             if not (local / _COMMIT).exists():
                 shutil.rmtree(local, ignore_errors=True)
 
@@ -209,7 +209,7 @@ class FileStore:
             self._finish(begun.name, json.loads(content))
 
     def settle(self) -> None:
-        """Make the moves that a writer who died had decided on."""
+        """Complete the moves that a dead writer had committed."""
         if any(path.endswith(f"/{_COMMIT}") for path in self.find(STAGING)):
             with self.exclusive_lock("commit"):
                 for path in self.find(STAGING):
@@ -229,7 +229,7 @@ class FileStore:
             for place, final in commit["moves"]:
                 if self.is_local:
                     self.make_folder(Path(self.path(final)).parent)
-                    # What is not there any more was moved before its writer died.
+                    # A missing file was already moved before its writer died.
                     with contextlib.suppress(FileNotFoundError):
                         os.chmod(f"{folder}/{place}", self._mode)
                         os.replace(f"{folder}/{place}", self.path(final))
@@ -237,7 +237,7 @@ class FileStore:
                 else:
                     with contextlib.suppress(FileNotFoundError):
                         self._fs.cp_file(f"{folder}/{place}", self.path(final))
-            # Only now, and before the files it speaks of.
+            # Only after all moves, and before the files that it lists.
             with contextlib.suppress(FileNotFoundError):
                 self._fs.rm_file(f"{folder}/{_COMMIT}")
             if self.is_local:
@@ -248,7 +248,7 @@ class FileStore:
                         self._fs.rm_file(f"{folder}/{place}")
 
     def sweep(self) -> None:
-        """Remove what writers left that died before they had decided."""
+        """Remove the leftovers of writers that died before their commit."""
         self.settle()
         left: dict[str, list[tuple[str, dict[str, Any]]]] = {}
         for path, about in self.find(STAGING).items():
@@ -276,10 +276,10 @@ class FileStore:
     @contextlib.contextmanager
     def exclusive_lock(self, key: str, wait_seconds: float | None = None) -> Iterator[None]:
         """
-        One at a time for each key: among the threads of this process, and on a local disk among all processes.
+        Hold the lock of a key: among the threads of this process, and on a local disk among all processes.
 
         Raises:
-            WarehouseError: it took too long.
+            WarehouseError: the lock was not free in time.
         """
         lock_file = Path(self.path(STAGING, f"{key}.lock")) if self.is_local else None
         with exclusive_lock(self.name, key, lock_file, self._wait_seconds if wait_seconds is None else wait_seconds):
@@ -287,7 +287,7 @@ class FileStore:
 
     @contextlib.contextmanager
     def exclusive_locks(self, keys: Iterable[str]) -> Iterator[None]:
-        """Several at once, always in the same order, so that two never wait for each other."""
+        """Hold several locks, taken in a fixed order to prevent deadlocks."""
         with contextlib.ExitStack() as stack:
             for key in sorted(set(keys)):
                 stack.enter_context(self.exclusive_lock(key))
@@ -298,8 +298,8 @@ class FileStore:
 class Transaction:
     """
     Attributes:
-        folder: a local folder in which new versions are written.
-        moves: (name in `folder`, path below the root), in the order in which readers get to see them.
+        folder: a local folder for the new versions.
+        moves: (name in `folder`, path below the root), in the order in which they become visible to readers.
     """
 
     name: str
@@ -308,7 +308,7 @@ class Transaction:
     is_committed: bool = False
 
     def replace(self, final: str) -> Path:
-        """Where to write what becomes the file `final`."""
+        """The path at which to write the new version of the file `final`."""
         place = f"{len(self.moves)}"
         self.moves.append((place, final))
         written = self.folder / place
@@ -316,19 +316,19 @@ class Transaction:
         return written
 
     def commit(self) -> None:
-        """All is written: take it when the block ends."""
+        """Mark the transaction as complete: it is committed when the block ends."""
         self.is_committed = True
 
 
 def _is_inside(place: str, final: str) -> bool:
-    """Whether a move is one that a load may have decided on: from its own folder to a file of the tables."""
+    """Whether a move is one that a load may have committed: from its own folder to a file of the tables."""
     parts = final.split("/")
     plain = not {"", ".", "..", STAGING} & set(parts) and "\\" not in final and ":" not in parts[0]
     return place.isdecimal() and plain
 
 
 def sync(path: Path) -> None:
-    """Through to the disk: a commit must survive a power cut, and the file before its new name."""
+    """Flush to disk, so that a commit survives a power failure; a file is flushed before it is renamed."""
     if sys.platform == "win32" and path.is_dir():
         return
     descriptor = os.open(path, os.O_RDONLY)

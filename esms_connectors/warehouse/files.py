@@ -1,22 +1,22 @@
 """
 Parquet, CSV or JSONL files on a local disk or any file system that fsspec knows: `s3://bucket/prefix?format=csv`.
 
-One partition a day of Vietnam and message type:
+One partition per Vietnamese day and message type:
 
     <root>/esms_sent_messages/day=2026-11-01/type=25/messages.parquet
     <root>/esms_status_history/day=2026-11-01/type=25/history.parquet
     <root>/esms_loads/day=2026-11-01/type=25/loads.parquet
     <root>/esms_outcomes/<run key, as in a URL>.parquet, and snapshots likewise by their time
 
-What is promised:
+Guarantees:
 
-- Readers never see a part of a file; each is written aside and put in its place as a whole.
-- The three files of a load are decided on at once (see `file_store`). A reader who looks in the middle of the moves may
-  see the new history before the new messages, and these before the new load, never the other way round. If the writer
-  dies there, whatever call comes next makes the rest of the moves, so nothing is doubled or lost.
-- On a local disk loads take turns, whichever process they run in (on Windows: inside of one process). On an object
-  store only those of one process do: there, one process at a time may load a partition. One that finds that another
-  one has changed it meanwhile gives up with a `WarehouseError` that may be retried. The store must be able to copy.
+- Readers never see a partial file; each is written aside and moved into place complete.
+- The three files of a load are committed together (see `file_store`). A reader during the moves may see the new history
+  before the new messages, and these before the new load line, never the reverse. If the writer dies there, the next
+  call completes the moves, so nothing is duplicated or lost.
+- On a local disk loads take turns across processes (on Windows: within one process). On an object store they do so only
+  within one process, so only one process at a time may load a partition. A process that finds its partition changed
+  meanwhile raises a retryable `WarehouseError`. The store must support copying.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ if TYPE_CHECKING:
 _FILE_NAMES = {MESSAGES: "messages", HISTORY: "history", LOADS: "loads"}
 _SETTINGS = "_esms_warehouse.json"
 _AT_ONCE = 8
-_LONGEST_NAME = 180  # of 255 bytes, with what a file that is not complete has behind it
+_LONGEST_NAME = 180  # of 255 bytes; the rest is for the suffix of an incomplete file
 _LOADS_IN_ORDER = f"FROM {LOADS} ORDER BY window_start, window_end"
 _TIME = pa.timestamp("us", tz="UTC")
 
@@ -82,7 +82,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Partition:
-    """A day of Vietnam and a message type."""
+    """A Vietnamese day and a message type."""
 
     sms_type: int
     day: date
@@ -93,7 +93,7 @@ class Partition:
 
     @property
     def bounds(self) -> tuple[datetime, datetime]:
-        """The midnights around it, UTC."""
+        """The midnights that begin and end the day, UTC."""
         start, end = (
             datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(VIETNAM)).astimezone(UTC)
             for day in (self.day, self.day + timedelta(days=1))
@@ -104,7 +104,7 @@ class Partition:
     def of(cls, window: SentWindow) -> Partition:
         """
         Raises:
-            InvalidRequestError: the window goes over a midnight of Vietnam.
+            InvalidRequestError: the window crosses midnight in Vietnam.
         """
         partition = cls(window.sms_type, window.start.astimezone(ZoneInfo(VIETNAM)).date())
         if window.end > partition.bounds[1]:
@@ -114,7 +114,7 @@ class Partition:
         return partition
 
     def neighbours(self, window: SentWindow) -> list[Partition]:
-        """Days whose own windows may have brought rows of this one, because both ask for the second they share."""
+        """Adjacent days whose windows may have brought rows of this one, because both cover the boundary second."""
         start, end = self.bounds
         days = [-1] * (window.start <= start) + [1] * (window.end >= end)
         return [Partition(self.sms_type, self.day + timedelta(days=step)) for step in days]
@@ -123,9 +123,9 @@ class Partition:
 class FilesWarehouse(Warehouse):
     """
     Args:
-        url: a folder or an fsspec URL, with `?format=` parquet, csv or jsonl. Without it, what the folder has, or
-            Parquet.
-        storage_options: for the fsspec implementation; keys are better kept where its users know them.
+        url: a folder or an fsspec URL, with `?format=` parquet, csv or jsonl; by default the format already in the
+            folder, else Parquet.
+        storage_options: for the fsspec implementation; keys are better kept in its own configuration.
         wait_seconds: how long a load waits for another one of the same day and type.
 
     Raises:
@@ -185,7 +185,7 @@ class FilesWarehouse(Warehouse):
         windows: Mapping[Partition, Sequence[SentWindow]],
         change: Callable[[DuckDbSession, Sequence[SentWindow]], None],
     ) -> None:
-        """Change the lines of windows, partition by partition."""
+        """Change the load lines of windows, partition by partition."""
         with scratch_folder() as scratch:
 
             def change_day(partition: Partition) -> None:
@@ -221,7 +221,7 @@ class FilesWarehouse(Warehouse):
                     self._write_history(connection, one, files, scratch)
                 if counts.inserted or counts.changed or counts.regressed:
                     for one in (partition, *edge.joined):
-                        # As they came, which is by time: to sort them by key would take twice the time and the memory.
+                        # In order of arrival, by time: sorting by key would double the time and the memory.
                         kept = f"FROM {MESSAGES} WHERE {_in_partition(one)}"
                         self._write(MESSAGES, files.replace(self._path(MESSAGES, one)), select(connection, kept))
                 self._write(LOADS, files.replace(self._path(LOADS, partition)), select(connection, _LOADS_IN_ORDER))
@@ -260,12 +260,12 @@ class FilesWarehouse(Warehouse):
             return [row for file in files for row in read_rows(str(self._kind), file, table.schema)]
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to release."""
 
     # --- settings ----------------------------------------------------------------------------------------------------
 
     def _settle_settings(self, privacy: str | None = None) -> None:
-        """Write down on first use what files are kept here and how phones are, or see that it is so."""
+        """Record the file format and the form of phones on first use; later check them."""
         if self._kind is not None and privacy in (None, self._privacy):
             return
         with self._store.exclusive_lock("settings"):
@@ -279,7 +279,7 @@ class FilesWarehouse(Warehouse):
             self._kind, self._privacy = str(wanted["format"]), kept or privacy
 
     def _next_number(self, planned_at: datetime) -> int:
-        """The number of a load, kept for the one after it."""
+        """The number of a new load, stored for the next one."""
         with self._store.exclusive_lock("settings"):
             settings = self._read_settings()
             number = number_after(settings.get("load_number"), planned_at)
@@ -323,7 +323,7 @@ class FilesWarehouse(Warehouse):
             )
 
     def _partitions(self, table: str) -> set[Partition]:
-        """Those with a file of `table`."""
+        """The partitions that have a file of `table`."""
         found = set()
         for path in self._store.find(table):
             _, day, sms_type, *_ = [*path.split("/"), "", ""]
@@ -353,7 +353,7 @@ class FilesWarehouse(Warehouse):
     def _write_history(
         self, connection: duckdb.DuckDBPyConnection, one: Partition, files: Transaction, scratch: Path
     ) -> None:
-        """The old lines, then the new ones. Without new ones the file stays as it is."""
+        """Write the old lines followed by the new ones. Without new ones the file is not rewritten."""
         new = f"FROM {HISTORY} WHERE row_key IN (SELECT row_key FROM {MESSAGES} WHERE {_in_partition(one)})"  # noqa: S608
         if connection.execute(f"SELECT 1 {new} LIMIT 1").fetchall():
             lines = chain(self._read(HISTORY, one, scratch), select(connection, f"{new} ORDER BY row_key"))
@@ -396,7 +396,7 @@ class FilesWarehouse(Warehouse):
     # --- several partitions ------------------------------------------------------------------------------------------
 
     def _each(self, work: Callable[[Partition], _Result], partitions: Sequence[Partition]) -> Iterator[_Result]:
-        """The results in order; on an object store several at once, because each waits for the network."""
+        """The results in order; on an object store computed in parallel, because each waits for the network."""
         if self._store.is_local:
             yield from map(work, partitions)
             return
@@ -405,7 +405,7 @@ class FilesWarehouse(Warehouse):
 
 
 def _file_name(run_key: str) -> str:
-    """A run key may have any character and be long; the name of a file may not."""
+    """A file name for a run key, which may be long and contain any character."""
     name = quote(run_key, safe="")
     if len(name) <= _LONGEST_NAME:
         return name
@@ -414,14 +414,14 @@ def _file_name(run_key: str) -> str:
 
 class _BoundaryRows:
     """
-    The second that a window shares with the day before or after.
+    The second that a window shares with the previous or next day.
 
-    A row that the other day has already is merged there: its whole day then joins the merge. That is rare, so at first
-    only the keys of those days are read.
+    A row that the other day already holds is merged there, for which that whole day joins the merge. This is rare, so
+    at first only the keys of those days are read.
 
     Attributes:
-        joined: the days that take part.
-        versions: of their files.
+        joined: the days that joined the merge.
+        versions: the versions of their files.
     """
 
     def __init__(
@@ -440,7 +440,7 @@ class _BoundaryRows:
         connection.execute("CREATE TABLE esms_edge (row_key text, day date)")
 
     def watch(self, rows: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Pass the rows on, each when all that is stored of it is in the tables."""
+        """Pass the rows on, each once its stored version is in the tables."""
         for one in self._neighbours:
             self._seen[one] = self._read_keys(one)
         if not self._connection.execute("SELECT 1 FROM esms_edge LIMIT 1").fetchall():
@@ -458,7 +458,7 @@ class _BoundaryRows:
             yield from chunk.to_batches()
 
     def check_again(self) -> None:
-        """See that no other process has brought rows of ours into the days that did not join."""
+        """Check that no other process has added rows of this window to the days that did not join."""
         for one in self._neighbours:
             path = self._files._path(MESSAGES, one)
             if one not in self.joined and self._files._store.version(path) != self._seen[one]:

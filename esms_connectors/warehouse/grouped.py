@@ -1,4 +1,4 @@
-"""Tables beside the messages. Their rows come in groups, and a group stands in place of what is there of it."""
+"""Auxiliary tables beside the messages. Their rows are written in groups, each replacing its previous rows."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class GroupedTable:
 
     Attributes:
         types: column -> type, in names that DuckDB and PostgreSQL share.
-        group: the column that says which group a row belongs to.
-        keys: columns that tell rows apart, for places that replace rows and not groups.
+        group: the column that identifies the group of a row.
+        keys: columns that identify a row, for targets that replace rows instead of groups.
     """
 
     name: str
@@ -56,7 +56,7 @@ class GroupedTable:
         return f"DELETE FROM {self.name} WHERE {self.group} = {mark}"  # noqa: S608 - our own names
 
     def columns(self, rows: Sequence[tuple[object, ...]]) -> pa.Table:
-        """The rows in columns."""
+        """The rows as an Arrow table."""
         schema = self.schema
         values = zip(*rows, strict=True) if rows else [()] * len(schema)
         arrays = [pa.array(list(column), field.type) for column, field in zip(values, schema, strict=True)]

@@ -1,9 +1,9 @@
 """
-Which keys a DuckDB has, in eight bytes each: looked through at once where the keys themselves would take long; and
-which it has of windows where nobody would look.
+Hashes of the keys in a DuckDB, eight bytes each, which are searched much faster than the keys themselves; and keys
+stored with windows that a merge would not search.
 """
 
-# ruff: noqa: S608 - what is put into these texts are names of ours
+# ruff: noqa: S608 - only our own names are interpolated
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 _HASHES = "SELECT hash(row_key) FROM {rows}"
 _COUNT = f"SELECT count(*) FROM {MESSAGES}"
 
-_NEAR = timedelta(days=31)  # what is not final for longer is not looked for in other windows: it may be very much
-# The year 1 stands for no time.
+_NEAR = timedelta(days=31)  # older rows that are not final are not searched for in other windows: they may be many
+# The gateway reports the year 1 for "no time".
 _SENT_OUTSIDE = "{0}.sent_at > TIMESTAMPTZ '2000-01-01' AND NOT {0}.sent_at BETWEEN {0}.window_start AND {0}.window_end"
 _OTHERS = f"{MESSAGES} AS stored WHERE NOT ({TOUCHES})"
-# By hashes, because a day may have left a million rows that are not final; two keys with one hash cost a look.
+# As hashes, because a day may leave a million rows that are not final; a collision only costs a lookup.
 _ADRIFT = Staged("esms_adrift", "key_hash ubigint")
 _KEEP_ADRIFT = f"""
 SELECT hash(stored.row_key) AS key_hash FROM {_OTHERS}
@@ -45,13 +45,13 @@ _TOUCHING_OR_ELSEWHERE = f"AND ({TOUCHES} OR stored.row_key IN (SELECT row_key F
 
 class KnownKeys:
     """
-    Hashes of the keys that the table has of some windows, for the time of a merge. They are read when first asked for.
+    Hashes of the keys stored for some windows, for the duration of a merge. They are read on first use.
 
-    Two keys with one hash cost a look at the rows themselves, nothing else.
+    A hash collision only costs a lookup in the rows themselves.
 
     Args:
         where: the windows, as a condition on `stored`.
-        parameters: those of the condition.
+        parameters: the parameters of the condition.
     """
 
     def __init__(self, session: Session, where: str, parameters: dict[str, object]) -> None:
@@ -60,12 +60,12 @@ class KnownKeys:
 
     def may_have(self, rows: str) -> bool:
         """
-        False: none of these is in the table.
+        Return False if none of these rows is in the table.
 
         Args:
-            rows: with a `row_key`, as they stand behind a FROM.
+            rows: a FROM clause whose rows have a `row_key`.
         """
-        # Whoever hands over the rows may have put others into the table meanwhile: files fetch days that touch.
+        # The caller may have added rows to the table meanwhile: the files target fetches adjacent days.
         if self._count() != self._stored:
             self._session.change("CREATE OR REPLACE TEMPORARY TABLE esms_known (key_hash ubigint)")
             self._put(f"{MESSAGES} AS stored WHERE true {self._where}")
@@ -73,7 +73,7 @@ class KnownKeys:
         return bool(list(self._session.read(found)))
 
     def add(self, rows: str) -> None:
-        """These have just been written."""
+        """Note rows that have just been written."""
         if self._stored is not None:
             self._put(rows)
 
@@ -87,14 +87,14 @@ class KnownKeys:
 
 class OtherWindows:
     """
-    Where else the rows of a window may be stored than with the windows that touch it.
+    Finds rows of a window that are stored with other windows than those that touch it.
 
-    By what the gateway's pages say, nowhere: a window holds what was created in it. But a gateway that goes by the time
-    of sending moves a row, and one that looks at neither gives it in every window. Such a row was sent outside of the
-    window that brought it, or was not final when it was stored: for those alone is looked everywhere.
+    According to the gateway's documentation there are none: a window holds what was created in it. But a gateway that
+    filters by the time of sending moves a row, and one that filters by neither lists it in every window. Such a row was
+    sent outside the window that brought it, or was not final when stored; only such rows are searched for everywhere.
 
     Args:
-        parameters: with the edges of the window.
+        parameters: those of the merge, with the edges of the window.
     """
 
     def __init__(self, session: Session, parameters: dict[str, Any]) -> None:
@@ -103,7 +103,7 @@ class OtherWindows:
         self._is_known = False
 
     def condition(self, which: str = "") -> str:
-        """On `stored`, for those of the staged chunk, where some are stored elsewhere; else empty."""
+        """A condition on `stored` that selects the chunk's rows, if some are stored elsewhere; else empty."""
         if not self._is_known:
             self._session.keep(_ADRIFT, _KEEP_ADRIFT, **self._parameters)
             self._is_known = True

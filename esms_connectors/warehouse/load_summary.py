@@ -1,4 +1,4 @@
-"""What a load did, and how far it has come."""
+"""Progress and result of a load."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from esms_connectors.sent_data.fetching import WindowReading
 from esms_connectors.sent_data.reader import IncompleteWindowError
 from esms_connectors.warehouse.contract import MergeCounts
 
-# How long the gateway lists rows is documented nowhere. Within this time an empty window is taken for what it says.
+# The gateway does not document how long it lists rows. Within this time an empty window is taken to have had none.
 KEPT_FOR = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
 class LoadProgress:
     """
-    Where a load stands.
+    Progress of a load.
 
     Attributes:
-        windows_done, windows: of all that are to be read.
-        rows: read so far.
-        rows_at_hand, rows_expected: of the window being read.
+        windows_done, windows: windows read so far, and in total.
+        rows: rows read so far.
+        rows_at_hand, rows_expected: rows of the current window: read so far, and expected.
     """
 
     windows_done: int
@@ -36,7 +36,7 @@ class LoadProgress:
 
     @property
     def share_done(self) -> float:
-        """0 to 1, as if all windows were alike: nobody knows the others before they are read."""
+        """0 to 1, assuming windows of equal size: their sizes are unknown until they are read."""
         if self.windows == 0:
             return 1.0
         return min(1.0, (self.windows_done + (self.rows_at_hand / max(1, self.rows_expected))) / self.windows)
@@ -45,17 +45,17 @@ class LoadProgress:
 @dataclass(slots=True)
 class LoadCounts:
     """
-    What was loaded of some windows.
+    Counts of the windows loaded.
 
     Attributes:
-        windows, rows: loaded.
-        inserted, changed, unchanged, regressed: what became of the rows; see `MergeCounts`.
-        open_rows: rows that are not final; their windows are worth another reading later.
-        shrunk_windows, unlisted_rows: windows that list fewer rows than when they were loaded before, and how many; the
-            gateway may not keep them any longer. The warehouse keeps them as they were.
+        windows, rows: windows and rows loaded.
+        inserted, changed, unchanged, regressed: result of the merge by row; see `MergeCounts`.
+        open_rows: rows that are not final; their windows should be read again later.
+        shrunk_windows, unlisted_rows: windows that list fewer rows than at their previous load, and how many fewer; the
+            gateway may have dropped them. The warehouse keeps these rows unchanged.
         old_windows_without_rows: windows that ended more than `KEPT_FOR` before they were read and list nothing: either
-            nothing was sent, or the gateway no longer has the rows, which it documents nowhere.
-        unread: rows with a status, type, price or time in a spelling that could not be read; `status_text` keeps it.
+            nothing was sent, or the gateway no longer has the rows; its retention is undocumented.
+        unread: rows with a status, type, price or time that could not be parsed; `status_text` keeps the original.
         states: state -> rows.
     """
 
@@ -90,13 +90,13 @@ class LoadCounts:
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
-        # `asdict` would rebuild the counter from pairs, and count those.
+        # `asdict` would rebuild the Counter from its pairs, and count those.
         return {one.name: getattr(self, one.name) for one in dataclass_fields(LoadCounts)} | {
             "states": dict(self.states)
         }
 
     def add(self, reading: WindowReading, counts: MergeCounts, *, loaded_before: int = 0) -> None:
-        """Count a window that was loaded; `loaded_before`: rows that an earlier load of it had listed."""
+        """Add a loaded window; `loaded_before`: rows listed by its previous load."""
         self.shrunk_windows += reading.rows < loaded_before
         self.unlisted_rows += max(0, loaded_before - reading.rows)
         if not reading.rows and reading.read_at is not None:
@@ -115,14 +115,14 @@ class LoadCounts:
 @dataclass(slots=True)
 class LoadSummary(LoadCounts):
     """
-    What a load did. Its own counts are those of the task: the span that was asked for, or the days that were missing.
+    Result of a load. The inherited counts are those of the task: the requested span, or the missing days.
 
     Attributes:
-        skipped: windows that an interrupted pull had loaded already.
-        follow_up: what was loaded of other windows, which were read again.
-        recounted: windows of other times whose rows were counted again.
-        recounts_differing: those of them that had others by now, and were read again.
-        seconds: from beginning to end.
+        skipped: windows already loaded by an interrupted pull.
+        follow_up: counts of earlier windows that were read again.
+        recounted: earlier windows whose rows were counted again.
+        recounts_differing: those of them whose count differed, so that they were read again.
+        seconds: total duration.
     """
 
     skipped: int = 0
@@ -132,7 +132,7 @@ class LoadSummary(LoadCounts):
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        # Not `super()`, which knows nothing of a class that slots have made anew.
+        # Not `super()`: `slots=True` replaces the class, so its cell refers to the wrong one.
         text = LoadCounts.__str__(self)
         text += f"; {self.skipped:,} windows were there already" if self.skipped else ""
         text += f"; read again: {self.follow_up}" if self.follow_up.windows else ""

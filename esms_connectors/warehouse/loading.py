@@ -1,4 +1,4 @@
-"""From the gateway into a warehouse, window by window: read, proven, committed, remembered."""
+"""Loads sent data from the gateway into a warehouse: each window is read, proven complete, committed and recorded."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from esms_connectors.warehouse.spool import WindowSpool
 
 logger = get_logger(__name__)
 
-# Messages of the last moment may still be on their way into the gateway's tables, and clocks differ.
+# The latest messages may not be in the gateway's tables yet, and clocks differ.
 PATIENCE = timedelta(minutes=2)
-# An interrupted pull is continued for so long; after that everything is read again.
+# An interrupted pull is resumed within this time; later everything is read again.
 _RESUME_WITHIN = timedelta(hours=12)
 
 
@@ -51,28 +51,28 @@ def load_sent_messages(
     now: Clock = machine_clock.now,
 ) -> LoadSummary:
     """
-    Load every row that was created from `start` to `end`; loading again changes only what changed.
+    Load every row created from `start` to `end`. Loading is idempotent: only changed rows are written again.
 
-    Windows are Vietnamese days, or what the span leaves of them, one for each type. Each is read, proven complete and
-    committed by itself, so an interruption costs the window at hand; the same call then goes on where it stopped.
+    Windows are Vietnamese days, clipped to the span, one per message type. Each is read, proven complete and committed
+    separately, so an interruption loses only the current window; the same call then resumes where it stopped.
 
     Args:
-        start, end: aware. Rows of a span that has not ended yet are loaded too, and its windows read again later.
-            Without `start`, what is missing is loaded; see `plan_load`, which `scheduled` and `most_days` go to.
+        start, end: aware. A span that has not ended yet is loaded too, and its windows are read again later. Without
+            `start`, missing days are loaded; see `plan_load`, which `scheduled` and `most_days` are passed to.
         sms_types: the types to ask for, all by default.
         privacy: how phones and texts are kept; the same for every load into one warehouse.
-        threads: requests at a time.
-        follow_up: also read again the windows of other times that are worth it; see `plan_load`.
+        threads: concurrent requests.
+        follow_up: also read earlier windows again that may have changed; see `plan_load`.
         max_age: see there.
-        resume: False reads everything again, also what an interrupted call has loaded.
+        resume: False reads everything again, including what an interrupted call has loaded.
         same_account: the client's keys are new ones of the account that was loaded before; see `claim_account`.
         progress: called for each batch and each window.
         now: the clock; it decides which windows are closed.
 
     Raises:
         LoadIncompleteError: windows whose row counts do not match were left out; the others are loaded.
-        WarehouseError, ConfigurationError: the warehouse said no, or is another account's.
-        GatewayError, NotSentError, OutcomeUnknownError: the gateway did; windows loaded so far stay.
+        WarehouseError, ConfigurationError: the warehouse is unusable, or belongs to another account.
+        GatewayError, NotSentError, OutcomeUnknownError: the gateway refused or did not answer; loaded windows stay.
     """
     plan = plan_load(
         warehouse,
@@ -110,7 +110,7 @@ def load_planned(
     progress: Callable[[LoadProgress], object] | None = None,
     now: Clock = machine_clock.now,
 ) -> LoadSummary:
-    """As `load_sent_messages`, for a load that `plan_load` has planned."""
+    """Run a load planned by `plan_load`; otherwise as `load_sent_messages`."""
     claim_account(warehouse, client, _milliseconds(now()), same_account=same_account)
     for note in plan.notes:
         logger.info("%s: %s", warehouse.name, note)
@@ -147,17 +147,17 @@ def recount_windows(
     now: Clock = lambda: pendulum.now("UTC"),
 ) -> list[SentWindow]:
     """
-    Count the rows of loaded windows again, one call each; where one answer holds them all, compare these as well.
+    Count the rows of loaded windows again, one call each; if one answer holds all rows, compare the rows as well.
 
     Args:
-        windows: such as `LoadPlan.recounts`. Those that are as they were loaded are noted as counted.
+        windows: such as `LoadPlan.recounts`. Unchanged windows are recorded as counted.
 
     Returns:
-        Those that are not: they are to be read again.
+        The windows that differ and must be read again.
 
     Raises:
-        GatewayError, NotSentError, OutcomeUnknownError: the gateway said no; the rest is counted the next time.
-        WarehouseError, ConfigurationError: the warehouse did.
+        GatewayError, NotSentError, OutcomeUnknownError: the gateway refused or did not answer; call again later.
+        WarehouseError, ConfigurationError: the warehouse is unusable.
     """
     if not windows:
         return []
@@ -182,10 +182,10 @@ def load_windows(
     now: Clock = machine_clock.now,
 ) -> LoadSummary:
     """
-    As `load_sent_messages`, for windows that somebody else has cut.
+    Load the given windows; otherwise as `load_sent_messages`.
 
     Args:
-        follow_up: those of `windows` that are counted as read again, apart from the task.
+        follow_up: those of `windows` that are counted separately, as read again.
     """
     began = time.monotonic()
     privacy = privacy or Privacy()
@@ -232,7 +232,7 @@ def load_windows(
             _log(reading, counts, before.get(reading.window, 0))
     summary.seconds = time.monotonic() - began
     if incomplete:
-        # Under a later date than the others: the next call must read all again, not only what failed here.
+        # Planned at a later time than the others, so that the next call reads all windows again, not only these.
         failed = [error.whole for error in incomplete]
         warehouse.plan(failed, planned_at=_milliseconds(now()).add(seconds=1), privacy=privacy.fingerprint)
         raise LoadIncompleteError(
@@ -276,12 +276,12 @@ def _load_of(reading: WindowReading, planned_at: DateTime, number: int, privacy:
 
 
 def _interrupted(loads: Sequence[WindowLoad], wanted: int, planned_at: DateTime) -> tuple[DateTime, set[SentWindow]]:
-    """When the interrupted pull of these windows began, and which of them it has loaded; else as given, and none."""
+    """When the interrupted pull began and the windows that it loaded; without one, `planned_at` and no windows."""
     begun = max((load for load in loads if load.is_owed), key=lambda load: load.planned_number, default=None)
     if begun is None or abs(planned_at - pendulum.instance(begun.planned_at)) > _RESUME_WITHIN:
         return planned_at, set()
     latest = pendulum.instance(begun.planned_at)
-    # What had not ended when it was read has gone on since.
+    # Windows that had not ended when they were read may have new rows since.
     done = {load.window for load in loads if load.planned_at == latest and is_closed(load, planned_at)}
     if not done:
         return planned_at, done
@@ -290,5 +290,5 @@ def _interrupted(loads: Sequence[WindowLoad], wanted: int, planned_at: DateTime)
 
 
 def _milliseconds(moment: DateTime) -> DateTime:
-    """As exact as every warehouse can keep it: what was planned is found again by its time."""
+    """Truncate to the precision of every warehouse: planned windows are found again by this time."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

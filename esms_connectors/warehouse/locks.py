@@ -1,4 +1,4 @@
-"""One at a time: among the threads of a process, and through a lock file among the processes of a machine."""
+"""Exclusive locks among the threads of a process and, through a lock file, among the processes of a machine."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from esms_connectors.warehouse.contract import WarehouseError
 if sys.platform != "win32":
     import fcntl
 
-# Not `filelock`: it leaves its files behind among the user's, and where the kernel has no locks it falls back to marks
-# that outlive a process which was killed.
+# Not `filelock`: it leaves its files in the user's folder, and without kernel locks it falls back to marker files that
+# outlive a killed process.
 _LOOK_AGAIN_SECONDS = 0.02
 
 _locks_guard = threading.Lock()
@@ -30,12 +30,12 @@ def exclusive_lock(name: str, key: str, lock_file: Path | None, wait_seconds: fl
     Hold the exclusive lock of `key` in the warehouse `name`.
 
     Args:
-        lock_file: there only while somebody holds it; the kernel frees it when its holder dies. Unused on Windows,
-            and None where there is no disk to share.
+        lock_file: exists only while the lock is held; the kernel frees it when the holder dies. Unused on Windows, and
+            None where there is no shared disk.
 
     Raises:
-        WarehouseError: it took too long.
-        ConfigurationError: no file can be made or locked there.
+        WarehouseError: the lock was not free in time.
+        ConfigurationError: no file can be created or locked there.
     """
     deadline = time.monotonic() + wait_seconds
     busy = f"{name} is in use by another load ({key}): try again later."
@@ -64,7 +64,7 @@ def exclusive_lock(name: str, key: str, lock_file: Path | None, wait_seconds: fl
 
 
 def _take(path: Path) -> int | None:
-    """The lock's file descriptor, or None while somebody else has it."""
+    """The lock's file descriptor, or None while another process holds it."""
     if sys.platform == "win32":
         raise NotImplementedError
     try:
@@ -74,7 +74,7 @@ def _take(path: Path) -> int | None:
         raise ConfigurationError(f"{path.parent} cannot be written to: {error.strerror}.") from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # The holder before may have removed the file in between: then this is the lock of nothing.
+        # The previous holder may have removed the file in between; the lock would then be on a deleted file.
         if os.path.samestat(os.fstat(descriptor), path.stat()):
             return descriptor
     except (BlockingIOError, FileNotFoundError):

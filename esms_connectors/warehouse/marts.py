@@ -1,8 +1,7 @@
 """
-Views for analysts on the tables that loads fill: daily delivery, costs by month, times, failures, a statement.
+Views for analysts on the loaded tables: daily delivery, monthly costs, delivery times, failures, a statement.
 
-The SQL is that of the dbt package `dbt_esms`, whose models are made into views as they stand, in DuckDB and PostgreSQL
-alike.
+The SQL is that of the dbt package `dbt_esms`, whose models are created as views unchanged in DuckDB and PostgreSQL.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ _REF = re.compile(r"\{\{\s*ref\('(\w+)'\)\s*\}\}")
 
 @cache
 def mart_views() -> Mapping[str, str]:
-    """View -> its query, each after those that it reads."""
+    """View -> its query, each after the views it reads."""
     texts = {
         model.name.removesuffix(".sql"): model.read_text("utf-8")
         for model in (_PACKAGE / "models").iterdir()
@@ -55,13 +54,13 @@ def mart_views() -> Mapping[str, str]:
 
 def create_marts(warehouse: Warehouse) -> tuple[str, ...]:
     """
-    Create the views, or bring them up to date; all of them or none.
+    Atomically create or update the views.
 
     Returns:
         Their names.
 
     Raises:
-        ConfigurationError: the warehouse has no views, or something else has such a name.
+        ConfigurationError: the warehouse has no views, or a name is taken by something else.
         WarehouseError: the database cannot be reached, or refused.
     """
     views = mart_views()
@@ -71,10 +70,10 @@ def create_marts(warehouse: Warehouse) -> tuple[str, ...]:
 
 def copy_dbt_package(folder: str | Path) -> Path:
     """
-    Copy the dbt package into a folder that is not there yet, and give its path.
+    Copy the dbt package into a new folder and return its path.
 
     Raises:
-        ConfigurationError: the folder is there, or cannot be written.
+        ConfigurationError: the folder exists already, or cannot be written.
     """
     place = Path(folder).expanduser().absolute()
     if place.exists():

@@ -1,4 +1,4 @@
-"""A DuckDB for the time of one merge, for targets that keep their rows elsewhere."""
+"""A temporary DuckDB for one merge, for targets that keep their rows elsewhere."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     import duckdb
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "memory_limit": "64MB",  # more goes to the temporary folder
-    "threads": "1",  # each wants memory of its own, and none made a merge of a million rows quicker
+    "memory_limit": "64MB",  # the excess is spilled to the temporary folder
+    "threads": "1",  # each needs its own memory, and more did not speed up a merge of a million rows
     "preserve_insertion_order": "false",
-    # What is needed is built in; a merge fetches no code from the network.
+    # Everything needed is built in; never download extensions.
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
 
-SELECT_ROWS = 10_000  # a batch; DuckDB's own choice, thirteen times as many, is memory beyond its limit
+SELECT_ROWS = 10_000  # per batch; DuckDB's default is 13 times as many, in memory outside its limit
 
 
 @contextlib.contextmanager
 def merge_database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Our three tables, empty, in a new file in `folder`: on disk they are compressed, and need little memory."""
+    """A new database in `folder` with our three tables, empty. On disk rows are compressed and need little memory."""
     import duckdb
 
     problem = ""
@@ -56,7 +56,7 @@ def merge_database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @functools.cache
 def schema_of(table: str) -> pa.Schema:
-    """The columns of a table as the merge has them, each with what it holds in its metadata."""
+    """The columns of a table as in the merge database, each with its description as metadata."""
     import duckdb
 
     with interrupts(), duckdb.connect(config=_CONFIG) as connection:
@@ -67,7 +67,7 @@ def schema_of(table: str) -> pa.Schema:
 
 
 def insert(connection: duckdb.DuckDBPyConnection, table: str, batches: Iterable[pa.RecordBatch]) -> None:
-    """Add batches that have the columns of `table`, in one transaction: each costs a way to the disk."""
+    """Insert batches with the columns of `table` in one transaction, because each commit flushes to disk."""
     source: ArrowSource | None = None
     connection.begin()
     for batch in batches:
@@ -83,10 +83,10 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, batches: Iterable[
 
 
 def select(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.RecordBatch]:
-    """What a query finds, not held as a whole; nothing else may be asked of the connection before the end."""
+    """Stream the result of a query; exhaust it before using the connection again."""
     yield from connection.sql(query).to_arrow_reader(SELECT_ROWS)
 
 
 def literal(moment: datetime) -> str:
-    """A time in SQL."""
+    """A time as a SQL literal."""
     return f"TIMESTAMPTZ '{utc(moment).isoformat()}'"

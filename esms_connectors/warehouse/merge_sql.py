@@ -1,10 +1,10 @@
 """
-The tables, and the statements of the merge, in SQL that DuckDB and PostgreSQL both speak.
+The tables and the statements of the merge, in SQL that DuckDB and PostgreSQL share.
 
-`stored` is what the table has, `chunk` what came. Parameters are written `$name`.
+`stored` are the rows of the table, `chunk` the incoming rows. Parameters are written `$name`.
 """
 
-# ruff: noqa: S608 - what is put into these texts are names of ours; values are parameters
+# ruff: noqa: S608 - only our own names are interpolated; values are parameters
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.gateway.states import DeliveryState
 from esms_connectors.warehouse.contract import COLUMNS, HISTORY, LOADS, MESSAGES, ROW_SCHEMA, TABLES
 
-# Names of types that DuckDB and PostgreSQL share.
+# Type names that DuckDB and PostgreSQL share.
 TYPES = {
     MESSAGES: {
         "row_key": "text NOT NULL",
@@ -74,7 +74,7 @@ TYPES = {
 }
 
 _ROW_COLUMNS = ROW_SCHEMA.names
-# What the gateway says of a row. The window is where the row was first met, not something that changes.
+# The columns from the gateway. The window is not compared: it tells where the row was first found.
 _COMPARED = [name for name in _ROW_COLUMNS if name not in ("row_key", "window_start", "window_end")]
 _STATUS = ("send_status", "send_result", "status_text", "state")
 FINAL = ", ".join(f"'{state.value}'" for state in DeliveryState if state.is_final)
@@ -95,8 +95,8 @@ def _columns_of(table: str) -> str:
     return ", ".join(f"{name} {kind}" for name, kind in TYPES[table].items())
 
 
-# What is staged, column by column. It is spelled out because DuckDB 2.0.0 loses rows of a table that was made by
-# CREATE ... AS SELECT ... LIMIT 0; nothing of ours may get there that way.
+# Staged tables with explicit columns, because DuckDB 2.0.0 loses rows of a table created by
+# CREATE ... AS SELECT ... LIMIT 0.
 CHUNK = Staged("esms_chunk", ", ".join(f"{name} {TYPES[MESSAGES][name]}" for name in _ROW_COLUMNS))
 VERDICT = Staged(
     "esms_verdict",
@@ -106,10 +106,10 @@ VERDICT = Staged(
 PLANNED = Staged("esms_planned", "sms_type integer, window_start timestamptz, window_end timestamptz")
 ERASED = Staged("esms_erased", "row_key text")
 
-# DuckDB gets neither key nor index: it joins by scanning and hashing in any case, and with 1 000 000 rows a key doubled
-# the file, took half as much memory again and made nothing quicker. What keeps it quick, and its memory flat, is
-# `overlap`, which skips what is stored of other days. Nothing is lost by that: rows belong to windows by their creation
-# time, which never changes, so only a window that overlaps or touches can have brought a row before.
+# DuckDB gets neither a key nor an index: it joins by scanning and hashing anyway, and with 1 000 000 rows a key doubled
+# the file size, needed half as much memory again and made nothing faster. `overlap` keeps it fast and its memory flat
+# by skipping the rows of other days. This is safe: rows belong to windows by their creation time, which never changes,
+# so only a window that overlaps or touches this one can have brought a row before.
 JUDGE = f"""
 SELECT chunk.row_key, CASE
         WHEN stored.row_key IS NULL THEN 'new'
@@ -126,11 +126,11 @@ SELECT chunk.row_key, CASE
 FROM esms_chunk AS chunk LEFT JOIN {MESSAGES} AS stored ON stored.row_key = chunk.row_key {{overlap}}
 """
 
-# One id and phone under two types are two messages: the second try of a message may come under the id of the first.
+# The same id and phone with two types are two messages: a resend may carry the id of the first attempt.
 OTHERS = "SELECT row_key FROM esms_verdict WHERE verdict = 'other'"
 
-# Where a chunk is looked for at first: its rows came in an order of time, as those that are stored did, so that most of
-# what is stored need not be read. What is not there may be anywhere else.
+# The rows of a chunk are searched for here first: stored and incoming rows are both ordered by time, so most stored
+# rows need not be read. Rows not found here may be anywhere else.
 SENT_WHEN_CHUNK_WAS = " AND stored.sent_at BETWEEN $sent_from AND $sent_to"
 
 NEW = "esms_verdict WHERE verdict = 'new'"
@@ -145,7 +145,7 @@ SELECT row_key, $read_at, from_state, to_state, from_status, from_result, to_sta
 FROM esms_verdict WHERE verdict = 'back' OR (verdict = 'changed' AND noted)
 """
 
-# `load_number` moves here as well: a load that is older than the flag must not take it away again.
+# `load_number` is set here as well: a load older than the flag must not clear it.
 FLAG = f"""
 UPDATE {MESSAGES} AS stored SET regressed_to = verdict.to_state, changed_at = $read_at, load_number = $number
 FROM esms_verdict AS verdict
@@ -161,8 +161,8 @@ FROM (SELECT * FROM esms_chunk WHERE row_key IN {_CHANGED}) AS chunk
 WHERE stored.row_key = chunk.row_key {{overlap}}
 """
 
-# What DuckDB updates it holds in memory until the commit, all columns of it, so many rows are put anew instead. That
-# leaves gaps in the file, which the commit closes, so for few rows it would be the dearer way.
+# DuckDB holds updated rows in memory until the commit, with all columns, so many rows are deleted and inserted instead.
+# That leaves gaps in the file, which the commit compacts; for few rows this would cost more.
 REPLACED = Staged(
     "esms_replaced", "row_key text, window_start timestamptz, window_end timestamptz, first_seen_at timestamptz"
 )
@@ -188,13 +188,13 @@ SELECT {", ".join(_ROW_COLUMNS)}, $read_at, $read_at, NULL, $number FROM esms_ch
 
 INSERT = f"{INSERT_ALL} WHERE row_key IN (SELECT row_key FROM {NEW})"
 
-# Where the table has a key. What is not inserted is there already, and is judged.
+# For tables with a key. Rows that are not inserted exist already and are judged.
 INSERT_UNLESS_THERE = f"{INSERT_ALL} ON CONFLICT (row_key) DO NOTHING"
 
 TOUCHES = "stored.window_start <= $window_end AND stored.window_end >= $window_start"
 OVERLAP = f"AND {TOUCHES}"
 
-# Days that only touch do not count: they share a second at most.
+# Days that only touch do not count: they share one second at most.
 WAS_LOADED = f"""
 SELECT 1 FROM {LOADS} WHERE sms_type = $sms_type AND row_count > 0
     AND window_start < $window_end AND window_end > $window_start LIMIT 1
@@ -202,7 +202,7 @@ SELECT 1 FROM {LOADS} WHERE sms_type = $sms_type AND row_count > 0
 
 _THIS_LOAD = "sms_type = $sms_type AND window_start = $window_start AND window_end = $window_end"
 
-# A load older than the one the line tells of leaves the line as it is: its rows were left alone, too.
+# LOAD_RENEWED ignores a load older than the recorded one, as the merge does with its rows.
 LOAD_NOTED = f"""
 UPDATE {LOADS} SET load_count = load_count + 1, loaded_at = $loaded_at
 WHERE {_THIS_LOAD}
@@ -250,7 +250,7 @@ READ_LOADS = f"SELECT {', '.join(TYPES[LOADS])} FROM {LOADS} ORDER BY sms_type, 
 
 
 def table_statements(constraints: Mapping[str, str], *, comments: bool = True) -> Iterator[str]:
-    """What creates the tables and says what is in them. `constraints`: what a table gets beyond its columns."""
+    """Statements that create the tables with comments. `constraints`: table -> SQL appended to its columns."""
     for table in COLUMNS:
         yield f"CREATE TABLE {table} ({_columns_of(table)}{constraints.get(table, '')})"
         if not comments:
@@ -275,13 +275,13 @@ _SPELLINGS = {
 def find_missing_tables(found: Iterable[tuple[str, str, str]]) -> bool:
     """
     Args:
-        found: (table, column, type) of all that is there under our names.
+        found: (table, column, type) of all existing tables with our names.
 
     Returns:
-        Whether the tables are yet to be made.
+        Whether the tables must be created.
 
     Raises:
-        ConfigurationError: there are tables under our names that are not ours.
+        ConfigurationError: existing tables have our names but other columns, or some of ours are missing.
     """
     there: dict[str, dict[str, str]] = {}
     for table, column, kind in found:

@@ -1,13 +1,13 @@
 """
-The merge of a window, the same for DuckDB and PostgreSQL.
+The merge of a window, the same for all databases.
 
-Rows come in chunks. Each chunk is staged, then judged against what is stored - new, changed, gone back, the same - and
-only then written, so that a chunk in which nothing changed writes nothing at all. What the judging counted, each
-statement must have done: rows never go missing between the two. Where the table has a key and the window comes for the
-first time, its rows are inserted at once, and only a chunk of which some were there already is judged.
+Rows are processed in chunks. Each chunk is staged, compared with the stored rows (new, changed, regressed or the same)
+and only then written, so that an unchanged chunk writes nothing. The row count of each statement must match the
+comparison, so no row is lost in between. If the table has a key and the window was not loaded before, rows are inserted
+directly, and only a chunk of which some rows exist already is compared.
 
-Targets that keep their rows elsewhere (files, what dlt loads) merge in a DuckDB of their own: `create_tables`, fill in
-what is stored of the windows that overlap, `merge_rows`.
+Targets that keep their rows elsewhere (files, dlt) merge in a temporary DuckDB: `create_tables`, insert the stored rows
+of the windows that overlap, `merge_rows`.
 """
 
 from __future__ import annotations
@@ -79,11 +79,11 @@ from esms_connectors.warehouse.retention import erase_outcomes
 if TYPE_CHECKING:
     import duckdb
 
-MOST_UPDATED = 50_000  # rows of a merge that DuckDB updates; more are put anew
+MOST_UPDATED = 50_000  # rows that DuckDB updates in one merge; further ones are deleted and inserted
 
 
 class Session(Protocol):
-    """A transaction of a database that speaks this SQL. Parameters are written `$name`; those not named are ignored."""
+    """A transaction of a database that supports this SQL. Parameters are written `$name`; unused ones are ignored."""
 
     prunes_by_window: bool
     """Whether a condition on the windows lets the database skip rows."""
@@ -92,19 +92,19 @@ class Session(Protocol):
 
     @property
     def has_key(self) -> bool:
-        """Whether the table of messages takes a key once only."""
+        """Whether the keys of the messages table are unique by constraint."""
 
     def change(self, statement: str, **parameters: object) -> int:
-        """Run a statement; rows that it says it changed."""
+        """Run a statement; the number of rows that it reports as changed."""
 
     def read(self, statement: str, **parameters: object) -> Iterator[tuple[Any, ...]]:
-        """Rows of a query, not held as a whole."""
+        """Stream the rows of a query."""
 
     def stage(self, table: Staged, rows: pa.Table) -> int:
-        """Hold these rows, and none of before, in a temporary table; rows that it then has."""
+        """Replace the content of a temporary table by these rows; the number of rows that it then has."""
 
     def keep(self, table: Staged, query: str, **parameters: object) -> int:
-        """The same with what a query gives."""
+        """The same with the result of a query."""
 
 
 # --- merging ---------------------------------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ def merge_window(
         if inserted == chunk.num_rows:
             continue
         here = merging.merge(chunk)
-        # What has just been inserted was judged with the others, as being there already.
+        # The rows just inserted were judged as well, as already stored.
         here["same"] -= inserted
         found += here
     _expect(found.total(), given, "merged")
@@ -153,10 +153,11 @@ def merge_window(
 
 class _ChunkMerge:
     """
-    The chunks of a window, one after the other, into a table without a key: what they bring is judged, then written.
+    Merges the chunks of a window, one after the other: each is judged, then written.
 
-    Where all that the chunk before brought was new, this one is looked for among the keys, and written if none of its
-    own is there. Else it is looked for where its rows should be, and only what is not there among all.
+    If all rows of the previous chunk were new, the keys of this one are looked up first, and it is inserted without
+    judging if none is known. Otherwise its rows are searched for where they should be, and only those not found there
+    among all rows.
     """
 
     def __init__(self, session: Session, parameters: dict[str, Any], *, expects_new: bool) -> None:
@@ -168,7 +169,7 @@ class _ChunkMerge:
         self._updated = 0
 
     def merge(self, chunk: pa.Table) -> Counter[str]:
-        """What is to be done with the rows of the staged chunk, done."""
+        """Merge the staged chunk; verdict -> rows."""
         if not self._session.prunes_by_window:
             return self._write(self._judge(chunk, "")[0], "")
         if self._expects_new and not self._known.may_have(CHUNK.name):
@@ -197,8 +198,8 @@ class _ChunkMerge:
 
     def _judge(self, chunk: pa.Table, where: str) -> tuple[Counter[str], pa.Table]:
         """
-        Verdict -> rows of what is staged, and what that is: rows whose key one of another type has are staged anew,
-        with theirs behind.
+        Judge the staged rows: verdict -> rows, and the chunk as staged. Rows whose key belongs to a message of another
+        type are staged again, with their type appended to the key.
         """
         for _ in range(2):
             judged = self._session.keep(VERDICT, JUDGE.format(overlap=where), **self._parameters)
@@ -224,7 +225,7 @@ class _ChunkMerge:
         return here
 
     def _changes(self, changed: int, where: str) -> tuple[str, ...]:
-        """What changes the rows of the chunk that have changed."""
+        """The statements that write the changed rows of the chunk."""
         self._updated += changed
         if not self._session.prunes_by_window or self._updated <= MOST_UPDATED:
             return (CHANGE,)
@@ -242,7 +243,10 @@ def _expect(done: int, expected: int, what: str) -> None:
 
 
 def _expect_window(window: SentWindow, chunk: pa.Table) -> None:
-    """What is stored of other windows is not looked at, and files keep each day apart: such rows would be lost."""
+    """
+    Check that all rows belong to the window. Others would be lost, because the merge does not search the windows that
+    they belong to, and files are partitioned by day.
+    """
     for name, edge in (("window_start", window.start), ("window_end", window.end)):
         column = chunk.column(name)
         own = pc.equal(column, pa.scalar(edge, column.type))
@@ -283,7 +287,7 @@ def number_after(last: int | None, planned_at: datetime) -> int:
     """
     A number for a load, higher than the last one.
 
-    It is the time in milliseconds where that is higher, so that it also is where the loads before were forgotten.
+    At least the time in milliseconds, so that it also increases after earlier loads were removed.
     """
     return max((last or 0) + 1, int(planned_at.timestamp() * 1000))
 
@@ -291,7 +295,7 @@ def number_after(last: int | None, planned_at: datetime) -> int:
 def note_planned(
     session: Session, windows: Sequence[SentWindow], *, number: int, planned_at: datetime, privacy: str
 ) -> None:
-    """Write windows down as pending to a load. A plan never takes a later one back."""
+    """Record windows as planned by a load. A plan never overrides a later one."""
     check_privacy(session, privacy)
     if windows:
         _stage_windows(session, windows)
@@ -322,14 +326,14 @@ def _stage_windows(session: Session, windows: Sequence[SentWindow]) -> None:
 def check_privacy(session: Session, privacy: str) -> None:
     """
     Raises:
-        ConfigurationError: the warehouse keeps phones or texts another way, so its keys would not meet these.
+        ConfigurationError: the warehouse keeps phones or texts in another form, so the keys would not match.
     """
     for (other,) in list(session.read(OTHER_PRIVACY, privacy=privacy)):
         raise other_privacy(other, privacy)
 
 
 def other_privacy(kept: str, given: str) -> ConfigurationError:
-    """The refusal of a load that keeps phones or texts another way."""
+    """The error for a load that keeps phones or texts in another form."""
     return ConfigurationError(
         f"The warehouse keeps phones and texts as {kept!r}, this load as {given!r}: "
         "one warehouse keeps one way. Choose that one, or another warehouse."
@@ -351,7 +355,7 @@ def erase_person(session: Session, person: Person) -> dict[str, int]:
 
 
 def utc(moment: datetime) -> datetime:
-    """A plain datetime, as every driver takes it."""
+    """A plain `datetime` in UTC, which every driver accepts."""
     moment = moment.astimezone(UTC)
     return datetime(
         moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second, moment.microsecond, UTC
@@ -369,7 +373,7 @@ def read_load(row: Sequence[Any]) -> WindowLoad:
 
 # --- DuckDB ----------------------------------------------------------------------------------------------------------
 
-# Of a connection. In a notebook, a prompt or `python -c` DuckDB draws a bar on standard output when it takes long.
+# For each connection. In a notebook, a prompt or `python -c` DuckDB prints a progress bar for slow queries.
 SETTLE_IN = "SET TimeZone = 'UTC'; SET enable_progress_bar = false"
 
 
@@ -378,7 +382,7 @@ class DuckDbSession:
 
     prunes_by_window = True
     has_key = False
-    chunk_rows = 20_000  # what is staged is memory beside DuckDB's
+    chunk_rows = 20_000  # staged rows take memory outside DuckDB's limit
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
@@ -389,7 +393,7 @@ class DuckDbSession:
         return int(row[0]) if row else 0
 
     def read(self, statement: str, **parameters: object) -> Iterator[tuple[Any, ...]]:
-        # Through Arrow: DuckDB's own datetimes with a zone need pytz, and its cursor cannot be read while it writes.
+        # Via Arrow: DuckDB's own aware datetimes need pytz, and its cursor cannot be read during a write.
         found = self._connection.sql(statement, params=_named(statement, parameters))
         reader = pa.RecordBatchReader.from_stream(found)
         for batch in reader:
@@ -407,12 +411,12 @@ class DuckDbSession:
         return self.stage(table, pa.table(self._connection.sql(query, params=_named(query, parameters))))
 
     def close(self) -> None:
-        """Let go of what was staged. The transaction is the caller's."""
+        """Release the staged rows. The transaction is the caller's."""
         import duckdb
 
         for name, source in self._staged.items():
             source.rows = source.rows.slice(0, 0)
-            # After an error the name goes with the rollback.
+            # After an error, the rollback has removed the name.
             with contextlib.suppress(duckdb.Error):
                 self._connection.unregister(name)
         self._staged.clear()
@@ -420,10 +424,10 @@ class DuckDbSession:
 
 class ArrowSource:
     """
-    What a name stands for in a query, changed between queries.
+    An Arrow table registered in DuckDB under a fixed name, whose rows change between queries.
 
-    Nothing is copied into DuckDB to be staged. And the name is registered once: DuckDB keeps what a name stood for
-    until the transaction ends, so with one registration a chunk it would hold the whole window in memory.
+    Staging copies nothing into DuckDB. The name is registered only once: DuckDB keeps each registered object until the
+    transaction ends, so one registration per chunk would hold the whole window in memory.
     """
 
     def __init__(self, rows: pa.Table) -> None:
@@ -439,8 +443,8 @@ def _named(statement: str, parameters: Mapping[str, object]) -> dict[str, object
 
 def create_tables(connection: duckdb.DuckDBPyConnection, *, comments: bool = True) -> None:
     """
-    Create the tables in a database that has none, in one transaction of its own: a commit goes through to the disk, and
-    there are fifty statements. Without `comments` for a database that nobody looks into.
+    Create the tables in an empty database, in one transaction: there are fifty statements, and each commit flushes to
+    disk. Temporary databases need no `comments`.
     """
     connection.begin()
     for statement in table_statements({}, comments=comments):
@@ -450,10 +454,10 @@ def create_tables(connection: duckdb.DuckDBPyConnection, *, comments: bool = Tru
 
 def has_tables(connection: duckdb.DuckDBPyConnection) -> bool:
     """
-    To be asked outside of transactions.
+    Whether our tables exist. Call it outside of transactions.
 
     Raises:
-        ConfigurationError: there are others under their names.
+        ConfigurationError: other tables have their names.
     """
     return not find_missing_tables(
         (table, str(column), str(kind))
@@ -463,7 +467,7 @@ def has_tables(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _table_info(connection: duckdb.DuckDBPyConnection, table: str) -> list[Any]:
-    """Nothing for a table that is not there. The views of the information schema take ten times as long."""
+    """Columns of a table; empty if there is none. The information schema's views take ten times as long."""
     import duckdb
 
     try:
@@ -476,9 +480,9 @@ def merge_rows(
     connection: duckdb.DuckDBPyConnection, load: WindowLoad, rows: Iterable[pa.RecordBatch], *, loaded_at: datetime
 ) -> MergeCounts:
     """
-    `Warehouse.merge` on a DuckDB connection, inside the caller's transaction; an error leaves it to be rolled back.
+    `Warehouse.merge` on a DuckDB connection, inside the caller's transaction, which must be rolled back on an error.
 
-    Of what is stored, only the rows whose window overlaps or touches this one need to be in the tables.
+    Only stored rows whose window overlaps or touches this one need to be in the tables.
     """
     with contextlib.closing(DuckDbSession(connection)) as session:
         return merge_window(session, load, rows, loaded_at)

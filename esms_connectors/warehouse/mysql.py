@@ -1,9 +1,9 @@
 """
-MySQL 8.0.17 and later, and MariaDB. Rows go by INSERT into a temporary table, a chunk at a time, and are merged from
-there; a window is one transaction, and loads take turns by a lock of the server.
+MySQL 8.0.17 and later, and MariaDB. Rows are inserted into a temporary table, a chunk at a time, and merged from there;
+a window is one transaction, and loads take turns by a server lock.
 
-The statements are the shared ones of `merge_sql`, put into MySQL's words by `mysql_sql`. It has no time with a zone:
-times are UTC without one.
+The statements are the shared ones of `merge_sql`, translated by `mysql_sql`. MySQL has no time type with a zone, so
+times are stored in UTC without one.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ from esms_connectors.warehouse.mysql_sql import (
 from esms_connectors.warehouse.transactional import TransactionalWarehouse
 
 _CONNECT_SECONDS = 30
-# Loads take turns, and one of many windows may take its time.
+# Loads take turns, and a load of many windows may take long.
 _LOCK_SECONDS = 1800
 
-# A load sees what the one before has just written, and what it reads of the tables it does not lock.
+# A load sees the rows just committed by the previous one, and reads without locking.
 _ISOLATION = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
 
-# `wait_timeout`: rows come from the gateway, which may take its time. What does not fit is an error, never cut off.
+# `wait_timeout` is long because rows come from the gateway, which may be slow. Strict mode: values are never truncated.
 _SETTLE_IN = f"""
 SET SESSION time_zone = '+00:00', SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',
     SESSION innodb_lock_wait_timeout = {_LOCK_SECONDS}, SESSION wait_timeout = 3600, SESSION net_write_timeout = 600
 """
 
-# Every character counts, spaces at the end as well; MySQL has the one, MariaDB the other.
+# Binary collations that compare trailing spaces; the first is MySQL's, the second MariaDB's.
 _COLLATION = """
 SELECT collation_name FROM information_schema.collations
 WHERE collation_name IN ('utf8mb4_0900_bin', 'utf8mb4_nopad_bin') ORDER BY 1 LIMIT 1
@@ -83,7 +83,7 @@ _SET_UP = {
     ER.UNKNOWN_SYSTEM_VARIABLE: "it is too old: MySQL 8.0.17 or MariaDB 10.3 is needed",
 }
 _LOST = {0, 2006, 2013, 2055, ER.SERVER_SHUTDOWN, 1927}
-# Deadlocks, locks, full disks, too many connections: all of them pass.
+# Deadlocks, locks, full disks, too many connections: all of them are temporary.
 _PASSING = {ER.LOCK_WAIT_TIMEOUT, ER.LOCK_DEADLOCK, ER.DISK_FULL, ER.RECORD_FILE_FULL, ER.CON_COUNT_ERROR, 1203, 3024}
 
 _T = TypeVar("_T")
@@ -91,11 +91,11 @@ _T = TypeVar("_T")
 
 class MySqlWarehouse(TransactionalWarehouse):
     """
-    Safe to share between threads: each call has a connection of its own.
+    Safe to share between threads: each call opens its own connection.
 
     Args:
         url: `mysql://user:password@host:port/database`, or `mariadb://…`, with options of SQLAlchemy's PyMySQL dialect
-            (`ssl_ca`, `unix_socket`). With `read_default_file=/home/etl/.my.cnf` user and password stand in that file.
+            (`ssl_ca`, `unix_socket`). `read_default_file=/home/etl/.my.cnf` reads user and password from that file.
     """
 
     def __init__(self, url: str) -> None:
@@ -112,7 +112,7 @@ class MySqlWarehouse(TransactionalWarehouse):
             found = list(session.columns())
             there = {table for table, _, _ in found}
             missing = [(table, *one) for table in TYPES if table not in there for one in TYPES[table].items()]
-            # MySQL commits each CREATE at once: where it was broken off between two, the tables are still empty.
+            # MySQL commits each CREATE immediately: if the creation was interrupted, the tables are still empty.
             if missing and not any(session.has_rows(table) for table in there):
                 wanted = [(table, column, kind.removesuffix(" NOT NULL")) for table, column, kind in missing]
                 find_missing_tables([*found, *wanted])
@@ -130,7 +130,7 @@ class MySqlWarehouse(TransactionalWarehouse):
     def put_group(self, table: GroupedTable, group: str, rows: Sequence[tuple[object, ...]]) -> None:
         with self._connected(turns=True) as connection, connection.cursor() as cursor:
             columns = columns_as_mysql(table.types.items(), _MySqlSession(connection).collation())
-            cursor.execute(f"CREATE TABLE IF NOT EXISTS {table.name} {columns}")  # which commits, so it comes first
+            cursor.execute(f"CREATE TABLE IF NOT EXISTS {table.name} {columns}")  # first, because it commits
             connection.begin()
             cursor.execute(table.make_way("%s"), [group])
             cursor.executemany(table.insert("%s"), [[_plain(value) for value in row] for row in rows])
@@ -142,7 +142,7 @@ class MySqlWarehouse(TransactionalWarehouse):
             return list(session.read(table.select)) if list(session.columns([table.name])) else []
 
     def close(self) -> None:
-        """Nothing is held between calls."""
+        """Nothing to release: no connection is kept between calls."""
 
     def _in_transaction(self, work: Callable[[_MySqlSession], _T]) -> _T:
         with self._connected(turns=True) as connection:
@@ -153,7 +153,7 @@ class MySqlWarehouse(TransactionalWarehouse):
 
     @contextlib.contextmanager
     def _connected(self, *, turns: bool = False) -> Iterator[pymysql.Connection]:
-        """A connection of one's own; closing it takes back what was not committed, and ends the turn."""
+        """A connection for one call; closing it rolls back uncommitted changes and releases the lock."""
         connection = None
         try:
             connection = self._connect()
@@ -176,7 +176,7 @@ class MySqlWarehouse(TransactionalWarehouse):
     def _connect(self) -> pymysql.Connection:
         try:
             return pymysql.connect(**self._settings)
-        except RuntimeError:  # PyMySQL's, of a package for passwords on a connection that is not encrypted
+        except RuntimeError:  # PyMySQL: a password on an unencrypted connection needs the package cryptography
             problem = (
                 "its password may go over an encrypted connection only: give ssl_ca=…, or pip install cryptography"
             )
@@ -187,7 +187,7 @@ class MySqlWarehouse(TransactionalWarehouse):
         raise ConfigurationError(f"{self.name}: {problem}.")
 
     def _explained(self, error: pymysql.MySQLError) -> EsmsError:
-        """The server's words stay out: they may quote a row."""
+        """Map an error without the server's message, which may quote a row."""
         code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
         if code in _SET_UP:
             return ConfigurationError(f"{self.name}: {_SET_UP[code]} ({code}).")
@@ -208,7 +208,7 @@ class MySqlWarehouse(TransactionalWarehouse):
 
 
 def _close(connection: pymysql.Connection) -> None:
-    # Of one that broke off in an answer the socket is closed: saying goodbye would first read the rest of it.
+    # Close the socket directly: after an interrupted answer, COM_QUIT would first read the rest of it.
     with contextlib.suppress(pymysql.MySQLError, OSError):
         connection._force_close()
 
@@ -232,7 +232,7 @@ class _MySqlSession:
         return self._collation
 
     def columns(self, names: Iterable[str] = tuple(COLUMNS)) -> Iterator[tuple[str, str, str]]:
-        """(table, column, type in the shared words) of what is there under these names."""
+        """(table, column, shared type name) of the existing tables with these names."""
         for table, column, kind in self._select(_FIND_COLUMNS, {"names": tuple(names)}):
             yield table, column, type_as_shared(kind)
 
@@ -255,7 +255,7 @@ class _MySqlSession:
     def stage(self, table: Staged, rows: pa.Table) -> int:
         self._empty(table)
         if table is CHUNK:
-            rows = rows.sort_by("row_key")  # neighbours in the index are looked up and inserted one behind the other
+            rows = rows.sort_by("row_key")  # in index order, so that lookups and inserts are local
         with self._connection.cursor() as cursor:
             return sum(
                 cursor.execute(f"INSERT INTO {table.name} VALUES {values}")  # noqa: S608 - written by `as_values`
@@ -267,7 +267,7 @@ class _MySqlSession:
         return self.change(f"INSERT INTO {table.name} {query}", **parameters)
 
     def _empty(self, table: Staged) -> None:
-        # Unlike TRUNCATE these commit nothing, and unlike DELETE they leave nothing to be taken back.
+        # Unlike TRUNCATE these statements do not commit, and unlike DELETE they write no undo log.
         key = ", KEY (row_key)" if table in (CHUNK, VERDICT) else ""
         pairs = [column.split(" ", 1) for column in table.columns.split(", ")]
         columns = columns_as_mysql([(name, kind) for name, kind in pairs], self.collation(), key)
@@ -282,7 +282,7 @@ class _MySqlSession:
 
 
 def _plain(value: object) -> object:
-    """Times as UTC, of the type that the driver knows."""
+    """Times in UTC, as the plain type that the driver supports."""
     return utc(value) if isinstance(value, datetime) else value
 
 
@@ -298,7 +298,7 @@ def _parse(url: str) -> dict[str, Any]:
     Settings of PyMySQL.
 
     Raises:
-        ConfigurationError: not a URL of MySQL, or without a database. It is not quoted: it may hold a password.
+        ConfigurationError: not a URL of MySQL, or without a database. The message omits it: it may hold a password.
     """
     what = "The warehouse's URL"
     check_database_url(url, what)
@@ -311,6 +311,6 @@ def _parse(url: str) -> dict[str, Any]:
     if not settings.get("database"):
         raise ConfigurationError(f"{what} names no database: {HINT}.")
     settings.setdefault("connect_timeout", _CONNECT_SECONDS)
-    # Rows that an UPDATE found, whether or not they had the values already.
+    # UPDATE reports the rows matched, including those that had the values already.
     flags = settings.get("client_flag", 0) | CLIENT.FOUND_ROWS
     return settings | {"charset": "utf8mb4", "client_flag": flags, "conv": _CONVERSIONS, "autocommit": True}

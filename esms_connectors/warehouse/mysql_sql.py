@@ -1,8 +1,8 @@
 """
-The shared statements and types in MySQL's words.
+Translates the shared statements and types to MySQL.
 
-What it lacks are `IS DISTINCT FROM`, `UPDATE … FROM`, `ON CONFLICT`, texts in keys and times with a zone. Each is
-replaced by what MySQL has for it, in the text of the statement, so that the merge itself stands in one place.
+MySQL lacks `IS DISTINCT FROM`, `UPDATE … FROM`, `ON CONFLICT`, text columns in keys and times with a zone. Each is
+replaced by MySQL's equivalent in the text of the statement, so that the merge itself is defined in one place.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from esms_connectors.warehouse.merge_sql import TYPES
 
 _PARAMETER = re.compile(r"\$(\w+)")
 _DISTINCT = re.compile(r"(\w+\.\w+) IS DISTINCT FROM (\w+\.\w+)")
-# Its source is a table, or a query in parentheses.
+# The source is a table, or a query in parentheses.
 _UPDATE = re.compile(r"UPDATE (\w+) AS stored SET (.*?)\sFROM (\(.*\) AS \w+|\w+ AS \w+)\s+WHERE ", re.DOTALL)
 _TARGET = re.compile(r"(?:^|(?<=,))\s*(\w+) =")
 _UNLESS_THERE = re.compile(r"INSERT INTO (.*) ON CONFLICT \(row_key\) DO NOTHING", re.DOTALL)
@@ -29,11 +29,11 @@ _POSITION = re.compile(r"strpos\(")
 
 @cache
 def in_mysql(statement: str) -> str:
-    """A shared statement, its parameters as PyMySQL writes them."""
+    """A shared statement for MySQL, with PyMySQL's parameter style."""
     text = statement.replace("%", "%%").strip()
     text = _UPDATE.sub(_update, text)
     text = _DISTINCT.sub(r"NOT (\1 <=> \2)", text)
-    # IGNORE passes over what is there already; nothing else can be wrong with rows that have been staged.
+    # IGNORE skips existing rows; staged rows cannot cause any other error.
     text = _UNLESS_THERE.sub(r"INSERT IGNORE INTO \1", text)
     text = _POSITION.sub("INSTR(", text).replace("current_schema()", "DATABASE()")
     return _PARAMETER.sub(r"%(\1)s", text)
@@ -41,22 +41,22 @@ def in_mysql(statement: str) -> str:
 
 def _update(found: re.Match[str]) -> str:
     table, changes, source = found.groups()
-    # In this order: what is staged looks up what is stored, whatever the statistics say.
+    # STRAIGHT_JOIN fixes the order: staged rows look up stored ones, regardless of the statistics.
     changes = _TARGET.sub(r" stored.\1 =", changes)
     return f"UPDATE {source} STRAIGHT_JOIN {table} AS stored SET{changes} WHERE "
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------
 
-# A packet of the server takes 16 MB and more.
+# Well below `max_allowed_packet`, which is 16 MB or more.
 _STATEMENT_SIZE = 1_000_000
 
 
 def as_values(rows: pa.Table) -> Iterator[str]:
     """
-    Rows as lists of values, each of a size for one statement; column by column, without a Python object a value.
+    Rows as VALUES lists, each small enough for one statement. Built by column, without a Python object per value.
 
-    They are for a connection in UTF-8 where a backslash escapes.
+    They require a UTF-8 connection on which backslash is an escape character.
     """
     if not rows.num_rows:
         return
@@ -84,7 +84,7 @@ def _literals(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 # --- types -----------------------------------------------------------------------------------------------------------
 
-# An index takes 3072 bytes.
+# An index key has at most 3072 bytes.
 KEY_LENGTH = 700
 _KEY_TYPE, _WORD_TYPE, _TEXT_TYPE, _TIME_TYPE = f"varchar({KEY_LENGTH})", "varchar(32)", "mediumtext", "datetime(6)"
 _WORDS = ("state", "from_state", "to_state", "regressed_to", "verdict")
@@ -110,7 +110,7 @@ def _as_mysql(name: str, kind: str, keys: str) -> str:
 
 
 def type_as_shared(kind: str) -> str:
-    """A type of `information_schema` -> its name among the shared ones. Older servers give integers a width."""
+    """A type of `information_schema` -> the shared type name. Older servers report integers with a width."""
     plain = re.sub(r"^(int|bigint)\(\d+\)", r"\1", kind.lower())
     return _SHARED.get(plain, plain)
 
@@ -118,7 +118,7 @@ def type_as_shared(kind: str) -> str:
 def columns_as_mysql(
     types: Iterable[tuple[str, str]], collation: str, keys: str = "", comments: Mapping[str, str] = MappingProxyType({})
 ) -> str:
-    """What follows CREATE TABLE and a name."""
+    """The part of CREATE TABLE after the table name."""
     columns = ", ".join(
         f"{name} {_as_mysql(name, kind, keys)}" + (f" COMMENT {_quoted(comments[name])}" if name in comments else "")
         for name, kind in types
@@ -127,7 +127,7 @@ def columns_as_mysql(
 
 
 def tables_in_mysql(collation: str) -> Iterator[str]:
-    """What creates the tables, and says what is in them."""
+    """Statements that create the tables with comments."""
     for table, columns in COLUMNS.items():
         made = columns_as_mysql(TYPES[table].items(), collation, _KEYS[table], columns)
         yield f"CREATE TABLE IF NOT EXISTS {table} {made} COMMENT={_quoted(TABLES[table])}"

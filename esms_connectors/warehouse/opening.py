@@ -1,4 +1,4 @@
-"""An address -> a warehouse."""
+"""Opens the warehouse that an address names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def open_warehouse(address: str | Path) -> Warehouse:
             `dlt://bigquery?dataset=esms` for any destination that dlt knows, with dlt's own configuration.
 
     Raises:
-        ConfigurationError: an address that means nothing, a missing extra, or a place that cannot be used.
+        ConfigurationError: an invalid address, a missing extra, or an unusable target.
     """
     text = str(address).strip()
     if not text:
@@ -69,7 +69,7 @@ def duckdb_path(address: str) -> str | None:
     The file that `address` names, if it names a DuckDB file.
 
     Raises:
-        ConfigurationError: it is of MotherDuck, and would be a file or folder of this machine.
+        ConfigurationError: a MotherDuck address, which would otherwise be taken for a local file or folder.
     """
     if _MOTHERDUCK.match(address):
         raise ConfigurationError(

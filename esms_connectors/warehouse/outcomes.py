@@ -1,4 +1,4 @@
-"""The table `esms_outcomes`: what became of each row of a campaign, by the caller's own key."""
+"""The table `esms_outcomes`: the outcome of each row of a campaign, by the caller's key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a warehouse is a file or folder of this machine: its path, and the same address for other working folders."""
+"""Warehouses that are local files or folders: their path, and their address with an absolute path."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from esms_connectors.warehouse.opening import duckdb_path
 
 def local_path(address: str | Path) -> Path | None:
     """
-    The file or folder that `address` names, relative where it is written so; None for servers and object stores. Behind
-    dlt it stands in dlt's settings, and without any it is a file in the working folder.
+    The file or folder that `address` names, relative if given so; None for servers and object stores. For dlt it is the
+    one in dlt's settings, by default a file in the working folder.
     """
     text = str(address).strip()
     if _scheme(text) == "dlt":
@@ -27,7 +27,7 @@ def local_path(address: str | Path) -> Path | None:
 
 
 def absolute_address(address: str) -> str:
-    """`address` with an absolute path, from the present working folder; servers and object stores as they are."""
+    """`address` with an absolute path, resolved in the working folder; servers and object stores unchanged."""
     path = local_path(address)
     if path is None or path.is_absolute() or _scheme(address.strip()) == "dlt":
         return address
@@ -38,7 +38,7 @@ def absolute_address(address: str) -> str:
     return f"{path.absolute()}{mark}{query}"
 
 
-# Destinations of dlt that are a file of this machine, and its name where no setting names it.
+# Destinations of dlt that are a local file -> its default name.
 _FILES_OF_DLT = {"duckdb": "esms_connectors.duckdb", "ducklake": "ducklake.sqlite", "sqlalchemy": None}
 
 

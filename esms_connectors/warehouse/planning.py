@@ -1,4 +1,4 @@
-"""What a load is to do: which windows it reads for itself, and which of earlier ones it looks at again."""
+"""Plans a load: the windows of its own span, and the earlier windows to read or count again."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow, check_moment, windows_between
 from esms_connectors.warehouse.contract import Warehouse, WindowLoad
 
-# A status that has not settled by then never will; the gateway's own look-ups stop at seven days.
+# A status that is not final by then never will be; the gateway's own lookups end after seven days.
 MAX_AGE = timedelta(days=14)
-# Days that were missed are loaded without being asked for, so far back.
+# Missed days are loaded automatically, at most this far back.
 MOST_DAYS = 31
-# Rows may be listed late, and a loader's clock may have been ahead: a window that was read is counted again on each of
-# these days after it, one call each. A little earlier counts, because schedulers are not punctual.
+# Rows may be listed late, and a loader's clock may have been ahead, so a window is counted again after each of these
+# intervals, one call each. Slightly earlier counts as well, because schedulers are not punctual.
 RECOUNT_AFTER = tuple(timedelta(days=days) for days in range(1, 8))
 _UNPUNCTUAL = timedelta(hours=6)
 
@@ -32,14 +32,14 @@ Clock = Callable[[], DateTime]
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
     """
-    What a load is to do.
+    The work of a load.
 
     Attributes:
-        windows: the task itself: the span that was asked for, or what is missing up to the scheduled day.
-        follow_up: windows of other times that are worth another reading.
-        recounts: windows of other times whose rows are due to be counted again; see `recount_windows`.
-        start, end: of the task, UTC; equal where nothing is missing.
-        notes: for the log, a line each: which windows, and why.
+        windows: the task itself: the requested span, or what is missing up to the scheduled day.
+        follow_up: earlier windows to read again.
+        recounts: earlier windows whose rows are due to be counted again; see `recount_windows`.
+        start, end: span of the task, UTC; equal if nothing is missing.
+        notes: lines for the log: which windows, and why.
     """
 
     windows: tuple[SentWindow, ...]
@@ -64,22 +64,23 @@ def plan_load(
     now: Clock = machine_clock.now,
 ) -> LoadPlan:
     """
-    Plan a load from what `esms_loads` knows of those before. Nothing is read or written down.
+    Plan a load from the lines of `esms_loads`. Reads nothing from the gateway and writes nothing.
 
-    With `start`, the task is the span from `start` to `end`. Without, it is the last whole day, and what was never
-    loaded before it, or not to its end, since the first window of a type: days that a scheduler missed are in it.
+    With `start`, the task is the span from `start` to `end`. Without it, the task is the last whole day plus every
+    earlier span, since the first window of a type, that was never loaded or not to its end, such as days missed by a
+    scheduler.
 
     Args:
-        start: aware; None for "from where the loads before ended".
+        start: aware; None continues where the previous loads ended.
         end: aware. With `start`, the present if None. Without, the last midnight in Vietnam before `scheduled`.
-        scheduled: the time for which the run was scheduled, however late it takes place; the present if None.
+        scheduled: the time for which the run was scheduled, however late it runs; the present if None.
         sms_types: the types to ask for.
-        most_days: without `start`, no day that began earlier than so many days before `end` is loaded; a note tells.
-        with_missing: with `start`, also what was never loaded before it, where anything was: a schedule whose runs each
-            have a span of their own, and some of which never took place.
-        follow_up: False plans the task alone, and no recounts. None does so for a backfill: a span that ended more than
-            a day ago, and than its own length. The load of the latest span sees to other windows.
-        max_age: windows that ended longer ago are not looked at again, whatever they hold.
+        most_days: without `start`, days that began more than this many days before `end` are skipped, with a note.
+        with_missing: with `start`, also plan earlier missing spans if anything was loaded before: for a schedule whose
+            runs each have their own span, and some of which did not run.
+        follow_up: False plans the task only, without recounts. None does so for a backfill, that is, a span that ended
+            longer ago than one day and than its own length; the load of the latest span covers the other windows.
+        max_age: windows that ended longer ago are not read again, whatever they hold.
         now: the clock.
 
     Raises:
@@ -136,10 +137,10 @@ def follow_up_windows(
     warehouse: Warehouse, *, max_age: timedelta = MAX_AGE, now: Clock = machine_clock.now
 ) -> list[SentWindow]:
     """
-    The windows worth another reading: pending, read before they had ended, or with rows that were not final.
+    The windows to read again: pending, read before they had ended, or with rows that were not final.
 
     Args:
-        max_age: windows that ended longer ago are left alone, whatever they hold.
+        max_age: windows that ended longer ago are left out, whatever they hold.
     """
     warehouse.prepare()
     present = now()
@@ -148,14 +149,14 @@ def follow_up_windows(
 
 
 def is_closed(load: WindowLoad, present: DateTime) -> bool:
-    """Read to its end. A reading from the future was dated by a clock that was ahead, and proves no end."""
+    """Whether the window was read after its end. A read time in the future is due to a wrong clock, proving nothing."""
     return load.closed and not load.is_owed and load.read_at is not None and load.read_at <= present
 
 
 def _missing_windows(
     missing: Mapping[int, Sequence[tuple[DateTime, DateTime]]], end: DateTime, most_days: int
 ) -> tuple[tuple[SentWindow, ...], list[str]]:
-    """Those of the spans that are not too old, by type, and what is told of them."""
+    """The windows of missing spans that are not too old, and the notes on them."""
     oldest = end.subtract(days=most_days)
     windows = tuple(
         window
@@ -178,8 +179,8 @@ def missing_spans(
     loads: Sequence[WindowLoad], sms_type: int, end: DateTime, present: DateTime, since: DateTime | None = None
 ) -> list[tuple[DateTime, DateTime]]:
     """
-    What no closed window covers, from the first window that anybody asked for, or from `since`, where that is earlier;
-    the last day where nobody asked for any.
+    The spans that no closed window covers, from the first planned window, or from `since` if that is earlier; the last
+    day if no window was ever planned.
     """
     windows = sorted(
         (load.window.start, load.window.end, is_closed(load, present))
@@ -202,15 +203,15 @@ def missing_spans(
 
 
 def _worth_a_look(loads: Sequence[WindowLoad], present: DateTime, max_age: timedelta) -> list[WindowLoad]:
-    """Those that have begun, not too long ago, and that no other one stands for."""
+    """Loads of windows that have begun, are not too old and are not superseded by a larger window."""
     recent = [load for load in loads if load.window.end >= present - max_age and load.window.start < present]
     return without_stood_for(recent)
 
 
 def without_stood_for(loads: Sequence[WindowLoad]) -> list[WindowLoad]:
-    """Those whose rows are in no bigger window that was read later."""
+    """The loads that are not superseded by a larger window that was read later."""
     kept: list[WindowLoad] = []
-    reaching: list[WindowLoad] = []  # windows of the type that began before, and have not ended
+    reaching: list[WindowLoad] = []  # earlier windows of the type that extend beyond the start of this one
     for load in sorted(loads, key=lambda one: (one.window.sms_type, one.window.start, -one.window.end.timestamp())):
         window = load.window
         reaching = [one for one in reaching if one.window.sms_type == window.sms_type and one.window.end > window.start]
@@ -236,7 +237,7 @@ def _is_recount_due(load: WindowLoad, present: DateTime) -> bool:
 
 
 def _stands_for(other: WindowLoad, load: WindowLoad) -> bool:
-    """Every row of this one is in a bigger window that was read later: of a growing day only the last pull counts."""
+    """Whether `other` is larger, contains this window and was read later, as the last pull of the current day does."""
     return (
         load.window != other.window
         and lies_in(load.window, other.window)
@@ -246,17 +247,17 @@ def _stands_for(other: WindowLoad, load: WindowLoad) -> bool:
 
 
 def lies_in(inner: SentWindow, outer: SentWindow) -> bool:
-    """Whether everything of the one is in the other."""
+    """Whether `outer` contains `inner`."""
     return inner.sms_type == outer.sms_type and outer.start <= inner.start and inner.end <= outer.end
 
 
 def last_midnight(moment: datetime) -> DateTime:
-    """The last one in Vietnam, not after `moment`."""
+    """The last midnight in Vietnam at or before `moment`."""
     return check_moment(moment, "scheduled").in_timezone(VIETNAM).start_of("day").in_timezone("UTC")
 
 
 def _day_before(moment: DateTime) -> DateTime:
-    """The midnight in Vietnam that the day begins with which ends then, or runs then."""
+    """The start of the Vietnamese day that contains `moment`, or that ends at it."""
     return moment.in_timezone(VIETNAM).subtract(microseconds=1).start_of("day").in_timezone("UTC")
 
 

@@ -1,5 +1,5 @@
 """
-PostgreSQL. Rows go by COPY into a temporary table, a chunk at a time, and are merged from there; a window is one
+PostgreSQL. Rows are copied into a temporary table by COPY, a chunk at a time, and merged from there; a window is one
 transaction, and loads take turns by an advisory lock.
 """
 
@@ -46,7 +46,7 @@ from esms_connectors.warehouse.transactional import TransactionalWarehouse
 
 FETCH_ROWS = COPY_ROWS = 5_000
 
-# Of forked processes: closing them there would say goodbye in the name of the process that uses them.
+# Connections inherited by a forked process: closing them there would terminate the sessions of the parent process.
 _OF_ANOTHER_PROCESS: list[psycopg.Connection] = []
 
 _T = TypeVar("_T")
@@ -68,16 +68,16 @@ WHERE class.relnamespace = to_regnamespace(quote_ident(current_schema())) AND cl
     AND class.relname = ANY($names) AND attribute.attnum > 0 AND NOT attribute.attisdropped
 """
 
-# Loads take turns, and one of many windows may take its time.
+# Loads take turns, and a load of many windows may take long.
 _LIMITS = transaction_settings(lock_seconds=1800, statement_seconds=3600, idle_seconds=600)
 
-# In each transaction, because a pooler may hand another session to each; times are staged without their zone.
+# Set in each transaction, because a pooler may assign another session to each; times are staged without a zone.
 _SETTLE_IN = """
 SELECT set_config('TimeZone', 'UTC', true),
     set_config('search_path', coalesce(%s, current_setting('search_path')), true)
 """
 
-# What ON CONFLICT asks for. Somebody may have partitioned the table, or restored it without its key.
+# The index that ON CONFLICT requires; a table that was partitioned, or restored without its key, lacks it.
 _FIND_KEY = """
 SELECT 1 FROM pg_index AS found JOIN pg_attribute AS attribute
     ON attribute.attrelid = found.indrelid AND attribute.attnum = found.indkey[0]
@@ -85,13 +85,13 @@ WHERE found.indrelid = to_regclass(%s) AND attribute.attname = 'row_key' AND fou
     AND found.indisunique AND found.indimmediate AND found.indisvalid AND found.indpred IS NULL
 """
 
-# One for each schema: everybody who writes to our tables takes it first, so nobody waits while holding rows.
+# One lock per schema: every writer of our tables takes it first, so none waits while holding row locks.
 _TAKE_TURNS = "SELECT pg_advisory_xact_lock(409731, hashtext(current_schema()))"
 
-# With statistics of before, PostgreSQL would hold "a row or two" in memory, and compare every staged row with them all.
+# With outdated statistics the planner expects few rows, materializes them and compares each staged row with all.
 _NO_COPIES = "SET LOCAL enable_material = off"
 
-# What a person must set right, as against what passes. While connecting, PostgreSQL gives words but no codes.
+# Errors that the user must fix, as opposed to temporary ones. While connecting there are messages but no SQLSTATE.
 _SETUP_WORDS = re.compile(r"authentication|password|pg_hba|does not exist|not permitted|certificate|invalid", re.I)
 
 
@@ -100,9 +100,9 @@ class PostgresWarehouse(TransactionalWarehouse):
     Safe to share between threads.
 
     Args:
-        url: `postgresql://user:password@host:port/database`, with any option of libpq; `schema=name` says where the
-            tables are, if not in the first schema of the search path. Password and the rest may also come from libpq's
-            own places (`PGPASSWORD`, `~/.pgpass`).
+        url: `postgresql://user:password@host:port/database`, with any libpq option; `schema=name` is the schema of the
+            tables, by default the first one of the search path. The password and other settings may also come from
+            libpq's own sources (`PGPASSWORD`, `~/.pgpass`).
     """
 
     def __init__(self, url: str) -> None:
@@ -114,7 +114,7 @@ class PostgresWarehouse(TransactionalWarehouse):
         tell_of_forks(self)
 
     def after_fork(self) -> None:
-        """In a forked process: new connections, because the present ones are the other process's."""
+        """In a forked process: open new connections, because the existing ones belong to the parent."""
         _OF_ANOTHER_PROCESS.extend(self._idle)
         self._idle, self._guard = [], threading.Lock()
 
@@ -147,7 +147,7 @@ class PostgresWarehouse(TransactionalWarehouse):
             raise failure
 
     def create_views(self, views: Mapping[str, str], tables: Sequence[GroupedTable] = ()) -> None:
-        # Replaced rather than dropped: who was granted a view keeps it.
+        # Replaced rather than dropped, so that grants are kept.
         def work(session: _PostgresSession) -> None:
             for table in tables:
                 session.change(table.create)
@@ -213,8 +213,8 @@ class PostgresWarehouse(TransactionalWarehouse):
 
     # --- connections -------------------------------------------------------------------------------------------------
     #
-    # Not `psycopg_pool`: it connects in threads, which a fork does not have, and tells in its log only why a connection
-    # was refused, once a timeout is over.
+    # Not `psycopg_pool`: it connects in threads, which do not survive a fork, and reports the reason of a refused
+    # connection only in its log, after a timeout.
 
     def _take(self) -> psycopg.Connection:
         while True:
@@ -222,7 +222,7 @@ class PostgresWarehouse(TransactionalWarehouse):
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
                 return self._connect()
-            # It may have been cut off while it lay idle, which is no reason to fail.
+            # An idle connection may have been cut off meanwhile; then open a new one.
             with contextlib.suppress(psycopg.Error), _closed_unless_done(connection):
                 connection.execute("SELECT 1")
                 return connection
@@ -239,7 +239,7 @@ class PostgresWarehouse(TransactionalWarehouse):
         try:
             connection = psycopg.connect(autocommit=True, **self._settings)
             with _closed_unless_done(connection):
-                # In the default that somebody may have set, a load would not see what the one before has just written.
+                # The server's default may be stricter; a load would then not see what the previous one has committed.
                 connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
                 if self._schema:
                     found = connection.execute("SELECT to_regnamespace(%s)", [identifier(self._schema)]).fetchone()
@@ -265,7 +265,7 @@ class PostgresWarehouse(TransactionalWarehouse):
         return WarehouseError(f"{self.name} cannot be reached: {said}", retryable=True)
 
     def _explained(self, error: psycopg.Error, connection: psycopg.Connection) -> EsmsError:
-        """PostgreSQL's words stay out: they may quote a row."""
+        """Map an error without PostgreSQL's message, which may quote a row."""
         kind, state = type(error).__name__, error.sqlstate or ""
         if connection.closed or state.startswith(("08", "57P")):
             return WarehouseError(
@@ -279,7 +279,7 @@ class PostgresWarehouse(TransactionalWarehouse):
             return ConfigurationError(f"{self.name}: the tables are not there: prepare() makes them.")
         if state == "25006":
             return ConfigurationError(f"{self.name} is read-only: use the primary server.")
-        # Deadlocks, full disks, too many connections, timeouts of locks: all of them pass.
+        # Deadlocks, full disks, too many connections, lock timeouts: all of them are temporary.
         passing = state.startswith(("40", "53", "55", "57"))
         return WarehouseError(f"{self.name}: PostgreSQL refused ({kind}): nothing of this was kept.", retryable=passing)
 
@@ -297,7 +297,7 @@ class PostgresWarehouse(TransactionalWarehouse):
 
 @contextlib.contextmanager
 def _closed_unless_done(connection: psycopg.Connection) -> Iterator[None]:
-    """Whatever ends this, Ctrl-C included, no connection is left behind that nobody knows of."""
+    """Close the connection on any error, including Ctrl-C, so that none leaks."""
     try:
         yield
     except BaseException:
@@ -329,7 +329,7 @@ class _PostgresSession:
             cursor.executemany(table.insert("%s").encode(), rows)
 
     def read(self, statement: str, **parameters: object) -> Generator[tuple[Any, ...], None, None]:
-        # Not by a cursor of psycopg: when Ctrl-C comes before its `with`, it complains of having been left open.
+        # Not psycopg's server cursor, which warns about not being closed if Ctrl-C arrives before its `with`.
         text, values = _named(statement, parameters)
         self._connection.execute(b"DECLARE esms_read NO SCROLL CURSOR FOR " + text, values)
         try:
@@ -342,7 +342,7 @@ class _PostgresSession:
     def stage(self, table: Staged, rows: pa.Table) -> int:
         self._empty(table)
         if table is CHUNK:
-            rows = rows.sort_by("row_key")  # neighbours in the index are looked up and inserted one behind the other
+            rows = rows.sort_by("row_key")  # in index order, so that lookups and inserts are local
         cursor = self._connection.cursor()
         with cursor.copy(f"COPY {table.name} FROM STDIN (FORMAT csv)".encode()) as copy:
             for batch in rows.to_batches(COPY_ROWS):
@@ -351,8 +351,8 @@ class _PostgresSession:
 
     def keep(self, table: Staged, query: str, **parameters: object) -> int:
         self._empty(table)
-        # Each staged row looks its stored one up by the key. Left to itself PostgreSQL, which knows nothing of a table
-        # that has just been filled, reads all that is stored instead, once a chunk.
+        # Force a lookup by key for each staged row. Without statistics for the new temporary table, the planner would
+        # scan all stored rows instead, once per chunk.
         methods = ("hashjoin", "mergejoin") if self.has_key else ()
         for method in methods:
             self.change(f"SET LOCAL enable_{method} = off")
@@ -362,13 +362,13 @@ class _PostgresSession:
         return kept
 
     def _empty(self, table: Staged) -> None:
-        # Emptied by TRUNCATE within the transaction that made it, its room is free again at once.
+        # TRUNCATE in the transaction that created the table frees its space immediately.
         if table.name in self._tables:
             self.change(f"TRUNCATE {table.name}")
         else:
             self.change(f"CREATE TEMPORARY TABLE {table.name} ({table.columns}) ON COMMIT DROP")
-            # Where statistics are from before what is stored now (a load that was taken back, then autovacuum),
-            # PostgreSQL expects a row or two, and goes through the staged table for each: by an index, not as a whole.
+            # With outdated statistics (autovacuum after a rollback) the planner expects few stored rows and searches
+            # the staged table for each: with this index it need not scan it.
             if table in (CHUNK, VERDICT):
                 self.change(f"CREATE INDEX ON {table.name} (row_key)")
             self._tables.add(table.name)
@@ -379,10 +379,10 @@ _CSV = pyarrow.csv.WriteOptions(include_header=False, quoting_style="all_valid")
 
 def _as_csv(batch: pa.RecordBatch) -> memoryview:
     """
-    Columns -> COPY's CSV, without a Python object a row.
+    Columns -> CSV for COPY, without a Python object per row.
 
-    Every value is quoted and NULL is not, which is how COPY tells NULL from the empty string. Times are written
-    without their zone, which is UTC like the session's: with it, they would take longer than all the rest.
+    Every value is quoted and NULL is not, which is how COPY distinguishes NULL from the empty string. Times are written
+    without their zone, which is UTC like the session's: formatting the zone would take longer than everything else.
     """
     columns = [
         column.cast(pa.timestamp(column.type.unit)) if pa.types.is_timestamp(column.type) else column
@@ -395,7 +395,7 @@ def _as_csv(batch: pa.RecordBatch) -> memoryview:
 
 
 def _named(statement: str, parameters: Mapping[str, object]) -> tuple[bytes, dict[str, object]]:
-    """`$name`, as the shared statements have it -> psycopg's spelling."""
+    """Translate `$name` parameters of the shared statements to psycopg's style."""
     names = re.findall(r"\$(\w+)", statement)
     text = re.sub(r"\$(\w+)", r"%(\1)s", statement.replace("%", "%%"))
     return text.encode(), {name: parameters[name] for name in names}
@@ -410,19 +410,19 @@ def settings_of(url: str) -> tuple[dict[str, Any], str | None]:
     Settings of libpq, and the schema.
 
     Raises:
-        ConfigurationError: not a URL of PostgreSQL. It is not quoted: it may hold a password.
+        ConfigurationError: not a URL of PostgreSQL. The message omits it: it may hold a password.
     """
     what = "The warehouse's URL"
     check_database_url(url, what)
     place, _, query = url.partition("://")[2].partition("?")
-    # Taken apart by hand: libpq reads a `+` as it stands, Python's functions for URLs do not.
+    # Parsed by hand: libpq takes `+` literally, Python's URL functions decode it.
     options = [option.partition("=") for option in query.split("&") if option]
     kept = "&".join("".join(option) for option in options if option[0] != "schema")
     schema = next((unquote(value) for name, _, value in options if name == "schema"), "")
     settings: dict[str, Any] | None = None
     try:
         settings = dict(conninfo_to_dict(f"postgresql://{place}" + (f"?{kept}" if kept else "")))
-        # libpq would quote a port that is none, which may be the end of a password.
+        # libpq's message would quote an invalid port, which may be the end of a password.
         for port in str(settings.get("port") or "5432").split(","):
             int(port or "5432")
     except (ValueError, psycopg.Error):

@@ -1,4 +1,4 @@
-"""How much of a person a warehouse keeps, chosen once for each warehouse."""
+"""The personal data that a warehouse keeps, chosen once per warehouse."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from esms_connectors.sent_data.columns import UNNAMED
 from esms_connectors.warehouse.contract import ROW_SCHEMA, Person, Warehouse
 from esms_connectors.warehouse.retention import rows_about
 
-# As the ledger writes them, so that the two can be joined where they share a secret.
+# The ledger's hash length, so that the two can be joined if they share a secret.
 _HASH_LENGTH = 40
 _KEY_LENGTH = 24
 
 
 class PhoneForm(enum.StrEnum):
-    """What stands in the column `phone`."""
+    """The content of the column `phone`."""
 
     PLAIN = "plain"
-    HASHED = "hashed"  # the same person can be found again, the number cannot be read
+    HASHED = "hashed"  # rows of one person can be matched, but the number cannot be read
     MASKED = "masked"  # 090*****84
     OMITTED = "omitted"
 
@@ -37,16 +37,16 @@ class PhoneForm(enum.StrEnum):
 @dataclass(frozen=True, slots=True)
 class Privacy:
     """
-    What becomes of phones and texts on their way into a warehouse.
+    How phones and texts are transformed before they are stored.
 
     Args:
         phone: see `PhoneForm`.
-        secret: the key of the hashes. Needed unless phones stay plain: rows are told apart by it, so another secret
-            means another warehouse.
+        secret: the key of the hashes, required unless phones stay plain. Row keys depend on it, so another secret needs
+            another warehouse.
         content: False leaves out the texts.
 
     Raises:
-        ConfigurationError: no secret where one is needed.
+        ConfigurationError: a required secret is missing.
     """
 
     phone: PhoneForm = PhoneForm.PLAIN
@@ -55,7 +55,7 @@ class Privacy:
 
     @classmethod
     def from_env(cls, phone: PhoneForm | str = PhoneForm.PLAIN, *, content: bool = True) -> Privacy:
-        """With `ESMS_PHONE_SECRET`, from the environment only."""
+        """Use the secret in `ESMS_PHONE_SECRET`; it is read from the environment only."""
         return cls(PhoneForm(phone), os.environ.get("ESMS_PHONE_SECRET") or None, content)
 
     def __post_init__(self) -> None:
@@ -69,7 +69,7 @@ class Privacy:
 
     @property
     def fingerprint(self) -> str:
-        """What `esms_loads` remembers, to notice that somebody comes with another choice or another secret."""
+        """The text stored in `esms_loads` to detect a load with another form or another secret."""
         phone = self.phone.value
         if self.phone is not PhoneForm.PLAIN:
             phone += f":{self._hash('esms-connectors', 8)}"
@@ -94,11 +94,11 @@ class Privacy:
         )
 
     def digest(self, plain: str) -> str:
-        """What stands in `esms_loads`; keyed, because the digest of a window of one row gives its phone away."""
+        """The digest for `esms_loads`; keyed, because the digest of a window with one row would reveal its phone."""
         return plain if self.phone is PhoneForm.PLAIN else self._hash(f"digest:{plain}", len(plain))
 
     def person(self, number: str, rows: Sequence[tuple[str, str]] = ()) -> Person:
-        """Somebody by name, see `person_name`; `rows` as in `Person`."""
+        """A person by name, see `person_name`; `rows` as in `Person`."""
         findable = self.phone in (PhoneForm.PLAIN, PhoneForm.HASHED)
 
         def row_key_of(message_id: str | None) -> str:
@@ -115,7 +115,7 @@ class Privacy:
         )
 
     def _named(self, message_id: str) -> str:
-        """An id that was made here comes from the phone as well: who tries all phones would find the right one."""
+        """Hash ids generated here as well: they derive from the phone, which could be found by trying all phones."""
         if not message_id.startswith(UNNAMED):
             return message_id
         return f"{UNNAMED}{self._hash(message_id, _KEY_LENGTH)}"
@@ -149,17 +149,17 @@ def erase_phone(
     rows: Sequence[tuple[str, str]] = (),
 ) -> dict[str, int]:
     """
-    Remove a person's rows, their history and outcomes from a warehouse; table -> rows removed.
+    Remove a person's rows, history and outcomes from a warehouse. Returns table -> rows removed.
 
-    The gateway goes on knowing them: loading the same windows again brings them back.
+    The gateway still lists them: loading the same windows again restores them.
 
     Args:
         phone: in any spelling; or `zalo_user_id`.
         rows: run key and row key of this person's rows in the ledger, see `Person`.
 
     Raises:
-        InvalidRequestError: no Vietnamese mobile number.
-        ConfigurationError: the warehouse keeps phones in another way than `privacy` says, so nobody would be found; or
+        InvalidRequestError: not a Vietnamese mobile number.
+        ConfigurationError: the warehouse keeps phones in another form than `privacy`, so nothing would be found; or
             nothing was ever loaded into it.
     """
     person = privacy.person(person_name(phone, zalo_user_id), rows)
@@ -195,5 +195,5 @@ def _check_phones(warehouse: Warehouse, privacy: Privacy) -> None:
                 "--phones and the same ESMS_PHONE_SECRET as for the pull. Nobody was looked for in it."
             )
     if not has_loads:
-        # Most likely a slip in the address, and then nobody should believe that the person is gone.
+        # Probably a wrong address; do not report the person as removed.
         raise ConfigurationError(f"Nothing was ever loaded into {warehouse.name}: is the address right?")

@@ -1,6 +1,6 @@
-"""What a warehouse holds about a person, and what is taken out of it because it is old: DuckDB and PostgreSQL."""
+"""Rows about a person, and the removal of old rows, in the databases among the warehouses."""
 
-# ruff: noqa: S608 - what is put into these texts are names of ours; values are parameters
+# ruff: noqa: S608 - only our own names are interpolated; values are parameters
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SELECT 1 FROM information_schema.tables WHERE table_name = '{OUTCOMES}' AND tabl
 _KEY = ("run_key", "row_key")
 _NAMED = Staged("esms_named", "run_key text, row_key text")
 _OLD_RUNS = Staged("esms_old_runs", "run_key text")
-# The key of a row is the phone itself, or holds it, where nobody gave another one.
+# Unless the caller chose another one, the key of a row is the phone or contains it.
 _NAMES = "($name <> '' AND (strpos(row_key, $name) > 0 OR strpos(row_key, $international) > 0))"
 _ERASE_OUTCOMES = f"""
 DELETE FROM {OUTCOMES} WHERE {_NAMES} OR EXISTS (SELECT 1 FROM esms_named AS named
     WHERE named.run_key = {OUTCOMES}.run_key AND named.row_key = {OUTCOMES}.row_key)
 """
-# Created before, and sent before: a message may be made long before it is sent.
+# Created and sent before that time: a message may be created long before it is sent.
 _OLD = "window_end <= $before AND (sent_at IS NULL OR sent_at < $before)"
 _REACHED = f"""
 (SELECT sms_type, reached FROM (SELECT sms_type, max(window_end) AS reached FROM {LOADS} GROUP BY sms_type) AS newest)
@@ -37,11 +37,11 @@ _REACHED = f"""
 _FORGET = (
     (HISTORY, f"DELETE FROM {HISTORY} WHERE row_key IN (SELECT row_key FROM {MESSAGES} WHERE {_OLD})"),
     (MESSAGES, f"DELETE FROM {MESSAGES} WHERE {_OLD}"),
-    # A window whose rows are gone must not look like one that had none. The last one of a type stays, or nobody would
-    # know what is missing since: after a long pause a pull would load yesterday alone.
+    # A window whose rows were removed must not look like one that had none. The last one of a type stays: it tells from
+    # when on days are missing. Without it, the first pull after a long pause would load only yesterday.
     (LOADS, f"DELETE FROM {LOADS} WHERE window_end <= $before AND (sms_type, window_end) NOT IN {_REACHED}"),
 )
-# Who was never accepted has no time: the run is as old as it began.
+# A message that was never accepted has no time; the start of its run is used.
 _FORGET_OUTCOMES = f"""
 DELETE FROM {OUTCOMES} WHERE sent_at < $before OR (sent_at IS NULL AND EXISTS (
     SELECT 1 FROM esms_old_runs AS old WHERE old.run_key = {OUTCOMES}.journey))
@@ -52,7 +52,7 @@ _PAIRS_GIVEN = "(run_key || chr(31) || row_key) IN (SELECT unnest(CAST($pairs AS
 
 
 def erase_outcomes(session: Session, person: Person) -> dict[str, int]:
-    """Take a person out of the outcomes of campaigns; empty where there are none."""
+    """Remove a person from the outcomes of campaigns; empty if there is no such table."""
     if not list(session.read(_HAS_OUTCOMES)):
         return {}
     rows = {name: pa.array([one[place] for one in person.rows], pa.string()) for place, name in enumerate(_KEY)}
@@ -84,7 +84,7 @@ def rows_about(reader: Reader, person: Person) -> dict[str, list[dict[str, Any]]
 
 
 def rows_named(reader: Reader, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    """The same by message id, by key of the table, and outcomes by message id or the caller's key."""
+    """Rows by message id or row key; outcomes by message id or the caller's key."""
     theirs = f"SELECT row_key FROM {MESSAGES} WHERE message_id IN {_GIVEN} OR row_key IN {_GIVEN}"
     keys = [key for (key,) in reader.read(theirs, names=[*names])]
     return _rows_of(reader, keys, f"message_id IN {_GIVEN} OR row_key IN {_GIVEN}", {"names": [*names]})
@@ -93,7 +93,7 @@ def rows_named(reader: Reader, names: Sequence[str]) -> dict[str, list[dict[str,
 def _rows_of(
     reader: Reader, keys: Sequence[str], outcomes: str, about: Mapping[str, object]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Messages and history of these keys, and the outcomes of a condition."""
+    """Messages and history with these keys, and the outcomes that match a condition."""
     by_key = {
         MESSAGES: f"{_KEYS_GIVEN} ORDER BY window_start, row_key",
         HISTORY: f"{_KEYS_GIVEN} ORDER BY observed_at, row_key",

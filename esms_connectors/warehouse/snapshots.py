@@ -1,6 +1,6 @@
 """
-What the gateway says of the account at a time: balance, quota and quality of Zalo accounts, templates, ratings. Each
-has a table of its own, so that alarms and trends can be built.
+Snapshots of the account: balance, quota and quality of Zalo accounts, templates, ratings. Each has its own table, for
+alerts and trends.
 """
 
 from __future__ import annotations
@@ -83,9 +83,9 @@ SNAPSHOT_TABLES: Mapping[str, GroupedTable] = {
     "templates": TEMPLATES,
     "ratings": RATINGS,
 }
-"""What can be asked for -> its table."""
+"""Subject -> its table."""
 
-# Ratings are read anew so far back: they may be listed late.
+# Ratings of this period are read again, because they may be listed late.
 _RATINGS_AGAIN = timedelta(days=7)
 _RATINGS_AT_ONCE = 50
 _READINGS = 3
@@ -104,24 +104,24 @@ def take_snapshot(
     now: Callable[[], DateTime] = machine_clock.now,
 ) -> dict[str, int]:
     """
-    Write down what the gateway says of the account now, and the ratings since the last ones that are known.
+    Store the current state of the account, and the ratings since the last stored ones.
 
-    Each table is written as a whole or not at all. Ratings are read from seven days before the last one that is in the
-    warehouse, or of 31 days where none is or it cannot be asked; loading a day again replaces it.
+    Each table is written atomically. Ratings are read from seven days before the last stored one, or for 31 days if
+    there is none or the warehouse cannot be queried; loading a day again replaces it.
 
     Args:
-        tables: of `SNAPSHOT_TABLES`.
-        content: False leaves out what customers wrote.
+        tables: keys of `SNAPSHOT_TABLES`.
+        content: False leaves out customers' comments.
 
     Returns:
         Table -> rows written.
 
     Raises:
         InvalidRequestError: an unknown table, or none.
-        GatewayError, NotSentError, OutcomeUnknownError: the gateway said no; tables written so far stay. What is
-            refused for one Zalo account or template alone stands in the column `problem`, by its code.
-        EsmsError: ratings came and went while they were read; worth another try.
-        WarehouseError, ConfigurationError: the warehouse did.
+        GatewayError, NotSentError, OutcomeUnknownError: the gateway refused or did not answer; tables written so far
+            stay. A refusal that concerns a single Zalo account or template is stored as a code in the column `problem`.
+        EsmsError: ratings changed while they were read; retryable.
+        WarehouseError, ConfigurationError: the warehouse is unusable.
     """
     asked = check_tables(tables)
     warehouse.prepare()
@@ -167,7 +167,7 @@ def check_tables(tables: Iterable[str]) -> tuple[str, ...]:
 
 
 def _or_problem(ask: Callable[[], tuple[Any, ...]], width: int) -> tuple[Any, ...]:
-    """An answer and no problem, or nothing and the code of a refusal that is about this one alone."""
+    """The answer followed by None, or `width` Nones followed by the code of a refusal that concerns only this item."""
     try:
         return (*ask(), None)
     except GatewayError as error:
@@ -185,7 +185,7 @@ def _quota_of(client: EsmsClient, oa_id: str) -> tuple[Any, ...]:
 
 
 def _templates_of(client: EsmsClient, oa_id: str) -> Iterator[tuple[str, str]]:
-    """Id and name, those of normal and of priority messages."""
+    """Id and name of the templates for normal and priority messages."""
     found: dict[str, str] = {}
     for sms_type in (SmsType.ZNS, SmsType.ZNS_PRIORITY):
         try:
@@ -207,7 +207,7 @@ def _about(client: EsmsClient, template_id: str, oa_id: str) -> tuple[Any, ...]:
 def _load_ratings(
     client: EsmsClient, warehouse: Warehouse, pairs: Sequence[tuple[str, str]], now: DateTime, *, content: bool
 ) -> int:
-    """By day in Vietnam and template: each day that has any, as a whole."""
+    """Replace the ratings of each Vietnamese day and template that has any; the number of rows."""
     start = _ratings_from(warehouse, now)
     rows = 0
     for oa_id, template_id in pairs:
@@ -226,7 +226,7 @@ def _load_ratings(
 
 
 def _ratings_from(warehouse: Warehouse, now: DateTime) -> DateTime:
-    """The midnight in Vietnam from which on ratings are to be read."""
+    """The midnight in Vietnam from which ratings are read."""
     last: list[datetime] = []
 
     def work(reader: Reader) -> None:
@@ -242,7 +242,7 @@ def _ratings_from(warehouse: Warehouse, now: DateTime) -> DateTime:
 def _ratings_of(
     client: EsmsClient, oa_id: str, template_id: str, start: DateTime, end: DateTime
 ) -> Sequence[ZnsRating]:
-    """All of a span. Pages are no snapshot: where fewer different ones came than are counted, they are read again."""
+    """All ratings of a span. Pages may shift between calls: if distinct ratings are missing, they are read again."""
     found: dict[tuple[object, ...], ZnsRating] = {}
     total = 0
     for _ in range(_READINGS):

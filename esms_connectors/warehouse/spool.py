@@ -1,4 +1,4 @@
-"""A window waits here until it is proven complete, so that a warehouse gets whole windows or nothing."""
+"""Buffers a window until it is proven complete, so that a warehouse receives whole windows or nothing."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ import pyarrow as pa
 
 from esms_connectors.warehouse.contract import ROW_SCHEMA, WarehouseError
 
-# Up to here a window stays in memory: most windows are small, and files cost.
+# Windows up to this size stay in memory: most are small, and files are slower.
 _ROWS_IN_MEMORY = 20_000
 
 
 class WindowSpool:
     """
-    Batches of `ROW_SCHEMA` in, the same batches out, as often as wanted. Use it in a `with`.
+    Stores batches of `ROW_SCHEMA` and yields them again any number of times. Use it as a context manager.
 
-    What does not fit into memory goes to a file without a name in the folder for temporary files (`TMPDIR`): nobody
-    else can read it, and nothing of it stays behind, not even after kill -9.
+    A larger window is spilled to an unnamed file in the temporary folder (`TMPDIR`), which other users cannot read and
+    which leaves nothing behind, even after kill -9.
 
     Raises:
         WarehouseError: the folder is full or cannot be written to.
@@ -44,7 +44,7 @@ class WindowSpool:
         self._batches.clear()
         if self._file is not None:
             self._writer = None
-            with contextlib.suppress(OSError):  # what is still in its buffer is of no use any more
+            with contextlib.suppress(OSError):  # the buffered rest is not needed any more
                 self._file.close()
 
     def add(self, batch: pa.RecordBatch) -> None:

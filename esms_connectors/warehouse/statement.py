@@ -1,4 +1,4 @@
-"""A month as the warehouse has it, laid beside the gateway's invoice: differences by message type."""
+"""Compares a month in the warehouse with the gateway's invoice, by message type."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _AMOUNT = re.compile(r"-?\d{1,14}(\.\d{1,4})?", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class InvoiceLine:
-    """What an invoice charges for one message type: so many messages, an amount in VND."""
+    """A line of an invoice: the number of messages of one type, and their amount in VND."""
 
     sms_type: int
     messages: int
@@ -50,7 +50,7 @@ class InvoiceLine:
 
 
 class StatementDiffersError(EsmsError):
-    """Statement and invoice differ, or the warehouse lacks days of the month, which another load may bring."""
+    """Statement and invoice differ, or the warehouse lacks days of the month, which a later load may bring."""
 
     def __init__(self, message: str, *, retryable: bool) -> None:
         super().__init__(message)
@@ -62,9 +62,9 @@ class MonthStatement:
     """
     Attributes:
         month: such as 2026-11.
-        lines: one a message type, by `STATEMENT_COLUMNS`.
-        gaps: what the warehouse lacks of the month, a line each.
-        into: where the rows are.
+        lines: one per message type, by `STATEMENT_COLUMNS`.
+        gaps: days of the month that the warehouse lacks, one line of text each.
+        into: the name of the warehouse.
     """
 
     month: str
@@ -74,7 +74,7 @@ class MonthStatement:
 
     @property
     def problems(self) -> list[str]:
-        """Types that differ from the invoice, and what is lacking, a line each; none where all is well."""
+        """Types that differ from the invoice, and gaps, one line of text each; empty if there are none."""
         differing = [
             f"differs: {line['type_name']} (type {line['sms_type']}), invoiced less statement "
             f"{line['messages_difference']:+} messages, {line['vnd_difference'].normalize():+f} VND"
@@ -84,7 +84,7 @@ class MonthStatement:
         return [*differing, *self.gaps]
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it, in every front end; `good`: nothing differs and nothing is lacking."""
+        """The JSON form of every front end; `good`: nothing differs and nothing is missing."""
         lines = [
             {name: plain_number(value) if isinstance(value, Decimal) else value for name, value in line.items()}
             for line in self.lines
@@ -110,13 +110,13 @@ class MonthStatement:
 
 
 def make_statement(warehouse: Warehouse, month: str, invoice: Sequence[InvoiceLine] | None = None) -> MonthStatement:
-    """`month_statement` with what it lacks; arguments and errors are the same."""
+    """`month_statement` with its gaps; arguments and errors are the same."""
     lines = month_statement(warehouse, month, invoice)
     return MonthStatement(month, lines, months_gaps(warehouse, month), warehouse.name)
 
 
 def last_month(moment: datetime) -> str:
-    """The last month that had ended in Vietnam then."""
+    """The last month that had ended in Vietnam at `moment`."""
     return str(pendulum.instance(moment).in_timezone(VIETNAM).start_of("month").subtract(days=1).format("YYYY-MM"))
 
 
@@ -124,16 +124,16 @@ def month_statement(
     warehouse: Warehouse, month: str, invoice: Sequence[InvoiceLine] | None = None
 ) -> list[dict[str, Any]]:
     """
-    One line a message type, by `STATEMENT_COLUMNS`; differences are those of the invoice less the statement, and
-    nothing without an invoice. Creates the views of `create_marts`.
+    One line per message type, by `STATEMENT_COLUMNS`. Differences are invoice minus statement, and None without an
+    invoice. Creates the views of `create_marts`.
 
     Args:
         month: in Vietnam, such as 2026-11.
-        invoice: put in place of the one that the warehouse has of that month; None keeps it.
+        invoice: replaces the stored invoice of that month; None keeps it.
 
     Raises:
-        InvalidRequestError: no month. ConfigurationError: nothing was loaded, or it is no database.
-        WarehouseError: the database said no.
+        InvalidRequestError: not a month. ConfigurationError: nothing was loaded, or the warehouse is not a database.
+        WarehouseError: the database refused.
     """
     first = read_month(month)
     create_marts(warehouse)
@@ -148,14 +148,14 @@ def month_statement(
 
 
 def months_gaps(warehouse: Warehouse, month: str, *, now: Clock = machine_clock.now) -> list[str]:
-    """What the statement of a month lacks, a line each: windows of it that are owed, or were never loaded."""
+    """The gaps of a month, one line of text each: windows that are owed, or were never loaded."""
     first = pendulum.instance(datetime.combine(read_month(month), time()), tz=VIETNAM)
     end = min(first.add(months=1), last_midnight(now()))
     loads = list(warehouse.loads())
     told = []
     for sms_type in sorted({int(load.window.sms_type) for load in loads}):
         own = [load for load in loads if load.window.sms_type == sms_type and load.window.start < end]
-        # A type that was first loaded of a later month lacks the whole of this one.
+        # A type whose first window is in a later month lacks this whole month.
         begun = min((load.window.start for load in own), default=end)
         spans = missing_spans(own, sms_type, end.in_timezone("UTC"), now().in_timezone("UTC")) if own else []
         missing = [(first, begun)] if first < begun else []
@@ -170,15 +170,15 @@ def _day(moment: DateTime) -> str:
 
 def read_invoice(path: str | Path) -> list[InvoiceLine]:
     """
-    An invoice as CSV in UTF-8 with the columns sms_type (a number, or a name such as zns), messages, amount_vnd; others
-    are left alone.
+    Read an invoice: CSV in UTF-8 with the columns sms_type (a number, or a name such as zns), messages and amount_vnd;
+    other columns are ignored.
 
     Args:
-        path: or an address that fsspec knows, such as s3://bucket/2026-11.csv.
+        path: a file, or an fsspec URL such as s3://bucket/2026-11.csv.
 
     Raises:
-        InvalidRequestError: the file cannot be read, or a value cannot be; names the line.
-        ConfigurationError: an address needs a package that is missing.
+        InvalidRequestError: the file or a value cannot be read; names the line.
+        ConfigurationError: the URL needs a package that is missing.
     """
     name = str(path).rpartition("/")[2] if "://" in str(path) else str(path)
     try:

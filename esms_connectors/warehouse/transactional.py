@@ -1,4 +1,4 @@
-"""What databases share that merge in a transaction of their own."""
+"""Shared code of the databases that merge in their own transaction."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TransactionalWarehouse(Warehouse):
 
     @abc.abstractmethod
     def _in_transaction(self, work: Callable[[Session], _T]) -> _T:
-        """What `work` gives, when its changes are kept; those who change something take turns."""
+        """Run `work` in a transaction and commit it; writers take turns. Returns its result."""
 
     def plan(self, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> int:
         return self._in_transaction(
