@@ -1,7 +1,7 @@
 """
-One campaign from a CSV to a table: check the rows, send, wait until final, pull back, load.
+One campaign from a CSV to a table: check the rows, send, wait for final states, pull the statuses, load them.
 
-Everything happens on this machine: the gateway is the emulator, so nobody gets a message.
+It runs locally against the emulator, so no real message is sent.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from esms_connectors.warehouse.duckdb_file import DuckDbWarehouse
 
 CUSTOMERS_CSV = Path(__file__).with_name("customers.csv")
 
-# The gateway's window filters by whole seconds of its own clock.
+# The gateway filters a window by whole seconds of its own clock.
 _SLACK_SECONDS = 5
 _SENT_TYPES = (SmsType.ZNS, SmsType.CUSTOMER_CARE)
 
@@ -56,7 +56,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(slots=True)
 class DemoResult:
-    """What happened; money in VND."""
+    """The result of the demo; money in VND."""
 
     report: ReadReport = field(default_factory=ReadReport)
     accepted: int = 0
@@ -99,7 +99,7 @@ def run_demo(
     )
     clock = _clock()
     emulator = Emulator(EmulatorConfig(callbacks=Callbacks(enabled=False)), clock)
-    # One answer is lost on purpose. The repeat carries the same request ids, so the gateway answers 124 for each row.
+    # One answer is lost on purpose. The retry has the same request ids, so the gateway answers 124 for each row.
     emulator.faults.add(SEND_ZNS_BULK.name, drop_after(), calls=[1])
     with (
         claim_folder(output, [path.name for path in (result.database, result.ledger, result.rejects_file)]),
@@ -122,9 +122,10 @@ def run_demo(
 
 def _clock() -> RealClock:
     """
-    Of the emulator and of all that calls it; in the last hour of a day in Vietnam it shows how that began.
+    The clock of the emulator and its callers; during the last hour of a Vietnamese day it starts at the beginning of
+    that hour.
 
-    Behind midnight a lost answer is rightly not repeated, and the demo shows a repeat.
+    A lost answer is deliberately not retried after midnight, and the demo shows a retry.
     """
     now = pendulum.now(VIETNAM)
     return RealClock(start=min(now, now.at(23)))
@@ -139,14 +140,14 @@ def _send(
     result: DemoResult,
     tell: Progress,
 ) -> None:
-    """One ZNS to each good row: a first reading checks all of them, a second one sends."""
+    """Send one ZNS to each valid row: a first pass checks all rows, a second one sends."""
     template = client.get_zns_template(DEMO_TEMPLATE_ID, DEMO_OA_ID)
     columns = Columns(params=[param.name for param in template.params])
 
     with RejectsFile(result.rejects_file) as rejects:
         recipients = read_recipients(customers, columns, template=template, rejects=rejects, report=result.report)
         total = sum(1 for _ in recipients)
-    # As after `esms check --probe-ids`, which tests a real account once: only then is a lost answer repeated.
+    # As after `esms check --probe-ids`, which tests a real account once: only then is a lost answer retried.
     client.request_ids.learn(SEND_ZNS_BULK, IdFact(honoured=True, seen_at=clock.now))
     with Ledger.open(result.ledger, now=lambda: clock.now) as ledger:
         # The reports stay available through get_callback_data only for messages with a callback URL.
@@ -157,7 +158,7 @@ def _send(
             ledger=ledger,
             run_key=campaign,
             at_least=None,
-            # Fewer than there are chunks: the first call, whose answer is lost, is then a full one.
+            # Fewer than the chunks, so that the first call, whose answer is lost, is a full one.
             threads=4,
             progress=lambda counters: tell("Sending", counters.done, total),
         )
@@ -198,7 +199,7 @@ def _load_until_final(
     wait_seconds: float,
     tell: Progress,
 ) -> None:
-    """Load the same window again and again: each time only what changed is written, with a line of history."""
+    """Load the same window repeatedly: each time only changed rows are written, each with a history line."""
     deadline = time.monotonic() + wait_seconds
     until = clock.now.add(seconds=_SLACK_SECONDS)
     expected = result.accepted + sum(outcome == "accepted" for outcome, _ in result.sms)
@@ -222,7 +223,7 @@ def _load_until_final(
 
 
 def _read_reasons(client: EsmsClient, result: DemoResult) -> None:
-    """Why messages failed: the sent data does not say, the delivery reports do."""
+    """Read the reasons of failures from the delivery reports; the sent data has none."""
     with duckdb.connect(str(result.database), read_only=True) as connection:
         failed = connection.execute(
             "SELECT message_id FROM esms_sent_messages WHERE state = ? AND sms_type = ?",

@@ -1,4 +1,4 @@
-"""The folder of a demonstration. What an earlier one left there is replaced; what is anybody else's stays."""
+"""The output folder of a demo. Files of an earlier demo are replaced; other files are kept."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ _MARK = ".esms-demo"
 @contextlib.contextmanager
 def claim_folder(folder: Path, names: Iterable[str]) -> Iterator[None]:
     """
-    Make the folder, or see that the demonstration may replace `names` in it; it is this one's until the end.
+    Create the folder, or check that the demo may replace the files `names` in it, and lock it until the end.
 
     Raises:
-        ConfigurationError: one of them is there, and no demonstration made the folder its own; or another demonstration
-            is at work in it.
+        ConfigurationError: one of the files exists and was not written by a demo, or another demo is using the folder.
         OSError: the folder cannot be written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -31,7 +30,7 @@ def claim_folder(folder: Path, names: Iterable[str]) -> Iterator[None]:
         for name in names:
             if (folder / name).exists():
                 raise ConfigurationError(f"{folder / name} is of no demo and would be lost: choose another --output.")
-    # The lock is the kernel's: a demonstration that is killed leaves none behind. Servers do not inherit the file.
+    # A kernel lock, so that a killed demo leaves none behind. Child servers do not inherit the file.
     with mark.open("ab") as file:
         in_use = False
         if sys.platform != "win32":

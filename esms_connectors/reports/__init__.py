@@ -1,10 +1,10 @@
 """
-Reports for people who do not read logs, made from the warehouse and the ledger.
+Reports on a period for business users, made from the warehouse and the ledger.
 
-`make_report` has the numbers, `write_report` puts them into a file: HTML, XLSX, Markdown, CSV, Parquet or JSON.
+`make_report` computes the numbers, `write_report` writes them to a file: HTML, XLSX, Markdown, CSV, Parquet or JSON.
 """
 
-# First, because it says on one line which extra is missing.
+# Imported first: it raises a one-line error that names the missing extra.
 from esms_connectors.reports import language as language
 from esms_connectors.reports.builder import make_report
 from esms_connectors.reports.model import Report

@@ -1,4 +1,4 @@
-"""Cost against budget: one that is given for the period, and those that the guard holds runs to."""
+"""Cost against budget: the budget given for the period, and those that the guard enforces."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_RUNS = 20
 
 @dataclass(frozen=True, slots=True)
 class Charged:
-    """A run that began in the period and is charged to a budget, or a month: what the ledger counts of it, in VND."""
+    """A run that began in the period, or a month, and what the ledger has charged to its budget, in VND."""
 
     name: str
     campaign: str
@@ -35,9 +35,9 @@ class Charged:
 class Budgets:
     """
     Attributes:
-        period: what the period may cost, given by whoever asked for the report; None for no such budget.
-        month, run: of the guard, VND; None for no limit, or where there is no ledger whose runs it could be about.
-        months, runs: what the ledger has charged; of runs the dearest.
+        period: the budget given for the period; None for none.
+        month, run: the limits of the guard, VND; None for no limit, or without a ledger.
+        months, runs: what the ledger has charged; of the runs, the most expensive ones.
     """
 
     period: Decimal | None = None
@@ -48,7 +48,7 @@ class Budgets:
 
 
 def budgets_of(period: Period, budget: Decimal | None, ledger: Ledger | None, guard: GuardSettings | None) -> Budgets:
-    """What is set, and what the ledger says of it."""
+    """The budgets in force, and what the ledger has charged to them."""
     if ledger is None or guard is None or not guard.has_budget:
         return Budgets(budget)
     spend = ledger.guard.spend
@@ -70,11 +70,11 @@ def budget_tables(
     budgets: Budgets, cost: Decimal | None, reader: Reader, loads: Sequence[WindowLoad], period: Period, now: datetime
 ) -> Iterator[Table]:
     """
-    `budget`; nothing where none is set.
+    The table `budget`; empty if no budget is set.
 
     Args:
-        cost: of the period.
-        loads: a month that they have not as a whole has no cost here: a part of it would look well within the budget.
+        cost: the cost of the period.
+        loads: a month that is not completely loaded gets no cost: a partial one would seem well within the budget.
     """
     rows: list[Row] = []
     notes: list[Note] = []
@@ -101,7 +101,7 @@ def budget_tables(
 
 
 def months_of(period: Period) -> list[Period]:
-    """The months of Vietnam that the period touches."""
+    """The Vietnamese calendar months that overlap the period."""
     start = period.start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     months = []
     while start < period.end:

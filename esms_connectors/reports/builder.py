@@ -1,4 +1,4 @@
-"""Makes a report: asks the warehouse and the ledger, and puts together what they say."""
+"""Builds a report from queries on the warehouse and the ledger."""
 
 from __future__ import annotations
 
@@ -68,21 +68,21 @@ def make_report(
     now: datetime | None = None,
 ) -> Report:
     """
-    The numbers of a period. Nothing is written anywhere, and nothing asked of the gateway.
+    Compute the numbers of a period. Writes nothing and does not call the gateway.
 
     Args:
         warehouse: a DuckDB file or PostgreSQL that `esms pull` loads into.
         start, end: aware; a message sent at `end` belongs to the next period. A year at most.
-        ledger: of the campaigns; with it the report knows what was planned and what was refused.
-        with_phones: add the table of those who did not get their message, phones as the warehouse keeps them.
-        budget_vnd: what the period may cost; the report says how much of it is used.
-        guard: in force; with a ledger the report lays costs beside its budgets of months and runs.
-        now: as which the period is looked at; default: the clock.
+        ledger: the ledger of the campaigns; it adds what was planned and what was refused.
+        with_phones: add the table of recipients without delivery, with phones in the form that the warehouse keeps.
+        budget_vnd: the budget of the period; the report shows how much of it is used.
+        guard: the guard settings in force; with a ledger, costs are compared with its budgets of months and runs.
+        now: the time as of which the report is made; default: the clock.
 
     Raises:
-        InvalidRequestError: a period that is empty, in the future, too long or without a zone; a budget that is none.
-        ConfigurationError: nothing of the period was ever loaded, or the place cannot be asked.
-        WarehouseError, LedgerError: it cannot be reached, or refuses to answer.
+        InvalidRequestError: a period that is empty, in the future, too long or without a zone; an invalid budget.
+        ConfigurationError: nothing of the period was ever loaded, or the warehouse cannot be queried.
+        WarehouseError, LedgerError: the database cannot be reached, or refuses the query.
     """
     made_at = machine_clock.machine_time() if now is None else utc(now)
     period = _checked(start, end, made_at)
@@ -114,7 +114,7 @@ def _checked(start: datetime, end: datetime, now: datetime) -> Period:
                 f"{name} needs a date and time with a zone, such as pendulum.datetime(2026, 11, 1, tz='{VIETNAM}').",
                 field=name,
             )
-    # Plain datetimes, whichever library made those given.
+    # Plain datetimes, whatever subclass was given.
     period = Period(utc(start).astimezone(_ZONE), utc(end).astimezone(_ZONE))
     if period.start >= period.end:
         raise InvalidRequestError(f"The period is empty: {_in_words(period)}.", field="end")
@@ -126,18 +126,18 @@ def _checked(start: datetime, end: datetime, now: datetime) -> Period:
 
 
 def _in_words(period: Period) -> str:
-    """For errors, which are English and must not need babel's dates."""
+    """The period in English for errors, which must not depend on babel."""
     start, end = (f"{moment.astimezone(_ZONE):%Y-%m-%d %H:%M}" for moment in (period.start, period.end))
     return f"{start} to {end}"
 
 
 def _period_before(period: Period, until: datetime) -> Period:
     """
-    The months before, for whole months; of a month that has begun, by more than a week, the same days of the month
-    before; else as long a time right before.
+    The period to compare with: for whole months, the same number of months before; for a month begun more than a week
+    ago, the same days of the month before; else a span of equal length immediately before.
 
     Args:
-        until: when the messages of the period were read: of one that still runs, only as much of the one before.
+        until: when the messages of the period were read; a period that has not ended is compared with an equal part.
     """
     start, end = period.start, period.end
     passed = min(end, until.astimezone(_ZONE)) - start
@@ -146,14 +146,14 @@ def _period_before(period: Period, until: datetime) -> Period:
         return Period(earlier, start if end <= until else min(earlier + passed, start))
     if _is_month(start) and _A_WEEK < end - start < _months_before(start, -1) - start:
         earlier = _months_before(start, 1)
-        # A month before that is shorter ends with its last day.
+        # A shorter previous month ends with its last day.
         return Period(earlier, min(earlier + passed, start))
     earlier = start - (end - start)
     return Period(earlier, min(earlier + passed, start))
 
 
 def _months_before(start: datetime, months: int) -> datetime:
-    """`start` is the first of a month."""
+    """The first of the month `months` before `start`, which is the first of a month itself."""
     year, month = divmod(start.year * 12 + start.month - 1 - months, 12)
     return start.replace(year=year, month=month + 1)
 
@@ -163,7 +163,7 @@ def _is_month(moment: datetime) -> bool:
 
 
 class _ReportBuilder:
-    """One report while it is made: the questions, and the tables that their answers become."""
+    """Builds one report: runs the queries and turns their results into tables."""
 
     def __init__(
         self,
@@ -194,7 +194,7 @@ class _ReportBuilder:
         speeds, speed = measure_speed(self._reader, self._period)
         coverage_before = coverage_of(loads, before, self._now)
         whole_before = coverage_before.windows > 0 and coverage_before.complete
-        # What a part of this period lacks would be told as a change, too.
+        # Missing data of this period would be shown as a change, too.
         comparable = whole_before and self._coverage.complete
         funnel, losses = funnel_tables(self._counts, followed)
         tables = [
@@ -265,7 +265,7 @@ class _ReportBuilder:
     def _days(self) -> Table:
         found = measure_days(self._reader, self._period)
         day: date = self._period.start.date()
-        # A scheduled message may bear a day that is still to come.
+        # A scheduled message may have a day in the future.
         last = max([min(self._period.end - timedelta(microseconds=1), self._now).astimezone(_ZONE).date(), *found])
         rows: list[Row] = []
         while day <= last:
@@ -287,7 +287,7 @@ class _ReportBuilder:
         return Table("campaigns", TABLES["campaigns"], tuple(rows), total, (Note("runs"),))
 
     def _carriers(self) -> Iterator[Table]:
-        # The first digits tell; a keyed hash has none.
+        # The carrier is found by the first digits, which a keyed hash does not show.
         if not self._coverage.privacy.startswith(("phone=plain", "phone=masked")):
             return
         carriers: dict[str, Measures] = {}

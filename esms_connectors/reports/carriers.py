@@ -1,7 +1,7 @@
 """
-Vietnamese mobile prefixes -> carriers, as the numbering plan gives them out.
+Vietnamese mobile prefixes -> carriers, according to the numbering plan.
 
-A number keeps its prefix when it moves to another carrier, so this tells the first one.
+A ported number keeps its prefix, so this is the original carrier.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PREFIXES = {
     "Gmobile": "059",
     "Wintel": "055",
     "iTel": "087",  # on VinaPhone's network
-    "Gmobile / iTel": "099",  # the fourth digit would tell, which a masked phone lacks
+    "Gmobile / iTel": "099",  # they differ in the fourth digit, which a masked phone lacks
 }
 
 CARRIERS: Mapping[str, str] = MappingProxyType(

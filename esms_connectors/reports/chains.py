@@ -1,4 +1,4 @@
-"""Campaigns with a fallback: who came to which step and why, and was delivered to; each person once."""
+"""Campaigns with a fallback: people and deliveries by step, and why people reached a step; each person once."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ PEOPLE = Term("chain.people")
 
 def chain_tables(ledger: Ledger, reader: Reader, period: Period, read_at: datetime) -> Iterator[Table]:
     """
-    `chains` and `handed_on`, of the campaigns with a fallback that began in the period; nothing where there is none.
+    The tables `chains` and `handed_on` of the campaigns with a fallback that began in the period; empty if none did.
 
     Args:
-        reader: what became of each message is what the warehouse has.
-        read_at: when that was read from the gateway.
+        reader: the warehouse, for the state of each message.
+        read_at: when these states were read from the gateway.
     """
     keys = ledger.journeys.begun(period.start, period.end, MOST_CHAINS + 1)
     if not keys:
@@ -89,7 +89,7 @@ def _next_of(results: tuple[StepResult, ...], step: StepResult) -> int | None:
 
 
 def _reasons(step: StepResult) -> Counter[tuple[Term, str | None]]:
-    """The reasons of the ledger as terms, and the gateway's code."""
+    """The ledger's reasons as terms, each with the gateway's code."""
     found: Counter[tuple[Term, str | None]] = Counter()
     for reason, count in step.reasons.items():
         words, _, code = reason.partition(" with code ")

@@ -1,12 +1,12 @@
 """
-The charts of a report, as SVG to stand inside an HTML page.
+The charts of a report, as SVG to embed in an HTML page.
 
-Drawn by Vega-Lite through vl-convert: one wheel without dependencies of its own, no browser and no network, and colours
-pass through as they are written. So they are variables of the page's style sheet, which has them for light, dark and
-paper. Words other than the labels of bars and axes (heading, legend) are the page's, where they can wrap.
+They are drawn by Vega-Lite through vl-convert: one wheel without dependencies, no browser and no network. Colours are
+passed through unchanged, so they are CSS variables of the page, defined for light, dark and print. Headings and legends
+are part of the page, where they can wrap; only the labels of bars and axes are in the SVG.
 
-They are drawn in a process of their own. vl-convert keeps threads that a forked process does not have, and waits for
-them for ever; workers of Airflow and others fork.
+Drawing runs in a subprocess: vl-convert keeps threads that do not survive a fork and would wait for them forever, and
+Airflow's workers, among others, fork.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-import vl_convert  # noqa: F401 - used by the process that draws; here it tells that the extra is missing
+import vl_convert  # noqa: F401 - used by the subprocess; imported here to detect a missing extra
 from babel.dates import format_date
 from babel.numbers import format_compact_decimal
 
@@ -30,11 +30,11 @@ from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.reports.language import Language
 from esms_connectors.reports.model import Cell, Kind, Report, Table
 
-# In the order they are stacked: what is done at the bottom, then what may still come, then what was lost. Neighbours
-# differ in lightness, so that the order can be told without seeing colours.
+# In stacking order from the bottom: delivered, still open, lost. Neighbours differ in lightness, so that they can be
+# distinguished without colour vision.
 STATES = ("delivered", "open", "failed", "rejected")
 
-# Drawn twice, because text in a picture that is scaled down to a phone cannot be read. In CSS pixels.
+# CSS pixels. Charts are drawn in two sizes, because text scaled down to a phone's width would be illegible.
 _NARROW, _HALF, _FULL = 340, 500, 1000
 _ROW_HEIGHT, _FIRST_LINE, _LINE_HEIGHT, _BAR_HEIGHT, _FONT_SIZE = 44, 12, 17, 13, 13
 _WIDEST_COLUMN = 64
@@ -46,9 +46,9 @@ _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
 class Chart:
     """
     Attributes:
-        table: the table that has the same numbers.
-        legend: names of colours and what they stand for; empty where one colour needs no words.
-        narrow, wide: the same as `<svg>`, for a phone and for a desk.
+        table: the table with the same numbers.
+        legend: colour names and their meanings; empty for a single colour.
+        narrow, wide: the chart as `<svg>`, for phones and for desktop screens.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class _Sketch:
-    """A chart that is not drawn yet. `narrow`, `wide`: width and specification of Vega-Lite."""
+    """A chart that is not drawn yet. `narrow`, `wide`: width and Vega-Lite specification."""
 
     name: str
     table: str
@@ -71,7 +71,7 @@ class _Sketch:
 
 @dataclass(frozen=True, slots=True)
 class _Bar:
-    """A bar with its words above it, `detail` on a second line. `rest`: what the bar before had more, drawn behind."""
+    """A bar with its label and `detail` above. `rest`: the loss since the previous bar, drawn behind it."""
 
     label: str
     value_text: str
@@ -82,7 +82,7 @@ class _Bar:
 
 def draw_charts(report: Report, language: Language) -> dict[str, Chart]:
     """
-    The charts that say something about this report, by name: funnel, days, costs, reasons.
+    The charts for which the report has data, by name: funnel, days, costs, reasons.
 
     Raises:
         EsmsError: they cannot be drawn on this machine.
@@ -122,7 +122,7 @@ def _funnel(table: Table | None, language: Language) -> _Sketch | None:
 
 
 def _days(table: Table | None, language: Language) -> _Sketch | None:
-    # One day is a number, not a course.
+    # A single day needs no chart.
     if table is None or len(table.rows) < 2 or not any(table.values("messages")):
         return None
     days = [day for day in table.values("day") if isinstance(day, date)]
@@ -130,7 +130,7 @@ def _days(table: Table | None, language: Language) -> _Sketch | None:
     legend = tuple((state, language.column("days", state)) for state in STATES if any(counts[state]))
 
     def sized(width: int, most_labels: int) -> tuple[int, dict[str, Any]]:
-        # From the last day backwards: it is the one that is looked for.
+        # Backwards, so that the last day always has a label.
         labelled = days[:: -math.ceil(len(days) / most_labels)]
         return width, _days_spec(days, counts, labelled, language, width)
 
@@ -190,7 +190,7 @@ def _bars_spec(bars: Sequence[_Bar], color: str, width: int) -> dict[str, Any]:
     where = {"field": "row", "type": "ordinal", "axis": None}
     two_lines = any(bar.detail for bar in bars)
     height = _ROW_HEIGHT + (_LINE_HEIGHT if two_lines else 0)
-    # Bars stand at the bottom of their rows, the words above.
+    # Bars are at the bottom of their rows, below their labels.
     below = (height - _BAR_HEIGHT) / 2 - 1
     along: dict[str, Any] = {"type": "quantitative", "axis": None, "scale": {"domain": [0, 1], "nice": False}}
     first_line = {"type": "text", "baseline": "top", "dy": _FIRST_LINE - height / 2}
@@ -202,7 +202,7 @@ def _bars_spec(bars: Sequence[_Bar], color: str, width: int) -> dict[str, Any]:
             "encoding": {"x": {"field": until, "stack": None, **along}},
         }
 
-    # Beside the value there is less room; a label that is too long is cut. In full it stands in the table.
+    # Space left beside the value; a longer label is truncated, and shown in full in the table.
     beside = width - 12 - max(_text_width(bar.value_text) for bar in bars)
     return {
         "width": width,
@@ -246,7 +246,7 @@ def _days_spec(
     ]
     highest = max(sum(counts[state][position] for state in STATES) for position in range(len(days)))
     ticks = _ticks(highest)
-    # Gaps between columns of a pixel or two would make them pale.
+    # Gaps between columns of one or two pixels would make them look pale.
     between = 0.15 if width / len(days) > 5 else 0.0
     return {
         "width": width,
@@ -295,7 +295,7 @@ def _days_spec(
     }
 
 
-# The page tells what a chart says; marks that a screen reader would read one by one add nothing to the table beside.
+# The page describes each chart and has its table, so a screen reader need not read every mark.
 _CONFIG: dict[str, Any] = {
     "aria": False,
     "background": None,
@@ -306,7 +306,7 @@ _CONFIG: dict[str, Any] = {
 }
 
 
-# What the process does that draws. No address is allowed: nothing is ever fetched.
+# The program of the subprocess. No base URL is allowed, so nothing is fetched from the network.
 _DRAWING = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
@@ -318,7 +318,7 @@ _DRAWING_SECONDS = 120
 
 
 def _draw(specs: list[dict[str, Any]]) -> list[str]:
-    """Specifications -> `<svg>` as Vega makes them."""
+    """Specifications -> `<svg>` as rendered by Vega."""
     problem = ""
     try:
         done = subprocess.run(  # noqa: S603 - a command of ours
@@ -341,7 +341,7 @@ def _draw(specs: list[dict[str, Any]]) -> list[str]:
 
 
 def _named(drawn: str, name: str, width: int, language: Language) -> str:
-    """With a name and a description to read aloud, and without a size of its own: it takes the page's."""
+    """Add a title and a description for screen readers, and remove the size, so that the page determines it."""
     view_box = drawn[drawn.index("viewBox=") :].split('"')[1]
     identity = f"chart-{name}-{width}"
     title, description = language.word(f"chart.{name}"), language.word(f"chart.{name}.text")
@@ -360,16 +360,16 @@ def _labels(texts: dict[Any, str]) -> str:
 
 
 def _ticks(highest: float) -> list[float]:
-    """Some three to five round numbers from 0 on, none above what is highest."""
+    """About three to five round numbers from 0 up to at most `highest`."""
     step = 10.0 ** math.floor(math.log10(highest / 4))
     steps = [step * times for times in (1, 2, 2.5, 5, 10)]
-    # Messages are whole.
+    # Message counts are integers.
     step = next(one for one in steps if one * 4 >= highest and one.is_integer())
     return [step * count for count in range(math.floor(highest / step) + 1)]
 
 
 def _text_width(text: str) -> float:
-    """About: digits of usual fonts are not wider."""
+    """Approximate width in pixels; digits of common fonts are not wider."""
     return len(text) * _FONT_SIZE * 0.55
 
 

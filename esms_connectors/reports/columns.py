@@ -1,9 +1,8 @@
 """
-A report for machines: CSV and Parquet with one file a table, JSON with all of them.
+A report in machine-readable form: CSV and Parquet with one file per table, JSON with all of them.
 
-Numbers are numbers, days and times ISO 8601, and the columns have the names of `tables.py` whatever the language; only
-what people wrote in words, such as states and reasons, is in words in CSV and Parquet. JSON keeps the keys. No file has
-the row of totals among the others.
+Numbers are numbers, dates and times are ISO 8601, and columns have the names of `tables.py` in every language. CSV and
+Parquet translate terms such as states and reasons; JSON keeps their keys. Total rows are never among the other rows.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ _TYPES = {
     Kind.DAY: pa.date32(),
     Kind.MOMENT: pa.timestamp("us", tz="UTC"),
 }
-# What a spreadsheet would take for a formula.
+# First characters that make a spreadsheet read a cell as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_csv(report: Report, language: Language) -> dict[str, bytes]:
-    """Table -> UTF-8 text, with a first line of names."""
+    """Table -> UTF-8 CSV with a header line."""
     return {table.name: _csv(table, language) for table in _tables(report)}
 
 
@@ -45,7 +44,7 @@ def as_parquet(report: Report, language: Language) -> dict[str, bytes]:
 
 
 def as_json(report: Report, language: Language) -> bytes:
-    """One object. Terms stay keys; notes come in words as well."""
+    """One object. Terms stay keys; notes have their translated text as well."""
     about = {
         "language": language.code,
         "period": _span(report.period),
@@ -129,7 +128,7 @@ def _typed(cell: Cell, kind: Kind, language: Language) -> Cell:
 def _plain(cell: Cell) -> str | int | float | None:
     match cell:
         case Decimal():
-            # Exact, and without zeros that say nothing.
+            # Exact, without trailing zeros.
             return format(cell.normalize(), "f")
         case datetime():
             return cell.isoformat()

@@ -1,4 +1,4 @@
-"""Is all of a period in the warehouse? Read from what the loads left in `esms_loads`."""
+"""How much of a period is in the warehouse, according to `esms_loads`."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from esms_connectors.warehouse.contract import WindowLoad
 class Coverage:
     """
     Attributes:
-        windows: planned ones that touch the period; of a growing day only the last.
+        windows: planned windows that overlap the period; of the pulls of a day in progress only the last.
         pending: those of them that were never loaded.
-        unclosed: those that were read before they had ended, though they have by now.
+        unclosed: those that have ended by now, but were read before their end.
         gaps: message type -> how much of the period no window was ever planned for, for types that are loaded at all.
-        eve: message types that are loaded at all, but not the whole day before the first one of the period: a message
-            created in the evening or scheduled is sent later, and found only in the window it was created in.
-        absent: message types that nobody ever asked for: a report is silent about them, and says so.
-        read_at: when the latest reading began; None for none.
-        privacy: how phones are kept, as the loads say.
-        until: up to when the messages of a period that still runs were read; else its end.
+        eve: message types that are loaded, but not for the whole day before the period: a scheduled or late message is
+            sent after its creation, and listed only in the window of its creation.
+        absent: message types that were never loaded; the report cannot include them and says so.
+        read_at: when the latest reading began; None if nothing was read.
+        privacy: the form of phones, as recorded by the loads.
+        until: the time up to which a period that has not ended was read; else its end.
     """
 
     windows: int
@@ -46,7 +46,7 @@ class Coverage:
         return not (self.pending or self.unclosed or self.gaps)
 
     def notes(self) -> list[Note]:
-        """What a reader must know: a report never looks complete when it is not."""
+        """Notes for the reader, so that an incomplete report never looks complete."""
         notes = []
         if self.pending:
             notes.append(Note("pending", {"pending": self.pending, "windows": self.windows}, warning=True))
@@ -71,17 +71,17 @@ def _terms(sms_types: Iterable[int]) -> Term:
 def coverage_of(loads: Iterable[WindowLoad], period: Period, now: datetime) -> Coverage:
     """
     Args:
-        loads: all of the warehouse: which types anybody wants is seen from the days before.
+        loads: all loads of the warehouse; those of earlier days show which types are loaded at all.
     """
     by_type: dict[int, list[WindowLoad]] = {}
-    # Until the period begins, which need not be at midnight.
+    # The day before, up to the start of the period, which need not be at midnight.
     day_before = datetime.combine(period.start.date(), time(), period.start.tzinfo) - timedelta(days=1)
     earlier: dict[int, list[WindowLoad]] = {}
     for load in loads:
         touching = by_type.setdefault(load.window.sms_type, [])
         if load.window.end > period.start and load.window.start < period.end:
             touching.append(load)
-        # Windows that reach into the period are told of with it.
+        # Windows that extend into the period are reported with it.
         is_whole = load.read_at is not None and (load.closed or load.window.end > period.start)
         if is_whole and load.window.end > day_before and load.window.start < period.start:
             earlier.setdefault(load.window.sms_type, []).append(load)
@@ -90,16 +90,16 @@ def coverage_of(loads: Iterable[WindowLoad], period: Period, now: datetime) -> C
     read = [load for load in counting if load.read_at is not None]
     end = period.end
     if running := period.end > now:
-        # What was not asked for yet is no gap.
+        # A span that was not planned yet is not a gap.
         end = min(now, max((load.window.end for load in read), default=now))
     read_at = max((load.read_at for load in read if load.read_at is not None), default=None)
     until = end if read_at is None or read_at <= period.start else min(end, read_at)
     unclosed = [load for load in read if not load.closed and load.window.end <= now]
     if running:
-        # The last windows of a day that grows; the next pull asks for them again anyway.
+        # Not the last windows of a day in progress; the next pull reads them again anyway.
         unclosed = [load for load in unclosed if load.window.end < end]
     gaps = {
-        # A window that is planned and pending is told of as such, not as a gap.
+        # A planned window that is pending is reported as pending, not as a gap.
         sms_type: missing
         for sms_type, touching in by_type.items()
         if (missing := _not_covered(touching, period.start, end)) > timedelta(0)
@@ -123,7 +123,7 @@ def coverage_of(loads: Iterable[WindowLoad], period: Period, now: datetime) -> C
 
 
 def _not_stood_for(loads: Iterable[WindowLoad]) -> list[WindowLoad]:
-    """Without those that lie in a bigger window that was read: of a growing day only the last pull counts."""
+    """Leave out windows within a larger one that was read: of a day in progress only the last pull counts."""
     kept: list[WindowLoad] = []
     reached: datetime | None = None
     for load in _by_start(loads):
@@ -140,7 +140,7 @@ def _by_start(loads: Iterable[WindowLoad]) -> list[WindowLoad]:
 
 
 def _not_covered(loads: Iterable[WindowLoad], start: datetime, end: datetime) -> timedelta:
-    """How much of the time no window is for; `loads` in order of their start."""
+    """The part of the span that no window covers; `loads` are sorted by start."""
     missing, reached, until = 0.0, start.timestamp(), end.timestamp()
     for load in loads:
         missing += max(min(load.window.start.timestamp(), until) - reached, 0.0)

@@ -1,4 +1,4 @@
-"""Everything known of one person's messages, or of one message: by phone, by an id of the gateway's, or by a key."""
+"""Finds everything known about one person's messages, or one message: by phone, gateway id or row key."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 class Findings:
     """
     Attributes:
-        places: name of the ledger or warehouse -> what it holds -> rows, each by column.
+        places: name of the ledger or warehouse -> table -> rows, each by column.
     """
 
     places: Mapping[str, _Rows]
@@ -37,21 +37,21 @@ class Findings:
         return sum(len(rows) for tables in self.places.values() for rows in tables.values())
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: plain values, times in the zone of Vietnam."""
+        """For JSON: plain values, times in Vietnamese local time."""
         return {"places": plain(self.places), "rows": self.rows}
 
     def lines(self) -> list[dict[str, Any]]:
-        """What happened, in the order of time: a line for each row, by `FOUND_COLUMNS`; times in Vietnam."""
+        """The rows in chronological order, one line each, by `FOUND_COLUMNS`; times in Vietnamese local time."""
         blank: dict[str, Any] = dict.fromkeys(FOUND_COLUMNS)
         found = [
             blank | _line(table, row) | {"place": place}
             for place, tables in self.places.items()
             for table, rows in tables.items()
             for row in rows
-            # Rows of runs have their line already.
+            # Rows of runs are listed already.
             if table != "counted" or row["run_key"] is None
         ]
-        # What has no time comes last.
+        # Rows without a time come last.
         found.sort(key=lambda line: line["at"].timestamp() if line["at"] else float("inf"))
         return [{name: plain(value) for name, value in line.items()} for line in found]
 
@@ -61,13 +61,13 @@ def find_messages(
 ) -> Findings:
     """
     Args:
-        text: a phone in any spelling; a message id; a request id; the caller's key of a row; or the key of a row in
-            `esms_sent_messages`. What may be a phone and a key is looked for as both.
+        text: a phone in any spelling; a message id; a request id; the caller's row key; or the row key in
+            `esms_sent_messages`. A text that may be a phone or a key is searched for as both.
         privacy: how the warehouses keep phones; needed for phones that are not kept plain.
 
     Raises:
         InvalidRequestError: an empty text, neither ledger nor warehouse, or phones kept with another secret.
-        ConfigurationError: a warehouse keeps phones another way, or cannot be asked.
+        ConfigurationError: a warehouse keeps phones in another form, or cannot be queried.
     """
     text = text.strip()
     if not text:
@@ -81,7 +81,7 @@ def find_messages(
         places[warehouse.name] = found = warehouse.ask(partial(rows_named, names=tuple(names)))
         names = [*dict.fromkeys([*names, *_ids(found[MESSAGES])])]
     if ledger is not None:
-        # The key of a row in a warehouse leads to the message id, and that to the ledger.
+        # A row key of a warehouse leads to the message id, which leads to the ledger's row.
         places = {ledger.name: {"messages": ledger.people.named(names)}, **places}
     if phone := read_phone(text)[0]:
         theirs = gather_person(ledger, asked, phone, privacy or Privacy()).places
@@ -94,7 +94,7 @@ def _ids(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _together(one: _Rows, other: _Rows) -> _Rows:
-    """Rows of both, each once."""
+    """The rows of both, without duplicates."""
     return {
         table: [*one.get(table, ()), *(row for row in other.get(table, ()) if row not in one.get(table, ()))]
         for table in dict.fromkeys([*one, *other])

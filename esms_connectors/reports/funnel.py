@@ -1,8 +1,8 @@
 """
 From plan to phone: how many messages reached each stage, and why the others did not.
 
-With a ledger these are the campaigns that began in the period, followed into the warehouse by the campaign that each
-run sends under; without one, what the gateway lists, of which nobody knows what was planned.
+With a ledger, these are the campaigns that began in the period, matched with the warehouse by the campaign id of each
+run. Without one, these are the messages that the gateway lists, and the number planned is unknown.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ PLANNED, ACCEPTED, SENT, DELIVERED = (Term(f"stage.{name}") for name in ("planne
 _LONGEST_STATUS = 40
 _ZALO = (SmsType.ZNS_PRIORITY, SmsType.ZNS, SmsType.ZALO_FOLLOWER, SmsType.ZNS_JOURNEY)
 _NOT_SENT_YET = (DeliveryState.PENDING, DeliveryState.REJECTED, DeliveryState.UNDOCUMENTED)
-# In which state a message is that the gateway lists though the ledger does not know it to be accepted, likeliest first.
+# Ledger states, most likely first, of a message that the gateway lists although the ledger has no acceptance of it.
 _MAY_BE_THERE = (SendState.UNKNOWN, SendState.HELD, SendState.CLAIMED, SendState.NOT_SENT, SendState.REJECTED)
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a message did not get further, and what to do."""
+    """Why a message did not reach the next stage, and what to do."""
 
     name: Term
     to_do: Term
@@ -47,9 +47,9 @@ class LedgerCounts:
 
     Attributes:
         rows: (state, code) -> rows.
-        campaigns: that the runs send under.
-        without_campaign: runs whose messages carry none, such as advertising; their rows are not counted.
-        skipped: rule of the guard -> rows that it left out, of all runs.
+        campaigns: campaign ids of the runs.
+        without_campaign: runs whose messages have no campaign id, such as advertising; their rows are not counted.
+        skipped: rule of the guard -> rows that it held back, in all runs.
     """
 
     rows: Counter[tuple[SendState, str | None]] = field(default_factory=Counter)
@@ -75,10 +75,10 @@ def count_ledger(ledger: Ledger, period: Period) -> LedgerCounts:
 
 def funnel_tables(counts: LedgerCounts | None, outcomes: Sequence[Outcome]) -> tuple[Table, Table]:
     """
-    `funnel` and `losses`.
+    The tables `funnel` and `losses`.
 
     Args:
-        outcomes: of the campaigns of `counts`, or else of the period.
+        outcomes: those of the campaigns of `counts`, or without them of the period.
     """
     listed = sum(one.messages for one in outcomes)
     lost: dict[Term, Counter[Reason]] = {}
@@ -124,7 +124,7 @@ def funnel_tables(counts: LedgerCounts | None, outcomes: Sequence[Outcome]) -> t
 
 
 def reasons_table(counts: LedgerCounts | None, outcomes: Iterable[Outcome], most: int) -> Table:
-    """What was refused or not delivered for good, worst first."""
+    """Reasons for final non-delivery, most messages first."""
     found: Counter[tuple[Reason, int | None]] = Counter()
     whole = 0
     for one in outcomes:
@@ -146,7 +146,7 @@ def reasons_table(counts: LedgerCounts | None, outcomes: Iterable[Outcome], most
 
 
 def guard_tables(counts: LedgerCounts | None) -> tuple[Table, ...]:
-    """What the guard left out, by rule, the most first; none where it left nobody out."""
+    """Rows held back by the guard, by rule, most first; no table if there are none."""
     if counts is None or not counts.skipped:
         return ()
     rows: list[Row] = [
@@ -157,7 +157,7 @@ def guard_tables(counts: LedgerCounts | None) -> tuple[Table, ...]:
 
 
 def reason_of(outcome: Outcome) -> Reason:
-    """Why a row of the warehouse is not delivered."""
+    """Why a message in the warehouse was not delivered."""
     name = outcome.state.value
     to_do = f"to_do.row.{name}"
     if outcome.state is DeliveryState.FAILED:
@@ -166,7 +166,7 @@ def reason_of(outcome: Outcome) -> Reason:
     if outcome.state in (DeliveryState.FAILED, DeliveryState.UNDOCUMENTED):
         code = "/".join("?" if part is None else str(part) for part in (outcome.send_status, outcome.send_result))
         if outcome.status_text:
-            # Masked before it is cut: half a phone is not known for one.
+            # Mask before truncating: half a phone would not be recognized.
             code = without_phones(outcome.status_text)[:_LONGEST_STATUS]
     return Reason(Term(f"reason.row.{name}"), Term(to_do), code)
 
@@ -186,7 +186,7 @@ def worst_first(reasons: Iterable[tuple[Reason, int]]) -> Iterator[tuple[Reason,
 def _not_accepted(counts: LedgerCounts, found: int) -> Counter[Reason]:
     """
     Args:
-        found: how many more the gateway lists than the ledger knows to be accepted: those are no loss.
+        found: number of messages that the gateway lists beyond those accepted in the ledger; they are not losses.
     """
     lost: Counter[Reason] = Counter()
     left = Counter({key: rows for key, rows in counts.rows.items() if key[0] is not SendState.ACCEPTED})

@@ -1,8 +1,8 @@
 """
-A report as one HTML page: nothing is loaded from anywhere, no script, light, dark, phone and paper.
+A report as one self-contained HTML page, without scripts, for light and dark mode, phones and print.
 
-Names of campaigns and texts of the gateway come from outside: everything is escaped by the template engine; only the
-charts, whose texts are escaped already, go in as they are.
+Campaign names and texts of the gateway are untrusted: the template engine escapes everything except the charts, whose
+texts are escaped already.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from esms_connectors.reports.language import Language
 from esms_connectors.reports.model import Cell, Column, Figure, Kind, Note, Report, Row, Table, Term
 from esms_connectors.reports.summary import in_short
 
-_MOST_ROWS = 1000  # more, nobody scrolls through and no phone opens; the other formats have them all
+_MOST_ROWS = 1000  # more would be unusable on a page, and too large for a phone; the other formats have all rows
 _MOST_TO_DO = 4
 _FEW_COLUMNS = 4
-_SEEN_CHANGE = 0.0005  # less is shown as 0.0 %, which is neither better nor worse
+_SEEN_CHANGE = 0.0005  # a smaller change is shown as 0.0 %, neither better nor worse
 
 _COMMAND = re.compile(r"\besms [a-z]+(?: --[a-z-]+)*")
 
 
 def _with_commands(text: str) -> Markup:
-    """Our own sentences: the commands in them are set as such, and never broken in two lines."""
+    """Mark up the commands in our own sentences as code, which does not wrap."""
     return Markup(_COMMAND.sub(r"<code>\g<0></code>", str(escape(text))))  # noqa: S704 - escaped
 
 
@@ -56,7 +56,7 @@ class _Picture:
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """`outside`: a text that was not written here, and may run from right to left."""
+    """`outside`: a text from outside, which may be right-to-left."""
 
     text: str
     heading: str
@@ -66,7 +66,7 @@ class _Cell:
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    """`shape`: `prose` has sentences in it, which a phone shows as one card a row; `few` columns fit as they are."""
+    """`shape`: `prose` contains sentences, shown on a phone as one card per row; `few` columns fit unchanged."""
 
     name: str
     heading: str
@@ -80,7 +80,7 @@ class _Section:
 
 @dataclass(frozen=True, slots=True)
 class _Tile:
-    """`turn`: better, worse, or neither, for its colour; `change` says it in words."""
+    """`turn`: better, worse or neither, for the colour; `change` is the text."""
 
     heading: str
     value: str
@@ -124,7 +124,7 @@ def _picture(chart: Chart, language: Language) -> _Picture:
         name=chart.name,
         heading=language.word(f"chart.{chart.name}"),
         legend=chart.legend,
-        narrow=Markup(chart.narrow),  # noqa: S704 - escaped where it is drawn
+        narrow=Markup(chart.narrow),  # noqa: S704 - escaped in `charts`
         wide=Markup(chart.wide),  # noqa: S704
         table=chart.table,
         table_heading=language.title(chart.table),
@@ -146,7 +146,7 @@ def _tile(figure: Figure, language: Language) -> _Tile:
 
 
 def _to_do(report: Report, language: Language) -> list[_ToDo]:
-    """What concerns most messages first."""
+    """Actions, those that concern most messages first."""
     counts: dict[tuple[str, str], int] = {}
     for name in ("losses", "reasons"):
         table = report.tables.get(name)
@@ -155,7 +155,7 @@ def _to_do(report: Report, language: Language) -> list[_ToDo]:
         for to_do, reason, messages in zip(*map(table.values, ("to_do", "reason", "messages")), strict=True):
             if isinstance(to_do, str) and isinstance(reason, str) and isinstance(messages, int) and messages:
                 counts[to_do, reason] = counts.get((to_do, reason), 0) + messages
-        # Both tell of the same messages; the first knows of more.
+        # Both tables cover the same messages; the first one covers more.
         break
     most_first = sorted(counts.items(), key=lambda item: -item[1])[:_MOST_TO_DO]
     return [

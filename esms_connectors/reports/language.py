@@ -1,7 +1,7 @@
 """
-Words, numbers and dates as people write them, in English and Vietnamese.
+Localized words, numbers and dates, in English and Vietnamese.
 
-`get_language("vi")`; then `cell` for whatever stands in a table, and a method for each kind of name.
+`get_language("vi")` returns a language; its `cell` formats table cells, and it has a method for each kind of name.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NOT_KNOWN = "–"
 
 _ZONE = ZoneInfo(VIETNAM)
 _DAY_PATTERN = {"en": "d MMM y", "vi": "dd/MM/y"}
-_WHOLE_FROM = 100_000  # from here on nobody reads tenths of a đồng
+_WHOLE_FROM = 100_000  # larger amounts are shown without fractions of a đồng
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Language:
         return self.word(f"figure.{name}")
 
     def term(self, term: str) -> str:
-        """A Term in words; what the gateway may yet invent is told by its number."""
+        """The words of a Term; unknown types and codes of the gateway are shown by number."""
         if term in WORDS:
             return self.word(term)
         family, _, rest = term.partition(".")
@@ -83,10 +83,10 @@ class Language:
         )
 
     def _plain(self, value: Cell) -> str:
-        """What kind it is shows: notes have no columns."""
+        """Format a value of a note, whose kind follows from its type because notes have no columns."""
         match value:
             case Term():
-                # Several, where a note lists them.
+                # A note may list several terms.
                 return ", ".join(self.term(one) for one in value.split())
             case datetime():
                 return self.cell(Kind.MOMENT, value)
@@ -99,7 +99,7 @@ class Language:
     # --- cells -------------------------------------------------------------------------------------------------------
 
     def cell(self, kind: Kind, value: Cell) -> str:
-        """A cell in words, for wherever real numbers and dates cannot stand."""
+        """A cell as text, for formats without number and date types."""
         match kind, value:
             case _, None:
                 return NOT_KNOWN
@@ -111,7 +111,7 @@ class Language:
                 pattern = "#,##0" if abs(float(value)) >= _WHOLE_FROM else "#,##0.##"
                 return format_decimal(value, format=pattern, locale=self._locale) + "\u00a0₫"
             case Kind.SHARE, int() | float() | Decimal():
-                # 99.96 % is not all of them.
+                # Do not round 99.96 % up to 100 %.
                 share = 0.999 if 0.999 < float(value) < 1 else float(value)
                 return format_percent(share, format="#,##0.0%", locale=self._locale)
             case Kind.DURATION, int() | float() | Decimal():
@@ -124,12 +124,12 @@ class Language:
         return str(value)
 
     def change(self, figure: Figure) -> str:
-        """By how much a figure went up or down; a share in percentage points."""
+        """The change of a figure; for a share in percentage points."""
         change = figure.change
         if change is None:
             return NOT_KNOWN
         points = figure.kind is Kind.SHARE
-        # Rounded first: what is written as nought has no sign.
+        # Rounded first: a change shown as zero has no sign.
         percent = round(change * 100, 1)
         pattern = "+#,##0.0;-#,##0.0" if percent else "0.0"
         number = format_decimal(percent or 0, format=pattern, locale=self._locale)
@@ -178,7 +178,7 @@ _BY_CODE = {"en": Language("en"), "vi": Language("vi")}
 def get_language(code: str) -> Language:
     """
     Raises:
-        InvalidRequestError: none of ours.
+        InvalidRequestError: an unsupported language.
     """
     if code not in _BY_CODE:
         raise InvalidRequestError(f"Reports are in English (en) or Vietnamese (vi), not in {code!r}.", field="language")

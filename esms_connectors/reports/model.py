@@ -1,9 +1,9 @@
 """
-What a report says, as plain values: no language, no looks, no database.
+The content of a report as plain values, independent of language, layout and database.
 
-Every name of a table, a column or a figure, and every Term, is a key that `language.py` puts into words. Tables are
-bounded: however many messages a period has, a report holds some hundred rows. Only the table `recipients`, there when
-somebody asked for phones, is longer.
+Every name of a table, a column or a figure, and every Term, is a key that `language.py` translates. Tables are bounded:
+a report holds a few hundred rows, however many messages a period has. Only the table `recipients`, which is present if
+phones were requested, is longer.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from datetime import date, datetime
 from decimal import Decimal
 
 Cell = str | int | float | Decimal | date | datetime | None
-"""None: not known, or it means nothing here (a share of nothing)."""
+"""None: not known, or not applicable (a share of zero messages)."""
 
 Row = tuple[Cell, ...]
 
 
 class Term(str):
-    """A key among cells that are otherwise shown as they are, such as `others` among names of campaigns."""
+    """A key to translate among cells that are shown unchanged, such as `others` among campaign names."""
 
     __slots__ = ()
 
 
 class Kind(enum.StrEnum):
-    """What the cells of a column are."""
+    """The type of a column's cells."""
 
-    TEXT = "text"  # str, shown as it is: the name of a campaign, a code; or a Term
+    TEXT = "text"  # str, shown unchanged, such as a campaign name or a code; or a Term
     TERM = "term"  # Term
     COUNT = "count"  # int
     MONEY = "money"  # Decimal, VND
@@ -54,11 +54,11 @@ class Column:
 @dataclass(frozen=True, slots=True)
 class Note:
     """
-    Something that a reader must know about the numbers.
+    A remark on the numbers for the reader.
 
     Attributes:
-        name: `Language.note` has the sentence, into which `values` go.
-        warning: the numbers are not complete, or not final: to be seen before them.
+        name: key of the sentence in `Language.note`, which `values` are inserted into.
+        warning: the numbers are not complete or not final; shown before them.
     """
 
     name: str
@@ -70,8 +70,8 @@ class Note:
 class Table:
     """
     Attributes:
-        rows: cells in the order of the columns, in the order they should be read in.
-        total: a row over all of them, where one means something.
+        rows: cells in the order of the columns; rows in display order.
+        total: a total row, if applicable.
     """
 
     name: str
@@ -92,8 +92,8 @@ class Figure:
     One number of the headline.
 
     Attributes:
-        before: the same of the period before; None where that was not loaded, or it means nothing.
-        more_is_better: None where neither is (a cost).
+        before: the value in the period before; None if that was not loaded, or not applicable.
+        more_is_better: None if neither direction is better (a cost).
     """
 
     name: str
@@ -104,7 +104,7 @@ class Figure:
 
     @property
     def change(self) -> float | None:
-        """By how much it went up, as a share of the value before: 0.1 is 10 % more. Of a share: in its own points."""
+        """The increase relative to the value before: 0.1 is 10 % more. For a share: the difference."""
         if not isinstance(self.value, (int, float, Decimal)) or not isinstance(self.before, (int, float, Decimal)):
             return None
         if self.kind is Kind.SHARE:
@@ -114,7 +114,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """From `start` until before `end`; aware, in the time of Vietnam."""
+    """[start, end); aware, in Vietnamese local time."""
 
     start: datetime
     end: datetime
@@ -124,12 +124,12 @@ class Period:
 class Report:
     """
     Attributes:
-        made_at: when the numbers were asked for, aware.
+        made_at: when the numbers were queried, aware.
         sources: names of the warehouse, and of the ledger if there was one; without passwords.
-        headline: in the order of importance.
-        tables: by name, in the order they are read in; `tables.py` has their columns. A table without rows is there,
-            except: `chains` and `handed_on` where no campaign has a fallback, `carriers` where phones are not kept in a
-            form that tells, `recipients` unless asked for.
+        headline: figures in order of importance.
+        tables: by name, in display order; `tables.py` defines their columns. Tables without rows are included, except
+            `chains` and `handed_on` if no campaign has a fallback, `carriers` if the stored form of phones hides the
+            prefix, and `recipients` unless requested.
         notes: about the report as a whole; warnings first.
     """
 

@@ -1,4 +1,4 @@
-"""Everything that is held about one person, put together for that person: as JSON, or as a page that can be read."""
+"""Collects all data held about one person, to hand to that person as JSON or as a readable page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from esms_connectors.warehouse.outcomes import OUTCOMES
 from esms_connectors.warehouse.privacy import Privacy, person_in
 
 _ZONE = ZoneInfo(VIETNAM)
-# Headings of the page, in both languages: whoever asks may read either.
+# Headings of the page in both languages, because the person's language is unknown.
 _HEADINGS = {
     "messages": "Messages that were sent, or were to be / Tin đã gửi hoặc định gửi",
     "suppressed": "Entry on the suppression list / Trong danh sách từ chối",
@@ -36,8 +36,8 @@ class PersonRecord:
     Attributes:
         name: the phone, or the Zalo user id.
         made_at: aware.
-        places: name of the ledger or warehouse -> what it holds -> rows, each by column.
-        not_asked: warehouses that cannot be asked, which may hold more.
+        places: name of the ledger or warehouse -> table -> rows, each by column.
+        not_asked: warehouses that cannot be queried, which may hold more.
     """
 
     name: str
@@ -50,7 +50,7 @@ class PersonRecord:
         return sum(len(rows) for tables in self.places.values() for rows in tables.values())
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: plain values, times in the zone of Vietnam."""
+        """For JSON: plain values, times in Vietnamese local time."""
         return {
             "person": self.name, "made_at": plain(self.made_at), "places": plain(self.places),
             "not_asked": list(self.not_asked),
@@ -68,14 +68,14 @@ def gather_person(
 ) -> PersonRecord:
     """
     Args:
-        ledger: None asks the warehouses alone.
-        phone: in any spelling; or `zalo_user_id`, of somebody who was written to by that.
+        ledger: None searches the warehouses only.
+        phone: in any spelling; or `zalo_user_id`, for a recipient addressed by it.
         privacy: how the warehouses keep phones.
         now: default: the clock.
 
     Raises:
-        InvalidRequestError: no Vietnamese mobile number, or the ledger keeps phones with another secret.
-        ConfigurationError: a warehouse keeps phones another way, or nothing was ever loaded into it.
+        InvalidRequestError: not a Vietnamese mobile number, or the ledger keeps phones with another secret.
+        ConfigurationError: a warehouse keeps phones in another form, or nothing was ever loaded into it.
     """
     places, rows = {}, []
     if ledger is not None:
@@ -127,7 +127,7 @@ def render_person(record: PersonRecord, suffix: str) -> str:
 
 
 def plain(value: object) -> Any:
-    """Values as JSON has them, times in the zone of Vietnam."""
+    """Values in JSON form, times in Vietnamese local time."""
     match value:
         case datetime():
             return value.astimezone(_ZONE).isoformat(timespec="seconds")

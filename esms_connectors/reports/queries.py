@@ -1,11 +1,12 @@
 """
-What a report asks the warehouse, in SQL that DuckDB and PostgreSQL both speak. They count; no list of rows leaves them.
+The queries of a report, in SQL that DuckDB and PostgreSQL share. Except for the list of recipients, they return
+aggregates only.
 
-A message belongs to the moment at which it was sent. Where that is missing, or lies before the window that the message
-was created in (the year 1 is a favourite), the start of the window stands for it.
+A message belongs to the time at which it was sent. If that is missing, or before the window in which the message was
+created (the gateway often reports the year 1), the start of the window is used.
 """
 
-# ruff: noqa: S608 - what is put into these texts are names of ours; values are parameters
+# ruff: noqa: S608 - only our own names are interpolated; values are parameters
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from esms_connectors.reports.model import Cell, Period
 from esms_connectors.warehouse.contract import HISTORY, MESSAGES, Reader
 from esms_connectors.warehouse.merge_sql import FINAL
 
-# The last two lines say nothing new: they let a database skip what lies elsewhere.
+# The last line is logically redundant; it lets the database skip rows of other windows.
 _MESSAGES = f"""
 (SELECT *, greatest(sent_at, window_start) AS moment FROM {MESSAGES}
 WHERE greatest(sent_at, window_start) >= $start AND greatest(sent_at, window_start) < $end
@@ -33,7 +34,7 @@ count(*), count(*) FILTER (WHERE state = 'delivered'), count(*) FILTER (WHERE st
 count(*) FILTER (WHERE state = 'rejected'), count(*) FILTER (WHERE state NOT IN ({FINAL})), sum(price_vnd)
 """
 
-# Vietnam has had one offset, and no daylight saving, since 1975; the session's zone is UTC.
+# Vietnam has had a constant offset without daylight saving since 1975; the session's zone is UTC.
 _DAY = "CAST(moment + INTERVAL '7 hours' AS date)"
 _TYPE = "sms_type"
 _PREFIX = "CASE WHEN length(phone) = 10 THEN left(phone, 3) END"
@@ -45,14 +46,14 @@ FROM {_MESSAGES}
 
 _GROUPED = f"SELECT {{by}}, {_MEASURES} FROM {_MESSAGES} GROUP BY 1"
 
-# The name that the runs of a campaign share, as in the view esms_message_facts: without the mark of the run, the run of
-# a DAG and the day that a schedule puts into it. A later step keeps its mark.
+# The name shared by the runs of a campaign, as in the view esms_message_facts: without the suffix of the run, the DAG
+# run id and the date of a schedule. The suffix of a later step is kept.
 _RUN = "regexp_replace(coalesce(campaign, ''), ' #[0-9a-fA-F]{12}$', '')"
 _OF_DAG = f"regexp_replace({_RUN}, '/(scheduled|manual|backfill|asset_triggered|operator_triggered)__[^/]*', '')"
 _DATED = "[-_. ]*20[0-9]{2}[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12][0-9]|3[01])(#[0-9]+)?$"
 _CAMPAIGN = f"coalesce(nullif(regexp_replace({_OF_DAG}, '{_DATED}', '\\3'), ''), nullif({_RUN}, ''))"
 
-# Grouped by what the gateway has first, or the names would be cut out of every message's.
+# Grouped by the gateway's campaign first, so that the name is not extracted for every message.
 _CAMPAIGNS = f"""
 SELECT CASE WHEN place <= $most THEN name END, place > $most, sum(runs),
     sum(messages), sum(delivered), sum(failed), sum(rejected), sum(open), sum(cost)
@@ -67,7 +68,7 @@ FROM (
 ) AS ranked GROUP BY 1, 2, CASE WHEN place <= $most THEN place END
 """
 
-# An undocumented status may come as text; one example of it does, because nobody knows how many there are.
+# An undocumented status may be a text; only one example of it is returned, because there may be any number of them.
 _OUTCOMES = """
 SELECT sms_type, state, send_status, send_result,
     min(CASE WHEN state = 'undocumented' THEN left(status_text, 400) END), count(*)
@@ -80,8 +81,8 @@ _OF_CAMPAIGNS = f"""
 
 _COST_OF_CAMPAIGNS = f"SELECT lower(campaign), sum(price_vnd) FROM {_OF_CAMPAIGNS} GROUP BY 1"
 
-# When a load first saw the state final: a line of the history, or the first sight of the row. Messages are counted by
-# seconds before they are ordered: the databases' own percentiles hold the seconds of every message in memory.
+# When a load first saw a final state: the history line, or else the first sight of the row. Messages are counted by
+# second before ordering, because the databases' percentile functions hold the value of every message in memory.
 _SPEED = f"""
 WITH counted AS (
     SELECT sms_type, CASE WHEN sent_at >= window_start AND sent_at <= coalesce(seen.at, first_seen_at)
@@ -115,7 +116,7 @@ SELECT CASE WHEN moment > $hour THEN 0 WHEN moment > $day THEN 1 WHEN moment > $
 FROM {_MESSAGES} WHERE state NOT IN ({FINAL}) GROUP BY 1, 2
 """
 AGES = {"hour": 1, "day": 24, "days": 72, "week": 168}
-"""Hours between the ages of `open_by_age`."""
+"""Upper bounds of the age groups of `open_by_age`, in hours."""
 
 _RECIPIENTS = f"""
 SELECT phone, sms_type, nullif(campaign, ''), state, moment, price_vnd FROM {_MESSAGES} WHERE state <> 'delivered'
@@ -123,7 +124,7 @@ ORDER BY moment, row_key COLLATE "C" LIMIT $most
 """
 
 
-# A join: a list that is looked through for each row takes minutes.
+# As a join: searching a list for each row would take minutes.
 _SEEN = f"""
 SELECT message_id, state, price_vnd FROM {MESSAGES}
 WHERE window_end > $start AND lower(message_id) IN (SELECT unnest(CAST($ids AS text[])))
@@ -133,7 +134,7 @@ _IDS_AT_ONCE = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """What is counted of any set of messages; `open` is whatever is not final."""
+    """Counts of a set of messages; `open` are those that are not final."""
 
     messages: int = 0
     delivered: int = 0
@@ -143,7 +144,7 @@ class Measures:
     cost: Decimal | None = None
 
     def cells(self) -> tuple[Cell, ...]:
-        """As `tables.py` has them."""
+        """The cells in the column order of `tables.py`."""
         return (
             self.messages,
             self.delivered,
@@ -157,7 +158,7 @@ class Measures:
 
     @property
     def known_cost(self) -> Decimal | None:
-        """Where there are messages and none has a price, the cost is not nought but not known."""
+        """The cost; None, not zero, if there are messages and none of them has a price."""
         return self.cost if self.cost is not None or self.messages else Decimal(0)
 
     @property
@@ -173,7 +174,7 @@ class Measures:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Messages of one type and status; `status_text` an example of one that is no number."""
+    """Messages of one type and status; `status_text` is an example of a status that is not a number."""
 
     sms_type: int | None
     state: DeliveryState
@@ -185,7 +186,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Seconds until a load saw the final state, of `messages`; `untimed` ones have no usable time of sending."""
+    """Seconds until a load saw the final state, for `messages`; `untimed` ones have no usable send time."""
 
     messages: int = 0
     untimed: int = 0
@@ -195,7 +196,7 @@ class Speed:
 
 
 def measure_whole(reader: Reader, period: Period) -> tuple[Measures, int, int]:
-    """All messages of a period; how many have no price; how many were seen to go back from a final state."""
+    """All messages of a period; how many have no price; how many regressed from a final state."""
     (row,) = reader.read(_WHOLE, **_span(period))
     return _measures(row[:6]), int(row[6]), int(row[7])
 
@@ -209,7 +210,7 @@ def measure_types(reader: Reader, period: Period) -> dict[int | None, Measures]:
 
 
 def measure_prefixes(reader: Reader, period: Period) -> dict[str | None, Measures]:
-    """By the first three digits of the phone; None where there are none."""
+    """By the first three digits of the phone; None if they are unknown."""
     return dict(_grouped(reader, period, _PREFIX))
 
 
@@ -222,18 +223,18 @@ def measure_campaigns(reader: Reader, period: Period, most: int) -> list[tuple[s
     """
     (name, runs, whether it is the rest, measures) of the `most` largest campaigns and, last, of all others together.
 
-    The runs of a campaign are one. The name None, of no run, stands for the messages without a campaign.
+    The runs of a campaign are combined. The name None, with 0 runs, stands for messages without a campaign.
     """
     found = [
         (name, int(runs), bool(is_rest), _measures(counts))
         for name, is_rest, runs, *counts in reader.read(_CAMPAIGNS, most=most, **_span(period))
     ]
-    # As in the query: by the bytes of the name, and without a name last.
+    # Sorted as in the query: by the bytes of the name, None last.
     return sorted(found, key=lambda one: (one[2], -one[3].messages, one[0] is None, (one[0] or "").encode()))
 
 
 def cost_of_campaigns(reader: Reader, since: datetime, campaigns: Sequence[str]) -> dict[str, Decimal]:
-    """Campaign, as `folded_id` has it -> the cost of whatever was created since then under it."""
+    """Campaign, normalized by `folded_id` -> cost of its messages created since then."""
     found = reader.read(_COST_OF_CAMPAIGNS, start=since, campaigns=_spellings(campaigns))
     return {campaign: cost for campaign, cost in found if cost is not None}
 
@@ -243,7 +244,7 @@ def outcomes_of_period(reader: Reader, period: Period) -> list[Outcome]:
 
 
 def outcomes_of_campaigns(reader: Reader, since: datetime, campaigns: Sequence[str]) -> list[Outcome]:
-    """Of whatever was created since then under these campaigns."""
+    """Outcomes of the messages of these campaigns created since then."""
     if not campaigns:
         return []
     spelled = _spellings(campaigns)
@@ -251,12 +252,12 @@ def outcomes_of_campaigns(reader: Reader, since: datetime, campaigns: Sequence[s
 
 
 def _spellings(campaigns: Iterable[str]) -> list[str]:
-    """A gateway may give them back in capitals."""
+    """Each campaign also in upper and lower case, because a gateway may return it in capitals."""
     return sorted({spelled for one in campaigns for spelled in (one, one.upper(), one.lower())})
 
 
 def measure_speed(reader: Reader, period: Period) -> tuple[dict[int | None, Speed], Speed]:
-    """By type, and of all."""
+    """By type, and overall."""
     by_type: dict[int | None, Speed] = {}
     whole = Speed()
     for sms_type, is_whole, *counts in reader.read(_SPEED, **_span(period)):
@@ -271,7 +272,7 @@ def measure_speed(reader: Reader, period: Period) -> tuple[dict[int | None, Spee
 def open_by_age(
     reader: Reader, period: Period, now: datetime
 ) -> list[tuple[int, DeliveryState, int, Decimal | None, datetime]]:
-    """(position among the ages, state, messages, cost, the oldest) of what is not final."""
+    """(index of the age group, state, messages, cost, oldest time) of messages that are not final."""
     ages = {name: now - timedelta(hours=hours) for name, hours in AGES.items()}
     found = reader.read(_OPEN, **ages, **_span(period))
     return sorted(
@@ -282,14 +283,14 @@ def open_by_age(
 def undelivered(
     reader: Reader, period: Period, most: int
 ) -> Iterator[tuple[str | None, int | None, str | None, str, datetime, Decimal | None]]:
-    """(phone, type, campaign, state, moment, price) of the first `most`."""
+    """(phone, type, campaign, state, moment, price) of the first `most` undelivered messages."""
     yield from reader.read(_RECIPIENTS, most=most, **_span(period))
 
 
 def seen_messages(
     reader: Reader, since: datetime, message_ids: Sequence[str]
 ) -> Iterator[tuple[str, str, Decimal | None]]:
-    """(id, state, price) of those messages that the warehouse has; they were created since then."""
+    """(id, state, price) of the given messages in the warehouse that were created since then."""
     for first in range(0, len(message_ids), _IDS_AT_ONCE):
         asked = {folded_id(one): one for one in message_ids[first : first + _IDS_AT_ONCE]}
         for message_id, *seen in reader.read(_SEEN, start=since, ids=[*asked]):
@@ -302,7 +303,7 @@ def _span(period: Period) -> Mapping[str, datetime]:
 
 def _measures(counts: Sequence[Any]) -> Measures:
     messages, delivered, failed, rejected, open_, cost = counts
-    # Sums over counts come as Decimal, or as None where there was nothing.
+    # Sums of counts are Decimal, or None if there are no rows.
     messages, delivered, failed, rejected, open_ = (
         int(one or 0) for one in (messages, delivered, failed, rejected, open_)
     )

@@ -1,4 +1,4 @@
-"""A report in a few values: what a task hands on, and a log line says."""
+"""A report in a few values, for task results, log lines and notifications."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def summary_of(report: Report, language: str = "en") -> dict[str, Any]:
     Plain values that JSON can hold, without a phone.
 
     Returns:
-        `complete`; `warnings`, sentences about what the numbers lack; `headline`, figure -> value or None.
+        `complete`; `warnings`, sentences about missing data; `headline`, figure -> value or None.
     """
     about = json.loads(render_report(report, ".json", language=language)[""])
     return {
@@ -27,7 +27,7 @@ def summary_of(report: Report, language: str = "en") -> dict[str, Any]:
 
 
 def in_short(report: Report, language: Language) -> str | None:
-    """The first sentence of a page; None where the report is about no messages and does not say so."""
+    """The first sentence of a page; None if there are no messages and no note says so."""
     for note in report.notes:
         if note.name == "nothing":
             return language.note(note)
@@ -40,7 +40,7 @@ def in_short(report: Report, language: Language) -> str | None:
 
 
 def message_of(report: Report, files: Sequence[str], language: str = "en") -> tuple[str, list[str]]:
-    """Subject and lines of a message that tells somebody of a report, without a phone; `files`: where it is."""
+    """Subject and lines of a notification about a report, without phones; `files`: where the report is."""
     words = get_language(language)
     lines = [one for one in (in_short(report, words),) if one]
     for figure in report.headline:

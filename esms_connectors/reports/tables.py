@@ -1,4 +1,4 @@
-"""The tables of a report, in the order they are read in, and what stands in their columns."""
+"""The tables of a report in display order, and their columns."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 from esms_connectors.reports.model import Column, Kind
 
-# What is counted of any set of messages. `open`: neither delivered, failed nor rejected. `delivered_share`: of all
-# messages, so that it only grows while the open ones settle.
+# Counts of a set of messages. `open`: neither delivered, failed nor rejected. `delivered_share`: of all messages, so
+# that it can only grow while open messages become final.
 _MEASURES = (
     Column("messages", Kind.COUNT),
     Column("delivered", Kind.COUNT),
@@ -22,31 +22,31 @@ _MEASURES = (
 
 TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
     {
-        # Each stage is a part of the one before; `lost` says how many less. `share`: of the first stage.
+        # Each stage is a subset of the previous one; `lost` is the difference. `share`: of the first stage.
         "funnel": (
             Column("stage", Kind.TERM),
             Column("messages", Kind.COUNT),
             Column("share", Kind.SHARE),
             Column("lost", Kind.COUNT),
         ),
-        # Why, between which stages: for each stage the rows add up to its `lost`.
+        # Reasons for the losses; for each stage the rows add up to its `lost`.
         "losses": (
-            Column("stage", Kind.TERM),  # the one that they did not reach
+            Column("stage", Kind.TERM),  # the stage not reached
             Column("reason", Kind.TERM),
             Column("code", Kind.TEXT),
             Column("messages", Kind.COUNT),
             Column("share", Kind.SHARE),
             Column("to_do", Kind.TERM),
         ),
-        # Rows that a rule of the guard left out, of all runs that began in the period; there only where it did.
+        # Rows held back by a rule of the guard, in all runs that began in the period; present only if there are any.
         "guard": (
             Column("rule", Kind.TERM),
             Column("messages", Kind.COUNT),
             Column("source", Kind.TEXT),
             Column("to_do", Kind.TERM),
         ),
-        # There only where a budget is set. `name`: of the month or the run. `used`, `left`: of the budget, by what the
-        # gateway lists; `charged`: what the guard has counted.
+        # Present only if a budget is set. `name`: of the month or the run. `used`, `left`: of the budget, by the prices
+        # that the gateway lists; `charged`: the cost counted by the guard.
         "budget": (
             Column("scope", Kind.TERM),
             Column("name", Kind.TEXT),
@@ -61,8 +61,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
         # The last row may be the Term `others`; a name of None is the Term `no_campaign`.
         # The runs of a campaign, such as those of each night, are one row.
         "campaigns": (Column("campaign", Kind.TEXT), Column("runs", Kind.COUNT), *_MEASURES),
-        # Campaigns with a fallback. The last row of each, the Term `chain.people`, counts people, each once. `late`: of
-        # those delivered, after the next step was sent; `handed_on`: to the next step.
+        # Campaigns with a fallback. The last row of each, the Term `chain.people`, counts each person once. `late`:
+        # delivered after the next step was sent; `handed_on`: passed on to the next step.
         "chains": (
             Column("run_key", Kind.TEXT),
             Column("step", Kind.TEXT),
@@ -72,7 +72,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
             Column("handed_on", Kind.COUNT),
             Column("cost", Kind.MONEY),
         ),
-        # Why people came to a step.
+        # Why people reached a step.
         "handed_on": (
             Column("run_key", Kind.TEXT),
             Column("step", Kind.TEXT),
@@ -81,7 +81,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
             Column("people", Kind.COUNT),
         ),
         "carriers": (Column("carrier", Kind.TEXT), *_MEASURES),
-        # What was not delivered for good, worst first. `share`: of all messages.
+        # Reasons for final non-delivery, most messages first. `share`: of all messages.
         "reasons": (
             Column("reason", Kind.TERM),
             Column("sms_type", Kind.TERM),
@@ -105,7 +105,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
             Column("cost", Kind.MONEY),
             Column("oldest", Kind.MOMENT),
         ),
-        # Only when asked for: who did not get it, or not yet.
+        # Only on request: recipients whose message was not delivered, or not yet.
         "recipients": (
             Column("phone", Kind.TEXT),
             Column("sms_type", Kind.TERM),

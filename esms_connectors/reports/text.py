@@ -12,11 +12,11 @@ from esms_connectors.reports.model import Column, Figure, Kind, Report, Row, Tab
 if TYPE_CHECKING:
     from rich.console import Console
 
-# What Markdown would take for mark-up of its own; names of campaigns come from outside.
+# Characters with a meaning in Markdown; campaign names come from outside.
 _MARKUP = re.compile(r"([\\`*_\[\]<>|#~!$&])")
 
-_PIPE = 100_000  # columns: as many as it takes
-_LEAST_WORDS = 12  # a column of words is folded down to this
+_PIPE = 100_000  # columns; effectively unlimited
+_LEAST_WORDS = 12  # minimum width of a column of words
 
 
 def as_markdown(report: Report, language: Language) -> str:
@@ -67,7 +67,7 @@ def _escaped(text: str) -> str:
 
 
 def print_report(report: Report, language: Language, console: Console) -> None:
-    """On a terminal. In a pipe nothing is cut or folded; on a narrow terminal words are, but no number."""
+    """Print to a terminal. In a pipe nothing is folded; on a narrow terminal words are, but numbers never."""
     from rich.cells import cell_len
     from rich.table import Table as Grid
     from rich.text import Text
@@ -90,9 +90,9 @@ def print_report(report: Report, language: Language, console: Console) -> None:
             justify: Literal["left", "right"] = "right" if is_right else "left"
             grid.add_column(Text(heading, style="dim"), justify=justify, min_width=least, overflow="fold")
         for row in rows:
-            # As they are: a name such as "[bold]" is no mark-up.
+            # As plain text: a name such as "[bold]" is not markup.
             grid.add_row(*map(Text, row))
-        # Better lines that the terminal breaks than digits that are not there.
+        # Let the terminal wrap lines rather than lose digits.
         console.print(grid, width=max(console.width, needed) if folded else _PIPE, crop=False)
 
     put(Text(f"{language.word('title')}: {language.period(report.period)}", style="bold"))
@@ -116,7 +116,7 @@ def print_report(report: Report, language: Language, console: Console) -> None:
 
 
 def notes_in_words(report: Report, language: Language) -> list[tuple[str, str]]:
-    """(mark, sentence): a mark for what the numbers lack, none for the rest."""
+    """(mark, sentence): warnings have a mark, other notes an empty one."""
     return [(language.word("attention") if note.warning else "", language.note(note)) for note in report.notes]
 
 

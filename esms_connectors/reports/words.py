@@ -1,4 +1,4 @@
-"""The words of a report: key -> English, Vietnamese. Meanings of result codes stand in `gateway/codes.py`."""
+"""The words of a report: key -> English, Vietnamese. The meanings of result codes are in `gateway/codes.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A report -> files, on a local disk or any file system that fsspec knows. The suffix says which kind."""
+"""Writes a report to files, on a local disk or any file system that fsspec knows. The suffix selects the format."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def write_report(
     report: Report, target: str | Path, *, language: str = "en", storage_options: Mapping[str, Any] | None = None
 ) -> list[str]:
     """
-    Write a report; a file that is there is replaced, and a reader never sees half of one.
+    Write a report. An existing file is replaced atomically.
 
     Args:
-        target: a path or a URL of fsspec, such as `s3://bucket/reports/november.xlsx`. It ends in .html, .xlsx, .md,
-            .json, .csv or .parquet; of the last two there is one file a table, `november.days.csv` and so on.
+        target: a path or an fsspec URL, such as `s3://bucket/reports/november.xlsx`, that ends in .html, .xlsx, .md,
+            .json, .csv or .parquet. The last two have one file per table, `november.days.csv` and so on.
         language: `en` or `vi`.
         storage_options: for the fsspec implementation.
 
     Returns:
-        Where the files are, without keys.
+        The addresses of the files, without keys.
 
     Raises:
         InvalidRequestError: another suffix, another language.
-        ConfigurationError, WarehouseError: a missing extra, or the place cannot be written to.
+        ConfigurationError, WarehouseError: a missing extra, or the target cannot be written to.
     """
     folder, stem, suffix = _parts(target)
     files = {
@@ -49,7 +49,7 @@ def write_report(
 
 def put_file(target: str | Path, content: bytes) -> str:
     """
-    A file of any kind put where a report would be, for its owner only; gives where it is, without keys.
+    Write any file as a report is written, readable by its owner only. Returns its address, without keys.
 
     Raises:
         ConfigurationError, WarehouseError: as in `write_report`.
@@ -60,10 +60,10 @@ def put_file(target: str | Path, content: bytes) -> str:
 
 def render_report(report: Report, suffix: str, *, language: str = "en") -> dict[str, bytes]:
     """
-    The same without writing: name of the table -> file, or "" -> the one file.
+    Render a report without writing it: table name -> file content, or "" -> the content of the single file.
 
     Args:
-        suffix: as `write_report` takes it, with its dot.
+        suffix: as in `write_report`, with the dot.
     """
     made = _renderer(suffix)(report, get_language(language))
     return made if isinstance(made, dict) else {"": made}
@@ -71,7 +71,7 @@ def render_report(report: Report, suffix: str, *, language: str = "en") -> dict[
 
 def check_target(target: str | Path) -> None:
     """
-    Whether `write_report` will know what to write, before anybody waits for the numbers.
+    Check the target of `write_report` before the numbers are computed.
 
     Raises:
         InvalidRequestError: no name or another suffix. ConfigurationError: a missing extra.
@@ -100,7 +100,7 @@ def _renderer(suffix: str) -> _Render:
     raise ConfigurationError(f"This needs the extra [reports] ({missing}): pip install 'esms-connectors[reports]'")
 
 
-# Imported only when asked for: nobody who wants Markdown waits for a chart library.
+# Imported on demand, so that Markdown does not load the chart library.
 
 
 def _html() -> _Render:
@@ -155,7 +155,7 @@ _RENDERERS: dict[str, Callable[[], _Render]] = {
 
 
 class _Folder:
-    """Where the files go."""
+    """The folder that the files are written to."""
 
     def __init__(self, folder: str, storage_options: Mapping[str, Any]) -> None:
         self._local = Path(folder or ".").expanduser() if "://" not in folder else None
@@ -164,9 +164,9 @@ class _Folder:
         scheme = urlsplit(folder).scheme
         problem = ""
         try:
-            core = importlib.import_module("fsspec.core")  # which has no types
+            core = importlib.import_module("fsspec.core")  # it has no type hints
             self._fs, self._root = core.url_to_fs(folder, **storage_options)
-        except ImportError as error:  # fsspec itself, or s3fs, gcsfs, adlfs: fsspec says which
+        except ImportError as error:  # fsspec itself, or s3fs, gcsfs, adlfs: fsspec's message names it
             problem = f"Files on {scheme}:// need the extra [files], and a package for the scheme. {error}."
         except Exception as error:  # noqa: BLE001 - each file system has errors of its own
             problem = f"The address of the report ({scheme}://…) cannot be used ({type(error).__name__})."

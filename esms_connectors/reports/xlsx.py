@@ -1,8 +1,8 @@
 """
-A report as an Excel workbook: a sheet to see how it went, with charts of Excel's own, then one sheet for each table.
+A report as an Excel workbook: a summary sheet with native charts, then one sheet per table.
 
-Numbers, money and dates are real ones. Every text is written as text: nothing that came from outside is ever a formula,
-not even after somebody has edited the cell.
+Numbers, money and dates have their Excel types. Every text is written as text: a value from outside never becomes a
+formula, even after the cell is edited.
 """
 
 from __future__ import annotations
@@ -24,18 +24,17 @@ from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.reports.language import Language
 from esms_connectors.reports.model import Cell, Column, Figure, Kind, Report, Row, Table
 
-# Excel's own limits.
+# Excel's limits.
 _MOST_ROWS, _MOST_CHARACTERS, _LONGEST_NAME = 1_048_576, 32_767, 31
 _NOT_IN_NAMES = re.compile(r"[\[\]:*?/\\\x00-\x1f]")
 
-# From here on rows go to disk as they are written. Before that the charts carry their numbers with them, for viewers
-# that do not calculate.
+# Above this, rows are streamed to disk. Below, charts also store their numbers, for viewers that do not recalculate.
 _MANY_ROWS = 50_000
 
 _ZONE = ZoneInfo(VIETNAM)
 _SECONDS_A_DAY = 86_400
-_WHOLE_FROM = 100_000  # from here on nobody reads hundredths of a đồng; the cell has them
-_ROW_HEIGHT, _HEADING_HEIGHT = 17, 20  # points; other fonts than Excel's are higher than its rows
+_WHOLE_FROM = 100_000  # larger amounts are shown without fractions of a đồng; the cell keeps them
+_ROW_HEIGHT, _HEADING_HEIGHT = 17, 20  # points; fonts other than Excel's default need more than its default height
 _MOST_DAY_LABELS = 16
 _CHART_ROWS = 15  # a chart and a gap
 _NARROWEST, _WIDEST = 9, 60
@@ -47,13 +46,13 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True, slots=True)
 class _Sheet:
-    """A table's first sheet, for charts to point to."""
+    """The first sheet of a table, which charts refer to."""
 
     name: str
     table: Table
 
     def cells(self, column: str) -> list[Any]:
-        """A column's cells without heading and total, as charts want them."""
+        """The range of a column without heading and total, in the form that charts expect."""
         at = [one.name for one in self.table.columns].index(column)
         return [self.name, 1, at, len(self.table.rows), at]
 
@@ -134,7 +133,7 @@ class _Writer:
 
     def _paragraph(self, sheet: Worksheet, row: int, text: str, **looks: Any) -> int:
         """A sentence over the first columns. Returns the next row."""
-        # Excel does not fit the height of cells that are merged.
+        # Excel does not adjust the height of merged cells.
         sheet.set_row(row, _ROW_HEIGHT * math.ceil(len(text) / _PARAGRAPH_CHARACTERS))
         sheet.merge_range(row, 0, row, 3, "", self._format(text_wrap=True, valign="top", **looks))
         sheet.write_string(row, 0, text, self._format(text_wrap=True, valign="top", **looks))
@@ -188,7 +187,7 @@ class _Writer:
             chart.set_x_axis({"text_axis": True, "num_format": day, "interval_unit": between})
             chart.set_y_axis(numbers)
         else:
-            # Of bars, "y" is the axis with the names. Excel draws them from below; rows are read from above.
+            # In bar charts "y" is the category axis, which Excel draws from the bottom up.
             chart.set_y_axis({"reverse": True, "major_gridlines": {"visible": False}})
             chart.set_x_axis({**numbers, "visible": False})
         chart.set_legend({"position": "bottom"} if several else {"none": True})
@@ -201,7 +200,7 @@ class _Writer:
         if figure.change is None:
             self._text(sheet, row, column, self._language.cell(Kind.TEXT, None), align="right")
         elif figure.kind is Kind.SHARE:
-            # Points are not a percentage: as a number it would be read as one.
+            # As text: a number would be shown as a percentage, not as percentage points.
             self._text(sheet, row, column, self._language.change(figure), align="right")
         else:
             sheet.write_number(row, column, figure.change, self._format(num_format="+0.0%;-0.0%;0.0%"))
@@ -209,7 +208,7 @@ class _Writer:
     # --- tables ------------------------------------------------------------------------------------------------------
 
     def _table(self, table: Table) -> _Sheet:
-        """Write it, to more than one sheet where Excel needs that. Returns the first."""
+        """Write a table, to several sheets if it exceeds Excel's limit. Returns the first sheet."""
         title, first = self._language.title(table.name), None
         most = _MOST_ROWS - 2 - len(table.notes)
         for part, start in enumerate(range(0, len(table.rows), most), 1):
@@ -223,7 +222,7 @@ class _Writer:
         sheet = self._workbook.add_worksheet(name)
         headings = [self._language.column(table.name, column.name) for column in table.columns]
         sheet.set_default_row(_ROW_HEIGHT)
-        # Texts keep away from numbers to their left, which end where they begin.
+        # Indent texts, which would otherwise touch right-aligned numbers to their left.
         looks = [{} if column.is_number or at == 0 else {"indent": 1} for at, column in enumerate(table.columns)]
         sheet.set_row(0, _HEADING_HEIGHT)
         for at, (column, heading) in enumerate(zip(table.columns, headings, strict=True)):
@@ -251,7 +250,7 @@ class _Writer:
         sheet.set_footer("&L&A&R&P / &N")
 
     def _width(self, at: int, column: Column, heading: str, rows: Sequence[Row]) -> float:
-        """Wide enough for the heading with its filter arrow, and for what stands below it."""
+        """Width for the heading with its filter arrow, and for the cells below."""
         longest = _WIDTH_OF.get(column.kind, 0)
         if not longest:
             longest = max(len(self._language.cell(column.kind, row[at])) for row in rows[:1000])
@@ -298,14 +297,14 @@ class _Writer:
         )
 
     def _format(self, **looks: Any) -> Format:
-        """One for each look: a workbook has room for so many."""
+        """Formats are cached, because a workbook has a limited number of them."""
         key = tuple(sorted(looks.items()))
         if key not in self._formats:
             self._formats[key] = self._workbook.add_format({"font_name": "Calibri", "font_size": 11, **looks})
         return self._formats[key]
 
     def _name(self, title: str) -> str:
-        """A sheet's name as Excel allows it, and that is not taken yet."""
+        """A valid sheet name that is not taken yet."""
         plain = _NOT_IN_NAMES.sub(" ", title).strip("' ") or "-"
         name, number = plain[:_LONGEST_NAME].rstrip("' "), 2
         while name.lower() in self._names or name.lower() == "history":
@@ -319,5 +318,5 @@ _MONEY, _MONEY_EXACT = '#,##0\\ "₫"', '#,##0.00\\ "₫"'
 
 
 def _local(moment: datetime) -> datetime:
-    """Excel knows no zones: the time that clocks in Vietnam showed."""
+    """Vietnamese local time without a zone, which Excel does not support."""
     return moment.astimezone(_ZONE).replace(tzinfo=None)
