@@ -36,6 +36,7 @@ def explain(code: str, as_json: bool) -> None:
                 "vietnamese": known.vietnamese,
                 "applies_to": known.applies_to,
                 "recovery": known.recovery.value,
+                "listed_by": known.listed_by or None,
                 "error": known.error.__name__ if known.error else None,
             }
         )
@@ -44,6 +45,8 @@ def explain(code: str, as_json: bool) -> None:
     echo(f"     {known.vietnamese}")
     say(f"  applies to   {known.applies_to}")
     say(f"  what to do   {known.recovery.value}")
+    if known.advice:
+        say(f"               {known.advice}")
     say(f"  raised as    {known.error.__name__ if known.error else 'nothing: this is success'}")
 
 

@@ -12,6 +12,7 @@ import click
 from esms_connectors.cli.output import EXIT_CODES, json_option, print_json
 from esms_connectors.cli.settings import connection_options, open_client
 from esms_connectors.cli.terminal import echo, say
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.endpoints import Effect
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.operations import (
@@ -166,7 +167,7 @@ def show_answer(answer: Mapping[str, Any]) -> None:
             if number:
                 echo()
             show_answer(row if isinstance(row, Mapping) else {"": row})
-        say(f"{len(rows)} rows" if len(rows) != 1 else "1 row")
+        say(counted(len(rows), "row"))
         return
     width = max(map(len, answer), default=0)
     for name, value in answer.items():

@@ -12,6 +12,7 @@ from esms_connectors.cli.language import tr
 from esms_connectors.cli.output import print_json
 from esms_connectors.demo.campaign import DemoResult, run_demo
 from esms_connectors.gateway.codes import explain
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.gateway.wire import vnd
 
@@ -83,7 +84,7 @@ def _print(console: Console, result: DemoResult) -> None:
     row("cost of all rows", vnd(result.cost_vnd), f"the balance went down by {vnd(result.charged_vnd)}")
     row("most messages to one phone", f"{result.most_per_phone}", "")
     row("rows loaded", f"{result.rows_loaded:,}", f"{result.database} (esms_sent_messages)")
-    row("status changes seen", f"{result.changes_seen:,}", f"in {result.loads} loads (esms_status_history)")
+    row("status changes seen", f"{result.changes_seen:,}", f"in {counted(result.loads, 'load')} (esms_status_history)")
     console.print()
     console.print(table)
     console.print()

@@ -18,6 +18,7 @@ from esms_connectors.cli.pulling import need_columns
 from esms_connectors.cli.settings import complete_files, ledger_option, open_ledger
 from esms_connectors.cli.streams import until_closed
 from esms_connectors.cli.terminal import echo, printable, say
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone
 from esms_connectors.gateway.times import read_time
@@ -184,7 +185,10 @@ def suppress_import(
     if as_json:
         print_json({"added": added, "phones": counts["read"], "rows_that_are_no_phone": refused})
         return
-    say(f"{added} added, {counts['read'] - added} were on it, {refused} rows have no phone that can be sent to")
+    say(
+        f"{added} added, {counts['read'] - added} were on it, {counted(refused, 'row has', 'rows have')} no phone that "
+        "can be sent to"
+    )
 
 
 def _import_dead(

@@ -24,6 +24,7 @@ _OPTION = "--language"
 _PLACE = re.compile(r"\{(\w+)\}")
 # A longer line, or one with more brackets, contains lists or user texts, which are slow to match.
 _LONGEST, _MOST_BRACKETS = 5000, 20
+_OF_ONE = re.compile(r"^(\\ [a-z]+)s\b(\\ (?:were|have|repeat|list)\b)?")
 _NUMBER = r"-?[\d.,]*\d"
 _VIETNAMESE_LETTER = re.compile("[ăâđêôơưà-ỹ]", re.IGNORECASE)
 # Separators of lists of counts and of consecutive sentences; not inside parentheses.
@@ -164,8 +165,16 @@ def _pattern(english: str) -> re.Pattern[str]:
     made = [re.escape(parts[0])]
     for name, literal in zip(parts[1::2], parts[2::2], strict=True):
         values = _NUMBER if re.fullmatch(r"n\d?", name) else ".*?"
-        made += [f"(?P<{name}>{values})", re.escape(literal)]
+        words = re.escape(literal)
+        made += [f"(?P<{name}>{values})", _OF_ONE.sub(_of_one, words) if values is _NUMBER else words]
     return re.compile("".join(made), re.DOTALL)
+
+
+def _of_one(words: re.Match[str]) -> str:
+    """`{n} rows were` is also said of one row."""
+    noun, verb = words[1], words[2] or ""
+    of_one = {"": "", r"\ were": r"\ was", r"\ have": r"\ has"}.get(verb, f"{verb}s")
+    return rf"(?:{noun}s{verb}|{noun}{of_one})"
 
 
 def error_kind(error: BaseException) -> str:

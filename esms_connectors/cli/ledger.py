@@ -20,6 +20,7 @@ from esms_connectors.cli.output import csv_option, json_option, print_json, prin
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger
 from esms_connectors.cli.streams import until_closed
 from esms_connectors.cli.terminal import echo, say
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone, mask_phones
 from esms_connectors.ledger import SendState
@@ -264,7 +265,7 @@ def resend(
         print_json({"released": done.released, "of_these_accepted": done.accepted})
         return
     say(
-        f"{done.released} rows will be sent again by the next send command of this run, "
+        f"{counted(done.released, 'row')} will be sent again by the next send command of this run, "
         f"{done.accepted} of them were accepted before"
     )
     for shown in done.rows:

@@ -12,6 +12,7 @@ from esms_connectors.cli.output import json_option, print_json, print_separated
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger
 from esms_connectors.cli.streams import until_closed
 from esms_connectors.cli.terminal import say
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phones
 from esms_connectors.recipients.columns import PHONE_KEY
@@ -71,7 +72,7 @@ def outcomes(
     if as_json:
         print_json({"rows": len(found), "accepted": accepted})
     else:
-        say(f"{len(found):,} rows, {accepted:,} accepted")
+        say(f"{counted(len(found), 'row')}, {accepted:,} accepted")
 
 
 def _list(found: list[Outcome], as_json: bool) -> None:

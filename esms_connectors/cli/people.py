@@ -22,6 +22,7 @@ from esms_connectors.cli.settings import ledger_option, open_ledger
 from esms_connectors.cli.terminal import echo, printable, say
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.arguments import person_name
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone, mask_phones
 from esms_connectors.recipients.rejects import REJECT_COLUMNS
@@ -107,7 +108,7 @@ def person(
         print_json(record.as_dict())
         return
     if targets:
-        say(f"{record.rows} rows about {mask_phone(name)}")
+        say(f"{counted(record.rows, 'row')} about {mask_phone(name)}")
         for one in written:
             echo(one)
         return

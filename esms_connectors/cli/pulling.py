@@ -26,6 +26,7 @@ from esms_connectors.cli.settings import (
 from esms_connectors.cli.terminal import echo, printable, say
 from esms_connectors.databases.extras import extra_of
 from esms_connectors.gateway import machine_clock
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.times import read_time
@@ -236,7 +237,7 @@ class _Bar:
             self._task,
             total=1.0,
             completed=share,
-            counts=f"{at.rows:,} rows, {at.rows / seconds:,.0f}/s, window {at.windows_done} of {at.windows}",
+            counts=f"{counted(at.rows, 'row')}, {at.rows / seconds:,.0f}/s, window {at.windows_done} of {at.windows}",
             left=left if share < 1 else "",
         )
 

@@ -38,6 +38,7 @@ from esms_connectors.cli.steps import (
 )
 from esms_connectors.cli.terminal import say
 from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.times import read_time
 from esms_connectors.gateway.wire import vnd
@@ -390,21 +391,26 @@ class _bar:  # noqa: N801 - used as a function
 
 def _print_rejects(console: Console, report: ReadReport, path: str | None) -> None:
     if report.duplicates:
-        console.print(f"{report.duplicates:,} rows repeat a phone", highlight=False)
+        console.print(f"{counted(report.duplicates, 'row repeats', 'rows repeat')} a phone", highlight=False)
     if report.migrated:
-        console.print(f"{report.migrated:,} numbers with a prefix of before 2018, brought up to date", highlight=False)
+        console.print(
+            f"{counted(report.migrated, 'number')} with a prefix of before 2018, brought up to date", highlight=False
+        )
     for note in report.notes:
         console.print(note, highlight=False, markup=False)
     if report.conflicts:
         console.print(
-            f"{report.conflicts:,} rows were sent as something else in this run{f', see {path}' if path else ''}",
+            f"{counted(report.conflicts, 'row was', 'rows were')} sent as something else in this run"
+            f"{f', see {path}' if path else ''}",
             highlight=False,
             markup=False,
         )
     if not report.rejected:
         return
     console.print(
-        f"{report.rejected:,} rows cannot be sent{f', see {path}' if path else ''}:", highlight=False, markup=False
+        f"{counted(report.rejected, 'row')} cannot be sent{f', see {path}' if path else ''}:",
+        highlight=False,
+        markup=False,
     )
     for (column, reason), count in report.rejected_by.most_common(10):
         console.print(f"  {count:,}  {_reason_line(report, column, reason)}", highlight=False, markup=False)
@@ -449,7 +455,7 @@ def _print_plan(console: Console, plan: Plan) -> None:
         _add_row(table, "already settled", f"{plan.already_settled:,}", "skipped")
     for rule, count in sorted(plan.skipped_by_rule.items()):
         _add_row(table, "left out", f"{count:,}", f"by the rule {rule}")
-    _add_row(table, "to send", f"{plan.to_send:,}", f"in {plan.chunks:,} calls")
+    _add_row(table, "to send", f"{plan.to_send:,}", f"in {counted(plan.chunks, 'call')}")
     if plan.segments:
         _add_row(table, "segments", f"{plan.segments:,}", f"the longest message has {plan.longest_segments}")
     if plan.unicode_messages:
@@ -464,7 +470,7 @@ def _print_plan(console: Console, plan: Plan) -> None:
     for note in plan.report.notes:
         console.print(note, highlight=False, markup=False)
     for preview in plan.previews:
-        head = f"{preview.what}, line {preview.line}, {preview.segments} segments: "
+        head = f"{preview.what}, line {preview.line}, {counted(preview.segments, 'segment')}: "
         console.print(head + preview.text, highlight=False, markup=False, soft_wrap=True)
     for problem in plan.problems:
         console.print(f"[yellow]![/] {escape(tr(problem))}", highlight=False)

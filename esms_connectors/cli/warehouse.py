@@ -22,6 +22,7 @@ from esms_connectors.cli.pulling import (
 from esms_connectors.cli.settings import connection_options, open_client
 from esms_connectors.cli.terminal import echo, say
 from esms_connectors.gateway import machine_clock
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -287,11 +288,13 @@ def _show(found: list[TypeCoverage], differing: list[WindowDifference], compared
     if len(lines) > _MOST_SHOWN:
         say(f"and {len(lines) - _MOST_SHOWN:,} more; --json shows all")
     if compared is not None:
-        say(f"{compared:,} windows counted at the gateway, {len(differing):,} of them differ")
+        say(f"{counted(compared, 'window')} counted at the gateway, {len(differing):,} of them differ")
 
 
 def _fewer(one: WindowDifference) -> str:
-    return f"{one.window}: {one.loaded:,} rows held, {one.listed:,} listed when it was read last; the others stay"
+    return (
+        f"{one.window}: {counted(one.loaded, 'row')} held, {one.listed:,} listed when it was read last; the others stay"
+    )
 
 
 def _time(moment: DateTime) -> str:

@@ -168,6 +168,8 @@ def error_of(
     text += f"{known.english} / {known.vietnamese}" if known else "a code that stands in no table of the gateway's."
     if said:
         text += f" The gateway said: {said}"
+    if known and known.advice:
+        text += f"{'' if text.endswith(('.', '!', '?')) else '.'} {known.advice}"
     about: dict[str, Any] = {"retry_after_seconds": retry_after_seconds} if error_class is RateLimitedError else {}
     message_id = wire.as_text(wire.pick(answer, "SMSID"))
     # The recipients are unknown here, so an id that looks like a phone is dropped: errors are shown and pickled.

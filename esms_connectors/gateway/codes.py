@@ -49,6 +49,7 @@ class GatewayCode:
         applies_to: the message types or functions it is documented for.
         recovery: what to do.
         error: the class that is raised, None for 100.
+        listed_by: the command that shows what there is instead; empty where none does.
     """
 
     code: str
@@ -57,6 +58,12 @@ class GatewayCode:
     applies_to: str
     recovery: Recovery
     error: type[GatewayError] | None
+    listed_by: str = ""
+
+    @property
+    def advice(self) -> str:
+        """Where to look, as a sentence; empty where there is nothing to look at."""
+        return f"`{self.listed_by}` shows what there is." if self.listed_by else ""
 
 
 _ALL = "all message types"
@@ -113,6 +120,7 @@ _ROWS = (
         f"customer-care SMS, advertising SMS, {_VOICE}",
         Recovery.FIX_SETUP,
         AccountSetupError,
+        "esms brandnames",
     ),
     GatewayCode(
         "105",
@@ -201,6 +209,7 @@ _ROWS = (
         "customer-care SMS",
         Recovery.FIX_ROW,
         RecipientError,
+        "esms templates --brandname NAME",
     ),
     GatewayCode(
         "160",
@@ -241,6 +250,7 @@ _ROWS = (
         _ZALO_ALL,
         Recovery.FIX_SETUP,
         AccountSetupError,
+        "esms oa",
     ),
     GatewayCode(
         "210",
@@ -281,6 +291,7 @@ _ROWS = (
         _ZALO_ALL,
         Recovery.FIX_SETUP,
         AccountSetupError,
+        "esms templates --oa OA",
     ),
     GatewayCode(
         "790",
@@ -289,6 +300,7 @@ _ROWS = (
         _ZALO,
         Recovery.FIX_SETUP,
         AccountSetupError,
+        "esms templates --oa OA",
     ),
     GatewayCode(
         "791",
@@ -305,6 +317,7 @@ _ROWS = (
         _ZALO,
         Recovery.FIX_SETUP,
         AccountSetupError,
+        "esms oa",
     ),
     GatewayCode(
         "801",

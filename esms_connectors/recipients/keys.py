@@ -9,7 +9,7 @@ from uuid import UUID
 
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.recipients.cells import UnreadableCell
-from esms_connectors.recipients.phones import FORMULA_TEXT, POINT_ZERO, has_exponent
+from esms_connectors.recipients.phones import FORMULA_TEXT, POINT_ZERO, has_exponent, loses_digits
 
 MAX_KEY_LENGTH = 200
 _DIGITS_OF_A_FLOAT = 15
@@ -43,6 +43,8 @@ def clean_key(value: object, *, longest: int = MAX_KEY_LENGTH) -> CleanKey:
     if not key:
         return CleanKey("", "is empty")
     whole = POINT_ZERO.fullmatch(key)
+    if has_exponent(value) and not loses_digits(value):
+        return CleanKey("", "is a number with an exponent: format the column as text")
     if has_exponent(value) or (whole is not None and len(whole[1]) > _DIGITS_OF_A_FLOAT):
         return CleanKey("", f"is a number with {'a point' if whole else 'an exponent'}, whose last digits are lost")
     if whole is not None:
@@ -50,6 +52,15 @@ def clean_key(value: object, *, longest: int = MAX_KEY_LENGTH) -> CleanKey:
     if len(key) > longest or not key.isprintable():
         return CleanKey("", f"is longer than {longest} characters, or not printable")
     return CleanKey(key)
+
+
+def doubt_of(key: str) -> str:
+    """How a key may become another one on its way; empty for none."""
+    if key.isascii():
+        dropped = len(key) > 1 and key[0] == "0" and key.isdecimal()
+        return "with 0 in front: a spreadsheet drops it, and makes another key of it" if dropped else ""
+    odd = any(one.isdecimal() and not one.isascii() for one in key)
+    return "with digits other than 0-9: the same ones as 0-9 are another key" if odd else ""
 
 
 def read_key(value: object, name: str) -> str:

@@ -38,6 +38,7 @@ FORMULA_TEXT = re.compile(r'="([^"]*)"')
 _EXCEL = "Excel wrote it with an exponent and its last digits are lost: format the column as text and export it again"
 
 
+_EXCEL_WHOLE = "it is written with an exponent: format the column as text and export it again"
 _EXPONENT_LOST = "it came as a number with an exponent and its last digits are lost: give it as text"
 _NARROW = "it came as a float, perhaps of 32 bits, which keep seven digits: give it as text"
 # Whole numbers up to this are exact in 32 bits too, and are not phones.
@@ -57,6 +58,15 @@ def has_exponent(value: object) -> bool:
     if isinstance(value, Decimal):
         return value.is_finite() and int(value.as_tuple().exponent) > 0
     return isinstance(value, str) and _EXPONENT.fullmatch(value.strip()) is not None
+
+
+def loses_digits(value: object) -> bool:
+    """Of a number with an exponent: whether digits are gone; `9.01888486E+08` has all nine of them."""
+    if not isinstance(value, str):
+        return True
+    mantissa, _, exponent = value.strip().upper().partition("E")
+    decimals, places = len(mantissa.replace(",", ".").partition(".")[2]), exponent.lstrip("+0")
+    return not places.startswith("-") and (len(places) > 3 or decimals < int(places or 0))
 
 
 def is_narrow(value: float) -> bool:
@@ -117,7 +127,7 @@ def clean_phone(value: object, *, migrate_2018: bool = True, narrow: bool = Fals
         text = formula[1].strip()
     text = text.strip(_AROUND).strip()
     if _EXPONENT.fullmatch(text):
-        return CleanPhone("", _EXCEL)
+        return CleanPhone("", _EXCEL if loses_digits(text) else _EXCEL_WHOLE)
     if whole := POINT_ZERO.fullmatch(text):
         # Removed before normalise_phone, which drops dots: 90188848.0 would become somebody else's number.
         text = whole[1]

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import chain, islice
 from typing import Any, Literal, NamedTuple
 
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.phones import match_common_spelling
@@ -17,7 +18,7 @@ from esms_connectors.gateway.redaction import mask_phone, mask_phones
 from esms_connectors.recipients.checked import LISTED, ReadReport, Recipient, Recipients, RejectedRow
 from esms_connectors.recipients.columns import Columns
 from esms_connectors.recipients.delimited import ShortRow
-from esms_connectors.recipients.keys import MAX_KEY_LENGTH, clean_key
+from esms_connectors.recipients.keys import MAX_KEY_LENGTH, clean_key, doubt_of
 from esms_connectors.recipients.phone_lists import numbers_in_cell
 from esms_connectors.recipients.phones import clean_phone, float_like, is_narrow
 from esms_connectors.recipients.rejects import RejectsFile
@@ -157,6 +158,7 @@ class _Reader:
         self.zalo_users = False
         self.phones: PhoneSet | KeySet = PhoneSet()
         self.keys = KeySet()
+        self.doubtful_keys: Counter[str] = Counter()
         self.times_kept: Counter[str] = Counter()
         self.narrow = False
 
@@ -234,6 +236,8 @@ class _Reader:
     def _note_doubtful(self) -> None:
         for column, count in self.values.doubtful.items():
             self.report.notes.append(f"{count:,} values of {column} do not look like the dates that Zalo takes")
+        for words, count in self.doubtful_keys.items():
+            self.report.notes.append(f"{counted(count, 'value')} of {self.columns.key_column} {words}")
 
     def _places(self, rows: Rows) -> _Places:
         at = self.columns.locate(rows.names, rows.source)
@@ -292,6 +296,8 @@ class _Reader:
         # Remembered even if the row is refused for another reason: it may come back repaired.
         if not self.keys.add(key):
             raise RowRejected(column, value, "is that of an earlier row", "the row key is that of an earlier row")
+        if (key[0] == "0" or not key.isascii()) and column != self.columns.phone and (words := doubt_of(key)):
+            self.doubtful_keys[words] += 1
         return key
 
     @staticmethod

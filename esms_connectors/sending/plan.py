@@ -14,6 +14,7 @@ import pendulum
 from pendulum import DateTime
 
 from esms_connectors.gateway import machine_clock
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.sms_text import SmsText
 from esms_connectors.gateway.times import read_time
@@ -356,7 +357,9 @@ def _with_problems(plan: Plan, channel: Channel, told: Sequence[str]) -> Plan:
     if plan.report.conflicts:
         shown = "; ".join(f"line {one.line} {one.text}" for one in plan.report.first_conflicts[:3])
         # Advice only: `Campaign.conflicts` decides what happens to these rows.
-        advice.append(f"{plan.report.conflicts} rows were sent as something else in this run: {shown}")
+        advice.append(
+            f"{counted(plan.report.conflicts, 'row was', 'rows were')} sent as something else in this run: {shown}"
+        )
     if plan.recipients == 0:
         (advice if plan.empty else problems).append("there is nobody to send to")
     elif plan.recipients < channel.smallest_chunk:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.ledger.rows import RunSummary
@@ -206,7 +207,7 @@ class RunResult:
             not_tried=counters.not_tried,
         )
         if self.report is not None and self.report.rejected:
-            words.append(f"{self.report.rejected} rows that cannot be sent")
+            words.append(f"{counted(self.report.rejected, 'row')} that cannot be sent")
         line = ("sandbox, nothing left: " if self.sandbox else "") + ", ".join(words)
         return line if alone else f"{line}; the run in all: {run_words(run)}"
 

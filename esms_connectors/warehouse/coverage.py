@@ -14,6 +14,7 @@ from pendulum import DateTime
 
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.sent_data.fetching import count_window
@@ -85,8 +86,8 @@ class WindowDifference:
 
     def __str__(self) -> str:
         if self.listed == self.loaded:
-            return f"{self.window}: {self.loaded:,} rows, some of them changed"
-        return f"{self.window}: {self.loaded:,} rows loaded, {self.listed:,} listed today"
+            return f"{self.window}: {counted(self.loaded, 'row')}, some of them changed"
+        return f"{self.window}: {counted(self.loaded, 'row')} loaded, {self.listed:,} listed today"
 
 
 def coverage_by_type(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
 from datetime import timedelta
 
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.sent_data.fetching import WindowReading
 from esms_connectors.sent_data.reader import IncompleteWindowError
@@ -73,8 +74,8 @@ class LoadCounts:
     states: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
-        text = f"{self.rows:,} rows in {self.windows:,} windows: {self.inserted:,} new, {self.changed:,} changed"
-        text += f", {self.unchanged:,} as they were"
+        text = f"{counted(self.rows, 'row')} in {counted(self.windows, 'window')}: {self.inserted:,} new, "
+        text += f"{self.changed:,} changed, {self.unchanged:,} as they were"
         for count, what in (
             (self.regressed, "would have gone back from a final state and are flagged"),
             (self.open_rows, "not final yet"),
@@ -82,9 +83,13 @@ class LoadCounts:
         ):
             text += f", {count:,} {what}" if count else ""
         if self.shrunk_windows:
-            text += f"; {self.shrunk_windows:,} windows list {self.unlisted_rows:,} rows fewer than when loaded before"
+            text += f"; {counted(self.shrunk_windows, 'window lists', 'windows list')} "
+            text += f"{counted(self.unlisted_rows, 'row')} fewer than when loaded before"
         if self.old_windows_without_rows:
-            text += f"; {self.old_windows_without_rows:,} windows of more than {KEPT_FOR.days} days ago list nothing: "
+            old = f"of more than {KEPT_FOR.days} days ago"
+            text += (
+                f"; {counted(self.old_windows_without_rows, f'window {old} lists', f'windows {old} list')} nothing: "
+            )
             text += "not available, which is not 0 rows; the gateway may no longer have them"
         return text
 
@@ -134,10 +139,10 @@ class LoadSummary(LoadCounts):
     def __str__(self) -> str:
         # Not `super()`: `slots=True` replaces the class, so its cell refers to the wrong one.
         text = LoadCounts.__str__(self)
-        text += f"; {self.skipped:,} windows were there already" if self.skipped else ""
+        text += f"; {counted(self.skipped, 'window was', 'windows were')} there already" if self.skipped else ""
         text += f"; read again: {self.follow_up}" if self.follow_up.windows else ""
         if self.recounted:
-            text += f"; {self.recounted:,} windows counted again, {self.recounts_differing:,} of them differed"
+            text += f"; {counted(self.recounted, 'window')} counted again, {self.recounts_differing:,} of them differed"
         return text
 
     def as_dict(self) -> dict[str, object]:

@@ -11,6 +11,7 @@ from pendulum import DateTime
 
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.arguments import check_sms_type
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.wire import VIETNAM
@@ -129,7 +130,7 @@ def plan_load(
             sorted(load.window for load in others if load.window not in reasons and _is_recount_due(load, present))
         )
         if recounts:
-            notes.append(f"{_windows(len(recounts))} to count again")
+            notes.append(f"{counted(len(recounts), 'window')} to count again")
     return LoadPlan(windows, again, recounts, first, last, tuple(notes))
 
 
@@ -266,20 +267,16 @@ def _notes_on_missing(windows: Sequence[SentWindow], end: DateTime) -> list[str]
         return [f"everything up to {_time(end)} in Vietnam is loaded"]
     missed = sum(window.end <= end.subtract(days=1) for window in windows)
     begin = min(window.start for window in windows)
-    text = f"{_windows(len(windows))} to load, {_time(begin)} to {_time(end)} in Vietnam"
+    text = f"{counted(len(windows), 'window')} to load, {_time(begin)} to {_time(end)} in Vietnam"
     return [text + (f"; missed on earlier days: {missed}" if missed else "")]
 
 
 def _notes_on_follow_up(reasons: Iterable[str]) -> list[str]:
-    counted = Counter(reasons)
-    if not counted:
+    found = Counter(reasons)
+    if not found:
         return []
-    listed = ", ".join(f"{count} {reason}" for reason, count in counted.items())
-    return [f"{_windows(counted.total())} to read again: {listed}"]
-
-
-def _windows(count: int) -> str:
-    return "1 window" if count == 1 else f"{count} windows"
+    listed = ", ".join(f"{count} {reason}" for reason, count in found.items())
+    return [f"{counted(found.total(), 'window')} to read again: {listed}"]
 
 
 def _day(moment: DateTime) -> str:

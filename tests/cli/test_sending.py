@@ -339,7 +339,7 @@ def test_a_changed_row_stops_the_others_or_is_skipped(
     assert sum(emulator.deliveries_by_phone().values()) == 1200
     done = zns(run, customers, "--conflicts", "skip")
     assert done.returncode == 0, done.stderr
-    assert "1 rows were sent as something else" in done.stderr
+    assert "1 row was sent as something else" in done.stderr
     assert set(emulator.deliveries_by_phone().values()) == {1}
     assert len(emulator.deliveries_by_phone()) == 1700
 

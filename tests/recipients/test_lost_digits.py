@@ -17,6 +17,7 @@ from postgres_server import PostgresServer
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.recipients import Columns, ReadReport, SqlQuery, read_recipients
+from esms_connectors.recipients.keys import clean_key
 from esms_connectors.recipients.phones import clean_phone
 
 WHOLE = ["0901888485", "0387654321", "0901888499"]
@@ -188,6 +189,41 @@ def test_keys_that_lost_digits(key: object) -> None:
     rows = [{"phone": "0901888484", "key": key}]
     assert list(read_recipients(rows, Columns(key_column="key"), report=report)) == []
     assert report.rejected_by == {("key", "is a number with an exponent, whose last digits are lost"): 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("9.01888486E+08", "it is written with an exponent: format"),
+        ("8,4901888486e+10", "it is written with an exponent: format"),
+        ("901888486E+0", "it is written with an exponent: format"),
+        ("9.0188848E+08", "Excel wrote it with an exponent and its last digits are lost"),
+        ("9E8", "Excel wrote it with an exponent and its last digits are lost"),
+        (f"9.1E+{'9' * 5000}", "Excel wrote it with an exponent and its last digits are lost"),
+    ],
+)
+def test_digits_that_are_all_there_are_not_called_lost(text: str, words: str) -> None:
+    """Refused all the same: nobody can tell whether it was a phone before."""
+    assert clean_phone(text).number == ""
+    assert clean_phone(text).reason.startswith(words)
+    assert ("are lost" in clean_key(text).reason) == ("are lost" in words)
+
+
+def test_the_plan_notes_keys_that_may_become_others() -> None:
+    report = ReadReport()
+    keys = ["007", "7", "0", "A0", "0A", "01", "\uff11\uff12", "12"]
+    rows = [{"phone": f"090188848{at}", "key": key} for at, key in enumerate(keys)]
+    assert len(list(read_recipients(rows, Columns(key_column="key"), report=report))) == len(keys)
+    assert report.notes == [
+        "2 values of key with 0 in front: a spreadsheet drops it, and makes another key of it",
+        "1 value of key with digits other than 0-9: the same ones as 0-9 are another key",
+    ]
+
+
+def test_a_phone_that_is_the_key_is_no_doubt() -> None:
+    report = ReadReport()
+    assert len(list(read_recipients([{"phone": "0901888484"}], Columns(key_column="phone"), report=report))) == 1
+    assert report.notes == []
 
 
 @pytest.mark.parametrize("key", ["4097311281936189049.0", Decimal("4097311281936189049.0"), "1000000000000000,0"])

@@ -110,6 +110,12 @@ LISTS = {
     "{n} values of {column} do not look like the dates that Zalo takes": (
         "{n} giá trị của {column} không giống dạng ngày mà Zalo nhận"
     ),
+    "{n} values of {column} with 0 in front: a spreadsheet drops it, and makes another key of it": (
+        "{n} giá trị của {column} có số 0 ở đầu: bảng tính sẽ bỏ số 0 và thành khóa khác"
+    ),
+    "{n} values of {column} with digits other than 0-9: the same ones as 0-9 are another key": (
+        "{n} giá trị của {column} có chữ số không phải 0-9: viết bằng 0-9 sẽ là khóa khác"
+    ),
     "read from sheet {sheet}": "đọc từ trang tính {sheet}",
     "the names of the columns stand in row {n}; what is above is a title": (
         "tên cột nằm ở dòng {n}; phần phía trên là tiêu đề"
@@ -122,6 +128,15 @@ LISTS = {
     ),
     "Excel wrote it with an exponent and its last digits are lost: format the column as text and export it again": (
         "Excel ghi dạng số mũ nên mất các chữ số cuối: hãy định dạng cột là văn bản rồi xuất lại"
+    ),
+    "it is written with an exponent: format the column as text and export it again": (
+        "được ghi dạng số mũ: hãy định dạng cột là văn bản rồi xuất lại"
+    ),
+    "is a number with an exponent: format the column as text": ("là số ghi dạng số mũ: hãy định dạng cột là văn bản"),
+    "is a number with an exponent, whose last digits are lost": "là số ghi dạng số mũ, đã mất các chữ số cuối",
+    "is a number with a point, whose last digits are lost": "là số có dấu thập phân, đã mất các chữ số cuối",
+    "it came as a number with an exponent and its last digits are lost: give it as text": (
+        "là số dạng số mũ nên mất các chữ số cuối: hãy đưa vào dạng văn bản"
     ),
     "it holds something other than digits": "có ký tự không phải chữ số",
     "no Vietnamese mobile number: {reason}": "không phải số di động Việt Nam: {reason}",

@@ -62,6 +62,7 @@ OUTPUT = {
     "sent as something else in this run": "đã gửi nội dung khác trong chiến dịch này",
     "recipients": "người nhận",
     "already settled": "đã xong trước đó",
+    "skipped": "bỏ qua",
     "left out": "không gửi",
     "by the rule {rule}": "theo quy tắc {rule}",
     "to send": "sẽ gửi",

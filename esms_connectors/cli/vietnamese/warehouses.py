@@ -1,0 +1,194 @@
+"""What databases, warehouses and reports refuse, and what to do."""
+
+from __future__ import annotations
+
+_WRITTEN = (
+    "scheme://user:password@host:port/database; ký tự đặc biệt trong mật khẩu viết dạng %XX "
+    "(@ là %40, : là %3A, / là %2F, ? là %3F, # là %23, % là %25)"
+)
+
+WAREHOUSES = {
+    # --- addresses ---
+    "give scheme://user:password@host:port/database; special characters in a password are written %XX "
+    "(@ is %40, : %3A, / %2F, ? %3F, # %23, % %25)": f"hãy ghi {_WRITTEN}",
+    "{what} begins with {scheme}:/, which lacks a slash: {hint}.": (
+        "{what} bắt đầu bằng {scheme}:/, thiếu một dấu gạch chéo: {hint}."
+    ),
+    "The ledger's URL cannot be read: {hint}.": "Không đọc được địa chỉ sổ gửi tin: {hint}.",
+    "{what} cannot be read: {hint}.": "Không đọc được {what}: {hint}.",
+    "{what} names no database: {hint}.": "{what} không nêu tên cơ sở dữ liệu: {hint}.",
+    "The address is dlt://destination?dataset=name, in plain letters and digits.": (
+        "Địa chỉ có dạng dlt://destination?dataset=name, chỉ gồm chữ không dấu và chữ số."
+    ),
+    "The address of a folder takes ?format={formats} and nothing else.": (
+        "Địa chỉ thư mục chỉ nhận thêm ?format={formats}."
+    ),
+    "MotherDuck is loaded through dlt: give dlt://motherduck?dataset=esms, and "
+    "DESTINATION__MOTHERDUCK__CREDENTIALS=md:///database?motherduck_token=… in the environment.": (
+        "MotherDuck được tải qua dlt: hãy ghi dlt://motherduck?dataset=esms, và đặt "
+        "DESTINATION__MOTHERDUCK__CREDENTIALS=md:///database?motherduck_token=… trong biến môi trường."
+    ),
+    # --- what a warehouse answers ---
+    "{place} cannot be reached ({code}).": "Không kết nối được {place} ({code}).",
+    "{place}: DuckDB refused ({why}): nothing of this was kept.": (
+        "{place}: DuckDB từ chối ({why}): chưa lưu gì của lần này."
+    ),
+    "{place}: DuckDB refused to answer ({why}).": "{place}: DuckDB không trả lời ({why}).",
+    "{place}: {memory} of memory do not do: nothing of this was kept. Load shorter windows, or give a higher "
+    "memory_limit.": (
+        "{place}: {memory} bộ nhớ không đủ: chưa lưu gì của lần này. Hãy tải từng khoảng ngắn hơn, hoặc đặt "
+        "memory_limit cao hơn."
+    ),
+    "{place}: {memory} of memory do not do for this question: ask for a shorter time, or give a higher memory_limit.": (
+        "{place}: {memory} bộ nhớ không đủ cho câu hỏi này: hãy hỏi khoảng thời gian ngắn hơn, hoặc đặt memory_limit "
+        "cao hơn."
+    ),
+    "{place}: PostgreSQL refused ({why}): nothing of this was kept.": (
+        "{place}: PostgreSQL từ chối ({why}): chưa lưu gì của lần này."
+    ),
+    "{place}: PostgreSQL refused to answer ({why}).": "{place}: PostgreSQL không trả lời ({why}).",
+    "{place}: the tables are not there: prepare() makes them.": (
+        "{place}: chưa có các bảng: `esms pull` (hoặc prepare() trong Python) sẽ tạo."
+    ),
+    "{place}: the server refused ({why}): nothing of this was kept.": (
+        "{place}: máy chủ từ chối ({why}): chưa lưu gì của lần này."
+    ),
+    "{place}: a key has over {n} characters, or a text over 16 MB: nothing of this was kept.": (
+        "{place}: có khóa dài quá {n} ký tự, hoặc nội dung quá 16 MB: chưa lưu gì của lần này."
+    ),
+    "{place}: another load takes too long: load again.": (
+        "{place}: một lần tải khác đang chạy quá lâu: hãy tải lại sau."
+    ),
+    "This server is too old: MySQL 8.0.17 or MariaDB 10.3 is needed.": (
+        "Máy chủ quá cũ: cần MySQL 8.0.17 hoặc MariaDB 10.3 trở lên."
+    ),
+    "dlt could not use {place} ({why}). Loading again is safe.": (
+        "dlt không dùng được {place} ({why}). Tải lại là an toàn."
+    ),
+    "The tables in {place} cannot be made.": "Không tạo được các bảng trong {place}.",
+    "dlt cannot update rows in {place}: choose another destination.": (
+        "dlt không cập nhật được dòng trong {place}: hãy chọn đích khác."
+    ),
+    "dlt knows no destination called {place}.": "dlt không có đích nào tên {place}.",
+    "dlt finds no complete settings for {place}: give them in .dlt/secrets.toml or as {name} in the environment.": (
+        "dlt không tìm thấy đủ thiết lập cho {place}: hãy ghi trong .dlt/secrets.toml, hoặc đặt {name} trong biến môi "
+        "trường."
+    ),
+    "{place}: {name} is there already and is no view of these columns: drop or rename it, then try again.": (
+        "{place}: đã có {name} và không phải view với các cột này: hãy xóa hoặc đổi tên, rồi thử lại."
+    ),
+    "Of our tables only {names} is there: restore the others, or remove it.": (
+        "Trong các bảng của gói chỉ còn {names}: hãy khôi phục các bảng kia, hoặc xóa bảng này."
+    ),
+    "{place} cannot be locked: {why}.": "Không khóa được {place}: {why}.",
+    "{place} cannot be written ({why}).": "Không ghi được {place} ({why}).",
+    "{place} does not forget by age: DuckDB, PostgreSQL and MySQL do. Remove what is old with the means of the "
+    "place.": (
+        "{place} không xóa được theo tuổi dữ liệu (DuckDB, PostgreSQL và MySQL thì được). Hãy xóa dữ liệu cũ bằng "
+        "công cụ của nơi đó."
+    ),
+    "{place} does not forget by age: DuckDB, PostgreSQL and MySQL do. Nothing was taken out anywhere: remove what is "
+    "older there with the tools of the place, and leave it out here.": (
+        "{place} không xóa được theo tuổi dữ liệu (DuckDB, PostgreSQL và MySQL thì được). Chưa xóa gì ở đâu: hãy xóa "
+        "dữ liệu cũ ở đó bằng công cụ của nơi ấy, và bỏ nó khỏi lệnh này."
+    ),
+    "{place} does not keep phones plain: dead numbers are found only where it does.": (
+        "{place} không lưu số điện thoại nguyên dạng: chỉ tìm được số chết ở kho có lưu."
+    ),
+    "A number is dead after 2 runs that failed, at least.": "Một số chỉ coi là chết sau ít nhất 2 chiến dịch thất bại.",
+    "{place} keeps phones another way ({kept}): give the same --phones and the same ESMS_PHONE_SECRET as for the pull. "
+    "Nobody was looked for in it.": (
+        "{place} lưu số điện thoại theo cách khác ({kept}): hãy dùng đúng --phones và ESMS_PHONE_SECRET như khi tải. "
+        "Chưa tìm ai trong đó."
+    ),
+    "The warehouse keeps phones as {kept}, this comparison as {given}: give the same way and secret.": (
+        "Kho dữ liệu lưu số điện thoại dạng {kept}, phép so sánh này dạng {given}: hãy dùng cùng một cách và "
+        "khóa bí mật."
+    ),
+    # --- folders of files ---
+    "{path} in {place} names a file outside of the warehouse: nothing was moved. It was not written by a load; remove "
+    "that folder.": (
+        "{path} trong {place} trỏ tới tệp ngoài kho: chưa chuyển gì. Tệp này không do lần tải nào ghi; hãy xóa "
+        "thư mục đó."
+    ),
+    "Files are kept by day of Vietnam, and {window} goes over a midnight: cut it there.": (
+        "Tệp được lưu theo ngày Việt Nam, mà {window} vắt qua nửa đêm: hãy cắt tại nửa đêm."
+    ),
+    "{name} in {place} is damaged or of a newer version.": (
+        "{name} trong {place} bị hỏng, hoặc thuộc phiên bản mới hơn."
+    ),
+    "{place} keeps its rows as {kept}, not as {given}: give ?format={kept2}, or another folder.": (
+        "{place} lưu các dòng dạng {kept}, không phải {given}: hãy ghi ?format={kept2}, hoặc thư mục khác."
+    ),
+    "{place} has a folder {name} but no {file}: use another folder, or restore the file.": (
+        "{place} có thư mục {name} nhưng thiếu {file}: hãy dùng thư mục khác, hoặc khôi phục tệp."
+    ),
+    "Another process changed the same day in {place} meanwhile; what was being written is not in it.": (
+        "Tiến trình khác vừa thay đổi cùng ngày đó trong {place}; phần đang ghi không có trong kho."
+    ),
+    "The merge in {folder} failed ({why}): is the disk full? Nothing of it was kept.": (
+        "Việc gộp trong {folder} bị lỗi ({why}): ổ đĩa có đầy không? Chưa lưu gì."
+    ),
+    "The window cannot be put aside in {folder} ({why}). Nothing of it was loaded; make room there or set TMPDIR, and "
+    "run again.": (
+        "Không ghi tạm được khoảng thời gian này vào {folder} ({why}). Chưa tải gì của khoảng đó; hãy giải phóng chỗ, "
+        "hoặc đặt TMPDIR, rồi chạy lại."
+    ),
+    # --- loads ---
+    "The row counts of the merge do not match ({n} rows, {done}): nothing of it was kept.": (
+        "Số dòng sau khi gộp không khớp ({n} dòng, {done}): chưa lưu gì."
+    ),
+    "{n} of the rows have another {name} than the load that brings them ({window}): nothing of it was kept. Hand over "
+    "the rows of one window at a time.": (
+        "{n} dòng có {name} khác với lần tải ({window}): chưa lưu gì. Mỗi lần chỉ đưa dòng của một khoảng thời gian."
+    ),
+    "Rows as columns need one of the extras [duckdb], [postgres], [files], [dlt]: "
+    "pip install 'esms-connectors[duckdb]'": (
+        "Đọc dòng theo cột cần cài thêm một trong [duckdb], [postgres], [files], [dlt]: "
+        "pip install 'esms-connectors[duckdb]'"
+    ),
+    "get_sms_sent_data announced {n} rows and gave {n2} different ones: something changed while pages were read. Read "
+    "the window again.": (
+        "get_sms_sent_data báo có {n} dòng nhưng trả về {n2} dòng khác nhau: dữ liệu thay đổi trong lúc đọc các trang. "
+        "Hãy đọc lại khoảng thời gian này."
+    ),
+    "Template {id}: {n} of {n2} ratings came, {n3} times. Take the snapshot again later.": (
+        "Mẫu {id}: chỉ nhận được {n} trên {n2} đánh giá, sau {n3} lần đọc. Hãy chụp lại sau."
+    ),
+    "{name} is no table of snapshots. Known: {names}.": "{name} không phải bảng chụp nào. Các bảng: {names}.",
+    "There is no table to write. Known: {names}.": "Không có bảng nào để ghi. Các bảng: {names}.",
+    # --- statement, reports, people ---
+    "The statement of {month}: {what}.": "Đối soát tháng {month}: {what}.",
+    "{name}, line {n}, {column}: {value} is not a message type, each once.": (
+        "{name}, dòng {n}, {column}: {value} không phải loại tin, hoặc loại này đã có ở trên."
+    ),
+    "{name}, line {n}, {column}: {value} is not a plain number, such as 1250000.": (
+        "{name}, dòng {n}, {column}: {value} không phải số viết liền, ví dụ 1250000."
+    ),
+    "Reports are in English (en) or Vietnamese (vi), not in {code}.": (
+        "Báo cáo có tiếng Anh (en) hoặc tiếng Việt (vi), không có {code}."
+    ),
+    "What is held about a person is written to a .json or .html file.": (
+        "Dữ liệu lưu về một người được ghi vào tệp .json hoặc .html."
+    ),
+    "A page needs the extra [reports]: pip install 'esms-connectors[reports]'": (
+        "Trang HTML cần cài thêm: pip install 'esms-connectors[reports]'"
+    ),
+    "This needs the extra [reports] ({missing}): pip install 'esms-connectors[reports]'": (
+        "Cần cài thêm [reports] ({missing}): pip install 'esms-connectors[reports]'"
+    ),
+    "The budget of a report is an amount of VND above nought in digits, such as 5000000, not {value}.": (
+        "Ngân sách của báo cáo là số tiền VND lớn hơn 0 viết bằng chữ số, ví dụ 5000000, không phải {value}."
+    ),
+    "{place} was not asked: only DuckDB files and PostgreSQL can be. It may hold more: look for the phone in its table "
+    "esms_sent_messages with the tools of the place, or load the same days into a DuckDB file.": (
+        "Chưa hỏi {place}: chỉ hỏi được tệp DuckDB và PostgreSQL. Ở đó có thể còn dữ liệu: hãy tìm số điện thoại trong "
+        "bảng esms_sent_messages bằng công cụ của nơi đó, hoặc tải cùng các ngày vào một tệp DuckDB."
+    ),
+    "The dbt package esms is in {path}": "Gói dbt esms nằm ở {path}",
+    "The rows of run {run_key} are told apart by their phone, which no table gets unasked. Give the campaign a key "
+    "column, or write a CSV with --out.": (
+        "Các dòng của chiến dịch {run_key} phân biệt bằng số điện thoại, mà bảng không tự nhận số điện thoại. Hãy cho "
+        "chiến dịch một cột khóa, hoặc ghi CSV bằng --out."
+    ),
+}
