@@ -1,8 +1,8 @@
 """
-The ledger: what was sent, keyed by request id.
+The ledger: a record of every row sent, keyed by request id.
 
-`ledger.py` claims and settles, on `queries.py`, `runs.py` and `storage.py`; `schema.py` has tables and SQL, `rows.py`
-the rows, `keys.py` their ids.
+`ledger.py` claims and settles rows and builds on `queries.py`, `runs.py` and `storage.py`; `schema.py` has tables and
+SQL, `rows.py` the row types, `keys.py` their ids.
 """
 
 from typing import TYPE_CHECKING

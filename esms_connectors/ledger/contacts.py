@@ -1,4 +1,4 @@
-"""How often a phone was written to, over all runs of a ledger: messages that count for a cap."""
+"""Counts the messages per phone over all runs of a ledger, for frequency caps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from esms_connectors.ledger.row_rules import RowRules
 
-# Messages of the class to the phone of `given`: rows that are claimed, taken or in doubt, and messages outside of runs.
+# Messages of the class to the phone of `given`: claimed, accepted and doubtful rows, and messages outside of runs.
 _OTHERS = """
     (SELECT count(*) FROM esms_sends AS other WHERE other.phone = given.phone AND other.arrives_ms > :after
         AND other.arrives_ms < :before AND other.message_class = :class AND other.request_id <> given.request_id
@@ -30,12 +30,12 @@ _OTHERS = """
 def full(
     database: GuardDatabase, connection: Connection, records: Sequence[Mapping[str, Any]], rules: RowRules
 ) -> list[str]:
-    """Request ids of the rows whose phone has had its messages; `records` as in `row_checks.held_back`."""
+    """Request ids of the rows whose phone has reached the cap; `records` as in `row_checks.held_back`."""
     if rules.cap is None or rules.message_class is None:
         return []
     arrives, span = milliseconds(rules.arrives), rules.cap_hours * 3_600_000
     parameters = {
-        # What the statement asks for and no more: it is read for each row of each call.
+        # Only what the statement needs, because the JSON is parsed in each call.
         "rows": json.dumps([[one["request_id"], one["phone"], one.get("more", 0)] for one in records]),
         "class": rules.message_class,
         "after": arrives - span,
@@ -47,7 +47,7 @@ def full(
 
 @functools.cache
 def _full(postgresql: bool) -> sa.TextClause:
-    """Made once: a text is read for its parameters each time it is made."""
+    """Cached, because SQLAlchemy parses a text for its parameters each time one is created."""
     if postgresql:
         given = (
             "(SELECT one ->> 0 AS request_id, one ->> 1 AS phone, CAST(one ->> 2 AS bigint) AS more "
@@ -63,7 +63,7 @@ def _full(postgresql: bool) -> sa.TextClause:
 
 class Contacts:
     """
-    Messages of a capped class that are sent outside of runs: each counts from before it is sent.
+    Messages of a capped class that are sent outside of runs. Each is counted before it is sent.
 
     Raises (every method): LedgerError.
     """
@@ -73,15 +73,15 @@ class Contacts:
 
     def reserve(self, key: str, phones: Sequence[str], rules: RowRules) -> set[int]:
         """
-        Count one message more for each phone, if all have room for it by the cap of `rules`, whoever else counts at the
-        same time. Counting the same again changes nothing but its time.
+        Count one more message for each phone, if the cap of `rules` allows it for all of them; safe against concurrent
+        callers. Counting the same message again only updates its time.
 
         Args:
             key: of the message; a repeat has the same.
-            phones: in the form that is sent, none twice.
+            phones: in the form that is sent, without duplicates.
 
         Returns:
-            Places in the list given of those that found no room; then none of them is counted.
+            Positions of the phones that have reached the cap; if there are any, no phone is counted.
         """
         records, given = self._records(key, phones), self._database.given(request_id="text", phone="text")
         insert = sa.text(
@@ -92,7 +92,7 @@ class Contacts:
         )
         with self._database.writing() as connection:
             self._database.begin_to_write(connection)
-            # Two that count the same phones at once would each find room for the last message.
+            # Without this, two concurrent callers would both count the last message that the cap allows.
             self._database.take_turn(connection)
             without_room = set(full(self._database, connection, records, rules))
             if not without_room:
@@ -101,7 +101,7 @@ class Contacts:
         return {place for place, one in enumerate(records) if one["request_id"] in without_room}
 
     def release(self, key: str, phones: Sequence[str]) -> None:
-        """The message was refused for good: nobody got it."""
+        """Uncount a message that was refused permanently."""
         given = self._database.given(request_id="text")
         statement = sa.text(f"DELETE FROM esms_contacts WHERE request_id IN (SELECT request_id FROM {given})")  # noqa: S608
         with self._database.writing() as connection:

@@ -1,6 +1,6 @@
 """
-Makes the tables that a ledger lacks, as `MetaData.create_all` does, with one look for all of them and not for each.
-What makes a table is written once, and not for each ledger that is opened.
+Creates the missing tables of a ledger, like `MetaData.create_all`, but with one query instead of one per table.
+The DDL of a table is compiled once per process, not once per opened ledger.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-# Of PostgreSQL those that are found without naming a schema, wherever on the search path they are.
+# In PostgreSQL only tables that are visible without a schema name, anywhere on the search path.
 _NAMES = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')",
     "postgresql": "SELECT relname FROM pg_catalog.pg_class WHERE relname = ANY(:names) "
@@ -23,7 +23,7 @@ _NAMES = {
 def create_missing(connection: Connection, tables: Iterable[sa.Table]) -> None:
     """
     Args:
-        connection: in a transaction that nobody else creates in.
+        connection: in a transaction that excludes other creators.
     """
     dialect, tables = connection.dialect.name, list(tables)
     names = {"names": [table.name for table in tables]} if dialect == "postgresql" else {}
@@ -37,7 +37,7 @@ def create_missing(connection: Connection, tables: Iterable[sa.Table]) -> None:
 
 @cache
 def _statements(dialect: str, table: sa.Table) -> Sequence[str]:
-    """What makes the table, its indexes and comments."""
+    """The DDL of the table, its indexes and comments."""
     said: list[str] = []
 
     def note(statement: Any, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""Connections to the ledger's database, and what goes wrong with them."""
+"""Connections to the ledger's database, and their errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 class LedgerError(EsmsError):
     """
-    The database did not answer, or refused. Rows that were under way are in doubt; the same call again settles them.
+    The database did not answer, or refused. Rows that were being sent are in doubt; repeating the call settles them.
     """
 
     retryable = True
@@ -23,7 +23,7 @@ class LedgerError(EsmsError):
 
 @contextmanager
 def guarded(connect: Callable[[], AbstractContextManager[Connection]]) -> Iterator[Connection]:
-    """The database's errors as one line of ours; theirs quote statements."""
+    """Convert the database's errors, whose texts quote statements, to a `LedgerError` of one line."""
     from sqlalchemy.exc import SQLAlchemyError
 
     try:

@@ -1,4 +1,4 @@
-"""How the ledger dates first attempts, so that no machine with a wrong clock makes another one repeat too late."""
+"""How the ledger dates first attempts, so that a machine with a wrong clock never makes another repeat too late."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from esms_connectors.gateway.retry import DUPLICATE_WINDOW_MARGIN_MINUTES, dupli
 
 
 def times_of(now: DateTime) -> Times:
-    """For callers that know no gateway: this machine's clock is believed."""
+    """Times for callers without a gateway: this machine's clock is trusted."""
     return Times(Moment(0.0, now), now, now, duplicate_window_start(now), told=True)
 
 
 def window_parameters(database: str, times: Times) -> dict[str, Any]:
     """
-    What the statements that claim and hold ask about first attempts.
+    The parameters about first attempts for the statements that claim and hold.
 
-    One whose time nobody has confirmed is dated by a second clock as well, the database's or the one that counts since
-    this machine was started: whoever wants to repeat it must be able to read the same one.
+    A first attempt with an unconfirmed time is also dated by a second clock, the database's or the one that counts from
+    the boot of this machine. Only a worker that can read the same clock may repeat it.
     """
     witness, witness_ms = ("database", 0) if database == "postgresql" else boot_clock()
     first = times.first_attempt
@@ -28,7 +28,7 @@ def window_parameters(database: str, times: Times) -> dict[str, Any]:
         first = first.subtract(hours=UNCONFIRMED_HOURS)
     return {
         "first_attempt": milliseconds(first),
-        # Without the gateway's time nothing is held for good either.
+        # Without the gateway's time no row becomes held either.
         "window_start": milliseconds(times.window_start) if times.told else 0,
         "window_end": milliseconds(times.latest.add(minutes=DUPLICATE_WINDOW_MARGIN_MINUTES)),
         "since_start": milliseconds(times.latest) - milliseconds(times.window_start),

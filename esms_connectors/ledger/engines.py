@@ -1,5 +1,5 @@
 """
-Engines with what the ledger needs of a database, whatever its defaults are and whatever stands between.
+SQLAlchemy engines with the settings that the ledger needs, whatever the defaults of the database or a pooler are.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from esms_connectors.databases.postgresql import (
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.ledger.places import plain_path
 
-# Another worker's turn takes milliseconds: whoever waits for a minute waits for somebody who hangs.
+# Locks are held for milliseconds: a wait of a minute means that another worker hangs.
 _LOCK_SECONDS, _STATEMENT_SECONDS = 60, 600
 _WRITES = transaction_settings(
     lock_seconds=_LOCK_SECONDS, statement_seconds=_STATEMENT_SECONDS, idle_seconds=_LOCK_SECONDS, durable=True
 )
-# Rows are streamed while something slow is done with them.
+# No limit on idle transactions: rows are streamed while the caller does slow work.
 _READS = transaction_settings(lock_seconds=_LOCK_SECONDS, statement_seconds=_STATEMENT_SECONDS)
 READING = "esms_reading"
 _PREPARED = "esms_prepared"
 
-# Of forked processes: closing them there would say goodbye in the name of the process that uses them.
+# Pools inherited by a fork, kept referenced: closing them here would end sessions that the parent process uses.
 _OF_ANOTHER_PROCESS: list[Pool] = []
 
 
 def engine_for(url: str | Path | None) -> Engine:
     """
-    An engine with what the ledger needs of it: commits that survive a power cut, patience with other writers.
+    An engine with the settings that the ledger needs: commits survive a power failure, writers wait for each other.
 
     Raises:
         ConfigurationError: the URL cannot be used.
@@ -52,7 +52,7 @@ def engine_for(url: str | Path | None) -> Engine:
         file = Path(parsed.database).expanduser().absolute()
         try:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Phones stand in it: for its owner only.
+            # Only the owner may read it, because it contains phones.
             file.touch(mode=0o600)
         except OSError as error:
             problem = (
@@ -63,11 +63,11 @@ def engine_for(url: str | Path | None) -> Engine:
             raise ConfigurationError(f"{problem} ({error.strerror}).") from None
         engine = sa.create_engine(
             parsed.set(database=str(Path(parsed.database).expanduser())),
-            # SQLAlchemy 1.4 would open the file anew for each transaction, and write its log back each time.
+            # SQLAlchemy 1.4 would reopen the file for each transaction, with a checkpoint each time.
             poolclass=QueuePool,
             connect_args={"timeout": _LOCK_SECONDS, "check_same_thread": False},
-            future=True,  # as SQLAlchemy 2, also with 1.4: everything is within a transaction
-            hide_parameters=True,  # phones would stand in the text of every error
+            future=True,  # makes SQLAlchemy 1.4 behave like 2: everything is within a transaction
+            hide_parameters=True,  # otherwise errors would contain phones
         )
         event.listen(engine, "connect", _set_up_sqlite)
         return engine
@@ -122,23 +122,23 @@ def parse_url(url: str | Path | None) -> URL:
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     _write_ahead(cursor)
-    # A claim must be on the disk before its request leaves, also when the power fails.
+    # A claim must survive a power failure before its request is sent.
     cursor.execute("PRAGMA synchronous = FULL")
-    # What is deleted or written anew leaves no bytes of people in the free parts of pages.
+    # Deleted or overwritten rows must leave no personal data in the free space of pages.
     cursor.execute("PRAGMA secure_delete = ON")
-    # Checkpoints are what costs: every 64 MB instead of every 4.
+    # Checkpoints are expensive: one every 64 MB instead of every 4.
     cursor.execute("PRAGMA wal_autocheckpoint = 16384")
     cursor.close()
 
 
 def _write_ahead(cursor: Any) -> None:
-    """Into the mode that a file stays in; workers that open a new ledger at once take turns."""
+    """Switch the file to WAL mode, which is persistent; concurrent workers on a new ledger retry until it works."""
     until = time.monotonic() + _LOCK_SECONDS
     while True:
         try:
             cursor.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            # SQLite does not wait with this statement, whatever timeout it was given.
+            # SQLite ignores its busy timeout for this statement.
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
                 raise
             time.sleep(0.02)
@@ -147,10 +147,10 @@ def _write_ahead(cursor: Any) -> None:
 
 
 def for_ledger(engine: Engine) -> Engine:
-    """The same engine, also one that somebody else made, with connections and transactions as the ledger needs them."""
+    """The same engine, possibly the caller's own, with the connections and transactions that the ledger needs."""
     if engine.dialect.name != "postgresql" or engine.get_execution_options().get(_PREPARED):
         return engine
-    # In a stricter default, a worker that waited for another one's turn would be told that it came too late.
+    # With a stricter level, a worker that waited for another's lock would fail with a serialization error.
     prepared = engine.execution_options(isolation_level="READ COMMITTED", **{_PREPARED: True})
     event.listen(prepared, "connect", _set_up_postgresql)
     event.listen(prepared, "begin", _begin_postgresql)
@@ -158,18 +158,18 @@ def for_ledger(engine: Engine) -> Engine:
 
 
 def forget_connections(engine: Engine) -> None:
-    """In a forked process: they are the other one's."""
+    """Drop the connections in a forked process, because they belong to the parent."""
     _OF_ANOTHER_PROCESS.append(engine.pool)
     engine.dispose(close=False)
 
 
 def _set_up_postgresql(connection: Any, _record: Any) -> None:
-    # A pooler may hand the next transaction to a session that has not prepared the statement.
+    # A pooler may run the next transaction in a session that has not prepared the statement.
     if hasattr(connection, "prepare_threshold"):
         connection.prepare_threshold = None
 
 
 def _begin_postgresql(connection: Connection) -> None:
     limits = _READS if connection.get_execution_options().get(READING) else _WRITES
-    # One line, also where what follows is streamed.
+    # Executed without streaming, even if the transaction's queries are streamed.
     connection.exec_driver_sql(limits, execution_options={"yield_per": None})

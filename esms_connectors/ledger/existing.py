@@ -1,4 +1,4 @@
-"""Whether a ledger is there already, without making one: for those who only read."""
+"""Checks whether a ledger exists without creating one, for callers that only read."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from esms_connectors.ledger.places import ledger_file
 
 
 class NoLedgerError(ConfigurationError):
-    """Nothing was ever planned or sent by a ledger there."""
+    """There is no ledger at this address."""
 
 
 def check_is_ledger(url: str | Path | None) -> None:
     """
-    A slip in an address must not make an empty ledger there, and a report or a look where nothing was ever planned.
+    Check that a ledger exists, so that a mistyped address does not create an empty one.
 
     Raises:
         NoLedgerError: there is none. ConfigurationError: something else is there.
@@ -36,7 +36,7 @@ def check_is_ledger(url: str | Path | None) -> None:
         found = sa.inspect(engine).has_table(version.name)
         engine.dispose()
     except SQLAlchemyError:
-        return  # opening it says on one line why
+        return  # opening the ledger reports the error
     if not found:
         raise NoLedgerError("There is no ledger in that database: give another address, or leave it out.")
 
@@ -44,8 +44,8 @@ def check_is_ledger(url: str | Path | None) -> None:
 def _check_file(path: Path, table: str) -> None:
     if not path.is_file():
         raise NoLedgerError(f"There is no ledger at {path}: give another path, or leave it out.")
-    # Not by the ledger's engine, which switches a file to the journal that it needs. Without a journal beside it the
-    # file does not change at the moment, and must be said to: SQLite would leave an empty journal behind.
+    # Not with the ledger's engine, which would switch the file to WAL mode. Without a -wal file next to it, the file is
+    # opened as immutable, because SQLite would otherwise leave an empty one behind.
     file = path.resolve()
     how = "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "mode=ro&immutable=1"
     try:

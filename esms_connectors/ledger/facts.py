@@ -1,4 +1,4 @@
-"""What was learned of gateways at run time: for each account and function, whether request ids are honoured."""
+"""Facts learned about gateways at run time: for each account and function, whether request ids are honoured."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 class GatewayFacts:
     """
-    The facts of one ledger. An account is known by a hash, see `EsmsClient.account`.
+    The facts of one ledger. An account is identified by a hash, see `EsmsClient.account`.
 
     Raises (every method): LedgerError.
     """
@@ -33,7 +33,7 @@ class GatewayFacts:
         self._sql, self._reading, self._writing = sql, reading, writing
 
     def known(self, account: str, endpoint: str) -> IdFact | None:
-        """What was seen last, None for nothing."""
+        """The latest observation, or None."""
         with self._reading() as connection:
             found = connection.execute(self._sql.gateway_fact, {"account": account, "endpoint": endpoint}).one_or_none()
         if found is None:
@@ -41,7 +41,7 @@ class GatewayFacts:
         return IdFact(found.request_ids == "honoured", pendulum.from_timestamp(found.seen_ms / 1000))
 
     def learn(self, account: str, endpoint: str, fact: IdFact) -> None:
-        """Remember it, unless something newer is known."""
+        """Store `fact`, unless a newer one is known."""
         self._write(
             self._sql.learn_fact,
             account=account,
@@ -51,7 +51,7 @@ class GatewayFacts:
         )
 
     def begin_probe(self, run_key: str, account: str, endpoint: str, now: DateTime) -> bool:
-        """Whether a row of this run may be sent a second time to find out; true for one caller only, for ever."""
+        """Whether a row of this run may be sent a second time to find out; only ever true for one caller."""
         written = self._write(
             self._sql.begin_probe,
             run_key=run_key,
@@ -62,7 +62,7 @@ class GatewayFacts:
         return written == 1
 
     def abandon_probe(self, run_key: str, account: str, endpoint: str) -> None:
-        """Nothing left this machine: another row may be tried."""
+        """Allow another probe, because this one was not sent."""
         self._write(self._sql.abandon_probe, run_key=run_key, account=account, endpoint=endpoint)
 
     def _write(self, statement: Any, **values: Any) -> int:

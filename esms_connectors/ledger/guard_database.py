@@ -1,4 +1,4 @@
-"""What the guard needs of the ledger's database: connections, lists as one parameter, rows that are skipped."""
+"""The guard's access to the ledger's database: connections, lists as one parameter, skipped rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TYPES = {"text": "text", "int": "bigint"}
 
 
 class GuardDatabase:
-    """Connections of one ledger, its spelling of phones, and JSON lists as rows of a statement in either database."""
+    """Connections of one ledger, its stored form of phones, and JSON lists as rows for both databases."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class GuardDatabase:
         return milliseconds(self._now())
 
     def given(self, **columns: str) -> str:
-        """A FROM clause `given` whose rows are the objects of the JSON list `:rows`; columns by name: text or int."""
+        """A FROM clause `given` with the objects of the JSON list `:rows`; `columns` maps names to text or int."""
         if self.postgresql:
             typed = ", ".join(f"{name} {_TYPES[kind]}" for name, kind in columns.items())
             return f"jsonb_to_recordset(CAST(:rows AS jsonb)) AS given({typed})"
@@ -51,30 +51,30 @@ class GuardDatabase:
         return f"(SELECT {picked} FROM json_each(:rows)) AS given"  # noqa: S608 - names of columns
 
     def phones(self, phones: Iterable[str]) -> str:
-        """Phones as the JSON list of a statement, as they are stored."""
+        """The stored forms of phones as the JSON list of a statement."""
         return json.dumps([{"phone": self.keys.stored(phone)} for phone in phones])
 
     def take_turn(self, connection: Connection, name: str = "guard") -> None:
         """
-        Until the end of the transaction no other one passes here, and what is read next is what they left. Behind the
-        locks on rows, never before them; a file of SQLite has one writer anyway.
+        Take an exclusive lock until the end of the transaction, so that the next reads see the results of others.
+        Always taken after row locks, never before; SQLite has only one writer anyway.
         """
         if self.postgresql:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"esms-{name}"})
 
     def begin_to_write(self, connection: Connection) -> None:
-        """Before a transaction that reads first: in SQLite what it reads must be what its write goes by."""
+        """Start a transaction that reads before it writes: in SQLite, it must hold the write lock from the start."""
         if not self.postgresql:
-            # The driver would begin at the first write only.
+            # The driver would only begin at the first write.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def skip(self, run_key: str, rows: Sequence[LedgerRow], rule: str, reason: str) -> set[int]:
         """
-        Settle rows that a rule leaves out, in one statement: new ones, and those that were certainly not taken.
+        Settle rows that a rule skips, in one statement: new rows, and rows that were certainly not sent.
 
         Returns:
-            Places in the list given of the rows that are settled so; the others were settled before, are another
-            worker's or in doubt.
+            Positions of the rows that are now settled as skipped; the others were settled before, are claimed by
+            another worker, or are in doubt.
         """
         records = self.keys.records(check_run_key(run_key), rows)
         places = {record["request_id"]: place for place, record in enumerate(records)}

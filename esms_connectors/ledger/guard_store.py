@@ -1,4 +1,4 @@
-"""What the guard keeps in the ledger's database; `Ledger.guard` is it."""
+"""The guard's tables in the ledger's database, available as `Ledger.guard`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GuardStore:
-    """One part for each table of the guard."""
+    """One attribute for each table of the guard."""
 
     _database: GuardDatabase
 
@@ -63,14 +63,14 @@ class GuardStore:
         self, run_key: str, rows: Sequence[tuple[str, str]], rules: RowRules, more: Sequence[int] | None = None
     ) -> dict[int, HeldBack]:
         """
-        Which rows a claim under these rules would leave out now; nothing is claimed, counted or settled.
+        Which rows a claim under these rules would skip now; nothing is claimed, counted or settled.
 
         Args:
-            rows: row key and phone of each, no phone twice.
-            more: messages to the phone of each that are to count beside those of the ledger.
+            rows: row key and phone of each, without duplicate phones.
+            more: additional messages to count for the phone of each row.
 
         Returns:
-            Place in the list given -> why.
+            Position -> reason.
         """
         keys = self._database.keys
         ids = keys.request_ids(run_key, [row_key for row_key, _ in rows])

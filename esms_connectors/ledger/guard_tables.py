@@ -1,6 +1,6 @@
 """
-The guard's tables in the ledger's database, made on first use beside the others: suppressed phones, sums of charges,
-stop marks, overrides. What a row counts for a cap and was charged stands with the row.
+The guard's tables in the ledger's database, created together with the others: suppressed phones, sums of charges, stop
+marks, overrides. The cap class and the charge of a row are stored with the row.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ suppressed = sa.Table(
     sa.Column("source", sa.String(100), nullable=False),
     sa.Column("added_ms", sa.BigInteger, nullable=False),
     sa.Column("expires_ms", sa.BigInteger, comment="none: for ever"),
-    # The lowest and the highest of few values: one look tells whether all phones have one secret.
+    # For a fast min and max, which show whether all phones are hashed with the same secret.
     sa.Index("esms_suppressed_phones", "phones"),
 )
 
-# Messages outside of runs that count for a cap, such as of `esms send-sms --to`.
+# Messages outside of runs that count for a cap, such as those of `esms send-sms --to`.
 contacts = sa.Table(
     "esms_contacts",
     metadata,
@@ -33,7 +33,7 @@ contacts = sa.Table(
     sa.Index("esms_contacts_phone", "phone", "message_class", "arrives_ms"),
 )
 
-# Sums of what rows were charged, so that a call need not add up all of a month.
+# Sums of the charges of rows, so that a call need not add up a whole month.
 spent = sa.Table(
     "esms_spent",
     metadata,

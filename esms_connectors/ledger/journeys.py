@@ -1,8 +1,8 @@
 """
-Steps that hang together: which runs are the steps of one journey, and why a person was handed on to the next one.
+Journeys: which runs are the steps of one journey, and why a person was moved on to the next step.
 
-A journey goes by the run key of its first step. Its tables only link and explain: that nobody gets a step twice is held
-by the rows of each step's own run.
+A journey is identified by the run key of its first step. Its tables only link and explain: the rows of each step's run
+prevent a person from getting a step twice.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from esms_connectors.gateway.errors import InvalidRequestError
 if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData
 
-# The run key that stands for all steps, of the step `:run_key`; none for a run that stands alone.
+# The run key of the journey that has the step `:run_key`; empty for a run without a journey.
 JOURNEY_OF = "SELECT run_key FROM esms_journeys WHERE step_run_key = CAST(:run_key AS text)"
 
 _REMEMBERED_AT_ONCE = 1000
@@ -35,7 +35,7 @@ ON CONFLICT DO NOTHING"""
 
 
 def add_journey_tables(metadata: MetaData) -> None:
-    """The tables; made with the others of a ledger, and missing ones with the first look of this version."""
+    """Add the tables; created with the others of a ledger, or when this version first opens an older one."""
     import sqlalchemy as sa
 
     sa.Table(
@@ -65,7 +65,7 @@ class StepLink:
     Attributes:
         step: 1 for the first.
         run_key: of the step.
-        after_seconds: how long the step before has to be delivered; 0 for the first.
+        after_seconds: time allowed for the delivery of the previous step; 0 for the first.
     """
 
     step: int
@@ -90,7 +90,7 @@ class Journeys:
         self._reading, self._writing = reading, writing
 
     def steps_of(self, run_key: str) -> tuple[StepLink, ...]:
-        """The steps of the journey that `run_key` begins, in their order; none for a run that stands alone."""
+        """The steps of the journey that starts with `run_key`, in order; empty for a run without a journey."""
         import sqlalchemy as sa
 
         with self._reading() as connection:
@@ -104,7 +104,7 @@ class Journeys:
         return tuple(StepLink(step, key, channel, after_ms / 1000) for step, key, channel, after_ms in found)
 
     def later_steps(self) -> dict[str, tuple[str, int]]:
-        """Runs that are a further step of a journey: its run key, and which step."""
+        """Runs that are a later step of a journey -> the journey's run key and the number of the step."""
         import sqlalchemy as sa
 
         with self._reading() as connection:
@@ -114,7 +114,7 @@ class Journeys:
         return {step_key: (run_key, step) for step_key, run_key, step in found}
 
     def begun(self, start: datetime, end: datetime, most: int) -> list[str]:
-        """Run keys of the latest journeys that began from `start` until before `end`, the first one first."""
+        """Run keys of the latest journeys that began in [start, end), the earliest first."""
         import sqlalchemy as sa
 
         values = {"start": round(start.timestamp() * 1000), "end": round(end.timestamp() * 1000), "most": most}
@@ -131,10 +131,10 @@ class Journeys:
 
     def register(self, run_key: str, steps: Sequence[StepLink]) -> None:
         """
-        Remember the steps of a journey. How long a step has may change from call to call, and steps may be added.
+        Store the steps of a journey. Later calls may change the time allowed for a step and add steps.
 
         Raises:
-            InvalidRequestError: a step was of another channel before.
+            InvalidRequestError: a step had another channel before.
         """
         import sqlalchemy as sa
 
@@ -163,10 +163,10 @@ class Journeys:
 
     def hand_on(self, step_run_key: str, reasons: Mapping[str, str], at_ms: int) -> None:
         """
-        Write down why people get a step, before it is sent to them.
+        Record why people get a step, before it is sent to them.
 
         Args:
-            reasons: by request id in that step. The first reason stays.
+            reasons: by request id in that step. An existing reason is kept.
         """
         import sqlalchemy as sa
 
@@ -178,7 +178,7 @@ class Journeys:
                 connection.execute(statement, {"step_run_key": step_run_key, "rows": part, "at": at_ms})
 
     def reasons(self, step_run_key: str) -> dict[str, str]:
-        """Why each person was handed on to a step, by request id in it."""
+        """Why each person was moved on to a step, by request id in it."""
         import sqlalchemy as sa
 
         with self._reading() as connection:

@@ -1,4 +1,4 @@
-"""How the ledger names things: run keys, request ids, and phones as plain text or as keyed hashes."""
+"""The keys of the ledger: run keys, request ids, and phones as plain text or keyed hashes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger.rows import LedgerRow
 
 MADE_KEY_PREFIX = "airflow/"
-# How Jinja, Python, pandas, jq and browsers write a value that is not there.
+# How Jinja, Python, pandas, jq and browsers print a missing value.
 _MISSING = frozenset(("None", "null", "NULL", "nan", "NaN", "NaT", "<NA>", "undefined"))
 _PART_ENDS = re.compile(r"\s*[-_/.:;,|=#]\s*")
 _WORD_ENDS = re.compile(r"[\s()\[\]{}'\"]+")
-# The id of an Airflow run, which has its signs doubled by right.
+# The id of an Airflow run, in which double separators are legitimate.
 _RUN_ID = re.compile(
     r"(?<![a-z])(?:backfill|scheduled|manual|[a-z]+_triggered|asset_materialization)__"
     r"(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)(?:__\w+)*|\w+)"
@@ -27,10 +27,10 @@ _RUN_ID = re.compile(
 
 class LedgerKeys:
     """
-    Request ids and stored spellings of one ledger.
+    Request ids and stored forms of one ledger.
 
     Args:
-        phone_secret: phones and row keys are stored as keyed hashes (HMAC) of it; None stores them plain.
+        phone_secret: key of the HMAC under which phones and row keys are stored; None stores them plain.
     """
 
     def __init__(self, phone_secret: str | None) -> None:
@@ -38,7 +38,7 @@ class LedgerKeys:
 
     @property
     def mark(self) -> str:
-        """What tells this secret from another one, and from none."""
+        """A value that identifies the secret, or the absence of one."""
         return self.hash("phones") if self._secret else "plain"
 
     def request_ids(self, run_key: str, row_keys: Iterable[str]) -> list[str]:
@@ -47,8 +47,8 @@ class LedgerKeys:
 
     @staticmethod
     def request_ids_of_stored(run_key: str, stored_keys: Iterable[str]) -> list[str]:
-        """The same, of row keys as they stand in the ledger."""
-        # What all rows share is hashed once: this is the hot path of a million rows.
+        """The same for row keys in their stored form."""
+        # The common prefix is hashed once, for speed with a million rows.
         run = hashlib.sha256(make_request_id("bulk", run_key).encode())
         ids = []
         for stored in stored_keys:
@@ -58,7 +58,7 @@ class LedgerKeys:
         return ids
 
     def records(self, run_key: str, rows: Sequence[LedgerRow]) -> list[dict[str, Any]]:
-        """Rows as they stand in the ledger."""
+        """Rows in their stored form."""
         keys = [self.stored(row.row_key) for row in rows]
         return [
             {
@@ -73,8 +73,8 @@ class LedgerKeys:
 
     def stored(self, text: str) -> str:
         """
-        A phone or a row key as it stands in the ledger. Keys that look alike are one (NFC): of a list that another
-        program wrote anew nobody must be told again.
+        A phone or a row key in its stored form. Keys are normalised to NFC, so that a list rewritten by another program
+        has the same keys and no row is sent twice.
         """
         if not text.isascii():
             text = unicodedata.normalize("NFC", text)
@@ -88,14 +88,14 @@ class LedgerKeys:
 
 def check_run_key(run_key: object) -> str:
     """
-    The run key in one spelling (NFC): two that look alike must not be two runs, nor two runs one.
+    The run key normalised to NFC, so that keys that look alike are one run.
 
-    `visits-None` and `visits-` are what a template or a script makes of `visits-{day}` when the day is not there. They
-    name one run for campaigns that have nothing in common, and who was in the first would get nothing of the second.
+    Rejects `visits-None` and `visits-`, which a template or a script makes of `visits-{day}` without a day. Unrelated
+    campaigns would share such a key, and recipients of the first would be skipped in the second.
 
     Raises:
-        InvalidRequestError: no text, empty, too long, with blanks at its ends, with characters that cannot be seen,
-            or with a part that is empty or the word for a missing value.
+        InvalidRequestError: not a text, empty, too long, with leading or trailing blanks, with unprintable characters,
+            or with a part that is empty or a word for a missing value.
     """
     if not isinstance(run_key, str):
         raise InvalidRequestError(f"run_key must be text, not {type(run_key).__name__}.", field="run_key")
@@ -104,7 +104,7 @@ def check_run_key(run_key: object) -> str:
         raise InvalidRequestError(
             "run_key takes 1 to 200 printable characters, without blanks at its ends.", field="run_key"
         )
-    # A key that an adapter made of the ids of DAG, run and task: these may be called anything.
+    # Keys that an adapter built from the ids of DAG, run and task are exempt, because those may have any name.
     if not run_key.startswith(MADE_KEY_PREFIX) and (missing := _missing_part(run_key)):
         raise InvalidRequestError(
             f"run_key {run_key!r} {missing}: what should stand there was not given. Another campaign would come to the "
@@ -123,5 +123,5 @@ def _missing_part(run_key: str) -> str:
 
 
 def wire_id(request_id: str, generation: int) -> str:
-    """The id that travels: after a definite refusal another one, because the refused id may be consumed."""
+    """The request id that is sent; a new one after a definite refusal, because the refused id may be used up."""
     return request_id if generation == 0 else f"{request_id}-{generation}"

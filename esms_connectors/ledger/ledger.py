@@ -1,9 +1,10 @@
 """
-The ledger: what was sent, keyed by request id. Claim, send, settle - each one transaction for a whole chunk.
+The ledger: a record of every row sent, keyed by request id. A chunk is claimed, sent and settled; claim and settlement
+are one transaction each.
 
-A row is claimed before its request leaves, so a crash at any point leaves at most the chunks in flight in doubt, and
-the ledger says which. A row in doubt goes out again only under the same request id and only while the gateway surely
-holds back a second request with it; after that it is *held*, and only `reconcile` or a person can settle it.
+A row is claimed before its request is sent, so a crash at any point leaves at most the chunks in flight in doubt, and
+the ledger says which. A row in doubt is only sent again with the same request id and only while the gateway certainly
+rejects a second request with it; after that it is *held*, and only `reconcile` or a person can settle it.
 
 SQLite (one machine; a file in WAL mode) and PostgreSQL (workers on several machines) behave the same.
 """
@@ -47,9 +48,9 @@ class Ledger(LedgerQueries):
 
     Args:
         engine: of SQLAlchemy 2, for SQLite or PostgreSQL.
-        phone_secret: phones and row keys are stored as keyed hashes (HMAC) of it; None stores them plain.
-        lease_seconds: a claim of a worker that gives no heartbeat for so long may be taken over.
-        now: this machine's clock, which leases go by; workers on several machines should agree on the time (NTP).
+        phone_secret: key of the HMAC under which phones and row keys are stored; None stores them plain.
+        lease_seconds: a claim without a heartbeat for this long may be taken over by another worker.
+        now: this machine's clock, used for leases; workers on several machines should synchronise theirs (NTP).
 
     Raises:
         ConfigurationError: another database, a schema of a newer version, or a database that cannot be reached.
@@ -72,20 +73,20 @@ class Ledger(LedgerQueries):
         rules: RowRules | None = None,
     ) -> ClaimResult:
         """
-        Take the rows that may be sent now.
+        Claim the rows that may be sent now.
 
         Args:
-            worker: a name of this worker that no other one has.
-            chunk: name of the chunk; with `frozen`, a row in doubt is only given out in the chunk it was in before.
-            repeat: rows in doubt may be sent again under their request ids; else they are left in doubt.
-            times: the gateway's, by which it is judged whether rows in doubt may be repeated; None goes by the clock
-                of this ledger.
-            rules: the guard's about single rows; what they hold back is settled as skipped, or left in doubt, in the
-                same transaction.
+            worker: unique name of this worker.
+            chunk: name of the chunk; with `frozen`, a row in doubt can only be claimed in the chunk it was in before.
+            repeat: rows in doubt may be sent again with their request ids; otherwise they are left in doubt.
+            times: the gateway's times, which decide whether rows in doubt may be repeated; None uses this ledger's
+                clock.
+            rules: the guard's rules for single rows; a row that they hold back is settled as skipped, or left in doubt,
+                in the same transaction.
 
         Raises:
-            InvalidRequestError: a row was claimed before with another payload or phone; none of `rows` is claimed then.
-            OverBudgetError: the rows would exceed a budget; none of them is claimed or settled then.
+            InvalidRequestError: a row was claimed before with another payload or phone; then no row is claimed.
+            OverBudgetError: the rows would exceed a budget; then no row is claimed or settled.
         """
         now = self._now_ms()
         records = self._keys.records(run_key, rows)
@@ -109,7 +110,7 @@ class Ledger(LedgerQueries):
             ours = {request_id for request_id, *_ in claimed}
             others = [] if len(ours) == len(records) else self._look_at_others(connection, records, parameters, ours)
             for other in others:
-                # Raised inside the transaction: what was just claimed is given back.
+                # Raised inside the transaction, which rolls back the claims.
                 index = index_of[other.request_id]
                 check_same(run_key, rows[index], records[index], other)
             left_out = LeftOut()
@@ -134,7 +135,7 @@ class Ledger(LedgerQueries):
     def _take(
         self, connection: Connection, records: Sequence[Mapping[str, Any]], parameters: Mapping[str, Any]
     ) -> Sequence[Any]:
-        """Request id, generation, doubt and former charge of the rows that are given out."""
+        """Request id, generation, doubt and former charge of the claimed rows."""
         from esms_connectors.ledger.short_ways import claim_new
 
         if claim_new(connection, records, parameters):
@@ -148,13 +149,13 @@ class Ledger(LedgerQueries):
         parameters: Mapping[str, Any],
         ours: Collection[str],
     ) -> list[Row[Any]]:
-        """The rows that were not given out. Those in doubt for too long become held on the way."""
+        """The rows that were not claimed. Those that have been in doubt for too long become held."""
         asked = {**parameters, "rows": json.dumps(records)}
         connection.execute(self._sql.hold, asked)
         return [row for row in connection.execute(self._sql.look, asked) if row.request_id not in ours]
 
     def date(self, claims: Sequence[Claim], first_attempt: DateTime, *, worker: str) -> None:
-        """Give rows that were claimed before the gateway's time was known the time of their first attempt."""
+        """Set the time of the first attempt of rows that were claimed before the gateway's time was known."""
         rows = json.dumps([{"request_id": claim.request_id} for claim in claims if not claim.in_doubt])
         with self._writing() as connection:
             connection.execute(
@@ -162,19 +163,19 @@ class Ledger(LedgerQueries):
             )
 
     def renew(self, run_key: str, worker: str) -> None:
-        """A heartbeat: the claims of `worker` stay its own."""
+        """A heartbeat: extend the leases of the claims of `worker`."""
         lease_until = self._now_ms() + int(self.lease_seconds * 1000)
         with self._writing() as connection:
             connection.execute(self._sql.renew, {"run_key": run_key, "worker": worker, "lease_until": lease_until})
 
     def settle(self, settlements: Iterable[Settlement], *, worker: str) -> dict[str, SendState]:
         """
-        Write down what came of claimed rows, and return what they are now, by request id. What was refused for good
-        costs nothing and counts for no cap any more; what never left is charged again when it is claimed again.
+        Record the outcomes of claimed rows, and return their new states by request id. Permanently refused rows are no
+        longer charged or counted for a cap; rows that were not sent are charged again when they are claimed again.
 
-        A row that was taken over by another worker meanwhile is only settled by proof of acceptance. A row in doubt
-        that could not be sent, or was refused for the account's sake, stays unknown: that says nothing about its
-        earlier attempt.
+        A row that another worker has taken over is only settled by proof of acceptance. A row in doubt that could not
+        be sent, or was refused because of the account, stays unknown, because that says nothing about its earlier
+        attempt.
         """
         from esms_connectors.ledger.short_ways import settle_accepted
 
@@ -201,16 +202,16 @@ class Ledger(LedgerQueries):
         return states
 
     def give_back(self, claims: Iterable[Claim], *, worker: str) -> None:
-        """Claims that were not sent; those in doubt from before stay in doubt."""
+        """Release claims that were not sent; rows that were in doubt before stay in doubt."""
         self.settle([Settlement(claim.request_id, SendState.NOT_SENT) for claim in claims], worker=worker)
 
     def settle_found(self, settlements: Iterable[Settlement], *, looked_at: DateTime | None = None) -> int:
         """
-        Settle rows that nobody claims any more, by what was found at the gateway. Returns the number of rows changed.
-        What was not sent costs nothing any more.
+        Settle rows that no worker claims any more by what was found at the gateway. Returns the number of rows changed.
+        Rows that were not sent are no longer charged.
 
         Args:
-            looked_at: when the looking began; "not sent" is not concluded about rows that were touched since.
+            looked_at: start of the lookup; "not sent" is not concluded about rows that were changed since.
         """
         records = _records(settlements)
         if not records:
@@ -223,10 +224,10 @@ class Ledger(LedgerQueries):
 
     def release(self, run_key: str, request_ids: Sequence[str], reason: str) -> int:
         """
-        Let rows be sent again, whatever became of them: a person decided so, and the ledger keeps why.
+        Allow rows to be sent again, whatever their state: a person decided so, and the ledger records the reason.
 
-        The next call of the run sends them, under a request id that was never used. Rows that a living worker is at are
-        left alone. Returns the number of rows released.
+        The next call of the run sends them with a new request id. Rows claimed by a live worker are not released.
+        Returns the number of rows released.
         """
         if not reason.strip():
             raise InvalidRequestError("Say why: a second message to the same person needs a reason.", field="reason")
@@ -252,7 +253,7 @@ class Ledger(LedgerQueries):
             phone: in any spelling.
 
         Raises:
-            InvalidRequestError: no Vietnamese mobile number.
+            InvalidRequestError: not a Vietnamese mobile number.
         """
         stored = None if phone is None else self.hash_phone(normalise_phone(phone))
         statement, asked = self._sql.found, {"message_id": message_id, "limit": limit}
@@ -262,7 +263,7 @@ class Ledger(LedgerQueries):
             return [dict(row) for row in connection.execute(statement, asked).mappings()]
 
     def forget_content(self, run_key: str, request_ids: Sequence[str]) -> None:
-        """Rows that were never taken, and are released, may be sent with other content than before."""
+        """Allow rows that are not sent, such as released ones, to be sent with other content than before."""
         import sqlalchemy as sa
 
         statement = sa.text(
@@ -277,21 +278,21 @@ class Ledger(LedgerQueries):
         self, phone: str | None = None, *, zalo_user_id: str | None = None, keep_suppressed: bool = False
     ) -> dict[str, int]:
         """
-        Take a person out of the settled rows, of what counts for caps and of the suppression list. The rows themselves
-        stay, without the phone: they are what keeps the same run from sending again. Rows in doubt are left as they
-        are, because only the phone can settle them. In SQLite no byte of it stays in the files either; PostgreSQL keeps
-        old versions of rows until it vacuums.
+        Erase a person from the settled rows, the counts for caps and the suppression list. The rows are kept without
+        the phone, because they prevent the same run from sending again. Rows in doubt are not changed, because they can
+        only be settled by their phone. SQLite files keep no trace of the phone; PostgreSQL keeps old versions of rows
+        until it vacuums.
 
         Args:
-            phone: in any spelling; or `zalo_user_id`, of somebody who was written to by that.
-            keep_suppressed: leave the entry of the suppression list, so that they go on getting no advertising.
+            phone: in any spelling; alternatively `zalo_user_id` for a recipient addressed by that.
+            keep_suppressed: keep the entry of the suppression list, so that the person still gets no advertising.
 
         Returns:
             `erased` and `unsettled`: rows whose phone was removed, rows that must be reconciled first; `counted` and
             `suppressed`: messages that counted for a cap, and entries of the suppression list, that were removed.
 
         Raises:
-            InvalidRequestError: no Vietnamese mobile number, or a run was kept under another phone secret.
+            InvalidRequestError: not a Vietnamese mobile number, or a run was stored with another phone secret.
         """
         name = person_name(phone, zalo_user_id)
         self._check_secret_of_runs()
@@ -299,7 +300,7 @@ class Ledger(LedgerQueries):
 
     def person(self, phone: str | None = None, *, zalo_user_id: str | None = None) -> dict[str, Any]:
         """
-        Everything that this ledger holds about a person, see `People.held`.
+        All data of this ledger about a person, see `People.held`.
 
         Raises:
             InvalidRequestError: as in `erase`.
@@ -314,6 +315,6 @@ class Ledger(LedgerQueries):
 
 
 def _records(settlements: Iterable[Settlement]) -> str:
-    """As the one JSON parameter of a statement; empty for none."""
+    """The settlements as the JSON parameter of a statement; empty for none."""
     records = [one.record() for one in settlements]
     return json.dumps(records) if records else ""

@@ -1,4 +1,4 @@
-"""How fast a run goes, over all its workers, and whether its first messages arrived."""
+"""The pace of a run over all its workers, and whether its first messages were delivered."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from esms_connectors.ledger.guard_database import GuardDatabase
 
 class Pace:
     """
-    Turns of a run: each takes as long as its rows may, so that they follow each other whoever has them.
+    Time slots of a run. The length of a slot follows from its rows, and slots of all workers follow one another.
 
     Raises (every method): LedgerError.
     """
@@ -20,7 +20,7 @@ class Pace:
         self._database = database
 
     def take_turn(self, run_key: str, rows: int, now: DateTime, *, per_hour: int) -> float:
-        """Reserve a turn for so many rows; gives the seconds from `now` until it begins."""
+        """Reserve a slot for this number of rows; returns the seconds from `now` until it begins."""
         moment = milliseconds(now)
         statement = sa.text(
             "INSERT INTO esms_pace AS old (run_key, next_ms) VALUES (:run_key, :now + :span) "
@@ -35,7 +35,7 @@ class Pace:
 
 
 class Canaries:
-    """Runs whose first messages arrived. Raises (every method): LedgerError."""
+    """Runs whose first messages were delivered. Raises (every method): LedgerError."""
 
     def __init__(self, database: GuardDatabase) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""What a ledger holds about a person, and how it is taken out: on demand, or because it is old."""
+"""Personal data in a ledger: reports, and erasure on demand or by age."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from esms_connectors.ledger.dating import milliseconds
 from esms_connectors.ledger.guard_database import GuardDatabase
 
 _PHONE = re.compile(r"0\d{9}", re.ASCII)
-# Rows of one transaction, so that nobody who sends waits long.
+# Rows per transaction, so that senders do not wait long.
 _AT_ONCE = 10_000
 _SETTLED = "state IN ('accepted', 'rejected')"
 _SELECTED = """
@@ -33,7 +33,7 @@ _THEIRS = "sends.phone = :phone"
 _NAMED = (
     "sends.message_id IN :names OR sends.request_id IN :names OR sends.row_key IN :names OR sends.row_key = :stored"
 )
-# For a cap: rows of runs, and messages outside of runs.
+# Messages that count for a cap: rows of runs, and messages outside of runs.
 _COUNTED = """
 SELECT run_key, message_class, arrives_ms FROM esms_sends WHERE phone = :phone AND message_class IS NOT NULL
     AND state NOT IN ('rejected', 'not_sent')
@@ -42,7 +42,7 @@ UNION ALL SELECT NULL, message_class, arrives_ms FROM esms_contacts WHERE phone 
 _COUNT_SETTLED = (
     "SELECT count(*) FROM esms_sends WHERE phone = :phone AND message_class IS NOT NULL AND state = 'accepted'"
 )
-# Keys of one-off messages begin with the phone, keys of the caller's may have it in any spelling, as may a reason.
+# Keys of one-off messages begin with the phone; keys and reasons of the caller may contain it in any spelling.
 _WITHOUT = "replace(replace(replace({column}, :phone, 'erased'), :name, 'erased'), :international, 'erased')"
 _ERASE = (
     f"UPDATE esms_sends SET phone = 'erased', row_key = {_WITHOUT.format(column='row_key')}, "  # noqa: S608
@@ -70,7 +70,7 @@ class People:
     `Ledger.people`. Raises (every method): LedgerError.
 
     Args:
-        clear_file: called where something was taken out, with what must not be found any more; without for much.
+        clear_file: called after data was erased, with the texts that must be gone; without, if many were erased.
     """
 
     def __init__(self, database: GuardDatabase, clear_file: Callable[..., None]) -> None:
@@ -78,11 +78,11 @@ class People:
 
     def held(self, name: str) -> dict[str, Any]:
         """
-        Everything about a person, see `person_name`.
+        All data about a person, named as in `person_name`.
 
         Returns:
             `messages`: rows of runs, the oldest first, each with its `resends`; `suppressed`: the entry on the
-            suppression list, None for none; `counted`: messages that count for a cap. Times are aware.
+            suppression list, or None; `counted`: messages that count for a cap. Times are aware.
         """
         stored = {"phone": self._database.keys.stored(name)}
         with self._database.reading() as connection:
@@ -100,7 +100,7 @@ class People:
         Rows of runs by message id, request id or the caller's key, as `messages` of `held`.
 
         Args:
-            names: the first one may be a key that the ledger keeps hashed.
+            names: the first one may be a key that the ledger stores hashed.
         """
         asked = {"names": [*names], "stored": self._database.keys.stored(names[0])}
         with self._database.reading() as connection:
@@ -126,19 +126,19 @@ class People:
         return {"erased": erased, "unsettled": unsettled, "counted": counted, "suppressed": suppressed}
 
     def old_runs(self, before: datetime) -> list[str]:
-        """Runs that began before."""
+        """Runs that began before that time."""
         with self._database.reading() as connection:
             return list(connection.execute(sa.text(_OLD_RUNS), {"before": _ms(before)}).scalars())
 
     def forget(self, before: datetime) -> dict[str, int]:
         """
-        Take people out of all rows that were settled before and did not change since. The rows themselves stay, without
-        phone, key and words: they are what keeps the same run from sending again. Entries of the suppression list stay
-        while they are in force.
+        Erase personal data from all rows that were settled before that time and have not changed since. The rows are
+        kept without phone, key and reason, because they prevent the same run from sending again. Entries of the
+        suppression list are kept while they are in force.
 
         Returns:
-            `erased` and `unsettled`: rows that name nobody any more, and rows that must be reconciled first; `counted`:
-            messages that counted for a cap; `suppressed`: entries that had expired before.
+            `erased` and `unsettled`: anonymised rows, and rows that must be reconciled first; `counted`: messages that
+            counted for a cap; `suppressed`: entries that had expired before that time.
         """
         at = _ms(before)
         done = {"erased": 0, "unsettled": 0, "counted": 0, "suppressed": 0}
@@ -160,7 +160,7 @@ class People:
         ):
             old = f"SELECT {key} FROM {table} WHERE {moment} < :before ORDER BY {key} LIMIT :most"  # noqa: S608
             done[name] += self._in_parts(f"DELETE FROM {table}", old, {"before": at}, key=key)  # noqa: S608
-        # Also where nothing was left to do: the call before may have ended in between.
+        # Also if nothing was erased: the previous call may have been interrupted.
         self._clear_file()
         return done
 
@@ -169,8 +169,8 @@ class People:
             return int(connection.execute(sa.text(statement), parameters).scalar_one())
 
     def _in_parts(self, change: str, chosen: str, parameters: Mapping[str, object], *, key: str = "request_id") -> int:
-        """Change the rows that `chosen` finds, some at a time, until it finds none."""
-        # In the order in which others lock them, or two would lock each other out.
+        """Change the rows that `chosen` finds, in batches, until it finds none."""
+        # Locked in the same order as everywhere, to avoid deadlocks.
         locked = f"{chosen} FOR UPDATE" if self._database.postgresql else chosen
         statement = sa.text(f"{change} WHERE {key} IN ({locked})")
         changed = 0
@@ -203,7 +203,7 @@ def _message(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _dated(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """Columns of milliseconds as aware times."""
+    """The row with columns of milliseconds converted to aware times."""
     dated = {}
     for name, value in row.items():
         if not name.endswith("_ms"):

@@ -1,4 +1,4 @@
-"""Where a ledger is a file: the path in its URL, and the same URL for whoever reads it in another folder."""
+"""Ledgers in files: the path in the URL, and the URL with an absolute path."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 def plain_path(url: str | Path | None) -> str | None:
     """
-    The path of a SQLite file where `url` is one, or None, which means the user's own file; None for an address.
+    The path of a SQLite file if `url` is a path; the default file of the user if it is None; None for a URL.
 
     Raises:
-        ConfigurationError: libraries would read the address in two ways.
+        ConfigurationError: the URL is ambiguous.
     """
     if url is None:
         import platformdirs
@@ -30,10 +30,10 @@ def plain_path(url: str | Path | None) -> str | None:
 
 def ledger_file(url: str | Path | None) -> Path | None:
     """
-    The SQLite file that `url` names, relative where it is written so; None for a server.
+    The SQLite file that `url` names, relative if it is given so; None for a server.
 
     Raises:
-        ConfigurationError: the URL cannot be read.
+        ConfigurationError: the URL cannot be parsed.
     """
     database = plain_path(url)
     if database is None:
@@ -44,10 +44,10 @@ def ledger_file(url: str | Path | None) -> Path | None:
 
 def absolute_ledger_url(url: str) -> str:
     """
-    `url` with an absolute path, from the present working folder; URLs of servers as they are.
+    `url` with a path made absolute in the current working directory; URLs of servers are unchanged.
 
     Raises:
-        ConfigurationError: the URL cannot be read.
+        ConfigurationError: the URL cannot be parsed.
     """
     file = ledger_file(url)
     if file is None or file.is_absolute():
@@ -56,6 +56,6 @@ def absolute_ledger_url(url: str) -> str:
 
 
 def _parsed(url: str | Path | None) -> URL:
-    from esms_connectors.ledger.engines import parse_url  # which needs SQLAlchemy
+    from esms_connectors.ledger.engines import parse_url  # needs SQLAlchemy
 
     return parse_url(url)

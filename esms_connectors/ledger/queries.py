@@ -1,4 +1,4 @@
-"""What a ledger has of rows: questions, which change nothing."""
+"""Read-only queries about the rows of a ledger."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from esms_connectors.ledger.runs import LedgerRuns
 
 
 class LedgerQueries(LedgerRuns):
-    """Looks at rows."""
+    """Queries about rows."""
 
     def compare(self, run_key: str, rows: Sequence[LedgerRow]) -> list[tuple[SendState | None, str]]:
         """
-        What the ledger has of each row: its state, None for a new one, and how it differs from what was claimed under
-        its key before ("other content", "another phone"), or "". Claims nothing.
+        For each row its state, None for a new one, and how it differs from what was claimed under its key before
+        ("other content", "another phone"), or "". Claims nothing.
         """
         records = self._keys.records(run_key, rows)
         with self._reading() as connection:
@@ -41,32 +41,32 @@ class LedgerQueries(LedgerRuns):
         return [position for position, one in enumerate(ids) if one in left]
 
     def request_ids(self, run_key: str, row_keys: Sequence[str], *, stored: bool = False) -> list[str]:
-        """The keys of rows in a run; `stored`: the row keys are as the ledger has them."""
+        """The request ids of rows in a run; `stored`: the row keys are in their stored form."""
         if stored:
             return self._keys.request_ids_of_stored(run_key, row_keys)
         return self._keys.request_ids(run_key, row_keys)
 
     def rows_of(self, run_key: str, row_keys: Sequence[str]) -> list[dict[str, Any]]:
-        """`state`, `code`, `message_id`, `duplicate` and `reason` of these rows, as far as they are there."""
+        """`state`, `code`, `message_id`, `duplicate` and `reason` of those of these rows that exist."""
         ids = self._keys.request_ids(run_key, row_keys)
         with self._reading() as connection:
             found = connection.execute(self._sql.rows_of, {"texts": json.dumps(ids)})
             return [dict(row) for row in found.mappings()]
 
     def has_doubt(self, run_key: str) -> bool:
-        """Whether any row of a run is in doubt with nobody at it; cheap however large the run is."""
+        """Whether any row of a run is in doubt and not claimed by a live worker; cheap even for a large run."""
         with self._reading() as connection:
             found = connection.execute(self._sql.has_doubt, {"run_key": run_key, "now": self._now_ms()}).first()
         return found is not None
 
     def has_live_claims(self, run_key: str, until: DateTime) -> bool:
-        """Whether claims made until then are neither settled nor over; cheap however large the run is."""
+        """Whether any claim made until then is unsettled and has a live lease; cheap even for a large run."""
         parameters = {"run_key": run_key, "until": milliseconds(until), "now": self._now_ms()}
         with self._reading() as connection:
             return connection.execute(self._sql.live_claims, parameters).first() is not None
 
     def are_claimed(self, request_ids: Sequence[str], *, worker: str) -> bool:
-        """Whether all of these rows are this worker's, and nobody has taken one over."""
+        """Whether all of these rows are still claimed by this worker."""
         parameters = {"texts": json.dumps(list(request_ids)), "worker": worker}
         with self._reading() as connection:
             ours = connection.execute(self._sql.are_claimed, parameters).scalar_one()
@@ -108,7 +108,7 @@ class LedgerQueries(LedgerRuns):
         )
 
     def span(self, run_key: str) -> tuple[DateTime, DateTime] | None:
-        """When the messages of a run that went out, or may have, were sent first and last; None for none."""
+        """When the first and the last message of a run was sent, including those in doubt; None if there are none."""
         with self._reading() as connection:
             first, last = connection.execute(self._sql.span, {"run_key": run_key}).one()
         if first is None:
@@ -121,7 +121,7 @@ class LedgerQueries(LedgerRuns):
             return connection.execute(self._sql.begun, {"run_key": run_key}).first() is not None
 
     def rows(self, run_key: str, *states: SendState) -> Iterator[dict[str, Any]]:
-        """The rows of a run, streamed, optionally of some states only; phones as they are stored."""
+        """The rows of a run, streamed, optionally of some states only; phones in their stored form."""
         with self._reading(yield_per=1000) as connection:
             wanted = [state.value for state in states] or [state.value for state in SendState]
             result = connection.execute(self._sql.rows, {"run_key": run_key, "texts": json.dumps(wanted)})
@@ -129,14 +129,14 @@ class LedgerQueries(LedgerRuns):
                 yield dict(row)
 
     def unresolved(self, run_key: str) -> Iterator[dict[str, Any]]:
-        """Rows in doubt that nobody is at, and accepted rows without a message id; streamed."""
+        """Rows in doubt that no live worker has claimed, and accepted rows without a message id; streamed."""
         with self._reading(yield_per=1000) as connection:
             result = connection.execute(self._sql.unresolved, {"run_key": run_key, "now": self._now_ms()})
             for row in result.mappings():
                 yield dict(row)
 
     def identified(self, run_key: str, phones: Sequence[str]) -> list[dict[str, Any]]:
-        """phone, state, message_id, first_attempt_ms of rows with an id, for some phones, given as they are stored."""
+        """phone, state, message_id, first_attempt_ms of rows with an id, for some phones in their stored form."""
         with self._reading() as connection:
             found = connection.execute(self._sql.identified, {"run_key": run_key, "texts": json.dumps(list(phones))})
             return [dict(row) for row in found.mappings()]
@@ -145,9 +145,9 @@ class LedgerQueries(LedgerRuns):
         self, start: datetime, end: datetime
     ) -> Iterator[tuple[dict[str, str], str | None, str | None, int]]:
         """
-        Rows of the runs that began from `start` until before `end`: (about the run, state, code, rows).
+        Row counts of the runs that began in [start, end): (about the run, state, code, rows).
 
-        A run without rows comes with state None.
+        A run without rows has the state None.
         """
         span = {"start": round(start.timestamp() * 1000), "end": round(end.timestamp() * 1000)}
         with self._reading(yield_per=1000) as connection:

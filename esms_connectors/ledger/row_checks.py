@@ -1,8 +1,8 @@
 """
-Whether the suppression list or a cap holds a row back, and what it costs.
+Applies the suppression list, caps and budgets to rows.
 
-One function says which rows are held back, for those who only look and for the claim. The claim itself is what counts
-for a cap, and what is charged stands with the row: a rule needs no transaction of its own.
+`held_back` is used both by read-only checks and by the claim. Claimed rows count for the caps and store their charges,
+so a rule needs no transaction of its own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from esms_connectors.ledger.rows import RULE_CODE, SendState
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-# Of rows that are claimed in the same transaction, so nobody else is at them. Those in doubt stay in doubt.
+# For rows claimed in the same transaction, so no other worker has them. Rows in doubt stay in doubt.
 _LEAVE_OUT = """
 UPDATE esms_sends SET state = CASE WHEN in_doubt <> 0 THEN 'unknown' ELSE 'rejected' END,
     code = CASE WHEN in_doubt <> 0 THEN esms_sends.code ELSE given.code END,
@@ -36,11 +36,11 @@ def held_back(
     rules: RowRules, database: GuardDatabase, connection: Connection, records: Sequence[Mapping[str, Any]]
 ) -> dict[str, HeldBack]:
     """
-    Which rows a rule holds back as things stand in this transaction, by request id. Nothing is written.
+    Which rows a rule holds back, by request id, as seen in this transaction. Nothing is written.
 
     Args:
-        records: `request_id` and `phone` of each as the ledger has them, no phone twice; `more`, messages to the
-            phone that are to count beside those of the ledger.
+        records: `request_id` and stored `phone` of each row, without duplicate phones; `more`, additional messages to
+            count for the phone.
     """
     held: dict[str, HeldBack] = {}
     if rules.suppresses and records:
@@ -64,17 +64,17 @@ def apply(
     charged: Mapping[str, int | None],
 ) -> LeftOut:
     """
-    Leave claimed rows out that a rule holds back, and charge the others.
+    Skip claimed rows that a rule holds back, and charge the others.
 
     Args:
         records: those of the whole call.
-        charged: request ids of the rows that are claimed in this transaction, and what they were charged before.
+        charged: request ids of the rows claimed in this transaction -> their earlier charge.
 
     Raises:
-        OverBudgetError: they would exceed a budget; nothing may be claimed then.
+        OverBudgetError: the rows would exceed a budget; the caller must then roll back the claim.
     """
     if rules.cap is not None or rules.costs is not None:
-        # Behind the locks on the rows, like all who take both. Who comes next sees what is claimed here.
+        # Taken after the row locks, as everywhere. The next transaction sees what is claimed here.
         database.take_turn(connection)
     ours = [one for one in records if one["request_id"] in charged]
     left_out = _leave_out(rules, database, connection, held_back(rules, database, connection, ours))

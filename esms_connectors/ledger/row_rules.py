@@ -1,4 +1,4 @@
-"""What the guard asks of single rows, as plain values; `row_checks.py` asks it of the database."""
+"""The guard's rules for single rows, as plain values; `row_checks.py` applies them in the database."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ FREQUENCY: Final = "frequency"
 
 
 class HeldBack(NamedTuple):
-    """Why a row is: which rule, and what it says of this one."""
+    """Why a row is held back: the rule, and its reason for this row."""
 
     rule: str
     detail: str
 
 
 class LeftOut(NamedTuple):
-    """Request ids of claimed rows that a rule holds back: settled as skipped now, or back in doubt."""
+    """Request ids of claimed rows that a rule holds back: now settled as skipped, or in doubt again."""
 
     skipped: frozenset[str] = frozenset()
     in_doubt: frozenset[str] = frozenset()
@@ -31,16 +31,16 @@ class LeftOut(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class RowRules:
     """
-    The rules about rows that are in force for a call.
+    The rules for rows that are in force for a call.
 
     Attributes:
-        at: now, by the gateway's clock where that is known.
-        arrives: when its messages reach their phones.
-        message_class: which they count for; None for messages that count for no cap, such as those of a sandbox.
+        at: now, by the gateway's clock if that is known.
+        arrives: when the messages are delivered.
+        message_class: the class they count for; None for messages that count for no cap, such as those of a sandbox.
         suppresses: whether the suppression list holds rows back.
-        cap: messages of the class to a phone in `cap_hours` before or after, at most; None for any number.
-        reasons: by rule, what is kept as the reason of a row that is left out.
-        costs: VND of each row of the call, where there is a budget.
+        cap: maximum messages of the class to a phone in `cap_hours` before or after; None for no limit.
+        reasons: by rule, the reason stored with a skipped row.
+        costs: VND of each row of the call, if there is a budget.
         most_run, most_month: VND, None for no limit.
     """
 
@@ -56,7 +56,7 @@ class RowRules:
     most_month: int | None = None
 
     def reason(self, why: HeldBack) -> str:
-        """What a row has for a reason that is left out."""
+        """The reason stored with a skipped row."""
         return f"{self.reasons.get(why.rule, why.rule)} ({why.detail})"[:300]
 
 
@@ -65,7 +65,7 @@ class OverBudgetError(EsmsError):
     Rows would exceed a budget; none of them is claimed or charged.
 
     Attributes:
-        run_vnd, month_vnd: what is spent; asked_vnd: what the rows cost.
+        run_vnd, month_vnd: amounts already spent; asked_vnd: the cost of the rows.
     """
 
     def __init__(self, run_vnd: int, month_vnd: int, asked_vnd: int) -> None:

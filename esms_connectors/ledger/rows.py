@@ -1,4 +1,4 @@
-"""What goes into the ledger and comes out of it: rows, claims, settlements, summaries."""
+"""The ledger's data types: rows, claims, settlements, summaries."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from esms_connectors.gateway.models import SmsType
 if TYPE_CHECKING:
     from sqlalchemy import Row
 
-# Under which types the messages of a channel are listed in the sent data with their campaign. Not there: what carries
-# no campaign (advertising, Viber, follower messages of Zalo, calls from a script), what is listed under a type that
-# cannot be asked for (journeys), and multi-channel, whose SMS carries none.
+# The types under which the messages of a channel are in the sent data with their campaign. Not included: messages
+# without a campaign (advertising, Viber, follower messages of Zalo, calls from a script), types that cannot be queried
+# (journeys), and multi-channel, whose SMS has no campaign.
 SMS_TYPES_OF_KIND = {
     "zns": (SmsType.ZNS, SmsType.ZNS_PRIORITY),
     "zns-name": (SmsType.ZNS, SmsType.ZNS_PRIORITY),
@@ -24,30 +24,30 @@ SMS_TYPES_OF_KIND = {
     "voice-otp": (SmsType.FIXED_NUMBER,),
 }
 
-# Answers to a repeat, which say nothing of what became of the row: its first code stays.
+# Codes that answer a repeat and say nothing about the outcome of the row, so its first code is kept.
 REPEAT_CODES = frozenset(("124", "199"))
 
-# What the codes of rows begin with that no call was made for: a rule of the guard left them out, and its name follows.
+# Prefix of the code of a skipped row, for which no call was made; the name of the guard's rule follows.
 RULE_CODE = "rule:"
 
-# `in_doubt` of a row that no attempt of was ever lost: each was refused with its whole call.
+# `in_doubt` of a row without a lost attempt: each was refused together with its whole call.
 REFUSED_WHOLE = 2
 
 
 class SendState(enum.StrEnum):
-    """What the ledger knows of a row."""
+    """The state of a row in the ledger."""
 
-    CLAIMED = "claimed"  # a worker is at it, or died over it
+    CLAIMED = "claimed"  # a worker is sending it, or died while doing so
     ACCEPTED = "accepted"
-    REJECTED = "rejected"  # refused for good, by a code about this row
-    UNKNOWN = "unknown"  # sent, and no answer accounts for it
+    REJECTED = "rejected"  # refused permanently, by a code about this row
+    UNKNOWN = "unknown"  # sent, without an answer for this row
     HELD = "held"  # in doubt for too long to be repeated safely
-    NOT_SENT = "not_sent"  # certainly not taken: never left, or refused for the account's sake
+    NOT_SENT = "not_sent"  # certainly not accepted: never sent, or refused because of the account
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """A row to be claimed. `payload` is what is sent, in any canonical spelling; only its hash is kept."""
+    """A row to be claimed. `payload` is the content to send in any canonical form; only its hash is stored."""
 
     row_key: str = field(repr=False)
     phone: str = field(repr=False)
@@ -57,12 +57,12 @@ class LedgerRow:
 
 class Claim(NamedTuple):
     """
-    A row that is now ours to send.
+    A row claimed by this worker.
 
     Attributes:
-        place: in the list given to `claim`.
+        place: its position in the list given to `claim`.
         request_id: its key in the ledger.
-        wire_id: the request id to send it under; differs from the key after a refusal, which may have consumed that.
+        wire_id: the request id to send it with; differs from the key after a refusal, which may have used that up.
         in_doubt: an earlier attempt may have been accepted.
     """
 
@@ -75,15 +75,15 @@ class Claim(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class ClaimResult:
     """
-    What became of the rows given.
+    The result of a claim.
 
     Attributes:
-        claims: ours now, in the order given.
-        settled: accepted or rejected before; accepted, skipped: of these, the accepted, and those that a rule left out.
+        claims: the claimed rows, in the given order.
+        settled: accepted or rejected before; accepted, skipped: those of them that were accepted, or skipped by a rule.
         held: in doubt for too long.
-        busy: another worker is at them, until its lease ends.
-        doubtful: places in the list given of those in doubt that were not given out, and that no waiting brings back.
-        left_out: rows that a rule held back and that are settled as skipped now.
+        busy: claimed by another worker until its lease ends.
+        doubtful: positions of rows in doubt that were not claimed and that will not become available by waiting.
+        left_out: rows that a rule held back and that are now settled as skipped.
         left_in_doubt: rows that a rule held back and that stay in doubt.
     """
 
@@ -101,7 +101,7 @@ class ClaimResult:
     def of(
         cls, claims: Iterable[Claim], others: Sequence[tuple[int, str, bool]], *, repeat: bool, **more: int
     ) -> ClaimResult:
-        """Of the rows that were claimed, and of place, state and "only refused with its whole call" of the `others`."""
+        """Build the result from the claims and, of the `others`, position, state and "only refused with its call"."""
         states = [state for _, state, _ in others]
         unknown = [(index, refused) for index, state, refused in others if state == SendState.UNKNOWN]
         doubtful = tuple(sorted(index for index, refused in unknown if refused or not repeat))
@@ -109,7 +109,7 @@ class ClaimResult:
             claims=tuple(sorted(claims, key=lambda claim: claim.place)),
             settled=states.count("accepted") + states.count("rejected"),
             held=states.count("held"),
-            # In doubt, and still not given out: its chunk is another one, or another worker was quicker.
+            # Rows in doubt that are not doubtful: they belong to another chunk, or another worker was faster.
             busy=states.count("claimed") + states.count("not_sent") + len(unknown) - len(doubtful),
             doubtful=doubtful,
             accepted=states.count("accepted"),
@@ -117,14 +117,14 @@ class ClaimResult:
         )
 
     def counts(self) -> dict[str, int]:
-        """Of the rows that are not ours, by the names of a run's counters."""
+        """The numbers of rows that were not claimed, by the names of a run's counters."""
         return {
             "settled_before": self.settled,
             "accepted_before": self.accepted,
             "rejected_before": self.settled - self.accepted - self.skipped,
             "skipped_before": self.skipped,
             "skipped": self.left_out,
-            # What a rule holds back is not repeated: only a look at the sent data settles it.
+            # A row in doubt that a rule holds back is not repeated: it can only be settled by the sent data.
             "held": self.held + self.left_in_doubt,
             "busy": self.busy,
             "unknown": len(self.doubtful),
@@ -138,8 +138,8 @@ class Settlement(NamedTuple):
 
     Attributes:
         reason: redacted, one line.
-        id_refused: the gateway refused this very row, so its request id may be used up; a new one is due.
-        refused_whole: unknown only because its call was refused as a whole, and no attempt of it was lost.
+        id_refused: the gateway refused this row, so its request id may be used up and a new one is needed.
+        refused_whole: unknown only because its call was refused as a whole; no attempt of it was lost.
     """
 
     request_id: str
@@ -153,15 +153,15 @@ class Settlement(NamedTuple):
 
     @property
     def simply_accepted(self) -> bool:
-        """Whether it says no more than that the gateway took the row."""
+        """Whether the row was accepted and nothing else has to be recorded."""
         return self.state is SendState.ACCEPTED and not (
             self.duplicate or self.id_refused or self.refused_whole or self.code in REPEAT_CODES
         )
 
     def told(self) -> tuple[str | None, str | None, str | None]:
-        """`code`, `message_id` and `reason` as the ledger keeps them."""
+        """`code`, `message_id` and `reason` in their stored form."""
         message_id = _storable(self.message_id, 64)
-        # Half an id would find another message, or none.
+        # A truncated id would match another message or none, so it is not stored.
         return (
             _storable(self.code, 20),
             message_id if message_id == self.message_id else None,
@@ -169,7 +169,7 @@ class Settlement(NamedTuple):
         )
 
     def record(self) -> dict[str, str | int | None]:
-        """As the ledger's statements take it."""
+        """The parameters for the ledger's statements."""
         code, message_id, reason = self.told()
         return {
             "request_id": self.request_id,
@@ -186,9 +186,9 @@ class Settlement(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class RunSummary:
     """
-    A run as the ledger sees it: rows by state. `rejected_by_code` explains the rejected, `refused_by_code` the rows
-    that were refused for the account's sake and may go again; `claimed_alive` are those of the claimed whose worker
-    has given a heartbeat lately.
+    The rows of a run by state. `rejected_by_code` breaks down the rejected rows, `refused_by_code` those that were
+    refused because of the account and may be sent again; `claimed_alive` counts claimed rows whose worker has sent a
+    recent heartbeat.
     """
 
     run_key: str
@@ -202,7 +202,7 @@ class RunSummary:
     rejected_by_code: Mapping[str, int] = field(default_factory=dict)
     refused_by_code: Mapping[str, int] = field(default_factory=dict)
     claimed_alive: int = 0
-    # By rule of the guard; rows that it left out are none of the rejected, nor of the total.
+    # By rule of the guard; skipped rows are neither in the rejected nor in the total.
     skipped_by_rule: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -219,8 +219,8 @@ class RunSummary:
 
 
 def difference(given: Mapping[str, Any], known: Row[Any]) -> str:
-    """How a row differs from what its key stood for before, one phone and one content; empty where it does not."""
-    # Empty for a row that was refused and may come back repaired.
+    """How a row differs from the earlier row with its key, in phone or content; empty if it does not."""
+    # The stored hash is empty for a refused row that may be sent with corrected content.
     if known.payload_hash not in (given["payload_hash"], ""):
         return "other content"
     return "another phone" if known.phone not in (given["phone"], "erased") else ""
@@ -228,10 +228,10 @@ def difference(given: Mapping[str, Any], known: Row[Any]) -> str:
 
 def check_same(run_key: str, row: LedgerRow, given: Mapping[str, Any], known: Row[Any]) -> None:
     """
-    Whether a row is what it was before.
+    Check that a row is unchanged.
 
     Raises:
-        InvalidRequestError: with the line and what differs; nothing may be sent of it.
+        InvalidRequestError: with the line and the difference; the row must not be sent.
     """
     if what := difference(given, known):
         raise InvalidRequestError(
@@ -243,12 +243,12 @@ def check_same(run_key: str, row: LedgerRow, given: Mapping[str, Any], known: Ro
 
 
 def rule_of(code: str | None) -> str | None:
-    """The rule that left a row out, by its code; None for another code."""
+    """The rule that skipped a row, from its code; None for any other code."""
     return code.removeprefix(RULE_CODE) if code is not None and code.startswith(RULE_CODE) else None
 
 
 def _storable(text: str | None, length: int) -> str | None:
-    """What fits a column of either database: PostgreSQL takes no NUL, no half character and nothing too long."""
+    """The text as both databases accept it: PostgreSQL rejects NUL, lone surrogates and texts that are too long."""
     if not text or (text.isascii() and len(text) <= length and "\0" not in text):
         return text
     return text.replace("\0", "").encode("utf-8", "replace").decode()[:length]

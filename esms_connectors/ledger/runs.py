@@ -1,4 +1,4 @@
-"""The runs of a ledger: what is the same for all rows of each."""
+"""The runs of a ledger: the facts that all rows of a run share."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from esms_connectors.ledger.storage import LedgerStorage
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-# What calls of one run may say differently. The latest time of sending is kept, because rows of any call may be
-# scheduled for then; and every account, because each knows of its own messages only.
+# Facts that may differ between the calls of a run. The latest time of sending is kept, because rows of any call may be
+# scheduled for then, and every account, because each only knows its own messages.
 _MAY_DIFFER = ("campaign", "send_at", "accounts")
 EMULATOR = "emulator"
 
@@ -30,16 +30,16 @@ class LedgerRuns(LedgerStorage):
         Register a run, or find it registered.
 
         Args:
-            kind: what it sends; about: what is the same for all of its rows (template, OA, text, campaign). `send_at`
-                and `accounts` may change from call to call: the latest is kept, and all are.
+            kind: the kind of message; about: the facts that all rows share (template, OA, text, campaign). `send_at`
+                and `accounts` may differ between calls: the latest `send_at` and all accounts are kept.
 
         Returns:
-            `about` as it was first registered, with what was added since.
+            `about` as it was first registered, with later additions.
 
         Raises:
             InvalidRequestError: the run exists with something else in `about`: a run key names one campaign.
         """
-        # Once for each part of a run that an orchestrator spreads: most find it, and need not wait for a writer's turn.
+        # Called for each part of a distributed run: most find the run registered and need no write lock.
         known = self.check_run(run_key, kind, about)
         if known is None:
             facts = {**about, "kind": kind, "phones": self._keys.mark}
@@ -50,14 +50,14 @@ class LedgerRuns(LedgerStorage):
         return facts if known is None else self._note_changes(run_key, about)
 
     def check_run(self, run_key: str, kind: str, about: Mapping[str, str]) -> dict[str, str] | None:
-        """As `begin_run`, for those who only look: None where the run is not there."""
+        """The read-only part of `begin_run`: None if the run does not exist."""
         run_key = check_run_key(run_key)
         with self._reading() as connection:
             known = self._about(connection, run_key)
         if known is None:
             return None
         self.check_phone_secret(run_key, known)
-        # The kind first: another one has other facts too, and they would only confuse.
+        # The kind first: another kind has other facts too, which would make a confusing error.
         for name, value in {"kind": kind, **about}.items():
             if name not in _MAY_DIFFER and known.get(name) != value:
                 raise InvalidRequestError(
@@ -92,7 +92,7 @@ class LedgerRuns(LedgerStorage):
         return [(row.run_key, pendulum.from_timestamp(row.began_ms / 1000)) for row in found]
 
     def _note_changes(self, run_key: str, about: Mapping[str, str]) -> dict[str, str]:
-        """What is registered, with what this call says differently."""
+        """The registered facts, updated with those of this call."""
         while True:
             with self._reading() as connection:
                 text = str(connection.execute(self._sql.run_about, {"run_key": run_key}).scalar())
@@ -102,7 +102,7 @@ class LedgerRuns(LedgerStorage):
                 return known
             parameters = {"run_key": run_key, "known": text, "about": json.dumps(changed)}
             with self._writing() as connection:
-                # Another call of the run may have noted its own meanwhile.
+                # Fails, and is retried, if another call of the run has updated the facts meanwhile.
                 if connection.execute(self._sql.change_about, parameters).rowcount:
                     return changed
 
@@ -112,12 +112,12 @@ class LedgerRuns(LedgerStorage):
 
 
 def accounts_of(about: Mapping[str, str]) -> tuple[str, ...]:
-    """The accounts that a run was sent by, as `EsmsClient.account` has them; none where an older version began it."""
+    """The accounts that a run was sent with, as in `EsmsClient.account`; empty if an older version began the run."""
     return tuple(about.get("accounts", "").split())
 
 
 def _changes(known: Mapping[str, str], about: Mapping[str, str]) -> dict[str, str]:
-    # All of these times are in UTC and of one form.
+    # All of these times are in UTC and in one format, so they compare as text.
     send_at = max(known.get("send_at", ""), about.get("send_at", ""))
     accounts = " ".join(dict.fromkeys((*accounts_of(known), *accounts_of(about))))
     return {name: value for name, value in (("send_at", send_at), ("accounts", accounts)) if value}

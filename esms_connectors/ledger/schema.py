@@ -1,8 +1,8 @@
 """
 The ledger's tables, and its statements in the two dialects.
 
-A chunk travels as one JSON text and becomes rows inside the database: one statement, one parameter, whatever its size.
-What nearly every row is goes a shorter way in SQLite, see `short_ways.py`.
+A chunk is passed as one JSON text and expanded to rows inside the database: one statement with one parameter, whatever
+its size. SQLite has a fast path for the common case, see `short_ways.py`.
 """
 
 from __future__ import annotations
@@ -71,11 +71,11 @@ sends = sa.Table(
     sa.Column("arrives_ms", sa.BigInteger, comment="when it was to reach the phone, if message_class is there"),
     sa.Column("charged_vnd", sa.BigInteger, comment="against a budget"),
     sa.Column("charged_month", sa.String(7), comment="of Vietnam, such as 2026-11"),
-    # Two small indices instead of one on the state: settling a row then touches only the one of open rows, which stays
-    # tiny however many millions are settled.
+    # Two small indices instead of one on the state: settling a row only changes the one of open rows, which stays tiny
+    # even with millions of settled rows.
     sa.Index("esms_sends_run", "run_key"),
     sa.Index("esms_sends_open", "run_key", "state", sqlite_where=_OPEN, postgresql_where=_OPEN),
-    # What a person is looked up by, and what caps count: messages to a phone around a time.
+    # For look-ups of a person and for caps, which count the messages to a phone around a time.
     sa.Index("esms_sends_phone", "phone", "arrives_ms"),
 )
 
@@ -127,7 +127,7 @@ add_journey_tables(metadata)
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """Named after what they do in `Ledger`."""
+    """The statements, named after their use in `Ledger`."""
 
     begin_run: TextClause
     run_about: TextClause
@@ -162,9 +162,9 @@ class Statements:
     abandon_probe: TextClause
 
 
-# Whether the gateway surely holds back a repeat of a row. A first attempt after :window_end was dated by a
-# clock that was wrong, and so may one be that nobody confirmed and whose second clock cannot be read here. Before the
-# gateway's time is known (:window_start = 0) nothing is too old.
+# Whether the gateway certainly rejects a repeat of a row. A first attempt after :window_end was dated by a wrong clock;
+# the same is assumed of an unconfirmed time whose second clock cannot be read here. Before the gateway's time is known
+# (:window_start = 0) no row is too old.
 _IN_WINDOW = """(:window_start = 0 OR ({row}.first_attempt_ms >= :window_start
     AND {row}.first_attempt_ms <= :window_end AND ({row}.witness IS NULL OR ({row}.witness = CAST(:this_witness AS text)
         AND {witness_ms} - {row}.witness_ms BETWEEN 0 AND :since_start))))"""
@@ -181,7 +181,7 @@ _CONSUMED = "given.duplicate = 1 AND esms_sends.code IS NOT NULL AND esms_sends.
 
 _DATABASE_MS = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
 
-# How one JSON parameter becomes rows.
+# How one JSON parameter is expanded to rows.
 _ROWS_SQLITE = {
     "claim": """(SELECT value ->> 'request_id' AS request_id, value ->> 'row_key' AS row_key,
         value ->> 'phone' AS phone, value ->> 'payload_hash' AS payload_hash,
@@ -209,8 +209,8 @@ _ROWS_POSTGRES = {
     "consumed": _CONSUMED,
     "witness_ms": _DATABASE_MS,
     **_in_window(_DATABASE_MS),
-    # Whoever changes several rows locks them in the order of their ids, as the claim does, or two would lock each other
-    # out: the heartbeat and a settlement of the same worker, for one.
+    # Several rows are always locked in the order of their ids, as in the claim, to avoid deadlocks such as between the
+    # heartbeat and a settlement of the same worker.
     "in_order": """AND esms_sends.request_id IN (
         SELECT locked.request_id FROM esms_sends AS locked WHERE locked.request_id IN (
             SELECT request_id FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given(request_id text))
@@ -220,16 +220,16 @@ _ROWS_POSTGRES = {
         ORDER BY request_id FOR UPDATE)""",
 }
 
-# What a claim writes of a new row, in this order: of the row, of the call, of every new row.
+# The columns that a claim writes for a new row, in this order: of the row, of the call, constants.
 CLAIMED_COLUMNS = """request_id, row_key, phone, payload_hash, line, run_key, chunk, claimed_by, lease_until_ms,
     first_attempt_ms, witness, witness_ms, updated_ms, message_class, arrives_ms, state, generation, in_doubt,
     id_refused, duplicate"""
 NEWLY_CLAIMED = "'claimed', 0, 0, 0, 0"
 
-# Given out: a new row; one that was certainly not taken; with :repeat also one in doubt that the gateway still surely
-# holds back, unless a living worker is at it. Only a row that was itself refused goes out under a new id, because the
-# refusal may have used the old one up. The phone is part of what a row is; that of an erased person is not known.
-# Ordered, so that two workers with the same chunk wait for each other instead of locking each other out.
+# Claimed are new rows, rows that were certainly not sent, and with :repeat also rows in doubt whose repeat the gateway
+# certainly still rejects, unless a live worker has them. Only a row that was itself refused gets a new request id,
+# because the refusal may have used up the old one. The phone must be the same; that of an erased person is unknown.
+# Ordered, so that two workers with the same chunk wait for each other instead of deadlocking.
 _CLAIM = """
 INSERT INTO esms_sends AS old ({claimed_columns})
 SELECT request_id, row_key, phone, payload_hash, line, :run_key, :chunk, :worker, :lease_until,
@@ -257,8 +257,8 @@ WHERE old.payload_hash IN (excluded.payload_hash, '') AND old.phone IN (excluded
 RETURNING request_id, generation, in_doubt, charged_vnd
 """
 
-# What is in doubt for too long is held; what a dead worker left and nobody may repeat now is in doubt like the rest.
-# What was only ever refused with its whole call is not held: a run looks it up and goes on with it by itself.
+# Rows that have been in doubt for too long become held; unrepeatable rows of a dead worker become unknown. Rows that
+# were only refused with their whole call are not held: a run looks them up and continues with them by itself.
 _HOLD = """
 UPDATE esms_sends SET in_doubt = 1, state = CASE WHEN {in_window} THEN 'unknown' ELSE 'held' END
 WHERE request_id IN {ids} {in_order} AND (
@@ -268,8 +268,8 @@ WHERE request_id IN {ids} {in_order} AND (
 
 _LOOK = "SELECT request_id, state, in_doubt, code, payload_hash, phone FROM esms_sends WHERE request_id IN {ids}"
 
-# `in_doubt` and not accepted: back to unknown, whatever was said of the repeat. Acceptance is proof, whoever brings it;
-# but a 124 after a refusal under the same id is none, because the refusal may have used the id up.
+# A row in doubt that is not accepted becomes unknown again, whatever the answer to the repeat. Acceptance is proof,
+# from any worker; but a 124 after a refusal with the same id is not, because the refusal may have used up the id.
 _SETTLE = """
 UPDATE esms_sends SET
     state = CASE WHEN (given.state <> 'accepted' AND esms_sends.in_doubt <> 0) OR ({consumed}) THEN 'unknown'
@@ -290,7 +290,7 @@ WHERE esms_sends.request_id = given.request_id {in_order} AND (
 RETURNING esms_sends.request_id, esms_sends.state
 """
 
-# "Not sent" is only concluded about rows that nobody touched since the looking began.
+# "Not sent" is only concluded about rows that have not changed since the lookup began.
 _SETTLE_FOUND = """
 UPDATE esms_sends SET
     state = given.state, code = coalesce(given.code, esms_sends.code),
@@ -309,7 +309,7 @@ RETURNING esms_sends.request_id, esms_sends.state
 def statements_for(dialect: str) -> Statements:
     """
     Args:
-        dialect: its name at SQLAlchemy.
+        dialect: its name in SQLAlchemy.
 
     Raises:
         ConfigurationError: neither SQLite nor PostgreSQL.
@@ -369,7 +369,7 @@ def statements_for(dialect: str) -> Statements:
         release=text(
             "UPDATE esms_sends SET state = 'not_sent', code = NULL, message_id = NULL, duplicate = 0, in_doubt = 0, "
             "id_refused = 0, generation = generation + 1, reason = :reason, updated_ms = :now, "
-            # What it cost stays spent; the message that follows costs anew.
+            # The cost of the old message stays charged; the new message is charged again.
             "charged_vnd = NULL, charged_month = NULL "
             "WHERE request_id IN {ids} AND run_key = :run_key AND NOT (state = 'claimed' AND lease_until_ms >= :now)"
         ),
@@ -437,16 +437,16 @@ def statements_for(dialect: str) -> Statements:
 
 def create_or_check(engine: Engine) -> None:
     """
-    Create the tables on first use; otherwise see that their version is ours.
+    Create the tables on first use; otherwise check their version and upgrade older ones.
 
     Raises:
-        ConfigurationError: made by a newer version, or the database cannot be reached or written to.
+        ConfigurationError: created by a newer version, or the database cannot be reached or written to.
     """
     failure: str | None = None
     try:
         with engine.begin() as connection:
             if engine.dialect.name == "postgresql":
-                # Two workers that start at once would otherwise both create.
+                # Two workers that start at once would otherwise both create the tables.
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(4097311281)"))
             else:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")

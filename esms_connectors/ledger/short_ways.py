@@ -1,9 +1,9 @@
 """
-What nearly every row is, in SQLite: never seen before when it is claimed, and simply accepted when it is settled.
+Fast paths in SQLite for the common cases: rows that are new when claimed, and rows that are accepted when settled.
 
-A list of values for a prepared statement costs two thirds of what one statement costs that judges every case and gives
-each row back. Both do what the statement of `schema.py` does with such rows; where a single row is another one, the
-transaction begins anew, and that statement does them all. PostgreSQL takes one statement sooner than many.
+A prepared statement with a list of values takes two thirds of the time of the general statement, which handles every
+case and returns each row. Both have the same effect on such rows; if a single row is not of this kind, the transaction
+is restarted with the general statement of `schema.py`. In PostgreSQL one statement is faster than many.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _OF_CALL = (
     "arrives",
 )  # fmt: skip
 
-# Both in the order of the columns.
+# Both are in the order of the columns.
 _CLAIM_NEW = f"""
 INSERT INTO esms_sends ({CLAIMED_COLUMNS}) VALUES ({"?, " * len((*_OF_ROW, *_OF_CALL))}{NEWLY_CLAIMED})
 """  # noqa: S608 - names of columns
 
-# As the statement of a settlement does with rows that are accepted, neither as a duplicate nor after a refusal of this
-# very row: they are accepted whatever they are now.
+# Like the general settlement for rows that are accepted, neither as a duplicate nor after a refusal of the same row:
+# they become accepted whatever their present state.
 _SETTLE_ACCEPTED = """
 UPDATE esms_sends SET state = 'accepted', code = coalesce(?, code), message_id = coalesce(?, message_id), reason = ?,
     duplicate = 0, claimed_by = NULL, lease_until_ms = 0, updated_ms = ?
@@ -43,11 +43,11 @@ WHERE request_id = ? AND state <> 'accepted'
 
 def claim_new(connection: Connection, records: Sequence[Mapping[str, Any]], parameters: Mapping[str, Any]) -> bool:
     """
-    Claim rows that are not there yet; False, and nothing is claimed, where one of them is.
+    Claim new rows; if one of them exists already, return False and claim nothing.
 
     Args:
-        connection: with nothing written or read in its transaction.
-        records, parameters: as the statement of the claim takes them.
+        connection: with a transaction that has not read or written anything.
+        records, parameters: as for the statement of the claim.
     """
     if connection.dialect.name != "sqlite" or not records:
         return False
@@ -67,13 +67,13 @@ def settle_accepted(
     connection: Connection, settlements: Sequence[Settlement], now_ms: int
 ) -> tuple[list[str], Sequence[Settlement]]:
     """
-    Settle the rows that are simply accepted; none, where one of them is not there or was accepted before.
+    Settle the rows that are simply accepted; settles none if one of them does not exist or was accepted before.
 
     Args:
-        connection: with nothing written or read in its transaction.
+        connection: with a transaction that has not read or written anything.
 
     Returns:
-        Request ids of those that are settled, and the settlements that are left.
+        Request ids of the settled rows, and the remaining settlements.
     """
     if connection.dialect.name != "sqlite":
         return [], settlements
@@ -90,7 +90,7 @@ def settle_accepted(
 
 
 def _begin(connection: Connection) -> None:
-    # Also where each statement would be a transaction of its own.
+    # Explicit, because the driver might otherwise run each statement in its own transaction.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

@@ -1,4 +1,4 @@
-"""What runs cost: charged with the claim of a row, taken back when it is refused for good or never left."""
+"""The cost of runs: charged when a row is claimed, refunded when it is permanently refused or was not sent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ADD = sa.text(
     "INSERT INTO esms_spent AS old (scope, key, vnd) VALUES (:scope, :key, :vnd) "
     "ON CONFLICT (scope, key) DO UPDATE SET vnd = old.vnd + excluded.vnd"
 )
-# A run with the others that are steps of its campaign: what may be spent is said of them together.
+# A run and the other steps of its campaign, which share one budget.
 _RUNS = f"CAST(:run_key AS text) UNION SELECT step_run_key FROM esms_journeys WHERE run_key IN ({JOURNEY_OF})"  # noqa: S608
 _OF_RUN = sa.text(f"SELECT sum(vnd) FROM esms_spent WHERE scope = 'run' AND key IN (SELECT {_RUNS})")  # noqa: S608
 _OF_MONTH = sa.text("SELECT vnd FROM esms_spent WHERE scope = 'month' AND key = :month")
@@ -38,7 +38,7 @@ _OF_RUNS = sa.text(
 
 
 class Limits(NamedTuple):
-    """VND of a run with the steps behind it, and of all runs of its month; None for no limit."""
+    """VND of a run with the other steps of its journey, and of all runs of the month; None for no limit."""
 
     run: int | None
     month: int | None
@@ -53,10 +53,10 @@ def charge(
     limits: Limits,
 ) -> None:
     """
-    Charge rows that are claimed in this transaction, in its turn.
+    Charge rows that are claimed in this transaction, which must hold the lock of `take_turn`.
 
     Args:
-        costs: VND by request id, of rows that were not charged before.
+        costs: VND by request id, for rows that were not charged before.
 
     Raises:
         OverBudgetError: they would exceed a limit.
@@ -73,7 +73,7 @@ def charge(
 
 
 def take_back(database: GuardDatabase, connection: Connection, request_ids: Sequence[str]) -> None:
-    """These were refused for good, or surely not sent, in this transaction: they cost nothing."""
+    """Refund rows that this transaction settles as permanently refused or certainly not sent."""
     rows = {"rows": json.dumps([{"request_id": one} for one in request_ids])}
     chosen = f"request_id IN (SELECT request_id FROM {database.given(request_id='text')}) AND charged_vnd IS NOT NULL"  # noqa: S608
     sums: Counter[tuple[str, str]] = Counter()
@@ -92,7 +92,7 @@ def take_back(database: GuardDatabase, connection: Connection, request_ids: Sequ
 
 class Spend:
     """
-    What is spent. Only runs that are sent under a budget are charged.
+    The amounts spent. Only runs with a budget are charged.
 
     Raises (every method): LedgerError.
     """
@@ -101,7 +101,7 @@ class Spend:
         self._database = database
 
     def of_run(self, run_key: str) -> int:
-        """With the other steps of its campaign."""
+        """VND spent by the run and the other steps of its campaign."""
         with self._database.reading() as connection:
             return _of_run(connection, run_key)
 
@@ -110,7 +110,7 @@ class Spend:
             return _of_month(connection, month_of(at))
 
     def of_runs(self, start: datetime, end: datetime, most: int) -> list[tuple[str, str, int]]:
-        """(run key, campaign or "", VND) of the dearest that began from `start` until before `end`, steps with them."""
+        """(run key, campaign or "", VND) of the most expensive runs that began in [start, end), steps included."""
         span = {"start": round(start.timestamp() * 1000), "end": round(end.timestamp() * 1000), "most": most}
         with self._database.reading() as connection:
             return [
@@ -137,7 +137,7 @@ def _add(connection: Connection, sums: Mapping[tuple[str, str], int]) -> None:
 
 @functools.cache
 def _charging(given: str) -> sa.TextClause:
-    """Made once: a text is read for its parameters each time it is made."""
+    """Cached, because SQLAlchemy parses a text for its parameters each time one is created."""
     return sa.text(
         f"UPDATE esms_sends SET charged_vnd = given.vnd, charged_month = :month FROM {given} "  # noqa: S608
         "WHERE esms_sends.request_id = given.request_id"

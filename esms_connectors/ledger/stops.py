@@ -1,4 +1,4 @@
-"""Stop marks: of a run, of an account, of everything; every worker sees them at its next chunk. And overrides."""
+"""Stop marks for a run, an account or everything, which every worker checks before its next chunk; and overrides."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
 RUN, ACCOUNT, ALL = "run", "account", "all"
-# How long one look at an account is good for, so that hundreds of retries do not each ask the gateway.
+# How long one check of an account is valid, so that hundreds of retries do not each call the gateway.
 LOOK_SECONDS = 60
 _COLUMNS = "scope, key, at_ms, reason, who, code"
 
@@ -26,11 +26,11 @@ _COLUMNS = "scope, key, at_ms, reason, who, code"
 @dataclass(frozen=True, slots=True)
 class StopMark:
     """
-    Why nothing is sent.
+    The reason why nothing is sent.
 
     Attributes:
         scope: run, account or all; key: the run key, or the account's hash.
-        who: who set it; code: of the gateway, for an account that it refused.
+        who: who set it; code: the gateway's code for a refused account.
     """
 
     scope: str
@@ -43,7 +43,7 @@ class StopMark:
 
 class Stops:
     """
-    The marks of one ledger. What was lifted stays on record.
+    The marks of one ledger. Lifted marks are kept as a record.
 
     Raises (every method): LedgerError.
     """
@@ -52,15 +52,15 @@ class Stops:
         self._database = database
 
     def mark_run(self, run_key: str, *, reason: str, who: str) -> bool:
-        """Stop a run, also one that has not begun; False where it is stopped already."""
+        """Stop a run, also one that has not begun; False if it is already stopped."""
         return self._mark(RUN, check_run_key(run_key), _checked(reason), who)
 
     def mark_all(self, *, reason: str, who: str) -> bool:
-        """Stop every run of this ledger; False where they are already."""
+        """Stop every run of this ledger; False if they are already stopped."""
         return self._mark(ALL, "", _checked(reason), who)
 
     def mark_account(self, account: str, *, code: str, reason: str) -> bool:
-        """The gateway refuses an account as a whole; False where that is known."""
+        """Mark an account that the gateway refuses as a whole; False if it is already marked."""
         return self._mark(ACCOUNT, account, reason, "the gateway", code)
 
     def _mark(self, scope: str, key: str, reason: str, who: str, code: str | None = None) -> bool:
@@ -81,7 +81,7 @@ class Stops:
             return connection.execute(statement, values).rowcount == 1
 
     def in_force(self, run_key: str, account: str) -> StopMark | None:
-        """The mark that holds this run, or the campaign that it is a step of, back; None for none: a person's first."""
+        """The mark that stops this run or its campaign, or None; marks set by a person come first."""
         statement = sa.text(
             f"SELECT {_COLUMNS} FROM esms_stops WHERE lifted_ms IS NULL AND (scope = 'all' "  # noqa: S608
             f"OR (scope = 'run' AND (key = CAST(:run_key AS text) OR key IN ({JOURNEY_OF}))) "
@@ -104,7 +104,7 @@ class Stops:
         return self._lift(ALL, "", who)
 
     def lift_account(self, account: str, *, who: str) -> bool:
-        """The account is right again; whether it was marked."""
+        """Lift the mark of an account that works again; returns whether it was marked."""
         return self._lift(ACCOUNT, account, who)
 
     def _lift(self, scope: str, key: str, who: str) -> bool:
@@ -117,10 +117,10 @@ class Stops:
             return connection.execute(statement, values).rowcount > 0
 
     def may_look(self, account: str) -> bool:
-        """Whether this caller may ask the gateway if the account is right again: one does, every `LOOK_SECONDS`."""
+        """Whether this caller may check the account at the gateway: one caller every `LOOK_SECONDS`."""
         statement = sa.text(
             "UPDATE esms_stops SET looked_ms = :now WHERE scope = 'account' AND key = :account "
-            # A time to come is that of a machine whose clock was wrong.
+            # A time in the future was written by a machine with a wrong clock.
             "AND lifted_ms IS NULL AND (looked_ms <= :now - :pause OR looked_ms > :now)"
         )
         values = {"account": account, "now": self._database.now_ms(), "pause": LOOK_SECONDS * 1000}
@@ -129,13 +129,13 @@ class Stops:
 
 
 class Overrides:
-    """Rules that somebody set aside for a run: who, when, why. Raises (every method): LedgerError."""
+    """Rules that a person has overridden for a run: who, when, why. Raises (every method): LedgerError."""
 
     def __init__(self, database: GuardDatabase) -> None:
         self._database = database
 
     def record(self, run_key: str, rule: str, *, who: str, reason: str) -> None:
-        """Once for each reason, however often a run is called. InvalidRequestError: no reason."""
+        """Record an override, once per reason however often the run is called. InvalidRequestError: no reason."""
         statement = sa.text(
             "INSERT INTO esms_overrides (run_key, rule, at_ms, who, reason) "
             "SELECT CAST(:run_key AS text), CAST(:rule AS text), :now, CAST(:who AS text), CAST(:reason AS text) "

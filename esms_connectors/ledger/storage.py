@@ -1,4 +1,4 @@
-"""The database of a ledger: opened, closed, forked, and asked within transactions."""
+"""The database of a ledger: opening, closing, forks and transactions."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 LEASE_SECONDS = 60.0
-# For readers of an old state, which keep the journal of a SQLite file from being emptied.
+# Wait for readers of an old snapshot, which block the truncation of a SQLite file's journal.
 _JOURNAL_SECONDS = 5.0
 
 
 class LedgerStorage:
-    """What `Ledger` is built on; arguments as there."""
+    """Base class of `Ledger`; arguments as there."""
 
     def __init__(
         self,
@@ -61,15 +61,15 @@ class LedgerStorage:
     @classmethod
     def open(cls, url: str | Path | None = None, *, create: bool = True, **settings: Any) -> Self:
         """
-        Open, and create on first use.
+        Open a ledger; create it on first use.
 
         Args:
             url: `sqlite:///path`, a path, `postgresql://…`, or None for a file in the user's data folder.
-            create: False for those who only read, such as a report: no ledger is made where there is none.
+            create: False for callers that only read, such as a report: a missing ledger is not created.
             settings: arguments of the constructor.
 
         Raises:
-            ConfigurationError: it cannot be used, or with `create=False` is not there.
+            ConfigurationError: it cannot be used, or with `create=False` does not exist.
         """
         _, engines = _schema()
         if not create:
@@ -79,8 +79,8 @@ class LedgerStorage:
     @classmethod
     def from_env(cls, url: str | Path | None = None, *, create: bool = True, **settings: Any) -> Self:
         """
-        As `open`, with `ESMS_LEDGER` for a URL that is not given, and `ESMS_LEDGER_SECRET`, from the environment only:
-        with it, phones and row keys are stored as keyed hashes.
+        Like `open`, with `ESMS_LEDGER` as the default URL, and with the phone secret `ESMS_LEDGER_SECRET`: if it is
+        set, phones and row keys are stored as keyed hashes.
         """
         settings.setdefault("phone_secret", os.environ.get("ESMS_LEDGER_SECRET") or None)
         return cls.open(url or os.environ.get("ESMS_LEDGER") or None, create=create, **settings)
@@ -95,17 +95,17 @@ class LedgerStorage:
         self.close()
 
     def __repr__(self) -> str:
-        # Not the URL: a password may also stand among its options. One that is half made is shown by error trackers.
+        # Not the URL, whose options may contain a password. Must work on a half-constructed ledger, for error trackers.
         return f"Ledger({self.name if hasattr(self, '_engine') else '?'})"
 
     def after_fork(self) -> None:
-        """In a forked process: new connections, because the present ones are the other process's."""
+        """In a forked process: use new connections, because the present ones belong to the parent."""
         _, engines = _schema()
         engines.forget_connections(self._engine)
 
     @property
     def facts(self) -> GatewayFacts:
-        """What was learned of gateways."""
+        """Facts learned about gateways."""
         return GatewayFacts(self._sql, self._reading, self._writing)
 
     @property
@@ -117,7 +117,7 @@ class LedgerStorage:
 
     @property
     def people(self) -> People:
-        """What is held about a person, and how it is taken out."""
+        """Personal data in the ledger, and its erasure."""
         from esms_connectors.ledger.people import People
 
         return People(self._guard_database(), self._clear_file)
@@ -129,7 +129,7 @@ class LedgerStorage:
 
     @property
     def name(self) -> str:
-        """For people: where it is, without a password."""
+        """The location of the database for display, without a password."""
         url = self._engine.url
         return str(url.database) if url.host is None else f"{url.get_backend_name()}://{url.host}/{url.database}"
 
@@ -137,19 +137,19 @@ class LedgerStorage:
         return self._now()
 
     def hash_phone(self, phone: str) -> str:
-        """A phone as this ledger stores it."""
+        """A phone in this ledger's stored form."""
         return self._keys.stored(phone)
 
     def digest(self, text: str) -> str:
-        """A hash of `text`, keyed where this ledger keeps phones as keyed hashes."""
+        """A hash of `text`, keyed if this ledger stores phones as keyed hashes."""
         return self._keys.hash(text)
 
     def check_phone_secret(self, run_key: str, about: Mapping[str, str]) -> None:
         """
-        Whether phones can be compared with those of a run: with another secret none would ever be found.
+        Check that phones can be compared with those of a run: with another secret none would ever match.
 
         Raises:
-            InvalidRequestError: the run was begun with another secret, or with none.
+            InvalidRequestError: the run was begun with another secret, or without one.
         """
         if about.get("phones") != self._keys.mark:
             raise InvalidRequestError(
@@ -165,11 +165,11 @@ class LedgerStorage:
 
     def _clear_file(self, traces: Sequence[str] = ()) -> None:
         """
-        Old versions of rows stand in the journal of a SQLite file until it is emptied, and in pages that rows have
-        moved out of until the file is written anew: `secure_delete` does not reach those.
+        Remove old versions of rows from a SQLite file. They remain in the journal until it is truncated, and in pages
+        that rows have moved out of until the file is vacuumed: `secure_delete` does not cover those.
 
         Args:
-            traces: the file is written anew if one of them is still in it; in any case where none is given.
+            traces: the file is vacuumed if it still contains one of them; always if none is given.
         """
         if self._engine.dialect.name != "sqlite":
             return
@@ -212,7 +212,7 @@ class LedgerStorage:
         return guarded(lambda: self._engine.connect().execution_options(esms_reading=True, **options))
 
 
-# In a process of its own: to close a SQLite file anywhere in this one would end the locks that its connections hold.
+# Runs in a separate process: closing a SQLite file in this one would drop the POSIX locks of its connections.
 _LOOK = """
 import mmap, sys
 with open(sys.argv[1], "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
@@ -221,13 +221,13 @@ with open(sys.argv[1], "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.AC
 
 
 def _is_in_file(file: str, words: Sequence[str]) -> bool:
-    """Also where nobody can look."""
+    """Whether one of the words is in the file; also True if the check fails."""
     command, said = [sys.executable, "-I", "-S", "-c", _LOOK, file], "\n".join(words).encode()
     return subprocess.run(command, input=said, capture_output=True, check=False).returncode != 0  # noqa: S603
 
 
 def _schema() -> tuple[ModuleType, ModuleType]:
-    """Tables and SQL, and engines; loaded on first use, because they bring SQLAlchemy along."""
+    """The modules `schema` and `engines`, loaded on first use because they import SQLAlchemy."""
     try:
         from esms_connectors.ledger import engines, schema
     except ImportError:

@@ -1,4 +1,4 @@
-"""Phones that get no advertising: people who refused, the Do-Not-Call list, dead numbers."""
+"""Phones that get no advertising: opt-outs, the Do-Not-Call list, dead numbers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BATCH = 1000
 
 
 def listed(database: GuardDatabase, connection: Connection, phones: Sequence[str], at: DateTime) -> dict[str, str]:
-    """Which of these phones, as they are stored, are on the list at that time: phone -> reason."""
+    """Which of these phones, in their stored form, are on the list at that time: phone -> reason."""
     statement = _listed(database.given(phone="text"))
     parameters = {"rows": json.dumps([{"phone": one} for one in phones]), "now": milliseconds(at)}
     return {row.phone: row.reason for row in connection.execute(statement, parameters)}
@@ -33,7 +33,7 @@ def listed(database: GuardDatabase, connection: Connection, phones: Sequence[str
 
 @functools.cache
 def _listed(given: str) -> sa.TextClause:
-    """Made once: a text is read for its parameters each time it is made."""
+    """Cached, because SQLAlchemy parses a text for its parameters each time one is created."""
     return sa.text(
         f"SELECT phone, reason FROM esms_suppressed WHERE phone IN (SELECT phone FROM {given}) "  # noqa: S608
         "AND (expires_ms IS NULL OR expires_ms > :now)"
@@ -42,7 +42,7 @@ def _listed(given: str) -> sa.TextClause:
 
 class Suppression:
     """
-    The list of one ledger. Phones stand in it as in the ledger: plain, or hashed with its secret.
+    The list of one ledger. Phones are stored as in the ledger: plain, or hashed with its secret.
 
     Raises (every method): LedgerError.
     """
@@ -54,14 +54,14 @@ class Suppression:
         self, phones: Iterable[str], *, reason: str, source: str = "by hand", expires: datetime | None = None
     ) -> int:
         """
-        Put phones on the list, in any spelling; of one that is on it, reason and expiry become these.
+        Add phones, in any spelling; an existing entry gets the new reason and expiry.
 
         Returns:
-            How many were not on it before.
+            The number of new entries.
 
         Raises:
-            InvalidRequestError: no reason, an expiry that is over, or no Vietnamese mobile number; those before it in
-                the list given may be on it already.
+            InvalidRequestError: no reason, an expiry in the past, or not a Vietnamese mobile number; phones before that
+                one may have been added already.
         """
         if not reason.strip():
             raise InvalidRequestError("Say why the phone is suppressed.", field="reason")
@@ -98,7 +98,7 @@ class Suppression:
         return sa.text(f"SELECT count(*) FROM esms_suppressed WHERE phone IN (SELECT phone FROM {given})")  # noqa: S608
 
     def remove(self, phones: Iterable[str]) -> int:
-        """Take phones off the list, in any spelling; how many were on it. InvalidRequestError: no mobile number."""
+        """Remove phones, in any spelling; returns how many were listed. InvalidRequestError: not a mobile number."""
         rows = self._database.phones([normalise_phone(phone) for phone in phones])
         given = self._database.given(phone="text")
         statement = sa.text(f"DELETE FROM esms_suppressed WHERE phone IN (SELECT phone FROM {given})")  # noqa: S608
@@ -106,14 +106,14 @@ class Suppression:
             return connection.execute(statement, {"rows": rows}).rowcount
 
     def found(self, phones: Sequence[str]) -> dict[int, str]:
-        """Which of these phones, in the form that is sent, are on the list now: place in the list given -> reason."""
+        """Which of these phones, in the form that is sent, are on the list now: position -> reason."""
         stored = [self._database.keys.stored(phone) for phone in phones]
         with self._database.reading() as connection:
             reasons = listed(self._database, connection, stored, self._database.now())
         return {place: reasons[one] for place, one in enumerate(stored) if one in reasons}
 
     def entries(self) -> Iterator[dict[str, Any]]:
-        """All entries, streamed, in the order in which they were added; phones as they are stored."""
+        """All entries, streamed, in the order of their addition; phones in their stored form."""
         statement = sa.text(
             "SELECT phone, reason, source, added_ms, expires_ms FROM esms_suppressed ORDER BY added_ms, phone"
         )
@@ -123,10 +123,10 @@ class Suppression:
 
     def check(self) -> None:
         """
-        Whether the list can be asked at all.
+        Check that the list can be used.
 
         Raises:
-            ConfigurationError: its phones were hashed with another secret, or with none: none would ever be found.
+            ConfigurationError: its phones were hashed with another secret, or without one, so none would ever match.
         """
         self._check_secret()
 

@@ -1,4 +1,4 @@
-"""Ledgers of earlier versions are brought up to date when they are opened."""
+"""Upgrades ledgers of earlier versions when they are opened."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.schema import CreateColumn, CreateIndex
 
-# What version 2 had in tables of its own. Messages outside of runs stay in that of contacts.
+# Data that version 2 had in separate tables. Messages outside of runs stay in `esms_contacts`.
 _FROM_CONTACTS = """
 UPDATE esms_sends SET message_class = given.message_class, arrives_ms = given.arrives_ms
 FROM esms_contacts AS given WHERE given.request_id = esms_sends.request_id
@@ -20,10 +20,10 @@ FROM esms_charges AS given WHERE given.request_id = esms_sends.request_id
 
 def upgrade(connection: Connection, sends: sa.Table, version: int) -> None:
     """
-    From `version` to the present one, in one transaction. The tables that were missing are there already.
+    Upgrade from `version` to the present one, in one transaction, after missing tables have been created.
 
     Args:
-        sends: the table of rows as it is now.
+        sends: the present table of rows.
     """
     inspector = sa.inspect(connection)
     present = {column["name"] for column in inspector.get_columns(sends.name)}
@@ -32,7 +32,7 @@ def upgrade(connection: Connection, sends: sa.Table, version: int) -> None:
             definition = CreateColumn(column).compile(dialect=connection.dialect)
             connection.execute(sa.text(f"ALTER TABLE {sends.name} ADD COLUMN {definition}"))
     if version == 1:
-        # What a code on such a row meant then.
+        # In version 1 a code on such a row had this meaning.
         statement = "UPDATE esms_sends SET id_refused = 1 WHERE state = 'not_sent' AND code IS NOT NULL"
         connection.execute(sa.text(statement))
     connection.execute(sa.text(_FROM_CONTACTS))
@@ -40,6 +40,6 @@ def upgrade(connection: Connection, sends: sa.Table, version: int) -> None:
     if inspector.has_table("esms_charges"):
         connection.execute(sa.text(_FROM_CHARGES))
         connection.execute(sa.text("DROP TABLE esms_charges"))
-    # Behind the rows: an index that is there already costs each of them.
+    # After the rows: an existing index would slow down the update of each.
     for index in sends.indexes:
         connection.execute(CreateIndex(index, if_not_exists=True))
