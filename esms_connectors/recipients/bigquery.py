@@ -31,7 +31,7 @@ def is_address(url: object) -> bool:
 
 
 def credentials_error(error: BaseException) -> ConfigurationError | None:
-    """An error about the key that reads the table, in words that show neither it nor its path; None for others."""
+    """An error about the key that reads the table, without the key or its path; None for other errors."""
     kind = type(error).__name__
     if isinstance(error, OSError):
         problem = f"the file of its key cannot be read ({error.strerror or kind})"

@@ -158,7 +158,7 @@ def _plain(exact: Decimal) -> int | Decimal:
 
 def date_of_serial(serial: float, shown: NumberFormat, begin: timedelta = timedelta()) -> object:
     """
-    The date or time that a number stands for, as its format shows it.
+    The date or time that a number represents, as its format shows it.
 
     Args:
         begin: offset of day 0 from 30 December 1899, for files that count from 1904.

@@ -1,5 +1,5 @@
 """
-Text that was damaged before it was read here: nobody should receive `Nguyá»…n`, `Ch? H??ng` or `nan` in a message.
+Text that was damaged before it was read: nobody should receive `Nguyá»…n`, `Ch? H??ng` or `nan` in a message.
 
 Damage is what no Vietnamese text contains. Where a foreign name could look the same, the text is accepted.
 """

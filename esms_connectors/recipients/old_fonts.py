@@ -1,7 +1,7 @@
 """
 Converts Vietnamese text from before Unicode: TCVN3 (the fonts .VnTime and others) and VNI.
 
-Both are what a program shows that takes the bytes for Latin letters: `NguyÔn`, `Nguyeãn`. TCVN3 has its letters at the
+Both appear as Latin letters in programs that do not know the font: `NguyÔn`, `Nguyeãn`. TCVN3 has its letters at the
 positions of TCVN 5712:1993, the charmap TCVN5712-1 of glibc and libiconv; VNI writes a vowel and a second letter for
 its accents, as in the tables of UniKey and of Wikipedia's article on VNI.
 """

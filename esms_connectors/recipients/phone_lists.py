@@ -108,7 +108,7 @@ def _entries(phones: object) -> Iterator[object]:
 
 def _split_at_blanks(words: list[str]) -> list[str]:
     """Split `words` into numbers of one or more words each; empty if words are left over."""
-    # readings[n]: the numbers that the first n words make.
+    # readings[n]: the numbers that the first n words form.
     readings: list[list[str] | None] = [[]]
     for end in range(1, len(words) + 1):
         readings.append(None)

@@ -1,4 +1,4 @@
-"""Phones as tables hold them: changed by spreadsheets, or from before 2018."""
+"""Phones as found in tables: changed by spreadsheets, or from before 2018."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _BATCH = 8_192
 _NO_ROWS = "The query gives no rows; one SELECT is needed."
 # A named parameter; quoted texts and casts are skipped.
 _NAMED = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|::|:(?P<name>[A-Za-z_]\w*)")
-_POSTGRESQL_DOUBLE = 701  # the oid of double precision, as its drivers give it
+_POSTGRESQL_DOUBLE = 701  # the oid of double precision, as its drivers report it
 
 
 @dataclass(frozen=True, slots=True)

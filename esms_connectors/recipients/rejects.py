@@ -36,7 +36,7 @@ class RejectsFile:
       would be sent changed. They come from the user's own file. `_value` is ours and is escaped.
 
     Attributes:
-        path: where the file will be.
+        path: where the file is written.
         count: rows so far.
     """
 

@@ -28,7 +28,7 @@ class RowRejected(Exception):  # noqa: N818 - it never leaves this package
 
     Attributes:
         column, value: the cell at fault.
-        reason, text: the reason for counting, and in full.
+        reason, text: a reason suitable for counting, and the reason in full.
         sample: of a damaged text, the part that shows the damage.
     """
 
@@ -148,7 +148,7 @@ class ValueReader:
         return ""
 
     def _check(self, params: Sequence[str]) -> None:
-        """Check the values against the template; the errors have the words of the gateway client."""
+        """Check the values against the template; the errors are those of the gateway client."""
         assert self.template is not None  # noqa: S101 - only called with limits, which come from it
         rules = self.template.params
         values = list(params)

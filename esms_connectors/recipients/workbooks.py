@@ -154,7 +154,7 @@ def _fits(workbook: Workbook, sheet: str, wanted: Sequence[str], header_row: int
 def _data_rows(
     rows: Iterator[SheetRow], width: int, merged: Sequence[MergedRange], read_hidden: bool, name: str, notes: list[str]
 ) -> Iterator[RawRow]:
-    """Rows as wide as the header. Cells outside the table have no column name, so they cannot be wanted."""
+    """Rows as wide as the header. Cells outside the table have no column name, so no caller can ask for them."""
     begins: dict[int, list[MergedRange]] = {}
     for one in merged:
         begins.setdefault(one.top, []).append(one)

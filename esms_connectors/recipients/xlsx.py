@@ -2,7 +2,7 @@
 XLSX, row by row: the values of its cells, which rows are hidden, which cells are merged.
 
 Parsed here and not by a library: openpyxl is slower and does not report hidden rows when streaming; calamine holds the
-whole sheet in memory, and knows neither hidden rows nor number formats, where `00123` or `50%` is what people read.
+whole sheet in memory, and knows neither hidden rows nor number formats such as those of `00123` or `50%`.
 Source of the format: ECMA-376 part 1, section 18 (SpreadsheetML).
 """
 

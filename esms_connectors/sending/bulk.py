@@ -58,7 +58,7 @@ def send_bulk(
         campaign: a human-readable name; the gateway gets it with a mark of the run, see `RunResult.campaign`.
         at_least: share of all rows that must be accepted, from 0 to 1, including rows that `read_recipients` refused;
             None only reports, whatever happened.
-        on_empty: whether no row at all is nothing to do (skip) or an error (fail), whatever `at_least` says.
+        on_empty: whether an empty source is nothing to do (skip) or an error (fail), regardless of `at_least`.
         reconcile_before_repeat: a row in doubt is sent again only after it was looked up in the sent data and not
             found, and only if the gateway has been seen to honour request ids; no row is sent twice to find that out.
         threads: concurrent calls.

@@ -132,7 +132,7 @@ class Lease:
                     self._slept_until = now
                 self._ledger.renew(self._run_key, self._worker)
                 self._renewed_at = now
-            except Exception as error:  # noqa: BLE001 - claims and settlements will tell; this thread must not
+            except Exception as error:  # noqa: BLE001 - claims and settlements report it; this thread must not raise
                 logger.warning("the lease could not be renewed: %s", type(error).__name__)
 
     def _hangs(self) -> bool:

@@ -29,7 +29,7 @@ __all__ = ["Plan", "PlanChangedError"]
 # Advertising may be delivered only from 7 to 22 o'clock (Decree 91/2020, article 13); for the rest it is a courtesy.
 QUIET_FROM_HOUR, QUIET_TO_HOUR = 22, 7
 _PRICES_OF_DAYS = 3
-# How many recipients the gateway is asked the price for: prices differ by network.
+# How many recipients the price estimate covers: prices differ by network.
 _PRICED_RECIPIENTS = 100
 
 
@@ -63,8 +63,8 @@ class Plan:
         segments, longest_segments: SMS only: segments of all messages, and of the longest.
         unicode_messages: SMS only: messages that are sent as Unicode; `forced_by` counts the characters that cause it.
         send_at_text: the text that the time of sending was given as, such as `+2h`; the time itself is in `about`.
-        price_vnd: of one message (one segment for SMS); `price_from` says where it comes from, None when unknown.
-        cost_vnd, balance_vnd, left_vnd: estimate; None when the price is unknown.
+        price_vnd: of one message (one segment for SMS); None if unknown; `price_from` says where it comes from.
+        cost_vnd, balance_vnd, left_vnd: estimate; None if the price is unknown.
         previews: SMS only: the first message, the longest and the one with the most segments; not part of the JSON.
         sandbox: the account checks messages and sends none.
         ledger, rejects: where they are; for display.
@@ -277,8 +277,8 @@ def plan_bulk(
         report: the report that reading `recipients` fills.
         known: called at the end: how many of the rows are settled, how many a rule would skip, and the fingerprint of
             all rows.
-        price_vnd: of one message or segment; None asks the gateway for an estimate, and without one uses the price of
-            the last message of this kind in the sent data.
+        price_vnd: of one message or segment; None uses the gateway's estimate, or without one the price of the last
+            message of this kind in the sent data.
 
     Raises:
         GatewayError, NotSentError, OutcomeUnknownError: balance or price could not be read.

@@ -122,7 +122,7 @@ def on_empty_of(on_empty: OnEmpty | None, *, scheduled: bool) -> OnEmpty:
 
 def refuse_empty(on_empty: OnEmpty) -> None:
     """
-    Called if there are no rows; `at_least`, a share, says nothing about that case.
+    Called if there are no rows, a case to which the share `at_least` does not apply.
 
     Raises:
         InvalidRequestError: `on_empty` is fail: a list that is empty by mistake must not count as a success.

@@ -98,7 +98,7 @@ class RunResult:
 
     @property
     def accepted(self) -> int:
-        """Rows of this call that are accepted, whichever call sent them; other rows of the run do not count."""
+        """Rows of this call that are accepted, whichever call sent them; other rows of the run are not counted."""
         return self.counters.accepted + self.counters.accepted_before
 
     @property
@@ -121,7 +121,7 @@ class RunResult:
     def elsewhere(self) -> int:
         """
         Open rows that a live worker has claimed and that this call was not given: that worker settles and reports them.
-        Rows whose worker gives no heartbeat do not count: they leave the run incomplete, whichever call was given them.
+        Rows of a worker without a heartbeat do not count: they leave the run incomplete, whichever call they belong to.
         """
         return max(0, self.run.claimed_alive - self.counters.left)
 
@@ -258,7 +258,7 @@ def finish_run(result: RunResult, *, advice: str = "") -> RunResult:
         advice: what to do about rows in doubt.
 
     Raises:
-        BulkIncompleteError: fewer rows were accepted than `result.at_least` asks for, or rows are not settled.
+        BulkIncompleteError: fewer rows were accepted than `result.at_least` requires, or rows are not settled.
     """
     run_key = result.run.run_key
     logger.info("run %s: %s", run_key, result)
@@ -292,7 +292,7 @@ class ShardResult:
 
 class BulkIncompleteError(EsmsError):
     """
-    Fewer rows were accepted than the caller asked for, or some are not settled. The ledger has each of them.
+    Fewer rows were accepted than required, or some are not settled. The ledger has the state of each row.
 
     Attributes:
         summary: what happened. `retryable` says whether repeating the call may settle more rows.

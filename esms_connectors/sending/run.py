@@ -1,7 +1,7 @@
 """
 One call for one run: a reader, senders, and the claims that they hold.
 
-The rows of a run are read as a stream and cut into chunks, and each chunk is claimed in the ledger, sent and settled.
+The rows of a run are read as a stream and cut into chunks; each chunk is claimed in the ledger, sent and settled.
 """
 
 from __future__ import annotations

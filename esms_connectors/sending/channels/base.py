@@ -160,7 +160,7 @@ class Channel(ABC):
         """The template that every row is checked against, if the channel has one; requested once."""
         return None
 
-    def check_sendable(self) -> None:  # noqa: B027 - most channels have nothing to say here
+    def check_sendable(self) -> None:  # noqa: B027 - most channels have nothing to check
         """
         Check, as far as it is known, that the gateway accepts messages of this kind; makes no request.
 

@@ -23,8 +23,8 @@ class ViberChannel(TextChannel):
 
     Attributes:
         brandname: registered for Viber.
-        image_url: https; goes with a button.
-        button_url, button_label: together.
+        image_url: https; requires a button.
+        button_url, button_label: both or neither.
     """
 
     brandname: str

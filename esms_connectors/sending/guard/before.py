@@ -26,7 +26,7 @@ _TOLD_TO = timedelta(seconds=2)
 
 
 def present_time(channel: Channel, ledger: Ledger) -> DateTime:
-    """The gateway's time, or this machine's if no answer has contained it yet."""
+    """The gateway's time, or this machine's if no answer of the gateway has confirmed it yet."""
     clock = channel.client.clock
     return clock.earliest() if clock.confirmed else ledger.now()
 
@@ -46,7 +46,7 @@ def arrival(now: DateTime, channel: Channel) -> DateTime:
 
 def is_open(settings: GuardSettings, channel: Channel) -> bool:
     """
-    Whether a message that leaves now arrives within its hours, by the gateway's clock. If no answer has contained it,
+    Whether a message that leaves now arrives within its hours, by the gateway's clock. If no answer has confirmed it,
     this machine's clock is only trusted to within an hour, and all of that hour must be open.
     """
     clock, hours = channel.client.clock, settings.open_hours(channel.message_class)

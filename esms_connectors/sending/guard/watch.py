@@ -79,14 +79,14 @@ class Watch:
             return channel
         return replace(channel, chunk_size=min(channel.chunk_size, max(1, self._settings.per_hour // 60)))
 
-    # --- before anything ---------------------------------------------------------------------------------------------
+    # --- before the run ----------------------------------------------------------------------------------------------
 
     def begin(self, *, looks: bool) -> None:
         """
         Check that a call for this run may begin.
 
         Args:
-            looks: whether to check if a refused account is in order again; not for a shard of a run.
+            looks: whether to check if a refused account is in order again; False for a shard of a run.
 
         Raises:
             GuardRefusalError: it would arrive outside its hours, and the policy is to refuse that.
@@ -154,7 +154,7 @@ class Watch:
         channel = replace(self._channel, send_at=self._hours.spread(arrives, number, minutes))
         latest = self._hours.spread(arrives, minutes - 1, minutes)
         if self._noted is None or latest > self._noted:
-            # Until then a message may not be listed anywhere, which a look-up of rows in doubt must know.
+            # Until then a message may not be listed anywhere, which a look-up of rows in doubt must take into account.
             about = self._ledger.run_about(self._run_key)
             noted = {name: value for name, value in about.items() if name not in ("kind", "phones")}
             self._ledger.begin_run(self._run_key, channel.kind, {**noted, **replace(channel, send_at=latest).about()})

@@ -1,10 +1,10 @@
 """
 Steps one after the other: a person not reached by one step gets the next, once.
 
-Each step is a separate run, `key`, `key#2`, `key#3`, so that it is claimed, resumed and held back like any other: that
-nobody gets a step twice does not depend on this module. It decides who is due. The decision is made anew at each look,
-from what the gateway reports, and one that was not acted upon is forgotten: after a crash, a person who has received a
-message meanwhile gets nothing more.
+Each step is a separate run, `key`, `key#2`, `key#3`, so that it is claimed, resumed and held back like any other: the
+ledger, not this module, ensures that nobody gets a step twice. This module decides who is due. The decision is made
+anew at each look, from what the gateway reports, and one that was not acted upon is forgotten: after a crash, a person
+who has received a message meanwhile gets nothing more.
 """
 
 from __future__ import annotations

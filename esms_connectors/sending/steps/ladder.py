@@ -38,8 +38,8 @@ def alert_ladder(
     callback_url: str | None = None,
 ) -> Journey:
     """
-    An alert that goes from one phone to the next until a message is delivered: `.run()` sends it, and repeating that
-    resumes it. Invalid numbers are skipped, and a text that cannot be used is replaced, as in `send_alert`.
+    An alert that goes from one phone to the next until a message is delivered: `.run()` sends it, and the same call
+    again resumes it. Invalid numbers are skipped, and a text that cannot be used is replaced, as in `send_alert`.
 
     Args:
         phones: in the order in which they are alerted, in any spelling of `read_phone_list`.

@@ -335,8 +335,8 @@ def _look_in_sent_data(client: EsmsClient, ledger: Ledger, view: StepView, wante
 
 def _kinder(one: Seen, other: Seen) -> Seen:
     """
-    Choose between two tries that are listed under one id, or two listings of one message: nobody is handed on who has
-    received it, or may still receive it, by either of them.
+    Choose between two tries that are listed under one id, or two listings of one message: a person who has received
+    it, or may still receive it, by either of them is not handed on.
     """
     if DeliveryState.DELIVERED in (one.state, other.state):
         return one if one.state is DeliveryState.DELIVERED else other
