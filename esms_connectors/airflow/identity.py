@@ -37,7 +37,7 @@ def run_key_of(context: Context, given: str | None = None, generation: int = 1, 
     earlier try.
 
     Args:
-        task_id: of another task of this run.
+        task_id: id of another task of this run.
 
     Raises:
         InvalidRequestError: the given key is invalid, or its template used a missing value.

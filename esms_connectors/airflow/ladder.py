@@ -21,7 +21,7 @@ class AlertLadderOperator(SendingOperator):
 
     Args:
         phones: in the order in which they are alerted. Templated and never shown.
-        text: what to say. Templated and never shown.
+        text: the text to send. Templated and never shown.
         after: how long to wait for each before alerting the next: `5m`, `90s`.
         brandname: the sender; defaults to that of the connection.
         poll_seconds: time between polls.

@@ -1,4 +1,4 @@
-"""Submits the shards of a campaign to the task runner, and repeats unsettled ones until all are settled."""
+"""Submits the shards of a campaign to the task runner, and submits those that were not settled again."""
 
 from __future__ import annotations
 
