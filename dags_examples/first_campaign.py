@@ -40,9 +40,9 @@ with DAG(
     load = SentMessagesToWarehouseOperator(
         task_id="load",
         warehouse_conn_id="warehouse",
-        # Windows select rows by creation time, which is after the start of this run.
+        # Windows select rows by creation time: after the start of this run, or days later if `send` was cleared then.
         start="-1h",
-        end="+24h",
+        end="{{ ti.xcom_pull('send')['sent_until'] }}",
         sms_types=[24, 25],
     )
     wait >> load

@@ -27,6 +27,9 @@ CUSTOMERS = """
     FROM visits WHERE visited_on = DATE '{{ params.visited_on or ds }}' ORDER BY code
 """
 
+# Whenever that was: a task that is cleared days later sends days later.
+SENT_UNTIL = "{{ ti.xcom_pull('send')['sent_until'] }}"
+
 campaign: dict[str, Any] = {
     "sql": CUSTOMERS,
     "sql_conn_id": "crm",
@@ -60,7 +63,7 @@ with DAG(
         task_id="load",
         warehouse_conn_id="warehouse",
         start="-24h",
-        end="+24h",
+        end=SENT_UNTIL,
         sms_types=[24, 25],
         # As in daily_export: a warehouse must store personal data in one form.
         phone="hashed",
@@ -71,7 +74,7 @@ with DAG(
         targets="{{ var.value.esms_reports }}/visits-{{ params.visited_on or ds }}.html",
         warehouse_conn_id="warehouse",
         start="-24h",
-        end="+24h",
+        end=SENT_UNTIL,
         with_ledger=True,
         language="vi",
     )

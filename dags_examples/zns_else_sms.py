@@ -18,7 +18,7 @@ with DAG("zns_else_sms", schedule="0 9 * * *", start_date=start, catchup=False):
         fallback=[{"channel": "sms", "text": "Hen gap {customer_name} ngay {date}", "after": "15m"}],
         deferrable=True,
     )
-    day = {"warehouse_conn_id": "warehouse", "start": "-24h", "end": "+24h"}
+    day = {"warehouse_conn_id": "warehouse", "start": "-24h", "end": "{{ ti.xcom_pull('send')['sent_until'] }}"}
     load = SentMessagesToWarehouseOperator(task_id="load", sms_types=[2, 24, 25], phone="hashed", content=False, **day)
     file = "{{ var.value.esms_reports }}/{{ ds }}.html"
     send >> load >> SentMessagesReportOperator(task_id="report", targets=file, with_ledger=True, **day)

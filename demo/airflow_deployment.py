@@ -17,6 +17,8 @@ from demo.processes import Processes, free_port, wait_until
 
 _UP_SECONDS = 300.0  # about 20; a deadline only ends what hangs
 _COMMAND_SECONDS = 300.0
+# Airflow's own is five, of which a busy machine makes tasks that fail before they begin.
+_ANSWER_SECONDS = 120.0
 _COMPONENTS: Mapping[str, list[str]] = {
     "api-server": ["api-server", "--host", "127.0.0.1"],
     "scheduler": ["scheduler", "--skip-serve-logs"],
@@ -78,6 +80,7 @@ class Deployment:
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(40),
             # A worker's end is noticed at once, and a task that resumes soon is not taken for failed.
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": str(_ANSWER_SECONDS),
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "3",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
@@ -126,7 +129,7 @@ class Deployment:
         for name in _COMPONENTS:
             self.start_component(name)
         wait_until("all components of Airflow are healthy", self._is_healthy, _UP_SECONDS)
-        token = self._session.get(f"{self.url}/auth/token", timeout=30).json()["access_token"]
+        token = self._session.get(f"{self.url}/auth/token", timeout=_ANSWER_SECONDS).json()["access_token"]
         self._session.headers["Authorization"] = f"Bearer {token}"
 
     def start_component(self, name: str) -> None:
@@ -166,7 +169,7 @@ class Deployment:
             AirflowError: the server says no.
         """
         for attempt in range(1, self._tries + 1):
-            answer = self._session.request(method, f"{self.url}{path}", timeout=30, **arguments)
+            answer = self._session.request(method, f"{self.url}{path}", timeout=_ANSWER_SECONDS, **arguments)
             if answer.status_code != 500 or "Database error" not in answer.text or attempt == self._tries:
                 break
             time.sleep(1)
@@ -176,7 +179,7 @@ class Deployment:
 
     def status_of(self, url: str) -> int:
         """What a stranger is answered."""
-        return requests.get(url, timeout=30, proxies={"http": ""}).status_code
+        return requests.get(url, timeout=_ANSWER_SECONDS, proxies={"http": ""}).status_code
 
     def trigger(self, dag_id: str, **body: Any) -> str:
         """Start a run of a DAG, once it is known."""
@@ -188,7 +191,7 @@ class Deployment:
         wait_until(f"DAG {dag_id} is parsed", lambda: self._knows(dag_id), _UP_SECONDS)
 
     def _knows(self, dag_id: str) -> bool:
-        answer = self._session.get(f"{self.url}/api/v2/dags/{dag_id}", timeout=30)
+        answer = self._session.get(f"{self.url}/api/v2/dags/{dag_id}", timeout=_ANSWER_SECONDS)
         if answer.status_code == 404:
             errors = self.call("GET", "/api/v2/importErrors")
             if errors["total_entries"]:

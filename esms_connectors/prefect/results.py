@@ -29,6 +29,7 @@ class SendResult(TypedDict):
     complete: bool
     at_least: float | None
     accepted_share: float
+    sent_until: str
     stopped_by: str | None
     run: dict[str, Any]
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from pendulum import DateTime
+
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.gateway.redaction import get_logger
@@ -15,6 +19,13 @@ from esms_connectors.recipients import ReadReport
 from esms_connectors.sending.policy import is_enough
 
 logger = get_logger(__name__)
+
+_CLOCKS_DIFFER = timedelta(minutes=5)
+
+
+def latest_of_now() -> DateTime:
+    """An upper limit for the dates of everything that the gateway has done by now."""
+    return machine_clock.now().in_timezone("UTC") + _CLOCKS_DIFFER
 
 
 @dataclass(slots=True)
@@ -76,6 +87,8 @@ class RunResult:
         price_vnd: of one message, None if it is not known.
         ledger, rejects: where they are; for display.
         sandbox: nothing was sent: the account checks messages and sends none.
+        sent_until: an upper limit for the dates of the messages of this call, with a margin for a gateway whose clock
+            is ahead; the end of the span for a load that follows, whenever the call took place.
     """
 
     run: RunSummary
@@ -90,6 +103,7 @@ class RunResult:
     ledger: str = ""
     rejects: str | None = field(default=None, repr=False)
     sandbox: bool = False
+    sent_until: DateTime = field(default_factory=latest_of_now)
 
     @property
     def rows(self) -> int:
@@ -187,6 +201,7 @@ class RunResult:
                 "claimed": run.claimed,
                 "open_elsewhere": self.elsewhere,
             },
+            "sent_until": self.sent_until.isoformat(),
             "ledger": self.ledger,
             "rejects": self.rejects,
             "seconds": round(self.seconds, 2),

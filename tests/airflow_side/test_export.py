@@ -18,9 +18,10 @@ from fsspec.implementations.memory import MemoryFileSystem
 from postgres_server import PostgresServer
 from task_runs import Runs
 
+from esms_connectors.airflow.operators import SendSmsOperator
 from esms_connectors.airflow.transfers import SentMessagesToWarehouseOperator, TakeSnapshotOperator
 from esms_connectors.airflow.warehouse import store_connection, warehouse_address
-from esms_connectors.emulator import Emulator
+from esms_connectors.emulator import DEMO_BRANDNAME, Emulator
 from esms_connectors.emulator.faults import http_status
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 from esms_connectors.warehouse.mysql import MySqlWarehouse
@@ -362,3 +363,15 @@ def test_a_day_that_was_missed_is_loaded_with_the_next_interval(
     cleared = export(warehouse=address, sms_types=[2, 25])
     assert (cleared["start"], cleared["rows"], cleared["inserted"]) == (YESTERDAY.isoformat(), 700, 0)
     assert cleared["follow_up"]["rows"] == 0
+
+
+def test_a_load_behind_a_campaign_that_was_sent_days_later_has_its_rows(
+    connect: Callable[..., None], runs: Runs, gateway: Emulator, ledger_url: str, tmp_path: Path
+) -> None:
+    """Its task was cleared once there was balance again; the load goes by when that was, not the run's due time."""
+    gateway.advance(days=3)
+    text = {"phones": "0901000001", "text": "xin chao", "brandname": DEMO_BRANDNAME}
+    runs.instance.pushed["send"] = runs(SendSmsOperator(task_id="send", ledger_url=ledger_url, **text))
+    address, end = f"duckdb:///{tmp_path / 'w.duckdb'}", "{{ ti.xcom_pull('send')['sent_until'] }}"
+    load = SentMessagesToWarehouseOperator(task_id="load", warehouse=address, start="-1h", end=end, sms_types=[2])
+    assert runs(load)["rows"] == count(tmp_path / "w.duckdb") == 1

@@ -66,6 +66,7 @@ RESULT_KEYS = frozenset(
         "price_vnd",
         "cost_vnd",
         "run",
+        "sent_until",
         "ledger",
         "rejects",
         "seconds",

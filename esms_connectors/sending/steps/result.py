@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pendulum import DateTime
+
 from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.ledger import RunSummary
-from esms_connectors.sending.result import RunResult, run_words
+from esms_connectors.sending.result import RunResult, latest_of_now, run_words
 from esms_connectors.sending.steps.looking import Finding
 
 # The final states of a person, in the order of the report; `sent`: the last step was accepted and is not known to be
@@ -75,11 +77,13 @@ class JourneyResult:
         first: the result of sending the first step.
         steps: each step.
         people: the number of people in each state, see `PEOPLE`.
+        sent_until: as in `RunResult`, of all steps.
     """
 
     first: RunResult
     steps: tuple[StepResult, ...]
     people: Mapping[str, int]
+    sent_until: DateTime = field(default_factory=latest_of_now)
 
     @property
     def run_key(self) -> str:
@@ -99,6 +103,7 @@ class JourneyResult:
         """For JSON, the same for every front end: the JSON of the first step, and the chain."""
         return {
             **self.first.as_dict(),
+            "sent_until": self.sent_until.isoformat(),
             "people": {name: self.people.get(name, 0) for name in PEOPLE},
             "steps": [step.as_dict() for step in self.steps],
             "chain_complete": self.complete,

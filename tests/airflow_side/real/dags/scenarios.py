@@ -18,6 +18,7 @@ from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_I
 
 FOLDER = Path(os.environ["SCENARIO_FOLDER"])
 COLUMNS = "customer_name,service,code,date"
+AGAIN = {"retries": 3, "retry_delay": timedelta(seconds=1)}
 
 
 def note_process(context: Any) -> None:
@@ -34,7 +35,7 @@ with DAG("send_sms", schedule=None, template_searchpath=str(FOLDER)):
         brandname=DEMO_BRANDNAME,
     )
 
-with DAG("zns_bulk", schedule=None, default_args={"retries": 3, "retry_delay": timedelta(seconds=1)}):
+with DAG("zns_bulk", schedule=None, default_args=AGAIN):
     ZnsBulkOperator(
         task_id="send",
         source=str(FOLDER / "customers.csv"),
@@ -45,7 +46,7 @@ with DAG("zns_bulk", schedule=None, default_args={"retries": 3, "retry_delay": t
         pre_execute=note_process,
     )
 
-with DAG("marked", schedule=None):
+with DAG("marked", schedule=None, default_args=AGAIN):
     ZnsBulkOperator(
         task_id="send",
         source=str(FOLDER / "marked.csv"),
