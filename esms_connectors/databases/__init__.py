@@ -1,4 +1,4 @@
 """
-What ledger, warehouse and queries share about databases: `urls.py` reads addresses without showing passwords,
-`postgresql.py` has what a connection and a transaction are told, `scratch.py` makes folders for rows on their way.
+Database code shared by ledger, warehouse and queries: `urls.py` checks addresses without showing passwords,
+`postgresql.py` has the settings of connections and transactions, `scratch.py` creates temporary folders for rows.
 """

@@ -1,4 +1,4 @@
-"""Optional packages: what an address needs is named before anything is tried."""
+"""Optional packages: a missing one is reported before it is used."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _EXTRAS = {
 
 
 def need(module: str, extra: str) -> None:
-    """One line that names the extra, instead of an ImportError."""
+    """Raise an error that names the extra, instead of an ImportError."""
     if importlib.util.find_spec(module) is None:
         raise ConfigurationError(f"This needs the extra [{extra}]: pip install 'esms-connectors[{extra}]'")
 
 
 def missing_framework(name: str) -> ModuleNotFoundError | None:
     """
-    What our package for Airflow or Prefect raises in its first lines where that one is not installed. A folder of its
-    name, without code, is not it.
+    The error that our package for Airflow or Prefect raises on import if that one is not installed. A folder with its
+    name but without code does not count.
     """
     spec = importlib.util.find_spec(name)
     if spec is not None and spec.origin is not None:
@@ -36,7 +36,7 @@ def missing_framework(name: str) -> ModuleNotFoundError | None:
 
 
 def extra_of(address: str | None) -> str:
-    """The extra that a warehouse needs, by its address; none is a file of DuckDB."""
+    """The extra that a warehouse needs, by its address; without an address it is a DuckDB file."""
     scheme, place, _ = (address or "duckdb://").lower().rpartition("://")
     if not place:
         return "duckdb" if (address or "").lower().endswith((".duckdb", ".ddb")) else "files"

@@ -1,8 +1,8 @@
 """
-What connections to PostgreSQL need, whatever stands between and whatever defaults somebody has set.
+Settings for PostgreSQL that do not depend on poolers or on the defaults of the server.
 
-A pooler may hand another session to each transaction, so nothing is set for a session, and no statement is prepared on
-the server. What a transaction needs it is told itself.
+A pooler may use another session for each transaction, so nothing is set per session, and no statement is prepared on
+the server. All settings are made per transaction.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import importlib.util
 from collections.abc import Mapping
 
 CONNECT_SECONDS = 30
-# A host that is gone is noticed: after 30 s of silence it is asked three times, and what was sent is given up after 60.
+# Detects a dead host: three keepalive probes after 30 s of silence; unacknowledged data is given up after 60 s.
 _CONNECTION: Mapping[str, int] = {
     "connect_timeout": CONNECT_SECONDS,
     "keepalives": 1,
@@ -22,7 +22,7 @@ _CONNECTION: Mapping[str, int] = {
 }
 
 
-# What libpq takes besides the place and the person; what an Airflow connection has of it in its extra is passed on.
+# The options of libpq besides address and user; those in the extra of an Airflow connection are passed on.
 _OPTIONS = """
     application_name channel_binding connect_timeout gssdelegation gssencmode gsslib hostaddr keepalives
     keepalives_count keepalives_idle keepalives_interval krbsrvname load_balance_hosts options passfile
@@ -34,19 +34,19 @@ LIBPQ_OPTIONS = frozenset(_OPTIONS.split())
 
 
 def connection_settings(given: Mapping[str, object]) -> dict[str, object]:
-    """Arguments of `psycopg.connect` besides those that the address has."""
+    """Additional arguments of `psycopg.connect`, except those that the address sets."""
     return {**libpq_settings(given), "prepare_threshold": None}
 
 
 def libpq_settings(given: Mapping[str, object]) -> dict[str, object]:
-    """The same for psycopg2, which prepares nothing."""
+    """The same for psycopg2, which does not prepare statements."""
     return {name: value for name, value in _CONNECTION.items() if name not in given}
 
 
 def sqlalchemy_driver() -> str:
     """
-    What `postgresql://` stands for here: psycopg 3, else the psycopg2 that an Airflow has with its provider of
-    PostgreSQL. SQLAlchemy 1.4 knows psycopg2 only.
+    The driver for `postgresql://`: psycopg 3, otherwise the psycopg2 that Airflow's PostgreSQL provider installs.
+    SQLAlchemy 1.4 only supports psycopg2.
     """
     both = ("psycopg", "sqlalchemy.dialects.postgresql.psycopg")
     if not all(map(importlib.util.find_spec, both)) and importlib.util.find_spec("psycopg2"):
@@ -61,10 +61,10 @@ def transaction_settings(
     The first statement of a transaction; 0 is no limit.
 
     Args:
-        lock_seconds: to wait for others.
-        statement_seconds: for one statement, that wait included.
-        idle_seconds: between two statements; a process that is frozen within a transaction would keep all others out.
-        durable: the commit survives a power cut, also where somebody has set that commits need not.
+        lock_seconds: to wait for locks.
+        statement_seconds: for one statement, including that wait.
+        idle_seconds: between two statements; a process frozen within a transaction would block all others.
+        durable: the commit survives a power failure, even if the server's default is an asynchronous commit.
     """
     settings = {
         "lock_timeout": f"'{lock_seconds * 1000}'",

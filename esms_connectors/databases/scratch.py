@@ -1,6 +1,6 @@
 """
-Temporary folders that may hold rows of people: for their owner only, and removed by the next process when the one that
-made them was killed.
+Temporary folders for personal data: readable by their owner only, and removed by the next process if the one that
+created them was killed.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _swept_in: set[str] = set()
 @contextlib.contextmanager
 def scratch_folder(prefix: str = _PREFIX) -> Iterator[Path]:
     """
-    A temporary folder, removed at the end of the block; after kill -9 at the beginning of the next process's first.
+    A temporary folder, removed at the end of the block; after kill -9, when the next process creates its first one.
 
     Args:
         prefix: of its name; begins with `esms-`.
 
     Raises:
-        ConfigurationError: none can be made.
+        ConfigurationError: it cannot be created.
     """
     root = tempfile.gettempdir()
     if root not in _swept_in:
@@ -57,7 +57,7 @@ def scratch_folder(prefix: str = _PREFIX) -> Iterator[Path]:
 
 
 def sweep(root: Path) -> None:
-    """Remove what killed processes of this user left in the folder for temporary files."""
+    """Remove the folders that killed processes of this user left among the temporary files."""
     if sys.platform == "win32":
         return
     for folder in root.glob(f"{_PREFIX}*"):
@@ -67,7 +67,7 @@ def sweep(root: Path) -> None:
                 continue
             descriptor = os.open(lock, os.O_RDWR | os.O_NOFOLLOW)
             try:
-                # The kernel frees a lock when its holder dies, and not before.
+                # The kernel releases the lock of a dead process; that of a live one cannot be taken.
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(folder, ignore_errors=True)
             finally:
@@ -75,7 +75,7 @@ def sweep(root: Path) -> None:
 
 
 def _lock(folder: Path) -> int | None:
-    """Held as long as this process lives. It gets its name once it is held, so that nobody finds it free before."""
+    """A lock held until this process ends. The file is renamed when locked, so nobody finds it unlocked before."""
     if sys.platform == "win32":
         return None
     unnamed = folder / f"{_LOCK}.new"

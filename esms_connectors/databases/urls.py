@@ -1,9 +1,9 @@
 """
-Addresses of databases.
+Checks of database addresses.
 
-Each library takes an address apart in its own way. Where a password has a character that ought to be written %XX, one
-takes the tail of it for a host, the other for a port or a path, and quotes that in an error. Such addresses are refused
-before any library sees them.
+Libraries parse addresses differently. If a password has an unescaped special character, one takes the rest of it as the
+host, another as the port or the path, and quotes that in an error. Such addresses are rejected before a library sees
+them.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ HINT = (
 _NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # host, host:port or [::1]:port, several with commas in between.
 _HOSTS = re.compile(r"(?:[^\[\]:@]*|\[[0-9A-Fa-f:.%]+\])(?::\d*)?", re.ASCII)
-# What pathlib makes of an address: s3:/bucket/file. One letter is a drive of Windows.
+# An address that was converted by pathlib: s3:/bucket/file. A single letter is a Windows drive.
 LOST_SLASH = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:/(?!/)")
 _KEYWORDS = re.compile(r"(?:^|\s)(?:host|hostaddr|port|dbname|user|password|service|sslmode)\s*=", re.IGNORECASE)
 
 
 def check_database_url(url: str, what: str) -> None:
     """
-    Whether every library reads this address in the same way. Addresses without a host are not looked at.
+    Check that all libraries parse this address in the same way. Addresses without a host are not checked.
 
     Args:
-        what: whose address it is, for the error: "The ledger's URL".
+        what: the subject of the error, such as "The ledger's URL".
 
     Raises:
-        ConfigurationError: it can be read in two ways, is libpq's `key=value` text, or lost a slash and would be a file
-            or folder of this machine. It is not quoted.
+        ConfigurationError: it is ambiguous, is libpq's `key=value` text, or lacks a slash, so that it would be a local
+            file or folder. The error does not quote it.
     """
     if "://" not in url:
         if LOST_SLASH.match(url):

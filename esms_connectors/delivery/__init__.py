@@ -1,1 +1,1 @@
-"""Delivery: which messages, polling, goals, callbacks."""
+"""Delivery of messages: targets, polling, goals, callbacks."""

@@ -1,15 +1,14 @@
 """
-Delivery reports that the gateway pushes: a small ASGI application, and a thread that makes sure of them.
+Delivery reports that the gateway pushes: a small ASGI application, and a thread that verifies them.
 
     receiver = CallbackReceiver(token, Confirmations(connect, report))    # then e.g. uvicorn.run(receiver)
 
-A callback carries no signature, so nothing in it is believed but one thing: that it may be worth looking up this
-message id now. It is answered at once - the gateway drops a report for good after a few slow answers - and looked up a
-little later, together with others. What is final at the gateway is reported. A callback that was lost is no message
-lost: whoever waits asks by himself too.
+A callback has no signature, so its content is not trusted; it is only a hint to look up this message id. It is answered
+at once, because the gateway drops a report after a few slow answers, and looked up a little later in a batch. Messages
+that are final at the gateway are reported. A lost callback does no harm, because waiting tasks also poll.
 
-The ledger is not touched: it keeps what was accepted, and callbacks tell what arrived. They cannot settle a row in
-doubt either, because they bring no request id back; `reconcile` looks those up by campaign and phone.
+The ledger is not changed: it records what was accepted, and callbacks report deliveries. They cannot settle a row in
+doubt either, because they have no request id; `reconcile` looks up such rows by campaign and phone.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ __all__ = ["CallbackReceiver", "Confirmations", "Confirmed"]
 logger = get_logger(__name__)
 
 SHORTEST_TOKEN = 16
-# As many as one call of `get_callback_data` takes, and as many as still fit an event.
+# The maximum of one call of `get_callback_data`; also fits into an event.
 BATCH = 200
 _LONGEST_QUERY = 16_384
 _LONGEST_ID = 64
@@ -50,7 +49,7 @@ _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """What is taken from a callback: whose report it claims to be, and the OA that can be asked about it."""
+    """The data taken from a callback: its message id, and the OA under which it can be looked up."""
 
     message_id: str
     oa_id: str | None = None
@@ -59,11 +58,11 @@ class Callback:
 @dataclass(frozen=True, slots=True)
 class Confirmed:
     """
-    Messages that are final by the gateway's own word.
+    Messages whose final state was confirmed by the gateway.
 
     Attributes:
         message_ids: of all of them, 200 at most.
-        by_state: receivers by state; an id of advertising stands for many.
+        by_state: receivers by state; an id of advertising has many.
         failed_ids: ids with a receiver that was not reached.
     """
 
@@ -72,7 +71,7 @@ class Confirmed:
     failed_ids: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: counts and ids, nobody's number."""
+        """Data for JSON: counts and ids, no phone numbers."""
         return {
             "message_ids": list(self.message_ids),
             **{state.value: self.by_state.get(state, 0) for state in DeliveryState if state.is_final},
@@ -81,12 +80,12 @@ class Confirmed:
 
 
 def read_callback(query: str) -> Callback | None:
-    """The callback in a query string; None where there is no id in it. Whatever else it says is not looked at."""
+    """The callback in a query string; None if it has no id. Its other content is ignored."""
     try:
         pairs = parse_qsl(query, max_num_fields=100)
     except ValueError:
         return None
-    # The gateway's tables and samples spell the names differently, and a call names its id another way.
+    # The gateway's tables and samples spell the names differently, and voice calls have another name for the id.
     found = {name.lower(): value.strip() for name, value in reversed(pairs)}
     message_id, oa_id = found.get("smsid") or found.get("referenceid"), found.get("oaid")
     if not message_id or not _is_id(message_id):
@@ -100,10 +99,10 @@ def _is_id(text: str) -> bool:
 
 def confirm(client: EsmsClient, callbacks: Iterable[Callback]) -> Confirmed:
     """
-    Which of these messages are final, asked of the gateway: many of one OA at a time, the others one by one.
+    Look up which of these messages are final: in batches per OA, the others one by one.
 
     Raises:
-        GatewayError, NotSentError, OutcomeUnknownError: it could not be read. Asking again is safe.
+        GatewayError, NotSentError, OutcomeUnknownError: the look-up failed. Repeating it is safe.
     """
     totals = _totals(client, callbacks)
     by_state: Counter[DeliveryState] = Counter()
@@ -124,7 +123,7 @@ def confirm(client: EsmsClient, callbacks: Iterable[Callback]) -> Confirmed:
 
 
 def _totals(client: EsmsClient, callbacks: Iterable[Callback]) -> dict[str, SendStatus]:
-    """Message id -> totals, of those that the gateway knows."""
+    """Message id -> totals, for the ids that the gateway knows."""
     totals: dict[str, SendStatus] = {}
     of_oa: dict[str, list[str]] = {}
     singly: list[str] = []
@@ -138,7 +137,7 @@ def _totals(client: EsmsClient, callbacks: Iterable[Callback]) -> dict[str, Send
         try:
             found = client.get_callback_data(ids, oa_id)
         except GatewayError as error:
-            # Whoever makes up a callback makes up its OA: what came with it must not be lost for it.
+            # A forged callback may have a forged OA; the other ids of the batch must still be looked up.
             if _is_about_everything(error):
                 raise
             singly += ids
@@ -167,15 +166,15 @@ class _Waiting:
 
 class Confirmations:
     """
-    A bounded memory of callbacks, and a thread that looks them up. The thread begins with the first callback.
+    A bounded queue of callbacks, and a thread that looks them up. The thread starts with the first callback.
 
     Args:
-        connect: gives a client, which is closed after the look.
-        report: is told what became final, in that thread. What raises there is told again later.
-        gather_seconds: how long callbacks are gathered, to be looked up and reported together.
-        look_again_seconds: when those that were not final are looked at again; then they are forgotten. The gateway's
-            tables may lag behind its callbacks.
-        capacity: callbacks that wait at most.
+        connect: returns a client, which is closed after the look-up.
+        report: called with final messages in that thread. If it raises, they are reported again later.
+        gather_seconds: how long callbacks are collected, to be looked up and reported together.
+        look_again_seconds: delays of further look-ups of messages that are not final; after the last one they are
+            dropped. The gateway's tables may lag behind its callbacks.
+        capacity: maximum number of waiting callbacks.
     """
 
     def __init__(
@@ -194,14 +193,14 @@ class Confirmations:
         self._capacity = capacity
         self._waiting: dict[str, _Waiting] = {}
         self._due: list[tuple[float, str]] = []
-        """A heap of (when to look, message id)."""
+        """A heap of (time of the look-up, message id)."""
         self._done: OrderedDict[str, None] = OrderedDict()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
 
     def take(self, callback: Callback) -> bool:
-        """Remember to look it up. False when there is no room, or no time any more: the gateway may come again."""
+        """Queue a look-up. False if the queue is full or closed; the gateway may repeat the callback."""
         message_id = callback.message_id
         with self._changed:
             if self._closed:
@@ -213,7 +212,7 @@ class Confirmations:
             self._waiting[message_id] = _Waiting(callback)
             heapq.heappush(self._due, (time.monotonic() + self._gather_seconds, message_id))
             if self._thread is None:
-                # Not earlier: servers fork their workers after they made the application.
+                # Started lazily, because servers fork their workers after creating the application.
                 self._thread = threading.Thread(target=self._run, name="esms-callbacks", daemon=True)
                 self._thread.start()
             elif self._due[0][1] == message_id:
@@ -221,7 +220,7 @@ class Confirmations:
         return True
 
     def close(self) -> None:
-        """End the thread. What still waits is forgotten."""
+        """Stop the thread. Waiting callbacks are dropped."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -238,17 +237,17 @@ class Confirmations:
                     self._report(confirmed)
             except EsmsError as error:
                 failure = str(error)
-            except Exception as error:  # noqa: BLE001 - a receiver that died would take callbacks and do nothing
+            except Exception as error:  # noqa: BLE001 - if the thread died, callbacks would be accepted and never looked up
                 failure = type(error).__name__
             if failure is not None:
                 logger.warning("%d delivery reports could not be looked up: %s", len(batch), failure)
             self._put_back(batch, () if failure is not None else confirmed.message_ids)
             if len(batch) < BATCH:
-                # Others come in meanwhile, and one event says it of all of them.
+                # Collect more callbacks, to report them in one event.
                 self._pause()
 
     def _next_batch(self) -> list[_Waiting] | None:
-        """Those that are due, when some are; None at the end."""
+        """Wait for due callbacks and return them; None after `close`."""
         with self._changed:
             while not self._closed:
                 now = time.monotonic()
@@ -291,17 +290,17 @@ class Confirmations:
 
 class CallbackReceiver:
     """
-    An ASGI application for `…/callback/<token>`; anything else is not found. It reads no body.
+    An ASGI application for `…/callback/<token>`; answers 404 to other paths. It does not read bodies.
 
     Args:
         token: the last part of the path, a secret of 16 characters or more; compared in constant time.
-        confirmations: what takes the callbacks.
+        confirmations: the queue for the callbacks.
 
-    The path and the query are taken out of the request's scope first of all, because servers and frameworks log them,
-    and the query holds a phone.
+    The path and the query are removed from the request's scope first, because servers and frameworks log them, and the
+    query contains a phone.
 
     Raises:
-        ConfigurationError: the token is too short, or no part of a path.
+        ConfigurationError: the token is too short, or not valid in a path.
     """
 
     def __init__(self, token: str, confirmations: Confirmations) -> None:
@@ -332,7 +331,7 @@ class CallbackReceiver:
         if not known or not folder.endswith("/callback") or method != "GET" or len(query) > _LONGEST_QUERY:
             return 404
         callback = read_callback(query.decode("latin-1"))
-        # One that cannot be read would not be better the next time.
+        # An unreadable callback is answered 200, because a repeat would not be better.
         return 200 if callback is None or self._confirmations.take(callback) else 503
 
     async def _answer(self, send: _Send, status: int) -> None:

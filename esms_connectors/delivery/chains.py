@@ -1,4 +1,4 @@
-"""Did the people of a chain of steps get their message? Each counts once, whichever step reaches them."""
+"""Delivery of a chain of steps. Each person counts once, whichever step reaches them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ OpenLedger = Callable[[], AbstractContextManager[Ledger]]
 
 class ChainPoller:
     """
-    The people of a chain, as messages that are waited for: final is who was delivered to, or cannot be any more.
+    Polls the people of a chain like messages: a person is final once reached, or once that is no longer possible.
 
     Args:
         run_key: of the first step.
-        open_ledger: opens the ledger for one look.
-        expected: people, before the first look.
+        open_ledger: opens the ledger for one poll.
+        expected: number of people, before the first poll.
     """
 
     def __init__(self, run_key: str, open_ledger: OpenLedger, expected: int = 0) -> None:
@@ -37,7 +37,7 @@ class ChainPoller:
 
     def look(self, client: EsmsClient, *, now: DateTime | None = None) -> DeliveryCounts:
         """
-        Look at every step once; by the gateway's clock, whatever `now` says.
+        Poll every step once; uses the gateway's clock and ignores `now`.
 
         Raises:
             InvalidRequestError: no such run.
@@ -58,20 +58,20 @@ class ChainPoller:
         return self._counts
 
     def counts(self) -> DeliveryCounts:
-        """What the last look came to."""
+        """The result of the last poll."""
         return self._counts
 
 
 def poller_of_run(ledger: Ledger, run_key: str, open_ledger: OpenLedger | None = None) -> Looks:
     """
-    What to wait for: the messages of a run, or the people of the chain that it begins.
+    A poller for the messages of a run, or for the people of the chain that starts with it.
 
     Args:
-        ledger: is asked now.
-        open_ledger: opens the ledger for each look at a chain; None looks into `ledger`, which must stay open.
+        ledger: queried now.
+        open_ledger: opens the ledger for each poll of a chain; None uses `ledger`, which must stay open.
 
     Raises:
-        InvalidRequestError: no such run, or none of its messages went out.
+        InvalidRequestError: no such run, or none of its messages was sent.
     """
     if not ledger.journeys.steps_of(run_key):
         return DeliveryPoller(target_of_run(ledger, run_key))

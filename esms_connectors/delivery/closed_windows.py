@@ -1,4 +1,4 @@
-"""When all messages of a span of time have come to their end: what event-driven pipelines wait for. It only reads."""
+"""Detects when all messages of a time span are final, for event-driven pipelines. It only reads."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from esms_connectors.delivery.polling import LISTED_FAILURES, DeliveryCounts
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.states import DeliveryState, state_of_row
 
-# Messages of the last moment may still be on their way into the gateway's tables, and clocks differ.
+# The gateway may list the latest messages with a delay, and clocks differ.
 CLOSED_AFTER = timedelta(minutes=2)
-# Between two looks at a span that is not settled: it doubles.
+# Waits between two polls of a span that is not settled; they double.
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(minutes=30)
 
 
@@ -26,7 +26,7 @@ class Settled:
 
     Attributes:
         start, end: of their creation; the next span begins at `end`.
-        counts: of its messages; `open` ones were too old to wait for.
+        counts: of its messages; `open` ones are too old to wait for.
     """
 
     start: DateTime
@@ -36,16 +36,16 @@ class Settled:
 
 class SpanWatch:
     """
-    Looks at one span after the other, and again at those that had messages which were still open: a message that is
-    scheduled for tomorrow belongs to the span in which it was handed in, and holds up no other.
+    Polls one span after the other, and polls spans with open messages again: a message that is scheduled for tomorrow
+    belongs to the span in which it was submitted, and does not delay other spans.
 
     Args:
-        cursor: where the next span begins.
-        held: where those begin that are looked at again.
-        sms_types: those to ask for.
-        campaign: messages whose campaign begins so, in either case; None for all.
+        cursor: start of the next span.
+        held: starts of the spans to be polled again.
+        sms_types: the types to query.
+        campaign: prefix of the campaign, in any letter case; None for all messages.
         step: length of a span.
-        give_up_after: a span that ended longer ago is given out with what is still open.
+        give_up_after: a span that ended longer ago is returned even with open messages.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class SpanWatch:
 
     def next(self, client: EsmsClient, now: DateTime) -> Settled | None:
         """
-        The next span whose messages are all final, an empty one too; None where there is none now.
+        The next span whose messages are all final, or that has none; None if there is no such span now.
 
         Raises:
             GatewayError, NotSentError, OutcomeUnknownError, IncompleteAnswerError: reading again is safe.
@@ -101,7 +101,7 @@ def _counts(
     by_state: Counter[DeliveryState] = Counter()
     failed: list[str] = []
     for sms_type in sms_types:
-        # The second of `end` may belong to the range or not; it is the first one of the next span.
+        # Whether the range includes the second of `end` is not documented; it belongs to the next span.
         for message in client.get_sms_sent_data(start, end.subtract(seconds=1), sms_type):
             if campaign is not None and not message.campaign.strip().casefold().startswith(campaign.casefold()):
                 continue

@@ -1,11 +1,11 @@
 """
-Are they there yet? Which messages to wait for, what to ask next, what is final, when to stop.
+Polls the delivery of messages: what to query next, what is final, when to stop.
 
     poller = DeliveryPoller(target_of_run(ledger, run_key))
     while (verdict := goal.judge(poller.look(client))) is Verdict.WAIT: ...
 
-Nothing here sleeps or knows a framework, but for `wait_for_delivery`, which is the loop for a thread of one's own.
-Everything only reads, so whoever is restarted simply begins anew.
+Nothing here sleeps or depends on a framework, except for `wait_for_delivery`, a blocking loop. All calls only read, so
+after a restart polling can start from scratch.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ __all__ = [
     "wait_for_delivery",
 ]
 
-# Up to here one call an id costs less than a window of pages, which holds everybody's messages.
+# Up to this number, one call per id is cheaper than the pages of a window, which list the messages of all runs.
 FEW_IDS = 20
 LISTED_FAILURES = 100
 LONGEST_WAIT_SECONDS = 600.0
 
-# A window that has ended this long ago gets no new rows, as far as anybody knows.
+# A window that ended this long ago is assumed to get no new rows.
 _CLOSED_SECONDS = 120
 _PIECES, _SHORTEST_PIECE_SECONDS, _LONGEST_PIECE_SECONDS = 24, 300, 86_400
 
@@ -58,13 +58,13 @@ _PIECES, _SHORTEST_PIECE_SECONDS, _LONGEST_PIECE_SECONDS = 24, 300, 86_400
 @dataclass(frozen=True, slots=True)
 class DeliveryCounts:
     """
-    Messages by where they stand.
+    Messages by delivery state.
 
     Attributes:
-        expected: all that are waited for.
-        by_state: those that the gateway showed.
+        expected: number of messages waited for.
+        by_state: messages that the gateway has listed.
         failed_ids: ids of the first hundred that failed or were rejected.
-        chain: of a chain of steps, whose people are counted here: `people` by where they stand, and `steps`, as in
+        chain: for a chain of steps, which counts people instead: `people` by state, and `steps`, as in
             `JourneyResult.as_dict`.
     """
 
@@ -78,7 +78,7 @@ class DeliveryCounts:
 
     @property
     def total(self) -> int:
-        """The gateway may show more than were expected, never is anything lost by it."""
+        """The number of messages; the gateway may list more than expected."""
         return max(self.expected, self.of(*DeliveryState))
 
     @property
@@ -102,7 +102,7 @@ class DeliveryCounts:
         return self.total - self.final
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: counts and ids, nobody's number."""
+        """Data for JSON: counts and ids, no phone numbers."""
         return {
             "expected": self.total,
             **{state.value: self.by_state.get(state, 0) for state in DeliveryState},
@@ -129,33 +129,33 @@ def _step_words(step: Mapping[str, Any]) -> str:
 
 
 def counts_from_dict(plain: Mapping[str, Any]) -> DeliveryCounts:
-    """What `DeliveryCounts.as_dict` gave."""
+    """The counts from the result of `DeliveryCounts.as_dict`."""
     by_state = {state: int(plain[state.value]) for state in DeliveryState if plain.get(state.value)}
     chain = {name: plain[name] for name in ("people", "steps")} if "steps" in plain else None
     return DeliveryCounts(int(plain["expected"]), by_state, tuple(plain.get("failed_ids") or ()), chain)
 
 
 class Verdict(enum.StrEnum):
-    """What a look came to."""
+    """The verdict on a poll."""
 
     WAIT = "wait"
     REACHED = "reached"
-    UNREACHABLE = "unreachable"  # so many have failed that the share delivered cannot be reached any more
+    UNREACHABLE = "unreachable"  # too many have failed to reach the delivered share
     TIMED_OUT = "timed_out"
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryGoal:
     """
-    When waiting is over.
+    When to stop waiting.
 
     Attributes:
         final_share: share of the messages that must be final, 0 to 1.
-        delivered_share: share that must be delivered; None takes any outcome. Reached as soon as so many arrived,
-            missed as soon as too many failed.
+        delivered_share: share that must be delivered; None accepts any outcome. Reached as soon as enough messages are
+            delivered, missed as soon as too many have failed.
 
     Raises:
-        InvalidRequestError: a share that is none.
+        InvalidRequestError: an invalid share.
     """
 
     final_share: float = 1.0
@@ -169,7 +169,7 @@ class DeliveryGoal:
     def judge(
         self, counts: DeliveryCounts, *, now: DateTime | None = None, deadline: DateTime | None = None
     ) -> Verdict:
-        """The verdict over `counts`; overdue only when nothing better can be said."""
+        """The verdict on `counts`; TIMED_OUT only if the goal is neither reached nor unreachable."""
         total = counts.total
         if self.delivered_share is not None:
             wanted = _least(self.delivered_share, total)
@@ -188,7 +188,7 @@ def _least(share: float, total: int) -> int:
     return math.ceil(share * total - 1e-9)
 
 
-# --- what to ask -----------------------------------------------------------------------------------------------------
+# --- what to query ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,20 +219,20 @@ StatusQuery = StateQuery | ReportsQuery | SentDataQuery
 
 
 class Looks(Protocol):
-    """What a wait asks: once for all that is open."""
+    """An object that can be polled until its messages are final."""
 
     def look(self, client: EsmsClient, *, now: DateTime | None = None) -> DeliveryCounts:
-        """Ask, and count."""
+        """Poll everything that is open once, and count."""
 
     def counts(self) -> DeliveryCounts:
-        """What the last looks came to."""
+        """The result of the last polls."""
 
 
 class DeliveryPoller:
     """
-    What is known so far. `look` asks once for all that is open; what is final is not asked for again.
+    The states known so far. `look` polls everything that is open once; final messages are not queried again.
 
-    One hundred bytes a message, so a million of them are a hundred megabytes.
+    Takes about 100 bytes per message, 100 MB for a million.
     """
 
     def __init__(self, target: DeliveryTarget) -> None:
@@ -246,11 +246,11 @@ class DeliveryPoller:
         self._settled: set[SentDataQuery] = set()
 
     def queries(self) -> list[StatusQuery]:
-        """What to ask next: the cheapest that is enough."""
+        """The cheapest queries that cover all open messages."""
         ids = self._open_ids()
         if self._pieces and (self.target.campaign is not None or len(ids) > FEW_IDS):
             left = [piece for piece in self._pieces if piece not in self._settled]
-            # Everything was final, and still some are missing: they may have been listed late.
+            # If all pieces are final but messages are missing, they may have been listed late.
             return list(left or self._pieces)
         if self.target.oa_id is not None and len(ids) > FEW_IDS:
             return [ReportsQuery(tuple(ids), self.target.oa_id)]
@@ -258,23 +258,23 @@ class DeliveryPoller:
 
     def look(self, client: EsmsClient, *, now: DateTime | None = None) -> DeliveryCounts:
         """
-        Ask once, and count.
+        Poll once, and count.
 
         Raises:
-            GatewayError, NotSentError, OutcomeUnknownError, IncompleteAnswerError: what was learnt before it stays.
+            GatewayError, NotSentError, OutcomeUnknownError, IncompleteAnswerError: earlier results are kept.
         """
         now = now or pendulum.now("UTC")
         for question in self.queries():
             match question:
                 case SentDataQuery(start=start) if start > now.add(seconds=_CLOSED_SECONDS):
-                    continue  # of a run that is scheduled for later
+                    continue  # for a run that is scheduled for later
                 case StateQuery(message_id):
                     self._ask_status(client, message_id)
                 case ReportsQuery(message_ids, oa_id):
                     found = client.get_callback_data(message_ids, oa_id)
                     for message_id, report in found.reports.items():
                         self._take_totals(message_id, report.totals)
-                    # Without a callback URL a message never gets a report.
+                    # A message without a callback URL never gets a report.
                     for message_id in found.missing[:FEW_IDS]:
                         self._ask_status(client, message_id)
                 case SentDataQuery():
@@ -282,11 +282,11 @@ class DeliveryPoller:
         return self.counts()
 
     def counts(self) -> DeliveryCounts:
-        """What the last looks came to."""
+        """The result of the last polls."""
         by_state = Counter(self._rows.values())
         for counted in self._by_id.values():
             by_state.update(counted)
-        # An id may stand for thousands of messages; nobody knows how many before the gateway has shown it.
+        # An id may be a batch of thousands of messages, whose number is unknown until the gateway lists it.
         expected = self.target.expected
         if self._by_id:
             expected = max(expected, by_state.total() + len(self._wanted) - len(self._by_id))
@@ -336,7 +336,7 @@ class DeliveryPoller:
                     self._rows[hash((folded, message.phone))] = state
                 self._note(message_id, failed=state in (DeliveryState.FAILED, DeliveryState.REJECTED))
         except IncompleteAnswerError:
-            # Others send while we read, and rows moved. What was seen is true; the piece is read again.
+            # Rows moved because messages were sent meanwhile. The states read are valid; the piece is read again.
             return
         if all_final and (now - piece.end).total_seconds() >= _CLOSED_SECONDS:
             self._settled.add(piece)
@@ -352,7 +352,7 @@ class DeliveryPoller:
 
 
 def _pieces(target: DeliveryTarget) -> Iterator[SentDataQuery]:
-    """The window in pieces, so that what is final in one of them need not be read again."""
+    """The window in pieces, so that a piece with only final messages is not read again."""
     start, end = target.start, target.end
     if start is None or end is None or not target.sms_types:
         return
@@ -365,15 +365,15 @@ def _pieces(target: DeliveryTarget) -> Iterator[SentDataQuery]:
         start = until
 
 
-# --- when to ask -----------------------------------------------------------------------------------------------------
+# --- when to poll ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
 class PollBackoff:
     """
-    How long until the next look, and how many failed ones in a row are borne.
+    The wait until the next poll, and the number of consecutive failures that are tolerated.
 
-    Raises (by `after_failure`): the error itself, when it will not go away or the budget is used up.
+    Raises (by `after_failure`): the error itself, if it is not retryable or there were too many failures.
     """
 
     poll_seconds: float = 60.0
@@ -381,16 +381,16 @@ class PollBackoff:
     failures: int = 0
 
     def after_answer(self) -> float:
-        """Seconds until the next look, after one that was answered."""
+        """Seconds until the next poll after a successful one."""
         self.failures = 0
         return self.poll_seconds
 
     def after_failure(self, error: EsmsError, *, chance: float = 1.0) -> float:
         """
-        Seconds until the next look, after one that failed.
+        Seconds until the next poll after a failed one.
 
         Args:
-            chance: a random number in [0, 1]: with half of it as jitter, many waiters do not come back together.
+            chance: a random number in [0, 1]; half of the wait is jitter, so that many waiters do not poll at once.
         """
         self.failures += 1
         if not error.retryable or self.failures >= self.max_failures:
@@ -401,10 +401,10 @@ class PollBackoff:
 
 class DeliveryTimeoutError(EsmsError):
     """
-    The deadline came first. The messages are out; waiting again continues.
+    The deadline passed before the goal was reached. The messages have been sent; waiting can be repeated.
 
     Attributes:
-        counts: how far it had come.
+        counts: at the last poll.
     """
 
     def __init__(self, message: str, *, counts: DeliveryCounts) -> None:
@@ -414,10 +414,10 @@ class DeliveryTimeoutError(EsmsError):
 
 class TooFewDeliveredError(EsmsError):
     """
-    Fewer messages arrive than the goal wants. Waiting longer does not help.
+    Fewer messages can be delivered than the goal requires. Waiting longer does not help.
 
     Attributes:
-        counts: what became of them.
+        counts: at the last poll.
     """
 
     def __init__(self, message: str, *, counts: DeliveryCounts) -> None:
@@ -460,16 +460,16 @@ def wait_for_delivery(
     now: Callable[[], DateTime] | None = None,
 ) -> DeliveryCounts:
     """
-    Look until the goal is reached.
+    Poll until the goal is reached.
 
     Args:
-        target: what to wait for, or something else that can be looked at, such as a chain of steps.
-        deadline: absolute, so that a restart does not begin the wait anew.
-        progress: called after each look.
+        target: the messages to wait for, or another poller, such as that of a chain of steps.
+        deadline: absolute, so that a restart does not extend the wait.
+        progress: called after each poll.
 
     Raises:
         TooFewDeliveredError, DeliveryTimeoutError: the goal was not reached.
-        GatewayError, NotSentError, OutcomeUnknownError: the gateway could not be read, again and again.
+        GatewayError, NotSentError, OutcomeUnknownError: the gateway could not be read repeatedly.
     """
     goal, backoff = goal or DeliveryGoal(), backoff or PollBackoff()
     poller: Looks = DeliveryPoller(target) if isinstance(target, DeliveryTarget) else target

@@ -1,4 +1,4 @@
-"""Several waits as one: the messages of many runs, counted together."""
+"""Combines several pollers into one: the messages of many runs, counted together."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from esms_connectors.gateway.states import DeliveryState
 
 
 class SeveralPollers:
-    """What `pollers` wait for; nobody stands in two of them."""
+    """Polls all `pollers`, which must not share messages or people."""
 
     def __init__(self, pollers: Sequence[Looks]) -> None:
         self.pollers = tuple(pollers)
 
     def look(self, client: EsmsClient, *, now: DateTime | None = None) -> DeliveryCounts:
         """
-        Ask for all that is open, and count.
+        Poll everything that is open, and count.
 
         Raises:
-            GatewayError, NotSentError, OutcomeUnknownError: what was learnt before it stays.
+            GatewayError, NotSentError, OutcomeUnknownError: earlier results are kept.
         """
         for poller in self.pollers:
             before = poller.counts()
@@ -32,7 +32,7 @@ class SeveralPollers:
         return self.counts()
 
     def counts(self) -> DeliveryCounts:
-        """What the last looks came to."""
+        """The combined result of the last polls."""
         by_state: Counter[DeliveryState] = Counter()
         found = [poller.counts() for poller in self.pollers]
         for counts in found:

@@ -1,4 +1,4 @@
-"""Which messages to wait for: a few by id, or those of a run, which its campaign tells in the sent data."""
+"""The messages to wait for: a few by id, or those of a run, identified by its campaign in the sent data."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.ledger.keys import check_run_key
 from esms_connectors.ledger.rows import SMS_TYPES_OF_KIND
 
-# What still fits an XCom or the arguments of a trigger; more belong into a ledger.
+# As many as fit into an XCom or the arguments of a trigger; for more, use a ledger.
 MAX_IDS = 5_000
 
-# The gateway's clock and ours, and whole seconds on the wire.
+# Tolerance for clock skew and for the gateway's whole seconds.
 _SLACK_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryTarget:
     """
-    The messages to wait for: by id, or those of a campaign in a window. Plain data by `as_dict`.
+    The messages to wait for: by id, or those of a campaign in a window. `as_dict` gives plain data.
 
     Attributes:
-        expected: messages that should turn up; of ids at least one each.
-        message_ids: the gateway's; beside a campaign those that are known, for a gateway that does not give it back.
-        campaign: as it stands in the sent data.
-        start, end: when they were created, with some slack; None where only ids are known.
-        sms_types: the lists of the sent data that they stand in.
-        oa_id: of ZNS that were sent with a callback URL: their reports are then asked for, 200 ids a call.
-        voice: calls from a script or a recording, which another function knows.
+        expected: number of messages; at least one per id.
+        message_ids: the gateway's; with a campaign the known ones, for a gateway that does not return the campaign.
+        campaign: as in the sent data.
+        start, end: time span of their creation, with some tolerance; None if only ids are known.
+        sms_types: the types under which the sent data lists them.
+        oa_id: of ZNS that were sent with a callback URL; their reports are read 200 ids per call.
+        voice: calls from a script or a recording, which have their own status function.
     """
 
     expected: int
@@ -48,7 +48,7 @@ class DeliveryTarget:
     voice: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON, small; `target_from_dict` reads it. More ids than `MAX_IDS` are left to the campaign."""
+        """Compact data for JSON, read by `target_from_dict`. With a campaign, more ids than `MAX_IDS` are omitted."""
         return {
             "expected": self.expected,
             "message_ids": [] if self.campaign is not None and len(self.message_ids) > MAX_IDS else [*self.message_ids],
@@ -62,7 +62,7 @@ class DeliveryTarget:
 
 
 def target_from_dict(plain: Mapping[str, Any]) -> DeliveryTarget:
-    """What `DeliveryTarget.as_dict` gave."""
+    """The target from the result of `DeliveryTarget.as_dict`."""
     start, end = plain.get("start"), plain.get("end")
     return DeliveryTarget(
         expected=int(plain["expected"]),
@@ -85,21 +85,21 @@ def target_of_ids(
     oa_id: str | None = None,
 ) -> DeliveryTarget:
     """
-    Wait for these ids.
+    A target of message ids.
 
     Args:
-        message_ids: 1 to 5000 of them; repeated ones count once.
-        sent_after, sent_before, sms_types: when and as what they were created, for ids that stand for one message
-            each. With them, more than a few are looked up in the sent data, 500 rows a call; without, every id costs a
-            call. Advertising is always looked up by id: one of its ids stands for a whole batch.
-        oa_id: ZNS that were sent with a callback URL: their reports are asked for, 200 ids a call.
+        message_ids: 1 to 5000; duplicates count once.
+        sent_after, sent_before, sms_types: time span and types of their creation, for ids of single messages. With
+            these, more than a few ids are looked up in the sent data, 500 rows per call; without, each id takes one
+            call. Advertising is always looked up by id, because one id is a whole batch.
+        oa_id: for ZNS that were sent with a callback URL; their reports are read 200 ids per call.
 
     Raises:
-        InvalidRequestError: none, too many, or something that is no id.
+        InvalidRequestError: no ids, too many, or an invalid one.
     """
     if isinstance(message_ids, str) or not isinstance(message_ids, Sequence):
         raise InvalidRequestError("message_ids takes a list of ids, not one text.", field="message_ids")
-    # An empty id is what a duplicate has (code 124): an earlier attempt won, and its answer is lost.
+    # A duplicate (code 124) has no id: an earlier attempt was accepted, and its answer is lost.
     if not message_ids or not all(message_ids):
         raise InvalidRequestError(
             "There is no message id to wait for. A send that was answered 124 has none: wait by run key instead.",
@@ -126,13 +126,13 @@ def target_of_ids(
 
 def target_of_run(ledger: Ledger, run_key: str) -> DeliveryTarget:
     """
-    Wait for the messages of a run: accepted ones, and those in doubt, which may have been.
+    A target of the messages of a run: accepted ones, and those in doubt, which may have been accepted.
 
-    They are found in the sent data by the run's campaign, so ones without an id (answered 124) are found too; by their
-    id also where the campaign is not given back.
+    They are found in the sent data by the run's campaign, which includes messages without an id (answered 124), and by
+    their id if the gateway does not return the campaign.
 
     Raises:
-        InvalidRequestError: no such run, or none of its messages went out.
+        InvalidRequestError: no such run, or none of its messages was sent.
     """
     run_key = check_run_key(run_key)
     about = ledger.run_about(run_key)
@@ -150,11 +150,11 @@ def target_of_run(ledger: Ledger, run_key: str) -> DeliveryTarget:
     rows = ledger.rows(run_key, SendState.ACCEPTED)
     ids = dict.fromkeys(row["message_id"] for row in rows if row["message_id"])
     if about["kind"] not in SMS_TYPES_OF_KIND:
-        # Without a campaign by id; of advertising one id stands for thousands of messages.
+        # Messages without a campaign are found by id; one id of advertising is a batch of up to thousands.
         return DeliveryTarget(expected=expected, message_ids=tuple(ids), voice=about["kind"] == "call")
     start, end = span
     if about.get("send_at"):
-        # Whether the sent data goes by the creation of a message or by its sending is not documented.
+        # Whether the sent data is selected by the time of creation or of sending is not documented.
         end = max(end, _moment(about["send_at"]))
     return DeliveryTarget(
         expected=expected,

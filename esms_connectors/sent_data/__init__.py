@@ -1,1 +1,1 @@
-"""Sent data: a closed window of time -> every row, proven complete."""
+"""Sent data: all rows of a closed time window, with a proof of completeness."""

@@ -1,8 +1,8 @@
 """
-One page of sent data: bytes -> typed columns, without a Python object a row that outlives the page.
+Converts a page of sent data from bytes to typed columns. No Python object per row outlives the page.
 
-Whole columns are converted at once as long as a page looks like every other one; a page that does not is read again
-value by value, as tolerant as `gateway.wire`. Nothing that the gateway wrote makes a row disappear.
+Whole columns are converted at once if the page has the usual format; otherwise it is read again value by value, as
+leniently as in `gateway.wire`. No malformed value ever drops a row.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _PAGE_SCHEMA = pa.schema(list(SENT_MESSAGE_SCHEMA)[:-2])
 _EMPTY = pa.RecordBatch.from_pylist([], schema=_PAGE_SCHEMA)
 
 UNNAMED = "unnamed-"
-"""Begins a message id that was made here, because the gateway gave none."""
+"""Prefix of a message id that was generated here because the gateway gave none."""
 
 _Value = str | int | float | None
 _MAX_INT32 = 2**31 - 1
@@ -68,13 +68,13 @@ _USUAL_DATES, _USUAL_LENGTH = re.compile(r"(?:/Date\(\d{13}\+0700\)/)*", re.ASCI
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 _TOO_MUCH, _SMALLEST = Decimal(10) ** 14, Decimal("0.0001")  # what MONEY can hold
 _LONGEST_UNREAD = 100
-# The usual masking takes dates for numbers.
+# The masking of `redaction` would also match dates.
 _PHONE = re.compile(r"(?<!\d)(?:\+?84|0)\d{9}(?!\d)")
 _FINAL = frozenset(state.value for state in DeliveryState if state.is_final)
 
 
 class _Row(msgspec.Struct, gc=False):
-    """A row in the spellings of the samples and of the tables. Source: get-the-message-status."""
+    """A row, with the names of the samples and of the tables. Source: get-the-message-status."""
 
     ReferenceId: _Value = None
     RefercenceId: _Value = None
@@ -107,10 +107,10 @@ class SentColumns:
 
     Attributes:
         batch: `SENT_MESSAGE_SCHEMA` without the two columns of the window.
-        keys: what tells the rows apart, in their order.
-        count_total: rows in the whole range, as the gateway says; None when it does not.
+        keys: the row keys, in the order of the rows.
+        count_total: the gateway's count of rows in the whole range; None without one.
         rows_received: entries of the page, readable or not.
-        unnamed: rows that had no id and got one here.
+        unnamed: rows without an id, for which one was generated.
     """
 
     batch: pa.RecordBatch
@@ -127,7 +127,7 @@ def states_of(batch: pa.RecordBatch) -> Counter[str]:
 
 
 def unread_of(batch: pa.RecordBatch) -> int:
-    """Rows with a value that could not be read; `status_text` has how it is spelled."""
+    """Rows with a value that could not be parsed; `status_text` has the original text."""
     texts = batch.column("status_text")
     return len(texts) - int(texts.null_count)
 
@@ -138,7 +138,7 @@ def open_rows_of(states: Mapping[str, int]) -> int:
 
 
 def checksum(batch: pa.RecordBatch, keys: Sequence[str]) -> int:
-    """The sum over a checksum a row of key, status, price and time: the same for the same rows in any order."""
+    """The sum of the checksums of key, status, price and time of each row, so it does not depend on the order."""
     statuses = (batch.column(name).to_pylist() for name in ("send_status", "send_result"))
     others = (_words(batch.column(name)) for name in ("price_vnd", "sent_at"))
     starts = [
@@ -149,7 +149,7 @@ def checksum(batch: pa.RecordBatch, keys: Sequence[str]) -> int:
 
 
 def _words(column: pa.Array) -> list[int]:
-    """The lowest eight bytes of each value: objects of prices and times would take ten times as long."""
+    """The lowest eight bytes of each value, ten times as fast as creating objects for prices and times."""
     if not len(column):
         return []
     column = column.fill_null(-1) if column.null_count else column
@@ -161,9 +161,8 @@ def _words(column: pa.Array) -> list[int]:
 
 class PageReader:
     """
-    Reads one page: `read` is given to the client, in the thread that asked; `columns` then makes the columns, in that
-    of who wants them. Arrow keeps memory for each thread that has it make something, and a thread that makes none is
-    back at the gateway sooner.
+    Reads one page: the client calls `read` in the thread of the request; `columns` is called later in the thread of the
+    reader. Arrow keeps memory for each thread that allocates, and the request threads are free again sooner.
     """
 
     def __init__(self) -> None:
@@ -174,7 +173,7 @@ class PageReader:
         self._answer: Fields = {}
 
     def read(self, body: bytes) -> Fields:
-        # The one way to write it in JSON; looking for it once in the bytes is cheaper than in every column.
+        # NUL has only this form in JSON; one search in the bytes is cheaper than one in every column.
         self._has_nul = b"\\u0000" in body
         try:
             page = _decode(body)
@@ -188,7 +187,7 @@ class PageReader:
         return self._answer
 
     def _read_exactly(self, body: bytes) -> Fields:
-        """Any spelling, any type, every digit: three times slower, and right about whatever is there."""
+        """Read all names, types and digits exactly; three times slower."""
         answer = wire.read_answer(body)
         listed = pick(answer, "SentData")
         self._rows = [_row_of(fields) for fields in wire.as_rows(listed)]
@@ -198,17 +197,17 @@ class PageReader:
         return answer
 
     def counts(self, answer: Fields) -> tuple[int | None, int]:
-        """`count_total` and `rows_received` of the page that was read last; `answer` as in `columns`."""
+        """`count_total` and `rows_received` of the last page read; `answer` as in `columns`."""
         if answer is not self._answer:
             return wire.as_count(pick(answer, "CountTotal")), 0
         return wire.as_count(_exact(self._count_total)), self._rows_listed or 0
 
     def columns(self, answer: Fields) -> SentColumns:
         """
-        The page that was read last, once.
+        The columns of the last page read; call it once.
 
         Args:
-            answer: what the client made of it: an empty range may be an error code, which brings no page at all.
+            answer: the client's result: for an empty range the gateway may answer an error code, without a page.
 
         Raises:
             OutcomeUnknownError: neither rows nor a count.
@@ -217,7 +216,7 @@ class PageReader:
         if answer is not self._answer:
             return SentColumns(_EMPTY, (), count_total, rows_received, 0)
         if self._rows_listed is None and count_total is None:
-            # An empty range says so in one way or the other; rows must not get lost in an answer that says nothing.
+            # An empty range has an empty list or a count; an answer with neither must not be read as empty.
             raise OutcomeUnknownError(
                 "get_sms_sent_data was answered with a success code and without rows or a count. Reading again is "
                 "safe.",
@@ -259,7 +258,7 @@ class PageReader:
 
 
 def _is_odd(rows: Sequence[_Row]) -> bool:
-    """Whether a page is to be read exactly: something is missing, or spelled another way, or lost digits."""
+    """Whether a page must be read exactly: a value is missing, has another name, or has lost digits."""
     prices = _raw_prices(rows)
     return (
         None in prices
@@ -275,7 +274,7 @@ def _raw_prices(rows: Sequence[_Row]) -> list[Any]:
 
 
 def _is_beyond_floats(prices: list[Any]) -> bool:
-    """Whether a price has passed through a double that cannot hold all of its digits."""
+    """Whether a price was parsed as a double that cannot represent all of its digits."""
     try:
         return bool(prices) and max(map(abs, prices)) > _EXACT_FLOAT
     except TypeError:
@@ -283,11 +282,11 @@ def _is_beyond_floats(prices: list[Any]) -> bool:
 
 
 class _States(dict[tuple[int | None, int | None], str]):
-    """(status, result) -> state, asked of `delivery` once each."""
+    """A cache of (status, result) -> state."""
 
     def __missing__(self, pair: tuple[int | None, int | None]) -> str:
         state = state_of_row(*pair).value
-        if len(self) < 10_000:  # a gateway gone mad must not fill the memory
+        if len(self) < 10_000:  # bounded, in case the gateway sends arbitrary values
             self[pair] = state
         return state
 
@@ -296,7 +295,7 @@ _STATES = _States()
 
 
 def _exact(value: Any) -> Any:
-    """A number from JSON's short form of it, where it had to pass through a double."""
+    """A number that was parsed as a double, as the Decimal of its shortest form."""
     return Decimal(repr(value)) if isinstance(value, float) else value
 
 
@@ -312,11 +311,11 @@ def _row_of(fields: Fields) -> _Row:
 
 
 def _storable(text: str | None) -> str | None:
-    """Without NUL, which PostgreSQL cannot hold, and halves of characters, which UTF-8 cannot."""
+    """The text without NUL, which PostgreSQL rejects, and lone surrogates, which UTF-8 cannot encode."""
     return None if text is None else _NOT_STORABLE.sub("\ufffd", text)
 
 
-# Each of the readers below takes the values of a column, at once if they are what they should be, else one by one.
+# Each of the functions below converts the values of a column, at once if they have the usual form, else one by one.
 _ODD = (AttributeError, TypeError, ValueError, OverflowError, pa.ArrowException)
 
 
@@ -331,7 +330,7 @@ def _message_ids(rows: Sequence[_Row], *, has_nul: bool) -> tuple[list[str], int
     seen: Counter[str] = Counter()
     for place, message_id in enumerate(ids):
         if message_id is None:
-            # Of what does not change with the status, so that the same row gets the same id next time.
+            # Derived from values that do not change with the status, so that the row gets the same id next time.
             row = rows[place]
             about = repr((wire.as_text(_exact(row.SmsId)), row.Campaign, row.Content, wire.as_text(row.Phone)))
             digest = hashlib.blake2b(about.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
@@ -352,12 +351,12 @@ def _phones(values: list[Any]) -> list[str | None]:
 
 
 def _phone(text: str | None) -> str | None:
-    """In our one spelling, or as it came: whatever it is, the row stays."""
+    """The normalised phone, or the original text if it is not a phone, so that the row is kept."""
     return None if text is None else read_phone(text)[0] or _storable(text)
 
 
 def _integers(values: list[Any]) -> tuple[pa.Array, list[str | None] | None]:
-    """The numbers, and how the others were spelled; None for no others."""
+    """The numbers, and the texts of the values that are none; None if there are no such values."""
     with contextlib.suppress(*_ODD):
         return pa.array(values, pa.int32()), None
     with contextlib.suppress(*_ODD):
@@ -401,7 +400,7 @@ def _texts(values: list[Any], *, has_nul: bool) -> pa.Array:
 
 
 def _with_unread(status_text: pa.Array, **odd: list[str | None] | None) -> pa.Array:
-    """What was written in other columns and could not be read behind it, as `sent_at=...`: it is not lost."""
+    """Append the unparsed values of other columns as `sent_at=...`, so that they are not lost."""
     if not any(odd.values()):
         return status_text
     texts = [[text] if text is not None else [] for text in status_text.to_pylist()]
@@ -413,7 +412,7 @@ def _with_unread(status_text: pa.Array, **odd: list[str | None] | None) -> pa.Ar
 
 
 def _unread(values: list[Any], read: Sequence[object]) -> list[str | None] | None:
-    """How those are spelled that are there and could not be read; None for none."""
+    """The texts of the values that could not be parsed; None if there are no such values."""
     odd = [
         None if one is not None or value is None or not str(value).strip() else _storable(str(value))
         for value, one in zip(values, read, strict=True)
@@ -422,7 +421,7 @@ def _unread(values: list[Any], read: Sequence[object]) -> list[str | None] | Non
 
 
 def _prices(values: list[Any]) -> tuple[pa.Array, list[str | None] | None]:
-    """The prices, and how the others were spelled; None for no others."""
+    """The prices, and the texts of the values that are none; None if there are no such values."""
     try:
         return pa.array(values, pa.float64()).cast(MONEY), None
     except _ODD:
@@ -433,9 +432,9 @@ def _prices(values: list[Any]) -> tuple[pa.Array, list[str | None] | None]:
 
 
 def _times(values: list[Any]) -> tuple[pa.Array, list[str | None] | None]:
-    """Milliseconds since 1970 in UTC, and how the others were spelled; None for no others."""
+    """Milliseconds since 1970 in UTC, and the texts of the values that are no times; None if there are none."""
     try:
-        # What nearly every page looks like: thirteen digits, the zone of Vietnam.
+        # The usual format: thirteen digits and the offset of Vietnam.
         if _USUAL_DATES.fullmatch("".join(values)) and set(map(len, values)) <= {_USUAL_LENGTH}:
             return pa.array([int(value[6:19]) for value in values], TIME), None
     except _ODD:

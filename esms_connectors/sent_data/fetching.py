@@ -1,4 +1,4 @@
-"""The pages of windows, fetched ahead by several threads and given out in order."""
+"""The pages of windows, prefetched by several threads and returned in order."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from esms_connectors.sent_data.columns import PageReader, SentColumns, checksum,
 from esms_connectors.sent_data.windows import SentWindow
 
 PAGE_SIZE = 500
-_LOOK_AHEAD = 4  # windows whose first page is fetched in advance, times the threads
-_PAGES_A_THREAD = 4  # in flight or waiting their turn, once for the part being read, once for those behind it
+_LOOK_AHEAD = 4  # windows per thread whose first page is prefetched
+_PAGES_A_THREAD = 4  # in flight or waiting to be read, counted separately for the present part and for later ones
 
 
 class WindowReading:
     """
-    One window while it is read: iterate for its batches, each row once; then look at the counts.
+    One window while it is read: iterate over its batches, which have each row once; then use the counts.
 
     Attributes:
-        window: what is read.
-        read_at: when its first page was asked for: by the gateway's clock where its answers tell the time, and not
-            later than it was; else by that of this machine.
-        rows: different rows so far.
-        count_total: rows as the gateway counted them last; None where it counts those of a page only.
-        rows_expected: rows that the gateway announced for the parts begun so far.
+        window: the window that is read.
+        read_at: when its first page was requested: a lower bound by the gateway's clock if its answers have the time,
+            otherwise this machine's time.
+        rows: distinct rows so far.
+        count_total: the gateway's latest count of rows; None if it only counts those of a page.
+        rows_expected: rows that the gateway announced for the parts started so far.
         states: state -> rows.
-        unread: rows with a value that is spelled in a way that could not be read.
-        is_settled: nothing was created in it, and nothing left it, while it was read, as far as the counts tell.
+        unread: rows with a value that could not be parsed.
+        is_settled: no row was added or removed while the window was read, as far as the counts show.
     """
 
     def __init__(self, window: SentWindow, batches: Callable[[WindowReading], Iterator[pa.RecordBatch]]) -> None:
@@ -58,14 +58,14 @@ class WindowReading:
 
     @property
     def digest(self) -> str:
-        """The same for the same rows with the same statuses, in whatever order they came."""
+        """A hash of the rows with their statuses that does not depend on their order."""
         return digest_of(self.rows, self._checksum)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         return self._batches(self)
 
     def note(self, batch: pa.RecordBatch, keys: list[str]) -> None:
-        """Count rows that are given out."""
+        """Count rows that are returned."""
         self.rows += batch.num_rows
         self.states.update(states_of(batch))
         self.unread += unread_of(batch)
@@ -75,11 +75,11 @@ class WindowReading:
 @dataclass(frozen=True, slots=True)
 class WindowCount:
     """
-    What one answer says of a window.
+    What a single answer says about a window.
 
     Attributes:
-        rows: of the window, as the gateway counts them; those of the answer where it does not.
-        digest: as `WindowReading.digest`, where the answer holds all of them.
+        rows: the gateway's count for the window; without one, the rows of the answer.
+        digest: as `WindowReading.digest`, if the answer has all rows.
     """
 
     rows: int
@@ -87,12 +87,12 @@ class WindowCount:
 
 
 def count_window(client: EsmsClient, window: SentWindow) -> WindowCount:
-    """One call: its first page."""
+    """Count by one call, for the first page of the window."""
     page = _fetch_page(client, window, 1, PAGE_SIZE).columns()
     rows = page.rows_received if page.count_total is None else page.count_total
     if not rows == page.rows_received < PAGE_SIZE:
         return WindowCount(rows, None)
-    # As a load does, which keeps the first of two rows with one key.
+    # Like a load, which keeps the first of two rows with the same key.
     places = {key: place for place, key in reversed([*enumerate(page.keys)])}
     batch = page.batch.take(pa.array([*places.values()], pa.int64()))
     return WindowCount(rows, digest_of(len(places), checksum(batch, [*places])))
@@ -104,7 +104,7 @@ def digest_of(rows: int, checksums: int) -> str:
 
 class FetchedPage:
     """
-    A page as it was answered.
+    A page as received, not yet converted to columns.
 
     Attributes:
         count_total, rows_received: as in `SentColumns`.
@@ -117,7 +117,7 @@ class FetchedPage:
         self.count_total, self.rows_received = reader.counts(answer)
 
     def columns(self) -> SentColumns:
-        """Once, and in the thread that reads the window."""
+        """Convert the page; call it once, in the thread that reads the window."""
         return self._reader.columns(self._answer)
 
 
@@ -130,7 +130,7 @@ def _fetch_page(client: EsmsClient, span: SentWindow, number: int, size: int) ->
 
 
 class CountWatch:
-    """Whether the count of a range ever fell: an answer counts no fewer rows than those before its request did."""
+    """Detects a falling count of a range: an answer must not count fewer rows than answers before its request."""
 
     def __init__(self) -> None:
         self.highest = 0
@@ -140,7 +140,7 @@ class CountWatch:
     def note(self, count: int, before: int) -> None:
         """
         Args:
-            before: `highest` when the answer was asked for.
+            before: `highest` at the time of the request.
         """
         with self._lock:
             self.fell |= count < before
@@ -153,8 +153,8 @@ class Part:
     A window, or a piece of one, whose pages are being fetched.
 
     Attributes:
-        depth: how often it was cut because the whole did not add up.
-        is_uncut: it is read page by page, however large.
+        depth: how often it was split because the counts did not match.
+        is_uncut: it is read page by page, whatever its size.
     """
 
     whole: WindowReading
@@ -170,16 +170,16 @@ class Part:
         return [Part(self.whole, span, depth) for span in self.span.cut(pieces)]
 
     def again(self) -> Part:
-        """To be read anew, in one piece."""
+        """The same part, to be read again without splitting."""
         return Part(self.whole, self.span, self.depth, is_uncut=True)
 
 
 class PageQueue:
     """
-    The parts that are to be read, in order, and their pages. The part at the head is the one being read.
+    The parts to be read, in order, and their pages. The part at the head is being read.
 
     Attributes:
-        counts_pages: the gateway's CountTotal was seen to be that of the page, so it is of no use.
+        counts_pages: the gateway's CountTotal was found to be that of the page, so it is useless.
     """
 
     def __init__(
@@ -204,12 +204,12 @@ class PageQueue:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="esms-pages")
 
     def close(self) -> None:
-        """Drop what was fetched in advance. Requests under way are waited for, none is begun."""
+        """Drop prefetched pages. Waits for requests in flight and starts no new ones."""
         self.parts.clear()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def fetch_ahead(self) -> None:
-        """Keep the threads busy: first with the part being read, then with the parts and windows behind it."""
+        """Keep the threads busy: first with the part being read, then with later parts and windows."""
         while len(self.parts) < self._look_ahead and (reading := next(self._readings, None)) is not None:
             self.parts.append(Part(reading, reading.window))
         ahead = sum(len(part.pages) for part in islice(self.parts, 1, None))
@@ -227,11 +227,11 @@ class PageQueue:
                 return
 
     def count_of(self, page: SentColumns | FetchedPage) -> int | None:
-        """Rows of the whole range; None where the gateway does not say."""
+        """Rows of the whole range; None if the gateway does not count them."""
         return None if self.counts_pages else page.count_total
 
     def is_too_large(self, part: Part, total: int | None) -> bool:
-        """Whether it is to be read in parts, because all of its keys would not be held in memory."""
+        """Whether it must be read in parts, because its keys would take too much memory."""
         return (
             not part.is_uncut
             and part.depth == 0
@@ -243,8 +243,7 @@ class PageQueue:
     def learn_last_page(self, part: Part, first: SentColumns | FetchedPage) -> None:
         total = self.count_of(first)
         if total is not None and not self.is_too_large(part, total):
-            # A full page is followed by another one, which is asked for with the others: at the end it would be waited
-            # for by itself.
+            # Read on after a full last page; requesting that page together with the others saves a separate wait.
             part.last_page = 1 + total // self.page_size
 
     def next_page(self, part: Part) -> SentColumns:
@@ -257,13 +256,13 @@ class PageQueue:
         return page.result().columns()
 
     def first_page(self, part: Part) -> FetchedPage:
-        """The first page of a part whose turn has not come."""
+        """The first page of a part that is not at the head yet."""
         if not part.asked:
             self._ask(part)
         return part.pages[0].result()
 
     def page_now(self, part: Part) -> SentColumns:
-        """The first page, asked for anew in this thread, past the queue: the threads go on with what lies ahead."""
+        """The first page, requested again in this thread outside the queue, while the threads keep prefetching."""
         self.fetch_ahead()
         return self._page(part, 1).columns()
 
@@ -272,14 +271,14 @@ class PageQueue:
         self.fetch_ahead()
 
     def leave(self, part: Part) -> None:
-        """The part at the head is done with; pages that nobody will look at any more are not fetched."""
+        """Remove the part at the head and cancel its remaining requests."""
         for page in part.pages:
             page.cancel()
         part.pages.clear()
         self.parts.popleft()
 
     def drop(self, reading: WindowReading) -> None:
-        """Whatever is left of a window."""
+        """Remove the remaining parts of a window."""
         while self.parts and self.parts[0].whole is reading:
             self.leave(self.parts[0])
 
@@ -291,10 +290,10 @@ class PageQueue:
         before, asked, local = part.counts.highest, self._client.clock.mark(), self._now()
         page = _fetch_page(self._client, part.span, number, self.page_size)
         if part.whole.read_at is None:
-            # The first page of a window is asked for alone, before its others.
+            # The first page of a window is requested alone, before the others.
             clock = self._client.clock
             part.whole.read_at = clock.earliest(asked) if clock.confirmed else local
-        # A page beyond the end may say nothing, or 0.
+        # A page beyond the end may have no count, or 0.
         if page.count_total is not None and (page.rows_received or number == 1):
             part.counts.note(page.count_total, before)
         return page

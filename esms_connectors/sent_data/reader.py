@@ -1,15 +1,15 @@
 """
-A closed time window -> every row of it, proven complete.
+Reads all rows of closed time windows and proves that each window is complete.
 
-Pages are no snapshot: rows move between them while messages are created, and the gateway promises no order. What is
-relied on is only this: a row never leaves its window (creation times do not change), `CountTotal` counts the rows of
-the window, and one answer is consistent in itself. So a window is complete when one answer holds all that it counts, or
-when as many different rows were seen as the gateway counts *behind* the reading. What does not match is read again in
-smaller windows, down to single answers, and after that it is an error, never a table with a hole.
+Pages are not a snapshot: rows move between them while messages are created, and the gateway guarantees no order. We
+only assume that a row never leaves its window (creation times do not change), that `CountTotal` counts the rows of the
+window, and that each answer is consistent. So a window is complete when one answer has all rows that it counts, or when
+the number of distinct rows read equals the gateway's count *after* reading. If the numbers differ, the window is read
+again in smaller windows, down to single answers; if that fails, it is an error, never an incomplete table.
 
-What is relied on is looked at as far as the answers tell. A count that falls says that rows leave; a full page is
-followed by the next one, which shows a count of the page; parts that are together larger than what they were cut from
-show a gateway that does not cut by the second.
+The assumptions are checked as far as the answers allow. A falling count shows that rows leave the window; the page
+after a full page shows a CountTotal of the page only; parts with more rows in total than the whole show a gateway that
+does not filter by the second.
 """
 
 from __future__ import annotations
@@ -47,23 +47,23 @@ __all__ = [
 
 logger = get_logger(__name__)
 
-# A window with more rows is read in parts: what was seen of a part is held in memory, about 100 bytes a row.
+# A window with more rows is read in parts: the keys of a part are held in memory, about 100 bytes per row.
 _PART_ROWS = 200_000
 _MOST_PIECES = 64
-_PIECES = 8  # what does not match is cut into so many and read again
-_ROUNDS = 3  # so often, as long as rows are created while it is read
-_DEEPEST = 6  # 8 ** 6 pieces are single seconds of any window
+_PIECES = 8  # a part that does not match is split into this number of pieces and read again
+_ROUNDS = 3  # repeated at most this often while rows are being created
+_DEEPEST = 6  # 8 ** 6 pieces split any window into single seconds
 
 
 class IncompleteWindowError(EsmsError):
     """
-    The row counts of a window do not match, however small it was cut. Keep nothing of it; read it again later.
+    The row counts of a window do not match, even in its smallest pieces. Discard the window and read it again later.
 
     Attributes:
         whole: the window that is left out.
-        window: the piece of it that did not add up.
-        expected: rows that the gateway counts; None when it does not say.
-        received: different rows that came.
+        window: the piece of it that does not match.
+        expected: rows counted by the gateway; None if it does not count them.
+        received: distinct rows received.
     """
 
     retryable = True
@@ -81,13 +81,13 @@ class IncompleteWindowError(EsmsError):
 @dataclass(frozen=True, slots=True)
 class _Pass:
     """
-    All pages of a part, once.
+    One pass over all pages of a part.
 
     Attributes:
-        keys: of the different rows that came.
-        counted: rows as the gateway counts them behind the reading; None where it does not.
-        is_proven: these rows are all.
-        has_each_once: no row came twice.
+        keys: of the distinct rows received.
+        counted: the gateway's count after reading; None without one.
+        is_proven: the rows are proven to be complete.
+        has_each_once: no row was received twice.
     """
 
     keys: set[str]
@@ -102,17 +102,17 @@ class _Pass:
 
 class SentDataReader:
     """
-    Reads windows one after the other; the pages come from several threads, in order.
+    Reads windows one after the other; several threads fetch the pages, which are returned in order.
 
-    Iterate for a `WindowReading` each, and read that one before the next. Memory holds the pages in flight (a few for
-    each thread) and the keys of one part of a window, whatever the size of the window. Use it in a `with`.
+    Iterate over the `WindowReading`s, and read each one before the next. Memory use is bounded by the pages in flight
+    (a few per thread) and the keys of one part of a window, whatever the size of the window. Use it in a `with`.
 
     Args:
-        threads: requests at a time.
-        page_size: rows a request, 500 at most.
-        part_rows: a window with more rows is read in parts of about so many.
-        each_row_once: leave out what stands on the edge of two windows and was in the first already. Not for who keeps
-            or drops windows one by one.
+        threads: concurrent requests.
+        page_size: rows per request, 500 at most.
+        part_rows: a window with more rows is read in parts of about this size.
+        each_row_once: skip rows on the boundary of two windows that were in the first one. Not suitable if windows are
+            kept or discarded individually.
         now: the clock for `read_at`.
     """
 
@@ -156,7 +156,7 @@ class SentDataReader:
         self.close()
 
     def close(self) -> None:
-        """Drop what was fetched in advance. Requests under way are waited for, none is begun."""
+        """Drop prefetched pages. Waits for requests in flight and starts no new ones."""
         self._queue.close()
 
     def __iter__(self) -> Iterator[WindowReading]:
@@ -166,7 +166,7 @@ class SentDataReader:
                 return
             reading = self._queue.parts[0].whole
             yield reading
-            # Whatever the caller left unread, because it did not add up or was not wanted.
+            # Parts that the caller did not read, because of an error or by choice.
             self._queue.drop(reading)
 
     # --- reading -----------------------------------------------------------------------------------------------------
@@ -188,17 +188,17 @@ class SentDataReader:
             raise
         reading.count_total = None if self._queue.counts_pages and reading.rows > self._queue.page_size else counted
         if not self._each_row_once:
-            # Whoever loads the window now needs the memory more.
+            # Free the memory for the caller, who now loads the window.
             self._seen, self._seen_before = set(), set()
 
     def _read(self, part: Part) -> Generator[pa.RecordBatch, None, int]:
-        """The part at the head of the queue, which leaves it; returns the rows that the gateway counts in it."""
+        """Read and remove the part at the head of the queue; returns the gateway's count of its rows."""
         first = self._queue.next_page(part)
         total = self._queue.count_of(first)
         if self._queue.is_too_large(part, total):
             return (yield from self._read_in_parts(part, total or 0))
         if part.depth == 0:
-            # Two parts share the second between them, never more than two.
+            # Only adjacent parts share rows, those of their common second.
             self._seen, self._seen_before = set(), self._seen
             part.whole.rows_expected += max(total or 0, first.rows_received)
         done = yield from self._read_pages(part, first)
@@ -209,7 +209,7 @@ class SentDataReader:
         return done.counted or 0
 
     def _prove(self, part: Part, done: _Pass) -> Generator[pa.RecordBatch, None, _Pass]:
-        """What did not add up: in pieces, or where that is of no use, once more as a whole."""
+        """Read a part that does not match again, in pieces, or as a whole if splitting does not help."""
         if done.counted is None and not self._queue.counts_pages:
             raise self._incomplete(part, done, is_cut=False)
         is_cut = part.depth < _DEEPEST and part.span.seconds > 1
@@ -225,7 +225,7 @@ class SentDataReader:
         raise self._incomplete(part, done, is_cut=not is_cut)
 
     def _read_anew(self, part: Part, before: _Pass) -> Generator[pa.RecordBatch, None, _Pass]:
-        """All pages once more. Where nothing is counted, the same rows twice, none of them doubled, are all."""
+        """Read all pages again. Without a count, two passes with the same rows and no duplicates prove completeness."""
         again = part.again()
         self._queue.put_first([again])
         done = yield from self._read_pages(again, self._queue.next_page(again))
@@ -234,12 +234,12 @@ class SentDataReader:
         return done
 
     def _read_pages(self, part: Part, first: SentColumns) -> Generator[pa.RecordBatch, None, _Pass]:
-        """The part at the head of the queue, page by page; it leaves the queue."""
+        """Read the part at the head of the queue page by page, and remove it."""
         size, seen = self._queue.page_size, set[str]()
         yield from self._take(part, first, seen)
         total, is_full = self._queue.count_of(first), first.rows_received >= size
         if first.rows_received == (total or 0) and len(first.keys) == first.rows_received and not is_full:
-            # One answer with everything in it is a snapshot, whatever happens meanwhile.
+            # A single answer with all rows is a snapshot.
             if twice := first.rows_received - len(seen):
                 logger.warning("%s: %d rows have id and phone of another in one answer; one is kept", part.span, twice)
             self._queue.leave(part)
@@ -247,7 +247,7 @@ class SentDataReader:
         unnamed = first.unnamed
         self._queue.learn_last_page(part, first)
         number, came, received, stale = 1, first.rows_received, first.rows_received, 0
-        # A full page may be followed by another one, whatever is counted.
+        # Read on after a full page, whatever the count.
         while number < part.last_page or came >= size or (came and (total is None or len(seen) < total)):
             before = len(seen)
             page = self._queue.next_page(part)
@@ -257,22 +257,22 @@ class SentDataReader:
             unnamed += page.unnamed
             yield from self._take(part, page, seen)
             if len(seen) > before and page.count_total == came and not self._queue.counts_pages:
-                # There are rows on the pages before it, so the whole must count more.
+                # There are rows on earlier pages, so a count of the window would be higher.
                 self._queue.counts_pages = True
                 logger.warning("CountTotal counts the rows of a page, not those of the window: it proves nothing.")
                 total = None
             stale = 0 if len(seen) > before else stale + 1
-            # Beyond the end, or a gateway that gives the same page again and again.
+            # Beyond the end, or a gateway that repeats the same page.
             if came == 0 or stale == (1 if number > part.last_page else 2):
                 break
         self._queue.leave(part)
         is_alone = number == 2 and came == 0 and len(first.keys) == first.rows_received
         if is_alone and total in (None, first.rows_received):
-            # Everything on one page and nothing behind it.
+            # All rows are on one page, and the next page is empty.
             return _Pass(seen, first.rows_received, is_proven=True)
         if self._queue.counts_pages:
             return _Pass(seen, None, is_proven=False, has_each_once=len(seen) == received and not unnamed)
-        # Asked anew: the count, and with it what was created meanwhile, if that stands on the first page.
+        # The final count, together with rows created meanwhile if they are on the first page.
         behind = self._queue.page_now(part)
         yield from self._take(part, behind, seen)
         if part.counts.fell:
@@ -282,10 +282,10 @@ class SentDataReader:
         return _Pass(seen, behind.count_total, adds_up)
 
     def _read_in_parts(self, part: Part, total: int) -> Generator[pa.RecordBatch, None, int]:
-        """Too many rows to remember all of their keys."""
+        """Read a part that has too many rows to keep all of their keys in memory."""
         reading = part.whole
         self._queue.leave(part)
-        # Half as many as allowed: the day has its rush hours. A part that is still too big is cut again.
+        # Sized for half of the limit, because traffic is uneven. A part that is still too large is split again.
         parts = part.cut(min(_MOST_PIECES, -(-2 * total // self._part_rows)), depth=0)
         self._queue.put_first(parts)
         if not self._is_cut(part, parts, total):
@@ -298,17 +298,17 @@ class SentDataReader:
         if part.counts.fell:
             self._note_fall(part, counted)
         if part.span == reading.window and counted != reading.rows:
-            # Created in the first parts while the last ones were read.
+            # Rows were created in earlier parts while later ones were read.
             reading.is_settled = False
             logger.info("%s: %d rows read, %d counted behind it", part.span, reading.rows, counted)
         return counted
 
     def _read_in_pieces(self, part: Part, done: _Pass) -> Generator[pa.RecordBatch, None, int | None]:
         """
-        What did not add up, again, until it does: pieces are proven one by one, the whole is counted behind them.
+        Read a part that does not match again in pieces. Each piece is proven, and the whole is counted afterwards.
 
         Returns:
-            The rows that are counted; None where the pieces are as large as the whole.
+            The gateway's count; None if the pieces are as large as the whole.
         """
         counted = 0
         for _ in range(_ROUNDS):
@@ -324,20 +324,20 @@ class SentDataReader:
             if counted == len(self._seen):
                 return counted
             if counted < len(self._seen):
-                break  # what has left since is read; it does not come back by reading on
+                break  # rows have left since, and reading on would not change that
         part.whole.is_settled = False
         return counted
 
     def _is_cut(self, part: Part, parts: list[Part], total: int) -> bool:
         """
-        Whether the gateway cuts by the second: each row lies in one part, or in two that share its second. Otherwise
-        the parts, which stand at the head of the queue, are taken out of it.
+        Whether the gateway filters by the second: each row is in one part, or in two that share its second. Otherwise
+        the parts, which are at the head of the queue, are removed from it.
         """
         together = 0
         for one in parts:
             first = self._queue.first_page(one)
             together += max(self._queue.count_of(first) or 0, first.rows_received)
-            # Counted anew, because rows may have been created since.
+            # The whole is counted again, because rows may have been created since.
             if together > 2 * total and together > 2 * (
                 total := max(total, self._queue.count_of(self._queue.page_now(part)) or 0)
             ):
@@ -367,7 +367,7 @@ class SentDataReader:
         )
 
     def _take(self, part: Part, page: SentColumns, seen: set[str]) -> Iterator[pa.RecordBatch]:
-        """The rows of a page that this window has not had yet."""
+        """The rows of a page that this window has not returned yet."""
         if not page.keys:
             return
         keys, batch = list(page.keys), page.batch
@@ -404,22 +404,22 @@ def read_sent_messages(
     """
     Yield every row that was created from `start` to `end`, as Arrow batches, each row once.
 
-    A window is proven complete when its last batch has come; an error before that says that the batches of the window
-    so far are not all of it. `esms_connectors.warehouse` takes whole windows or nothing.
+    A window is proven complete after its last batch; after an error, the batches of the window so far are incomplete.
+    `esms_connectors.warehouse` loads whole windows or nothing.
 
     Args:
-        client: made for at least as many connections as there are threads (16 by default).
-        start, end: aware; the gateway is told Vietnamese local time.
-        sms_types: types to read, all by default; the gateway is asked for one at a time.
-        threads: requests at a time; pages come in order whatever their number.
-        page_size: rows a request, 500 at most.
+        client: with at least as many connections as threads (16 by default).
+        start, end: aware; sent as Vietnamese local time.
+        sms_types: types to read, all by default; one per request.
+        threads: concurrent requests; pages are returned in order.
+        page_size: rows per request, 500 at most.
         longest: length of a window, three days at most.
 
     Yields:
         Batches of `SENT_MESSAGE_SCHEMA`: `price_vnd` decimal(18,4) in VND, times in UTC with milliseconds.
 
     Raises:
-        IncompleteWindowError: what came cannot be proven to be everything.
+        IncompleteWindowError: the rows cannot be proven to be complete.
         InvalidRequestError: a naive time, an empty span, an unlisted type.
         GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`; reading again is safe.
 

@@ -1,4 +1,4 @@
-"""Spans of time -> the windows that are asked for. Imports nothing heavy: schedulers cut windows too."""
+"""Splits time spans into windows for requests. Imports nothing heavy, because schedulers use it too."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.wire import VIETNAM
 
-# Every type that the gateway lists; it has no "all". Journey messages are listed as ZNS.
+# All types that can be queried; the gateway has no "all". Journey messages are listed as ZNS.
 ALL_SMS_TYPES = tuple(int(one) for one in SmsType if one is not SmsType.ZNS_JOURNEY)
 
-# The older function refused more than three days. Of this one no limit is known, so no longer window is ever asked for.
+# The older function rejected more than three days. No limit of this one is documented, so the same one is used.
 LONGEST_WINDOW = timedelta(days=3)
 _SECOND = timedelta(seconds=1)
-_FIRST_YEAR, _LAST_YEAR = 2000, 2200  # a slip such as 0224 would be a million windows
+_FIRST_YEAR, _LAST_YEAR = 2000, 2200  # a typo such as 0224 would make a million windows
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -30,8 +30,8 @@ class SentWindow:
 
     Attributes:
         sms_type: one of the gateway's listed types.
-        start, end: aware, UTC, whole seconds. The second of `end` is asked for too, because nobody knows whether the
-            gateway leaves it out; the next window begins with it.
+        start, end: aware, UTC, whole seconds. The second of `end` is requested too, because it is not documented
+            whether the gateway excludes it; the next window begins with it.
     """
 
     sms_type: int
@@ -47,7 +47,7 @@ class SentWindow:
         return int((self.end - self.start).total_seconds())
 
     def cut(self, pieces: int) -> list[SentWindow]:
-        """As many windows of about the same length, or fewer where a second is reached."""
+        """Split into this number of windows of about equal length; fewer if they would be shorter than a second."""
         pieces = min(pieces, self.seconds)
         edges = [self.start.add(seconds=self.seconds * piece // pieces) for piece in range(pieces)]
         return [SentWindow(self.sms_type, start, end) for start, end in zip(edges, [*edges[1:], self.end], strict=True)]
@@ -60,19 +60,19 @@ def windows_between(
     longest: timedelta = timedelta(days=1),
 ) -> Iterator[SentWindow]:
     """
-    Cut `start` to `end` into windows for each type, at the midnights of Vietnam.
+    Split `start` to `end` into windows for each type, at midnight in Vietnam.
 
     Args:
         start, end: aware; widened to whole seconds.
-        sms_types: types to ask for, each once.
-        longest: of one window: whole days up to three, or a part of a day.
+        sms_types: types to request, without duplicates.
+        longest: maximum length of a window: whole days up to three, or a fraction of a day.
 
     Yields:
         The windows, type by type, each type in order of time. The same span always gives the same windows.
 
     Raises:
-        InvalidRequestError: a time without a zone or in another age, an empty span, an unlisted type, or a length out
-            of range.
+        InvalidRequestError: a time without a zone or out of range, an empty span, an unlisted type, or a length out of
+            range.
     """
     for name, moment in (("start", start), ("end", end)):
         check_moment(moment, name)
@@ -97,7 +97,7 @@ def check_moment(moment: datetime, name: str) -> DateTime:
     An aware time, in UTC.
 
     Raises:
-        InvalidRequestError: no time, or one without a zone.
+        InvalidRequestError: not a time, or one without a zone.
     """
     if not isinstance(moment, datetime) or moment.utcoffset() is None:
         raise InvalidRequestError(
