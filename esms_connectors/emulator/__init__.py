@@ -1,5 +1,5 @@
 """
-A stand-in for the eSMS.vn gateway: real paths, real spellings, real refusals, and faults on demand.
+An emulator of the eSMS.vn gateway with its paths, spellings and refusals, and with faults on demand.
 
     from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, VirtualClock
 
@@ -9,7 +9,7 @@ A stand-in for the eSMS.vn gateway: real paths, real spellings, real refusals, a
         ...                               # point the program under test at server.base_url
     assert max(emulator.deliveries_by_phone().values()) == 1
 
-Needs the extra `[emulator]`. It shares no code with the client, so that the two cannot agree on a mistake.
+Needs the extra `[emulator]`. It shares no code with the client, so that a mistake cannot cancel out in both.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         default_account,
     )
 
-# Loaded on first use: pytest imports this package wherever the plugin is installed, with or without the extra.
+# Loaded on first use: pytest imports this package wherever the plugin is installed, even without the extra.
 _HOME = {
     "DEMO_API_KEY": "world",
     "DEMO_BRANDNAME": "world",

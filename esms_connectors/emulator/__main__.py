@@ -1,4 +1,4 @@
-"""`python -m esms_connectors.emulator --port 8089`: the emulator as a process of its own."""
+"""`python -m esms_connectors.emulator --port 8089`: the emulator as a separate process."""
 
 from __future__ import annotations
 

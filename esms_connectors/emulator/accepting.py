@@ -1,4 +1,4 @@
-"""What every send has in common: the sandbox, the request id, the answer, and what is stored."""
+"""Code shared by all sends: sandbox, request id, answer and storage."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from .wire import text_member
 
 
 def accepted(message_id: str) -> dict[str, Any]:
-    """The answer of a send that was taken over."""
+    """The answer of an accepted send."""
     return {"CodeResult": "100", "CountRegenerate": 0, "SMSID": message_id}
 
 
 def is_sandbox(members: Mapping[str, Any], name: str = "Sandbox") -> bool:
-    """Whether the sandbox member is set; only this function's spelling counts: another one sends for real."""
+    """Whether the sandbox member is set. Only this function's spelling counts; with any other the send is real."""
     return text_member(members, name) == "1"
 
 
 def claimed_request_id(
     state: State, call: Call, account: AccountState, request_id: str, *, sandbox: bool, **extra: Any
 ) -> str | None:
-    """The RequestId after its check, remembered for the case that a refusal consumes it."""
+    """Check the RequestId, and note it on the call in case a refusal consumes it."""
     if request_id and not sandbox:
         call.burnable = account, request_id
     return checked_request_id(state, account, call.function, request_id, **extra)
@@ -36,7 +36,7 @@ def claimed_request_id(
 def submission_of(
     state: State, call: Call, account: AccountState, members: Mapping[str, Any], sms_type: int, price_vnd: Decimal
 ) -> Submission:
-    """What the members that most sends know say about a request: SendDate, campaignid, Brandname, CallbackUrl."""
+    """A submission with the members that most sends share: SendDate, campaignid, Brandname, CallbackUrl."""
     return Submission(
         number=0,
         function=call.function,
@@ -60,7 +60,7 @@ def store(
     *,
     sandbox: bool = False,
 ) -> list[str]:
-    """Store and charge, or nothing of it in the sandbox; the message ids, a single one when they share it."""
+    """Store and charge, except in the sandbox. Returns the message ids, a single one if all messages share it."""
     if sandbox:
         count = 1 if submission.shared_id else len(recipients)
         return [state.next_sandbox_id(submission.sms_type) for _ in range(count)]
@@ -69,5 +69,5 @@ def store(
 
 
 def up_to_the_cut(call: Call, phones: list[str]) -> Sequence[str]:
-    """The phones that are reached before a scripted refusal of the whole call."""
+    """The phones accepted before a scripted refusal of the whole call."""
     return phones if call.cut is None else call.cut.taken(phones)

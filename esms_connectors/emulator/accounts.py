@@ -1,4 +1,4 @@
-"""One customer of the emulated gateway: balance, senders, templates, and what has been used up."""
+"""State of one customer account: balance, senders, templates, and used quotas and request ids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .world import Account
 
 @dataclass(slots=True)
 class OtpCode:
-    """A code that the gateway has made for a phone (`0...` form); it is good once, until `expires_ms`."""
+    """A code that the gateway generated for a phone (`0...` form); valid once, until `expires_ms`."""
 
     phone: str
     text: str
@@ -22,11 +22,11 @@ class OtpCode:
 @dataclass(slots=True)
 class Registration:
     """
-    A template or package that was asked for.
+    A requested template or package.
 
     Args:
-        number: the ServicePreviewId. kind: the function that took it. details: the members that make it the same again.
-        what: for people. made: id of the ZNS template that comes of it.
+        number: the ServicePreviewId. kind: the function called. details: the members that identify a repeated request.
+        what: description for display. made: id of the resulting ZNS template.
     """
 
     number: int
@@ -54,19 +54,19 @@ class AccountState:
         # request id -> message number, or -(time in ms) when it was consumed by a refusal.
         self.request_ids: dict[str, int] = {}
         self.zns_of_day: Counter[tuple[str, int]] = Counter()
-        """(OA id or template id, Vietnamese day) -> ZNS taken against its quota."""
+        """(OA id or template id, Vietnamese day) -> ZNS counted against its quota."""
         self.texts: dict[tuple[str, str], int] = {}
-        """(phone, text) -> when it was last taken, epoch ms; kept only while the quirk needs it."""
+        """(phone, text) -> when it was last accepted, epoch ms; recorded only while the quirk needs it."""
 
         self.codes: list[OtpCode] = []
         self.registrations: list[Registration] = []
 
     def charge(self, amount_vnd: Decimal) -> None:
-        """Take money off the account."""
+        """Deduct an amount from the balance."""
         self.balance_vnd -= amount_vnd
 
     def left_today(self, oa_id: str, template_id: str, day: int) -> int:
-        """ZNS that the quotas of this OA and template still allow on this day."""
+        """Number of ZNS that the quotas of this OA and template still allow on this day."""
         left = self.left_of_oa(oa_id, day)
         template = self.templates[template_id]
         if template.daily_quota is not None:
@@ -74,9 +74,9 @@ class AccountState:
         return left
 
     def left_of_oa(self, oa_id: str, day: int) -> int:
-        """What is left of the daily quota of an OA."""
+        """The remaining daily quota of an OA."""
         return max(0, self.official_accounts[oa_id].daily_quota - self.zns_of_day[oa_id, day])
 
     def left_of_template(self, template_id: str, day: int) -> int:
-        """What is left of a template's own daily quota (0 when it has none)."""
+        """The remaining daily quota of a template (0 if it has none)."""
         return max(0, (self.templates[template_id].daily_quota or 0) - self.zns_of_day[template_id, day])

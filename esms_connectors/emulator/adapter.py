@@ -25,8 +25,8 @@ class EmulatorAdapter(BaseAdapter):
 
         session.mount("https://rest.esms.vn", EmulatorAdapter(emulator))
 
-    Faults raise what a real socket would raise. A `slow` answer that outlasts the read timeout raises `ReadTimeout`
-    without waiting; a shorter one lets the emulator's clock pass (a `VirtualClock` is moved, nobody waits).
+    Faults raise the same exceptions as a real socket. A `slow` answer that exceeds the read timeout raises
+    `ReadTimeout` without waiting; a shorter one advances the emulator's clock (a `VirtualClock` without waiting).
     """
 
     def __init__(self, emulator: Emulator, *, client_ip: str = "127.0.0.1") -> None:
@@ -63,11 +63,11 @@ class EmulatorAdapter(BaseAdapter):
         return self._responses.build_response(request, _response(reply, request.method or "GET"))
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Nothing to close."""
 
 
 class _Patience:
-    """Adds up the waiting of one call against the read timeout."""
+    """Sums the waits of one call and compares them with the read timeout."""
 
     def __init__(self, emulator: Emulator, timeout_seconds: float | None) -> None:
         self.timeout_seconds = timeout_seconds
@@ -88,12 +88,12 @@ class _Patience:
 def _failure(
     request: requests.PreparedRequest, reply: Reply, timeout_seconds: float | None
 ) -> requests.RequestException:
-    """What requests would raise for this end of the connection; its text holds the whole URL, as theirs does."""
+    """The exception that requests would raise for this failure; like theirs, its text holds the whole URL."""
     parts = urlsplit(request.url or "")
     pool = HTTPConnectionPool(parts.hostname or "localhost", parts.port)
     if reply.connection == "refuse":
         refused = NewConnectionError(
-            pool,  # type: ignore[arg-type]  # urllib3 itself passes what it has at hand; only the text uses it
+            pool,  # type: ignore[arg-type]  # urllib3 itself passes other types here; it is only used in the text
             "Failed to establish a new connection: [Errno 111] Connection refused",
         )
         refused.__cause__ = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")

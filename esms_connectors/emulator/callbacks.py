@@ -1,4 +1,4 @@
-"""Delivery reports pushed to a CallbackUrl: HTTP GET with everything in the query string, five tries, no signature."""
+"""Delivery reports to a CallbackUrl: HTTP GET with all data in the query string, five attempts, no signature."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _KEPT_ATTEMPTS = 100_000
 @dataclass(frozen=True, slots=True)
 class CallbackAttempt:
     """
-    One try. `outcome` is the HTTP status as text, the name of a connection error, or "not allowed".
+    One attempt. `outcome` is the HTTP status as text, the name of a connection error, or "not allowed".
 
-    `number` counts the tries of one report from 1 (0: not allowed, so never tried); `at_ms` is the emulator's clock.
+    `number` counts the attempts of one report from 1 (0: not allowed, so never tried); `at_ms` is the emulator's time.
     """
 
     message_id: str
@@ -63,9 +63,9 @@ class CallbackDesk:
         self._running = threading.Lock()
         self._reported_batches: set[int] = set()
         self.attempts: deque[CallbackAttempt] = deque(maxlen=_KEPT_ATTEMPTS)
-        """Every attempt, oldest first (the last 100 000), reports to hosts that are not allowed included."""
+        """The last 100 000 attempts, oldest first, including reports to hosts that are not allowed."""
         self.tried = 0
-        """Calls really made."""
+        """Number of calls actually made."""
 
     def attempts_for(self, message_id: str) -> list[CallbackAttempt]:
         """The attempts for one message id."""
@@ -73,11 +73,11 @@ class CallbackDesk:
 
     @property
     def waiting(self) -> int:
-        """Reports that still have tries left."""
+        """Number of reports with attempts left."""
         return len(self._jobs) + len(self._state.finished)
 
     def run_due(self, stopping: Callable[[], bool] = lambda: False) -> list[CallbackAttempt]:
-        """Make the calls that are due now, one after the other; returns what was tried."""
+        """Make the calls that are due now, one after the other; returns the attempts."""
         made = []
         with self._running:
             self._take_finished()
@@ -104,7 +104,7 @@ class CallbackDesk:
                 if not self._rules.enabled:
                     continue
                 if submission.shared_id:
-                    # One report for the whole batch, when its last message is through.
+                    # One report for the whole batch, once its last message is final.
                     if submission.open or submission.number in self._reported_batches:
                         continue
                     self._reported_batches.add(submission.number)
@@ -144,7 +144,7 @@ def callback_url(state: State, number: int) -> str:
         ("TotalPrice", str(totals.price_vnd.quantize(Decimal("0.0001")))),
         ("TotalReceiver", str(totals.receivers)),
         ("TotalSent", str(totals.sent)),
-        # Empty in every sample, whatever the send said.
+        # Empty in every sample, even if the send had a RequestId.
         ("RequestId", ""),
         ("TypeId", str(submission.sms_type)),
     ]
@@ -153,7 +153,7 @@ def callback_url(state: State, number: int) -> str:
     elif submission.sms_type == SMS_TYPE_VIBER:
         parameters += [("telcoid", telcoid), ("phonenumber", row.Phone)]
     elif submission.sms_type in (SMS_TYPE_JOURNEY, SMS_TYPE_FOLLOWER):
-        # The samples hold a Zalo user id here, cut to 15 characters.
+        # The samples have a Zalo user id here, truncated to 15 characters.
         user_id = row.Phone if submission.sms_type == SMS_TYPE_FOLLOWER else zalo_user_id(state, number)
         parameters += [("phonenumber", user_id[:15]), ("partnerids", partner_id(state, number))]
     elif submission.sms_type != SMS_TYPE_ADVERTISING:
@@ -168,7 +168,7 @@ def callback_url(state: State, number: int) -> str:
 
 
 def _call_parameters(state: State, number: int) -> dict[str, Any]:
-    """What is told of a call: neither RequestId nor number, and another word for "nobody answered"."""
+    """Parameters of a voice call: neither RequestId nor phone, and a different spelling of "not answered"."""
     row, outcome = state.rows[number], call_outcome(state, number)
     status = "NO ANSWER" if outcome["CallStatus"] == "NOANSWERED" else outcome["CallStatus"]
     price = state.submission_of[number].price_vnd.quantize(Decimal("0.0001"))
@@ -186,7 +186,7 @@ def _status(totals: Totals) -> int:
 
 @lru_cache(maxsize=1024)
 def is_loopback(url: str) -> bool:
-    """Whether an address is one of this machine."""
+    """Whether the URL has a loopback address."""
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:
@@ -198,13 +198,13 @@ def is_loopback(url: str) -> bool:
 
 
 def _get(url: str, timeout_seconds: float) -> str:
-    """One GET; the HTTP status as text, or the name of what went wrong."""
+    """One GET; the HTTP status as text, or the name of the error."""
     try:
         parts = urlsplit(url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(parts.hostname or "", parts.port, timeout=timeout_seconds)
         try:
-            # By hand, because a client library would repair the odd escapes that receivers must cope with.
+            # Not by a client library, which would normalize the odd escapes that receivers must handle.
             connection.request("GET", f"{parts.path or '/'}?{parts.query}", headers={"User-Agent": "esms-callback"})
             response = connection.getresponse()
             response.read(65_536)
@@ -225,11 +225,11 @@ class CallbackWorker:
         self._thread = threading.Thread(target=self._run, name="esms-emulator-callbacks", daemon=True)
 
     def start(self) -> None:
-        """Begin to work."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the call in progress, and wait for that."""
+        """Stop after the call in progress, and wait for it."""
         self._stopping.set()
         self._thread.join()
 

@@ -1,4 +1,4 @@
-"""One call of one function: what every handler works with."""
+"""One call of one function, as every handler receives it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _NAMES = (
 @dataclass(frozen=True, slots=True)
 class Cut:
     """
-    How far a call comes before it is refused as a whole.
+    A refusal of a whole call after some of its messages were accepted.
 
     Args:
-        share: of its messages, from the first, that are taken: 0..1.
-        code: of the refusal.
-        detail: rows of a bulk answer that it tells of nevertheless: none, the taken ones, or all.
-        total_success: what it says of how many were taken: nothing, the truth, or a number that is wrong.
-        with_id: whether it brings an SMSID of what was taken.
+        share: share of its messages, from the first, that are accepted: 0..1.
+        code: result code of the refusal.
+        detail: rows that a bulk answer lists nevertheless: none, the accepted ones, or all.
+        total_success: the number of accepted messages in the answer: missing, right or wrong.
+        with_id: whether the answer has the SMSID of an accepted message.
     """
 
     share: float
@@ -49,7 +49,7 @@ class Cut:
 
 @dataclass(slots=True)
 class Call:
-    """One call of one function: what hooks and predicates see. `code` is known after it."""
+    """One call of one function, as seen by hooks and predicates. `code` is set after the call."""
 
     function: str
     number: int
@@ -57,19 +57,19 @@ class Call:
     request: Request
     code: str = ""
     accepted: int = 0
-    """Messages stored by this call."""
+    """Number of messages stored by this call."""
     burnable: tuple[AccountState, str] | None = field(default=None, repr=False)
     cut: Cut | None = None
 
 
 _WITH_FULL_STOP = frozenset({"get_sms_sent_data", "estimate_customer_care_sms", "list_oas"})
-"""Functions whose pages end the text of 101 in a full stop."""
+"""Functions whose documentation shows the text of 101 with a full stop."""
 
 Handler = Callable[[State, Call], Any]
 
 
 def refusal(call: Call, code: str, message: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The answer of a refusal in the shape that this function's page shows."""
+    """The answer of a refusal in the form documented for this function."""
     extra = extra or {}
     function = call.function
     if function in ("get_balance", "get_balance_by_path"):
@@ -88,13 +88,13 @@ def refusal(call: Call, code: str, message: str, extra: Mapping[str, Any] | None
 
 
 def caller(state: State, call: Call, members: Mapping[str, Any]) -> AccountState:
-    """The account that a JSON body names, if its keys and address are right."""
+    """The account named by a JSON body, after checking keys and client address."""
     api_key, secret_key = text_member(members, "ApiKey"), text_member(members, "SecretKey")
     return authorize(state, api_key, secret_key, call.request.client_ip)
 
 
 def _spelled(members: Mapping[str, str]) -> dict[str, str]:
-    """Members whose names match in any letter case, under the spelling of the JSON pages."""
+    """Members matched case-insensitively, under the names of the JSON documentation."""
     return {name: members[name.lower()] for name in _NAMES if name.lower() in members}
 
 
@@ -111,7 +111,7 @@ def form_caller(state: State, call: Call) -> tuple[AccountState, dict[str, str]]
 
 
 def sms_type_of(text: str, *supported: int) -> int:
-    """The message type: 300 when missing, 118 when this function has no such type."""
+    """The message type; refused with 300 if missing, 118 if this function does not support it."""
     if not text:
         raise RefusedError("300")
     if text not in {str(sms_type) for sms_type in supported}:

@@ -1,4 +1,4 @@
-"""Viber, and the message that tries Zalo first and an SMS after it (or the other way round)."""
+"""Viber, and multi-channel messages, which try Zalo first and then SMS (or the reverse)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _send_viber(
 
 
 def send_viber(state: State, call: Call) -> Any:
-    """One Viber message to one or more numbers under one SMSID; only `IsSandBox` is its sandbox. Source: viber."""
+    """One Viber message to one or more numbers under one SMSID; only `IsSandBox` enables the sandbox. Source: viber."""
     members = json_members(call.request.body)
     account = caller(state, call, members)
     phones = texts_member(members, "Phones") or []
@@ -60,7 +60,7 @@ def send_viber(state: State, call: Call) -> Any:
 
 
 def send_viber_get(state: State, call: Call) -> Any:
-    """One Viber message to one number with everything in the query string."""
+    """One Viber message to one number, with all members in the query string."""
     account, members = query_caller(state, call)
     phones = [text_member(members, "Phone")]
     image, sandbox = text_member(members, "OTTImgUrl"), is_sandbox(members)
@@ -68,7 +68,7 @@ def send_viber_get(state: State, call: Call) -> Any:
 
 
 Try = tuple[Submission, Recipient, Callable[[], object]]
-"""One channel of a multi-channel message: what it would store, and what to do once it is."""
+"""One channel of a multi-channel message: what it would store, and what to do after storing."""
 
 
 def _zalo_try(state: State, call: Call, account: AccountState, phone: str, members: Mapping[str, Any]) -> Try:
@@ -104,10 +104,10 @@ def _channels(members: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]
 
 def send_multi_channel(state: State, call: Call) -> Any:
     """
-    One message over the first channel that delivers it; `RequestId`, `CallbackUrl` and `Sandbox` stand in each element.
+    One message over the first channel that delivers it; `RequestId`, `CallbackUrl` and `Sandbox` are in each element.
 
-    The answered SMSID is that of the first try; the second is made when the first has failed, and charged then. It is
-    a sandbox call only when every element says so.
+    The answer has the SMSID of the first attempt; the second is made and charged after the first has failed. It is a
+    sandbox call only if every element says so.
     """
     members = json_members(call.request.body)
     account = caller(state, call, members)

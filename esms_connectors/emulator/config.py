@@ -1,4 +1,4 @@
-"""How the emulated gateway behaves: progress of messages, callbacks, deviations from its pages.
+"""Behaviour of the emulated gateway: progress of messages, callbacks, deviations from its documentation.
 
 Everything here is a frozen dataclass except `Quirks`, which tests change while the emulator runs. Times are seconds.
 """
@@ -26,10 +26,10 @@ SMS_TYPE_CALL = 0
 @dataclass(frozen=True, slots=True)
 class Progress:
     """
-    How messages travel from accepted to final. Shares are of all messages, ranges are (low, high) seconds.
+    How messages progress from accepted to final. Shares are of all messages, ranges are (low, high) seconds.
 
-    A message starts queued (advertising: on review), is handed to the operator (status 7), and gets its report.
-    `never_final` messages stay at status 7 for good.
+    A message starts queued (advertising: in review), is passed to the operator (status 7), and gets its report.
+    `never_final` messages stay at status 7 permanently.
     """
 
     failed_share: float = 0.05
@@ -48,7 +48,7 @@ class Callbacks:
     Args:
         enabled: False = none is sent (get_callback_data still answers).
         any_host: False = only loopback addresses are called, others are recorded as not allowed.
-        tries, spacing_seconds: attempts in all, and the emulator's own seconds between them.
+        tries, spacing_seconds: number of attempts, and seconds between them by the emulator's clock.
         timeout_seconds: real seconds to wait for the receiver; anything but HTTP 200 counts as failed.
     """
 
@@ -65,21 +65,21 @@ BulkDetail = Literal["complete", "shuffled", "without_rejected", "random_rows_mi
 @dataclass(slots=True)
 class Quirks:
     """
-    Ways in which the real gateway is known, or suspected, to deviate from its own pages. All off by default.
+    Known or suspected deviations of the real gateway from its documentation. All are off by default.
 
-    Each is read on every call, so a test may flip it at any time. Sources: the sections "Quirks" of the pages.
+    Each is read on every call, so a test may change it at any time. Sources: the sections "Quirks" of the pages.
     """
 
     numbers_as_strings: bool = False
-    """Counts, prices and statuses as text, as the tables say and the samples do not."""
+    """Counts, prices and statuses as text, as documented in the tables but not in the samples."""
     table_spelling: bool = False
     """`RefercenceId` and `Sellprice` instead of `ReferenceId` and `SellPrice` in sent data."""
     escaped_dates: bool = False
-    r"""`\/Date(...)\/`, as .NET writes it."""
+    r"""Dates as `\/Date(...)\/`, the form of .NET."""
     padded_ids: bool = False
-    """A trailing blank after every SMSID and ReferenceId."""
+    """A trailing space after every SMSID and ReferenceId."""
     unknown_members: bool = False
-    """Members that no page mentions, in answers and rows."""
+    """Undocumented members in answers and rows."""
     missing_members: tuple[str, ...] = ()
     """Members left out of rows and answers wherever they would appear, e.g. `("Campaign", "CountTotal")`."""
     empty_range_is_105: bool = False
@@ -89,69 +89,69 @@ class Quirks:
     page_order: Literal["newest_first", "oldest_first", "shuffled"] = "newest_first"
     """`shuffled`: newest page first, but rows inside a page in random (repeatable) order."""
     page_size_over_limit: Literal["cap", "refuse"] = "cap"
-    """What a PageSize over 500 does: 500 rows come, or code 110."""
-    # What sent data lists. Nothing of this is excluded by the pages, which say little about the range.
+    """Answer to a PageSize over 500: 500 rows, or code 110."""
+    # What sent data lists. The documentation says little about the range and rules out none of this.
     sent_data_span: Literal["seconds", "days", "all"] = "seconds"
-    """What is made of From and To: `days` lists all of the days they lie in, `all` everything of the type."""
+    """How From and To are interpreted: `days` lists all rows of their days, `all` all rows of the type."""
     listed_late_share: float = 0.0
-    """This share of the rows, chosen by the seed, is listed `listed_late_seconds` after its creation only."""
+    """This share of the rows, chosen by the seed, is listed only from `listed_late_seconds` after creation."""
     listed_late_seconds: float = 600.0
     listed_from_send_at: bool = False
     """A message with a SendDate is listed from then on."""
     leaving_rows: int = 0
-    """With each page behind the first, so many of the newest rows of its range leave the sent data for good."""
+    """With each page after the first, this many of the newest rows of its range leave the sent data permanently."""
     vanishing_share: float = 0.0
-    """This share of the rows, chosen by the seed, is listed for `vanishing_seconds` after its creation only."""
+    """This share of the rows, chosen by the seed, is listed only until `vanishing_seconds` after creation."""
     vanishing_seconds: float = 86_400.0
     listed_by: Literal["created", "sent"] = "created"
-    """Which time From and To mean; with `sent` a row moves from the window of its creation to that of its sending."""
+    """Time that From and To filter by; with `sent` a row moves from its window of creation to that of sending."""
     retention_days: float | None = None
-    """Rows that were created longer ago are listed no more."""
+    """Rows created longer ago are no longer listed."""
     retention_as: Literal["nothing", "refused"] = "nothing"
-    """What a range that ends before that gets: an empty list, or code 105."""
+    """Answer to a range that ends before that: an empty list, or code 105."""
     campaign_echo: Literal["exact", "upper", "empty"] = "exact"
-    """How the campaign of a send comes back: as given, in capitals, or not at all."""
+    """How sent data returns the campaign: as given, in capitals, or empty."""
     id_echo: Literal["exact", "upper"] = "exact"
-    """How a message id is listed: as the answer of the send had it, or in capitals."""
+    """How sent data returns a message id: as in the answer of the send, or in capitals."""
     bulk_detail: BulkDetail = "complete"
     bulk_request_id_ignored: bool = False
-    """The older service knew no RequestId inside Data."""
+    """RequestId inside Data is ignored, as by the older service."""
     request_ids_ignored: tuple[str, ...] = ()
-    """Functions that look at no request id: a repeat is a second message."""
+    """Functions that ignore request ids, so that a repeated call sends a second message."""
     repeat_refused_with: str = ""
-    """What a used request id is answered with in place of 124, because something else is looked at first."""
+    """Code in place of 124 for a used request id, as if another check came first."""
     xml_request_id_honoured: bool = True
-    """REQUESTID of the XML send is in the newer documentation only."""
+    """Whether REQUESTID of the XML send is used; only the newer documentation has it."""
     duplicate_with_smsid: bool = False
-    """124 brings the SMSID of the earlier message (the documented 124 does not)."""
+    """124 includes the SMSID of the earlier message (the documented one does not)."""
     request_id_scope: Literal["account", "endpoint"] = "account"
-    """Whether a request id blocks everywhere in the account, or at the address only where it was used."""
+    """Whether a request id blocks in the whole account, or only at the address where it was used."""
     same_text_refused_seconds: float = 0.0
-    """An SMS with the same text to the same number is answered 124 for this long, whatever its request id."""
+    """For this time an SMS with the same text to the same number is answered 124, whatever its request id."""
     type_8_is: Literal["sms", "voice"] = "sms"
-    """What SmsType 8 makes of a message: the pages of the fixed-number SMS and the voice OTP call are the same."""
+    """What SmsType 8 sends: fixed-number SMS and voice OTP call are documented with the same request."""
     fallback_id: Literal["own", "same"] = "own"
-    """The SMSID of a multi-channel message's second try: its own (callbacks name the first), or the one answered."""
+    """SMSID of the second attempt of a multi-channel message: its own (callbacks name the first), or the same."""
     fallback_collides: bool = False
-    """A second try with the request id of the first is taken for a repeat: nobody gets it."""
+    """A second attempt with the request id of the first is refused as a repeat and never sent."""
     user_id_as_phone: Literal["user_id", "cut", "empty"] = "user_id"
-    """What sent data shows as Phone of a message to a Zalo user id; `cut` keeps 15 characters, as callbacks do."""
+    """Phone in sent data for a message to a Zalo user id; `cut` keeps 15 characters, as callbacks do."""
     quota_exceeded: Literal["failed", "refused", "ignored"] = "failed"
-    """ZNS beyond the daily quota of the OA or template: taken and failed, refused with `quota_code`, or delivered."""
+    """ZNS over the daily quota of the OA or template: accepted and failed, refused with `quota_code`, or delivered."""
     quota_code: str = "-144"
     night_zns: Literal["accepted", "refused", "failed", "held"] = "accepted"
     """ZNS between 22:00 and 06:00: as by day, refused with -133, failed with -133, or held until 06:00."""
     night_tags: tuple[str, ...] = ()
-    """Template tags that `night_zns` is about; none = all."""
+    """Template tags that `night_zns` applies to; none = all."""
     is_unicode: Literal["ignored", "strips", "mangles", "refuses"] = "ignored"
-    """What IsUnicode 0 does to a text with diacritics: nothing, take them off, put `?`, or 110. Where it counts, a
-    plain text with IsUnicode 1 is charged as Unicode."""
+    """Effect of IsUnicode 0 on a text with diacritics: none, strip them, replace them by `?`, or code 110. Unless
+    ignored, a plain text with IsUnicode 1 is charged as Unicode."""
     time_zone_hours: float = 7.0
-    """The zone of From, To and SendDate, which no page states."""
+    """UTC offset of From, To and SendDate, which is undocumented."""
     date_header: Literal["exact", "missing", "nonsense", "frozen"] = "exact"
-    """The `Date` of each answer: the emulator's time, none, no date at all, or the time when it was made."""
+    """The `Date` header: the emulator's time, missing, not a date, or the time when the emulator was created."""
     date_offset_seconds: float = 0.0
-    """Whoever writes `Date` has another clock than whoever remembers request ids."""
+    """Offset of the `Date` header from the clock that is used for request ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +160,11 @@ class EmulatorConfig:
     Everything about one emulator.
 
     Args:
-        seed: decides message ids, fates and delays; same seed and same calls give the same answers.
+        seed: determines message ids, outcomes and delays; the same seed and calls give the same answers.
         duplicate_window: how long a RequestId blocks: `rolling_24h`, or until the Vietnamese day ends.
         blocked_phones: answered with 99.
-        lookup_delay_seconds: a message younger than this is still unknown (105) to the by-SMSID calls.
-        lookup_days: older messages are unknown to them again.
+        lookup_delay_seconds: a message younger than this is still unknown (105) to the lookups by SMSID.
+        lookup_days: messages older than this are unknown to them, too.
         max_requests_per_second: None = no limit; above it `rate_limit_as` decides between code 160 and HTTP 429.
         delivery_status_per_second: more calls of get_zns_delivery_status get 160 (documented: 30); None = any number.
         registration_seconds: how long the review of a template or package takes.

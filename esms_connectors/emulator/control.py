@@ -1,7 +1,7 @@
 """
-Control endpoints, for tests and people in another process. JSON in and out; times in epoch milliseconds.
+Control endpoints for tests and users in another process. JSON in and out; times in epoch milliseconds.
 
-    GET    /                              a live page for people
+    GET    /                              a live page for a browser
     GET    /_emulator/state               counts by state, function and code; balance; newest messages (phones masked)
     GET    /_emulator/deliveries          {phone: accepted messages}
     GET    /_emulator/campaigns           {campaign: accepted messages}
@@ -49,12 +49,12 @@ Members = Mapping[str, Any]
 
 
 def masked(phone: str) -> str:
-    """A number as people may see it: `090****484`."""
+    """A phone masked for display: `090****484`."""
     return f"{phone[:3]}****{phone[-3:]}"
 
 
 def state_summary(emulator: Emulator) -> dict[str, Any]:
-    """What the page shows. Its cost does not grow with the number of messages."""
+    """The content of the page. Its cost does not depend on the number of messages."""
     by_state = emulator.counts_by_state()
     with emulator.state.lock:
         state = emulator.state
@@ -112,7 +112,7 @@ def _masked_message(emulator: Emulator, number: int) -> dict[str, Any]:
 
 
 def control_reply(emulator: Emulator, request: Request) -> Reply | None:
-    """Answer `/` and `/_emulator/...`; None for everything else."""
+    """Answer `/` and `/_emulator/...`; None for any other path."""
     if request.path == "/" and request.method == "GET":
         return Reply(200, _page(), HTML_TYPE)
     if not request.path.startswith(PREFIX):
@@ -192,7 +192,7 @@ def _clear_faults(emulator: Emulator, members: Members) -> Any:
 
 
 def _set_quirks(emulator: Emulator, members: Members) -> Any:
-    # All are read before one is set, so that a wrong one changes nothing.
+    # All are parsed before any is set, so that an invalid one changes nothing.
     values = {name: quirk_value(name, value) for name, value in members.items()}
     for name, value in values.items():
         setattr(emulator.quirks, name, value)
@@ -254,14 +254,14 @@ class EmulatorControl:
     Args:
         base_url: where it listens, e.g. `http://127.0.0.1:8089`.
 
-    Raises (every method): ValueError with the emulator's own words when it refuses; requests' errors otherwise.
+    Raises (every method): ValueError with the emulator's message when it refuses; requests' errors otherwise.
     """
 
     def __init__(self, base_url: str, *, timeout_seconds: float = 60.0) -> None:
         self._base_url = base_url.rstrip("/")
         self._timeout_seconds = timeout_seconds
         self._session = requests.Session()
-        # A proxy from the environment has no business between two processes of one machine.
+        # Ignore proxies from the environment: both processes are on one machine.
         self._session.trust_env = False
 
     def _call(self, method: str, name: str, members: Members | None = None, **query: Any) -> Any:
@@ -296,7 +296,7 @@ class EmulatorControl:
         return cast("dict[str, int]", self._call("GET", "campaigns"))
 
     def messages(self, offset: int = 0, limit: int = 100) -> list[dict[str, Any]]:
-        """Stored messages in order of acceptance (10 000 a call at most)."""
+        """Stored messages in order of acceptance (at most 10 000 per call)."""
         return cast("list[dict[str, Any]]", self._call("GET", "messages", offset=offset, limit=limit)["messages"])
 
     def calls(self, limit: int = 100) -> list[dict[str, Any]]:
@@ -348,7 +348,7 @@ class EmulatorControl:
         self._call("DELETE", "faults", function=function)
 
     def set_quirks(self, **quirks: Any) -> None:
-        """Flip quirk switches (see `Quirks`)."""
+        """Set quirks (see `Quirks`)."""
         self._call("POST", "quirks", quirks)
 
     def advance(self, seconds: float) -> None:
@@ -364,7 +364,7 @@ class EmulatorControl:
         self._call("POST", "official-account", {"oa_id": oa_id, **changes})
 
     def set_balance(self, balance_vnd: Decimal | int) -> None:
-        """Put this much money on the demo account."""
+        """Set the balance of the demo account."""
         self._call("POST", "balance", {"balance_vnd": str(balance_vnd)})
 
     def reset(self) -> None:

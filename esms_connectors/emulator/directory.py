@@ -1,4 +1,4 @@
-"""What the account has and what a message would cost: brandnames, templates, OAs with quota and quality, estimates."""
+"""Account data and cost estimates: brandnames, templates, OAs with quota and quality, prices of messages."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def path_caller(state: State, call: Call) -> AccountState:
 
 
 def list_brandnames(state: State, call: Call) -> Any:
-    """Every sender name once for each of its types; the keys are the last two segments of the path."""
+    """Every brandname, once per message type; the keys are the last two segments of the path."""
     account = path_caller(state, call)
     names = [
         {"Brandname": brandname.name, "Type": sms_type}
@@ -62,7 +62,7 @@ def _uses(brandname: Brandname) -> tuple[tuple[int, bool], ...]:
 
 
 def list_customer_care_templates(state: State, call: Call) -> Any:
-    """The registered texts of a sender name, one row for each network, with slots like `{P1,20}`."""
+    """The registered texts of a brandname, one row per network, with slots like `{P1,20}`."""
     members = json_members(call.request.body)
     account = caller(state, call, members)
     sms_type_of(text_member(members, "SmsType"), SMS_TYPE_CUSTOMER_CARE)
@@ -124,7 +124,7 @@ def _oa_of(state: State, call: Call) -> tuple[AccountState, OfficialAccount, Map
 
 
 def get_oa_quota(state: State, call: Call) -> Any:
-    """What an OA may send on this Vietnamese day, and what is left of it."""
+    """The quota of an OA on this Vietnamese day, and what remains of it."""
     account, oa, _ = _oa_of(state, call)
     left = account.left_of_oa(oa.oa_id, local_day(call.at_ms))
     return {**_SUCCESS, "DailyQuota": oa.daily_quota, "RemainingQuota": left}
@@ -144,7 +144,7 @@ def _place(members: Mapping[str, Any], name: str, *, least: int) -> int:
 
 
 def list_oa_followers(state: State, call: Call) -> Any:
-    """A page of the users who follow an OA; the page size is `Count` (the table says `Limit`)."""
+    """A page of the followers of an OA; the page size is `Count` (`Limit` in the documented table)."""
     _, oa, members = _oa_of(state, call)
     offset = _place(members, "Offset", least=0)
     count = _place(members, "Count" if "Count" in members else "Limit", least=1)
@@ -166,7 +166,7 @@ def _moment(members: Mapping[str, Any], name: str) -> int:
 
 
 def list_zns_ratings(state: State, call: Call) -> Any:
-    """Ratings of one template: every fifth delivered ZNS is rated an hour after it arrived."""
+    """Ratings of one template: every fifth delivered ZNS is rated one hour after delivery."""
     account, oa, members = _oa_of(state, call)
     template_id = text_member(members, "TemplateID")
     from_ms, to_ms = _moment(members, "FromTime"), _moment(members, "ToTime")
@@ -196,7 +196,7 @@ def _rating(state: State, number: int, rated_ms: int) -> dict[str, Any]:
 
 
 def get_zns_delivery_status(state: State, call: Call) -> Any:
-    """Whether the phone has one ZNS, by Zalo's own message id (the Partnerids of a callback)."""
+    """Whether one ZNS has reached the phone, by Zalo's message id (the Partnerids of a callback)."""
     account, oa, members = _oa_of(state, call)
     message_id = text_member(members, "MessageId")
     if not message_id:
@@ -233,7 +233,7 @@ def _estimate(price_vnd: Decimal, receivers: int) -> dict[str, Any]:
 
 
 def estimate_customer_care_sms(state: State, call: Call) -> Any:
-    """What one customer-care SMS would cost; exactly what a send charges."""
+    """The cost of one customer-care SMS, exactly as a send would charge it."""
     account, members = query_caller(state, call)
     sms_type_of(text_member(members, "SmsType"), SMS_TYPE_CUSTOMER_CARE)
     brandname = brandname_for(account, text_member(members, "Brandname"))
@@ -242,7 +242,7 @@ def estimate_customer_care_sms(state: State, call: Call) -> Any:
 
 
 def estimate_advertising_sms(state: State, call: Call) -> Any:
-    """What an advertising SMS would cost all valid numbers; XML in, JSON out, and no least number of them."""
+    """The cost of an advertising SMS to all valid numbers, without a minimum number of them; XML in, JSON out."""
     try:
         sent = xml_send(call.request.body)
     except UnreadableRequestError:
@@ -260,7 +260,7 @@ def estimate_advertising_sms(state: State, call: Call) -> Any:
 
 
 def estimate_zns(state: State, call: Call) -> Any:
-    """What one ZNS would cost."""
+    """The cost of one ZNS."""
     members = json_members(call.request.body)
     account = caller(state, call, members)
     journey = any(

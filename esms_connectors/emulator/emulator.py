@@ -1,4 +1,4 @@
-"""The emulator itself: takes a request, answers it, keeps the books. Transports bring the requests."""
+"""The emulator itself: answers requests and keeps the state. Transports (server, adapter) pass requests to it."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ _UNBURNING_CODES = frozenset({"101", "124", "140"})
 @dataclass(frozen=True, slots=True)
 class CallRecord:
     """
-    One line of the calls log. Holds no keys, phones or texts.
+    One entry of the call log. Contains no keys, phones or texts.
 
-    `code` is the result code as text (`Error: 0` shows as "0"), "" when there was none; `status` the HTTP status, 0
-    when the connection was dropped; `fault` the scripted fault that struck, "" for none.
+    `code` is the result code as text (`Error: 0` as "0"), "" if there was none; `status` the HTTP status, 0 if the
+    connection was dropped; `fault` the scripted fault that applied, "" for none.
     """
 
     function: str
@@ -60,7 +60,7 @@ class CallRecord:
 
 class Emulator:
     """
-    A stand-in for the gateway with state, rules and, on demand, every fault we know how to provoke.
+    An emulated gateway with state, validation rules and, on demand, faults.
 
     Args:
         config: seed, accounts, delays, quirks; the default has one account with the `DEMO_*` keys.
@@ -83,21 +83,21 @@ class Emulator:
         self.calls: deque[CallRecord] = deque(maxlen=_KEPT_CALLS)
         """The last 100 000 calls, oldest first."""
         self.codes: Counter[tuple[str, str]] = Counter()
-        """(function, code) -> calls answered so."""
+        """(function, code) -> number of calls with this result."""
         self._call_numbers: Counter[str] = Counter()
         self._hooks: defaultdict[tuple[str, str], list[Hook]] = defaultdict(list)
         self._second = -1
         self._calls_this_second = 0
 
     def reset(self) -> None:
-        """Back to the first moment: no messages, no calls, no faults, no hooks; the clock goes on."""
+        """Return to the initial state without messages, calls, faults and hooks; the clock keeps its time."""
         with self.state.lock:
             self.faults.clear()
             self._start()
 
     @property
     def quirks(self) -> Quirks:
-        """The quirk switches; change them at any time."""
+        """The quirks; they may be changed at any time."""
         return self.config.quirks
 
     # -- answering ------------------------------------------------------------------------------------------------
@@ -107,14 +107,14 @@ class Emulator:
         Process one request.
 
         Args:
-            sleep: how the transport lets time pass for the `slow` fault; by default the clock's own way.
+            sleep: how the transport waits for the `slow` fault; by default the clock's `sleep`.
         """
         reply = self._routed(request, sleep or self.clock.sleep)
         self._add_date(reply)
         return reply
 
     def _add_date(self, reply: Reply) -> None:
-        """The emulator's own time, or what the quirks make of it."""
+        """Add the `Date` header: the emulator's time, unless quirks change it."""
         match self.quirks.date_header:
             case "exact":
                 seconds = self.clock.now_ms() / 1000 + self.quirks.date_offset_seconds
@@ -209,7 +209,7 @@ class Emulator:
                 return Reply(body=b'{"error":"Invalid request"}')
             except UnreadableRequestError as unreadable:
                 return Reply(400, web_page("Request Error", f"The request is unreadable: {unreadable}."), HTML_TYPE)
-            # Encoded under the lock: the rows of a page are the stored ones, and must not change half way through.
+            # Encoded under the lock: the rows of a page are the stored objects and must not change meanwhile.
             return Reply(body=spell(body, self.quirks))
 
     def _note(self, call: Call, reply: Reply, struck: str) -> None:
@@ -241,16 +241,16 @@ class Emulator:
     # -- changing the world ---------------------------------------------------------------------------------------
 
     def account(self, api_key: str = DEMO_API_KEY) -> AccountState:
-        """One account's state."""
+        """The state of one account."""
         return self.state.accounts[api_key]
 
     def set_balance(self, balance_vnd: Decimal | int, api_key: str = DEMO_API_KEY) -> None:
-        """Put this much money on the account."""
+        """Set the balance of the account."""
         with self.state.lock:
             self.account(api_key).balance_vnd = Decimal(balance_vnd)
 
     def set_allowed_ips(self, ips: frozenset[str] | None, api_key: str = DEMO_API_KEY) -> None:
-        """Switch the IP list on (with these addresses) or off (None)."""
+        """Enable the IP allowlist with these addresses, or disable it (None)."""
         with self.state.lock:
             self.account(api_key).allowed_ips = ips
 
@@ -286,18 +286,18 @@ class Emulator:
         self, created_at: pendulum.DateTime | str | int | None = None, phone: str = "0901888484", **details: Any
     ) -> str:
         """
-        Put a message into the past (or the present) without a call; returns its message id.
+        Insert a message, now or in the past, without a call; returns its message id.
 
         Args:
             created_at: aware datetime, epoch ms, or ISO text in Vietnamese time; None = now.
             details: `sms_type`, `campaign`, `content`, `request_id`, `callback_url`, `send_status` and `send_result`
-                (given = fixed; otherwise the message has its usual fate), `api_key`.
+                (fixed if given; otherwise the message progresses as usual), `api_key`.
         """
         created_ms = None if created_at is None else moment_ms(created_at)
         return insert_message(self.state, created_ms, phone, **details)
 
     def set_status(self, message_id: str, send_status: int, send_result: int, *, phone: str | None = None) -> None:
-        """Give a message (or one phone of a shared id) another status; its own progress ends there."""
+        """Set the status of a message (or of one phone of a shared id); its own progress ends there."""
         with self.state.lock:
             numbers = self.state.numbers_of(message_id)
             if not numbers:
@@ -341,11 +341,11 @@ class Emulator:
 
     @property
     def message_count(self) -> int:
-        """How many messages are stored."""
+        """Number of stored messages."""
         return len(self.state.rows)
 
     def deliveries_by_phone(self) -> Counter[str]:
-        """Phone (`0...` form) -> messages accepted for it. More than wanted means: sent twice."""
+        """Phone (`0...` form) -> accepted messages. More than intended means that a message was sent twice."""
         with self.state.lock:
             return Counter(row.Phone for row in self.state.rows)
 
@@ -355,11 +355,11 @@ class Emulator:
             return Counter(row.Campaign for row in self.state.rows)
 
     def call_count(self, function: str) -> int:
-        """How often a function has been called, faults included."""
+        """Number of calls of a function, including those with faults."""
         return self._call_numbers[function]
 
     def counts_by_state(self) -> dict[tuple[int, int], int]:
-        """(SendStatus, SendResult) -> messages, now. Kept up to date, never counted anew."""
+        """(SendStatus, SendResult) -> current number of messages, maintained incrementally."""
         with self.state.lock:
             self.state.settle()
             return {state: count for state, count in self.state.by_state.items() if count}
@@ -369,17 +369,17 @@ class Emulator:
         Call a partner's server as the gateway does when a subscriber writes to a short code.
 
         Args:
-            url: of the partner, e.g. `http://127.0.0.1:8000/receive_mo`; only loopback addresses are called.
+            url: the partner's URL, e.g. `http://127.0.0.1:8000/receive_mo`; only loopback addresses are called.
             phone: the subscriber, `0...` or `84...`.
             details: `service_number` ("8041"), `partner_id` ("1"), `private_key` ("").
 
         Raises:
-            ValueError: another host, or no such number.
+            ValueError: not a loopback host, or not a mobile number.
         """
         return send_shortcode_message(self.state, url, phone, content, **details)
 
     def deliver_callbacks(self) -> list[CallbackAttempt]:
-        """Make the callbacks that are due, in this thread. While serving, a worker does it by itself."""
+        """Make the callbacks that are due, in this thread. While serving, a worker thread makes them."""
         return self.callbacks.run_due()
 
     # -- serving --------------------------------------------------------------------------------------------------
@@ -391,7 +391,7 @@ class Emulator:
         Serve over HTTP in background threads: `with emulator.serve() as server: server.base_url`.
 
         Args:
-            port: 0 = any free one; a taken one raises `PortInUseError`.
+            port: 0 = any free port; a port in use raises `PortInUseError`.
             latency_seconds: added to every answer, in real time.
         """
         from .server import EmulatorServer

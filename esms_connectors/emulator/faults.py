@@ -1,11 +1,11 @@
-"""Scripted misbehaviour: which call goes wrong, and how.
+"""Scripted faults: which call fails, and how.
 
     emulator.faults.add("send_zns_bulk", "drop_after", calls=[2])   # the 2nd call is processed, its answer lost
     emulator.faults.add("*", "http_status", {"status": 503, "retry_after": 1}, next_calls=3)
     emulator.faults.add("get_sms_sent_data", "slow", {"seconds": 2.5}, every=10)
     emulator.faults.add("send_zns", "cut_body", probability=0.05)         # seeded: the same calls fail in every run
 
-"before" means: nothing was processed. "after" means: the call was processed as usual, only the answer suffers.
+"before": the call is not processed. "after": the call is processed as usual, and only the answer is affected.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ Predicate = Callable[[Call], bool]
 @dataclass(frozen=True, slots=True)
 class Fault:
     """
-    One kind of misbehaviour; make it with the functions of this module.
+    One kind of fault; create it with the functions of this module.
 
     Args:
-        make_reply: the answer instead of the usual one, given that one (None when nothing was processed).
-        seconds: of waiting, before or after the processing.
-        code, message: a refusal in the shape of the function called.
-        cut: how far the call comes.
+        make_reply: maps the usual answer (None if nothing was processed) to the faulty one.
+        seconds: time to wait before or after processing.
+        code, message: a refusal in the form of the function called.
+        cut: how much of the call is processed.
     """
 
     kind: str
@@ -50,7 +50,7 @@ class Fault:
 
 
 def refuse_before() -> Fault:
-    """As if nobody listened: in process a refused connection, over a socket a reset one. Nothing is processed."""
+    """A refused connection (in process), or a reset one (over a socket). Nothing is processed."""
     return Fault("refuse_before", "before", lambda _: Reply(connection="refuse"))
 
 
@@ -67,7 +67,7 @@ def drop_after() -> Fault:
 def http_status(
     status: int, when: When = "before", *, retry_after: float | None = None, body: str | None = None
 ) -> Fault:
-    """An HTTP error with a web page (or `body`, which may be empty)."""
+    """An HTTP error with a web page, or with `body`, which may be empty."""
     headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
     content = web_page(f"HTTP {status}", "The service is unavailable.") if body is None else body.encode()
     return Fault("http_status", when, lambda _: Reply(status, content, HTML_TYPE, dict(headers)))
@@ -85,12 +85,12 @@ def html(processed: bool = False) -> Fault:
 
 
 def empty_body(processed: bool = True) -> Fault:
-    """HTTP 200 with nothing in it."""
+    """HTTP 200 with an empty body."""
     return Fault("empty_body", "after" if processed else "before", lambda _: Reply(200, b""))
 
 
 def cut_body(keep: float = 0.5) -> Fault:
-    """The answer ends early: Content-Length announces all of it, only the share `keep` comes. Processed."""
+    """A truncated answer: Content-Length covers the whole body, of which only the share `keep` is sent. Processed."""
 
     def cut(reply: Reply | None) -> Reply:
         body = reply.body if reply else b"{}"
@@ -100,7 +100,7 @@ def cut_body(keep: float = 0.5) -> Fault:
 
 
 def not_utf8() -> Fault:
-    """JSON with a text in Windows-1258 inside, so that it cannot be decoded as UTF-8. Processed."""
+    """JSON that contains a text in Windows-1258, so that it cannot be decoded as UTF-8. Processed."""
 
     def spoil(reply: Reply | None) -> Reply:
         body = reply.body if reply and reply.body.endswith(b"}") else b'{"Code":0}'
@@ -110,7 +110,7 @@ def not_utf8() -> Fault:
 
 
 def code(code: str, message: str = "") -> Fault:
-    """A refusal with this result code in the shape of the function called. Nothing is processed."""
+    """A refusal with this result code in the form of the function called. Nothing is processed."""
     return Fault("code", "before", code=str(code), message=message)
 
 
@@ -118,8 +118,8 @@ def rate_limit(
     as_: Literal["code_160", "http_429"] = "code_160", retry_after: float = 1.0, when: When = "before"
 ) -> Fault:
     """
-    Too many requests: code 160 (documented for one read only, not processed), or HTTP 429 with Retry-After, from
-    something in front of the gateway that may have passed the call on.
+    Too many requests: code 160 (documented for one read only, not processed), or HTTP 429 with Retry-After from a
+    proxy in front of the gateway, which may have forwarded the call.
     """
     if as_ == "http_429":
         return http_status(429, when, retry_after=retry_after)
@@ -136,10 +136,10 @@ def refuse_taken(
     message: str = "",
 ) -> Fault:
     """
-    The call is refused as a whole after some of its messages were taken, see `Cut`. Processed so far.
+    The call is refused as a whole after some of its messages were accepted, see `Cut`. These are processed.
 
-    `detail` and `total_success` are for bulk ZNS, `with_id` for the other sends, whose single message is taken whatever
-    the share. No page shows such an answer, and none rules it out.
+    `detail` and `total_success` are for bulk ZNS, `with_id` for the other sends, whose single message is accepted
+    unless the share is 0. Such an answer is undocumented, but not ruled out.
     """
     cut = Cut(share, str(code), message, detail, total_success, with_id)
 
@@ -191,12 +191,12 @@ FAULTS: Mapping[str, Callable[..., Fault]] = {
 
 
 SAME_REQUEST = frozenset({"send_fixed_number_sms", "make_voice_otp_call"})
-"""Functions that no request tells apart."""
+"""Functions with identical requests."""
 
 
 @dataclass(slots=True)
 class Rule:
-    """One line of the script; `hits` counts the calls it has struck."""
+    """One rule of the script; `hits` counts the calls that it applied to."""
 
     function: str
     fault: Fault
@@ -209,11 +209,11 @@ class Rule:
     hits: int = 0
 
     def _is_about(self, function: str) -> bool:
-        # Two pages describe the same request, so a rule for one of them strikes both.
+        # Two functions have the same request, so a rule for one of them applies to both.
         return self.function in ("*", function) or {self.function, function} == SAME_REQUEST
 
     def strikes(self, call: Call) -> bool:
-        """Whether this rule applies to this call (numbers count from 1, per function)."""
+        """Whether this rule applies to the call (calls are numbered from 1, per function)."""
         if not self._is_about(call.function) or self.remaining == 0:
             return False
         if self.calls is not None and call.number not in self.calls:
@@ -221,7 +221,7 @@ class Rule:
         if self.every is not None and call.number % self.every:
             return False
         if self.probability is not None:
-            # A function of (seed, rule, call) rather than a running generator: threads cannot change who is struck.
+            # A function of (seed, rule, call) rather than a generator, so that threads cannot change the selection.
             lot = mix(self.salt ^ crc32(call.function.encode()) << 32 ^ call.number)
             if (lot >> 11) / (1 << 53) >= self.probability:
                 return False
@@ -249,18 +249,17 @@ class FaultScript:
         predicate: Predicate | None = None,
     ) -> Rule:
         """
-        Add a rule; all given conditions must hold. Without any, every call is struck until `clear`.
+        Add a rule; all given conditions must hold. Without conditions it applies to every call until `clear`.
 
         Args:
             function: a function name, or `*` for all.
-            fault: by name, such as `drop_after`, with its `options` by name; or one that the functions of this module
-                have made.
+            fault: a name, such as `drop_after`, with its `options`; or a fault created by a function of this module.
             calls: call numbers of the function since the emulator started, from 1.
-            next_calls: only the next so many calls that match the rest.
+            next_calls: only this many of the next calls that meet the other conditions.
             every: every nth call. probability: 0..1, decided by the seed and the call number.
             predicate: sees the `Call` (its `request` has the body) before it is processed.
 
-        When several rules strike one call, waits add up, and the first fault that prevents processing wins.
+        If several rules apply to one call, waits add up, and the first fault that prevents processing wins.
         """
         if function != "*" and function not in HANDLERS:
             raise ValueError(f"no such function: {function!r}")

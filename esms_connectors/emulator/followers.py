@@ -54,7 +54,7 @@ def send_zalo_consulting_text(state: State, call: Call) -> Any:
 
 
 def _text(holder: Mapping[str, Any], name: str, longest: int) -> str:
-    """A required text of a payload: 210 when it is missing or too long."""
+    """A required text of a payload; refused with 210 if missing or too long."""
     text = holder.get(name)
     if not isinstance(text, str) or not text.strip() or len(text) > longest:
         raise RefusedError("210")

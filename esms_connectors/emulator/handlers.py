@@ -1,8 +1,8 @@
 """
 The functions of the gateway: one handler per catalogue entry, under the same name.
 
-A handler gets the state and one call, runs under the state's lock, and returns the members of its answer. It raises
-`RefusedError` when a rule says no; the answer is HTTP 200 all the same.
+A handler receives the state and one call, runs under the state's lock, and returns the members of its answer. It raises
+`RefusedError` if a rule is violated; the answer still has HTTP status 200.
 """
 
 from __future__ import annotations
@@ -126,4 +126,4 @@ HANDLERS: Mapping[str, Handler] = {
 OLDER_HANDLERS: Mapping[str, Handler] = {
     handler.__name__: handler for handler in (get_balance_by_path, get_sms_sent_data_v1)
 }
-"""Reads that the catalogue no longer has and other people's clients still use."""
+"""Reads that are not in the catalogue but still used by other clients."""

@@ -1,4 +1,4 @@
-"""Which rows get_sms_sent_data lists, where the switches of `Quirks` make it other than what the range holds."""
+"""The rows that get_sms_sent_data lists if `Quirks` change the listing."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ def _lists_all(state: State) -> bool:
 
 
 def _sent_ms(state: State, number: int) -> int:
-    """What the row says itself: its creation until it has left for the operator."""
+    """The SentTime of the row; the time of creation until it is passed to the operator."""
     return int(state.rows[number].SentTime[6:-7])
 
 
 def _lot(state: State, number: int, salt: int) -> float:
-    """A share of this message that the seed decides, 0..1."""
+    """A number in 0..1 for this message, determined by the seed."""
     return (mix(number * 3 + salt + state.config.seed) & 0xFFFFFF) / 0x1000000
 
 

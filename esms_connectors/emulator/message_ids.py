@@ -1,4 +1,4 @@
-"""Message ids that look like the gateway's and can be read back into a number, so that no table of ids is needed."""
+"""Message ids that look like the gateway's and can be decoded into a message number, so that no table is needed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class MessageIds:
     """
     Ids as a pure function of (seed, message number).
 
-    The samples show bare hex, hex + digits, and UUID + digits; the three forms are kept because clients that assume
-    one of them should fail here rather than in production.
+    The samples show plain hex, hex + digits, and UUID + digits. All three forms are produced, so that a client that
+    assumes one of them fails here rather than in production.
     """
 
     def __init__(self, seed: int) -> None:
@@ -27,7 +27,7 @@ class MessageIds:
     def text(self, number: int, sms_type: int) -> str:
         """The id of a message: hex (SMS), UUID + 3 digits (ZNS), UUID (calls), hex + 3 digits (journey ZNS)."""
         first = mix(number ^ self._salt)
-        # The second half is for looks only, so a single multiplication has to do.
+        # The second half is only cosmetic, so a single multiplication suffices.
         digits = f"{first:016x}{(first ^ self._salt) * _ODD & _MASK:016x}"
         if sms_type == SMS_TYPE_JOURNEY:
             return digits + "250"
@@ -38,11 +38,11 @@ class MessageIds:
         return digits
 
     def sandbox_text(self, number: int, sms_type: int) -> str:
-        """An id that no later call knows: for sandbox answers and for the refusal that carries one (146)."""
+        """An id unknown to later calls, for sandbox answers and for the refusal that includes an id (146)."""
         return self.text(number + _SANDBOX_OFFSET, sms_type)
 
     def number(self, text: str) -> int | None:
-        """The number hidden in an id, or None. Another id may hide the same: compare `text(number)` with it."""
+        """The number encoded in an id, or None. Other ids may decode to the same one: compare with `text(number)`."""
         plain = text.strip().lower().replace("-", "")
         if _ID.fullmatch(plain) is None:
             return None

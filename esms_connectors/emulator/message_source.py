@@ -1,4 +1,4 @@
-"""Messages that no call has sent: single ones at a chosen moment, or a million for a load test."""
+"""Messages inserted without a call: single ones at a chosen time, or a million for a load test."""
 
 from __future__ import annotations
 
@@ -82,9 +82,9 @@ def populate(
     api_key: str = DEMO_API_KEY,
 ) -> None:
     """
-    Store `count` messages created at even distances over [start_ms, end_ms), by default yesterday in Vietnam.
+    Store `count` messages created at even intervals over [start_ms, end_ms), by default yesterday in Vietnam.
 
-    Their fates are those of sent messages of that age; phones, texts and campaigns repeat. Nothing is charged.
+    They have the states of sent messages of that age; phones, texts and campaigns repeat. Nothing is charged.
     """
     with state.lock:
         now_ms = state.clock.now_ms()
@@ -100,7 +100,7 @@ def populate(
 def _populate(
     state: State, count: int, start_ms: int, span_ms: int, sms_type: int, campaigns: int, api_key: str, now_ms: int
 ) -> None:
-    # One flat loop with local names: a million turns of it are what a load test waits for.
+    # One flat loop with local names, because a load test runs a million iterations of it.
     first = len(state.rows)
     names = [f"{local_text(start_ms, '%Y-%m-%d')} campaign {number + 1}" for number in range(campaigns)]
     ids, timeline, state_at, by_state = state.ids, state.fates.timeline, state.state_at, state.by_state

@@ -1,4 +1,4 @@
-"""Reads that the pages of today no longer show and other people's clients still use."""
+"""Reads that are no longer documented but still used by other clients."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def get_sms_sent_data_v1(state: State, call: Call) -> Any:
     """
     The XML predecessor of get_sms_sent_data: at most three days, `SentResult` as a boolean, SentTime as a local date.
 
-    Dates may be written with slashes, as its own sample has them; without PAGE and PAGESIZE the first 500 rows come.
+    Dates may have slashes, as in the documented sample; without PAGE and PAGESIZE it returns the first 500 rows.
     """
     try:
         members = xml_send(call.request.body).members

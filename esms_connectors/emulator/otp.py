@@ -1,4 +1,4 @@
-"""Codes that the gateway makes, sends and checks: they expire, and each can be checked once."""
+"""One-time codes that the gateway generates, sends and verifies: they expire, and each can be verified once."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _lifetime_ms(members: Mapping[str, Any]) -> int:
 
 
 def send_auto_otp_sms(state: State, call: Call) -> Any:
-    """A code of the gateway in an SMS whose text holds `{OTP}`. Source: SendMessageAutoGenCode_V4_get."""
+    """A generated code in an SMS whose text contains `{OTP}`. Source: SendMessageAutoGenCode_V4_get."""
     account, members = query_caller(state, call)
     sms_type = sms_type_of(text_member(members, "Type"), SMS_TYPE_CUSTOMER_CARE)
     brandname = brandname_for(account, text_member(members, "Brandname"))
@@ -72,7 +72,7 @@ def send_auto_otp_sms(state: State, call: Call) -> Any:
 
 
 def send_auto_otp_multi_channel(state: State, call: Call) -> Any:
-    """A code of the gateway by ZNS, by SMS when that fails; TypeId 1 only makes it. Source: ..._V5."""
+    """A generated code by ZNS, or by SMS if that fails; TypeId 1 only generates it. Source: ..._V5."""
     members = json_members(call.request.body)
     account = caller(state, call, members)
     kind = text_member(members, "TypeId")
@@ -110,7 +110,7 @@ def send_auto_otp_multi_channel(state: State, call: Call) -> Any:
 
 
 def check_code(state: State, call: Call) -> Any:
-    """100 once for the right code in its time; 171 for a used, expired or wrong one. Source: CheckCodeGen_V4_get."""
+    """100, once, for a valid code; 171 for a used, expired or wrong one. Source: CheckCodeGen_V4_get."""
     account, members = query_caller(state, call)
     phone, given = checked_phone(state, text_member(members, "Phone")), text_member(members, "Code")
     if not given:

@@ -1,7 +1,7 @@
-"""Time and fate: which clock the emulator lives by, and what becomes of each message.
+"""Clocks of the emulator, and the outcome of each message.
 
 Hot paths use integer milliseconds since the epoch (UTC). Vietnam has had UTC+7 without daylight saving since 1975, so
-local time is an addition.
+local time is a simple addition.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ DELIVERED, FAILED, REJECTED, NEVER_FINAL = range(4)
 
 
 class Clock(Protocol):
-    """What the emulator needs of a clock."""
+    """The clock interface of the emulator."""
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""
 
     def sleep(self, seconds: float) -> None:
-        """Let this much of the clock's own time pass."""
+        """Let this much time of this clock pass."""
 
     @property
     def now(self) -> pendulum.DateTime:
@@ -40,10 +40,10 @@ class Clock(Protocol):
 
 class RealClock:
     """
-    The machine's own time, or one that goes on from another beginning.
+    A clock that runs in real time, optionally from another starting time.
 
     Args:
-        start: what it shows when it is made, as for a `VirtualClock`; default: the machine's time.
+        start: its time when created, as for a `VirtualClock`; default: the machine's time.
     """
 
     def __init__(self, start: pendulum.DateTime | str | None = None) -> None:
@@ -63,7 +63,7 @@ class RealClock:
 
 class VirtualClock:
     """
-    A clock that stands still until it is told to move. Thread safe.
+    A clock that moves only on demand. Thread safe.
 
     Args:
         start: an aware datetime, or ISO text (without a zone: Vietnamese local time).
@@ -108,7 +108,7 @@ def moment_ms(moment: pendulum.DateTime | str | int) -> int:
         moment = parsed
     if moment.tzinfo is None:
         raise ValueError("a naive datetime is ambiguous: give it a zone, or write it as text for Vietnamese time")
-    # Rounded: the float of .124 seconds is a hair below it, and a millisecond would get lost.
+    # Rounded, because the float of .124 seconds is slightly less, and truncation would lose a millisecond.
     return round(moment.timestamp() * 1000)
 
 
@@ -130,7 +130,7 @@ def local_text_ms(text: str, zone_hours: float = 7.0, *, slashes: bool = False) 
 
 
 def local_day(ms: int) -> int:
-    """Number of the Vietnamese calendar day."""
+    """Days since the epoch in Vietnamese local time."""
     return (ms + LOCAL_OFFSET_MS) // DAY_MS
 
 
@@ -140,7 +140,7 @@ def local_text(ms: int, pattern: str = "%Y-%m-%d %H:%M:%S") -> str:
 
 
 def mix(value: int) -> int:
-    """Scramble 64 bits, one to one (the finaliser of splitmix64)."""
+    """Bijective 64-bit mixing function (the finalizer of splitmix64)."""
     value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 & _MASK
     value = (value ^ (value >> 27)) * 0x94D049BB133111EB & _MASK
     return value ^ (value >> 31)
@@ -154,7 +154,7 @@ def unmix(value: int) -> int:
 
 
 class Fate(NamedTuple):
-    """What becomes of one message: an outcome, the two delays in milliseconds, and a number for choosing a reason."""
+    """The fate of one message: its outcome, delays in milliseconds, and a number for choosing a reason."""
 
     outcome: int
     review_ms: int
@@ -164,7 +164,7 @@ class Fate(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """When a message leaves review (0: has none), leaves for the operator, and becomes final; epoch milliseconds."""
+    """When a message leaves review (0: no review), is passed to the operator, and becomes final; epoch milliseconds."""
 
     queued_ms: int
     sent_ms: int
@@ -224,7 +224,7 @@ class Fates:
             if batch.outcome == REJECTED:
                 return Timeline(reviewed_ms, reviewed_ms, reviewed_ms, REJECTED)
             if outcome == REJECTED:
-                # Review judges the batch; a single number can only fail.
+                # Review applies to the whole batch; a single message can only fail.
                 outcome = FAILED
         elif outcome == REJECTED:
             return Timeline(0, created_ms, created_ms + fate.queue_ms, REJECTED)

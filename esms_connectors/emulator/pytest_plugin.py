@@ -5,7 +5,7 @@ Pytest fixtures for pipelines that send through eSMS.vn.
         run_my_pipeline()                                   # reads ESMS_BASE_URL, ESMS_API_KEY, ESMS_SECRET_KEY
         assert esms_emulator.emulator.deliveries_by_phone() == {"0901888484": 1}
 
-Registered as an entry point, so nothing has to be imported. The emulator itself is loaded when a fixture is used.
+Registered as an entry point, so no import is needed. The emulator itself is loaded when a fixture is used.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["InProcessEmulator", "RunningEmulator", "esms_emulator", "esms_emulat
 
 @dataclass(frozen=True)
 class RunningEmulator:
-    """A served emulator: `base_url` to call, `emulator` to script and to look at."""
+    """A served emulator: `base_url` to call, `emulator` to script and to inspect."""
 
     emulator: Emulator
     base_url: str
@@ -75,11 +75,11 @@ def _new_emulator() -> Emulator:
 
 
 def _point_at(running: RunningEmulator | InProcessEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys, address and time: whatever this process makes finds the emulator, and lives by its clock."""
+    """Set keys, address and clock, so that everything in this process uses the emulator and its time."""
     clock = running.emulator.clock
-    # By its name, for the emulator shares no code with what it stands in for.
+    # By name, because the emulator shares no code with the client.
     monkeypatch.setattr("esms_connectors.gateway.machine_clock.source", lambda: clock.now)
-    # What the shell of whoever runs the tests has set must not change what they test.
+    # Variables of the developer's shell must not affect the tests.
     monkeypatch.delenv("ESMS_SANDBOX", raising=False)
     monkeypatch.setenv("ESMS_API_KEY", running.api_key)
     monkeypatch.setenv("ESMS_SECRET_KEY", running.secret_key)
@@ -91,7 +91,7 @@ def esms_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningEmulator]:
     """
     A fresh emulator on a loopback port, with a virtual clock; the ESMS_* environment variables point at it.
 
-    Clients, ledgers and tasks of this process live by its clock too, so that no hour of the day changes a test.
+    Clients, ledgers and tasks of this process use its clock, too, so that tests do not depend on the time of day.
     """
     from .world import DEMO_API_KEY, DEMO_SECRET_KEY
 
@@ -107,7 +107,7 @@ def esms_emulator_in_process(monkeypatch: pytest.MonkeyPatch) -> InProcessEmulat
     """
     A fresh emulator with a virtual clock and no socket; the ESMS_* variables hold its keys and an https address.
 
-    Clients, ledgers and tasks of this process live by its clock too.
+    Clients, ledgers and tasks of this process use its clock, too.
     """
     from .world import DEMO_API_KEY, DEMO_SECRET_KEY
 

@@ -37,7 +37,7 @@ def _positive(members: Mapping[str, Any], name: str) -> int:
 
 def get_sms_sent_data(state: State, call: Call) -> Any:
     """
-    One page of the messages of one type created in [From, To], both included, in whole seconds of Vietnamese time.
+    One page of the messages of one type created in [From, To], inclusive, in whole seconds of Vietnamese local time.
 
     Source: get-the-message-status (GetSmsSentData_V2).
     """
@@ -72,7 +72,7 @@ def get_sms_sent_data(state: State, call: Call) -> Any:
 
 
 def _looked_up(state: State, account: AccountState, message_id: str) -> range:
-    """The messages of an id: 105 when unknown, too young or older than 7 days."""
+    """The messages with an id; refused with 105 if unknown, too recent or older than 7 days."""
     numbers = state.numbers_of(message_id, account.account.api_key)
     if numbers:
         age_ms = state.clock.now_ms() - state.created[numbers[0]]
@@ -82,7 +82,7 @@ def _looked_up(state: State, account: AccountState, message_id: str) -> range:
 
 
 def get_send_status(state: State, call: Call) -> Any:
-    """Totals of one SMSID; SendStatus is 1, 2 or 5, a rejected message shows as failed. Source: get-sms-by-smsid."""
+    """Totals of one SMSID; SendStatus is 1, 2 or 5, a rejected message counts as failed. Source: get-sms-by-smsid."""
     account, query = query_caller(state, call)
     message_id = text_member(query, "RefId")
     totals = state.totals(_looked_up(state, account, message_id))
@@ -99,7 +99,7 @@ def get_send_status(state: State, call: Call) -> Any:
 
 
 def get_sms_receiver_status(state: State, call: Call) -> Any:
-    """Per-number outcome of one SMSID; "pending" cannot be told from "failed" here. Source: get-message-details."""
+    """Outcome by phone of one SMSID; it does not distinguish pending from failed. Source: get-message-details."""
     account, query = query_caller(state, call)
     rows = [state.rows[number] for number in _looked_up(state, account, text_member(query, "RefId"))]
     return {
@@ -119,7 +119,7 @@ def get_sms_receiver_status(state: State, call: Call) -> Any:
 
 def get_callback_data(state: State, call: Call) -> Any:
     """
-    Replays ZNS callbacks: the first 200 ids only, and only messages of this OA that named a CallbackUrl.
+    ZNS callbacks again: for the first 200 ids only, and only for messages of this OA with a CallbackUrl.
 
     Source: get-callback-data.
     """

@@ -1,4 +1,4 @@
-"""What the emulated gateway stores: rows, requests, recipients, and how tests look at a message."""
+"""Records of the emulated gateway: rows, requests, recipients, and messages as tests see them."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class SentRow(msgspec.Struct, gc=False):
 
 class Submission(msgspec.Struct, gc=False):
     """
-    What the messages of one accepted request share.
+    The common data of the messages of one accepted request.
 
-    `shared_id`: all messages carry the id of the first (advertising, XML with several phones). Times in epoch ms;
-    `send_at_ms` 0 means at once.
+    `shared_id`: all messages have the id of the first (advertising, XML with several phones). Times in epoch ms;
+    `send_at_ms` 0 means immediately.
 
-    `fallback`: what goes out when the message fails (multi-channel). `switched_from`: the SMSID that failed before.
+    `fallback`: what is sent if the message fails (multi-channel). `switched_from`: the SMSID of the failed attempt.
     """
 
     number: int
@@ -73,11 +73,11 @@ class Recipient(NamedTuple):
     content: str
     request_id: str | None = None
     doom: tuple[int, str] | None = None
-    """Zalo's (error, message) when the message is taken and bound to fail."""
+    """Zalo's (error, message) if the message is accepted but will fail."""
 
 
 class Fallback(NamedTuple):
-    """The second try of a multi-channel message."""
+    """The second attempt of a multi-channel message."""
 
     submission: Submission
     recipient: Recipient
@@ -85,7 +85,7 @@ class Fallback(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One stored message, as tests look at it. Times in epoch ms; `send_status`/`send_result` as in sent data."""
+    """One stored message, as tests see it. Times in epoch ms; `send_status`/`send_result` as in sent data."""
 
     number: int
     message_id: str
@@ -105,13 +105,13 @@ class Message:
     price_vnd: Decimal
     callback_url: str
     switched_from: str = ""
-    """SMSID of the first try, for the second of a multi-channel message."""
+    """For the second attempt of a multi-channel message: the SMSID of the first."""
     delivered_ms: int | None = None
-    """When it reaches its phone, also where that is still to come; None for never."""
+    """When it is delivered, possibly in the future; None for never."""
 
 
 class Totals(NamedTuple):
-    """Counters over the messages of one id, as the by-SMSID calls and the callbacks report them."""
+    """Counters of the messages with one id, as reported by the lookups by SMSID and by callbacks."""
 
     receivers: int
     sent: int
@@ -124,5 +124,5 @@ class Totals(NamedTuple):
 
     @property
     def is_final(self) -> bool:
-        """Whether every message has its last status."""
+        """Whether every message has a final status."""
         return self.succeeded + self.failed >= self.receivers

@@ -1,4 +1,4 @@
-"""OA packages and templates: what is asked for, what it costs, and what becomes of it after review."""
+"""Requests for OA packages and templates: registration, cost, and the result of the review."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SLOT = re.compile(r"\{\{(\w+)\}\}|<(\w+)>")
 
 
 def _registered(state: State, call: Call, account: AccountState, what: str, **details: str) -> Registration:
-    """Remember a registration: 199 while the same one is under review."""
+    """Record a registration; refused with 199 while the same one is in review."""
     for earlier in account.registrations:
         if (earlier.kind, earlier.details) == (call.function, details) and call.at_ms < earlier.reviewed_ms:
             raise RefusedError("199")
@@ -47,7 +47,7 @@ def _needed(members: Mapping[str, Any], *names: str) -> dict[str, str]:
 
 
 def purchase_oa_package(state: State, call: Call) -> Any:
-    """Buy a package for an OA: Package 1..3, its price for each month of `Duaration` (spelled so)."""
+    """Buy a package for an OA: Package 1..3, charged per month of `Duaration` (sic)."""
     members = json_members(call.request.body)
     account = caller(state, call, members)
     official_account_for(state, account, text_member(members, "OAID"))
@@ -65,7 +65,7 @@ def purchase_oa_package(state: State, call: Call) -> Any:
 
 
 def register_zns_template(state: State, call: Call) -> Any:
-    """Ask for a ZNS template; it can be used once its review is over."""
+    """Request a ZNS template; it can be used after its review."""
     members = json_members(call.request.body)
     account = caller(state, call, members)
     sms_type = sms_type_of(text_member(members, "SmsType"), SMS_TYPE_PRIORITY_ZNS, SMS_TYPE_ZNS)
@@ -88,7 +88,7 @@ def register_zns_template(state: State, call: Call) -> Any:
 
 
 def register_sms_template(state: State, call: Call) -> Any:
-    """Ask for another text of a sender name; it can be used once its review is over."""
+    """Request another text of a brandname; it can be used after its review."""
     members = json_members(call.request.body)
     account = caller(state, call, members)
     sms_type_of(text_member(members, "SmsType"), SMS_TYPE_CUSTOMER_CARE, SMS_TYPE_FIXED_NUMBER)
@@ -101,7 +101,7 @@ def register_sms_template(state: State, call: Call) -> Any:
 
 
 def settle_registrations(account: AccountState, now_ms: int) -> None:
-    """Let the reviews that are over have their effect."""
+    """Apply the results of completed reviews."""
     for registration in account.registrations:
         if registration.done or now_ms < registration.reviewed_ms:
             continue

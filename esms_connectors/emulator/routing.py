@@ -1,8 +1,8 @@
 """
-Which function a request is meant for.
+Maps requests to functions.
 
-Paths match in any letter case, with or without the last slash, as the service's own framework does it. Where pages
-share an address, one member of the request decides.
+Paths match case-insensitively and with or without a trailing slash, as in the gateway's web framework. If functions
+share an address, a member of the request decides.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Choose = Callable[[Request, Quirks], str]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One address: its method, the functions behind it, and how to choose among them."""
+    """One address: its method, its functions, and how to choose among them."""
 
     method: str
     functions: tuple[str, ...]
@@ -29,7 +29,7 @@ class Route:
 
 
 class _Told(msgspec.Struct):
-    """The members that decide between functions of one address; everything else is skipped."""
+    """The members that select among the functions of one address; all others are skipped."""
 
     SmsType: Any = None
     IsJourney: Any = None
@@ -40,7 +40,7 @@ def _told(request: Request) -> _Told:
     try:
         return msgspec.json.decode(request.body, type=_Told)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        # Unreadable for the function as well, which says so.
+        # The function cannot read it either and reports that.
         return _Told()
 
 
@@ -161,11 +161,11 @@ ROUTES: Mapping[str, Route] = {
     "/mainservice.svc/json/getlistbrandname/*": _one("GET", "list_brandnames"),
     "/mainservice.svc/json/getbalance/*": _one("GET", "get_balance_by_path"),
 }
-"""Path in lower case without its last slash -> route; `*` stands for two segments that are the keys."""
+"""Lower-case path without a trailing slash -> route; `*` stands for two segments with the keys."""
 
 
 def route_of(path: str) -> Route | None:
-    """The route of a request's path; None for an address that the gateway does not have."""
+    """The route of a path; None if the gateway has no such address."""
     plain = path.lower().rstrip("/")
     head, *keys = plain.rsplit("/", 2)
     return ROUTES.get(plain) or (ROUTES.get(f"{head}/*") if len(keys) == 2 else None)

@@ -1,4 +1,4 @@
-"""The gateway's checks: who may call, what may be sent, at what price. A failed check is a `RefusedError`."""
+"""The gateway's checks: authorization, content, balance. A failed check raises `RefusedError`."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ MESSAGES: Mapping[str, str] = {
 
 
 class RefusedError(Exception):
-    """A check failed. `extra` holds members that the answer of this refusal carries besides code and text."""
+    """A check failed. `extra` holds members of the answer besides code and text."""
 
     def __init__(self, code: str, message: str | None = None, **extra: Any) -> None:
         super().__init__(code)
@@ -83,7 +83,7 @@ class InvalidRequestError(Exception):
 
 
 def authorize(state: State, api_key: str, secret_key: str, client_ip: str) -> AccountState:
-    """The calling account: 101 for a wrong pair, 140 for an address that is not on its list."""
+    """The calling account; refused with 101 for wrong keys, 140 for an address that is not on its allowlist."""
     account = state.accounts.get(api_key)
     if account is None or not hmac.compare_digest(account.account.secret_key.encode(), secret_key.encode()):
         raise RefusedError("101")
@@ -99,7 +99,7 @@ def normal_phone(text: str) -> str | None:
 
 
 def checked_phone(state: State, text: str) -> str:
-    """The number in its `0...` form: 108 when malformed, 99 when blocked."""
+    """The number in its `0...` form; refused with 108 if malformed, 99 if blocked."""
     phone = normal_phone(text)
     if phone is None:
         raise RefusedError("108", f"The phone number {text} is not valid.")
@@ -109,19 +109,19 @@ def checked_phone(state: State, text: str) -> str:
 
 
 def network(phone: str) -> tuple[int, str]:
-    """(telcoid, name) of the operator that owns a number's prefix."""
+    """(telcoid, name) of the carrier of a number's prefix."""
     return _NETWORK_OF_PREFIX.get(phone[1:3], (0, ""))
 
 
 def checked_user_id(text: str) -> str:
-    """A Zalo user id, which is a long number; 210 otherwise."""
+    """A Zalo user id, which is a long number; refused with 210 otherwise."""
     if not (text.isascii() and text.isdigit() and 9 <= len(text) <= 24):
         raise RefusedError("210")
     return text
 
 
 def written(state: State, members: Mapping[str, Any]) -> tuple[str, int]:
-    """(text, SMS parts) of a send: an invalid request without a text, and what `Quirks.is_unicode` makes of it."""
+    """(text, SMS parts) of a send after `Quirks.is_unicode`; an invalid request if there is no text."""
     content, flag = text_member(members, "Content"), text_member(members, "IsUnicode")
     if not content:
         raise InvalidRequestError
@@ -149,13 +149,13 @@ def segments(content: str, *, unicode: bool = False) -> int:
 
 
 def ids_ignored(state: State, function: str) -> bool:
-    """Whether this function looks at no request id."""
+    """Whether this function ignores request ids."""
     quirks = state.config.quirks
     return function in quirks.request_ids_ignored or (function == "send_zns_bulk" and quirks.bulk_request_id_ignored)
 
 
 def checked_request_id(state: State, account: AccountState, function: str, request_id: str, **extra: Any) -> str | None:
-    """The RequestId, or None when there is none: 124 while an earlier use blocks it; too long is an invalid request."""
+    """The RequestId, or None; refused with 124 while an earlier use blocks it, an invalid request if too long."""
     if not request_id or ids_ignored(state, function):
         return None
     if len(request_id) > MAX_REQUEST_ID_LENGTH:
@@ -181,13 +181,13 @@ def checked_send_at(state: State, text: str, *, slashes: bool = False) -> int:
 
 
 def check_balance(account: AccountState, cost_vnd: Decimal) -> None:
-    """103 when the account cannot pay."""
+    """Refuse with 103 if the balance is insufficient."""
     if account.balance_vnd < cost_vnd:
         raise RefusedError("103")
 
 
 def check_same_text(state: State, account: AccountState, phone: str, content: str, *, sandbox: bool) -> None:
-    """124 when `Quirks.same_text_refused_seconds` is set and this number got this text a moment ago."""
+    """Refuse with 124 if this number got this text within `Quirks.same_text_refused_seconds`."""
     seconds = state.config.quirks.same_text_refused_seconds
     if not seconds or sandbox:
         return
@@ -200,7 +200,7 @@ def check_same_text(state: State, account: AccountState, phone: str, content: st
 def brandname_for(
     account: AccountState, name: str, use: Literal["customer_care", "advertising", "viber"] = "customer_care"
 ) -> Brandname:
-    """The sender name: 104 when the account has none of that name for this kind of message."""
+    """The brandname; refused with 104 if the account has no such brandname for this kind of message."""
     brandname = account.brandnames.get(name)
     if brandname is None or not getattr(brandname, use):
         raise RefusedError("104")
@@ -214,6 +214,6 @@ def _template_pattern(template: str) -> re.Pattern[str]:
 
 
 def check_content(state: State, brandname: Brandname, content: str, sms_type: int) -> None:
-    """146 when the sender name has registered texts and this is none of them; the answer carries an SMSID."""
+    """Refuse with 146 if the brandname has registered texts and none of them matches; the answer has an SMSID."""
     if brandname.templates and not any(_template_pattern(text).fullmatch(content) for text in brandname.templates):
         raise RefusedError("146", SMSID=state.next_sandbox_id(sms_type))

@@ -51,13 +51,13 @@ def send_customer_care_sms(state: State, call: Call) -> Any:
 
 
 def send_customer_care_sms_get(state: State, call: Call) -> Any:
-    """The same with everything in the query string, whose names match in any case."""
+    """The same with all members in the query string, whose names are case-insensitive."""
     account, members = query_caller(state, call)
     return _send_customer_care(state, call, account, members, sandbox=is_sandbox(members))
 
 
 def send_customer_care_sms_form(state: State, call: Call) -> Any:
-    """The same as a form; it knows neither sandbox nor schedule, campaign or callback."""
+    """The same as a form, without sandbox, schedule, campaign and callback."""
     account, members = form_caller(state, call)
     known = ("Phone", "Content", "SmsType", "Brandname", "RequestId")
     return _send_customer_care(state, call, account, {name: members.get(name) for name in known}, sandbox=False)
@@ -83,18 +83,18 @@ def send_fixed_number_sms(state: State, call: Call) -> Any:
 
 
 def make_voice_otp_call(state: State, call: Call) -> Any:
-    """The same request as the fixed-number SMS; `Quirks.type_8_is` decides which of them goes out."""
+    """The same request as the fixed-number SMS; `Quirks.type_8_is` decides which of the two is sent."""
     return send_fixed_number_sms(state, call)
 
 
 def send_fixed_number_sms_get(state: State, call: Call) -> Any:
-    """The fixed-number SMS with everything in the query string; there is no sandbox."""
+    """The fixed-number SMS with all members in the query string; it has no sandbox."""
     account, members = query_caller(state, call)
     return _send_fixed_number(state, call, account, members, sandbox=False)
 
 
 def checked_batch(state: State, phones: list[str]) -> list[str]:
-    """Distinct numbers in their given order: 120 over 5000, 108 / 99 for a bad one, 107 under 30."""
+    """Distinct numbers in the given order; refused with 120 over 5000, 108 / 99 for an invalid one, 107 under 30."""
     if len(phones) > MAX_ADVERTISING_PHONES:
         raise RefusedError("120")
     distinct = list(dict.fromkeys(checked_phone(state, phone) for phone in phones))
@@ -127,7 +127,7 @@ def send_customer_care_sms_xml(state: State, call: Call) -> Any:
     """
     The XML send, on both of its URLs.
 
-    SMSTYPE 1, and anything on the advertising URL, falls under the rule of 30..5000 numbers. There is no sandbox flag.
+    SMSTYPE 1, and anything on the advertising URL, requires 30..5000 numbers. There is no sandbox flag.
     Sources: send-customer-care-message-using-post-text, send-advertising-message-using-post-text.
     """
     try:
@@ -147,7 +147,7 @@ def send_customer_care_sms_xml(state: State, call: Call) -> Any:
     else:
         phones = list(dict.fromkeys(checked_phone(state, phone) for phone in sent.phones or [""]))
     members = {name: sent.members.get(element) for element, name in _XML_NAMES.items()}
-    # The page has no IsUnicode: what the text is decides.
+    # IsUnicode is not documented here: the text decides.
     content, parts = written(state, {**members, "IsUnicode": ""})
     given_id = sent.members.get("REQUESTID", "") if state.config.quirks.xml_request_id_honoured else ""
     request_id = claimed_request_id(state, call, account, given_id, sandbox=False)
@@ -161,5 +161,5 @@ def send_customer_care_sms_xml(state: State, call: Call) -> Any:
 
 
 def send_advertising_sms_xml(state: State, call: Call) -> Any:
-    """One text to 30..5000 numbers by XML: the same body at the advertising address."""
+    """One text to 30..5000 numbers by XML: the same body on the advertising URL."""
     return send_customer_care_sms_xml(state, call)

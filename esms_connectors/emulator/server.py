@@ -1,4 +1,4 @@
-"""The emulator behind a real socket on loopback, with faults down to the level of the connection."""
+"""The emulator on a real socket on loopback, including faults at the level of connections."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class PortInUseError(OSError):
-    """The port is taken. Stop the other process, or choose another port (0 = any free one)."""
+    """The port is in use. Stop the other process, or choose another port (0 = any free one)."""
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(
@@ -101,11 +101,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             lines.append("Connection: close")
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-        # One write for head and body: two small ones would wait for each other's acknowledgement.
+        # One write for head and body: Nagle's algorithm would delay the second of two small writes.
         self.wfile.write(head + reply.body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Silence: request lines hold keys, and the calls log tells more."""
+        """Log nothing: request lines contain keys, and the call log has more details."""
 
 
 class _Listener(ThreadingHTTPServer):
@@ -122,18 +122,18 @@ class _Listener(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
-        # HTTPServer asks the resolver for the host's name here, which may take seconds on a machine without one.
+        # HTTPServer resolves the host's name here, which may take seconds on a machine without a resolver.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def wait(self, seconds: float) -> None:
-        """Sleep, but not beyond the end of the server."""
+        """Sleep, at most until the server stops."""
         self.stopping.wait(seconds)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        # Daemon threads, so that a forgotten server cannot keep a program alive; all are joined when it is closed.
+        # Daemon threads, so that an unclosed server does not keep the program alive; closing joins all of them.
         thread = threading.Thread(
             target=self.process_request_thread, args=(request, client_address), name="esms-emulator-call", daemon=True
         )
@@ -142,7 +142,7 @@ class _Listener(ThreadingHTTPServer):
         thread.start()
 
     def reset_on_close(self, connection: socket.socket) -> None:
-        """End this connection with a reset instead of an orderly goodbye."""
+        """Close this connection with a reset instead of an orderly shutdown."""
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._resetting.add(connection)
 
@@ -156,7 +156,7 @@ class _Listener(ThreadingHTTPServer):
             super().shutdown_request(request)
 
     def server_close(self) -> None:
-        """Close the port and every open connection, idle kept-alive ones above all, and join their threads."""
+        """Close the port and every open connection, including idle keep-alive ones, and join their threads."""
         super().server_close()
         with self._connections_lock:
             open_now = dict(self._connections)
@@ -164,21 +164,21 @@ class _Listener(ThreadingHTTPServer):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in open_now.values():
-            # A hook may take the gateway down from inside a call.
+            # A hook may stop the server from within a call.
             if thread is not threading.current_thread():
                 thread.join()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up in the middle is part of the game; anything else is shown as usual."""
+        """Ignore clients that disconnect or time out, which is expected; report other errors as usual."""
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
 
 
 class EmulatorServer:
     """
-    An emulator listening on an address. A context manager; `start` and `stop` do the same by hand.
+    An emulator listening on an address. A context manager; alternatively call `start` and `stop`.
 
-    `port` is the real one after the start. Starting raises `PortInUseError` when the port is taken.
+    After the start, `port` is the actual port. Starting raises `PortInUseError` if the port is in use.
     """
 
     def __init__(
@@ -209,21 +209,21 @@ class EmulatorServer:
             self._listener.latency_seconds = seconds
 
     def start(self) -> EmulatorServer:
-        """Begin to answer."""
+        """Start serving."""
         self._accept()
         self._worker = CallbackWorker(lambda stopping: self.emulator.callbacks.run_due(stopping))
         self._worker.start()
         return self
 
     def stop(self) -> None:
-        """Stop answering, close every connection, and wait for all threads."""
+        """Stop serving, close every connection, and wait for all threads."""
         if self._worker is not None:
             self._worker.stop()
             self._worker = None
         self._hang_up()
 
     def refuse_connections(self) -> None:
-        """Close the port, as a gateway that is down: clients get "connection refused" until `accept_connections`."""
+        """Close the port, as if the gateway were down: clients get "connection refused" until `accept_connections`."""
         self._hang_up()
 
     def accept_connections(self) -> None:
@@ -275,19 +275,19 @@ def run_server(
     emulator: Emulator | None = None,
 ) -> None:
     """
-    Serve until SIGTERM or SIGINT (Ctrl-C); what `esms emulator` and `python -m esms_connectors.emulator` do.
+    Serve until SIGTERM or SIGINT (Ctrl-C), as `esms emulator` and `python -m esms_connectors.emulator` do.
 
     Args:
-        seed: of a new emulator; latency_seconds: added to every answer.
-        populate: that many finished customer-care messages of yesterday to begin with.
-        virtual_clock: ISO text (Vietnamese time) of a clock that moves only through the control endpoints.
-        settings: `name=value` of a new emulator, see `settings.configured`.
+        seed: seed of a new emulator; latency_seconds: added to every answer.
+        populate: initial number of finished customer-care messages, dated yesterday.
+        virtual_clock: ISO text (Vietnamese time) for a clock that moves only through the control endpoints.
+        settings: `name=value` for a new emulator, see `settings.configured`.
         emulator: serve this one instead of a new one.
 
     Raises:
-        PortInUseError: when the port is taken.
-        SettingError: a setting that does not exist, or that cannot have this value.
-        ValueError: the virtual clock's time cannot be read.
+        PortInUseError: the port is in use.
+        SettingError: an unknown setting, or an invalid value.
+        ValueError: the time of the virtual clock cannot be parsed.
     """
     clock = VirtualClock(virtual_clock) if virtual_clock else RealClock()
     emulator = emulator or Emulator(configured(settings, seed=seed), clock)
@@ -316,7 +316,7 @@ def run_server(
 
 
 def _say(line: str) -> None:
-    # Whoever started the emulator may have stopped listening; that is no reason for a traceback.
+    # The parent process may have closed the pipe; that is not an error.
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()

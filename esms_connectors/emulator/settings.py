@@ -1,9 +1,9 @@
 """
 Every setting of the emulator by name, for the command line: `name=value`.
 
-A name is that of a field of `EmulatorConfig`, `Progress`, `Callbacks` or `Quirks` (its group may stand
-before it: `quirks.night_zns`), or says what it is about:
-`balance_vnd`, `template.267247.status`, `oa.4097311281936189049.daily_quota`, `brandname.Baotrixemay.price_vnd`.
+A name is a field of `EmulatorConfig`, `Progress`, `Callbacks` or `Quirks`, optionally with its group
+(`quirks.night_zns`), or a path to an account setting: `balance_vnd`, `template.267247.status`,
+`oa.4097311281936189049.daily_quota`, `brandname.Baotrixemay.price_vnd`.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no"
 
 
 class SettingError(ValueError):
-    """A setting that cannot be read; the text is one line that says what to write."""
+    """An invalid setting; the message is one line that says what is accepted."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: its name, where it lives, the type of its value, and what it is by default."""
+    """One setting: its name, group, type and default."""
 
     name: str
     group: str
@@ -51,12 +51,12 @@ class Setting:
 
     @property
     def takes(self) -> str:
-        """What may be written behind `=`."""
+        """The accepted values."""
         return _takes(self.kind, self.name)
 
 
 def settings() -> Iterator[Setting]:
-    """All settings that are plain names, in the order of the classes."""
+    """All settings that are plain names, in the order of the class fields."""
     for group, owner in _GROUPS:
         kinds, defaults = typing.get_type_hints(owner), owner()
         for field in dataclasses.fields(owner):
@@ -65,7 +65,7 @@ def settings() -> Iterator[Setting]:
 
 
 def listed_settings() -> list[str]:
-    """A line for each setting: `name=default`, and what it takes."""
+    """One line per setting: `name=default` and the accepted values."""
     plain = [
         f"{setting.group}{'.' * bool(setting.group)}{setting.name}={_text(setting.default)}  ({setting.takes})"
         for setting in settings()
@@ -81,10 +81,10 @@ def listed_settings() -> list[str]:
 
 def configured(given: Iterable[str], *, seed: int = 2024) -> EmulatorConfig:
     """
-    A configuration with these `name=value` settings; the last one of a name counts.
+    A configuration with these `name=value` settings; of a repeated name the last value counts.
 
     Raises:
-        SettingError: an unknown name, or a value that the setting does not take.
+        SettingError: an unknown name, or an invalid value.
     """
     known = {setting.name: setting for setting in settings()}
     known |= {f"{setting.group}.{setting.name}": setting for setting in known.values() if setting.group}
@@ -132,10 +132,10 @@ def _changed(account: Account, name: str, value: str, known: Iterable[str]) -> A
 
 def quirk_value(name: str, value: Any) -> Any:
     """
-    A value for one quirk, as JSON or as text.
+    The value of one quirk, from JSON or text.
 
     Raises:
-        SettingError: an unknown quirk, or a value that it does not take.
+        SettingError: an unknown quirk, or an invalid value.
     """
     kinds = {setting.name: setting.kind for setting in settings() if setting.group == "quirks"}
     if name not in kinds:
@@ -151,7 +151,7 @@ def _unknown(name: str, known: Iterable[str]) -> str:
 
 
 def _optional(kind: Any) -> Any:
-    """The other half of `X | None`; None when the type is no such pair."""
+    """X for a type `X | None`; None for any other type."""
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         return next(part for part in typing.get_args(kind) if part is not type(None))
     return None

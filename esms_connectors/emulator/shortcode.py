@@ -1,4 +1,4 @@
-"""Messages that subscribers write to a short code: the gateway calls the partner's server and reads its XML answer."""
+"""Messages from subscribers to a short code: the gateway calls the partner's server and reads its XML answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TIMEOUT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class ShortcodeReply:
-    """What the partner answered: HTTP status, and the members of its `ClientResponse` ("" where it was not XML)."""
+    """The partner's answer: HTTP status, and the members of its `ClientResponse` ("" if it was not XML)."""
 
     status: int
     message_id: str

@@ -1,7 +1,7 @@
-"""Everything the emulated gateway remembers: accounts, messages, request ids.
+"""State of the emulated gateway: accounts, messages, request ids.
 
-Messages live in parallel columns: one `SentRow` each (exactly the members that get_sms_sent_data answers with, so that
-a page is encoded without conversion), and one shared `Submission` per accepted request. One lock guards it all.
+Messages are stored in parallel columns: one `SentRow` each (with exactly the members of get_sms_sent_data, so that a
+page is encoded without conversion), and one shared `Submission` per accepted request. One lock guards everything.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .records import (
 )
 from .time_index import TimeIndex
 
-# Functions at one address of the gateway; every other has its own.
+# Functions that share an address of the gateway; every other one has its own.
 _SHARED_ADDRESS = {
     "send_fixed_number_sms": "send_customer_care_sms",
     "make_voice_otp_call": "send_customer_care_sms",
@@ -51,7 +51,7 @@ _SHARED_ADDRESS = {
 
 
 class State:
-    """The store. Take `lock` around anything that must be seen as one step; every method here takes it by itself."""
+    """The store. Hold `lock` around several steps that must be atomic; every method acquires it itself."""
 
     def __init__(self, config: EmulatorConfig, clock: Clock) -> None:
         self.config = config
@@ -70,11 +70,11 @@ class State:
         self.finished: deque[int] = deque()
         """Numbers of messages whose callback is due; taken by the callback worker."""
         self.doomed: dict[int, tuple[int, str]] = {}
-        """Message number -> Zalo's (error, message), for messages that were taken and must fail."""
+        """Message number -> Zalo's (error, message), for messages that were accepted but will fail."""
         self.switched: dict[int, int] = {}
-        """Number of a multi-channel message that failed -> number of its second try under the same SMSID."""
+        """Number of a failed multi-channel message -> number of its second attempt under the same SMSID."""
         self.unlisted: set[int] = set()
-        """Numbers of messages that get_sms_sent_data lists no more."""
+        """Numbers of messages that get_sms_sent_data no longer lists."""
         self.sandbox_count = 0
         self.shortcode_count = 0
         self.delivery_calls = (0, 0)
@@ -89,10 +89,10 @@ class State:
         self, submission: Submission, recipients: Sequence[Recipient], *, request_id: str | None = None
     ) -> list[str]:
         """
-        Store the messages of an accepted request, charge the account, remember the request ids.
+        Store the messages of an accepted request, charge the account, record the request ids.
 
         Args:
-            request_id: of the whole request (the recipients may have their own instead).
+            request_id: id of the whole request (the recipients may have their own instead).
 
         Returns:
             The message ids, one per recipient in order; a single one when the submission shares its id.
@@ -147,7 +147,7 @@ class State:
 
     @staticmethod
     def portal_id(submission: Submission) -> int:
-        """`SmsId`: shared by every row of a request, so never a row key."""
+        """`SmsId`: shared by all rows of a request, so not a row key."""
         return FIRST_PORTAL_ID + submission.number
 
     def index(self, api_key: str, listed_type: int) -> TimeIndex:
@@ -161,7 +161,7 @@ class State:
             return self._submission_count - 1
 
     def next_sandbox_id(self, sms_type: int) -> str:
-        """An SMSID that no later call will know."""
+        """An SMSID that is unknown to later calls."""
         with self.lock:
             self.sandbox_count += 1
             return self.ids.sandbox_text(self.sandbox_count, sms_type)
@@ -169,20 +169,20 @@ class State:
     # -- request ids ----------------------------------------------------------------------------------------------
 
     def request_key(self, function: str, request_id: str) -> str:
-        """What a request id blocks under: itself, or itself at the address of one function."""
+        """The key under which a request id blocks: the id alone, or with the address of the function."""
         if self.config.quirks.request_id_scope == "account":
             return request_id
         return f"{_SHARED_ADDRESS.get(function, function)} {request_id}"
 
     def earlier(self, account: AccountState, function: str, request_id: str, now_ms: int) -> int | None:
-        """What a RequestId was used for inside the window: a message number, -1 for a refusal, None for new."""
+        """The use of a RequestId within the window: a message number, -1 for a refusal, None if unused."""
         used = account.request_ids.get(self.request_key(function, request_id))
         if used is None or not self._blocks(used, now_ms):
             return None
         return max(used, -1)
 
     def burn(self, account: AccountState, function: str, request_id: str, now_ms: int) -> None:
-        """Remember the id of a refused request."""
+        """Record the id of a refused request as used."""
         key = self.request_key(function, request_id)
         account.request_ids.pop(key, None)
         account.request_ids[key] = -now_ms
@@ -195,7 +195,7 @@ class State:
 
     def _forget_old_request_ids(self, account: AccountState) -> None:
         now_ms = self.clock.now_ms()
-        # Oldest first, because a dict keeps insertion order; a reused id only shortens what is dropped.
+        # Oldest first, because a dict keeps insertion order; a reused id only means that fewer are dropped.
         while account.request_ids:
             oldest = next(iter(account.request_ids))
             if self._blocks(account.request_ids[oldest], now_ms):
@@ -216,7 +216,7 @@ class State:
         return line
 
     def settle(self) -> None:
-        """Bring every message up to the present. Costs only what has changed since the last time."""
+        """Update all messages to the current time. The cost depends only on the changes since the last call."""
         with self.lock:
             due, now_ms = self._due, self.clock.now_ms()
             while due and due[0][0] <= now_ms:
@@ -249,7 +249,7 @@ class State:
             self.schedule(number, next_ms)
 
     def schedule(self, number: int, due_ms: int) -> None:
-        """Look at this message again at that time."""
+        """Schedule the next update of this message."""
         heapq.heappush(self._due, (due_ms, number))
 
     def _put(self, number: int, status: int, result: int) -> None:
@@ -267,9 +267,9 @@ class State:
                 self._switch(number, submission.fallback)
 
     def _switch(self, number: int, fallback: Fallback) -> None:
-        """The second try of a multi-channel message, made when the first has failed."""
+        """Make the second attempt of a multi-channel message, after the first has failed."""
         submission, recipient = fallback
-        # A status set by hand may come before the message's own end.
+        # A status set by hand may precede the message's own final time.
         now_ms, final_ms = self.clock.now_ms(), self.timeline(number).final_ms
         submission.created_ms = now_ms if final_ms is None else min(now_ms, final_ms)
         submission.switched_from = self.rows[number].ReferenceId
@@ -289,7 +289,7 @@ class State:
     # -- reading --------------------------------------------------------------------------------------------------
 
     def numbers_of(self, message_id: str, api_key: str | None = None) -> range:
-        """The messages that carry this id (several for a shared one); empty when nobody does."""
+        """The messages with this id (several for a shared one); empty if there are none."""
         number = self.ids.number(message_id)
         with self.lock:
             if number is None or number >= len(self.rows):
@@ -301,7 +301,7 @@ class State:
             return range(number, number + submission.count) if submission.shared_id else range(number, number + 1)
 
     def totals(self, numbers: range) -> Totals:
-        """Counters over these messages, which belong to one request."""
+        """Counters of these messages, which belong to one request."""
         with self.lock:
             states = Counter((self.rows[number].SendStatus, self.rows[number].SendResult) for number in numbers)
         rejected = states[STATUS_REJECTED, RESULT_FAILED]

@@ -1,4 +1,4 @@
-"""Calls of the voice host: from a script or a recording, and what became of them."""
+"""Voice calls from a script or a recording, and their status."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def _call(state: State, call: Call, account: AccountState, members: Mapping[str,
     message_id = store(state, call, submission, [Recipient(phone, content)], request_id)[0]
     answer = accepted(message_id)
     del answer["CountRegenerate"]
-    # The samples of both pages end in a blank.
+    # The documented samples of both functions end with a space.
     answer["SMSID"] = f"{message_id} "
     return answer
 
 
 def make_call_from_template(state: State, call: Call) -> Any:
-    """A call that reads out a script with values in it: 104 for an unknown script. Source: MakeCallTemplate_V2."""
+    """A call that reads out a script with values; 104 for an unknown script. Source: MakeCallTemplate_V2."""
     account, members = query_caller(state, call)
     script = account.call_scripts.get(text_member(members, "TemplateId"))
     if script is None or script.recording:
@@ -49,7 +49,7 @@ def _spoken(script: CallScript, values: str) -> str:
 
 
 def make_call_from_recording(state: State, call: Call) -> Any:
-    """A call that plays a recording: 106 for an unknown one. Source: MakeCallRecord_V2."""
+    """A call that plays a recording; 106 for an unknown one. Source: MakeCallRecord_V2."""
     account, members = query_caller(state, call)
     script = account.call_scripts.get(text_member(members, "TemplateId"))
     if script is None or not script.recording:
@@ -58,7 +58,7 @@ def make_call_from_recording(state: State, call: Call) -> Any:
 
 
 def call_outcome(state: State, number: int) -> dict[str, Any]:
-    """What is known of a call by now, in the members that status and callback share."""
+    """The current status of a call, in the members that status and callback share."""
     row, lot = state.rows[number], state.fates.of(number).lot
     answered = row.SendResult == RESULT_DELIVERED
     over = row.SendStatus not in (QUEUED, AT_OPERATOR)
@@ -72,7 +72,7 @@ def call_outcome(state: State, number: int) -> dict[str, Any]:
 
 
 def get_voice_call_status(state: State, call: Call) -> Any:
-    """What became of one call; the id comes back in capitals. Source: GetSendStatus of the voice host."""
+    """The status of one call; the id is returned in capitals. Source: GetSendStatus of the voice host."""
     account, members = query_caller(state, call)
     given = text_member(members, "ReferenceId") or query_members(call.request.query).get("refid", "")
     numbers = state.numbers_of(given.lower(), account.account.api_key)

@@ -1,7 +1,7 @@
-"""How requests are read and answers are spelled: routes, JSON, XML, query strings, and the spelling quirks.
+"""Parsing of requests and encoding of answers: JSON, XML, query strings, forms, and the spelling quirks.
 
-The service behaves like a .NET WCF JSON service: member names in a JSON body match case-sensitively and unknown members
-are ignored without a word; names in a query string match in any case.
+The service behaves like a .NET WCF JSON service: member names in a JSON body are case-sensitive and unknown members are
+silently ignored; names in a query string are case-insensitive.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HTML_TYPE = "text/html; charset=utf-8"
 
 @dataclass(slots=True)
 class Request:
-    """One HTTP request, whatever brought it. `headers` has lower-case names."""
+    """One HTTP request, independent of the transport. `headers` has lower-case names."""
 
     method: str
     path: str
@@ -39,11 +39,11 @@ class Request:
 @dataclass(slots=True)
 class Reply:
     """
-    One HTTP answer, or the lack of it.
+    One HTTP answer, or a connection failure.
 
     Args:
-        declared_length: what Content-Length says when that is not the length of `body` (the connection ends after it).
-        connection: `drop` = closed without an answer; `refuse` = as if nobody listened.
+        declared_length: Content-Length if it is not the length of `body` (the connection is closed after the body).
+        connection: `drop` = closed without an answer; `refuse` = connection refused.
     """
 
     status: int = 200
@@ -55,7 +55,7 @@ class Reply:
 
 
 class UnreadableRequestError(Exception):
-    """The body is not what the function takes; WCF answers HTTP 400 with a web page."""
+    """The body does not have the form that the function expects; WCF answers HTTP 400 with a web page."""
 
 
 class SentPage(msgspec.Struct):
@@ -72,7 +72,7 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 
 def encode(body: Any) -> bytes:
     """JSON text of an answer; Decimal becomes a number."""
-    # Into a buffer that is kept: growing a new one for every page costs as much as the encoding itself.
+    # Into a reused buffer: growing a new one for every page costs as much as the encoding itself.
     buffer: bytearray | None = getattr(_kept, "buffer", None)
     if buffer is None:
         buffer = _kept.buffer = bytearray(1 << 16)
@@ -81,7 +81,7 @@ def encode(body: Any) -> bytes:
 
 
 def split_target(target: str) -> tuple[str, str]:
-    """(path, query) of a request target; slashes at the start count once, as the gateway's own sample needs."""
+    """(path, query) of a request target; leading slashes are collapsed, as the documented sample requires."""
     path, _, query = target.partition("?")
     if path.startswith("//"):
         path = "/" + path.lstrip("/")
@@ -100,7 +100,7 @@ def json_members(body: bytes) -> dict[str, Any]:
 
 
 def query_members(query: str) -> dict[str, str]:
-    """Query parameters by lower-case name; the first of several wins, a stray `&` is ignored."""
+    """Query parameters by lower-case name; the first duplicate wins, a stray `&` is ignored."""
     members: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         members.setdefault(name.lower(), value)
@@ -109,9 +109,9 @@ def query_members(query: str) -> dict[str, str]:
 
 def form_members(body: bytes) -> dict[str, str]:
     """
-    Form fields by lower-case name; a JSON object is taken as well.
+    Form fields by lower-case name; a JSON object is accepted as well.
 
-    Public clients post JSON to the form's address, and nothing says that it is refused.
+    Public clients post JSON to the form's address, and the documentation does not rule it out.
     """
     try:
         text = body.decode("utf-8")
@@ -132,7 +132,7 @@ class XmlSend:
 
 
 def xml_send(body: bytes) -> XmlSend:
-    """Parse `<RQST>`; raises UnreadableRequestError when it is not well-formed (the printed sample is not)."""
+    """Parse `<RQST>`; raises UnreadableRequestError if it is not well-formed (the documented sample is not)."""
     try:
         root = ElementTree.fromstring(body.decode("utf-8").strip())  # noqa: S314
     except (ElementTree.ParseError, UnicodeDecodeError, ValueError) as error:
@@ -159,7 +159,7 @@ def text_member(members: Mapping[str, Any], name: str) -> str:
 
 
 def bool_member(members: Mapping[str, Any], name: str) -> bool:
-    """A boolean member: JSON true/false, or the XML words for them. `"True"` is neither, and WCF gives up on it."""
+    """A boolean member: JSON true/false, or the XML literals. `"True"` is neither, and WCF rejects it."""
     value = members.get(name)
     if value is None:
         return False
@@ -185,7 +185,7 @@ _CODES = frozenset({"Code", "Error"})
 
 
 def spell(body: Any, quirks: Quirks) -> bytes:
-    """Encode an answer with the spelling quirks that are switched on; without any it is a plain encode."""
+    """Encode an answer with the enabled spelling quirks."""
     if needs_respelling(quirks):
         body = _respell(msgspec.to_builtins(body, builtin_types=(Decimal,)), quirks)
     encoded = encode(body)
@@ -193,7 +193,7 @@ def spell(body: Any, quirks: Quirks) -> bytes:
 
 
 def needs_respelling(quirks: Quirks) -> bool:
-    """Whether any quirk touches the members of an answer."""
+    """Whether any enabled quirk changes the members of an answer."""
     return bool(
         quirks.numbers_as_strings
         or quirks.table_spelling
@@ -234,7 +234,7 @@ def _respell(value: Any, quirks: Quirks) -> Any:
 
 
 def web_page(title: str, text: str) -> bytes:
-    """A small web page, as a proxy or IIS would answer."""
+    """A small web page, as returned by a proxy or IIS."""
     return (
         f"<!DOCTYPE html><html><head><title>{title}</title></head><body><h1>{title}</h1><p>{text}</p></body></html>"
     ).encode()

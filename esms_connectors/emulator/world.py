@@ -1,4 +1,4 @@
-"""What the emulated gateway knows before the first call: accounts, senders, templates, prices.
+"""Initial data of the emulated gateway: accounts, senders, templates, prices.
 
 Money is `Decimal` VND, phone numbers are text.
 """
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 DEMO_API_KEY = "EMULATOR0API0KEY0FOR0LOCAL0TESTS"
-"""ApiKey of the account in the ready-made world. Not a secret: no real gateway knows it."""
+"""ApiKey of the default account. Not a secret: the real gateway does not know it."""
 
 DEMO_SECRET_KEY = "EMULATOR0SECRET0KEY0FOR0TESTS"  # noqa: S105
-"""SecretKey of the account in the ready-made world."""
+"""SecretKey of the default account."""
 
 DEMO_BALANCE_VND = Decimal("1000000000")
 DEMO_BRANDNAME = "Baotrixemay"
-"""Sender name that takes any text, for customer care and for advertising."""
+"""Brandname that accepts any text, for customer care and for advertising."""
 
 DEMO_TEMPLATED_BRANDNAME = "TiemToc Demo"
-"""Customer-care sender name with registered texts: anything else is refused with 146."""
+"""Customer-care brandname with registered texts: any other text is refused with 146."""
 
 DEMO_OA_ID = "4097311281936189049"
 DEMO_INACTIVE_OA_ID = "4097311281936189050"
@@ -35,18 +35,18 @@ DEMO_CALL_TEMPLATE_ID = "20458"
 
 DEMO_RECORDING_ID = "20459"
 DEMO_MULTI_CHANNEL_TEMPLATE_ID = "MC0001"
-"""Pair of the OTP template and the demo brandname, for codes that the gateway makes itself."""
+"""Pair of the OTP template and the demo brandname, for codes that the gateway generates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Brandname:
     """
-    A registered sender name.
+    A registered brandname.
 
     Args:
-        name: as clients write it; compared exactly.
+        name: as used by clients; compared exactly.
         customer_care, advertising, viber: which message types may use it (104 otherwise).
-        templates: allowed customer-care texts, `{anything}` standing for a variable part; empty = any text.
+        templates: allowed customer-care texts, with `{anything}` for a variable part; empty = any text.
         price_vnd: per SMS segment. viber_price_vnd: per Viber message.
     """
 
@@ -67,9 +67,9 @@ class OfficialAccount:
     Args:
         active: 799 otherwise.
         beyond_quota: may use SendingMode 3 (802 otherwise).
-        daily_quota: ZNS of one Vietnamese day; `Quirks.quota_exceeded` says what becomes of more.
+        daily_quota: ZNS per Vietnamese day; `Quirks.quota_exceeded` defines what happens beyond it.
         quality, quality_7_days: HIGH, MEDIUM, LOW or UNDEFINED.
-        followers: how many Zalo users follow it.
+        followers: number of Zalo users that follow it.
     """
 
     oa_id: str
@@ -99,12 +99,12 @@ class ZnsTemplate:
     A ZNS template registered for one OA.
 
     Args:
-        text: body with `<name>` where a parameter goes; rendered into `Content` of the sent rows.
+        text: body with `<name>` in place of each parameter; rendered into `Content` of the sent rows.
         tag: Zalo's tag; `OTP` makes the message a priority ZNS (type 24).
-        journey: only journey sends may use it (790 otherwise, and the other way round).
-        status: ENABLE, or one of Zalo's others (PENDING_REVIEW, REJECT, DISABLE): sends are refused with 790.
+        journey: only journey sends may use it, and they may use no other (790).
+        status: ENABLE, or another one of Zalo's (PENDING_REVIEW, REJECT, DISABLE), with which sends are refused (790).
         quality: HIGH, MEDIUM, LOW or UNDEFINED.
-        daily_quota: of this template alone; None = it has none.
+        daily_quota: quota of this template alone; None = no quota.
     """
 
     template_id: str
@@ -122,7 +122,7 @@ class ZnsTemplate:
 
 @dataclass(frozen=True, slots=True)
 class CallScript:
-    """What an automatic call says: a text with `{}` for each variable part, or a recording."""
+    """The content of an automatic call: a text with `{}` for each variable part, or a recording."""
 
     script_id: str
     text: str = ""
@@ -131,7 +131,7 @@ class CallScript:
 
 @dataclass(frozen=True, slots=True)
 class MultiChannelTemplate:
-    """The pair behind a MultiChannelTempId: a ZNS template with one parameter, and an SMS text with `{OTP}`."""
+    """The pair of a MultiChannelTempId: a ZNS template with one parameter, and an SMS text with `{OTP}`."""
 
     template_id: str
     oa_id: str
@@ -142,7 +142,7 @@ class MultiChannelTemplate:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """VND for what has no sender or template of its own. `packages`: per month, for Package 1, 2 and 3."""
+    """Prices in VND of services without a sender or template. `packages`: per month, for Package 1, 2 and 3."""
 
     fixed_number: Decimal = Decimal("250")
     follower_message: Decimal = Decimal("55")
@@ -156,7 +156,7 @@ class Account:
     One customer of the gateway.
 
     Args:
-        allowed_ips: addresses that may call; None = any (the list is off). Others get 140.
+        allowed_ips: client addresses that may call; others are refused with 140. None = any address.
     """
 
     api_key: str
@@ -176,7 +176,7 @@ class Account:
 
 
 def default_account() -> Account:
-    """The one account of the ready-made world, built from the `DEMO_*` constants."""
+    """The default account, built from the `DEMO_*` constants."""
     return Account(
         api_key=DEMO_API_KEY,
         secret_key=DEMO_SECRET_KEY,

@@ -1,4 +1,4 @@
-"""What Zalo adds to a report: its own message id, and an outcome in three deliberately awkward spellings."""
+"""Zalo's part of a report: its message id, and the outcome in the three awkward encodings that the gateway uses."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _REASONS = (
 
 
 def partner_id(state: State, number: int) -> str:
-    """Zalo's id of the message, 16 hex digits."""
+    """Zalo's message id, 16 hex digits."""
     return f"{mix(number + 0x5A10 ^ state.config.seed):016x}"
 
 
 def number_of_partner_id(state: State, text: str) -> int | None:
-    """The message that has this id of Zalo's; None when none has."""
+    """The message with this Zalo message id; None if there is none."""
     try:
         number = (unmix(int(text, 16)) ^ state.config.seed) - 0x5A10
     except ValueError:
@@ -41,21 +41,21 @@ def reason(state: State, number: int) -> tuple[int, str]:
 
 
 def error_info_with_tail(state: State, number: int) -> str:
-    """`ErrorInfo` of get_callback_data: JSON text, followed by a stray sentence when the message failed."""
+    """`ErrorInfo` of get_callback_data: JSON text, followed by a stray sentence if the message failed."""
     error, message = reason(state, number)
     text = json.dumps({"error": error, "message": message}, separators=(",", ":"))
     return f"{text}Object reference not set to an instance of an object." if error else text
 
 
 def error_info_twice_json(state: State, number: int) -> str:
-    """`error_info` of a ZNS callback, percent-encoded: a JSON string that contains JSON, with its braces left bare."""
+    """`error_info` of a ZNS callback, percent-encoded: a JSON string that contains JSON, with unescaped braces."""
     error, message = reason(state, number)
     inner = json.dumps({"error": error, "message": message}, separators=(",", ":"))
     return quote(json.dumps(inner), safe="{}:,")
 
 
 def error_info_twice_encoded(state: State, number: int) -> str:
-    """`error_info` of a journey callback: percent-encoded twice, with a date behind four underscores."""
+    """`error_info` of a journey callback: percent-encoded twice, with a date after four underscores."""
     error, message = reason(state, number)
     outcome: dict[str, object] = {"error": error, "message": message}
     if state.rows[number].SendResult == RESULT_DELIVERED:

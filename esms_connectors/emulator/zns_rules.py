@@ -1,4 +1,4 @@
-"""What Zalo allows: which OA and template, which values, how many a day, and when."""
+"""Zalo's rules: OA and template, parameter values, daily quotas and night hours."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OVER_TEMPLATE_QUOTA = -147, "The daily quota of the template is used up"
 
 
 def official_account_for(state: State, account: AccountState, oa_id: str) -> OfficialAccount:
-    """The OA: 791 without an id, 204 for one that nobody has, 799 for one that is inactive or not this account's."""
+    """The OA; refused with 791 without an id, 204 if unknown, 799 if inactive or of another account."""
     if not oa_id:
         raise RefusedError("791")
     if not any(oa_id in other.official_accounts for other in state.accounts.values()):
@@ -40,8 +40,8 @@ def zns_template_for(
     """
     The template of a ZNS send.
 
-    791 when OA or template is missing, 204 / 799 for the OA, 789 for a template of another OA, 790 for one that is not
-    enabled, for a journey template in an ordinary send and the reverse, 801 / 802 for SendingMode 3.
+    Refused with 791 if OA or template is missing, 204 / 799 for the OA, 789 for a template of another OA, 790 if it is
+    not enabled, or a journey template in an ordinary send and the reverse, 801 / 802 for SendingMode 3.
     """
     oa_id, template_id = text_member(members, "OAID"), text_member(members, "TempID")
     if not oa_id or not template_id:
@@ -68,7 +68,7 @@ def _text_pattern(template: ZnsTemplate) -> re.Pattern[str]:
 
 
 def full_text_template(account: AccountState, oa_id: str, content: str, *, priority: bool) -> ZnsTemplate:
-    """The template of an OA whose text this is: 789 when there is none, 790 when it is not enabled."""
+    """The template of an OA with this text; refused with 789 if there is none, 790 if it is not enabled."""
     for template in account.templates.values():
         right_kind = template.oa_id == oa_id and not template.journey and (template.tag == "OTP") == priority
         if right_kind and _text_pattern(template).fullmatch(content):
@@ -80,9 +80,9 @@ def full_text_template(account: AccountState, oa_id: str, content: str, *, prior
 
 class Allowance:
     """
-    What quota and hour make of the ZNS of one request.
+    The effect of quotas and night hours on the ZNS of one request.
 
-    Made before anything is stored: it may refuse the request as a whole, or move its `send_at_ms` to the morning.
+    Created before anything is stored: it may refuse the whole request, or move its `send_at_ms` to the morning.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Allowance:
         return quirks.night_zns == "failed"
 
     def doom(self, before: int = 0) -> tuple[int, str] | None:
-        """Why the next ZNS must fail, `before` others of this request; None when it need not. May refuse it."""
+        """The error with which the next ZNS, after `before` others of this request, fails; else None. May refuse it."""
         if self._night:
             return _NIGHT
         if self._left is None or before < self._left:
@@ -130,7 +130,7 @@ class Allowance:
         return self._account.left_of_template(self._template.template_id, self._day)
 
     def use(self, count: int) -> None:
-        """Count ZNS that were stored against the quotas of their day."""
+        """Count stored ZNS against the quotas of their day."""
         self._account.zns_of_day[self._template.oa_id, self._day] += count
         self._account.zns_of_day[self._template.template_id, self._day] += count
 
@@ -158,7 +158,7 @@ def keyed_values(members: Mapping[str, Any], template: ZnsTemplate, shape: type)
 
 
 def rendered(template: ZnsTemplate, values: Sequence[str]) -> str:
-    """The template's text with the values in place; 790 when a value breaks its parameter's rules."""
+    """The template's text with the values; refused with 790 if a value violates the rules of its parameter."""
     text = template.text
     for param, value in zip(template.params, values, strict=True):
         if not value:

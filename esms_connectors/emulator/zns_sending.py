@@ -1,4 +1,4 @@
-"""ZNS: one by key, by position, by Zalo user id or as full text, those of a journey, and up to 500 in one call."""
+"""ZNS: single ones by key, position, Zalo user id or full text, journey messages, and up to 500 in one call."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def zns_type(template: ZnsTemplate) -> int:
 def zns_submission(
     state: State, call: Call, account: AccountState, members: Mapping[str, Any], template: ZnsTemplate
 ) -> Submission:
-    """What the messages of a ZNS request share."""
+    """The common data of the messages of a ZNS request."""
     submission = submission_of(state, call, account, members, zns_type(template), template.price_vnd)
     submission.brandname = ""
     submission.oa_id, submission.template_id = template.oa_id, template.template_id
@@ -106,7 +106,7 @@ def send_zns_by_uid(state: State, call: Call) -> Any:
 
 
 def send_zns_v4(state: State, call: Call) -> Any:
-    """One ZNS with values by position, at the address of the journeys."""
+    """One ZNS with positional values, at the address of journey messages."""
     return _send_one_zns(state, call, json_members(call.request.body))
 
 
@@ -137,7 +137,7 @@ def _send_full_text(state: State, call: Call, account: AccountState, members: Ma
 
 
 def send_zns_full_template(state: State, call: Call) -> Any:
-    """One ZNS as its whole text, which has to be that of a template of the OA; no request id, no sandbox."""
+    """One ZNS as full text, which must match a template of the OA; no request id, no sandbox."""
     members = json_members(call.request.body)
     return _send_full_text(state, call, caller(state, call, members), members)
 
@@ -152,7 +152,7 @@ def send_zns_bulk(state: State, call: Call) -> Any:
     """
     Up to 500 ZNS of one template; every element has its own outcome in `detail`.
 
-    Whole-request refusals take nothing: 687 over 500 elements, 110 without a usable list.
+    Refusals of the whole request accept nothing: 687 over 500 elements, 110 without a valid list.
     Source: send-personized-message-via-zalo.
     """
     members = json_members(call.request.body)
@@ -185,7 +185,7 @@ def _phone_text(element: Any) -> str:
 
 
 class _Batch:
-    """The elements of one bulk call, as they are judged one after the other."""
+    """The elements of one bulk call, which are checked one after the other."""
 
     def __init__(
         self, state: State, call: Call, account: AccountState, members: Mapping[str, Any], template: ZnsTemplate
@@ -221,11 +221,11 @@ class _Batch:
         self.details.append(detail)
 
     def leave(self, element: Any, code: str) -> None:
-        """Tell of an element behind the point where the call was broken off."""
+        """Add the detail of an element after the point at which the call was cut."""
         self.details.append({"CodeResult": code, "Phone": _phone_text(element), "ErrorMessage": "Error"})
 
     def store(self) -> None:
-        """Store what was taken, and give the message ids to its details."""
+        """Store the accepted elements, and add the message ids to their details."""
         if not self._recipients:
             return
         message_ids = store(self._state, self._call, self._submission, self._recipients, sandbox=self._sandbox)
@@ -266,7 +266,7 @@ def _odd_detail(state: State, call: Call, details: list[dict[str, Any]]) -> list
     if quirk == "without_rejected":
         return [detail for detail in details if detail["CodeResult"] == "100"]
     if quirk == "random_rows_missing":
-        # At least one row is missing, or a test with a small list would see nothing.
+        # At least one row is missing, so that a test with a small list notices.
         lost = dice.randrange(len(details))
         return [detail for place, detail in enumerate(details) if place != lost and dice.random() > 0.1]
     return [{name: value for name, value in detail.items() if name != "SMSID"} for detail in details]
