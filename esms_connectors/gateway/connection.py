@@ -186,7 +186,7 @@ class _Marking:
         return min(self.timeout, left) if isinstance(self.timeout, int | float) else left
 
     def request(self, *args: Any, **settings: Any) -> None:
-        """Send head and body in one write, so that permission is asked once and nothing is half sent."""
+        """Send head and body together, so that permission is asked exactly once, before the first byte."""
         self._parts = []
         try:
             super().request(*args, **settings)  # type: ignore[misc]

@@ -147,7 +147,7 @@ SEND_MULTI_CHANNEL = Endpoint(
     name="send_multi_channel",
     path="/MainService.svc/json/MultiChannelMessage/",
     effect=Effect.SEND,
-    # One for each channel; the page names no window.
+    # One for each channel; the page gives no duplicate window.
     request_ids=RequestIds.UNCERTAIN,
     sandbox_field="Sandbox",
     source="Send multi-channel message via Zalo and SMS",

@@ -165,7 +165,7 @@ class SentMessage:
     Attributes:
         send_status: 0 composing, 1 in review, 2 queued, 4 rejected, 5 sent, 7 sent and waiting for the last report;
             an unknown value is kept unchanged.
-        send_result: 1 success, 0 failed, 2 not known; only meaningful together with `send_status`, see `delivery`.
+        send_result: 1 success, 0 failed, 2 not known; only meaningful together with `send_status`, see `states`.
     """
 
     message_id: str | None
@@ -203,7 +203,7 @@ class SendStatus:
     The totals of one message id; for advertising that is the whole batch.
 
     Attributes:
-        send_status: 1 in review, 2 waiting, 4 rejected, 5 sent; 5 is not success, see `delivery`.
+        send_status: 1 in review, 2 waiting, 4 rejected, 5 sent; 5 is not success, see `states`.
         receivers, sent, succeeded, failed: counts of recipients.
     """
 

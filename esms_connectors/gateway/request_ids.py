@@ -1,4 +1,4 @@
-"""Request ids: the gateway refuses a second request that carries the id of an earlier one (code 124)."""
+"""Request ids: the gateway rejects a second request with the id of an earlier one (code 124)."""
 
 from __future__ import annotations
 

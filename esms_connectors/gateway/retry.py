@@ -78,7 +78,7 @@ def may_repeat(
 
     Args:
         in_doubt: this attempt or an earlier one of the same call may have been accepted.
-        idempotent: the call carries a request id that the gateway is known to honour.
+        idempotent: the call has a request id that the gateway is known to honour.
         window_open: the first attempt is inside the gateway's duplicate window.
     """
     if failure in (Failure.REFUSED, Failure.MISDIRECTED, Failure.HELD_BACK):

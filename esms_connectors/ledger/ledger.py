@@ -47,7 +47,7 @@ class Ledger(LedgerQueries):
     Open with `Ledger.open`; close it, or use it as a context manager. Safe to share between threads.
 
     Args:
-        engine: of SQLAlchemy 2, for SQLite or PostgreSQL.
+        engine: a SQLAlchemy engine in 2.0 style, for SQLite or PostgreSQL.
         phone_secret: key of the HMAC under which phones and row keys are stored; None stores them plain.
         lease_seconds: a claim without a heartbeat for this long may be taken over by another worker.
         now: this machine's clock, used for leases; workers on several machines should synchronise theirs (NTP).

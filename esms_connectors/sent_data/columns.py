@@ -63,7 +63,7 @@ UNNAMED = "unnamed-"
 
 _Value = str | int | float | None
 _MAX_INT32 = 2**31 - 1
-_EXACT_FLOAT = 1e11  # up to here a double holds four decimals exactly
+_EXACT_FLOAT = 1e11  # up to this value a double represents four decimals exactly
 _USUAL_DATES, _USUAL_LENGTH = re.compile(r"(?:/Date\(\d{13}\+0700\)/)*", re.ASCII), len("/Date(1700000000000+0700)/")
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 _TOO_MUCH, _SMALLEST = Decimal(10) ** 14, Decimal("0.0001")  # what MONEY can hold

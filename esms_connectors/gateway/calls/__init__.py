@@ -1,1 +1,1 @@
-"""The methods of `EsmsClient`, a module a subject: one typed method for each function of the catalogue."""
+"""The methods of `EsmsClient`, grouped by subject: one typed method for each function of the catalogue."""

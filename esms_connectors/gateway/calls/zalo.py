@@ -15,7 +15,7 @@ from esms_connectors.gateway.zalo_payloads import ZaloButton
 
 class ZaloCalls(Calls):
     """
-    Messages of a Zalo Official Account. The recipient is a Zalo user id, as `list_oa_followers` gives it.
+    Messages of a Zalo Official Account. The recipient is a Zalo user id, as returned by `list_oa_followers`.
 
     Only the transaction message has a sandbox flag; the others are refused by a client in sandbox mode.
     """
