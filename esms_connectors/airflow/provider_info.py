@@ -71,6 +71,16 @@ _CONFIG = {
                 "default": "",
                 "sensitive": True,
             },
+            "report_url": {
+                "description": (
+                    'Target of the link "eSMS report" of tasks without a report_url of their own; {dag_id}, {run_id} '
+                    "and {task_id} are replaced. The account at eSMS.vn if empty."
+                ),
+                "version_added": "0.1.0",
+                "type": "string",
+                "example": "https://reports.shop.vn/{dag_id}/{run_id}.html",
+                "default": "",
+            },
             "callback_token": {
                 "description": (
                     "Turns the receiver of delivery reports on: the API server then takes them at "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -41,6 +42,20 @@ def test_it_leads_to_the_report(kind: Any, given: str | None, expected: str, run
     operator = kind(task_id="one", report_url=given, **WHERE[kind])
     operator.render_template_fields(runs.context())
     assert link(operator) == expected
+
+
+def test_without_a_report_of_its_own_it_leads_to_that_of_the_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the names of the task in it, escaped; for tasks that take no `report_url` too, and never to a script."""
+    key = SimpleNamespace(dag_id="march", run_id="manual__2024-05-15T05:00:00+00:00", task_id="send")
+    sms = SendSmsOperator(task_id="send", **WHERE[SendSmsOperator])
+    [extra] = sms.operator_extra_links
+    monkeypatch.setenv("AIRFLOW__ESMS__REPORT_URL", "https://reports.shop.vn/{dag_id}/{run_id}.html#{task_id}")
+    page = "https://reports.shop.vn/march/manual__2024-05-15T05%3A00%3A00%2B00%3A00.html#send"
+    assert extra.get_link(sms, ti_key=key) == page
+    own = ZnsBulkOperator(task_id="send", report_url="https://shop.vn/own", **WHERE[ZnsBulkOperator])
+    assert extra.get_link(own, ti_key=key) == "https://shop.vn/own"
+    monkeypatch.setenv("AIRFLOW__ESMS__REPORT_URL", "javascript:alert('{dag_id}')")
+    assert extra.get_link(sms, ti_key=key) == ACCOUNT_PAGE
 
 
 @pytest.mark.parametrize("kind", WHERE)
