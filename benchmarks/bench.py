@@ -1,10 +1,10 @@
 """
-What each kind of work costs beside the least that it could cost, and which goals are missed: `make bench`.
+Cost of each kind of work compared with its lower bound, and missed goals: `make bench`.
 
     python benchmarks/bench.py [--only pages,duckdb] [--json benchmarks/figures.json] [--quick]
 
-CPU time of our own process is compared with a floor that takes turns with it; answers come from inside the process.
-Ends with an error where a goal is missed by more than the noise that was measured. `--page` writes the table of
+The CPU time of this process is compared with that of a floor, which runs alternately; answers come from within the
+process. Exits with an error if a goal is missed by more than the measured noise. `--page` writes the table of
 docs/performance.md from the JSON of a run, without measuring anything.
 """
 
@@ -60,7 +60,7 @@ def goal_words(figure: Mapping[str, Any]) -> str:
 
 
 def verdict(figure: Mapping[str, Any]) -> str:
-    """What lies nearer to the goal than the noise, on whichever side, is neither reached nor missed."""
+    """Whether a goal is reached or missed; a difference smaller than the noise is unclear."""
     if figure["goal"] is None:
         return ""
     room = figure["value"] - figure["goal"] if figure["at_least"] else figure["goal"] - figure["value"]
@@ -69,7 +69,7 @@ def verdict(figure: Mapping[str, Any]) -> str:
 
 
 def table(told: Mapping[str, Any]) -> str:
-    """The Markdown that stands in the page."""
+    """The Markdown table of the page."""
     about = told["about"]
     machine = (
         f"{about['cores']} cores, load {about['load_average']:.1f} when it began, Python {about['python']}, DuckDB "
@@ -103,7 +103,7 @@ def write_page() -> None:
 
 
 def measure(names: list[str], quick: bool, path: Path) -> dict[str, Any]:
-    """What was measured; written to `path` after each cell, so that a run that is broken off is not lost."""
+    """Measure, and write the figures to `path` after each cell, so that an interrupted run is not lost."""
     began, figures = time.perf_counter(), []
     path.parent.mkdir(parents=True, exist_ok=True)
     about: dict[str, Any] = {

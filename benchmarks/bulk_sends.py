@@ -1,9 +1,9 @@
 """
-Bulk ZNS end to end: recipients a second, and the ledger's share, beside a plain loop of `requests`.
+Bulk ZNS end to end: recipients per second, and the share of the ledger, compared with a plain `requests` loop.
 
     python benchmarks/bulk_sends.py [--recipients 40000] [--latencies 0,50,200] [--threads 1,4,8,16]
 
-The gateway is the emulator in a process of its own. Ratios travel, absolute figures do not.
+The gateway is the emulator in a separate process. Ratios are portable, absolute figures are not.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def without_ledger(base_url: str, count: int, threads: int) -> float:
 
 
 def plain_requests(base_url: str, count: int) -> float:
-    """Fifty lines of requests, shortened: one session, one thread, no ids, no ledger, no questions asked."""
+    """A plain loop of requests: one session, one thread, no request ids, no ledger, no checks."""
     rows, began = list(recipients(count)), time.perf_counter()
     with requests.Session() as session:
         for first in range(0, count, CHUNK):
@@ -147,7 +147,7 @@ def main() -> None:
             for threads in map(int, options.threads.split(",")):
                 ledger_seconds = with_ledger(base_url, count, threads, Path(folder))
                 bare_seconds = without_ledger(base_url, count, threads)
-                # What latency alone allows: nothing but waiting.
+                # The minimum due to latency alone.
                 ideal = count / CHUNK / threads * latency / 1000
                 print(
                     f"{latency:>6.0f}ms {threads:>8} {count / ledger_seconds:>12,.0f} {count / bare_seconds:>10,.0f}"

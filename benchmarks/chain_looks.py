@@ -1,9 +1,9 @@
 """
-A look at a campaign with a fallback: seconds, and memory over what the interpreter with its libraries takes.
+One status check of a campaign with a fallback: seconds, and memory above that of the interpreter and its libraries.
 
     python benchmarks/chain_looks.py [--people 10000,100000]
 
-The gateway is the emulator in a process of its own. A look reads all of the sent data, and every row of the ledger.
+The gateway is the emulator in a separate process. A check reads all of the sent data, and every row of the ledger.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """
-Many workers on one PostgreSQL ledger: what a chunk of 500 costs the server, and whether workers wait for each other.
+Many workers on one PostgreSQL ledger: the server's cost of a chunk of 500, and whether workers wait for each other.
 
     python benchmarks/contention.py [--workers 1 2 4 8 16] [--seconds 10]
 
-Each worker is a process that claims and settles chunks of rows of its own in one run, with nothing to send in between,
-which is the most that a ledger can be asked. The server is real, with its waits for the disk. Its processor time is
-added up from its processes; what its sessions wait for is sampled fifty times a second. Rows a second are those of this
-machine, whose cores workers and server share. Processor time a chunk and the share of waits for locks are what an
-estimate for more machines can be made from; docs/performance.md makes one.
+Each worker is a process that claims and settles chunks of its own rows in one run, without sending in between, which is
+the maximum load on a ledger. The server is a real one that waits for the disk. Its CPU time is the sum over its
+processes; the wait events of its sessions are sampled fifty times per second. Rows per second depend on this machine,
+whose cores workers and server share. CPU time per chunk and the share of lock waits allow an estimate for more
+machines; docs/performance.md has one.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def work(url: str, worker: int, ready: Barrier, stop: Event, told: Any) -> None:
 
 
 def server_seconds(postmaster: int) -> float:
-    """Processor time of the server's processes, those that have ended included."""
+    """CPU time of the server's processes, including those that have ended."""
     spent = 0
     for entry in Path("/proc").iterdir():
         try:
@@ -68,7 +68,7 @@ def server_seconds(postmaster: int) -> float:
 
 
 def waits(server: PostgresServer, seconds: float) -> Counter[str]:
-    """What the sessions that were at work waited for, by kind; `cpu` is not at all."""
+    """Samples of the wait events of active sessions, by type; `cpu` means not waiting."""
     found: Counter[str] = Counter()
     until = time.monotonic() + seconds
     with psycopg.connect(server.uri, autocommit=True) as connection:
@@ -96,7 +96,7 @@ def measure(server: PostgresServer, workers: int, seconds: float) -> str:
     stop.set()
     chunks: list[float] = sorted(one for _ in processes for one in told.get())
     took = time.monotonic() - began
-    # Before they go: of a process that ended the time counts when the server has noticed.
+    # Before they exit: the time of an ended process counts only once the server has reaped it.
     spent = server_seconds(server.postmaster) - before
     for process in processes:
         process.join()

@@ -1,8 +1,8 @@
 """
-How fast the emulator hands out pages of get_sms_sent_data over loopback.
+How fast the emulator serves pages of get_sms_sent_data over loopback.
 
-The server is a process of its own, bound to one core; this process is the client, on another core where there is one.
-It asks for random pages of random windows over raw keep-alive connections, so no page is asked for twice in a row.
+The server is a separate process, bound to one core; this process is the client, on another core if there is one. It
+requests random pages of random windows over raw keep-alive connections, so that no page is requested twice in a row.
 
     python benchmarks/emulator_pages.py --messages 1000000 --pages 3000
 """
@@ -41,7 +41,7 @@ def start_server(messages: int) -> tuple[subprocess.Popen[str], str, float]:
 
 
 def bind(cores: set[int]) -> None:
-    """Keep this process, and those it starts from now on, on these cores; nothing where the system cannot."""
+    """Bind this process and its future children to these cores, if the system supports it."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
 
@@ -86,7 +86,7 @@ def requests_of_pages(messages: int, pages: int, page_size: int, seed: int) -> l
 
 
 def read_pages(address: str, bodies: list[bytes], received: list[int]) -> None:
-    """One connection: ask for every page, count the bytes."""
+    """Request every page over one connection, and count the bytes."""
     connection = http.client.HTTPConnection(address)
     total = 0
     for body in bodies:

@@ -1,11 +1,11 @@
 """
-What the guard costs a run whose ledger is large: claims under each rule, beside claims without any.
+The overhead of the guard with a large ledger: claims under each rule, compared with claims without rules.
 
     python benchmarks/guard.py [--rows 10000000] [--suppressed 1000000] [--recipients 100000] [--chunk 100]
 
-Rows and phones of others are put into the ledger's file first, one row of a hundred in the hours that a cap looks at.
-Then chunks are claimed under one rule after the other, in turn, so that all meet the same file and the same load. Wall
-time holds the waits for the disk, one for each commit. Nothing is sent. Ratios travel, absolute figures do not.
+First the ledger file is filled with rows and phones of other recipients, one row in a hundred within the hours that a
+cap considers. Then chunks are claimed under the rules in turn, so that all have the same file and the same load. Wall
+time includes the wait for the disk at each commit. Nothing is sent. Ratios are portable, absolute figures are not.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ COUNTED = replace(BARE, message_class="advertising")
 
 
 def rules_of(chunk: int) -> dict[str, RowRules | None]:
-    """By name; the first is what the others are held against."""
+    """Rules by name; the first one is the baseline."""
     budget = {"costs": [300] * chunk, "most_run": 10**12, "most_month": 10**12}
     return {
         "claim": COUNTED,
@@ -49,7 +49,7 @@ def phone_of(number: int) -> str:
 
 
 def fill(path: Path, rows: int, suppressed: int) -> None:
-    """Settled rows of earlier runs that count for caps, and phones on the list."""
+    """Add settled rows of earlier runs, which count for caps, and phones on the suppression list."""
     numbers = "WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < :last)"
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA synchronous = OFF")
@@ -59,7 +59,7 @@ def fill(path: Path, rows: int, suppressed: int) -> None:
         ).fetchall()
         for name, _ in indexes:
             database.execute(f"DROP INDEX {name}")
-        # Request ids in their order, over all that a hash may be: what is claimed later falls anywhere among them.
+        # Request ids in order, spread over the range of a hash, so that later claims fall anywhere among them.
         database.execute(
             "INSERT INTO esms_sends (request_id, run_key, row_key, line, phone, payload_hash, chunk, state, "
             "generation, in_doubt, duplicate, lease_until_ms, first_attempt_ms, updated_ms, message_class, arrives_ms) "
@@ -103,7 +103,7 @@ def measure(ledger: Ledger, recipients: int, chunk: int) -> None:
         ledger.begin_run(name, "advertising", {"campaign": name})
     for first in range(0, recipients, chunk):
         for now, asked in rules.items():
-            # Everybody under each rule is somebody else, and none of them is the next one in any index.
+            # Each rule gets different phones, none of them adjacent in any index.
             number = (first * len(rules) + [*rules].index(now)) * 104_729
             phones = [phone_of(number + 15_485_863 * place) for place in range(chunk)]
             rows = [LedgerRow(phone, phone, "payload", place) for place, phone in enumerate(phones)]

@@ -1,6 +1,6 @@
 """
-What each kind of list costs: rows per second of CPU time, beside its own library that reads the same rows and does
-nothing with them, and how much the process grows at its peak. Each kind is read by a process of its own.
+Cost of each kind of list: rows per second of CPU time, compared with its library reading the same rows without
+processing them, and the peak growth of the process. Each kind is read in a separate process.
 
     python benchmarks/list_sources.py --rows 1000000
     python benchmarks/list_sources.py --rows 1000000 --kinds csv,xlsx
@@ -25,7 +25,7 @@ from typing import Any
 
 from esms_connectors.recipients import Columns, ReadReport, SqlQuery, read_recipients
 
-# Their servers are those of the tests.
+# The servers are those of the tests.
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 NAMES = ("phone", "name", "service", "code", "date")
@@ -126,13 +126,13 @@ def _query(path: Path) -> str:
 
 
 def _served(kind: str, path: Path) -> str:
-    """The address of the server; there the table has the name of the path."""
+    """The address of the server, on which the table is named after the path."""
     return (path.parent / f"{kind}.address").read_text(encoding="utf-8")
 
 
 @contextlib.contextmanager
 def serve(kind: str, folder: Path) -> Iterator[None]:
-    """A server for the kinds that need one, as long as they are measured."""
+    """A server for the kinds that need one, during their measurement."""
     place = folder / f"{kind}.address"
     if kind == "postgresql":
         from postgres_server import PostgresServer
@@ -195,7 +195,7 @@ def _floor_duckdb(path: Path) -> None:
 def _floor_postgresql(path: Path) -> None:
     import psycopg
 
-    # By name: only then its rows stay on the server until they are asked for.
+    # A named cursor, because only its rows stay on the server until fetched.
     with psycopg.connect(_served("postgresql", path)) as made, made.cursor("floor") as found:
         found.itersize = 8_192
         _count(found.execute(_query(path)))
@@ -227,7 +227,7 @@ class Kind:
     floor: Callable[[Path], None]
 
 
-# The table of a frame, made before anything is measured.
+# The table of a data frame, created before the measurement.
 _FRAME: list[Any] = []
 
 
@@ -262,13 +262,13 @@ def _polars() -> Any:
 
 
 def peak_mb() -> float:
-    """Of this process (Linux)."""
+    """Peak memory of this process (Linux)."""
     status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
 
 
 def measure(kind: Kind, path: Path, count: int, floor: bool) -> None:
-    """In a process of its own: CPU seconds and the growth of the peak."""
+    """Run in a separate process: CPU seconds and the growth of peak memory."""
 
     def prepare(path: Path, count: int) -> Any:
         if kind.write is None:
@@ -283,7 +283,7 @@ def measure(kind: Kind, path: Path, count: int, floor: bool) -> None:
             _count(read_recipients(source, Columns(params=NAMES[1:]), report=report))
         return report.accepted
 
-    # What is loaded once is no growth, and no time of a row.
+    # One-time loading counts neither as growth nor as time per row.
     few = path.with_stem("few")
     if kind.write is not None:
         few.unlink(missing_ok=True)

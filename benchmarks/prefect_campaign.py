@@ -1,12 +1,12 @@
 """
-What Prefect adds: campaigns by the bare core, by threads and by Dask, and a day of status rows loaded by the core and
-by the flow, all against one emulator and one Prefect server.
+The overhead of Prefect: campaigns by the bare core, by threads and by Dask, and a day of status rows loaded by the core
+and by the flow, all against one emulator and one Prefect server.
 
     .venvs/prefect/bin/python benchmarks/prefect_campaign.py [--recipients 100000] [--rows 1000000] [--runners threads]
 
-Server and emulator run as processes of their own on this machine. Processor seconds are those of the client and of all
-processes it has started, and beside them those of Prefect's server: on a machine with other work they say more than the
-clock on the wall. Ratios travel, absolute figures do not.
+Server and emulator run as separate processes on this machine. CPU seconds are those of the client with its child
+processes, and separately those of Prefect's server; on a shared machine they are more reliable than wall-clock time.
+Ratios are portable, absolute figures are not.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def process(command: list[str], **settings: object) -> Iterator[subprocess.Popen
 
 @contextmanager
 def prefect_server(home: str) -> Iterator[int]:
-    """Its process id; settings for it and its clients are in the environment."""
+    """Start a server and yield its process id; settings for it and its clients are in the environment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -88,7 +88,7 @@ def cpu_seconds(process_id: int) -> float:
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
-# --- in a process of its own, so that its memory can be told ---------------------------------------------------------
+# --- in a separate process, so that its memory can be measured -------------------------------------------------------
 
 
 def child(what: str, how: str, base_url: str, folder: str) -> None:

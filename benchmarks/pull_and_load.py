@@ -1,12 +1,12 @@
 """
-Pull a day of status rows and load it, beside dlt, a loop of requests and pandas, and what decoding and the wire allow.
+Pull and load a day of status rows, compared with dlt, a loop of requests and pandas, and the decoding and wire floors.
 
     python benchmarks/pull_and_load.py [--rows 1000000] [--latencies 0] [--targets duckdb,postgresql,mariadb,parquet]
 
-Every figure is that of a fresh process, from its start to its end, imports included. The day is loaded into an empty
-target first; then a tenth of its rows change, and it is loaded again. What is in the target afterwards is counted.
-With latency, those who ask for one page after the other get a shorter day (`--rows-one-by-one`), for they only wait.
-Ratios travel, absolute figures do not; everything else on the machine should rest meanwhile.
+Every figure is that of a new process, from start to end, imports included. The day is first loaded into an empty
+target; then a tenth of its rows change, and it is loaded again. The rows in the target are counted afterwards. With
+latency, contestants that request pages sequentially get a shorter day (`--rows-one-by-one`), because they mostly wait.
+Ratios are portable, absolute figures are not; the machine should be idle otherwise.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY
 
 RIVALS = Path(__file__).parent / "rivals"
 SMS_TYPE = 2
-TARGETS = ("duckdb", "postgresql", "parquet")  # and mariadb, where Debian's mariadb-server-core is
+TARGETS = ("duckdb", "postgresql", "parquet")  # and mariadb, if Debian's mariadb-server-core is installed
 
 
 class Bench:
-    """What all runs share."""
+    """Shared settings and servers of all runs."""
 
     def __init__(
         self, options: argparse.Namespace, report: Report, folder: Path, servers: Mapping[str, Postgres | MariaDb]
@@ -82,7 +82,7 @@ class Bench:
         began = time.perf_counter()
         done = subprocess.run(
             [sys.executable, str(RIVALS / script), json.dumps(job)],
-            # dlt keeps to itself what it does here.
+            # No telemetry of dlt.
             env={**os.environ, "RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERROR"},
             capture_output=True,
             text=True,
@@ -110,7 +110,7 @@ class Bench:
         )
 
     def load(self, served: Gateway, contestant: Contestant, target: str, latency_ms: float) -> None:
-        """Into an empty target, and again when a tenth has changed."""
+        """Load into an empty target, and again after a tenth of the rows has changed."""
         place = self._folder / f"{contestant.script.removesuffix('.py')}-{target}"
         place.mkdir()
         database = contestant.script.removesuffix(".py")
@@ -244,7 +244,7 @@ def main() -> None:
 
 
 def run_floors(bench: Bench, served: Gateway, latency: float, pull_threads: Sequence[int]) -> None:
-    """Decoding alone, the wire alone, and this package's pull without a load. Their seconds are the inner ones."""
+    """Decoding alone, the wire alone, and this package's pull without loading; seconds without start and imports."""
     runs = [("pull alone", OURS.name, "connector.py", "pull", count) for count in pull_threads]
     if not latency:
         runs = [

@@ -1,8 +1,8 @@
 """
-How fast rows become recipients, and what that costs in memory.
+Speed and memory of turning rows into recipients.
 
-Rates are rows per second of CPU time of one core, the best of several runs, beside a fixed loop that says how fast
-this core is today. Memory is the growth of the process at its peak, each size in a process of its own.
+Rates are rows per second of CPU time of one core, the best of several runs, together with a fixed loop that shows the
+current speed of the core. Memory is the peak growth of the process, measured in a separate process for each size.
 
     python benchmarks/recipients.py --rows 200000 --sizes 10000,100000,1000000
 """
@@ -30,12 +30,12 @@ PARAMS = ("name", "service", "code", "date")
 TEMPLATE = ZnsTemplate(
     *("1", "t", None, tuple(ZnsTemplateParam(name, True, False, 1, 50, None) for name in PARAMS)), *(None,) * 5
 )
-# Every prefix, so that the map of phones seen is as full as it can get.
+# All prefixes, so that the map of seen phones is as full as possible.
 HEADS = [f"{head:03}" for head in range(100) if all(match_common_spelling(f"{head:03}{n}000000") for n in range(10))]
 
 
 def phones(count: int, spellings: str = "mixed") -> Iterator[str]:
-    """Random mobile numbers: all as 0…, or 0…, 84…, +84… and nine digits in turn."""
+    """Random mobile numbers: all as 0…, or alternating 0…, 84…, +84… and nine digits."""
     dice = random.Random(1)
     for position in range(count):
         nine = dice.choice(HEADS)[1:] + f"{dice.randrange(10**7):07}"
@@ -63,7 +63,7 @@ def make_files(folder: Path, count: int) -> None:
 
 
 def best_rate(work: Callable[[], object], count: int, runs: int = 5) -> float:
-    """Most rows per second of CPU time."""
+    """Best rate in rows per second of CPU time."""
     seconds = []
     for _ in range(runs):
         begun = time.process_time()
@@ -121,7 +121,7 @@ def memory(path: Path, key: str | None) -> None:
 
     if path.suffix == ".parquet":
         import pyarrow.compute
-        import pyarrow.parquet  # noqa: F401 - its own 60 MB are no growth
+        import pyarrow.parquet  # noqa: F401 - its 60 MB do not count as growth
     report, before = ReadReport(), peak_mb()
     deque(read_recipients(path, Columns(params=PARAMS, key_column=key), template=TEMPLATE, report=report), 0)
     print(f"{report.accepted:>12}{report.duplicates:>12}{peak_mb() - before:>12.1f}")

@@ -1,8 +1,8 @@
 """
-How long a report of a month takes, and how much memory: `python benchmarks/report.py [rows] [postgresql://…]`.
+Time and memory of a monthly report: `python benchmarks/report.py [rows] [postgresql://…]`.
 
-The rows are made inside the database, so what is measured is the report alone, in a process of its own: the numbers,
-then each kind of file. Peak memory is that of the whole process, interpreter and libraries included.
+The rows are generated inside the database, and only the report is measured, in a separate process: the numbers, then
+each file format. Peak memory is that of the whole process, including interpreter and libraries.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ START, END = (
 BEFORE = pendulum.datetime(2026, 10, 1, tz="Asia/Ho_Chi_Minh")
 SUFFIXES = (".md", ".json", ".csv", ".parquet", ".html", ".xlsx")
 
-# Two months, so that there is something to compare with: 85 % delivered an hour later, 10 % failed, 2 % open.
+# Two months, so that the report has a previous period: 85 % delivered after one hour, 10 % failed, 2 % open.
 _ROWS = """
 INSERT INTO esms_sent_messages
 SELECT 'm' || i || ':0' || (900000000 + i), 'm' || i, '0' || (900000000 + i % 99999999),
@@ -54,7 +54,7 @@ FROM (SELECT TIMESTAMPTZ '2026-09-30 17:00:00+00' + i * INTERVAL '1 day' AS day 
 
 
 def fill(execute: Callable[[str], object], series: str, rows: int) -> int:
-    """`rows` of them in the thirty days of November, about as many in October; how many in all."""
+    """Insert `rows` rows in November and about as many in October; returns the total."""
     count = -(-rows * 61 // 30)
     execute(_ROWS.format(step=61 * 86_400_000 / count, series=series.format(count=count)))
     execute(_HISTORY)
@@ -63,7 +63,7 @@ def fill(execute: Callable[[str], object], series: str, rows: int) -> int:
 
 
 def make(address: str, folder: str) -> None:
-    """In a process of its own."""
+    """Run in a separate process."""
     from esms_connectors.reports import make_report, write_report
     from esms_connectors.warehouse import open_warehouse
 
@@ -81,7 +81,7 @@ def make(address: str, folder: str) -> None:
 
 
 def peak_mb() -> float:
-    """Of this process (Linux). What the system counts for children includes their parent before it started them."""
+    """Peak memory of this process (Linux). Not RUSAGE_CHILDREN, which includes the parent before the fork."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024

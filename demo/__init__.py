@@ -1,1 +1,1 @@
-"""What `make demo` runs: a campaign through a real Airflow, another through a real Prefect. Not part of the wheel."""
+"""The program of `make demo`: one campaign on a real Airflow, another on a real Prefect. Not part of the wheel."""

@@ -1,5 +1,5 @@
 """
-A whole campaign through a real Airflow, another through a real Prefect, and what came of them.
+Run a complete campaign on a real Airflow and another one on a real Prefect, and print the results.
 
     python -m demo [--airflow PYTHON] [--prefect PYTHON] [--output FOLDER] [--recipients N] [--stay] [--json]
 
@@ -83,10 +83,10 @@ def show_journey(
 
 
 def _let_signals_end_the_servers() -> None:
-    # SIGTERM ends the servers too, and Ctrl-C also where a shell that starts things in the background ignores it.
+    # Let SIGTERM stop the servers too, and Ctrl-C even if the shell ignores it for background processes.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
-    # So does a terminal that is closed, unless nohup was asked to go on without it.
+    # The same for a closed terminal, unless run with nohup.
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, signal.default_int_handler)
 
@@ -103,7 +103,7 @@ def _wait(console: Console, addresses: dict[str, str]) -> None:
 
 
 class _Bars:
-    """Progress bars on a terminal; elsewhere a line when a step ends."""
+    """Progress bars on a terminal; otherwise one line per finished step."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

@@ -15,7 +15,7 @@ import requests
 
 from demo.processes import Processes, free_port, wait_until
 
-_UP_SECONDS = 300.0  # about 20; a deadline only ends what hangs
+_UP_SECONDS = 300.0  # usually about 20; the deadline is only for hangs
 _COMMAND_SECONDS = 300.0
 # Airflow's own is five, of which a busy machine makes tasks that fail before they begin.
 _ANSWER_SECONDS = 120.0
@@ -28,7 +28,7 @@ _COMPONENTS: Mapping[str, list[str]] = {
 
 
 class AirflowError(RuntimeError):
-    """Airflow refused something; the text is its own."""
+    """Airflow refused a request; the text is Airflow's."""
 
 
 class Deployment:
@@ -38,9 +38,9 @@ class Deployment:
     Args:
         home: an empty folder.
         dags: folder of the DAG files.
-        variables: environment of every component, such as connections.
-        database: SQLAlchemy URL of an empty database for the metadata; a file of SQLite in `home` by default.
-        python: the interpreter of an environment with Airflow and this package; this one by default.
+        variables: environment variables of every component, such as connections.
+        database: SQLAlchemy URL of an empty metadata database; by default an SQLite file in `home`.
+        python: the interpreter of an environment with Airflow and this package; by default this one.
     """
 
     def __init__(
@@ -53,8 +53,8 @@ class Deployment:
         python: str = sys.executable,
     ) -> None:
         self.home = home
-        # In SQLite, a transaction that read before another one wrote cannot write any more. Airflow says 500 to that,
-        # and is asked again.
+        # In SQLite, a transaction cannot write after another one has written since its first read. Airflow then
+        # answers 500, and the call is retried.
         self._tries = 4 if database is None else 1
         database = database or f"sqlite:///{home}/airflow.db"
         self._python = python
@@ -78,13 +78,13 @@ class Deployment:
             "AIRFLOW__API__PORT": str(self._port),
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(40),
-            # A worker's end is noticed at once, and a task that resumes soon is not taken for failed.
+            # Detects the end of a worker immediately, so that a task that resumes soon is not considered failed.
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
             "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": str(_ANSWER_SECONDS),
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "3",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
-            # What a dead triggerer leaves behind is taken up within seconds.
+            # Triggers of a dead triggerer are taken over within seconds.
             "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
             "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "8",
             **variables,
@@ -100,10 +100,10 @@ class Deployment:
         Run an `airflow` command in this deployment.
 
         Raises:
-            TimeoutError: it did not end.
+            TimeoutError: the command did not finish in time.
         """
         try:
-            return subprocess.run(  # noqa: S603 - a command of ours
+            return subprocess.run(  # noqa: S603 - our own command
                 [self._python, "-m", "airflow", *arguments],
                 env=self.environment,
                 cwd=self.home,
@@ -118,7 +118,7 @@ class Deployment:
 
     def start(self) -> None:
         """
-        Returns when every component is healthy.
+        Start all components; returns when each is healthy.
 
         Raises:
             AirflowError, ProcessEndedError, TimeoutError: with the end of the log.
@@ -139,11 +139,11 @@ class Deployment:
         self._processes.start(name, command)
 
     def kill_component(self, name: str) -> None:
-        """Without notice, as a machine that fails."""
+        """Kill a component with SIGKILL, as in a machine failure."""
         self._processes.kill(name)
 
     def stop(self) -> None:
-        # What they would still write goes with the database.
+        # Short patience: unwritten data is not needed, because the database is discarded.
         self._processes.stop(patience_seconds=5)
         self._session.close()
 
@@ -163,10 +163,10 @@ class Deployment:
 
     def call(self, method: str, path: str, **arguments: Any) -> Any:
         """
-        A call of the REST API.
+        Call the REST API.
 
         Raises:
-            AirflowError: the server says no.
+            AirflowError: the server refused the call.
         """
         for attempt in range(1, self._tries + 1):
             answer = self._session.request(method, f"{self.url}{path}", timeout=_ANSWER_SECONDS, **arguments)
@@ -178,11 +178,11 @@ class Deployment:
         return answer.json() if answer.content else None
 
     def status_of(self, url: str) -> int:
-        """What a stranger is answered."""
+        """HTTP status of an unauthenticated request."""
         return requests.get(url, timeout=_ANSWER_SECONDS, proxies={"http": ""}).status_code
 
     def trigger(self, dag_id: str, **body: Any) -> str:
-        """Start a run of a DAG, once it is known."""
+        """Start a run of a DAG, once it is parsed."""
         self.wait_until_known(dag_id)
         run = self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None, **body})
         return str(run["dag_run_id"])
@@ -203,7 +203,7 @@ class Deployment:
         return list(self.call("GET", path)["task_instances"])
 
     def states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
-        """Task -> state; of mapped tasks any one."""
+        """Task -> state; for a mapped task the state of any one instance."""
         return {one["task_id"]: one["state"] for one in self.instances(dag_id, run_id)}
 
     def state_of_run(self, dag_id: str, run_id: str) -> str:
@@ -212,7 +212,7 @@ class Deployment:
     def wait_for_run(
         self, dag_id: str, run_id: str, seconds: float, meanwhile: Callable[[], object] = lambda: None
     ) -> str:
-        """The state a run ends in; `meanwhile` is called before each look."""
+        """Wait for a run to end and return its state; `meanwhile` is called before each poll."""
 
         def ended() -> str | None:
             meanwhile()
@@ -225,7 +225,7 @@ class Deployment:
             raise TimeoutError(f"{error}; {self.states(dag_id, run_id)}; {self.task_logs(dag_id)[-3000:]}") from None
 
     def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
-        """What a task returned."""
+        """The return value of a task."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
         return self.call("GET", path, params={"deserialize": "true"})["value"]
 

@@ -1,4 +1,4 @@
-"""Is a program the Python of an environment with Airflow or Prefect?"""
+"""Checks that a program is the Python of an environment with Airflow or Prefect."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ print(json.dumps([name for name in sys.argv[1:] if importlib.util.find_spec(name
 
 def check_interpreter(option: str, program: str, package: str) -> str:
     """
-    Its path, absolute.
+    Return the absolute path of an interpreter after checking it.
 
     Args:
-        option: of the command line that named it.
-        package: that its environment must have, besides this one.
+        option: the command-line option that named it.
+        package: the package that its environment must have, in addition to this one.
 
     Raises:
-        ConfigurationError: it is no Python, or lacks one of them.
+        ConfigurationError: not a Python interpreter, or one of the packages is missing.
     """
-    # A link is not followed: an interpreter knows its environment by its own path.
+    # Do not resolve links: an interpreter finds its environment by its own path.
     python = str(Path(program).absolute())
     missing: object = None
     try:
-        # Without the folder that this runs in, where a package may lie that is not installed.
+        # -P excludes the working folder, which may contain a package that is not installed.
         asked = subprocess.run(  # noqa: S603 - the program that the user names
             [python, "-P", "-c", _LOOK, package, "esms_connectors"],
             stdin=subprocess.DEVNULL,

@@ -1,9 +1,9 @@
 """
-What `make demo` shows: a campaign through a real Airflow and another one through a real Prefect, and what came of them.
+The steps of `make demo`: a campaign on a real Airflow, another one on a real Prefect, and their results.
 
-Everything happens on this machine: the gateway is the emulator, so nobody gets a message. Airflow and Prefect cannot
-share an environment, so each is an interpreter of its own; the emulator runs in this process, and both campaigns share
-one ledger and one warehouse.
+Everything runs locally against the emulator, so no real message is sent. Airflow and Prefect cannot share an
+environment, so each has its own interpreter; the emulator runs in this process, and both campaigns share one ledger and
+one warehouse.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ Tell = Callable[[str, int, int], None]
 
 @dataclass(slots=True)
 class CampaignResult:
-    """What became of one campaign: `messages` as the gateway counts them, the rest as the warehouse has it."""
+    """The result of one campaign: `messages` as counted by the gateway, everything else from the warehouse."""
 
     orchestrator: str
     run_key: str
@@ -64,7 +64,7 @@ class CampaignResult:
 
 @dataclass(slots=True)
 class JourneyResult:
-    """What happened, and where to look."""
+    """The results, and the files and addresses that show them."""
 
     campaigns: list[CampaignResult] = field(default_factory=list)
     most_per_phone: int = 0
@@ -77,11 +77,11 @@ class JourneyResult:
 
 class Journey:
     """
-    The gateway, the folder, and the orchestrators that were started. Use it in a `with`: leaving ends all servers.
+    The gateway, the folder, and the started orchestrators. A context manager that stops all servers on exit.
 
     Args:
-        output: a folder for everything; what an earlier demo left there is replaced.
-        tell: told of the progress.
+        output: a folder for all files; those of an earlier demo are replaced.
+        tell: called with the progress.
     """
 
     def __init__(self, output: Path, *, recipients: int, tell: Tell) -> None:
@@ -112,7 +112,7 @@ class Journey:
     # --- Airflow -----------------------------------------------------------------------------------------------------
 
     def run_airflow(self, python: str) -> Deployment:
-        """Send a campaign by the DAG `first_campaign`; gives the deployment, which goes on running."""
+        """Send a campaign by the DAG `first_campaign`. Returns the deployment, which keeps running."""
         home, dags = self.output / "airflow", self.output / "airflow" / "dags"
         dags.mkdir(parents=True)
         shutil.copy(_ROOT / "dags_examples" / "first_campaign.py", dags)
@@ -154,7 +154,7 @@ class Journey:
     # --- Prefect -----------------------------------------------------------------------------------------------------
 
     def run_prefect(self, python: str) -> PrefectServer:
-        """Send another campaign by the flow `first-campaign`; gives the server, which goes on running."""
+        """Send another campaign by the flow `first-campaign`. Returns the server, which keeps running."""
         home = self.output / "prefect"
         home.mkdir(parents=True)
         prefect = PrefectServer(home, python)
@@ -179,7 +179,7 @@ class Journey:
     # --- what both share ---------------------------------------------------------------------------------------------
 
     def finish(self) -> JourneyResult:
-        """Count once more, and write the reports."""
+        """Count the deliveries once more, and write the reports."""
         self.result.most_per_phone = max(self.gateway.deliveries_by_phone().values(), default=0)
         with (
             self._step("Report"),
@@ -210,7 +210,7 @@ class Journey:
         self._tell(step, 1, 1)
 
     def _watched(self, campaign: CampaignResult) -> Iterator[None]:
-        """Tells of the progress twice a second, for as long as the campaign may take."""
+        """Report the progress twice a second, until the caller stops iterating or the time limit is reached."""
         name, until = campaign_of(campaign.run_key, None), time.monotonic() + _RUN_SECONDS
         before = self._final()
         while time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""A real Prefect server on loopback, and flows that run against it, each in a process of its own."""
+"""A real Prefect server on loopback, and flows that run against it, each in a separate process."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PrefectServer:
 
     def start(self) -> None:
         """
-        Returns when the server answers.
+        Start the server; returns when it answers.
 
         Raises:
             ProcessEndedError, TimeoutError: with the end of the log.
@@ -54,7 +54,7 @@ class PrefectServer:
         wait_until("the Prefect server answers", self._is_healthy, _UP_SECONDS)
 
     def run(self, *arguments: str) -> None:
-        """Run a script of flows, `name.py argument…`, to its end."""
+        """Run a flow script, `name.py argument…`, and wait for it."""
         started = self.begin(*arguments)
         if started.wait():
             raise RuntimeError(f"{Path(arguments[0]).name} failed: {self.log_of_flows()[-3000:]}")
@@ -62,7 +62,7 @@ class PrefectServer:
     def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
         """The same, without waiting."""
         with (self.home / "flows.log").open("ab") as log:
-            return subprocess.Popen(  # noqa: S603 - a script of ours
+            return subprocess.Popen(  # noqa: S603 - our own script
                 [self._python, *arguments], env=self.environment, cwd=self.home, stdout=log, stderr=subprocess.STDOUT
             )
 

@@ -1,4 +1,4 @@
-"""Servers of a demonstration or a test as processes of their own: started, waited for, and ended as whole groups."""
+"""Server processes of a demo or a test: started, awaited, and stopped with their children."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 
 def free_port() -> int:
-    """A port on loopback that nobody listens on at the moment."""
+    """A port on loopback that is free at the moment."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -22,10 +22,10 @@ def free_port() -> int:
 
 def wait_until(what: str, check: Callable[[], Any], seconds: float, every: float = 0.5) -> Any:
     """
-    What `check` gives once it is true.
+    Poll `check` until its result is true, and return the result.
 
     Raises:
-        TimeoutError: it was not within `seconds`; its text begins with `what`.
+        TimeoutError: it was not true within `seconds`; the message begins with `what`.
     """
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -36,14 +36,14 @@ def wait_until(what: str, check: Callable[[], Any], seconds: float, every: float
 
 
 class ProcessEndedError(RuntimeError):
-    """A process that should run has ended; the text holds the end of its log."""
+    """A process has ended unexpectedly; the message contains the end of its log."""
 
 
 class Processes:
     """
-    Named processes that log into `<name>.log` in a folder.
+    Named processes that log to `<name>.log` in a folder.
 
-    Each is the leader of a session, so that whatever it started ends with it.
+    Each is a session leader, so that its children can be stopped with it.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
@@ -53,10 +53,10 @@ class Processes:
 
     def start(self, name: str, command: Sequence[str]) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
-            self._running[name] = subprocess.Popen(  # noqa: S603 - commands of ours
+            self._running[name] = subprocess.Popen(  # noqa: S603 - our own commands
                 command,
                 env=self.environment,
-                # Not where the package lies: it must be found as an installed one.
+                # Not the project folder: the package must be found where it is installed.
                 cwd=self.folder,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -64,17 +64,17 @@ class Processes:
             )
 
     def kill(self, name: str) -> None:
-        """Without notice, as a machine that fails."""
+        """Kill a process with SIGKILL, as in a machine failure."""
         process = self._running.pop(name)
         _signal_group(process, signal.SIGKILL)
         process.wait()
 
     def check(self) -> None:
         """
-        See that all of them are running.
+        Check that all processes are running.
 
         Raises:
-            ProcessEndedError: one is not.
+            ProcessEndedError: one of them is not.
         """
         for name, process in self._running.items():
             if process.poll() is not None:
@@ -84,7 +84,7 @@ class Processes:
         return (self.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
 
     def stop(self, patience_seconds: float = 20) -> None:
-        """End all; whatever does not end by itself is killed."""
+        """Stop all processes; those that do not stop in time are killed."""
         try:
             for process in self._running.values():
                 _signal_group(process, signal.SIGTERM)
@@ -93,7 +93,7 @@ class Processes:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(max(0.1, until - time.monotonic()))
         finally:
-            # Also when the leader ended in time: its children may not have. And when Ctrl-C came a second time.
+            # Even if the leader ended in time, because its children may not have; and after a second Ctrl-C.
             for process in self._running.values():
                 _signal_group(process, signal.SIGKILL)
             for process in self._running.values():

@@ -1,1 +1,1 @@
-"""What `make bench` measures: each kind of work beside the least that it could cost."""
+"""The measurements of `make bench`: each kind of work compared with its lower bound."""

@@ -1,4 +1,4 @@
-"""Reading a page, and loading pages: beside decoding, and what each target needs for the same rows at least."""
+"""Reading and loading pages, compared with decoding alone and with the minimum that each target needs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Batches = list[pa.RecordBatch]
 
 
 class Day:
-    """`pages` pages in memory, as they are, and through a client."""
+    """`pages` pages in memory, as raw bodies and through a client."""
 
     def __init__(self, pages: int) -> None:
         self.pages = pages
@@ -45,7 +45,7 @@ class Day:
     def bodies(self) -> list[bytes]:
         held = self.served._held
         assert held is not None
-        # What a load asks for beside its pages (counts, the page behind the last) is the work of the load alone.
+        # Other requests of a load (counts, the page after the last) count as work of the load only.
         return [body for (waiting, _), body in held.items() if waiting == self.served.waiting][: self.pages]
 
     def read_all(self) -> None:
@@ -53,7 +53,7 @@ class Day:
             _fetch_page(self.client, WINDOW, page, PAGE_ROWS).columns()
 
     def decode(self) -> Batches:
-        """Pages in memory -> Arrow, with the columns that a warehouse has more."""
+        """Pages in memory -> Arrow, with the additional columns of a warehouse."""
         found = []
         for body in self.bodies():
             reader = PageReader()
@@ -89,7 +89,7 @@ def read_page(pages: int = 60, rounds: int = 15) -> Iterator[Figure]:
 
 _CREATE = f"CREATE TABLE rows ({', '.join(f'{name} {TYPES[_MESSAGES][name]}' for name in _COLUMNS)})"
 _SET = ", ".join(f"{name} = given.{name}" for name in _COLUMNS[1:])
-# Without it DuckDB 2.0 takes thirty times as long: it deletes and inserts each row that it updates.
+# Without this DuckDB 2.0 takes thirty times as long, because it deletes and inserts each updated row.
 _DIFFERS = " OR ".join(f"rows.{name} IS DISTINCT FROM given.{name}" for name in _COLUMNS[1:13])
 _GIVEN = ", ".join(f"given.{name}" for name in _COLUMNS)
 
@@ -101,7 +101,7 @@ def _chunks(batches: Batches) -> Iterator[pa.Table]:
 
 
 def _duckdb_floor(day: Day, folder: Path) -> None:
-    """DuckDB's own MERGE of the same Arrow rows: no history, no verdicts, no look at windows."""
+    """DuckDB's own MERGE of the same Arrow rows: no history, no verdicts, no checks of windows."""
     with duckdb.connect(str(folder / "floor.duckdb"), config={"memory_limit": "192MB"}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(_CREATE.replace("TABLE", "TABLE IF NOT EXISTS"))
@@ -139,7 +139,7 @@ def _first_and_again(
     before: Callable[[Path], object] = lambda folder: None,
     note: str = "",
 ) -> Iterator[Figure]:
-    """Into an empty target, and again when a tenth of the rows has changed."""
+    """Load into an empty target, and again after a tenth of the rows has changed."""
     spent: tuple[list[tuple[float, ...]], ...] = ([], [])
     for number in range(rounds + 1):
         with _place() as folder:
@@ -190,7 +190,7 @@ def into_postgresql(pages: int = 60, rounds: int = 5) -> Iterator[Figure]:
     from postgres_server import PostgresServer
 
     day, server = Day(pages), PostgresServer()
-    # Text, and nothing else, as binary too: what a COPY of rows in Python is quickest with.
+    # Only text in binary format: the fastest for a COPY of Python rows.
     kinds = [TYPES[_MESSAGES][name].removesuffix(" NOT NULL").partition("(")[0] for name in _COLUMNS]
 
     def fresh(_: Path) -> None:

@@ -1,4 +1,4 @@
-"""Peak memory of a load and of a campaign, each in a process of its own: `python -m limits.memory TARGET ROWS`."""
+"""Peak memory of a load and of a campaign, each in a separate process: `python -m limits.memory TARGET ROWS`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LIBRARIES = {
 
 
 def status_mb(name: str) -> float:
-    """VmRSS or VmHWM of this process. Not getrusage, whose peak is also that of the process which started this one."""
+    """VmRSS or VmHWM of this process. Not getrusage, whose peak includes that of the parent process."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) / 1024
@@ -43,7 +43,7 @@ def child(target: str, rows: int, address: str) -> None:
             with client_of(Pages(rows)) as client, open_warehouse(address) as warehouse:
                 assert load_windows(client, warehouse, [WINDOW], resume=False).rows == rows
 
-    Path("/proc/self/clear_refs").write_text("5")  # the peak of importing is not the peak of the work
+    Path("/proc/self/clear_refs").write_text("5")  # exclude the peak of the imports
     base = status_mb("VmRSS")
     work()
     print(json.dumps({"base_mb": base, "peak_mb": status_mb("VmHWM") - base}))
@@ -88,11 +88,11 @@ def run_child(target: str, rows: int, address: str) -> float:
 
 def peak_memory(rows: Sequence[int] = (1_000_000, 3_000_000), targets: Sequence[str] = TARGETS) -> Iterator[Figure]:
     for count in rows:
-        # A larger window into PostgreSQL costs its server minutes and nothing here.
+        # A larger window into PostgreSQL takes its server minutes and no memory here.
         for target in targets if count == rows[0] else targets[:2]:
             yield _peak(target, count)
     with tempfile.TemporaryDirectory(prefix="bench-memory-") as folder:
-        # The list is written by another process, whose memory is not the campaign's.
+        # The list is written by another process, so that its memory does not count.
         import multiprocessing
 
         writing = multiprocessing.get_context("spawn").Process(target=_campaign, args=(rows[0], Path(folder)))

@@ -1,4 +1,4 @@
-"""Work and its floor in turn, many times: what else runs on the machine meets both alike."""
+"""Runs work and its floor alternately many times, so that other load on the machine affects both alike."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from typing import Any
 @dataclass(frozen=True)
 class Figure:
     """
-    What was measured of one kind of work.
+    The measurement of one kind of work.
 
     Attributes:
-        work, unit: for people.
+        work, unit: for display.
         value: a ratio to the floor, or an amount.
-        goal: at most so much; with `at_least`, at least; None: nothing was promised of it.
-        noise: how far `value` may be off by what was measured: half of the span between the quarters of the ratios.
-        floor: what `value` is held against, in words.
-        ours_ms, floor_ms: CPU, user and system, of this process, for one page or chunk.
+        goal: the maximum, or with `at_least` the minimum; None: no goal.
+        noise: measured uncertainty of `value`: half of the interquartile range of the ratios.
+        floor: description of what `value` is compared with.
+        ours_ms, floor_ms: CPU time, user and system, of this process for one page or chunk.
     """
 
     work: str
@@ -37,7 +37,7 @@ class Figure:
 
     @property
     def is_missed(self) -> bool:
-        """By more than the noise."""
+        """Whether the goal is missed by more than the noise."""
         if self.goal is None:
             return False
         return self.value + self.noise < self.goal if self.at_least else self.value - self.noise > self.goal
@@ -48,7 +48,7 @@ class Figure:
 
 
 def cpu_ms(work: Callable[[], object]) -> float:
-    """User and system time of this process, all threads, for one call."""
+    """User and system time of one call, over all threads of this process."""
     gc.collect()
     gc.disable()
     began = time.process_time()
@@ -71,10 +71,10 @@ def compare(
     floor_is: str,
     note: str = "",
 ) -> Figure:
-    """The middle of the ratios of `rounds` pairs; `units` pages or chunks are done by each call."""
+    """The median of the ratios of `rounds` pairs; each call processes `units` pages or chunks."""
     pairs = []
     for number in range(rounds + 1):
-        # Each goes first half of the time. The first pair warms up.
+        # Each goes first in half of the pairs. The first pair is a warm-up.
         spent = [cpu_ms(one) for one in ((ours, floor) if number % 2 else (floor, ours))]
         pairs.append(tuple(spent if number % 2 else reversed(spent)))
     return figure_of(work, pairs[1:], units=units, goal=goal, floor_is=floor_is, note=note)

@@ -1,4 +1,4 @@
-"""A report over a month in DuckDB: what it takes for two sizes, and by that for a hundred million messages."""
+"""A report over a month in DuckDB: time for two sizes, extrapolated to a hundred million messages."""
 
 from __future__ import annotations
 

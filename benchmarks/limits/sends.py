@@ -1,4 +1,4 @@
-"""A chunk of ZNS with a ledger and without; claim and settle beside the plainest SQLite; a large ledger."""
+"""A chunk of ZNS with and without a ledger; claim and settle compared with minimal SQLite; a large ledger."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def recipients(count: int) -> list[Recipient]:
 
 
 class Sender:
-    """`chunks` calls of 500 rows, each sent anew in each round."""
+    """`chunks` calls of 500 rows, sent as new messages in each round."""
 
     def __init__(self, chunks: int, folder: Path) -> None:
         self.rows = recipients(chunks * CHUNK)
@@ -56,7 +56,7 @@ class Sender:
         assert done.run.accepted == len(self.rows)
 
     def without(self) -> None:
-        """The same calls through the same client."""
+        """The same calls through the same client, without a ledger."""
         self._round += 1
         channel = ZnsChannel(self.client, DEMO_TEMPLATE_ID, DEMO_OA_ID)
         for first in range(0, len(self.rows), CHUNK):
@@ -82,7 +82,7 @@ def chunk_of_zns(chunks: int = 20, rounds: int = 9) -> Iterator[Figure]:
 
 
 class Plain:
-    """The plainest SQLite with the same durability: 16-byte keys, WITHOUT ROWID, two commits a chunk."""
+    """Minimal SQLite with the same durability: 16-byte keys, WITHOUT ROWID, two commits per chunk."""
 
     def __init__(self, path: Path) -> None:
         self._database = sqlite3.connect(path, isolation_level=None)
@@ -122,7 +122,7 @@ def rows_of(chunk: int) -> list[LedgerRow]:
 
 
 def claim_and_settle(ledger: Ledger, run_key: str, rows: list[LedgerRow]) -> tuple[float, float]:
-    """CPU milliseconds of the two."""
+    """CPU milliseconds of claim and settle."""
     began = time.process_time()
     found = ledger.claim(run_key, rows, worker="bench", chunk="1")
     claimed = time.process_time()
@@ -166,7 +166,7 @@ def claim_and_settle_beside_sqlite(chunks: int = 40, rounds: int = 9) -> Iterato
 
 
 def large_ledger(rows: int = 3_000_000, chunks: int = 40, rounds: int = 5) -> Iterator[Figure]:
-    """The same beside an empty ledger."""
+    """Claim and settle in a large ledger, compared with an empty one."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
     from guard import fill
 

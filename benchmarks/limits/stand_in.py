@@ -1,8 +1,8 @@
 """
-A gateway inside the process: an adapter of `requests`, so that no server shares the cores.
+An in-process gateway: a `requests` adapter, so that no server shares the cores.
 
-Answers are made by cutting and joining bytes. What that costs is counted as ours; `Pages(held=True)` keeps each answer,
-so that from the second time on it costs next to nothing.
+Answers are built by slicing and joining bytes, and this cost is included in the measurement; `Pages(held=True)` keeps
+each answer, so that it costs almost nothing from the second time on.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CHUNK = 500
 SMS_TYPE = 2
 DAY_SECONDS = 86_400
 VIETNAM = timedelta(hours=7)
-# In the past of any machine; nothing of ours looks at today's date.
+# A fixed day in the past; no measured code depends on the current date.
 DAY_START = datetime(2026, 11, 1, tzinfo=UTC) - VIETNAM
 DAY_END = DAY_START + timedelta(days=1)
 
@@ -40,8 +40,8 @@ _ROW = (
 class _Adapter(BaseAdapter):
     """
     Attributes:
-        latency_seconds: each answer comes so late; the thread that asked sleeps.
-        calls: answers so far.
+        latency_seconds: delay of each answer; the calling thread sleeps.
+        calls: number of answers so far.
     """
 
     def __init__(self, latency_seconds: float = 0.0) -> None:
@@ -56,7 +56,7 @@ class _Adapter(BaseAdapter):
         body = self.answer(request.body)
         if self.latency_seconds:
             time.sleep(self.latency_seconds)
-        # As urllib3 hands out what comes from a socket.
+        # In the form in which urllib3 returns answers from a socket.
         raw = HTTPResponse(
             body=BytesIO(body),
             headers={"Content-Type": "application/json; charset=utf-8", "Content-Length": str(len(body))},
@@ -73,7 +73,7 @@ class _Adapter(BaseAdapter):
         raise NotImplementedError
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Nothing to close."""
 
 
 class Pages(_Adapter):
@@ -81,8 +81,8 @@ class Pages(_Adapter):
     A day of `rows` status rows, evenly spread, in pages of 500.
 
     Attributes:
-        waiting: every tenth row still waits for its report.
-        held: keep each answer that was given.
+        waiting: whether every tenth row still waits for its report.
+        held: whether each answer is kept.
     """
 
     def __init__(self, rows: int, *, latency_seconds: float = 0.0, held: bool = False) -> None:
@@ -115,14 +115,14 @@ class Pages(_Adapter):
         )
 
     def _row_at(self, text: str, *, behind: bool = False) -> int:
-        """The first row in this second, or the first behind it."""
+        """The first row in this second, or with `behind` the first one after it."""
         moment = datetime.fromisoformat(text).replace(tzinfo=UTC) - VIETNAM
         milliseconds = (moment - DAY_START).total_seconds() * 1000 + 1000 * behind
         return max(0, -int(-milliseconds // self._step))
 
 
 class Zns(_Adapter):
-    """Takes every row of every bulk call; an answer is made for each first phone once, and kept."""
+    """Accepts every row of every bulk call; the answer for each first phone is built once and kept."""
 
     def __init__(self, phones: list[str], *, latency_seconds: float = 0.0) -> None:
         super().__init__(latency_seconds)
@@ -137,7 +137,7 @@ class Zns(_Adapter):
 
 
 class AnyZns(_Adapter):
-    """The same for any phones."""
+    """The same for arbitrary phones."""
 
     def answer(self, asked: bytes) -> bytes:
         phones = [row["Phone"] for row in json.loads(asked)["Data"]]

@@ -1,4 +1,4 @@
-"""What starting costs: imports, the first byte of one SMS, the calls of one look of a sensor."""
+"""Start-up cost: imports, the first byte of one SMS, the calls of one poll of a sensor."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _imports(work: str, python: str, statement: str, beside: str, goal: float | 
             cpu = _cpu_ms_of([python, "-c", one])
             if number:
                 times.append(cpu)
-    # What others do can only lengthen it; by how much tells how far the least may be off.
+    # Other load can only lengthen a run; the difference to the median is an estimate of the noise.
     least = [min(times) for times in spent]
     noise = sum(statistics.median(times) - one for times, one in zip(spent, least, strict=True))
     return Figure(
@@ -61,7 +61,7 @@ def imports(runs: int = 9) -> Iterator[Figure]:
 
 
 def first_byte(runs: int = 9) -> Iterator[Figure]:
-    """`esms send-sms` in a fresh process, until its request arrives; it gets no answer, and is ended."""
+    """`esms send-sms` in a new process, until its request arrives; it gets no answer and is then terminated."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         environment = {
             **os.environ,
@@ -92,7 +92,7 @@ def first_byte(runs: int = 9) -> Iterator[Figure]:
 
 
 def sensor_look() -> Iterator[Figure]:
-    """A look at one message, which is what a deferred sensor does between its naps."""
+    """A status check of one message, as a deferred sensor makes at each poll."""
 
     class Counting(EmulatorAdapter):
         calls = 0

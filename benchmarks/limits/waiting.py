@@ -1,4 +1,4 @@
-"""Where waiting is all: threads that sleep in the stand-in cost no core, so nothing but our own work holds them up."""
+"""Throughput with latency: threads that sleep in the stand-in use no CPU, so only our own work can delay them."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def _pulls(threads: int, calls: int, latency_seconds: float) -> None:
 
 def with_latency(calls_a_thread: int = 12, long: int = 60) -> Iterator[Figure]:
     """
-    The first call of a pull says how many there are, and the last one, behind all others, that they were all: both are
-    made alone, so a pull of 12 calls a thread is 14 long at least (86 %), one of 60 is 62 (97 %).
+    The first call of a pull returns the number of rows, and the last one, after all others, verifies it. Both run
+    alone, so a pull of 12 calls per thread takes at least 14 latencies (86 %), one of 60 takes 62 (97 %).
     """
     kinds: tuple[tuple[str, Callable[[int, int, float], None], int], ...] = (
         ("sends", _sends, calls_a_thread),
@@ -65,7 +65,7 @@ def with_latency(calls_a_thread: int = 12, long: int = 60) -> Iterator[Figure]:
             began, used = time.perf_counter(), time.process_time()
             work(threads, calls, LATENCY_SECONDS)
             seconds, cpu = time.perf_counter() - began, time.process_time() - used
-            # Python's threads take turns on one core: nobody makes more calls than it carries.
+            # Python's threads share one core, which limits the number of calls.
             allowed = min(threads / LATENCY_SECONDS, calls / cpu)
             yield Figure(
                 f"{name}, 200 ms, {threads} threads",
@@ -73,7 +73,7 @@ def with_latency(calls_a_thread: int = 12, long: int = 60) -> Iterator[Figure]:
                 "%",
                 95,
                 at_least=True,
-                # Waiting is by the clock, which others on the machine move too: five points of a hundred.
+                # Wall-clock time is affected by other load on the machine: five percentage points.
                 noise=5.0,
                 floor="threads / latency, or what one core carries",
                 ours_ms=cpu * 1000 / calls,

@@ -1,4 +1,4 @@
-"""Who loads."""
+"""The contestants of the benchmark."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ class Contestant:
     A script in this folder.
 
     Attributes:
-        one_by_one: asks for a page when it has the one before.
-        table: where its rows are in a database.
-        files: where they are in a folder.
-        upserts_files: dlt only appends to files.
-        file_format: what dlt loads by, if not its default.
-        targets: where it is to load.
+        one_by_one: whether it requests pages sequentially.
+        table: its table in a database.
+        files: its files in a folder.
+        upserts_files: whether it can update files; dlt only appends.
+        file_format: dlt's loader file format, if not the default.
+        targets: the targets to load.
     """
 
     name: str
@@ -33,7 +33,7 @@ OURS = Contestant("this package", "connector.py", False, "esms_sent_messages", "
 DLT_REST = Contestant(
     "dlt rest_api", "dlt_rest_api.py", True, "bench.sent_messages", "bench/sent_messages/*.parquet", False
 )
-# For DuckDB the default is a text of INSERTs, which is what it is slow and large by; who knows dlt well changes it.
+# dlt's default for DuckDB is a file of INSERT statements, which is slow and large; experienced users change it.
 DLT_REST_PARQUET = replace(DLT_REST, name="dlt rest_api, Parquet", file_format="parquet", targets=("duckdb",))
 DLT_ARROW = Contestant(
     "dlt + our Arrow", "dlt_arrow.py", False, "bench.sent_messages", "bench/sent_messages/*.parquet", False

@@ -13,7 +13,7 @@ from measuring import Job, measure
 from esms_connectors import Credentials, EsmsClient
 from esms_connectors.sent_data.reader import read_sent_messages
 
-# PostgreSQL takes Parquet from dlt only through a driver of its own; CSV goes in by COPY.
+# dlt loads Parquet into PostgreSQL only through a separate driver; CSV is loaded by COPY.
 _FORMATS = {"duckdb": "parquet", "postgresql": "csv", "parquet": "parquet", "mariadb": "parquet"}
 
 

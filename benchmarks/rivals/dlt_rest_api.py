@@ -1,4 +1,4 @@
-"""A dlt pipeline as its documentation teaches it: the rest_api source, merge on a primary key, all else as it comes."""
+"""A dlt pipeline as in its documentation: the rest_api source, merge on a primary key, otherwise default settings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def load(job: Job) -> int:
         ],
     }
     running = pipeline(job)
-    # Files that dlt loads into a folder are text unless told otherwise.
+    # By default dlt writes text files into a folder.
     file_format = "parquet" if job.target == "parquet" else job.file_format or None
     running.run(rest_api_source(config), loader_file_format=file_format)
     return int(running.last_trace.last_normalize_info.row_counts["sent_messages"])

@@ -1,4 +1,4 @@
-"""Where dlt loads to, the same for both of its pipelines."""
+"""The targets of dlt, shared by both of its pipelines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from measuring import Job
 
 DATASET = "bench"
 
-# dlt imports its destinations when they are used; they belong to the libraries, not to the load.
+# dlt imports its destinations on first use; here they count as libraries, not as part of the load.
 LIBRARIES = {
     "": ["pyarrow", "dlt.pipeline.pipeline", "dlt.normalize.normalize", "dlt.load.load"],
     "duckdb": ["duckdb", "dlt.destinations.impl.duckdb.duck"],
@@ -25,7 +25,7 @@ def pipeline(job: Job) -> Any:
         destination: Any = dlt.destinations.duckdb(job.address)
     elif job.target == "postgresql":
         parts = urlsplit(job.address)
-        # A folder of sockets, spelled so that it can stand in a URL. dlt wants a password; nobody asks for it.
+        # The socket folder, encoded for a URL. dlt requires a password, which the server ignores.
         host = quote(parse_qs(parts.query)["host"][0], safe="")
         destination = dlt.destinations.postgres(f"postgresql://{parts.username}:none@{host}{parts.path}")
     elif job.target == "mariadb":

@@ -1,4 +1,4 @@
-"""What was measured, and what it says about the goals."""
+"""The measurements, and their comparison with the goals."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Figures:
     Attributes:
         seconds, cpu_seconds: of the whole process.
         inner_seconds, inner_cpu_seconds: without its start and its imports.
-        server_cpu_seconds: of PostgreSQL meanwhile.
+        server_cpu_seconds: of the database server meanwhile.
         gateway_cpu_seconds: of the gateway meanwhile.
-        peak_mb: over the interpreter with its libraries, which take base_mb.
-        right: None where nothing was loaded, else whether the target had every row once, each as the gateway has it.
+        peak_mb: above the interpreter with its libraries, which take base_mb.
+        right: None if nothing was loaded, else whether the target had every row exactly once with the gateway's values.
     """
 
     what: str
@@ -58,7 +58,7 @@ class Figures:
 
 @dataclass
 class Report:
-    """All runs, and what they say about the goals."""
+    """All runs, and their comparison with the goals."""
 
     about: dict[str, Any]
     runs: list[Figures] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Report:
         print_line(figures)
 
     def of(self, what: str, who: str, latency_ms: float, threads: int | None = None) -> Figures | None:
-        """The run in the middle."""
+        """The median run."""
         found = [
             run
             for run in self.runs
@@ -83,7 +83,7 @@ class Report:
     def goal(
         self, name: str, reached: float, wanted: float, *, at_most: bool = False, unit: str = "x", cpu: float = 0.0
     ) -> None:
-        """`cpu`: the same by CPU seconds, which a busy machine disturbs less."""
+        """Add a goal; `cpu`: the same by CPU seconds, which depend less on other load."""
         met = reached <= wanted if at_most else reached >= wanted
         line = {"goal": name, "reached": round(reached, 3), "wanted": wanted, "met": met}
         self.goals.append({**line, "reached_by_cpu": round(cpu, 3)} if cpu else line)

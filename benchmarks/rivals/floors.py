@@ -1,8 +1,8 @@
 """
-What nothing can beat: decoding without a network, and the network without decoding.
+Lower bounds: decoding without a network, and the network without decoding.
 
-Targets: `decode` (msgspec and columns, no tolerance, no check), `our decode` (the same pages through this package),
-`wire` (the pages over requests, thrown away).
+Targets: `decode` (msgspec and columns, no tolerance, no checks), `our decode` (the same pages through this package),
+`wire` (the pages over requests, discarded).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TIME, MONEY = pa.timestamp("ms", tz="UTC"), pa.decimal128(18, 4)
 
 
 class Row(msgspec.Struct, gc=False):
-    """A row as the gateway's sample has it, and no other."""
+    """A row exactly as in the gateway's sample."""
 
     Campaign: str
     Content: str
@@ -76,7 +76,7 @@ def fetch(job: Job, pages: Iterator[int]) -> Iterator[bytes]:
 
 
 def decode(job: Job, convert: Callable[[bytes], pa.RecordBatch]) -> int:
-    """Pages from memory."""
+    """Decode pages from memory."""
     pages = -(-job.rows // PAGE_SIZE)
     held = list(fetch(job, iter(range(1, min(PAGES_HELD, pages) + 1))))
     gc.collect()
@@ -85,7 +85,7 @@ def decode(job: Job, convert: Callable[[bytes], pa.RecordBatch]) -> int:
 
 
 def wire(job: Job) -> int:
-    """Every page once, over as many connections as there are threads."""
+    """Fetch every page once, over one connection per thread."""
     pages = iter(range(1, -(-job.rows // PAGE_SIZE) + 1))
     guard = threading.Lock()
 

@@ -1,9 +1,9 @@
 """
-A gateway that is no bottleneck: the pages of one Vietnamese day, cut from rows that are JSON already.
+A gateway that is not a bottleneck: the pages of one Vietnamese day, joined from rows that are already encoded as JSON.
 
-The rows are those of the emulator; only the answering is shortened, because the emulator looks up, checks and encodes
-every page. Two editions of the day are held: an early one, in which a tenth of the messages still await their report,
-and the final one. `POST /bench {"edition": "final", "latency_ms": 200}` chooses, `GET /bench` says what is served.
+The rows are those of the emulator; only answering is simplified, because the emulator looks up, checks and encodes
+every page. There are two editions of the day: an early one, in which a tenth of the messages still await their report,
+and the final one. `POST /bench {"edition": "final", "latency_ms": 200}` selects one, `GET /bench` shows what is served.
 
     python benchmarks/rivals/gateway.py --rows 1000000
 """
@@ -29,7 +29,7 @@ VIETNAM = timedelta(hours=7)
 
 
 class Day:
-    """Yesterday, spread evenly over its seconds."""
+    """Messages of yesterday, spread evenly over its seconds."""
 
     def __init__(self, rows: int) -> None:
         emulator = Emulator()
@@ -48,7 +48,7 @@ class Day:
             row = emulator.state.rows[number]
             row.SendStatus, row.SendResult = AWAITING_REPORT, NOT_KNOWN
             early[number] = encode(row)
-        # Newest first, as the gateway has them.
+        # Newest first, as the gateway lists them.
         self._editions = {"early": early[::-1], "final": final[::-1]}
 
     def page(self, asked: dict[str, Any]) -> list[bytes]:
@@ -84,7 +84,7 @@ _LENGTH = re.compile(rb"content-length:\s*(\d+)", re.IGNORECASE)
 
 
 class Connection(asyncio.Protocol):
-    """HTTP/1.1 with keep-alive, one request at a time: what every HTTP library does without being told otherwise."""
+    """HTTP/1.1 with keep-alive, one request at a time: the default of every HTTP library."""
 
     def __init__(self, day: Day) -> None:
         self._day = day

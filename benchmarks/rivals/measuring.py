@@ -1,4 +1,4 @@
-"""What every contestant is given, and how it is measured: a fresh process, from its start to its end."""
+"""The job of every contestant, and its measurement: a new process, from start to end."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PAGE_SIZE = 500
 @dataclass(frozen=True)
 class Job:
     """
-    What is to be done.
+    The work of a contestant.
 
     Attributes:
-        target: duckdb, postgresql, parquet, or what a script without a target can do.
-        address: a file, a URL of PostgreSQL, a folder.
-        folder: for whatever must be kept between the first load and the next.
-        file_format: what dlt loads by; empty for its default.
+        target: duckdb, postgresql, parquet, or the mode of a script without a target.
+        address: a file, a database URL, or a folder.
+        folder: for data to keep between the first load and the next.
+        file_format: dlt's loader file format; empty for its default.
         start, end: the day, aware.
     """
 
@@ -43,7 +43,7 @@ class Job:
     file_format: str = ""
 
     def body(self, page: int) -> dict[str, object]:
-        """What a client of the gateway posts, as its documentation has it."""
+        """The request body of a page, as documented by the gateway."""
         since, until = (
             f"{datetime.fromtimestamp(datetime.fromisoformat(moment).timestamp() + 7 * 3600, UTC):%Y-%m-%d %H:%M:%S}"
             for moment in (self.start, self.end)
@@ -60,7 +60,7 @@ class Job:
 
 
 class Stopwatch:
-    """Wall and CPU seconds since it was started; start it again to leave out what came before."""
+    """Wall and CPU seconds since its start; restart it to exclude previous work."""
 
     def start(self) -> None:
         self._wall, self._cpu = time.perf_counter(), _cpu_seconds()
@@ -74,11 +74,11 @@ stopwatch = Stopwatch()
 
 def measure(load: Callable[[Job], int], libraries: dict[str, Sequence[str]]) -> None:
     """
-    Run `load` and print what it took.
+    Run `load` and print its time and memory.
 
     Args:
-        load: does it; the rows it saw. It may start the `stopwatch` anew behind a preparation that is not the matter.
-        libraries: target -> what is imported before the memory is looked at for the first time.
+        load: does the work and returns the number of rows. It may restart the `stopwatch` after preparations.
+        libraries: target -> modules imported before the first measurement of memory.
     """
     job = Job(**json.loads(sys.argv[1]))
     for name in (*libraries.get("", ()), *libraries.get(job.target, ())):
@@ -105,12 +105,12 @@ def _cpu_seconds() -> float:
 
 
 def _forget_peak() -> None:
-    """The peak of importing is not the peak of the work."""
+    """Reset the peak, to exclude that of the imports."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
 def _memory_mb(name: str) -> float:
-    # Not getrusage: its peak is also that of the process which started this one.
+    # Not getrusage, whose peak includes that of the parent process.
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) / 1024

@@ -1,4 +1,4 @@
-"""What is written by hand on an afternoon: requests, a page after the other, pandas, a staging table."""
+"""A quick hand-written solution: requests, sequential pages, pandas, a staging table."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def pages(job: Job) -> Iterator[pd.DataFrame]:
 
 
 def into_postgresql(job: Job) -> int:
-    """`to_sql` as it comes, which is an executemany, into a staging table; one INSERT ... ON CONFLICT from there."""
+    """Default `to_sql`, which is an executemany, into a staging table; from there one INSERT ... ON CONFLICT."""
     from sqlalchemy import create_engine, text
 
     engine = create_engine(job.address.replace("postgresql://", "postgresql+psycopg://"))
@@ -66,7 +66,7 @@ def into_postgresql(job: Job) -> int:
 
 
 def into_duckdb(job: Job) -> int:
-    """DuckDB reads a frame as it is; delete what comes again, then insert."""
+    """DuckDB reads a frame directly; delete existing rows, then insert."""
     import duckdb
 
     count = 0
@@ -88,7 +88,7 @@ def into_duckdb(job: Job) -> int:
 
 
 def into_parquet(job: Job) -> int:
-    """The file of the day, written anew."""
+    """Rewrite the file of the day."""
     frame = pd.concat(list(pages(job)), ignore_index=True)
     folder = Path(job.address)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The gateway and the PostgreSQL that the contestants meet."""
+"""The gateway and the database servers of the contestants."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class Gateway:
 
 
 class Postgres:
-    """A server from a wheel, with its default settings; a database for each contestant."""
+    """A server from a wheel with default settings; one database per contestant."""
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="esms-bench-pg-"))
-        # As root the server runs under a user of its own, who must get through to its folder.
+        # If run as root, the server runs as another user, who needs access to its folder.
         self._folder.chmod(0o755)
         (self._folder / "runtime").mkdir(mode=0o700)
         os.environ["XDG_RUNTIME_DIR"] = str(self._folder / "runtime")
@@ -70,7 +70,7 @@ class Postgres:
     def new_database(self, name: str) -> str:
         self.query(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         self.query(f"CREATE DATABASE {name}")
-        # What one contestant has written is not for the next one to put on the disk.
+        # Flush the writes of the previous contestant, so that they do not slow down the next one.
         self.query("CHECKPOINT")
         return str(self._server.get_uri(name))
 
@@ -87,7 +87,7 @@ class Postgres:
 
 
 class MariaDb:
-    """A server of Debian's `mariadb-server-core`, as the tests have it; a database for each contestant."""
+    """A server of Debian's `mariadb-server-core`, as in the tests; one database per contestant."""
 
     def __init__(self) -> None:
         self._running = ExitStack()
@@ -110,7 +110,7 @@ class MariaDb:
             return list(cursor.fetchall())
 
     def new_database(self, name: str) -> str:
-        for database in (name, "bench", "bench_staging"):  # those of dlt
+        for database in (name, "bench", "bench_staging"):  # dlt's databases as well
             self.query(f"DROP DATABASE IF EXISTS {database}")
         self.query(f"CREATE DATABASE {name}")
         return f"mysql://root@localhost/{name}?unix_socket={self._socket}"

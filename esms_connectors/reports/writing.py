@@ -168,7 +168,7 @@ class _Folder:
             self._fs, self._root = core.url_to_fs(folder, **storage_options)
         except ImportError as error:  # fsspec itself, or s3fs, gcsfs, adlfs: fsspec's message names it
             problem = f"Files on {scheme}:// need the extra [files], and a package for the scheme. {error}."
-        except Exception as error:  # noqa: BLE001 - each file system has errors of its own
+        except Exception as error:  # noqa: BLE001 - each file system has its own errors
             problem = f"The address of the report ({scheme}://…) cannot be used ({type(error).__name__})."
         if problem:
             raise ConfigurationError(problem)

@@ -388,7 +388,7 @@ class DltWarehouse(Warehouse):
             return
         except EsmsError:
             raise
-        except Exception as error:  # noqa: BLE001 - each driver has errors of its own
+        except Exception as error:  # noqa: BLE001 - each driver has its own errors
             problem = self._explained(error)
         raise_without_context(problem)
 

@@ -62,7 +62,7 @@ def refusals(subject: str, did: str) -> Iterator[None]:
         raise
     except OSError as error:
         problem = _refusal(subject, did, error)
-    except Exception as error:  # noqa: BLE001 - each store has errors of its own SDK
+    except Exception as error:  # noqa: BLE001 - each store raises errors of its SDK
         problem = WarehouseError(f"{subject} {did} ({type(error).__name__}).", retryable=True)
     raise_without_context(problem)
 

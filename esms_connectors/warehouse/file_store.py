@@ -59,7 +59,7 @@ class FileStore:
             self._fs, root = fsspec.url_to_fs(os.path.expanduser(url), **storage_options)
         except ImportError as error:  # s3fs, gcsfs, adlfs: fsspec's message names it
             problem = f"Files on {scheme}:// need another package. {error}."
-        except Exception as error:  # noqa: BLE001 - each file system has errors of its own
+        except Exception as error:  # noqa: BLE001 - each file system has its own errors
             problem = f"The address of the folder ({scheme}://…) cannot be used ({type(error).__name__})."
         if problem:
             raise ConfigurationError(problem)

@@ -36,7 +36,7 @@ STATEMENT_COLUMNS = (
 )  # fmt: skip
 _STATEMENT = f"""
 SELECT {", ".join(STATEMENT_COLUMNS)} FROM esms_invoice_differences WHERE month = $month ORDER BY sms_type
-"""  # noqa: S608 - names of ours
+"""  # noqa: S608 - our own names
 _AMOUNT = re.compile(r"-?\d{1,14}(\.\d{1,4})?", re.ASCII)
 
 
@@ -210,7 +210,7 @@ def _opened(path: str) -> Iterator[IO[str]]:
             yield remote
     except (EsmsError, OSError, UnicodeError, csv.Error):
         raise
-    except Exception as error:  # noqa: BLE001 - each file system has errors of its own; their texts may hold signatures
+    except Exception as error:  # noqa: BLE001 - each file system has its own errors; their texts may hold signatures
         problem = f"its address cannot be used ({type(error).__name__})"
     if problem:
         raise InvalidRequestError(f"The invoice cannot be read: {problem}.", field="invoice")
