@@ -33,7 +33,7 @@ class AirflowError(RuntimeError):
 
 class Deployment:
     """
-    Start it with `start`, end it with `stop`.
+    Start it with `start`, stop it with `stop`.
 
     Args:
         home: an empty folder.

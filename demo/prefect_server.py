@@ -16,7 +16,7 @@ _UP_SECONDS = 300.0
 
 class PrefectServer:
     """
-    Start it with `start`, end it with `stop`.
+    Start it with `start`, stop it with `stop`.
 
     Args:
         home: an empty folder.

@@ -21,8 +21,8 @@ class Figures:
     Attributes:
         seconds, cpu_seconds: of the whole process.
         inner_seconds, inner_cpu_seconds: without its start and its imports.
-        server_cpu_seconds: of the database server meanwhile.
-        gateway_cpu_seconds: of the gateway meanwhile.
+        server_cpu_seconds: of the database server during the run.
+        gateway_cpu_seconds: of the gateway during the run.
         peak_mb: above the interpreter with its libraries, which take base_mb.
         right: None if nothing was loaded, else whether the target had every row exactly once with the gateway's values.
     """

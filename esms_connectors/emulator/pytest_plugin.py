@@ -34,7 +34,7 @@ class RunningEmulator:
     secret_key: str = field(repr=False)
 
     def advance(self, seconds: float) -> None:
-        """Let time pass for the messages; the clock is virtual."""
+        """Advance the virtual clock; messages progress accordingly."""
         self.emulator.advance(seconds)
 
 
@@ -63,7 +63,7 @@ class InProcessEmulator:
         return session
 
     def advance(self, seconds: float) -> None:
-        """Let time pass for the messages; the clock is virtual."""
+        """Advance the virtual clock; messages progress accordingly."""
         self.emulator.advance(seconds)
 
 

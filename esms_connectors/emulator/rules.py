@@ -79,7 +79,7 @@ class RefusedError(Exception):
 
 
 class InvalidRequestError(Exception):
-    """The request lacks something basic; the gateway answers `{"error": "Invalid request"}` without a code."""
+    """The request lacks a basic member; the gateway answers `{"error": "Invalid request"}` without a code."""
 
 
 def authorize(state: State, api_key: str, secret_key: str, client_ip: str) -> AccountState:

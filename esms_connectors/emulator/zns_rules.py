@@ -144,7 +144,7 @@ def positional_values(members: Mapping[str, Any], template: ZnsTemplate, *, wron
 
 
 def keyed_values(members: Mapping[str, Any], template: ZnsTemplate, shape: type) -> list[str]:
-    """`TempData` (a list of {key, value}, or one object) in template order; unknown keys are ignored, none is 790."""
+    """`TempData` (a list of {key, value}, or an object) in template order, without unknown keys; 790 if malformed."""
     data = members.get("TempData")
     if not isinstance(data, shape):
         raise RefusedError("790")

@@ -196,7 +196,7 @@ def compare_windows(
 
     Args:
         privacy: how the warehouse keeps phones.
-        progress: called with the windows counted so far.
+        progress: called with the number of windows counted so far.
 
     Returns:
         The windows that list other rows than were loaded.

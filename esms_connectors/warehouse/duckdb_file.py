@@ -163,7 +163,7 @@ class DuckDbWarehouse(Warehouse):
         raise failure
 
     def close(self) -> None:
-        """Nothing is held between calls."""
+        """Nothing to release: the file is not open between calls."""
 
     def _in_session(self, work: Callable[[DuckDbSession], _T], *, rewritten: bool = False) -> _T:
         def in_connection(connection: duckdb.DuckDBPyConnection) -> _T:

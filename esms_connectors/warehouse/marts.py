@@ -57,7 +57,7 @@ def create_marts(warehouse: Warehouse) -> tuple[str, ...]:
     Atomically create or update the views.
 
     Returns:
-        Their names.
+        The names of the views.
 
     Raises:
         ConfigurationError: the warehouse has no views, or a name is taken by something else.
