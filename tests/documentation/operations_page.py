@@ -33,9 +33,9 @@ Each of the {count} can be reached under one name:
 | Prefect | `call_gateway("get_oa_quota", {{"oa_id": "4097311281936189049"}})` |
 | a terminal | `esms call get_oa_quota oa_id=4097311281936189049`; `esms call get_oa_quota --help` |
 
-*Repeated* says when a call whose answer was lost is made again. What costs money or leaves a mark never is, and wants
-`--yes` on a terminal. *Sandbox* is the gateway's spelling of the flag; what has none, and does more than read, is
-refused by a client in sandbox mode.
+*Repeated* says when a call whose answer was lost is made again. A call that costs money or has a lasting effect never
+is, and needs `--yes` on a terminal. *Sandbox* is the gateway's spelling of the flag; an operation without it that does
+more than read is refused by a client in sandbox mode.
 
 | operation | what it does | effect | repeated | sandbox |
 | --- | --- | --- | --- | --- |
@@ -43,7 +43,7 @@ refused by a client in sandbox mode.
 _ANSWERS = """
 ## Answers
 
-What a method gives; called by name, the same members as plain values. They are read, not imported.
+Return types of the methods; called by name, they have the same members as plain values. They need no import.
 
 """
 

@@ -296,8 +296,8 @@ def more_head() -> str:
     names = " | ".join(f"{fault}, {mode}" for fault, mode in MORE_FAULTS)
     return (
         "\n## Every other function that sends or charges\n\n"
-        "*Request ids*: whether the documentation says that a second request is held back. What charges is never "
-        "repeated once it may have been taken.\n\n"
+        "*Request ids*: whether the documentation says that a second request is suppressed. A call that charges is "
+        "never repeated when it may have been accepted.\n\n"
         f"| function | effect | request ids | {names} |\n|{' --- |' * (len(MORE_FAULTS) + 3)}\n"
     )
 
@@ -306,13 +306,13 @@ def page_head() -> str:
     """What stands above the lines."""
     names = " | ".join(f"`{function}`" for function in FUNCTIONS)
     return (
-        "# What a fault comes to\n\n"
+        "# Outcomes of faults\n\n"
         "Written by `python tests/gateway/fault_table.py` from actual calls over a socket to the emulator; "
         "`tests/gateway/test_fault_table.py` fails when it is out of date. Each call may be attempted "
-        f"{ATTEMPTS} times. *once*: the fault strikes the first attempt; *always*: every attempt.\n\n"
-        "A cell holds the outcome, the requests that the gateway saw, and the messages that it accepted in all: never "
-        "more than one a phone (the XML sample has 2 phones, the bulk sample 2, the advertising sample 30). "
-        "*in doubt*: the refusal does not prove that nothing was taken.\n\n"
+        f"{ATTEMPTS} times. *once*: the fault affects the first attempt; *always*: every attempt.\n\n"
+        "A cell has the outcome, the requests that the gateway received, and the messages that it accepted: never "
+        "more than one per phone (the XML sample has 2 phones, the bulk sample 2, the advertising sample 30). "
+        "*in doubt*: the refusal does not prove that nothing was accepted.\n\n"
         f"| fault | | {names} |\n|{' --- |' * (len(FUNCTIONS) + 2)}\n"
     )
 

@@ -301,27 +301,27 @@ def _kill(bench: Bench, combination: Combination, function: str) -> None:
     bench.server.accept_connections()
 
 
-HEAD = """# What a crash comes to
+HEAD = """# Outcomes of crashes
 
-Written by `python tests/sending/crash_matrix.py` from actual runs; `tests/sending/test_bulk_crash_matrix.py` plays
-every line again and fails when it comes out otherwise. The sender is a process of its own and really killed
-(`SIGKILL`), the gateway is the emulator behind a socket in another process, PostgreSQL is a real server.
+Written by `python tests/sending/crash_matrix.py` from actual runs; `tests/sending/test_bulk_crash_matrix.py` repeats
+every line and fails when the result differs. The sender is a separate process and really killed (`SIGKILL`), the
+gateway is the emulator behind a socket in another process, PostgreSQL is a real server.
 
-- **killed**: when the sender dies, at its 4th chunk. *accepted, answer not yet read*: the gateway kills it, after it
-  has taken the messages and before it answers.
-- **fault**: what the gateway does all along, to 45 % of the calls (25 % for slow ones), seeded; or to every answer.
-- Then the same call again, until nothing is open, with a top-up after 103; rows still in doubt are reconciled with a
-  settling time of 0 in between. From the fourth time on the gateway behaves. `detail` without the rejects leaves those
-  in doubt for good: no answer ever tells.
+- **killed**: the point at which the sender is killed, at its 4th chunk. *accepted, answer not yet read*: the gateway
+  kills it after it has accepted the messages and before it answers.
+- **fault**: the gateway's fault during the run, in 45 % of the calls (25 % for slow ones), seeded; or in every answer.
+- Then the same call is repeated until nothing is open, with a top-up after 103; in between, rows still in doubt are
+  reconciled with a settling time of 0. From the fourth time on the gateway has no faults. `detail` without the rejects
+  leaves those in doubt permanently, because no answer reports them.
 
-Which combinations run: every moment x database x threads without a fault, and for the other two kinds of message every
-moment x database with 8 threads; every fault x database without a kill; every fault with two of the four moments and
-both databases, threads alternating; and each of some more faults once without a kill and once with one, on the two
-databases. Not the full product, which would have {product} lines.
+These combinations run: every point x database x threads without a fault, and for the other two kinds of message every
+point x database with 8 threads; every fault x database without a kill; every fault with two of the four points and
+both databases, threads alternating; and some more faults, each once without a kill and once with one, on the two
+databases. This is not the full product, which would have {product} lines.
 
-*most*: the most messages that any recipient ever got, looked at after the kill and after every run. *sent once*: valid
+*most*: the most messages that any recipient got, checked after the kill and after every run. *sent once*: valid
 recipients with exactly one message whose row says accepted. *blocked, sent*: messages to numbers that the gateway
-refuses, and what the ledger says of these rows. *rows*: in the summary at the end.
+refuses, and their state in the ledger. *rows*: in the summary at the end.
 
 | message | killed | database | threads | fault | most | sent once | blocked, sent | blocked rows are | rows |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
