@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# Three images: `emulator`, and `airflow` and `prefect` with the package and its examples. compose.yaml puts them together.
+# Three images: `emulator`, and `airflow` and `prefect` with the package and its examples. compose.yaml combines them.
 #
 #   docker build --target airflow --tag esms-airflow .
 
@@ -27,7 +27,7 @@ ENTRYPOINT ["esms"]
 CMD ["emulator", "--host", "0.0.0.0", "--port", "8089"]
 
 FROM apache/airflow:${AIRFLOW}-python${PYTHON} AS airflow
-# The version of Airflow stays the image's own; pip would replace it otherwise. The driver of PostgreSQL is the image's.
+# Airflow is pinned to the image's version, or pip would replace it. The PostgreSQL driver is the image's.
 RUN --mount=type=bind,from=wheel,source=/dist,target=/dist \
     pip install --no-cache-dir "apache-airflow==${AIRFLOW_VERSION}" \
       "$(echo /dist/*.whl)[ledger,duckdb,reports,cli]"
