@@ -45,7 +45,7 @@ class LazyGroup(EsmsGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_HOME)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def find_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _HOME:
             return None
         module, _, name = _HOME[cmd_name].partition(":")

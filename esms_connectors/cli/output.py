@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from esms_connectors.cli.helping import in_language
 from esms_connectors.cli.language import error_kind, language_first, tr
 from esms_connectors.cli.signals import Stop
 from esms_connectors.cli.streams import patient_streams, until_closed
@@ -93,6 +94,17 @@ class EsmsGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, language_first(self, ctx, args))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        found = self.find_command(ctx, cmd_name)
+        return None if found is None else in_language(found)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super(EsmsGroup, in_language(self)).format_help(ctx, formatter)
+
+    def find_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """As it was written, in English."""
+        return super().get_command(ctx, cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 
 import click
+import pytest
+from running import Run
 
+from esms_connectors.cli import language
 from esms_connectors.cli.commands import esms
+from esms_connectors.cli.helping import first_paragraph
+from esms_connectors.cli.vietnamese.help_commands import HELP_OF_COMMANDS
+from esms_connectors.cli.vietnamese.help_options import HELP_OF_OPTIONS
 
 
 def commands(group: click.Group, context: click.Context) -> Iterator[tuple[str, str, click.Command]]:
@@ -31,3 +38,48 @@ def test_each_command_has_an_example_and_a_word_on_each_option() -> None:
         if isinstance(one, click.Option) and not one.help
     ]
     assert silent == []
+
+
+def test_help_is_told_in_vietnamese_and_nothing_else_is() -> None:
+    """Each option, and what each command does; a text that was reworded must not lose its translation unnoticed."""
+    context = click.Context(esms, info_name="esms", **esms.context_settings)
+    found = [esms, *esms_groups(), *(command for _, _, command in commands(esms, context))]
+    options = {one.help for command in found for one in command.params if isinstance(one, click.Option) and one.help}
+    assert options - {"Show this message and exit."} == set(HELP_OF_OPTIONS)
+    paragraphs = {inspect.cleandoc(command.help or "") for command in found}
+    assert [text for text in paragraphs if first_paragraph(text) == text] == []
+    said = " ".join(" ".join(text.split()) for text in paragraphs)
+    assert [one for one in HELP_OF_COMMANDS if one not in said] == []
+
+
+def esms_groups() -> list[click.Command]:
+    context = click.Context(esms)
+    found = [esms.get_command(context, name) for name in esms.list_commands(context)]
+    return [one for one in found if isinstance(one, click.Group)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--help"], ["Gửi SMS và Zalo ZNS qua eSMS.vn", "Ngôn ngữ của thông báo", "Số tiền còn lại trong tài khoản."]),
+        (["ledger", "--help"], ["Đã gửi những gì, theo từng dòng.", "Các dòng chưa rõ kết quả."]),
+        (["ledger", "runs", "--help"], ["Mọi chiến dịch, mới nhất trước", "Một đối tượng JSON cho máy đọc."]),
+        (["send", "sms", "--help"], ["Gửi SMS chăm sóc khách hàng", "Tên chiến dịch. Cùng key thì gửi tiếp"]),
+    ],
+)
+def test_help_in_vietnamese(run: Run, arguments: list[str], words: list[str]) -> None:
+    told = run("--language", "vi", *arguments)
+    assert told.returncode == 0
+    for one in words:
+        assert one in " ".join(told.stdout.split())
+    assert words[0] not in " ".join(run(*arguments).stdout.split())
+
+
+def test_a_command_is_the_same_one_in_english_afterwards() -> None:
+    context = click.Context(esms)
+    language.choose_language("vi")
+    try:
+        assert "số" in (esms.get_command(context, "balance") or click.Command("x")).get_short_help_str().casefold()
+    finally:
+        language.choose_language("en")
+    assert (esms.get_command(context, "balance") or click.Command("x")).get_short_help_str().startswith("The money")
