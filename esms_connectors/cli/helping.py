@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import copy
 import re
+from typing import TypeVar
 
 import click
 
 from esms_connectors.cli.language import in_vietnamese
 
+_Command = TypeVar("_Command", bound=click.Command)
 _SENTENCES = re.compile(r"(?<=[.]) (?=[A-Z`-])")
 
 
-def in_language(command: click.Command) -> click.Command:
+def in_language(command: _Command) -> _Command:
     """The command as it is, or a copy whose help is in Vietnamese: the same object is another language's too."""
     if not in_vietnamese():
         return command

@@ -100,7 +100,7 @@ class EsmsGroup(click.Group):
         return None if found is None else in_language(found)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        super(EsmsGroup, in_language(self)).format_help(ctx, formatter)
+        click.Group.format_help(in_language(self), ctx, formatter)
 
     def find_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """As it was written, in English."""
