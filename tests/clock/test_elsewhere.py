@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import sys
+import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from elsewhere import OF_THE_DAY, Setting, chosen, run, settings
@@ -52,6 +56,29 @@ def test_a_program_finds_itself_there(name: str) -> None:
         return
     begins = setting.begins.timestamp() if setting.begins else 0
     assert run(setting, [[sys.executable, "-c", PROBE, name, str(begins)]]) == [(0, "no test was run")]
+
+
+@pytest.mark.in_turn
+@pytest.mark.slow
+def test_other_runs_keep_their_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their locks are two years old there."""
+    [setting] = chosen(["two-years-ahead"], datetime.now(UTC))
+    if setting.missing():
+        return
+    monkeypatch.setenv("PYTEST_DEBUG_TEMPROOT", str(tmp_path))
+    folders = [tmp_path / f"pytest-of-{getpass.getuser()}" / f"pytest-{number}" for number in range(4)]
+    a_minute_ago = time.time() - 60
+    for folder in folders:
+        folder.mkdir(mode=0o700, parents=True)
+        folder.parent.chmod(0o700)
+        (folder / ".lock").write_text("1", encoding="utf-8")
+        os.utime(folder / ".lock", (a_minute_ago, a_minute_ago))
+    file = tmp_path / "test_there.py"
+    file.write_text("def test_there(tmp_path):\n    assert tmp_path.is_dir()\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, str(file)]
+    [(code, _)] = run(setting, [command])
+    assert code == 0
+    assert [folder.name for folder in folders if not folder.is_dir()] == []
 
 
 def test_what_can_run_nowhere_is_left_out_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
