@@ -44,7 +44,7 @@ def alert(
       esms alert --ladder 0901888484,0912345678 --brandname MyBrand --after 5m \\
           --text "Nightly load failed" --run-key nightly-2026-11-21
     """
-    with open_client(base_url, sandbox) as client, open_ledger(ledger_url) as ledger:
+    with open_client(base_url, sandbox) as client, open_ledger(ledger_url, create=True) as ledger:
         journey = alert_ladder(
             client,
             ledger,

@@ -23,7 +23,7 @@ from esms_connectors.sending.id_probe import probe_sms_ids, probe_zns_bulk_ids
 
 def _lift_account_stop(account: str, ledger_url: str | None) -> None:
     """The account is accepted again, so runs that its refusal stopped may continue. Does nothing without a ledger."""
-    with contextlib.suppress(ConfigurationError), open_ledger(ledger_url, create=False) as ledger:
+    with contextlib.suppress(ConfigurationError), open_ledger(ledger_url) as ledger:
         ledger.guard.stops.lift_account(account, who="esms check")
 
 
@@ -114,7 +114,7 @@ def check(
         if error is None:
             findings += check_senders(client, brandname=brandname, oa_id=oa_id, template_id=template_id)
         if probe_ids and error is None:
-            with open_ledger(ledger_url) as ledger:
+            with open_ledger(ledger_url, create=True) as ledger:
                 findings.append(target.probe(client, ledger))
     wrong = any(finding.ok is False for finding in findings)
     if not wrong:

@@ -59,10 +59,13 @@ def stop(run_key: str | None, every: bool, reason: str, who: str | None, ledger_
             new = stops.mark_all(reason=reason, who=user_or(who))
         else:
             new = stops.mark_run(run_key, reason=reason, who=user_or(who))
+        known = run_key is None or run_key in dict(ledger.runs())
     if as_json:
         print_json({"stopped": run_key if run_key is not None else "all", "new": new})
     else:
         say("stopped: workers stop before their next call" if new else "it was stopped already")
+    if not known:
+        say("No run of this key has begun here: `esms ledger runs` lists those that have.", err=True, fg="yellow")
 
 
 @click.command()
@@ -124,7 +127,7 @@ def suppress_add(
       esms suppress add 0901888484 --reason "refused by SMS"
     """
     until = None if expires is None else read_time(expires, "--expires")
-    with open_ledger(ledger_url) as ledger:
+    with open_ledger(ledger_url, create=True) as ledger:
         added = ledger.guard.suppression.add(phones, reason=reason, expires=until)
     print_json({"added": added}) if as_json else say(f"{added} added, {len(phones) - added} were on it")
 
@@ -179,7 +182,7 @@ def suppress_import(
             counts["read"] += 1
             yield recipient.phone
 
-    with open_ledger(ledger_url) as ledger:
+    with open_ledger(ledger_url, create=True) as ledger:
         added = ledger.guard.suppression.add(phones(), reason=reason, source=f"import: {phone_column}", expires=until)
     refused = 0 if rows.report is None else rows.report.rejected
     if as_json:
@@ -198,7 +201,7 @@ def _import_dead(
     from esms_connectors.warehouse import open_warehouse
     from esms_connectors.warehouse.dead_numbers import dead_phones
 
-    with open_warehouse(address) as warehouse, open_ledger(ledger_url) as ledger:
+    with open_warehouse(address) as warehouse, open_ledger(ledger_url, create=True) as ledger:
         phones = dead_phones(warehouse, runs)
         added = ledger.guard.suppression.add(
             phones,

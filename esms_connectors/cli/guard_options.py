@@ -80,7 +80,7 @@ def ledger_there(opened: contextlib.ExitStack, url: str | None, *, needed: bool)
         path = ledger_file(url)
         if path is not None and not path.is_file():
             return None
-    return opened.enter_context(open_ledger(url))
+    return opened.enter_context(open_ledger(url, create=True))
 
 
 def guard_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -252,7 +252,7 @@ def message(
 def _in_ledger(url: str | None, wanted: str, phone: str | None) -> list[MessageStory]:
     """Rows in the ledger; none if there is no ledger, unless one was named."""
     try:
-        with open_ledger(url, create=False) as ledger:
+        with open_ledger(url) as ledger:
             rows = ledger.find(phone=phone) if phone is not None else ledger.find(message_id=wanted)
     except ConfigurationError:
         told = click.get_current_context().get_parameter_source("ledger_url")
@@ -342,7 +342,7 @@ def status(run_key: str, ledger_url: str | None, base_url: str | None, sandbox: 
     Example:
       esms status march-campaign
     """
-    with open_ledger(ledger_url, create=False) as ledger, open_client(base_url, sandbox) as client:
+    with open_ledger(ledger_url) as ledger, open_client(base_url, sandbox) as client:
         counts = poller_of_run(ledger, run_key).look(client, now=machine_clock.now())
     if as_json:
         print_json(counts.as_dict())
@@ -386,7 +386,7 @@ def wait(
       esms wait march-campaign --delivered 0.9 --minutes 120
     """
     goal = DeliveryGoal(final_share=final_share, delivered_share=delivered)
-    with open_ledger(ledger_url, create=False) as ledger, open_client(base_url, sandbox) as client:
+    with open_ledger(ledger_url) as ledger, open_client(base_url, sandbox) as client:
         counts = wait_for_delivery(
             client,
             poller_of_run(ledger, run_key),

@@ -48,7 +48,7 @@ def outcomes(
       esms outcomes march-campaign --out results.csv
       esms outcomes march-campaign --into duckdb:///esms.duckdb
     """
-    with open_ledger(ledger_url, create=False) as ledger, open_client(base_url, sandbox) as client:
+    with open_ledger(ledger_url) as ledger, open_client(base_url, sandbox) as client:
         about = ledger.run_about(run_key)
         if warehouse is not None and about.get("key_column") == PHONE_KEY:
             raise InvalidRequestError(

@@ -6,9 +6,9 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from pendulum import DateTime
@@ -26,6 +26,9 @@ from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone, mask_phones
 from esms_connectors.recipients.rejects import REJECT_COLUMNS
+
+if TYPE_CHECKING:
+    from esms_connectors.ledger import Ledger
 
 # Younger rows are still needed for caps, for reports and for looking up rows in doubt.
 _LEAST_DAYS = 30
@@ -91,7 +94,7 @@ def person(
     suffixes = [PurePosixPath(target).suffix.lower() for target in targets]
     if any(suffix not in (".json", ".html") for suffix in suffixes):
         raise InvalidRequestError("--out takes files that end in .json or .html.", field="out")
-    with open_ledger(ledger_url, create=False) as ledger, _warehouses(_given(addresses)) as warehouses:
+    with open_ledger(ledger_url) as ledger, _warehouses(_given(addresses)) as warehouses:
         record = gather_person(ledger, warehouses, phone, phone_privacy(phones), zalo_user_id=zalo_user_id)
     for place in record.not_asked:
         echo(
@@ -142,11 +145,7 @@ def find(
 
     given = _given(addresses)
     with contextlib.ExitStack() as opened:
-        # A user who only pulls has no ledger, but one that was named must exist.
-        if given and not (ledger_url or os.environ.get("ESMS_LEDGER")):
-            ledger = ledger_there(opened, None, needed=False)
-        else:
-            ledger = opened.enter_context(open_ledger(ledger_url, create=False))
+        ledger = _ledger_beside(opened, ledger_url, given)
         warehouses = opened.enter_context(_warehouses(given))
         found = find_messages(_typed(text) or "", ledger=ledger, warehouses=warehouses, privacy=phone_privacy(phones))
     if as_json:
@@ -213,23 +212,35 @@ def erase(
     who = {"phone": None, "zalo_user_id": name} if zalo_user_id is not None else {"phone": name, "zalo_user_id": None}
     removed: dict[str, dict[str, int]] = {}
     note = _noting(removed, as_json=as_json)
-    with open_ledger(ledger_url) as ledger:
-        with _warehouses(_given(addresses)) as warehouses:
-            if warehouses:
-                from esms_connectors.warehouse import erase_phone
+    given = _given(addresses)
+    with contextlib.ExitStack() as opened:
+        ledger = _ledger_beside(opened, ledger_url, given)
+        if given:
+            from esms_connectors.warehouse import erase_phone
 
-                privacy = phone_privacy(phones)
-                rows = [(one["run_key"], one["row_key"]) for one in ledger.person(**who)["messages"]]
+            privacy = phone_privacy(phones)
+            held = [] if ledger is None else ledger.person(**who)["messages"]
+            rows = [(one["run_key"], one["row_key"]) for one in held]
+            with _warehouses(given) as warehouses:
                 for warehouse in warehouses:
                     note(warehouse.name, erase_phone(warehouse, **who, privacy=privacy, rows=rows))
-        note("ledger", ledger.erase(**who, keep_suppressed=keep_suppressed))
+        if ledger is not None:
+            note("ledger", ledger.erase(**who, keep_suppressed=keep_suppressed))
     if as_json:
         print_json(removed)
         return
-    if removed["ledger"]["unsettled"]:
+    left = removed.get("ledger", {})
+    if left.get("unsettled"):
         say("Rows in doubt keep the phone until `esms reconcile` has settled them; then erase again.", fg="yellow")
-    if removed["ledger"]["suppressed"]:
+    if left.get("suppressed"):
         say("It is off the suppression list, too: a list that has it may get advertising again.", fg="yellow")
+
+
+def _ledger_beside(opened: contextlib.ExitStack, url: str | None, warehouses: Sequence[str]) -> Ledger | None:
+    """A user who only pulls has no ledger, but one that was named must exist."""
+    if warehouses and not url:
+        return ledger_there(opened, None, needed=False)
+    return opened.enter_context(open_ledger(url))
 
 
 def _noting(removed: dict[str, dict[str, int]], *, as_json: bool) -> Callable[[str, dict[str, int]], None]:
@@ -286,7 +297,7 @@ def forget(
         raise click.Abort
     removed: dict[str, dict[str, int]] = {}
     note = _noting(removed, as_json=as_json)
-    with open_ledger(ledger_url, create=False) as ledger:
+    with open_ledger(ledger_url) as ledger:
         with _warehouses(_given(addresses)) as warehouses:
             for warehouse in warehouses:
                 note(warehouse.name, warehouse.forget(before, ledger.people.old_runs(before)))

@@ -105,7 +105,7 @@ def report(
         ledger = None
         if ledger_url:
             # A report only reads: a typo in the address must not create a ledger.
-            ledger = opened.enter_context(open_ledger(ledger_url, create=False))
+            ledger = opened.enter_context(open_ledger(ledger_url))
         warehouse = opened.enter_context(open_warehouse(address))
         made = make_report(
             warehouse,

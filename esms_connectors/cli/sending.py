@@ -247,7 +247,7 @@ def _opened_campaign(
             open_client(base_url, sandbox, throttle=requests_per_second, max_connections=threads)
         )
         channel = channel_with(client, send_at=when, callback_url=callback_url)
-        ledger = stack.enter_context(open_ledger(ledger_url))
+        ledger = stack.enter_context(open_ledger(ledger_url, create=True))
         if from_undelivered is not None and key_column is None:
             columns = replace(columns, key_column="row_key")
         people = source_or_undelivered(source, from_undelivered, undelivered_after, client, ledger)

@@ -127,7 +127,11 @@ ledger_option = click.option(
 )
 
 
-def open_ledger(url: str | None, *, create: bool = True) -> Ledger:
+def open_ledger(url: str | None, *, create: bool = False) -> Ledger:
+    """
+    Args:
+        create: where something may begin. A slip in an address is not answered by an empty ledger that knows nobody.
+    """
     from esms_connectors.ledger import Ledger
 
     return Ledger.from_env(url, create=create)

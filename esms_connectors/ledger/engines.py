@@ -4,8 +4,10 @@ SQLAlchemy engines with the settings that the ledger needs, whatever the default
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
-from sqlalchemy.pool import Pool, QueuePool
+from sqlalchemy.pool import NullPool, Pool, QueuePool
 
 from esms_connectors.databases.postgresql import (
     connection_settings,
@@ -22,7 +24,7 @@ from esms_connectors.databases.postgresql import (
     transaction_settings,
 )
 from esms_connectors.gateway.errors import ConfigurationError
-from esms_connectors.ledger.places import plain_path
+from esms_connectors.ledger.places import check_is_ours, plain_path, read_only
 
 # Locks are held for milliseconds: a wait of a minute means that another worker hangs.
 _LOCK_SECONDS, _STATEMENT_SECONDS = 60, 600
@@ -33,14 +35,18 @@ _WRITES = transaction_settings(
 _READS = transaction_settings(lock_seconds=_LOCK_SECONDS, statement_seconds=_STATEMENT_SECONDS)
 READING = "esms_reading"
 _PREPARED = "esms_prepared"
+_READ_ONLY = "esms_read_only"
 
 # Pools inherited by a fork, kept referenced: closing them here would end sessions that the parent process uses.
 _OF_ANOTHER_PROCESS: list[Pool] = []
 
 
-def engine_for(url: str | Path | None) -> Engine:
+def engine_for(url: str | Path | None, *, create: bool = True) -> Engine:
     """
     An engine with the settings that the ledger needs: commits survive a power failure, writers wait for each other.
+
+    Args:
+        create: False for an existing file, which is opened read-only if it cannot be written.
 
     Raises:
         ConfigurationError: the URL cannot be used.
@@ -49,28 +55,7 @@ def engine_for(url: str | Path | None) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         if not parsed.database or parsed.database == ":memory:":
             raise ConfigurationError("The ledger must outlive the process: give a file, not an in-memory database.")
-        file = Path(parsed.database).expanduser().absolute()
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Only the owner may read it, because it contains phones.
-            file.touch(mode=0o600)
-        except OSError as error:
-            problem = (
-                f"The ledger {file} cannot be written"
-                if file.parent.is_dir()
-                else f"The ledger's folder {file.parent} cannot be made"
-            )
-            raise ConfigurationError(f"{problem} ({error.strerror}).") from None
-        engine = sa.create_engine(
-            parsed.set(database=str(Path(parsed.database).expanduser())),
-            # SQLAlchemy 1.4 would reopen the file for each transaction, with a checkpoint each time.
-            poolclass=QueuePool,
-            connect_args={"timeout": _LOCK_SECONDS, "check_same_thread": False},
-            future=True,  # makes SQLAlchemy 1.4 behave like 2: everything is within a transaction
-            hide_parameters=True,  # otherwise errors would contain phones
-        )
-        event.listen(engine, "connect", _set_up_sqlite)
-        return engine
+        return _of_file(parsed, Path(parsed.database).expanduser(), create=create)
     try:
         return sa.create_engine(
             parsed,
@@ -87,6 +72,41 @@ def engine_for(url: str | Path | None) -> Engine:
         if parsed.drivername == "postgresql+psycopg":
             raise _no_driver() from None
         raise ConfigurationError("The ledger's URL cannot be used: give sqlite:///file or postgresql://…") from None
+
+
+def _of_file(url: URL, path: Path, *, create: bool) -> Engine:
+    url, file = url.set(database=str(path)), path.absolute()
+    # Makes SQLAlchemy 1.4 behave like 2; and otherwise errors would contain phones.
+    settings: dict[str, Any] = {"future": True, "hide_parameters": True}
+    if not (create or (os.access(file, os.W_OK) and os.access(file.resolve().parent, os.W_OK))):
+        # Reopened for each transaction, because the mode depends on whether another process is writing.
+        engine = sa.create_engine(url, poolclass=NullPool, creator=partial(_only_read, file), **settings)
+        return engine.execution_options(**{_READ_ONLY: True})
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Only the owner may read it, because it contains phones.
+        file.touch(mode=0o600)
+    except OSError as error:
+        problem = (
+            f"The ledger {file} cannot be written"
+            if file.parent.is_dir()
+            else f"The ledger's folder {file.parent} cannot be made"
+        )
+        raise ConfigurationError(f"{problem} ({error.strerror}).") from None
+    # SQLAlchemy 1.4 would reopen the file for each transaction, with a checkpoint each time.
+    how = {"timeout": _LOCK_SECONDS, "check_same_thread": False}
+    engine = sa.create_engine(url, poolclass=QueuePool, connect_args=how, **settings)
+    event.listen(engine, "connect", partial(_set_up_sqlite, path))
+    return engine
+
+
+def _only_read(file: Path) -> sqlite3.Connection:
+    return sqlite3.connect(read_only(file), uri=True, timeout=_LOCK_SECONDS, check_same_thread=False)
+
+
+def is_read_only(engine: Engine) -> bool:
+    """Whether the ledger is a file that cannot be written."""
+    return bool(engine.get_execution_options().get(_READ_ONLY))
 
 
 def _no_settings(_given: object) -> dict[str, object]:
@@ -119,9 +139,9 @@ def parse_url(url: str | Path | None) -> URL:
     return parsed
 
 
-def _set_up_sqlite(connection: Any, _record: Any) -> None:
+def _set_up_sqlite(path: Path, connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
-    _write_ahead(cursor)
+    _write_ahead(path, cursor)
     # A claim must survive a power failure before its request is sent.
     cursor.execute("PRAGMA synchronous = FULL")
     # Deleted or overwritten rows must leave no personal data in the free space of pages.
@@ -131,11 +151,13 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _write_ahead(cursor: Any) -> None:
+def _write_ahead(path: Path, cursor: Any) -> None:
     """Switch the file to WAL mode, which is persistent; concurrent workers on a new ledger retry until it works."""
     until = time.monotonic() + _LOCK_SECONDS
     while True:
         try:
+            names = {name for (name,) in cursor.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            check_is_ours(path, names)
             cursor.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
             # SQLite ignores its busy timeout for this statement.

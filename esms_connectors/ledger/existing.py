@@ -7,7 +7,10 @@ import sqlite3
 from pathlib import Path
 
 from esms_connectors.gateway.errors import ConfigurationError
-from esms_connectors.ledger.places import ledger_file
+from esms_connectors.ledger.places import ledger_file, read_only
+
+# The process that closes a file last removes its journal, possibly between the check for it and the opening.
+_TRIES = 3
 
 
 class NoLedgerError(ConfigurationError):
@@ -44,14 +47,18 @@ def check_is_ledger(url: str | Path | None) -> None:
 def _check_file(path: Path, table: str) -> None:
     if not path.is_file():
         raise NoLedgerError(f"There is no ledger at {path}: give another path, or leave it out.")
-    # Not with the ledger's engine, which would switch the file to WAL mode. Without a -wal file next to it, the file is
-    # opened as immutable, because SQLite would otherwise leave an empty one behind.
-    file = path.resolve()
-    how = "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "mode=ro&immutable=1"
-    try:
-        with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?{how}", uri=True)) as connection:
-            found = bool(connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", [table]).fetchall())
-    except sqlite3.Error:
-        found = False
+    # Not with the ledger's engine, which would switch the file to WAL mode.
+    for _ in range(_TRIES):
+        try:
+            with contextlib.closing(sqlite3.connect(read_only(path), uri=True)) as connection:
+                found = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", [table]).fetchall()
+        except sqlite3.Error as error:
+            failure = error
+        else:
+            break
+    else:
+        if failure.sqlite_errorcode & 0xFF != sqlite3.SQLITE_NOTADB:
+            raise ConfigurationError(f"The ledger {path} cannot be opened: {failure}.")
+        found = []
     if not found:
         raise ConfigurationError(f"{path} is no ledger: give another path, or leave it out.")

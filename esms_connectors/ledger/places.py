@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from esms_connectors.databases.urls import check_database_url
+from esms_connectors.gateway.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -53,6 +55,28 @@ def absolute_ledger_url(url: str) -> str:
     if file is None or file.is_absolute():
         return url
     return _parsed(url).set(database=str(file.absolute())).render_as_string(hide_password=False)
+
+
+def read_only(file: Path) -> str:
+    """
+    The SQLite URI that opens a file without changing it or its folder. Without a journal beside it the file must be
+    declared immutable: SQLite would otherwise create an empty journal, or fail in a folder that cannot be written.
+    """
+    file = file.resolve()
+    how = "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "mode=ro&immutable=1"
+    return f"{file.as_uri()}?{how}"
+
+
+def check_is_ours(path: Path, tables: Collection[str]) -> None:
+    """
+    Args:
+        tables: the names in the file; empty for a new one.
+
+    Raises:
+        ConfigurationError: the tables belong to another program.
+    """
+    if tables and not any(name.startswith("esms_") for name in tables):
+        raise ConfigurationError(f"{path} is no ledger: give another path, or leave it out.")
 
 
 def _parsed(url: str | Path | None) -> URL:

@@ -7,22 +7,14 @@ its size. SQLite has a fast path for the common case, see `short_ways.py`.
 
 from __future__ import annotations
 
-import errno
-import os
 from dataclasses import dataclass
 from functools import cache
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import TextClause
 
 from esms_connectors.gateway.errors import ConfigurationError
-from esms_connectors.gateway.redaction import database_words
-from esms_connectors.ledger import guard_tables
-from esms_connectors.ledger.creating import create_missing
 from esms_connectors.ledger.journeys import add_journey_tables
-from esms_connectors.ledger.upgrades import upgrade
 
 SCHEMA_VERSION = 3
 
@@ -433,43 +425,3 @@ def statements_for(dialect: str) -> Statements:
             "DELETE FROM esms_id_probes WHERE run_key = :run_key AND account = :account AND endpoint = :endpoint"
         ),
     )
-
-
-def create_or_check(engine: Engine) -> None:
-    """
-    Create the tables on first use; otherwise check their version and upgrade older ones.
-
-    Raises:
-        ConfigurationError: created by a newer version, or the database cannot be reached or written to.
-    """
-    failure: str | None = None
-    try:
-        with engine.begin() as connection:
-            if engine.dialect.name == "postgresql":
-                # Two workers that start at once would otherwise both create the tables.
-                connection.execute(sa.text("SELECT pg_advisory_xact_lock(4097311281)"))
-            else:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            create_missing(connection, (*metadata.sorted_tables, *guard_tables.metadata.sorted_tables))
-            connection.execute(
-                sa.text("INSERT INTO esms_ledger_version (one, version) VALUES (1, :version) ON CONFLICT DO NOTHING"),
-                {"version": SCHEMA_VERSION},
-            )
-            found = connection.execute(sa.select(version.c.version)).scalar_one()
-            if found < SCHEMA_VERSION:
-                upgrade(connection, sends, found)
-                connection.execute(sa.update(version).values(version=SCHEMA_VERSION))
-                found = SCHEMA_VERSION
-    except DBAPIError as error:
-        failure = database_words(error)
-        found = SCHEMA_VERSION
-    except OSError as error:
-        failure, found = os.strerror(error.errno or errno.EIO), SCHEMA_VERSION
-    if failure is not None or found != SCHEMA_VERSION:
-        engine.dispose()
-    if failure is not None:
-        raise ConfigurationError(f"The ledger cannot be opened: {failure}.")
-    if found != SCHEMA_VERSION:
-        raise ConfigurationError(
-            f"The ledger has schema version {found}, this esms-connectors knows {SCHEMA_VERSION}. Upgrade it."
-        )

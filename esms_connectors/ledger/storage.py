@@ -49,13 +49,13 @@ class LedgerStorage:
         lease_seconds: float = LEASE_SECONDS,
         now: Callable[[], DateTime] | None = None,
     ) -> None:
-        ledger_schema, engines = _schema()
+        ledger_schema, engines, creating = _schema()
         self._engine = engines.for_ledger(engine)
         self._keys = LedgerKeys(phone_secret)
         self.lease_seconds = lease_seconds
         self._now = now or machine_clock.now
         self._sql = ledger_schema.statements_for(self._engine.dialect.name)
-        ledger_schema.create_or_check(self._engine)
+        creating.create_or_check(self._engine)
         tell_of_forks(self)
 
     @classmethod
@@ -65,16 +65,17 @@ class LedgerStorage:
 
         Args:
             url: `sqlite:///path`, a path, `postgresql://…`, or None for a file in the user's data folder.
-            create: False for callers that only read, such as a report: a missing ledger is not created.
+            create: False for callers that only read, such as a report: a missing ledger is not created, and a file that
+                cannot be written is opened read-only.
             settings: arguments of the constructor.
 
         Raises:
             ConfigurationError: it cannot be used, or with `create=False` does not exist.
         """
-        _, engines = _schema()
+        _, engines, _ = _schema()
         if not create:
             check_is_ledger(url)
-        return cls(engines.engine_for(url), **settings)
+        return cls(engines.engine_for(url, create=create), **settings)
 
     @classmethod
     def from_env(cls, url: str | Path | None = None, *, create: bool = True, **settings: Any) -> Self:
@@ -100,7 +101,7 @@ class LedgerStorage:
 
     def after_fork(self) -> None:
         """In a forked process: use new connections, because the present ones belong to the parent."""
-        _, engines = _schema()
+        _, engines, _ = _schema()
         engines.forget_connections(self._engine)
 
     @property
@@ -130,8 +131,8 @@ class LedgerStorage:
     @property
     def name(self) -> str:
         """The location of the database for display, without a password."""
-        url = self._engine.url
-        return str(url.database) if url.host is None else f"{url.get_backend_name()}://{url.host}/{url.database}"
+        _, _, creating = _schema()
+        return str(creating.place_of(self._engine.url))
 
     def now(self) -> DateTime:
         return self._now()
@@ -226,10 +227,10 @@ def _is_in_file(file: str, words: Sequence[str]) -> bool:
     return subprocess.run(command, input=said, capture_output=True, check=False).returncode != 0  # noqa: S603
 
 
-def _schema() -> tuple[ModuleType, ModuleType]:
-    """The modules `schema` and `engines`, loaded on first use because they import SQLAlchemy."""
+def _schema() -> tuple[ModuleType, ModuleType, ModuleType]:
+    """The modules `schema`, `engines` and `creating`, loaded on first use because they import SQLAlchemy."""
     try:
-        from esms_connectors.ledger import engines, schema
+        from esms_connectors.ledger import creating, engines, schema
     except ImportError:
         raise ConfigurationError("The ledger needs the extra [ledger]: pip install 'esms-connectors[ledger]'") from None
-    return schema, engines
+    return schema, engines, creating

@@ -47,7 +47,7 @@ def test_a_file_of_people_who_refused_feeds_the_list(run: Run, tmp_path: Path) -
     refused = tmp_path / "từ chối.csv"
     refused.write_text("số máy,tên\n0901000001,A\n+84 901 000 001,A\n84901000002,B\nkhông rõ,C\n", encoding="utf-8")
     command = ("suppress", "import", str(refused), "--phone-column", "số máy", "--reason", "từ chối qua tổng đài")
-    assert run(*command).stdout == "2 added, 0 were on it, 1 rows have no phone that can be sent to\n"
+    assert run(*command).stdout == "2 added, 0 were on it, 1 row has no phone that can be sent to\n"
     again = json.loads(run(*command, "--json").stdout)
     assert again == {"added": 0, "phones": 2, "rows_that_are_no_phone": 1}
     listed = [json.loads(line) for line in run("suppress", "list", "--json").stdout.splitlines()]
@@ -94,8 +94,10 @@ def test_one_message_outside_of_a_run_keeps_the_rules(run: Run, emulator: Emulat
     assert max(one.send_at_ms for one in emulator.messages()) == opening.timestamp() * 1000
 
 
-def test_an_empty_list_says_so_to_people(run: Run) -> None:
-    """Programs get no line, people one that is no entry."""
+def test_an_empty_list_says_so_to_people(run: Run, tmp_path: Path) -> None:
+    """Programs get no line, people one that is no entry; where there is no ledger, that is said."""
+    assert_one_clear_line(run("suppress", "list"), 2, "There is no ledger at")
+    Ledger.open(tmp_path / "ledger.sqlite").close()
     told = run("suppress", "list")
     assert (told.stdout, told.stderr) == ("", "nobody is on the list\n")
     read = run("suppress", "list", "--json")
@@ -113,9 +115,39 @@ def test_a_rule_is_set_aside_for_one_message_on_record(run: Run, emulator: Emula
 
 
 @pytest.mark.in_turn
-def test_a_message_that_was_refused_counts_for_no_cap(run: Run, emulator: Emulator) -> None:
-    run("suppress", "list")
+def test_a_message_that_was_refused_counts_for_no_cap(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+    Ledger.open(tmp_path / "ledger.sqlite").close()
     for number in range(4):
         refused = run(*GIVEN, LABELLED, "--callback-url", "ftp://x", "--request-id", f"no-{number}")
         assert_one_clear_line(refused, 2, "http or https")
     assert run(*GIVEN, LABELLED).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ledger runs",
+        "ledger show march",
+        "reconcile march",
+        "resend march --rows held --reason x",
+        "stop march --reason x",
+        "resume march",
+        "suppress remove 0901888484",
+        "erase --phone 0901888484 --yes",
+    ],
+)
+def test_a_slip_in_the_address_is_told_and_makes_no_ledger(run: Run, tmp_path: Path, command: str) -> None:
+    """Else nobody is stopped, erased or listed, and all looks well."""
+    done = run(*command.split(), "--ledger", str(tmp_path / "slip.sqlite"))
+    assert_one_clear_line(done, 2, "There is no ledger at")
+    assert not (tmp_path / "slip.sqlite").exists()
+
+
+def test_a_stop_of_a_key_that_no_run_has_says_so(run: Run, tmp_path: Path) -> None:
+    """It may begin later, so it is stopped; or the key was mistyped."""
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        ledger.begin_run("march", "zns", {})
+    assert run("stop", "march", "--reason", "x").stderr == ""
+    done = run("stop", "mrach", "--reason", "x")
+    assert (done.returncode, done.stdout) == (0, "stopped: workers stop before their next call\n")
+    assert "No run of this key has begun here" in done.stderr

@@ -17,6 +17,7 @@ from esms_connectors.cli.language import WORDS_IN_WORDS, choose_language, tr
 from esms_connectors.cli.vietnamese import ERROR_KINDS, VIETNAMESE
 from esms_connectors.cli.vietnamese.usage import USAGE
 from esms_connectors.gateway import errors
+from esms_connectors.ledger import Ledger
 
 PACKAGE = Path(errors.__file__).parents[1]
 PLACE = re.compile(r"\{(\w+)\}")
@@ -43,7 +44,11 @@ def test_each_message_has_both_languages_and_the_same_values() -> None:
 
 # What the command line shows comes from none of these.
 ELSEWHERE = {"airflow", "prefect", "emulator", "vietnamese"}
-SOURCES = [file.read_text(encoding="utf-8") for file in PACKAGE.rglob("*.py") if not ELSEWHERE & set(file.parts)]
+SOURCES = [
+    file.read_text(encoding="utf-8")
+    for file in PACKAGE.rglob("*.py")
+    if not ELSEWHERE & set(file.relative_to(PACKAGE).parts)
+]
 
 
 def said_in_source() -> str:
@@ -154,7 +159,8 @@ def test_plan_send_and_mistakes_are_told_in_vietnamese(run: Run, tmp_path: Path)
         (["explain", "7", "--language", "vi"], "Bảng mã của eSMS không có 7."),
     ],
 )
-def test_usage_errors_are_told_in_vietnamese(run: Run, arguments: list[str], words: str) -> None:
+def test_usage_errors_are_told_in_vietnamese(run: Run, tmp_path: Path, arguments: list[str], words: str) -> None:
+    Ledger.open(tmp_path / "ledger.sqlite").close()
     done = run(*arguments)
     assert done.returncode == 2
     assert words in done.stderr

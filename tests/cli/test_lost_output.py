@@ -164,6 +164,7 @@ def test_a_person_is_erased_everywhere_though_nobody_reads_of_it(
     for file in files:
         assert run_into("pull", *SPAN, "--types", "2", "--into", f"duckdb:///{file}").returncode == 0
     intos = [word for file in files for word in ("--into", f"duckdb:///{file}")]
+    Ledger.open(tmp_path / "ledger.sqlite").close()
     done = run_into("erase", "--phone", "0901888484", "--yes", *intos, out="closed pipe")
     assert done.returncode == LOST
     for file in files:

@@ -13,6 +13,7 @@ from running import DAY, NOON, SPAN, Run, assert_one_clear_line, fill, rows_in
 from esms_connectors.databases.extras import extra_of
 from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
 from esms_connectors.emulator.faults import code
+from esms_connectors.ledger import Ledger
 
 
 def rows_at(emulator: Emulator) -> dict[str, tuple[int, int]]:
@@ -390,6 +391,7 @@ def test_erase_from_the_wrong_place_removes_nothing(run: Run, pulled: str, file:
     """Another form, an empty warehouse, no phone at all: one line, and the ledger was not touched either."""
     before = rows_in(file)
     hashed = {"ESMS_PHONE_SECRET": "for-the-hashes"}
+    Ledger.open(tmp_path / "ledger.sqlite").close()
     erase = ("erase", "--yes", "--phone", "0901888484")
     done = run(*erase, "--into", pulled, "--phones", "hashed", **hashed)
     assert_one_clear_line(done, 2, "keeps phones another way (plain)")

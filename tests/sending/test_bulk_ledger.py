@@ -101,7 +101,7 @@ def test_a_new_ledger_that_another_worker_is_making_is_waited_for(tmp_path: Path
     path = tmp_path / "ledger.sqlite"
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
-    other.execute("CREATE TABLE begun (one)")
+    other.execute("CREATE TABLE esms_begun (one)")
     ends = threading.Timer(0.3, other.execute, ["COMMIT"])
     ends.start()
     with Ledger.open(path) as ledger:

@@ -236,6 +236,9 @@ OUTPUT = {
     "and {n} more": "và {n} dòng nữa",
     "stopped: workers stop before their next call": "đã dừng: các tiến trình dừng trước lần gọi tiếp theo",
     "it was stopped already": "đã dừng từ trước",
+    "No run of this key has begun here: `esms ledger runs` lists those that have.": (
+        "Ở đây chưa có lần chạy nào mang khóa này: `esms ledger runs` liệt kê các lần chạy đã bắt đầu."
+    ),
     "it may go on: run the same send command again": "được phép tiếp tục: chạy lại đúng lệnh gửi cũ",
     "it was not stopped": "không bị dừng",
     "still stopped: {why} ({who})": "vẫn bị dừng: {why} ({who})",

@@ -21,9 +21,15 @@ PLACES = {
     "The ledger's URL cannot be read: give sqlite:///file or postgresql://…": (
         "Không đọc được địa chỉ sổ gửi tin: hãy ghi sqlite:///file hoặc postgresql://…"
     ),
-    "The ledger cannot be opened: {why}.": "Không mở được sổ gửi tin: {why}.",
-    "The ledger has schema version {n}, this esms-connectors knows {n2}. Upgrade it.": (
-        "Sổ gửi tin có phiên bản cấu trúc {n}, esms-connectors này chỉ biết {n2}. Hãy nâng cấp gói."
+    "The ledger {path} cannot be opened: {why}.": "Không mở được sổ gửi tin {path}: {why}.",
+    "The ledger {path} has schema version {n}, this esms-connectors knows {n2}. Upgrade esms-connectors.": (
+        "Sổ gửi tin {path} có phiên bản cấu trúc {n}, esms-connectors này chỉ biết {n2}. Hãy nâng cấp esms-connectors."
+    ),
+    "The ledger {path} is an older version's and cannot be written: open it once where it can.": (
+        "Sổ gửi tin {path} thuộc phiên bản cũ hơn và không ghi được: hãy mở một lần ở nơi ghi được."
+    ),
+    "The ledger {path} is incomplete, so nobody knows what was sent. Restore it from a backup.": (
+        "Sổ gửi tin {path} không còn đầy đủ nên không biết tin nào đã gửi. Hãy khôi phục từ bản sao lưu."
     ),
     "The suppression list was made with another secret for its phones, or with none: nobody on it would be "
     "found. Use the "
