@@ -53,7 +53,8 @@ def stop(run_key: str | None, every: bool, reason: str, who: str | None, ledger_
       esms stop --all --reason "the brandname is suspended"
     """
     _one_run_or_all(run_key, every)
-    with open_ledger(ledger_url) as ledger:
+    # The default file cannot be mistyped.
+    with open_ledger(ledger_url, create=not ledger_url) as ledger:
         stops = ledger.guard.stops
         if run_key is None:
             new = stops.mark_all(reason=reason, who=user_or(who))

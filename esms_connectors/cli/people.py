@@ -213,26 +213,23 @@ def erase(
     removed: dict[str, dict[str, int]] = {}
     note = _noting(removed, as_json=as_json)
     given = _given(addresses)
-    with contextlib.ExitStack() as opened:
-        ledger = _ledger_beside(opened, ledger_url, given)
+    # The default file cannot be mistyped.
+    with open_ledger(ledger_url, create=not ledger_url) as ledger:
         if given:
             from esms_connectors.warehouse import erase_phone
 
             privacy = phone_privacy(phones)
-            held = [] if ledger is None else ledger.person(**who)["messages"]
-            rows = [(one["run_key"], one["row_key"]) for one in held]
+            rows = [(one["run_key"], one["row_key"]) for one in ledger.person(**who)["messages"]]
             with _warehouses(given) as warehouses:
                 for warehouse in warehouses:
                     note(warehouse.name, erase_phone(warehouse, **who, privacy=privacy, rows=rows))
-        if ledger is not None:
-            note("ledger", ledger.erase(**who, keep_suppressed=keep_suppressed))
+        note("ledger", ledger.erase(**who, keep_suppressed=keep_suppressed))
     if as_json:
         print_json(removed)
         return
-    left = removed.get("ledger", {})
-    if left.get("unsettled"):
+    if removed["ledger"]["unsettled"]:
         say("Rows in doubt keep the phone until `esms reconcile` has settled them; then erase again.", fg="yellow")
-    if left.get("suppressed"):
+    if removed["ledger"]["suppressed"]:
         say("It is off the suppression list, too: a list that has it may get advertising again.", fg="yellow")
 
 
