@@ -10,22 +10,30 @@ import pyarrow.compute as pc
 from esms_connectors.warehouse.contract import ROW_SCHEMA
 
 CHUNK_ROWS = 50_000
+CHUNK_BYTES = 16_000_000  # long texts make fewer rows a chunk, so that one fits into the memory of a merge
 
 
-def chunks_of(rows: Iterable[pa.RecordBatch], size: int = CHUNK_ROWS) -> Iterator[pa.Table]:
-    """Batches of any size -> tables of `size` rows, the last one smaller, with texts that every database accepts."""
+def chunks_of(
+    rows: Iterable[pa.RecordBatch], size: int = CHUNK_ROWS, most_bytes: int = CHUNK_BYTES
+) -> Iterator[pa.Table]:
+    """
+    Batches of any size -> tables of `size` rows, or of `most_bytes` if these are fewer rows, the last one smaller, with
+    texts that every database accepts.
+    """
     waiting: list[pa.RecordBatch] = []
-    count = 0
+    count, used = 0, 0.0
     for batch in rows:
         rest = batch
         while rest.num_rows:
-            part = rest.slice(0, size - count)
+            row_bytes = rest.nbytes / rest.num_rows
+            fitting = max(1, int((most_bytes - used) / row_bytes))
+            part = rest.slice(0, min(size - count, fitting))
             rest = rest.slice(part.num_rows)
             waiting.append(part)
-            count += part.num_rows
-            if count == size:
+            count, used = count + part.num_rows, used + part.num_rows * row_bytes
+            if count == size or used + row_bytes > most_bytes:
                 yield _storable(pa.Table.from_batches(waiting, ROW_SCHEMA))
-                waiting, count = [], 0
+                waiting, count, used = [], 0, 0.0
     if waiting:
         yield _storable(pa.Table.from_batches(waiting, ROW_SCHEMA))
 

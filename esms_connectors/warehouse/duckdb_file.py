@@ -48,7 +48,7 @@ from esms_connectors.warehouse.retention import forget_rows
 
 WAIT_SECONDS = 60.0
 MEMORY_LIMIT = "192MB"
-MERGE_MEMORY = "64MB"  # a merge processes the rows in chunks; more memory does not make it faster
+MERGE_MEMORY = "48MB"  # a merge processes the rows in chunks; more memory does not make it faster
 
 logger = get_logger(__name__)
 
@@ -69,7 +69,7 @@ class DuckDbWarehouse(Warehouse):
     Args:
         path: the file; it and its folder are created on first use.
         wait_seconds: how long to wait for another process, reader or writer, to close the file.
-        memory_limit: DuckDB's limit; the excess is spilled to disk beside the file. The default, 192 MB and 64 MB for
+        memory_limit: DuckDB's limit; the excess is spilled to disk beside the file. The default, 192 MB and 48 MB for
             a merge, suffices for windows and reports of millions of rows.
     """
 

@@ -17,6 +17,7 @@ from esms_connectors.sent_data.fetching import WindowReading
 from esms_connectors.sent_data.reader import IncompleteWindowError, SentDataReader
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow
 from esms_connectors.warehouse.accounts import claim_account
+from esms_connectors.warehouse.arrow_memory import system_allocator
 from esms_connectors.warehouse.contract import MergeCounts, Warehouse, WindowLoad
 from esms_connectors.warehouse.coverage import compare_windows
 from esms_connectors.warehouse.load_summary import LoadIncompleteError, LoadProgress, LoadSummary
@@ -214,7 +215,7 @@ def load_windows(
             progress(LoadProgress(done, len(pending), summary.rows + again.rows + at_hand, at_hand, expected))
 
     tell()
-    with SentDataReader(client, pending, threads=threads, now=now) as reader:
+    with system_allocator(), SentDataReader(client, pending, threads=threads, now=now) as reader:
         for reading in reader:
             with WindowSpool() as spool:
                 try:

@@ -79,7 +79,8 @@ from esms_connectors.warehouse.retention import erase_outcomes
 if TYPE_CHECKING:
     import duckdb
 
-MOST_UPDATED = 50_000  # rows that DuckDB updates in one merge; further ones are deleted and inserted
+# What DuckDB updates in one merge, since it holds these rows in memory; further ones are deleted and inserted.
+MOST_UPDATED_BYTES = 12_000_000
 
 
 class Session(Protocol):
@@ -166,15 +167,15 @@ class _ChunkMerge:
         self._known = KnownKeys(session, self._overlap, parameters)
         self._others = OtherWindows(session, parameters)
         self._expects_new = expects_new
-        self._updated = 0
+        self._updated_bytes = 0.0
 
     def merge(self, chunk: pa.Table) -> Counter[str]:
         """Merge the staged chunk; verdict -> rows."""
         if not self._session.prunes_by_window:
-            return self._write(self._judge(chunk, "")[0], "")
+            return self._write(*self._judge(chunk, ""), "")
         if self._expects_new and not self._known.may_have(CHUNK.name):
             if everywhere := self._others.condition():
-                return self._write(self._judge(chunk, everywhere)[0], everywhere)
+                return self._write(*self._judge(chunk, everywhere), everywhere)
             _expect(self._session.change(INSERT_ALL, **self._parameters), chunk.num_rows, "new")
             self._known.add(CHUNK.name)
             return Counter(new=chunk.num_rows)
@@ -190,7 +191,7 @@ class _ChunkMerge:
         if everywhere or (here["new"] and self._known.may_have(NEW)):
             where = everywhere or self._overlap
             here, chunk = self._judge(chunk, where)
-        self._write(here, where)
+        self._write(here, chunk, where)
         if here["new"]:
             self._known.add(NEW)
         self._expects_new = here["new"] == chunk.num_rows
@@ -214,20 +215,20 @@ class _ChunkMerge:
             _expect(self._session.stage(CHUNK, chunk), chunk.num_rows, "staged")
         return here, chunk
 
-    def _write(self, here: Counter[str], where: str) -> Counter[str]:
+    def _write(self, here: Counter[str], chunk: pa.Table, where: str) -> Counter[str]:
         if here["back"] or here["changed"]:
             self._session.change(NOTE, **self._parameters)
-        changes = self._changes(here["changed"], where)
+        changes = self._changes(here["changed"], chunk, where)
         for verdict, statements in (("back", (FLAG,)), ("changed", changes), ("new", (INSERT,))):
             for statement in statements if here[verdict] else ():
                 done = self._session.change(statement.format(overlap=where), **self._parameters)
                 _expect(done, here[verdict], verdict)
         return here
 
-    def _changes(self, changed: int, where: str) -> tuple[str, ...]:
+    def _changes(self, changed: int, chunk: pa.Table, where: str) -> tuple[str, ...]:
         """The statements that write the changed rows of the chunk."""
-        self._updated += changed
-        if not self._session.prunes_by_window or self._updated <= MOST_UPDATED:
+        self._updated_bytes += chunk.nbytes * changed / chunk.num_rows
+        if not self._session.prunes_by_window or self._updated_bytes <= MOST_UPDATED_BYTES:
             return (CHANGE,)
         if changed:
             kept = self._session.keep(REPLACED, KEEP_REPLACED.format(overlap=where), **self._parameters)

@@ -33,8 +33,8 @@ def other_process() -> Iterator[str]:
     running.stdout.close()
 
 
-# DuckDB may take 64 MB for a merge (`MERGE_MEMORY`), and it works in this process.
-@pytest.mark.parametrize(("kind", "megabytes"), [("postgresql", 120), ("duckdb", 64 + 100)])
+# DuckDB may take 48 MB for a merge (`MERGE_MEMORY`), and it works in this process.
+@pytest.mark.parametrize(("kind", "megabytes"), [("postgresql", 120), ("duckdb", 48 + 100)])
 def test_a_hundred_times_the_rows_take_little_more_memory(
     other_process: str, esms: Esms, make_place: Callable[[str], Place], kind: str, megabytes: int
 ) -> None:

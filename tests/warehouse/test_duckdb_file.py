@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import resource
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 from targets import (
     DELIVERED,
@@ -244,6 +246,24 @@ def test_memory_that_does_not_do_is_told(path: Path) -> None:
     assert "memory" in said
     with duckdb.connect(str(path), read_only=True) as connection:
         assert connection.execute(f"SELECT count(*) FROM {MESSAGES}").fetchall() == [(0,)]
+
+
+@pytest.mark.in_turn
+def test_long_texts_that_all_change_fit(path: Path) -> None:
+    """What DuckDB holds until the commit is counted in bytes: 20 000 rows may be few of them or many."""
+
+    def long(letter: str) -> Iterator[pa.RecordBatch]:
+        for batch in many(25_000):
+            place = batch.schema.get_field_index("content")
+            texts = pa.array([f"{letter}{hashlib.sha512(key.encode()).hexdigest()}" * 8 for key in keys_of(batch)])
+            yield batch.set_column(place, batch.schema.field(place), texts)
+
+    def keys_of(batch: pa.RecordBatch) -> list[str]:
+        return batch.column("row_key").to_pylist()
+
+    warehouse = DuckDbWarehouse(path, memory_limit="36MB")
+    warehouse.merge(load_of(25_000), long("a"))
+    assert warehouse.merge(load_of(25_000, minute=5), long("b")) == MergeCounts(changed=25_000)
 
 
 def test_what_duckdb_refuses_is_told_without_its_words(path: Path) -> None:

@@ -93,7 +93,7 @@ def test_a_second_try_of_another_time_is_another_row(target: Target, monkeypatch
 
 def test_many_rows_that_changed_are_put_anew(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     """DuckDB holds what it updates in memory; a window in which every row had changed was refused."""
-    monkeypatch.setattr(merging, "MOST_UPDATED", 1)
+    monkeypatch.setattr(merging, "MOST_UPDATED_BYTES", 1)
     others = [row(number, SENT, window=NEXT_WINDOW) for number in (3, 4)]
     merge(target, others, window=NEXT_WINDOW)
     merge(target, [row(1, SENT), row(2, SENT)])

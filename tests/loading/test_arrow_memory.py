@@ -1,0 +1,41 @@
+"""Arrow's allocator belongs to the process: a load gives it back as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyarrow as pa
+import pytest
+from pulling_bench import Load, Place
+
+from esms_connectors.emulator import Emulator
+from esms_connectors.emulator.faults import code
+from esms_connectors.gateway.errors import EsmsError
+from esms_connectors.warehouse.arrow_memory import system_allocator
+
+
+def test_loads_that_overlap_give_it_back_when_the_last_ends() -> None:
+    before = pa.default_memory_pool().backend_name
+    first, second = system_allocator(), system_allocator()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert pa.default_memory_pool().backend_name == "system"
+    second.__exit__(None, None, None)
+    assert pa.default_memory_pool().backend_name == before
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_load_uses_the_system_s_allocator_and_gives_the_other_back(
+    gateway: Emulator, make_place: Callable[[str], Place], load: Load, fails: bool
+) -> None:
+    before, seen = pa.default_memory_pool().backend_name, set()
+    gateway.populate(10)
+    if fails:
+        gateway.faults.add("get_sms_sent_data", code("101"))
+    try:
+        load(make_place("duckdb"), progress=lambda _: seen.add(pa.default_memory_pool().backend_name))
+    except EsmsError:
+        assert fails
+    assert fails or "system" in seen
+    assert pa.default_memory_pool().backend_name == before
