@@ -18,7 +18,8 @@ def system_allocator() -> Iterator[None]:
     """
     Makes the system's allocator Arrow's default until the last of the loads that run at once has ended.
 
-    Arrow's own keeps what was freed for later: 20 to 30 MB of a load's peak.
+    Arrow's own keeps freed memory: 20 MB of the peak of a load into DuckDB. Only allocations of pyarrow are affected;
+    for all of Arrow set `ARROW_DEFAULT_MEMORY_POOL=system` in the environment, as `esms` does.
     """
     global _running, _before
     with _guard:

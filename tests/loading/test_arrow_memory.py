@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pyarrow as pa
@@ -23,6 +25,16 @@ def test_loads_that_overlap_give_it_back_when_the_last_ends() -> None:
     assert pa.default_memory_pool().backend_name == "system"
     second.__exit__(None, None, None)
     assert pa.default_memory_pool().backend_name == before
+
+
+def test_the_command_line_takes_the_system_s_allocator_for_all_of_arrow() -> None:
+    program = (
+        "import sys\nfrom esms_connectors.cli import main\nsys.argv = ['esms', '--version']\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "import pyarrow\nprint(pyarrow.default_memory_pool().backend_name)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "system"
 
 
 @pytest.mark.parametrize("fails", [False, True])
