@@ -31,7 +31,6 @@ _TEXT, _LINES, _PARQUET = (".csv", ".tsv", ".txt"), (".jsonl", ".ndjson"), (".pa
 _SAMPLE = 100  # mappings that are read to learn the names; any of them may lack some
 _BATCH = 8_192
 _LAST_HEADER_ROW = 1_000
-_POSTGRESQL_DOUBLE = 701  # the oid of double precision, as its drivers give it
 _FORMATS = {
     b"PK\x03\x04": "an Excel workbook or another zip file. A workbook is named .xlsx",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook. Name it .xls",
