@@ -17,13 +17,8 @@ import argparse
 import json
 import logging
 import os
-import re
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,6 +29,7 @@ os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="esms-bench-"))
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "True"
 
 import psycopg
+from processes import emulator
 
 from demo.airflow_deployment import Deployment
 from demo.processes import free_port
@@ -88,20 +84,6 @@ with DAG("waiting", schedule=None):
         message_ids=[[f"never-{{number}}"] for number in range({waiting})]
     )
 """
-
-
-@contextmanager
-def emulator(port: int = 0) -> Iterator[str]:
-    command = [sys.executable, "-m", "esms_connectors.emulator", "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        found = re.search(r"http://\S+", process.stdout.readline())
-        assert found is not None
-        try:
-            yield found.group()
-        finally:
-            process.terminate()
-            process.stdout.read()
 
 
 def write_people(path: Path, first: int, count: int) -> None:
@@ -294,10 +276,10 @@ def sharded(recipients: int, shard_counts: list[int], threads: int) -> None:
                 "ledger: rows written, transactions"
             )
             for shards in shard_counts:
-                with emulator(port):
+                with emulator("--port", str(port)):
                     _one_run(airflow, postgres, folder, recipients, shards)
             print("written: per 100 000 recipients")
-            with emulator(port):
+            with emulator("--port", str(port)):
                 print(
                     f"slots in use while {WAITING} sensors wait, deferred: {slots_while_waiting(airflow)}", flush=True
                 )

@@ -9,18 +9,15 @@ The gateway is the emulator in a separate process. Ratios are portable, absolute
 from __future__ import annotations
 
 import argparse
-import re
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pendulum
 import requests
+from processes import emulator
 
 from esms_connectors import Credentials, EsmsClient
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_OA_ID, DEMO_SECRET_KEY, DEMO_TEMPLATE_ID
@@ -31,20 +28,6 @@ from esms_connectors.sending.bulk import send_bulk
 from esms_connectors.sending.channels import ZnsChannel
 
 CHUNK = 500
-
-
-@contextmanager
-def emulator(latency_ms: float) -> Iterator[str]:
-    command = [sys.executable, "-m", "esms_connectors.emulator", "--port", "0", "--latency", str(latency_ms / 1000)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        found = re.search(r"http://\S+", process.stdout.readline())
-        assert found is not None
-        try:
-            yield found.group()
-        finally:
-            process.terminate()
-            process.stdout.read()
 
 
 def recipients(count: int) -> Iterator[Recipient]:
@@ -140,7 +123,7 @@ def main() -> None:
     print(f"{count:,} recipients in chunks of {CHUNK}; recipients a second")
     print(f"{'latency':>8} {'threads':>8} {'with ledger':>12} {'without':>10} {'ledger costs':>13} {'of latency':>11}")
     for latency in map(float, options.latencies.split(",")):
-        with emulator(latency) as base_url, tempfile.TemporaryDirectory() as folder:
+        with emulator("--latency", str(latency / 1000)) as base_url, tempfile.TemporaryDirectory() as folder:
             print(
                 f"{latency:>6.0f}ms {'plain':>8} {count / plain_requests(base_url, count):>12,.0f}   (requests alone)"
             )

@@ -16,7 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from bulk_sends import emulator, recipients
+from bulk_sends import recipients
+from processes import emulator, memory_mb
 
 from esms_connectors import Credentials, EsmsClient
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_OA_ID, DEMO_SECRET_KEY, DEMO_TEMPLATE_ID
@@ -42,19 +43,16 @@ def send(base_url: str, count: int, ledger_path: str) -> None:
 
 
 def look(base_url: str, ledger_path: str) -> None:
-    import resource
-
     with (
         EsmsClient(Credentials(DEMO_API_KEY, DEMO_SECRET_KEY), base_url) as client,
         Ledger.open(ledger_path) as ledger,
     ):
         client.get_balance()
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = memory_mb()
         began = time.perf_counter()
         people = people_of(client, ledger, RUN_KEY).counts().total()
         seconds = time.perf_counter() - began
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"people": people, "seconds": seconds, "mb": (after - before) / 1024}))
+    print(json.dumps({"people": people, "seconds": seconds, "mb": memory_mb() - before}))
 
 
 def main() -> None:
@@ -67,7 +65,7 @@ def main() -> None:
         return
     print(f"{'people':>8} {'seconds':>8} {'MB over base':>13} {'bytes a person':>15}")
     for count in map(int, options.people.split(",")):
-        with emulator(0) as base_url, tempfile.TemporaryDirectory() as folder:
+        with emulator() as base_url, tempfile.TemporaryDirectory() as folder:
             ledger = str(Path(folder) / "ledger.sqlite")
             send(base_url, count, ledger)
             command = [sys.executable, __file__, "--look", base_url, ledger]

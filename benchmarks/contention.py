@@ -23,14 +23,14 @@ from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "tests")]
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
-import psycopg  # noqa: E402
-from limits.sends import claim_and_settle, rows_of  # noqa: E402
-from limits.stand_in import CHUNK  # noqa: E402
-from postgres_server import PostgresServer  # noqa: E402
+import psycopg
+from limits.sends import claim_and_settle, rows_of
+from limits.stand_in import CHUNK
+from postgres_server import PostgresServer
 
-from esms_connectors.ledger import Ledger  # noqa: E402
+from esms_connectors.ledger import Ledger
 
 RUN = "one-run"
 FAR_APART = 1_000_000  # chunks of one worker, so that no two have a row in common

@@ -14,13 +14,12 @@ import http.client
 import json
 import os
 import random
-import subprocess
-import sys
 import threading
 import time
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from urllib.parse import urlsplit
+
+from processes import cpu_seconds, emulator_process, memory_mb
 
 from esms_connectors.emulator.world import DEMO_API_KEY, DEMO_SECRET_KEY
 
@@ -28,36 +27,10 @@ VIETNAM = timezone(timedelta(hours=7))
 PATH = "/MainService.svc/json/GetSmsSentData_V2"
 
 
-def start_server(messages: int) -> tuple[subprocess.Popen[str], str, float]:
-    """The server process, its address, and the seconds it took to fill and start."""
-    begun = time.perf_counter()
-    command = [sys.executable, "-m", "esms_connectors.emulator", "--port", "0", "--populate", str(messages)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "ESMS_BASE_URL=" in line:
-            return process, line.split("=", 1)[1].strip(), time.perf_counter() - begun
-    raise SystemExit("the server ended before it listened")
-
-
 def bind(cores: set[int]) -> None:
     """Bind this process and its future children to these cores, if the system supports it."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
-
-
-def cpu_seconds(process_id: int) -> float:
-    """User + system time of a process so far (Linux)."""
-    fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def memory_mb(process_id: int, name: str) -> float:
-    """VmRSS or VmHWM of a process (Linux)."""
-    for line in Path(f"/proc/{process_id}/status").read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) / 1024
-    return float("nan")
 
 
 def requests_of_pages(messages: int, pages: int, page_size: int, seed: int) -> list[bytes]:
@@ -107,30 +80,28 @@ def main() -> None:
     options = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
     bind({cores[0]})
-    process, base_url, start_seconds = start_server(options.messages)
-    try:
+    begun = time.perf_counter()
+    with emulator_process("--populate", str(options.messages)) as (base_url, server):
+        start_seconds = time.perf_counter() - begun
         bind(set(cores[1:] or cores))
         address = urlsplit(base_url).netloc
         bodies = requests_of_pages(options.messages, options.pages, options.page_size, options.seed)
         received: list[int] = []
         shares = [bodies[number :: options.connections] for number in range(options.connections)]
         readers = [threading.Thread(target=read_pages, args=(address, share, received)) for share in shares]
-        cpu_before, begun = cpu_seconds(process.pid), time.perf_counter()
+        cpu_before, begun = cpu_seconds(server), time.perf_counter()
         for reader in readers:
             reader.start()
         for reader in readers:
             reader.join()
-        seconds, cpu = time.perf_counter() - begun, cpu_seconds(process.pid) - cpu_before
+        seconds, cpu = time.perf_counter() - begun, cpu_seconds(server) - cpu_before
         print(
             f"{options.pages / seconds:.0f} pages/s of {options.page_size} rows, {options.connections} connection(s); "
             f"{sum(received) / len(bodies) / 1000:.0f} kB a page; server CPU {cpu / seconds:.0%} of one core "
-            f"({options.pages / cpu:.0f} pages per CPU second); server memory {memory_mb(process.pid, 'VmRSS'):.0f} MB "
-            f"(peak {memory_mb(process.pid, 'VmHWM'):.0f}); started with {options.messages} messages in "
+            f"({options.pages / cpu:.0f} pages per CPU second); server memory {memory_mb('VmRSS', server):.0f} MB "
+            f"(peak {memory_mb('VmHWM', server):.0f}); started with {options.messages} messages in "
             f"{start_seconds:.1f} s"
         )
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
 
 
 if __name__ == "__main__":

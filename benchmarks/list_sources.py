@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from processes import memory_mb
+
 from esms_connectors.recipients import Columns, ReadReport, SqlQuery, read_recipients
 
 # The servers are those of the tests.
@@ -261,12 +263,6 @@ def _polars() -> Any:
     return polars.from_arrow(_FRAME[0])
 
 
-def peak_mb() -> float:
-    """Peak memory of this process (Linux)."""
-    status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
-
-
 def measure(kind: Kind, path: Path, count: int, floor: bool) -> None:
     """Run in a separate process: CPU seconds and the growth of peak memory."""
 
@@ -290,9 +286,9 @@ def measure(kind: Kind, path: Path, count: int, floor: bool) -> None:
         kind.write(few, 10)
     read(few, prepare(few, 10))
     source = prepare(path, count)
-    before, begun = peak_mb(), time.process_time()
+    before, begun = memory_mb(), time.process_time()
     accepted = read(path, source)
-    print(json.dumps([time.process_time() - begun, peak_mb() - before, accepted]))
+    print(json.dumps([time.process_time() - begun, memory_mb() - before, accepted]))
 
 
 def main() -> None:

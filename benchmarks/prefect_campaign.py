@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import resource
 import socket
 import subprocess
@@ -27,18 +26,10 @@ from pathlib import Path
 
 import pendulum
 import requests
+from processes import cpu_seconds, emulator
 
 CHUNK = 500
 PARAMS = ["customer_name", "service", "code", "date"]
-
-
-@contextmanager
-def process(command: list[str], **settings: object) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(command, text=True, **settings) as running:  # type: ignore[call-overload]
-        try:
-            yield running
-        finally:
-            running.terminate()
 
 
 @contextmanager
@@ -55,24 +46,17 @@ def prefect_server(home: str) -> Iterator[int]:
         PREFECT_LOGGING_LEVEL="WARNING",
     )
     command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port), "--host", "127.0.0.1"]
-    with process(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
         for _ in range(600):
             try:
                 if requests.get(os.environ["PREFECT_API_URL"] + "/health", timeout=2).ok:
                     break
             except requests.RequestException:
                 time.sleep(0.2)
-        yield running.pid
-
-
-@contextmanager
-def emulator(populate: int) -> Iterator[str]:
-    command = [sys.executable, "-m", "esms_connectors.emulator", "--port", "0", "--populate", str(populate)]
-    with process(command, stdout=subprocess.PIPE) as running:
-        assert running.stdout is not None
-        found = re.search(r"http://\S+", running.stdout.readline())
-        assert found is not None
-        yield found.group()
+        try:
+            yield running.pid
+        finally:
+            running.terminate()
 
 
 def write_csv(path: Path, count: int) -> None:
@@ -80,12 +64,6 @@ def write_csv(path: Path, count: int) -> None:
         file.write("phone,customer_name,service,code,date\n")
         for number in range(count):
             file.write(f"09{number // 10**7}{number % 10**7:07d},Chị Hương,Gội đầu,KH{number},19/03/2025\n")
-
-
-def cpu_seconds(process_id: int) -> float:
-    """User and system time of a process and of those of its children that have ended."""
-    fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 # --- in a separate process, so that its memory can be measured -------------------------------------------------------
@@ -196,12 +174,12 @@ def main() -> None:
             write_csv(Path(folder) / "customers.csv", options.recipients)
             chunks = -(-options.recipients // CHUNK)
             print(f"{options.recipients:,} recipients; a part is a chunk, one of {chunks}")
-            with emulator(0) as base_url:
+            with emulator() as base_url:
                 measure("send", ["core", *options.runners.split(",")], chunks, base_url, folder, server)
         if options.rows:
             pages = -(-options.rows // CHUNK)
             print(f"{options.rows:,} status rows of a day into DuckDB; a part is a page, one of {pages}")
-            with emulator(options.rows) as base_url:
+            with emulator("--populate", str(options.rows)) as base_url:
                 measure("load", ["core", "flow"], pages, base_url, folder, server)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import importlib
 import random
 import subprocess
 import sys
@@ -19,6 +20,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from processes import memory_mb
 
 from esms_connectors.gateway.models import ZnsTemplate, ZnsTemplateParam
 from esms_connectors.gateway.phones import match_common_spelling, normalise_phone
@@ -115,16 +118,13 @@ def rates(folder: Path, count: int) -> None:
 def memory(path: Path, key: str | None) -> None:
     """Read everything, and print how much the peak of the process grew (Linux)."""
 
-    def peak_mb() -> float:
-        status = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
-
     if path.suffix == ".parquet":
-        import pyarrow.compute
-        import pyarrow.parquet  # noqa: F401 - its 60 MB do not count as growth
-    report, before = ReadReport(), peak_mb()
+        # Their 60 MB do not count as growth.
+        importlib.import_module("pyarrow.compute")
+        importlib.import_module("pyarrow.parquet")
+    report, before = ReadReport(), memory_mb()
     deque(read_recipients(path, Columns(params=PARAMS, key_column=key), template=TEMPLATE, report=report), 0)
-    print(f"{report.accepted:>12}{report.duplicates:>12}{peak_mb() - before:>12.1f}")
+    print(f"{report.accepted:>12}{report.duplicates:>12}{memory_mb() - before:>12.1f}")
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import duckdb
 import pendulum
+from processes import memory_mb
 
 START, END = (
     pendulum.datetime(2026, 11, 1, tz="Asia/Ho_Chi_Minh"),
@@ -67,7 +68,7 @@ def make(address: str, folder: str) -> None:
     from esms_connectors.reports import make_report, write_report
     from esms_connectors.warehouse import open_warehouse
 
-    began_mb = peak_mb()
+    began_mb = memory_mb()
     began = time.perf_counter()
     with open_warehouse(address) as warehouse:
         report = make_report(warehouse, START, END, now=END.add(days=5))
@@ -77,15 +78,7 @@ def make(address: str, folder: str) -> None:
         write_report(report, f"{folder}/report{suffix}")
         seconds[suffix] = time.perf_counter() - began
     messages = report.headline[0].value
-    print(json.dumps({"messages": messages, "seconds": seconds, "peak_mb": peak_mb(), "began_mb": began_mb}))
-
-
-def peak_mb() -> float:
-    """Peak memory of this process (Linux). Not RUSAGE_CHILDREN, which includes the parent before the fork."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    return float("nan")
+    print(json.dumps({"messages": messages, "seconds": seconds, "peak_mb": memory_mb(), "began_mb": began_mb}))
 
 
 def main() -> None:

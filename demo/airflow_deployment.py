@@ -103,7 +103,7 @@ class Deployment:
             TimeoutError: the command did not finish in time.
         """
         try:
-            return subprocess.run(  # noqa: S603 - our own command
+            return subprocess.run(
                 [self._python, "-m", "airflow", *arguments],
                 env=self.environment,
                 cwd=self.home,

@@ -31,7 +31,7 @@ def check_interpreter(option: str, program: str, package: str) -> str:
     missing: object = None
     try:
         # -P excludes the working folder, which may contain a package that is not installed.
-        asked = subprocess.run(  # noqa: S603 - the program that the user names
+        asked = subprocess.run(
             [python, "-P", "-c", _LOOK, package, "esms_connectors"],
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -62,7 +62,7 @@ class PrefectServer:
     def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
         """The same, without waiting."""
         with (self.home / "flows.log").open("ab") as log:
-            return subprocess.Popen(  # noqa: S603 - our own script
+            return subprocess.Popen(
                 [self._python, *arguments], env=self.environment, cwd=self.home, stdout=log, stderr=subprocess.STDOUT
             )
 

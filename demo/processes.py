@@ -53,7 +53,7 @@ class Processes:
 
     def start(self, name: str, command: Sequence[str]) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
-            self._running[name] = subprocess.Popen(  # noqa: S603 - our own commands
+            self._running[name] = subprocess.Popen(
                 command,
                 env=self.environment,
                 # Not the project folder: the package must be found where it is installed.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,7 @@ def _first_and_again(
             for place, waiting in enumerate((True, False)):
                 day.served.waiting = waiting
                 works = (ours, floor) if number % 2 else (floor, ours)
-                pair = [cpu_ms(lambda work=work: work(folder)) for work in works]  # type: ignore[misc]
+                pair = [cpu_ms(partial(work, folder)) for work in works]
                 if number:
                     spent[place].append(tuple(pair if number % 2 else reversed(pair)))
     for name, pairs, goal in zip(names, spent, goals, strict=True):

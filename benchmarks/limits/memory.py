@@ -6,8 +6,10 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+
+from processes import forget_peak, memory_mb
 
 from .pairs import Figure
 
@@ -18,14 +20,6 @@ _LIBRARIES = {
     "postgresql": "import psycopg, pyarrow, pyarrow.csv, esms_connectors.warehouse.postgresql",
     "recipients": "import pyarrow.compute, pyarrow.parquet, sqlalchemy, esms_connectors.sending.bulk",
 }
-
-
-def status_mb(name: str) -> float:
-    """VmRSS or VmHWM of this process. Not getrusage, whose peak includes that of the parent process."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError(f"this system does not say {name}")
 
 
 def child(target: str, rows: int, address: str) -> None:
@@ -43,14 +37,13 @@ def child(target: str, rows: int, address: str) -> None:
             with client_of(Pages(rows)) as client, open_warehouse(address) as warehouse:
                 assert load_windows(client, warehouse, [WINDOW], resume=False).rows == rows
 
-    Path("/proc/self/clear_refs").write_text("5")  # exclude the peak of the imports
-    base = status_mb("VmRSS")
+    forget_peak()
+    base = memory_mb("VmRSS")
     work()
-    print(json.dumps({"base_mb": base, "peak_mb": status_mb("VmHWM") - base}))
+    print(json.dumps({"base_mb": base, "peak_mb": memory_mb() - base}))
 
 
-def _campaign(count: int, folder: Path):  # type: ignore[no-untyped-def]
-    sys.path.insert(0, str(Path(__file__).parents[1]))
+def _campaign(count: int, folder: Path) -> Callable[[], None]:
     from bulk_sends import write_parquet
 
     from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID

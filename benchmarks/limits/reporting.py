@@ -16,8 +16,6 @@ LARGE = 100_000_000
 
 def report(sizes: tuple[int, int] = (500_000, 2_000_000)) -> Iterator[Figure]:
     import duckdb
-
-    sys.path.insert(0, str(Path(__file__).parents[1]))
     import report as one
 
     from esms_connectors.warehouse import open_warehouse

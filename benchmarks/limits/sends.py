@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -136,6 +137,11 @@ def claim_and_settle(ledger: Ledger, run_key: str, rows: list[LedgerRow]) -> tup
     return (claimed - began) * 1000, (time.process_time() - settling) * 1000
 
 
+def _claim_and_settle_all(ledger: Ledger, run_key: str, chunks: list[list[LedgerRow]]) -> None:
+    for rows in chunks:
+        claim_and_settle(ledger, run_key, rows)
+
+
 def claim_and_settle_beside_sqlite(chunks: int = 40, rounds: int = 9) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(prefix="bench-ledger-") as folder, Ledger.open(Path(folder, "l.sqlite")) as ledger:
         plain = Plain(Path(folder, "plain.sqlite"))
@@ -182,13 +188,7 @@ def large_ledger(rows: int = 3_000_000, chunks: int = 40, rounds: int = 5) -> It
                 for ledger in (large, small):
                     ledger.begin_run(f"new-{number}", "zns", {"campaign": "new"})
                     chunked = [rows_of(chunk) for chunk in range(chunks)]
-                    spent.append(
-                        cpu_ms(
-                            lambda ledger=ledger, chunked=chunked, number=number: [  # type: ignore[misc]
-                                claim_and_settle(ledger, f"new-{number}", rows) for rows in chunked
-                            ]
-                        )
-                    )
+                    spent.append(cpu_ms(partial(_claim_and_settle_all, ledger, f"new-{number}", chunked)))
                 pairs.append(tuple(spent))
             yield figure_of(
                 f"claim and settle in a ledger of {rows:,} rows",

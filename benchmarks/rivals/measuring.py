@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[1]))
+
+from processes import forget_peak, memory_mb
+
 PATH = "MainService.svc/json/GetSmsSentData_V2"
 PAGE_SIZE = 500
 
@@ -83,8 +87,8 @@ def measure(load: Callable[[Job], int], libraries: dict[str, Sequence[str]]) -> 
     job = Job(**json.loads(sys.argv[1]))
     for name in (*libraries.get("", ()), *libraries.get(job.target, ())):
         importlib.import_module(name)
-    _forget_peak()
-    base_mb = _memory_mb("VmRSS")
+    forget_peak()
+    base_mb = memory_mb("VmRSS")
     stopwatch.start()
     rows = load(job)
     inner_seconds, inner_cpu_seconds = stopwatch.seconds()
@@ -94,7 +98,7 @@ def measure(load: Callable[[Job], int], libraries: dict[str, Sequence[str]]) -> 
         "inner_cpu_seconds": inner_cpu_seconds,
         "cpu_seconds": _cpu_seconds(),
         "base_mb": base_mb,
-        "peak_mb": _memory_mb("VmHWM"),
+        "peak_mb": memory_mb(),
     }
     print("\n" + json.dumps(figures))
 
@@ -102,16 +106,3 @@ def measure(load: Callable[[Job], int], libraries: dict[str, Sequence[str]]) -> 
 def _cpu_seconds() -> float:
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
-
-
-def _forget_peak() -> None:
-    """Reset the peak, to exclude that of the imports."""
-    Path("/proc/self/clear_refs").write_text("5")
-
-
-def _memory_mb(name: str) -> float:
-    # Not getrusage, whose peak includes that of the parent process.
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError(f"this system does not say {name}")

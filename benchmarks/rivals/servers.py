@@ -12,9 +12,11 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+
+from processes import cpu_seconds
 
 
 @contextmanager
@@ -120,11 +122,3 @@ class MariaDb:
 
     def close(self) -> None:
         self._running.close()
-
-
-def cpu_seconds(process_id: int) -> float:
-    """User + system time of a process and of those of its children that have ended."""
-    with suppress(FileNotFoundError):
-        fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
-        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-    return 0.0

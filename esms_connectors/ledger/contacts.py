@@ -58,7 +58,7 @@ def _full(postgresql: bool) -> sa.TextClause:
             "(SELECT value ->> 0 AS request_id, value ->> 1 AS phone, value ->> 2 AS more "
             "FROM json_each(:rows)) AS given"
         )
-    return sa.text(f"SELECT request_id FROM {given} WHERE {_OTHERS} + given.more >= :most")  # noqa: S608
+    return sa.text(f"SELECT request_id FROM {given} WHERE {_OTHERS} + given.more >= :most")
 
 
 class Contacts:
@@ -86,7 +86,7 @@ class Contacts:
         records, given = self._records(key, phones), self._database.given(request_id="text", phone="text")
         insert = sa.text(
             # Names of columns only; the values are parameters.
-            "INSERT INTO esms_contacts (request_id, phone, message_class, arrives_ms) "  # noqa: S608
+            "INSERT INTO esms_contacts (request_id, phone, message_class, arrives_ms) "
             f"SELECT request_id, phone, CAST(:class AS text), CAST(:arrives AS bigint) FROM {given} "
             "WHERE true ORDER BY request_id ON CONFLICT (request_id) DO UPDATE SET arrives_ms = excluded.arrives_ms"
         )
@@ -103,7 +103,7 @@ class Contacts:
     def release(self, key: str, phones: Sequence[str]) -> None:
         """Uncount a message that was refused permanently."""
         given = self._database.given(request_id="text")
-        statement = sa.text(f"DELETE FROM esms_contacts WHERE request_id IN (SELECT request_id FROM {given})")  # noqa: S608
+        statement = sa.text(f"DELETE FROM esms_contacts WHERE request_id IN (SELECT request_id FROM {given})")
         with self._database.writing() as connection:
             self._database.begin_to_write(connection)
             self._database.take_turn(connection)

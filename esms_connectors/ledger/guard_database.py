@@ -48,7 +48,7 @@ class GuardDatabase:
             typed = ", ".join(f"{name} {_TYPES[kind]}" for name, kind in columns.items())
             return f"jsonb_to_recordset(CAST(:rows AS jsonb)) AS given({typed})"
         picked = ", ".join(f"value ->> '{name}' AS {name}" for name in columns)
-        return f"(SELECT {picked} FROM json_each(:rows)) AS given"  # noqa: S608 - names of columns
+        return f"(SELECT {picked} FROM json_each(:rows)) AS given"
 
     def phones(self, phones: Iterable[str]) -> str:
         """The stored forms of phones as the JSON list of a statement."""
@@ -81,7 +81,7 @@ class GuardDatabase:
         columns = {"request_id": "text", "row_key": "text", "phone": "text", "payload_hash": "text", "line": "int"}
         statement = sa.text(
             # Names of columns only; the values are parameters.
-            "INSERT INTO esms_sends AS old (request_id, run_key, row_key, line, phone, payload_hash, chunk, state, "  # noqa: S608
+            "INSERT INTO esms_sends AS old (request_id, run_key, row_key, line, phone, payload_hash, chunk, state, "
             "generation, in_doubt, id_refused, duplicate, code, reason, lease_until_ms, first_attempt_ms, updated_ms) "
             "SELECT request_id, :run_key, row_key, line, phone, payload_hash, 'skipped', 'rejected', 0, 0, 0, 0, "
             f":code, :reason, 0, :now, :now FROM {self.given(**columns)} WHERE true ORDER BY request_id "

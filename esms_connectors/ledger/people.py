@@ -45,24 +45,24 @@ _COUNT_SETTLED = (
 # Keys of one-off messages begin with the phone; keys and reasons of the caller may contain it in any spelling.
 _WITHOUT = "replace(replace(replace({column}, :phone, 'erased'), :name, 'erased'), :international, 'erased')"
 _ERASE = (
-    f"UPDATE esms_sends SET phone = 'erased', row_key = {_WITHOUT.format(column='row_key')}, "  # noqa: S608
+    f"UPDATE esms_sends SET phone = 'erased', row_key = {_WITHOUT.format(column='row_key')}, "
     f"reason = {_WITHOUT.format(column='reason')} WHERE phone = :phone AND {_SETTLED}"
 )
 _ERASE_WORDS = (
-    f"UPDATE esms_resends SET reason = {_WITHOUT.format(column='reason')} "  # noqa: S608
+    f"UPDATE esms_resends SET reason = {_WITHOUT.format(column='reason')} "
     "WHERE request_id IN (SELECT request_id FROM esms_sends WHERE phone = :phone)"
 )
 _UNCOUNT = "DELETE FROM esms_contacts WHERE phone = :phone"
 _OLD_RUNS = "SELECT run_key FROM esms_runs WHERE began_ms < :before ORDER BY began_ms, run_key"
 _OLD_ROWS = (
-    f"SELECT request_id FROM esms_sends WHERE run_key = :run_key AND updated_ms < :before AND {_SETTLED} "  # noqa: S608
+    f"SELECT request_id FROM esms_sends WHERE run_key = :run_key AND updated_ms < :before AND {_SETTLED} "
     "AND (phone <> 'erased' OR row_key <> 'erased') ORDER BY request_id LIMIT :most"
 )
 _COUNTED_ROWS = (
-    f"SELECT count(*) FROM esms_sends WHERE run_key = :run_key AND updated_ms < :before AND {_SETTLED} "  # noqa: S608
+    f"SELECT count(*) FROM esms_sends WHERE run_key = :run_key AND updated_ms < :before AND {_SETTLED} "
     "AND phone <> 'erased' AND message_class IS NOT NULL AND state = 'accepted'"
 )
-_OPEN_ROWS = f"SELECT count(*) FROM esms_sends WHERE run_key = :run_key AND NOT {_SETTLED} AND updated_ms < :before"  # noqa: S608
+_OPEN_ROWS = f"SELECT count(*) FROM esms_sends WHERE run_key = :run_key AND NOT {_SETTLED} AND updated_ms < :before"
 
 
 class People:
@@ -158,8 +158,8 @@ class People:
             ("counted", "esms_contacts", "request_id", "arrives_ms"),
             ("suppressed", "esms_suppressed", "phone", "expires_ms"),
         ):
-            old = f"SELECT {key} FROM {table} WHERE {moment} < :before ORDER BY {key} LIMIT :most"  # noqa: S608
-            done[name] += self._in_parts(f"DELETE FROM {table}", old, {"before": at}, key=key)  # noqa: S608
+            old = f"SELECT {key} FROM {table} WHERE {moment} < :before ORDER BY {key} LIMIT :most"
+            done[name] += self._in_parts(f"DELETE FROM {table}", old, {"before": at}, key=key)
         # Also if nothing was erased: the previous call may have been interrupted.
         self._clear_file()
         return done

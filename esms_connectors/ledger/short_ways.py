@@ -30,7 +30,7 @@ _OF_CALL = (
 # Both are in the order of the columns.
 _CLAIM_NEW = f"""
 INSERT INTO esms_sends ({CLAIMED_COLUMNS}) VALUES ({"?, " * len((*_OF_ROW, *_OF_CALL))}{NEWLY_CLAIMED})
-"""  # noqa: S608 - names of columns
+"""
 
 # Like the general settlement for rows that are accepted, neither as a duplicate nor after a refusal of the same row:
 # they become accepted whatever their present state.

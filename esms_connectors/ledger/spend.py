@@ -25,8 +25,8 @@ _ADD = sa.text(
     "ON CONFLICT (scope, key) DO UPDATE SET vnd = old.vnd + excluded.vnd"
 )
 # A run and the other steps of its campaign, which share one budget.
-_RUNS = f"CAST(:run_key AS text) UNION SELECT step_run_key FROM esms_journeys WHERE run_key IN ({JOURNEY_OF})"  # noqa: S608
-_OF_RUN = sa.text(f"SELECT sum(vnd) FROM esms_spent WHERE scope = 'run' AND key IN (SELECT {_RUNS})")  # noqa: S608
+_RUNS = f"CAST(:run_key AS text) UNION SELECT step_run_key FROM esms_journeys WHERE run_key IN ({JOURNEY_OF})"
+_OF_RUN = sa.text(f"SELECT sum(vnd) FROM esms_spent WHERE scope = 'run' AND key IN (SELECT {_RUNS})")
 _OF_MONTH = sa.text("SELECT vnd FROM esms_spent WHERE scope = 'month' AND key = :month")
 _OF_RUNS = sa.text(
     "SELECT run.run_key, run.about, sum(spent.vnd) AS vnd FROM esms_spent AS spent "
@@ -75,17 +75,17 @@ def charge(
 def take_back(database: GuardDatabase, connection: Connection, request_ids: Sequence[str]) -> None:
     """Refund rows that this transaction settles as permanently refused or certainly not sent."""
     rows = {"rows": json.dumps([{"request_id": one} for one in request_ids])}
-    chosen = f"request_id IN (SELECT request_id FROM {database.given(request_id='text')}) AND charged_vnd IS NOT NULL"  # noqa: S608
+    chosen = f"request_id IN (SELECT request_id FROM {database.given(request_id='text')}) AND charged_vnd IS NOT NULL"
     sums: Counter[tuple[str, str]] = Counter()
     for run_key, month, vnd in connection.execute(
-        sa.text(f"SELECT run_key, charged_month, charged_vnd FROM esms_sends WHERE {chosen}"),  # noqa: S608
+        sa.text(f"SELECT run_key, charged_month, charged_vnd FROM esms_sends WHERE {chosen}"),
         rows,
     ):
         sums[("run", run_key)] -= vnd
         sums[("month", month)] -= vnd
     if not sums:
         return
-    connection.execute(sa.text(f"UPDATE esms_sends SET charged_vnd = NULL, charged_month = NULL WHERE {chosen}"), rows)  # noqa: S608
+    connection.execute(sa.text(f"UPDATE esms_sends SET charged_vnd = NULL, charged_month = NULL WHERE {chosen}"), rows)
     database.take_turn(connection)
     _add(connection, sums)
 
@@ -139,7 +139,7 @@ def _add(connection: Connection, sums: Mapping[tuple[str, str], int]) -> None:
 def _charging(given: str) -> sa.TextClause:
     """Cached, because SQLAlchemy parses a text for its parameters each time one is created."""
     return sa.text(
-        f"UPDATE esms_sends SET charged_vnd = given.vnd, charged_month = :month FROM {given} "  # noqa: S608
+        f"UPDATE esms_sends SET charged_vnd = given.vnd, charged_month = :month FROM {given} "
         "WHERE esms_sends.request_id = given.request_id"
     )
 

@@ -83,7 +83,7 @@ class Stops:
     def in_force(self, run_key: str, account: str) -> StopMark | None:
         """The mark that stops this run or its campaign, or None; marks set by a person come first."""
         statement = sa.text(
-            f"SELECT {_COLUMNS} FROM esms_stops WHERE lifted_ms IS NULL AND (scope = 'all' "  # noqa: S608
+            f"SELECT {_COLUMNS} FROM esms_stops WHERE lifted_ms IS NULL AND (scope = 'all' "
             f"OR (scope = 'run' AND (key = CAST(:run_key AS text) OR key IN ({JOURNEY_OF}))) "
             "OR (scope = 'account' AND key = :account)) ORDER BY scope DESC"
         )
@@ -93,7 +93,7 @@ class Stops:
 
     def marks(self) -> list[StopMark]:
         """All marks in force, the oldest first."""
-        statement = sa.text(f"SELECT {_COLUMNS} FROM esms_stops WHERE lifted_ms IS NULL ORDER BY at_ms, key")  # noqa: S608
+        statement = sa.text(f"SELECT {_COLUMNS} FROM esms_stops WHERE lifted_ms IS NULL ORDER BY at_ms, key")
         with self._database.reading() as connection:
             return [_mark_of(row) for row in connection.execute(statement)]
 

@@ -35,7 +35,7 @@ def listed(database: GuardDatabase, connection: Connection, phones: Sequence[str
 def _listed(given: str) -> sa.TextClause:
     """Cached, because SQLAlchemy parses a text for its parameters each time one is created."""
     return sa.text(
-        f"SELECT phone, reason FROM esms_suppressed WHERE phone IN (SELECT phone FROM {given}) "  # noqa: S608
+        f"SELECT phone, reason FROM esms_suppressed WHERE phone IN (SELECT phone FROM {given}) "
         "AND (expires_ms IS NULL OR expires_ms > :now)"
     )
 
@@ -72,7 +72,7 @@ class Suppression:
         self._check_secret()
         statement = sa.text(
             # Names of columns only; the values are parameters.
-            "INSERT INTO esms_suppressed (phone, phones, reason, source, added_ms, expires_ms) "  # noqa: S608
+            "INSERT INTO esms_suppressed (phone, phones, reason, source, added_ms, expires_ms) "
             f"SELECT phone, :mark, :reason, :source, :now, :expires FROM {self._database.given(phone='text')} "
             "WHERE true ORDER BY phone ON CONFLICT (phone) DO UPDATE SET reason = excluded.reason, "
             "source = excluded.source, expires_ms = excluded.expires_ms"
@@ -95,13 +95,13 @@ class Suppression:
 
     def _known(self) -> sa.TextClause:
         given = self._database.given(phone="text")
-        return sa.text(f"SELECT count(*) FROM esms_suppressed WHERE phone IN (SELECT phone FROM {given})")  # noqa: S608
+        return sa.text(f"SELECT count(*) FROM esms_suppressed WHERE phone IN (SELECT phone FROM {given})")
 
     def remove(self, phones: Iterable[str]) -> int:
         """Remove phones, in any spelling; returns how many were listed. InvalidRequestError: not a mobile number."""
         rows = self._database.phones([normalise_phone(phone) for phone in phones])
         given = self._database.given(phone="text")
-        statement = sa.text(f"DELETE FROM esms_suppressed WHERE phone IN (SELECT phone FROM {given})")  # noqa: S608
+        statement = sa.text(f"DELETE FROM esms_suppressed WHERE phone IN (SELECT phone FROM {given})")
         with self._database.writing() as connection:
             return connection.execute(statement, {"rows": rows}).rowcount
 

@@ -270,7 +270,7 @@ class _CalamineWorkbook:
 def _started() -> subprocess.Popen[bytes]:
     paths = os.pathsep.join(path for path in sys.path if path)
     try:
-        return subprocess.Popen(  # noqa: S603 - our own program
+        return subprocess.Popen(
             [sys.executable or "python3", "-P", calamine_process.__file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

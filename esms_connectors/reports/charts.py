@@ -321,7 +321,7 @@ def _draw(specs: list[dict[str, Any]]) -> list[str]:
     """Specifications -> `<svg>` as rendered by Vega."""
     problem = ""
     try:
-        done = subprocess.run(  # noqa: S603 - our own command
+        done = subprocess.run(
             [sys.executable, "-P", "-c", _DRAWING, json.dumps(sys.path)],
             input=json.dumps(specs).encode(),
             stdout=subprocess.PIPE,

@@ -37,7 +37,7 @@ __all__ = ["TypeCoverage", "WindowDifference", "compare_windows", "coverage_by_t
 _HELD = f"""
 SELECT sms_type, window_start, window_end, count(*) FROM {MESSAGES} WHERE sms_type IS NOT NULL
 GROUP BY sms_type, window_start, window_end
-"""  # noqa: S608 - our own names
+"""
 
 
 @dataclass(frozen=True, slots=True)

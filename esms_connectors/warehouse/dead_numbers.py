@@ -1,7 +1,5 @@
 """Phones that SMS no longer reach, according to the sent data: a source for the suppression list."""
 
-# ruff: noqa: S608 - only our own names are interpolated; values are parameters
-
 from __future__ import annotations
 
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError

@@ -173,7 +173,7 @@ class DltWarehouse(Warehouse):
                 self._fill(connection, table, load.window.start, load.window.end)
             counts = merge_rows(connection, load, rows, loaded_at=datetime.now(UTC))
             with self._refusals():
-                if connection.execute(f"SELECT 1 FROM {HISTORY} LIMIT 1").fetchall():  # noqa: S608 - our own names
+                if connection.execute(f"SELECT 1 FROM {HISTORY} LIMIT 1").fetchall():
                     self._send({HISTORY: select(connection, f"FROM {HISTORY}")})
                 if counts.inserted or counts.changed or counts.regressed:
                     self._send(
@@ -220,7 +220,7 @@ class DltWarehouse(Warehouse):
             contextlib.suppress(exceptions.DatabaseUndefinedRelation),
         ):
             columns = ", ".join(client.escape_column_name(name) for name in table.types)
-            query = f"SELECT {columns} FROM {client.make_qualified_table_name(table.name)}"  # noqa: S608 - our own names
+            query = f"SELECT {columns} FROM {client.make_qualified_table_name(table.name)}"
             with client.execute_query(query) as cursor:
                 return [tuple(row) for row in cursor.fetchall()]
         return []

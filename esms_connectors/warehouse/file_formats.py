@@ -145,7 +145,7 @@ def _write_jsonl(file: Any, schema: pa.Schema) -> Iterator[Any]:
 
         def write(batch: pa.RecordBatch) -> None:
             connection.register("batch", pa.Table.from_batches([_with_text(batch, money=True)]))
-            lines = connection.sql(f"SELECT to_json(struct_pack({fields}))::text FROM batch")  # noqa: S608 - our own names
+            lines = connection.sql(f"SELECT to_json(struct_pack({fields}))::text FROM batch")
             for column in pa.RecordBatchReader.from_stream(lines):
                 texts = column.column(0)
                 whole = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts)

@@ -354,7 +354,7 @@ class FilesWarehouse(Warehouse):
         self, connection: duckdb.DuckDBPyConnection, one: Partition, files: Transaction, scratch: Path
     ) -> None:
         """Write the old lines followed by the new ones. Without new ones the file is not rewritten."""
-        new = f"FROM {HISTORY} WHERE row_key IN (SELECT row_key FROM {MESSAGES} WHERE {_in_partition(one)})"  # noqa: S608
+        new = f"FROM {HISTORY} WHERE row_key IN (SELECT row_key FROM {MESSAGES} WHERE {_in_partition(one)})"
         if connection.execute(f"SELECT 1 {new} LIMIT 1").fetchall():
             lines = chain(self._read(HISTORY, one, scratch), select(connection, f"{new} ORDER BY row_key"))
             self._write(HISTORY, files.replace(self._path(HISTORY, one)), lines)
@@ -483,7 +483,7 @@ class _BoundaryRows:
 
     def _days_sharing(self, table: str) -> set[date]:
         found = self._connection.execute(
-            f"SELECT DISTINCT day FROM esms_edge WHERE row_key IN (SELECT row_key FROM {table})"  # noqa: S608 - our own names
+            f"SELECT DISTINCT day FROM esms_edge WHERE row_key IN (SELECT row_key FROM {table})"
         ).fetchall()
         return {day for (day,) in found}
 

@@ -45,15 +45,15 @@ class GroupedTable:
 
     @property
     def select(self) -> str:
-        return f"SELECT {', '.join(self.types)} FROM {self.name}"  # noqa: S608 - our own names
+        return f"SELECT {', '.join(self.types)} FROM {self.name}"
 
     def insert(self, mark: str) -> str:
         """The statement for one row; `mark` is the driver's placeholder."""
-        return f"INSERT INTO {self.name} VALUES ({', '.join([mark] * len(self.types))})"  # noqa: S608 - our own names
+        return f"INSERT INTO {self.name} VALUES ({', '.join([mark] * len(self.types))})"
 
     def make_way(self, mark: str) -> str:
         """The statement that removes a group."""
-        return f"DELETE FROM {self.name} WHERE {self.group} = {mark}"  # noqa: S608 - our own names
+        return f"DELETE FROM {self.name} WHERE {self.group} = {mark}"
 
     def columns(self, rows: Sequence[tuple[object, ...]]) -> pa.Table:
         """The rows as an Arrow table."""

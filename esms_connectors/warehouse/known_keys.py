@@ -3,8 +3,6 @@ Hashes of the keys in a DuckDB, eight bytes each, which are searched much faster
 stored with windows that a merge would not search.
 """
 
-# ruff: noqa: S608 - only our own names are interpolated
-
 from __future__ import annotations
 
 from datetime import timedelta

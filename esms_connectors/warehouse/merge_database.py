@@ -76,7 +76,7 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, batches: Iterable[
             source = ArrowSource(rows)
             connection.register("esms_stored", source)
         source.rows = rows
-        connection.execute(f"INSERT INTO {table} SELECT * FROM esms_stored")  # noqa: S608 - our own names
+        connection.execute(f"INSERT INTO {table} SELECT * FROM esms_stored")
     connection.commit()
     if source is not None:
         connection.unregister("esms_stored")

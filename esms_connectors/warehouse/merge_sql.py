@@ -4,8 +4,6 @@ The tables and the statements of the merge, in SQL that DuckDB and PostgreSQL sh
 `stored` are the rows of the table, `chunk` the incoming rows. Parameters are written `$name`.
 """
 
-# ruff: noqa: S608 - only our own names are interpolated; values are parameters
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping

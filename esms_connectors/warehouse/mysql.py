@@ -237,7 +237,7 @@ class _MySqlSession:
             yield table, column, type_as_shared(kind)
 
     def has_rows(self, table: str) -> bool:
-        return any(self._select(f"SELECT 1 FROM {table} LIMIT 1", {}))  # noqa: S608 - our own names
+        return any(self._select(f"SELECT 1 FROM {table} LIMIT 1", {}))
 
     @property
     def has_key(self) -> bool:
@@ -257,10 +257,7 @@ class _MySqlSession:
         if table is CHUNK:
             rows = rows.sort_by("row_key")  # in index order, so that lookups and inserts are local
         with self._connection.cursor() as cursor:
-            return sum(
-                cursor.execute(f"INSERT INTO {table.name} VALUES {values}")  # noqa: S608 - written by `as_values`
-                for values in as_values(rows)
-            )
+            return sum(cursor.execute(f"INSERT INTO {table.name} VALUES {values}") for values in as_values(rows))
 
     def keep(self, table: Staged, query: str, **parameters: object) -> int:
         self._empty(table)

@@ -1,7 +1,5 @@
 """Rows about a person, and the removal of old rows, in the databases among the warehouses."""
 
-# ruff: noqa: S608 - only our own names are interpolated; values are parameters
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

@@ -89,10 +89,10 @@ SNAPSHOT_TABLES: Mapping[str, GroupedTable] = {
 _RATINGS_AGAIN = timedelta(days=7)
 _RATINGS_AT_ONCE = 50
 _READINGS = 3
-_LAST_RATING = f"SELECT max(submitted_at) FROM {RATINGS.name}"  # noqa: S608 - our own name
+_LAST_RATING = f"SELECT max(submitted_at) FROM {RATINGS.name}"
 _HAS_RATINGS = f"""
 SELECT 1 FROM information_schema.tables WHERE table_name = '{RATINGS.name}' AND table_schema = current_schema()
-"""  # noqa: S608 - our own name
+"""
 
 
 def take_snapshot(

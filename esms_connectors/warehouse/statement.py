@@ -36,7 +36,7 @@ STATEMENT_COLUMNS = (
 )  # fmt: skip
 _STATEMENT = f"""
 SELECT {", ".join(STATEMENT_COLUMNS)} FROM esms_invoice_differences WHERE month = $month ORDER BY sms_type
-"""  # noqa: S608 - our own names
+"""
 _AMOUNT = re.compile(r"-?\d{1,14}(\.\d{1,4})?", re.ASCII)
 
 

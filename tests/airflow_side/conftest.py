@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Any
 
 # Before the first import of airflow: it makes a home where it finds none.
-_HOME = tempfile.mkdtemp(prefix="esms-airflow-")
-os.environ["AIRFLOW_HOME"] = _HOME
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="esms-airflow-")
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "True"
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
-import pytest  # noqa: E402
-from task_runs import Runs  # noqa: E402
+import pytest
+from task_runs import Runs
 
-from esms_connectors import RetryPolicy  # noqa: E402
-from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, EmulatorServer, VirtualClock  # noqa: E402
-from esms_connectors.gateway import machine_clock  # noqa: E402
+from esms_connectors import RetryPolicy
+from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, EmulatorServer, VirtualClock
+from esms_connectors.gateway import machine_clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import socket
 from pathlib import Path
 
 import pendulum
@@ -44,9 +43,3 @@ def visits(day: pendulum.DateTime) -> list[tuple[int, str, str, str, str, str, s
         )
         for number in range(1, CUSTOMERS + 1)
     ]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

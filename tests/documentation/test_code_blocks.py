@@ -22,9 +22,10 @@ from documentation.code_blocks import PAGES, ROOT, Block, blocks_of, pages_for, 
 from documentation.consoles import Console, check_extras, commands_of, environment_of
 from documentation.page_time import NOON, PageTime, begin
 from documentation.pages import run_block
-from documentation.reader import VISITS, free_port, visits, write_customers
+from documentation.reader import VISITS, visits, write_customers
 from documentation.reference import PUBLIC
 
+from demo.processes import free_port
 from esms_connectors import Credentials, EsmsClient
 from esms_connectors.cli.commands import esms
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, EmulatorConfig, Progress

@@ -8,28 +8,31 @@ here, first of all.
 
 from __future__ import annotations
 
+import atexit
+import json
 import os
-import socket
+import shutil
+import subprocess
+import sys
 import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
+from demo.processes import free_port
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-_FOLDER = tempfile.TemporaryDirectory(prefix="esms-prefect-")
-_HOME, _PORT = _FOLDER.name, _free_port()
+os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="esms-prefect-")
 os.environ.update(
     {
-        "PREFECT_HOME": _HOME,
-        "PREFECT_API_URL": f"http://127.0.0.1:{_PORT}/api",
-        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{_HOME}/prefect.db",
+        "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{os.environ['PREFECT_HOME']}/prefect.db",
         # Each of Prefect's many clients reads all authorities; the server speaks without TLS, so one is as good.
         "PREFECT_API_SSL_CERT_FILE": str(Path(__file__).parents[1] / "gateway" / "tls" / "server.crt"),
-        "PREFECT_LOCAL_STORAGE_PATH": f"{_HOME}/storage",
+        "PREFECT_LOCAL_STORAGE_PATH": f"{os.environ['PREFECT_HOME']}/storage",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "1",
         "PREFECT_SERVER_UI_ENABLED": "false",
@@ -40,25 +43,16 @@ os.environ.update(
     }
 )
 
-import json  # noqa: E402
-import subprocess  # noqa: E402
-import sys  # noqa: E402
-import time  # noqa: E402
-import uuid  # noqa: E402
-from collections.abc import Callable, Iterator  # noqa: E402
-from importlib.util import find_spec  # noqa: E402
-from typing import Any  # noqa: E402
+import pendulum
+import pytest
+import requests
+from prefect import Flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.flow_engine import run_flow
+from prefect.states import Scheduled
 
-import pendulum  # noqa: E402
-import pytest  # noqa: E402
-import requests  # noqa: E402
-from prefect import Flow  # noqa: E402
-from prefect.client.orchestration import get_client  # noqa: E402
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey  # noqa: E402
-from prefect.flow_engine import run_flow  # noqa: E402
-from prefect.states import Scheduled  # noqa: E402
-
-from esms_connectors.emulator import (  # noqa: E402
+from esms_connectors.emulator import (
     DEMO_API_KEY,
     DEMO_BRANDNAME,
     DEMO_OA_ID,
@@ -69,20 +63,23 @@ from esms_connectors.emulator import (  # noqa: E402
     EmulatorServer,
     Progress,
 )
-from esms_connectors.emulator.progress import RealClock  # noqa: E402
-from esms_connectors.gateway import machine_clock  # noqa: E402
-from esms_connectors.gateway.credentials import Credentials  # noqa: E402
-from esms_connectors.gateway.endpoints import SEND_ZNS_BULK  # noqa: E402
-from esms_connectors.gateway.request_ids import IdFact  # noqa: E402
-from esms_connectors.ledger import Ledger  # noqa: E402
-from esms_connectors.prefect import ChannelCampaign, EsmsCredentials, EsmsLedger, ZnsCampaign  # noqa: E402
-from esms_connectors.prefect.blocks.base import EsmsBlock  # noqa: E402
+from esms_connectors.emulator.progress import RealClock
+from esms_connectors.gateway import machine_clock
+from esms_connectors.gateway.credentials import Credentials
+from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
+from esms_connectors.gateway.request_ids import IdFact
+from esms_connectors.ledger import Ledger
+from esms_connectors.prefect import ChannelCampaign, EsmsCredentials, EsmsLedger, ZnsCampaign
+from esms_connectors.prefect.blocks.base import EsmsBlock
+
+_HOME = os.environ["PREFECT_HOME"]
+_PORT = urlsplit(os.environ["PREFECT_API_URL"]).port
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 
 LEASE_SECONDS = 2.0
 
 # Ray is not in the environment of these tests; `make test-ray` names the file, in one that has it.
 collect_ignore = [] if find_spec("prefect_ray") else ["test_ray.py"]
-
 
 _UP_SECONDS = 240  # a processor may have other things to do
 
