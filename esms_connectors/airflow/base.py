@@ -90,7 +90,7 @@ class _EsmsTaskMeta(BaseOperatorMeta):
             problem = str(error)
         except TypeError:
             # Airflow's message contains the values.
-            known = {name for one in self.__mro__ for name in inspect.signature(one.__init__).parameters}  # type: ignore[misc]
+            known = {name for one in self.__mro__ for name in inspect.signature(one.__init__).parameters}
             strange = sorted(set(kwargs) - known - {"_airflow_from_mapped"})
             if not strange:
                 raise
@@ -138,7 +138,7 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
         Raises:
             InvalidRequestError: an invalid value, or not exactly one of the arguments in `one_of_these`.
         """
-        given = {name: self._given(name) for name in arguments_of(type(self))}  # type: ignore[arg-type]
+        given = {name: self._given(name) for name in arguments_of(type(self))}
         self.check_arguments(given)
         names, problem = self.one_of_these
         # Not compared with ==, which is ambiguous for a data frame.
@@ -155,11 +155,11 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
 
     def _given(self, name: str) -> Any:
         if name == "dry_run":  # every operator has a method of that name
-            return self.plan_only  # type: ignore[attr-defined]
+            return self.plan_only
         return getattr(self, f"_{name}" if name in self.hidden_arguments else name, None)
 
     @classmethod
-    def partial(cls, **kwargs: Any) -> OperatorPartial:  # type: ignore[override]
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
         """As in every operator, but values that must not be shown are hidden from the stored DAG."""
         made = super().partial(**kwargs)
         made._expand_called = True  # its replacement below warns if it is never mapped
@@ -276,7 +276,7 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
         Refuse a missing value that another task should have provided: without its approved plan everybody would be sent
         to, without its run key everybody would be sent to again, without its time the messages would be sent now.
         """
-        for name in arguments_of(type(self)):  # type: ignore[arg-type]
+        for name in arguments_of(type(self)):
             if name in given and name not in self.may_be_missing and _is_missing(given[name], getattr(self, name)):
                 raise InvalidRequestError(
                     f"{name} is None, or holds it: it was to come from a task that returned nothing, such as one that "
@@ -378,7 +378,7 @@ def _hidden(partial: OperatorPartial, given: Mapping[str, Any]) -> dict[str, Any
 def render(value: Any, context: Context, env: jinja2.Environment) -> Any:
     """Render as Airflow does; results of other tasks are looked up but not rendered."""
     if isinstance(value, str):
-        return env.from_string(value).render(context)  # type: ignore[arg-type]
+        return env.from_string(value).render(context)
     if isinstance(value, list | tuple | set):
         return [render(one, context, env) for one in value]
     if isinstance(value, dict):

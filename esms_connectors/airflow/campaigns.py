@@ -212,7 +212,7 @@ class CampaignOperator(SendingOperator):
 
         self.channel: str = self._channel_name(channel)
         # A list in the DAG file is hidden here; one that a task pushes is hidden when it is rendered.
-        self.source = hide_rows(source) if isinstance(source, list | tuple) else source
+        self.source: Any = hide_rows(source) if isinstance(source, list | tuple) else source
         self.sql = sql
         self.sql_conn_id = sql_conn_id
         self.sql_parameters = sql_parameters
@@ -341,9 +341,7 @@ class CampaignOperator(SendingOperator):
         approved = read_plan(self.plan)
         generation = generation_of(context, resend_on_clear=self.resend_on_clear)
         with ExitStack() as stack:
-            source = stack.enter_context(
-                opened_source(self.source, self.sql, self.sql_conn_id, self.sql_parameters)  # type: ignore[arg-type]
-            )
+            source = stack.enter_context(opened_source(self.source, self.sql, self.sql_conn_id, self.sql_parameters))
             campaign = self._campaign_of(context, hook, stack, source, self._run_key_now(context))
             self._tell_where(campaign.channel.client, campaign.ledger, campaign.channel)
             rejects = None
@@ -422,14 +420,14 @@ class CampaignOperator(SendingOperator):
             delimiter=self.delimiter,
             sheet=text(self.sheet, "sheet"),
             header_row=self.header_row,
-            hidden_rows=self.hidden_rows,  # type: ignore[arg-type]
-            two_phones=self.two_phones,  # type: ignore[arg-type]
+            hidden_rows=self.hidden_rows,
+            two_phones=self.two_phones,
             as_is=self.as_is,
             campaign=text(self.campaign, "campaign") or f"{context['ti'].dag_id}.{context['ti'].task_id}",
             threads=self.threads,
             at_least=self.at_least,
             on_empty=on_empty_of(
-                self.on_empty,  # type: ignore[arg-type]
+                self.on_empty,
                 scheduled=getattr(run_type, "value", run_type) not in (None, "manual"),
             ),
             conflicts="skip" if self.conflicts == "skip" else "refuse",

@@ -83,7 +83,7 @@ class _EsmsTaskDecorator(_TaskDecorator[Any, Any, EsmsDecoratedOperator]):
 
     def _expand(self, *args: Any, **kwargs: Any) -> XComArg:
         made: XComArg = super()._expand(*args, **kwargs)
-        task: Any = made.operator  # type: ignore[attr-defined]
+        task: Any = made.operator
         refuse_in_defaults(task.dag, self.operator_class.hidden_arguments)
         # Airflow does this for template fields only.
         for name in self.operator_class.hidden_arguments:

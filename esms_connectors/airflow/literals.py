@@ -72,7 +72,7 @@ def is_literal(value: object) -> bool:
     return not hasattr(value, "resolve") or isinstance(value, os.PathLike)
 
 
-def check_literals(kind: type, given: Mapping[str, Any]) -> None:
+def check_literals(kind: Any, given: Mapping[str, Any]) -> None:
     """
     Check the arguments of an operator that are known now.
 
@@ -83,7 +83,7 @@ def check_literals(kind: type, given: Mapping[str, Any]) -> None:
     Raises:
         InvalidRequestError: an invalid value; names the argument.
     """
-    templated = {*kind.template_fields, *kind.hidden_arguments}  # type: ignore[attr-defined]
+    templated = {*kind.template_fields, *kind.hidden_arguments}
     for name, needed in arguments_of(kind).items():
         check = _CHECKS.get(name)
         if check is None or name not in given or (given[name] is None and not needed):
@@ -200,7 +200,7 @@ def _warehouse(value: Any) -> None:
     _words("warehouse")(value)
     url = str(value)
     scheme = url.partition("://")[0].split("+")[0].lower() if "://" in url else "file"
-    from fsspec.registry import known_implementations  # type: ignore[import-untyped]
+    from fsspec.registry import known_implementations
 
     # Airflow's providers add further stores, used through a connection.
     if scheme not in (*_DATABASES, *known_implementations) and "@" not in url:

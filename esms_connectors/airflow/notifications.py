@@ -161,7 +161,7 @@ def event_of(context: Mapping[str, Any] | Context, named: str | None = None) -> 
     Raises:
         ConfigurationError: the context names no run.
     """
-    values: Mapping[str, Any] = context  # type: ignore[assignment]
+    values: Mapping[str, Any] = context
     instance = values.get("ti") or values.get("task_instance")
     run, dag = values.get("dag_run"), values.get("dag")
     deadline = "deadline" in values

@@ -96,7 +96,7 @@ class SendingOperator(EsmsTask):
         of_zalo = channel.startswith(("zns", "zalo", "multi"))
         wanted = (*("template_id", "oa_id") * of_zalo, *("brandname",) * (not of_zalo or channel == "multi-channel"))
         sender = {name: getattr(self, name, None) or getattr(settings, name) for name in wanted}
-        own = self.ledger_conn_id or ("by ledger_url of the task" if self._ledger_url else None)  # type: ignore[attr-defined]
+        own = self.ledger_conn_id or ("by ledger_url of the task" if self._ledger_url else None)
         ledger = own or settings.ledger_conn_id or _place(settings.ledger_url)
         configured_one = "by [esms] ledger_url" if configured("ledger_url") else "the file in Airflow's home"
         return {

@@ -127,8 +127,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         self.hide_arguments(ledger_url=ledger_url)
         self.deferrable = deferrable
         self.check_given()
-        self._poller: Looks | None = None
-        self._backoff: PollBackoff | None = None
+        self._polling: tuple[Looks, PollBackoff] | None = None
         self._ends: Any = None
         self._failed_looks = 0
 
@@ -141,9 +140,9 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
 
     def look_again(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any] | None:
         """Resume after a deferral while waiting for a campaign with a fallback."""
-        import pendulum
+        from esms_connectors.gateway.times import parse_iso
 
-        self._ends, self._failed_looks = pendulum.parse(event["ends"]), event["failures"]
+        self._ends, self._failed_looks = parse_iso(event["ends"]), event["failures"]
         return self._look_or_defer(context)
 
     def _look_or_defer(self, context: Context) -> dict[str, Any] | None:
@@ -162,8 +161,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
                 raise
         from esms_connectors.airflow.triggers import DeliveryStatusTrigger
 
-        poller, backoff, goal = self._poller, self._backoff, self._goal()
-        assert poller is not None and backoff is not None  # noqa: S101, PT018 - set by _look
+        (poller, backoff), goal = self._poller_and_backoff(context), self._goal()
         self.log.info("%s; deferred until %s at the latest", counts, self._ends)
         pollers = poller.pollers if isinstance(poller, SeveralPollers) else (poller,)
         targets = [one.target.as_dict() for one in pollers if isinstance(one, DeliveryPoller)]
@@ -230,20 +228,15 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
 
     def _look(self, context: Context) -> tuple[Verdict | None, DeliveryCounts]:
         """Poll once; the verdict is None if there was no answer and another poll may get one."""
-        from esms_connectors.delivery.polling import PollBackoff, Verdict
+        from esms_connectors.delivery.polling import Verdict
         from esms_connectors.gateway.errors import EsmsError
 
         goal = self._goal()
         if self._ends is None:
             self._ends = self._deadline(context)
-        hook = EsmsHook(self.esms_conn_id)
-        if self._poller is None:
-            self._poller = self._poller_of(hook, context)
-            self._backoff = PollBackoff(self.poke_interval, self.max_failures, self._failures_before(context))
-        poller, backoff = self._poller, self._backoff
-        assert backoff is not None  # noqa: S101 - made together with the poller
+        poller, backoff = self._poller_and_backoff(context)
         try:
-            with hook.get_conn() as client:
+            with EsmsHook(self.esms_conn_id).get_conn() as client:
                 counts = poller.look(client, now=_now())
         except EsmsError as error:
             try:
@@ -258,6 +251,15 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
             self._note_failures(context, 0)
         backoff.after_answer()
         return goal.judge(counts, now=_now(), deadline=self._ends), counts
+
+    def _poller_and_backoff(self, context: Context) -> tuple[Looks, PollBackoff]:
+        """Made at the first poll of this process."""
+        from esms_connectors.delivery.polling import PollBackoff
+
+        if self._polling is None:
+            poller = self._poller_of(EsmsHook(self.esms_conn_id), context)
+            self._polling = poller, PollBackoff(self.poke_interval, self.max_failures, self._failures_before(context))
+        return self._polling
 
     def _failures_before(self, context: Context) -> int:
         """How many polls in a row failed before this one; in `reschedule` mode each poll is a separate process."""

@@ -67,13 +67,13 @@ def opened_source(
             yield query
     elif isinstance(recipients, HiddenRows):
         yield list(recipients.value)
-    elif isinstance(recipients, str) and is_google_sheet(recipients):
-        yield recipients
-    elif isinstance(recipients, str | os.PathLike) and "://" in str(recipients):
-        with copied(str(recipients), "source") as path:
-            yield path
-    else:
-        yield recipients  # type: ignore[misc]
+    elif isinstance(recipients, str | os.PathLike):
+        url = str(recipients)
+        if "://" in url and not is_google_sheet(url):
+            with copied(url, "source") as path:
+                yield path
+        else:
+            yield recipients
 
 
 @contextmanager

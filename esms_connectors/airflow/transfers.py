@@ -113,6 +113,7 @@ class SentMessagesToWarehouseOperator(EsmsTask):
         from esms_connectors.airflow.arguments import text
         from esms_connectors.airflow.lineage import SENT_DATA, DataTransfer, warehouse_dataset
         from esms_connectors.gateway.errors import InvalidRequestError
+        from esms_connectors.sent_data.windows import ALL_SMS_TYPES
         from esms_connectors.warehouse import Privacy
         from esms_connectors.warehouse.loading import load_planned
         from esms_connectors.warehouse.planning import plan_load
@@ -131,7 +132,7 @@ class SentMessagesToWarehouseOperator(EsmsTask):
         privacy = Privacy(
             phone=PhoneForm(self.phone), secret=secret if self.phone != "plain" else None, content=self.content
         )
-        types = read_types(self.sms_types)
+        types = read_types(self.sms_types) or ALL_SMS_TYPES
         max_age = timedelta(days=self.max_age_days)
         address = warehouse_address(self.warehouse_conn_id, text(self.rendered("warehouse", context), "warehouse"))
         with (
@@ -147,7 +148,7 @@ class SentMessagesToWarehouseOperator(EsmsTask):
                 with_missing=self.start in (None, ""),
                 follow_up=None if self.follow_up and start is not None else self.follow_up,
                 max_age=max_age,
-                **({"sms_types": types} if types else {}),  # type: ignore[arg-type]
+                sms_types=types,
             )
             summary = load_planned(client, warehouse, plan, privacy=privacy, threads=self.threads)
             self.log.info("%s: %s", warehouse.name, summary)

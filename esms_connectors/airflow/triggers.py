@@ -84,12 +84,13 @@ class DeliveryStatusTrigger(BaseTrigger):
         from esms_connectors.airflow.awaiting import together
         from esms_connectors.delivery.polling import DeliveryGoal, DeliveryPoller, PollBackoff, Verdict
         from esms_connectors.delivery.target import target_from_dict
+        from esms_connectors.gateway.times import parse_iso
 
         goal = DeliveryGoal(self.final_share, self.delivered_share)
         backoff = PollBackoff(max(self.poll_seconds, FIRST_WAIT_SECONDS), self.max_failures)
         targets = [self.target] if isinstance(self.target, dict) else self.target
         poller = together([DeliveryPoller(target_from_dict(one)) for one in targets])
-        deadline = pendulum.parse(self.deadline)
+        deadline = parse_iso(self.deadline)
         client = await EsmsHook(self.esms_conn_id).aget_conn()
         try:
             while True:
@@ -102,11 +103,11 @@ class DeliveryStatusTrigger(BaseTrigger):
                     self.log.warning("no answer (%d of %d): %s", backoff.failures, self.max_failures, error)
                     counts = poller.counts()
                 now = pendulum.now("UTC")
-                verdict = goal.judge(counts, now=now, deadline=deadline)  # type: ignore[arg-type]
+                verdict = goal.judge(counts, now=now, deadline=deadline)
                 if verdict is not Verdict.WAIT:
                     return {"status": verdict.value, "counts": counts.as_dict()}
                 self.log.info("%s", counts)
-                await asyncio.sleep(max(0.0, min(wait, (deadline - now).total_seconds())))  # type: ignore[operator]
+                await asyncio.sleep(max(0.0, min(wait, (deadline - now).total_seconds())))
         finally:
             client.close()
 
@@ -131,11 +132,10 @@ class LookAgainTrigger(BaseTrigger):
         return path, {"moment": self.moment, "carried": self.carried}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        import pendulum
-
         from esms_connectors.gateway import machine_clock
+        from esms_connectors.gateway.times import parse_iso
 
-        left = (pendulum.parse(self.moment) - machine_clock.now()).total_seconds()  # type: ignore[operator]
+        left = (parse_iso(self.moment) - machine_clock.now()).total_seconds()
         await asyncio.sleep(max(FIRST_WAIT_SECONDS, left))
         yield TriggerEvent({"moment": self.moment, **self.carried})
 
@@ -258,6 +258,8 @@ class DeliveryReportsTrigger(BaseEventTrigger):
     async def _load(self) -> SpanWatch:
         import pendulum
 
+        from esms_connectors.gateway.times import parse_iso
+
         store = getattr(self, "asset_state_store", None)
         found: Any = None
         if store is not None:
@@ -266,8 +268,8 @@ class DeliveryReportsTrigger(BaseEventTrigger):
         if not isinstance(found, Mapping):
             found = {"cursor": found} if isinstance(found, str) else {}
         begin = pendulum.now("UTC").subtract(minutes=int(self.lookback_hours * 60)).isoformat()
-        cursor, *held = (pendulum.parse(one) for one in (found.get("cursor", begin), *found.get("held", ())))
-        return self._watch_from(cursor.start_of("minute"), held)  # type: ignore[union-attr, arg-type]
+        cursor, *held = (parse_iso(one) for one in (found.get("cursor", begin), *found.get("held", ())))
+        return self._watch_from(cursor.start_of("minute"), held)
 
     async def _keep(self, passed: deque[tuple[float, dict[str, Any]]]) -> None:
         """Save the cursor after the last event that must have reached the database by now."""

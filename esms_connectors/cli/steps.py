@@ -81,18 +81,15 @@ def check_source(source: str | None, run_key: str | None, after: str | None) -> 
 
 
 def _step_command() -> click.Command:
-    def nothing() -> None:
-        """Carries the options only."""
-
+    step = click.Command(_ELSE, add_help_option=False)
     for name, option in CHANNEL_OPTIONS.items():
         if name not in _LEFT_OUT:
-            option(nothing)
-    click.option("--after", help="How long the step before has: 15m, 2h.")(nothing)
-    click.option("--phone-column")(nothing)
-    params: list[click.Parameter] = nothing.__click_params__  # type: ignore[attr-defined]
-    for one in params:
+            option(step)
+    click.option("--after", help="How long the step before has: 15m, 2h.")(step)
+    click.option("--phone-column")(step)
+    for one in step.params:
         one.required = False
-    return click.Command(_ELSE, params=params, add_help_option=False)
+    return step
 
 
 _STEP = _step_command()

@@ -12,9 +12,11 @@ from pendulum import DateTime
 from esms_connectors.gateway.arguments import check_message_id
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import SmsType
+from esms_connectors.gateway.times import parse_iso
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.ledger.keys import check_run_key
 from esms_connectors.ledger.rows import SMS_TYPES_OF_KIND
+from esms_connectors.ledger.runs import send_at_of
 
 # As many as fit into an XCom or the arguments of a trigger; for more, use a ledger.
 MAX_IDS = 5_000
@@ -68,8 +70,8 @@ def target_from_dict(plain: Mapping[str, Any]) -> DeliveryTarget:
         expected=int(plain["expected"]),
         message_ids=tuple(plain.get("message_ids") or ()),
         campaign=plain.get("campaign"),
-        start=None if start is None else _moment(start),
-        end=None if end is None else _moment(end),
+        start=None if start is None else parse_iso(start),
+        end=None if end is None else parse_iso(end),
         sms_types=tuple(int(one) for one in plain.get("sms_types") or ()),
         oa_id=plain.get("oa_id"),
         voice=bool(plain.get("voice")),
@@ -153,9 +155,9 @@ def target_of_run(ledger: Ledger, run_key: str) -> DeliveryTarget:
         # Messages without a campaign are found by id; one id of advertising is a batch of up to thousands.
         return DeliveryTarget(expected=expected, message_ids=tuple(ids), voice=about["kind"] == "call")
     start, end = span
-    if about.get("send_at"):
+    if (send_at := send_at_of(about)) is not None:
         # Whether the sent data is selected by the time of creation or of sending is not documented.
-        end = max(end, _moment(about["send_at"]))
+        end = max(end, send_at)
     return DeliveryTarget(
         expected=expected,
         message_ids=tuple(ids),
@@ -164,7 +166,3 @@ def target_of_run(ledger: Ledger, run_key: str) -> DeliveryTarget:
         end=end.add(seconds=_SLACK_SECONDS),
         sms_types=tuple(int(one) for one in SMS_TYPES_OF_KIND[about["kind"]]),
     )
-
-
-def _moment(text: str) -> DateTime:
-    return pendulum.parse(text)  # type: ignore[return-value]

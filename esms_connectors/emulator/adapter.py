@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPResponse
+from urllib3.connection import HTTPConnection
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError, ReadTimeoutError
 
 from .emulator import Emulator
@@ -93,7 +94,7 @@ def _failure(
     pool = HTTPConnectionPool(parts.hostname or "localhost", parts.port)
     if reply.connection == "refuse":
         refused = NewConnectionError(
-            pool,  # type: ignore[arg-type]  # urllib3 itself passes other types here; it is only used in the text
+            HTTPConnection(pool.host, pool.port),
             "Failed to establish a new connection: [Errno 111] Connection refused",
         )
         refused.__cause__ = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")

@@ -132,16 +132,16 @@ class _Socket:
 
 class _ResponseInTime(http.client.HTTPResponse):
     def __init__(self, sock: Any, *args: Any, **settings: Any) -> None:
-        super().__init__(_Socket(sock), *args, **settings)  # type: ignore[arg-type]
+        stand_in: Any = _Socket(sock)
+        super().__init__(stand_in, *args, **settings)
 
 
-class _Marking:
-    """Mixed into urllib3's connections."""
-
+class _MarkingHTTPConnection(HTTPConnection):
     sock: Any
     timeout: Any
     port: int
     _dns_host: str
+    response_class = _ResponseInTime
     # http.client prints whole requests, keys included, when its global debug level is set.
     debuglevel = 0
 
@@ -154,7 +154,7 @@ class _Marking:
             if isinstance(self.timeout, int | float):
                 self.timeout = min(self.timeout, left)
             # Includes a proxy's CONNECT and the TLS handshake, which are not part of our request.
-            super().connect()  # type: ignore[misc]
+            super().connect()
             DEPARTURE.seconds_left()
         finally:
             DEPARTURE.connecting = False
@@ -167,13 +167,13 @@ class _Marking:
         except TimeoutError:
             raise ConnectTimeoutError(self, "name resolution") from None
         except (OSError, UnicodeError):
-            raise NameResolutionError(host, self, socket.gaierror()) from None  # type: ignore[arg-type]
-        failed: Exception = NameResolutionError(host, self, socket.gaierror())  # type: ignore[arg-type]
+            raise NameResolutionError(host, self, socket.gaierror()) from None
+        failed: Exception = NameResolutionError(host, self, socket.gaierror())
         usual = self.timeout
         for address in addresses:
             try:
                 self._dns_host, self.timeout = address, self._seconds_to_connect()
-                return super()._new_conn()  # type: ignore[misc, no-any-return]
+                return super()._new_conn()
             except (HTTPError, TimeoutError) as error:
                 failed = error
             finally:
@@ -189,7 +189,7 @@ class _Marking:
         """Send head and body together, so that permission is asked exactly once, before the first byte."""
         self._parts = []
         try:
-            super().request(*args, **settings)  # type: ignore[misc]
+            super().request(*args, **settings)
             whole = b"".join(self._parts)
         finally:
             self._parts = None
@@ -204,34 +204,28 @@ class _Marking:
         if self._parts is not None and not DEPARTURE.connecting:
             self._parts.append(bytes(data))
         else:
-            super().send(data)  # type: ignore[misc]
+            super().send(data)
 
 
-class _MarkingHTTPConnection(_Marking, HTTPConnection):
-    response_class = _ResponseInTime
+class _MarkingHTTPSConnection(_MarkingHTTPConnection, HTTPSConnection):
+    """The same; its `super()` is urllib3's HTTPS connection."""
 
 
-class _MarkingHTTPSConnection(_Marking, HTTPSConnection):
-    response_class = _ResponseInTime
+class _MarkingHTTPPool(HTTPConnectionPool):
+    """Limits the wait for a free connection."""
 
-
-class _BoundedWait:
-    """Mixed into urllib3's pools: limits the wait for a free connection."""
+    ConnectionCls = _MarkingHTTPConnection
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         if timeout is None and DEPARTURE.wait_seconds < float("inf"):
             timeout = DEPARTURE.wait_seconds
-        connection = super()._get_conn(timeout)  # type: ignore[misc]
+        connection = super()._get_conn(timeout)
         # The wait for a busy connection does not count against the attempt.
         DEPARTURE.restart()
         return connection
 
 
-class _MarkingHTTPPool(_BoundedWait, HTTPConnectionPool):
-    ConnectionCls = _MarkingHTTPConnection
-
-
-class _MarkingHTTPSPool(_BoundedWait, HTTPSConnectionPool):
+class _MarkingHTTPSPool(_MarkingHTTPPool, HTTPSConnectionPool):
     ConnectionCls = _MarkingHTTPSConnection
 
 

@@ -24,7 +24,6 @@ EsmsError
 
 from __future__ import annotations
 
-import copyreg
 import os
 import traceback
 from pathlib import Path
@@ -49,7 +48,7 @@ class EsmsError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Keyword-only constructors do not survive pickling, and task runners pickle errors.
-        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
+        return type(self).__new__, (type(self), *self.args), self.__dict__
 
 
 class UnexpectedError(EsmsError):

@@ -123,6 +123,11 @@ def _by_calendar(text: str, zone: str | None) -> DateTime | None:
     return None if found.tzinfo is None else found
 
 
+def parse_iso(text: str) -> DateTime:
+    """An ISO timestamp that this package wrote; `ValueError` for anything else."""
+    return pendulum.instance(datetime.fromisoformat(text))
+
+
 def read_month(text: str) -> date:
     """
     The first day of a month.

@@ -10,6 +10,7 @@ import pendulum
 from pendulum import DateTime
 
 from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.times import parse_iso
 from esms_connectors.ledger.keys import check_run_key
 from esms_connectors.ledger.storage import LedgerStorage
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 # scheduled for then, and every account, because each only knows its own messages.
 _MAY_DIFFER = ("campaign", "send_at", "accounts")
 EMULATOR = "emulator"
+
+
+def send_at_of(about: Mapping[str, str]) -> DateTime | None:
+    """The latest time for which the messages of a run are scheduled."""
+    return parse_iso(about["send_at"]) if about.get("send_at") else None
 
 
 class LedgerRuns(LedgerStorage):

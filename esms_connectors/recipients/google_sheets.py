@@ -43,11 +43,10 @@ def downloaded(link: str, sheet: str | None) -> Iterator[Path]:
     Raises:
         InvalidRequestError: it is not shared, does not exist, or cannot be fetched.
     """
-    found = _LINK.match(link)
-    assert found is not None  # noqa: S101 - checked by `is_google_sheet` before
+    sheet_id: str = _LINK.findall(link)[0]
     tab = _TAB.search(link)
     kind = "csv" if tab is not None and sheet is None else "xlsx"
-    address = f"{_HOST}/spreadsheets/d/{found['id']}/export?format={kind}"
+    address = f"{_HOST}/spreadsheets/d/{sheet_id}/export?format={kind}"
     if kind == "csv" and tab is not None:
         address += f"&gid={tab[1]}"
     with scratch_folder() as folder:

@@ -109,7 +109,7 @@ class OutputFile:
             with self._told("written"):
                 if self._file is not None:
                     self._file.close()
-                if self._aside is None or not keep_old or not self._same():
+                if self._aside is None or not keep_old or not self._same(self._aside):
                     if keep_old:
                         self._move_away()
                     if self._aside is not None:
@@ -146,12 +146,11 @@ class OutputFile:
             f"{self._what} {self.local or self.name} cannot be {what}: {why}.", field=self._field
         )
 
-    def _same(self) -> bool:
-        assert self._aside is not None  # noqa: S101 - only called by finish
+    def _same(self, aside: Path) -> bool:
         if self.local is not None:
-            return self.local.exists() and filecmp.cmp(self._aside, self.local, shallow=False)
+            return self.local.exists() and filecmp.cmp(aside, self.local, shallow=False)
         there = self._filesystem
-        return bool(there.exists(self._path)) and there.cat_file(self._path) == self._aside.read_bytes()
+        return bool(there.exists(self._path)) and there.cat_file(self._path) == aside.read_bytes()
 
     def _move_away(self) -> None:
         if self.local is None:

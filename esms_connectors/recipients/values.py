@@ -93,10 +93,11 @@ class ValueReader:
             params = [self._undamaged(column, value) for column, value in zip(self.columns, params, strict=True)]
         for at, read in self._types:
             params[at] = self._taken(at, params[at], read(params[at]))
-        for (shortest, longest), value in zip(self._limits, params, strict=True) if self._limits else ():
-            if not shortest <= len(value) <= longest:
-                self._check(params)
-                break
+        if self.template is not None:
+            for (shortest, longest), value in zip(self._limits, params, strict=True):
+                if not shortest <= len(value) <= longest:
+                    self._check(self.template, params)
+                    break
         return params
 
     def _taken(self, at: int, value: object, found: Typed) -> str:
@@ -147,16 +148,15 @@ class ValueReader:
             )
         return ""
 
-    def _check(self, params: Sequence[str]) -> None:
+    def _check(self, template: ZnsTemplate, params: Sequence[str]) -> None:
         """Check the values against the template; the errors are those of the gateway client."""
-        assert self.template is not None  # noqa: S101 - only called with limits, which come from it
-        rules = self.template.params
+        rules = template.params
         values = list(params)
         if self.names is not None:
             named = dict(zip(self.names, params, strict=True))
             values = [named.get(rule.name, "") for rule in rules]
         try:
-            check_template_params(self.template, values)
+            check_template_params(template, values)
         except InvalidRequestError as error:
             names = [rule.name for rule in rules]
             at = names.index(error.field)

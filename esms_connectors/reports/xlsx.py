@@ -209,14 +209,13 @@ class _Writer:
 
     def _table(self, table: Table) -> _Sheet:
         """Write a table, to several sheets if it exceeds Excel's limit. Returns the first sheet."""
-        title, first = self._language.title(table.name), None
+        title, names = self._language.title(table.name), []
         most = _MOST_ROWS - 2 - len(table.notes)
         for part, start in enumerate(range(0, len(table.rows), most), 1):
             name = self._name(title if part == 1 else f"{title} ({part})")
             self._sheet(name, table, table.rows[start : start + most], last=start + most >= len(table.rows))
-            first = first or name
-        assert first is not None  # noqa: S101 - tables without rows get no sheet
-        return _Sheet(first, table)
+            names.append(name)
+        return _Sheet(names[0], table)
 
     def _sheet(self, name: str, table: Table, rows: Sequence[Row], *, last: bool) -> None:
         sheet = self._workbook.add_worksheet(name)

@@ -30,6 +30,7 @@ from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.ledger import Ledger, RunSummary, SendState
 from esms_connectors.ledger.keys import check_run_key
 from esms_connectors.ledger.rows import REFUSED_WHOLE, SMS_TYPES_OF_KIND, Settlement
+from esms_connectors.ledger.runs import send_at_of
 from esms_connectors.sending.policy import OTHERS_DOUBT, sent_by_others
 
 __all__ = ["ReconcileResult", "reconcile"]
@@ -312,11 +313,11 @@ class _LookUp:
         # A clock of this machine that is ahead must not shorten the settling time.
         gateways = self._client.clock.latest()
         now = gateways if (self._began - gateways).total_seconds() > _SLACK_SECONDS else self._began
-        scheduled = pendulum.parse(self._about["send_at"]) if self._about.get("send_at") else None
+        scheduled = send_at_of(self._about)
 
         def due(one: _Open) -> DateTime:
             settling = rule.settling_of(one) or timedelta()
-            return max(one.last_attempt, scheduled if isinstance(scheduled, DateTime) else one.last_attempt) + settling
+            return max(one.last_attempt, scheduled or one.last_attempt) + settling
 
         due_rows = [one for one in judged if due(one) - _TICK <= now and now - one.last_attempt <= _LISTED_FOR]
         why_open = _why_open(judged, now, due, self._about.get("send_at", ""))

@@ -321,7 +321,8 @@ _ODD = (AttributeError, TypeError, ValueError, OverflowError, pa.ArrowException)
 
 def _message_ids(rows: Sequence[_Row], *, has_nul: bool) -> tuple[list[str], int]:
     try:
-        ids: list[Any] = [(row.ReferenceId or row.RefercenceId).strip() for row in rows]  # type: ignore[union-attr]
+        usual: Sequence[Any] = rows  # with texts as ids; others have no `strip`
+        ids: list[Any] = [(row.ReferenceId or row.RefercenceId).strip() for row in usual]
         if all(ids) and not has_nul:
             return ids, 0
     except _ODD:

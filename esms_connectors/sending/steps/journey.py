@@ -258,19 +258,17 @@ class Journey:
         if first is None:
             raise InvalidRequestError("The first step was not sent: call start.", field="steps")
         if first.sandbox:
-            return self._result({"sent": first.accepted}), None
+            return self._result(first, {"sent": first.accepted}), None
         self._look(0)
         if any(row.state is SendState.NOT_SENT for row in self._people.rows(0)):
             self._resend_first()
         for index in range(1, len(self._campaigns)):
             self._send_due(index)
-        result = self._result(self._people.counts())
+        result = self._result(first, self._people.counts())
         logger.info("run %s: %s", self.first.run_key, result)
         return result, self._people.pause(self.poll_seconds)
 
-    def _result(self, people: Mapping[str, int]) -> JourneyResult:
-        first = self._sent_first
-        assert first is not None  # noqa: S101 - checked by advance
+    def _result(self, first: RunResult, people: Mapping[str, int]) -> JourneyResult:
         return JourneyResult(first, self._people.results(self._links), dict(people))
 
     @property

@@ -26,6 +26,7 @@ from esms_connectors.gateway.phones import read_phone
 from esms_connectors.gateway.states import DeliveryState, state_of_row, state_of_totals
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.ledger.rows import SMS_TYPES_OF_KIND, rule_of
+from esms_connectors.ledger.runs import send_at_of
 from esms_connectors.sending.reconcile import REFUSED_SETTLING, reconcile
 from esms_connectors.sending.spans import span_words
 
@@ -197,12 +198,7 @@ def view_of_step(ledger: Ledger, run_key: str, *, read_at: datetime) -> StepView
     except InvalidRequestError:
         return None
     rows = {row.request_id: row for row in _rows(ledger, run_key)}
-    return StepView(run_key, about["kind"], pendulum.instance(read_at), rows, send_at=_send_at(about))
-
-
-def _send_at(about: Mapping[str, str]) -> DateTime | None:
-    found = pendulum.parse(about["send_at"]) if about.get("send_at") else None
-    return found if isinstance(found, DateTime) else None
+    return StepView(run_key, about["kind"], pendulum.instance(read_at), rows, send_at=send_at_of(about))
 
 
 def look_at_step(
@@ -242,7 +238,7 @@ def look_at_step(
         rows,
         # Any other state may have changed since, and must have been read after the deadline to count.
         {key: seen for key, seen in (known or {}).items() if seen.state is DeliveryState.DELIVERED},
-        _send_at(about),
+        send_at_of(about),
         settling,
     )
     _look(client, ledger, view)
