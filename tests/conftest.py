@@ -9,7 +9,6 @@ import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import hypothesis_profiles  # noqa: F401 - chosen before any test is read
 import pendulum
 import pytest
 from esms_processes import Esms
@@ -21,6 +20,8 @@ from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, Em
 from esms_connectors.gateway import redaction
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
 from esms_connectors.gateway.request_ids import IdFact
+
+pytest_plugins = ["hypothesis_profiles"]  # chosen before any test is read
 
 NOON = pendulum.datetime(2024, 5, 15, 12, tz="Asia/Ho_Chi_Minh")
 QUICK = RetryPolicy(attempts=3, first_wait_seconds=0.001, max_wait_seconds=0.002, budget_seconds=20)

@@ -3,50 +3,30 @@
 
     python tests/esms_child.py
 
-Each line on standard input is a job (see `work`), answered with a process id; or `wait PID SECONDS`, answered with the
-exit code and the peak of memory in kB, null when it goes on.
+Each line on standard input is a job (see `work`); fork_server.py has the answers.
 """
 
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import logging
 import os
 import resource
 import signal
 import sys
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-# Whatever the commands import when they are at work, once for all of them.
-import babel.dates
-import babel.numbers  # noqa: F401
 import click
-import duckdb  # noqa: F401
-import jinja2  # noqa: F401
 import pendulum
-import pendulum.locales.en.locale
-import platformdirs.unix  # noqa: F401
 import psycopg
-import rich._emoji_codes  # noqa: F401
-import sqlalchemy.dialects.postgresql
-import sqlalchemy.dialects.sqlite  # noqa: F401
-import vl_convert  # noqa: F401
+from fork_server import serve
 
-import esms_connectors.ledger
-import esms_connectors.ledger.engines
-import esms_connectors.ledger.guard_database
-import esms_connectors.ledger.schema
-import esms_connectors.reports
-import esms_connectors.reports.text
-import esms_connectors.warehouse.duckdb_file
-import esms_connectors.warehouse.files
-import esms_connectors.warehouse.postgresql  # noqa: F401
 from esms_connectors.cli.commands import esms
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.client import EsmsClient
@@ -54,6 +34,16 @@ from esms_connectors.sent_data.fetching import PageQueue
 from esms_connectors.sent_data.reader import SentDataReader
 from esms_connectors.warehouse.load_summary import LoadCounts
 from esms_connectors.warehouse.spool import WindowSpool
+
+# What the commands import when they are at work, once for all of them.
+for name in (
+    *("babel.dates", "babel.numbers", "duckdb", "jinja2", "pendulum.locales.en.locale", "platformdirs.unix"),
+    *("rich._emoji_codes", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite", "vl_convert"),
+    *(f"esms_connectors.ledger.{module}" for module in ("engines", "guard_database", "schema")),
+    "esms_connectors.reports.text",
+    *(f"esms_connectors.warehouse.{module}" for module in ("duckdb_file", "files", "postgresql")),
+):
+    importlib.import_module(name)
 
 
 def die_at(moment: str, number: int, signal_number: int) -> None:
@@ -94,7 +84,7 @@ def die_at(moment: str, number: int, signal_number: int) -> None:
                 close(client)
                 Finalized()
 
-            EsmsClient.close = struck  # type: ignore[method-assign]
+            EsmsClient.close = struck
         case "merging":
             batches = WindowSpool.__iter__
 
@@ -104,7 +94,7 @@ def die_at(moment: str, number: int, signal_number: int) -> None:
                         strike()
                     yield batch
 
-            WindowSpool.__iter__ = struck_batches  # type: ignore[method-assign]
+            WindowSpool.__iter__ = struck_batches
         case _:
             raise ValueError(moment)
 
@@ -156,8 +146,8 @@ def work(
         esms(prog_name="esms")
     except SystemExit as end:
         return int(end.code or 0)
-    except BaseException:  # noqa: BLE001 - a fork must not return into the loop of the server
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+    except BaseException:  # a fork must not return into the loop of the server
+        sys.excepthook(*sys.exc_info())
         return 1
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command is over, and this is not of it
@@ -165,36 +155,8 @@ def work(
     return 0
 
 
-def serve() -> None:
-    for line in sys.stdin:
-        if line.startswith("wait "):
-            _, pid, seconds = line.split()
-            print(json.dumps(_wait(int(pid), time.monotonic() + float(seconds))), flush=True)
-            continue
-        pid = os.fork()
-        if pid == 0:
-            jobs = sys.stdin  # kept, or its end would close what then is standard input  # noqa: F841
-            code = work(**json.loads(line))
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-        print(pid, flush=True)
-
-
-def _wait(pid: int, until: float) -> tuple[int, int] | None:
-    while True:
-        found, status, used = os.wait4(pid, os.WNOHANG)
-        if found:
-            return os.waitstatus_to_exitcode(status), used.ru_maxrss
-        if time.monotonic() > until:
-            return None
-        time.sleep(0.005)
-
-
 if __name__ == "__main__":
     for command in esms.list_commands(click.Context(esms)):
         esms.get_command(click.Context(esms), command)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    gc.freeze()  # no fork looks through what was imported, nor copies it for that
-    serve()
-    gc.unfreeze()  # or extensions would tell of leaks when this one ends
+    serve(lambda line: work(**json.loads(line)))

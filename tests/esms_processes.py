@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import subprocess
-import sys
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from fork_server import ForkServer
 
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY
 
@@ -38,27 +37,13 @@ class Done:
             assert fragment in line, self.err
 
 
-class Esms:
+class Esms(ForkServer):
     """Runs `esms` in forks of one process that has imported everything."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__(Path(__file__).with_name("esms_child.py"), "-W", "error")
         self._folder = folder
         self._numbers = itertools.count()
-        self._guard = threading.Lock()
-        self._server = subprocess.Popen(
-            [sys.executable, "-W", "error", str(Path(__file__).with_name("esms_child.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def _ask(self, line: str) -> Any:
-        assert self._server.stdin is not None
-        assert self._server.stdout is not None
-        with self._guard:
-            self._server.stdin.write(line + "\n")
-            self._server.stdin.flush()
-            return json.loads(self._server.stdout.readline())
 
     def start(
         self, base_url: str, *arguments: str, environment: dict[str, str | None] | None = None, **job: Any
@@ -74,14 +59,7 @@ class Esms:
         }
         given = {name: value for name, value in settings.items() if value is not None}
         job |= {"arguments": list(arguments), "environment": given, "output": output}
-        return Process(self, self._ask(json.dumps(job)), output)
-
-    def close(self) -> None:
-        assert self._server.stdin is not None
-        self._server.stdin.close()
-        self._server.wait(240)
-        assert self._server.stdout is not None
-        self._server.stdout.close()
+        return Process(self, self.fork(json.dumps(job)), output)
 
 
 @dataclass(frozen=True)
@@ -93,7 +71,7 @@ class Process:
     def finish(self, seconds: float = 240) -> Done:
         # Asked again and again, so that others can ask as well.
         for _ in range(int(seconds / 0.2)):
-            ended = self.esms._ask(f"wait {self.pid} 0.2")
+            ended = self.esms.ended(self.pid, 0.2)
             if ended is not None:
                 said = [Path(f"{self.output}.{name}").read_text(encoding="utf-8") for name in ("out", "err")]
                 return Done(ended[0], *said, ended[1])

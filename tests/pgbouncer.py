@@ -72,7 +72,7 @@ server_reset_query_always = 0
         self._log = (self._folder / "log").open("wb+")
         self._process = subprocess.Popen(
             [PGBOUNCER, str(settings)], stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
-            cwd="/", start_new_session=True, **user,  # type: ignore[call-overload]
+            cwd="/", start_new_session=True, **user,
         )  # fmt: skip
 
     def url(self, database: str) -> str:

@@ -120,6 +120,6 @@ class Runs:
             try:
                 operator.render_template_fields(context)
                 outcomes.append(context["task"].execute(context))
-            except Exception as error:  # noqa: BLE001 - the others go on, as they do in Airflow
+            except Exception as error:  # the others go on, as they do in Airflow
                 outcomes.append(error)
         return outcomes

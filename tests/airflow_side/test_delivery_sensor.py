@@ -439,7 +439,7 @@ def test_of_several_tasks_of_which_one_was_marked_as_success_all_are_waited_for(
             wait = sensor(sent=[one.output for one in senders])
     gateway.advance(60)
     instance = replace(runs.instance, task_id="wait", map_index=-1)
-    instance.get_ti_count = lambda **_: 2  # type: ignore[attr-defined]
+    instance.get_ti_count = lambda **_: 2
     instance.pushed = {one.task_id: result for one, result in zip(senders, (told[0], None), strict=False)}
     if mapped:
         wait.sent = [told[0]]

@@ -82,7 +82,7 @@ def events(
 def watching(store: AssetStore | None, hour: pendulum.DateTime, **arguments: Any) -> DeliveryReportsTrigger:
     lookback = (pendulum.now("UTC") - hour).total_seconds() / 3600
     trigger = DeliveryReportsTrigger(poll_seconds=0.02, lookback_hours=lookback, **arguments)
-    trigger.asset_state_store = store  # type: ignore[assignment]
+    trigger.asset_state_store = store
     return trigger
 
 
@@ -102,7 +102,7 @@ def test_a_restarted_triggerer_goes_on_behind_the_last_event(gateway: Emulator, 
     arrive(gateway, hour.add(minutes=3), 4)
     assert len(events(watching(store, hour), 1)) == 1
     [cursor] = store.values.values()
-    assert pendulum.parse(json.loads(cursor)["cursor"]) >= hour.add(minutes=60)  # type: ignore[operator]
+    assert pendulum.parse(json.loads(cursor)["cursor"]) >= hour.add(minutes=60)
     assert events(watching(store, hour)) == []
 
 
@@ -128,7 +128,7 @@ def test_a_span_waits_for_its_last_message(gateway: Emulator, hour: pendulum.Dat
     def kept() -> bool:
         """Where it stands behind the second one."""
         behind = hour.add(minutes=45)
-        return any(pendulum.parse(json.loads(one)["cursor"]) >= behind for one in store.values.values())  # type: ignore[operator]
+        return any(pendulum.parse(json.loads(one)["cursor"]) >= behind for one in store.values.values())
 
     [second] = events(watching(store, hour), 1, kept)
     assert pendulum.parse(second["start"]) == hour.add(minutes=30)

@@ -136,7 +136,7 @@ class Frame:
     def __eq__(self, other: object) -> bool:
         raise ValueError
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_an_end_that_a_finalizer_swallows_is_heard_a_moment_later(runs: Runs, ga
         looks.append(None)
         return False
 
-    wait.poke = look  # type: ignore[method-assign]
+    wait.poke = look
     before = signal.signal(signal.SIGTERM, lambda *_: wait.on_kill())
     try:
         with pytest.raises(SystemExit):

@@ -41,7 +41,7 @@ def test_every_section_keeps_the_stricter_schema_too() -> None:
     """The one that Airflow's own providers are built with; it catches what the other lets through."""
     strict = schema("provider.yaml.schema.json")
     for name, value in get_provider_info().items():
-        if name in strict["properties"] and name not in ("package-name", "name", "description"):  # type: ignore[operator]
+        if name in strict["properties"] and name not in ("package-name", "name", "description"):
             jsonschema.validate({name: value}, {**strict, "required": []})
 
 
@@ -113,7 +113,7 @@ def test_assets_of_the_scheme_have_one_spelling() -> None:
 )
 def test_every_argument_stands_in_the_signature(kind: type) -> None:
     """Whoever reads the reference, or asks an editor; what is left over is Airflow's own."""
-    named = {one.name for one in inspect.signature(kind.__init__).parameters.values()}  # type: ignore[misc]
+    named = {one.name for one in inspect.signature(kind.__init__).parameters.values()}
     assert set(arguments_of(kind)) <= named
     assert {"esms_conn_id", "ledger_conn_id", "ledger_url"} <= named
 
@@ -130,7 +130,7 @@ def test_the_form_of_airflow_3_1_is_that_of_the_metadata(monkeypatch: pytest.Mon
         "flask_appbuilder": {},
         "flask_appbuilder.fieldwidgets": widgets_of_ui,
     }.items():
-        monkeypatch.setitem(sys.modules, module, SimpleNamespace(**names))  # type: ignore[arg-type]
+        monkeypatch.setitem(sys.modules, module, SimpleNamespace(**names))
     widgets = EsmsHook.get_connection_form_widgets()
     fields = get_provider_info()["connection-types"][0]["conn-fields"]
     assert list(widgets) == list(fields)

@@ -75,7 +75,7 @@ def send(
             **arguments,
         }
         operator = ZnsBulkOperator(task_id="send", **given)
-        run.operator = operator  # type: ignore[attr-defined]
+        run.operator = operator
         return runs(operator)
 
     return run
@@ -196,7 +196,7 @@ def test_a_list_is_a_source_and_is_not_shown(send: Callable[..., Any], gateway: 
     """Rendered fields stand in Airflow's database: of a list they say how long it is."""
     send(source=[row(number) for number in range(7)])
     assert everybody_once(gateway, 7)
-    shown = {name: str(getattr(send.operator, name)) for name in ZnsBulkOperator.template_fields}  # type: ignore[attr-defined]
+    shown = {name: str(getattr(send.operator, name)) for name in ZnsBulkOperator.template_fields}
     assert shown["source"] == "<7 rows>"
     assert "0901" not in json.dumps(shown)
 

@@ -94,8 +94,8 @@ def core(world: World, order: Order) -> Answer:
                 ledger=ledger,
                 run_key=order.run_key,
                 at_least=order.at_least,
-                on_empty=order.on_empty,  # type: ignore[arg-type]
-                conflicts=order.conflicts,  # type: ignore[arg-type]
+                on_empty=order.on_empty,
+                conflicts=order.conflicts,
                 send_at_text=given if isinstance(given, str) else None,
                 price_vnd=None if order.max_cost_vnd is None else Decimal(300),
                 guard=GuardChoice(

@@ -137,7 +137,7 @@ def test_messages_that_come_back_in_another_spelling_are_awaited(
 def test_a_scheduled_run_is_awaited_by_whatever_time_it_is_listed(
     gateway: Emulator, client: EsmsClient, ledger: Ledger, clock: Callable[[], DateTime], listed_by: str
 ) -> None:
-    gateway.quirks.listed_by = listed_by  # type: ignore[assignment]
+    gateway.quirks.listed_by = listed_by
     send_zns(client, ledger, 10, send_at=clock().add(hours=5))
     poller = DeliveryPoller(target_of_run(ledger, "march"))
     assert poller.look(client, now=clock()).final == 0
@@ -335,7 +335,7 @@ def test_the_goal_is_exact_at_its_edge(share: float | None, delivered: int, fail
 def test_ids_that_cannot_be_awaited_are_refused(ids: object) -> None:
     """None, an empty one (124 has none), one text, too many."""
     with pytest.raises(InvalidRequestError):
-        target_of_ids(ids)  # type: ignore[arg-type]
+        target_of_ids(ids)
 
 
 @pytest.mark.parametrize("share", [0, -1, 1.1, 95])

@@ -62,9 +62,9 @@ class Block:
             words = re.findall(rf"(?m)^{prompt}(\w+)(?: (AIRFLOW|PREFECT)_)?", self.text)
             for word, prefix in words:
                 if word in ("airflow", "prefect"):
-                    return word  # type: ignore[return-value]
+                    return word
                 if prefix:
-                    return prefix.lower()  # type: ignore[return-value]
+                    return prefix.lower()
         return "core"
 
 
@@ -77,7 +77,7 @@ def _environment_of_imports(text: str) -> Environment:
             modules.append(node.module or "")
     for framework in ("airflow", "prefect"):
         if any(re.match(rf"(esms_connectors\.)?{framework}(_\w+)?(\.|$)", module) for module in modules):
-            return framework  # type: ignore[return-value]
+            return framework
     return "core"
 
 

@@ -23,7 +23,7 @@ class Canned(BaseAdapter):
         self.calls = 0
         self.requests: list[requests.PreparedRequest] = []
 
-    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
+    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
         self.calls += 1
         self.requests.append(request)
         response = requests.Response()

@@ -193,7 +193,7 @@ def test_five_hundred_go_in_one_call(gateway: Emulator, client: EsmsClient) -> N
         ([*recipients(2), ZnsRecipient("0912345678", (*VALUES[:3], None), "x")], "template_params", 2),
         ([*recipients(2), ZnsRecipient("0912345678", (*VALUES[:3], "\ud83d"), "x")], "template_params", 2),
         ([*recipients(2), ZnsRecipient("0912345678", "abcd", "x")], "template_params", 2),
-        ([*recipients(2), ZnsRecipient("0912345678", {"a": 1}, "x")], "template_params", 2),  # type: ignore[arg-type]
+        ([*recipients(2), ZnsRecipient("0912345678", {"a": 1}, "x")], "template_params", 2),
     ],
 )
 def test_bad_recipients_are_refused_with_their_row(

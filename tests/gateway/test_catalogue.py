@@ -312,6 +312,6 @@ def test_each_method_says_what_it_does(name: str) -> None:
 def test_the_catalogue_cannot_be_changed() -> None:
     """It is data for everyone."""
     with pytest.raises(TypeError):
-        ENDPOINTS["x"] = endpoints.SEND_ZNS  # type: ignore[index]
+        ENDPOINTS["x"] = endpoints.SEND_ZNS
     with pytest.raises(AttributeError):
-        endpoints.SEND_ZNS.effect = Effect.READ  # type: ignore[misc]
+        endpoints.SEND_ZNS.effect = Effect.READ

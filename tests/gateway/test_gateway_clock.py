@@ -175,7 +175,7 @@ def test_without_the_gateways_time_nothing_in_doubt_is_repeated(world: World) ->
 def test_a_gateway_that_does_not_tell_its_time(world: World, date_header: str, first: str, calls: int) -> None:
     """This machine's clock is believed to an hour, and nobody is asked again and again."""
     world.begin(first)
-    world.gateway.quirks.date_header = date_header  # type: ignore[assignment]
+    world.gateway.quirks.date_header = date_header
     world.lose_the_first()
     if calls == 2:
         world.send()

@@ -113,7 +113,7 @@ def test_no_movement_of_rows_loses_one_unnoticed(data: st.DataObject) -> None:
         adapter.body = json.dumps({"CodeResult": "100", "CountTotal": len(rows), "SentData": page}).encode()
         return send(request, **options)
 
-    adapter.send = answer  # type: ignore[method-assign]
+    adapter.send = answer
     steady = set(rows)
     came = set()
     try:

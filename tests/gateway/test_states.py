@@ -63,7 +63,10 @@ def test_the_state_of_totals(totals: Any, state: DeliveryState) -> None:
     assert state_of_totals(*totals) is state
 
 
-@given(status=st.none() | st.integers(-1, 9) | st.text(max_size=3), counts=st.lists(st.none() | st.integers(0, 4), min_size=3, max_size=3))  # fmt: skip  # noqa: E501
+@given(
+    status=st.none() | st.integers(-1, 9) | st.text(max_size=3),
+    counts=st.lists(st.none() | st.integers(0, 4), min_size=3, max_size=3),
+)
 def test_nothing_is_delivered_that_is_not_accounted_for(status: Any, counts: list[int | None]) -> None:
     """Delivered and failed need status 5 and full counts."""
     state = state_of_totals(status, *counts)

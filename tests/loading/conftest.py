@@ -52,7 +52,7 @@ def load(gateway: Emulator, make_client: Callable[..., EsmsClient]) -> Load:
     """Load in this process, by the emulator's clock: the day before unless a span is given."""
 
     def run(place: Place, start: Any = DAY, end: Any = NEXT, **settings: Any) -> LoadSummary:
-        settings.setdefault("now", lambda: gateway.clock.now.in_timezone("UTC"))  # type: ignore[attr-defined]
+        settings.setdefault("now", lambda: gateway.clock.now.in_timezone("UTC"))
         settings.setdefault("sms_types", [2])
         # A client that was refused its keys stays stopped, so each load has one of its own.
         with make_client() as client, open_warehouse(place.address) as warehouse:

@@ -25,7 +25,7 @@ def plan(gateway: Emulator) -> Any:
 
     def run(place: Place, **settings: Any) -> LoadPlan:
         settings.setdefault("sms_types", [2])
-        settings.setdefault("now", lambda: gateway.clock.now.in_timezone("UTC"))  # type: ignore[attr-defined]
+        settings.setdefault("now", lambda: gateway.clock.now.in_timezone("UTC"))
         with open_warehouse(place.address) as warehouse:
             return plan_load(warehouse, **settings)
 
@@ -194,7 +194,7 @@ def test_a_reading_from_the_future_closes_nothing(
     """
     gateway.quirks.date_header = date
     fill(gateway, DAY, 1)
-    tomorrow = gateway.clock.now.add(days=2).in_timezone("UTC")  # type: ignore[attr-defined]
+    tomorrow = gateway.clock.now.add(days=2).in_timezone("UTC")
     load(duckdb_only, DAY, NEXT.add(days=1), now=lambda: tomorrow)
     gateway.populate(30, start=NEXT.add(hours=13), end=NEXT.add(hours=23))
     gateway.advance(hours=18)

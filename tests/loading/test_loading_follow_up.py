@@ -28,7 +28,7 @@ def follow_up(gateway: Emulator, make_client: Callable[..., EsmsClient]) -> Any:
 
     def run(place: Place, **settings: Any) -> tuple[list[SentWindow], LoadSummary]:
         def now() -> Any:
-            return gateway.clock.now.in_timezone("UTC")  # type: ignore[attr-defined]
+            return gateway.clock.now.in_timezone("UTC")
 
         # A client of its own: the emulator's clock leaps, which to one client would be no steady clock.
         with make_client() as client, open_warehouse(place.address) as warehouse:
@@ -155,14 +155,14 @@ def test_a_window_that_never_adds_up_is_left_out_and_tried_again(
         total, rows = page(key, sms_type, start, end, *about, **more)
         return total + (start <= noon.timestamp() * 1000 <= end), rows
 
-    gateway.state.page = too_many  # type: ignore[method-assign]
+    gateway.state.page = too_many
     with pytest.raises(LoadIncompleteError, match="1 of 2 windows") as failure:
         load(place, DAY, NEXT.add(days=1))
     assert "\n" not in str(failure.value)
     assert (failure.value.summary.rows, failure.value.summary.windows) == (600, 1)
     assert len(place.messages()) == 600
     assert [line["loaded_at"] is not None for line in place.loads()] == [False, True]
-    gateway.state.page = page  # type: ignore[method-assign]
+    gateway.state.page = page
     gateway.advance(minutes=1)
     calls = asked(gateway)
     summary = load(place, DAY, NEXT.add(days=1))
@@ -247,7 +247,7 @@ def test_a_clock_set_back_between_two_pulls_hides_no_change(gateway: Emulator, d
     """What the later load saw is applied, whatever the clocks say."""
     gateway.quirks.date_header = "missing"
     message_id = gateway.insert_message(DAY.add(hours=1), send_status=7, send_result=2)
-    late = gateway.clock.now.in_timezone("UTC").add(minutes=10)  # type: ignore[attr-defined]
+    late = gateway.clock.now.in_timezone("UTC").add(minutes=10)
     load(duckdb_only, now=lambda: late)
     gateway.set_status(message_id, *DELIVERED)
     assert load(duckdb_only).changed == 1

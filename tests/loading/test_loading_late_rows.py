@@ -22,7 +22,7 @@ def nightly(gateway: Emulator, make_client: Callable[..., EsmsClient]) -> Any:
 
     def run(place: Place, *, ahead: float = 0, **settings: Any) -> LoadSummary:
         def now() -> Any:
-            return gateway.clock.now.add(seconds=round(ahead * 3600)).in_timezone("UTC")  # type: ignore[attr-defined]
+            return gateway.clock.now.add(seconds=round(ahead * 3600)).in_timezone("UTC")
 
         with make_client(now=now) as client, open_warehouse(place.address) as warehouse:
             return load_sent_messages(client, warehouse, sms_types=[2], now=now, **{"follow_up": True, **settings})
@@ -184,7 +184,7 @@ def test_a_loader_whose_clock_is_ahead_loses_no_row(
     gateway.advance(days=1)
     nightly(place)
     assert place.messages() == rows_at(gateway)
-    assert any(line["read_at"] > gateway.clock.now for line in place.loads()) is (date == "missing" and ahead > 100)  # type: ignore[attr-defined]
+    assert any(line["read_at"] > gateway.clock.now for line in place.loads()) is (date == "missing" and ahead > 100)
 
 
 @pytest.mark.in_turn
@@ -194,7 +194,7 @@ def test_a_status_is_taken_after_a_load_with_a_clock_that_was_ahead(
     """200 rows were loaded as of tomorrow; what the gateway says today is newer all the same."""
     gateway.quirks.date_header = "missing"
     ids = [gateway.insert_message(DAY.add(minutes=n), send_status=7, send_result=2) for n in range(200)]
-    late = gateway.clock.now.add(days=1).in_timezone("UTC")  # type: ignore[attr-defined]
+    late = gateway.clock.now.add(days=1).in_timezone("UTC")
     load(place, now=lambda: late)
     for message_id in ids:
         gateway.set_status(message_id, *DELIVERED)
@@ -221,7 +221,7 @@ def test_a_load_that_was_planned_first_and_read_last_takes_nothing_back(
             gateway.set_status(message_id, *AT_OPERATOR)
 
     gateway.on_call("get_sms_sent_data", meanwhile)
-    tomorrow = gateway.clock.now.add(days=1).in_timezone("UTC")  # type: ignore[attr-defined]
+    tomorrow = gateway.clock.now.add(days=1).in_timezone("UTC")
     load(place, now=lambda: tomorrow)
     [row] = place.read(MESSAGES)
     assert (row["state"], row["regressed_to"]) == ("delivered", None)

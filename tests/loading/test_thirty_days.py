@@ -40,7 +40,7 @@ class Month:
         quirks.page_order = "shuffled"
 
     def now(self) -> DateTime:
-        return self.gateway.clock.now.in_timezone("UTC")  # type: ignore[attr-defined,no-any-return]
+        return self.gateway.clock.now.in_timezone("UTC")
 
     def insert(self) -> None:
         """A row of today."""
@@ -110,7 +110,7 @@ def opened_place(request: pytest.FixtureRequest, make_place: Callable[[str], Pla
 
         def read(table: str) -> list[Row]:
             with connection.cursor() as cursor:
-                return cursor.sql(f"SELECT * FROM {table}").to_arrow_table().to_pylist()  # type: ignore[no-any-return]
+                return cursor.sql(f"SELECT * FROM {table}").to_arrow_table().to_pylist()
 
         yield replace(place, read=read)
 

@@ -276,7 +276,7 @@ def make_campaign(
         }
         if "source" not in settings and "query" not in settings:
             settings["source"] = str(customers(count))
-        return ZnsCampaign(**settings)  # type: ignore[arg-type]
+        return ZnsCampaign(**settings)
 
     return make
 

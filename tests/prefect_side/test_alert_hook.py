@@ -58,7 +58,7 @@ def test_a_hook_fits_every_kind_of_flow(gateway: Emulator, saved: Callable[..., 
         part.map(range(3)).wait()
 
     books(return_state=True)
-    asyncio.run(waiting(return_state=True))  # type: ignore[arg-type]
+    asyncio.run(waiting(return_state=True))
     many(return_state=True)
     assert told(gateway) == ["Prefect: books failed", "Prefect: waiting failed", "Prefect: part failed"]
 

@@ -151,7 +151,7 @@ def test_nothing_that_shows_a_block_shows_its_secrets(kind: type[Block]) -> None
 def test_an_unsaved_block_is_not_pickled(kind: type[Block], dumps: object) -> None:
     """A pickled SecretStr is plain text, and runners and result storages pickle."""
     with pytest.raises(ConfigurationError, match="save it"):
-        dumps(some_block(kind))  # type: ignore[operator]
+        dumps(some_block(kind))
 
 
 @pytest.mark.in_turn

@@ -64,14 +64,14 @@ def test_rows_in_memory_leave_it_in_no_way(kind: str) -> None:
         campaign.model_dump(mode="json")
     elsewhere: ZnsCampaign = pickle.loads(pickle.dumps(campaign))
     with pytest.raises(InvalidRequestError, match="in the memory of another process"):
-        elsewhere.source.rows  # type: ignore[union-attr]  # noqa: B018
+        len(elsewhere.source.rows)
 
 
 def test_a_copy_of_a_campaign_has_its_rows() -> None:
     """As of a campaign that is sent under one more run key."""
     campaign = ZnsCampaign(run_key="a", template_id="1", source=[{"phone": "0901000001"}])
     copied = campaign.model_copy(update={"run_key": "b"}, deep=True)
-    assert copied.source.rows == [{"phone": "0901000001"}]  # type: ignore[union-attr]
+    assert copied.source.rows == [{"phone": "0901000001"}]
 
 
 def test_a_list_may_come_as_a_parameter() -> None:

@@ -202,7 +202,7 @@ def test_the_example_does_what_its_first_line_says(
     save_as(credentials, "default")
     save_as(ledger_block, "default")
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "flows_examples"))
-    from zns_else_sms import zns_else_sms  # type: ignore[import-not-found]
+    from zns_else_sms import zns_else_sms
 
     def fate(call: Any) -> None:
         """The first ZNS fails, all else arrives."""

@@ -103,7 +103,7 @@ class Told:
         with self._caplog.at_level(logging.DEBUG), disable_run_logger():
             try:
                 raise AssertionError(f"no error: {call()}")
-            except Exception as error:  # noqa: BLE001 - looked at below
+            except Exception as error:  # looked at below
                 found = error
         everything = [repr(found), *traceback.format_exception(found), self._caplog.text]
         for secret in SECRETS:

@@ -124,7 +124,7 @@ def test_in_flows_it_is_what_the_flow_is(gateway: Emulator, make_notification: C
         await block.notify("async")
 
     plain()
-    asyncio.run(waiting())  # type: ignore[arg-type]
+    asyncio.run(waiting())
     assert gateway.message_count == 2
 
 
@@ -141,7 +141,7 @@ def test_every_problem_is_a_notification_error(
     gateway: Emulator, make_notification: Callable[..., EsmsNotification], fault: object, words: str
 ) -> None:
     """Prefect repeats an action that fails with anything else; the text is kept by the server, so it names nobody."""
-    gateway.faults.add("send_customer_care_sms", fault, every=1)  # type: ignore[arg-type]
+    gateway.faults.add("send_customer_care_sms", fault, every=1)
     block = make_notification(patience_seconds=0)
     with block.raise_on_failure(), pytest.raises(NotificationError) as error:
         block.notify("x")

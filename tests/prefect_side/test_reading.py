@@ -106,7 +106,7 @@ def test_an_sms_is_waited_for_by_what_send_sms_returned(
     told = one()
     assert [counts["delivered"] for counts in told] == [1, 1]
     (message,) = gateway.messages()
-    assert asyncio.run(two(message.message_id))["delivered"] == 1  # type: ignore[arg-type]
+    assert asyncio.run(two(message.message_id))["delivered"] == 1
 
 
 @pytest.mark.in_turn
@@ -207,7 +207,7 @@ async def _load_async(credentials: EsmsCredentials, warehouse: EsmsWarehouse) ->
             yesterday_at(0), yesterday_at(24), [2], credentials=name_of(credentials), warehouse=name_of(warehouse)
         )
 
-    return await load()  # type: ignore[no-any-return]
+    return await load()
 
 
 @pytest.mark.in_turn

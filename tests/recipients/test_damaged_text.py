@@ -41,7 +41,7 @@ def outcome(value: object, template: ZnsTemplate | None = None) -> tuple[str, ..
     report = ReadReport()
     people = list(read_recipients([{"phone": "0901888484", "name": value}], NAME, report=report, template=template))
     if people:
-        return people[0].template_params  # type: ignore[return-value]
+        return people[0].template_params
     return tuple(reason for _, reason in report.rejected_by)
 
 

@@ -187,6 +187,6 @@ def test_workbooks(
         if numbers:
             sheet.write_number(row, left, int(one.phone))
         if dates:
-            sheet.write_datetime(row, left + 4, one.visit, day)  # type: ignore[arg-type]
+            sheet.write_datetime(row, left + 4, one.visit, day)
     workbook.close()
     check(reached("khách.xlsx", into.getvalue()), meant)

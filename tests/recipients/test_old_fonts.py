@@ -129,23 +129,23 @@ def test_capitals_of_tcvn3() -> None:
 def test_sources(tmp_path: Path, font: str, content: object, kind: str) -> None:
     """A file in the font's own bytes, one that a program saved as UTF-8, and cells of a database."""
     text = "nguyễn thị mỹ lệ, gội đầu"
-    raw: bytes = content(text)  # type: ignore[operator]
+    raw: bytes = content(text)
     columns = Columns(params=("tên",))
     source: object = tmp_path / "a.csv"
     if kind == "mappings":
         source = [{"phone": "0901888484", "tên": raw.decode("latin-1")}]
     else:
-        header = content("tên")  # type: ignore[operator]
+        header = content("tên")
         whole = b"phone;" + header + b"\n0901888484;" + raw + b"\n"
         (tmp_path / "a.csv").write_bytes(whole if kind == "bytes" else whole.decode("latin-1").encode())
 
-    people = list(read_recipients(source, columns, encoding=font))  # type: ignore[arg-type]
+    people = list(read_recipients(source, columns, encoding=font))
     assert [one.template_params for one in people] == [(text,)]
 
     report = ReadReport()
     if kind == "bytes":
         with pytest.raises(InvalidRequestError, match=f"say encoding={font}"):
-            list(read_recipients(source, columns))  # type: ignore[arg-type]
+            list(read_recipients(source, columns))
     elif kind == "mappings":
-        assert not list(read_recipients(source, columns, report=report))  # type: ignore[arg-type]
+        assert not list(read_recipients(source, columns, report=report))
         assert f"encoding={font} converts it" in report.first_rejects[0].text

@@ -36,7 +36,7 @@ def read(
     source: Sequence[Mapping[str, object]], columns: Columns, **options: object
 ) -> tuple[list[Recipient], ReadReport]:
     report = ReadReport()
-    return list(read_recipients(source, columns, report=report, **options)), report  # type: ignore[arg-type]
+    return list(read_recipients(source, columns, report=report, **options)), report
 
 
 # --- columns ---------------------------------------------------------------------------------------------------------
@@ -82,7 +82,7 @@ def test_one_text_is_no_list_of_columns() -> None:
 def test_columns_that_do_not_fit_the_template(params: object, words: str) -> None:
     """Said at once, before a row is read, and before a generator is even started."""
     with pytest.raises(InvalidRequestError, match=words):
-        read_recipients([], Columns(params=params), template=CARE)  # type: ignore[arg-type]
+        read_recipients([], Columns(params=params), template=CARE)
 
 
 # --- values ----------------------------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ def test_named_values_come_in_the_order_of_the_template() -> None:
         template=CARE,
     )
 
-    assert list(people[0].template_params.items()) == [("name", "An"), ("code", "KH1")]  # type: ignore[union-attr]
+    assert list(people[0].template_params.items()) == [("name", "An"), ("code", "KH1")]
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_keys_that_tell_nothing_apart(key: object, reason: str) -> None:
 def test_duplicates_needs_a_known_word() -> None:
     """A slip of the pen does not decide what is sent."""
     with pytest.raises(InvalidRequestError, match="merge or keep"):
-        read_recipients([], Columns(), duplicates="drop")  # type: ignore[arg-type]
+        read_recipients([], Columns(), duplicates="drop")
 
 
 @given(st.lists(st.integers(0, 50).map(lambda number: f"09{number * 1_987_654:08}"), max_size=60))

@@ -25,7 +25,7 @@ def template(**optional: bool) -> ZnsTemplate:
 def read(path: Path, text: str, columns: Columns = COLUMNS, **options: object) -> tuple[list[Recipient], ReadReport]:
     path.write_text(text, "utf-8", newline="")
     report = ReadReport()
-    return list(read_recipients(path, columns, report=report, **options)), report  # type: ignore[arg-type]
+    return list(read_recipients(path, columns, report=report, **options)), report
 
 
 @pytest.fixture

@@ -23,12 +23,12 @@ def written(folder: Path, content: str | bytes, name: str = "khách.csv") -> Pat
 
 def read(path: Path, columns: Columns = NAME, **options: object) -> tuple[list[Recipient], ReadReport]:
     report = ReadReport()
-    return list(read_recipients(path, columns, report=report, **options)), report  # type: ignore[arg-type]
+    return list(read_recipients(path, columns, report=report, **options)), report
 
 
 def refusal(path: Path | str, columns: Columns = NAME, **options: object) -> str:
     with pytest.raises(InvalidRequestError) as caught:
-        list(read_recipients(path, columns, **options))  # type: ignore[arg-type]
+        list(read_recipients(path, columns, **options))
     return str(caught.value)
 
 

@@ -31,8 +31,8 @@ def outcome(source: object, kind: str | None) -> str:
     """The value as it is sent, or why it is not."""
     report = ReadReport()
     rows = source if not isinstance(source, list) else [{"phone": "0901888484", "value": one} for one in source]
-    people = list(read_recipients(rows, VALUE, template=template(kind), report=report))  # type: ignore[arg-type]
-    return people[0].template_params[0] if people else report.first_rejects[0].text  # type: ignore[index]
+    people = list(read_recipients(rows, VALUE, template=template(kind), report=report))
+    return people[0].template_params[0] if people else report.first_rejects[0].text
 
 
 @pytest.mark.parametrize(
@@ -183,5 +183,5 @@ def test_a_uuid_is_a_row_key_and_a_value(tmp_path: Path) -> None:
         tmp_path / "a.parquet",
     )
     for source in sources:
-        [one] = read_recipients(source, Columns(params=("value",), key_column="value"))  # type: ignore[arg-type]
+        [one] = read_recipients(source, Columns(params=("value",), key_column="value"))
         assert (one.row_key, one.template_params) == (str(key), (str(key),))

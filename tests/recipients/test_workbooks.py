@@ -101,7 +101,7 @@ def test_values_are_read_as_the_sheet_shows_them(tmp_path: Path) -> None:
 
     people, report = read(made(tmp_path / "a.xlsx", fill))
 
-    assert [one.template_params[0] for one in people] == [text for _, _, text in shown]  # type: ignore[index]
+    assert [one.template_params[0] for one in people] == [text for _, _, text in shown]
     assert report.rejected == 0
 
 
@@ -137,7 +137,7 @@ def test_formulas_by_their_value(tmp_path: Path) -> None:
 
     workbook = openpyxl.Workbook()
     for row in (["phone", "name"], ["0901888484", '="a"&"b"'], ['="0901888485"', "An"]):
-        workbook.active.append(row)  # type: ignore[union-attr]
+        workbook.active.append(row)
     workbook.save(tmp_path / "never.xlsx")
 
     people, report = read(tmp_path / "never.xlsx")
@@ -384,11 +384,11 @@ def test_options_that_do_not_fit(tmp_path: Path) -> None:
     """A sheet of a CSV, a header row of Parquet."""
     (tmp_path / "a.csv").write_text("phone,name\n")
     assert "has no sheets" in refusal(tmp_path / "a.csv", sheet="A")
-    assert "no header row" in refusal([{"phone": "0901888484"}], header_row=2)  # type: ignore[arg-type]
+    assert "no header row" in refusal([{"phone": "0901888484"}], header_row=2)
     assert "header_row is a row" in refusal(tmp_path / "a.csv", header_row=0)
     book = made(tmp_path / "a.xlsx", table([["phone", "name"], ["0901888484", "An"]]))
     assert "is no CSV and has no delimiter" in refusal(book, delimiter=";")
-    assert "is no CSV and has no delimiter" in refusal([{"phone": "0901888484"}], delimiter=";")  # type: ignore[arg-type]
+    assert "is no CSV and has no delimiter" in refusal([{"phone": "0901888484"}], delimiter=";")
     assert refusal(book, header_row=9) == "a.xlsx has nothing in row 9."
 
 
@@ -439,11 +439,11 @@ def test_a_reader_that_dies_is_told() -> None:
         workbook = workbooks.open_workbook(file, "customers.xls")
     rows = workbook.rows(workbook.sheets[0].name)
     assert next(rows).number == 1
-    workbook._process.kill()  # type: ignore[attr-defined]
+    workbook._process.kill()
     with pytest.raises(workbooks.WorkbookError, match="ended the process"):
         workbook.merged(workbook.sheets[0].name)
     workbook.close()
-    assert workbook._process.poll() is not None  # type: ignore[attr-defined]
+    assert workbook._process.poll() is not None
 
 
 @pytest.mark.in_turn

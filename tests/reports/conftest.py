@@ -47,7 +47,7 @@ def load(gateway: Emulator, make_client: Callable[..., EsmsClient]) -> Callable[
     """Load a span into a warehouse: types 2 and 25 unless others are given."""
 
     def run(address: str, start: Any, end: Any, **settings: Any) -> None:
-        settings.setdefault("now", lambda: gateway.clock.now.in_timezone("UTC"))  # type: ignore[attr-defined]
+        settings.setdefault("now", lambda: gateway.clock.now.in_timezone("UTC"))
         settings.setdefault("sms_types", [2, 25])
         with make_client() as client, open_warehouse(address) as warehouse:
             load_sent_messages(client, warehouse, start, end, **settings)

@@ -258,7 +258,7 @@ def test_texts_from_outside_reach_no_report_as_they_are(make_place: MakePlace, a
     place = make_place(address)
     rows = [
         row(1, campaign="\x1b[31mđỏ\n0961000009"),
-        row(2, (None, None), status_text="số 0961000009 lạ"),  # type: ignore[arg-type]
+        row(2, (None, None), status_text="số 0961000009 lạ"),
     ]
     place.merge(day_window(), rows, MONDAY.add(days=1))
     report = place.report(MONDAY, MONDAY.add(days=1))
@@ -290,7 +290,7 @@ def test_phones_glued_to_letters_or_in_other_digits_are_masked(
 ) -> None:
     """In names of campaigns and in statuses; every other character stays."""
     place = make_place(duckdb_address)
-    rows = [row(1, campaign=name), row(2, (None, None), status_text=name)]  # type: ignore[arg-type]
+    rows = [row(1, campaign=name), row(2, (None, None), status_text=name)]
     place.merge(day_window(), rows, MONDAY.add(days=1))
     report = place.report(MONDAY, MONDAY.add(days=1), with_phones=True)
     assert shown in rows_of(report, "campaigns")
@@ -321,7 +321,7 @@ def test_half_a_phone_in_a_status_is_masked_too(make_place: MakePlace, address: 
     """A long status is cut after its phones are masked: a part of one would not be known for one."""
     place = make_place(address)
     status = "a status that nobody has documented 0961000009"
-    place.merge(day_window(), [row(1, (None, None), status_text=status)], MONDAY.add(days=1))  # type: ignore[arg-type]
+    place.merge(day_window(), [row(1, (None, None), status_text=status)], MONDAY.add(days=1))
     [reason] = place.report(MONDAY, MONDAY.add(days=1)).tables["reasons"].rows
     assert reason[2] == "a status that nobody has documented 096*"
 

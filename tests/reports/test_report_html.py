@@ -81,7 +81,7 @@ class Page(HTMLParser):
 
 
 def with_rows(report: Report, name: str, *rows: tuple[object, ...]) -> Report:
-    table = Table(name, TABLES[name], rows)  # type: ignore[arg-type]
+    table = Table(name, TABLES[name], rows)
     return replace(report, tables={**report.tables, name: table})
 
 

@@ -259,12 +259,12 @@ def test_the_funnel_follows_the_campaigns_of_the_ledger(
     if database == "postgresql":
         server = request.getfixturevalue("postgres")
         url = f"{server.uri}&options=-csearch_path%3D{server.new_schema()}"
-    today = gateway.clock.now.start_of("day")  # type: ignore[attr-defined]
+    today = gateway.clock.now.start_of("day")
     planned = people(400)
     for one in planned[::40]:
         gateway.block_phone(one.phone)
     gateway.faults.add("send_zns_bulk", drop_after(), calls=lost_calls)
-    with Ledger.open(url, now=lambda: gateway.clock.now) as ledger:  # type: ignore[attr-defined]
+    with Ledger.open(url, now=lambda: gateway.clock.now) as ledger:
         channel = ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID, chunk_size=100)
         # An iterator, which is read once: what is in doubt stays so.
         send_bulk(channel, iter(planned), ledger=ledger, run_key="tháng năm", threads=1, at_least=None)
@@ -272,7 +272,7 @@ def test_the_funnel_follows_the_campaigns_of_the_ledger(
         gateway.insert_message(today.add(hours=9), phone="0901888484", sms_type=25, campaign="khác")
         gateway.advance(hours=3)
         load(duckdb_address, today, today.add(days=1), sms_types=[25])
-        report = report_on(duckdb_address, today, today.add(days=1), ledger=ledger, now=gateway.clock.now)  # type: ignore[attr-defined]
+        report = report_on(duckdb_address, today, today.add(days=1), ledger=ledger, now=gateway.clock.now)
         assert report.sources[1] == ledger.name
     ours = [one for one in messages_of(gateway, today, today.add(days=1)) if one.campaign != "khác"]
     states = Counter(one.state for one in ours)
@@ -295,17 +295,17 @@ def test_what_the_guard_left_out_has_a_section_of_its_own(
     gateway: Emulator, duckdb_address: str, load: Load, client: EsmsClient, tmp_path: Any
 ) -> None:
     """By rule, with its source and what to do, in either language; no code of the gateway's, and none of the sent."""
-    today = gateway.clock.now.start_of("day")  # type: ignore[attr-defined]
+    today = gateway.clock.now.start_of("day")
     planned = people(40)
     rules = GuardSettings().changed({"suppress_care": True, "transaction_cap": 1})
-    with Ledger.open(tmp_path / "ledger.sqlite", now=lambda: gateway.clock.now) as ledger:  # type: ignore[attr-defined]
+    with Ledger.open(tmp_path / "ledger.sqlite", now=lambda: gateway.clock.now) as ledger:
         channel = ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID)
         send_bulk(channel, planned[:4], ledger=ledger, run_key="first", guard=rules)
         ledger.guard.suppression.add([one.phone for one in planned[-7:]], reason="refused")
         send_bulk(channel, planned, ledger=ledger, run_key="second", guard=rules)
         gateway.advance(hours=3)
         load(duckdb_address, today, today.add(days=1), sms_types=[25])
-        report = report_on(duckdb_address, today, today.add(days=1), ledger=ledger, now=gateway.clock.now)  # type: ignore[attr-defined]
+        report = report_on(duckdb_address, today, today.add(days=1), ledger=ledger, now=gateway.clock.now)
     assert [(row[0], row[1]) for row in report.tables["guard"].rows] == [("rule.suppression", 7), ("rule.frequency", 4)]
     check_funnel_adds_up(report)
     lost = {row[1]: (row[2], row[3]) for row in report.tables["losses"].rows if row[0] == "stage.accepted"}
@@ -323,10 +323,10 @@ def test_costs_stand_beside_the_budgets(
     gateway: Emulator, duckdb_address: str, load: Load, client: EsmsClient, tmp_path: Any
 ) -> None:
     """Of the period, of the month and of each run; a month that is not loaded as a whole has no cost."""
-    now = gateway.clock.now  # type: ignore[attr-defined]
+    now = gateway.clock.now
     today = now.start_of("day")
     budgets = GuardSettings().changed({"max_cost_vnd": 20_000, "max_cost_month_vnd": 9_000})
-    with Ledger.open(tmp_path / "ledger.sqlite", now=lambda: gateway.clock.now) as ledger:  # type: ignore[attr-defined]
+    with Ledger.open(tmp_path / "ledger.sqlite", now=lambda: gateway.clock.now) as ledger:
         channel = ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID)
         send_bulk(channel, people(20), ledger=ledger, run_key="tối", guard=budgets, price_vnd=Decimal(400))
         # Sent otherwise: the gateway lists it, and the guard knows nothing of it.
@@ -341,7 +341,7 @@ def test_costs_stand_beside_the_budgets(
                 today.add(days=1),
                 ledger=ledger,
                 now=gateway.clock.now,
-                **settings,  # type: ignore[attr-defined]
+                **settings,
             )
             return report, [*report.tables["budget"].rows] if "budget" in report.tables else []
 

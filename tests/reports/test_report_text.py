@@ -77,7 +77,7 @@ def report() -> Report:
             Figure("median", Kind.DURATION, None, None, more_is_better=False),
         ),
         tables={
-            name: Table(name, TABLES[name], tuple(rows[name]), totals.get(name), notes.get(name, ()))  # type: ignore[arg-type]
+            name: Table(name, TABLES[name], tuple(rows[name]), totals.get(name), notes.get(name, ()))
             for name in TABLES
             if name in rows
         },
@@ -144,7 +144,7 @@ def test_codes_are_told_in_the_language_of_the_report() -> None:
 )
 def test_numbers_and_dates_as_people_write_them(kind: Kind, value: object, english: str, vietnamese: str) -> None:
     for language, expected in (("en", english), ("vi", vietnamese)):
-        assert get_language(language).cell(kind, value).replace("\u00a0", " ") == expected  # type: ignore[arg-type]
+        assert get_language(language).cell(kind, value).replace("\u00a0", " ") == expected
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,6 @@ import dataclasses
 import json
 import os
 import signal
-import subprocess
-import sys
-import threading
 import time
 import uuid
 from collections import Counter
@@ -22,6 +19,7 @@ from typing import Any
 
 import pendulum
 import sqlalchemy as sa
+from fork_server import ForkServer
 from postgres_server import PostgresServer
 from sender_child import NOON, Job, Trap, TrappedLedger, now_since
 
@@ -321,47 +319,30 @@ class Sender:
         os.kill(self.pid, number)
 
 
-class SenderFactory:
+class SenderFactory(ForkServer):
     """Forks senders off one process that has everything loaded."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("sender_child.py")), "--serve"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        super().__init__(Path(__file__).with_name("sender_child.py"))
         self._alive: set[int] = set()
 
-    def _ask(self, line: str) -> Any:
-        with self._lock:
-            assert self._process.stdin is not None
-            assert self._process.stdout is not None
-            self._process.stdin.write(line + "\n")
-            self._process.stdin.flush()
-            return json.loads(self._process.stdout.readline())
-
     def start(self, job: Job, result: Path) -> Sender:
-        pid = self._ask(json.dumps(dataclasses.asdict(job)))
+        pid = self.fork(json.dumps(dataclasses.asdict(job)))
         self._alive.add(pid)
         return Sender(self, pid, result)
 
     def wait(self, pid: int, seconds: float) -> int | None:
-        exit_code: int | None = self._ask(f"wait {pid} {seconds}")
-        if exit_code is not None:
-            self._alive.discard(pid)
-        return exit_code
+        ended = self.ended(pid, seconds)
+        if ended is None:
+            return None
+        self._alive.discard(pid)
+        return ended[0]
 
     def close(self) -> None:
         for pid in self._alive:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait(240)
-        self._process.stdout.close()
+        super().close()
 
 
 def new_ledger(server: PostgresServer) -> tuple[str, str]:

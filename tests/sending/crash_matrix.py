@@ -57,7 +57,7 @@ SHARE = 0.45
 
 
 def _fault(fault: object) -> Callable[[Bench, str], None]:
-    return lambda bench, function: bench.gateway.faults.add(function, fault, probability=SHARE)  # type: ignore[arg-type, func-returns-value]
+    return lambda bench, function: bench.gateway.faults.add(function, fault, probability=SHARE)
 
 
 def _slow(bench: Bench, function: str) -> None:
@@ -77,7 +77,7 @@ def _duplicate_with_id(bench: Bench, function: str) -> None:
 
 def _detail(kind: str) -> Callable[[Bench, str], None]:
     def set_up(bench: Bench, _function: str) -> None:
-        bench.gateway.quirks.bulk_detail = kind  # type: ignore[assignment]
+        bench.gateway.quirks.bulk_detail = kind
 
     return set_up
 
@@ -278,7 +278,7 @@ def _kill(bench: Bench, combination: Combination, function: str) -> None:
     pids: list[int] = []
 
     def strike(call: object) -> None:
-        if not call.accepted:  # type: ignore[attr-defined]
+        if not call.accepted:
             return
         with lock:
             accepted[0] += 1
@@ -289,9 +289,9 @@ def _kill(bench: Bench, combination: Combination, function: str) -> None:
 
     job = {"channel": combination.channel.replace(" ", "_")}
     if combination.kill == AFTER_ACCEPTANCE:
-        bench.gateway.on_call(function, strike, when="after")  # type: ignore[arg-type]
+        bench.gateway.on_call(function, strike, when="after")
     else:
-        job |= {"moment": combination.kill, "nth": KILLED_AT}  # type: ignore[dict-item]
+        job |= {"moment": combination.kill, "nth": KILLED_AT}
     sender = bench.start(**job)
     pids.append(sender.pid)
     known.set()

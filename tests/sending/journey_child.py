@@ -23,7 +23,7 @@ def main() -> None:
     machine_clock.source = lambda: moment
     # Only its clock is asked: the gateway is the parent's.
     asked = Emulator(EmulatorConfig(progress=AT_ONCE), clock=VirtualClock(moment))
-    journey = Chain(asked, _Server(base_url), ledger_url).journey()  # type: ignore[arg-type]
+    journey = Chain(asked, _Server(base_url), ledger_url).journey()
     journey.start()
     journey.advance()
 

@@ -1,17 +1,15 @@
 """
 A sender in a process of its own, which may kill, stop or interrupt itself at a chosen moment.
 
-    python tests/sending/sender_child.py '{"base_url": …, "ledger_url": …}'     one job (see `Job`), then exit
-    python tests/sending/sender_child.py --serve          a job a line; each in a process of its own
+    python tests/sending/sender_child.py
 
-The second way forks: a fresh interpreter needs a second for its imports, and the matrix starts dozens of senders.
+Each line on standard input is a job (see `Job`); fork_server.py has the answers.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import gc
 import json
 import os
 import resource
@@ -26,16 +24,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-# What a sender imports when it is at work as well, once for all of them.
-import pendulum
-import pendulum.locales.en.locale
-import psycopg  # noqa: F401
-import sqlalchemy.dialects.postgresql
-import sqlalchemy.dialects.sqlite  # noqa: F401
-from channel_samples import sample_campaign
+sys.path.append(str(Path(__file__).parents[1]))
 
-import esms_connectors.ledger.guard_database
-import esms_connectors.ledger.schema  # noqa: F401
+import pendulum
+from channel_samples import sample_campaign
+from fork_server import serve
+
 from esms_connectors import Credentials, EsmsClient, RetryPolicy, Timeouts
 from esms_connectors.gateway import connection
 from esms_connectors.ledger import Ledger
@@ -135,7 +129,7 @@ def trap_connections(trap: Trap) -> None:
         connect(self)
         trap.pass_by(CONNECTED)
 
-    connection._MarkingHTTPConnection.connect = connect_and_pass  # type: ignore[method-assign]
+    connection._MarkingHTTPConnection.connect = connect_and_pass
 
 
 class TrappedLedger(Ledger):
@@ -236,7 +230,7 @@ def run(job: Job) -> dict[str, Any]:
                 summary = send_bulk(channel_of(job, client), Recipients(read), **common)
         except BulkIncompleteError as error:
             summary, raised = error.summary, type(error).__name__
-        except BaseException as error:  # noqa: BLE001 - whatever ended it is what the test asks for
+        except BaseException as error:  # what ended it is what the test asks for
             if job.largest_file_bytes:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             return {"raised": type(error).__name__, "text": str(error)}
@@ -257,39 +251,11 @@ def work(text: str) -> int:
         result = run(job)
         if job.result:
             Path(job.result).write_text(json.dumps(result), encoding="utf-8")
-    except BaseException:  # noqa: BLE001 - a fork must not return into the loop of the server
+    except BaseException:  # a fork must not return into the loop of the server
         traceback.print_exc()
         return 70
     return 0
 
 
-def serve() -> None:
-    """Answers each job with a process id, and `wait PID SECONDS` with its exit status, null when it goes on."""
-    for line in sys.stdin:
-        if line.startswith("wait "):
-            _, pid, seconds = line.split()
-            print(json.dumps(_wait(int(pid), time.monotonic() + float(seconds))), flush=True)
-            continue
-        pid = os.fork()
-        if pid == 0:
-            sys.stdin.close()
-            os._exit(work(line))
-        print(pid, flush=True)
-
-
-def _wait(pid: int, until: float) -> int | None:
-    while True:
-        found, status = os.waitpid(pid, os.WNOHANG)
-        if found:
-            return os.waitstatus_to_exitcode(status)
-        if time.monotonic() > until:
-            return None
-        time.sleep(0.005)
-
-
 if __name__ == "__main__":
-    if sys.argv[1] == "--serve":
-        gc.freeze()  # no fork looks through what was imported, nor copies it for that
-        serve()
-    else:
-        sys.exit(work(sys.argv[1]))
+    serve(work)

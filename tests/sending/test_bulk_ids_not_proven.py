@@ -74,7 +74,7 @@ def test_a_probe_that_is_accepted_proves_nothing(
 ) -> None:
     """The lost calls were not taken: one row goes out, the others stay in doubt until they are reconciled."""
     bench = make_bench(ledger_url, people(100), proven=False)
-    bench.gateway.faults.add(ZNS, lost, calls=[1])  # type: ignore[arg-type]
+    bench.gateway.faults.add(ZNS, lost, calls=[1])
     for _ in range(3):
         summary = bench.send(threads=1)
         assert (summary.run.accepted, summary.run.unknown) == (1, 99)

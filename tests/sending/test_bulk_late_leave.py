@@ -29,10 +29,10 @@ AT_ANY_HOUR = {"advertising_hours": "allow", "advertising_cap": "any"}
 
 def send(bench: Bench, channel: str, **settings: object) -> None:
     if channel == "zns":
-        bench.send(at_least=None, **settings)  # type: ignore[arg-type]
+        bench.send(at_least=None, **settings)
     else:
         settings = {"at_least": None, "guard": GuardSettings().changed(AT_ANY_HOUR), **settings}
-        bench.send_sms(advertising=channel == "advertising", **settings)  # type: ignore[arg-type]
+        bench.send_sms(advertising=channel == "advertising", **settings)
 
 
 # --- asleep ----------------------------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ def test_rows_are_looked_up_by_the_gateways_clock(
 def test_a_gateway_that_does_not_tell_its_time(ledger_url: str, make_bench: Callable[..., Bench], quirk: str) -> None:
     """At noon rows in doubt are repeated by this machine's clock; within an hour of midnight they wait."""
     bench = make_bench(ledger_url, people(60), EmulatorConfig(duplicate_window="calendar_day"))
-    bench.gateway.quirks.date_header = quirk  # type: ignore[assignment]
+    bench.gateway.quirks.date_header = quirk
     bench.attempts = 1
     lose_all(bench)
     bench.clock.move_to(NOON.add(hours=11, minutes=10))

@@ -88,7 +88,7 @@ FAULTS = {
 }
 # About one message a refusal is the truth, so these are for calls for many.
 FAULTS_FOR_MANY = {
-    f"{number} for half, {detail}, {total}": refuse_taken(number, detail=detail, total_success=total)  # type: ignore[arg-type]
+    f"{number} for half, {detail}, {total}": refuse_taken(number, detail=detail, total_success=total)
     for number, detail, total in (
         ("103", "none", "missing"), ("103", "taken", "wrong"), ("99", "none", "right"), ("99", "all", "wrong"),
         ("110", "taken", "missing"), ("160", "none", "missing"), ("555", "none", "missing"), ("687", "all", "right"),

@@ -282,7 +282,7 @@ def test_settling_renewing_and_claiming_never_block_each_other_out(
             while time.monotonic() < until:
                 act(turn)
                 turn += 1
-        except BaseException as error:  # noqa: BLE001 - told by the test
+        except BaseException as error:  # told by the test
             failures.append(error)
 
     def claim(order: int, worker: str) -> Callable[[int], Any]:

@@ -86,7 +86,7 @@ def test_without_a_sure_request_id_a_lost_answer_stays_unknown(
     client: EsmsClient, gateway: Emulator, ledger: Ledger, fault: object
 ) -> None:
     """However often it is tried."""
-    gateway.faults.add("send_customer_care_sms_xml", fault(), next_calls=1)  # type: ignore[operator]
+    gateway.faults.add("send_customer_care_sms_xml", fault(), next_calls=1)
     for _ in range(3):
         with pytest.raises(BulkIncompleteError):
             call_once(client, "send_customer_care_sms_xml", XML, ledger=ledger, run_key="r")

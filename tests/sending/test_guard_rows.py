@@ -40,7 +40,7 @@ class Case:
         settings = {"suppress_care": True, f"{kind}_cap": 2, **rules}
         self.guard = GuardSettings().changed(settings)
         # Who is written to twice would be too many for the bench.
-        bench.look = bench.gateway.deliveries_by_phone  # type: ignore[method-assign, assignment]
+        bench.look = bench.gateway.deliveries_by_phone
 
     def campaign(self, run_key: str, phones: list[str], **more: Any) -> Campaign:
         rows = [{"phone": phone, "order": f"o{number}"} for number, phone in enumerate(phones)]
@@ -273,7 +273,7 @@ def test_rules_need_no_transaction_of_their_own(make_bench: Callable[..., Bench]
     bench = make_bench(ledger_url, people(300))
     commits = {}
     bench.lease_seconds = 3600.0  # no heartbeats
-    bench.look = bench.gateway.deliveries_by_phone  # type: ignore[method-assign, assignment]
+    bench.look = bench.gateway.deliveries_by_phone
     # What is learned of a gateway once is written down once.
     bench.send(run_key="before", threads=1, chunk_size=20, price_vnd=Decimal(300))
     for name, rules in (
@@ -293,7 +293,10 @@ def test_what_a_claim_asks_is_found_by_an_index(make_bench: Callable[..., Bench]
     """The cap, and everything about a person: never by reading all rows."""
     ledger = make_bench(sqlite_url, people(1)).books
     asked: list[tuple[str, Any]] = []
-    listen = lambda _c, _u, statement, given, *_: asked.append((statement, given))  # noqa: E731
+
+    def listen(_c: Any, _u: Any, statement: str, given: Any, *_: Any) -> None:
+        asked.append((statement, given))
+
     sa.event.listen(ledger._engine, "before_cursor_execute", listen)
     rules = RowRules(NOON, NOON, message_class="care", suppresses=True, cap=1)
     ledger.guard.held_back("run", [("k", "0901234567")], rules)
@@ -353,7 +356,7 @@ def test_many_workers_at_the_same_phones_and_budget(make_bench: Callable[..., Be
                     without_rules.update(f"09{numbers[one.place]:08d}" for one in found.claims)
         except OverBudgetError:
             return
-        except Exception as error:  # noqa: BLE001 - told below
+        except Exception as error:  # told below
             failures.append(error)
 
     def settlement(draw: random.Random, one: Claim) -> Settlement:

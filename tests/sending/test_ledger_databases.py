@@ -94,7 +94,7 @@ def test_first_starts_at_once(postgres: PostgresServer, setting: str) -> None:
     def begin() -> None:
         try:
             Ledger.open(url).close()
-        except BaseException as error:  # noqa: BLE001 - told by the test
+        except BaseException as error:  # told by the test
             failures.append(error)
 
     threads = [threading.Thread(target=begin) for _ in range(10)]

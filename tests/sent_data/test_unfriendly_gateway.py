@@ -156,7 +156,7 @@ def test_one_more_row_than_is_counted_is_asked_for_behind_a_full_page(gateway: E
         total, rows = page(*about, **more)
         return min(total, 1_000), rows
 
-    gateway.state.page = capped  # type: ignore[method-assign]
+    gateway.state.page = capped
     keys, _ = read(client)
     assert keys == listed(gateway)
 
@@ -218,7 +218,7 @@ def test_windows_by_the_day_that_never_add_up_are_one_clear_error(
         total, rows = page(*about, **more)
         return total + 1, rows
 
-    gateway.state.page = one_more  # type: ignore[method-assign]
+    gateway.state.page = one_more
     with pytest.raises(IncompleteWindowError) as failure:
         read(client, threads=2, page_size=100, part_rows=part_rows)
     assert "\n" not in str(failure.value)
@@ -235,7 +235,7 @@ def test_a_page_that_comes_whatever_is_asked_for_ends_soon(gateway: Emulator, cl
         _, rows = page(key, sms_type, 0, 1 << 50, 1, *about, **more)
         return 1_000_000, rows
 
-    gateway.state.page = first_page  # type: ignore[method-assign]
+    gateway.state.page = first_page
     with pytest.raises(IncompleteWindowError):
         read(client, threads=4)
     assert calls(gateway) < 200

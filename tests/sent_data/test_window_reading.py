@@ -285,7 +285,7 @@ def test_who_stops_looking_stops_the_requests(gateway: Emulator, client: EsmsCli
     gateway.populate(50_000, start=DAY, end=NEXT)
     batches = read_sent_messages(client, DAY, NEXT, [2], threads=2)
     next(batches)
-    batches.close()  # type: ignore[attr-defined]
+    batches.close()
     assert gateway.call_count("get_sms_sent_data") <= 12
 
 

@@ -92,11 +92,14 @@ def test_a_pull_of_another_account_is_refused_and_changes_nothing(
 ) -> None:
     """Without dates it would have found its day loaded, and brought nothing."""
     warehouse = duckdb_target.warehouse
-    now = lambda: gateway.clock.now.in_timezone("UTC")  # type: ignore[attr-defined]  # noqa: E731
+
+    def now() -> pendulum.DateTime:
+        return gateway.clock.now.in_timezone("UTC")
+
     clients = [make_client(credentials=Credentials(*keys), now=now) for keys in (FIRST, OTHER)]
     for number, client in enumerate(clients):
         client.send_customer_care_sms(f"090123456{number}", "Xin chao", "Baotrixemay")
-    gateway.clock.advance(days=1)  # type: ignore[attr-defined]
+    gateway.clock.advance(days=1)
     pull = partial(load_sent_messages, sms_types=[2], now=now)
     assert pull(clients[0], warehouse).rows == 1
     before = duckdb_target.messages(), duckdb_target.loads()

@@ -144,7 +144,7 @@ def test_a_load_that_waited_for_an_erasure_is_in_the_new_file(tmp_path: Path, mo
     connect, replaced = duckdb.connect, []
 
     def connect_late(*arguments: object, **settings: object) -> duckdb.DuckDBPyConnection:
-        opened = connect(*arguments, **settings)  # type: ignore[arg-type]
+        opened = connect(*arguments, **settings)
         if not replaced:
             replaced.append(path)
             new = tmp_path / "new.duckdb"

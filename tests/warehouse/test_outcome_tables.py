@@ -63,7 +63,7 @@ def test_outcomes_are_replaced_by_journey(target: Target) -> None:
         again.close()
     rows = target.read(OUTCOMES, *OUTCOME_TYPES)
     found = sorted((tuple(row.values()) for row in rows), key=lambda row: (row[0], row[3], row[2]))
-    assert found == sorted([*told, outcome(LONG, "1")], key=lambda row: (row[0], row[3], row[2]))  # type: ignore[type-var]
+    assert found == sorted([*told, outcome(LONG, "1")], key=lambda row: (row[0], row[3], row[2]))
 
 
 def test_the_columns_are_those_of_the_outcomes() -> None:

@@ -263,7 +263,7 @@ def test_a_connection_lost_while_nothing_was_done(postgres: PostgresServer, targ
 def test_loads_are_streamed(target: Target) -> None:
     """Other calls go on while they are read, and a reader who stops early leaves the warehouse in order."""
     target.warehouse.plan([WINDOW, NEXT_WINDOW], planned_at=PLANNED, privacy=PRIVACY)
-    with closing(target.warehouse.loads()) as lines:  # type: ignore[type-var]
+    with closing(target.warehouse.loads()) as lines:
         assert next(lines).window == WINDOW
         assert merge(target, [row(1)]) == MergeCounts(inserted=1)
     assert len(list(target.warehouse.loads())) == 2
@@ -334,7 +334,7 @@ def test_a_session_that_forgot_its_settings(target: Target) -> None:
     """As a pooler may hand it out: times stay the same, and the tables are found, whatever zone and path it has."""
     merge(target, [row(1)])
     stored = target.messages()
-    (connection,) = target.warehouse._idle  # type: ignore[attr-defined]
+    (connection,) = target.warehouse._idle
     connection.execute("DISCARD ALL")
     connection.execute("SET TimeZone = 'Asia/Ho_Chi_Minh'")
     assert merge(target, [row(1), row(2)], minute=5) == MergeCounts(inserted=1, unchanged=1)
@@ -360,7 +360,7 @@ def test_a_table_whose_key_somebody_has_changed(postgres: PostgresServer, target
 def test_temporary_tables_do_not_outlive_a_load(target: Target) -> None:
     """The connection is used again, by whatever comes next."""
     merge(target, [row(1)])
-    (connection,) = target.warehouse._idle  # type: ignore[attr-defined]
+    (connection,) = target.warehouse._idle
     assert connection.execute("SELECT count(*) FROM pg_class WHERE relpersistence = 't'").fetchone() == (0,)
 
 

@@ -10,7 +10,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import duckdb
 import fsspec
@@ -347,8 +347,8 @@ class FailingStore(MemoryFileSystem):
     protocol = "failing"
     left = 10**9
     error: Exception = OSError("no reason")
-    store: dict[str, Any] = {}  # noqa: RUF012 - as its parent has it
-    pseudo_dirs: list[str] = [""]  # noqa: RUF012
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
 
     @classmethod
     def _strip_protocol(cls, path: str) -> str:

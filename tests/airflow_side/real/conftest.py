@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -211,7 +212,7 @@ def examples(world: World, databases: dict[str, Database]) -> Examples:
     nightly = wait_until("the nightly run", lambda: first_run("nightly_zns_campaign"), 120)
     runs["nightly_zns_campaign"] = nightly["dag_run_id"]
     for dag_id in ("daily_export", "zns_else_sms"):
-        runs[dag_id] = wait_until(f"a run of {dag_id}", lambda: first_run(dag_id), 120)["dag_run_id"]  # noqa: B023
+        runs[dag_id] = wait_until(f"a run of {dag_id}", partial(first_run, dag_id), 120)["dag_run_id"]
     waiting, approver = set(CAMPAIGNS), Approver(airflow, runs["nightly_zns_campaign"])
 
     def moved_on() -> bool:
