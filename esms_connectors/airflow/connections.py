@@ -97,8 +97,6 @@ def settings_of(conn: AnyConnection, extra: Mapping[str, Any]) -> Settings:
     where = f"Connection {conn.conn_id!r}"
     if conn.conn_type != CONN_TYPE:
         raise ConfigurationError(f"{where} is of type {conn.conn_type!r}, not {CONN_TYPE!r}: give an eSMS connection.")
-    if not isinstance(extra, Mapping):
-        raise ConfigurationError(f"{where}: the extra must be a JSON object.")
     known = {one.name for one in fields(Settings)} - {"secret_key", "base_url"}
     given = {name: value for name, value in extra.items() if value not in (None, "")}
     if unknown := sorted(set(given) - known):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -284,7 +286,7 @@ async def _amask(secret: str | None) -> None:
 
 
 def extra_of(conn: Connection) -> dict[str, Any]:
-    """The extra of a connection; `ConfigurationError` if it is not valid JSON."""
+    """The extra of a connection; `ConfigurationError` if it is not a JSON object."""
     _check_extra(conn)
     return dict(conn.extra_dejson)
 
@@ -298,12 +300,8 @@ async def _aextra(conn: Connection) -> dict[str, Any]:
 
 
 def _check_extra(conn: Connection) -> None:
-    import json
-
     # Airflow treats an unreadable extra as empty, which would lose a sandbox flag.
-    try:
-        json.loads(conn.extra or "{}")
-        return
-    except ValueError:
-        pass
-    raise ConfigurationError(f"Connection {conn.conn_id!r}: the extra is no JSON.")
+    with suppress(ValueError):
+        if isinstance(json.loads(conn.extra or "{}"), dict):
+            return
+    raise ConfigurationError(f"Connection {conn.conn_id!r}: the extra must be a JSON object.")

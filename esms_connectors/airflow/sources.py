@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from esms_connectors.airflow.base import HiddenRows
 from esms_connectors.databases.scratch import scratch_folder
-from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError, foreign_errors
 
 if TYPE_CHECKING:
     from esms_connectors.recipients import RejectsFile
@@ -86,15 +86,13 @@ def _query(sql: str, conn_id: str, parameters: Mapping[str, object]) -> Iterator
         yield SqlQuery(address_of(conn, purpose="the recipients"), sql, parameters)
         return
     where = f"Connection {conn_id!r} is of type {conn.conn_type!r}"
-    engine, problem = None, "which is no SQL database: give another sql_conn_id"
-    try:
+    with foreign_errors(
+        lambda error: ConfigurationError(f"{where}, and no provider gives a database for it ({type(error).__name__}).")
+    ):
         hook = conn.get_hook()
-        if hasattr(hook, "get_sqlalchemy_engine"):
-            engine = hook.get_sqlalchemy_engine()
-    except Exception as error:  # noqa: BLE001 - third-party hooks raise anything, and may quote the connection
-        problem = f"and no provider gives a database for it ({type(error).__name__})"
-    if engine is None:
-        raise ConfigurationError(f"{where}, {problem}.")
+        if not hasattr(hook, "get_sqlalchemy_engine"):
+            raise ConfigurationError(f"{where}, which is no SQL database: give another sql_conn_id.")
+        engine = hook.get_sqlalchemy_engine()
     try:
         yield SqlQuery(engine, sql, parameters)
     finally:
@@ -111,32 +109,24 @@ def copied(url: str, argument: str) -> Iterator[Path]:
     Raises:
         InvalidRequestError: it cannot be read; names the argument.
     """
-    parts = urlsplit(url)
-    name = PurePosixPath(parts.path).name
-    failure = ""
+    name = PurePosixPath(urlsplit(url).path).name
+
+    def unreadable(error: Exception) -> InvalidRequestError:
+        if isinstance(error, FileNotFoundError):
+            problem = f"{name} is not there"
+        elif isinstance(error, ImportError):
+            scheme = urlsplit(url).scheme
+            problem = f"reading {scheme}:// needs {error.name or 'a library that is not installed'}"
+        else:
+            problem = f"{name} cannot be read: {type(error).__name__}"
+        return InvalidRequestError(f"{argument}: {problem}.", field=argument)
+
     with scratch_folder() as folder:
         copy = folder / (name or argument)
-        try:
-            from airflow.sdk import ObjectStoragePath
-            from airflow.sdk.io import has_fs
-
-            if has_fs(parts.scheme):
-                copy.touch(mode=0o600)
-                with ObjectStoragePath(url).open("rb") as remote, copy.open("wb") as local:
-                    shutil.copyfileobj(remote, local, 1 << 20)
-            else:
-                failure = (
-                    f"{parts.scheme}:// is no store that this Airflow knows; its provider brings it, such as "
-                    "apache-airflow-providers-amazon[s3fs]"
-                )
-        except FileNotFoundError:
-            failure = f"{name} is not there"
-        except ImportError as error:
-            failure = f"reading {parts.scheme}:// needs {error.name or 'a library that is not installed'}"
-        except Exception as error:  # noqa: BLE001 - stores raise their own errors, whose messages may hold signatures
-            failure = f"{name} cannot be read: {type(error).__name__}"
-        if failure:
-            raise InvalidRequestError(f"{argument}: {failure}.", field=argument)
+        with foreign_errors(unreadable):
+            copy.touch(mode=0o600)
+            with _stored(url, argument).open("rb") as remote, copy.open("wb") as local:
+                shutil.copyfileobj(remote, local, 1 << 20)
         yield copy
 
 
@@ -161,14 +151,10 @@ def rejects_file(target: str, source: object) -> RejectsFile:
             f"{place.name} is both the source and the rejects file; give the rejects another name.",
             field="rejects",
         )
-    failure = ""
-    try:
+    with foreign_errors(
+        lambda error: ConfigurationError(f"rejects: {place.protocol}:// cannot be used ({type(error).__name__}).")
+    ):
         return RejectsFile(f"{place.protocol}://{place.path}", filesystem=place.fs)
-    except EsmsError:
-        raise
-    except Exception as error:  # noqa: BLE001 - stores raise their own errors, whose messages may hold signatures
-        failure = f"rejects: {place.protocol}:// cannot be used ({type(error).__name__})."
-    raise ConfigurationError(failure)
 
 
 def _stored(url: str, name: str) -> Any:
@@ -202,12 +188,11 @@ def placed(target: str | os.PathLike[str], name: str) -> Iterator[str]:
     place = _stored(url, name)
     with scratch_folder() as folder:
         yield str(folder / place.name)
-        failure = ""
-        try:
+        with foreign_errors(
+            lambda error: InvalidRequestError(
+                f"{name}: {place.name} cannot be written: {type(error).__name__}.", field=name
+            )
+        ):
             for file in sorted(folder.iterdir()):
                 with file.open("rb") as local, (place.parent / file.name).open("wb") as remote:
                     shutil.copyfileobj(local, remote, 1 << 20)
-        except Exception as error:  # noqa: BLE001 - stores raise their own errors, whose messages may hold signatures
-            failure = f"{name}: {place.name} cannot be written: {type(error).__name__}."
-        if failure:
-            raise InvalidRequestError(failure, field=name)

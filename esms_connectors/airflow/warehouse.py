@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from esms_connectors.airflow.connections import mysql_url, place_of
 from esms_connectors.airflow.hooks import address_of, connection, extra_of, mask
-from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError, foreign_errors
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -85,15 +85,17 @@ def opened_warehouse(address: str) -> Warehouse:
     from esms_connectors.warehouse.files import FilesWarehouse
 
     connection(conn_id)  # raises if there is none
-    failure = ""
-    try:
+
+    def unusable(error: Exception) -> ConfigurationError:
+        problem = (
+            "Airflow knows no such store; its provider brings it, such as apache-airflow-providers-amazon[s3fs]"
+            if isinstance(error, ValueError)
+            else f"connection {conn_id!r} does not open it ({type(error).__name__})"
+        )
+        return ConfigurationError(f"{scheme}://: {problem}.")
+
+    with foreign_errors(unusable):
         options = get_fs(scheme, conn_id).storage_options
-    except ValueError:
-        failure = "Airflow knows no such store; its provider brings it, such as apache-airflow-providers-amazon[s3fs]"
-    except Exception as error:  # noqa: BLE001 - providers raise their own errors, which may quote the connection
-        failure = f"connection {conn_id!r} does not open it ({type(error).__name__})"
-    if failure:
-        raise ConfigurationError(f"{scheme}://: {failure}.")
     return FilesWarehouse(f"{scheme}://{rest}", storage_options=options)
 
 

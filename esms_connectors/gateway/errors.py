@@ -24,10 +24,12 @@ EsmsError
 
 from __future__ import annotations
 
+import contextlib
 import os
 import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from esms_connectors.gateway.redaction import redact
 
@@ -70,6 +72,32 @@ def unexpected(error: Exception) -> UnexpectedError:
     )
     found.retryable = isinstance(error, OSError)
     return found
+
+
+@contextlib.contextmanager
+def foreign_errors(ours: Callable[[Exception], EsmsError]) -> Iterator[None]:
+    """
+    Replace errors of other libraries, whose texts may quote addresses, rows or passwords; ours pass.
+
+    Args:
+        ours: what to raise instead.
+    """
+    try:
+        yield
+        return
+    except EsmsError:
+        raise
+    except Exception as error:  # noqa: BLE001 - other libraries may raise anything
+        found = ours(error)
+    raise_without_context(found)
+
+
+def raise_without_context(error: BaseException) -> NoReturn:
+    """Raise without `__context__`, which would otherwise be the error that the context manager is handling."""
+    try:
+        raise error from None
+    finally:
+        error.__context__ = None
 
 
 class ConfigurationError(EsmsError):

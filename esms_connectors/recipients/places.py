@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import filecmp
-import importlib
 import os
 import shutil
 import tempfile
@@ -13,8 +12,9 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from esms_connectors.databases.file_systems import is_local, open_file_system
 from esms_connectors.databases.urls import LOST_SLASH
-from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
+from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 
 
 def check_path(path: str | os.PathLike[str], field: str) -> str:
@@ -75,12 +75,11 @@ class OutputFile:
         if not self.name:
             raise InvalidRequestError(f"{field}: the address names no file.", field=field)
         if filesystem is None:
-            self._filesystem, self._path = _file_system(text, field)
+            _refuse_connection(text, field)
+            self._filesystem, self._path = open_file_system(text, field)
         else:
             self._path = filesystem._strip_protocol(text)
-        protocols = self._filesystem.protocol
-        is_local = "file" in ([protocols] if isinstance(protocols, str) else protocols)
-        self.local = Path(self._path) if is_local else None
+        self.local = Path(self._path) if is_local(self._filesystem) else None
 
     def begin(self) -> IO[str]:
         """The temporary file: UTF-8 with a BOM, which Excel needs to read Vietnamese."""
@@ -188,19 +187,9 @@ class OutputFile:
             )
 
 
-def _file_system(address: str, field: str) -> tuple[Any, str]:
-    scheme = urlsplit(address).scheme
-    if "@" in urlsplit(address).netloc and ":" not in urlsplit(address).netloc:
+def _refuse_connection(address: str, field: str) -> None:
+    scheme, netloc, *_ = urlsplit(address)
+    if "@" in netloc and ":" not in netloc:
         raise InvalidRequestError(
             f"{field}: {scheme}://connection@… is an address of Airflow, and this is not Airflow.", field=field
         )
-    problem = ""
-    try:
-        found, path = importlib.import_module("fsspec.core").url_to_fs(address)  # fsspec has no types
-    except ImportError as error:  # fsspec itself, or s3fs, gcsfs, adlfs: fsspec says which
-        problem = f"files on {scheme}:// need the extra [files], and a package for the scheme ({error.name or error})"
-    except Exception as error:  # noqa: BLE001 - each file system has its own errors
-        problem = f"the address {scheme}://… cannot be used ({type(error).__name__})"
-    if problem:
-        raise ConfigurationError(f"{field}: {problem}.")
-    return found, str(path)

@@ -8,12 +8,13 @@ import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
 from esms_connectors.databases.postgresql import sqlalchemy_driver
 from esms_connectors.databases.urls import check_database_url
-from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError, foreign_errors
 from esms_connectors.gateway.redaction import database_words
 from esms_connectors.recipients import bigquery
 from esms_connectors.recipients.delimited import RawRow, reading, source_error
@@ -115,7 +116,7 @@ def _open_sqlalchemy(source: SqlQuery, columns: Sequence[str] | None) -> Iterato
     if isinstance(source.url, str):
         check_database_url(source.url, "The database URL")
     with contextlib.ExitStack() as stack:
-        try:
+        with foreign_errors(partial(_sql_error, url=source.url)):
             engine = _engine(sqlalchemy, source.url) if own else source.url
             if own:
                 stack.callback(engine.dispose)
@@ -127,12 +128,6 @@ def _open_sqlalchemy(source: SqlQuery, columns: Sequence[str] | None) -> Iterato
                 raise InvalidRequestError(_NO_ROWS, field="source")
             names = tuple(result.keys())
             check_names("The query", names, columns)
-        except ImportError as error:
-            raise _no_driver(source.url, error.name or "of this database") from None
-        except EsmsError:
-            raise
-        except Exception as error:  # noqa: BLE001 - drivers raise any exception, and quote any value
-            raise _sql_error(error) from None
         yield Rows("The query", names, _sql_rows(result))
 
 
@@ -140,21 +135,21 @@ def _sql_rows(result: Any) -> Iterator[RawRow]:
     """Floats count as narrow, unless the driver reports that a column is of double precision."""
     described = getattr(result.cursor, "description", None) or ()
     wide = {at for at, one in enumerate(described) if one[1] == _POSTGRESQL_DOUBLE}
-    try:
+    with foreign_errors(_sql_error):
         for number, row in enumerate(result, 1):
             if any(cell.__class__ is float for cell in row):
                 yield number, _narrowed(row, wide), None
             else:
                 yield number, row, None
-    except Exception as error:  # noqa: BLE001 - as above
-        raise _sql_error(error) from None
 
 
 def _narrowed(row: Sequence[object], wide: Container[int]) -> list[object]:
     return [NarrowFloat(one) if isinstance(one, float) and at not in wide else one for at, one in enumerate(row)]
 
 
-def _sql_error(error: Any) -> EsmsError:
+def _sql_error(error: Any, url: object = "") -> EsmsError:
+    if isinstance(error, ImportError):
+        return _no_driver(url, error.name or "of this database")
     said = getattr(error, "orig", None) or error
     words = None
     if type(said).__module__.startswith("google."):
@@ -213,12 +208,14 @@ def _engine(sqlalchemy: Any, url: Any) -> Any:
 
 def _bigquery_engine(sqlalchemy: Any, url: str) -> Any:
     """The engine reads its key when it is created."""
-    try:
+
+    def unusable(error: Exception) -> EsmsError:
+        if isinstance(error, sqlalchemy.exc.NoSuchModuleError):
+            return _no_driver(url, bigquery.SCHEME)
+        return bigquery.credentials_error(error) or _sql_error(error, url)
+
+    with foreign_errors(unusable):
         return sqlalchemy.create_engine(url, connect_args=bigquery.CONNECT_ARGUMENTS)
-    except sqlalchemy.exc.NoSuchModuleError:
-        raise _no_driver(url, bigquery.SCHEME) from None
-    except Exception as error:  # noqa: BLE001 - Google's libraries and the dialect raise any exception
-        raise bigquery.credentials_error(error) or _sql_error(error) from None
 
 
 _DRIVERS = {

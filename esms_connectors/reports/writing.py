@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import os
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
+from esms_connectors.databases.file_systems import is_local, open_file_system, shown_address
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.reports.language import Language, get_language
 from esms_connectors.reports.model import Report
@@ -161,23 +160,12 @@ class _Folder:
         self._local = Path(folder or ".").expanduser() if "://" not in folder else None
         if self._local is not None:
             return
-        scheme = urlsplit(folder).scheme
-        problem = ""
-        try:
-            core = importlib.import_module("fsspec.core")  # it has no type hints
-            self._fs, self._root = core.url_to_fs(folder, **storage_options)
-        except ImportError as error:  # fsspec itself, or s3fs, gcsfs, adlfs: fsspec's message names it
-            problem = f"Files on {scheme}:// need the extra [files], and a package for the scheme. {error}."
-        except Exception as error:  # noqa: BLE001 - each file system has its own errors
-            problem = f"The address of the report ({scheme}://…) cannot be used ({type(error).__name__})."
-        if problem:
-            raise ConfigurationError(problem)
-        self._root = self._root.rstrip("/")
-        protocols = self._fs.protocol if isinstance(self._fs.protocol, tuple | list) else (self._fs.protocol,)
-        if "file" in protocols:
+        self._fs, root = open_file_system(folder, "report", **storage_options)
+        self._root = root.rstrip("/")
+        if is_local(self._fs):
             self._local = Path(self._root or "/")
-            return
-        self._shown = f"{scheme}://{self._root.rpartition('://')[2].rpartition('@')[2].lstrip('/')}"
+        else:
+            self._shown = shown_address(folder, self._root)
 
     def put(self, name: str, content: bytes) -> str:
         if self._local is None:

@@ -9,7 +9,6 @@ moves are made by this process or, if it dies in between, by the next process th
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
 import shutil
@@ -22,9 +21,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.databases.file_systems import is_local, open_file_system, shown_address
 from esms_connectors.warehouse.contract import WarehouseError
 from esms_connectors.warehouse.errors import refusals
 from esms_connectors.warehouse.locks import exclusive_lock
@@ -52,22 +50,10 @@ class FileStore:
         self, url: str, storage_options: Mapping[str, Any], wait_seconds: float, *, settings_file: str
     ) -> None:
         self.settings_file = settings_file
-        fsspec = importlib.import_module("fsspec.core")  # it has no type hints
-        scheme = urlsplit(url).scheme if "://" in url else "file"
-        problem = ""
-        try:
-            self._fs, root = fsspec.url_to_fs(os.path.expanduser(url), **storage_options)
-        except ImportError as error:  # s3fs, gcsfs, adlfs: fsspec's message names it
-            problem = f"Files on {scheme}:// need another package. {error}."
-        except Exception as error:  # noqa: BLE001 - each file system has its own errors
-            problem = f"The address of the folder ({scheme}://…) cannot be used ({type(error).__name__})."
-        if problem:
-            raise ConfigurationError(problem)
-        protocols = self._fs.protocol if isinstance(self._fs.protocol, tuple | list) else (self._fs.protocol,)
-        self.is_local = "file" in protocols
+        self._fs, root = open_file_system(os.path.expanduser(url), "warehouse", **storage_options)
+        self.is_local = is_local(self._fs)
         self.root = os.path.abspath(root) if self.is_local else root.rstrip("/")
-        shown = self.root.rpartition("://")[2].rpartition("@")[2].lstrip("/")
-        self.name = self.root if self.is_local else f"{scheme}://{shown}"
+        self.name = self.root if self.is_local else shown_address(url, self.root)
         self._wait_seconds = wait_seconds
 
     def path(self, *parts: str) -> str:

@@ -67,7 +67,6 @@ def test_the_host_is_a_base_url_or_a_bare_name(host: str | None, port: int | Non
         ({}, {"sandbx": True}, "sandbx"),
         ({}, {"read_timeout_seconds": 0}, "read_timeout_seconds"),
         ({}, {"requests_per_second": "many"}, "requests_per_second"),
-        ({}, ["list"], "JSON object"),
     ],
 )
 def test_a_bad_connection_is_one_line_that_names_it(changes: dict[str, Any], extra: Any, fragment: str) -> None:
@@ -258,14 +257,15 @@ def test_a_missing_connection_is_told() -> None:
         EsmsHook("nowhere").settings()
 
 
-def test_an_extra_that_is_no_json_is_not_taken_for_an_empty_one(
-    connect: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("extra", ["{sandbox: true", "[]", "0", '"sandbox"'])
+def test_an_extra_that_is_no_json_object_is_not_taken_for_an_empty_one(
+    connect: Callable[..., None], monkeypatch: pytest.MonkeyPatch, extra: str
 ) -> None:
     """A sandbox flag that cannot be read would send for real."""
     read = BaseHook.get_connection("esms_default")
-    read.extra = "{sandbox: true"
+    read.extra = extra
     monkeypatch.setattr(BaseHook, "get_connection", classmethod(lambda cls, conn_id: read))
-    with pytest.raises(ConfigurationError, match="no JSON"):
+    with pytest.raises(ConfigurationError, match="must be a JSON object"):
         EsmsHook().settings()
 
 

@@ -461,12 +461,12 @@ def test_leftovers_on_an_object_store_go_with_time(bucket: str) -> None:
 @pytest.mark.parametrize("url", ["s3://bucket/prefix", "gs://bucket/prefix?format=csv", "abfs://box/prefix"])
 def test_a_missing_file_system_is_named(url: str) -> None:
     """One line with the package to install."""
-    with pytest.raises(ConfigurationError, match=r"^Files on (s3|gs|abfs):// need another package\. .*(s3|gcs|adl)fs"):
+    with pytest.raises(ConfigurationError, match=r"^warehouse: files on (s3|gs|abfs):// need .*(s3|gcs|adl)fs"):
         FilesWarehouse(url)
 
 
 def test_an_unknown_kind_of_address() -> None:
-    with pytest.raises(ConfigurationError, match=r"^The address of the folder \(bogus://…\) cannot be used"):
+    with pytest.raises(ConfigurationError, match=r"^warehouse: the address bogus://… cannot be used"):
         FilesWarehouse("bogus://user:hunter2@host/place")
 
 
