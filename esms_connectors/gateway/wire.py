@@ -37,6 +37,7 @@ _C0_NAMES = [
 _FORBIDDEN_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _NO_DIGIT = re.compile(r"\D")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_MOST_DIGITS = 40  # of an id that comes as a number
 _WHOLE_NUMBER = re.compile(r"(\d{1,18})\.0+", re.ASCII)
 
 Fields = Mapping[str, Any]
@@ -116,6 +117,8 @@ def as_text(value: object) -> str | None:
         return None
     if isinstance(value, str):
         return value.strip() or None
+    if isinstance(value, Decimal) and value.adjusted() < _MOST_DIGITS and value == value.to_integral_value():
+        return str(int(value))  # 12345.0 and 1.2345E4 are the id 12345
     if isinstance(value, int | Decimal):
         return str(value)
     return None

@@ -137,6 +137,27 @@ def open_rows_of(states: Mapping[str, int]) -> int:
     return sum(rows for state, rows in states.items() if state not in _FINAL)
 
 
+def distinct_places(batch: pa.RecordBatch, keys: Sequence[str]) -> dict[str, int]:
+    """
+    Key -> place of its row. Of rows with the same key in one answer the final one is taken, then the one that was sent
+    last, whatever their order.
+    """
+    places: dict[str, int] = {}
+    for place, key in enumerate(keys):
+        before = places.setdefault(key, place)
+        if before != place and _rank(batch, place) > _rank(batch, before):
+            places[key] = place
+    return places
+
+
+def _rank(batch: pa.RecordBatch, place: int) -> tuple[Any, ...]:
+    sent_at = batch.column("sent_at").cast(pa.int64())[place].as_py()
+    names = ("send_status", "send_result", "price_vnd", "status_text", "content")
+    others = (batch.column(name)[place].as_py() for name in names)
+    is_final = batch.column("state")[place].as_py() in _FINAL
+    return (is_final, *((value is not None, value) for value in (sent_at, *others)))
+
+
 def checksum(batch: pa.RecordBatch, keys: Sequence[str]) -> int:
     """The sum of the checksums of key, status, price and time of each row, so it does not depend on the order."""
     statuses = (batch.column(name).to_pylist() for name in ("send_status", "send_result"))
@@ -259,12 +280,13 @@ class PageReader:
 
 def _is_odd(rows: Sequence[_Row]) -> bool:
     """Whether a page must be read exactly: a value is missing, has another name, or has lost digits."""
-    prices = _raw_prices(rows)
+    prices, ids = _raw_prices(rows), [row.ReferenceId or row.RefercenceId for row in rows]
     return (
         None in prices
         or None in [row.Phone for row in rows]
         or None in [row.SendStatus for row in rows]
-        or None in [row.ReferenceId or row.RefercenceId for row in rows]
+        or None in ids
+        or float in set(map(type, ids))
         or _is_beyond_floats(prices)
     )
 

@@ -15,7 +15,15 @@ from pendulum import DateTime
 
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.wire import Fields
-from esms_connectors.sent_data.columns import PageReader, SentColumns, checksum, open_rows_of, states_of, unread_of
+from esms_connectors.sent_data.columns import (
+    PageReader,
+    SentColumns,
+    checksum,
+    distinct_places,
+    open_rows_of,
+    states_of,
+    unread_of,
+)
 from esms_connectors.sent_data.windows import SentWindow
 
 PAGE_SIZE = 500
@@ -92,8 +100,7 @@ def count_window(client: EsmsClient, window: SentWindow) -> WindowCount:
     rows = page.rows_received if page.count_total is None else page.count_total
     if not rows == page.rows_received < PAGE_SIZE:
         return WindowCount(rows, None)
-    # Like a load, which keeps the first of two rows with the same key.
-    places = {key: place for place, key in reversed([*enumerate(page.keys)])}
+    places = distinct_places(page.batch, page.keys)  # like a load
     batch = page.batch.take(pa.array([*places.values()], pa.int64()))
     return WindowCount(rows, digest_of(len(places), checksum(batch, [*places])))
 

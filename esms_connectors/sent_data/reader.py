@@ -32,6 +32,7 @@ from esms_connectors.sent_data.columns import (
     SENT_MESSAGE_SCHEMA,
     TIME,
     SentColumns,
+    distinct_places,
 )
 from esms_connectors.sent_data.fetching import PAGE_SIZE, PageQueue, Part, WindowReading
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, LONGEST_WINDOW, SentWindow, windows_between
@@ -375,11 +376,9 @@ class SentDataReader:
         seen.update(keys)
         twice = len(seen) - before < len(keys)
         if twice or not self._seen.isdisjoint(keys) or not self._seen_before.isdisjoint(keys):
-            new: dict[str, int] = {}
-            for place, key in enumerate(keys):
-                if key not in self._seen and key not in self._seen_before:
-                    new.setdefault(key, place)
-            self._seen.update(keys)
+            known = (self._seen, self._seen_before)
+            places = distinct_places(batch, keys).items()
+            new = {key: place for key, place in places if not any(key in seen for seen in known)}
             batch, keys = batch.take(pa.array(list(new.values()), pa.int64())), list(new)
         if not keys:
             return

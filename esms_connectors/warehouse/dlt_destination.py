@@ -22,7 +22,6 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +29,6 @@ import pyarrow as pa
 
 from esms_connectors.databases.scratch import scratch_folder
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
-from esms_connectors.sent_data.columns import MONEY
 from esms_connectors.sent_data.windows import SentWindow
 from esms_connectors.warehouse.contract import (
     COLUMNS,
@@ -43,11 +41,12 @@ from esms_connectors.warehouse.contract import (
     WarehouseError,
     WindowLoad,
 )
+from esms_connectors.warehouse.dlt_columns import as_array, as_value, column_hints
 from esms_connectors.warehouse.errors import raise_without_context
 from esms_connectors.warehouse.grouped import GroupedTable
 from esms_connectors.warehouse.locks import exclusive_lock
 from esms_connectors.warehouse.merge_database import insert, literal, merge_database, schema_of, select
-from esms_connectors.warehouse.merge_sql import TYPES
+from esms_connectors.warehouse.merge_sql import FINAL
 from esms_connectors.warehouse.merging import (
     DuckDbSession,
     merge_rows,
@@ -58,6 +57,7 @@ from esms_connectors.warehouse.merging import (
     read_load,
     utc,
 )
+from esms_connectors.warehouse.stored_elsewhere import NO_TIME, SentOn, StoredElsewhere
 
 if TYPE_CHECKING:
     import duckdb
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 _PIPELINE = "esms_connectors"
 _KEYS = {
     MESSAGES: ["row_key"],
-    HISTORY: ["row_key", "observed_at"],
+    HISTORY: ["row_key", "observed_at", "load_number"],
     LOADS: ["sms_type", "window_start", "window_end"],
 }
 # Table and column names are filled in with the quoting of the destination.
@@ -80,6 +80,13 @@ ON stored.{row_key} = line.{row_key} AND (stored.{load_number} < line.{load_numb
     OR (stored.{load_number} = line.{load_number} AND stored.{changed_at} < line.{observed_at}))
 WHERE stored.{window_start} <= %s AND stored.{window_end} >= %s
 """
+# Rows of other windows than those that touch the merged one, see `stored_elsewhere`.
+_ELSEWHERE = "SELECT {row_key} FROM {esms_sent_messages} WHERE NOT ({window_start} <= %s AND {window_end} >= %s) AND "
+_ADRIFT = (
+    "{window_start} <= %s AND {window_end} >= %s AND ({state} NOT IN (" + FINAL + ") OR "
+    "({sent_at} > %s AND NOT {sent_at} BETWEEN {window_start} AND {window_end}))"
+)
+_SENT = "{sent_at} BETWEEN %s AND %s"
 _LAST_NUMBER = "SELECT max({planned_number}) FROM {esms_loads}"
 _FETCH_ROWS = 20_000
 _KEYS_AT_ONCE = 200
@@ -171,7 +178,8 @@ class DltWarehouse(Warehouse):
             self._drop_lines_without_change(load.window)
             for table in (MESSAGES, LOADS):
                 self._fill(connection, table, load.window.start, load.window.end)
-            counts = merge_rows(connection, load, rows, loaded_at=datetime.now(UTC))
+            others = _OtherWindows(self, connection, load.window)
+            counts = merge_rows(connection, load, others.watch(rows), loaded_at=datetime.now(UTC))
             with self._refusals():
                 if connection.execute(f"SELECT 1 FROM {HISTORY} LIMIT 1").fetchall():
                     self._send({HISTORY: select(connection, f"FROM {HISTORY}")})
@@ -254,9 +262,18 @@ class DltWarehouse(Warehouse):
                 while rows := cursor.fetchmany(_FETCH_ROWS):
                     values = zip(*rows, strict=True)
                     yield pa.RecordBatch.from_arrays(
-                        [_array(list(column), field.type) for column, field in zip(values, schema, strict=True)],
+                        [as_array(list(column), field.type) for column, field in zip(values, schema, strict=True)],
                         schema=schema,
                     )
+
+    def _fetch_keys(self, query: str, *parameters: Any) -> Iterator[list[str]]:
+        with (
+            self._refusals(),
+            self._sql() as client,
+            client.execute_query(self._spelled(client, query), *parameters) as cursor,
+        ):
+            while rows := cursor.fetchmany(_FETCH_ROWS):
+                yield [key for (key,) in rows]
 
     def _fill(self, connection: duckdb.DuckDBPyConnection, table: str, start: datetime, end: datetime) -> None:
         overlap = "{window_start} <= %s AND {window_end} >= %s"
@@ -295,7 +312,7 @@ class DltWarehouse(Warehouse):
         """A time for a comparison; as text for ClickHouse, whose driver truncates fractions of a second."""
         if self._destination_name != "clickhouse":
             return moment
-        return utc(_value(moment, pa.timestamp("us", "UTC"))).strftime("%Y-%m-%d %H:%M:%S.%f")
+        return utc(as_value(moment, pa.timestamp("us", "UTC"))).strftime("%Y-%m-%d %H:%M:%S.%f")
 
     def _send(self, tables: dict[str, Iterable[pa.Table | pa.RecordBatch]]) -> None:
         """Merge rows into tables of the destination by key."""
@@ -305,7 +322,7 @@ class DltWarehouse(Warehouse):
             dlt.resource(
                 (pa.Table.from_batches([part]) if isinstance(part, pa.RecordBatch) else part for part in parts),
                 name=table,
-                columns=_hints(table),
+                columns=column_hints(table),
                 primary_key=_KEYS[table],
                 write_disposition={"disposition": "merge", "strategy": strategy},
             )
@@ -420,6 +437,35 @@ class DltWarehouse(Warehouse):
         )
 
 
+class _OtherWindows(StoredElsewhere):
+    """Rows of a load that the destination holds under windows that do not touch that of the load."""
+
+    def __init__(self, warehouse: DltWarehouse, connection: duckdb.DuckDBPyConnection, window: SentWindow) -> None:
+        super().__init__(connection, window)
+        self._warehouse = warehouse
+        self._fetched: set[str] = set()
+
+    def _begin(self) -> None:
+        start, end = self._near
+        self._note(self._keys(_ADRIFT, utc(end), utc(start), NO_TIME))
+
+    def _look_at(self, days: Sequence[SentOn]) -> None:
+        for _, first, last in days:
+            self._note(self._keys(_SENT, utc(first), utc(last)))
+
+    def _fetch(self) -> None:
+        found = [str(key) for (key,) in self._found("row_key") if key not in self._fetched]
+        self._fetched.update(found)
+        for some in _cut(found):
+            theirs = "{row_key} IN (" + ", ".join(["%s"] * len(some)) + ")"
+            insert(self._connection, MESSAGES, self._warehouse._fetch(MESSAGES, theirs, *some))
+
+    def _keys(self, where: str, *parameters: datetime) -> Iterator[pa.RecordBatch]:
+        window = utc(self._window.end), utc(self._window.start)
+        for keys in self._warehouse._fetch_keys(_ELSEWHERE + where, *window, *parameters):
+            yield pa.RecordBatch.from_arrays([pa.array(keys, pa.string())], names=["row_key"])
+
+
 def _cut(keys: Sequence[str]) -> Iterator[Sequence[str]]:
     return (keys[start : start + _KEYS_AT_ONCE] for start in range(0, len(keys), _KEYS_AT_ONCE))
 
@@ -436,42 +482,3 @@ def _untracked(pipeline: Any) -> Iterator[None]:
         yield
     finally:
         trace.TRACKING_MODULES = before
-
-
-def _hints(table: str) -> list[dict[str, Any]]:
-    """Column hints for dlt."""
-    kinds = {"text": "text", "integer": "bigint", "bigint": "bigint", "boolean": "bool", "timestamptz": "timestamp"}
-    hints = []
-    for name, kind in TYPES[table].items():
-        word = kind.removesuffix(" NOT NULL")
-        hint: dict[str, Any] = {
-            "name": name,
-            "data_type": kinds.get(word, "decimal"),
-            "nullable": word == kind,
-            "description": COLUMNS[table][name],
-        }
-        if hint["data_type"] == "decimal":
-            hint |= {"precision": MONEY.precision, "scale": MONEY.scale}
-        elif word == "integer":
-            hint["precision"] = 32
-        hints.append(hint)
-    return hints
-
-
-def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
-    """Values of a driver as an Arrow column."""
-    try:
-        return pa.array(values, kind)
-    except (pa.ArrowException, TypeError, ValueError):
-        return pa.array([None if value is None else _value(value, kind) for value in values], kind)
-
-
-def _value(value: Any, kind: pa.DataType) -> Any:
-    if pa.types.is_timestamp(kind):
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    if pa.types.is_decimal(kind):
-        return Decimal(str(value)).quantize(Decimal("0.0001"))
-    if pa.types.is_boolean(kind):
-        return bool(value)
-    return int(value) if pa.types.is_integer(kind) else str(value)

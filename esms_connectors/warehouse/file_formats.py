@@ -27,6 +27,8 @@ FORMATS = ("parquet", "csv", "jsonl")
 READ_ROWS = 10_000
 ROW_GROUP_ROWS = 50_000
 _JSON_BLOCK_BYTES = 4 << 20
+_CSV_BLOCK_BYTES = 1 << 20  # Arrow's default; a row must fit into one
+_MAX_BLOCK_BYTES = 2**31 - 1
 
 
 def write_file(kind: str, path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
@@ -119,18 +121,30 @@ def _read_csv(path: Path, schema: pa.Schema, wanted: pa.Schema) -> Iterator[pa.R
     with path.open("rb") as file:
         header = file.readline(10_000).decode(errors="replace").strip().replace('"', "")
     _check_columns(path, header.split(","), schema)
-    with csv.open_csv(
-        path,
-        parse_options=csv.ParseOptions(newlines_in_values=True),
-        convert_options=csv.ConvertOptions(
-            column_types=schema,
-            include_columns=wanted.names,
-            null_values=[""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-        ),
-    ) as reader:
-        yield from reader
+    parsing = csv.ParseOptions(newlines_in_values=True)
+    converting = csv.ConvertOptions(
+        column_types=schema,
+        include_columns=wanted.names,
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
+    block_size, given = _CSV_BLOCK_BYTES, 0
+    while True:
+        reading, rows = csv.ReadOptions(block_size=block_size), 0
+        try:
+            with csv.open_csv(path, reading, parsing, converting) as reader:
+                for batch in reader:
+                    rest = batch.slice(max(0, given - rows))
+                    rows += batch.num_rows
+                    given = max(given, rows)
+                    yield rest
+            return
+        except pa.ArrowInvalid as error:
+            # A row with a long text does not fit into a block.
+            if "block" not in str(error) or block_size >= min(path.stat().st_size, _MAX_BLOCK_BYTES):
+                raise
+            block_size = min(block_size * 8, _MAX_BLOCK_BYTES)
 
 
 # --- JSONL -----------------------------------------------------------------------------------------------------------

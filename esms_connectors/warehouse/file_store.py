@@ -272,12 +272,12 @@ class FileStore:
             yield
 
     @contextlib.contextmanager
-    def exclusive_locks(self, keys: Iterable[str]) -> Iterator[None]:
-        """Hold several locks, taken in a fixed order to prevent deadlocks."""
+    def exclusive_locks(self, keys: Iterable[str]) -> Iterator[contextlib.ExitStack]:
+        """Hold several locks, taken in a fixed order to prevent deadlocks. Yields the stack that releases them."""
         with contextlib.ExitStack() as stack:
             for key in sorted(set(keys)):
                 stack.enter_context(self.exclusive_lock(key))
-            yield
+            yield stack
 
 
 @dataclass

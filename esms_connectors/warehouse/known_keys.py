@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 _HASHES = "SELECT hash(row_key) FROM {rows}"
 _COUNT = f"SELECT count(*) FROM {MESSAGES}"
 
-_NEAR = timedelta(days=31)  # older rows that are not final are not searched for in other windows: they may be many
+NEAR = timedelta(days=31)  # older rows that are not final are not searched for in other windows: they may be many
 # The gateway reports the year 1 for "no time".
-_SENT_OUTSIDE = "{0}.sent_at > TIMESTAMPTZ '2000-01-01' AND NOT {0}.sent_at BETWEEN {0}.window_start AND {0}.window_end"
+SENT_OUTSIDE = "{0}.sent_at > TIMESTAMPTZ '2000-01-01' AND NOT {0}.sent_at BETWEEN {0}.window_start AND {0}.window_end"
 _OTHERS = f"{MESSAGES} AS stored WHERE NOT ({TOUCHES})"
 # As hashes, because a day may leave a million rows that are not final; a collision only costs a lookup.
 _ADRIFT = Staged("esms_adrift", "key_hash ubigint")
+ADRIFT = f"(stored.state NOT IN ({FINAL}) OR {SENT_OUTSIDE.format('stored')})"
 _KEEP_ADRIFT = f"""
 SELECT hash(stored.row_key) AS key_hash FROM {_OTHERS}
-    AND stored.window_start <= $near_end AND stored.window_end >= $near_start
-    AND (stored.state NOT IN ({FINAL}) OR {_SENT_OUTSIDE.format("stored")})
+    AND stored.window_start <= $near_end AND stored.window_end >= $near_start AND {ADRIFT}
 """
 _SUSPECTS = f"""
 SELECT row_key FROM {CHUNK.name} AS chunk
-WHERE (hash(row_key) IN (SELECT key_hash FROM {_ADRIFT.name}) OR {_SENT_OUTSIDE.format("chunk")}) {{which}}
+WHERE (hash(row_key) IN (SELECT key_hash FROM {_ADRIFT.name}) OR {SENT_OUTSIDE.format("chunk")}) {{which}}
 """
 _ELSEWHERE = Staged("esms_elsewhere", "row_key text")
 _KEEP_ELSEWHERE = f"""
@@ -39,6 +39,11 @@ EXCEPT SELECT stored.row_key FROM {MESSAGES} AS stored WHERE {TOUCHES}
 """
 OF_THOSE_NEW = f"AND row_key IN (SELECT row_key FROM {NEW})"
 _TOUCHING_OR_ELSEWHERE = f"AND ({TOUCHES} OR stored.row_key IN (SELECT row_key FROM {_ELSEWHERE.name}))"
+
+
+def _stored_rows(session: Session) -> int:
+    """The number of rows in the table."""
+    return int(next(iter(list(session.read(_COUNT))))[0])
 
 
 class KnownKeys:
@@ -63,8 +68,8 @@ class KnownKeys:
         Args:
             rows: a FROM clause whose rows have a `row_key`.
         """
-        # The caller may have added rows to the table meanwhile: the files target fetches adjacent days.
-        if self._count() != self._stored:
+        # The caller may have added rows to the table meanwhile, see `stored_elsewhere`.
+        if _stored_rows(self._session) != self._stored:
             self._session.change("CREATE OR REPLACE TEMPORARY TABLE esms_known (key_hash ubigint)")
             self._put(f"{MESSAGES} AS stored WHERE true {self._where}")
         found = f"SELECT 1 FROM esms_known WHERE key_hash IN ({_HASHES.format(rows=rows)}) LIMIT 1"
@@ -77,10 +82,7 @@ class KnownKeys:
 
     def _put(self, rows: str) -> None:
         self._session.change(f"INSERT INTO esms_known {_HASHES.format(rows=rows)}", **self._parameters)
-        self._stored = self._count()
-
-    def _count(self) -> int:
-        return int(next(iter(list(self._session.read(_COUNT))))[0])
+        self._stored = _stored_rows(self._session)
 
 
 class OtherWindows:
@@ -96,16 +98,22 @@ class OtherWindows:
     """
 
     def __init__(self, session: Session, parameters: dict[str, Any]) -> None:
-        near = {"near_start": parameters["window_start"] - _NEAR, "near_end": parameters["window_end"] + _NEAR}
+        near = {"near_start": parameters["window_start"] - NEAR, "near_end": parameters["window_end"] + NEAR}
         self._session, self._parameters = session, parameters | near
-        self._is_known = False
+        self._stored: int | None = None
 
     def condition(self, which: str = "") -> str:
         """A condition on `stored` that selects the chunk's rows, if some are stored elsewhere; else empty."""
-        if not self._is_known:
+        # Others than the merge may have added rows to the table meanwhile, see `stored_elsewhere`.
+        if (stored := _stored_rows(self._session)) != self._stored:
             self._session.keep(_ADRIFT, _KEEP_ADRIFT, **self._parameters)
-            self._is_known = True
+            self._stored = stored
         if not list(self._session.read(f"{_SUSPECTS.format(which=which)} LIMIT 1")):
             return ""
         found = self._session.keep(_ELSEWHERE, _KEEP_ELSEWHERE.format(which=which), **self._parameters)
         return _TOUCHING_OR_ELSEWHERE if found else ""
+
+    def add(self, rows: int) -> None:
+        """Note that rows of this window have just been written."""
+        if self._stored is not None:
+            self._stored += rows

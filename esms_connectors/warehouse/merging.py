@@ -178,6 +178,7 @@ class _ChunkMerge:
                 return self._write(*self._judge(chunk, everywhere), everywhere)
             _expect(self._session.change(INSERT_ALL, **self._parameters), chunk.num_rows, "new")
             self._known.add(CHUNK.name)
+            self._others.add(chunk.num_rows)
             return Counter(new=chunk.num_rows)
         where = self._overlap
         sent = pc.min_max(chunk.column("sent_at"))
@@ -223,6 +224,7 @@ class _ChunkMerge:
             for statement in statements if here[verdict] else ():
                 done = self._session.change(statement.format(overlap=where), **self._parameters)
                 _expect(done, here[verdict], verdict)
+        self._others.add(here["new"])
         return here
 
     def _changes(self, changed: int, chunk: pa.Table, where: str) -> tuple[str, ...]:

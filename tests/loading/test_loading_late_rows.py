@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from disturbing_gateway import DAY, NEXT
-from pulling_bench import LOADS, MESSAGES, Load, Place, rows_at
+from pulling_bench import HISTORY, LOADS, MESSAGES, Load, Place, rows_at
 
 from esms_connectors import EsmsClient
 from esms_connectors.emulator import Emulator
@@ -79,6 +79,23 @@ def test_a_window_with_two_rows_under_one_key_is_not_read_again_every_night(
     gateway.advance(days=1)
     again = nightly(duckdb_only)
     assert (again.recounted, again.recounts_differing) == (1, 0)
+
+
+def test_of_two_rows_under_one_key_the_final_one_is_stored_in_any_order(
+    gateway: Emulator, duckdb_only: Place, nightly: Any
+) -> None:
+    for status in ((7, 2), DELIVERED, (7, 2)):
+        gateway.insert_message(DAY.add(hours=1), send_status=status[0], send_result=status[1])
+    rows = list[Any](gateway.state.rows)
+    for row in rows[1:]:
+        row.ReferenceId, row.Phone = rows[0].ReferenceId, rows[0].Phone
+    for order in ("newest_first", "oldest_first"):
+        gateway.quirks.page_order = order
+        nightly(duckdb_only)
+        gateway.advance(days=1)
+    [stored] = duckdb_only.read(MESSAGES)
+    assert (stored["state"], stored["regressed_to"]) == ("delivered", None)
+    assert duckdb_only.read(HISTORY) == []
 
 
 @pytest.mark.in_turn

@@ -11,6 +11,7 @@ import pendulum
 
 from esms_connectors import EsmsClient
 from esms_connectors.emulator import Emulator
+from esms_connectors.sent_data.columns import PageReader
 from esms_connectors.warehouse import load_sent_messages, open_warehouse
 
 DAY = pendulum.datetime(2024, 5, 14, tz="Asia/Ho_Chi_Minh")
@@ -43,3 +44,29 @@ def test_no_value_is_lost_in_silence(gateway: Emulator, make_client: Callable[..
     assert third[2].startswith("sent_at=lúc ")
     assert "0901000001" not in third[2]
     assert [told[row.ReferenceId][2] for row in rows[3:]] == [None, None]
+
+
+def test_an_id_is_the_same_as_a_text_and_as_a_number(
+    gateway: Emulator, make_client: Callable[..., EsmsClient], tmp_path: Path
+) -> None:
+    """Also one that a double cannot hold."""
+    gateway.populate(2, start=DAY, end=DAY.add(days=1), sms_type=2)
+    rows: list[Any] = list(gateway.state.rows)
+    spellings = [("12345", "9007199254740993"), (12345.0, 9007199254740993), (12345, "9007199254740993")]
+    place = f"duckdb:///{tmp_path / 'w.duckdb'}"
+    with gateway.serve() as server, make_client(server.base_url) as client, open_warehouse(place) as warehouse:
+        for spelled in spellings:
+            for row, message_id in zip(rows, spelled, strict=True):
+                row.ReferenceId = message_id
+            load_sent_messages(client, warehouse, DAY, DAY.add(days=1), sms_types=[2])
+    with duckdb.connect(str(tmp_path / "w.duckdb"), read_only=True) as found:
+        stored = found.execute("SELECT message_id FROM esms_sent_messages ORDER BY 1").fetchall()
+    assert stored == [("12345",), ("9007199254740993",)]
+
+
+def test_digits_of_an_id_that_comes_as_a_long_float_are_kept() -> None:
+    reader = PageReader()
+    row = b'{"ReferenceId": %s, "Phone": "0901000001", "SellPrice": 1, "SendStatus": 5, "SendResult": 1}'
+    body = b'{"CodeResult": "100", "CountTotal": 2, "SentData": [' + row % b"9007199254740993.0" + b", "
+    page = reader.columns(reader.read(body + row % b"9007199254740992.0" + b"]}"))
+    assert page.batch["message_id"].to_pylist() == ["9007199254740993", "9007199254740992"]

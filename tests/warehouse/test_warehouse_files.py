@@ -82,6 +82,8 @@ def test_one_partition_a_day_of_vietnam_and_type(lake: Path, files: FilesWarehou
     zns = SentWindow(2, NEXT_WINDOW.start, NEXT_WINDOW.end)
     merge(files, [row(2, window=zns)], window=zns)
     assert stored_in(lake) == [
+        "_esms_adrift/type=2/day=2026-11-03.parquet",
+        "_esms_adrift/type=25/day=2026-11-02.parquet",
         "_esms_warehouse.json",
         f"{LOADS}/{PARTITION}/loads.parquet",
         f"{LOADS}/day=2026-11-03/type=2/loads.parquet",
@@ -144,7 +146,7 @@ def test_what_did_not_change_is_not_written(lake: Path, files: FilesWarehouse) -
     before = {path: path.stat().st_mtime_ns for path in lake.rglob("*.parquet") if LOADS not in str(path)}
     merge(files, [row(1)], minute=2)
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert len(before) == 2
+    assert len(before) == 3
 
 
 # --- dying in the middle ---------------------------------------------------------------------------------------------
@@ -175,7 +177,9 @@ def die_in_a_merge(lake: Path, call: str, calls: int) -> None:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize(
-    ("moves", "is_decided"), [(0, False), (1, True), (2, True), (3, True)], ids=["before", "none", "history", "rows"]
+    ("moves", "is_decided"),
+    [(0, False), (1, True), (2, True), (3, True), (4, True)],
+    ids=["before", "none", "history", "rows", "adrift"],
 )
 def test_a_writer_that_dies_between_the_moves(lake: Path, files: FilesWarehouse, moves: int, is_decided: bool) -> None:
     """Once it has decided, the next call finishes for it; before, nothing happened. No line is doubled or lost."""
@@ -199,7 +203,7 @@ def test_a_full_disk_leaves_the_partition_as_it_was(lake: Path, files: FilesWare
         raise OSError(errno.ENOSPC, "the words of the system", str(lake))
 
     with monkeypatch.context() as patched:
-        patched.setattr("esms_connectors.warehouse.files.write_file", full)
+        patched.setattr("esms_connectors.warehouse.file_tables.write_file", full)
         with pytest.raises(WarehouseError, match=r"lake cannot be written to: No space left on device\.$") as caught:
             merge(files, [row(1)], minute=5)
     assert not caught.value.retryable
@@ -330,6 +334,8 @@ def test_an_object_store_has_the_same(bucket: str, kind: str) -> None:
     root = bucket.removeprefix("memory:/")
     found = {path.removeprefix(f"{root}/"): store.cat_file(path) for path in store.find(root)}
     assert sorted(found) == [
+        "_esms_adrift/type=25/day=2026-11-02.parquet",
+        "_esms_adrift/type=25/day=2026-11-03.parquet",
         "_esms_warehouse.json",
         f"{LOADS}/{PARTITION}/loads.parquet",
         f"{LOADS}/day=2026-11-03/type=25/loads.parquet",
@@ -386,7 +392,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> type[FailingStore]:
 
 
 @pytest.mark.in_turn
-@pytest.mark.parametrize("calls", range(11))
+@pytest.mark.parametrize("calls", range(14))
 def test_a_store_that_fails_at_any_call(failing: type[FailingStore], calls: int) -> None:
     """The store is as before or, at the next call, as after; the error is one line and safe to retry."""
     warehouse = FilesWarehouse("failing://bucket/lake")
@@ -400,7 +406,7 @@ def test_a_store_that_fails_at_any_call(failing: type[FailingStore], calls: int)
     assert caught.value.__context__ is None
     failing.left = 10**9
     again = FilesWarehouse("failing://bucket/lake")
-    is_decided = calls > 3  # three files and the decision
+    is_decided = calls > 4  # three files, the keys that are adrift, and the decision
     assert [load.load_count for load in again.loads()] == [2 if is_decided else 1]
     assert merge(again, [row(1, SENT)], minute=6) == MergeCounts(**{"unchanged" if is_decided else "changed": 1})
     (history,) = (path for path in failing.store if path.endswith("history.parquet"))
@@ -433,7 +439,8 @@ def test_another_process_that_loads_the_next_day_meanwhile(bucket: str, theirs: 
     merge(ours, [row(1)])
 
     def meanwhile() -> Iterator[Any]:
-        merge(other, [row(theirs, window=NEXT_WINDOW)], window=NEXT_WINDOW)
+        sent_at = NEXT_WINDOW.start.add(hours=1)
+        merge(other, [row(theirs, window=NEXT_WINDOW, sent_at=sent_at)], window=NEXT_WINDOW)
         yield from batches([row(3)])
 
     if is_refused:

@@ -1,0 +1,99 @@
+"""Rows that an odd gateway lists under several days: every kind of target holds each once, by the same rules."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow.parquet
+import pytest
+from targets import DAY, DELIVERED, FAILED, NEXT_WINDOW, PENDING, WINDOW, Target, key_of, merge, row
+
+from esms_connectors.sent_data.windows import SentWindow
+from esms_connectors.warehouse.contract import MESSAGES, Person
+from esms_connectors.warehouse.files import FilesWarehouse
+
+FAR = SentWindow(25, DAY.add(days=4), DAY.add(days=5))
+SENT_IN_FAR = datetime(2026, 11, 6, 3, tzinfo=DAY.tzinfo)
+
+
+@pytest.mark.in_turn
+def test_what_another_day_lists_takes_no_final_state_back(shared_target: Target) -> None:
+    """Its time of sending is that of the day that brought it."""
+    merge(shared_target, [row(1), row(2)])
+    counts = merge(shared_target, [row(1, PENDING, FAR), row(3, window=FAR)], window=FAR, minute=5)
+    assert (counts.inserted, counts.regressed) == (1, 1)
+    stored = shared_target.messages()
+    assert {key: (one["state"], one["regressed_to"]) for key, one in stored.items()} == {
+        key_of(1): ("delivered", "pending"),
+        key_of(2): ("delivered", None),
+        key_of(3): ("delivered", None),
+    }
+    assert stored[key_of(1)]["window_start"] == WINDOW.start
+    assert [(line["to_state"], line["applied"]) for line in shared_target.history()] == [("pending", False)]
+
+
+@pytest.mark.in_turn
+def test_a_row_that_moves_to_the_day_of_its_sending_is_changed_where_it_is(shared_target: Target) -> None:
+    merge(shared_target, [row(1, PENDING), row(2)])
+    moved = row(1, DELIVERED, FAR, sent_at=SENT_IN_FAR)
+    counts = merge(shared_target, [moved], window=FAR, minute=5)
+    assert (counts.inserted, counts.changed) == (0, 1)
+    stored = shared_target.messages()
+    assert len(stored) == 2
+    assert (stored[key_of(1)]["state"], stored[key_of(1)]["window_start"]) == ("delivered", WINDOW.start)
+    again = merge(shared_target, [moved], window=FAR, minute=6)
+    assert (again.inserted, again.changed, again.unchanged) == (0, 0, 1)
+
+
+@pytest.mark.in_turn
+def test_three_days_that_list_the_same_rows(shared_target: Target) -> None:
+    """The one between the others is loaded last."""
+    days = [WINDOW, SentWindow(25, NEXT_WINDOW.end, NEXT_WINDOW.end.add(days=1)), NEXT_WINDOW]
+    for minute, window in enumerate(days):
+        merge(shared_target, [row(1, window=window), row(2, PENDING, window)], window=window, minute=minute)
+    assert set(shared_target.messages()) == {key_of(1), key_of(2)}
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Path:
+    return tmp_path / "lake"
+
+
+def test_a_row_that_two_days_of_a_folder_hold_is_held_once_again(lake: Path) -> None:
+    """As after two loads of the two days at once: the final one stays, and the day between can be loaded."""
+    days = [WINDOW, SentWindow(25, NEXT_WINDOW.end, NEXT_WINDOW.end.add(days=1))]
+    for name, window, status in (("one", days[0], PENDING), ("two", days[1], FAILED)):
+        merge(FilesWarehouse(str(lake.with_name(name))), [row(1, status, window)], window=window)
+    merge(FilesWarehouse(str(lake)), [row(2)])
+    merge(FilesWarehouse(str(lake)), [row(2, window=days[1])], window=days[1], minute=1)
+    for name in ("one", "two"):
+        for table in (MESSAGES, "_esms_adrift"):
+            for file in lake.with_name(name).glob(f"{table}/*/**/*.parquet"):
+                into = lake / file.relative_to(lake.with_name(name))
+                into.parent.mkdir(parents=True, exist_ok=True)
+                file.replace(into)
+    counts = merge(FilesWarehouse(str(lake)), [row(1, FAILED, NEXT_WINDOW)], window=NEXT_WINDOW, minute=9)
+    assert (counts.inserted, counts.unchanged) == (0, 1)
+    found = [
+        (line["row_key"], line["state"])
+        for file in lake.glob(f"{MESSAGES}/*/*/*.parquet")
+        for line in pyarrow.parquet.ParquetFile(file).read(["row_key", "state"]).to_pylist()
+    ]
+    assert [one for one in found if one[0] == key_of(1)] == [(key_of(1), "failed")]
+
+
+def test_who_is_erased_is_in_no_index_either(lake: Path) -> None:
+    files = FilesWarehouse(str(lake))
+    merge(files, [row(1, PENDING), row(2, PENDING)])
+
+    def hashes() -> list[str]:
+        [file] = lake.glob("_esms_adrift/*/*.parquet")
+        return sorted(pyarrow.parquet.ParquetFile(file).read()["key_hash"].to_pylist())
+
+    both = sorted(hashlib.md5(key_of(n).encode(), usedforsecurity=False).hexdigest()[:16] for n in (1, 2))
+    assert hashes() == both
+    person = Person(stored_phone="0900000001", row_key_of=lambda _: "")
+    assert files.erase(person)[MESSAGES] == 1
+    assert len(hashes()) == 1
