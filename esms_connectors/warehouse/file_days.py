@@ -32,7 +32,7 @@ DELETE FROM {MESSAGES} WHERE rowid IN (SELECT rowid FROM (
         SELECT row_key FROM {MESSAGES} WHERE {{here}}
         INTERSECT SELECT row_key FROM {MESSAGES} WHERE NOT ({{here}}))
 ) WHERE place > 1)
-"""  # noqa: S608 - only our own names are interpolated
+"""
 
 
 class OtherDays(StoredElsewhere):

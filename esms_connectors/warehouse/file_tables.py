@@ -172,7 +172,7 @@ class FileTables:
         self, connection: duckdb.DuckDBPyConnection, one: Partition, files: Transaction, scratch: Path
     ) -> None:
         """Write the old lines followed by the new ones. Without new ones the file is not rewritten."""
-        new = f"FROM {HISTORY} WHERE row_key IN (SELECT row_key FROM {MESSAGES} WHERE {in_partition(one)})"  # noqa: S608
+        new = f"FROM {HISTORY} WHERE row_key IN (SELECT row_key FROM {MESSAGES} WHERE {in_partition(one)})"
         if connection.execute(f"SELECT 1 {new} LIMIT 1").fetchall():
             lines = chain(self.read(HISTORY, one, scratch), select(connection, f"{new} ORDER BY row_key"))
             self.write(HISTORY, one, files, lines)

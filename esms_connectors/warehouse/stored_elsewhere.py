@@ -6,8 +6,6 @@ see `known_keys.OtherWindows`; its stored version is added before the merge reac
 for these targets as for a database that has all rows.
 """
 
-# ruff: noqa: S608 - only our own names are interpolated
-
 from __future__ import annotations
 
 import abc
