@@ -12,7 +12,7 @@ from typing import Any
 import pendulum
 import pytest
 from esms_processes import Esms
-from in_turn import ALL, Turns, check_day
+from in_turn import ALL, DAYS, Turns, check_day
 from postgres_server import PostgresServer
 
 from esms_connectors import Credentials, EsmsClient, RetryPolicy, Timeouts
@@ -51,7 +51,7 @@ _NOT_QUICK_FOLDERS = {"airflow_side", "cli", "demo", "documentation", "prefect_s
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--day", default=ALL, help="of what runs in turn: a day of the week, 1 to 7, or all")
+    parser.addoption("--day", default=ALL, help=f"of what runs in turn: a day, 1 to {DAYS}, or all")
     parser.addoption("--quick", action="store_true", help="leave out what needs a server or a process of its own")
     parser.addoption("--mysql", action="store_true", help="what needs a MariaDB on this machine, and nothing else")
     parser.addoption("--bigquery", action="store_true", help="what needs BigQuery's dialect, and nothing else")
@@ -66,7 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
     _check_mariadb(config)
-    config.addinivalue_line("markers", "in_turn(every, on): a part of it runs each day of the week; see in_turn.py")
+    config.addinivalue_line("markers", "in_turn(every, on): a part of it runs each day; see in_turn.py")
     config.addinivalue_line("markers", "memory: how much memory something takes; `make bench-rivals` asks for it")
     config.addinivalue_line("markers", "mysql: needs a MariaDB on this machine; `make test-mysql` asks for it")
     config.addinivalue_line("markers", "bigquery: needs its dialect; `make test-bigquery` asks for it")

@@ -1,12 +1,12 @@
 """
-Which of the costly tests run on a day of the week.
+Which of the costly tests run on a day.
 
-A test marked `in_turn` has many cells (databases, faults, moments of a kill) or starts servers of its own. `make test`
-runs a seventh of its cells each day, so that each is run within a week; `make test-all`, and pytest by hand, run all.
+A test marked `in_turn` has many cells (databases, faults, moments of a kill) or starts servers of its own. The days are
+numbered 1 to 14, in a cycle of two weeks. `make test` runs a fourteenth of its cells each day, so that each is run
+within a cycle; `make test-all`, and pytest by hand, run all.
 
 - `in_turn(every=2)`: half of the cells each day, such as those on the second of two databases.
-- `in_turn(on=3)`: all cells on that day of the week, 3 is Wednesday. For files whose tests share costly servers; the
-  costliest of them have days of their own.
+- `in_turn(on=3)`: all cells on that day of the cycle. For files whose tests share costly servers; each has another day.
 
 Of several marks the rarest holds.
 """
@@ -20,17 +20,17 @@ from typing import Protocol
 
 import pytest
 
-DAYS = 7
+DAYS = 14
 ALL = "all"
 
 
 def check_day(day: str) -> str:
     """
     Raises:
-        ValueError: neither a day of the week, 1 to 7, nor `all`.
+        ValueError: neither a day of the cycle, 1 to 14, nor `all`.
     """
     if day != ALL and day not in map(str, range(1, DAYS + 1)):
-        raise ValueError(f"a day is 1 (Monday) to {DAYS}, or {ALL}: {day!r}")
+        raise ValueError(f"a day is 1 to {DAYS}, or {ALL}: {day!r}")
     return day
 
 

@@ -33,7 +33,7 @@ from esms_connectors.emulator import (
 from esms_connectors.emulator.progress import RealClock
 
 # Airflow is started once for all DAGs, by whichever test comes first.
-pytestmark = [pytest.mark.timeout(300), pytest.mark.in_turn(on=4)]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.in_turn(on=9)]
 
 BLOCKS = [block for page in pages_for("airflow") for block in runnable(page, "airflow")]
 DAGS = [block for block in BLOCKS if "with DAG(" in block.text and "def test_" not in block.text]

@@ -94,7 +94,7 @@ class Month:
     params=[
         "duckdb",
         "postgresql",
-        pytest.param("parquet", marks=pytest.mark.in_turn(on=5)),
+        pytest.param("parquet", marks=pytest.mark.in_turn(on=12)),
         pytest.param("mysql", marks=pytest.mark.mysql),
     ]
 )

@@ -21,7 +21,7 @@ from esms_connectors.ledger import Ledger
 from esms_connectors.prefect import EsmsCredentials, EsmsLedger, ZnsCampaign, plan_zns_bulk, send_zns_bulk, zns_campaign
 from esms_connectors.prefect.sending import read_shards
 
-pytestmark = pytest.mark.in_turn(on=2)
+pytestmark = pytest.mark.in_turn(on=6)
 
 EXAMPLES = Path(__file__).parents[2] / "flows_examples"
 

@@ -22,7 +22,7 @@ from esms_connectors.prefect import EsmsLedger, EsmsWarehouse
 EXAMPLES = ROOT / "flows_examples"
 DAYS = [pendulum.today("Asia/Ho_Chi_Minh").subtract(days=days) for days in (2, 1)]
 # Half a dozen processes of Prefect's, each of some seconds of processor time.
-pytestmark = [pytest.mark.timeout(400), pytest.mark.in_turn(on=7)]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.in_turn(on=13)]
 
 
 @dataclass

@@ -30,7 +30,7 @@ from esms_connectors.prefect.blocks.credentials import EsmsCredentials
 
 EXAMPLES = ROOT / "flows_examples"
 # A dozen processes of Prefect's, each of some seconds of processor time.
-pytestmark = [pytest.mark.timeout(400), pytest.mark.in_turn(on=5)]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.in_turn(on=3)]
 DEPLOYED = (
     "zns-campaign/evening",
     "daily-sent-messages-export/morning",

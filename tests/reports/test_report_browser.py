@@ -20,7 +20,7 @@ from esms_connectors.reports.language import get_language
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine (Debian: apt-get install chromium)"),
-    pytest.mark.in_turn(on=2),
+    pytest.mark.in_turn(on=4),
 ]
 
 PHONE, DESK = 360, 1280

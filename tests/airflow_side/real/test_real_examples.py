@@ -33,7 +33,7 @@ from scenario_world import (
 
 from demo.processes import wait_until
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.in_turn(on=3)]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.in_turn(on=5)]
 
 
 def people(world: World, campaign: str) -> Counter[str]:

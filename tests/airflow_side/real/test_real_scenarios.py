@@ -34,7 +34,7 @@ from demo.processes import wait_until
 from esms_connectors.emulator import DEMO_BRANDNAME
 from esms_connectors.ledger import Ledger
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.in_turn(on=6)]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.in_turn(on=8)]
 # The gateway has messages of the examples too.
 OURS = ("zns_bulk.", "wait_deferred.")
 
