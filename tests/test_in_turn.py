@@ -19,7 +19,9 @@ def test_each_cell_runs_once_a_cycle(name: str, number: int) -> None:
 
 
 def test_a_test_with_many_cells_runs_every_day() -> None:
-    assert all(sum(is_due("sending/test_a.py::test_x", number, day) for number in range(2 * DAYS)) == 2 for day in CYCLE)
+    assert all(
+        sum(is_due("sending/test_a.py::test_x", number, day) for number in range(2 * DAYS)) == 2 for day in CYCLE
+    )
 
 
 @pytest.mark.parametrize("day", ["0", "15", "today", "", "1.0"])
