@@ -26,7 +26,7 @@ def explain(code: str, as_json: bool) -> None:
     known = CODES.get(code.strip())
     if known is None:
         raise InvalidRequestError(
-            f"{code} is in no table of the gateway's. Known: {', '.join(sorted(CODES, key=int))}.", field="code"
+            f"{code} is not a documented code. Known: {', '.join(sorted(CODES, key=int))}.", field="code"
         )
     if as_json:
         print_json(

@@ -27,7 +27,7 @@ from esms_connectors.gateway.request_ids import random_request_id
 _EFFECTS = {
     Effect.READ: "reads only",
     Effect.SEND: "sends",
-    Effect.CHARGE: "costs money or leaves a mark: needs --yes",
+    Effect.CHARGE: "costs money or has a lasting effect: needs --yes",
 }
 
 
@@ -74,7 +74,7 @@ def _command(name: str) -> click.Command:
         read_arguments(operation.name, arguments)
         if operation.endpoint.effect is Effect.CHARGE and not yes:
             raise InvalidRequestError(
-                f"{operation.name} costs money or leaves a mark and cannot be taken back: add --yes.", field="yes"
+                f"{operation.name} costs money or has a lasting effect and cannot be undone: add --yes.", field="yes"
             )
         if operation.takes_request_id:
             # Created here so that it can be reported even if the answer is lost.
@@ -90,7 +90,7 @@ def _command(name: str) -> click.Command:
     command = click.command(operation.name, help=_help(operation), short_help=short)(run)
     command.params[:0] = [
         click.Argument(["pairs"], nargs=-1, metavar="[NAME=VALUE]...", shell_complete=_completion(operation)),
-        click.Option(["--yes"], is_flag=True, help="Really, for what costs money or leaves a mark."),
+        click.Option(["--yes"], is_flag=True, help="Confirm a call that costs money or has a lasting effect."),
         click.Option(["--show-phones"], is_flag=True, help="Phones of the answer in full."),
     ]
     return command

@@ -67,7 +67,7 @@ def emulator(
         try:
             VirtualClock(virtual_clock)
         except ValueError:
-            wrong = f"--virtual-clock {virtual_clock!r} is no time. Write it like '2026-03-01 09:00:00'."
+            wrong = f"--virtual-clock {virtual_clock!r} is not a valid time. Write it like '2026-03-01 09:00:00'."
             raise ConfigurationError(wrong) from None
     try:
         run_server(

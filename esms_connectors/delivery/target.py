@@ -100,7 +100,7 @@ def target_of_ids(
         InvalidRequestError: no ids, too many, or an invalid one.
     """
     if isinstance(message_ids, str) or not isinstance(message_ids, Sequence):
-        raise InvalidRequestError("message_ids takes a list of ids, not one text.", field="message_ids")
+        raise InvalidRequestError("message_ids takes a list of ids, not a single text.", field="message_ids")
     # A duplicate (code 124) has no id: an earlier attempt was accepted, and its answer is lost.
     if not message_ids or not all(message_ids):
         raise InvalidRequestError(

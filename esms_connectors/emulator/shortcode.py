@@ -33,7 +33,7 @@ def shortcode_query(
     """The query of one such call; `sign` is Base64 of an MD5 over partner, id, content, time and private key."""
     number = normal_phone(phone)
     if number is None:
-        raise ValueError("phone is no Vietnamese mobile number")
+        raise ValueError("phone is not a Vietnamese mobile number")
     time = local_text(state.clock.now_ms(), "%Y%m%d%H%M%S")
     digest = hashlib.md5(
         f"{partner_id}{message_id}{content}{time}{private_key}".encode(), usedforsecurity=False

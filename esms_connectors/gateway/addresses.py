@@ -46,16 +46,17 @@ def check_base_url(base_url: str, *, secret_keys: bool = True) -> str:
     if parts.scheme not in ("http", "https") or not host or port_is_bad:
         raise ConfigurationError(f"The base URL needs a scheme and a host. {hint}")
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise ConfigurationError(f"The base URL must hold no user, query or fragment. {hint}")
+        raise ConfigurationError(f"The base URL must not contain a user, query or fragment. {hint}")
     if _PORT_BEHIND_PATH.search(parts.path):
-        raise ConfigurationError(f"The base URL has its port behind the path: it belongs behind the host. {hint}")
+        raise ConfigurationError(f"The base URL has its port after the path: it belongs after the host. {hint}")
     if any(character.isspace() or not character.isprintable() for character in base_url.strip()):
-        raise ConfigurationError(f"The base URL has a blank in it. {hint}")
+        raise ConfigurationError(f"The base URL contains a space. {hint}")
     if "mainservice.svc" in parts.path.lower():
         raise ConfigurationError(f"The base URL must end before /MainService.svc. {hint}")
     if parts.scheme == "http" and secret_keys and not is_loopback(host):
         raise ConfigurationError(
-            f"The base URL of {host} is plain http, which would show the keys to everyone on the way. Use https."
+            f"The base URL of {host} is plain http, which would expose the keys to everyone on the network path. "
+            f"Use https."
         )
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 

@@ -88,8 +88,8 @@ _CODES_AT_THE_DOOR = frozenset({"101", "140"})
 # HTTP states that a later attempt may not get.
 _TRY_AGAIN = {
     408: "the server did not wait for the whole request",
-    421: "the connection led to a server that is not in charge",
-    425: "the server does not want to risk a request that may be a repeat",
+    421: "the connection reached a server that is not responsible for this host",
+    425: "the server refuses a request that may be a replay",
 }
 # The only refusal that is documented to have the id of a message that was not accepted.
 _CODE_WITH_MESSAGE_ID = "146"
@@ -165,7 +165,7 @@ def error_of(
     error_class = ERROR_BY_CODE.get(code, unlisted)
     known = CODES.get(code)
     text = f"{endpoint.name} was refused with code {redact(code)}: "
-    text += f"{known.english} / {known.vietnamese}" if known else "a code that stands in no table of the gateway's."
+    text += f"{known.english} / {known.vietnamese}" if known else "a code that the gateway does not document."
     if said:
         text += f" The gateway said: {said}"
     if known and known.advice:

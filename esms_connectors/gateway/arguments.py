@@ -27,7 +27,7 @@ def check_label(text: str, field: str) -> str:
         )
     wire.check_text(text, field)
     if text != text.strip() or not text.isprintable():
-        raise InvalidRequestError(f"{field} holds a line end, or a blank at its beginning or end.", field=field)
+        raise InvalidRequestError(f"{field} contains a line break, or starts or ends with a space.", field=field)
     return text
 
 
@@ -53,7 +53,8 @@ def check_campaign(campaign: str) -> str:
     check_label(campaign, "campaign")
     if len(campaign) > MAX_CAMPAIGN_LENGTH:
         raise InvalidRequestError(
-            f"campaign has {len(campaign)} characters, the gateway takes {MAX_CAMPAIGN_LENGTH}.", field="campaign"
+            f"campaign has {len(campaign)} characters, the gateway accepts at most {MAX_CAMPAIGN_LENGTH}.",
+            field="campaign",
         )
     return campaign
 
@@ -160,7 +161,7 @@ def normalise_phones(phones: Sequence[str], smallest: int, largest: int | None) 
         InvalidRequestError: a bad number or a duplicate (with its row), or a list outside the limits.
     """
     if isinstance(phones, str):
-        raise InvalidRequestError("phones takes a list of numbers, not one text.", field="phones")
+        raise InvalidRequestError("phones takes a list of numbers, not a single text.", field="phones")
     if len(phones) < smallest or (largest is not None and len(phones) > largest):
         limits = f"{smallest} to {largest}" if largest is not None else f"at least {smallest}"
         raise InvalidRequestError(f"phones: {limits} numbers are needed, not {len(phones)}.", field="phones")

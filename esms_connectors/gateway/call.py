@@ -92,17 +92,17 @@ def final_error(call: Call, failed: FailedAttempt, *, repeatable: bool) -> EsmsE
         return kind(f"{endpoint.name} was not sent{tries}: {reason}", **about)
     if reading:
         return OutcomeUnknownError(
-            f"{endpoint.name} brought no readable answer{tries}: {reason} Reading again is safe.",
+            f"{endpoint.name} returned no readable answer{tries}: {reason} Reading again is safe.",
             retryable=failed.failure is not Failure.MISDIRECTED,
             **about,
         )
     advice = (
         "Repeat it only with the same request id and on the same day, or look it up in the sent data first."
         if repeatable
-        else "Do not repeat it: it is not known that a second message would be held back. Look it up in the sent data."
+        else "Do not repeat it: the gateway might not hold back a second message. Look it up in the sent data."
     )
     return OutcomeUnknownError(
-        f"{endpoint.name} may have been accepted, nobody knows{tries}: {reason} {advice}",
+        f"{endpoint.name} may have been accepted, the outcome is unknown{tries}: {reason} {advice}",
         refusal_code=refused if failed.error is None or duplicate else failed.error.code,
         **about,
     )

@@ -106,7 +106,9 @@ class GatewayClock:
         reading = _Reading(here, date, date + travelled + _TICK)
         if self.confirmed and not self._follows(reading):
             self._steady = False
-            logger.warning("The Date in the gateway's answers is no steady clock; it is relied upon to an hour only.")
+            logger.warning(
+                "The Date in the gateway's answers is not a steady clock; it is trusted only to within an hour."
+            )
         if not self._steady:
             careful = _unconfirmed(here)
             reading = _Reading(here, min(reading.earliest, careful.earliest), max(reading.latest, careful.latest))
@@ -128,8 +130,9 @@ class GatewayClock:
             return
         self._warned = True
         logger.warning(
-            "This machine's clock is %.0f s %s the gateway's. Repeats are judged by the gateway's; set the clock right "
-            "(NTP), because windows of time and schedules go by this machine's.",
+            "This machine's clock is %.0f s %s the gateway's. The gateway's clock decides whether a repeat is "
+            "safe; correct "
+            "this machine's (NTP), because time windows and schedules use it.",
             max(ahead, behind),
             "ahead of" if ahead > 0 else "behind",
         )

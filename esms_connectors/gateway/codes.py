@@ -32,10 +32,10 @@ class Recovery(enum.StrEnum):
     ACCEPTED = "accepted"
     ALREADY_ACCEPTED = "already accepted: do not send again, look it up"
     FIX_SETUP = "fix the account or its settings, then run again"
-    FIX_ROW = "this recipient or text only: go on with the others"
+    FIX_ROW = "this recipient or text only: continue with the others"
     TOP_UP = "add money to the account, then run again (under a new request id: the refused one may be used up)"
     WAIT = "wait, then repeat with the same request id"
-    FIX_CALL = "the call is built wrongly: fix it"
+    FIX_CALL = "the call is malformed: fix it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ _ROWS = (
     ),
     GatewayCode(
         "100",
-        "The request was taken over by the gateway. This is not proof of delivery.",
+        "The gateway accepted the request. This is not proof of delivery.",
         "Yêu cầu đã được hệ thống tiếp nhận. Chưa phải là tin đã đến người nhận.",
         _ALL,
         Recovery.ACCEPTED,
@@ -188,7 +188,7 @@ _ROWS = (
     ),
     GatewayCode(
         "124",
-        "The RequestId was used before: an earlier request with it was seen. No message id comes back.",
+        "The RequestId was used before: the gateway has seen an earlier request with it. No message id is returned.",
         "Trùng RequestId: hệ thống đã nhận một yêu cầu có mã này. Không trả về SMSID.",
         _ALL,
         Recovery.ALREADY_ACCEPTED,
@@ -196,7 +196,7 @@ _ROWS = (
     ),
     GatewayCode(
         "140",
-        "This IP address is not whitelisted. Give it to eSMS sales to be listed.",
+        "This IP address is not whitelisted. Ask eSMS sales to whitelist it.",
         "Địa chỉ IP chưa được khai báo. Gửi địa chỉ IP cho bộ phận kinh doanh của eSMS để mở.",
         _ALL,
         Recovery.FIX_SETUP,
@@ -237,7 +237,7 @@ _ROWS = (
     ),
     GatewayCode(
         "199",
-        "The request exists already and is being processed.",
+        "The request already exists and is being processed.",
         "Yêu cầu đã tồn tại, đang xử lý.",
         "OA package, SMS template, Zalo template",
         Recovery.ALREADY_ACCEPTED,
@@ -355,5 +355,5 @@ def explain(code: str) -> str:
     """The meaning of `code` in English and Vietnamese on one line; says so if the code is not listed."""
     known = CODES.get(code)
     if known is None:
-        return "not in the gateway's table of codes / không có trong bảng mã lỗi"
+        return "not a documented code / không có trong bảng mã lỗi"
     return f"{known.english} / {known.vietnamese}"

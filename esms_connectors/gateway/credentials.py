@@ -78,9 +78,9 @@ def _problem_with(name: str, value: object) -> str | None:
     # Registered first: the error message about a key must not show it.
     register_secret(value.strip() or value)
     if value != value.strip():
-        return f"The {name} begins or ends with a blank or line end. Copy it without."
+        return f"The {name} starts or ends with a space or line break. Copy it again without it."
     if not value.isascii() or not value.isprintable() or " " in value:
-        return f"The {name} holds blanks or characters that no key has. Copy it again."
+        return f"The {name} contains spaces or characters that no key can have. Copy it again."
     if any(character in "{}<>$" for character in value):
         return f"The {name} looks like a placeholder that was never filled in."
     return None

@@ -64,7 +64,7 @@ def bulk_rows(answer: Answer, phones: Sequence[str], request_ids: Sequence[str])
         meaning = (
             "rows that it does not account for are in doubt"
             if taken > named
-            else "rows that it names as taken count as accepted; whether they are listed, waiting for delivery tells"
+            else "rows that it names as taken count as accepted; waiting for delivery shows whether they are listed"
         )
         logger.warning(
             "send_zns_bulk: the answer says that %d messages were taken and names %d; %s", taken, named, meaning
@@ -124,11 +124,11 @@ def _odd_bulk_row(rows: Sequence[Fields], phone: str, request_id: str, answer: A
             phone, request_id, Outcome.ACCEPTED, code=code, message_id=shown_id, duplicate=code == "124"
         )
     if code not in CODES:
-        return unknown("a code that stands in no table of the gateway's", redact(code), message_id=shown_id)
+        return unknown("a code that the gateway does not document", redact(code), message_id=shown_id)
     if ERROR_BY_CODE.get(code) is DuplicateRequestError:
         return unknown(explain(code), code)
     if not is_refused_row(code, message_id):
-        return unknown(f"refused, and yet with a message id: {explain(code)}", code, message_id=shown_id, refused=True)
+        return unknown(f"refused, but with a message id: {explain(code)}", code, message_id=shown_id, refused=True)
     if answer.in_doubt:
         # A check made before the request id is looked up may refuse a repeat; it says nothing about the lost attempt.
         doubt = f"an earlier attempt may have been accepted, the repeat was refused: {explain(code)}"
@@ -151,7 +151,7 @@ def balance(answer: Answer) -> Balance:
     amount = wire.as_price(pick(answer.fields, "Balance"))
     if amount is None:
         raise OutcomeUnknownError(
-            "get_balance was answered with a success code and without a balance. Reading again is safe.",
+            "get_balance was answered with a success code but without a balance. Reading again is safe.",
             retryable=True,
             endpoint="get_balance",
         )
@@ -163,7 +163,7 @@ def sent_data_page(answer: Fields, page: int, page_size: int) -> SentDataPage:
     if not isinstance(rows, list) and count_total is None:
         # An empty range has an empty list or a count; an answer with neither must not be read as empty.
         raise OutcomeUnknownError(
-            "get_sms_sent_data was answered with a success code and without rows or a count. Reading again is safe.",
+            "get_sms_sent_data was answered with a success code but without rows or a count. Reading again is safe.",
             retryable=True,
             endpoint="get_sms_sent_data",
         )
@@ -208,7 +208,7 @@ def receiver_statuses(answer: Fields) -> tuple[ReceiverStatus, ...]:
     rows = pick(answer, "ReceiverList")
     if not isinstance(rows, list):
         raise OutcomeUnknownError(
-            "get_sms_receiver_status was answered with a success code and without recipients. Reading again is safe.",
+            "get_sms_receiver_status was answered with a success code but without recipients. Reading again is safe.",
             retryable=True,
             endpoint="get_sms_receiver_status",
         )
@@ -252,7 +252,7 @@ def zns_template(answer: Fields, template_id: str) -> ZnsTemplate:
     template = pick(answer, "Data")
     if not isinstance(template, dict):
         raise OutcomeUnknownError(
-            "get_zns_template was answered with a success code and without a template. Reading again is safe.",
+            "get_zns_template was answered with a success code but without a template. Reading again is safe.",
             retryable=True,
             endpoint="get_zns_template",
         )
@@ -285,7 +285,7 @@ def zns_delivery_status(answer: Fields) -> ZnsDeliveryStatus:
     found = pick(answer, "Data")
     if not isinstance(found, dict):
         raise OutcomeUnknownError(
-            "get_zns_delivery_status was answered with a success code and without a status. Reading again is safe.",
+            "get_zns_delivery_status was answered with a success code but without a status. Reading again is safe.",
             retryable=True,
             endpoint="get_zns_delivery_status",
         )

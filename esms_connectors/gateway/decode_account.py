@@ -40,7 +40,7 @@ def rows_of(endpoint: Endpoint, answer: Fields, name: str) -> list[Fields]:
 def says_nothing(endpoint: Endpoint, name: str) -> OutcomeUnknownError:
     """The error for a success code without the requested data."""
     return OutcomeUnknownError(
-        f"{endpoint.name} was answered with a success code and without {name}. Reading again is safe.",
+        f"{endpoint.name} was answered with a success code but without {name}. Reading again is safe.",
         retryable=endpoint.effect is Effect.READ,
         endpoint=endpoint.name,
     )

@@ -67,7 +67,7 @@ def unexpected(error: Exception) -> UnexpectedError:
     known = error.strerror if isinstance(error, OSError) and error.errno is not None else None
     said = f": {known}" if known is not None and known == os.strerror(getattr(error, "errno", 0)) else ""
     found = UnexpectedError(
-        f"Unexpected {type(error).__name__}{said} ({''.join(where) or 'nowhere'}). Its text is left out: it may quote "
+        f"Unexpected {type(error).__name__}{said} ({''.join(where) or 'nowhere'}). Its text is omitted: it may quote "
         "rows or passwords."
     )
     found.retryable = isinstance(error, OSError)

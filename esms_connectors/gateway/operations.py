@@ -79,7 +79,7 @@ class Operation:
             case Effect.SEND, RequestIds.DOCUMENTED:
                 return "on the same day, under its request id"
             case Effect.SEND, RequestIds.UNCERTAIN:
-                return "once its request ids were seen to be honoured, on the same day"
+                return "on the same day, once the account is known to honour its request ids"
         return "never"
 
 

@@ -50,7 +50,7 @@ def normalise_phone(phone: str, *, row: int | None = None) -> str:
     shown = mask_phone(compact) if compact else "(empty)"
     where = "" if row is None else f" in row {row}"
     raise InvalidRequestError(
-        f"phone {shown}{where} is no Vietnamese mobile number: {reason}. Give ten digits such as 09xxxxxxxx.",
+        f"phone {shown}{where} is not a Vietnamese mobile number: {reason}. Give ten digits such as 09xxxxxxxx.",
         field="phone",
         row=row,
     )
@@ -75,7 +75,7 @@ def read_phone(phone: object) -> tuple[str, str]:
     compact = SEPARATORS.sub("", phone)
     digits = compact.removeprefix("+")
     if not _DIGITS.fullmatch(digits):
-        return "", f"it holds something other than digits{_first_odd(digits)}" if compact else "it is empty"
+        return "", f"it contains something other than digits{_first_odd(digits)}" if compact else "it is empty"
     subscriber = _subscriber(compact, digits)
     if _MOBILE.fullmatch(subscriber) or _is_of_new_prefix(subscriber):
         return "0" + subscriber, ""
@@ -109,8 +109,8 @@ def _read_prefixes(told: str) -> tuple[str, ...]:
             prefixes = [""]
     if wrong := [one for one in prefixes if not _PREFIX.fullmatch(one)]:
         raise ConfigurationError(
-            f"{PREFIXES_VARIABLE} takes prefixes such as 055, 0599, or a file with one a line"
-            f"{f', not {wrong[0]!r}' if wrong[0] else f'; {told} is no file that can be read'}."
+            f"{PREFIXES_VARIABLE} takes prefixes such as 055, 0599, or a file with one per line"
+            f"{f', not {wrong[0]!r}' if wrong[0] else f'; {told} is not a readable file'}."
         )
     return tuple(prefixes)
 
@@ -135,7 +135,7 @@ def why_no_phone(text: str) -> str:
     text = text.strip()
     if _DECIMAL.fullmatch(text):
         return "it was written as a decimal number, as spreadsheets do"
-    return "it is no phone number but a negative one" if text[:1] == "-" else ""
+    return "it is a negative number, not a phone number" if text[:1] == "-" else ""
 
 
 def _why_not(compact: str, digits: str) -> str:

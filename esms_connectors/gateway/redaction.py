@@ -133,7 +133,7 @@ def database_words(error: BaseException) -> str:
     if isinstance(state, str):
         return words or kind if state.startswith(_ABOUT_NO_ROW) else f"{kind} (SQLSTATE {state})"
     if type(said).__module__.startswith("sqlite3"):
-        return _SQLITE_QUOTES_A_ROW.sub(" that is no UTF-8", words) or kind
+        return _SQLITE_QUOTES_A_ROW.sub(" that is not UTF-8", words) or kind
     if kind in ("DataError", "IntegrityError", "InternalError", "DatabaseError"):
         return kind
     # Other drivers quote values like names, hosts and parts of a password; a value may itself contain quotes.

@@ -91,13 +91,13 @@ def check_request_id(request_id: str, *, row: int | None = None) -> str:
         )
     if len(request_id) > MAX_LENGTH:
         raise InvalidRequestError(
-            f"The request id{where} has {len(request_id)} characters, the gateway takes {MAX_LENGTH}. "
-            "make_request_id(*parts) makes a short one of any parts.",
+            f"The request id{where} has {len(request_id)} characters, the gateway accepts at most {MAX_LENGTH}. "
+            "make_request_id(*parts) makes a short one from any parts.",
             field="request_id",
             row=row,
         )
     if not request_id.isascii() or not request_id.isprintable() or " " in request_id:
         raise InvalidRequestError(
-            f"The request id{where} holds blanks or characters outside printable ASCII.", field="request_id", row=row
+            f"The request id{where} contains spaces or characters outside printable ASCII.", field="request_id", row=row
         )
     return request_id

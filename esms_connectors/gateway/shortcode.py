@@ -43,7 +43,9 @@ def read_shortcode_message(parameters: Mapping[str, str] | str, *, private_key: 
     else:
         given = dict(parameters)
     if missing := [name for name in _PARAMETERS if name not in given]:
-        raise InvalidRequestError(f"parameters has no {missing[0]}: it is no short-code message.", field="parameters")
+        raise InvalidRequestError(
+            f"parameters has no {missing[0]}: it is not a short-code message.", field="parameters"
+        )
     try:
         received_at = pendulum.from_format(given["receiverTime"], "YYYYMMDDHHmmss", tz=VIETNAM)
     except ValueError:

@@ -29,9 +29,9 @@ _DASHES: Final = str.maketrans("−–", "--")
 
 _WORDS: Final = {
     "en": {
-        "no time": "{name} {text!r} is no time. Give {example}.",
+        "no time": "{name} {text!r} is not a valid time. Give {example}.",
         "range": "{name} {text!r} is out of range.",
-        "zone": "{name} {text!r} is no time with a zone. Give {example}.",
+        "zone": "{name} {text!r} is not a valid time with a zone. Give {example}.",
     },
     "vi": {
         "no time": "{name} {text!r} không phải là thời gian. Hãy ghi {example}.",
@@ -137,5 +137,5 @@ def read_month(text: str) -> date:
     """
     found = _MONTH.fullmatch(text)
     if found is None:
-        raise InvalidRequestError(f"A month is written such as 2026-11, not {text!r}.", field="month")
+        raise InvalidRequestError(f"A month is written like 2026-11, not {text!r}.", field="month")
     return date(int(found[1]), int(found[2]), 1)

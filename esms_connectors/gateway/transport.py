@@ -69,7 +69,7 @@ class Timeouts:
     def __post_init__(self) -> None:
         # Written so that NaN is rejected too.
         if not all(0 < one <= _DAY_SECONDS for one in (self.connect_seconds, self.read_seconds, self.total_seconds)):
-            raise ConfigurationError("Timeouts are more than 0 seconds, and a day at most.")
+            raise ConfigurationError("Timeouts must be above 0 seconds and at most a day.")
 
     @classmethod
     def of(cls, connect_seconds: float | None, read_seconds: float | None) -> Timeouts:
@@ -103,7 +103,7 @@ class RunStop:
             return None
         return type(error)(
             f"{endpoint.name} was not tried: code {error.code} stopped this client. {CODES[error.code].english} "
-            "Put it right, then use a new client or resume().",
+            "Fix it, then use a new client or resume().",
             code=error.code,
             endpoint=endpoint.name,
             request_id=request_id,
@@ -339,7 +339,7 @@ class Transport:
                     raise InvalidRequestError(f"{endpoint.name} is called by the gateway, not here.", field="endpoint")
         except UnicodeEncodeError:
             pass
-        raise InvalidRequestError("A text has half a character: it was cut inside an emoji.", field="content")
+        raise InvalidRequestError("A text contains half a character: it was cut inside an emoji.", field="content")
 
     def _new_session(self, max_connections: int) -> requests.Session:
         session = requests.Session()
@@ -396,7 +396,7 @@ class Transport:
                     self.clock.learn(date_of(response), asked)
                 return result
         except HeldBackError:
-            return FailedAttempt(Failure.HELD_BACK, "it was not allowed to leave any more")
+            return FailedAttempt(Failure.HELD_BACK, "it was no longer allowed to be sent")
         finally:
             if session is not self._connections.session:
                 session.close()
@@ -455,8 +455,9 @@ def _ca_bundle(ca_bundle: str | Path | None, environ: Mapping[str, str]) -> str 
         context.load_verify_locations(**{"capath" if Path(chosen).is_dir() else "cafile": str(chosen)})
     except (OSError, ValueError):
         raise ConfigurationError(
-            f"The CA bundle {chosen} holds no certificates that can be read. They stand in it as text (PEM), behind "
-            "BEGIN CERTIFICATE; a binary one (DER) is converted by openssl x509 -inform der."
+            f"The CA bundle {chosen} contains no readable certificates. They must be text (PEM), after BEGIN "
+            f"CERTIFICATE; "
+            "convert a binary file (DER) with openssl x509 -inform der."
         ) from None
     return str(chosen)
 

@@ -71,7 +71,7 @@ def read_answer(body: bytes) -> dict[str, Any]:
         # ArithmeticError: a number whose exponent overflows even Decimal.
         raise UnreadableAnswerError("a body that is cut off or not JSON") from None
     if not isinstance(answer, dict):
-        raise UnreadableAnswerError("JSON that is no object")
+        raise UnreadableAnswerError("JSON that is not an object")
     return answer
 
 
@@ -84,7 +84,7 @@ def read_code(answer: Fields, code_fields: Iterable[str]) -> str:
     """
     found = {code for name in code_fields if (code := _code_text(answer.get(name))) is not None}
     if len(found) > 1:
-        raise UnreadableAnswerError(f"an answer with contradicting codes ({', '.join(sorted(found))})")
+        raise UnreadableAnswerError(f"an answer with contradictory codes ({', '.join(sorted(found))})")
     if not found:
         raise UnreadableAnswerError("an answer without a result code")
     return found.pop()
@@ -290,7 +290,7 @@ def check_text(text: str, field: str, *, row: int | None = None) -> str:
         raise InvalidRequestError(f"{field}{where} is empty.", field=field, row=row)
     if match := _SURROGATE.search(text):
         raise InvalidRequestError(
-            f"{field}{where} has half a character (U+{ord(match.group()):04X}) at position {match.start()}: "
+            f"{field}{where} contains half a character (U+{ord(match.group()):04X}) at position {match.start()}: "
             "the text was cut inside an emoji.",
             field=field,
             row=row,
@@ -315,7 +315,7 @@ def check_xml(fields: Fields) -> None:
         if match := _FORBIDDEN_IN_XML.search(value):
             raise InvalidRequestError(
                 f"{name.lower()} has the character {_character_name(match.group())} at position {match.start()}, "
-                "which XML cannot carry. Remove it, or use send_customer_care_sms.",
+                "which XML cannot contain. Remove it, or use send_customer_care_sms.",
                 field=name.lower(),
             )
 
@@ -394,7 +394,7 @@ def template_param(value: object, field: str, *, row: int | None = None) -> str:
     if isinstance(value, str):
         if match := _SURROGATE.search(value):
             raise InvalidRequestError(
-                f"{field}{'' if row is None else f' in row {row}'} has half a character "
+                f"{field}{'' if row is None else f' in row {row}'} contains half a character "
                 f"(U+{ord(match.group()):04X}) at position {match.start()}.",
                 field=field,
                 row=row,

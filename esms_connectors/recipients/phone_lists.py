@@ -49,7 +49,7 @@ def read_phone_list(phones: object) -> PhoneList:
         numbers.update(dict.fromkeys(found))
         if reason:
             shown = mask_phone(str(entry)) if isinstance(entry, str | int | float) else type(entry).__name__
-            problems.append(f"phone {position} ({shown}) is no Vietnamese mobile number: {reason}")
+            problems.append(f"phone {position} ({shown}) is not a Vietnamese mobile number: {reason}")
     return PhoneList(tuple(numbers), tuple(problems))
 
 

@@ -157,5 +157,5 @@ def _digits(value: object) -> tuple[str, str]:
     if isinstance(value, SupportsIndex) and not isinstance(value, bool):
         whole_number = operator.index(value)
         # A minus sign would be taken for a dash.
-        return (str(whole_number), "") if whole_number >= 0 else ("", "it is no phone number but a negative one")
+        return (str(whole_number), "") if whole_number >= 0 else ("", "it is a negative number, not a phone number")
     return "", f"it is {type(value).__name__}, not text"

@@ -288,7 +288,7 @@ class _Reader:
             if self.two_phones == "both":
                 self.further = numbers[1:]
             return numbers[0], False
-        raise RowRejected(self.columns.phone, cell, found.reason, f"no Vietnamese mobile number: {found.reason}")
+        raise RowRejected(self.columns.phone, cell, found.reason, f"not a Vietnamese mobile number: {found.reason}")
 
     def _key(self, value: object) -> str:
         column = self.columns.key_column or ""

@@ -249,7 +249,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "recovery.TOP_UP": ("Add money to the account, then run again.", "Nạp tiền vào tài khoản rồi chạy lại."),
         "recovery.WAIT": ("Wait, then run again.", "Chờ rồi chạy lại."),
-        "recovery.FIX_CALL": ("The call is built wrongly: fix it.", "Lệnh gọi sai: cần sửa."),
+        "recovery.FIX_CALL": ("The call is malformed: fix it.", "Lệnh gọi sai: cần sửa."),
         "code.unknown": ("A code in no table of the gateway's", "Mã không có trong bảng mã của hệ thống"),
         # --- notes on the report ---
         "note.pending": (

@@ -239,7 +239,7 @@ class PageReader:
         if self._rows_listed is None and count_total is None:
             # An empty range has an empty list or a count; an answer with neither must not be read as empty.
             raise OutcomeUnknownError(
-                "get_sms_sent_data was answered with a success code and without rows or a count. Reading again is "
+                "get_sms_sent_data was answered with a success code but without rows or a count. Reading again is "
                 "safe.",
                 retryable=True,
                 endpoint="get_sms_sent_data",

@@ -80,7 +80,7 @@ def test_a_bad_connection_is_one_line_that_names_it(changes: dict[str, Any], ext
 
 
 def test_plain_http_to_another_machine_is_refused() -> None:
-    """It would show the keys to everyone on the way."""
+    """It would expose the keys to everyone on the network path."""
     with pytest.raises(ConfigurationError, match="plain http"):
         client_from_settings(settings_of(conn(host="http://rest.example.test"), {}))
 

@@ -44,7 +44,7 @@ OF_GUARD = {"hours", "max_cost_vnd", "canary", "per_hour", "guard", "overrides"}
 NOT_IN_DEFAULTS = {"text", "phones", "fallback", "callback_url", "arguments"}
 
 WRONG = [
-    (MonthStatementOperator, "month", "november", "A month is written such as 2026-11"),
+    (MonthStatementOperator, "month", "november", "A month is written like 2026-11"),
     (MonthStatementOperator, "fail", "no", "fail is True or False"),
     (MonthStatementOperator, "invoice", 5, "invoice must be text"),
     (SentMessagesReportOperator, "targets", ["a.html", "a.doc"], "ends in one of"),
@@ -69,7 +69,7 @@ WRONG = [
     (ZnsBulkOperator, "run_key", "visits-None", "run_key"),
     (ZnsBulkOperator, "at_least", 5, "at_least is a share"),
     (ZnsBulkOperator, "threads", 0, "threads is a whole number"),
-    (ZnsBulkOperator, "send_at", "soon", "is no time"),
+    (ZnsBulkOperator, "send_at", "soon", "is not a valid time"),
     (ZnsBulkOperator, "hours", "never", "hours"),
     (SendSmsOperator, "phones", {"a": 1}, "phones takes"),
     (SendSmsOperator, "text", " ", "text is empty"),
@@ -80,7 +80,7 @@ WRONG = [
     (EsmsOperator, "operation", 5, "operation must be text"),
     (DeliveryStatusSensor, "message_ids", [5], "message_ids takes"),
     (DeliveryStatusSensor, "final_share", 95, "final_share is a share"),
-    (DeliveryStatusSensor, "deadline", "soon", "is no time"),
+    (DeliveryStatusSensor, "deadline", "soon", "is not a valid time"),
     (CampaignOperator, "channel", "fax", "channel is zns or"),
     (CampaignOperator, "channel_options", {"voice": "female"}, "sms takes no voice; it takes brandname"),
     (ZnsBulkOperator, "channel_options", {"text": "xin chao"}, "zns takes no text"),

@@ -106,8 +106,8 @@ def test_bad_input_is_one_line_and_nothing_is_sent(
     [
         (("--request-id", "x" * 51), "51 characters"),
         (("--advertising", "--text", LABELLED), "30 to 5000"),
-        (("--at", "someday"), "is no time"),
-        (("--at", "tomorrow"), "'tomorrow' is no time. Give '2026-11-21 08:30', 'tomorrow 08:30', +2h"),
+        (("--at", "someday"), "is not a valid time"),
+        (("--at", "tomorrow"), "'tomorrow' is not a valid time. Give '2026-11-21 08:30', 'tomorrow 08:30', +2h"),
         (("--at", "yesterday 08:30"), "lies in the past"),
         (("--callback-url", "ftp://x"), "http or https"),
     ],
@@ -125,7 +125,7 @@ def test_bad_options_are_one_line_and_nothing_is_sent(
     [
         ({"ESMS_API_KEY": None}, 2, "ESMS_API_KEY"),
         ({"ESMS_SECRET_KEY": ""}, 2, "ESMS_SECRET_KEY"),
-        ({"ESMS_API_KEY": DEMO_API_KEY + "\n"}, 2, "blank or line end"),
+        ({"ESMS_API_KEY": DEMO_API_KEY + "\n"}, 2, "space or line break"),
         ({"ESMS_API_KEY": "{{ApiKey}}"}, 2, "placeholder"),
         ({"ESMS_API_KEY": "WRONG-KEY-0001"}, 3, "101"),
         ({"ESMS_SANDBOX": "maybe"}, 2, "ESMS_SANDBOX"),
@@ -244,7 +244,7 @@ def test_explain_speaks_both_languages(run: Run) -> None:
     told = json.loads(run("explain", "124", "--json", ESMS_API_KEY=None).stdout)
     assert told["error"] == "DuplicateRequestError"
     assert "Trùng RequestId" in told["vietnamese"]
-    assert_one_clear_line(run("explain", "999"), 2, "in no table")
+    assert_one_clear_line(run("explain", "999"), 2, "not a documented code")
 
 
 def test_errors_are_json_for_machines(run: Run) -> None:

@@ -14,7 +14,7 @@ def test_each_is_taken_and_told_when_wrong(run: Run, tmp_path: Path) -> None:
         ([], {"ESMS_CA_BUNDLE": str(tmp_path / "ca.pem")}),
     ):
         done = run("balance", *arguments, **https, **environment)
-        assert_one_clear_line(done, 2, "holds no certificates")
+        assert_one_clear_line(done, 2, "contains no readable certificates")
     for arguments, environment in ((["--proxy", "socks5://h:1"], {}), ([], {"ESMS_PROXY": "socks5://h:1"})):
         done = run("balance", *arguments, **https, **environment)
         assert_one_clear_line(done, 2, "speaks socks5")

@@ -19,7 +19,7 @@ def test_all_settings_are_listed(run: Run) -> None:
     [
         (["--set", "night_zn=held"], "--set: There is no setting 'night_zn'. Did you mean 'night_zns'?"),
         (["--set", "failed_share=2"], "--set: failed_share=2: it takes a number from 0 to 1."),
-        (["--virtual-clock", "tomorrow"], "--virtual-clock 'tomorrow' is no time."),
+        (["--virtual-clock", "tomorrow"], "--virtual-clock 'tomorrow' is not a valid time."),
         (["--host", "203.0.113.9"], "Nothing can listen on 203.0.113.9"),
     ],
 )

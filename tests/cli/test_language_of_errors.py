@@ -55,7 +55,7 @@ OF_PYTHON = (
     "retries takes a RetryPolicy",
     "throttle takes a number",
     "run_key must be text",
-    "Timeouts are more than 0",
+    "Timeouts must be above 0",
     "max_connections must be",
     "page_size must be",
     "part_rows must be",
@@ -63,7 +63,7 @@ OF_PYTHON = (
     "A window is whole days",
     "7 takes True or False",
     "7 is no ZaloButton",
-    "parameters has no 7: it is no short-code",
+    "parameters has no 7: it is not a short-code",
     "receiverTime must be",
     "esms_connectors.7 needs the extra",
     "a load that is to be merged",
@@ -77,13 +77,13 @@ OF_OTHERS = {
     "7 is 7.",
     "7 has 77.",
     "7 is not there7.",
-    "7 may have been accepted, nobody knows7: 7 7",
-    "7 brought no readable answer7: 7 Reading again is safe.",
+    "7 may have been accepted, the outcome is unknown7: 7 7",
+    "7 returned no readable answer7: 7 Reading again is safe.",
     "The deadline came first: 7.7",
     "The gateway has no operation 7.7",
     "7 has no argument 7.77",
     "The request id7 is empty. Leave it out or give 1 to 7 characters.",
-    "The request id7 holds blanks or characters outside printable ASCII.",
+    "The request id7 contains spaces or characters outside printable ASCII.",
     "7 (7).",
     "7 7 (7).",
     "7: 7 (7).",
@@ -146,7 +146,7 @@ def test_each_mistake_is_told_in_vietnamese() -> None:
     ("english", "vietnamese"),
     [
         (
-            "get_balance brought no readable answer (3 attempts): no answer in time. Reading again is safe.",
+            "get_balance returned no readable answer (3 attempts): no answer in time. Reading again is safe.",
             (
                 "get_balance không có câu trả lời đọc được (3 lần thử): không có câu trả lời trong thời hạn. "
                 "Đọc lại là an "
@@ -155,7 +155,7 @@ def test_each_mistake_is_told_in_vietnamese() -> None:
         ),
         (
             (
-                "get_balance brought no readable answer: the connection was refused; is the base URL right, is "
+                "get_balance returned no readable answer: the connection was refused; is the base URL right, is "
                 "a server "
                 "running there? Reading again is safe."
             ),

@@ -176,7 +176,7 @@ def test_any_base_url_works_or_is_refused_in_one_line(base_url: str) -> None:
 def test_a_ca_file_without_certificates(tmp_path: Any, content: bytes) -> None:
     path = tmp_path / "ca.pem"
     path.write_bytes(content)
-    with pytest.raises(ConfigurationError, match="no certificates"):
+    with pytest.raises(ConfigurationError, match="no readable certificates"):
         EsmsClient(Credentials("KEY1KEY1", "SECRET1SECRET1"), "https://gateway.invalid", ca_bundle=path)
 
 

@@ -198,7 +198,7 @@ def test_a_date_that_stands_still_is_no_clock(world: World, caplog: pytest.LogCa
         with pytest.raises(OutcomeUnknownError):
             send_customer_care_sms(client)
     assert world.gateway.deliveries_by_phone() == {PHONE: 1}
-    assert "no steady clock" in caplog.text
+    assert "not a steady clock" in caplog.text
 
 
 @pytest.mark.parametrize(

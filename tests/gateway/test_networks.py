@@ -103,9 +103,9 @@ def test_any_retry_after(make_client: MakeClient, value: str) -> None:
 @pytest.mark.parametrize(
     ("base_url", "words"),
     [
-        ("https://gw.test/path:8443", "port behind the path"),
-        ("https://gw.test/path:8443/", "port behind the path"),
-        ("https://gw.test/a b", "a blank in it"),
+        ("https://gw.test/path:8443", "port after the path"),
+        ("https://gw.test/path:8443/", "port after the path"),
+        ("https://gw.test/a b", "contains a space"),
         ("http://gw.test", "plain http"),
         ("gw.test:8443", "needs a scheme"),
         ("https://gw.test:port", "cannot be read"),
@@ -152,7 +152,7 @@ def test_a_proxy_that_cannot_be_is_told_for_this_machine_too() -> None:
 def test_a_timeout_that_bounds_nothing(seconds: float) -> None:
     """Of no length, or of one that no clock reaches: each of the three."""
     for name in ("connect_seconds", "read_seconds", "total_seconds"):
-        with pytest.raises(ConfigurationError, match="a day at most"):
+        with pytest.raises(ConfigurationError, match="at most a day"):
             Timeouts(**{name: seconds})
 
 

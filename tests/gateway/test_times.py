@@ -57,7 +57,7 @@ def test_what_is_no_time_is_told_in_one_line(text: str) -> None:
     """With its option, and with what can be given; in Vietnamese where that is asked for."""
     with pytest.raises(InvalidRequestError) as error:
         read_time(text, "--from", now=LEAP_DAY)
-    assert str(error.value).startswith(f"--from {text!r} is no time. Give 2026-11-21, ")
+    assert str(error.value).startswith(f"--from {text!r} is not a valid time. Give 2026-11-21, ")
     assert error.value.field == "from"
     with pytest.raises(InvalidRequestError) as error:
         read_time(text, "--from", now=LEAP_DAY, language="vi")
@@ -75,7 +75,7 @@ def test_a_year_without_messages_is_out_of_range(text: str) -> None:
 @pytest.mark.parametrize("text", ["today", "-7d", "+1d", "2026-11-21"])
 def test_nobody_means_to_send_at_midnight(text: str) -> None:
     """A day is no time of sending; with an hour it is."""
-    with pytest.raises(InvalidRequestError, match="is no time"):
+    with pytest.raises(InvalidRequestError, match="is not a valid time"):
         read_time(text, "--at", now=LEAP_DAY, whole_days=False)
     read_time(f"{text} 08:30", "--at", now=LEAP_DAY, whole_days=False)
 
@@ -83,7 +83,7 @@ def test_nobody_means_to_send_at_midnight(text: str) -> None:
 @pytest.mark.parametrize("text", ["2026-11-21", "2026-11-21 08:30", "2026-11-21T08:30", "2026-11-40"])
 def test_where_a_template_may_come_from_elsewhere_a_zone_is_needed(text: str) -> None:
     """Words are Vietnam's everywhere."""
-    with pytest.raises(InvalidRequestError, match=r"is no time with a zone\. Give 2026-11-21T08:30:00"):
+    with pytest.raises(InvalidRequestError, match=r"is not a valid time with a zone\. Give 2026-11-21T08:30:00"):
         read_time(text, "start", now=LEAP_DAY, needs_zone=True)
     assert read_time("today", "start", now=LEAP_DAY, needs_zone=True) == LEAP_DAY.start_of("day")
 

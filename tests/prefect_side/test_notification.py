@@ -48,7 +48,7 @@ def test_a_number_in_two_spellings_gets_one(
     block = make_notification(phones=f"{PHONE}\n+84 {PHONE[1:]}; {OTHER_PHONE}, 12345")
     with block.raise_on_failure(), pytest.raises(NotificationError) as error:
         block.notify("x")
-    assert "is no Vietnamese mobile number" in error.value.log
+    assert "is not a Vietnamese mobile number" in error.value.log
     assert gateway.deliveries_by_phone() == {PHONE: 1, OTHER_PHONE: 1}
 
 

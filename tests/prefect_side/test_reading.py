@@ -196,7 +196,7 @@ def test_a_span_in_words_is_that_of_the_run(
     assert run_scheduled_for(early, load, start="yesterday", end="today") == 1200
     assert seen == [1200, 1200]
     assert run_scheduled_for(early.add(hours=3), load, start="-22h", end="now") == 575
-    with pytest.raises(InvalidRequestError, match=r"^start 'soon' is no time with a zone"):
+    with pytest.raises(InvalidRequestError, match=r"^start 'soon' is not a valid time with a zone"):
         load("soon", "now")
 
 
@@ -414,7 +414,7 @@ def test_windows_that_cannot_be_loaded_fail_the_export_in_one_line(
     ("settings", "words"),
     [
         ({"days": 0}, "days is at least 1"),
-        ({"day": "someday"}, "day 'someday' is no time. Give 2026-11-21, "),
+        ({"day": "someday"}, "day 'someday' is not a valid time. Give 2026-11-21, "),
         ({"days": 800}, "ask for fewer days"),
         ({"sms_types": [99]}, "sms_type must be one of"),
         ({"warehouse": "nobody"}, "There is no block esms-warehouse/nobody"),

@@ -249,8 +249,8 @@ def test_the_sandbox_sends_and_remembers_nothing(
         ({"rate_limit": "nobody"}, "does not exist"),
         ({"message_key": "x" * 300}, "message_key is longer than 200"),
         ({"text": " "}, "text is empty"),
-        ({"send_at": datetime(2030, 1, 1)}, "is no time with a zone"),
-        ({"send_at": "soon"}, "send_at 'soon' is no time"),
+        ({"send_at": datetime(2030, 1, 1)}, "is not a valid time with a zone"),
+        ({"send_at": "soon"}, "send_at 'soon' is not a valid time"),
         ({"callback_url": "nowhere"}, "callback_url"),
     ],
 )

@@ -34,7 +34,7 @@ def test_text_that_sqlite_cannot_decode(tmp_path: Path) -> None:
         made.execute("insert into v values('0901888484', cast(x'4e677579ea6e20303930303030303030312056616e' as text))")
     made.close()
     said = failure(f"sqlite:///{tmp_path / 'legacy.sqlite'}", "select * from v")
-    assert "'name' that is no UTF-8" in said
+    assert "'name' that is not UTF-8" in said
 
 
 @pytest.mark.parametrize(

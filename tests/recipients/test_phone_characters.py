@@ -32,7 +32,7 @@ def test_every_invisible_format_character_is_passed_over() -> None:
     for one in invisible:
         found = clean_phone(f"{one}0901{one}888 484{one}")
         if one == "\u202e":
-            assert (found.number, found.reason) == ("", "it holds something other than digits: U+202E")
+            assert (found.number, found.reason) == ("", "it contains something other than digits: U+202E")
         else:
             assert found.number == "0901888484", ascii(one)
         assert clean_phone(f"0901{one}88848").number == "", ascii(one)
@@ -44,14 +44,14 @@ def test_every_dash_parts_a_number() -> None:
     for one in dashes:
         assert clean_phone(f"0901{one}888{one}484").number == "0901888484", ascii(one)
         assert normalise_phone(f"0901 {one} 888484") == "0901888484"
-    assert clean_phone("\u2212901888484").reason == "it is no phone number but a negative one"
+    assert clean_phone("\u2212901888484").reason == "it is a negative number, not a phone number"
 
 
 @pytest.mark.parametrize("one", ["\u30fc", "\u2043", "\u041e", "\u0660", "\u02d7", "\u0338"])
 def test_what_only_looks_like_a_dash_or_a_letter_is_shown(one: str) -> None:
     """Of Japanese, Cyrillic and Arabic; a letter of Vietnamese needs no number."""
-    assert clean_phone(f"0901{one}888484").reason == f"it holds something other than digits: U+{ord(one):04X}"
-    assert clean_phone("0901888ệ484").reason == "it holds something other than digits"
+    assert clean_phone(f"0901{one}888484").reason == f"it contains something other than digits: U+{ord(one):04X}"
+    assert clean_phone("0901888ệ484").reason == "it contains something other than digits"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_what_people_and_their_programs_write(written: str) -> None:
         ("0901\x00888484", "U+0000"),
         ("0901☎888484", "U+260E"),
         ("\u202e4848881090", "U+202E"),
-        ("09O1888484", "it holds something other than digits"),
+        ("09O1888484", "it contains something other than digits"),
     ],
 )
 def test_what_is_refused_is_shown(written: str, reason: str) -> None:

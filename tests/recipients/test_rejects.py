@@ -54,7 +54,7 @@ def test_why_and_the_row_as_it_was(source: Path, tmp_path: Path) -> None:
             "3",
             "phone",
             "028******56",
-            "no Vietnamese mobile number: it is a landline",
+            "not a Vietnamese mobile number: it is a landline",
             "2",
             "02838123456",
             "Bé\nTí",

@@ -223,7 +223,7 @@ def test_the_page_and_its_python_block(
         (("--from", "2024-05-14", "--to", "2024-05-14"), ("period is empty",)),
         (("--from", "2024-05-14", "--to", "2024-05-13"), ("period is empty",)),
         (("--from", "2099-05-14"), ("has not begun yet",)),
-        (("--from", "14/05/2024"), ("--from", "is no time")),
+        (("--from", "14/05/2024"), ("--from", "is not a valid time")),
         (("--from", "tomorrow"), ("has not begun yet",)),
         (("--from", "hôm qua", "--language", "vi"), ("--from 'hôm qua' không phải là thời gian. Hãy ghi",)),
         (("--from", "0001-01-01"), ("--from", "out of range")),

@@ -11,24 +11,24 @@ ERRORS = {
         "Hãy đặt {name} và {other} trong biến môi trường (khóa lấy tại account.esms.vn)."
     ),
     "The {name} is missing. Copy it from account.esms.vn.": "Thiếu {name}. Hãy sao chép từ account.esms.vn.",
-    "The {name} begins or ends with a blank or line end. Copy it without.": (
+    "The {name} starts or ends with a space or line break. Copy it again without it.": (
         "{name} có khoảng trắng hoặc xuống dòng ở đầu hoặc cuối. Hãy sao chép lại, bỏ phần đó."
     ),
-    "The {name} holds blanks or characters that no key has. Copy it again.": (
+    "The {name} contains spaces or characters that no key can have. Copy it again.": (
         "{name} có khoảng trắng hoặc ký tự mà khóa không thể có. Hãy sao chép lại."
     ),
     "The {name} looks like a placeholder that was never filled in.": "{name} có vẻ là chỗ trống chưa được điền.",
     "The base URL cannot be read. {hint}": "Không đọc được địa chỉ gốc (base URL). {hint}",
     "The base URL needs a scheme and a host. {hint}": "Địa chỉ gốc cần có giao thức và tên máy chủ. {hint}",
-    "The base URL must hold no user, query or fragment. {hint}": (
+    "The base URL must not contain a user, query or fragment. {hint}": (
         "Địa chỉ gốc không được chứa tên người dùng, tham số hoặc phần sau dấu #. {hint}"
     ),
-    "The base URL has a blank in it. {hint}": "Địa chỉ gốc có khoảng trắng. {hint}",
+    "The base URL contains a space. {hint}": "Địa chỉ gốc có khoảng trắng. {hint}",
     "The base URL must end before /MainService.svc. {hint}": (
         "Địa chỉ gốc phải kết thúc trước /MainService.svc. {hint}"
     ),
     "Give scheme and host, such as {url}.": "Hãy ghi giao thức và tên máy chủ, ví dụ {url}.",
-    "The base URL of {host} is plain http, which would show the keys to everyone on the way. Use https.": (
+    "The base URL of {host} is plain http, which would expose the keys to everyone on the network path. Use https.": (
         "Địa chỉ gốc của {host} dùng http, ai trên đường truyền cũng đọc được khóa. Hãy dùng https."
     ),
     "ESMS_SANDBOX must be 1 or 0 (or true or false).": "ESMS_SANDBOX phải là 1 hoặc 0 (hoặc true, false).",
@@ -39,29 +39,29 @@ ERRORS = {
         "{name} bị từ chối với mã {code}: {vietnamese} eSMS trả lời: {said}"
     ),
     "{name} was refused with code {code}: {english} / {vietnamese}": "{name} bị từ chối với mã {code}: {vietnamese}",
-    "{name} was refused with code {code}: a code that stands in no table of the gateway's.": (
+    "{name} was refused with code {code}: a code that the gateway does not document.": (
         "{name} bị từ chối với mã {code}: mã này không có trong bảng mã của eSMS."
     ),
     "{name} was not sent: {reason}.": "{name} chưa được gửi: {reason}.",
     "{name} was not sent: {reason}": "{name} chưa được gửi: {reason}",
     "{name} was not sent ({n} attempts): {reason}.": "{name} chưa được gửi ({n} lần thử): {reason}.",
     "{name} was not sent ({n} attempts): {reason}": "{name} chưa được gửi ({n} lần thử): {reason}",
-    "{name} brought no readable answer: {reason}. Reading again is safe.": (
+    "{name} returned no readable answer: {reason}. Reading again is safe.": (
         "{name} không có câu trả lời đọc được: {reason}. Đọc lại là an toàn."
     ),
-    "{name} brought no readable answer ({n} attempts): {reason}. Reading again is safe.": (
+    "{name} returned no readable answer ({n} attempts): {reason}. Reading again is safe.": (
         "{name} không có câu trả lời đọc được ({n} lần thử): {reason}. Đọc lại là an toàn."
     ),
-    "{name} may have been accepted, nobody knows: {reason}. {advice}": (
+    "{name} may have been accepted, the outcome is unknown: {reason}. {advice}": (
         "{name} có thể đã được tiếp nhận, không ai biết: {reason}. {advice}"
     ),
-    "{name} may have been accepted, nobody knows ({n} attempts): {reason}. {advice}": (
+    "{name} may have been accepted, the outcome is unknown ({n} attempts): {reason}. {advice}": (
         "{name} có thể đã được tiếp nhận, không ai biết ({n} lần thử): {reason}. {advice}"
     ),
     "Repeat it only with the same request id and on the same day, or look it up in the sent data first.": (
         "Chỉ gửi lại với cùng request id và trong cùng ngày, hoặc tra cứu dữ liệu đã gửi trước."
     ),
-    "Do not repeat it: it is not known that a second message would be held back. Look it up in the sent data.": (
+    "Do not repeat it: the gateway might not hold back a second message. Look it up in the sent data.": (
         "Đừng gửi lại: chưa biết tin thứ hai có được chặn lại hay không. Hãy tra cứu dữ liệu đã gửi."
     ),
     "the TLS certificate was not accepted ({why})": "chứng chỉ TLS không được chấp nhận ({why})",
@@ -85,7 +85,7 @@ ERRORS = {
         "{name} không có chế độ sandbox và sẽ gửi thật. Hãy dùng hàm khác, hoặc bỏ sandbox."
     ),
     # --- phones, times, request ids ---
-    "phone {phone} is no Vietnamese mobile number: {reason}. Give ten digits such as 09xxxxxxxx.": (
+    "phone {phone} is not a Vietnamese mobile number: {reason}. Give ten digits such as 09xxxxxxxx.": (
         "số {phone} không phải số di động Việt Nam: {reason}. Hãy nhập mười chữ số, ví dụ 09xxxxxxxx."
     ),
     "phone is empty.": "chưa có số điện thoại.",
@@ -96,12 +96,13 @@ ERRORS = {
     "{field} {text} lies in the past, and nothing of run {run_key} was sent before. Leave it out to send now.": (
         "{field} {text} đã ở trong quá khứ, và chiến dịch {run_key} chưa gửi gì. Bỏ tùy chọn này để gửi ngay."
     ),
-    "{name} is no time. Give {example}.": "{name} không phải là thời gian. Hãy ghi {example}.",
+    "{name} is not a valid time. Give {example}.": "{name} không phải là thời gian. Hãy ghi {example}.",
     "{name} is out of range.": "{name} nằm ngoài khoảng thời gian cho phép.",
     "--from {text} is not earlier than --to: the span is empty.": (
         "--from {text} không sớm hơn --to: khoảng thời gian rỗng."
     ),
-    "The request id has {n} characters, the gateway takes {n2}. make_request_id(*parts) makes a short one of "
+    "The request id has {n} characters, the gateway accepts at most {n2}. make_request_id(*parts) makes a short "
+    "one from "
     "any parts.": (
         "request id có {n} ký tự, eSMS chỉ nhận {n2}. make_request_id(*parts) tạo request id ngắn từ bất kỳ giá "
         "trị nào."
@@ -116,7 +117,7 @@ ERRORS = {
         "--campaign dành cho tin chăm sóc khách hàng: tin quảng cáo không có."
     ),
     "The text on standard input is not UTF-8.": "Nội dung ở đầu vào chuẩn không phải UTF-8.",
-    "{code} is in no table of the gateway's. Known: {codes}.": "Bảng mã của eSMS không có {code}. Các mã: {codes}.",
+    "{code} is not a documented code. Known: {codes}.": "Bảng mã của eSMS không có {code}. Các mã: {codes}.",
     # --- a campaign and its source ---
     "Give SOURCE, or --from-undelivered RUN_KEY.": "Hãy cho biết SOURCE, hoặc --from-undelivered RUN_KEY.",
     "A database needs --query with a SELECT.": "Nguồn là cơ sở dữ liệu thì cần --query với một câu SELECT.",
@@ -232,7 +233,7 @@ ERRORS = {
         "--probe-ids cần nội dung để gửi: --template, --oa và một --param cho mỗi giá trị, hoặc --brandname và --text."
     ),
     "--to, --param and --text are for --probe-ids.": "--to, --param và --text chỉ dùng với --probe-ids.",
-    "{name} costs money or leaves a mark and cannot be taken back: add --yes.": (
+    "{name} costs money or has a lasting effect and cannot be undone: add --yes.": (
         "{name} tốn tiền hoặc để lại dấu vết và không hoàn tác được: hãy thêm --yes."
     ),
     "Arguments are written name=value: {given} has no =.": "Tham số viết dạng name=value: {given} không có dấu =.",
@@ -243,7 +244,7 @@ ERRORS = {
         "Cổng {n} đang bận. Hãy dừng chương trình đang dùng cổng này, hoặc chọn cổng khác bằng --port."
     ),
     "Nothing can listen on {host}: {why}.": "Không mở được cổng trên {host}: {why}.",
-    "--virtual-clock {text} is no time. Write it like '2026-03-01 09:00:00'.": (
+    "--virtual-clock {text} is not a valid time. Write it like '2026-03-01 09:00:00'.": (
         "--virtual-clock {text} không phải là thời điểm. Hãy viết như '2026-03-01 09:00:00'."
     ),
     "The folder {path} cannot be written to ({why}); choose --output.": (
@@ -276,7 +277,7 @@ ERRORS = {
     "There is no folder {path}. Pull into it first.": "Không có thư mục {path}. Hãy tải dữ liệu vào trước.",
     "There is no folder {path}.": "Không có thư mục {path}.",
     "--types {word} is no message type. Known: {types}.": "--types {word} không phải loại tin. Các loại: {types}.",
-    "A month is written such as 2026-11, not {text}.": "Tháng viết dạng 2026-11, không phải {text}.",
+    "A month is written like 2026-11, not {text}.": "Tháng viết dạng 2026-11, không phải {text}.",
     "Phones that are kept {how} need a secret to tell rows apart: set ESMS_PHONE_SECRET, and keep it as long as the "
     "warehouse.": (
         "Số điện thoại lưu dạng {how} cần một khóa bí mật để phân biệt các dòng: hãy đặt ESMS_PHONE_SECRET, và "
@@ -287,7 +288,7 @@ ERRORS = {
         "Chưa từng tải dữ liệu vào {place}: địa chỉ có đúng không?"
     ),
     "{reason} ESMS_TRACEBACK=1 shows it; please report it.": "{reason} Đặt ESMS_TRACEBACK=1 để xem; hãy báo lỗi này.",
-    "Unexpected {kind} ({where}). Its text is left out: it may quote rows or passwords.": (
+    "Unexpected {kind} ({where}). Its text is omitted: it may quote rows or passwords.": (
         "Lỗi {kind} ngoài dự kiến ({where}). Nội dung lỗi được bỏ đi: có thể chứa dữ liệu hoặc mật khẩu."
     ),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 GATEWAY = {
     # --- keys, addresses, proxies ---
-    "The base URL has its port behind the path: it belongs behind the host. {hint}": (
+    "The base URL has its port after the path: it belongs after the host. {hint}": (
         "Địa chỉ gốc ghi cổng sau đường dẫn: cổng phải đứng sau tên máy chủ. {hint}"
     ),
     "Keys are not sent to {host}: it is not the base URL's host.": (
@@ -18,8 +18,8 @@ GATEWAY = {
     "TLS verification cannot be switched off; give ca_bundle the file of your own CA.": (
         "Không tắt được kiểm tra TLS; hãy ghi tệp CA của bạn vào ca_bundle."
     ),
-    "The CA bundle {path} holds no certificates that can be read. They stand in it as text (PEM), behind BEGIN "
-    "CERTIFICATE; a binary one (DER) is converted by openssl x509 -inform der.": (
+    "The CA bundle {path} contains no readable certificates. They must be text (PEM), after BEGIN CERTIFICATE; convert "
+    "a binary file (DER) with openssl x509 -inform der.": (
         "Tệp CA {path} không có chứng chỉ đọc được. Chứng chỉ phải ở dạng văn bản (PEM), sau BEGIN CERTIFICATE; "
         "dạng nhị "
         "phân (DER) chuyển bằng openssl x509 -inform der."
@@ -28,10 +28,10 @@ GATEWAY = {
         "Số yêu cầu mỗi giây phải lớn hơn 0, không phải {value}."
     ),
     "Requests per second must be at least one in ten minutes.": "Số yêu cầu mỗi giây ít nhất là một trong mười phút.",
-    "{variable} takes prefixes such as 055, 0599, or a file with one a line, not {value}.": (
+    "{variable} takes prefixes such as 055, 0599, or a file with one per line, not {value}.": (
         "{variable} nhận các đầu số như 055, 0599, hoặc tệp mỗi dòng một đầu số, không phải {value}."
     ),
-    "{variable} takes prefixes such as 055, 0599, or a file with one a line; {path} is no file that can be read.": (
+    "{variable} takes prefixes such as 055, 0599, or a file with one per line; {path} is not a readable file.": (
         "{variable} nhận các đầu số như 055, 0599, hoặc tệp mỗi dòng một đầu số; không đọc được tệp {path}."
     ),
     # --- what came of a call ---
@@ -42,21 +42,21 @@ GATEWAY = {
     "{name} was refused with code {code}: {english} / {vietnamese} The gateway said: {said} `{command}` shows "
     "what there "
     "is.": ("{name} bị từ chối với mã {code}: {vietnamese} eSMS trả lời: {said} `{command}` cho xem những gì đang có."),
-    "{name} brought no readable answer: {reason} Reading again is safe.": (
+    "{name} returned no readable answer: {reason} Reading again is safe.": (
         "{name} không có câu trả lời đọc được: {reason} Đọc lại là an toàn."
     ),
-    "{name} brought no readable answer ({n} attempts): {reason} Reading again is safe.": (
+    "{name} returned no readable answer ({n} attempts): {reason} Reading again is safe.": (
         "{name} không có câu trả lời đọc được ({n} lần thử): {reason} Đọc lại là an toàn."
     ),
-    "{name} was answered with a success code and without {what}. Reading again is safe.": (
+    "{name} was answered with a success code but without {what}. Reading again is safe.": (
         "{name} được trả lời thành công nhưng thiếu {what}. Đọc lại là an toàn."
     ),
     "an empty body": "câu trả lời rỗng",
     "a web page instead of JSON": "trả về trang web thay vì JSON",
-    "JSON that is no object": "JSON không phải đối tượng",
+    "JSON that is not an object": "JSON không phải đối tượng",
     "a body that is not UTF-8": "câu trả lời không phải UTF-8",
     "a body that is cut off or not JSON": "câu trả lời bị cắt, hoặc không phải JSON",
-    "an answer with contradicting codes ({codes})": "câu trả lời có các mã mâu thuẫn ({codes})",
+    "an answer with contradictory codes ({codes})": "câu trả lời có các mã mâu thuẫn ({codes})",
     "an answer without a result code": "câu trả lời không có mã kết quả",
     "{name} is called by the gateway, not here.": "{name} do eSMS gọi, không gọi từ đây.",
     # --- names and types of arguments ---
@@ -92,7 +92,7 @@ GATEWAY = {
     "{field} in row {n} is {kind}, not text. Turn it into the text that the customer should read.": (
         "{field} ở dòng {n} là {kind}, không phải văn bản. Hãy đổi thành nội dung mà khách hàng cần đọc."
     ),
-    "{field} holds a line end, or a blank at its beginning or end.": (
+    "{field} contains a line break, or starts or ends with a space.": (
         "{field} có xuống dòng, hoặc khoảng trắng ở đầu hay cuối."
     ),
     "{field} must be an https address.": "{field} phải là địa chỉ https.",
@@ -112,11 +112,11 @@ GATEWAY = {
     "The request id {where} is empty. Leave it out or give 1 to {n} characters.": (
         "request id {where} để trống. Hãy bỏ đi, hoặc ghi từ 1 đến {n} ký tự."
     ),
-    "The request id holds blanks or characters outside printable ASCII.": (
+    "The request id contains spaces or characters outside printable ASCII.": (
         "request id có khoảng trắng hoặc ký tự ngoài ASCII in được."
     ),
     # --- texts and templates ---
-    "campaign has {n} characters, the gateway takes {n2}.": "campaign có {n} ký tự, eSMS chỉ nhận {n2}.",
+    "campaign has {n} characters, the gateway accepts at most {n2}.": "campaign có {n} ký tự, eSMS chỉ nhận {n2}.",
     "callback_url must be an http or https address.": "callback_url phải là địa chỉ http hoặc https.",
     "callback_url must have no query: the gateway appends its own. Put your token into the path.": (
         "callback_url không được có tham số (?…): eSMS tự thêm phần đó. Hãy đặt token vào đường dẫn."
@@ -131,20 +131,21 @@ GATEWAY = {
     ),
     "template_params takes a value by variable name here.": "template_params ở đây nhận giá trị theo tên biến.",
     "template_params has a name that no variable has.": "template_params có tên không khớp biến nào.",
-    "template_params must not hold ||: it parts them.": "template_params không được chứa ||: đó là dấu phân cách.",
-    "content must hold {OTP}, where the code is put.": "content phải có {OTP}, chỗ đặt mã.",
+    "template_params must not contain ||, which separates them.": "template_params không được chứa ||: đó là dấu "
+    "phân cách.",
+    "content must contain {OTP}, the place of the code.": "content phải có {OTP}, chỗ đặt mã.",
     "forward_to and forward_key belong together.": "forward_to và forward_key phải đi cùng nhau.",
-    "A text has half a character: it was cut inside an emoji.": "Nội dung có nửa ký tự: bị cắt giữa một emoji.",
+    "A text contains half a character: it was cut inside an emoji.": "Nội dung có nửa ký tự: bị cắt giữa một emoji.",
     "{field} has half a character ({character}) at position {n}: the text was cut inside an emoji.": (
         "{field} có nửa ký tự ({character}) ở vị trí {n}: nội dung bị cắt giữa một emoji."
     ),
     "{field} has half a character ({character}) at position {n}.": "{field} có nửa ký tự ({character}) ở vị trí {n}.",
-    "{field} has the character {character} at position {n}, which XML cannot carry. Remove it, or use "
+    "{field} has the character {character} at position {n}, which XML cannot contain. Remove it, or use "
     "send_customer_care_sms.": (
         "{field} có ký tự {character} ở vị trí {n} mà XML không truyền được. Hãy bỏ đi, hoặc dùng "
         "send_customer_care_sms."
     ),
-    "Viber has no text with a picture alone: add button_url and button_label, or send one of the two.": (
+    "Viber does not support a text with only a picture: add button_url and button_label, or send one of the two.": (
         "Viber không có tin chỉ gồm chữ và ảnh: hãy thêm button_url và button_label, hoặc chỉ gửi một trong hai."
     ),
     "The message is empty: give content or image_url.": "Tin trống: hãy ghi content hoặc image_url.",

@@ -138,8 +138,8 @@ LISTS = {
     "it came as a number with an exponent and its last digits are lost: give it as text": (
         "là số dạng số mũ nên mất các chữ số cuối: hãy đưa vào dạng văn bản"
     ),
-    "it holds something other than digits": "có ký tự không phải chữ số",
-    "no Vietnamese mobile number: {reason}": "không phải số di động Việt Nam: {reason}",
+    "it contains something other than digits": "có ký tự không phải chữ số",
+    "not a Vietnamese mobile number: {reason}": "không phải số di động Việt Nam: {reason}",
     "{name} has {n} characters, at most {n2} are allowed.": "{name} có {n} ký tự, chỉ cho phép tối đa {n2}.",
     "An alert needs phones, and none is given.": "Cảnh báo cần số điện thoại, nhưng chưa có số nào.",
     "An alert needs a brandname, and none is given.": "Cảnh báo cần brandname, nhưng chưa có.",

@@ -206,14 +206,14 @@ OUTPUT = {
     "accepted": "đã tiếp nhận",
     "already accepted: do not send again, look it up": "đã tiếp nhận trước đó: đừng gửi lại, hãy tra cứu",
     "fix the account or its settings, then run again": "sửa tài khoản hoặc thiết lập, rồi chạy lại",
-    "this recipient or text only: go on with the others": (
+    "this recipient or text only: continue with the others": (
         "chỉ người nhận hoặc nội dung này: tiếp tục với các tin khác"
     ),
     "add money to the account, then run again (under a new request id: the refused one may be used up)": (
         "nạp tiền vào tài khoản, rồi chạy lại (với request id mới: request id bị từ chối có thể đã dùng hết)"
     ),
     "wait, then repeat with the same request id": "chờ, rồi gửi lại với cùng request id",
-    "the call is built wrongly: fix it": "lời gọi sai: hãy sửa",
+    "the call is malformed: fix it": "lời gọi sai: hãy sửa",
     # --- ledger, reconcile, resend ---
     "held": "đang giữ lại",
     "not sent": "chưa gửi",

@@ -128,7 +128,7 @@ class SentDataCalls(Calls):
         expected = rows if announced is None or announced < received else announced
         if received < expected:
             raise IncompleteAnswerError(
-                f"get_sms_sent_data announced {expected} rows and gave {received} different ones: something changed "
+                f"get_sms_sent_data announced {expected} rows and gave {received} distinct ones: something changed "
                 "while pages were read. Read the window again.",
                 expected=expected,
                 received=received,
@@ -144,7 +144,7 @@ def _consistent(read: AnswerReader) -> AnswerReader:
         if wire.as_text(answer.get("CodeResult")) == _NOT_FOUND:
             whole = wire.read_answer(body)
             if wire.pick(whole, "SentData") or wire.as_count(wire.pick(whole, "CountTotal")):
-                raise wire.UnreadableAnswerError("code 105, which is no messages, and messages")
+                raise wire.UnreadableAnswerError("code 105, which means no messages, together with messages")
         return answer
 
     return read_consistently

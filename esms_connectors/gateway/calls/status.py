@@ -58,7 +58,7 @@ class StatusCalls(Calls):
         endpoint = catalogue.GET_CALLBACK_DATA
         check_label(oa_id, "oa_id")
         if isinstance(message_ids, str):
-            raise InvalidRequestError("message_ids takes a list of ids, not one text.", field="message_ids")
+            raise InvalidRequestError("message_ids takes a list of ids, not a single text.", field="message_ids")
         asked = list(dict.fromkeys(check_message_id(message_id) for message_id in message_ids))
         reports = {}
         # The gateway silently drops ids above the limit.

@@ -47,7 +47,7 @@ class VoiceCalls(Calls):
         """
         endpoint = catalogue.SEND_AUTO_OTP_SMS
         if "{OTP}" not in wire.check_text(content, "content"):
-            raise InvalidRequestError("content must hold {OTP}, where the code is put.", field="content")
+            raise InvalidRequestError("content must contain {OTP}, the place of the code.", field="content")
         fields = {
             "Phone": normalise_phone(phone),
             **_lifetime(lifetime_minutes),
@@ -181,7 +181,9 @@ class VoiceCalls(Calls):
         endpoint = catalogue.MAKE_CALL_FROM_TEMPLATE
         values = wire.template_params(template_params)
         if any("||" in value for value in values):
-            raise InvalidRequestError("template_params must not hold ||: it parts them.", field="template_params")
+            raise InvalidRequestError(
+                "template_params must not contain ||, which separates them.", field="template_params"
+            )
         fields = {
             "TemplateId": check_label(template_id, "template_id"),
             "Phone": normalise_phone(phone),
