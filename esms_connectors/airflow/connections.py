@@ -215,7 +215,7 @@ def _guard(value: object, where: str) -> Mapping[str, Any]:
             return found
         problem = 'takes a JSON object, such as {"advertising_hours": "defer"}'
     except ValueError:
-        problem = "is no JSON"
+        problem = "is not JSON"
     except InvalidRequestError as error:
         problem = str(error)
     raise ConfigurationError(f"{where}: guard: {problem}")

@@ -268,7 +268,7 @@ def _encoding(value: Any) -> None:
     try:
         codecs.lookup(given)
     except LookupError:
-        raise InvalidRequestError(f"{given!r} is no encoding that Python knows.", field="encoding") from None
+        raise InvalidRequestError(f"{given!r} is not an encoding that Python knows.", field="encoding") from None
 
 
 def _delimiter(value: Any) -> None:

@@ -24,7 +24,7 @@ _OPTION = "--language"
 _PLACE = re.compile(r"\{(\w+)\}")
 # A longer line, or one with more brackets, contains lists or user texts, which are slow to match.
 _LONGEST, _MOST_BRACKETS = 5000, 20
-_OF_ONE = re.compile(r"^(\\ [a-z]+)s\b(\\ (?:were|have|repeat|list)\b)?")
+_OF_ONE = re.compile(r"^(\\ (?:[a-z]+\\ )??(?:[a-z]+s|people))\b(\\ (?:are|were|have|do|repeat|list)\b)?")
 _NUMBER = r"-?[\d.,]*\d"
 _VIETNAMESE_LETTER = re.compile("[ăâđêôơưà-ỹ]", re.IGNORECASE)
 # Separators of lists of counts and of consecutive sentences; not inside parentheses.
@@ -172,9 +172,10 @@ def _pattern(english: str) -> re.Pattern[str]:
 
 def _of_one(words: re.Match[str]) -> str:
     """`{n} rows were` is also said of one row."""
-    noun, verb = words[1], words[2] or ""
-    of_one = {"": "", r"\ were": r"\ was", r"\ have": r"\ has"}.get(verb, f"{verb}s")
-    return rf"(?:{noun}s{verb}|{noun}{of_one})"
+    many, verb = words[1], words[2] or ""
+    one = many.removesuffix("people") + "person" if many.endswith("people") else many.removesuffix("s")
+    of_one = {"": "", r"\ are": r"\ is", r"\ were": r"\ was", r"\ have": r"\ has", r"\ do": r"\ does"}
+    return rf"(?:{many}{verb}|{one}{of_one.get(verb, f'{verb}s')})"
 
 
 def error_kind(error: BaseException) -> str:

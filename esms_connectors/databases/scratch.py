@@ -46,7 +46,7 @@ def scratch_folder(prefix: str = _PREFIX) -> Iterator[Path]:
         inside.mkdir()
     except OSError as error:
         raise ConfigurationError(
-            f"No temporary folder can be made ({error.strerror}): set TMPDIR to another."
+            f"No temporary folder can be created ({error.strerror}): set TMPDIR to another."
         ) from None
     try:
         yield inside

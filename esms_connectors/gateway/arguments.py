@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from esms_connectors.gateway import wire
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.endpoints import Endpoint
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import SmsType, ZnsRecipient, ZnsTemplate
@@ -203,7 +204,8 @@ def bulk_elements(recipients: Sequence[ZnsRecipient], endpoint: Endpoint) -> lis
     for row, element in enumerate(elements):
         if len(element["Params"]) != len(elements[0]["Params"]):
             raise InvalidRequestError(
-                f"Row {row} has {len(element['Params'])} template params, row 0 has {len(elements[0]['Params'])}: "
+                f"Row {row} has {counted(len(element['Params']), 'template param')}, row 0 has "
+                f"{len(elements[0]['Params'])}: "
                 "all recipients of a call use one template.",
                 field="template_params",
                 row=row,
@@ -221,7 +223,7 @@ def check_template_params(template: ZnsTemplate, params: Sequence[str], *, row: 
     where = "" if row is None else f" in row {row}"
     if len(params) != len(template.params):
         raise InvalidRequestError(
-            f"Template {template.template_id} takes {len(template.params)} params "
+            f"Template {template.template_id} takes {counted(len(template.params), 'param')} "
             f"({', '.join(param.name for param in template.params)}), not {len(params)}{where}.",
             field="template_params",
             row=row,
@@ -231,8 +233,8 @@ def check_template_params(template: ZnsTemplate, params: Sequence[str], *, row: 
         if not value:
             problem = "is empty" if rule.required and not rule.accepts_null else None
         elif rule.min_length is not None and len(value) < rule.min_length:
-            problem = f"has {len(value)} characters, at least {rule.min_length} are needed"
+            problem = f"has {counted(len(value), 'character')}, at least {rule.min_length} are needed"
         elif rule.max_length is not None and len(value) > rule.max_length:
-            problem = f"has {len(value)} characters, at most {rule.max_length} are allowed"
+            problem = f"has {counted(len(value), 'character')}, at most {rule.max_length} are allowed"
         if problem:
             raise InvalidRequestError(f"{rule.name}{where} {problem}.", field=rule.name, row=row)

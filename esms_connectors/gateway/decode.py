@@ -8,6 +8,7 @@ from typing import Any
 from esms_connectors.gateway import wire
 from esms_connectors.gateway.answers import Answer, error_of, is_refused_row
 from esms_connectors.gateway.codes import CODES, ERROR_BY_CODE, explain
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.endpoints import Endpoint
 from esms_connectors.gateway.errors import DuplicateRequestError, GatewayError, OutcomeUnknownError
 from esms_connectors.gateway.models import (
@@ -67,7 +68,10 @@ def bulk_rows(answer: Answer, phones: Sequence[str], request_ids: Sequence[str])
             else "rows that it names as taken count as accepted; waiting for delivery shows whether they are listed"
         )
         logger.warning(
-            "send_zns_bulk: the answer says that %d messages were taken and names %d; %s", taken, named, meaning
+            "send_zns_bulk: the answer says that %s taken and names %d; %s",
+            counted(taken, "message was", "messages were"),
+            named,
+            meaning,
         )
     return rows
 

@@ -7,6 +7,7 @@ import re
 from functools import lru_cache
 
 from esms_connectors.gateway.characters import code_point, is_vietnamese_letter, plain_ascii
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone
 
@@ -146,7 +147,7 @@ def _why_not(compact: str, digits: str) -> str:
     if re.match(r"(?:84|0)2\d{8,9}$", digits):
         return "it is a landline"
     if len(digits) < 9:
-        return f"it has only {len(digits)} digits"
+        return f"it has only {counted(len(digits), 'digit')}"
     if len(digits) > 12:
         return f"it has {len(digits)} digits"
     return "no network has this prefix and length"

@@ -34,18 +34,18 @@ def credentials_error(error: BaseException) -> ConfigurationError | None:
     """An error about the key that reads the table, without the key or its path; None for other errors."""
     kind = type(error).__name__
     if isinstance(error, OSError):
-        problem = f"the file of its key cannot be read ({error.strerror or kind})"
+        problem = f"its key file cannot be read ({error.strerror or kind})"
     elif isinstance(error, ValueError):  # also MalformedError, and the error of invalid JSON
-        problem = "the file of its key is no JSON of a service account, or a setting in the address is wrong"
+        problem = "its key file is not the JSON of a service account, or a setting in the address is wrong"
     elif kind == "DefaultCredentialsError":
-        problem = "it has no key, or the file of the key cannot be used"
+        problem = "it has no key, or its key file cannot be used"
     elif kind == "RefreshError":
         problem = f"Google refuses the key{_oauth_reason(error)}"
     elif kind == "TransportError":
-        return ConfigurationError("BigQuery cannot be asked: Google's server of tokens cannot be reached.")
+        return ConfigurationError("BigQuery cannot be queried: Google's token server cannot be reached.")
     else:
         return None
-    return ConfigurationError(f"BigQuery cannot be asked: {problem}: {_KEY}.")
+    return ConfigurationError(f"BigQuery cannot be queried: {problem}: {_KEY}.")
 
 
 def _oauth_reason(error: BaseException) -> str:

@@ -20,7 +20,7 @@ _BUILT_IN = {
 _LITERAL = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*\]', re.IGNORECASE)
 _LONGEST_WHOLE = 10**15  # a cell keeps 15 digits
 _EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - cells have no zone
-_LOST_DIGITS = "is a number of more than 15 digits, of which spreadsheets keep 15: format the column as text"
+_LOST_DIGITS = "is a number of more than 15 digits, but spreadsheets keep only 15: format the column as text"
 
 
 class UnreadableCell:
@@ -130,7 +130,7 @@ def number_as_shown(content: str, shown: NumberFormat | None) -> object:
     """
     value = float(content)
     if not math.isfinite(value):
-        return UnreadableCell("is no number that can be read")
+        return UnreadableCell("is not a readable number")
     if abs(value) >= _LONGEST_WHOLE:
         return UnreadableCell(_LOST_DIGITS)
     # A cell holds fifteen digits: 0.1+0.2 is 0.3.
@@ -164,7 +164,7 @@ def date_of_serial(serial: float, shown: NumberFormat, begin: timedelta = timede
         begin: offset of day 0 from 30 December 1899, for files that count from 1904.
     """
     if not 0 <= serial < 2_958_466:
-        return UnreadableCell("is a date that no calendar has")
+        return UnreadableCell("is a date that does not exist")
     if not begin and serial < 61:
         serial += serial >= 1  # day 60 is 29 February 1900, which did not exist
     moment = _EPOCH + begin + timedelta(seconds=round(serial * 86_400))

@@ -203,7 +203,7 @@ def _in_one_spelling(one: Recipient) -> Recipient:
 def _check_phone_is_key(one: Recipient) -> None:
     if one.row_key != one.phone and not one.row_key.startswith(f"{one.phone}#"):
         raise InvalidRequestError(
-            f"The row in line {one.line} has a key of its own, which is not its phone: say of which column, as in "
+            f"The row in line {one.line} has a key that is not its phone: name its column, as in "
             'Recipients(rows, key_column="code"). A run remembers it.',
             field="key_column",
             row=one.line,

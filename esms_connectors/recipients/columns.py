@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.phones import read_phone
@@ -58,7 +59,7 @@ class Columns:
             name, _, column = (part.strip() for part in item.partition("="))
             if not name or ("=" in item and not column) or name in named:
                 raise InvalidRequestError(
-                    f"params: {item!r} is no variable=column, or its name stands twice.", field="params"
+                    f"params: {item!r} is not variable=column, or its name is given twice.", field="params"
                 )
             named[name] = column or name
         return cls(phone, named, key_column)
@@ -99,8 +100,8 @@ class Columns:
         if not isinstance(self.params, Mapping):
             if len(self.params) != len(names):
                 raise InvalidRequestError(
-                    f"Template {template.template_id} takes {len(names)} params ({listed}), "
-                    f"but {len(self.params)} {'column is' if len(self.params) == 1 else 'columns are'} given.",
+                    f"Template {template.template_id} takes {counted(len(names), 'param')} ({listed}), "
+                    f"but {counted(len(self.params), 'column is', 'columns are')} given.",
                     field="params",
                 )
             return self
@@ -137,8 +138,8 @@ class Columns:
         if any(looks_like_phone(name) for name in names):
             # Personal data, not column names: report it without repeating it.
             there = (
-                "Its first line, or the row that was given, holds a phone number or another long one, so there is no "
-                "header line: a header line with the names of the columns is needed."
+                "Its first line, or the given row, contains a phone number or another long number, so it is not "
+                "a header line: a header line with the column names is needed."
             )
         else:
             listed = ", ".join(shown(name) for name in names[:_SHOWN] if name)

@@ -41,7 +41,7 @@ _ESCAPES = re.compile(
     re.IGNORECASE,
 )
 _UNFILLED = re.compile(r"\$?\{\{?[^{}]*\}?\}|\{%.*%\}|%\(\w+\)s|#\{[^{}]*\}")
-SPREADSHEET_ERROR = "is an error of a spreadsheet"
+SPREADSHEET_ERROR = "is a spreadsheet error"
 SPREADSHEET_ERRORS = frozenset(
     ("#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!")
 )
@@ -81,9 +81,9 @@ def value_damage(text: str) -> str:
     if text in SPREADSHEET_ERRORS:
         return SPREADSHEET_ERROR
     if text in _MISSING:
-        return "is the word for a missing value"
+        return "is a word for a missing value"
     if _UNFILLED.fullmatch(text):
-        return "is a placeholder that nobody filled in"
+        return "is a placeholder that was never filled in"
     return damage_of(text)
 
 
@@ -178,12 +178,12 @@ _MISREADINGS = tuple(_misreadings())
 
 # The last two do not apply to a text that was written for others.
 _DAMAGES: tuple[tuple[str, Callable[[str], object]], ...] = (
-    ("has UTF-8 that was read in another encoding", _is_mojibake),
+    ("has UTF-8 that was decoded with another encoding", _is_mojibake),
     (CONTROL_CHARACTER, _CONTROL.search),
     ("has � where letters were lost", re.compile("[\ufff0-\uffff]").search),
-    ("has a character of a font of its own", re.compile("[\ue000-\uf8ff]").search),
+    ("has a character of a private font", re.compile("[\ue000-\uf8ff]").search),
     ("is written in TCVN3 (.VnTime fonts), not in Unicode", _TCVN3.search),
     ("is written in VNI, not in Unicode", _is_vni),
     ("has ? where letters were lost", _lost_letters),
-    ("has letters that are escaped, as in HTML or JSON", _ESCAPES.search),
+    ("has escaped letters, as in HTML or JSON", _ESCAPES.search),
 )

@@ -46,7 +46,7 @@ def _looked_in(path: object) -> str:
     """The folder in which a local file was looked for; empty for an address, which may hold a password."""
     if not isinstance(path, str) or "://" in path or not os.path.dirname(os.path.abspath(path)):
         return ""
-    return f": it was looked for in {os.path.dirname(os.path.abspath(path))}"
+    return f": looked in {os.path.dirname(os.path.abspath(path))}"
 
 
 @contextmanager
@@ -91,8 +91,8 @@ def decoded_lines(
                 if "\0" in line:
                     raise source_error(
                         name,
-                        f"has a NUL character in line {number}: it is not text, or UTF-16 without its mark "
-                        "(then say encoding=utf-16-le)",
+                        f"has a NUL character in line {number}: it is not text, or UTF-16 without a byte order "
+                        "mark (then use encoding=utf-16-le)",
                     )
                 yield line
     except UnicodeDecodeError as error:
@@ -119,10 +119,10 @@ def _advice(content: bytes) -> str:
     tones = len(_WINDOWS_TONES.findall(content))
     if tones and is_vietnamese(content.decode("cp1258", "replace")):
         other = f", or encoding={font} if it was typed in an old font such as .VnTime" if font and tones < 2 else ""
-        return f"It is written in windows-1258: say encoding=windows-1258{other}"
+        return f"It is written in windows-1258: use encoding=windows-1258{other}"
     if font:
-        return f"It {old}: say encoding={font} and it is converted"
-    return "Save it as «CSV UTF-8», or say its encoding, as in encoding=windows-1258"
+        return f"It {old}: use encoding={font} and it is converted"
+    return "Save it as «CSV UTF-8», or give its encoding, as in encoding=windows-1258"
 
 
 def _encoding_of(head: bytes, told: str | None) -> tuple[str, int]:
@@ -136,13 +136,14 @@ def _encoding_of(head: bytes, told: str | None) -> tuple[str, int]:
         # Not every codec is a text encoding: base64 is a codec too.
         io.TextIOWrapper(io.BytesIO(), encoding=told).read()
     except (LookupError, UnicodeError, ValueError):
-        raise InvalidRequestError(f"{told!r} is no encoding that Python knows.", field="encoding") from None
+        raise InvalidRequestError(f"{told!r} is not an encoding that Python knows.", field="encoding") from None
     for mark, marked in _BYTE_ORDER_MARKS.items():
         if head.startswith(mark) and name in (marked, "utf-16", "utf-8-sig"):
             return marked, len(mark)
     if name in ("utf-16", "utf-32"):
         raise InvalidRequestError(
-            f"The file does not begin with the mark that {name} has: say {name}-le or {name}-be, or what it really is.",
+            f"The file does not begin with the byte order mark of {name}: use {name}-le or {name}-be, or its real "
+            f"encoding.",
             field="encoding",
         )
     return ("utf-8", 0) if name == "utf-8-sig" else (name, 0)
@@ -198,7 +199,7 @@ def csv_rows(
     names = tuple(cell.strip() for cell in header)
     if wanted is None and (twice := repeated(names)):
         if any(map(looks_like_phone, names)):
-            raise source_error(name, "has no header line with the names of the columns")
+            raise source_error(name, "has no header line with the column names")
         raise source_error(name, f"has the column {twice} twice; rename one of the two")
     return names, _checked_rows(reader, name, len(names), delimiter, start), notes
 
@@ -225,7 +226,7 @@ def _find_header(
         found = next((at for at in range(first, len(begin)) if has_all(_record(begin[at:], delimiter), wanted)), None)
     if found is None or found == first:
         return first, delimiter, []
-    return found, delimiter, [f"the names of the columns stand in line {found + 1}; what is above is a title"]
+    return found, delimiter, [f"the column names are in line {found + 1}; what is above is a title"]
 
 
 def _record(lines: Sequence[str], delimiter: str | None) -> list[str]:
@@ -245,7 +246,7 @@ def _checked_rows(reader: Any, name: str, width: int, delimiter: str, skipped: i
                 raise source_error(
                     name,
                     f"has a quote in the row of line {line} that is closed only in line {skipped + begun}: the lines "
-                    "between look like rows of their own",
+                    "between look like separate rows",
                 )
             if len(cells) == width:
                 yield line, cells, None
@@ -288,7 +289,7 @@ def _csv_error(error: csv.Error, name: str, begun: int, line: int) -> InvalidReq
     if "field larger" in words:
         long = f"a cell of more than {csv.field_size_limit():,} characters"
         if line == begun:
-            return source_error(name, f"has {long} in line {line}: leave that column out")
+            return source_error(name, f"has {long} in line {line}: remove that column")
         return source_error(name, f"has a quote in the row of line {begun} that is never closed, or {long}")
     if "unexpected end" in words:
         return source_error(name, f"has a quote in the row of line {begun} that is never closed")

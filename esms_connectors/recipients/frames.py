@@ -36,7 +36,7 @@ def open_frame(source: Any, columns: Sequence[str] | None) -> Iterator[Rows]:
     if _is_pandas(source):
         names = tuple(source.columns)
         if not all(isinstance(name, str) for name in names):
-            raise source_error(_NAME, "is a frame whose columns have no names")
+            raise source_error(_NAME, "is a frame without column names")
         check_names(_NAME, names, columns)
         yield Rows(_NAME, names, _pandas_rows(source))
         return
@@ -46,7 +46,8 @@ def open_frame(source: Any, columns: Sequence[str] | None) -> Iterator[Rows]:
         reader = pyarrow.RecordBatchReader.from_stream(source)
     except (pyarrow.ArrowException, TypeError, ValueError) as error:
         raise InvalidRequestError(
-            f"{_NAME} is {type(source).__name__}, which is no table of rows ({type(error).__name__}).", field="source"
+            f"{_NAME} is {type(source).__name__}, which is not a table of rows ({type(error).__name__}).",
+            field="source",
         ) from None
     with reader:
         names = tuple(reader.schema.names)

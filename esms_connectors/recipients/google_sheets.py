@@ -74,7 +74,7 @@ def _fetch(address: str, path: Path) -> None:
     except requests.RequestException as error:
         problem = f"cannot be fetched ({type(error).__name__}): try again, or export it as .xlsx and give the file"
     except OSError as error:
-        problem = f"cannot be put aside: {error.strerror}"
+        problem = f"cannot be stored temporarily: {error.strerror}"
     if problem:
         raise _refused(problem)
 
@@ -87,7 +87,7 @@ def _problem_of(status: int, url: str, content_type: str) -> str:
             "export it as .xlsx and give the file"
         )
     if status in (400, 404, 410):
-        return "is not there: look at its link, and at the gid of the tab"
+        return "does not exist: check its link and the gid of the tab"
     return "" if status == 200 else f"cannot be fetched (HTTP {status}): try again later"
 
 

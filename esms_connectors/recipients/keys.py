@@ -58,9 +58,9 @@ def doubt_of(key: str) -> str:
     """How a key may become another one on its way; empty for none."""
     if key.isascii():
         dropped = len(key) > 1 and key[0] == "0" and key.isdecimal()
-        return "with 0 in front: a spreadsheet drops it, and makes another key of it" if dropped else ""
+        return "with a leading 0: a spreadsheet drops it, which makes it a different key" if dropped else ""
     odd = any(one.isdecimal() and not one.isascii() for one in key)
-    return "with digits other than 0-9: the same ones as 0-9 are another key" if odd else ""
+    return "with digits other than 0-9: the same number in 0-9 is a different key" if odd else ""
 
 
 def read_key(value: object, name: str) -> str:

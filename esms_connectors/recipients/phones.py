@@ -152,7 +152,7 @@ def _digits(value: object) -> tuple[str, str]:
         if isinstance(value, NarrowFloat):
             return "", _NARROW
         if not (0 <= value < 10**15 and value == int(value)):
-            return "", "it is no whole number"
+            return "", "it is not a whole number"
         return ("", _EXPONENT_LOST) if has_exponent(value) else (str(int(value)), "")
     if isinstance(value, SupportsIndex) and not isinstance(value, bool):
         whole_number = operator.index(value)

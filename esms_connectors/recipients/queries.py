@@ -23,7 +23,7 @@ from esms_connectors.recipients.phones import NarrowFloat
 from esms_connectors.recipients.rows import Rows, check_names, require
 
 _BATCH = 8_192
-_NO_ROWS = "The query gives no rows; one SELECT is needed."
+_NO_ROWS = "The query returns no rows; a single SELECT is needed."
 # A named parameter; quoted texts and casts are skipped.
 _NAMED = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|::|:(?P<name>[A-Za-z_]\w*)")
 _POSTGRESQL_DOUBLE = 701  # the oid of double precision, as its drivers report it
@@ -194,13 +194,13 @@ def _engine(sqlalchemy: Any, url: Any) -> Any:
         if is_database_address(f"{scheme}://"):
             raise _no_driver(url, scheme) from None
         raise InvalidRequestError(
-            f"SQLAlchemy knows no {scheme}:// here: install the package that brings it, or correct the address.",
+            f"SQLAlchemy knows no {scheme}:// here: install the package that provides it, or correct the address.",
             field="source",
         ) from None
     except (ValueError, TypeError, sqlalchemy.exc.ArgumentError):
         pass  # their messages quote the URL
     raise InvalidRequestError(
-        "The database URL is none that SQLAlchemy can use: it has the form dialect://user:password@host/database, and "
+        "SQLAlchemy cannot use the database URL: its form is dialect://user:password@host/database, and "
         "in the password special characters are written %XX (@ is %40, : is %3A).",
         field="source",
     )

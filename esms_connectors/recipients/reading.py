@@ -75,7 +75,7 @@ def read_recipients(
         rejects: receives the rows refused by the first reading; the caller closes it.
         report: filled by the first reading; each later one has its own, see `Recipients.report`.
         encoding, delimiter, sheet, header_row, hidden_rows: of a file, see `open_rows`.
-        two_phones: a cell that holds several numbers: refuse the row, send to the first, or to both (to each of them).
+        two_phones: a cell that contains several numbers: refuse the row, send to the first, or to both (all).
         as_is: send damaged texts unchanged, and count them.
         zalo_users: the phone column holds Zalo user ids.
         check: called with up to a thousand rows at a time that are valid in themselves; a reason that is not empty
@@ -235,7 +235,7 @@ class _Reader:
 
     def _note_doubtful(self) -> None:
         for column, count in self.values.doubtful.items():
-            self.report.notes.append(f"{count:,} values of {column} do not look like the dates that Zalo takes")
+            self.report.notes.append(f"{counted(count, 'value')} of {column} not in a date format that Zalo accepts")
         for words, count in self.doubtful_keys.items():
             self.report.notes.append(f"{counted(count, 'value')} of {self.columns.key_column} {words}")
 
@@ -283,8 +283,8 @@ class _Reader:
             return found.number, found.migrated
         if numbers := numbers_in_cell(cell):
             if self.two_phones == "refuse":
-                words = "holds several numbers: say whether the first or both get the message (two_phones)"
-                raise RowRejected(self.columns.phone, cell, "holds several numbers", words)
+                words = "contains several numbers: choose whether the first or both get the message (two_phones)"
+                raise RowRejected(self.columns.phone, cell, "contains several numbers", words)
             if self.two_phones == "both":
                 self.further = numbers[1:]
             return numbers[0], False

@@ -74,7 +74,7 @@ class RejectsFile:
         """
         if reserved := [column for column in columns if column in REJECT_COLUMNS]:
             raise InvalidRequestError(
-                f"The rejects file has a column {reserved[0]} of its own; rename that of the source.", field="rejects"
+                f"The rejects file has its own column {reserved[0]}; rename that of the source.", field="rejects"
             )
         if not isinstance(source, str | os.PathLike):
             return
@@ -110,7 +110,7 @@ class RejectsFile:
 
     def _open(self, names: Sequence[str]) -> None:
         if self._done:
-            raise InvalidRequestError("The rejects file is closed; make a new one for each reading.", field="rejects")
+            raise InvalidRequestError("The rejects file is closed; open a new one for each read.", field="rejects")
         self._writer = csv.writer(self._place.begin())
         # The four columns of an earlier rejects file would occur twice.
         self._kept = [at for at, name in enumerate(names) if name not in REJECT_COLUMNS]

@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.recipients import workbooks
 from esms_connectors.recipients.delimited import RawRow, csv_rows, decoded_lines, reading, source_error
@@ -32,7 +33,7 @@ _SAMPLE = 100  # mappings that are read to learn the names; any of them may lack
 _BATCH = 8_192
 _LAST_HEADER_ROW = 1_000
 _FORMATS = {
-    b"PK\x03\x04": "an Excel workbook or another zip file. A workbook is named .xlsx",
+    b"PK\x03\x04": "an Excel workbook or another zip file. Name a workbook .xlsx",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook. Name it .xls",
     b"PAR1": "a Parquet file. Name it .parquet",
 }
@@ -134,7 +135,7 @@ def _opened(
         return _open_csv(path, name, encoding, delimiter, columns, header_row)
     if suffix not in (*_PARQUET, *_LINES):
         known = " ".join((*_TEXT, *_LINES, *_PARQUET, *workbooks.SUFFIXES))
-        raise source_error(name, f"is of no known kind; known are {known}")
+        raise source_error(name, f"is of an unknown kind; known are {known}")
     _check_layout(name, sheet=sheet, header_row=header_row, delimiter=delimiter)
     return _open_parquet(path, name, columns) if suffix in _PARQUET else _open_json_lines(path, name, encoding)
 
@@ -176,11 +177,11 @@ def _check_layout(
 ) -> None:
     """Refuse options that this kind of source does not have."""
     if sheet is not None:
-        raise InvalidRequestError(f"{name} is no workbook and has no sheets.", field="sheet")
+        raise InvalidRequestError(f"{name} is not a workbook and has no sheets.", field="sheet")
     if header_row is not None:
         raise InvalidRequestError(f"{name} has no header row: its columns have names.", field="header_row")
     if delimiter is not None:
-        raise InvalidRequestError(f"{name} is no CSV and has no delimiter.", field="delimiter")
+        raise InvalidRequestError(f"{name} is not a CSV file and has no delimiter.", field="delimiter")
 
 
 # --- bytes -----------------------------------------------------------------------------------------------------------
@@ -289,15 +290,15 @@ def _json_objects(lines: Iterator[str], name: str) -> Iterator[tuple[int, object
         if not text or text.isspace():
             continue
         if number == 1 and text.lstrip()[:1] == "[":
-            raise source_error(name, "is a JSON array, not JSON Lines: one object a line is needed")
+            raise source_error(name, "is a JSON array, not JSON Lines: one object per line is needed")
         try:
             found = decoder.decode(text)
         except _KeyTwiceError:
             yield number, {}, "has a key twice"
         except (ValueError, ArithmeticError, RecursionError):
-            yield number, {}, "is no JSON"
+            yield number, {}, "is not JSON"
         else:
-            yield number, found, None if isinstance(found, dict) else "is no JSON object"
+            yield number, found, None if isinstance(found, dict) else "is not a JSON object"
 
 
 class _KeyTwiceError(Exception):
@@ -312,13 +313,13 @@ def _object_of(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _no_number(word: str) -> object:
-    raise ValueError(f"{word} is no JSON")
+    raise ValueError(f"{word} is not JSON")
 
 
 @contextmanager
 def _open_mappings(source: Iterable[Mapping[str, object]]) -> Iterator[Rows]:
     if not isinstance(source, Iterable):
-        raise source_error("The source", f"is {type(source).__name__}: no path, query or list of mappings")
+        raise source_error("The source", f"is {type(source).__name__}: not a path, query or list of mappings")
 
     def numbered() -> Iterator[tuple[int, object, str | None]]:
         for number, one in enumerate(source, 1):
@@ -337,7 +338,7 @@ def _rows_of_mappings(source: str, found: Iterator[tuple[int, object, str | None
     keys = chain.from_iterable(one for _, one, _ in sample if isinstance(one, Mapping))
     names = tuple(dict.fromkeys(key for key in keys if isinstance(key, str)))
     if sample and not names:
-        raise source_error(source, f"has no object with columns in its first {len(sample)} rows")
+        raise source_error(source, f"has no object with columns in its first {counted(len(sample), 'row')}")
 
     def rows() -> Iterator[RawRow]:
         for number, one, problem in chain(sample, found):
@@ -356,7 +357,7 @@ def _open_parquet(path: str, name: str, columns: Sequence[str] | None) -> Iterat
             # Column chunks are read piece by piece: reading whole row groups ahead would take memory of their size.
             opened = parquet.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20)
         except (pyarrow.ArrowException, OSError) as error:
-            raise source_error(name, f"is no Parquet file that can be read ({type(error).__name__})") from None
+            raise source_error(name, f"is not a readable Parquet file ({type(error).__name__})") from None
         with opened:
             names = tuple(opened.schema_arrow.names)
             check_names(name, names, columns)

@@ -110,7 +110,7 @@ def _written(day: date, moment: time | None) -> str:
 
 
 def _no_date() -> Typed:
-    return Typed("", f"is no date in the form that Zalo takes ({_DATE_FORM})")
+    return Typed("", f"is not a date in the form that Zalo accepts ({_DATE_FORM})")
 
 
 def _number(value: object) -> Typed:
@@ -120,14 +120,14 @@ def _number(value: object) -> Typed:
 def _currency(value: object) -> Typed:
     if isinstance(value, str):
         value = _CURRENCY_SIGN.sub("", value)
-    found = _plain_number(value, "is no amount of money (digits only, such as 1250000)")
+    found = _plain_number(value, "is not an amount of money (digits only, such as 1250000)")
     if found.reason or not found.text:
         return found
     whole, sign, fraction = found.text.replace(",", ".").partition(".")
     if sign and len(fraction) == 3 and isinstance(value, str) and len(whole) <= 3:
         return Typed(whole + fraction)  # 1.250 is how 1250 is written in Vietnam
     if fraction.strip("0") or whole.startswith("-"):
-        return Typed("", "is no amount of money (digits only, such as 1250000)")
+        return Typed("", "is not an amount of money (digits only, such as 1250000)")
     return Typed(whole)
 
 
@@ -156,7 +156,9 @@ def _plain_number(value: object, reason: str) -> Typed:
 def _link(value: object) -> Typed:
     text = value if isinstance(value, str) else ""
     return (
-        Typed(text) if not text or _LINK.fullmatch(text) else Typed("", "is no link: it has a blank, or runs a script")
+        Typed(text)
+        if not text or _LINK.fullmatch(text)
+        else Typed("", "is not a link: it contains a space, or runs a script")
     )
 
 

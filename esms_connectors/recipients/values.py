@@ -112,7 +112,7 @@ class ValueReader:
         """The value, unless it is damaged; line breaks are kept in an SMS, and become blanks in a template value."""
         lines = plain_lines(value, one_line=False)
         if "\n" in lines and holds_rows(lines):
-            raise RowRejected(column, value, "has lines that look like rows of their own")
+            raise RowRejected(column, value, "has lines that look like separate rows")
         value = plain_lines(lines, one_line=True) if self.template is not None else lines
         if not (reason := value_damage(value)):
             return value

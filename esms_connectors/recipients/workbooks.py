@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import IO, Any, Literal, Protocol
 
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.recipients import calamine_process
 from esms_connectors.recipients.cells import MergedRange, SheetInfo, SheetRow, sheet_value
@@ -29,7 +30,7 @@ from esms_connectors.recipients.xlsx import WorkbookError, XlsxWorkbook
 
 SUFFIXES = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
-_HIDDEN = "is hidden in the sheet, by a filter or by hand: show it or delete it, or say hidden_rows='read'"
+_HIDDEN = "is hidden in the sheet, by a filter or by hand: show it or delete it, or use hidden_rows='read'"
 
 
 class Workbook(Protocol):
@@ -116,11 +117,11 @@ def read_sheet(
     if len(workbook.sheets) > 1 and sheet is None:
         found.notes.append(f"read from sheet {shown(chosen)}")
     if at and header_row is None:
-        found.notes.append(f"the names of the columns stand in row {header.number}; what is above is a title")
+        found.notes.append(f"the column names are in row {header.number}; what is above is a title")
     below = [one for one in merged if one.top > header.number and one.left < len(names)]
     tall = [one for one in below if one.bottom > one.top]
     if tall:
-        found.notes.append(f"{len(tall):,} merged cells: their value counts for each of their rows")
+        found.notes.append(f"{counted(len(tall), 'merged cell')}: the value applies to all rows covered")
     found.rows = _data_rows(chain(sample[at + 1 :], rows), len(names), tall, hidden_rows == "read", name, found.notes)
     return found
 
@@ -175,7 +176,7 @@ def _data_rows(
     except WorkbookError as error:
         raise source_error(name, str(error)) from None
     if hidden and read_hidden:
-        notes.append(f"{hidden:,} rows are hidden in the sheet and were read like the others")
+        notes.append(f"{counted(hidden, 'row')} hidden in the sheet, read like the others")
 
 
 # --- through calamine ------------------------------------------------------------------------------------------------
@@ -256,14 +257,14 @@ class _CalamineWorkbook:
             self._process.stdin.flush()
             kind, value = pickle.load(self._process.stdout)  # noqa: S301 - from our own process
         except (EOFError, OSError, pickle.UnpicklingError):
-            how = f"did not end within {_LONGEST_SECONDS:.0f} s" if late.is_set() else "ended the process that did it"
+            how = f"did not end within {_LONGEST_SECONDS:.0f} s" if late.is_set() else "ended the process that read it"
             raise WorkbookError(f"is damaged: reading it {how}") from None
         finally:
             clock.cancel()
         if kind == "ok":
             return value
         raise WorkbookError(
-            "is protected by a password: save it without" if value == "PasswordError" else f"is damaged ({value})"
+            "is protected by a password: save it without one" if value == "PasswordError" else f"is damaged ({value})"
         )
 
 
@@ -279,7 +280,7 @@ def _started() -> subprocess.Popen[bytes]:
         )
     except OSError as error:
         raise ConfigurationError(
-            "Reading .xls, .xlsb and .ods needs a further process, and none can be had "
+            "Reading .xls, .xlsb and .ods needs another process, which cannot be started "
             f"({error.strerror or type(error).__name__}): save the workbook as .xlsx."
         ) from None
 

@@ -62,7 +62,7 @@ class XlsxWorkbook:
         try:
             self._zip = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, OSError, ValueError):
-            raise WorkbookError("is damaged: its end is missing, or it is no workbook") from None
+            raise WorkbookError("is damaged: its end is missing, or it is not a workbook") from None
         root = self._relations("_rels/.rels", "")
         main = next((target for kind, target in root.values() if kind.endswith("/officeDocument")), "xl/workbook.xml")
         relations = self._relations(join(dirname(main), "_rels", main.rpartition("/")[2] + ".rels"), dirname(main))

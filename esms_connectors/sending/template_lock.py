@@ -126,7 +126,7 @@ def read_template_file(path: str | Path) -> TemplateLock:
     except OSError as error:
         problem = f"The template file {shown} cannot be read: {error.strerror}."
     except ValueError:
-        problem = f"The template file {shown} is no JSON: `esms template ID --oa OA --save FILE` writes one."
+        problem = f"The template file {shown} is not JSON: `esms template ID --oa OA --save FILE` writes one."
     else:
         return _lock_of(told, shown)
     raise InvalidRequestError(problem, field="template_file")

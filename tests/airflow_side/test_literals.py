@@ -58,7 +58,7 @@ WRONG = [
     (ZnsBulkOperator, "duplicates", "maybe", "duplicates is merge or keep"),
     (ZnsBulkOperator, "conflicts", "ignore", "conflicts is refuse or skip"),
     (ZnsBulkOperator, "sending_mode", 7, "sending_mode is 1"),
-    (ZnsBulkOperator, "encoding", "klingon", "is no encoding"),
+    (ZnsBulkOperator, "encoding", "klingon", "is not an encoding"),
     (ZnsBulkOperator, "delimiter", "ab", "one character"),
     (ZnsBulkOperator, "template_params", 5, "names of columns"),
     (ZnsBulkOperator, "key_column", 5, "name of a column"),

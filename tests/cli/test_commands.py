@@ -277,9 +277,9 @@ def test_help_everywhere(run: Run, command: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--encoding", "utf-16"], "does not begin with the mark"),
-        (["--encoding", "base64"], "no encoding that Python knows"),
-        (["--encoding", "undefined"], "no encoding that Python knows"),
+        (["--encoding", "utf-16"], "does not begin with the byte order mark"),
+        (["--encoding", "base64"], "not an encoding that Python knows"),
+        (["--encoding", "undefined"], "not an encoding that Python knows"),
         (["--price", "1e400"], "no amount of VND"),
         (["--price", "-1"], "no amount of VND"),
     ],

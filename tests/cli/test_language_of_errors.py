@@ -70,7 +70,7 @@ OF_PYTHON = (
     "the window (7) was read before",
 )
 # Parts of other errors, and what is said inside of the package.
-INSIDE = {"interrupted", "no time", "a document type", "7 is no JSON"}
+INSIDE = {"interrupted", "no time", "a document type", "7 is not JSON"}
 # Whose words come from elsewhere: what a workbook or a page of Google says of itself, and where a file was looked for;
 # and what is put together from sentences that stand in the catalogue one by one, as a test shows.
 OF_OTHERS = {
@@ -269,7 +269,7 @@ def test_arguments_are_spelled_as_options() -> None:
         "more than --at-least 0.9 allows: repair them, or lower --at-least."
     )
     assert as_options("skip them by conflicts=skip.") == "skip them by --conflicts skip."
-    assert as_options("say --encoding vni") == "say --encoding vni"
+    assert as_options("use --encoding vni") == "say --encoding vni"
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def test_an_error_in_the_middle_is_told_and_quotes_no_row(server: BigQueryServer
 
 
 DAMAGED = {
-    "no JSON": lambda key: "5ecret",
+    "not the JSON": lambda key: "5ecret",
     "a part of it": lambda key: json.dumps({"type": "service_account", "private_key": "5ecret"}),
     "a cut key": lambda key: json.dumps(json.loads(key) | {"private_key": "-----BEGIN PRIVATE KEY-----\n5ecret\n"}),
 }

@@ -29,7 +29,7 @@ def test_two_phones_are_refused_first_or_both() -> None:
     """Nobody guesses; by choice the first, or each of them once."""
     people, report = read(TWO)
     assert people == [("0902888484", "0902888484")]
-    assert dict(report.rejected_by) == {("phone", "holds several numbers"): 1}
+    assert dict(report.rejected_by) == {("phone", "contains several numbers"): 1}
     assert "two_phones" in report.first_rejects[0].text
 
     people, report = read(TWO, two_phones="first")

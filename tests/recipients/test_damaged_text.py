@@ -56,7 +56,7 @@ def test_utf_8_that_was_read_as_something_else(text: str, encoding: str) -> None
     """`Nguyá»…n`, once or twice, alone or beside text that is right."""
     once = misread(text, encoding)
     for damaged in (once, f"Chị {once}", unicodedata.normalize("NFC", once)):
-        assert outcome(damaged) == ("has UTF-8 that was read in another encoding",)
+        assert outcome(damaged) == ("has UTF-8 that was decoded with another encoding",)
     assert outcome(misread(once, encoding)) != (misread(once, encoding),)
 
 
@@ -84,22 +84,22 @@ def test_question_marks_for_letters(text: str, encoding: str) -> None:
         ("Vaên", "is written in VNI, not in Unicode"),
         ("Nguyeăn", "is written in VNI, not in Unicode"),
         ("Ñoàn", "is written in VNI, not in Unicode"),
-        ("Nguy&#7877;n", "has letters that are escaped, as in HTML or JSON"),
-        ("H&agrave;", "has letters that are escaped, as in HTML or JSON"),
-        ("Nguy\\u1ec5n", "has letters that are escaped, as in HTML or JSON"),
-        ("H%C3%A0", "has letters that are escaped, as in HTML or JSON"),
-        ("H=C3=A0", "has letters that are escaped, as in HTML or JSON"),
-        ("Hà_x000D_", "has letters that are escaped, as in HTML or JSON"),
-        ("Hà \ue012", "has a character of a font of its own"),
+        ("Nguy&#7877;n", "has escaped letters, as in HTML or JSON"),
+        ("H&agrave;", "has escaped letters, as in HTML or JSON"),
+        ("Nguy\\u1ec5n", "has escaped letters, as in HTML or JSON"),
+        ("H%C3%A0", "has escaped letters, as in HTML or JSON"),
+        ("H=C3=A0", "has escaped letters, as in HTML or JSON"),
+        ("Hà_x000D_", "has escaped letters, as in HTML or JSON"),
+        ("Hà \ue012", "has a character of a private font"),
         ("A\0B", "has a control character"),
         ("A\x1b[31mB", "has a control character"),
         ("A\x7fB", "has a control character"),
-        ("#N/A", "is an error of a spreadsheet"),
-        ("nan", "is the word for a missing value"),
-        ("None", "is the word for a missing value"),
-        ("{{ customer_name }}", "is a placeholder that nobody filled in"),
-        ("{ten}", "is a placeholder that nobody filled in"),
-        ("${ten}", "is a placeholder that nobody filled in"),
+        ("#N/A", "is a spreadsheet error"),
+        ("nan", "is a word for a missing value"),
+        ("None", "is a word for a missing value"),
+        ("{{ customer_name }}", "is a placeholder that was never filled in"),
+        ("{ten}", "is a placeholder that was never filled in"),
+        ("${ten}", "is a placeholder that was never filled in"),
     ],
 )
 def test_damage_has_a_name(value: str, reason: str) -> None:
@@ -208,7 +208,7 @@ def test_line_ends(line_end: str) -> None:
     [
         (b"phone,name\n0901888484,Nguy\xd4n V\xa8n H\xefng\n", "TCVN3"),
         (b"phone,name\n0901888484,Nguye\xe3n Va\xean\n", "VNI"),
-        ("phone,name\n0901888484,Nguyê\u0303n Văn\n".encode("cp1258"), "say encoding=windows-1258"),
+        ("phone,name\n0901888484,Nguyê\u0303n Văn\n".encode("cp1258"), "use encoding=windows-1258"),
     ],
 )
 def test_old_fonts_are_no_encoding(tmp_path: Path, content: bytes, advice: str) -> None:

@@ -215,8 +215,8 @@ def test_the_plan_notes_keys_that_may_become_others() -> None:
     rows = [{"phone": f"090188848{at}", "key": key} for at, key in enumerate(keys)]
     assert len(list(read_recipients(rows, Columns(key_column="key"), report=report))) == len(keys)
     assert report.notes == [
-        "2 values of key with 0 in front: a spreadsheet drops it, and makes another key of it",
-        "1 value of key with digits other than 0-9: the same ones as 0-9 are another key",
+        "2 values of key with a leading 0: a spreadsheet drops it, which makes it a different key",
+        "1 value of key with digits other than 0-9: the same number in 0-9 is a different key",
     ]
 
 

@@ -105,8 +105,8 @@ def test_the_encoding_of_a_file_is_named(tmp_path: Path) -> None:
     """Windows' own, whose tones stand apart, is not taken for an old font: that would make other names of them."""
     apart = "Hu\u0300ng, Ti\u00ea\u0301n, \u0110\u0103\u0323ng, H\u01b0\u01a1ng"
     for content, advice in (
-        (apart.encode("cp1258"), "say encoding=windows-1258"),
-        (in_tcvn3("Hùng, Tiến, Đặng, Hương"), "TCVN3 (.VnTime fonts), not in Unicode: say encoding=tcvn3"),
+        (apart.encode("cp1258"), "use encoding=windows-1258"),
+        (in_tcvn3("Hùng, Tiến, Đặng, Hương"), "TCVN3 (.VnTime fonts), not in Unicode: use encoding=tcvn3"),
     ):
         path = tmp_path / "a.csv"
         path.write_bytes(b"phone;name\n0901888484;" + content + b"\n")

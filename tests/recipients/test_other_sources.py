@@ -87,7 +87,7 @@ def test_numbers_as_phones_and_values(tmp_path: Path) -> None:
         ("0901888484", ("1.50", "1")),
         ("0901888486", ("4.00", "4")),
     ]
-    assert [one.reason for one in report.first_rejects] == ["it is empty", "it is no whole number"]
+    assert [one.reason for one in report.first_rejects] == ["it is empty", "it is not a whole number"]
     for column, kind in (("rate", "float"), ("day", "date")):
         report = ReadReport()
         list(read_recipients(tmp_path / "a.parquet", Columns(params=(column,)), report=report))
@@ -99,7 +99,7 @@ def test_parquet_that_is_none(tmp_path: Path) -> None:
     """Nonsense, a cut file, a missing column and one that stands twice."""
     path = tmp_path / "a.parquet"
     path.write_bytes(b"phone,name\n")
-    with pytest.raises(InvalidRequestError, match="no Parquet file"):
+    with pytest.raises(InvalidRequestError, match="not a readable Parquet file"):
         list(read_recipients(path, NAME))
     pq.write_table(pa.table({"phone": ["0901888484"], "Name": ["An"], "x": ["y"]}), path)
     with pytest.raises(InvalidRequestError, match=r"did you mean Name\?\)\. It has: phone, Name, x"):
@@ -147,7 +147,7 @@ def test_an_engine_of_the_caller_stays_open(database: str) -> None:
     [
         ("SELECT * FROM clients", "no such table: clients"),
         ("SELEC", "syntax error"),
-        ("DELETE FROM customers", "gives no rows"),
+        ("DELETE FROM customers", "returns no rows"),
         ("SELECT phone, phone FROM customers", "phone twice"),
         ("SELECT phone FROM customers", "no column name"),
         ("SELECT phone, name FROM customers WHERE name = :name", "A value is required|StatementError"),

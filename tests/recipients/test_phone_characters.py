@@ -73,7 +73,7 @@ def test_two_numbers_with_a_sign_or_nothing_between(cell: str) -> None:
 
 def test_an_error_of_a_spreadsheet_is_called_so() -> None:
     """What a look-up left in the column of phones."""
-    assert clean_phone("#N/A").reason == "it is an error of a spreadsheet"
+    assert clean_phone("#N/A").reason == "it is a spreadsheet error"
 
 
 def test_every_blank_parts_a_number() -> None:

@@ -68,7 +68,7 @@ def test_rejects_on_this_machine(folder: Path, path: str) -> None:
         ("gs:/bucket/rejects.csv", "Give it as text"),
         ("nosuch://bucket/rejects.csv", "nosuch"),
         ("s3://bucket/rejects.csv", "package for the scheme"),
-        ("s3://aws_default@bucket/rejects.csv", "address of Airflow"),
+        ("s3://aws_default@bucket/rejects.csv", "Airflow address"),
         ("memory://", "names no file"),
         ("memory://bucket/", "names no file"),
         ("", "takes a path"),

@@ -137,7 +137,7 @@ def test_values_of_other_sources_that_hold_rows(cell: str) -> None:
     report = ReadReport()
     rows = [{"phone": "0901888484", "name": cell}]
     assert list(read_recipients(rows, Columns(params=("name",)), report=report)) == []
-    assert report.rejected_by == {("name", "has lines that look like rows of their own"): 1}
+    assert report.rejected_by == {("name", "has lines that look like separate rows"): 1}
 
 
 # --- long cells ------------------------------------------------------------------------------------------------------

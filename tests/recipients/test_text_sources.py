@@ -92,7 +92,7 @@ def test_delimiter_and_encoding_by_hand(tmp_path: Path) -> None:
     people, _ = read(path, encoding="windows-1258", delimiter=":")
 
     assert people[0].template_params == ("Ti\u1ebfn",)
-    assert "no encoding" in refusal(path, encoding="klingon")
+    assert "not an encoding" in refusal(path, encoding="klingon")
     assert "one character" in refusal(path, encoding="cp1258", delimiter="::")
 
 
@@ -135,7 +135,7 @@ def test_ragged_rows_are_rejected_with_their_line(tmp_path: Path) -> None:
         (b"\n\r\n \n", "not even a header"),
         (b"\xef\xbb\xbf", "not even a header"),
         (b"phone,name\n0901888484,A\n0901888485,\0\n", "NUL character in line 3"),
-        ("phone,name\n".encode("utf-16-le"), "UTF-16 without its mark"),
+        ("phone,name\n".encode("utf-16-le"), "UTF-16 without a byte order mark"),
         (b"phone,name\n0901888484,A\n0901888485,Ti\xean\n", "byte 0xea in line 3"),
         (b'phone,name\n0901888484,"a\nb"\n0901888485,\xc6', "byte 0xc6 in line 4"),
         ("phone,name\n0901888484,A\n".encode("utf-16") + b"\x00\xd8A\x00", "is not utf-16-le: byte 0x00 in line 3"),
@@ -181,8 +181,8 @@ def test_only_a_header(tmp_path: Path) -> None:
         ("no-such.csv", "is not there"),
         ("folder.csv", "is a folder"),
         ("list.xlsx", "is not there"),
-        ("list.pdf", "of no known kind"),
-        ("list", "of no known kind"),
+        ("list.pdf", "of an unknown kind"),
+        ("list", "of an unknown kind"),
     ],
 )
 def test_paths_that_are_no_source(tmp_path: Path, name: str, words: str) -> None:
@@ -277,14 +277,14 @@ def test_bad_json_is_rejected_with_its_line(tmp_path: Path) -> None:
 
     assert [one.line for one in people] == [1, 8]
     assert [(one.line, one.column, one.reason) for one in report.first_rejects] == [
-        (2, "", "is no JSON"),
-        (3, "", "is no JSON object"),
-        (4, "", "is no JSON"),
+        (2, "", "is not JSON"),
+        (3, "", "is not a JSON object"),
+        (4, "", "is not JSON"),
         (5, "name", "has half a character"),
         (6, "name", "is NULL"),
         (7, "name", "is bool, not text"),
-        (9, "", "is no JSON"),
-        (10, "", "is no JSON"),
+        (9, "", "is not JSON"),
+        (10, "", "is not JSON"),
         (11, "", "has a key twice"),
     ]
 

@@ -69,7 +69,7 @@ def test_dates(value: object, sent: str) -> None:
 )
 def test_what_is_no_date(value: object) -> None:
     """Refused with the form: a serial number of Excel, a month that comes first, a day that is none."""
-    assert outcome([value], "DATE").startswith("is no date in the form that Zalo takes (dd/mm/yyyy")
+    assert outcome([value], "DATE").startswith("is not a date in the form that Zalo accepts (dd/mm/yyyy")
 
 
 def test_words_instead_of_dates_are_told() -> None:
@@ -77,7 +77,7 @@ def test_words_instead_of_dates_are_told() -> None:
     report = ReadReport()
     rows = [{"phone": f"090188848{number}", "value": value} for number, value in enumerate(["mai", "05/11/2026"])]
     assert len(list(read_recipients(rows, VALUE, template=template("DATE"), report=report))) == 2
-    assert report.notes == ["1 values of value do not look like the dates that Zalo takes"]
+    assert report.notes == ["1 value of value not in a date format that Zalo accepts"]
 
 
 @pytest.mark.parametrize(
@@ -119,13 +119,13 @@ def test_numbers_amounts_and_links(kind: str, value: object, sent: str) -> None:
         ("NUMBER", True, "is no number"),
         ("NUMBER", float("inf"), "is no number"),
         ("NUMBER", NarrowFloat(900000000), "lost digits"),
-        ("CURRENCY", "12,50", "is no amount of money"),
-        ("CURRENCY", "1.250.000,50", "is no amount of money"),
-        ("CURRENCY", "1,250,00.000", "is no amount of money"),
-        ("CURRENCY", "-5", "is no amount of money"),
-        ("CURRENCY", "liên hệ", "is no amount of money"),
-        ("URL", "https://a.vn/x y", "is no link"),
-        ("URL", "javascript:alert(1)", "is no link"),
+        ("CURRENCY", "12,50", "is not an amount of money"),
+        ("CURRENCY", "1.250.000,50", "is not an amount of money"),
+        ("CURRENCY", "1,250,00.000", "is not an amount of money"),
+        ("CURRENCY", "-5", "is not an amount of money"),
+        ("CURRENCY", "liên hệ", "is not an amount of money"),
+        ("URL", "https://a.vn/x y", "is not a link"),
+        ("URL", "javascript:alert(1)", "is not a link"),
         ("STRING", date(2026, 11, 5), "is date"),
         (None, 4.5, "is float"),
     ],

@@ -133,7 +133,7 @@ def test_formulas_by_their_value(tmp_path: Path) -> None:
 
     people, report = read(made(tmp_path / "a.xlsx", fill))
     assert [(one.phone, one.template_params) for one in people] == [("0901888484", ("AN",)), ("0901888485", ("2",))]
-    assert dict(report.rejected_by) == {("name", "is an error of a spreadsheet"): 1}
+    assert dict(report.rejected_by) == {("name", "is a spreadsheet error"): 1}
 
     workbook = openpyxl.Workbook()
     for row in (["phone", "name"], ["0901888484", '="a"&"b"'], ['="0901888485"', "An"]):
@@ -167,7 +167,7 @@ def test_the_header_is_found_below_titles(tmp_path: Path, left: int, header: lis
     people, report = read(path)
 
     assert [(one.phone, one.template_params, one.line) for one in people] == [("0901888484", ("An",), 7)]
-    assert report.notes == ["the names of the columns stand in row 6; what is above is a title"]
+    assert report.notes == ["the column names are in row 6; what is above is a title"]
     assert report.rejected == 1  # the total
     assert read(path, header_row=6)[0] == people
     assert "no row 3" in refusal(path, header_row=1) or "no column" in refusal(path, header_row=5)
@@ -222,7 +222,7 @@ def test_hidden_rows_are_told(tmp_path: Path) -> None:
 
     people, report = read(path, hidden_rows="read")
     assert len(people) == 3
-    assert report.notes == ["1 rows are hidden in the sheet and were read like the others"]
+    assert report.notes == ["1 row hidden in the sheet, read like the others"]
 
 
 def test_merged_cells_count_for_each_of_their_rows(tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_merged_cells_count_for_each_of_their_rows(tmp_path: Path) -> None:
         ("K2", "Gội đầu"),
         ("K9", "Cắt tóc"),
     ]
-    assert "1 merged cells: their value counts for each of their rows" in report.notes
+    assert "1 merged cell: the value applies to all rows covered" in report.notes
 
 
 def test_a_name_that_nobody_asked_for_may_stand_twice(tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_other_workbooks(tmp_path: Path, suffix: str) -> None:
         ("0901888484", ("Nguyễn Thị Hương", "15/11/2026", "1250000"), 4),
         ("0901888485", ("Đặng Ánh", "02/01/2026", "4.5"), 5),
     ]
-    assert report.notes == ["the names of the columns stand in row 3; what is above is a title"]
+    assert report.notes == ["the column names are in row 3; what is above is a title"]
 
 
 def ods(path: Path) -> Path:
@@ -364,7 +364,7 @@ def test_damaged_sheets(tmp_path: Path, change: Callable[[bytes], bytes], words:
     [
         ("a.xlsx", b"", "is empty"),
         ("a.xls", b"<html><table><tr><td>phone</td></tr></table>", "is a web page, whatever its name says"),
-        ("a.xls", b"phone,name\n0901888484,An\n", "is no workbook, whatever its name says"),
+        ("a.xls", b"phone,name\n0901888484,An\n", "is not a workbook, whatever its name says"),
         ("a.xlsx", b"PK\x03\x04" + b"\0" * 99, "is damaged"),
         ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "is damaged"),
         ("a.ods", b"PK\x03\x04nothing", "is damaged"),

@@ -68,7 +68,7 @@ def test_a_plan_with_another_key_column_is_refused(
 def test_a_bare_list_has_the_phone_for_a_key(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
     """Rows with keys of their own say of which column; the run would remember the wrong one."""
     rows = [Recipient(f"090188848{n}", ("A", "B", "C", "D"), f"K{n}", n + 1) for n in range(2)]
-    with pytest.raises(InvalidRequestError, match="line 1 has a key of its own"):
+    with pytest.raises(InvalidRequestError, match="line 1 has a key that is not its phone"):
         send(client, ledger, rows)
     assert gateway.message_count == 0
     assert send(client, ledger, Recipients(rows, "code")) == 2

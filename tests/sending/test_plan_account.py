@@ -220,7 +220,7 @@ def test_a_file_of_another_template_is_refused(client: EsmsClient, tmp_path: Pat
     ("content", "words"),
     [
         (None, "No such file"),
-        (b"\xff\xfe", "is no JSON"),
+        (b"\xff\xfe", "is not JSON"),
         (b"[]", "no template with params"),
         (b'{"template": {"template_id": 267247, "params": []}}', "are texts"),
         (b'{"template": {"template_id": "1", "params": [{"name": ""}]}}', "has no name"),

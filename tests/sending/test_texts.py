@@ -103,7 +103,7 @@ def test_a_value_with_accents_apart_too(client: EsmsClient, gateway: Emulator, l
         ("Xin\0chao", "control character"),
         ("Xin\x1b[31mchao", "control character"),
         ("Xin ch\ufffdo", "letters were lost"),
-        ("Xin chÃ o quÃ½ khÃ¡ch", "read in another encoding"),
+        ("Xin chÃ o quÃ½ khÃ¡ch", "decoded with another encoding"),
         ("Kính chào quyù khaùch Nguyeãn", "VNI"),
         (" \n ", "is empty"),
         ("Xin chao \ud83d", "half a character"),

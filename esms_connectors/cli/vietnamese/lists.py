@@ -28,7 +28,7 @@ LISTS = {
         "params chỉ định cột cho {name}, nhưng nội dung không có {what}."
     ),
     "params has an empty name in {names}.": "params có tên trống trong {names}.",
-    "params: {item} is no variable=column, or its name stands twice.": (
+    "params: {item} is not variable=column, or its name is given twice.": (
         "params: {item} không có dạng biến=cột, hoặc tên bị lặp."
     ),
     "Template {id} takes {n} params ({names}), but {n2} column is given.": (
@@ -91,39 +91,37 @@ LISTS = {
     "{source} has these columns in the sheets {names}: say which one.": (
         "{source} có các cột này ở các trang tính {names}: hãy chọn một."
     ),
-    "{source} is no workbook and has no sheets.": "{source} không phải bảng tính nên không có trang tính.",
-    "{source} is no CSV and has no delimiter.": "{source} không phải CSV nên không có ký tự phân cách.",
+    "{source} is not a workbook and has no sheets.": "{source} không phải bảng tính nên không có trang tính.",
+    "{source} is not a CSV file and has no delimiter.": "{source} không phải CSV nên không có ký tự phân cách.",
     "{source} has no header in line {n}.": "{source} không có dòng tiêu đề ở dòng {n}.",
     "delimiter must be one character, not {given}.": "ký tự phân cách phải là một ký tự, không phải {given}.",
-    "{encoding} is no encoding that Python knows.": "Python không biết bảng mã {encoding}.",
+    "{encoding} is not an encoding that Python knows.": "Python không biết bảng mã {encoding}.",
     "The query failed: {why}.": "Câu truy vấn bị lỗi: {why}.",
-    "SQLAlchemy knows no {scheme}:// here: install the package that brings it, or correct the address.": (
+    "SQLAlchemy knows no {scheme}:// here: install the package that provides it, or correct the address.": (
         "SQLAlchemy ở đây không biết {scheme}://: hãy cài gói hỗ trợ, hoặc sửa địa chỉ."
     ),
-    "The rejects file has a column {name} of its own; rename that of the source.": (
+    "The rejects file has its own column {name}; rename that of the source.": (
         "Tệp dòng bị loại đã có cột {name} riêng; hãy đổi tên cột của nguồn."
     ),
     "{name} is both the source and the rejects file; give the rejects another name.": (
         "{name} vừa là nguồn vừa là tệp dòng bị loại; hãy đặt tên khác cho tệp dòng bị loại."
     ),
     "{path} is a folder.": "{path} là thư mục.",
-    "{n} values of {column} do not look like the dates that Zalo takes": (
+    "{n} values of {column} not in a date format that Zalo accepts": (
         "{n} giá trị của {column} không giống dạng ngày mà Zalo nhận"
     ),
-    "{n} values of {column} with 0 in front: a spreadsheet drops it, and makes another key of it": (
+    "{n} values of {column} with a leading 0: a spreadsheet drops it, which makes it a different key": (
         "{n} giá trị của {column} có số 0 ở đầu: bảng tính sẽ bỏ số 0 và thành khóa khác"
     ),
-    "{n} values of {column} with digits other than 0-9: the same ones as 0-9 are another key": (
+    "{n} values of {column} with digits other than 0-9: the same number in 0-9 is a different key": (
         "{n} giá trị của {column} có chữ số không phải 0-9: viết bằng 0-9 sẽ là khóa khác"
     ),
     "read from sheet {sheet}": "đọc từ trang tính {sheet}",
-    "the names of the columns stand in row {n}; what is above is a title": (
-        "tên cột nằm ở dòng {n}; phần phía trên là tiêu đề"
-    ),
-    "{n} merged cells: their value counts for each of their rows": "{n} ô gộp: giá trị được tính cho mỗi dòng của ô",
-    "{n} rows are hidden in the sheet and were read like the others": "{n} dòng bị ẩn trong trang tính vẫn được đọc",
+    "the column names are in row {n}; what is above is a title": ("tên cột nằm ở dòng {n}; phần phía trên là tiêu đề"),
+    "{n} merged cells: the value applies to all rows covered": "{n} ô gộp: giá trị được tính cho mỗi dòng của ô",
+    "{n} rows hidden in the sheet, read like the others": "{n} dòng bị ẩn trong trang tính vẫn được đọc",
     "is too long": "quá dài",
-    "is a number of more than 15 digits, of which spreadsheets keep 15: format the column as text": (
+    "is a number of more than 15 digits, but spreadsheets keep only 15: format the column as text": (
         "là số dài hơn 15 chữ số, mà bảng tính chỉ giữ 15: hãy định dạng cột là văn bản"
     ),
     "Excel wrote it with an exponent and its last digits are lost: format the column as text and export it again": (

@@ -47,7 +47,7 @@ PLACES = {
     ),
     "{path} cannot be removed: {why}.": "Không xóa được {path}: {why}.",
     "--types names no message type.": "--types không có loại tin nào.",
-    "No temporary folder can be made ({why}): set TMPDIR to another.": (
+    "No temporary folder can be created ({why}): set TMPDIR to another.": (
         "Không tạo được thư mục tạm ({why}): hãy đặt TMPDIR sang thư mục khác."
     ),
     "start is not earlier than end: the span is empty.": "thời điểm đầu không sớm hơn thời điểm cuối: khoảng rỗng.",

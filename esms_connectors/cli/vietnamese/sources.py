@@ -23,78 +23,79 @@ SOURCES = {
     "{source} has a quote in the row of line {n} that is never closed, or {what}.": (
         "{source} có dấu ngoặc kép mở ở dòng {n} mà không đóng, hoặc {what}."
     ),
-    "{source} has a quote in the row of line {n} that is closed only in line {n2}: the lines between look like rows of "
-    "their own.": (
+    "{source} has a quote in the row of line {n} that is closed only in line {n2}: the lines between look like "
+    "separate rows.": (
         "{source} có dấu ngoặc kép mở ở dòng {n} mà đến dòng {n2} mới đóng: các dòng ở giữa có vẻ là những dòng riêng."
     ),
     "{source} is not there.": "Không có {source}.",
-    "{source} is not there: it was looked for in {folder}.": "Không có {source}: đã tìm trong {folder}.",
+    "{source} is not there: looked in {folder}.": "Không có {source}: đã tìm trong {folder}.",
     "{source} is a folder, not a file.": "{source} là thư mục, không phải tệp.",
     "{source} is damaged: {why}.": "{source} bị hỏng: {why}.",
     "{source} is damaged after row {n} ({why}).": "{source} bị hỏng sau dòng {n} ({why}).",
     "{source} cannot be read: {why}.": "Không đọc được {source}: {why}.",
-    "{source} has no header line with the names of the columns.": "{source} không có dòng tiêu đề ghi tên các cột.",
-    "{source} has {what} in line {n}: leave that column out.": "{source} có {what} ở dòng {n}: hãy bỏ cột đó.",
+    "{source} has no header line with the column names.": "{source} không có dòng tiêu đề ghi tên các cột.",
+    "{source} has {what} in line {n}: remove that column.": "{source} có {what} ở dòng {n}: hãy bỏ cột đó.",
     "{source} has no object with columns in its first {n} rows.": (
         "{source} không có đối tượng nào có cột trong {n} dòng đầu."
     ),
     "{source} has an address of an unknown kind.": "{source} có địa chỉ thuộc loại không biết.",
-    "{source} is of no known kind; known are {names}.": "{source} không thuộc loại nào đã biết; các loại: {names}.",
-    "{source} is a JSON array, not JSON Lines: one object a line is needed.": (
+    "{source} is of an unknown kind; known are {names}.": "{source} không thuộc loại nào đã biết; các loại: {names}.",
+    "{source} is a JSON array, not JSON Lines: one object per line is needed.": (
         "{source} là mảng JSON, không phải JSON Lines: cần mỗi dòng một đối tượng."
     ),
-    "{source} is no Parquet file that can be read ({why}).": "{source} không phải tệp Parquet đọc được ({why}).",
+    "{source} is not a readable Parquet file ({why}).": "{source} không phải tệp Parquet đọc được ({why}).",
     "{source} is {kind}, whatever its name says: open it in Excel and save it as .xlsx.": (
         "{source} thực ra là {kind}: hãy mở bằng Excel và lưu lại dạng .xlsx."
     ),
-    "{source} is protected by a password: save it without.": "{source} có mật khẩu bảo vệ: hãy lưu lại không mật khẩu.",
-    "BigQuery cannot be asked: {why}.": "Không hỏi được BigQuery: {why}.",
+    "{source} is protected by a password: save it without one.": "{source} có mật khẩu bảo vệ: hãy lưu lại không "
+    "mật khẩu.",
+    "BigQuery cannot be queried: {why}.": "Không hỏi được BigQuery: {why}.",
     "The database driver {name} is missing: {advice}.": "Thiếu trình điều khiển cơ sở dữ liệu {name}: {advice}.",
     "{source} is empty.": "{source} trống.",
     "has {n} cells where the header has {n2}": "có {n} ô, trong khi dòng tiêu đề có {n2} ô",
     "{source} is not {encoding}: byte {byte} in line {n}. {advice}": (
         "{source} không phải {encoding}: byte {byte} ở dòng {n}. {advice}"
     ),
-    "It is written in windows-1258: say encoding=windows-1258.": (
+    "It is written in windows-1258: use encoding=windows-1258.": (
         "Tệp được ghi bằng windows-1258: hãy dùng encoding=windows-1258."
     ),
-    "It is written in windows-1258: say encoding=windows-1258, or encoding={font} if it was typed in an old font such "
+    "It is written in windows-1258: use encoding=windows-1258, or encoding={font} if it was typed in an old font such "
     "as .VnTime.": (
         "Tệp được ghi bằng windows-1258: hãy dùng encoding=windows-1258, hoặc encoding={font} nếu được gõ bằng phông "
         "cũ như .VnTime."
     ),
-    "It {problem}: say encoding={font} and it is converted.": (
+    "It {problem}: use encoding={font} and it is converted.": (
         "Tệp {problem}: hãy dùng encoding={font} để được chuyển đổi."
     ),
-    "Save it as «CSV UTF-8», or say its encoding, as in encoding=windows-1258.": (
+    "Save it as «CSV UTF-8», or give its encoding, as in encoding=windows-1258.": (
         "Hãy lưu lại dạng «CSV UTF-8», hoặc nêu bảng mã, ví dụ encoding=windows-1258."
     ),
-    "{source} has a NUL character in line {n}: it is not text, or UTF-16 without its mark (then say "
-    "encoding={encoding}).": (
+    "{source} has a NUL character in line {n}: it is not text, or UTF-16 without a byte order mark "
+    "(then use encoding={encoding}).": (
         "{source} có ký tự NUL ở dòng {n}: đây không phải văn bản, hoặc là UTF-16 thiếu dấu đầu tệp (khi đó hãy dùng "
         "encoding={encoding})."
     ),
-    "The file does not begin with the mark that {encoding} has: say {one} or {other}, or what it really is.": (
+    "The file does not begin with the byte order mark of {encoding}: use {one} or {other}, or its real encoding.": (
         "Tệp không bắt đầu bằng dấu của {encoding}: hãy dùng {one} hoặc {other}, hoặc bảng mã đúng của tệp."
     ),
     "header_row is a row from 1 to {n}.": "header_row là dòng từ 1 đến {n}.",
     "{source} has no header row: its columns have names.": "{source} không có dòng tiêu đề: các cột đã có tên.",
     "{source} has no worksheet.": "{source} không có trang tính.",
-    "{source} is damaged: its end is missing, or it is no workbook.": (
+    "{source} is damaged: its end is missing, or it is not a workbook.": (
         "{source} bị hỏng: thiếu phần cuối, hoặc không phải bảng tính."
     ),
     "{source} is damaged: {part} is missing.": "{source} bị hỏng: thiếu {part}.",
     "{source} is damaged, or protected by a password.": "{source} bị hỏng, hoặc có mật khẩu bảo vệ.",
     "{source} is damaged: it merges cells that no sheet has.": "{source} bị hỏng: gộp các ô mà trang tính không có.",
     "{source} is damaged: reading it did not end within {n} s.": "{source} bị hỏng: đọc quá {n} giây chưa xong.",
-    "{source} is damaged: reading it ended the process that did it.": (
+    "{source} is damaged: reading it ended the process that read it.": (
         "{source} bị hỏng: tiến trình đọc tệp đã dừng đột ngột."
     ),
     "{source} is damaged ({why}).": "{source} bị hỏng ({why}).",
     "{field}: the address names no file.": "{field}: địa chỉ không nêu tên tệp.",
     "{what} {path} cannot be written: {why}.": "Không ghi được {path} ({what}): {why}.",
     "{what} {path} cannot be {done}: {why}.": "Không dùng được {path} ({what}, {done}): {why}.",
-    "{field}: {scheme}://connection@… is an address of Airflow, and this is not Airflow.": (
+    "{field}: {scheme}://connection@… is an Airflow address, and this is not Airflow.": (
         "{field}: {scheme}://connection@… là địa chỉ của Airflow, mà đây không phải Airflow."
     ),
     "{field}: files on {scheme}:// need the extra [files], and a package for the scheme ({name}).": (
@@ -107,7 +108,7 @@ SOURCES = {
     "duckdb:// names no file: give duckdb:///shop.duckdb, or duckdb:////folder/shop.duckdb.": (
         "duckdb:// không nêu tên tệp: hãy ghi duckdb:///shop.duckdb, hoặc duckdb:////folder/shop.duckdb."
     ),
-    "The database URL is none that SQLAlchemy can use: it has the form dialect://user:password@host/database, and in "
+    "SQLAlchemy cannot use the database URL: its form is dialect://user:password@host/database, and in "
     "the password special characters are written %XX (@ is %40, : is %3A).": (
         "SQLAlchemy không dùng được địa chỉ cơ sở dữ liệu này: dạng đúng là dialect://user:password@host/database, và "
         "ký tự đặc biệt trong mật khẩu được ghi %XX (@ là %40, : là %3A)."

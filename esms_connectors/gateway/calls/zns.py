@@ -9,6 +9,7 @@ from esms_connectors.gateway import decode, wire
 from esms_connectors.gateway import endpoints as catalogue
 from esms_connectors.gateway.arguments import bulk_elements, check_label
 from esms_connectors.gateway.calls.base import Calls
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import DuplicateRequestError
 from esms_connectors.gateway.models import BulkSubmission, Submission, ZnsRecipient
 from esms_connectors.gateway.phones import normalise_phone
@@ -191,7 +192,7 @@ class ZnsCalls(Calls):
                 endpoint,
                 fields,
                 # Not the id of one row, but a note for errors that every row has one.
-                request_id=f"{len(request_ids)} request ids from {request_ids[0]}",
+                request_id=f"{counted(len(request_ids), 'request id')} from {request_ids[0]}",
                 recipients=len(elements),
                 has_rows=decode.has_bulk_rows,
             )
