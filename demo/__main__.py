@@ -36,7 +36,7 @@ from esms_connectors.gateway.errors import ConfigurationError
     default="demo-output",
     show_default=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for whatever it makes.",
+    help="Folder for the files that it creates.",
 )
 @click.option("--airflow", metavar="PYTHON", help="The Python of an environment with Airflow.")
 @click.option("--prefect", metavar="PYTHON", help="The Python of an environment with Prefect.")

@@ -28,7 +28,7 @@ from esms_connectors.ledger.keys import check_run_key
 )
 def test_the_word_for_a_missing_value_is_no_part_of_a_key(run_key: str) -> None:
     """The next campaign without its value would come to the same key."""
-    with pytest.raises(InvalidRequestError, match="as a part: what should stand there was not given"):
+    with pytest.raises(InvalidRequestError, match="as a part: a value is missing there"):
         check_run_key(run_key)
 
 

@@ -35,8 +35,7 @@ def text(value: Any, name: str) -> str | None:
         raise InvalidRequestError(f"{name} must be text, not {type(value).__name__}.", field=name)
     if value.strip() == "None":
         raise InvalidRequestError(
-            f"{name} is the word None: its template took a value that is not there, such as the XCom of a task that "
-            "was skipped.",
+            f"{name} is the word None: its template used a missing value, such as the XCom of a task that was skipped.",
             field=name,
         )
     return value
@@ -74,7 +73,7 @@ def number(value: Any, name: str) -> float:
     except (TypeError, ValueError):
         found = float("nan")
     if not -1e15 < found < 1e15:
-        raise InvalidRequestError(f"{name} {value!r} is no number.", field=name)
+        raise InvalidRequestError(f"{name} {value!r} is not a number.", field=name)
     return found
 
 
@@ -158,7 +157,7 @@ def read_plan(given: Any) -> Mapping[str, Any] | None:
         plan = False
     if plan is not None and not isinstance(plan, Mapping):
         raise InvalidRequestError(
-            "plan takes what a task with dry_run=True returned, such as plan=plan.output.", field="plan"
+            "plan takes the output of a task with dry_run=True, such as plan=plan.output.", field="plan"
         )
     return plan
 

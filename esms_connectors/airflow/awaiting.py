@@ -94,7 +94,7 @@ def poller_of_sent(
         return poller_of_results(results, opened)
     if not own_ledger and (theirs := [one.task_id for one in senders if one.own_ledger]):
         raise InvalidRequestError(
-            f"A sending task returned nothing, and {theirs[0]} has a ledger of its own: give the sensor the same "
+            f"A sending task returned nothing, and {theirs[0]} has its own ledger: give the sensor the same "
             "ledger_url or ledger_conn_id, which knows what was sent.",
             field="ledger_conn_id",
         )
@@ -112,10 +112,10 @@ def results_of(sent: Any) -> list[Mapping[str, Any]]:
     """
     found = [one for one in _flat(sent) if one is not None]
     if not all(isinstance(one, Mapping) and "run_key" in one for one in found):
-        raise InvalidRequestError("sent takes what a sending operator returned, as send.output.", field="sent")
+        raise InvalidRequestError("sent takes the output of a sending operator, such as send.output.", field="sent")
     if any(one.get("sandbox") for one in found):
         raise InvalidRequestError(
-            "What is waited for was sent to the sandbox: it was checked, and nothing will arrive.", field="sent"
+            "The messages were sent to the sandbox: they were checked, and nothing will arrive.", field="sent"
         )
     return found
 

@@ -238,7 +238,7 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
             return found
         except _MissingValueError:
             problem = (
-                f"{name} is the word None, or holds it: its template took a value that is not there, such as the XCom "
+                f"{name} is or contains the word None: its template used a missing value, such as the XCom "
                 "of a task that was skipped."
             )
         except Exception as error:  # noqa: BLE001 - a template may do anything
@@ -279,7 +279,7 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
         for name in arguments_of(type(self)):
             if name in given and name not in self.may_be_missing and _is_missing(given[name], getattr(self, name)):
                 raise InvalidRequestError(
-                    f"{name} is None, or holds it: it was to come from a task that returned nothing, such as one that "
+                    f"{name} is or contains None: it was to come from a task that returned nothing, such as one that "
                     "failed or was skipped.",
                     field=name,
                 )
@@ -353,7 +353,7 @@ def refuse_in_defaults(dag: DAG | None, names: Iterable[str]) -> None:
         address = isinstance(value, str) and name in _ADDRESSES and not holds_password(value)
         if value is not None and not template and not address:
             raise InvalidRequestError(
-                f"default_args has {name}, which Airflow would store and show: give it to the task itself.",
+                f"default_args has {name}, which Airflow would store and show: set it on the task itself.",
                 field=name,
             )
 

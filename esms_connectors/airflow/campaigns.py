@@ -356,7 +356,7 @@ class CampaignOperator(SendingOperator):
                 for problem in (*plan.report.notes, *plan.problems):
                     self.log.warning("%s", problem)
                 if plan.empty and campaign.on_empty == "skip":
-                    raise AirflowSkipException("The source has no row: there is nobody to send to.")
+                    raise AirflowSkipException("The source is empty: there is nobody to send to.")
 
             if self.plan_only:
                 plan = campaign.plan(rejects)

@@ -45,7 +45,7 @@ class Settings:
     Attributes:
         brandname, oa_id, template_id, callback_url: defaults for operators.
         ledger_conn_id: connection of the ledger's database; ledger_url: its URL, or a file.
-        callback_token: secret part of `callback_url`, which contains {token} in its place.
+        callback_token: secret part of `callback_url`, which contains {token} instead.
         ledger_secret: key of the hashes as which phones are stored in the ledger.
         alert_phones: recipients of `EsmsNotifier`, separated by commas.
         ca_bundle: file with the certificates (PEM) of a private CA, on every worker.
@@ -127,8 +127,8 @@ def kept_out_of_sight(settings: Settings, configured_token: str | None) -> Setti
     """
     if settings.ledger_url and holds_password(settings.ledger_url):
         raise ConfigurationError(
-            "ledger_url in the eSMS connection holds a password, and Airflow shows it to everybody who may see "
-            "connections. Put the database into a connection of its own and name that in ledger_conn_id."
+            "ledger_url in the eSMS connection holds a password, and Airflow shows it to everybody who may "
+            "see connections. Create a separate connection for the database and name it in ledger_conn_id."
         )
     url, token = settings.callback_url, settings.callback_token or configured_token
     if not url:
@@ -136,7 +136,7 @@ def kept_out_of_sight(settings: Settings, configured_token: str | None) -> Setti
     if any(secret and secret in url for secret in (settings.callback_token, configured_token)):
         raise ConfigurationError(
             "callback_url in the eSMS connection holds the callback token, and Airflow shows it to everybody who may "
-            "see connections. Write {token} in its place."
+            "see connections. Write {token} instead."
         )
     if "{token}" in url and not token:
         raise ConfigurationError(
@@ -169,8 +169,8 @@ def _libpq_options(extra: Mapping[str, Any], where: str) -> dict[str, str]:
     given = {name: value for name, value in extra.items() if value not in (None, "", False)}
     if unknown := sorted(given.keys() - LIBPQ_OPTIONS - _OF_POSTGRES_HOOK):
         raise ConfigurationError(
-            f"{where} has {', '.join(unknown)} in its extra, which cannot be passed on: take it out, or give a "
-            "connection of its own. What libpq knows is passed on, such as sslmode, sslrootcert and options."
+            f"{where} has {', '.join(unknown)} in its extra, which cannot be passed on: remove it, or use a "
+            "separate connection. Options of libpq are passed on, such as sslmode, sslrootcert and options."
         )
     if wrong := sorted(name for name, value in given.items() if not isinstance(value, str | int)):
         raise ConfigurationError(f"{where}: {', '.join(wrong)} in the extra must be a text or a whole number.")
@@ -199,7 +199,7 @@ def _flag(value: object, where: str) -> bool:
         return sandbox_from_text(str(value))
     except ConfigurationError:
         raise ConfigurationError(
-            f"{where}: sandbox must be true or false; guessing wrong would send for real."
+            f"{where}: sandbox must be true or false; a wrong guess would send for real."
         ) from None
 
 
@@ -331,7 +331,7 @@ def place_of(conn: AnyConnection, extra: Mapping[str, Any]) -> str:
         if holds_password(place):
             raise ConfigurationError(
                 f"{where} holds an address with a password, and Airflow shows it to everybody who may see connections: "
-                "give a connection of the type of that database."
+                "give a connection of that database's type."
             )
         return place
     if conn.conn_type == "duckdb" or place.lower().endswith((".duckdb", ".ddb")):

@@ -94,7 +94,7 @@ class _EsmsTaskDecorator(_TaskDecorator[Any, Any, EsmsDecoratedOperator]):
 def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("source", "sql"):
         if given.get(name) is not None:
-            raise InvalidRequestError(f"{name}: the function returns whom to send to.", field=name)
+            raise InvalidRequestError(f"{name}: the function returns the recipients.", field=name)
     EsmsDecoratedOperator.check_arguments({name: reveal(value) for name, value in given.items()})
     hidden = EsmsDecoratedOperator.hidden_arguments
     return {name: hide(value) if name in hidden else value for name, value in given.items()}

@@ -157,7 +157,7 @@ def _sent(value: Any) -> None:
     many = value if isinstance(value, list | tuple) else [value]
     strange = [one for one in many if isinstance(one, str | int | float | Mapping)]
     if not all(isinstance(one, Mapping) and "run_key" in one for one in strange):
-        raise InvalidRequestError("sent takes what a sending operator returned, as send.output.", field="sent")
+        raise InvalidRequestError("sent takes the output of a sending operator, such as send.output.", field="sent")
 
 
 def _run_key(value: Any) -> None:
@@ -204,7 +204,7 @@ def _warehouse(value: Any) -> None:
 
     # Airflow's providers add further stores, used through a connection.
     if scheme not in (*_DATABASES, *known_implementations) and "@" not in url:
-        raise InvalidRequestError(f"warehouse: {scheme}:// is no warehouse that can be used.", field="warehouse")
+        raise InvalidRequestError(f"warehouse: {scheme}:// is not a supported warehouse.", field="warehouse")
 
 
 def _source(value: Any) -> None:
@@ -297,7 +297,7 @@ def _tables(value: Any) -> None:
     for one in value if isinstance(value, list | tuple | set) else [value]:
         if one not in ("", *SNAPSHOTS):
             known = ", ".join(SNAPSHOTS)
-            raise InvalidRequestError(f"{one!r} is no table of snapshots. Known: {known}.", field="tables")
+            raise InvalidRequestError(f"{one!r} is not a snapshot table. Known: {known}.", field="tables")
 
 
 def _message_ids(value: Any) -> None:

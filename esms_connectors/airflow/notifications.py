@@ -137,7 +137,7 @@ class EsmsNotifier(BaseNotifier):
             return render(value, context, env)
         except Exception as error:  # noqa: BLE001 - a template may raise anything, and its message may quote values
             failure = type(error).__name__
-        self.log.warning("The template of %s fails (%s); the alert goes out without it.", name, failure)
+        self.log.warning("The template of %s fails (%s); the alert is sent without it.", name, failure)
         return None
 
 
@@ -169,7 +169,7 @@ def event_of(context: Mapping[str, Any] | Context, named: str | None = None) -> 
     run_id = _of(instance, "run_id") or _of(run, "run_id") or _of(run, "dag_run_id") or values.get("run_id")
     if not dag_id or not run_id:
         raise ConfigurationError(
-            "EsmsNotifier is for callbacks of tasks, DAG runs and deadlines: no run is known here."
+            "EsmsNotifier is for callbacks of tasks, DAG runs and deadlines: there is no run here."
         )
     what = named or ("missed its deadline" if deadline else None)
     if what is None and "reason" in values:

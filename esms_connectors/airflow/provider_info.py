@@ -22,41 +22,43 @@ CONNECTION: dict[str, Any] = {
         "placeholders": {"host": "https://rest.esms.vn", "port": "443", "login": "from account.esms.vn, or below"},
     },
     "conn-fields": {
-        "api_key": _field("ApiKey (hidden)", "In place of the login, which Airflow shows.", format="password"),
+        "api_key": _field("ApiKey (hidden)", "Used instead of the login, which Airflow shows.", format="password"),
         "sandbox": _field("Sandbox", "Messages are checked, not sent.", "boolean", default=False),
-        "brandname": _field("Brandname", "Sender of SMS, where a task gives none."),
-        "oa_id": _field("OA id", "Zalo Official Account, where a task gives none."),
-        "template_id": _field("Template id", "ZNS template, where a task gives none."),
-        "callback_url": _field("Callback URL", "Gets delivery reports; {token} stands for the callback token."),
+        "brandname": _field("Brandname", "Sender of SMS, if a task gives none."),
+        "oa_id": _field("OA id", "Zalo Official Account, if a task gives none."),
+        "template_id": _field("Template id", "ZNS template, if a task gives none."),
+        "callback_url": _field("Callback URL", "URL for delivery reports; {token} is replaced by the callback token."),
         # Airflow hides extras whose names contain token, password, secret or the like, and shows the rest.
         "callback_token": _field(
             "Callback token", "Secret part of the callback URL; [esms] callback_token if empty.", format="password"
         ),
         "connect_timeout_seconds": _field("Connect timeout", "Seconds; 10 if empty.", "number", minimum=0),
         "read_timeout_seconds": _field("Read timeout", "Seconds; 60 if empty.", "number", minimum=0),
-        "requests_per_second": _field("Requests per second", "Of each worker; no limit if empty.", "number", minimum=0),
-        "ledger_conn_id": _field("Ledger connection", "postgres or sqlite; it keeps a retry from sending twice."),
-        "ledger_url": _field("Ledger URL", "In place of a connection: sqlite:////file. Shown, so without a password."),
+        "requests_per_second": _field("Requests per second", "Per worker; no limit if empty.", "number", minimum=0),
+        "ledger_conn_id": _field("Ledger connection", "postgres or sqlite; it prevents retries from sending twice."),
+        "ledger_url": _field(
+            "Ledger URL", "Instead of a connection: sqlite:////file. It is shown, so without a password."
+        ),
         "ledger_secret": _field(
-            "Ledger secret", "Phones stand in the ledger as keyed hashes of it.", format="password"
+            "Ledger secret", "If set, the ledger stores phones as hashes with this key.", format="password"
         ),
         "proxy": _field("Proxy", "URL of an HTTP proxy; the environment's if empty.", format="password"),
         "ca_bundle": _field("CA bundle", "Certificates (PEM) of your own CA: a file on every worker."),
         "guard": _field(
-            "Guard", 'Rules as JSON, such as {"advertising_hours": "defer"}; `esms guard show` names them.'
+            "Guard", 'Guard settings as JSON, such as {"advertising_hours": "defer"}; `esms guard show` names them.'
         ),
-        "alert_phones": _field("Phones for alerts", "With commas; whom EsmsNotifier tells."),
+        "alert_phones": _field("Phones for alerts", "Separated by commas; recipients of EsmsNotifier."),
     },
 }
 
 _CONFIG = {
     "esms": {
-        "description": "eSMS.vn: what holds for every task of this deployment.",
+        "description": "eSMS.vn: settings for all tasks of this deployment.",
         "options": {
             "namespace": {
                 "description": (
-                    "Part of every request id and run key. Set it apart where two deployments share an eSMS account: "
-                    "equal ids of both would otherwise hold each other's messages back."
+                    "Part of every request id and run key. Set different values if two deployments share an eSMS "
+                    "account: otherwise equal ids would hold back each other's messages."
                 ),
                 "version_added": "0.1.0",
                 "type": "string",
@@ -64,7 +66,7 @@ _CONFIG = {
                 "default": "",
             },
             "ledger_url": {
-                "description": "Ledger of tasks and connections that name none: sqlite:////file or postgresql://…",
+                "description": "Ledger of tasks and connections without their own: sqlite:////file or postgresql://…",
                 "version_added": "0.1.0",
                 "type": "string",
                 "example": "sqlite:////var/lib/esms/ledger.sqlite",
@@ -73,7 +75,7 @@ _CONFIG = {
             },
             "report_url": {
                 "description": (
-                    'Target of the link "eSMS report" of tasks without a report_url of their own; {dag_id}, {run_id} '
+                    'Target of the link "eSMS report" of tasks without their own report_url; {dag_id}, {run_id} '
                     "and {task_id} are replaced. The account at eSMS.vn if empty."
                 ),
                 "version_added": "0.1.0",
@@ -83,7 +85,7 @@ _CONFIG = {
             },
             "callback_token": {
                 "description": (
-                    "Turns the receiver of delivery reports on: the API server then takes them at "
+                    "Enables the receiver of delivery reports: the API server then accepts them at "
                     "/esms/callback/<token>. A secret of 16 letters, digits, - or _ at least; off if empty."
                 ),
                 "version_added": "0.1.0",
@@ -93,7 +95,7 @@ _CONFIG = {
                 "sensitive": True,
             },
             "callback_conn_id": {
-                "description": "The eSMS connection by which reported messages are looked up.",
+                "description": "The eSMS connection with which reported messages are looked up.",
                 "version_added": "0.1.0",
                 "type": "string",
                 "example": None,

@@ -256,6 +256,6 @@ def _several(targets: Any) -> list[str]:
     found = [str(one) for one in many]
     if any("None" in one.split("/") for one in found):
         raise InvalidRequestError(
-            "targets has a folder of the name None: its template took a value that is not there.", field="targets"
+            "targets has a folder named None: its template used a missing value.", field="targets"
         )
     return found

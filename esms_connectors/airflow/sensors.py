@@ -220,7 +220,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         from esms_connectors.delivery.polling import Verdict, counts_from_dict
 
         if not isinstance(event, Mapping) or "status" not in event:
-            raise EsmsTaskError("The trigger brought no result; another try looks again.")
+            raise EsmsTaskError("The trigger returned no result; another try checks again.")
         if event["status"] == "error":
             kind = EsmsTaskError if event.get("retryable") else AirflowFailException
             raise kind(str(event.get("message") or "The gateway could not be read."))

@@ -35,7 +35,7 @@ def hide_rows(given: Any) -> Any:
     rows: list[Any] = list(given) if isinstance(given, Iterable) else [None]
     if not all(isinstance(row, Mapping) for row in rows):
         raise InvalidRequestError(
-            "source takes a path, a URL, or a list of rows, each a value by column. Of several files map the "
+            "source takes a path, a URL, or a list of rows, each a value by column. For several files, map the "
             "operator over them.",
             field="source",
         )
@@ -165,8 +165,8 @@ def _stored(url: str, name: str) -> Any:
     scheme, _, rest = url.partition("://")
     if not has_fs(scheme) or not rest.rpartition("/")[2]:
         raise InvalidRequestError(
-            f"{name}: {scheme}:// is no store that this Airflow knows, or the URL names no file; its provider brings "
-            "it, such as apache-airflow-providers-amazon[s3fs].",
+            f"{name}: {scheme}:// is not a store that this Airflow knows, or the URL names no file; install its "
+            "provider, such as apache-airflow-providers-amazon[s3fs].",
             field=name,
         )
     return ObjectStoragePath(url)

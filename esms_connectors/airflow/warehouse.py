@@ -49,15 +49,15 @@ def warehouse_address(conn_id: str | None, address: str | None) -> str:
         case "duckdb" | "generic" | "fs" | None:
             return place_of(conn, extra_of(conn))
         case "sqlite":
-            raise ConfigurationError(f"{where}: a warehouse file is DuckDB's.")
+            raise ConfigurationError(f"{where}: a warehouse file must be a DuckDB file.")
         case kind if kind in _STORES:
             raise ConfigurationError(
                 f"{where}, and names no bucket: give "
-                f"warehouse='{_STORES[kind]}://{conn.conn_id}@bucket/prefix?format=parquet' in its place."
+                f"warehouse='{_STORES[kind]}://{conn.conn_id}@bucket/prefix?format=parquet' instead."
             )
         case kind if kind in _BY_DLT:
             raise ConfigurationError(
-                f"{where}: give warehouse='dlt://{_BY_DLT[kind]}?dataset=esms' in its place, and what dlt needs in the "
+                f"{where}: give warehouse='dlt://{_BY_DLT[kind]}?dataset=esms' instead, and dlt's settings in the "
                 "environment."
             )
     raise ConfigurationError(f"{where}; postgres, mysql and duckdb can be used.")

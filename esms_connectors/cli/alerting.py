@@ -13,12 +13,14 @@ from esms_connectors.sending.steps import alert_ladder
 
 
 @click.command()
-@click.option("--ladder", required=True, metavar="PHONES", help="In the order in which they are told: 0901…,0902…")
-@click.option("--text", required=True, help="What to say. Braces are no placeholders.")
+@click.option("--ladder", required=True, metavar="PHONES", help="In the order in which they are alerted: 0901…,0902…")
+@click.option("--text", required=True, help="The text. Braces are not placeholders.")
 @click.option("--brandname", required=True, help="The registered sender ID.")
-@click.option("--run-key", required=True, help="Names the alert: under it nobody is told twice.")
-@click.option("--after", default="5m", show_default=True, metavar="SPAN", help="How long each has: 5m, 90s.")
-@click.option("--poll-seconds", type=click.FloatRange(min=0.05), default=10.0, show_default=True, help="Between looks.")
+@click.option("--run-key", required=True, help="Names the alert: nobody is alerted twice under the same key.")
+@click.option("--after", default="5m", show_default=True, metavar="SPAN", help="Time for each delivery: 5m, 90s.")
+@click.option(
+    "--poll-seconds", type=click.FloatRange(min=0.05), default=10.0, show_default=True, help="Time between two checks."
+)
 @ledger_option
 @connection_options
 @json_option
@@ -35,9 +37,9 @@ def alert(
     as_json: bool,
 ) -> None:
     """
-    Tell the first phone by SMS, wait for its delivery, and tell the next one where it does not come in time.
+    Alert the first phone by SMS, wait for its delivery, and alert the next one if it is not delivered in time.
 
-    The rules of the settings file hold, see `esms guard show`.
+    The rules of the settings file apply, see `esms guard show`.
 
     \b
     Example:

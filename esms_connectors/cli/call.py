@@ -50,7 +50,7 @@ def call() -> None:
     \b
     Examples:
       esms call --help                      the functions
-      esms call send_viber --help           what one of them takes
+      esms call send_viber --help           the arguments of one
       esms call get_oa_quota oa_id=4097311281936189049 --json
       esms call send_viber phones=0901888484 brandname=MyBrand content="Xin chao"
     """
@@ -91,7 +91,7 @@ def _command(name: str) -> click.Command:
     command.params[:0] = [
         click.Argument(["pairs"], nargs=-1, metavar="[NAME=VALUE]...", shell_complete=_completion(operation)),
         click.Option(["--yes"], is_flag=True, help="Confirm a call that costs money or has a lasting effect."),
-        click.Option(["--show-phones"], is_flag=True, help="Phones of the answer in full."),
+        click.Option(["--show-phones"], is_flag=True, help="Show the phones of the answer in full."),
     ]
     return command
 
@@ -111,7 +111,7 @@ def _arguments(operation: Operation, pairs: Sequence[str]) -> dict[str, Any]:
         if dot:
             member = found.setdefault(name, {})
             if not isinstance(member, dict):
-                raise InvalidRequestError(f"{name} is given as a whole and by its parts.", field=name)
+                raise InvalidRequestError(f"{name} is given both as a whole and in parts.", field=name)
             member[key] = value
         elif name in found:
             before = found[name]
@@ -141,7 +141,7 @@ def _help(operation: Operation) -> str:
     if explained.strip():
         lines += ["", "\b", *(line.rstrip() for line in explained.strip("\n").splitlines())]
     endpoint = operation.endpoint
-    lines += ["", "\b", f"{_EFFECTS[endpoint.effect].capitalize()}; a lost answer is asked for again: "]
+    lines += ["", "\b", f"{_EFFECTS[endpoint.effect].capitalize()}; repeated after a lost answer: "]
     lines[-1] += operation.repeated_when + "."
     sandbox = "checked only with --sandbox" if endpoint.sandbox_field else "none; refused with --sandbox"
     lines += [] if operation.reads_only else [f"Sandbox: {sandbox}."]

@@ -14,16 +14,17 @@ from esms_connectors.recipients import Columns
 template_file_option = click.option(
     "--template-file",
     metavar="FILE",
-    help="The template as `esms template ID --save FILE` wrote it: where the gateway does not tell it, and to refuse "
-    "one that changed since.",
+    help="A template saved by `esms template ID --save FILE`: used if the gateway does not return it, and to "
+    "refuse one "
+    "that has changed since.",
 )
 
 CHANNEL_OPTIONS: dict[str, Callable[[Any], Any]] = {
     "text": click.option("--text", required=True, help="The message."),
     "brandname": click.option("--brandname", required=True, help="The registered sender ID."),
-    "plain": click.option("--plain", is_flag=True, help="Without diacritics, which make most texts dearer."),
+    "plain": click.option("--plain", is_flag=True, help="Without diacritics, which make most texts more expensive."),
     "named": click.option(
-        "--params", help="Other columns for placeholders: name=column,…; default: the columns of their names."
+        "--params", help="Other columns for placeholders: name=column,…; default: columns of the same names."
     ),
     "values": click.option(
         "--params", required=True, help="Columns in the order of the template: name,service or name=column,…"
@@ -34,11 +35,11 @@ CHANNEL_OPTIONS: dict[str, Callable[[Any], Any]] = {
     "script_id": click.option("--template", "template_id", required=True, help="Id of the script, from the portal."),
     "oa_id": click.option("--oa", "oa_id", required=True, help="Id of the Zalo Official Account."),
     "sending_mode": click.option(
-        "--sending-mode", type=click.Choice(["1", "3"]), help="3: beyond the quota of the OA, if it is listed for it."
+        "--sending-mode", type=click.Choice(["1", "3"]), help="3: beyond the quota of the OA, if it is allowed to."
     ),
     "image_url": click.option("--image-url", metavar="URL", help="A picture, https."),
-    "button_url": click.option("--button-url", metavar="URL", help="Where the button leads."),
-    "button_label": click.option("--button-label", help="What stands on the button."),
+    "button_url": click.option("--button-url", metavar="URL", help="URL that the button opens."),
+    "button_label": click.option("--button-label", help="Label of the button."),
     "buttons": click.option("--buttons", metavar="JSON", help="A list of objects with title, type and payload."),
     "template_type": click.option("--template-type", required=True, help="Such as transaction_order."),
     "elements": click.option(

@@ -16,9 +16,10 @@ from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.channels.making import make_channel
 
 _PLACEHOLDERS = (
-    "`{column}` in the text stands for the row's value, in any case, with blanks and accents; `{{` and `}}` are braces."
+    "`{column}` in the text is replaced by the row's value; column names may have any case, spaces and accents; "
+    "`{{` and `}}` are braces."
 )
-_NOT_LOOKED_UP = "Its messages come back without a campaign, so rows in doubt cannot be looked up."
+_NOT_LOOKED_UP = "Its messages are listed without a campaign, so rows in doubt cannot be looked up."
 
 
 @click.group("send")
@@ -76,8 +77,8 @@ _channel_command(
 _channel_command(
     "zns-name",
     (*_ZNS, "sending_mode"),
-    "Send a ZNS to each row of SOURCE, once, a request for each: its request id is documented to be honoured, which "
-    "that of the bulk is not.",
+    "Send a ZNS to each row of SOURCE, once, one request per row: its request id is documented to be honoured, "
+    "unlike that of bulk ZNS.",
     "esms send zns-name customers.csv --template 267247 --oa 4097311281936189049 \\\n"
     "      --params customer_name,service,code,date --run-key march",
 )
@@ -104,7 +105,7 @@ _channel_command(
     "multi-channel",
     (*_ZNS, "text", "brandname", "plain", "sending_mode"),
     "Send a ZNS to each row of SOURCE, once, and let the gateway send an SMS where Zalo cannot be reached. `{name}` in "
-    f"the text stands for that variable of the template. {_NOT_LOOKED_UP}",
+    f"the text is replaced by that variable of the template. {_NOT_LOOKED_UP}",
     "esms send multi-channel customers.csv --template 267247 --oa 4097311281936189049 \\\n"
     "      --params customer_name,service,code,date --brandname MyBrand \\\n"
     '      --text "Chao {customer_name}, lich hen {date}" --run-key march',

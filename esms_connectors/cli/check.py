@@ -92,7 +92,7 @@ def check(
     as_json: bool,
 ) -> None:
     """
-    Try keys, connection, address list, balance and clock, and the brandname, OA and template that are named; say what
+    Check keys, connection, address list, balance and clock, and the given brandname, OA and template; report what
     is wrong and what to do. Sends nothing.
 
     With --probe-ids it sends one message twice under one request id, to a number of your own, and the ledger remembers

@@ -60,9 +60,9 @@ class LazyGroup(EsmsGroup):
 @click.version_option(__version__, prog_name="esms")
 def esms() -> None:
     """
-    Send SMS and Zalo ZNS through eSMS.vn, and read what became of them.
+    Send SMS and Zalo ZNS through eSMS.vn, and read their outcomes.
 
-    Keys come from ESMS_API_KEY and ESMS_SECRET_KEY, never from an option: options stand in the process list.
+    Keys come from ESMS_API_KEY and ESMS_SECRET_KEY, never from an option: options are visible in the process list.
     ESMS_BASE_URL points elsewhere (an emulator), ESMS_SANDBOX=1 checks messages without sending them.
 
     \b

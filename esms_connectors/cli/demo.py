@@ -61,8 +61,8 @@ def _print(console: Console, result: DemoResult) -> None:
     table.add_column(style="dim")
     row("rows in the file", f"{result.report.rows:,}", "customers.csv")
     row("rejected before sending", f"{result.report.rejected:,}", str(result.rejects_file))
-    row("merged, phone stands twice", f"{result.report.duplicates:,}", "")
-    row("accepted by the gateway", f"{result.accepted:,}", "which is not yet delivered")
+    row("merged, same phone twice", f"{result.report.duplicates:,}", "")
+    row("accepted by the gateway", f"{result.accepted:,}", "which does not mean delivered")
     if result.duplicates:
         row(
             "  of these answered 124",

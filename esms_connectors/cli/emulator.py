@@ -11,8 +11,8 @@ from esms_connectors.gateway.errors import ConfigurationError
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=8089, show_default=True, help="0 takes any free one.")
-@click.option("--seed", default=2024, show_default=True, help="Decides ids, fates and delays.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8089, show_default=True, help="0 chooses a free port.")
+@click.option("--seed", default=2024, show_default=True, help="Determines ids, outcomes and delays.")
 @click.option(
     "--latency", type=click.FloatRange(min=0), default=0.0, show_default=True, help="Seconds added to every answer."
 )
@@ -21,13 +21,13 @@ from esms_connectors.gateway.errors import ConfigurationError
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Finished messages of yesterday to begin with.",
+    help="Number of finished messages of yesterday to start with.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; it asks for no password.")
 @click.option(
     "--virtual-clock",
     metavar="TIME",
-    help="Stand still at this Vietnamese time until POST /_emulator/clock moves it.",
+    help="Stop the clock at this Vietnamese time until POST /_emulator/clock moves it.",
 )
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="How it behaves; --list-settings shows all names."
@@ -93,7 +93,7 @@ def emulator(
     default="demo-output",
     show_default=True,
     type=click.Path(file_okay=False),
-    help="Folder for whatever it makes.",
+    help="Folder for the files that it creates.",
 )
 @json_option
 def demo(folder: str, as_json: bool) -> None:

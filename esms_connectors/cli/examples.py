@@ -24,7 +24,7 @@ def _complete_names(_: click.Context, __: click.Parameter, incomplete: str) -> l
 @click.pass_context
 def examples(context: click.Context, as_json: bool) -> None:
     """
-    DAGs and flows to copy from: each with a line on what it does.
+    List the example DAGs and flows, each with a line on what it does.
 
     \b
     Examples:
@@ -47,13 +47,13 @@ def examples(context: click.Context, as_json: bool) -> None:
 @examples.command("copy")
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=_complete_names)
 @click.option("--all", "everything", is_flag=True, help="All of them, in the folders dags and flows of --to.")
-@click.option("--to", "folder", default=".", show_default=True, metavar="FOLDER", help="Where to; it is made.")
-@click.option("--overwrite", is_flag=True, help="Replace files that are there already.")
+@click.option("--to", "folder", default=".", show_default=True, metavar="FOLDER", help="Target folder; it is created.")
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @json_option
 def copy(names: tuple[str, ...], everything: bool, folder: str, overwrite: bool, as_json: bool) -> None:
     """
-    Copy examples into a folder: by NAME, all of a kind (`dags`, `flows`), or all of them. Those that an example imports
-    come with it. Nothing that is there is overwritten unless you say so.
+    Copy examples into a folder: by NAME, all of a kind (`dags`, `flows`), or all of them. Examples that it imports
+    are copied too. Existing files are kept unless --overwrite is given.
 
     \b
     Examples:

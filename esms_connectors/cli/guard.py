@@ -39,13 +39,13 @@ def _one_run_or_all(run_key: str | None, every: bool) -> None:
 @click.command()
 @click.argument("run_key", required=False)
 @click.option("--all", "every", is_flag=True, help="Every run of this ledger.")
-@click.option("--reason", required=True, help="Why; the ledger keeps it.")
+@click.option("--reason", required=True, help="Reason; recorded in the ledger.")
 @who_option
 @ledger_option
 @json_option
 def stop(run_key: str | None, every: bool, reason: str, who: str | None, ledger_url: str | None, as_json: bool) -> None:
     """
-    Stop a run, wherever its workers are: each stops before its next call. `esms resume` lets it go on.
+    Stop a run on all its workers: each stops before its next call. `esms resume` continues it.
 
     \b
     Examples:
@@ -66,18 +66,18 @@ def stop(run_key: str | None, every: bool, reason: str, who: str | None, ledger_
     else:
         say("stopped: workers stop before their next call" if new else "it was stopped already")
     if not known:
-        say("No run of this key has begun here: `esms ledger runs` lists those that have.", err=True, fg="yellow")
+        say("No run with this key has started here: `esms ledger runs` lists those that have.", err=True, fg="yellow")
 
 
 @click.command()
 @click.argument("run_key", required=False)
-@click.option("--all", "every", is_flag=True, help="Take back `esms stop --all`; runs stopped by name stay stopped.")
+@click.option("--all", "every", is_flag=True, help="Undo `esms stop --all`; runs stopped by name stay stopped.")
 @who_option
 @ledger_option
 @json_option
 def resume(run_key: str | None, every: bool, who: str | None, ledger_url: str | None, as_json: bool) -> None:
     """
-    Take a stop back. The same send command as before then goes on.
+    Undo a stop. The same send command then continues the run.
 
     \b
     Example:
@@ -91,7 +91,7 @@ def resume(run_key: str | None, every: bool, who: str | None, ledger_url: str | 
     if as_json:
         print_json({"lifted": lifted, "still_stopped_by": [mark.reason for mark in left]})
         return
-    say("it may go on: run the same send command again" if lifted else "it was not stopped")
+    say("it may continue: run the same send command again" if lifted else "it was not stopped")
     for mark in left:
         say(f"  still stopped: {mark.reason} ({mark.who})")
 
@@ -108,7 +108,7 @@ def suppress() -> None:
     """
 
 
-_expires = click.option("--expires", metavar="TIME", help="Until when, such as 2027-01-31; default: for ever.")
+_expires = click.option("--expires", metavar="TIME", help="Until when, such as 2027-01-31; default: forever.")
 
 
 @suppress.command("add")
@@ -141,9 +141,9 @@ def suppress_add(
     "--dead",
     type=click.IntRange(min=2),
     metavar="RUNS",
-    help="SOURCE is a warehouse: phones to which the SMS of so many runs failed, and none was delivered since.",
+    help="SOURCE is a warehouse: phones to which the SMS of this many runs failed, with none delivered since.",
 )
-@click.option("--reason", help="Why, such as: Do-Not-Call list of November. Needed without --dead.")
+@click.option("--reason", help="Why, such as: Do-Not-Call list of November. Required without --dead.")
 @_expires
 @ledger_option
 @json_option
@@ -160,7 +160,7 @@ def suppress_import(
     """
     Put the phones of a file or a query on the list: the Do-Not-Call file, people who opted out, dead numbers.
 
-    Dead numbers come off after 180 days, unless --expires says otherwise: numbers are given to others.
+    Dead numbers are removed after 180 days, unless --expires says otherwise: numbers are reassigned.
 
     \b
     Examples:
@@ -172,7 +172,7 @@ def suppress_import(
         _import_dead(source, dead, reason, until, ledger_url, as_json=as_json)
         return
     if reason is None:
-        raise InvalidRequestError("Say why: --reason.", field="reason")
+        raise InvalidRequestError("Give a reason: --reason.", field="reason")
     rows = read_recipients(
         SqlQuery(source, query) if query is not None else source, Columns(phone_column, ()), duplicates="merge"
     )
@@ -190,8 +190,7 @@ def suppress_import(
         print_json({"added": added, "phones": counts["read"], "rows_that_are_no_phone": refused})
         return
     say(
-        f"{added} added, {counts['read'] - added} were on it, {counted(refused, 'row has', 'rows have')} no phone that "
-        "can be sent to"
+        f"{added} added, {counts['read'] - added} were on it, {counted(refused, 'row has', 'rows have')} no valid phone"
     )
 
 
@@ -221,7 +220,7 @@ def _import_dead(
 @json_option
 def suppress_list(ledger_url: str | None, as_json: bool) -> None:
     """
-    All entries, phones masked (with ESMS_LEDGER_SECRET as the hashes that are kept).
+    All entries, phones masked (with ESMS_LEDGER_SECRET: the stored hashes).
 
     \b
     Example:
@@ -242,7 +241,7 @@ def suppress_list(ledger_url: str | None, as_json: bool) -> None:
             }
             print_json(shown) if as_json else echo(f"{shown['phone']}  {shown['reason']}")
     if is_empty and not as_json:
-        say("nobody is on the list", err=True)
+        say("the list is empty", err=True)
 
 
 @suppress.command("remove")
@@ -251,7 +250,7 @@ def suppress_list(ledger_url: str | None, as_json: bool) -> None:
 @json_option
 def suppress_remove(phones: tuple[str, ...], ledger_url: str | None, as_json: bool) -> None:
     """
-    Take PHONES off the list. Rows of a run that were skipped stay skipped: a new run reaches them.
+    Remove PHONES from the list. Rows of a run that were skipped stay skipped: a new run reaches them.
 
     \b
     Example:

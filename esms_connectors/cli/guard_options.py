@@ -35,8 +35,10 @@ _GUARD_OPTIONS = (
         type=click.Choice([one.value for one in HoursPolicy]),
         help="Outside the hours of this kind of message: refuse, reschedule, defer the rest, or allow.",
     ),
-    click.option("--canary", metavar="ROWS", help="Send so many first, and the rest once enough of them arrived."),
-    click.option("--per-hour", metavar="ROWS", help="Messages an hour, at most."),
+    click.option(
+        "--canary", metavar="ROWS", help="Send this many first, and the rest once enough of them have arrived."
+    ),
+    click.option("--per-hour", metavar="ROWS", help="Maximum number of messages per hour."),
     click.option(
         "--guard",
         "guard_settings",
@@ -49,9 +51,9 @@ _GUARD_OPTIONS = (
         "overridden",
         multiple=True,
         type=click.Choice(OVERRIDABLE),
-        help="Set a rule aside; repeatable.",
+        help="Override a rule; repeatable.",
     ),
-    click.option("--override-reason", metavar="WHY", help="Why; the ledger keeps it, with your name."),
+    click.option("--override-reason", metavar="WHY", help="Reason; recorded in the ledger with your name."),
 )
 
 

@@ -84,7 +84,7 @@ language_option = click.option(
     expose_value=False,
     is_eager=True,
     callback=_remember,
-    help="Of messages to people, before or behind the command; default: the locale. JSON has none.",
+    help="Language of messages for people, before or after the command; default: the locale. JSON is never translated.",
 )
 
 

@@ -50,7 +50,7 @@ def ledger_commands() -> None:
 @json_option
 def ledger_runs(ledger_url: str | None, as_csv: bool, as_json: bool) -> None:
     """
-    All runs, newest first; of a further step of a campaign with `--else` which one it is.
+    All runs, newest first; for further steps of a campaign with `--else`, which step it is.
 
     \b
     Example:
@@ -139,7 +139,7 @@ def _listing(name: str, states: tuple[SendState, ...], about: str) -> click.Comm
     return listing
 
 
-_listing("rejects", (SendState.REJECTED,), "Rows that the gateway refused for good, phones masked.")
+_listing("rejects", (SendState.REJECTED,), "Rows that the gateway finally refused, phones masked.")
 _listing(
     "unknown", (SendState.UNKNOWN, SendState.HELD, SendState.CLAIMED, SendState.NOT_SENT), "Rows that are not settled."
 )
@@ -185,7 +185,8 @@ def _write_rows(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
     "hours",
     type=click.FloatRange(min=0),
     metavar="HOURS",
-    help="Rows the gateway still does not have so long after their last attempt, and after --at, count as not sent, "
+    help="Rows that the gateway still does not list this long after their last attempt, and after --at, count as "
+    "not sent "
     "if it lists others of this campaign.",
 )
 @ledger_option
@@ -200,7 +201,7 @@ def reconcile_run(
     as_json: bool,
 ) -> None:
     """
-    Look up rows in doubt at the gateway, by campaign and phone. Sends nothing; safe to run any time.
+    Look up rows in doubt at the gateway, by campaign and phone. Sends nothing; safe to run at any time.
 
     \b
     Example:
@@ -223,12 +224,12 @@ def reconcile_run(
 
 @click.command()
 @click.argument("run_key")
-@click.option("--phone", "phones", multiple=True, metavar="PHONE", help="Whose row; repeat it for more.")
-@click.option("--key", "keys", multiple=True, metavar="KEY", help="The row with this key; repeat it for more.")
+@click.option("--phone", "phones", multiple=True, metavar="PHONE", help="Phone of the row; repeatable.")
+@click.option("--key", "keys", multiple=True, metavar="KEY", help="Key of the row; repeatable.")
 @click.option("--rows", help="Lines (12,15-20), request ids of `ledger export`, or: held, unknown, rejected.")
 @click.option("--code", help="With --rows rejected: only those that the gateway refused with this code.")
-@click.option("--even-accepted", is_flag=True, help="Also rows that were accepted: those people get it twice.")
-@click.option("--reason", required=True, help="Why; the ledger keeps it.")
+@click.option("--even-accepted", is_flag=True, help="Also rows that were accepted: these people get it twice.")
+@click.option("--reason", required=True, help="Reason; recorded in the ledger.")
 @ledger_option
 @json_option
 def resend(
@@ -243,10 +244,10 @@ def resend(
     as_json: bool,
 ) -> None:
     """
-    Let rows be sent AGAIN, though they may have arrived. The next send command of the run sends them.
+    Release rows to be sent AGAIN, although they may have arrived. The next send command of the run sends them.
 
-    Lines are refused once the run was fed from more than one list, such as a repaired rejects file: line 2 of the one
-    is somebody else than line 2 of the other.
+    Lines are refused once the run has read more than one list, such as a repaired rejects file: line 2 of
+    one is not line 2 of the other.
 
     \b
     Examples:
@@ -285,6 +286,6 @@ def _choice(rows: str, phones: tuple[str, ...], keys: tuple[str, ...], code: str
             continue
         first, _, last = part.partition("-")
         if not re.fullmatch("[0-9]{1,9}", first) or (last and not re.fullmatch("[0-9]{1,9}", last)):
-            raise InvalidRequestError(f"--rows {part!r} is no line, span (15-20) or state.", field="rows")
+            raise InvalidRequestError(f"--rows {part!r} is not a line, span (15-20) or state.", field="rows")
         spans.append(range(int(first), int(last or first) + 1))
     return RowChoice(phones, keys, ids, spans)

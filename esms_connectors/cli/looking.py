@@ -91,7 +91,7 @@ def templates(
 @click.command()
 @click.argument("template_id")
 @oa_option
-@click.option("--save", metavar="FILE", help="Also keep it as JSON, for --template-file of a send.")
+@click.option("--save", metavar="FILE", help="Also save it as JSON, for --template-file of a send.")
 @connection_options
 @json_option
 def template(
@@ -136,7 +136,7 @@ def official_accounts(context: click.Context, base_url: str | None, sandbox: boo
 @json_option
 def oa_quota(oa_id: str, base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
     """
-    ZNS that it may send a day, and those left today.
+    ZNS that it may send per day, and how many are left today.
 
     \b
     Example:
@@ -152,7 +152,7 @@ def oa_quota(oa_id: str, base_url: str | None, sandbox: bool | None, as_json: bo
 @json_option
 def oa_quality(oa_id: str, base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
     """
-    HIGH, MEDIUM, LOW or UNDEFINED, which moves its quota.
+    HIGH, MEDIUM, LOW or UNDEFINED, which affects its quota.
 
     \b
     Example:
@@ -173,7 +173,7 @@ def oa_ratings(
     oa_id: str, template_id: str, start: str, end: str, base_url: str | None, sandbox: bool | None, as_json: bool
 ) -> None:
     """
-    What customers said of a template; the first 50.
+    Customer ratings of a template; the first 50.
 
     \b
     Example:
@@ -226,8 +226,8 @@ def message(
     as_json: bool,
 ) -> None:
     """
-    What became of a message, by its id, or of the messages to a phone: state, when, price. The ledger is asked, if
-    there is one, then the gateway: by id its status calls, by phone its sent data.
+    The outcome of a message, by its id, or of the messages to a phone: state, time, price. It is looked up in the
+    ledger, if there is one, then at the gateway: by id in its status calls, by phone in its sent data.
 
     \b
     Examples:
@@ -335,8 +335,8 @@ def _to_phone(client: EsmsClient, phone: str, since: datetime, until: datetime) 
 @json_option
 def status(run_key: str, ledger_url: str | None, base_url: str | None, sandbox: bool | None, as_json: bool) -> None:
     """
-    How many messages of a run have arrived by now; of a campaign with `--else` how many people were reached, each
-    counted once, and what each step came to.
+    How many messages of a run have arrived by now; for a campaign with `--else`, how many people were reached, each
+    counted once, and the result of each step.
 
     \b
     Example:
@@ -361,8 +361,10 @@ def status(run_key: str, ledger_url: str | None, base_url: str | None, sandbox: 
     show_default=True,
     help="Share that must be final.",
 )
-@click.option("--minutes", type=click.FloatRange(min=0), default=60.0, show_default=True, help="At most so long.")
-@click.option("--poll-seconds", type=click.FloatRange(min=0.05), default=30.0, show_default=True, help="Between looks.")
+@click.option("--minutes", type=click.FloatRange(min=0), default=60.0, show_default=True, help="Maximum time to wait.")
+@click.option(
+    "--poll-seconds", type=click.FloatRange(min=0.05), default=30.0, show_default=True, help="Time between two checks."
+)
 @ledger_option
 @connection_options
 @json_option
@@ -378,8 +380,8 @@ def wait(
     as_json: bool,
 ) -> None:
     """
-    Wait until the messages of a run are final, or so many have arrived; fails when the time is over, or it cannot be.
-    Of a campaign with `--else` people are counted, each once, whichever step reaches them.
+    Wait until the messages of a run are final, or enough have arrived; fails when the time is over, or when enough can
+    no longer arrive. For a campaign with `--else`, people are counted, each once, whichever step reaches them.
 
     \b
     Example:

@@ -35,15 +35,15 @@ class SmsCommand(click.Command):
 
 
 @click.command("send-sms", cls=SmsCommand)
-@click.option("--to", "phones", multiple=True, required=True, metavar="PHONE", help="Recipient; repeat it for more.")
+@click.option("--to", "phones", multiple=True, required=True, metavar="PHONE", help="Recipient; repeatable.")
 @click.option("--text", required=True, help="The message; - reads it from standard input.")
 @click.option("--brandname", required=True, help="The registered sender ID.")
 @click.option("--advertising", is_flag=True, help="Advertising: 30 to 5000 numbers, reviewed before it goes out.")
 @click.option(
     "--at", "send_at", metavar="TIME", help="When to send: '2026-11-21 08:30', 'tomorrow 08:30', +2h, in Vietnam."
 )
-@click.option("--campaign", help="Comes back in the sent data; customer care only.")
-@click.option("--callback-url", metavar="URL", help="Gets the delivery report.")
+@click.option("--campaign", help="Returned in the sent data; customer care only.")
+@click.option("--callback-url", metavar="URL", help="URL that receives the delivery report.")
 @click.option("--request-id", help="At most 50 characters; the same id is never sent twice on one day.")
 @rule_options
 @ledger_option
@@ -70,7 +70,7 @@ def send_sms(
     Send one SMS: customer care to one number, or advertising to many. With a SOURCE first it is `esms send sms SOURCE`:
     a message to each row of a list.
 
-    The rules of the guard hold, with the suppression list, caps and stop marks of the ledger where there is one.
+    The guard's rules apply, with the suppression list, caps and stop marks of the ledger if there is one.
 
     \b
     Examples:
@@ -111,7 +111,7 @@ def send_sms(
     if as_json:
         print_json({name: getattr(sent, name) for name in Submission.__slots__})
         return
-    what = "checked in the sandbox, not sent" if sent.sandbox else "accepted (which is not yet delivered)"
+    what = "checked in the sandbox, not sent" if sent.sandbox else "accepted (which does not mean delivered)"
     if sent.duplicate:
         what = "already accepted earlier under this request id; not sent again"
     say(what, fg="green")

@@ -39,8 +39,8 @@ def outcomes(
     as_json: bool,
 ) -> None:
     """
-    What became of each row of a run and of the steps behind it: which step, why, when, its state and price, by your own
-    key, so that a campaign joins back to the customers. Without --out and --into it is listed here, phones masked.
+    The outcome of each row of a run and of its further steps: which step, why, when, its state and price, by your own
+    key, so that a campaign can be joined with the customers. Without --out and --into it is printed, phones masked.
 
     \b
     Examples:
@@ -52,7 +52,8 @@ def outcomes(
         about = ledger.run_about(run_key)
         if warehouse is not None and about.get("key_column") == PHONE_KEY:
             raise InvalidRequestError(
-                f"The rows of run {run_key!r} are told apart by their phone, which no table gets unasked. Give the "
+                f"The rows of run {run_key!r} are identified by phone, which is not written to a table by default. "
+                f"Give the "
                 "campaign a key column, or write a CSV with --out.",
                 field="into",
             )

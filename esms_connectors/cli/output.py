@@ -42,8 +42,8 @@ Exit codes, for scripts:
   4  not sent, not read or not loaded (no connection, no answer, row counts that do not match); repeat later
   5  outcome unknown: it may have been sent; repeat with the same --request-id only
   6  done (sent, loaded, …), but the output could not be written: a full disk, a closed pipe
-  7  stopped by a rule of the guard (a stop mark, hours, a budget); the same command goes on once it may
-  8  the rest of the run waits for its hours (policy defer); the same command goes on from the time that was told
+  7  stopped by a rule of the guard (a stop mark, hours, a budget); the same command continues once it may
+  8  the rest of the run waits for its hours (policy defer); the same command continues from the time shown
 """
 _OUTPUT_LOST = 6
 NOT_GOOD = 2

@@ -37,7 +37,9 @@ _REPORT_SUFFIXES = frozenset((".html", ".xlsx", ".md", ".json", ".csv", ".parque
 _addresses = click.option(
     "--into", "addresses", multiple=True, metavar="URL", help="Warehouse; repeatable. Default: ESMS_WAREHOUSE."
 )
-_zalo_user = click.option("--zalo-user-id", metavar="ID", help="Somebody who was written to by that, instead.")
+_zalo_user = click.option(
+    "--zalo-user-id", metavar="ID", help="A person identified by Zalo user id instead of a phone."
+)
 
 
 def _given(addresses: tuple[str, ...]) -> tuple[str, ...]:
@@ -77,8 +79,8 @@ def person(
     as_json: bool,
 ) -> None:
     """
-    Everything that the ledger, its suppression list and the warehouses hold about PHONE; - reads it from standard
-    input. For somebody who asks what is known about them.
+    All data about PHONE in the ledger, its suppression list and the warehouses; - reads it from standard
+    input. For people who ask what is stored about them.
 
     \b
     Examples:
@@ -98,8 +100,9 @@ def person(
         record = gather_person(ledger, warehouses, phone, phone_privacy(phones), zalo_user_id=zalo_user_id)
     for place in record.not_asked:
         echo(
-            f"{place} was not asked: only DuckDB files and PostgreSQL can be. It may hold more: look for the phone in "
-            "its table esms_sent_messages with the tools of the place, or load the same days into a DuckDB file.",
+            f"{place} was not searched: only DuckDB files and PostgreSQL can be. It may contain more: look for the "
+            f"phone "
+            "in its table esms_sent_messages with its own tools, or load the same days into a DuckDB file.",
             err=True,
             fg="yellow",
         )
@@ -129,8 +132,8 @@ def find(
     text: str, addresses: tuple[str, ...], phones: str, ledger_url: str | None, as_csv: bool, as_json: bool
 ) -> None:
     """
-    Everything known of one person's messages, or of one message: what the ledger sent, what the warehouses list, how
-    states changed, outcomes, the suppression list. - reads it from standard input.
+    All that is known about one person's messages, or about one message: what the ledger sent, what the warehouses list,
+    how states changed, outcomes, the suppression list. - reads it from standard input.
 
     PHONE in any spelling, also where phones are kept hashed; MESSAGE_ID the gateway's, or a request id; KEY the key of
     the row, as in the list that was sent. On a terminal phones are masked; in a pipe and with --json they are not.
@@ -184,7 +187,7 @@ def _tell(told: dict[str, Any]) -> None:
 @click.option(
     "--keep-suppressed", is_flag=True, help="Leave the entry on the suppression list: still no advertising to them."
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 def erase(
     phone: str | None,
@@ -230,7 +233,7 @@ def erase(
     if removed["ledger"]["unsettled"]:
         say("Rows in doubt keep the phone until `esms reconcile` has settled them; then erase again.", fg="yellow")
     if removed["ledger"]["suppressed"]:
-        say("It is off the suppression list, too: a list that has it may get advertising again.", fg="yellow")
+        say("It was removed from the suppression list, too: it may get advertising again.", fg="yellow")
 
 
 def _ledger_beside(opened: contextlib.ExitStack, url: str | None, warehouses: Sequence[str]) -> Ledger | None:
@@ -253,10 +256,12 @@ def _noting(removed: dict[str, dict[str, int]], *, as_json: bool) -> Callable[[s
 @click.command("forget")
 @click.option("--older-than", "age", required=True, metavar="DAYS", help="Such as 400d; 30d at least.")
 @_addresses
-@click.option("--rejects", "rejects", multiple=True, metavar="FOLDER", help="Of rejects files; repeatable.")
-@click.option("--reports", "reports", multiple=True, metavar="FOLDER", help="Of nothing but reports; repeatable.")
+@click.option("--rejects", "rejects", multiple=True, metavar="FOLDER", help="Folder of rejects files; repeatable.")
+@click.option(
+    "--reports", "reports", multiple=True, metavar="FOLDER", help="Folder with nothing but reports; repeatable."
+)
 @ledger_option
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 def forget(
     age: str,
@@ -268,10 +273,11 @@ def forget(
     as_json: bool,
 ) -> None:
     """
-    Take everybody out of what is older: the ledger, warehouses, folders of rejects files and of reports.
+    Remove all people from older data: the ledger, warehouses, folders of rejects files and of reports.
 
-    In the ledger the rows stay, without phone, key and words: they keep a campaign that is run again from sending
-    twice. Entries of the suppression list stay while they are in force. Files are as old as they were last written.
+    In the ledger the rows stay, without phone, key and text: they keep a campaign that is run again from sending twice.
+    Entries of the suppression list stay while they are in force. The age of a file is the time since it was last
+    written.
 
     \b
     Example:
@@ -286,11 +292,11 @@ def forget(
         for warehouse in warehouses:
             if not warehouse.forgets_by_age:
                 raise InvalidRequestError(
-                    f"{warehouse.name} does not forget by age: DuckDB, PostgreSQL and MySQL do. Nothing was taken "
-                    "out anywhere: remove what is older there with the tools of the place, and leave it out here.",
+                    f"{warehouse.name} cannot delete data by age: DuckDB, PostgreSQL and MySQL can. Nothing was "
+                    "removed anywhere: delete its old data with its own tools, and leave it out here.",
                     field="into",
                 )
-    if not yes and not click.confirm(f"Take everybody out of what is older than {before:%Y-%m-%d}?", err=True):
+    if not yes and not click.confirm(f"Remove all people from data older than {before:%Y-%m-%d}?", err=True):
         raise click.Abort
     removed: dict[str, dict[str, int]] = {}
     note = _noting(removed, as_json=as_json)
@@ -311,7 +317,7 @@ def _moment(age: str) -> DateTime:
     found = re.fullmatch(r"(\d{1,5})d", age.strip(), re.ASCII)
     if found is None or int(found[1]) < _LEAST_DAYS:
         raise InvalidRequestError(
-            f"--older-than is a number of days such as 400d, {_LEAST_DAYS}d at least: what is younger is still needed.",
+            f"--older-than is a number of days such as 400d, {_LEAST_DAYS}d at least: newer data is still needed.",
             field="older_than",
         )
     return machine_clock.now().subtract(days=int(found[1]))

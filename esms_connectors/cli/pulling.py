@@ -50,7 +50,7 @@ phones_option = click.option(
     type=click.Choice(["plain", "hashed", "masked", "omitted"]),
     default="plain",
     show_default=True,
-    help="How phones are kept; all but plain need ESMS_PHONE_SECRET.",
+    help="How phones are stored; all but plain need ESMS_PHONE_SECRET.",
 )
 
 
@@ -59,8 +59,9 @@ phones_option = click.option(
     "--from",
     "start_text",
     metavar="TIME",
-    help="Created from: yesterday, -7d, -36h, 2026-11-21 or '2026-11-21 08:30', in Vietnam. Default: where the pulls "
-    "before ended, missed days included.",
+    help="Created from: yesterday, -7d, -36h, 2026-11-21 or '2026-11-21 08:30', in Vietnam. Default: where earlier "
+    "pulls "
+    "ended, including missed days.",
 )
 @click.option(
     "--to",
@@ -70,7 +71,7 @@ phones_option = click.option(
 )
 @into_option
 @types_option
-@click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True, help="Calls at one time.")
+@click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True, help="Number of concurrent calls.")
 @click.option(
     "--most-days",
     type=click.IntRange(min=1),
@@ -81,15 +82,19 @@ phones_option = click.option(
 @click.option(
     "--follow-up/--no-follow-up",
     default=None,
-    help="Read windows again whose rows were not final, or not all there yet. Default: without --from.",
+    help="Read windows again whose rows were not final or not complete. Default: without --from.",
 )
 @click.option(
-    "--max-age", type=click.IntRange(min=1), default=14, show_default=True, help="Days a window is followed up."
+    "--max-age",
+    type=click.IntRange(min=1),
+    default=14,
+    show_default=True,
+    help="How many days a window is followed up.",
 )
 @click.option("--again", is_flag=True, help="Do not resume an interrupted pull: read everything.")
-@click.option("--same-account", is_flag=True, help="The keys are new ones of the account that was loaded before.")
+@click.option("--same-account", is_flag=True, help="The keys are new keys of the account that was loaded before.")
 @phones_option
-@click.option("--no-content", is_flag=True, help="Leave out the texts.")
+@click.option("--no-content", is_flag=True, help="Do not store the texts.")
 @connection_options
 @json_option
 def pull(
@@ -112,8 +117,8 @@ def pull(
     """
     Load the status rows of a span of time into a warehouse: every row, once, proven complete.
 
-    Loading a span again changes only what has changed at the gateway. After Ctrl-C or a crash the same command goes on
-    where it stopped.
+    Loading a span again changes only what has changed at the gateway. After Ctrl-C or a crash the same command
+    continues where it stopped.
 
     \b
     Examples:
@@ -197,7 +202,7 @@ def read_types(text: str | None) -> tuple[int, ...]:
         number = int(word) if word.isdecimal() else by_name.get(word)
         if number not in ALL_SMS_TYPES:
             choice = ", ".join(f"{value} {name}" for name, value in by_name.items())
-            raise InvalidRequestError(f"--types {word!r} is no message type. Known: {choice}.", field="types")
+            raise InvalidRequestError(f"--types {word!r} is not a message type. Known: {choice}.", field="types")
         types.append(number)
     if not types:
         raise InvalidRequestError("--types names no message type.", field="types")
@@ -245,12 +250,14 @@ class _Bar:
 @click.command("sql")
 @click.argument("query")
 @into_option
-@click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Rows shown at most.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Maximum number of rows shown."
+)
 @csv_option
 @json_option
 def sql(query: str, address: str, limit: int, as_csv: bool, as_json: bool) -> None:
     """
-    Run a query on what was pulled: a DuckDB file, PostgreSQL, a folder of files. Nothing can be changed by it.
+    Run a query on loaded data: a DuckDB file, PostgreSQL, a folder of files. It cannot change anything.
 
     On a terminal the rows are a table; in a pipe, tab-separated and complete.
 

@@ -42,7 +42,7 @@ from esms_connectors.gateway.times import read_time
     "ledger_url",
     envvar="ESMS_LEDGER",
     metavar="URL",
-    help="With it the report knows what was planned: sqlite:///file, a path, or postgresql://…",
+    help="Adds what was planned to the report: sqlite:///file, a path, or postgresql://…",
 )
 @click.option(
     "--out",
@@ -57,10 +57,10 @@ from esms_connectors.gateway.times import read_time
     default="en",
     show_default=True,
     envvar="ESMS_LANGUAGE",
-    help="Of the report.",
+    help="Language of the report.",
 )
-@click.option("--budget", metavar="VND", help="What the period may cost: the report says how much of it is used.")
-@click.option("--with-phones", is_flag=True, help="Add who did not get their message, by phone.")
+@click.option("--budget", metavar="VND", help="Budget of the period: the report shows how much of it is used.")
+@click.option("--with-phones", is_flag=True, help="List who did not get their message, by phone.")
 @json_option
 def report(
     start_text: str,
@@ -76,8 +76,9 @@ def report(
     """
     Report on the messages of a period: how many arrived, which did not and why, what they cost.
 
-    It is made from a warehouse that `esms pull` has loaded, and says what that lacks. No phone is in it unless you ask.
-    With a ledger, costs stand beside the budgets of months and runs that your settings have (`esms guard show`).
+    It is made from a warehouse loaded by `esms pull`, and says which data is missing. It contains no phones unless you
+    ask for them. With a ledger, costs are compared with the budgets of months and runs in your settings (`esms guard
+    show`).
 
     \b
     Examples:

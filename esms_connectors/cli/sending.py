@@ -58,12 +58,12 @@ campaign_options = in_order(
         "--run-key", required=True, help="Names this campaign. The same key resumes it and never sends twice."
     ),
     click.option("--phone-column", default="phone", show_default=True, help="The column that holds the phone."),
-    click.option("--key-column", help="Tells rows apart, such as an order number; default: the phone."),
+    click.option("--key-column", help="Identifies a row, such as an order number; default: the phone."),
     click.option("--query", help="SELECT … when SOURCE is a database URL."),
     click.option(
         "--duplicates",
         type=click.Choice(["merge", "keep"]),
-        help="Rows with one phone; default: merge, keep with a key.",
+        help="Rows with the same phone; default: merge, or keep with a key.",
     ),
     source_options,
     undelivered_options,
@@ -71,19 +71,20 @@ campaign_options = in_order(
         "--rejects", "rejects_path", metavar="FILE", help="CSV for the rows that cannot be sent; a path or URL."
     ),
     click.option(
-        "--plan", "plan_only", is_flag=True, help="Say what would be sent and what it would cost. Sends nothing."
+        "--plan", "plan_only", is_flag=True, help="Show what would be sent and what it would cost. Sends nothing."
     ),
     click.option(
         "--save-plan",
         metavar="FILE",
         type=click.Path(dir_okay=False, writable=True),
-        help="With --plan: keep it as JSON, to be approved.",
+        help="With --plan: save it as JSON, for approval.",
     ),
     click.option(
         "--plan-file",
         metavar="FILE",
         type=click.File(encoding="utf-8-sig"),
-        help="Send only what this plan has; refuse if the rows, the template or the key column changed since.",
+        help="Send only what this plan contains; refuse if the rows, the template or the key column have changed "
+        "since.",
     ),
     click.option("--price", metavar="VND", help="Price of one message, of a segment for SMS."),
     click.option(
@@ -91,7 +92,8 @@ campaign_options = in_order(
         type=click.FloatRange(0, 1),
         default=DEFAULT_AT_LEAST,
         show_default=True,
-        help="Share of all rows to be accepted, those that cannot be sent included; out of reach, nothing is sent.",
+        help="Share of all rows that must be accepted, including those that cannot be sent; if it is out of reach, "
+        "nothing is sent.",
     ),
     click.option(
         "--conflicts",
@@ -109,18 +111,20 @@ campaign_options = in_order(
     ),
     guard_options,
     else_option,
-    click.option("--campaign", help="Words that come back in the sent data."),
+    click.option("--campaign", help="Text that is returned in the sent data."),
     click.option(
         "--at", "send_at", metavar="TIME", help="When to send: '2026-11-21 08:30', 'tomorrow 08:30', +2h, in Vietnam."
     ),
-    click.option("--callback-url", metavar="URL", help="Gets the delivery reports."),
+    click.option("--callback-url", metavar="URL", help="URL that receives the delivery reports."),
     click.option(
         "--reconcile-before-repeat",
         is_flag=True,
-        help="Look every row in doubt up before it is repeated, and never send one twice to test request ids.",
+        help="Look up every row in doubt before it is repeated, and never send one twice to test request ids.",
     ),
-    click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True, help="Calls at one time."),
-    click.option("--requests-per-second", type=float, help="At most so many calls a second."),
+    click.option(
+        "--threads", type=click.IntRange(1, 64), default=8, show_default=True, help="Number of concurrent calls."
+    ),
+    click.option("--requests-per-second", type=float, help="Maximum number of calls per second."),
     ledger_option,
     connection_options,
     json_option,
@@ -133,7 +137,7 @@ campaign_options = in_order(
 @click.option("--oa", "oa_id", required=True, help="Id of the Zalo Official Account.")
 @click.option("--params", required=True, help="Columns in the order of the template: name,service or name=column,…")
 @template_file_option
-@click.option("--chunk-size", type=click.IntRange(1, 500), default=500, show_default=True, help="Messages a call.")
+@click.option("--chunk-size", type=click.IntRange(1, 500), default=500, show_default=True, help="Messages per call.")
 @campaign_options
 def send_zns(
     source: str | None,
@@ -147,9 +151,9 @@ def send_zns(
     """
     Send a ZNS to each row of SOURCE, once: a CSV, Excel, JSONL or Parquet file, or a database URL with --query.
 
-    Every row is checked before the first message. Running the same command again is the resume, after Ctrl-C or a crash
-    too: it skips what is settled and repeats nothing that might arrive twice. With ESMS_LEDGER_SECRET set the ledger
-    holds no phone in clear.
+    Every row is checked before the first message. Run the same command again to resume, also after Ctrl-C or a crash:
+    it skips what is settled and repeats nothing that might arrive twice. With ESMS_LEDGER_SECRET set, the ledger stores
+    no phone in plain text.
 
     \b
     Examples:
@@ -393,9 +397,7 @@ def _print_rejects(console: Console, report: ReadReport, path: str | None) -> No
     if report.duplicates:
         console.print(f"{counted(report.duplicates, 'row repeats', 'rows repeat')} a phone", highlight=False)
     if report.migrated:
-        console.print(
-            f"{counted(report.migrated, 'number')} with a prefix of before 2018, brought up to date", highlight=False
-        )
+        console.print(f"{counted(report.migrated, 'number')} with a prefix from before 2018, updated", highlight=False)
     for note in report.notes:
         console.print(note, highlight=False, markup=False)
     if report.conflicts:

@@ -49,14 +49,14 @@ source_options = in_order(
         "--header-row",
         type=click.IntRange(1, 1000),
         metavar="N",
-        help="Row with the names of the columns, from 1; default: found by them.",
+        help="Row with the column names, from 1; default: detected.",
     ),
     click.option(
         "--hidden-rows",
         type=click.Choice(["refuse", "read"]),
         default="refuse",
         show_default=True,
-        help="Rows of a workbook that a filter hides: none is sent, or they are rows like the others.",
+        help="Rows of a workbook that a filter hides: refuse them, or read them like the others.",
     ),
     click.option(
         "--two-phones",
@@ -65,7 +65,7 @@ source_options = in_order(
         show_default=True,
         help="A cell with several numbers: refuse the row, or send to the first or to each of them.",
     ),
-    click.option("--as-is", is_flag=True, help="Send damaged texts as they stand; the plan counts them."),
+    click.option("--as-is", is_flag=True, help="Send damaged texts unchanged; the plan counts them."),
 )
 
 

@@ -28,7 +28,8 @@ else_option = click.option(
     _ELSE,
     metavar="CHANNEL",
     expose_value=False,
-    help="Who is refused, failed or not delivered to within --after gets this channel, once; its options follow it: "
+    help="People whose message is refused, failed or not delivered within --after get this channel, once; its "
+    "options follow it: "
     "--else sms --text … --after 15m. May be repeated; each counts from the one before.",
 )
 
@@ -39,13 +40,13 @@ def undelivered_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--undelivered-after",
             metavar="SPAN",
-            help="With --from-undelivered: how long each message had, such as 2h; default: whoever is not delivered to "
+            help="With --from-undelivered: how long each message had, such as 2h; default: all that are not delivered "
             "now.",
         ),
         click.option(
             "--from-undelivered",
             metavar="RUN_KEY",
-            help="In place of SOURCE: those whom that run, and the steps behind it, did not reach: refused, failed, or "
+            help="Instead of SOURCE: the people whom that run and its further steps did not reach: refused, failed, or "
             "not delivered. Columns: phone, row_key (the key), reason.",
         ),
     ):

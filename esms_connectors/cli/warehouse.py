@@ -38,9 +38,9 @@ _MOST_SHOWN = 20
 @json_option
 def marts(address: str | None, copy_dbt: str | None, as_json: bool) -> None:
     """
-    Create views for analysts on what was pulled: daily delivery, costs by month, times, failures, a month's statement.
+    Create views for analysts on loaded data: daily delivery, costs by month, times, failures, a month's statement.
 
-    A query on a view sees what the last pull brought. The same command brings the views up to date after an upgrade.
+    A view always shows the data of the last pull. Run the same command after an upgrade to update the views.
 
     \b
     Examples:
@@ -72,16 +72,17 @@ def marts(address: str | None, copy_dbt: str | None, as_json: bool) -> None:
     "--invoice",
     "path",
     metavar="FILE",
-    help="CSV of the invoice: sms_type, messages, amount_vnd. It is kept (esms_invoices), in place of an earlier one.",
+    help="CSV of the invoice: sms_type, messages, amount_vnd. It is stored (esms_invoices) and replaces an earlier "
+    "one.",
 )
 @csv_option
 @json_option
 def statement(month: str, address: str, path: str | None, as_csv: bool, as_json: bool) -> None:
     """
-    A month as the warehouse has it, by message type, beside the gateway's invoice, with the differences: invoice less
+    A month in the warehouse, by message type, compared with the gateway's invoice; differences are invoice less
     statement. Messages of the statement are those with a price. MONTH such as 2026-11.
 
-    Ends with 4 where they differ, or the warehouse lacks days of that month. Creates the views of `esms marts`.
+    Exits with 4 if they differ, or if the warehouse lacks days of that month. Creates the views of `esms marts`.
 
     \b
     Examples:
@@ -121,15 +122,15 @@ def statement(month: str, address: str, path: str | None, as_csv: bool, as_json:
 @click.command("coverage")
 @into_option
 @types_option
-@click.option("--compare", is_flag=True, help="Also count at the gateway what it lists today: one call a window.")
+@click.option("--compare", is_flag=True, help="Also count at the gateway what it lists today: one call per window.")
 @click.option(
     "--days",
     type=click.IntRange(min=1),
     default=31,
     show_default=True,
-    help="Windows so far back are compared, and fail where fewer rows are listed than are held.",
+    help="How far back windows are compared; it is a failure if fewer rows are listed than stored.",
 )
-@click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True, help="Calls at one time.")
+@click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True, help="Number of concurrent calls.")
 @phones_option
 @connection_options
 @json_option
@@ -145,11 +146,11 @@ def coverage(
     as_json: bool,
 ) -> None:
     """
-    Which windows are loaded, owed, or were never loaded, and which listed fewer rows when they were read last than the
-    warehouse holds; with --compare, where the gateway lists other rows today.
+    Which windows are loaded, pending, or were never loaded, and which listed fewer rows at the last reading than the
+    warehouse stores; with --compare, where the gateway lists different rows today.
 
-    Ends with 4 where something is missing or differs, so that a schedule can watch it. Days that are older than the
-    gateway keeps rows for are told as not available, and do not fail.
+    Exits with 4 if something is missing or differs, so that a schedule can watch it. Days for which the gateway no
+    longer keeps rows are shown as not available, and are not a failure.
 
     \b
     Examples:
@@ -185,15 +186,15 @@ def coverage(
 @click.option(
     "--tables", metavar="LIST", default="balances,oa_quota,templates,ratings", show_default=True, help="What to write."
 )
-@click.option("--no-content", is_flag=True, help="Leave out what customers wrote beside their ratings.")
+@click.option("--no-content", is_flag=True, help="Do not store the comments of customers' ratings.")
 @connection_options
 @json_option
 def snapshot(
     address: str, tables: str, no_content: bool, base_url: str | None, sandbox: bool | None, as_json: bool
 ) -> None:
     """
-    Write down what the gateway says of the account now: balance, quota and quality of Zalo accounts, templates, and the
-    ratings since the last ones, each in a table of its own (esms_balances, ...), for alarms and trends.
+    Record the current state of the account: balance, quota and quality of Zalo accounts, templates, and the
+    ratings since the last ones, each in its own table (esms_balances, ...), for alarms and trends.
 
     \b
     Examples:

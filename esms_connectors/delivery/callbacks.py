@@ -283,9 +283,11 @@ class Confirmations:
             while len(self._done) > _REMEMBERED:
                 self._done.popitem(last=False)
         if final:
-            logger.info("%d messages are final, as the gateway called to say", len(final))
+            logger.info("%d messages are final, after a delivery report", len(final))
         if forgotten:
-            logger.info("%d messages are forgotten: the gateway called, but does not show them as final", forgotten)
+            logger.info(
+                "%d messages are dropped: the gateway sent a report, but does not show them as final", forgotten
+            )
 
 
 class CallbackReceiver:
@@ -307,7 +309,7 @@ class CallbackReceiver:
         if len(token) < SHORTEST_TOKEN or not _is_token(token):
             raise ConfigurationError(
                 f"The token of the callback address must have {SHORTEST_TOKEN} letters, digits, - or _ at least: it is "
-                "all that keeps strangers out."
+                "the only protection from strangers."
             )
         register_secret(token)
         self._token = token.encode()

@@ -78,6 +78,6 @@ def poller_of_run(ledger: Ledger, run_key: str, open_ledger: OpenLedger | None =
     people = ledger.summary(run_key).total
     if not people:
         raise InvalidRequestError(
-            f"Run {run_key!r} has no message that went out: nothing to wait for.", field="run_key"
+            f"Run {run_key!r} has no message that was sent: there is nothing to wait for.", field="run_key"
         )
     return ChainPoller(run_key, open_ledger or (lambda: nullcontext(ledger)), people)

@@ -440,7 +440,7 @@ def check_verdict(verdict: Verdict, counts: DeliveryCounts, goal: DeliveryGoal) 
         )
     if verdict is not Verdict.REACHED:
         hint = (
-            " Messages that the gateway never lists were perhaps never accepted: `esms reconcile` tells."
+            " Messages that the gateway never lists may never have been accepted: `esms reconcile` checks."
             if counts.unseen
             else ""
         )

@@ -110,7 +110,7 @@ def target_of_ids(
     ids = tuple(dict.fromkeys(check_message_id(one) for one in message_ids))
     if len(ids) > MAX_IDS:
         raise InvalidRequestError(
-            f"{len(ids)} ids are too many to be handed around (at most {MAX_IDS}): wait by run key, from the ledger.",
+            f"{len(ids)} ids are too many to pass on (at most {MAX_IDS}): wait by run key, from the ledger.",
             field="message_ids",
         )
     end = sent_before if sent_before is not None or sent_after is None else pendulum.now("UTC")
@@ -140,14 +140,14 @@ def target_of_run(ledger: Ledger, run_key: str) -> DeliveryTarget:
     about = ledger.run_about(run_key)
     if about.get("sandbox"):
         raise InvalidRequestError(
-            f"Run {run_key!r} is of a sandbox: nothing left, so there is nothing to wait for.", field="run_key"
+            f"Run {run_key!r} is a sandbox run: nothing was sent, so there is nothing to wait for.", field="run_key"
         )
     summary = ledger.summary(run_key)
     expected = summary.accepted + summary.unknown + summary.held + summary.claimed
     span = ledger.span(run_key)
     if not expected or span is None:
         raise InvalidRequestError(
-            f"Run {run_key!r} has no message that went out: nothing to wait for.", field="run_key"
+            f"Run {run_key!r} has no message that was sent: there is nothing to wait for.", field="run_key"
         )
     rows = ledger.rows(run_key, SendState.ACCEPTED)
     ids = dict.fromkeys(row["message_id"] for row in rows if row["message_id"])

@@ -29,7 +29,9 @@ def claim_folder(folder: Path, names: Iterable[str]) -> Iterator[None]:
     if not mark.exists():
         for name in names:
             if (folder / name).exists():
-                raise ConfigurationError(f"{folder / name} is of no demo and would be lost: choose another --output.")
+                raise ConfigurationError(
+                    f"{folder / name} does not belong to a demo and would be lost: choose another --output."
+                )
     # A kernel lock, so that a killed demo leaves none behind. Child servers do not inherit the file.
     with mark.open("ab") as file:
         in_use = False
@@ -40,6 +42,6 @@ def claim_folder(folder: Path, names: Iterable[str]) -> Iterator[None]:
                 in_use = True
         if in_use:
             raise ConfigurationError(
-                f"{folder} is in use by another demo: wait for its end, or choose another --output."
+                f"{folder} is in use by another demo: wait until it ends, or choose another --output."
             )
         yield

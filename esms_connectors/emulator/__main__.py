@@ -16,8 +16,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--seed", type=int, default=2024)
     parser.add_argument("--latency", type=float, default=0.0, metavar="SECONDS", help="added to every answer")
-    parser.add_argument("--populate", type=int, default=0, metavar="N", help="begin with N messages of yesterday")
-    parser.add_argument("--virtual-clock", metavar="TIME", help="stand still at this Vietnamese time until moved")
+    parser.add_argument("--populate", type=int, default=0, metavar="N", help="start with N messages of yesterday")
+    parser.add_argument(
+        "--virtual-clock", metavar="TIME", help="stop the clock at this Vietnamese time until it is moved"
+    )
     parser.add_argument(
         "--set", dest="settings", action="append", default=[], metavar="NAME=VALUE", help="see --list-settings"
     )

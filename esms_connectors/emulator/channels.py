@@ -96,7 +96,7 @@ def _channels(members: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]
     if not names or not isinstance(data, list) or len(names) != len(data):
         raise InvalidRequestError
     if not all(isinstance(element, dict) for element in data):
-        raise UnreadableRequestError("Data holds something else than objects")
+        raise UnreadableRequestError("Data contains something other than objects")
     if len(names) > len(_TRIES) or len(set(names)) != len(names) or not set(names) <= set(_TRIES):
         raise RefusedError("118")
     return list(zip(names, data, strict=True))

@@ -278,7 +278,7 @@ class Emulator:
     def advance(self, seconds: float = 0.0, *, minutes: float = 0.0, hours: float = 0.0, days: float = 0.0) -> None:
         """Move a `VirtualClock` forward; messages progress accordingly."""
         if not isinstance(self.clock, VirtualClock):
-            raise TypeError("this emulator lives by the real clock; give it a VirtualClock to move time")
+            raise TypeError("this emulator uses the real clock; give it a VirtualClock to move time")
         self.clock.advance(seconds, minutes=minutes, hours=hours, days=days)
         self.state.settle()
 

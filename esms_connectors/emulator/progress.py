@@ -80,7 +80,7 @@ class VirtualClock:
         """Move forward; the sum of the arguments must not be negative."""
         step = round((seconds + 60 * minutes + 3600 * hours + 86400 * days) * 1000)
         if step < 0:
-            raise ValueError("a clock does not run backwards")
+            raise ValueError("a clock cannot run backwards")
         with self._lock:
             self._now_ms += step
 

@@ -302,9 +302,11 @@ def run_server(
         with server:
             if populate:
                 emulator.populate(populate)
-            _say(f"eSMS emulator on {server.base_url} (seed {emulator.config.seed}); a live page is there too")
+            _say(
+                f"eSMS emulator on {server.base_url} (seed {emulator.config.seed}); a live page is at the same address"
+            )
             if not is_loopback(server.base_url):
-                _say("  whoever reaches this address can send, look and change: there is no password")
+                _say("  anyone who reaches this address can send, read and change: there is no password")
             _say(f"  export ESMS_BASE_URL={server.base_url}")
             _say(f"  export ESMS_API_KEY={DEMO_API_KEY}")
             _say(f"  export ESMS_SECRET_KEY={DEMO_SECRET_KEY}")

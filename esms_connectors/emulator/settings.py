@@ -94,7 +94,7 @@ def configured(given: Iterable[str], *, seed: int = 2024) -> EmulatorConfig:
         name, equals, value = text.partition("=")
         name = name.strip()
         if not equals:
-            raise SettingError(f"{text!r} is no setting: write name=value.")
+            raise SettingError(f"{text!r} is not a setting: write name=value.")
         setting = known.get(name)
         if setting is not None:
             values[setting.group][setting.name] = _value(name, setting.kind, value.strip())
@@ -179,7 +179,7 @@ def _takes(kind: Any, name: str = "") -> str:
     if origin is tuple and arguments[0] is float:
         return "low,high"
     if origin in (tuple, frozenset):
-        return "values with commas between"
+        return "values separated by commas"
     words = {bool: "true | false", int: "a whole number", float: "a number", str: "text", Decimal: "an amount"}
     return words[kind]
 

@@ -65,7 +65,7 @@ def send_shortcode_message(
     """Call the partner once; see `Emulator.send_shortcode_message`."""
     parts = urlsplit(url)
     if not is_loopback(url):
-        raise ValueError("only servers of this machine are called")
+        raise ValueError("only servers on this machine are called")
     with state.lock:
         state.shortcode_count += 1
         message_id = str(100_000 + state.shortcode_count)

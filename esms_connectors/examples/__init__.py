@@ -108,7 +108,7 @@ def copy_examples(chosen: list[Example], folder: Path, *, overwrite: bool) -> li
     if there and not overwrite:
         more = f" (and {len(there) - 1} more)" if len(there) > 1 else ""
         raise InvalidRequestError(
-            f"{there[0]}{more} is there already, nothing was copied. Choose another --to, or --overwrite.", field="to"
+            f"{there[0]}{more} already exists, nothing was copied. Choose another --to, or --overwrite.", field="to"
         )
     try:
         for one, target in targets.items():

@@ -79,7 +79,10 @@ def _other_version(place: str, found: int | None) -> str:
             f"The ledger {place} has schema version {found}, this esms-connectors knows {SCHEMA_VERSION}. "
             "Upgrade esms-connectors."
         )
-    return f"The ledger {place} is an older version's and cannot be written: open it once where it can."
+    return (
+        f"The ledger {place} is an older version's and cannot be written: open it once from a place where it "
+        f"can be written."
+    )
 
 
 def _create_or_upgrade(connection: Connection, place: str) -> int:
@@ -108,7 +111,7 @@ def _check_whole(connection: Connection, there: set[str], place: str) -> None:
     both = {version.name, sends.name}
     if both & there and not (both <= there and connection.execute(sa.select(version.c.version)).first()):
         raise ConfigurationError(
-            f"The ledger {place} is incomplete, so nobody knows what was sent. Restore it from a backup."
+            f"The ledger {place} is incomplete, so it is unknown what was sent. Restore it from a backup."
         )
 
 

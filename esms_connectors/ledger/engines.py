@@ -90,7 +90,7 @@ def _of_file(url: URL, path: Path, *, create: bool) -> Engine:
         problem = (
             f"The ledger {file} cannot be written"
             if file.parent.is_dir()
-            else f"The ledger's folder {file.parent} cannot be made"
+            else f"The ledger's folder {file.parent} cannot be created"
         )
         raise ConfigurationError(f"{problem} ({error.strerror}).") from None
     # SQLAlchemy 1.4 would reopen the file for each transaction, with a checkpoint each time.

@@ -17,7 +17,7 @@ suppressed = sa.Table(
     sa.Column("reason", sa.String(300), nullable=False),
     sa.Column("source", sa.String(100), nullable=False),
     sa.Column("added_ms", sa.BigInteger, nullable=False),
-    sa.Column("expires_ms", sa.BigInteger, comment="none: for ever"),
+    sa.Column("expires_ms", sa.BigInteger, comment="none: forever"),
     # For a fast min and max, which show whether all phones are hashed with the same secret.
     sa.Index("esms_suppressed_phones", "phones"),
 )
@@ -67,7 +67,9 @@ stops = sa.Table(
     sa.Column("reason", sa.String(300), nullable=False),
     sa.Column("who", sa.String(100), nullable=False),
     sa.Column("code", sa.String(20), comment="the gateway's, of an account that it refused"),
-    sa.Column("looked_ms", sa.BigInteger, nullable=False, comment="when somebody last asked whether it may be lifted"),
+    sa.Column(
+        "looked_ms", sa.BigInteger, nullable=False, comment="when it was last checked whether the stop may be lifted"
+    ),
     sa.Column("lifted_ms", sa.BigInteger),
     sa.Column("lifted_by", sa.String(100)),
 )

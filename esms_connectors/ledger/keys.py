@@ -102,13 +102,13 @@ def check_run_key(run_key: object) -> str:
     run_key = unicodedata.normalize("NFC", run_key)
     if not run_key or run_key != run_key.strip() or len(run_key) > 200 or not run_key.isprintable():
         raise InvalidRequestError(
-            "run_key takes 1 to 200 printable characters, without blanks at its ends.", field="run_key"
+            "run_key takes 1 to 200 printable characters, without spaces at either end.", field="run_key"
         )
     # Keys that an adapter built from the ids of DAG, run and task are exempt, because those may have any name.
     if not run_key.startswith(MADE_KEY_PREFIX) and (missing := _missing_part(run_key)):
         raise InvalidRequestError(
-            f"run_key {run_key!r} {missing}: what should stand there was not given. Another campaign would come to the "
-            "same key, and its people would be taken for told.",
+            f"run_key {run_key!r} {missing}: a value is missing there. Another campaign would get the same key, "
+            "and its recipients would count as already sent to.",
             field="run_key",
         )
     return run_key

@@ -230,7 +230,7 @@ class Ledger(LedgerQueries):
         Returns the number of rows released.
         """
         if not reason.strip():
-            raise InvalidRequestError("Say why: a second message to the same person needs a reason.", field="reason")
+            raise InvalidRequestError("Give a reason: a second message to the same person needs one.", field="reason")
         rows = json.dumps([{"request_id": one} for one in request_ids])
         parameters = {
             "rows": rows,

@@ -30,17 +30,18 @@ sends = sa.Table(
     sa.Column(
         "row_key", sa.String(200), nullable=False, comment="the caller's key, else the phone; hashed if asked for"
     ),
-    sa.Column("line", sa.BigInteger, comment="where the row stands in its source"),
+    sa.Column("line", sa.BigInteger, comment="position of the row in its source"),
     sa.Column("phone", sa.String(64), nullable=False, comment="plain or keyed hash"),
     sa.Column("payload_hash", sa.String(40), nullable=False),
     sa.Column("chunk", sa.String(50), nullable=False, comment="rows that were sent in one call"),
     sa.Column("state", sa.String(10), nullable=False),
-    sa.Column("generation", sa.Integer, nullable=False, comment="goes up when the row is given a new id"),
+    sa.Column("generation", sa.Integer, nullable=False, comment="incremented when the row gets a new id"),
     sa.Column(
         "in_doubt",
         sa.Integer,
         nullable=False,
-        comment="an earlier attempt may have been accepted: 1, nobody said; 2, each was refused with its whole call",
+        comment="an earlier attempt may have been accepted: 1, outcome unknown; 2, each was refused with its whole "
+        "call",
     ),
     sa.Column(
         "id_refused",
@@ -56,7 +57,7 @@ sends = sa.Table(
     sa.Column("claimed_by", sa.String(50)),
     sa.Column("lease_until_ms", sa.BigInteger, nullable=False),
     sa.Column("first_attempt_ms", sa.BigInteger, nullable=False, comment="epoch milliseconds; of the attempt in doubt"),
-    sa.Column("witness", sa.String(50), comment="a second clock, while nobody has confirmed first_attempt_ms"),
+    sa.Column("witness", sa.String(50), comment="a second clock, as long as first_attempt_ms is not confirmed"),
     sa.Column("witness_ms", sa.BigInteger, comment="what it showed"),
     sa.Column("updated_ms", sa.BigInteger, nullable=False),
     sa.Column("message_class", sa.String(20), comment="for caps; none: it counts for none"),
@@ -75,7 +76,7 @@ runs = sa.Table(
     "esms_runs",
     metadata,
     sa.Column("run_key", sa.String(200), primary_key=True),
-    sa.Column("about", sa.Text, nullable=False, comment="JSON: what is the same for all rows"),
+    sa.Column("about", sa.Text, nullable=False, comment="JSON: settings common to all rows"),
     sa.Column("began_ms", sa.BigInteger, nullable=False),
 )
 
@@ -84,7 +85,7 @@ resends = sa.Table(
     metadata,
     sa.Column("request_id", sa.String(50), primary_key=True),
     sa.Column("at_ms", sa.BigInteger, primary_key=True),
-    sa.Column("was", sa.String(10), nullable=False, comment="the state that somebody decided against"),
+    sa.Column("was", sa.String(10), nullable=False, comment="the state that a person overruled"),
     sa.Column("reason", sa.Text, nullable=False),
 )
 
@@ -312,7 +313,7 @@ def statements_for(dialect: str) -> Statements:
         case "postgresql":
             rows = _ROWS_POSTGRES
         case other:
-            raise ConfigurationError(f"The ledger lives in SQLite or PostgreSQL, not in {other}.")
+            raise ConfigurationError(f"The ledger is kept in SQLite or PostgreSQL, not in {other}.")
 
     def text(template: str) -> TextClause:
         return sa.text(template.format(**rows, claimed_columns=CLAIMED_COLUMNS, newly_claimed=NEWLY_CLAIMED))

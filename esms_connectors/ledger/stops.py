@@ -164,5 +164,5 @@ def _mark_of(row: Row[Any]) -> StopMark:
 
 def _checked(reason: str) -> str:
     if not reason.strip():
-        raise InvalidRequestError("Say why; the ledger keeps it.", field="reason")
+        raise InvalidRequestError("Give a reason; the ledger records it.", field="reason")
     return reason.strip()

@@ -64,11 +64,11 @@ class Suppression:
                 one may have been added already.
         """
         if not reason.strip():
-            raise InvalidRequestError("Say why the phone is suppressed.", field="reason")
+            raise InvalidRequestError("Give a reason why the phone is suppressed.", field="reason")
         now = self._database.now_ms()
         expires_ms = None if expires is None else milliseconds(pendulum.instance(expires))
         if expires_ms is not None and expires_ms <= now:
-            raise InvalidRequestError("expires lies in the past: the entry would never count.", field="expires")
+            raise InvalidRequestError("expires lies in the past: the entry would never apply.", field="expires")
         self._check_secret()
         statement = sa.text(
             # Names of columns only; the values are parameters.
@@ -136,6 +136,7 @@ class Suppression:
             marks = connection.execute(statement).one()
         if any(mark not in (None, self._database.keys.mark) for mark in marks):
             raise ConfigurationError(
-                "The suppression list was made with another secret for its phones, or with none: nobody on it would be "
+                "The suppression list was created with another secret for its phones, or with none: nobody on it "
+                "would be "
                 "found. Use the same secret; nothing was sent."
             )

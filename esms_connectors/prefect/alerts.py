@@ -115,7 +115,7 @@ def _notify(body: str, subject: str | None, notification: str, moment: float, *,
     context = TaskRunContext.get()
     again = again or (context is not None and context.task_run.run_count > 1)
     if again and not EsmsNotification.may_repeat(moment):
-        raise AlertFailedError("SMS alert: not tried again, because the gateway's day has ended since.")
+        raise AlertFailedError("SMS alert: not tried again, because the gateway's day has ended in the meantime.")
     failure = load_block(EsmsNotification, notification).attempt(body, subject, moment=moment)
     if failure is not None:
         raise failure

@@ -108,5 +108,5 @@ def approved(text: str, *, suspend: bool, timeout_seconds: int, plan_name: str) 
     except FlowPauseTimeout:
         answer = None
     if answer is None:
-        raise ApprovalTimeoutError(f"Nobody approved the plan within {timeout_seconds} s; nothing was sent.")
+        raise ApprovalTimeoutError(f"The plan was not approved within {timeout_seconds} s; nothing was sent.")
     return bool(answer.approve)

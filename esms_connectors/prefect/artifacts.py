@@ -86,7 +86,7 @@ def show_plan(plan: Mapping[str, Any], run_key: str) -> str:
         f"| rows read | {rows['rows']:,} |",
         f"| cannot be sent | {rows['rejected']:,} |",
         f"| repeat a phone | {rows['duplicates']:,} |",
-        f"| were sent as something else before | {plan['conflicts']:,} |",
+        f"| were sent with other content before | {plan['conflicts']:,} |",
         f"| recipients | {plan['recipients']:,} |",
         f"| settled already | {plan['already_settled']:,} |",
         f"| left out by a rule | {sum(plan['skipped_by_rule'].values()):,} |",
@@ -96,7 +96,7 @@ def show_plan(plan: Mapping[str, Any], run_key: str) -> str:
         *(f"| {words} | {money[name]} |" for name, words in _MONEY.items()),
     ]
     for title, items in (
-        ("Look at this first", [str(problem) for problem in (*plan["problems"], *rows["notes"])]),
+        ("Check this first", [str(problem) for problem in (*plan["problems"], *rows["notes"])]),
         (
             "Rows that cannot be sent",
             [f"{one['rows']:,} × {one['column'] or 'row'}: {one['reason']}" for one in rows["rejected_by"][:20]],
@@ -135,7 +135,7 @@ def show_run(summary: RunSummary, account: str, *, complete: bool) -> None:
     in_sync(create_table_artifact)(
         table=[row for row in table if row["messages"]],
         key=artifact_key("esms-run", summary.run_key),
-        description=f"Run `{redact(summary.run_key)}` as the ledger has it",
+        description=f"Run `{redact(summary.run_key)}` as recorded in the ledger",
     )
     emit_event(
         MESSAGES_SETTLED,

@@ -143,8 +143,9 @@ def zns_campaign(
     lost = max(0, recipients - run.total - run.skipped - summary.counters.not_tried)
     if lost:
         problem = (
-            f"Run {campaign.run_key}: {lost} recipients have receipts, but are not in the ledger: it is another one, "
-            "or was lost. They were not sent again."
+            f"Run {campaign.run_key}: {lost} recipients have receipts, but are not in the ledger: it is another "
+            f"ledger, or "
+            "it was lost. They were not sent again."
         )
         if campaign.at_least is not None:
             raise BulkIncompleteError(problem, summary=summary)
@@ -167,7 +168,7 @@ def _tell_of_plan(plan: Mapping[str, Any], run_key: str) -> str:
     for problem in (*plan["rows"]["notes"], *plan["problems"]):
         logger.warning("%s", problem)
     if not plan["rows"]["rows"]:
-        logger.info("The source has no row: there is nobody to send to.")
+        logger.info("The source is empty: there is nobody to send to.")
     return show_plan(plan, run_key)
 
 
@@ -186,7 +187,7 @@ def _warn_of_local_storage(ledger: str | None) -> None:
     if isinstance(storage, LocalFileSystem):
         logger.warning(
             "Results are kept in this container and will be lost with it. A rerun then asks the ledger for every row: "
-            "safe, only slower."
+            "which is safe, only slower."
         )
 
 

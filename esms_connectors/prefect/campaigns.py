@@ -152,11 +152,13 @@ class CampaignForm(BaseModel):
         if self.query is not None and DAY in self.query:
             raise ValueError(f"query takes no {DAY}: write :day in it, and query_parameters={{'day': '{DAY}'}}")
         if self.query_parameters and self.query is None:
-            raise ValueError("query_parameters are those of a query")
+            raise ValueError("query_parameters need a query")
         if isinstance(self.source, str) and _NAMES_A_USER.match(self.source):
-            raise ValueError("source holds a user or password: keep the URL in a Secret block, give query and database")
+            raise ValueError(
+                "source contains a user or password: store the URL in a Secret block, and give query and database"
+            )
         if self.rejects is not None and _NAMES_A_USER.match(self.rejects):
-            raise ValueError("rejects holds a user or password, which would be stored with the run")
+            raise ValueError("rejects contains a user or password, which would be stored with the run")
         return self
 
     @field_serializer("source", "rejects", "template_file", when_used="json")
@@ -449,8 +451,8 @@ def cut_shards(
         number += 1
     if rows or number < len(planned):
         raise InvalidRequestError(
-            f"The source changed since it was planned: shard {number + 1} of {len(planned)} is another one now, and "
-            "was not sent. Give a query an ORDER BY and a fixed end, and run again: what was sent is not sent twice.",
+            f"The source changed since it was planned: shard {number + 1} of {len(planned)} has changed, and was "
+            "not sent. Give a query an ORDER BY and a fixed end, and run again: what was sent is not sent twice.",
             field="source",
         )
 

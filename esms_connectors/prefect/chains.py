@@ -133,7 +133,7 @@ def send_campaign(campaign: ChannelCampaign, *, plan: dict[str, Any] | None = No
 
         def sleep(seconds: float) -> None:
             if account.stop.wait(seconds):
-                raise EsmsError("The run was told to end; the same again goes on.")
+                raise EsmsError("The run was told to stop; the same run started again continues.")
 
         try:
             return _run(campaign, opened, {"brandname": block.brandname, "oa_id": oa_id}, plan, rejects, tell, sleep)
@@ -221,7 +221,7 @@ def tell_by_ladder(
 
         def sleep(seconds: float) -> None:
             if account.stop.wait(seconds):
-                raise EsmsError("The run was told to end; the same again goes on.")
+                raise EsmsError("The run was told to stop; the same run started again continues.")
 
         journey = alert_ladder(
             account.client,

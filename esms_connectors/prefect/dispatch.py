@@ -201,7 +201,8 @@ class Dispatch:
         if not any(getattr(error, "counters", {}).get("busy") for error, _ in self._left.values()):
             return
         get_run_logger().info(
-            "rows are another worker's, alive or dead; waiting %.0f s at most for its lease", self._ledger.lease_seconds
+            "rows are claimed by another worker, alive or dead; waiting %.0f s at most for its lease",
+            self._ledger.lease_seconds,
         )
         wait_for_claims(self._ledger, self._campaign.run_key, most=self._ledger.lease_seconds + 0.1)
 

@@ -162,7 +162,7 @@ def _plan_export(
         span = list(windows_between(first, last, types, longest=_window_length(days or 1, len(types))))
         if len(span) > MOST_WINDOWS:
             raise InvalidRequestError(
-                f"{days} days are {len(span)} windows, {MOST_WINDOWS} at most make one run: ask for fewer days.",
+                f"{days} days are {len(span)} windows, one run reads at most {MOST_WINDOWS}: give fewer days.",
                 field="days",
             )
         settings |= {"start": first, "end": last, "follow_up": None if follow_up_days else False}

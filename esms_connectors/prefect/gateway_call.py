@@ -116,7 +116,7 @@ def gateway_task(operation: str, *names: str, **options: Any) -> Task[..., dict[
 def _this_run() -> str:
     run = root_run()
     if run is None:
-        raise InvalidRequestError("Outside of a run the call needs a call_key.", field="call_key")
+        raise InvalidRequestError("Outside of a run, the call needs a call_key.", field="call_key")
     return run
 
 

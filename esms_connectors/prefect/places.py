@@ -23,7 +23,7 @@ def check_lasts(path: Path | None, what: str) -> None:
     folder = None if path is None else _folder_of_a_run(path)
     if folder is not None:
         raise ConfigurationError(
-            f"{what} would lie in {folder}, which the worker deletes after the run. Give an absolute path elsewhere."
+            f"{what} would be in {folder}, which the worker deletes after the run. Give an absolute path elsewhere."
         )
 
 
@@ -36,7 +36,7 @@ def check_stored(path: Path | None, what: str) -> None:
     """
     if path is not None and not path.is_absolute():
         raise ConfigurationError(
-            f"{what} is the relative path {path}, another file in each working folder. "
+            f"{what} is the relative path {path}, which is another file in each working folder. "
             "Save it again with an absolute path, or from Python, which makes the path absolute."
         )
 

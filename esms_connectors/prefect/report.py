@@ -148,7 +148,7 @@ def month_statement(
     in_sync(create_table_artifact)(
         table=told["lines"],
         key=artifact_key("esms-statement", warehouse),
-        description=f"{month} beside its invoice. " + (" · ".join(statement.problems) or "Nothing differs."),
+        description=f"{month} compared with its invoice. " + (" · ".join(statement.problems) or "Nothing differs."),
     )
     for problem in statement.problems:
         get_run_logger().warning("%s: %s", month, problem)
@@ -167,7 +167,7 @@ def _notification_block(name: str) -> NotificationBlock:
         raise InvalidRequestError(
             "notify takes a notification block as type/name, such as slack-webhook/team.", field="notify"
         )
-    problem = "it is none for notifications"
+    problem = "it is not a notification block"
     try:
         block = in_sync(Block.load)(name)
     except Exception as error:  # noqa: BLE001 - replaced: their messages may contain what the block holds

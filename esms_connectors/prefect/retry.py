@@ -67,7 +67,7 @@ class _WithoutParameters(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         found = _REFUSED.match(record.getMessage())
         if found and found[1] in self.names:
-            record.msg, record.args = f"{found[0]}; what it was given is not shown.", None
+            record.msg, record.args = f"{found[0]}; the given value is not shown.", None
         return True
 
 

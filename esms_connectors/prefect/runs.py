@@ -164,4 +164,4 @@ def _asked(question: Callable[[SyncPrefectClient], T]) -> T:
             return question(api)
     except Exception as error:  # noqa: BLE001 - errors of httpx or the server; their messages contain addresses
         problem = type(error).__name__
-    raise RunNotReadError(f"The Prefect server did not say which run this one belongs to ({problem}).")
+    raise RunNotReadError(f"The Prefect server did not report which run this one belongs to ({problem}).")

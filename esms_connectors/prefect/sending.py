@@ -167,9 +167,7 @@ def send_sms(
     with borrow_account(credentials, rate_limit) as account, ExitStack() as stack:
         sender = brandname or account.block.brandname
         if not sender:
-            raise InvalidRequestError(
-                "No brandname: give one, or put one into the credentials block.", field="brandname"
-            )
+            raise InvalidRequestError("No brandname: give one, or set it in the credentials block.", field="brandname")
         message = sms_message.SmsMessage(
             phone,
             text,
@@ -211,7 +209,7 @@ def _this_run() -> str:
     """The run id that stays the same when a task, its flow or any enclosing run is retried."""
     run = root_run()
     if run is None:
-        raise InvalidRequestError("Outside of a run the message needs a message_key.", field="message_key")
+        raise InvalidRequestError("Outside of a run, the message needs a message_key.", field="message_key")
     return run
 
 
@@ -314,7 +312,7 @@ def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> ShardCounts:
         borrow_ledger(campaign.ledger) as ledger,
     ):
         if account.stop.is_set():
-            untried = ShardResult(Counters(not_tried=len(shard.rows)), "", EsmsError("the run was told to end"))
+            untried = ShardResult(Counters(not_tried=len(shard.rows)), "", EsmsError("the run was told to stop"))
             raise ShardIncompleteError(f"Shard {shard.number + 1} was not sent.", summary=untried)
         channel = campaign.channel_with(account.client, oa_id_of(campaign, account.block))
         rules = guard_of(campaign, account.block)
@@ -422,5 +420,5 @@ def _template_of(channel: ZnsChannel) -> ZnsTemplate | None:
 def oa_id_of(campaign: ZnsCampaign, block: EsmsCredentials) -> str:
     oa_id = campaign.oa_id or block.oa_id
     if not oa_id:
-        raise InvalidRequestError("No OA: give oa_id, or put one into the credentials block.", field="oa_id")
+        raise InvalidRequestError("No OA: give oa_id, or set it in the credentials block.", field="oa_id")
     return oa_id

@@ -71,10 +71,10 @@ def find_messages(
     """
     text = text.strip()
     if not text:
-        raise InvalidRequestError("What is to be found? Give a phone, a message id or a key.", field="text")
+        raise InvalidRequestError("Give a phone, a message id or a key to search for.", field="text")
     asked = [*warehouses]
     if ledger is None and not asked:
-        raise InvalidRequestError("There is neither a ledger nor a warehouse to look into.", field="into")
+        raise InvalidRequestError("There is neither a ledger nor a warehouse to search.", field="into")
     names = [text] if ledger is None else [text, *_ids(ledger.people.named([text]))]
     places: dict[str, _Rows] = {}
     for warehouse in asked:
@@ -113,7 +113,7 @@ def _line(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
         case "suppressed":
             return {"at": row["added_at"], "what": "suppressed", "detail": _words(row["reason"], row["source"])}
         case "counted":
-            return {"at": row["arrives_at"], "what": "counts for a cap", "detail": row["message_class"]}
+            return {"at": row["arrives_at"], "what": "counts towards a cap", "detail": row["message_class"]}
     if table == MESSAGES:
         return {
             "at": row["sent_at"] or row["window_start"], "what": "listed", "state": row["state"],

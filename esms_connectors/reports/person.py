@@ -21,11 +21,11 @@ from esms_connectors.warehouse.privacy import Privacy, person_in
 _ZONE = ZoneInfo(VIETNAM)
 # Headings of the page in both languages, because the person's language is unknown.
 _HEADINGS = {
-    "messages": "Messages that were sent, or were to be / Tin đã gửi hoặc định gửi",
+    "messages": "Messages sent or planned / Tin đã gửi hoặc định gửi",
     "suppressed": "Entry on the suppression list / Trong danh sách từ chối",
-    "counted": "Messages that count for a cap / Tin tính vào giới hạn",
-    MESSAGES: "Messages as the gateway lists them / Tin theo dữ liệu của eSMS",
-    HISTORY: "How their states changed / Lịch sử trạng thái",
+    "counted": "Messages that count towards a cap / Tin tính vào giới hạn",
+    MESSAGES: "Messages as listed by the gateway / Tin theo dữ liệu của eSMS",
+    HISTORY: "State history / Lịch sử trạng thái",
     OUTCOMES: "Outcomes of campaigns / Kết quả chiến dịch",
 }
 
@@ -104,7 +104,7 @@ def render_person(record: PersonRecord, suffix: str) -> str:
     if suffix == ".json":
         return json.dumps(record.as_dict(), ensure_ascii=False, indent=2) + "\n"
     if suffix != ".html":
-        raise InvalidRequestError("What is held about a person is written to a .json or .html file.", field="out")
+        raise InvalidRequestError("Data about a person is written to a .json or .html file.", field="out")
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined
     except ImportError:

@@ -21,8 +21,11 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "total": ("Total", "Tổng cộng"),
         "nothing": ("Nothing", "Không có"),
         "attention": ("Please note", "Lưu ý"),
-        "complete": ("Every window is loaded, every message is final.", "Dữ liệu đầy đủ, mọi tin đều có kết quả cuối."),
-        "time_zone": ("Times are Vietnamese.", "Giờ Việt Nam."),
+        "complete": (
+            "All windows are loaded and all messages are final.",
+            "Dữ liệu đầy đủ, mọi tin đều có kết quả cuối.",
+        ),
+        "time_zone": ("Times are in Vietnamese time.", "Giờ Việt Nam."),
         # --- the headline ---
         "figure.messages": ("Messages", "Số tin"),
         "figure.delivered": ("Delivered", "Đã đến"),
@@ -47,17 +50,17 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "page.empty": ("Without entries", "Không có dữ liệu"),
         "chart.funnel": ("How far messages got", "Tin đi đến bước nào"),
         "chart.funnel.text": (
-            "One bar for each stage, from the first to delivered; behind it, what was lost since the stage before.",
+            "One bar for each stage, from the first to delivered; the background shows what each stage lost.",
             "Mỗi thanh là một bước, từ bước đầu đến khi tin đến; phần nền là số tin mất so với bước trước.",
         ),
-        "chart.days": ("Messages a day", "Số tin mỗi ngày"),
+        "chart.days": ("Messages per day", "Số tin mỗi ngày"),
         "chart.days.text": (
-            "One column a day, stacked from below: delivered, not final, failed, rejected.",
+            "One column per day, stacked from the bottom: delivered, not final, failed, rejected.",
             "Mỗi cột là một ngày, từ dưới lên: đã đến, chưa có kết quả, lỗi, bị từ chối.",
         ),
         "chart.costs": ("Cost by type", "Chi phí theo loại tin"),
         "chart.costs.text": (
-            "One bar for each type, the dearest first.",
+            "One bar for each type, the most expensive first.",
             "Mỗi thanh là một loại tin, chi phí cao nhất trước.",
         ),
         "chart.reasons": ("Most frequent reasons", "Lý do nhiều nhất"),
@@ -65,12 +68,12 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "One bar for each reason why messages were not delivered, the most frequent first.",
             "Mỗi thanh là một lý do tin không đến, nhiều nhất trước.",
         ),
-        "chart.reached": ("Got this far", "Đến được bước này"),
+        "chart.reached": ("Reached this stage", "Đến được bước này"),
         "chart.lost": ("Lost since the stage before", "Mất so với bước trước"),
         # --- tables ---
         "table.funnel": ("From plan to phone", "Từ kế hoạch đến người nhận"),
         "table.losses": ("Where messages were lost", "Tin bị mất ở đâu"),
-        "table.guard": ("Left out by the rules", "Không gửi theo quy định"),
+        "table.guard": ("Left out by rules", "Không gửi theo quy định"),
         "table.budget": ("Cost against budget", "Chi phí so với ngân sách"),
         "table.days": ("By day", "Theo ngày"),
         "table.types": ("By type", "Theo loại tin"),
@@ -78,10 +81,10 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "table.chains": ("Campaigns with a fallback", "Chiến dịch có kênh dự phòng"),
         "table.handed_on": ("Why the next step was sent", "Lý do gửi bước tiếp theo"),
         "table.carriers": ("By carrier", "Theo nhà mạng"),
-        "table.reasons": ("Why, and what to do", "Lý do và cách xử lý"),
+        "table.reasons": ("Reasons and what to do", "Lý do và cách xử lý"),
         "table.speed": ("Time to final state", "Thời gian có kết quả cuối"),
         "table.open": ("Not final yet", "Chưa có kết quả cuối"),
-        "table.recipients": ("Who did not get it", "Người chưa nhận được"),
+        "table.recipients": ("Not reached", "Người chưa nhận được"),
         # --- columns ---
         "column.stage": ("Stage", "Giai đoạn"),
         "column.losses.stage": ("Did not become", "Chưa đạt"),
@@ -106,7 +109,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "column.run_key": ("Run key", "Run key"),
         "column.step": ("Step", "Bước"),
         "column.people": ("People", "Số người"),
-        "column.late": ("Of these late", "Trong đó đến muộn"),
+        "column.late": ("Of these, late", "Trong đó đến muộn"),
         "column.handed_on": ("Got the next step", "Chuyển bước sau"),
         "column.carrier": ("Carrier", "Nhà mạng"),
         "column.delivered": ("Delivered", "Đã đến"),
@@ -125,7 +128,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "column.phone": ("Phone", "Số điện thoại"),
         "column.sent_at": ("Sent at", "Gửi lúc"),
         # --- campaigns with a fallback ---
-        "chain.people": ("People, each once", "Số người, mỗi người một lần"),
+        "chain.people": ("People, each counted once", "Số người, mỗi người một lần"),
         "chain.refused": ("Refused by the gateway", "Hệ thống từ chối"),
         "chain.failed": ("Failed", "Lỗi"),
         "chain.undelivered": ("Not delivered in time", "Không đến trong thời hạn"),
@@ -147,12 +150,12 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "type.other": ("Type {number}", "Loại {number}"),
         "type.none": ("Type not given", "Không rõ loại"),
         # --- states ---
-        "state.pending": ("Not out yet", "Chưa gửi đi"),
+        "state.pending": ("Not sent yet", "Chưa gửi đi"),
         "state.sent": ("Sent, no report yet", "Đã gửi, chờ báo kết quả"),
         "state.delivered": ("Delivered", "Đã đến"),
         "state.failed": ("Failed", "Lỗi"),
         "state.rejected": ("Rejected at review", "Bị từ chối khi duyệt"),
-        "state.undocumented": ("A status in no table", "Trạng thái không có trong tài liệu"),
+        "state.undocumented": ("Undocumented status", "Trạng thái không có trong tài liệu"),
         # --- ages ---
         "age.hour": ("Up to 1 hour", "Đến 1 giờ"),
         "age.hours": ("1 to 24 hours", "Từ 1 đến 24 giờ"),
@@ -188,7 +191,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "reason.row.failed": ("The carrier or Zalo could not deliver it", "Nhà mạng hoặc Zalo không gửi đến được"),
         "reason.row.rejected": ("Rejected at review", "Bị từ chối khi duyệt"),
         "reason.row.undocumented": (
-            "The gateway shows a status that is in no table of its own",
+            "The gateway shows an undocumented status",
             "Hệ thống trả về trạng thái không có trong tài liệu",
         ),
         # --- what to do ---
@@ -197,7 +200,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Chạy esms reconcile để xác định. Không tự gửi lại.",
         ),
         "to_do.ledger.held": (
-            "Settle them: esms reconcile; what stays held, decide with esms resend.",
+            "Settle them: esms reconcile; decide about the rest with esms resend.",
             "Chạy esms reconcile; tin còn bị giữ thì quyết định bằng esms resend.",
         ),
         "to_do.ledger.not_sent": (
@@ -223,7 +226,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Rà soát các số này: tắt máy, không còn dùng hoặc chặn tin.",
         ),
         "to_do.row.failed.zalo": (
-            "No Zalo on the number, or its owner takes no such messages: reach them by SMS.",
+            "No Zalo account on the number, or its owner blocks such messages: use SMS.",
             "Số không có Zalo hoặc người nhận chặn tin: chuyển sang gửi SMS.",
         ),
         "to_do.row.rejected": (
@@ -244,13 +247,13 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Sửa tài khoản hoặc cấu hình rồi chạy lại.",
         ),
         "recovery.FIX_ROW": (
-            "This recipient or text only: correct it, or leave it out.",
+            "Affects only this recipient or text: correct it, or leave it out.",
             "Chỉ riêng người nhận hoặc nội dung này: sửa lại hoặc bỏ ra.",
         ),
         "recovery.TOP_UP": ("Add money to the account, then run again.", "Nạp tiền vào tài khoản rồi chạy lại."),
         "recovery.WAIT": ("Wait, then run again.", "Chờ rồi chạy lại."),
         "recovery.FIX_CALL": ("The call is malformed: fix it.", "Lệnh gọi sai: cần sửa."),
-        "code.unknown": ("A code in no table of the gateway's", "Mã không có trong bảng mã của hệ thống"),
+        "code.unknown": ("An undocumented code", "Mã không có trong bảng mã của hệ thống"),
         # --- notes on the report ---
         "note.pending": (
             "Not loaded yet: {pending} of {windows} windows of this period, so messages are missing. Load: esms pull.",
@@ -272,7 +275,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Kỳ báo cáo chưa kết thúc: đây là số liệu đến lúc này.",
         ),
         "note.open": (
-            "Not final yet: {messages} of the messages. What becomes of them will change these numbers.",
+            "Not final yet: {messages} of the messages. Their outcome will change these numbers.",
             "{messages} tin chưa có kết quả cuối: số liệu sẽ còn thay đổi.",
         ),
         "note.nothing": (
@@ -280,11 +283,11 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Hệ thống không có tin nào trong kỳ này.",
         ),
         "note.before_incomplete": (
-            "The period before was not loaded, or not as a whole: there is nothing to compare with.",
+            "The period before was not loaded, or only in part: there is nothing to compare with.",
             "Kỳ trước chưa được tải hoặc tải chưa đủ: không có số liệu để so sánh.",
         ),
         "note.not_compared": (
-            "This period is not loaded as a whole, so it is not compared with the one before.",
+            "This period is only partly loaded, so it is not compared with the one before.",
             "Kỳ này chưa được tải đủ nên không so sánh với kỳ trước.",
         ),
         "note.regressed": (
@@ -313,23 +316,23 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             ),
         ),
         "note.absent": (
-            "Never asked for, so not in this report: {types}.",
+            "Never loaded, so not in this report: {types}.",
             "Chưa từng được tải nên không có trong báo cáo: {types}.",
         ),
         # --- notes on tables ---
         "note.cost": (
             (
-                "Cost is the sum of the prices that the gateway lists with the messages, whatever became of them; the "
-                "invoice decides."
+                "Cost is the sum of the gateway's prices of the messages, whatever their outcome; the invoice "
+                "is authoritative."
             ),
             "Chi phí là tổng giá hệ thống ghi cho từng tin, bất kể kết quả; hoá đơn mới là căn cứ.",
         ),
         "note.day": (
-            "A message belongs to the day on which it was sent; without such a time, to the window that brought it.",
+            "A message belongs to the day on which it was sent; without such a time, to its window.",
             "Tin thuộc về ngày được gửi; nếu chưa có giờ gửi thì theo cửa sổ dữ liệu chứa tin.",
         ),
         "note.ported": (
-            "By prefix: a number that moved to another carrier is counted with its first one.",
+            "By prefix: a ported number is counted with its original carrier.",
             "Theo đầu số: số đã chuyển mạng được tính cho nhà mạng ban đầu.",
         ),
         "note.runs": (
@@ -338,8 +341,9 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "note.charged": (
             (
-                "Used and left are by what the gateway lists, messages of others included. The guard counts runs that "
-                "are sent under a budget, by the prices known when they are sent; limits are those of today."
+                "Used and left are based on the gateway's list, including messages sent elsewhere. The guard "
+                "counts runs "
+                "with a budget, at the prices known when they were sent; limits are today's."
             ),
             (
                 "Đã dùng và còn lại tính theo giá hệ thống ghi, kể cả tin gửi từ nơi khác. Bộ kiểm soát chỉ tính các "
@@ -347,7 +351,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             ),
         ),
         "note.budget_month": (
-            "{month} is not loaded as a whole: what it cost is not known.",
+            "{month} is only partly loaded: its cost is unknown.",
             "Tháng {month} chưa được tải đủ: chưa biết chi phí.",
         ),
         "note.upper_bound": (
@@ -355,12 +359,12 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Tính đến lúc hệ thống tải thấy kết quả: là giá trị chặn trên, phụ thuộc chu kỳ tải.",
         ),
         "note.untimed": (
-            "Left out: {messages} of the final messages, which have no usable time of sending.",
+            "Left out: {messages} of the final messages, which have no usable sending time.",
             "{messages} tin có kết quả cuối nhưng không có giờ gửi hợp lệ, không tính ở đây.",
         ),
         "note.ledger": (
             (
-                "Campaigns that began in this period: {runs}, from the ledger, whichever day their messages went out. "
+                "Campaigns that began in this period: {runs}, from the ledger, whatever day their messages were sent. "
                 "Other tables count all messages of the period."
             ),
             (
@@ -369,11 +373,11 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             ),
         ),
         "note.no_campaign_runs": (
-            "Left out: {runs} of the runs, because advertising carries no campaign by which to find it again.",
+            "Left out: {runs} of the runs, because advertising has no campaign id to match it by.",
             "Không tính {runs} chiến dịch quảng cáo: tin của chúng không mang mã chiến dịch nên không đối chiếu được.",
         ),
         "note.more_than_planned": (
-            "Listed under these campaigns beyond what the ledger planned: {messages} of the messages. Look into it.",
+            "Listed under these campaigns in addition to the ledger's: {messages} of the messages. Check this.",
             "Hệ thống có nhiều hơn sổ gửi {messages} tin trong các chiến dịch này: cần kiểm tra.",
         ),
         "note.late": (

@@ -51,9 +51,9 @@ def check_account(client: EsmsClient) -> tuple[list[Finding], EsmsError | None]:
     if balance.balance_vnd > 0:
         findings.append(Finding("balance", True, money))
     else:
-        findings.append(Finding("balance", False, f"{money}: top up, every send would answer 103"))
+        findings.append(Finding("balance", False, f"{money}: top up, every send would be answered with 103"))
     if balance.server_time is None:
-        findings.append(Finding("clock", None, "the gateway did not tell its time"))
+        findings.append(Finding("clock", None, "the gateway did not report its time"))
     else:
         skew = (machine_clock.now() - balance.server_time).total_seconds()
         text = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the gateway"
@@ -89,7 +89,7 @@ def check_senders(
     if template_id and oa_id:
         findings.append(_asked("template", lambda: client.get_zns_template(template_id, oa_id), _template))
     elif template_id:
-        findings.append(Finding("template", None, f"{template_id}: give its OA too, templates belong to one"))
+        findings.append(Finding("template", None, f"{template_id}: give its OA too, because a template belongs to one"))
     return findings
 
 
@@ -99,7 +99,7 @@ def _asked(name: str, ask: Callable[[], _Answer], judge: Callable[[_Answer], tup
     except GatewayError as error:
         return Finding(name, False, str(error))
     except EsmsError as error:
-        return Finding(name, None, f"could not be asked: {error}")
+        return Finding(name, None, f"could not be queried: {error}")
 
 
 def _brandname(wanted: str, known: tuple[Brandname, ...]) -> tuple[bool, str]:
@@ -124,14 +124,14 @@ def _oa(wanted: str, known: tuple[OfficialAccount, ...]) -> tuple[bool, str]:
 def _quota(quota: OaQuota) -> tuple[bool | None, str]:
     daily, left = quota.daily, quota.remaining
     if left is None:
-        return None, "the gateway did not tell it"
+        return None, "the gateway did not report it"
     return left > 0, f"{left:,} of {'?' if daily is None else f'{daily:,}'} left today"
 
 
 def _quality(quality: OaQuality) -> tuple[bool | None, str]:
     current = quality.current
     if current is None:
-        return None, "the gateway did not tell it"
+        return None, "the gateway did not report it"
     return current.upper() != "LOW", f"{current} in the last 48 hours, {quality.last_7_days or 'unknown'} in 7 days"
 
 

@@ -100,7 +100,7 @@ class AlertResult:
     def __str__(self) -> str:
         words = f"{self.sent} {'checked in the sandbox, not sent' if self.sandbox else 'sent'}"
         if self.told_before:
-            words += f", {self.told_before} told before"
+            words += f", {self.told_before} alerted before"
         return words + (f", {len(self.problems)} not told" if self.problems else "")
 
     @property
@@ -218,7 +218,7 @@ def check_alert(phones: object, brandname: str | None) -> PhoneList:
     """
     listed = read_phone_list(phones)
     if not listed.numbers and not listed.problems:
-        raise InvalidRequestError("An alert needs phones, and none is given.", field="phones")
+        raise InvalidRequestError("An alert needs phones, and none are given.", field="phones")
     if not isinstance(brandname, str) or not brandname.strip():
         raise ConfigurationError("An alert needs a brandname, and none is given.")
     return listed

@@ -118,7 +118,7 @@ class Campaign:
             )
         if not is_repeatable(self.source):
             raise InvalidRequestError(
-                "The rows are read twice, to be checked and to be sent: give a list, not an iterator.", field="source"
+                "The rows are read twice, to check and to send them: give a list, not an iterator.", field="source"
             )
 
     def recipients(
@@ -158,7 +158,7 @@ class Campaign:
             return self.columns
         given = self.columns.params or {}
         if not isinstance(given, Mapping):
-            raise InvalidRequestError("The params of a text go by name, as in name=column.", field="params")
+            raise InvalidRequestError("The params of a text are given by name, as in name=column.", field="params")
         if self._placed is None:
             self._placed = columns_of(names, given, self._header)
         return replace(self.columns, params=self._placed)
@@ -195,7 +195,7 @@ class Campaign:
         Read and check every row, and report what sending would do. Sends nothing.
 
         Args:
-            rejects: receives the rows that cannot be sent, and those that were sent as something else before; the
+            rejects: receives the rows that cannot be sent, and those that were sent with other content before; the
                 caller closes it.
             watch: sees every recipient, which saves another reading of the source.
             approved: a plan or its JSON; it is an error if the new plan differs.
@@ -246,7 +246,7 @@ class Campaign:
 
         Raises:
             InvalidRequestError: no row can be sent, the rows that cannot be sent put `at_least` out of reach, rows were
-                sent as something else before, or the template is not enabled.
+                sent with other content before, or the template is not enabled.
         """
         report = plan.report
         if plan.empty:
@@ -262,7 +262,7 @@ class Campaign:
         if not is_enough(plan.recipients, plan.rows, self.at_least):
             raise InvalidRequestError(
                 f"{report.rejected} of {plan.rows} rows cannot be sent ({_why_rejected(report)}), more than "
-                f"at_least={self.at_least:g} allows. This call sent nothing: repair the rows, or lower at_least.",
+                f"at_least={self.at_least:g} allows. This call sent nothing: correct the rows, or lower at_least.",
                 field="at_least",
             )
 

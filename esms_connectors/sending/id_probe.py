@@ -72,7 +72,7 @@ def _probe(client: EsmsClient, ledger: Ledger | None, endpoint: Endpoint, send: 
     request_id = random_request_id()
     first = send(request_id)
     if first != "100":
-        return IdProbe(endpoint.name, None, f"the message was not accepted ({first}), so nothing can be told")
+        return IdProbe(endpoint.name, None, f"the message was not accepted ({first}), so the test is inconclusive")
     second = send(request_id)
     if second == "124":
         honoured, text = True, "the second request with the same id was held back (124)"
@@ -80,7 +80,7 @@ def _probe(client: EsmsClient, ledger: Ledger | None, endpoint: Endpoint, send: 
         honoured, text = False, "the second request with the same id was accepted too: lost answers are not repeated"
     else:
         said = "the sandbox took both requests" if second == "100" else f"the second request was answered {second}"
-        return IdProbe(endpoint.name, None, f"{said}, so nothing can be told")
+        return IdProbe(endpoint.name, None, f"{said}, so the test is inconclusive")
     fact = IdFact(honoured, client.clock.latest())
     client.request_ids.learn(endpoint, fact)
     if ledger is not None:

@@ -102,7 +102,7 @@ class Lease:
         try:
             ours = self._ledger.are_claimed([claim.request_id for claim in claims], worker=self._worker)
         except LedgerError as error:
-            logger.warning("nothing is sent on claims that cannot be looked at: %s", error)
+            logger.warning("nothing is sent on claims that cannot be checked: %s", error)
             return False
         if not ours or not self._alive_since(claimed.moment):
             return False

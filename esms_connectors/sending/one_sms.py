@@ -85,7 +85,7 @@ def send_sms(
     if client.sandbox:
         return _check_only(client, message, numbers, run_key)
     if ledger is None:
-        raise InvalidRequestError("A message that leaves needs a ledger, which remembers it.", field="ledger")
+        raise InvalidRequestError("Sending a message needs a ledger, which records it.", field="ledger")
     keys = message.row_keys(numbers)
     rows = [Recipient(phone, (), key, place) for place, (phone, key) in enumerate(zip(numbers, keys, strict=True))]
     channel = message.channel(client, time_to_send(message.send_at, ledger, run_key))
@@ -115,9 +115,9 @@ def send_sms(
         if error.field != "row_key":
             raise
         problem = (
-            "Somebody was sent another text before, in the same run. It was not sent again. If these are two messages, "
-            "tell them apart by message_key, such as an order number; if they are one, take what changes between "
-            "tries, such as the time, out of the text."
+            "A person was sent another text before in the same run. It was not sent again. If these are two messages, "
+            "distinguish them by message_key, such as an order number; if they are one, remove what changes between "
+            "tries, such as the time, from the text."
         )
     else:
         return _sent(result, [row for row in ledger.rows_of(run_key, keys) if row["state"] == "accepted"])

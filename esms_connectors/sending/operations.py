@@ -103,8 +103,9 @@ def _through_ledger(channel: OperationChannel, recipient: Recipient, ledger: Led
         if error.field != "row_key":
             raise
     raise InvalidRequestError(
-        "Another call was made before under this run key, so this one was not. If these are two calls, tell them apart "
-        "by call_key, such as an order number; if they are one, take what changes between tries out of its arguments.",
+        "Another call was made before under this run key, so this one was not. If these are two calls, distinguish "
+        "them "
+        "by call_key, such as an order number; if they are one, remove what changes between tries from its arguments.",
         field="call_key",
     )
 
@@ -147,7 +148,10 @@ class OperationChannel(Channel):
     ) -> ChunkOutcome:
         claim = claims[0]
         if claim.in_doubt and self.endpoint.effect is Effect.CHARGE:
-            doubt = "an earlier try may have made the call; what charges is never repeated: look it up at the gateway"
+            doubt = (
+                "an earlier try may have made the call; a call that charges is never repeated: look it up at "
+                "the gateway"
+            )
             return ChunkOutcome([Settlement(claim.request_id, SendState.UNKNOWN, reason=doubt)])
         client = self.client.only_while(lambda: may_leave([claim]))
         arguments = dict(self.arguments)
@@ -177,7 +181,7 @@ class OperationChannel(Channel):
         return Settlement(claim.request_id, SendState.ACCEPTED, "100")
 
     def remembered(self, row: Mapping[str, Any]) -> Any:
-        """The answer to a call that an earlier try made, as far as the ledger has it."""
+        """The answer to a call that an earlier try made, as far as recorded in the ledger."""
         name, message_id = self.endpoint.name, row["message_id"]
         if name == "check_code":
             return CodeCheck(valid=row["code"] == "100", attempts=0)

@@ -183,12 +183,12 @@ def check_plan(approved: Plan | Mapping[str, Any], now: Plan) -> None:
     """
     before: Mapping[str, Any] = approved.as_dict() if isinstance(approved, Plan) else approved
     if not isinstance(before, Mapping) or not before.get("fingerprint"):
-        raise InvalidRequestError("This is not a plan: a plan is what --plan --json or plan() gives.", field="plan")
+        raise InvalidRequestError("This is not a plan: a plan is the output of --plan --json or plan().", field="plan")
     if before["fingerprint"] == now.fingerprint and not (changes := _changes(before, now.as_dict())):
         return
     changes = _changes(before, now.as_dict()) or [_changed_rows(before, now)]
     raise PlanChangedError(
-        f"This is not what was planned: {'; '.join(changes)}. Nothing was sent: look at a new plan, and approve that.",
+        f"This differs from the plan: {'; '.join(changes)}. Nothing was sent: create a new plan, and approve it.",
         field="plan",
     )
 
@@ -370,5 +370,5 @@ def _with_problems(plan: Plan, channel: Channel, told: Sequence[str]) -> Plan:
     # The hours of advertising are checked by the guard.
     advertising = channel.message_class in (MessageClass.ADVERTISING, MessageClass.PROMOTION)
     if not advertising and (when.hour >= QUIET_FROM_HOUR or when.hour < QUIET_TO_HOUR):
-        advice.append(f"it would arrive at {when.format('HH:mm')} in Vietnam: people sleep then")
+        advice.append(f"it would arrive at {when.format('HH:mm')} in Vietnam: people are asleep then")
     return replace(plan, problems=(*problems, *advice), good=not problems)

@@ -50,9 +50,9 @@ def sent_by_others(about: Mapping[str, str], client: EsmsClient) -> bool:
 
 
 OTHERS_DOUBT = (
-    "The run was sent with other keys or through another address as well, whose messages this account knows nothing "
-    "of: its rows in doubt are neither repeated nor taken for not sent. Settle them with the keys and the address of "
-    "then, or look at the portal and use `esms resend`."
+    "The run was sent with other keys or through another address as well, whose messages this account cannot "
+    "see: its rows in doubt are neither repeated nor counted as not sent. Settle them with the earlier keys and "
+    "address, or check the portal and use `esms resend`."
 )
 
 
@@ -79,7 +79,7 @@ def read_price(value: Decimal | float | str | None, field: str = "price_vnd") ->
     except InvalidOperation:
         price = Decimal(-1)
     if not price.is_finite() or not 0 <= price <= 10**9:
-        raise InvalidRequestError(f"{field} {value!r} is no amount of VND.", field="price_vnd")
+        raise InvalidRequestError(f"{field} {value!r} is not an amount of VND.", field="price_vnd")
     return price
 
 
@@ -98,7 +98,7 @@ def read_budget(value: object) -> Decimal | None:
         amount = Decimal("NaN")
     if not amount.is_finite() or not 0 < amount <= 10**15:
         raise InvalidRequestError(
-            f"The budget of a report is an amount of VND above nought in digits, such as 5000000, not {value!r}.",
+            f"The budget of a report is a positive amount of VND in digits, such as 5000000, not {value!r}.",
             field="budget",
         )
     return amount
@@ -129,7 +129,7 @@ def refuse_empty(on_empty: OnEmpty) -> None:
     """
     if on_empty == "fail":
         raise InvalidRequestError(
-            "No row of the source can be sent to: it has none. Where a day without rows is right, say on_empty=skip.",
+            "No row of the source can be sent to: it is empty. If a day without rows is normal, use on_empty=skip.",
             field="source",
         )
 
@@ -153,7 +153,7 @@ class SilenceBreaker:
         if self._silent <= self._patience:
             return None
         return NotSentError(
-            f"{self._silent} {self._what} in a row brought no answer; the gateway seems to be down. "
+            f"{self._silent} {self._what} in a row got no answer; the gateway seems to be down. "
             f"Run the same {self._again} again later: it resumes."
         )
 

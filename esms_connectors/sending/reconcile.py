@@ -159,12 +159,13 @@ class _LookUp:
         ledger.check_phone_secret(self._run_key, self._about)
         if self._about.get("sandbox"):
             raise InvalidRequestError(
-                f"Run {self._run_key!r} is of a sandbox: nothing left, so there is nothing to look up.", field="run_key"
+                f"Run {self._run_key!r} is a sandbox run: nothing was sent, so there is nothing to look up.",
+                field="run_key",
             )
         if (kind := self._about["kind"]) not in SMS_TYPES_OF_KIND:
             raise InvalidRequestError(
-                f"Run {self._run_key!r} is {kind}: its messages come back without a campaign and cannot be looked up. "
-                "Look at them in the portal, then use `esms resend` or leave the rows held.",
+                f"Run {self._run_key!r} is {kind}: its messages are listed without a campaign and cannot be looked "
+                "up. Check them in the portal, then use `esms resend` or leave the rows held.",
                 field="run_key",
             )
         self._began = ledger.now()
@@ -306,7 +307,7 @@ class _LookUp:
             return _Judged(
                 [],
                 f"{len(judged)} rows are not in the sent data under the campaign {self._about['campaign']!r}, but "
-                f"{self._nameless} of the messages that are listed under it have no phone that can be read, or no id, "
+                f"{self._nameless} of the messages that are listed under it have no readable phone, or no id, "
                 "and may be theirs: they stay in doubt. If the portal shows that they were not sent, release them with "
                 "`esms resend`.",
             )
@@ -358,7 +359,8 @@ def _why_open(judged: list[_Open], now: DateTime, due: Callable[[_Open], DateTim
     if old:
         return (
             f"{len(old)} rows are not in the sent data, but were sent more than {_LISTED_FOR.days} days ago, and it is "
-            "not known how far back it goes: they stay in doubt. If the portal shows that they were not sent, release "
+            "unknown how far back the sent data goes: they stay in doubt. If the portal shows that they were not "
+            "sent, release "
             "them with `esms resend`."
         )
     early = [one for one in judged if due(one) - _TICK > now]
@@ -366,13 +368,14 @@ def _why_open(judged: list[_Open], now: DateTime, due: Callable[[_Open], DateTim
     if send_at and early:
         return (
             f"{len(early)} rows are not in the sent data, but the run is scheduled for {send_at}: reconcile "
-            "again when the settling time behind that is over."
+            "again when the settling time after that is over."
         )
     if refused:
         at = max(due(one) for one in refused).in_timezone(VIETNAM).format("HH:mm on D MMMM", locale="en")
         return (
-            f"{len(refused)} rows were refused with their whole call and are not in the sent data: unless they turn up "
-            f"there, the same command sends them from {at} (Vietnam) on."
+            f"{len(refused)} rows were refused with their whole call and are not in the sent data: unless they "
+            f"appear there, "
+            f"the same command sends them from {at} (Vietnam) on."
         )
     return ""
 

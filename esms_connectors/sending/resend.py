@@ -69,8 +69,8 @@ def release_rows(
     accepted = sum(row["state"] == SendState.ACCEPTED for row in chosen)
     if accepted and not even_accepted:
         raise InvalidRequestError(
-            f"{accepted} of these {len(chosen)} rows were accepted: those people would get it twice. "
-            "Name others, or say --even-accepted.",
+            f"{accepted} of these {len(chosen)} rows were accepted: those people would get it twice. Choose "
+            "other rows, or use --even-accepted.",
             field="rows",
         )
     released = ledger.release(run_key, [row["request_id"] for row in chosen], reason)
@@ -149,8 +149,8 @@ class _Lines:
     def check(self) -> None:
         if self._wanted and self._twice is not None:
             raise InvalidRequestError(
-                f"The run has two rows of line {self._twice}: it was fed from more than one list, and a line says no "
-                "longer who is meant. Name them with --phone or --key; nothing was released.",
+                f"The run has two rows of line {self._twice}: it has read more than one list, so the line "
+                "is ambiguous. Use --phone or --key; nothing was released.",
                 field="rows",
             )
         for span, found in zip(self._wanted, self._found, strict=True):

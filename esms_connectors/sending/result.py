@@ -142,7 +142,8 @@ class RunResult:
     @property
     def elsewhere_words(self) -> str:
         return (
-            f"{self.elsewhere} open rows are another worker's and none of this call's; look at the run again when it "
+            f"{self.elsewhere} open rows belong to another worker and not to this call; check the run again when "
+            f"that worker "
             "is done, or if it died"
         )
 
@@ -223,7 +224,7 @@ class RunResult:
         )
         if self.report is not None and self.report.rejected:
             words.append(f"{counted(self.report.rejected, 'row')} that cannot be sent")
-        line = ("sandbox, nothing left: " if self.sandbox else "") + ", ".join(words)
+        line = ("sandbox, nothing sent: " if self.sandbox else "") + ", ".join(words)
         return line if alone else f"{line}; the run in all: {run_words(run)}"
 
     def _accepted_words(self) -> list[str]:
@@ -249,7 +250,7 @@ def _rejected_words(rejected: int, codes_of: RunSummary | None) -> list[str]:
     if codes_of is None:
         return [f"{rejected} rejected"] if rejected else []
     return [
-        f"{count} rejected" + (f" with code {code}" if code else ", for they cannot be sent")
+        f"{count} rejected" + (f" with code {code}" if code else ", because they cannot be sent")
         for code, count in sorted(codes_of.rejected_by_code.items())
     ]
 
@@ -285,7 +286,7 @@ def finish_run(result: RunResult, *, advice: str = "") -> RunResult:
     because = f" Stopped: {result.stopped_by}" if result.stopped_by else ""
     because += f" {advice}" if advice else ""
     if not result.complete and not because and not result.counters.left + result.counters.not_tried:
-        because = " The open rows are none of this call's: another call under this run key has them, or left them."
+        because = " The open rows do not belong to this call: another call under this run key has claimed or left them."
     if result.complete:
         because += f" That is fewer of {result.rows} rows than at_least={result.at_least:g} asks for."
     raise BulkIncompleteError(f"Run {run_key}: {result}.{because}", summary=result)

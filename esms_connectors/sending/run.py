@@ -208,7 +208,7 @@ class Run:
             if self.counters.busy:
                 if patience == 2 * lease:
                     logger.warning(
-                        "run %s: %d rows are another worker's, alive or dead; going on when they are free, "
+                        "run %s: %d rows are another worker's, alive or dead; continuing when they are free, "
                         "in %.0f s at the latest",
                         self.run_key, self.counters.busy, lease,
                     )  # fmt: skip
@@ -458,7 +458,7 @@ class Run:
         return outcome
 
     def _settle(self, outcome: ChunkOutcome) -> ChunkOutcome:
-        """The outcome as the ledger has it: the refusal of a repeat does not settle a row in doubt."""
+        """The outcome as recorded in the ledger: the refusal of a repeat does not settle a row in doubt."""
         states = self.ledger.settle(outcome.settlements, worker=self.worker)
         changed = [
             one

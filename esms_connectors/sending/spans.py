@@ -32,11 +32,11 @@ def read_span(given: str | timedelta | float, name: str) -> timedelta:
     elif isinstance(given, int | float) and not isinstance(given, bool) and 0 < given < 1e9:
         span = timedelta(seconds=given)
     if span is None:
-        raise InvalidRequestError(f"{name} {given!r} is no span of time; it is written 15m, 2h, 90s or 1d.", field=name)
+        raise InvalidRequestError(f"{name} {given!r} is not a time span; write it like 15m, 2h, 90s or 1d.", field=name)
     if not timedelta() < span <= _LONGEST:
         raise InvalidRequestError(
-            f"{name} must be more than nothing, and {_LONGEST.days} days at most: after a week the gateway tells no "
-            "longer what became of a message.",
+            f"{name} must be more than nothing, and {_LONGEST.days} days at most: after a week the gateway no longer "
+            "reports the outcome of a message.",
             field=name,
         )
     return span

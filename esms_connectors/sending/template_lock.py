@@ -97,7 +97,7 @@ class TemplateLock:
         if changes:
             raise TemplateChangedError(
                 f"Template {now.template_id} changed since {self.path} was written: {'; '.join(changes)}. Nothing was "
-                "sent: look at it, and save it anew.",
+                "sent: check it, and save it again.",
                 field="template_file",
             )
 
@@ -126,7 +126,7 @@ def read_template_file(path: str | Path) -> TemplateLock:
     except OSError as error:
         problem = f"The template file {shown} cannot be read: {error.strerror}."
     except ValueError:
-        problem = f"The template file {shown} is not JSON: `esms template ID --oa OA --save FILE` writes one."
+        problem = f"The template file {shown} is not JSON: create it with `esms template ID --oa OA --save FILE`."
     else:
         return _lock_of(told, shown)
     raise InvalidRequestError(problem, field="template_file")
@@ -168,7 +168,7 @@ def _param_of(told: Any, path: str) -> ZnsTemplateParam:
 
 def _no_template(path: str, problem: str) -> InvalidRequestError:
     return InvalidRequestError(
-        f"{path} is no template file: {problem}. `esms template ID --oa OA --save FILE` writes one.",
+        f"{path} is not a template file: {problem}. Create it with `esms template ID --oa OA --save FILE`.",
         field="template_file",
     )
 
@@ -207,9 +207,10 @@ def load_template(
     if lock is not None:
         return (
             lock.template,
-            f"The gateway did not tell template {template_id} ({told}): rows are held against {lock.path}.",
+            f"The gateway did not return template {template_id} ({told}): rows are checked against {lock.path}.",
         )
     return None, (
-        f"The gateway did not tell template {template_id} ({told}): values go in the order of the columns, unchecked. "
+        f"The gateway did not return template {template_id} ({told}): values are used in the order of the columns, "
+        f"unchecked. "
         "A template file checks them."
     )

@@ -80,7 +80,7 @@ def _column_named(name: str, header: Sequence[str]) -> str:
         return alike[0]
     listed = ", ".join(column for column in header[:_LISTED] if column)
     problem = (
-        f"is more than one column: {', '.join(alike)}" if alike else f"is no column of the source. It has: {listed}"
+        f"is more than one column: {', '.join(alike)}" if alike else f"is not a column of the source. It has: {listed}"
     )
     raise InvalidRequestError(f"The text has {{{name}}}, which {problem}.", field="text")
 
@@ -111,8 +111,8 @@ def text_for_all(text: str) -> str:
     check_placeholders(text)
     if names := placeholders(text):
         raise InvalidRequestError(
-            f"The text has {{{names[0]}}}, and everybody gets the same text on this channel: it would be sent as it "
-            "stands. Take it out, or send on a channel with a text for each row (sms).",
+            f"The text has {{{names[0]}}}, and everybody gets the same text on this channel: it would be sent "
+            "unchanged. Remove it, or use a channel with a text for each row (sms).",
             field="text",
         )
     return _BRACES.sub(lambda match: match[0][0], text)

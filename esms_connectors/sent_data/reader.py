@@ -260,7 +260,7 @@ class SentDataReader:
             if len(seen) > before and page.count_total == came and not self._queue.counts_pages:
                 # There are rows on earlier pages, so a count of the window would be higher.
                 self._queue.counts_pages = True
-                logger.warning("CountTotal counts the rows of a page, not those of the window: it proves nothing.")
+                logger.warning("CountTotal is the number of rows of a page, not of the window: it proves nothing.")
                 total = None
             stale = 0 if len(seen) > before else stale + 1
             # Beyond the end, or a gateway that repeats the same page.
@@ -358,11 +358,11 @@ class SentDataReader:
         received = len(done.keys)
         if done.counted is None:
             text = f"The gateway does not say how many rows there are ({part.span}), so {received} cannot be proven to "
-            text += "be all. Nothing of the window was kept; ask eSMS."
+            text += "be all. Nothing of the window was stored; ask eSMS."
         else:
-            text = f"The gateway counts {done.counted} rows ({part.span}) and gave {received} different ones, "
+            text = f"The gateway counts {done.counted} rows ({part.span}) and returned {received} distinct ones, "
             text += "however small the window was cut" if is_cut else "and its parts are as large as the whole"
-            text += ". Nothing of the window was kept; read it again later."
+            text += ". Nothing of the window was stored; read it again later."
         return IncompleteWindowError(
             text, whole=part.whole.window, window=part.span, expected=done.counted, received=received
         )

@@ -77,7 +77,9 @@ def windows_between(
     for name, moment in (("start", start), ("end", end)):
         check_moment(moment, name)
         if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
-            raise InvalidRequestError(f"{name} is out of range: the year {moment.year} is a slip.", field=name)
+            raise InvalidRequestError(
+                f"{name} is out of range: the year {moment.year} looks like a typing error.", field=name
+            )
     first, last = _whole_second(start), _whole_second(end)
     if last < end:
         last = last.add(seconds=1)
@@ -88,7 +90,7 @@ def windows_between(
         raise InvalidRequestError("A window is whole days, three at most, or a part of a day.", field="longest")
     types = list(dict.fromkeys(check_sms_type(sms_type) for sms_type in sms_types))
     if not types:
-        raise InvalidRequestError("There is no message type to ask for.", field="sms_types")
+        raise InvalidRequestError("No message type is given.", field="sms_types")
     return (window for sms_type in types for window in _windows_of_type(sms_type, first, last, longest))
 
 

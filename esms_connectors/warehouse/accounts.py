@@ -65,9 +65,13 @@ def _refuse_others(name: str, account: str, owners: set[str]) -> None:
     if account in owners:
         return
     if _EMULATOR in owners:
-        raise ConfigurationError(f"{name} holds an emulator's rows: load those of an account into another warehouse.")
+        raise ConfigurationError(
+            f"{name} contains an emulator's rows: load those of an account into another warehouse."
+        )
     if account == _EMULATOR:
-        raise ConfigurationError(f"{name} holds an account's rows: load those of an emulator into another warehouse.")
+        raise ConfigurationError(
+            f"{name} contains an account's rows: load those of an emulator into another warehouse."
+        )
     raise ConfigurationError(
         f"{name} was loaded with the keys of another account, and its days would count as loaded for this one: choose "
         "another warehouse (a file, a schema, a folder). If these are new keys of the same account, say so once: "

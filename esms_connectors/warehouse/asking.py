@@ -70,7 +70,7 @@ def _ask_files(address: str, query: str, limit: int) -> Found:
     folder = Path(urlsplit(place).path if place.startswith("file://") else place).expanduser()
     if "://" in place and not place.startswith("file://"):
         raise InvalidRequestError(
-            f"esms sql reads DuckDB files, PostgreSQL and folders of this machine, not {place.partition('://')[0]}://.",
+            f"esms sql reads DuckDB files, PostgreSQL and folders on this machine, not {place.partition('://')[0]}://.",
             field="into",
         )
     if not folder.is_dir():
@@ -130,7 +130,7 @@ def _told_by_duckdb(path: str) -> Iterator[None]:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         failure = InvalidRequestError(f"DuckDB says: {said}", field="query")
         if "lock on file" in said or "used by another process" in said:
-            failure = EsmsError(f"{path} is being written to at the moment: ask again.")
+            failure = EsmsError(f"{path} is being written to at the moment: try again.")
             failure.retryable = True
     if failure is not None:
         raise failure

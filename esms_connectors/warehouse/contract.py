@@ -34,66 +34,67 @@ ROW_SCHEMA = pa.schema(
 )
 
 TABLES = {
-    MESSAGES: "one row a message and recipient, as the gateway last showed it",
-    HISTORY: "one line for each status that was seen to change",
-    LOADS: "one line a window: what the last load of it found",
+    MESSAGES: "one row per message and recipient, as the gateway last listed it",
+    HISTORY: "one row for each observed status change",
+    LOADS: "one row per window: the result of its last load",
 }
 
 COLUMNS = {
     MESSAGES: {
-        "row_key": "the key: message id and phone, the phone as a keyed hash unless phones are kept plain; "
-        "behind it the type, where a message of another type came under the same id",
+        "row_key": "the key: message id and phone, the phone as a keyed hash unless phones are stored plain; "
+        "followed by the type if a message of another type has the same id",
         "message_id": "the gateway's ReferenceId, which is the SMSID of the send; advertising shares one among phones",
-        "phone": "as chosen: plain (ten digits), keyed hash, masked, or empty",
+        "phone": "as configured: plain (ten digits), keyed hash, masked, or empty",
         "sms_type": "1 advertising, 2 care, 8 fixed number, 23 Viber, 24 priority ZNS, 25 ZNS, 26 Zalo follower",
         "campaign": "the campaign id given when sending",
-        "content": "the text sent, or empty where left out",
+        "content": "the text sent, or empty if texts are not stored",
         "price_vnd": "price of the message in VND, exact",
         "send_status": "the gateway's SendStatus",
         "send_result": "the gateway's SendResult",
-        "status_text": "what the gateway wrote where it could not be read: status/result, or price_vnd=… and the like",
+        "status_text": "original values that could not be parsed: status/result, or price_vnd=… and similar",
         "state": "pending, sent, delivered, failed, rejected or undocumented",
-        "sent_at": "when the gateway says it was sent, UTC",
-        "portal_id": "the gateway's SmsId; shared by rows, no key",
-        "window_start": "start of the window that first brought the row (creation time), UTC",
+        "sent_at": "sending time according to the gateway, UTC",
+        "portal_id": "the gateway's SmsId; shared by several rows, not a key",
+        "window_start": "start of the window in which the row was first found (creation time), UTC",
         "window_end": "end of that window, UTC",
         "first_seen_at": "when a load first saw the row, UTC",
-        "changed_at": "when a load last saw it change, or flagged it, UTC; that of first_seen_at if never",
-        "regressed_to": "the state that the gateway showed last, where it was not final and ours is",
+        "changed_at": "when a load last saw it change, or flagged it, UTC; equal to first_seen_at if never",
+        "regressed_to": "the last state from the gateway, if it was not final and the stored one is",
         "load_number": "number of the load that last saw it change, or flagged it",
     },
     HISTORY: {
         "row_key": "the row in esms_sent_messages",
-        "observed_at": "when the load that saw the change began to read, UTC",
+        "observed_at": "when the load that saw the change started reading, UTC",
         "from_state": "state before",
         "to_state": "state the gateway showed",
         "from_status": "SendStatus before",
         "from_result": "SendResult before",
         "to_status": "SendStatus shown",
         "to_result": "SendResult shown",
-        "applied": "false where a final state would have gone back; the row keeps its state, regressed_to is set",
+        "applied": "false if a final state would have regressed; the row keeps its state, regressed_to is set",
         "load_number": "number of the load that saw the change",
     },
     LOADS: {
-        "sms_type": "the type asked for",
+        "sms_type": "the requested message type",
         "window_start": "creation time from, UTC",
         "window_end": "creation time to, UTC",
-        "planned_at": "when the pull that asked for the window began, UTC",
-        "planned_number": "number of the load that asked for the window last; a later load has a higher one",
-        "read_number": "number of the load that this line tells of; empty, or below planned_number = pending",
-        "read_at": "when the reading of that load began, by the gateway's clock where it tells the time, UTC",
+        "planned_at": "when the pull that requested the window started, UTC",
+        "planned_number": "number of the load that last requested the window; a later load has a higher one",
+        "read_number": "number of the load that this row describes; empty, or below planned_number = pending",
+        "read_at": "when the reading of that load started, by the gateway's clock if available, UTC",
         "loaded_at": "when the last load was committed, UTC; empty = pending",
-        "closed": "whether the window had ended, with some patience, before it was read, and nothing moved meanwhile",
-        "counted_at": "when its rows were last counted again, UTC; where the count differed it was read again",
-        "row_count": "different rows found by the last load",
-        "count_total": "the gateway's own count behind that reading",
-        "open_rows": "rows whose state, as the gateway showed it, was not final: the window is worth another reading",
+        "closed": "whether the window had ended, plus a margin, before it was read, and nothing changed during the "
+        "reading",
+        "counted_at": "when its rows were last recounted, UTC; if the count differed, it was read again",
+        "row_count": "distinct rows found by the last load",
+        "count_total": "the gateway's count after that reading",
+        "open_rows": "rows whose state from the gateway was not final: the window should be read again",
         "inserted": "rows that were new",
         "changed": "rows that had changed",
-        "regressed": "rows that would have gone back from a final state, and were flagged instead",
-        "digest": "a checksum over keys and statuses, whatever their order",
+        "regressed": "rows that would have regressed from a final state, and were flagged instead",
+        "digest": "a checksum over keys and statuses, independent of their order",
         "load_count": "how often the window was loaded",
-        "privacy": "how phones and texts are kept; one warehouse keeps one way",
+        "privacy": "how phones and texts are stored; the same for the whole warehouse",
     },
 }
 """Table -> column -> description. Databases with column comments store these."""
@@ -255,8 +256,8 @@ class Warehouse(abc.ABC):
             ConfigurationError: this kind of warehouse does not remove rows by age.
         """
         raise ConfigurationError(
-            f"{self.name} does not forget by age: DuckDB, PostgreSQL and MySQL do. Remove what is old with the means "
-            "of the place."
+            f"{self.name} cannot delete data by age: DuckDB, PostgreSQL and MySQL can. Delete its old data with its "
+            "own tools."
         )
 
     @property
@@ -277,7 +278,7 @@ class Warehouse(abc.ABC):
             ConfigurationError: nothing was loaded yet, or the warehouse is not a database.
         """
         raise ConfigurationError(
-            f"{self.name} cannot be asked: reports are made from a DuckDB file or PostgreSQL. Load the same days there."
+            f"{self.name} cannot be queried: reports need a DuckDB file or PostgreSQL. Load the same days there."
         )
 
     def create_views(self, views: Mapping[str, str], tables: Sequence[GroupedTable] = ()) -> None:
@@ -292,7 +293,7 @@ class Warehouse(abc.ABC):
             ConfigurationError: the warehouse has no views, or a name belongs to something that is not a view.
         """
         raise ConfigurationError(
-            f"{self.name} has no views: they are made in a DuckDB file or PostgreSQL. Load the same days there."
+            f"{self.name} has no views: they need a DuckDB file or PostgreSQL. Load the same days there."
         )
 
     @abc.abstractmethod

@@ -237,5 +237,5 @@ def _check_phones(load: WindowLoad, privacy: Privacy) -> None:
     kept, given = (text.partition(" ")[0] for text in (load.privacy, privacy.fingerprint))
     if kept != given:
         raise ConfigurationError(
-            f"The warehouse keeps phones as {kept!r}, this comparison as {given!r}: give the same way and secret."
+            f"The warehouse stores phones as {kept!r}, this comparison as {given!r}: use the same setting and secret."
         )

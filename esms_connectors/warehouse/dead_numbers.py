@@ -34,11 +34,11 @@ def dead_phones(warehouse: Warehouse, runs: int) -> list[str]:
         ConfigurationError: the warehouse does not keep phones in plain form, or cannot be queried.
     """
     if runs < 2:
-        raise InvalidRequestError("A number is dead after 2 runs that failed, at least.", field="dead")
+        raise InvalidRequestError("A number is dead after at least 2 failed runs.", field="dead")
     for load in warehouse.loads():
         if not load.privacy.startswith("phone=plain"):
             raise ConfigurationError(
-                f"{warehouse.name} does not keep phones plain: dead numbers are found only where it does."
+                f"{warehouse.name} does not store phones plain: dead numbers can be found only in one that does."
             )
 
     def work(reader: Reader) -> list[str]:

@@ -129,7 +129,7 @@ class DltWarehouse(Warehouse):
                 # Another process may be creating them at the same time.
                 with contextlib.suppress(WarehouseError), self._refusals():
                     self._send({table: [schema_of(table).empty_table()] for table in missing})
-            raise WarehouseError(f"The tables in {self.name} cannot be made.")
+            raise WarehouseError(f"The tables in {self.name} cannot be created.")
 
     def loads(self) -> Iterator[WindowLoad]:
         with self._at_work():
@@ -247,7 +247,7 @@ class DltWarehouse(Warehouse):
                 return False
             except exceptions.DatabaseException:
                 problem = (
-                    f"The table {table} is there already in {self.name} but is not one of ours: "
+                    f"The table {table} already exists in {self.name} but was not created by esms-connectors: "
                     "use another dataset, or rename that table."
                 )
             else:
@@ -428,8 +428,8 @@ class DltWarehouse(Warehouse):
             )
         if "SqlClientNotAvailable" in names:
             return ConfigurationError(
-                f"dlt's {self._destination_name} has no SQL, so what is stored cannot be compared with what comes: "
-                "choose another destination. Folders go without dlt: s3://bucket/prefix?format=parquet."
+                f"dlt's {self._destination_name} has no SQL, so stored and new rows cannot be compared: "
+                "choose another destination. Folders do not need dlt: s3://bucket/prefix?format=parquet."
             )
         return WarehouseError(
             f"dlt could not use {self.name} ({type(chain[-1]).__name__}). Loading again is safe.",

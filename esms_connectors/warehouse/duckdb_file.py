@@ -155,7 +155,7 @@ class DuckDbWarehouse(Warehouse):
                     if has_tables(connection):
                         connection.begin()
                         return work(DuckDbSession(connection))
-                failure = ConfigurationError(f"Nothing was ever loaded into {self.name}: is the path right?")
+                failure = ConfigurationError(f"Nothing was ever loaded into {self.name}: is the path correct?")
             except (duckdb.Error, pa.ArrowException, OSError) as error:
                 failure = self._not_read(error)
             finally:
@@ -239,7 +239,7 @@ class DuckDbWarehouse(Warehouse):
             if not held_here and not any(phrase in words for phrase in _HELD_ELSEWHERE):
                 raise self._not_opened(words)
             if time.monotonic() >= deadline:
-                by = "this process itself, with another connection" if held_here else "another process"
+                by = "this process, through another connection" if held_here else "another process"
                 raise WarehouseError(
                     f"{self.name} was open in {by} for {self._wait_seconds:.0f} seconds: "
                     "close it there, then load again.",
@@ -344,7 +344,7 @@ class DuckDbWarehouse(Warehouse):
         except OSError as error:
             refused = os.strerror(error.errno or errno.EIO)
         if refused:
-            raise ConfigurationError(f"The folder {self._path.parent} cannot be made ({refused}).")
+            raise ConfigurationError(f"The folder {self._path.parent} cannot be created ({refused}).")
         for place in (self._path, self._path.parent):
             if place.exists() and not os.access(place, os.R_OK | os.W_OK):
                 raise ConfigurationError(f"{place} may not be written to by this user.")
@@ -353,12 +353,12 @@ class DuckDbWarehouse(Warehouse):
         """`words`: DuckDB's message on opening, which may contain the path but never a row."""
         if "storage version" in words or "version number" in words:
             return ConfigurationError(
-                f"{self.name} was made by a newer DuckDB than {duckdb.__version__}, installed here: upgrade it."
+                f"{self.name} was created by a newer DuckDB than {duckdb.__version__}, installed here: upgrade it."
             )
         if "not a valid DuckDB database file" in words or "sqlite_scanner" in words:
             return ConfigurationError(f"{self.name} is not a DuckDB file: give another path, or move it away.")
         if os.strerror(errno.ENOSPC) in words:
-            return WarehouseError(f"The disk of {self.name} is full: make room, then load again.", retryable=True)
+            return WarehouseError(f"The disk of {self.name} is full: free some space, then load again.", retryable=True)
         said = words.strip().splitlines()[0] if words.strip() else "no reason given"
         return WarehouseError(f"{self.name} cannot be opened: {said}")
 
@@ -367,24 +367,25 @@ class DuckDbWarehouse(Warehouse):
         words = str(error)
         if os.strerror(errno.ENOSPC) in words or os.strerror(errno.EFBIG) in words:
             return WarehouseError(
-                f"The disk of {self.name} is full: nothing of this was kept. Make room, then load again.",
+                f"The disk of {self.name} is full: nothing was stored. Free some space, then load again.",
                 retryable=True,
             )
         if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory Error" in words:
             return WarehouseError(
-                f"{self.name}: {memory} of memory do not do: nothing of this was kept. "
-                "Load shorter windows, or give a higher memory_limit.",
+                f"{self.name}: {memory} of memory is not enough: nothing was stored. "
+                "Load shorter windows, or set a higher memory_limit.",
             )
         # An interruption while rows were handed over, such as the timeout of a task, may not occur again.
         passing = "object registered as" in words
         return WarehouseError(
-            f"{self.name}: DuckDB refused ({type(error).__name__}): nothing of this was kept.", retryable=passing
+            f"{self.name}: DuckDB refused ({type(error).__name__}): nothing was stored.", retryable=passing
         )
 
     def _not_read(self, error: Exception) -> EsmsError:
         if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory Error" in str(error):
             return WarehouseError(
-                f"{self.name}: {self._memory_limit} of memory do not do for this question: ask for a shorter time, or "
-                "give a higher memory_limit."
+                f"{self.name}: {self._memory_limit} of memory is not enough for this query: ask for a shorter "
+                f"period, or "
+                "set a higher memory_limit."
             )
         return WarehouseError(f"{self.name}: DuckDB refused to answer ({type(error).__name__}).")

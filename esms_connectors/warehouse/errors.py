@@ -44,7 +44,7 @@ def name_is_free(warehouse: str, name: str, *errors: type[Exception]) -> Iterato
     except errors:
         pass
     raise ConfigurationError(
-        f"{warehouse}: {name} is there already and is no view of these columns: drop or rename it, then try again."
+        f"{warehouse}: {name} already exists and is not a view with these columns: drop or rename it, then try again."
     )
 
 

@@ -87,7 +87,7 @@ class FileStore:
     def create_root(self) -> None:
         """Create the folder; an object store needs none."""
         if self.is_local:
-            with refusals(self.name, "cannot be made or used as a folder"):
+            with refusals(self.name, "cannot be created or used as a folder"):
                 self.make_folder(Path(self.path(STAGING)))
 
     def find(self, folder: str) -> dict[str, dict[str, Any]]:

@@ -256,10 +256,10 @@ class FilesWarehouse(Warehouse):
             settings = dict(json.loads(content))
         kept = settings.get("format")
         if kept not in FORMATS or settings.get("version") != 1:
-            raise ConfigurationError(f"{_SETTINGS} in {self.name} is damaged or of a newer version.")
+            raise ConfigurationError(f"{_SETTINGS} in {self.name} is damaged or was written by a newer version.")
         if self._asked not in (None, kept):
             raise ConfigurationError(
-                f"{self.name} keeps its rows as {kept}, not as {self._asked}: give ?format={kept}, or another folder."
+                f"{self.name} stores its rows as {kept}, not as {self._asked}: give ?format={kept}, or another folder."
             )
         return settings
 

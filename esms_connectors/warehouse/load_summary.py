@@ -77,9 +77,9 @@ class LoadCounts:
         text = f"{counted(self.rows, 'row')} in {counted(self.windows, 'window')}: {self.inserted:,} new, "
         text += f"{self.changed:,} changed, {self.unchanged:,} as they were"
         for count, what in (
-            (self.regressed, "would have gone back from a final state and are flagged"),
+            (self.regressed, "would have regressed from a final state and are flagged"),
             (self.open_rows, "not final yet"),
-            (self.unread, "with a value in a spelling that could not be read, kept in status_text"),
+            (self.unread, "with a value that could not be parsed, stored in status_text"),
         ):
             text += f", {count:,} {what}" if count else ""
         if self.shrunk_windows:

@@ -286,7 +286,7 @@ def _interrupted(loads: Sequence[WindowLoad], wanted: int, planned_at: DateTime)
     done = {load.window for load in loads if load.planned_at == latest and is_closed(load, planned_at)}
     if not done:
         return planned_at, done
-    logger.info("an interrupted pull goes on: %d of %d windows are there", len(done), wanted)
+    logger.info("resuming an interrupted pull: %d of %d windows are there", len(done), wanted)
     return latest, done
 
 

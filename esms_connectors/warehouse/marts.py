@@ -77,7 +77,7 @@ def copy_dbt_package(folder: str | Path) -> Path:
     """
     place = Path(folder).expanduser().absolute()
     if place.exists():
-        raise ConfigurationError(f"{place} is there already: give another folder, or move it away.")
+        raise ConfigurationError(f"{place} already exists: give another folder, or move it away.")
     problem = ""
     try:
         with as_file(_PACKAGE) as package:

@@ -48,7 +48,7 @@ def merge_database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     if problem:
         raise_without_context(
             WarehouseError(
-                f"The merge in {tempfile.gettempdir()} failed ({problem}): is the disk full? Nothing of it was kept.",
+                f"The merge in {tempfile.gettempdir()} failed ({problem}): is the disk full? Nothing was stored.",
                 retryable=True,
             )
         )

@@ -241,7 +241,7 @@ class _ChunkMerge:
 def _expect(done: int, expected: int, what: str) -> None:
     if done != expected:
         raise WarehouseError(
-            f"The row counts of the merge do not match ({expected} rows, {done} {what}): nothing of it was kept."
+            f"The row counts of the merge do not match ({expected} rows, {done} {what}): nothing was stored."
         )
 
 
@@ -256,8 +256,8 @@ def _expect_window(window: SentWindow, chunk: pa.Table) -> None:
         others = len(column) - (pc.sum(own).as_py() or 0)
         if others:
             raise WarehouseError(
-                f"{others} of the rows have another {name} than the load that brings them ({window}): nothing of it "
-                "was kept. Hand over the rows of one window at a time."
+                f"{others} of the rows have another {name} than their load ({window}): nothing was "
+                "stored. Pass the rows of one window at a time."
             )
 
 
@@ -338,8 +338,8 @@ def check_privacy(session: Session, privacy: str) -> None:
 def other_privacy(kept: str, given: str) -> ConfigurationError:
     """The error for a load that keeps phones or texts in another form."""
     return ConfigurationError(
-        f"The warehouse keeps phones and texts as {kept!r}, this load as {given!r}: "
-        "one warehouse keeps one way. Choose that one, or another warehouse."
+        f"The warehouse stores phones and texts as {kept!r}, this load as {given!r}: "
+        "a warehouse uses one setting. Use that one, or another warehouse."
     )
 
 

@@ -72,13 +72,13 @@ GROUP BY index_name HAVING count(*) = 1 AND max(column_name) = 'row_key'
 """
 
 _SET_UP = {
-    ER.DBACCESS_DENIED_ERROR: "this user may not use the database: grant it",
+    ER.DBACCESS_DENIED_ERROR: "this user has no access to the database: grant it",
     ER.ACCESS_DENIED_ERROR: "user or password is refused",
-    ER.BAD_DB_ERROR: "the database is not there: create it",
+    ER.BAD_DB_ERROR: "the database does not exist: create it",
     ER.NO_DB_ERROR: "the address names no database",
-    ER.TABLEACCESS_DENIED_ERROR: "this user may not create, change or read the tables: grant it",
-    ER.SPECIFIC_ACCESS_DENIED_ERROR: "this user may not create, change or read the tables: grant it",
-    ER.NO_SUCH_TABLE: "the tables are not there: prepare() makes them",
+    ER.TABLEACCESS_DENIED_ERROR: "this user may not create, change or read the tables: grant the privileges",
+    ER.SPECIFIC_ACCESS_DENIED_ERROR: "this user may not create, change or read the tables: grant the privileges",
+    ER.NO_SUCH_TABLE: "the tables do not exist: prepare() creates them",
     ER.OPTION_PREVENTS_STATEMENT: "it is read-only: use the primary server",
     ER.UNKNOWN_SYSTEM_VARIABLE: "it is too old: MySQL 8.0.17 or MariaDB 10.3 is needed",
 }
@@ -178,7 +178,7 @@ class MySqlWarehouse(TransactionalWarehouse):
             return pymysql.connect(**self._settings)
         except RuntimeError:  # PyMySQL: a password on an unencrypted connection needs the package cryptography
             problem = (
-                "its password may go over an encrypted connection only: give ssl_ca=…, or pip install cryptography"
+                "its password may be sent over an encrypted connection only: give ssl_ca=…, or pip install cryptography"
             )
         except (TypeError, ValueError, OSError) as error:
             problem = (
@@ -195,14 +195,14 @@ class MySqlWarehouse(TransactionalWarehouse):
             return WarehouseError(f"{self.name} cannot be reached ({code}).", retryable=True)
         if code in _LOST:
             return WarehouseError(
-                f"{self.name}: the connection was lost: nothing of this was kept. Load again.", retryable=True
+                f"{self.name}: the connection was lost: nothing was stored. Load again.", retryable=True
             )
         if code == ER.DATA_TOO_LONG:
             return WarehouseError(
-                f"{self.name}: a key has over {KEY_LENGTH} characters, or a text over 16 MB: nothing of this was kept."
+                f"{self.name}: a key has over {KEY_LENGTH} characters, or a text over 16 MB: nothing was stored."
             )
         return WarehouseError(
-            f"{self.name}: the server refused ({type(error).__name__} {code}): nothing of this was kept.",
+            f"{self.name}: the server refused ({type(error).__name__} {code}): nothing was stored.",
             retryable=code in _PASSING,
         )
 

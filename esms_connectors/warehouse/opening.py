@@ -32,7 +32,7 @@ def open_warehouse(address: str | Path) -> Warehouse:
     """
     text = str(address).strip()
     if not text:
-        raise ConfigurationError("Where to? Give duckdb:///esms.duckdb, postgresql://…, a folder or a URL.")
+        raise ConfigurationError("No target is given: give duckdb:///esms.duckdb, postgresql://…, a folder or a URL.")
     if not text.lower().startswith("duckdb://"):
         check_database_url(text, "The warehouse's URL")
     scheme = text.split("://", 1)[0].lower() if "://" in text else ""

@@ -92,7 +92,7 @@ def plan_load(
         raise InvalidRequestError("most_days is at least 1.", field="most_days")
     types = tuple(dict.fromkeys(check_sms_type(sms_type) for sms_type in sms_types))
     if not types:
-        raise InvalidRequestError("There is no message type to ask for.", field="sms_types")
+        raise InvalidRequestError("No message type is given.", field="sms_types")
     present = now().in_timezone("UTC")
     warehouse.prepare()
     loads = [load for load in warehouse.loads() if load.window.sms_type in types]
@@ -116,7 +116,7 @@ def plan_load(
     recounts: tuple[SentWindow, ...] = ()
     if follow_up is None:
         follow_up = start is None or last + max(timedelta(days=1), last - check_moment(start, "start")) > present
-        notes += [] if follow_up else ["a backfill: other windows are left to the load of the latest span"]
+        notes += [] if follow_up else ["a backfill: other windows are left to the load of the latest period"]
     if follow_up:
         others = [
             load
@@ -171,7 +171,7 @@ def _missing_windows(
     if beyond:
         notes.append(
             f"days from {_day(min(beyond))} were never loaded and are more than {most_days} days old: "
-            "they are left out. Load them by their dates."
+            "they are left out. Load them with explicit dates."
         )
     return windows, notes
 
@@ -224,7 +224,7 @@ def without_stood_for(loads: Sequence[WindowLoad]) -> list[WindowLoad]:
 
 def _reason_to_read(load: WindowLoad, present: DateTime) -> str:
     if load.is_owed:
-        return "asked for and not read"
+        return "requested but not read"
     if not is_closed(load, present):
         return "read before they had ended"
     return "with rows not final" if load.open_rows else ""

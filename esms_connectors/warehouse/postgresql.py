@@ -179,7 +179,7 @@ class PostgresWarehouse(TransactionalWarehouse):
                 session = _PostgresSession(connection)
                 if not find_missing_tables(session.read(_FIND_COLUMNS, names=[MESSAGES, HISTORY, LOADS])):
                     return work(session)
-            failure = ConfigurationError(f"Nothing was ever loaded into {self.name}: is the address right?")
+            failure = ConfigurationError(f"Nothing was ever loaded into {self.name}: is the address correct?")
         except psycopg.Error as error:
             failure = self._not_read(error, connection)
         finally:
@@ -248,7 +248,7 @@ class PostgresWarehouse(TransactionalWarehouse):
                 if found is not None and found[0] is not None:
                     return connection
                 raise ConfigurationError(
-                    f"{self.name}: the schema is not there: create it, or name another with ?schema=…."
+                    f"{self.name}: the schema does not exist: create it, or name another with ?schema=…."
                 )
         except psycopg.Error as error:
             failure = self._not_connected(error)
@@ -269,24 +269,25 @@ class PostgresWarehouse(TransactionalWarehouse):
         kind, state = type(error).__name__, error.sqlstate or ""
         if connection.closed or state.startswith(("08", "57P")):
             return WarehouseError(
-                f"{self.name}: the connection was lost: nothing of this was kept. Load again.", retryable=True
+                f"{self.name}: the connection was lost: nothing was stored. Load again.", retryable=True
             )
         if state == "42501":
             return ConfigurationError(
-                f"{self.name}: this user may not create or change the tables (InsufficientPrivilege): grant it."
+                f"{self.name}: this user may not create or change the tables (InsufficientPrivilege): grant the "
+                "privileges."
             )
         if state == "42P01":
-            return ConfigurationError(f"{self.name}: the tables are not there: prepare() makes them.")
+            return ConfigurationError(f"{self.name}: the tables do not exist: prepare() creates them.")
         if state == "25006":
             return ConfigurationError(f"{self.name} is read-only: use the primary server.")
         # Deadlocks, full disks, too many connections, lock timeouts: all of them are temporary.
         passing = state.startswith(("40", "53", "55", "57"))
-        return WarehouseError(f"{self.name}: PostgreSQL refused ({kind}): nothing of this was kept.", retryable=passing)
+        return WarehouseError(f"{self.name}: PostgreSQL refused ({kind}): nothing was stored.", retryable=passing)
 
     def _not_read(self, error: psycopg.Error, connection: psycopg.Connection) -> EsmsError:
         state = error.sqlstate or ""
         if connection.closed or state.startswith(("08", "57P")):
-            return WarehouseError(f"{self.name}: the connection was lost: ask again.", retryable=True)
+            return WarehouseError(f"{self.name}: the connection was lost: try again.", retryable=True)
         if state == "42501":
             return ConfigurationError(f"{self.name}: this user may not read the tables: grant it SELECT on them.")
         return WarehouseError(

@@ -161,7 +161,7 @@ def check_tables(tables: Iterable[str]) -> tuple[str, ...]:
     asked = tuple(dict.fromkeys(tables))
     unknown = [one for one in asked if one not in SNAPSHOT_TABLES]
     if unknown or not asked:
-        named = f"{unknown[0]!r} is no table of snapshots" if unknown else "There is no table to write"
+        named = f"{unknown[0]!r} is not a snapshot table" if unknown else "There is no table to write"
         raise InvalidRequestError(f"{named}. Known: {', '.join(SNAPSHOT_TABLES)}.", field="tables")
     return asked
 
@@ -258,7 +258,8 @@ def _ratings_of(
         if len(found) >= total:
             return list(found.values())
     failure = EsmsError(
-        f"Template {template_id}: {len(found)} of {total} ratings came, {_READINGS} times. Take the snapshot again "
+        f"Template {template_id}: {len(found)} of {total} ratings were received, {_READINGS} times. Take the "
+        f"snapshot again "
         "later."
     )
     failure.retryable = True

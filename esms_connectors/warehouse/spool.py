@@ -91,7 +91,8 @@ class WindowSpool:
         if failure is not None:
             said = os.strerror(failure.errno or errno.EIO)
             raise WarehouseError(
-                f"The window cannot be put aside in {tempfile.gettempdir()} ({said}). Nothing of it was loaded; make "
-                "room there or set TMPDIR, and run again.",
+                f"The window cannot be stored temporarily in {tempfile.gettempdir()} ({said}). Nothing of it was "
+                f"loaded; free "
+                "some space there or set TMPDIR, and run again.",
                 retryable=True,
             )

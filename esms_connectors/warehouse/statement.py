@@ -191,7 +191,7 @@ def read_invoice(path: str | Path) -> list[InvoiceLine]:
                 )
             return list(_lines(name, reader))
     except (UnicodeError, csv.Error):
-        problem = "it is no CSV in UTF-8"
+        problem = "it is not CSV in UTF-8"
     except OSError as error:
         problem = error.strerror or type(error).__name__
     raise InvalidRequestError(f"{name} cannot be read: {problem}.", field="invoice")

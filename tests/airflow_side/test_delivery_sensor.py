@@ -416,7 +416,7 @@ def test_a_task_with_a_ledger_of_its_own_is_not_taken_for_one_that_sent_nothing(
     runs.instance.pushed["send"] = None
     for wait in waits if mapped else ():
         wait.sent = iter(())
-    with pytest.raises(EsmsError, match="send has a ledger of its own"):
+    with pytest.raises(EsmsError, match="send has its own ledger"):
         Runs(instance=replace(runs.instance, task_id="wait0"))(waits[0])
     assert Runs(instance=replace(runs.instance, task_id="wait1"))(waits[1])["delivered"] == 2
 

@@ -97,7 +97,7 @@ def report(ledger: str, **arguments: Any) -> SentMessagesReportOperator:
         (bulk, {"ledger_url": None, "ledger_conn_id": "shop"}, "type 'http'"),
         (bulk, {"esms_conn_id": "shop"}, "type 'http'"),
         (load, {"warehouse": None, "warehouse_conn_id": "shop"}, "type 'http'"),
-        (bulk, {"source": "s3://bucket/key.csv"}, "its provider brings it"),
+        (bulk, {"source": "s3://bucket/key.csv"}, "install its provider"),
         # Values of another type.
         (bulk, {"run_key": 5.5}, "run_key must be text"),
         (bulk, {"campaign": True}, "campaign must be text"),
@@ -155,7 +155,7 @@ def test_a_mistake_is_one_line_at_once(
         (wait, {"message_ids": ["a"], "delivered_share": 95}, "delivered_share is a share above 0 and up to 1"),
         (wait, {"message_ids": ["a"], "final_share": -1}, "final_share is a share above 0 and up to 1"),
         (wait, {"message_ids": ["a"], "max_failures": "x"}, "max_failures 'x' is no number"),
-        (bulk, {"price_vnd": "cheap"}, "price_vnd 'cheap' is no amount of VND"),
+        (bulk, {"price_vnd": "cheap"}, "price_vnd 'cheap' is not an amount of VND"),
         (bulk, {"poll_seconds": 0}, "poll_seconds is a number of seconds above 0"),
         (ladder, {"poll_seconds": "often"}, "poll_seconds 'often' is no number"),
         (load, {"threads": 0}, "threads is a whole number"),
@@ -170,7 +170,7 @@ def test_a_mistake_is_one_line_at_once(
         (load, {"sms_types": "ZNS"}, "sms_types are numbers"),
         (report, {"mail_to": "the boss"}, "mail_to takes an e-mail address"),
         (report, {"mail_to": ["boss@example.com", 5]}, "mail_to takes an e-mail address"),
-        (report, {"budget_vnd": "little"}, "an amount of VND above nought in digits"),
+        (report, {"budget_vnd": "little"}, "a positive amount of VND in digits"),
     ],
 )
 def test_what_cannot_be_is_told_when_the_dag_is_parsed(

@@ -164,7 +164,7 @@ def test_the_ledger_of_the_connection_says_what_was_planned(
             "Nothing was",
         ),
         ({"targets": "r.html", "language": "fr"}, "fr"),
-        ({"targets": "r.html", "budget_vnd": "5tr"}, "VND above nought"),
+        ({"targets": "r.html", "budget_vnd": "5tr"}, "a positive amount of VND"),
         ({"targets": "r.html", "warehouse_conn_id": "other"}, "Give warehouse"),
     ],
 )

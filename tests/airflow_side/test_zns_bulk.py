@@ -311,7 +311,7 @@ def test_changed_rows_are_skipped_by_choice_and_listed(
 def test_the_rows_that_cannot_be_sent_go_to_an_object_store(
     send: Callable[..., Any], gateway: Emulator, store: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And not into a folder that is called `memory:`; a store that nobody knows is told before the first message."""
+    """And not into a folder that is called `memory:`; a store that nobody knows is alerted before the first message."""
     monkeypatch.chdir(tmp_path)
     rows = [row(1), {**row(2), "phone": "0283812345"}]
     assert send(source=rows, at_least=0.5, rejects="memory://lake@bucket/rejects.csv")["accepted"] == 1

@@ -126,7 +126,7 @@ def test_whom_a_run_did_not_reach_is_a_source(run: Run, emulator: Emulator, cust
         ((), "Give SOURCE, or --from-undelivered"),
         (("customers.csv", "--from-undelivered", "evening"), "Give SOURCE, or --from-undelivered"),
         (("customers.csv", "--undelivered-after", "2h"), "goes with --from-undelivered"),
-        (("--from-undelivered", "evening", "--undelivered-after", "soon"), "no span of time"),
+        (("--from-undelivered", "evening", "--undelivered-after", "soon"), "not a time span"),
         (("--from-undelivered", "nobody"), "nobody"),
     ],
 )
@@ -162,7 +162,7 @@ def test_a_ladder_tells_one_after_the_other(run: Run, emulator: Emulator) -> Non
         ("0901000001", "Het cho {}"),
         ("0901000002", "Het cho {}"),
     ]
-    assert_one_clear_line(run(*words, "--ladder", "nobody"), 2, "Nobody can be told")
+    assert_one_clear_line(run(*words, "--ladder", "nobody"), 2, "Nobody can be alerted")
 
 
 @pytest.mark.parametrize(

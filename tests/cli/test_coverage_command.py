@@ -32,7 +32,7 @@ def test_coverage_tells_what_is_owed_missing_and_differs(run: Run, emulator: Emu
     assert (about["types"][0]["windows"], about["types"][0]["rows"], about["compared"]) == (3, 50, 3)
     hashed = {"ESMS_PHONE_SECRET": "a secret that is long enough"}
     other = run("coverage", "--types", "2", "--into", into, "--compare", "--phones", "hashed", **hashed)
-    assert_one_clear_line(other, 2, "The warehouse keeps phones as 'phone=plain'")
+    assert_one_clear_line(other, 2, "The warehouse stores phones as 'phone=plain'")
     emulator.quirks.retention_days = 2
     gone = run("coverage", "--types", "2", "--into", into, "--compare")
     assert gone.returncode == 4

@@ -20,7 +20,7 @@ from esms_connectors.emulator import Emulator, EmulatorConfig
 from esms_connectors.gateway.errors import ConfigurationError
 
 ESMS = Path(sys.executable).with_name("esms")
-IN_USE = "wait for its end, or choose another --output."
+IN_USE = "wait until it ends, or choose another --output."
 
 
 def esms_demo(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -58,7 +58,7 @@ def test_what_is_there_is_overwritten_only_when_told(run: Run, tmp_path: Path) -
     mine = tmp_path / "first_campaign.py"
     mine.write_text("mine")
     done = run("examples", "copy", "dags", "--to", str(tmp_path))
-    assert_one_clear_line(done, 2, "first_campaign.py is there already, nothing was copied")
+    assert_one_clear_line(done, 2, "first_campaign.py already exists, nothing was copied")
     assert files_in(tmp_path) == {"first_campaign.py"}
     assert mine.read_text() == "mine"
     assert run("examples", "copy", "dags", "--to", str(tmp_path), "--overwrite").returncode == 0

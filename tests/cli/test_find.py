@@ -112,6 +112,6 @@ def test_mistakes_and_nothing_are_one_line(run: Run, emulator: Emulator, tmp_pat
     assert_one_clear_line(run("find", SOMEBODY, "--into", into, ESMS_LEDGER=str(tmp_path / "slip.sqlite")), 2, "slip")
     assert_one_clear_line(run("find", SOMEBODY, "--into", f"duckdb:///{tmp_path / 'slip.duckdb'}"), 2, "slip.duckdb")
     hashed = ("--phones", "hashed")
-    assert_one_clear_line(run("find", SOMEBODY, "--into", into, *hashed, **PHONES), 2, "keeps phones another way")
-    assert_one_clear_line(run("find", SOMEBODY, "--into", str(tmp_path / "folder")), 2, "cannot be asked")
+    assert_one_clear_line(run("find", SOMEBODY, "--into", into, *hashed, **PHONES), 2, "stores phones differently")
+    assert_one_clear_line(run("find", SOMEBODY, "--into", str(tmp_path / "folder")), 2, "cannot be queried")
     assert not (tmp_path / "slip.duckdb").exists()

@@ -47,7 +47,7 @@ def test_a_file_of_people_who_refused_feeds_the_list(run: Run, tmp_path: Path) -
     refused = tmp_path / "từ chối.csv"
     refused.write_text("số máy,tên\n0901000001,A\n+84 901 000 001,A\n84901000002,B\nkhông rõ,C\n", encoding="utf-8")
     command = ("suppress", "import", str(refused), "--phone-column", "số máy", "--reason", "từ chối qua tổng đài")
-    assert run(*command).stdout == "2 added, 0 were on it, 1 row has no phone that can be sent to\n"
+    assert run(*command).stdout == "2 added, 0 were on it, 1 row has no valid phone\n"
     again = json.loads(run(*command, "--json").stdout)
     assert again == {"added": 0, "phones": 2, "rows_that_are_no_phone": 1}
     listed = [json.loads(line) for line in run("suppress", "list", "--json").stdout.splitlines()]
@@ -84,7 +84,7 @@ def test_one_message_outside_of_a_run_keeps_the_rules(run: Run, emulator: Emulat
         # A repeat under the same id counts once.
         done = run(*GIVEN, LABELLED, "--request-id", f"sale-{number}")
         assert done.returncode == 0, done.stderr
-    assert_one_clear_line(run(*GIVEN, LABELLED), 2, "30 of the 30 phones", "at most so many messages")
+    assert_one_clear_line(run(*GIVEN, LABELLED), 2, "30 of the 30 phones", "at most a set number of messages")
     assert set(emulator.deliveries_by_phone().values()) == {3}
     clock.advance(hours=35)  # 23:00
     assert_one_clear_line(run(*GIVEN, LABELLED), 2, "23:00")
@@ -99,7 +99,7 @@ def test_an_empty_list_says_so_to_people(run: Run, tmp_path: Path) -> None:
     assert_one_clear_line(run("suppress", "list"), 2, "There is no ledger at")
     Ledger.open(tmp_path / "ledger.sqlite").close()
     told = run("suppress", "list")
-    assert (told.stdout, told.stderr) == ("", "nobody is on the list\n")
+    assert (told.stdout, told.stderr) == ("", "the list is empty\n")
     read = run("suppress", "list", "--json")
     assert (read.stdout, read.stderr) == ("", "")
 
@@ -150,4 +150,4 @@ def test_a_stop_of_a_key_that_no_run_has_says_so(run: Run, tmp_path: Path) -> No
     assert run("stop", "march", "--reason", "x").stderr == ""
     done = run("stop", "mrach", "--reason", "x")
     assert (done.returncode, done.stdout) == (0, "stopped: workers stop before their next call\n")
-    assert "No run of this key has begun here" in done.stderr
+    assert "No run with this key has started here" in done.stderr

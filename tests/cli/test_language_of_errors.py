@@ -32,7 +32,7 @@ IN_BOTH = {"GuardRefusalError", "GuardStopError"}
 OF_PYTHON = (
     "The row in line",
     "params takes a list",
-    "7 is 7, which is no table",
+    "7 is 7, which is not a table",
     "7 takes a path or an address",
     "7: an address begins with",
     "duplicates is merge",
@@ -174,7 +174,7 @@ def test_each_mistake_is_told_in_vietnamese() -> None:
             "send_zns nhận văn bản, không phải int: mã dài ghi dạng số sẽ mất chữ số.",
         ),
         (
-            "'x' is no table of snapshots. Known: esms_balances.",
+            "'x' is not a snapshot table. Known: esms_balances.",
             "'x' không phải bảng chụp nào. Các bảng: esms_balances.",
         ),
         (
@@ -195,9 +195,9 @@ def test_each_mistake_is_told_in_vietnamese() -> None:
         ),
         (
             (
-                "run_key 'visits-None' has the word None as a part: what should stand there was not given. Another "
-                "campaign "
-                "would come to the same key, and its people would be taken for told."
+                "run_key 'visits-None' has the word None as a part: a value is missing there. Another campaign "
+                "would "
+                "get the same key, and its recipients would count as already sent to."
             ),
             (
                 "run_key 'visits-None' có một phần là chữ None: giá trị ở chỗ đó chưa được điền. Chiến dịch "

@@ -56,7 +56,7 @@ def test_a_template_is_saved_and_held_against(run: Run, emulator: Emulator, tmp_
     emulator.faults.add("get_zns_template", html(), every=1)
     sent = run(*words)
     assert sent.returncode == 0, sent.stderr
-    assert sent.stderr.count("did not tell template") == 1
+    assert sent.stderr.count("did not return template") == 1
     emulator.faults.clear()
     emulator.change_template(DEMO_TEMPLATE_ID, name="Another")
     refused = run(*words)

@@ -55,7 +55,7 @@ def test_a_table_gets_no_phone_as_a_key(run: Run, tmp_path: Path, orders: Path) 
     done = run(*("send", "sms", str(orders), "--brandname", DEMO_BRANDNAME, "--text", "x", "--run-key", "orders"))
     assert done.returncode == 0
     done = run("outcomes", "orders", "--into", str(tmp_path / "w.duckdb"))
-    assert_one_clear_line(done, 2, "told apart by their phone")
+    assert_one_clear_line(done, 2, "identified by phone")
 
 
 def test_what_was_refused_is_repaired_and_sent_again(

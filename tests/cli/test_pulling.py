@@ -136,11 +136,11 @@ def make_places(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("address", "exit_code", "fragment"),
     [
-        ("", 2, "Where to?"),
+        ("", 2, "No target is given"),
         ("gopher://x/y", 2, "gopher"),
         ("duckdb:///{tmp}/folder.duckdb", 2, "is a folder"),
         ("duckdb:///{tmp}/text.duckdb", 2, "is not a DuckDB file"),
-        ("duckdb:///{tmp}/a-file/esms.duckdb", 2, "cannot be made"),
+        ("duckdb:///{tmp}/a-file/esms.duckdb", 2, "cannot be created"),
         ("duckdb:///{tmp}/link.duckdb", 1, "cannot be opened"),
         ("duckdb://:memory:", 2, "must outlive"),
         ("{tmp}/a-file", 2, "a-file"),
@@ -273,7 +273,7 @@ def test_sql_without_a_file_or_a_query(run: Run, into: str, tmp_path: Path) -> N
     make_places(tmp_path)
     assert_one_clear_line(run("sql", "select 1", "--into", into), 2, "There is no file")
     assert_one_clear_line(run("sql", "select 1", "--into", "postgresql://x.invalid/y"), 4, "cannot be reached")
-    assert_one_clear_line(run("sql", "select 1", "--into", "s3://bucket/x"), 2, "folders of this machine, not s3://")
+    assert_one_clear_line(run("sql", "select 1", "--into", "s3://bucket/x"), 2, "folders on this machine, not s3://")
     assert_one_clear_line(run("sql", "select 1", "--into", f"{tmp_path}/none"), 2, "There is no folder")
     assert_one_clear_line(run("sql", "select 1", "--into", f"{tmp_path}/text.duckdb"), 2, "not a valid DuckDB")
     assert not Path(into.removeprefix("duckdb:///")).exists()
@@ -394,7 +394,7 @@ def test_erase_from_the_wrong_place_removes_nothing(run: Run, pulled: str, file:
     Ledger.open(tmp_path / "ledger.sqlite").close()
     erase = ("erase", "--yes", "--phone", "0901888484")
     done = run(*erase, "--into", pulled, "--phones", "hashed", **hashed)
-    assert_one_clear_line(done, 2, "keeps phones another way (plain)")
+    assert_one_clear_line(done, 2, "stores phones differently (plain)")
     assert_one_clear_line(run(*erase, "--into", str(tmp_path / "slip.duckdb")), 2, "Nothing was ever loaded")
     assert_one_clear_line(run("erase", "--yes", "--phone", "0901", "--into", pulled), 2, "digits")
     assert "0901888484" not in done.stderr

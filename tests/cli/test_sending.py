@@ -139,7 +139,7 @@ def test_a_line_of_two_lists_names_nobody(run: Run, emulator: Emulator, customer
     assert zns(run, rejects).returncode == 0
     again = ("resend", "march", "--reason", "asked for", "--even-accepted")
     for rows in ("2", "40", "2-3"):
-        assert_one_clear_line(run(*again, "--rows", rows), 2, "fed from more than one list", "--phone")
+        assert_one_clear_line(run(*again, "--rows", rows), 2, "read more than one list", "--phone")
     done = run(*again, "--phone", "+84 901 999 998", "--key", "0901000000")
     assert done.returncode == 0, done.stderr
     assert "0901999998" not in done.stdout
@@ -173,8 +173,8 @@ def test_one_phone_with_two_rows_is_told_apart_by_its_key(run: Run, emulator: Em
         (("--rows", "2,0" + "a" * 39), "no row with the request id"),
         (("--phone", "12"), "only 2 digits"),
         (("--rows", "20-15"), "no row of line"),
-        (("--rows", "half"), "no line, span"),
-        (("--rows", "1" * 30), "no line, span"),
+        (("--rows", "half"), "not a line, span"),
+        (("--rows", "1" * 30), "not a line, span"),
         ((), "Say which rows"),
     ],
 )
@@ -225,7 +225,7 @@ def test_ledger_export_accounts_for_every_row(run: Run, emulator: Emulator, cust
 def test_bad_input_is_one_line_and_nothing_is_sent(
     run: Run, emulator: Emulator, customers: Path, more: tuple[str, ...], fragment: str
 ) -> None:
-    """Wrong columns, template, run key or ledger are told before the first message."""
+    """Wrong columns, template, run key or ledger are alerted before the first message."""
     done = zns(run, customers, *more)
     assert_one_clear_line(done, 3 if fragment == "789" else 2, fragment)
     assert list(emulator.messages()) == []
@@ -348,7 +348,7 @@ def test_a_day_without_rows(run: Run, emulator: Emulator, tmp_path: Path) -> Non
     """An error unless it was expected."""
     path = tmp_path / "quiet.csv"
     path.write_text(HEADER + "\n", "utf-8")
-    assert_one_clear_line(zns(run, path), 2, "it has none", "on_empty=skip")
+    assert_one_clear_line(zns(run, path), 2, "it is empty", "on_empty=skip")
     done = zns(run, path, "--on-empty", "skip")
     assert (done.returncode, emulator.call_count("send_zns_bulk")) == (0, 0)
     assert "0 accepted" in done.stdout
@@ -384,7 +384,7 @@ def test_an_sms_to_each_row(run: Run, emulator: Emulator, tmp_path: Path) -> Non
     assert (done["channel"], done["accepted"], done["sent_by_this_try"]) == ("sms", 30, 30)
     assert json.loads(sms(run, path, "--json").stdout)["sent_by_this_try"] == 0
     assert set(emulator.deliveries_by_phone().values()) == {1}
-    assert_one_clear_line(sms(run, path, text="Chao {ten}"), 2, "no column of the source")
+    assert_one_clear_line(sms(run, path, text="Chao {ten}"), 2, "not a column of the source")
     assert_one_clear_line(sms(run, path, text="Chao {code"), 2, "belongs to no")
 
 

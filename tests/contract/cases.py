@@ -124,7 +124,7 @@ CASES = (
         "more rows than the approved plan has",
         (
             Step(Order(people=(1,), dry_run=True), "planned", counts={"to_send": 1}),
-            Step(Order(plan=True), "refused", "not what was planned"),
+            Step(Order(plan=True), "refused", "differs from the plan"),
         ),
         (),
     ),
@@ -132,7 +132,7 @@ CASES = (
         "as many rows as the approved plan has, with other words",
         (
             Step(Order(dry_run=True), "planned", counts={"to_send": 3}),
-            Step(Order(plan=True, service="Cắt tóc"), "refused", "not what was planned"),
+            Step(Order(plan=True, service="Cắt tóc"), "refused", "differs from the plan"),
         ),
         (),
     ),

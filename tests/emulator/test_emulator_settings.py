@@ -87,7 +87,7 @@ def test_the_account_has_settings_too() -> None:
     [
         ("night_zn=held", "There is no setting 'night_zn'. Did you mean 'night_zns'?"),
         ("what=1", "There is no setting 'what'. --list-settings shows all."),
-        ("night_zns", "'night_zns' is no setting: write name=value."),
+        ("night_zns", "'night_zns' is not a setting: write name=value."),
         ("night_zns=never", "night_zns=never: it takes accepted | refused | failed | held."),
         ("failed_share=20", "failed_share=20: it takes a number from 0 to 1."),
         ("failed_share=nan", "failed_share=nan: it takes a number from 0 to 1."),
@@ -296,7 +296,7 @@ def test_a_short_code_message_calls_the_partner(caller):
     assert (query["sender"], query["keyword"], query["receiverTime"]) == ("84901888484", "DK", "20240515090000")
     digest = hashlib.md5(f"7{query['smsid']}DK 12320240515090000k".encode(), usedforsecurity=False).digest()
     assert query["sign"] == base64.b64encode(digest).decode()
-    with pytest.raises(ValueError, match="only servers of this machine"):
+    with pytest.raises(ValueError, match="only servers on this machine"):
         caller.emulator.send_shortcode_message("http://example.com/", "0901888484", "x")
 
 

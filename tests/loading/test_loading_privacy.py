@@ -137,7 +137,7 @@ def test_another_way_on_the_same_warehouse_loads_nothing(
     load(place, sms_types=[1], privacy=privacy_of(PhoneForm.HASHED))
     before = place.values()
     calls = gateway.call_count("get_sms_sent_data")
-    with pytest.raises(ConfigurationError, match="one warehouse keeps one way") as failure:
+    with pytest.raises(ConfigurationError, match="a warehouse uses one setting") as failure:
         load(place, sms_types=[25], privacy=other)
     assert "\n" not in str(failure.value)
     assert SECRET not in str(failure.value)
@@ -187,7 +187,7 @@ def test_erasing_with_another_form_or_secret_is_refused(
     load(duckdb_only, sms_types=[1], privacy=privacy_of(PhoneForm.HASHED))
     with (
         open_warehouse(duckdb_only.address) as warehouse,
-        pytest.raises(ConfigurationError, match="keeps phones another way"),
+        pytest.raises(ConfigurationError, match="stores phones differently"),
     ):
         erase_phone(warehouse, ALICE, other)
     # Texts say nothing about who is who.

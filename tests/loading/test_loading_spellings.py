@@ -30,7 +30,7 @@ def test_no_value_is_lost_in_silence(gateway: Emulator, make_client: Callable[..
         summary = load_sent_messages(client, warehouse, DAY, DAY.add(days=1), sms_types=[2])
     assert (summary.rows, summary.unread) == (5, 2)
     assert summary.as_dict()["unread"] == 2
-    assert "2 with a value in a spelling that could not be read" in str(summary)
+    assert "2 with a value that could not be parsed" in str(summary)
     with duckdb.connect(str(tmp_path / "w.duckdb"), read_only=True) as found:
         stored = found.execute(
             "SELECT message_id, price_vnd::double, sent_at AT TIME ZONE 'Asia/Ho_Chi_Minh', status_text "

@@ -279,7 +279,7 @@ def test_a_mistake_in_a_block_shows_no_secret() -> None:
         (lambda: EsmsCredentials(**keys, secret_key=918273645), "secret_key\n  Input should be a valid string"),
         (lambda: EsmsNotification(credentials=keys, phones=PHONE), "credentials.secret_key\n  Field required"),
         (lambda: EsmsNotification(phones=PHONE), "credentials\n  Field required"),
-        (lambda: EsmsWarehouse(url="postgresql://u:HUNTER2@db", phones="hashed"), "phone_secret is needed"),
+        (lambda: EsmsWarehouse(url="postgresql://u:HUNTER2@db", phones="hashed"), "phone_secret is required"),
     ):
         with pytest.raises(ValidationError) as error:
             make()

@@ -276,7 +276,7 @@ def test_a_relative_path_that_is_not_there_says_where_it_was_looked_for(
         zns_campaign(make_campaign(0, source="nobody.csv"))
     with TemporaryDirectory(suffix="prefect") as folder:
         monkeypatch.chdir(folder)
-        with pytest.raises(ConfigurationError, match=r"The file of rejects would lie in .* the worker deletes"):
+        with pytest.raises(ConfigurationError, match=r"The file of rejects would be in .* the worker deletes"):
             zns_campaign(make_campaign(3, rejects="rejects.csv"))
         monkeypatch.chdir(tmp_path)
     assert gateway.message_count == 0

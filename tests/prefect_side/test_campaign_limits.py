@@ -200,7 +200,7 @@ def test_a_source_that_changes_after_the_plan_is_not_sent(
             for shard in shards:
                 send_zns_bulk(shard, campaign)
 
-    with pytest.raises(InvalidRequestError, match="shard 2 of 2 is another one now"):
+    with pytest.raises(InvalidRequestError, match="shard 2 of 2 has changed"):
         planned_then_changed()
     everybody_once(gateway, 500)
 

@@ -115,7 +115,7 @@ def test_a_query_about_the_day_of_the_schedule(
     ("fields", "words"),
     [
         ({"query": "SELECT '{day}'", "database": "secret/shop"}, "write :day in it"),
-        ({"source": "a.csv", "query_parameters": {"day": "{day}"}}, "query_parameters are those of a query"),
+        ({"source": "a.csv", "query_parameters": {"day": "{day}"}}, "query_parameters need a query"),
     ],
 )
 def test_a_day_that_nobody_puts_into_a_query_is_refused(fields: dict[str, Any], words: str) -> None:

@@ -228,7 +228,7 @@ def test_a_snapshot_of_the_account(gateway: Emulator, credentials: EsmsCredentia
     assert asyncio.run(awatch()) == {"esms_balances": 1}
     assert in_table(warehouse, "SELECT DISTINCT balance_vnd::integer FROM esms_balances") == [(777,)]
     assert in_table(warehouse, "SELECT count(*) > 0 FROM esms_oa_quota") == [(True,)]
-    with pytest.raises(InvalidRequestError, match="'balance' is no table of snapshots"):
+    with pytest.raises(InvalidRequestError, match="'balance' is not a snapshot table"):
         take_snapshot.fn(["balance"], **blocks)
 
 
@@ -415,7 +415,7 @@ def test_windows_that_cannot_be_loaded_fail_the_export_in_one_line(
     [
         ({"days": 0}, "days is at least 1"),
         ({"day": "someday"}, "day 'someday' is not a valid time. Give 2026-11-21, "),
-        ({"days": 800}, "ask for fewer days"),
+        ({"days": 800}, "give fewer days"),
         ({"sms_types": [99]}, "sms_type must be one of"),
         ({"warehouse": "nobody"}, "There is no block esms-warehouse/nobody"),
     ],
@@ -437,6 +437,6 @@ def test_a_warehouse_that_cannot_be_opened_is_one_line(credentials: EsmsCredenti
         load_sent_messages(yesterday_at(0), yesterday_at(24), [2], credentials=name_of(credentials), warehouse=block)
     assert "\n" not in str(error.value)
     assert "hunter2" not in str(error.value)
-    with pytest.raises(ValueError, match="phone_secret is needed"):
+    with pytest.raises(ValueError, match="phone_secret is required"):
         EsmsWarehouse(url="duckdb:///x.duckdb", phones="hashed")
     assert issubclass(ConfigurationError, Exception)

@@ -139,7 +139,7 @@ def test_source_and_rejects_are_two_files(source: Path) -> None:
 
 def test_a_column_by_one_of_our_names(source: Path, tmp_path: Path) -> None:
     """It would stand twice, or be left out; either way the repaired file could not be sent."""
-    with pytest.raises(InvalidRequestError, match="a column _value of its own"):
+    with pytest.raises(InvalidRequestError, match="its own column _value"):
         read_recipients(source, Columns(params=("_value",)), rejects=RejectsFile(tmp_path / "bad.csv"))
 
 

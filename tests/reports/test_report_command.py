@@ -229,7 +229,7 @@ def test_the_page_and_its_python_block(
         (("--from", "0001-01-01"), ("--from", "out of range")),
         (("--from", "9999-12-31"), ("--from", "out of range")),
         (("--from", "2024-01-14"), ("Nothing was loaded into", "esms pull --from 2024-01-14")),
-        (("--from", "2024-05-14", "--budget", "5tr"), ("amount of VND above nought",)),
+        (("--from", "2024-05-14", "--budget", "5tr"), ("positive amount of VND",)),
         (("--from", "2024-05-14", "--out", "report.pdf"), ("ends in one of .html",)),
         (("--from", "2024-05-14", "--ledger", "nowhere.sqlite"), ("There is no ledger at nowhere.sqlite",)),
         (("--from", "2024-05-14", "--ledger", "sqlite:////nowhere/l.sqlite"), ("There is no ledger at",)),
@@ -250,7 +250,7 @@ def test_places_that_cannot_be_are_told_in_one_line(loaded: str, run: Run, tmp_p
     duckdb.connect(str(other)).close()
     run("report", *day, "--into", str(other)).assert_one_clear_line(2, "Nothing was ever loaded into")
     (tmp_path / "folder").mkdir()
-    run("report", *day, "--into", str(tmp_path / "folder")).assert_one_clear_line(2, "cannot be asked")
+    run("report", *day, "--into", str(tmp_path / "folder")).assert_one_clear_line(2, "cannot be queried")
     (tmp_path / "tệp").write_text("")
     done = run("report", *day, "--into", loaded, "--out", str(tmp_path / "tệp" / "report.md"))
     done.assert_one_clear_line(2, "cannot be written")

@@ -1,4 +1,4 @@
-"""What a report says of what it lacks, of people, and of places and periods that it cannot be made from."""
+"""What a report says of what it lacks, of people, and of places and periods that it cannot be created from."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def test_a_part_of_a_period_is_not_told_as_a_change(make_place: MakePlace, duckd
 @pytest.mark.in_turn
 @pytest.mark.parametrize("budget", ["0", "-1", "nan", "5tr", "5.000", True])
 def test_a_budget_that_is_none_is_refused(make_place: MakePlace, duckdb_address: str, budget: Any) -> None:
-    with pytest.raises(InvalidRequestError, match="an amount of VND above nought"):
+    with pytest.raises(InvalidRequestError, match="a positive amount of VND"):
         make_place(duckdb_address).report(MONDAY, WEDNESDAY, budget_vnd=budget)
 
 
@@ -373,7 +373,7 @@ def test_where_nothing_was_ever_loaded_one_line_says_so(address: str, tmp_path: 
 
 
 def test_a_folder_of_files_refuses_in_one_line(tmp_path: Any) -> None:
-    with pytest.raises(ConfigurationError, match="cannot be asked: reports are made from a DuckDB file or PostgreSQL"):
+    with pytest.raises(ConfigurationError, match="cannot be queried: reports need a DuckDB file or PostgreSQL"):
         report_on(str(tmp_path / "kho"), MONDAY, WEDNESDAY)
 
 

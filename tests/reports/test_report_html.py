@@ -173,7 +173,7 @@ def test_what_is_missing_is_said_before_the_numbers(incomplete_month):
 
 
 def test_a_complete_report_says_that_it_is(month):
-    assert "Every window is loaded, every message is final." in Page(month).text
+    assert "All windows are loaded and all messages are final." in Page(month).text
 
 
 def test_a_change_is_told_by_an_arrow_and_by_what_it_means(month):
@@ -213,7 +213,7 @@ def test_where_nothing_was_lost_there_is_nothing_to_do():
     page = Page(render_html(report, ENGLISH)).text
 
     assert "Nothing: no message was lost." in page
-    assert "Without entries: Where messages were lost, Why, and what to do." in page
+    assert "Without entries: Where messages were lost, Reasons and what to do." in page
 
 
 def test_a_period_without_messages_is_a_short_page():

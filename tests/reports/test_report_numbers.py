@@ -359,7 +359,7 @@ def test_costs_stand_beside_the_budgets(
         assert {one.name: one.value for one in report.headline}["budget_used"] == float(cost / 4000)
         assert [note.name for note in report.tables["budget"].notes] == ["charged", "budget_month"]
         shown = {code: render_report(report, ".md", language=code)[""].decode() for code in ("en", "vi")}
-        assert f"{month} is not loaded as a whole" in shown["en"]
+        assert f"{month} is only partly loaded" in shown["en"]
         assert "Chi phí so với ngân sách" in shown["vi"]
         # With all of the month so far, its cost is known.
         load(duckdb_address, today.start_of("month"), today, sms_types=[25])

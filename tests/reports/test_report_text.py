@@ -120,7 +120,7 @@ def test_codes_are_told_in_the_language_of_the_report() -> None:
     for code in CODES.values():
         assert get_language("en").term(f"code.{code.code}") == code.english
         assert get_language("vi").term(f"code.{code.code}") == code.vietnamese
-    assert get_language("en").term("code.31337") == "A code in no table of the gateway's"
+    assert get_language("en").term("code.31337") == "An undocumented code"
     assert get_language("vi").term("type.77") == "Loại 77"
 
 

@@ -180,7 +180,7 @@ def test_a_period_without_messages_is_one_sheet_that_says_so():
 
 
 def test_phones_keep_their_zero_and_times_are_those_of_vietnam():
-    sheet = opened(with_recipients(1))["Who did not get it"]
+    sheet = opened(with_recipients(1))["Not reached"]
 
     assert sheet["A2"].value == "0901234567"
     assert sheet["E2"].value == datetime(2026, 10, 1, 9, 5)
@@ -194,8 +194,8 @@ def test_many_rows_are_all_there(monkeypatch):
 
     workbook = opened(with_recipients(2_500))
 
-    parts = [name for name in workbook.sheetnames if name.startswith("Who did not get it")]
-    assert parts == ["Who did not get it", "Who did not get it (2)", "Who did not get it (3)"]
+    parts = [name for name in workbook.sheetnames if name.startswith("Not reached")]
+    assert parts == ["Not reached", "Not reached (2)", "Not reached (3)"]
     assert [workbook[part].max_row - 1 for part in parts] == [1_000, 1_000, 500]
     assert {row[0] for part in parts for row in workbook[part].iter_rows(min_row=2, values_only=True)} == {"0901234567"}
 

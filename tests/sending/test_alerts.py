@@ -67,7 +67,7 @@ def tell(client: EsmsClient, phones: object = (ONE, TWO), clock: Clock | None = 
 def test_an_event_is_told_once(client: EsmsClient, gateway: Emulator) -> None:
     """Of retries and mapped tasks; a run that was cleared and fails again is another event."""
     assert str(tell(client)) == "2 sent"
-    assert str(tell(client, text="another text of the same event")) == "0 sent, 2 told before"
+    assert str(tell(client, text="another text of the same event")) == "0 sent, 2 alerted before"
     again = AlertEvent(FAILED.subject, FAILED.what, "2024-05-15T09:00:00")
     assert str(tell(client, event=again)) == "2 sent"
     assert gateway.deliveries_by_phone() == {ONE: 2, TWO: 2}

@@ -191,7 +191,7 @@ def test_a_sandbox_client_runs_apart(sqlite_url: str, make_bench: Callable[..., 
     assert about["sandbox"] == "yes"
     for look in (lambda: target_of_run(bench.books, checked.run.run_key), lambda: bench.reconcile()):
         bench.run_key, real = checked.run.run_key, bench.run_key
-        with pytest.raises(InvalidRequestError, match="is of a sandbox"):
+        with pytest.raises(InvalidRequestError, match="is a sandbox run"):
             look()
         bench.run_key = real
     assert bench.send().complete

@@ -100,7 +100,7 @@ def test_open_rows_of_a_worker_that_may_be_dead_are_warned_of(
     caplog.clear()
     summary = bench.send(bench.recipients[:150], ledger=bench.ledger(), at_least=1.0)
     assert (summary.run.accepted, summary.run.unsettled, summary.elsewhere) == (150, 50, 50)
-    assert ["50 open rows are another worker's" in one.getMessage() for one in caplog.records].count(True) == 1
+    assert ["50 open rows belong to another worker" in one.getMessage() for one in caplog.records].count(True) == 1
 
 
 def test_rows_that_a_dead_worker_left_are_told_by_whoever_comes_next(
@@ -112,7 +112,7 @@ def test_rows_that_a_dead_worker_left_are_told_by_whoever_comes_next(
     bench.send(bench.recipients[:10])
     bench.books.claim(bench.run_key, theirs, worker="dead", chunk="c")
     bench.clock.move(bench.lease_seconds + 1)
-    with pytest.raises(BulkIncompleteError, match=r"50 claimed by another worker.* none of this call's"):
+    with pytest.raises(BulkIncompleteError, match=r"50 claimed by another worker.* not to this call"):
         send_bulk(
             ZnsChannel(bench.client(), DEMO_TEMPLATE_ID, DEMO_OA_ID),
             bench.recipients[:150],

@@ -245,7 +245,7 @@ def test_what_can_be_read_only_once_is_refused(campaign: Callable[..., Campaign]
 def test_a_list_without_rows(campaign: Callable[..., Campaign], gateway: Emulator, at_least: float | None) -> None:
     """More often a mistake than a wish, so an error; nothing to do where the caller says so. `at_least` has no say."""
     empty = campaign([], at_least=at_least)
-    with pytest.raises(InvalidRequestError, match="it has none"):
+    with pytest.raises(InvalidRequestError, match="it is empty"):
         empty.send(empty.plan())
     quiet = campaign([], at_least=at_least, on_empty="skip")
     plan = quiet.plan()
@@ -268,7 +268,7 @@ def test_a_run_without_rows(client: EsmsClient, tmp_path: Path, at_least: float 
 
     with Ledger.open(tmp_path / "empty.sqlite") as ledger:
         for send in (zns, sms):
-            with pytest.raises(InvalidRequestError, match="it has none"):
+            with pytest.raises(InvalidRequestError, match="it is empty"):
                 send(ledger)
             assert send(ledger, on_empty="skip").accepted == 0
             with pytest.raises(InvalidRequestError, match="on_empty is skip or fail"):

@@ -105,7 +105,7 @@ def test_a_run_of_any_channel_can_be_waited_for(
         ("zalo-text", {"options": {"image_url": "https://x.vn/a.png", "buttons": [{"title": "x"}]}}, "button 1"),
         ("zalo-transaction", {"options": {"template_type": "order"}}, "template_type must be one of"),
         ("call", {"options": {"voice": "loud"}}, "voice"),
-        ("multi-channel", {"options": {"text": "Chao {name}"}}, "no variable of template"),
+        ("multi-channel", {"options": {"text": "Chao {name}"}}, "not a variable of template"),
         ("zns-journey", {"columns": Columns(params=("customer_name", "code", "service"))}, "needs a key column"),
         ("viber", {"options": {"button_url": "https://x.vn"}}, "button_label"),
     ],

@@ -362,7 +362,7 @@ def test_settings_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("[guard]\ncare_open = '22:00-06:00'", "such as 07:00-22:00"),
         ("[guard]\nmax_segments = true", "whole number"),
         ("guard = 7", "is a table"),
-        ("[guard", "no TOML"),
+        ("[guard", "not TOML"),
     ):
         file.write_text(text)
         with pytest.raises(ConfigurationError, match=said):

@@ -80,7 +80,7 @@ def test_the_edges_of_the_hours(
     if policy == "defer" and not is_open:
         assert isinstance(result.stopped_by, GuardStopError)
         assert pendulum.parse(result.stopped_by.until or "") == opens
-        assert f"the same command goes on from {opens.format('YYYY-MM-DD HH:mm')}" in str(result.stopped_by)
+        assert f"the same command continues from {opens.format('YYYY-MM-DD HH:mm')}" in str(result.stopped_by)
         assert (gateway.deliveries_by_phone(), result.counters.not_tried) == ({}, 30)
         hold(bench, opens or moment)
         result = send(bench, guard=rules)
@@ -116,7 +116,7 @@ def test_without_a_date_of_the_gateway_a_whole_hour_around_must_be_open(
     bench = make_bench(sqlite_url, people(30))
     bench.gateway.quirks.date_header = "missing"
     hold(bench, at(21, 30, day=15))
-    with pytest.raises(GuardRefusalError, match="relied upon to an hour"):
+    with pytest.raises(GuardRefusalError, match="trusted only to within an hour"):
         bench.send_sms(advertising=True, threads=1)
     hold(bench, at(20, 30, day=16))
     assert bench.send_sms(advertising=True, threads=1).accepted == 30

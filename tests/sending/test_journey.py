@@ -291,7 +291,7 @@ def test_who_is_delivered_to_between_decision_and_sending_gets_nothing(chain: Ca
 @pytest.mark.parametrize(
     ("kinds", "words"),
     [
-        (("zns", "advertising"), "no step behind another"),
+        (("zns", "advertising"), "cannot follow another step"),
         (("multi-channel", "sms"), "nothing can follow"),
     ],
 )

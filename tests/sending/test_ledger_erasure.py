@@ -87,7 +87,7 @@ def test_whoever_reads_meanwhile_is_told_of(
         assert reader.exec_driver_sql("SELECT count(*) FROM esms_sends").scalar_one() == 30
         assert bench.books.erase(ERASED)["erased"] == 1
     engine.dispose()
-    assert "stays in the journal" in caplog.text
+    assert "remains in the journal" in caplog.text
     assert ERASED not in caplog.text
 
 

@@ -39,7 +39,7 @@ def filled(make_bench: Callable[..., Bench], url: str, secret: str | None = None
 @pytest.mark.in_turn
 @pytest.mark.parametrize("secret", [None, "a secret of the tests"])
 def test_everything_about_a_person(ledger_url: str, make_bench: Callable[..., Bench], secret: str | None) -> None:
-    """Rows with what was decided about them, the entry on the list, what counts for a cap; of nobody else."""
+    """Rows with what was decided about them, the entry on the list, what counts towards a cap; of nobody else."""
     bench = filled(make_bench, ledger_url, secret)
     held = bench.books.person(f"+84 {SOMEBODY[1:]}")
     assert [one["state"] for one in held["messages"]] == ["accepted", "accepted"]

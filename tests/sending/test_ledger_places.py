@@ -39,7 +39,7 @@ def of_one_run(ledger_url: str) -> str:
 def test_half_a_ledger_is_refused(ledger_url: str, lost: str, create: bool) -> None:
     """A dump that was restored in part: everybody would get their messages again."""
     changed(of_one_run(ledger_url), lost)
-    with pytest.raises(ConfigurationError, match="is incomplete, so nobody knows what was sent"):
+    with pytest.raises(ConfigurationError, match="is incomplete, so it is unknown what was sent"):
         Ledger.open(ledger_url, create=create)
 
 

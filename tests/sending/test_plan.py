@@ -53,7 +53,7 @@ def test_letters_that_gsm_has_travel_as_unicode_too(gateway: Emulator, client: E
 
 
 def test_advertising_at_night_to_too_few(client: EsmsClient, ledger: Ledger) -> None:
-    """29 numbers, and an hour in which advertising is not allowed: both are told before anything is sent."""
+    """29 numbers, and an hour in which advertising is not allowed: both are alerted before anything is sent."""
     rows = [{"phone": f"0901{number:06d}"} for number in range(29)]
     channel = AdvertisingChannel(client, "Khuyen mai", DEMO_BRANDNAME, send_at=NINE.at(23))
     plan = Campaign(channel, rows, Columns(), ledger=ledger, run_key="r").plan()

@@ -144,7 +144,7 @@ def test_columns_by_position_are_sent_without_the_template(
     gateway.faults.add("get_zns_template", fault, every=1)
     result = campaign(zns(client), tuple(NAMED)).send()
     assert (result.accepted, gateway.message_count) == (40, 40)
-    assert [note for note in result.as_dict()["rows"]["notes"] if "did not tell template" in note][1:] == []
+    assert [note for note in result.as_dict()["rows"]["notes"] if "did not return template" in note][1:] == []
 
 
 def test_values_by_name_need_the_template(
@@ -152,7 +152,7 @@ def test_values_by_name_need_the_template(
 ) -> None:
     """Their order is the template's: without one nothing is sent, and the line says what to do."""
     gateway.faults.add("get_zns_template", html(), every=1)
-    with pytest.raises(InvalidRequestError, match=r"did not tell template .*by name need the template"):
+    with pytest.raises(InvalidRequestError, match=r"did not return template .*by name need the template"):
         campaign(zns(client), NAMED).send()
     assert gateway.message_count == 0
 

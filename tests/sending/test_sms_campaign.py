@@ -56,7 +56,7 @@ def test_a_placeholder_is_a_column(
 @pytest.mark.parametrize(
     ("text", "params", "words"),
     [
-        ("Chào {ten}", (), r"\{ten\}, which is no column of the source. It has: phone, Tên khách hàng"),
+        ("Chào {ten}", (), r"\{ten\}, which is not a column of the source. It has: phone, Tên khách hàng"),
         ("Chào {", (), "belongs to no"),
         ("Chào {}", (), "belongs to no"),
         ("Chào {ten}", {"name": "phone"}, "no column|no {name}"),

@@ -41,5 +41,5 @@ def test_numbers_that_failed_in_so_many_runs_and_were_not_reached_since(sql_targ
 
 def test_where_phones_are_hashed_nobody_is_found(sql_target: Target) -> None:
     sql_target.warehouse.merge(load_of(0, privacy="phone=hashed:1234 content=kept"), [])
-    with pytest.raises(ConfigurationError, match="does not keep phones plain"):
+    with pytest.raises(ConfigurationError, match="does not store phones plain"):
         dead_phones(sql_target.warehouse, 3)

@@ -106,10 +106,10 @@ def test_this_process_has_the_file_open_otherwise(path: Path) -> None:
     warehouse = DuckDbWarehouse(path, wait_seconds=0.1)
     warehouse.prepare()
     with duckdb.connect(str(path)):
-        assert "this process itself" in one_line(warehouse.prepare, WarehouseError)
+        assert "this process, through another connection" in one_line(warehouse.prepare, WarehouseError)
     with duckdb.connect() as other:
         other.execute(f"ATTACH '{path}' AS theirs")
-        assert "this process itself" in one_line(warehouse.prepare, WarehouseError)
+        assert "this process, through another connection" in one_line(warehouse.prepare, WarehouseError)
     warehouse.prepare()
 
 
@@ -161,7 +161,7 @@ def test_the_folder_of_the_file_is_made(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     said = one_line(DuckDbWarehouse(tmp_path / "file" / "esms.duckdb").prepare, ConfigurationError)
-    assert "cannot be made" in said
+    assert "cannot be created" in said
 
 
 def test_a_file_that_may_not_be_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +189,7 @@ def test_tables_of_somebody_else_are_not_touched(path: Path, statement: str) -> 
     with duckdb.connect(str(path)) as connection:
         connection.execute(statement)
     said = one_line(DuckDbWarehouse(path).prepare, ConfigurationError)
-    assert "not one of ours" in said
+    assert "not created by esms-connectors" in said
     with pytest.raises(ConfigurationError):
         merge(DuckDbWarehouse(path), [row(1)])
 

@@ -137,7 +137,7 @@ def test_an_erased_person_is_gone_from_the_disk(tmp_path: Path) -> None:
 
 
 def test_a_load_that_waited_for_an_erasure_is_in_the_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It had the old file in its hands when the new one was put in its place."""
+    """It had the old file in its hands when the new one was put instead."""
     path = tmp_path / "esms.duckdb"
     warehouse = DuckDbWarehouse(path)
     load(warehouse, 5)

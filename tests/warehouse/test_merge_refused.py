@@ -42,12 +42,12 @@ from esms_connectors.warehouse.merging import ArrowSource
 
 @pytest.mark.in_turn
 def test_another_way_of_keeping_phones_is_refused(target: Target) -> None:
-    """One warehouse keeps one way: neither a load nor a plan may mix them."""
+    """One warehouse keeps one setting: neither a load nor a plan may mix them."""
     merge(target, [row(1)])
-    with pytest.raises(ConfigurationError, match="one way") as caught:
+    with pytest.raises(ConfigurationError, match="one setting") as caught:
         merge(target, [row(2)], privacy="phone=masked")
     assert "\n" not in str(caught.value)
-    with pytest.raises(ConfigurationError, match="one way"):
+    with pytest.raises(ConfigurationError, match="one setting"):
         target.warehouse.plan([NEXT_WINDOW], planned_at=PLANNED, privacy="phone=masked")
     assert set(target.messages()) == {key_of(1)}
     assert len(target.loads()) == 1

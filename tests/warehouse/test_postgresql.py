@@ -193,7 +193,7 @@ def test_a_schema_of_any_name(postgres: PostgresServer) -> None:
 def test_tables_of_somebody_else_are_not_touched(postgres: PostgresServer, statement: str) -> None:
     schema = postgres.new_schema()
     postgres.execute(f"SET search_path = {schema}; {statement}")
-    assert "not one of ours" in one_line(prepare(address(postgres, schema=schema)), ConfigurationError)
+    assert "not created by esms-connectors" in one_line(prepare(address(postgres, schema=schema)), ConfigurationError)
 
 
 def test_tables_that_were_never_made(postgresql_target: Target) -> None:

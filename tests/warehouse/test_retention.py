@@ -94,5 +94,5 @@ def test_what_was_created_early_and_sent_later_stays(forgetting_target: Target) 
 
 
 def test_a_place_that_does_not_forget_says_so(tmp_path: object) -> None:
-    with open_warehouse(f"{tmp_path}/folder") as warehouse, pytest.raises(ConfigurationError, match="does not forget"):
+    with open_warehouse(f"{tmp_path}/folder") as warehouse, pytest.raises(ConfigurationError, match="cannot delete"):
         warehouse.forget(WINDOW.end)

@@ -120,7 +120,7 @@ def test_a_folder_of_files_takes_them_too(gateway: Emulator, client: EsmsClient,
     assert lines == written
 
 
-@pytest.mark.parametrize(("tables", "says"), [(["balance"], "'balance' is no table of snapshots"), ([], "no table")])
+@pytest.mark.parametrize(("tables", "says"), [(["balance"], "'balance' is not a snapshot table"), ([], "no table")])
 def test_unknown_tables_are_one_line(take: Take, tables: list[str], says: str) -> None:
     with pytest.raises(InvalidRequestError, match=says) as error:
         take(tables=tables)

@@ -96,7 +96,7 @@ def test_an_invoice_is_read_with_names_and_a_mark_of_excel(tmp_path: Path) -> No
             read_invoice(address)
         assert "\n" not in str(error.value)
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InvalidRequestError, match="no CSV in UTF-8"):
+    with pytest.raises(InvalidRequestError, match="not CSV in UTF-8"):
         read_invoice(path)
 
 

@@ -98,9 +98,9 @@ def test_one_partition_a_day_of_vietnam_and_type(lake: Path, files: FilesWarehou
 )
 def test_a_window_over_midnight_is_refused(files: FilesWarehouse, window: SentWindow) -> None:
     """Neither planned nor merged: the error says where to cut."""
-    with pytest.raises(InvalidRequestError, match="goes over a midnight: cut it there"):
+    with pytest.raises(InvalidRequestError, match="crosses midnight: split it there"):
         files.plan([WINDOW, window], planned_at=PLANNED, privacy=PRIVACY)
-    with pytest.raises(InvalidRequestError, match="goes over a midnight"):
+    with pytest.raises(InvalidRequestError, match="crosses midnight"):
         merge(files, [row(1, window=window)], window=window)
     assert list(files.loads()) == []
 
@@ -122,7 +122,7 @@ def test_other_readers_find_every_row_once(lake: Path, files: FilesWarehouse) ->
     assert everything == [(15,)]
     dataset = pyarrow.dataset.dataset(lake / MESSAGES, format="parquet", partitioning="hive")
     assert dataset.count_rows() == 15
-    assert dataset.schema.field("content").metadata == {b"comment": b"the text sent, or empty where left out"}
+    assert dataset.schema.field("content").metadata == {b"comment": b"the text sent, or empty if texts are not stored"}
 
 
 def test_text_formats_are_readable_by_people(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_the_format_is_kept(lake: Path, files: FilesWarehouse) -> None:
         merge(texts, [row(1)])
     with FilesWarehouse(str(lake.parent / "texts")) as texts:
         assert merge(texts, [row(1)], minute=1) == MergeCounts(unchanged=1)
-    with pytest.raises(ConfigurationError, match=r"keeps its rows as csv, not as jsonl: give \?format=csv"):
+    with pytest.raises(ConfigurationError, match=r"stores its rows as csv, not as jsonl: give \?format=csv"):
         FilesWarehouse(f"{lake.parent / 'texts'}?format=jsonl").prepare()
 
 
@@ -275,7 +275,7 @@ def test_a_folder_of_somebody_else(lake: Path) -> None:
 
 def test_a_root_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "lake").write_text("mine")
-    with pytest.raises(ConfigurationError, match=r"cannot be made or used as a folder: (File exists|Not a directory)"):
+    with pytest.raises(ConfigurationError, match=r"created or used as a folder: (File exists|Not a directory)"):
         FilesWarehouse(str(tmp_path / "lake")).prepare()
 
 
@@ -296,7 +296,7 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"{", b"[]", b'{"format": "parquet", "version": 2}', b'{"format": "xml"}'])
 def test_damaged_settings(lake: Path, files: FilesWarehouse, content: bytes) -> None:
     (lake / "_esms_warehouse.json").write_bytes(content)
-    with pytest.raises(ConfigurationError, match=r"_esms_warehouse.json in .* is damaged or of a newer version"):
+    with pytest.raises(ConfigurationError, match=r"_esms_warehouse.json in .* is damaged or was written by a newer"):
         files.prepare()
 
 

@@ -142,17 +142,17 @@ ERRORS = {
         "Mẫu {id} đang ở trạng thái {status}, không phải ENABLE, nên mọi tin sẽ bị từ chối. Lần gọi này chưa gửi gì: "
         "hãy yêu cầu kích hoạt mẫu, hoặc dùng mẫu khác."
     ),
-    "No row of the source can be sent to: it has none. Where a day without rows is right, say on_empty=skip.": (
+    "No row of the source can be sent to: it is empty. If a day without rows is normal, use on_empty=skip.": (
         "Nguồn không có dòng nào để gửi. Nếu ngày không có dòng là bình thường, hãy dùng on_empty=skip."
     ),
     "No row of the source can be sent to: {reason}.": "Không dòng nào của nguồn gửi được: {reason}.",
-    "{n} of {n2} rows cannot be sent ({reason}), more than at_least={n3} allows. This call sent nothing: repair the "
+    "{n} of {n2} rows cannot be sent ({reason}), more than at_least={n3} allows. This call sent nothing: correct the "
     "rows, or lower at_least.": (
         "{n} trên {n2} dòng không gửi được ({reason}), nhiều hơn mức at_least={n3} cho phép. Lần gọi này chưa "
         "gửi gì: "
         "hãy sửa các dòng đó, hoặc hạ at_least."
     ),
-    "This is not what was planned: {changes}. Nothing was sent: look at a new plan, and approve that.": (
+    "This differs from the plan: {changes}. Nothing was sent: create a new plan, and approve it.": (
         "Nội dung khác với kế hoạch: {changes}. Chưa gửi tin nào: hãy xem và duyệt một kế hoạch mới."
     ),
     "{n} rows would be sent to, the plan has {n2}": "sẽ gửi {n} dòng, kế hoạch có {n2}",
@@ -171,60 +171,61 @@ ERRORS = {
         "Chiến dịch {run_key}: {counts}. Như vậy ít hơn mức at_least={n2} yêu cầu trên {n} dòng."
     ),
     "Run {run_key}: {counts}. Stopped: {reason}": "Chiến dịch {run_key}: {counts}. Đã dừng: {reason}",
-    "Run {run_key}: {counts}. The open rows are none of this call's: another call under this run key has them, "
+    "Run {run_key}: {counts}. The open rows do not belong to this call: another call under this run key has claimed "
     "or left "
     "them.": (
         "Chiến dịch {run_key}: {counts}. Các dòng chưa xong không thuộc lần gọi này: một lần gọi khác với cùng "
         "run key "
         "đang giữ hoặc đã bỏ lại chúng."
     ),
-    "Run {run_key} has no message that went out: nothing to wait for.": (
+    "Run {run_key} has no message that was sent: there is nothing to wait for.": (
         "Chiến dịch {run_key} không có tin nào đã gửi đi: không có gì để chờ."
     ),
-    "Run {run_key} is of a sandbox: nothing left, so there is nothing to wait for.": (
+    "Run {run_key} is a sandbox run: nothing was sent, so there is nothing to wait for.": (
         "Chiến dịch {run_key} chạy trong sandbox: không tin nào được gửi đi, nên không có gì để chờ."
     ),
-    "Run {run_key} is of a sandbox: nothing left, so there is nothing to look up.": (
+    "Run {run_key} is a sandbox run: nothing was sent, so there is nothing to look up.": (
         "Chiến dịch {run_key} chạy trong sandbox: không tin nào được gửi đi, nên không có gì để tra cứu."
     ),
     "At most {n} of {n2} messages can still arrive, fewer than the {share} wanted: {counts}.": (
         "Tối đa {n} trên {n2} tin còn có thể đến, ít hơn mức {share} yêu cầu: {counts}."
     ),
     "The deadline came first: {counts}.": "Đã hết thời hạn: {counts}.",
-    "The deadline came first: {counts}. Messages that the gateway never lists were perhaps never accepted: "
-    "`esms reconcile` tells.": (
+    "The deadline came first: {counts}. Messages that the gateway never lists may never have been accepted: "
+    "`esms reconcile` checks.": (
         "Đã hết thời hạn: {counts}. Tin mà eSMS không liệt kê có thể chưa từng được tiếp nhận: `esms reconcile` "
         "cho biết."
     ),
     "{field} is a share {lowest}, such as 0.95, not {share}.": (
         "{field} là tỷ lệ {lowest}, ví dụ 0.95, không phải {share}."
     ),
-    "{name} is no span of time; it is written 15m, 2h, 90s or 1d.": (
+    "{name} is not a time span; write it like 15m, 2h, 90s or 1d.": (
         "{name} không phải là khoảng thời gian; cách viết: 15m, 2h, 90s hoặc 1d."
     ),
     "--else needs a channel, such as --else sms.": "--else cần tên kênh, ví dụ --else sms.",
     "--else {channel} needs --after, such as --after 15m.": "--else {channel} cần --after, ví dụ --after 15m.",
     "--undelivered-after goes with --from-undelivered.": "--undelivered-after đi cùng --from-undelivered.",
     "There is no channel {name}. There are: {names}.": "Không có kênh {name}. Các kênh: {names}.",
-    "The text has {what}, which is no variable of template {id}. It has: {names}.": (
+    "The text has {what}, which is not a variable of template {id}. It has: {names}.": (
         "Nội dung có {what}, không phải biến của mẫu {id}. Các biến: {names}."
     ),
     # --- ledger, guard, people ---
     "Give a run key, or --all.": "Hãy cho biết run key, hoặc --all.",
-    "Say why: --reason.": "Hãy ghi lý do: --reason.",
+    "Give a reason: --reason.": "Hãy ghi lý do: --reason.",
     "Say which rows: --phone, --key or --rows.": "Hãy chỉ rõ dòng nào: --phone, --key hoặc --rows.",
     "--code goes with --rows rejected.": "--code đi cùng --rows rejected.",
-    "{n} of these {n2} rows were accepted: those people would get it twice. Name others, or say --even-accepted.": (
+    "{n} of these {n2} rows were accepted: those people would get it twice. Choose other rows, or use "
+    "--even-accepted.": (
         "{n} trên {n2} dòng này đã được tiếp nhận: những người đó sẽ nhận hai lần. Hãy chọn dòng khác, hoặc dùng "
         "--even-accepted."
     ),
-    "There is no rule {rule} to set aside; there are {names}. `esms resume` takes a stop back.": (
+    "There is no rule {rule} to override; known are {names}. `esms resume` undoes a stop.": (
         "Không có quy tắc {rule} để bỏ qua; các quy tắc: {names}. `esms resume` gỡ lệnh dừng."
     ),
     "The settings file {path} is not there.": "Không có tệp thiết lập {path}.",
-    "The settings file {path} is no TOML: {why}": "Tệp thiết lập {path} không phải TOML: {why}",
+    "The settings file {path} is not TOML: {why}": "Tệp thiết lập {path} không phải TOML: {why}",
     "--guard takes NAME=VALUE, not {given}.": "--guard nhận NAME=VALUE, không phải {given}.",
-    "A budget needs the price of a message: give price_vnd, no message of this kind tells it.": (
+    "A budget needs the price of a message: give price_vnd, because no earlier message of this kind shows it.": (
         "Ngân sách cần biết giá một tin: hãy nhập price_vnd, chưa có tin cùng loại nào cho biết giá."
     ),
     # --- check, call, emulator, demo, examples ---
@@ -257,7 +258,7 @@ ERRORS = {
         "Hãy cho biết tên (NAME) một ví dụ, hoặc --all. `esms examples` liệt kê các ví dụ."
     ),
     "{name} is the name of {n} examples: give {names}.": "{name} là tên của {n} ví dụ: hãy ghi {names}.",
-    "{path} is there already, nothing was copied. Choose another --to, or --overwrite.": (
+    "{path} already exists, nothing was copied. Choose another --to, or --overwrite.": (
         "{path} đã có, chưa sao chép gì. Hãy chọn --to khác, hoặc dùng --overwrite."
     ),
     "{path} cannot be written to: {why}.": "Không ghi được vào {path}: {why}.",
@@ -265,7 +266,7 @@ ERRORS = {
     "Give --into, where the rows were pulled to, or set ESMS_WAREHOUSE.": (
         "Hãy cho biết --into, nơi đã tải dữ liệu vào, hoặc đặt ESMS_WAREHOUSE."
     ),
-    "Where to? Give duckdb:///esms.duckdb, postgresql://…, a folder or a URL.": (
+    "No target is given: give duckdb:///esms.duckdb, postgresql://…, a folder or a URL.": (
         "Tải vào đâu? Hãy ghi duckdb:///esms.duckdb, postgresql://…, một thư mục hoặc một URL."
     ),
     "There is no file {path}. Pull into it first: esms pull --into duckdb:///{name} …": (
@@ -276,7 +277,7 @@ ERRORS = {
     ),
     "There is no folder {path}. Pull into it first.": "Không có thư mục {path}. Hãy tải dữ liệu vào trước.",
     "There is no folder {path}.": "Không có thư mục {path}.",
-    "--types {word} is no message type. Known: {types}.": "--types {word} không phải loại tin. Các loại: {types}.",
+    "--types {word} is not a message type. Known: {types}.": "--types {word} không phải loại tin. Các loại: {types}.",
     "A month is written like 2026-11, not {text}.": "Tháng viết dạng 2026-11, không phải {text}.",
     "Phones that are kept {how} need a secret to tell rows apart: set ESMS_PHONE_SECRET, and keep it as long as the "
     "warehouse.": (
@@ -284,7 +285,7 @@ ERRORS = {
         "giữ khóa "
         "này cùng kho dữ liệu."
     ),
-    "Nothing was ever loaded into {place}: is the address right?": (
+    "Nothing was ever loaded into {place}: is the address correct?": (
         "Chưa từng tải dữ liệu vào {place}: địa chỉ có đúng không?"
     ),
     "{reason} ESMS_TRACEBACK=1 shows it; please report it.": "{reason} Đặt ESMS_TRACEBACK=1 để xem; hãy báo lỗi này.",

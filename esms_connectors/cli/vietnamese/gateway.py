@@ -166,5 +166,5 @@ GATEWAY = {
     "start is later than end.": "start muộn hơn end.",
     "page and page_size are whole numbers.": "page và page_size là số nguyên.",
     "page is counted from 1.": "page tính từ 1.",
-    "There is no message type to ask for.": "Không có loại tin nào để hỏi.",
+    "No message type is given.": "Không có loại tin nào để hỏi.",
 }

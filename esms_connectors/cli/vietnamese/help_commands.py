@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 HELP_OF_COMMANDS = {
-    "Send SMS and Zalo ZNS through eSMS.vn, and read what became of them.": (
+    "Send SMS and Zalo ZNS through eSMS.vn, and read their outcomes.": (
         "Gửi SMS và Zalo ZNS qua eSMS.vn, và xem kết quả."
     ),
-    "Tell the first phone by SMS, wait for its delivery, and tell the next one where it does not come in time.": (
+    "Alert the first phone by SMS, wait for its delivery, and alert the next one if it is not delivered in time.": (
         "Báo cho số đầu tiên bằng SMS, chờ tin đến, và báo số kế tiếp nếu tin không đến kịp."
     ),
     "The money left on the account.": "Số tiền còn lại trong tài khoản.",
@@ -14,14 +14,14 @@ HELP_OF_COMMANDS = {
         "Các brandname đã đăng ký, kèm loại tin: 1 quảng cáo, 2 chăm sóc khách hàng, 23 Viber."
     ),
     "Call any function of the gateway by its name.": "Gọi bất kỳ hàm nào của eSMS theo tên.",
-    "Try keys, connection, address list, balance and clock, and the brandname, OA and template that are named; "
-    "say what is wrong and what to do.": (
+    "Check keys, connection, address list, balance and clock, and the given brandname, OA and template; report "
+    "what is wrong and what to do.": (
         "Thử khóa, kết nối, danh sách IP, số dư và đồng hồ, cùng brandname, OA và mẫu được nêu; cho biết sai ở "
         "đâu và cần làm gì."
     ),
     "Sends nothing.": "Không gửi tin nào.",
-    "Which windows are loaded, owed, or were never loaded, and which listed fewer rows when they were read last "
-    "than the warehouse holds; with --compare, where the gateway lists other rows today.": (
+    "Which windows are loaded, pending, or were never loaded, and which listed fewer rows at the last reading "
+    "than the warehouse stores; with --compare, where the gateway lists different rows today.": (
         "Khoảng thời gian nào đã tải, còn nợ, hoặc chưa tải bao giờ, và khoảng nào lần đọc cuối có ít dòng hơn "
         "trong kho; với --compare, khoảng nào hôm nay eSMS liệt kê khác."
     ),
@@ -35,22 +35,23 @@ HELP_OF_COMMANDS = {
     "Remove a person from the ledger and from warehouses, and say what was removed.": (
         "Xóa một người khỏi sổ gửi tin và các kho dữ liệu, và cho biết đã xóa gì."
     ),
-    "DAGs and flows to copy from: each with a line on what it does.": "Các DAG và flow mẫu: mỗi mẫu một dòng mô tả.",
+    "List the example DAGs and flows, each with a line on what it does.": "Các DAG và flow mẫu: mỗi mẫu một dòng "
+    "mô tả.",
     "Copy examples into a folder: by NAME, all of a kind (`dags`, `flows`), or all of them.": (
         "Sao chép ví dụ vào một thư mục: theo NAME, cả một loại (`dags`, `flows`), hoặc tất cả."
     ),
-    "Those that an example imports come with it.": "Những ví dụ mà nó dùng cũng được chép theo.",
-    "Nothing that is there is overwritten unless you say so.": "Tệp đã có không bị ghi đè nếu bạn không yêu cầu.",
+    "Examples that it imports are copied too.": "Những ví dụ mà nó dùng cũng được chép theo.",
+    "Existing files are kept unless --overwrite is given.": "Tệp đã có không bị ghi đè nếu bạn không yêu cầu.",
     "What a result CODE of the gateway means, in English and Vietnamese.": (
         "Ý nghĩa của mã kết quả CODE, bằng tiếng Anh và tiếng Việt."
     ),
-    "Everything known of one person's messages, or of one message: what the ledger sent, what the warehouses "
+    "All that is known about one person's messages, or about one message: what the ledger sent, what the warehouses "
     "list, how states changed, outcomes, the suppression list.": (
         "Mọi thông tin về tin của một người, hoặc về một tin: sổ gửi tin đã gửi gì, kho dữ liệu có gì, trạng "
         "thái thay đổi ra sao, kết quả, danh sách từ chối."
     ),
     "- reads it from standard input.": "- đọc giá trị từ đầu vào chuẩn.",
-    "Take everybody out of what is older: the ledger, warehouses, folders of rejects files and of reports.": (
+    "Remove all people from older data: the ledger, warehouses, folders of rejects files and of reports.": (
         "Xóa mọi người khỏi dữ liệu cũ: sổ gửi tin, kho dữ liệu, thư mục tệp dòng bị loại và báo cáo."
     ),
     "The rules that hold messages back.": "Các quy tắc giữ tin lại.",
@@ -61,57 +62,57 @@ HELP_OF_COMMANDS = {
     "All rows of a run as CSV, phones as the ledger stores them.": (
         "Mọi dòng của một chiến dịch dạng CSV, số điện thoại như sổ gửi tin lưu."
     ),
-    "Rows that the gateway refused for good, phones masked.": "Các dòng eSMS từ chối hẳn, số điện thoại được che.",
-    "All runs, newest first; of a further step of a campaign with `--else` which one it is.": (
+    "Rows that the gateway finally refused, phones masked.": "Các dòng eSMS từ chối hẳn, số điện thoại được che.",
+    "All runs, newest first; for further steps of a campaign with `--else`, which step it is.": (
         "Mọi chiến dịch, mới nhất trước; với bước sau của chiến dịch có `--else` thì là bước nào."
     ),
     "A run by state and code.": "Một chiến dịch theo trạng thái và mã.",
     "Rows that are not settled.": "Các dòng chưa rõ kết quả.",
-    "Create views for analysts on what was pulled: daily delivery, costs by month, times, failures, a month's "
-    "statement.": (
+    "Create views for analysts on loaded data: daily delivery, costs by month, times, failures, a month's statement.": (
         "Tạo view phân tích trên dữ liệu đã tải: kết quả theo ngày, chi phí theo tháng, thời gian, lỗi, đối soát tháng."
     ),
-    "What became of a message, by its id, or of the messages to a phone: state, when, price.": (
+    "The outcome of a message, by its id, or of the messages to a phone: state, time, price.": (
         "Kết quả của một tin theo mã tin, hoặc của các tin đến một số: trạng thái, thời điểm, giá."
     ),
-    "The ledger is asked, if there is one, then the gateway: by id its status calls, by phone its sent data.": (
+    "It is looked up in the ledger, if there is one, then at the gateway: by id in its status calls, by phone in "
+    "its sent data.": (
         "Hỏi sổ gửi tin nếu có, rồi hỏi eSMS: theo mã tin thì hỏi trạng thái, theo số thì hỏi dữ liệu đã gửi."
     ),
     "The Zalo Official Accounts that are connected; quota, quality and ratings of one.": (
         "Các Zalo Official Account đã kết nối; hạn mức, chất lượng và đánh giá của một OA."
     ),
-    "HIGH, MEDIUM, LOW or UNDEFINED, which moves its quota.": (
+    "HIGH, MEDIUM, LOW or UNDEFINED, which affects its quota.": (
         "HIGH, MEDIUM, LOW hoặc UNDEFINED, quyết định hạn mức của OA."
     ),
-    "ZNS that it may send a day, and those left today.": "Số ZNS được gửi mỗi ngày, và số còn lại hôm nay.",
-    "What customers said of a template; the first 50.": "Khách hàng đánh giá mẫu thế nào; 50 đánh giá đầu.",
-    "What became of each row of a run and of the steps behind it: which step, why, when, its state and price, "
-    "by your own key, so that a campaign joins back to the customers.": (
+    "ZNS that it may send per day, and how many are left today.": "Số ZNS được gửi mỗi ngày, và số còn lại hôm nay.",
+    "Customer ratings of a template; the first 50.": "Khách hàng đánh giá mẫu thế nào; 50 đánh giá đầu.",
+    "The outcome of each row of a run and of its further steps: which step, why, when, its state and price, by "
+    "your own key, so that a campaign can be joined with the customers.": (
         "Kết quả từng dòng của chiến dịch và các bước sau: bước nào, vì sao, khi nào, trạng thái và giá, theo "
         "khóa của bạn, để nối lại với khách hàng."
     ),
-    "Without --out and --into it is listed here, phones masked.": (
+    "Without --out and --into it is printed, phones masked.": (
         "Không có --out và --into thì liệt kê tại đây, số điện thoại được che."
     ),
-    "Everything that the ledger, its suppression list and the warehouses hold about PHONE; - reads it from "
-    "standard input.": (
+    "All data about PHONE in the ledger, its suppression list and the warehouses; - reads it from standard input.": (
         "Mọi dữ liệu mà sổ gửi tin, danh sách từ chối và kho dữ liệu lưu về PHONE; - đọc số từ đầu vào chuẩn."
     ),
-    "For somebody who asks what is known about them.": "Dành cho người hỏi dữ liệu đang lưu về họ.",
+    "For people who ask what is stored about them.": "Dành cho người hỏi dữ liệu đang lưu về họ.",
     "Load the status rows of a span of time into a warehouse: every row, once, proven complete.": (
         "Tải các dòng trạng thái của một khoảng thời gian vào kho: mọi dòng, một lần, có kiểm chứng đầy đủ."
     ),
     "Look up rows in doubt at the gateway, by campaign and phone.": (
         "Tra cứu tại eSMS các dòng chưa rõ kết quả, theo chiến dịch và số điện thoại."
     ),
-    "Sends nothing; safe to run any time.": "Không gửi tin nào; chạy lúc nào cũng an toàn.",
+    "Sends nothing; safe to run at any time.": "Không gửi tin nào; chạy lúc nào cũng an toàn.",
     "Report on the messages of a period: how many arrived, which did not and why, what they cost.": (
         "Báo cáo tin của một kỳ: bao nhiêu tin đến, tin nào không và vì sao, chi phí bao nhiêu."
     ),
-    "Let rows be sent AGAIN, though they may have arrived.": "Cho phép gửi LẠI các dòng, dù tin có thể đã đến.",
+    "Release rows to be sent AGAIN, although they may have arrived.": "Cho phép gửi LẠI các dòng, dù tin có thể đã "
+    "đến.",
     "The next send command of the run sends them.": "Lệnh gửi kế tiếp của chiến dịch sẽ gửi chúng.",
-    "Take a stop back.": "Gỡ lệnh dừng.",
-    "The same send command as before then goes on.": "Sau đó lệnh gửi cũ sẽ tiếp tục.",
+    "Undo a stop.": "Gỡ lệnh dừng.",
+    "The same send command then continues the run.": "Sau đó lệnh gửi cũ sẽ tiếp tục.",
     "Send to each row of a list, once: `esms send CHANNEL SOURCE`.": (
         "Gửi đến mỗi dòng của danh sách, một lần: `esms send CHANNEL SOURCE`."
     ),
@@ -120,7 +121,7 @@ HELP_OF_COMMANDS = {
         "Gửi SMS quảng cáo, cùng một nội dung, đến mỗi dòng của SOURCE, một lần: từ 30 số trở lên, eSMS duyệt "
         "trước khi gửi."
     ),
-    "Its messages come back without a campaign, so rows in doubt cannot be looked up.": (
+    "Its messages are listed without a campaign, so rows in doubt cannot be looked up.": (
         "Tin loại này trả về không có tên chiến dịch, nên không tra cứu được dòng chưa rõ."
     ),
     "Call each number of SOURCE, once, and speak a registered script.": (
@@ -130,7 +131,8 @@ HELP_OF_COMMANDS = {
     "Send an SMS from a shared number to each row of SOURCE, once.": (
         "Gửi SMS từ đầu số chung đến mỗi dòng của SOURCE, một lần."
     ),
-    "`{column}` in the text stands for the row's value, in any case, with blanks and accents; `{{` and `}}` are "
+    "`{column}` in the text is replaced by the row's value; column names may have any case, spaces and accents; "
+    "`{{` and `}}` are "
     "braces.": (
         "`{column}` trong nội dung là giá trị của dòng, viết hoa hay thường, có khoảng trắng và dấu đều được; "
         "`{{` và `}}` là dấu ngoặc nhọn."
@@ -138,7 +140,7 @@ HELP_OF_COMMANDS = {
     "Send a ZNS to each row of SOURCE, once, and let the gateway send an SMS where Zalo cannot be reached.": (
         "Gửi ZNS đến mỗi dòng của SOURCE, một lần, và để eSMS gửi SMS khi không gửi được qua Zalo."
     ),
-    "`{name}` in the text stands for that variable of the template.": "`{name}` trong nội dung là biến đó của mẫu.",
+    "`{name}` in the text is replaced by that variable of the template.": "`{name}` trong nội dung là biến đó của mẫu.",
     "Send a customer-care SMS to each row of SOURCE, once.": (
         "Gửi SMS chăm sóc khách hàng đến mỗi dòng của SOURCE, một lần."
     ),
@@ -162,8 +164,8 @@ HELP_OF_COMMANDS = {
     "Send a ZNS of a journey to each row of SOURCE, once; --key-column holds the id of the order.": (
         "Gửi ZNS hành trình đến mỗi dòng của SOURCE, một lần; --key-column chứa mã đơn hàng."
     ),
-    "Send a ZNS to each row of SOURCE, once, a request for each: its request id is documented to be honoured, "
-    "which that of the bulk is not.": (
+    "Send a ZNS to each row of SOURCE, once, one request per row: its request id is documented to be "
+    "honoured, unlike that of bulk ZNS.": (
         "Gửi ZNS đến mỗi dòng của SOURCE, một lần, mỗi dòng một yêu cầu: tài liệu eSMS nói request id của cách "
         "này có tác dụng, cách gửi hàng loạt thì không nói."
     ),
@@ -173,31 +175,31 @@ HELP_OF_COMMANDS = {
     "With a SOURCE first it is `esms send sms SOURCE`: a message to each row of a list.": (
         "Có SOURCE đứng trước thì đó là `esms send sms SOURCE`: mỗi dòng của danh sách một tin."
     ),
-    "Write down what the gateway says of the account now: balance, quota and quality of Zalo accounts, "
-    "templates, and the ratings since the last ones, each in a table of its own (esms_balances, ...), for "
+    "Record the current state of the account: balance, quota and quality of Zalo accounts, templates, "
+    "and the ratings since the last ones, each in its own table (esms_balances, ...), for "
     "alarms and trends.": (
         "Ghi lại tình trạng tài khoản lúc này: số dư, hạn mức và chất lượng OA, các mẫu, và đánh giá từ lần "
         "trước, mỗi thứ một bảng (esms_balances, ...), để cảnh báo và theo dõi."
     ),
-    "Run a query on what was pulled: a DuckDB file, PostgreSQL, a folder of files.": (
+    "Run a query on loaded data: a DuckDB file, PostgreSQL, a folder of files.": (
         "Chạy câu truy vấn trên dữ liệu đã tải: tệp DuckDB, PostgreSQL, thư mục tệp."
     ),
-    "Nothing can be changed by it.": "Lệnh này không thay đổi được gì.",
-    "A month as the warehouse has it, by message type, beside the gateway's invoice, with the differences: "
+    "It cannot change anything.": "Lệnh này không thay đổi được gì.",
+    "A month in the warehouse, by message type, compared with the gateway's invoice; differences are "
     "invoice less statement.": (
         "Một tháng theo kho dữ liệu, theo loại tin, bên cạnh hóa đơn của eSMS, kèm chênh lệch: hóa đơn trừ đối soát."
     ),
     "Messages of the statement are those with a price.": "Tin trong đối soát là tin có giá.",
     "MONTH such as 2026-11.": "MONTH ví dụ 2026-11.",
-    "How many messages of a run have arrived by now; of a campaign with `--else` how many people were reached, "
-    "each counted once, and what each step came to.": (
+    "How many messages of a run have arrived by now; for a campaign with `--else`, how many people were reached, "
+    "each counted once, and the result of each step.": (
         "Đến nay bao nhiêu tin của chiến dịch đã đến; với chiến dịch có `--else` thì bao nhiêu người đã nhận, "
         "mỗi người tính một lần, và kết quả từng bước."
     ),
-    "Stop a run, wherever its workers are: each stops before its next call.": (
+    "Stop a run on all its workers: each stops before its next call.": (
         "Dừng một chiến dịch, dù worker chạy ở đâu: mỗi worker dừng trước lần gọi kế tiếp."
     ),
-    "`esms resume` lets it go on.": "`esms resume` cho chạy tiếp.",
+    "`esms resume` continues it.": "`esms resume` cho chạy tiếp.",
     "Phones that get no advertising: people who refused, the Do-Not-Call list.": (
         "Các số không nhận quảng cáo: người đã từ chối, danh sách Do-Not-Call."
     ),
@@ -205,10 +207,10 @@ HELP_OF_COMMANDS = {
     "Put the phones of a file or a query on the list: the Do-Not-Call file, people who opted out, dead numbers.": (
         "Thêm các số của một tệp hoặc câu truy vấn vào danh sách: tệp Do-Not-Call, người đã từ chối, số chết."
     ),
-    "All entries, phones masked (with ESMS_LEDGER_SECRET as the hashes that are kept).": (
+    "All entries, phones masked (with ESMS_LEDGER_SECRET: the stored hashes).": (
         "Mọi mục, số điện thoại được che (với ESMS_LEDGER_SECRET thì là mã băm đang lưu)."
     ),
-    "Take PHONES off the list.": "Bỏ PHONES khỏi danh sách.",
+    "Remove PHONES from the list.": "Bỏ PHONES khỏi danh sách.",
     "Rows of a run that were skipped stay skipped: a new run reaches them.": (
         "Dòng đã bị bỏ qua trong một chiến dịch vẫn bị bỏ qua: chiến dịch mới mới gửi đến."
     ),
@@ -218,12 +220,13 @@ HELP_OF_COMMANDS = {
     "The templates of a Zalo Official Account, or the SMS texts of a brandname.": (
         "Các mẫu của một Zalo Official Account, hoặc mẫu SMS của một brandname."
     ),
-    "Wait until the messages of a run are final, or so many have arrived; fails when the time is over, or it "
-    "cannot be.": (
+    "Wait until the messages of a run are final, or enough have arrived; fails when the time is over, or when "
+    "enough can no "
+    "longer arrive.": (
         "Chờ đến khi tin của chiến dịch có kết quả cuối, hoặc đủ số tin đã đến; báo lỗi khi hết giờ, hoặc không "
         "thể đạt."
     ),
-    "Of a campaign with `--else` people are counted, each once, whichever step reaches them.": (
+    "For a campaign with `--else`, people are counted, each once, whichever step reaches them.": (
         "Với chiến dịch có `--else` thì đếm người, mỗi người một lần, dù bước nào đến được."
     ),
 }

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 HELP_OF_OPTIONS = {
-    "Of messages to people, before or behind the command; default: the locale. JSON has none.": (
+    "Language of messages for people, before or after the command; default: the locale. JSON is never translated.": (
         "Ngôn ngữ của thông báo, đặt trước hoặc sau lệnh; mặc định theo locale. JSON không đổi."
     ),
     "Show the version and exit.": "Hiện phiên bản rồi thoát.",
-    "In the order in which they are told: 0901…,0902…": "Theo thứ tự được báo: 0901…,0902…",
-    "What to say. Braces are no placeholders.": "Nội dung. Dấu ngoặc nhọn không phải chỗ điền.",
+    "In the order in which they are alerted: 0901…,0902…": "Theo thứ tự được báo: 0901…,0902…",
+    "The text. Braces are not placeholders.": "Nội dung. Dấu ngoặc nhọn không phải chỗ điền.",
     "The registered sender ID.": "Brandname đã đăng ký.",
-    "Names the alert: under it nobody is told twice.": "Tên của cảnh báo: dưới tên này không ai được báo hai lần.",
-    "How long each has: 5m, 90s.": "Mỗi người có bao lâu: 5m, 90s.",
-    "Between looks.": "Giữa hai lần xem.",
+    "Names the alert: nobody is alerted twice under the same key.": "Tên của cảnh báo: dưới tên này không ai được "
+    "báo hai lần.",
+    "Time for each delivery: 5m, 90s.": "Mỗi người có bao lâu: 5m, 90s.",
+    "Time between two checks.": "Giữa hai lần xem.",
     "sqlite:///file, a path, or postgresql://…; default: a file in your data folder.": (
         "sqlite:///file, một đường dẫn, hoặc postgresql://…; mặc định: tệp trong thư mục dữ liệu của bạn."
     ),
@@ -41,41 +42,41 @@ HELP_OF_OPTIONS = {
     "Message types such as 2,25 or zns,customer_care; default: all.": (
         "Loại tin, ví dụ 2,25 hoặc zns,customer_care; mặc định: tất cả."
     ),
-    "Also count at the gateway what it lists today: one call a window.": (
+    "Also count at the gateway what it lists today: one call per window.": (
         "Đếm thêm tại eSMS những gì hôm nay liệt kê: mỗi khoảng một lần gọi."
     ),
-    "Windows so far back are compared, and fail where fewer rows are listed than are held.": (
+    "How far back windows are compared; it is a failure if fewer rows are listed than stored.": (
         "So sánh các khoảng trong bấy nhiêu ngày, và báo lỗi nếu eSMS liệt kê ít dòng hơn trong kho."
     ),
-    "Calls at one time.": "Số lần gọi cùng lúc.",
-    "How phones are kept; all but plain need ESMS_PHONE_SECRET.": (
+    "Number of concurrent calls.": "Số lần gọi cùng lúc.",
+    "How phones are stored; all but plain need ESMS_PHONE_SECRET.": (
         "Cách lưu số điện thoại; trừ plain, mọi cách cần ESMS_PHONE_SECRET."
     ),
-    "Folder for whatever it makes.": "Thư mục cho mọi thứ tạo ra.",
-    "0 takes any free one.": "0: cổng trống bất kỳ.",
-    "Decides ids, fates and delays.": "Quyết định mã tin, kết quả và độ trễ.",
+    "Folder for the files that it creates.": "Thư mục cho mọi thứ tạo ra.",
+    "0 chooses a free port.": "0: cổng trống bất kỳ.",
+    "Determines ids, outcomes and delays.": "Quyết định mã tin, kết quả và độ trễ.",
     "Seconds added to every answer.": "Số giây cộng thêm vào mỗi câu trả lời.",
-    "Finished messages of yesterday to begin with.": "Số tin đã xong của hôm qua có sẵn.",
+    "Number of finished messages of yesterday to start with.": "Số tin đã xong của hôm qua có sẵn.",
     "Address to listen on; it asks for no password.": "Địa chỉ lắng nghe; không hỏi mật khẩu.",
-    "Stand still at this Vietnamese time until POST /_emulator/clock moves it.": (
+    "Stop the clock at this Vietnamese time until POST /_emulator/clock moves it.": (
         "Đứng yên ở giờ Việt Nam này đến khi POST /_emulator/clock dời đi."
     ),
     "How it behaves; --list-settings shows all names.": "Cách hoạt động; --list-settings hiện mọi tên.",
     "Show every setting with its default, and stop.": "Hiện mọi thiết lập và giá trị mặc định, rồi dừng.",
     "The person's number; - reads it from standard input.": "Số của người đó; - đọc từ đầu vào chuẩn.",
-    "Somebody who was written to by that, instead.": "Hoặc người nhận tin theo Zalo user id.",
+    "A person identified by Zalo user id instead of a phone.": "Hoặc người nhận tin theo Zalo user id.",
     "Warehouse; repeatable. Default: ESMS_WAREHOUSE.": "Kho dữ liệu; lặp lại được. Mặc định: ESMS_WAREHOUSE.",
     "Leave the entry on the suppression list: still no advertising to them.": (
         "Giữ lại trong danh sách từ chối: vẫn không gửi quảng cáo."
     ),
-    "Do not ask.": "Không hỏi lại.",
+    "Do not ask for confirmation.": "Không hỏi lại.",
     "All of them, in the folders dags and flows of --to.": "Tất cả, trong thư mục dags và flows của --to.",
-    "Where to; it is made.": "Chép vào đâu; thư mục được tạo.",
-    "Replace files that are there already.": "Ghi đè tệp đã có.",
+    "Target folder; it is created.": "Chép vào đâu; thư mục được tạo.",
+    "Replace existing files.": "Ghi đè tệp đã có.",
     "CSV with a header line, for spreadsheets.": "CSV có dòng tiêu đề, cho bảng tính.",
     "Such as 400d; 30d at least.": "Ví dụ 400d; ít nhất 30d.",
-    "Of rejects files; repeatable.": "Thư mục tệp dòng bị loại; lặp lại được.",
-    "Of nothing but reports; repeatable.": "Thư mục chỉ có báo cáo; lặp lại được.",
+    "Folder of rejects files; repeatable.": "Thư mục tệp dòng bị loại; lặp lại được.",
+    "Folder with nothing but reports; repeatable.": "Thư mục chỉ có báo cáo; lặp lại được.",
     "A settings file; default: ESMS_SETTINGS, or your own.": (
         "Tệp thiết lập; mặc định: ESMS_SETTINGS, hoặc tệp của bạn."
     ),
@@ -98,8 +99,8 @@ HELP_OF_OPTIONS = {
         "Bảng esms_outcomes của kho dữ liệu, như trong `esms pull`."
     ),
     "A file that ends in .json or .html; repeatable.": "Tệp có đuôi .json hoặc .html; lặp lại được.",
-    "Created from: yesterday, -7d, -36h, 2026-11-21 or '2026-11-21 08:30', in Vietnam. Default: where the pulls "
-    "before ended, missed days included.": (
+    "Created from: yesterday, -7d, -36h, 2026-11-21 or '2026-11-21 08:30', in Vietnam. Default: where earlier pulls "
+    "ended, including missed days.": (
         "Tạo từ: yesterday, -7d, -36h, 2026-11-21 hoặc '2026-11-21 08:30', giờ Việt Nam. Mặc định: nơi lần tải "
         "trước kết thúc, gồm cả ngày bị lỡ."
     ),
@@ -107,16 +108,16 @@ HELP_OF_OPTIONS = {
         "Tạo đến, cũng vậy; một ngày nghĩa là nửa đêm. Mặc định: bây giờ, hoặc nửa đêm gần nhất nếu không có --from."
     ),
     "Without --from: how far back missed days are loaded.": "Không có --from: tải lại ngày bị lỡ xa đến đâu.",
-    "Read windows again whose rows were not final, or not all there yet. Default: without --from.": (
+    "Read windows again whose rows were not final or not complete. Default: without --from.": (
         "Đọc lại các khoảng có dòng chưa có kết quả cuối, hoặc chưa đủ. Mặc định: khi không có --from."
     ),
-    "Days a window is followed up.": "Số ngày theo dõi lại một khoảng.",
+    "How many days a window is followed up.": "Số ngày theo dõi lại một khoảng.",
     "Do not resume an interrupted pull: read everything.": "Không tiếp tục lần tải bị ngắt: đọc lại tất cả.",
-    "The keys are new ones of the account that was loaded before.": (
+    "The keys are new keys of the account that was loaded before.": (
         "Đây là khóa mới của chính tài khoản đã tải trước đây."
     ),
-    "Leave out the texts.": "Không lưu nội dung tin.",
-    "Rows the gateway still does not have so long after their last attempt, and after --at, count as not sent, "
+    "Do not store the texts.": "Không lưu nội dung tin.",
+    "Rows that the gateway still does not list this long after their last attempt, and after --at, count as not sent "
     "if it lists others of this campaign.": (
         "Dòng mà sau bấy nhiêu lâu kể từ lần thử cuối, và sau --at, eSMS vẫn không có thì coi là chưa gửi, nếu "
         "eSMS liệt kê dòng khác của chiến dịch."
@@ -130,81 +131,79 @@ HELP_OF_OPTIONS = {
     "The warehouse: duckdb:///file.duckdb or postgresql://…": (
         "Kho dữ liệu: duckdb:///file.duckdb hoặc postgresql://…"
     ),
-    "With it the report knows what was planned: sqlite:///file, a path, or postgresql://…": (
+    "Adds what was planned to the report: sqlite:///file, a path, or postgresql://…": (
         "Nhờ đó báo cáo biết kế hoạch gửi: sqlite:///file, một đường dẫn, hoặc postgresql://…"
     ),
     "A path or URL that ends in .html, .xlsx, .md, .json, .csv or .parquet; repeatable. Default: the terminal.": (
         "Đường dẫn hoặc URL có đuôi .html, .xlsx, .md, .json, .csv hoặc .parquet; lặp lại được. Mặc định: màn hình."
     ),
-    "Of the report.": "Ngôn ngữ của báo cáo.",
-    "What the period may cost: the report says how much of it is used.": (
+    "Language of the report.": "Ngôn ngữ của báo cáo.",
+    "Budget of the period: the report shows how much of it is used.": (
         "Ngân sách của kỳ: báo cáo cho biết đã dùng bao nhiêu."
     ),
-    "Add who did not get their message, by phone.": "Thêm danh sách người không nhận được tin, theo số.",
-    "Whose row; repeat it for more.": "Dòng của ai; lặp lại nếu nhiều số.",
-    "The row with this key; repeat it for more.": "Dòng có khóa này; lặp lại nếu nhiều khóa.",
+    "List who did not get their message, by phone.": "Thêm danh sách người không nhận được tin, theo số.",
+    "Phone of the row; repeatable.": "Dòng của ai; lặp lại nếu nhiều số.",
+    "Key of the row; repeatable.": "Dòng có khóa này; lặp lại nếu nhiều khóa.",
     "Lines (12,15-20), request ids of `ledger export`, or: held, unknown, rejected.": (
         "Số dòng (12,15-20), request id từ `ledger export`, hoặc: held, unknown, rejected."
     ),
     "With --rows rejected: only those that the gateway refused with this code.": (
         "Với --rows rejected: chỉ dòng eSMS từ chối với mã này."
     ),
-    "Also rows that were accepted: those people get it twice.": (
+    "Also rows that were accepted: these people get it twice.": (
         "Cả dòng đã được tiếp nhận: những người đó nhận tin hai lần."
     ),
-    "Why; the ledger keeps it.": "Lý do; sổ gửi tin lưu lại.",
-    "Take back `esms stop --all`; runs stopped by name stay stopped.": (
+    "Reason; recorded in the ledger.": "Lý do; sổ gửi tin lưu lại.",
+    "Undo `esms stop --all`; runs stopped by name stay stopped.": (
         "Gỡ `esms stop --all`; chiến dịch bị dừng theo tên vẫn dừng."
     ),
     "Your name, for the record; default: the user of this machine.": (
         "Tên của bạn, để ghi lại; mặc định: người dùng máy này."
     ),
     "The message.": "Nội dung tin.",
-    "Without diacritics, which make most texts dearer.": "Không dấu, vì có dấu thì đa số tin đắt hơn.",
+    "Without diacritics, which make most texts more expensive.": "Không dấu, vì có dấu thì đa số tin đắt hơn.",
     "Names this campaign. The same key resumes it and never sends twice.": (
         "Tên chiến dịch. Cùng key thì gửi tiếp, không bao giờ gửi hai lần."
     ),
     "The column that holds the phone.": "Cột chứa số điện thoại.",
-    "Tells rows apart, such as an order number; default: the phone.": (
+    "Identifies a row, such as an order number; default: the phone.": (
         "Phân biệt các dòng, ví dụ số đơn hàng; mặc định: số điện thoại."
     ),
     "SELECT … when SOURCE is a database URL.": "SELECT … khi SOURCE là địa chỉ cơ sở dữ liệu.",
-    "Rows with one phone; default: merge, keep with a key.": "Các dòng cùng số; mặc định: merge, có khóa thì keep.",
+    "Rows with the same phone; default: merge, or keep with a key.": "Các dòng cùng số; mặc định: merge, có khóa "
+    "thì keep.",
     "Of a text file that is neither UTF-8 nor UTF-16, such as windows-1258; or tcvn3, vni.": (
         "Bảng mã của tệp không phải UTF-8 hay UTF-16, ví dụ windows-1258; hoặc tcvn3, vni."
     ),
     "Of a CSV; default: found by its header.": "Ký tự phân cách của CSV; mặc định: dò theo tiêu đề.",
     "Of a workbook; default: the one that has the columns.": "Trang tính; mặc định: trang có các cột cần dùng.",
-    "Row with the names of the columns, from 1; default: found by them.": (
-        "Dòng chứa tên cột, tính từ 1; mặc định: tự dò."
-    ),
-    "Rows of a workbook that a filter hides: none is sent, or they are rows like the others.": (
+    "Row with the column names, from 1; default: detected.": ("Dòng chứa tên cột, tính từ 1; mặc định: tự dò."),
+    "Rows of a workbook that a filter hides: refuse them, or read them like the others.": (
         "Dòng bị bộ lọc ẩn: không gửi dòng nào, hoặc coi như dòng thường."
     ),
     "A cell with several numbers: refuse the row, or send to the first or to each of them.": (
         "Ô có nhiều số: từ chối dòng, hoặc gửi số đầu, hoặc gửi từng số."
     ),
-    "Send damaged texts as they stand; the plan counts them.": "Gửi nguyên nội dung bị lỗi phông; kế hoạch có đếm.",
-    "In place of SOURCE: those whom that run, and the steps behind it, did not reach: refused, failed, or not "
+    "Send damaged texts unchanged; the plan counts them.": "Gửi nguyên nội dung bị lỗi phông; kế hoạch có đếm.",
+    "Instead of SOURCE: the people whom that run and its further steps did not reach: refused, failed, or not "
     "delivered. Columns: phone, row_key (the key), reason.": (
         "Thay cho SOURCE: những người mà chiến dịch đó và các bước sau chưa đến được: bị từ chối, thất bại, "
         "hoặc chưa đến. Các cột: phone, row_key (khóa), reason."
     ),
-    "With --from-undelivered: how long each message had, such as 2h; default: whoever is not delivered to now.": (
+    "With --from-undelivered: how long each message had, such as 2h; default: all that are not delivered now.": (
         "Với --from-undelivered: mỗi tin có bao lâu, ví dụ 2h; mặc định: ai đến nay chưa nhận."
     ),
     "CSV for the rows that cannot be sent; a path or URL.": "CSV cho các dòng không gửi được; đường dẫn hoặc URL.",
-    "Say what would be sent and what it would cost. Sends nothing.": (
+    "Show what would be sent and what it would cost. Sends nothing.": (
         "Cho biết sẽ gửi gì và tốn bao nhiêu. Không gửi tin nào."
     ),
-    "With --plan: keep it as JSON, to be approved.": "Với --plan: lưu thành JSON để duyệt.",
-    "Send only what this plan has; refuse if the rows, the template or the key column changed since.": (
+    "With --plan: save it as JSON, for approval.": "Với --plan: lưu thành JSON để duyệt.",
+    "Send only what this plan contains; refuse if the rows, the template or the key column have changed since.": (
         "Chỉ gửi đúng kế hoạch này; từ chối nếu các dòng, mẫu hoặc cột khóa đã thay đổi."
     ),
     "Price of one message, of a segment for SMS.": "Giá một tin, với SMS là một đoạn.",
-    "Share of all rows to be accepted, those that cannot be sent included; out of reach, nothing is sent.": (
-        "Tỷ lệ dòng phải được tiếp nhận, tính cả dòng không gửi được; không đạt được thì không gửi gì."
-    ),
+    "Share of all rows that must be accepted, including those that cannot be sent; if it is out of reach, nothing "
+    "is sent.": ("Tỷ lệ dòng phải được tiếp nhận, tính cả dòng không gửi được; không đạt được thì không gửi gì."),
     "Rows that were sent in this run with another content or phone: send nothing, or all but those.": (
         "Dòng đã gửi trong chiến dịch này với nội dung hoặc số khác: không gửi gì, hoặc gửi trừ các dòng đó."
     ),
@@ -215,85 +214,86 @@ HELP_OF_OPTIONS = {
     "Outside the hours of this kind of message: refuse, reschedule, defer the rest, or allow.": (
         "Ngoài giờ của loại tin này: từ chối, hẹn giờ lại, hoãn phần còn lại, hoặc cho phép."
     ),
-    "Send so many first, and the rest once enough of them arrived.": (
+    "Send this many first, and the rest once enough of them have arrived.": (
         "Gửi bấy nhiêu tin trước, phần còn lại khi đủ tin đã đến."
     ),
-    "Messages an hour, at most.": "Số tin mỗi giờ, tối đa.",
+    "Maximum number of messages per hour.": "Số tin mỗi giờ, tối đa.",
     "Another setting, as in a settings file; repeatable.": "Thiết lập khác, như trong tệp thiết lập; lặp lại được.",
-    "Set a rule aside; repeatable.": "Bỏ qua một quy tắc; lặp lại được.",
-    "Why; the ledger keeps it, with your name.": "Lý do; sổ gửi tin lưu lại, kèm tên bạn.",
-    "Who is refused, failed or not delivered to within --after gets this channel, once; its options follow it: "
+    "Override a rule; repeatable.": "Bỏ qua một quy tắc; lặp lại được.",
+    "Reason; recorded in the ledger with your name.": "Lý do; sổ gửi tin lưu lại, kèm tên bạn.",
+    "People whose message is refused, failed or not delivered within --after get this channel, once; its options "
+    "follow it: "
     "--else sms --text … --after 15m. May be repeated; each counts from the one before.": (
         "Ai bị từ chối, thất bại hoặc chưa nhận trong --after sẽ nhận qua kênh này, một lần; tùy chọn của kênh "
         "đứng sau: --else sms --text … --after 15m. Lặp lại được; mỗi bước tính từ bước trước."
     ),
-    "Words that come back in the sent data.": "Tên trả về trong dữ liệu đã gửi.",
+    "Text that is returned in the sent data.": "Tên trả về trong dữ liệu đã gửi.",
     "When to send: '2026-11-21 08:30', 'tomorrow 08:30', +2h, in Vietnam.": (
         "Khi nào gửi: '2026-11-21 08:30', 'tomorrow 08:30', +2h, giờ Việt Nam."
     ),
-    "Gets the delivery reports.": "Nhận báo cáo phân phối.",
-    "Look every row in doubt up before it is repeated, and never send one twice to test request ids.": (
+    "URL that receives the delivery reports.": "Nhận báo cáo phân phối.",
+    "Look up every row in doubt before it is repeated, and never send one twice to test request ids.": (
         "Tra cứu mọi dòng chưa rõ trước khi gửi lại, và không gửi hai lần để thử request id."
     ),
-    "At most so many calls a second.": "Tối đa bấy nhiêu lần gọi mỗi giây.",
+    "Maximum number of calls per second.": "Tối đa bấy nhiêu lần gọi mỗi giây.",
     "Id of the script, from the portal.": "Mã kịch bản, lấy từ trang quản trị.",
     "Columns of the values, in the order of the script: name,sum": (
         "Các cột giá trị, theo thứ tự của kịch bản: name,sum"
     ),
     "Who speaks.": "Giọng đọc.",
     "-3 very slow to 3 very fast.": "-3 rất chậm đến 3 rất nhanh.",
-    "Other columns for placeholders: name=column,…; default: the columns of their names.": (
+    "Other columns for placeholders: name=column,…; default: columns of the same names.": (
         "Cột khác cho chỗ điền: name=column,…; mặc định: cột cùng tên."
     ),
     "Id of the ZNS template.": "Mã mẫu ZNS.",
     "Columns in the order of the template: name,service or name=column,…": (
         "Các cột theo thứ tự của mẫu: name,service hoặc name=column,…"
     ),
-    "The template as `esms template ID --save FILE` wrote it: where the gateway does not tell it, and to refuse "
-    "one that changed since.": (
+    "A template saved by `esms template ID --save FILE`: used if the gateway does not return it, and to refuse one "
+    "that has changed since.": (
         "Mẫu do `esms template ID --save FILE` ghi: dùng khi eSMS không cho biết, và để từ chối mẫu đã thay đổi."
     ),
-    "3: beyond the quota of the OA, if it is listed for it.": "3: vượt hạn mức của OA, nếu OA được phép.",
+    "3: beyond the quota of the OA, if it is allowed to.": "3: vượt hạn mức của OA, nếu OA được phép.",
     "A picture, https.": "Ảnh, https.",
-    "Where the button leads.": "Nút dẫn đến đâu.",
-    "What stands on the button.": "Chữ trên nút.",
+    "URL that the button opens.": "Nút dẫn đến đâu.",
+    "Label of the button.": "Chữ trên nút.",
     "A list of objects with title, type and payload.": "Danh sách đối tượng có title, type và payload.",
     "Such as transaction_order.": "Ví dụ transaction_order.",
     "A list of banner, header, text and table; may hold {column}.": (
         "Danh sách banner, header, text và table; có thể chứa {column}."
     ),
     "Of the message.": "Ngôn ngữ của tin.",
-    "Messages a call.": "Số tin mỗi lần gọi.",
-    "Recipient; repeat it for more.": "Người nhận; lặp lại nếu nhiều số.",
+    "Messages per call.": "Số tin mỗi lần gọi.",
+    "Recipient; repeatable.": "Người nhận; lặp lại nếu nhiều số.",
     "The message; - reads it from standard input.": "Nội dung tin; - đọc từ đầu vào chuẩn.",
     "Advertising: 30 to 5000 numbers, reviewed before it goes out.": (
         "Quảng cáo: 30 đến 5000 số, được duyệt trước khi gửi."
     ),
-    "Comes back in the sent data; customer care only.": "Trả về trong dữ liệu đã gửi; chỉ với chăm sóc khách hàng.",
-    "Gets the delivery report.": "Nhận báo cáo phân phối.",
+    "Returned in the sent data; customer care only.": "Trả về trong dữ liệu đã gửi; chỉ với chăm sóc khách hàng.",
+    "URL that receives the delivery report.": "Nhận báo cáo phân phối.",
     "At most 50 characters; the same id is never sent twice on one day.": (
         "Tối đa 50 ký tự; cùng id không bao giờ gửi hai lần trong một ngày."
     ),
     "What to write.": "Ghi những bảng nào.",
-    "Leave out what customers wrote beside their ratings.": "Không lưu lời khách hàng viết kèm đánh giá.",
-    "Rows shown at most.": "Số dòng hiện tối đa.",
-    "CSV of the invoice: sms_type, messages, amount_vnd. It is kept (esms_invoices), in place of an earlier one.": (
+    "Do not store the comments of customers' ratings.": "Không lưu lời khách hàng viết kèm đánh giá.",
+    "Maximum number of rows shown.": "Số dòng hiện tối đa.",
+    "CSV of the invoice: sms_type, messages, amount_vnd. It is stored (esms_invoices) and replaces an earlier one.": (
         "CSV của hóa đơn: sms_type, messages, amount_vnd. Được lưu (esms_invoices), thay cho bản trước."
     ),
     "Every run of this ledger.": "Mọi chiến dịch của sổ gửi tin này.",
     "Why, such as: refused by SMS.": "Lý do, ví dụ: từ chối qua SMS.",
-    "Until when, such as 2027-01-31; default: for ever.": "Đến khi nào, ví dụ 2027-01-31; mặc định: mãi mãi.",
-    "SOURCE is a warehouse: phones to which the SMS of so many runs failed, and none was delivered since.": (
+    "Until when, such as 2027-01-31; default: forever.": "Đến khi nào, ví dụ 2027-01-31; mặc định: mãi mãi.",
+    "SOURCE is a warehouse: phones to which the SMS of this many runs failed, with none delivered since.": (
         "SOURCE là kho dữ liệu: các số có SMS của bấy nhiêu chiến dịch thất bại, và từ đó chưa tin nào đến."
     ),
-    "Why, such as: Do-Not-Call list of November. Needed without --dead.": (
+    "Why, such as: Do-Not-Call list of November. Required without --dead.": (
         "Lý do, ví dụ: danh sách Do-Not-Call tháng 11. Bắt buộc nếu không có --dead."
     ),
-    "Also keep it as JSON, for --template-file of a send.": "Lưu thêm dạng JSON, cho --template-file khi gửi.",
+    "Also save it as JSON, for --template-file of a send.": "Lưu thêm dạng JSON, cho --template-file khi gửi.",
     "ZNS templates of this Zalo Official Account.": "Các mẫu ZNS của Zalo Official Account này.",
     "The priority (OTP) templates of the OA.": "Các mẫu ưu tiên (OTP) của OA.",
     "Texts that are registered for this sender ID.": "Các mẫu nội dung đã đăng ký cho brandname này.",
     "Share that must have arrived; default: any outcome.": "Tỷ lệ phải đến; mặc định: kết quả nào cũng được.",
     "Share that must be final.": "Tỷ lệ phải có kết quả cuối.",
-    "At most so long.": "Tối đa bao lâu.",
+    "Maximum time to wait.": "Tối đa bao lâu.",
 }

@@ -7,19 +7,19 @@ LISTS = {
         "Chiến dịch không có dòng nào có {what} {value}; chưa mở lại dòng nào."
     ),
     "The run has no row of line {n}; nothing was released.": "Chiến dịch không có dòng {n}; chưa mở lại dòng nào.",
-    "--rows {part} is no line, span (15-20) or state.": (
+    "--rows {part} is not a line, span (15-20) or state.": (
         "--rows {part} không phải số dòng, khoảng (15-20) hay trạng thái."
     ),
-    "Say why: a second message to the same person needs a reason.": (
+    "Give a reason: a second message to the same person needs one.": (
         "Hãy ghi lý do: gửi tin thứ hai cho cùng một người cần có lý do."
     ),
     "It has: {names}.": "Hiện có: {names}.",
-    "The text has {what}, which is no column of the source. It has: {names}.": (
+    "The text has {what}, which is not a column of the source. It has: {names}.": (
         "Nội dung có {what}, không phải cột nào của nguồn. Hiện có: {names}."
     ),
-    "The text has {what}, and everybody gets the same text on this channel: it would be sent as it stands. Take "
-    "it out, "
-    "or send on a channel with a text for each row (sms).": (
+    "The text has {what}, and everybody gets the same text on this channel: it would be sent unchanged. Remove "
+    "it, or "
+    "use a channel with a text for each row (sms).": (
         "Nội dung có {what}, mà kênh này gửi cùng một nội dung cho mọi người: chỗ đó sẽ được gửi nguyên văn. "
         "Hãy bỏ đi, "
         "hoặc gửi bằng kênh có nội dung riêng cho từng dòng (sms)."
@@ -37,13 +37,13 @@ LISTS = {
     "Template {id} takes {n} params ({names}), but {n2} columns are given.": (
         "Mẫu {id} nhận {n} tham số ({names}), nhưng có {n2} cột."
     ),
-    "{path} is no template file: {why}. `esms template ID --oa OA --save FILE` writes one.": (
+    "{path} is not a template file: {why}. Create it with `esms template ID --oa OA --save FILE`.": (
         "{path} không phải tệp mẫu: {why}. `esms template ID --oa OA --save FILE` ghi ra một tệp mẫu."
     ),
-    "Template {id} changed since {path} was written: {changes}. Nothing was sent: look at it, and save it anew.": (
+    "Template {id} changed since {path} was written: {changes}. Nothing was sent: check it, and save it again.": (
         "Mẫu {id} đã thay đổi từ khi ghi {path}: {changes}. Chưa gửi tin nào: hãy xem lại và lưu mẫu mới."
     ),
-    "This is not a plan: a plan is what --plan --json or plan() gives.": (
+    "This is not a plan: a plan is the output of --plan --json or plan().": (
         "Đây không phải là kế hoạch: kế hoạch là kết quả của --plan --json hoặc plan()."
     ),
     "The source changed while it was read: {n} rows were checked, {n2} were there to be sent, or others. Give "
@@ -53,7 +53,7 @@ LISTS = {
         "Hãy thêm "
         "ORDER BY và mốc kết thúc cố định cho câu truy vấn, rồi chạy lại."
     ),
-    "run_key takes 1 to 200 printable characters, without blanks at its ends.": (
+    "run_key takes 1 to 200 printable characters, without spaces at either end.": (
         "run_key gồm 1 đến 200 ký tự in được, không có khoảng trắng ở hai đầu."
     ),
     "The row in line {n} was sent in run {run_key} with {what} before. Use a new run key, or take the row out; "
@@ -70,17 +70,18 @@ LISTS = {
         "dùng run key "
         "mới cho chiến dịch khác; chưa gửi tin nào."
     ),
-    "run key {run_key} was used before with {was}, now with {now} (ledger {ledger}). Who is in it would count as told. "
+    "run key {run_key} was used before with {was}, now with {now} (ledger {ledger}). Its recipients would count as "
+    "already sent to. "
     "Use a new run key, or another ledger; nothing was sent.": (
         "run key {run_key} đã được dùng với {was}, nay với {now} (sổ gửi tin {ledger}). Người nhận trong đó sẽ bị "
         "coi là đã gửi. Hãy dùng run key mới, hoặc sổ gửi tin khác; chưa gửi tin nào."
     ),
-    "run {run_key} was begun with another secret for its phones, or with none. Use the same; nothing was sent.": (
+    "run {run_key} was started with another secret for its phones, or with none. Use the same; nothing was sent.": (
         "Chiến dịch {run_key} bắt đầu với khóa bí mật khác cho số điện thoại, hoặc không có khóa. Hãy dùng đúng "
         "khóa đó; "
         "chưa gửi tin nào."
     ),
-    "{n} {what} in a row brought no answer; the gateway seems to be down. Run the same {command} again later: "
+    "{n} {what} in a row got no answer; the gateway seems to be down. Run the same {command} again later: "
     "it resumes.": (
         "{n} {what} liên tiếp không có câu trả lời; có vẻ eSMS đang ngừng hoạt động. Hãy chạy lại đúng "
         "{command} sau: việc "
@@ -139,14 +140,14 @@ LISTS = {
     "it contains something other than digits": "có ký tự không phải chữ số",
     "not a Vietnamese mobile number: {reason}": "không phải số di động Việt Nam: {reason}",
     "{name} has {n} characters, at most {n2} are allowed.": "{name} có {n} ký tự, chỉ cho phép tối đa {n2}.",
-    "An alert needs phones, and none is given.": "Cảnh báo cần số điện thoại, nhưng chưa có số nào.",
+    "An alert needs phones, and none are given.": "Cảnh báo cần số điện thoại, nhưng chưa có số nào.",
     "An alert needs a brandname, and none is given.": "Cảnh báo cần brandname, nhưng chưa có.",
     "The gateway has no operation {name}.": "eSMS không có hàm {name}.",
     "The gateway has no operation {name}. Did you mean {other}?": (
         "eSMS không có hàm {name}. Có phải ý bạn là {other}?"
     ),
     "{name} needs {missing}.": "{name} cần {missing}.",
-    "{kind} cannot be scheduled: the gateway has no time of sending for it.": (
+    "{kind} cannot be scheduled: the gateway does not support a send time for it.": (
         "{kind} không hẹn giờ được: eSMS không có giờ gửi cho loại tin này."
     ),
     "{kind} has no sandbox, and would be sent for real: use a plan instead.": (
@@ -160,7 +161,7 @@ LISTS = {
         "{name} là tỷ lệ lớn hơn 0 đến 1, ví dụ 0.9, không phải {value}."
     ),
     "{name} is one of {names}, not {value}.": "{name} là một trong {names}, không phải {value}.",
-    "{field} {value} is no amount of VND.": "{field} {value} không phải là số tiền VND.",
+    "{field} {value} is not an amount of VND.": "{field} {value} không phải là số tiền VND.",
     "{name} is a span of hours of one day, such as 07:00-22:00.": (
         "{name} là khoảng giờ trong một ngày, ví dụ 07:00-22:00."
     ),
@@ -169,9 +170,9 @@ LISTS = {
     ),
     "The settings file {path} cannot be read: {why}.": "Không đọc được tệp thiết lập {path}: {why}.",
     "--override and --override-reason go together (overrides and override_reason in Python): which rules are "
-    "set aside, "
+    "overridden, "
     "and why.": "--override và --override-reason đi cùng nhau: bỏ qua quy tắc nào, và vì sao.",
-    "a budget needs the price of a message, and nobody knows it: give price_vnd": (
+    "a budget needs the price of a message, which is unknown: give price_vnd": (
         "ngân sách cần biết giá một tin, mà chưa có giá: hãy nhập price_vnd"
     ),
     "the budget of {name} is {n} VND, {n2} are spent and {n3} are needed: it would stop before the call that "

@@ -9,7 +9,7 @@ OUTPUT = {
     "{n} of them answered 124": "{n} trong số đó trả về 124",
     "{n} rejected": "{n} bị từ chối",
     "{n} rejected with code {code}": "{n} bị từ chối với mã {code}",
-    "{n} rejected, for they cannot be sent": "{n} bị từ chối vì không gửi được",
+    "{n} rejected, because they cannot be sent": "{n} bị từ chối vì không gửi được",
     "{n} skipped by a rule": "{n} bỏ qua theo quy tắc",
     "{n} skipped by the rule {rule}": "{n} bỏ qua theo quy tắc {rule}",
     "{n} unknown": "{n} chưa rõ kết quả",
@@ -18,7 +18,7 @@ OUTPUT = {
     "{n} claimed by another worker": "{n} đang do tiến trình khác gửi",
     "{n} not tried": "{n} chưa thử gửi",
     "{n} rows that cannot be sent": "{n} dòng không gửi được",
-    "sandbox, nothing left: {counts}": "sandbox, không tin nào được gửi đi: {counts}",
+    "sandbox, nothing sent: {counts}": "sandbox, không tin nào được gửi đi: {counts}",
     "{counts}; the run in all: {run}": "{counts}; toàn bộ chiến dịch: {run}",
     "campaign  {name}": "chiến dịch  {name}",
     "took      {n} s": "mất         {n} giây",
@@ -97,16 +97,14 @@ OUTPUT = {
     "the balance is {n} VND short; sends would stop with code 103": (
         "số dư thiếu {n} VND; việc gửi sẽ dừng với mã 103"
     ),
-    "it would arrive at {time} in Vietnam: people sleep then": (
+    "it would arrive at {time} in Vietnam: people are asleep then": (
         "tin sẽ đến lúc {time} giờ Việt Nam: giờ này mọi người đang ngủ"
     ),
     "{n} rows were sent as something else in this run: {lines}": (
         "{n} dòng đã được gửi với nội dung khác trong chiến dịch này: {lines}"
     ),
     "{n} rows repeat a phone": "{n} dòng trùng số điện thoại",
-    "{n} numbers with a prefix of before 2018, brought up to date": (
-        "{n} số có đầu số trước 2018, đã đổi sang đầu số mới"
-    ),
+    "{n} numbers with a prefix from before 2018, updated": ("{n} số có đầu số trước 2018, đã đổi sang đầu số mới"),
     "{n} rows cannot be sent, see {path}:": "{n} dòng không gửi được, xem {path}:",
     "{n} rows cannot be sent:": "{n} dòng không gửi được:",
     "{n} rows were sent as something else in this run": "{n} dòng đã được gửi với nội dung khác trong chiến dịch này",
@@ -164,9 +162,9 @@ OUTPUT = {
     "sandbox: messages are checked, not sent": "sandbox: chỉ kiểm tra, không gửi",
     "accepted, account {id}": "hợp lệ, tài khoản {id}",
     "this machine's address may call the gateway": "địa chỉ IP của máy này được phép gọi eSMS",
-    "{money}: top up, every send would answer 103": "{money}: hãy nạp tiền, mọi lần gửi sẽ trả về 103",
-    "the gateway did not tell its time": "eSMS không cho biết giờ",
-    "the gateway did not tell it": "eSMS không cho biết",
+    "{money}: top up, every send would be answered with 103": "{money}: hãy nạp tiền, mọi lần gửi sẽ trả về 103",
+    "the gateway did not report its time": "eSMS không cho biết giờ",
+    "the gateway did not report it": "eSMS không cho biết",
     "{n} s ahead of the gateway": "nhanh hơn eSMS {n} giây",
     "{n} s behind the gateway": "chậm hơn eSMS {n} giây",
     "{n} s ahead of the gateway: set this machine's clock (NTP)": (
@@ -185,12 +183,12 @@ OUTPUT = {
     "{name} is registered as {other}: write it like that": "{name} được đăng ký là {other}: hãy viết đúng như vậy",
     "{name} is not registered; the account has {names}": "{name} chưa được đăng ký; tài khoản có {names}",
     "{id} is not connected to the account; it has {ids}": "{id} chưa kết nối với tài khoản; tài khoản có {ids}",
-    "{id}: give its OA too, templates belong to one": "{id}: hãy cho biết cả OA, mỗi mẫu thuộc một OA",
-    "could not be asked: {reason}": "không hỏi được: {reason}",
+    "{id}: give its OA too, because a template belongs to one": "{id}: hãy cho biết cả OA, mỗi mẫu thuộc một OA",
+    "could not be queried: {reason}": "không hỏi được: {reason}",
     "{n} of {all} left today": "hôm nay còn {n} trên {all}",
     # --- one SMS ---
     "checked in the sandbox, not sent": "đã kiểm tra trong sandbox, không gửi",
-    "accepted (which is not yet delivered)": "đã tiếp nhận (chưa có nghĩa là đã đến)",
+    "accepted (which does not mean delivered)": "đã tiếp nhận (chưa có nghĩa là đã đến)",
     "already accepted earlier under this request id; not sent again": (
         "đã được tiếp nhận trước đó với request id này; không gửi lại"
     ),
@@ -226,9 +224,9 @@ OUTPUT = {
     "{n} rows will be sent again by the next send command of this run, {n2} of them were accepted before": (
         "{n} dòng sẽ được gửi lại ở lần gửi tiếp theo của chiến dịch này, {n2} trong số đó đã được tiếp nhận trước đây"
     ),
-    "The run was sent with other keys or through another address as well, whose messages this account knows nothing "
-    "of: its rows in doubt are neither repeated nor taken for not sent. Settle them with the keys and the address of "
-    "then, or look at the portal and use `esms resend`.": (
+    "The run was sent with other keys or through another address as well, whose messages this account cannot "
+    "see: its rows in doubt are neither repeated nor counted as not sent. Settle them with the earlier keys and "
+    "address, or check the portal and use `esms resend`.": (
         "Chiến dịch này đã được gửi bằng khóa khác hoặc qua địa chỉ khác, tài khoản này không biết gì về các tin đó: "
         "các dòng chưa rõ kết quả không được gửi lại, cũng không bị coi là chưa gửi. Hãy xử lý bằng khóa và địa chỉ "
         "khi đó, hoặc xem trên trang quản trị rồi dùng `esms resend`."
@@ -236,15 +234,15 @@ OUTPUT = {
     "and {n} more": "và {n} dòng nữa",
     "stopped: workers stop before their next call": "đã dừng: các tiến trình dừng trước lần gọi tiếp theo",
     "it was stopped already": "đã dừng từ trước",
-    "No run of this key has begun here: `esms ledger runs` lists those that have.": (
+    "No run with this key has started here: `esms ledger runs` lists those that have.": (
         "Ở đây chưa có lần chạy nào mang khóa này: `esms ledger runs` liệt kê các lần chạy đã bắt đầu."
     ),
-    "it may go on: run the same send command again": "được phép tiếp tục: chạy lại đúng lệnh gửi cũ",
+    "it may continue: run the same send command again": "được phép tiếp tục: chạy lại đúng lệnh gửi cũ",
     "it was not stopped": "không bị dừng",
     "still stopped: {why} ({who})": "vẫn bị dừng: {why} ({who})",
-    "nobody is on the list": "danh sách chưa có ai",
+    "the list is empty": "danh sách chưa có ai",
     "{n} added, {n2} were on it": "đã thêm {n}, {n2} đã có sẵn",
-    "{n} added, {n2} were on it, {n3} rows have no phone that can be sent to": (
+    "{n} added, {n2} were on it, {n3} rows have no valid phone": (
         "đã thêm {n}, {n2} đã có sẵn, {n3} dòng không có số gửi được"
     ),
     "{n} removed": "đã xóa {n}",
@@ -285,7 +283,7 @@ OUTPUT = {
     "Rows in doubt keep the phone until `esms reconcile` has settled them; then forget again.": (
         "Các dòng chưa rõ kết quả còn giữ số điện thoại đến khi `esms reconcile` xử lý xong; sau đó hãy chạy lại."
     ),
-    "It is off the suppression list, too: a list that has it may get advertising again.": (
+    "It was removed from the suppression list, too: it may get advertising again.": (
         "Số này cũng đã ra khỏi danh sách từ chối: danh sách nào có số này có thể lại nhận quảng cáo."
     ),
     # --- demo, examples, progress ---
@@ -294,9 +292,9 @@ OUTPUT = {
     "Stand-in gateway on this machine; nobody gets a message.": "Cổng giả lập trên máy này; không ai nhận tin nào.",
     "rows in the file": "số dòng trong tệp",
     "rejected before sending": "bị loại trước khi gửi",
-    "merged, phone stands twice": "gộp do trùng số",
+    "merged, same phone twice": "gộp do trùng số",
     "accepted by the gateway": "eSMS đã tiếp nhận",
-    "which is not yet delivered": "chưa có nghĩa là đã đến",
+    "which does not mean delivered": "chưa có nghĩa là đã đến",
     "of these answered 124": "trong đó trả về 124",
     "their first answer was lost on purpose; no second message": (
         "câu trả lời đầu bị làm mất có chủ ý; không có tin thứ hai"

@@ -25,24 +25,23 @@ PLACES = {
     "The ledger {path} has schema version {n}, this esms-connectors knows {n2}. Upgrade esms-connectors.": (
         "Sổ gửi tin {path} có phiên bản cấu trúc {n}, esms-connectors này chỉ biết {n2}. Hãy nâng cấp esms-connectors."
     ),
-    "The ledger {path} is an older version's and cannot be written: open it once where it can.": (
-        "Sổ gửi tin {path} thuộc phiên bản cũ hơn và không ghi được: hãy mở một lần ở nơi ghi được."
-    ),
-    "The ledger {path} is incomplete, so nobody knows what was sent. Restore it from a backup.": (
+    "The ledger {path} is an older version's and cannot be written: open it once from a place where it can be "
+    "written.": ("Sổ gửi tin {path} thuộc phiên bản cũ hơn và không ghi được: hãy mở một lần ở nơi ghi được."),
+    "The ledger {path} is incomplete, so it is unknown what was sent. Restore it from a backup.": (
         "Sổ gửi tin {path} không còn đầy đủ nên không biết tin nào đã gửi. Hãy khôi phục từ bản sao lưu."
     ),
-    "The suppression list was made with another secret for its phones, or with none: nobody on it would be "
+    "The suppression list was created with another secret for its phones, or with none: nobody on it would be "
     "found. Use the "
     "same secret; nothing was sent.": (
         "Danh sách từ chối được lập với khóa bí mật khác, hoặc không có khóa: sẽ không tìm thấy ai trong đó. "
         "Hãy dùng đúng "
         "khóa; chưa gửi tin nào."
     ),
-    "expires lies in the past: the entry would never count.": (
+    "expires lies in the past: the entry would never apply.": (
         "thời hạn đã ở trong quá khứ: mục này sẽ không bao giờ có hiệu lực."
     ),
     "--out takes files that end in .json or .html.": "--out nhận tệp có đuôi .json hoặc .html.",
-    "--older-than is a number of days such as 400d, {n}d at least: what is younger is still needed.": (
+    "--older-than is a number of days such as 400d, {n}d at least: newer data is still needed.": (
         "--older-than là số ngày, ví dụ 400d, ít nhất {n}d: dữ liệu mới hơn vẫn còn cần."
     ),
     "{path} cannot be removed: {why}.": "Không xóa được {path}: {why}.",
@@ -51,19 +50,20 @@ PLACES = {
         "Không tạo được thư mục tạm ({why}): hãy đặt TMPDIR sang thư mục khác."
     ),
     "start is not earlier than end: the span is empty.": "thời điểm đầu không sớm hơn thời điểm cuối: khoảng rỗng.",
-    "{name} is out of range: the year {n} is a slip.": "{name} ngoài khoảng cho phép: năm {n} chắc là gõ nhầm.",
-    "esms sql reads DuckDB files, PostgreSQL and folders of this machine, not {scheme}://.": (
+    "{name} is out of range: the year {n} looks like a typing error.": "{name} ngoài khoảng cho phép: năm {n} chắc "
+    "là gõ nhầm.",
+    "esms sql reads DuckDB files, PostgreSQL and folders on this machine, not {scheme}://.": (
         "esms sql đọc tệp DuckDB, PostgreSQL và thư mục trên máy này, không đọc {scheme}://."
     ),
     "format is parquet, csv or jsonl, not {kind}.": "format là parquet, csv hoặc jsonl, không phải {kind}.",
     "DuckDB says: {said}": "DuckDB báo: {said}",
     "PostgreSQL says: {said}.": "PostgreSQL báo: {said}.",
     "PostgreSQL cannot be reached: {why}.": "Không kết nối được PostgreSQL: {why}.",
-    "{path} is being written to at the moment: ask again.": "{path} đang được ghi: hãy hỏi lại sau.",
-    "{place} cannot be asked: reports are made from a DuckDB file or PostgreSQL. Load the same days there.": (
+    "{path} is being written to at the moment: try again.": "{path} đang được ghi: hãy hỏi lại sau.",
+    "{place} cannot be queried: reports need a DuckDB file or PostgreSQL. Load the same days there.": (
         "Không truy vấn được {place}: báo cáo lấy từ tệp DuckDB hoặc PostgreSQL. Hãy tải các ngày đó vào đấy."
     ),
-    "{place} has no views: they are made in a DuckDB file or PostgreSQL. Load the same days there.": (
+    "{place} has no views: they need a DuckDB file or PostgreSQL. Load the same days there.": (
         "{place} không có view: view được tạo trong tệp DuckDB hoặc PostgreSQL. Hãy tải các ngày đó vào đấy."
     ),
     "{place} cannot be opened: {said}": "Không mở được {place}: {said}",
@@ -73,51 +73,51 @@ PLACES = {
         "Kho dữ liệu phải còn lại sau khi lệnh kết thúc: hãy ghi một tệp, không phải cơ sở dữ liệu trong bộ nhớ."
     ),
     "{place} is a folder: a DuckDB warehouse is a file.": "{place} là thư mục: kho DuckDB là một tệp.",
-    "{place} was made by a newer DuckDB than {version}, installed here: upgrade it.": (
+    "{place} was created by a newer DuckDB than {version}, installed here: upgrade it.": (
         "{place} được tạo bởi DuckDB mới hơn bản {version} đang cài: hãy nâng cấp DuckDB."
     ),
     "{place} is not a DuckDB file: give another path, or move it away.": (
         "{place} không phải tệp DuckDB: hãy ghi đường dẫn khác, hoặc chuyển tệp đó đi."
     ),
-    "The disk of {place} is full: make room, then load again.": (
+    "The disk of {place} is full: free some space, then load again.": (
         "Ổ đĩa của {place} đã đầy: hãy giải phóng chỗ, rồi tải lại."
     ),
-    "The disk of {place} is full: nothing of this was kept. Make room, then load again.": (
+    "The disk of {place} is full: nothing was stored. Free some space, then load again.": (
         "Ổ đĩa của {place} đã đầy: chưa lưu gì của lần này. Hãy giải phóng chỗ, rồi tải lại."
     ),
-    "Nothing was ever loaded into {place}: is the path right?": (
+    "Nothing was ever loaded into {place}: is the path correct?": (
         "Chưa từng tải dữ liệu vào {place}: đường dẫn có đúng không?"
     ),
     "{place} was open in {who} for {n} seconds: close it there, then load again.": (
         "{place} đang mở trong {who} suốt {n} giây: hãy đóng ở đó, rồi tải lại."
     ),
     "{path} may not be written to by this user.": "Người dùng này không được ghi vào {path}.",
-    "The folder {path} cannot be made ({why}).": "Không tạo được thư mục {path} ({why}).",
-    "{place}: the connection was lost: nothing of this was kept. Load again.": (
+    "The folder {path} cannot be created ({why}).": "Không tạo được thư mục {path} ({why}).",
+    "{place}: the connection was lost: nothing was stored. Load again.": (
         "{place}: mất kết nối: chưa lưu gì của lần này. Hãy tải lại."
     ),
-    "{place}: the connection was lost: ask again.": "{place}: mất kết nối: hãy hỏi lại.",
-    "{place}: this user may not create or change the tables (InsufficientPrivilege): grant it.": (
+    "{place}: the connection was lost: try again.": "{place}: mất kết nối: hãy hỏi lại.",
+    "{place}: this user may not create or change the tables (InsufficientPrivilege): grant the privileges.": (
         "{place}: người dùng này không được tạo hoặc đổi bảng (InsufficientPrivilege): hãy cấp quyền."
     ),
     "{place}: this user may not read the tables: grant it SELECT on them.": (
         "{place}: người dùng này không được đọc các bảng: hãy cấp quyền SELECT."
     ),
     "{place} is read-only: use the primary server.": "{place} chỉ cho đọc: hãy dùng máy chủ chính.",
-    "{place}: the schema is not there: create it, or name another with ?schema=….": (
+    "{place}: the schema does not exist: create it, or name another with ?schema=….": (
         "{place}: không có schema này: hãy tạo, hoặc ghi schema khác bằng ?schema=…."
     ),
-    "The warehouse keeps phones and texts as {kept}, this load as {given}: one warehouse keeps one way. Choose "
+    "The warehouse stores phones and texts as {kept}, this load as {given}: a warehouse uses one setting. Use "
     "that one, or "
     "another warehouse.": (
         "Kho dữ liệu lưu số điện thoại và nội dung dạng {kept}, lần tải này dạng {given}: một kho chỉ lưu một "
         "dạng. Hãy chọn "
         "dạng đó, hoặc kho khác."
     ),
-    "{place} holds an emulator's rows: load those of an account into another warehouse.": (
+    "{place} contains an emulator's rows: load those of an account into another warehouse.": (
         "{place} chứa dòng của bộ giả lập: hãy tải dữ liệu của tài khoản vào kho khác."
     ),
-    "{place} holds an account's rows: load those of an emulator into another warehouse.": (
+    "{place} contains an account's rows: load those of an emulator into another warehouse.": (
         "{place} chứa dòng của một tài khoản: hãy tải dữ liệu của bộ giả lập vào kho khác."
     ),
     "{place} was loaded with the keys of another account, and its days would count as loaded for this one: choose "
@@ -130,18 +130,15 @@ PLACES = {
     "{n} of {n2} windows do not match their row counts and were left out, the others are loaded. {first}": (
         "{n} trên {n2} khoảng thời gian không khớp số dòng và bị bỏ ra, các khoảng khác đã tải. {first}"
     ),
-    "{place} is there already: give another folder, or move it away.": (
+    "{place} already exists: give another folder, or move it away.": (
         "{place} đã có: hãy ghi thư mục khác, hoặc chuyển nó đi."
     ),
-    "days from {day} were never loaded and are more than {n} days old: they are left out. Load them by their dates.": (
-        "các ngày từ {day} chưa tải bao giờ và đã quá {n} ngày: bị bỏ qua. Hãy tải theo ngày cụ thể."
-    ),
+    "days from {day} were never loaded and are more than {n} days old: they are left out. Load them with explicit "
+    "dates.": ("các ngày từ {day} chưa tải bao giờ và đã quá {n} ngày: bị bỏ qua. Hãy tải theo ngày cụ thể."),
     "The invoice cannot be read: {why}.": "Không đọc được hóa đơn: {why}.",
     "{name} has no column {column}: an invoice has {names}.": "{name} không có cột {column}: hóa đơn có {names}.",
-    "What is to be found? Give a phone, a message id or a key.": (
-        "Cần tìm gì? Hãy cho số điện thoại, mã tin hoặc khóa dòng."
-    ),
-    "There is neither a ledger nor a warehouse to look into.": "Không có sổ gửi tin hay kho dữ liệu nào để tìm.",
+    "Give a phone, a message id or a key to search for.": ("Cần tìm gì? Hãy cho số điện thoại, mã tin hoặc khóa dòng."),
+    "There is neither a ledger nor a warehouse to search.": "Không có sổ gửi tin hay kho dữ liệu nào để tìm.",
     "The period is empty: {words}.": "Kỳ báo cáo rỗng: {words}.",
     "The period has not begun yet: {words}.": "Kỳ báo cáo chưa bắt đầu: {words}.",
     "A report is over {n} days at most.": "Báo cáo dài tối đa {n} ngày.",

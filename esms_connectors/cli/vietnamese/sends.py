@@ -8,7 +8,8 @@ SENDS = {
     "{name} is warn or refuse, not {value}.": "{name} là warn hoặc refuse, không phải {value}.",
     "{file}: guard is a table, [guard].": "{file}: guard phải là một bảng, [guard].",
     # --- resend ---
-    "{n} of these {n2} rows were accepted: those people would get it twice. Name others, or say --even-accepted.": (
+    "{n} of these {n2} rows were accepted: those people would get it twice. Choose other rows, or use "
+    "--even-accepted.": (
         "{n} trong {n2} dòng này đã được tiếp nhận: những người đó sẽ nhận tin hai lần. Hãy chọn dòng khác, "
         "hoặc ghi rõ "
         "--even-accepted."
@@ -22,9 +23,9 @@ SENDS = {
     "{one} and {other} have one {name}: say which of the two with --rows and the request id of ledger export.": (
         "{one} và {other} có cùng {name}: hãy chọn một bằng --rows và request id lấy từ ledger export."
     ),
-    "The run has two rows of line {n}: it was fed from more than one list, and a line says no longer who is "
-    "meant. Name "
-    "them with --phone or --key; nothing was released.": (
+    "The run has two rows of line {n}: it has read more than one list, so the line is ambiguous. "
+    "Use "
+    "--phone or --key; nothing was released.": (
         "Chiến dịch có hai dòng cùng số dòng {n} vì nhận từ nhiều danh sách, nên số dòng không cho biết là ai. "
         "Hãy chọn "
         "bằng --phone hoặc --key; chưa mở lại dòng nào."
@@ -39,19 +40,19 @@ SENDS = {
         "Không có kênh {name} (có phải ý bạn là {other}?). Các kênh: {names}."
     ),
     "{kind} takes no {option}; it takes {names}.": "{kind} không nhận {option}; kênh này nhận {names}.",
-    "Steps that reach people by different columns need a key column, which tells who is who.": (
+    "Steps that reach people by different columns need a key column, which identifies a person.": (
         "Các bước liên hệ bằng những cột khác nhau cần một cột khóa để biết ai là ai."
     ),
-    "{kind} goes to {n} numbers and more at once, so it is no step behind another one.": (
+    "{kind} goes to {n} numbers or more at once, so it cannot follow another step.": (
         "{kind} gửi đến từ {n} số trở lên mỗi lần, nên không thể là bước sau của bước khác."
     ),
-    "The gateway does not tell which messages of {kind} were delivered, so nothing can follow it.": (
+    "The gateway does not report which messages of {kind} were delivered, so nothing can follow it.": (
         "eSMS không cho biết tin {kind} nào đã đến, nên không thể có bước tiếp theo."
     ),
     "{n} rows of {run_key} were sent with other content before. Use a new run key; this call sent nothing.": (
         "{n} dòng của {run_key} đã được gửi với nội dung khác. Hãy dùng run key mới; lần gọi này chưa gửi gì."
     ),
-    "Nobody can be told: {why}.": "Không báo được cho ai: {why}.",
+    "Nobody can be alerted: {why}.": "Không báo được cho ai: {why}.",
     "The ledger keeps the phones of run {run_key} as hashes. Send the next step with the list itself: `esms send … "
     "--else`, or Journey.": (
         "Sổ gửi tin chỉ lưu mã băm số điện thoại của chiến dịch {run_key}. Hãy gửi bước tiếp theo bằng chính "
@@ -64,14 +65,16 @@ SENDS = {
         "khác; lần gọi "
         "này chưa gửi gì."
     ),
-    "{name} must be more than nothing, and {n} days at most: after a week the gateway tells no longer what became of a "
+    "{name} must be more than nothing, and {n} days at most: after a week the gateway no longer reports the "
+    "outcome of a "
     "message.": ("{name} phải lớn hơn 0 và tối đa {n} ngày: sau một tuần eSMS không còn cho biết kết quả của tin."),
     # --- campaigns and channels ---
     "conflicts is refuse or skip, not {value}.": "conflicts là refuse hoặc skip, không phải {value}.",
     "on_empty is skip or fail, not {value}.": "on_empty là skip hoặc fail, không phải {value}.",
-    "The params of a text go by name, as in name=column.": "Tham số của nội dung viết theo tên, dạng name=column.",
+    "The params of a text are given by name, as in name=column.": "Tham số của nội dung viết theo tên, dạng "
+    "name=column.",
     "chunk_size is 1 to {n}.": "chunk_size từ 1 đến {n}.",
-    "The values of a call go by position: give columns in their order.": (
+    "The values of a call are given by position: give columns in their order.": (
         "Giá trị của cuộc gọi đi theo thứ tự: hãy ghi các cột đúng thứ tự."
     ),
     "buttons takes a list of buttons.": "buttons nhận một danh sách nút.",
@@ -83,8 +86,8 @@ SENDS = {
         "{path} là mẫu {id} của OA {oa}, không phải {id2} của {oa2}."
     ),
     "threads must be at least 1.": "threads ít nhất là 1.",
-    "Another call was made before under this run key, so this one was not. If these are two calls, tell them apart by "
-    "call_key, such as an order number; if they are one, take what changes between tries out of its arguments.": (
+    "Another call was made before under this run key, so this one was not. If these are two calls, distinguish them by "
+    "call_key, such as an order number; if they are one, remove what changes between tries from its arguments.": (
         "Đã có lần gọi khác dưới run key này, nên lần này không được gọi. Nếu là hai lần gọi khác nhau, hãy phân biệt "
         "bằng call_key, ví dụ số đơn hàng; nếu là một, hãy bỏ phần thay đổi giữa các lần thử ra khỏi tham số."
     ),
@@ -93,35 +96,35 @@ SENDS = {
     "A ledger in PostgreSQL needs psycopg2 beside SQLAlchemy {version}: pip install psycopg2-binary": (
         "Sổ gửi tin trong PostgreSQL với SQLAlchemy {version} cần psycopg2: pip install psycopg2-binary"
     ),
-    "The ledger lives in SQLite or PostgreSQL, not in {other}.": (
+    "The ledger is kept in SQLite or PostgreSQL, not in {other}.": (
         "Sổ gửi tin đặt trong SQLite hoặc PostgreSQL, không đặt trong {other}."
     ),
-    "run_key {run_key} {problem}: what should stand there was not given. Another campaign would come to the same key, "
-    "and its people would be taken for told.": (
+    "run_key {run_key} {problem}: a value is missing there. Another campaign would get the same key, and its "
+    "recipients would count as already sent to.": (
         "run_key {run_key} {problem}: giá trị ở chỗ đó chưa được điền. Chiến dịch khác sẽ trùng key này, và người nhận "
         "của nó sẽ bị coi là đã gửi."
     ),
     "has an empty part": "có một phần trống",
     "has the word {word} as a part": "có một phần là chữ {word}",
-    "Say why; the ledger keeps it.": "Hãy ghi lý do; sổ gửi tin lưu lại.",
-    "Say why the phone is suppressed.": "Hãy ghi lý do đưa số này vào danh sách từ chối.",
+    "Give a reason; the ledger records it.": "Hãy ghi lý do; sổ gửi tin lưu lại.",
+    "Give a reason why the phone is suppressed.": "Hãy ghi lý do đưa số này vào danh sách từ chối.",
     # --- waiting, looking ---
     "The deadline came first: {counts}.": "Hết hạn chờ: {counts}.",
-    "Messages that the gateway never lists were perhaps never accepted: `esms reconcile` tells.": (
+    "Messages that the gateway never lists may never have been accepted: `esms reconcile` checks.": (
         "Tin mà eSMS không bao giờ liệt kê có thể chưa được tiếp nhận: `esms reconcile` cho biết."
     ),
     "There is no message id to wait for. A send that was answered 124 has none: wait by run key instead.": (
         "Không có mã tin để chờ. Lần gửi bị trả mã 124 không có mã tin: hãy chờ theo run key."
     ),
-    "{n} ids are too many to be handed around (at most {n2}): wait by run key, from the ledger.": (
+    "{n} ids are too many to pass on (at most {n2}): wait by run key, from the ledger.": (
         "{n} mã tin là quá nhiều (tối đa {n2}): hãy chờ theo run key, từ sổ gửi tin."
     ),
-    "The token of the callback address must have {n} letters, digits, - or _ at least: it is all that keeps strangers "
-    "out.": (
+    "The token of the callback address must have {n} letters, digits, - or _ at least: it is the only protection from "
+    "strangers.": (
         "Token trong địa chỉ callback phải có ít nhất {n} chữ cái, chữ số, - hoặc _: đó là thứ duy nhất chặn người lạ."
     ),
     "SMS alert: {what}: {why}": "Cảnh báo SMS: {what}: {why}",
-    "{name} is given as a whole and by its parts.": "{name} vừa được ghi cả khối vừa ghi từng phần.",
+    "{name} is given both as a whole and in parts.": "{name} vừa được ghi cả khối vừa ghi từng phần.",
     "--{name} takes a JSON list.": "--{name} nhận một danh sách JSON.",
     "--set: {why}": "--set: lỗi {why}",
     "{problem}. What was done stays done; the same command resumes.": (

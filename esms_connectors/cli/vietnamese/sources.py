@@ -116,8 +116,7 @@ SOURCES = {
     # --- texts ---
     "The text {reason}.": "Nội dung {reason}.",
     "The text has {what}, which is more than one column: {names}.": ("Nội dung có {what}, ứng với nhiều cột: {names}."),
-    "The text has a {what} at position {n} that belongs to no {name}. A brace that is meant to be read is written "
-    "twice: {doubled}.": (
+    "The text has a {what} at position {n} that belongs to no {name}. Write a literal brace twice: {doubled}.": (
         "Nội dung có dấu {what} ở vị trí {n} không thuộc {name} nào. Dấu ngoặc nhọn muốn hiện ra thì viết hai lần: "
         "{doubled}."
     ),

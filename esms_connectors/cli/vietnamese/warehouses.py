@@ -30,30 +30,31 @@ WAREHOUSES = {
     ),
     # --- what a warehouse answers ---
     "{place} cannot be reached ({code}).": "Không kết nối được {place} ({code}).",
-    "{place}: DuckDB refused ({why}): nothing of this was kept.": (
+    "{place}: DuckDB refused ({why}): nothing was stored.": (
         "{place}: DuckDB từ chối ({why}): chưa lưu gì của lần này."
     ),
     "{place}: DuckDB refused to answer ({why}).": "{place}: DuckDB không trả lời ({why}).",
-    "{place}: {memory} of memory do not do: nothing of this was kept. Load shorter windows, or give a higher "
+    "{place}: {memory} of memory is not enough: nothing was stored. Load shorter windows, or set a higher "
     "memory_limit.": (
         "{place}: {memory} bộ nhớ không đủ: chưa lưu gì của lần này. Hãy tải từng khoảng ngắn hơn, hoặc đặt "
         "memory_limit cao hơn."
     ),
-    "{place}: {memory} of memory do not do for this question: ask for a shorter time, or give a higher memory_limit.": (
+    "{place}: {memory} of memory is not enough for this query: ask for a shorter period, or set a higher "
+    "memory_limit.": (
         "{place}: {memory} bộ nhớ không đủ cho câu hỏi này: hãy hỏi khoảng thời gian ngắn hơn, hoặc đặt memory_limit "
         "cao hơn."
     ),
-    "{place}: PostgreSQL refused ({why}): nothing of this was kept.": (
+    "{place}: PostgreSQL refused ({why}): nothing was stored.": (
         "{place}: PostgreSQL từ chối ({why}): chưa lưu gì của lần này."
     ),
     "{place}: PostgreSQL refused to answer ({why}).": "{place}: PostgreSQL không trả lời ({why}).",
-    "{place}: the tables are not there: prepare() makes them.": (
+    "{place}: the tables do not exist: prepare() creates them.": (
         "{place}: chưa có các bảng: `esms pull` (hoặc prepare() trong Python) sẽ tạo."
     ),
-    "{place}: the server refused ({why}): nothing of this was kept.": (
+    "{place}: the server refused ({why}): nothing was stored.": (
         "{place}: máy chủ từ chối ({why}): chưa lưu gì của lần này."
     ),
-    "{place}: a key has over {n} characters, or a text over 16 MB: nothing of this was kept.": (
+    "{place}: a key has over {n} characters, or a text over 16 MB: nothing was stored.": (
         "{place}: có khóa dài quá {n} ký tự, hoặc nội dung quá 16 MB: chưa lưu gì của lần này."
     ),
     "{place}: another load takes too long: load again.": (
@@ -65,7 +66,7 @@ WAREHOUSES = {
     "dlt could not use {place} ({why}). Loading again is safe.": (
         "dlt không dùng được {place} ({why}). Tải lại là an toàn."
     ),
-    "The tables in {place} cannot be made.": "Không tạo được các bảng trong {place}.",
+    "The tables in {place} cannot be created.": "Không tạo được các bảng trong {place}.",
     "dlt cannot update rows in {place}: choose another destination.": (
         "dlt không cập nhật được dòng trong {place}: hãy chọn đích khác."
     ),
@@ -74,34 +75,33 @@ WAREHOUSES = {
         "dlt không tìm thấy đủ thiết lập cho {place}: hãy ghi trong .dlt/secrets.toml, hoặc đặt {name} trong biến môi "
         "trường."
     ),
-    "{place}: {name} is there already and is no view of these columns: drop or rename it, then try again.": (
+    "{place}: {name} already exists and is not a view with these columns: drop or rename it, then try again.": (
         "{place}: đã có {name} và không phải view với các cột này: hãy xóa hoặc đổi tên, rồi thử lại."
     ),
-    "Of our tables only {names} is there: restore the others, or remove it.": (
+    "Of the tables of esms-connectors, only {names} exists: restore the others, or remove it.": (
         "Trong các bảng của gói chỉ còn {names}: hãy khôi phục các bảng kia, hoặc xóa bảng này."
     ),
     "{place} cannot be locked: {why}.": "Không khóa được {place}: {why}.",
     "{place} cannot be written ({why}).": "Không ghi được {place} ({why}).",
-    "{place} does not forget by age: DuckDB, PostgreSQL and MySQL do. Remove what is old with the means of the "
-    "place.": (
+    "{place} cannot delete data by age: DuckDB, PostgreSQL and MySQL can. Delete its old data with its own tools.": (
         "{place} không xóa được theo tuổi dữ liệu (DuckDB, PostgreSQL và MySQL thì được). Hãy xóa dữ liệu cũ bằng "
         "công cụ của nơi đó."
     ),
-    "{place} does not forget by age: DuckDB, PostgreSQL and MySQL do. Nothing was taken out anywhere: remove what is "
-    "older there with the tools of the place, and leave it out here.": (
+    "{place} cannot delete data by age: DuckDB, PostgreSQL and MySQL can. Nothing was removed anywhere: delete its "
+    "old data with its own tools, and leave it out here.": (
         "{place} không xóa được theo tuổi dữ liệu (DuckDB, PostgreSQL và MySQL thì được). Chưa xóa gì ở đâu: hãy xóa "
         "dữ liệu cũ ở đó bằng công cụ của nơi ấy, và bỏ nó khỏi lệnh này."
     ),
-    "{place} does not keep phones plain: dead numbers are found only where it does.": (
+    "{place} does not store phones plain: dead numbers can be found only in one that does.": (
         "{place} không lưu số điện thoại nguyên dạng: chỉ tìm được số chết ở kho có lưu."
     ),
-    "A number is dead after 2 runs that failed, at least.": "Một số chỉ coi là chết sau ít nhất 2 chiến dịch thất bại.",
-    "{place} keeps phones another way ({kept}): give the same --phones and the same ESMS_PHONE_SECRET as for the pull. "
-    "Nobody was looked for in it.": (
+    "A number is dead after at least 2 failed runs.": "Một số chỉ coi là chết sau ít nhất 2 chiến dịch thất bại.",
+    "{place} stores phones differently ({kept}): use the same --phones and the same ESMS_PHONE_SECRET as for the "
+    "pull. It was not searched.": (
         "{place} lưu số điện thoại theo cách khác ({kept}): hãy dùng đúng --phones và ESMS_PHONE_SECRET như khi tải. "
         "Chưa tìm ai trong đó."
     ),
-    "The warehouse keeps phones as {kept}, this comparison as {given}: give the same way and secret.": (
+    "The warehouse stores phones as {kept}, this comparison as {given}: use the same setting and secret.": (
         "Kho dữ liệu lưu số điện thoại dạng {kept}, phép so sánh này dạng {given}: hãy dùng cùng một cách và "
         "khóa bí mật."
     ),
@@ -111,35 +111,36 @@ WAREHOUSES = {
         "{path} trong {place} trỏ tới tệp ngoài kho: chưa chuyển gì. Tệp này không do lần tải nào ghi; hãy xóa "
         "thư mục đó."
     ),
-    "Files are kept by day of Vietnam, and {window} goes over a midnight: cut it there.": (
+    "Files are stored by Vietnamese day, and {window} crosses midnight: split it there.": (
         "Tệp được lưu theo ngày Việt Nam, mà {window} vắt qua nửa đêm: hãy cắt tại nửa đêm."
     ),
-    "{name} in {place} is damaged or of a newer version.": (
+    "{name} in {place} is damaged or was written by a newer version.": (
         "{name} trong {place} bị hỏng, hoặc thuộc phiên bản mới hơn."
     ),
-    "{place} keeps its rows as {kept}, not as {given}: give ?format={kept2}, or another folder.": (
+    "{place} stores its rows as {kept}, not as {given}: give ?format={kept2}, or another folder.": (
         "{place} lưu các dòng dạng {kept}, không phải {given}: hãy ghi ?format={kept2}, hoặc thư mục khác."
     ),
     "{place} has a folder {name} but no {file}: use another folder, or restore the file.": (
         "{place} có thư mục {name} nhưng thiếu {file}: hãy dùng thư mục khác, hoặc khôi phục tệp."
     ),
-    "Another process changed the same day in {place} meanwhile; what was being written is not in it.": (
+    "Another process changed the same day in {place} meanwhile; nothing of this load was stored.": (
         "Tiến trình khác vừa thay đổi cùng ngày đó trong {place}; phần đang ghi không có trong kho."
     ),
-    "The merge in {folder} failed ({why}): is the disk full? Nothing of it was kept.": (
+    "The merge in {folder} failed ({why}): is the disk full? Nothing was stored.": (
         "Việc gộp trong {folder} bị lỗi ({why}): ổ đĩa có đầy không? Chưa lưu gì."
     ),
-    "The window cannot be put aside in {folder} ({why}). Nothing of it was loaded; make room there or set TMPDIR, and "
+    "The window cannot be stored temporarily in {folder} ({why}). Nothing of it was loaded; free some space there "
+    "or set TMPDIR, and "
     "run again.": (
         "Không ghi tạm được khoảng thời gian này vào {folder} ({why}). Chưa tải gì của khoảng đó; hãy giải phóng chỗ, "
         "hoặc đặt TMPDIR, rồi chạy lại."
     ),
     # --- loads ---
-    "The row counts of the merge do not match ({n} rows, {done}): nothing of it was kept.": (
+    "The row counts of the merge do not match ({n} rows, {done}): nothing was stored.": (
         "Số dòng sau khi gộp không khớp ({n} dòng, {done}): chưa lưu gì."
     ),
-    "{n} of the rows have another {name} than the load that brings them ({window}): nothing of it was kept. Hand over "
-    "the rows of one window at a time.": (
+    "{n} of the rows have another {name} than their load ({window}): nothing was stored. Pass the "
+    "rows of one window at a time.": (
         "{n} dòng có {name} khác với lần tải ({window}): chưa lưu gì. Mỗi lần chỉ đưa dòng của một khoảng thời gian."
     ),
     "Rows as columns need one of the extras [duckdb], [postgres], [files], [dlt]: "
@@ -152,10 +153,10 @@ WAREHOUSES = {
         "get_sms_sent_data báo có {n} dòng nhưng trả về {n2} dòng khác nhau: dữ liệu thay đổi trong lúc đọc các trang. "
         "Hãy đọc lại khoảng thời gian này."
     ),
-    "Template {id}: {n} of {n2} ratings came, {n3} times. Take the snapshot again later.": (
+    "Template {id}: {n} of {n2} ratings were received, {n3} times. Take the snapshot again later.": (
         "Mẫu {id}: chỉ nhận được {n} trên {n2} đánh giá, sau {n3} lần đọc. Hãy chụp lại sau."
     ),
-    "{name} is no table of snapshots. Known: {names}.": "{name} không phải bảng chụp nào. Các bảng: {names}.",
+    "{name} is not a snapshot table. Known: {names}.": "{name} không phải bảng chụp nào. Các bảng: {names}.",
     "There is no table to write. Known: {names}.": "Không có bảng nào để ghi. Các bảng: {names}.",
     # --- statement, reports, people ---
     "The statement of {month}: {what}.": "Đối soát tháng {month}: {what}.",
@@ -168,7 +169,7 @@ WAREHOUSES = {
     "Reports are in English (en) or Vietnamese (vi), not in {code}.": (
         "Báo cáo có tiếng Anh (en) hoặc tiếng Việt (vi), không có {code}."
     ),
-    "What is held about a person is written to a .json or .html file.": (
+    "Data about a person is written to a .json or .html file.": (
         "Dữ liệu lưu về một người được ghi vào tệp .json hoặc .html."
     ),
     "A page needs the extra [reports]: pip install 'esms-connectors[reports]'": (
@@ -177,16 +178,17 @@ WAREHOUSES = {
     "This needs the extra [reports] ({missing}): pip install 'esms-connectors[reports]'": (
         "Cần cài thêm [reports] ({missing}): pip install 'esms-connectors[reports]'"
     ),
-    "The budget of a report is an amount of VND above nought in digits, such as 5000000, not {value}.": (
+    "The budget of a report is a positive amount of VND in digits, such as 5000000, not {value}.": (
         "Ngân sách của báo cáo là số tiền VND lớn hơn 0 viết bằng chữ số, ví dụ 5000000, không phải {value}."
     ),
-    "{place} was not asked: only DuckDB files and PostgreSQL can be. It may hold more: look for the phone in its table "
-    "esms_sent_messages with the tools of the place, or load the same days into a DuckDB file.": (
+    "{place} was not searched: only DuckDB files and PostgreSQL can be. It may contain more: look for the phone in its "
+    "table esms_sent_messages with its own tools, or load the same days into a DuckDB file.": (
         "Chưa hỏi {place}: chỉ hỏi được tệp DuckDB và PostgreSQL. Ở đó có thể còn dữ liệu: hãy tìm số điện thoại trong "
         "bảng esms_sent_messages bằng công cụ của nơi đó, hoặc tải cùng các ngày vào một tệp DuckDB."
     ),
     "The dbt package esms is in {path}": "Gói dbt esms nằm ở {path}",
-    "The rows of run {run_key} are told apart by their phone, which no table gets unasked. Give the campaign a key "
+    "The rows of run {run_key} are identified by phone, which is not written to a table by default. Give the "
+    "campaign a key "
     "column, or write a CSV with --out.": (
         "Các dòng của chiến dịch {run_key} phân biệt bằng số điện thoại, mà bảng không tự nhận số điện thoại. Hãy cho "
         "chiến dịch một cột khóa, hoặc ghi CSV bằng --out."

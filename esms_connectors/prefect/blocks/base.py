@@ -50,7 +50,7 @@ class EsmsBlock(Block, ABC):
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         if self._block_document_id is None:
             raise ConfigurationError(
-                f"This {type(self).__name__} holds secrets and was not saved: save it, and hand over its name."
+                f"This {type(self).__name__} contains secrets and was not saved: save it, and pass its name."
             )
         return _load_by_id, (type(self), self._block_document_id)
 

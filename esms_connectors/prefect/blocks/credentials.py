@@ -57,35 +57,37 @@ class EsmsCredentials(CredentialsBlock, EsmsBlock):
     account: str = Field(
         default=...,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,49}$",
-        description="A word of yours for this account, no secret: it stands in the names of results, artifacts and "
-        "events, and keeps two accounts apart. Letters, digits, - and _.",
+        description="A name of your choice for this account, not a secret: it is part of the names of results, "
+        "artifacts "
+        "and events, and distinguishes two accounts. Letters, digits, - and _.",
     )
     api_key: SecretStr = Field(default=..., description="ApiKey, from account.esms.vn.")
     secret_key: SecretStr = Field(default=..., description="SecretKey, from account.esms.vn.")
     base_url: str = Field(
         default=DEFAULT_BASE_URL,
-        description="Scheme and host of the gateway; plain http on loopback only, or with keys of an emulator.",
+        description="Scheme and host of the gateway; plain http only on loopback, or with an emulator's keys.",
     )
     sandbox: bool = Field(
-        default=False, description="Check messages, send none. Functions without a sandbox are refused."
+        default=False, description="Check messages without sending them. Functions without a sandbox are refused."
     )
-    brandname: str | None = Field(default=None, description="Sender of SMS where a task names none.")
-    oa_id: str | None = Field(default=None, description="Zalo Official Account where a task names none.")
+    brandname: str | None = Field(default=None, description="Sender of SMS if a task names none.")
+    oa_id: str | None = Field(default=None, description="Zalo Official Account if a task names none.")
     requests_per_second: float | None = Field(
-        default=None, gt=0, description="At most so many requests a second from each process."
+        default=None, gt=0, description="Maximum number of requests per second from each process."
     )
 
-    template_id: str | None = Field(default=None, description="ZNS template that check looks at, of the OA above.")
+    template_id: str | None = Field(default=None, description="ZNS template of the OA above that the check looks up.")
     proxy: SecretStr | None = Field(default=None, description="URL of an HTTP proxy; the environment's if empty.")
     ca_bundle: str | None = Field(
-        default=None, description="Certificates (PEM) of your own CA: a file on every worker, by an absolute path."
+        default=None, description="Certificates (PEM) of your own CA: the absolute path of a file on every worker."
     )
     connect_timeout_seconds: float | None = Field(default=None, gt=0, description="10 if empty.")
     read_timeout_seconds: float | None = Field(default=None, gt=0, description="60 if empty.")
 
     guard: dict[str, Any] = Field(
         default_factory=dict,
-        description="Rules of the guard by name, over those of the settings file, such as advertising_hours: defer.",
+        description="Guard settings by name, which override those of the settings file, such as advertising_hours: "
+        "defer.",
     )
 
     @field_validator("guard")

@@ -40,12 +40,12 @@ class EsmsLedger(EsmsBlock):
         default=..., description="postgresql://… for workers on several machines, or sqlite:///file."
     )
     phone_secret: SecretStr | None = Field(
-        default=None, description="With it, phones and row keys are stored as keyed hashes (HMAC) of it."
+        default=None, description="If set, phones and row keys are stored as hashes (HMAC) with this key."
     )
     lease_seconds: float = Field(
         default=LEASE_SECONDS,
         gt=0,
-        description="Rows of a worker that gives no heartbeat for so long are taken over.",
+        description="Seconds without a heartbeat after which a worker's rows are taken over.",
     )
 
     def open(self, *, create: bool = True) -> Ledger:

@@ -66,31 +66,35 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
     # The order of the fields is part of the schema that servers store: append, never reorder.
     credentials: EsmsCredentials = Field(default=..., description="The account that sends.")
     phones: SecretStr = Field(default=..., description="Vietnamese mobile numbers, separated by commas.")
-    brandname: str | None = Field(default=None, description="Registered sender; empty takes that of the credentials.")
+    brandname: str | None = Field(default=None, description="Registered sender; if empty, that of the credentials.")
     text: str = Field(
         default="{subject}: {body}",
-        description="What is sent, with {subject} and {body}. It must fit a text registered for the brandname.",
+        description="The text, with {subject} and {body}. It must fit a text registered for the brandname.",
     )
     plain_text: bool = Field(
         default=True, description="Write without diacritics: a segment then holds 160 characters instead of 70."
     )
-    max_segments: int = Field(default=2, ge=1, le=6, description="Longer texts are cut to so many segments.")
+    max_segments: int = Field(default=2, ge=1, le=6, description="Longer texts are cut to this many segments.")
     same_text_minutes: int = Field(
-        default=10, ge=1, le=720, description="The same text within so many minutes is the same event: sent once."
+        default=10,
+        ge=1,
+        le=720,
+        description="The same text within this many minutes is the same event: it is sent once.",
     )
     patience_seconds: float = Field(
-        default=PATIENCE_SECONDS, ge=0, le=3600, description="For so long a gateway that is away is asked again."
+        default=PATIENCE_SECONDS, ge=0, le=3600, description="How long an unreachable gateway is retried."
     )
     quiet_hours: list[Hour] | None = Field(
         default=None,
         min_length=2,
         max_length=2,
-        description="First and last hour in Vietnam, such as 22 and 7: what happens then is told when they end.",
+        description="First and last hour in Vietnam, such as 22 and 7: notifications of these hours are sent when "
+        "they end.",
     )
     once_per_run: bool = Field(
         default=False,
-        description="Within a run of a flow, its tasks and subflows only the first notification is sent; a run that is "
-        "started again is a new one. Automations are not in a run: there the text tells two events apart.",
+        description="In a flow run with its tasks and subflows, only the first notification is sent; a run that is "
+        "started again is a new one. Automations are not part of a run: their events are distinguished by the text.",
     )
 
     async def anotify(self, body: str, subject: str | None = None) -> None:

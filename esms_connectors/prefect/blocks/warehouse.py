@@ -42,17 +42,17 @@ class EsmsWarehouse(EsmsBlock):
         description="duckdb:///file, postgresql://…, a folder or s3://… with ?format=parquet, or dlt://destination.",
     )
     phones: Literal["plain", "hashed", "masked", "omitted"] = Field(
-        default="plain", description="How phone numbers are kept. It cannot be changed for a warehouse in use."
+        default="plain", description="How phone numbers are stored. It cannot be changed for a warehouse in use."
     )
     phone_secret: SecretStr | None = Field(
-        default=None, description="Needed unless phones stay plain; keep it as long as the warehouse."
+        default=None, description="Required unless phones are plain; keep it as long as the warehouse."
     )
-    content: bool = Field(default=True, description="Keep the texts of the messages.")
+    content: bool = Field(default=True, description="Store the texts of the messages.")
 
     @model_validator(mode="after")
     def _secret_where_needed(self) -> Self:
         if self.phones != "plain" and self.phone_secret is None:
-            raise ValueError("phone_secret is needed unless phones stay plain")
+            raise ValueError("phone_secret is required unless phones are plain")
         return self
 
     def open(self) -> Warehouse:

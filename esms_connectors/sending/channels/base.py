@@ -128,7 +128,7 @@ class Channel(ABC):
             )
         if self.send_at is not None and not self.schedulable:
             raise InvalidRequestError(
-                f"{self.kind} cannot be scheduled: the gateway has no time of sending for it.", field="send_at"
+                f"{self.kind} cannot be scheduled: the gateway does not support a send time for it.", field="send_at"
             )
         if self.callback_url is not None:
             check_callback_url(self.callback_url)

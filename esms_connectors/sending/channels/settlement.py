@@ -147,4 +147,4 @@ def stopping_refusal(code: str | None, *, others_accepted: bool) -> GatewayError
     error = ERROR_BY_CODE.get(code or "", GatewayError)
     if code is None or not (error.stops_run or (issubclass(error, AccountSetupError) and not others_accepted)):
         return None
-    return error(f"A row was refused with code {code}, which every further row would be too.", code=code)
+    return error(f"A row was refused with code {code}, and so would every further row.", code=code)

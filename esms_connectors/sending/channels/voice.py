@@ -95,5 +95,7 @@ class CallChannel(SingleChannel):
 
 def _values(recipient: Recipient) -> tuple[str, ...]:
     if not isinstance(recipient.template_params, tuple):
-        raise InvalidRequestError("The values of a call go by position: give columns in their order.", field="params")
+        raise InvalidRequestError(
+            "The values of a call are given by position: give columns in their order.", field="params"
+        )
     return recipient.template_params

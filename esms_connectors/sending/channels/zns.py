@@ -105,7 +105,7 @@ class TemplateChannel(Channel):
         return tuple(params.get(param.name, "") for param in self.template.params)
 
     def _names_missing(self) -> InvalidRequestError:
-        words = "Values by name need the template, which knows their order: give it, a template file, or values by "
+        words = "Values by name need the template, which defines their order: give it, a template file, or values by "
         return InvalidRequestError(f"{self._untold or ''} {words}position.".strip(), field="template")
 
     def named(self, recipient: Recipient) -> dict[str, str]:

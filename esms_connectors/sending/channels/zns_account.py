@@ -56,7 +56,7 @@ def zns_view(client: EsmsClient, sender: ZnsSender, untold: str | None, to_send:
         try:
             quota = client.get_oa_quota(sender.oa_id)
         except EsmsError as error:
-            notes.append(f"The quota of OA {sender.oa_id} could not be asked: {error}")
+            notes.append(f"The quota of OA {sender.oa_id} could not be queried: {error}")
         else:
             left = quota.remaining if today else quota.daily
             if left is not None and left < to_send:

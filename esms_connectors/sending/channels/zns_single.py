@@ -119,7 +119,7 @@ class MultiChannelChannel(SingleChannel, TemplateChannel):
             if template is not None and fold(name).casefold() not in known:
                 listed = ", ".join(param.name for param in template.params)
                 raise InvalidRequestError(
-                    f"The text has {{{name}}}, which is no variable of template {template.template_id}. It has: "
+                    f"The text has {{{name}}}, which is not a variable of template {template.template_id}. It has: "
                     f"{listed}.",
                     field="text",
                 )

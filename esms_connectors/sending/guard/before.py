@@ -70,7 +70,11 @@ def closed_words(settings: GuardSettings, channel: Channel) -> tuple[str, str]:
     clock, kind = channel.client.clock, channel.message_class
     now = clock.earliest() if clock.confirmed else clock.mark().local
     shown, hours = arrival(now, channel).in_timezone(VIETNAM).format("HH:mm"), settings.open_hours(kind)
-    why = "" if clock.confirmed else " (the gateway told no time, this machine's is relied upon to an hour)"
+    why = (
+        ""
+        if clock.confirmed
+        else (" (the gateway reported no time, this machine's clock is trusted only to within an hour)")
+    )
     return (
         f"A message of class {kind.value} would arrive at {shown} in Vietnam, its hours are {hours}{why}",
         f"Tin loại {kind.value} sẽ đến lúc {shown}, ngoài khung giờ {hours}",
@@ -106,7 +110,7 @@ def refusals(settings: GuardSettings, channel: Channel, longest_segments: int) -
             found.append(
                 GuardRefusalError(
                     RuleName.OPT_OUT,
-                    "The advertising text does not say how to refuse further ones",
+                    "The advertising text does not say how to opt out",
                     "Nội dung quảng cáo chưa có hướng dẫn từ chối",
                     field="text",
                 )
@@ -129,7 +133,7 @@ def balance_refusal(settings: GuardSettings, plan: Plan) -> GuardRefusalError | 
         return None
     if plan.left_vnd is None:
         words = (
-            "Nobody can tell whether the balance covers the run: the price of a message is not known, give price_vnd",
+            "It is unknown whether the balance covers the run: the price of a message is not known, give price_vnd",
             "Không biết số dư có đủ hay không: chưa có giá mỗi tin, hãy cho biết price_vnd",
         )
     elif plan.left_vnd < 0:
@@ -179,7 +183,7 @@ def problems(settings: GuardSettings, channel: Channel, ledger: Ledger, plan: Pl
         refused = policy is HoursPolicy.REFUSE
         (lines if refused else advice).append(f"{line} hours={policy.value}; next open {opening} (Vietnam)")
     if settings.has_budget and plan.price_vnd is None:
-        lines.append("a budget needs the price of a message, and nobody knows it: give price_vnd")
+        lines.append("a budget needs the price of a message, which is unknown: give price_vnd")
     return lines + _over_budget(settings, channel, ledger, plan), advice
 
 

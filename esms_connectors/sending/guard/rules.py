@@ -73,15 +73,15 @@ _ROWS = (
     ),
     Rule(
         RuleName.OPT_OUT,
-        f"{_DECREE}, article 13: an advertising text says how it can be refused",
-        "An advertising text says how to refuse further ones.",
+        f"{_DECREE}, article 13: an advertising text says how to opt out",
+        "An advertising text says how to opt out.",
         "Nội dung quảng cáo phải có hướng dẫn từ chối.",
-        "Add how to refuse, such as: Tu choi: soan TC gui 1234.",
+        "Add how to opt out, such as: Tu choi: soan TC gui 1234.",
         "Hãy thêm cách từ chối, ví dụ: Tu choi: soan TC gui 1234.",
     ),
     Rule(
         RuleName.SEGMENTS,
-        "settings: each segment is charged as a message of its own",
+        "settings: each segment is charged as a separate message",
         "A text has no more segments than allowed.",
         "Số đoạn tin không được vượt quá giới hạn.",
         "Shorten the text or take out what makes it Unicode, or raise max_segments.",
@@ -89,7 +89,7 @@ _ROWS = (
     ),
     Rule(
         RuleName.SUPPRESSION,
-        f"{_DECREE}, articles 7 and 11: nobody on the Do-Not-Call list, and nobody who refused, gets advertising",
+        f"{_DECREE}, articles 7 and 11: nobody on the Do-Not-Call list, and nobody who opted out, gets advertising",
         "Phones on the suppression list get no advertising or promotion.",
         "Số trong danh sách từ chối không nhận tin quảng cáo.",
         "Nothing, or `esms suppress remove` where the entry is wrong.",
@@ -99,7 +99,7 @@ _ROWS = (
     Rule(
         RuleName.FREQUENCY,
         f"{_DECREE}, article 13: at most 3 advertising messages to a phone in 24 hours",
-        "A phone gets at most so many messages of a class in so many hours, over all runs.",
+        "A phone gets at most a number of messages of a class in a number of hours, across all runs.",
         "Mỗi số chỉ nhận tối đa số tin cho phép trong khoảng thời gian quy định, tính trên mọi lần chạy.",
         "Send to these people in a new run, later.",
         "Hãy gửi cho những người này ở lần chạy sau.",
@@ -123,10 +123,10 @@ _ROWS = (
     ),
     Rule(
         RuleName.PACE,
-        "settings: so many messages an hour",
-        "A run sends at most so many messages an hour.",
+        "settings: a number of messages per hour",
+        "A run sends at most a set number of messages per hour.",
         "Mỗi giờ chỉ gửi tối đa số tin cho phép.",
-        "Nothing: the run goes on by itself.",
+        "Nothing: the run continues by itself.",
         "Không cần làm gì: lần chạy sẽ tự tiếp tục.",
     ),
     Rule(
@@ -134,7 +134,7 @@ _ROWS = (
         "settings: the first rows of a run show whether its messages arrive",
         "The first rows are sent alone, and the others only when enough of them have arrived.",
         "Những dòng đầu được gửi trước; phần còn lại chỉ được gửi khi đủ số tin đã đến nơi.",
-        "Find out why they do not arrive and run the same command again, which looks again; or override the rule.",
+        "Find out why they do not arrive and run the same command again, which checks again; or override the rule.",
         "Hãy tìm nguyên nhân rồi chạy lại lệnh cũ, hoặc ghi nhận ngoại lệ.",
     ),
     Rule(
@@ -142,7 +142,7 @@ _ROWS = (
         "a mark in the ledger, set by `esms stop` or by a refusal of the account (101, 103, 140)",
         "Nothing is sent while a run, its account or everything is stopped.",
         "Không gửi gì khi lần chạy, tài khoản hoặc toàn bộ đang bị dừng.",
-        "`esms resume` the run, or put the account right and run `esms check`.",
+        "`esms resume` the run, or fix the account and run `esms check`.",
         "Hãy `esms resume`, hoặc sửa tài khoản rồi chạy `esms check`.",
     ),
 )

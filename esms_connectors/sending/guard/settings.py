@@ -148,7 +148,7 @@ class GuardSettings:
         if not rules or not (reason and reason.strip()):
             raise InvalidRequestError(
                 "--override and --override-reason go together (overrides and override_reason in Python): which rules "
-                "are set aside, and why.",
+                "are overridden, and why.",
                 field="override",
             )
         names = []
@@ -156,7 +156,7 @@ class GuardSettings:
             if rule not in _OUT_OF_FORCE:
                 known = ", ".join(_OUT_OF_FORCE)
                 raise InvalidRequestError(
-                    f"There is no rule {rule!r} to set aside; there are {known}. `esms resume` takes a stop back.",
+                    f"There is no rule {rule!r} to override; known are {known}. `esms resume` undoes a stop.",
                     field="override",
                 )
             names.append(RuleName(rule))
@@ -340,12 +340,12 @@ def load_guard(path: str | os.PathLike[str] | None = None) -> GuardInForce:
         table = tomllib.loads(file.read_text(encoding="utf-8-sig")).get("guard", {})
     except FileNotFoundError:
         if named:
-            raise ConfigurationError(f"The settings file {file} is not there.") from None
+            raise ConfigurationError(f"The settings file {file} does not exist.") from None
         return in_force
     except OSError as error:
         raise ConfigurationError(f"The settings file {file} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"The settings file {file} is no TOML: {error}.") from None
+        raise ConfigurationError(f"The settings file {file} is not TOML: {error}.") from None
     if not isinstance(table, Mapping):
         raise ConfigurationError(f"{file}: guard is a table, [guard].")
     return in_force.and_of(table, str(file))

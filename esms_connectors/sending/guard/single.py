@@ -92,7 +92,7 @@ def _refuse(rule: RuleName, held: int, phones: int) -> None:
     if held:
         raise GuardRefusalError(
             rule,
-            f"It was sent to nobody, because {held} of the {phones} phones may not get it now: "
+            f"Nothing was sent, because {held} of the {phones} phones may not get it now: "
             f"{RULES[rule].english.rstrip('.')}",
             f"Chưa gửi cho ai vì {held} trên {phones} số không được nhận lúc này: {RULES[rule].vietnamese.rstrip('.')}",
             field="phone",

@@ -69,7 +69,8 @@ class Watch:
         self._noted: DateTime | None = None
         if settings.has_budget and price_vnd is None:
             raise InvalidRequestError(
-                "A budget needs the price of a message: give price_vnd, no message of this kind tells it.",
+                "A budget needs the price of a message: give price_vnd, because no earlier message of this kind "
+                "shows it.",
                 field="price_vnd",
             )
 
@@ -140,7 +141,7 @@ class Watch:
         shown = opens.in_timezone(VIETNAM).format("YYYY-MM-DD HH:mm")
         return GuardStopError(
             RuleName.HOURS,
-            f"{english}; the same command goes on from {shown} in Vietnam",
+            f"{english}; the same command continues from {shown} in Vietnam",
             f"{vietnamese}; chạy lại lệnh cũ từ {shown}",
             until=opens.to_iso8601_string(),
         )

@@ -100,7 +100,7 @@ class Journey:
         columns = step.columns or Columns(self.first.columns.phone, (), self.first.columns.key_column)
         if columns.phone != self.first.columns.phone and columns.key_column is None:
             raise InvalidRequestError(
-                "Steps that reach people by different columns need a key column, which tells who is who.",
+                "Steps that reach people by different columns need a key column, which identifies a person.",
                 field="key_column",
             )
         return replace(
@@ -117,13 +117,14 @@ class Journey:
             channel = campaign.channel
             if channel.frozen and number > 1:
                 raise InvalidRequestError(
-                    f"{channel.kind} goes to {channel.smallest_chunk} numbers and more at once, so it is no step "
-                    "behind another one.",
+                    f"{channel.kind} goes to {channel.smallest_chunk} numbers or more at once, so it cannot follow "
+                    "another step.",
                     field="channel",
                 )
             if not channel.tells_who and number < len(self._campaigns):
                 raise InvalidRequestError(
-                    f"The gateway does not tell which messages of {channel.kind} were delivered, so nothing can follow "
+                    f"The gateway does not report which messages of {channel.kind} were delivered, so nothing can "
+                    f"follow "
                     "it.",
                     field="channel",
                 )
@@ -288,8 +289,8 @@ class Journey:
             return result
         if not result.complete:
             raise JourneyIncompleteError(
-                f"Run {result.run_key}: {result}. Whoever is in doubt got no further step: run the same command again, "
-                "it looks them up and goes on.",
+                f"Run {result.run_key}: {result}. People in doubt got no further step: run the same command again, "
+                "which looks them up and continues.",
                 result=result,
             )
         reached = sum(result.people.get(name, 0) for name in ("delivered", "sent"))
@@ -378,6 +379,6 @@ class Journey:
             logger.warning("run %s: %d people who are due cannot get this step", campaign.run_key, len(missing))
         if result.stopped_by is not None:
             raise BulkIncompleteError(
-                f"Run {campaign.run_key}: {result}. Stopped: {result.stopped_by}. The same command goes on.",
+                f"Run {campaign.run_key}: {result}. Stopped: {result.stopped_by}. The same command continues.",
                 summary=result,
             )

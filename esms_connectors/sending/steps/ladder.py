@@ -61,7 +61,7 @@ def alert_ladder(
     channel = CareSmsChannel(client, text_of_all, brandname or "", callback_url=callback_url)
     sources = [[{"phone": phone, "key": _ALERT}] for phone in listed.numbers]
     if not sources:
-        raise InvalidRequestError(f"Nobody can be told: {'; '.join(listed.problems)}.", field="phones")
+        raise InvalidRequestError(f"Nobody can be alerted: {'; '.join(listed.problems)}.", field="phones")
     for problem in listed.problems:
         logger.warning("alert %s: %s", run_key, problem)
     rules = replace(guard or GuardSettings(), canary=None)

@@ -24,7 +24,7 @@ def check_step(given: object) -> None:
     """
     if not isinstance(given, Mapping):
         raise InvalidRequestError(
-            'A step is written {"channel": "sms", "text": "…", "after": "15m"}.', field="fallback"
+            'A step looks like {"channel": "sms", "text": "…", "after": "15m"}.', field="fallback"
         )
     channel = read_channel(given.get("channel")).kind
     if given.get("after") in (None, ""):
